@@ -18,6 +18,8 @@ from typing import TypeVar
 from bench import live, pace
 from bench.cpu import whole
 from bench.databases import KINDS, desk_on
+from bench.hand import answerable
+from bench.hand import measure as measured
 from bench.load import Result
 from bench.pages import ask, filled, pages
 from bench.plan import Plan, SkippedError
@@ -223,11 +225,36 @@ def cpu(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
     return found
 
 
+def hand(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
+    """Measure what the inbox weighs and how soon a click is painted, in the same browser."""
+    desks = [answerable(desk, plan, f"hand-{name}") for name, desk in (("old", old), ("new", new))]
+
+    def measure(one: tuple[Served, Desk]) -> dict[str, Reading]:
+        found = measured(*one)
+        return {
+            "hand first inbox": Reading(found.first_bytes / 1000, " kB"),
+            "hand click": Reading(found.click_bytes / 1000, " kB"),
+            **{f"hand painted, {slower}x": Reading(took, " ms") for slower, took in found.painted.items()},
+            **{f"hand at once, {slower}x": Reading(took, " ms") for slower, took in found.at_once.items()},
+        }
+
+    try:
+        with ExitStack() as stack:
+            before, now = (
+                (stack.enter_context(product(desk, plan.folder, workers=0)), desk) for desk in desks
+            )
+            return alternating(measure, before, now, plan.rounds)
+    finally:
+        for desk in desks:
+            shutil.rmtree(desk.data)
+
+
 FIGURES: dict[str, Callable[[Plan, Desk, Desk], list[Comparison]]] = {
     "F1": f1,
     "F7": f7,
     "F8": f8,
     "F12": f12,
+    "hand": hand,
     "cpu": cpu,
 }
 

@@ -56,6 +56,7 @@ FIGURES: dict[str, Measure] = {
     "check": of("bench.life:check"),
     "activation": of("bench.life:activation"),
     "start": of("bench.life:start_and_rest"),
+    "hand": of("bench.hand:hand"),
     "rules": of("bench.rules:rules"),
     "storm": of("bench.storm:storm"),
 }

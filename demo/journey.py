@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import time
 from collections.abc import Callable
@@ -47,6 +48,7 @@ PRIVATELY = "Up to 180 degrees, if it warms up with the oven. Shall I put one as
 THANKS = "Yes please, one of them!"
 SWALLOWED = "Did my last message get lost?"
 FOUND = "It did, and we found it. Your bowl is on its way."
+BEGUN = "I put one aside"
 SHIPPED = "Your order has left the kiln. It ships tomorrow."
 
 
@@ -134,6 +136,20 @@ def invite(j: Journey) -> str:
     j.agent.open(link.group(1))
     j.agent.press("Join", {"name": "Bo T.", "password": PASSWORD, "again": PASSWORD})
     return "Bo T. joined by link"
+
+
+def first_steps(j: Journey) -> str:
+    j.admin.open(f"/w/{j.workspace}/inbox")
+    j.admin.expect("Install Instagram Direct", "Send yourself a message", "Invite your team")
+    return "install, connect, write, invite, hours: the list in the inbox's place"
+
+
+def step_done(j: Journey) -> str:
+    j.admin.open(f"/w/{j.workspace}/inbox")
+    j.admin.expect("Arrived", QUESTION, "Set working hours and a greeting")
+    j.admin.press("Go to the inbox")
+    j.admin.expect("Needs a reply", QUESTION)
+    return "the list shows the DM, and leads to the inbox"
 
 
 def upload(j: Journey) -> str:
@@ -340,6 +356,33 @@ def canned(j: Journey) -> str:
     return "one press sends it, filled in"
 
 
+def draft(j: Journey) -> str:
+    """Begin a reply on one device and read it on another; the first one's older version replaces nothing."""
+    address = f"{j.host.url}/w/{j.workspace}/inbox/{j.conversation}/draft"
+    phone = Person(j.host.url)
+    phone.open("/login")
+    phone.press("Sign in", {"email": AGENT, "password": PASSWORD})
+
+    def save(person: Person, text: str, version: int) -> requests.Response:
+        person.open(f"/w/{j.workspace}/inbox/{j.conversation}")
+        content = json.dumps({"texts": {"reply": {"text": text}}})
+        headers = {"X-CSRFToken": person.csrf_token(), "Referer": person.url, "Accept": "application/json"}
+        values = {"content": content, "version": str(version)}
+        return person.session.post(address, values, headers=headers, timeout=30)
+
+    first = save(j.agent, BEGUN, 0)
+    here = phone.session.get(address, timeout=30).json()
+    if here["content"]["texts"]["reply"]["text"] != BEGUN:
+        raise PageError(f"the draft on the other device is {here}")
+    phone.open(f"/w/{j.workspace}/inbox/{j.conversation}")
+    save(phone, f"{BEGUN} Until Monday", here["version"])
+    late = save(j.agent, "Something else", first.json()["version"])
+    if late.status_code != 409 or "Monday" not in late.text:
+        raise PageError(f"an older version was answered {late.status_code}: {late.text[:200]}")
+    save(phone, "", late.json()["version"])
+    return "begun here, continued on the phone; the older version replaced nothing"
+
+
 def contact(j: Journey) -> str:
     """Open the customer's page and note what they want."""
     j.agent.open(f"/w/{j.workspace}/contacts")
@@ -424,6 +467,25 @@ def rule(j: Journey) -> str:
     until(lambda: "Rosa" in j.admin.open(page), "whom the rule answered, by name")
     j.admin.expect("Rosa", "voucher")
     return "answers a word, and its page says what it saw"
+
+
+def tap(j: Journey) -> str:
+    """Give an ice breaker an answer, and let a customer tap it."""
+    j.admin.open(f"/w/{j.workspace}/settings/channels")
+    account = re.search(rf"/w/{j.workspace}/settings/channels/accounts/\d+/automation", j.admin.html)
+    if account is None:
+        raise PageError("the card of the account does not lead to its pages")
+    page = account[0].replace("/automation", "/ice-breakers")
+    j.admin.open(page)
+    question, answer = "Do you ship abroad?", "Yes, within the EU, in 4 to 6 days."
+    j.admin.press("Save", {"text-0-0": question, "answer-0-0": answer})
+    j.admin.expect("Saved.", answer)
+    tapped = {"kind": "postback", "title": question, "payload": question}
+    j.control("POST", "dm", {"customer": "rosa.sample", **tapped})
+    until(lambda: landed(j, answer), "the answer of the ice breaker in Instagram")
+    until(lambda: "1 tap" in j.admin.open(page), "the tap on the page")
+    j.admin.expect("1 answered")
+    return "answered automatically, and counted beside the question"
 
 
 def suggest(j: Journey) -> str:
@@ -722,6 +784,7 @@ STEPS: list[Step] = [
     ("the sandbox answers as Meta", sandbox_answers),
     ("the desk serves its first page", first_page),
     ("the desk is set up with its one-time link", set_up),
+    ("the empty inbox lists the first steps", first_steps),
     ("an agent is invited and joins", invite),
     ("the addon is uploaded and reported on", upload),
     ("the addon is installed", install),
@@ -730,6 +793,7 @@ STEPS: list[Step] = [
     ("Meta verifies the webhook address", verify),
     ("a program is to be told what happens", add_endpoint),
     ("a customer's DM reaches the inbox", receive),
+    ("the first steps end with the DM", step_done),
     ("the program is told of the DM", told),
     ("an agent's reply reaches Instagram", answer),
     ("search finds the DM", search),
@@ -737,9 +801,11 @@ STEPS: list[Step] = [
     ("the agent labels and snoozes the conversation", keep),
     ("a team takes it over, and a mention is told", team),
     ("a canned reply goes out at one press", canned),
+    ("a draft follows the agent to the phone", draft),
     ("the customer has a page", contact),
     ("somebody new is greeted once and routed", greet),
     ("a rule answers a word", rule),
+    ("a tapped ice breaker is answered", tap),
     ("an assistant's suggestion is approved and sent", suggest),
     ("a comment is answered by a DM", comment),
     ("a message no webhook brought is found and answered", second_look),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin
@@ -168,6 +169,13 @@ class Person:
             timeout=60,
         )
         return self._arrive(response)
+
+    def csrf_token(self) -> str:
+        """Return the token that requests of the page's scripts carry."""
+        found = re.search(r'name="csrf-token" content="([^"]+)"', self.html)
+        if found is None:
+            raise PageError(f"{self.url} has no CSRF token")
+        return found[1]
 
     def _find(self, button: str, to: str = "") -> tuple[Form, str, str]:
         for fits in (str.__eq__, str.startswith):

@@ -1,6 +1,6 @@
-"""Keep two numbers every process watches: which generation of addons runs, and when an account last changed.
+"""Keep two counters that every process watches: the generation of addons, and changes of accounts.
 
-And two that never change: which installation this is, and the number its store of files is marked with.
+And two constants: the number of this installation, and the number that marks its store of files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from host.models.users import Counter
 GENERATION = "generation"
 ACCOUNTS = "accounts"
 SETTINGS = "settings"
-"""Grows with each change of a setting of the desk; no process watches it."""
+"""Increases with each change of a setting of the desk; no process watches it."""
 INSTALLATION = "installation"
 FILES = "files"
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class LookUp(Protocol):
-    """Something computed from the database and kept until an account changes."""
+    """Data computed from the database and cached until an account changes."""
 
     def get(self) -> object: ...
 
@@ -38,7 +38,7 @@ class LookUp(Protocol):
 
 
 look_ups: weakref.WeakKeyDictionary[LookUp, str] = weakref.WeakKeyDictionary()
-"""Every one of this process, and the module that computes it."""
+"""Every look-up of this process, and the module that computes it."""
 
 _table = Counter.metadata.tables[Counter.__tablename__]
 
@@ -48,7 +48,7 @@ _read_at = float("-inf")
 
 
 def bump(session: Session, name: str) -> None:
-    """Add one to *name* in this write; this process forgets what it had read once that is committed."""
+    """Increment *name* in this write; this process drops its cached values once that is committed."""
     one_more = sa.update(Counter).where(Counter.name == name).values(value=Counter.value + 1)
     if not session.execute(one_more).rowcount:  # type: ignore[attr-defined]
         _make(session, name)
@@ -57,7 +57,7 @@ def bump(session: Session, name: str) -> None:
 
 
 def lock(session: Session, name: str) -> None:
-    """Lock *name* so that nobody else adds to it until this write ends."""
+    """Lock *name*, so that no other write increments it until this write ends."""
     row = sa.select(Counter.value).where(Counter.name == name).with_for_update()
     if session.execute(row).first() is None:
         _make(session, name)
@@ -70,7 +70,7 @@ def _make(session: Session, name: str) -> None:
 
 
 def installation() -> int:
-    """Return a number other installations do not have, made at the first question: 48 bits."""
+    """Return the unique 48-bit number of this installation, which is created at the first call."""
     found = _look().get(INSTALLATION)
     if found is None:
         made = {"name": INSTALLATION, "value": secrets.randbits(48)}
@@ -87,14 +87,14 @@ def files() -> int | None:
 
 
 def note_files(number: int) -> None:
-    """Set the number that :func:`files` returns, unless there is one."""
+    """Set the number that :func:`files` returns, unless it is set."""
     statement = db.insert_ignore(_table, db.current().dialect)
     db.write(lambda session: session.execute(statement, {"name": FILES, "value": number}))
     forget()
 
 
 def forget() -> None:
-    """Make the next look read the database."""
+    """Make the next access read the database."""
     global _read_at  # noqa: PLW0603
     with _lock:
         _read_at = float("-inf")
@@ -111,15 +111,15 @@ def accounts() -> int:
 
 
 def _look() -> dict[str, int]:
-    """Return the counters, from memory where they were read a moment ago.
+    """Return the counters, from memory if they were read recently.
 
-    One thread at a time reads; the others go on with what is known, so that a slow database does not stop
-    them all. Right after this process wrote they wait for the one that reads, a fifth of a second at most:
-    what it wrote counts at once. While the database is away what was read last counts, so that webhooks are
-    still decided on and reach the spool.
+    One thread at a time reads; the others use the known values, so that a slow database does not stop them
+    all. Right after a write by this process they wait for the reading thread, a fifth of a second at most, so
+    that the write takes effect immediately. While the database is unavailable the last values are used, so
+    that webhooks are still decided and reach the spool.
 
-    :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer and never did.
-    :raises WouldWaitError: on the event loop, if they have to be read.
+    :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer and never has.
+    :raises WouldWaitError: on the event loop, if they must be read.
     """
     global _read_at, _seen  # noqa: PLW0603
     if clock.monotonic() - _read_at < REFRESH_SECONDS:

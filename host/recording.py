@@ -1,7 +1,7 @@
-"""Count events, sends and times: in memory at once, in the database every few seconds with one write.
+"""Count events, sends and times: immediately in memory, and every few seconds in the database with one write.
 
-Counting costs a lock and an addition. Counts that could not be written are kept for the next time,
-so that what happened while the database was away is not missing afterwards.
+Counting costs a lock and an addition. Counts that could not be written are kept for the next write, so that
+none are lost while the database is unavailable.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Key = tuple[int, str, str, str]
 
 SLOTS = {Metric.VISIBLE: 15, Metric.ANSWERED: 15, Metric.ACCOUNT: 60}
 SLOT = 5
-"""Minutes that share a row. Nothing is shown finer, and a week of rows must be read for one page."""
+"""Minutes that share a row. Pages show nothing finer, and must read a week of rows."""
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -49,7 +49,7 @@ def count(metric: Metric, channel: str, label: str = "", by: int = 1) -> None:
 
 
 def received(events: Iterable[tuple[str, int | None, str]]) -> None:
-    """Count events that are in the journal now.
+    """Count events that were stored in the journal.
 
     :param events: channel, account and state of each.
     """
@@ -66,9 +66,9 @@ def received(events: Iterable[tuple[str, int | None, str]]) -> None:
 
 
 def handled(channel: str, state: str, times: Collection[timedelta]) -> None:
-    """Count events of which is known what became of them.
+    """Count events whose outcome is known.
 
-    :param times: how long each took since it came.
+    :param times: how long each took after it was received.
     """
     count(Metric.HANDLED, channel, state, len(times))
     if state == APPLIED:
@@ -81,7 +81,7 @@ def sent(channel: str, outcome: Outcome) -> None:
 
 
 def took(metric: Metric, channel: str, times: Collection[timedelta]) -> None:
-    """Count how long something took, each of *times*."""
+    """Count each of *times*, the durations of an operation."""
     lasted = [max(one / _MILLISECOND, 0.0) for one in times]
     classes = Counter(histogram.label(one) for one in lasted)
     with _lock:
@@ -91,10 +91,10 @@ def took(metric: Metric, channel: str, times: Collection[timedelta]) -> None:
 
 
 def answered(kind: str, status: int, seconds: float | None) -> None:
-    """Count that a page or the API answered.
+    """Count an answer of a page or the API.
 
     :param kind: ``page`` or ``api``.
-    :param seconds: how long that took; None: it was refused before anybody looked at it.
+    :param seconds: how long that took; None: the request was refused without processing.
     """
     if seconds is not None:
         took(Metric.HTTP, kind, (timedelta(seconds=seconds),))
@@ -127,7 +127,7 @@ def _add(metric: Metric, channel: str, label: str, by: int) -> None:
 
 
 def flush(also: Callable[[Session], object] | None = None) -> None:
-    """Write the counts down, and in the same write what *also* has to write."""
+    """Write the counts, and call *also* in the same write."""
     with _flushing:
         for reason, times in db.take_undone().items():
             count(Metric.UNDONE, "", reason, times)
@@ -149,7 +149,7 @@ def flush(also: Callable[[Session], object] | None = None) -> None:
 
 
 def reset() -> None:
-    """Forget what was counted and not written; for tests."""
+    """Drop unwritten counts; for tests."""
     with _lock:
         _sums.clear()
         _peaks.clear()
@@ -168,7 +168,7 @@ def _store(
             totals[total] = totals.get(total, 0) + value
     sums = {key: value for key, value in sums.items() if key[1] not in _TOTAL_ALONE}
     dialect = session.get_bind().dialect.name
-    # In one order everywhere, so that two processes do not wait for each other's rows in a circle.
+    # In the same order everywhere, so that two processes don't deadlock on each other's rows.
     _upsert(session, dialect, sorted({**totals, **sums}.items()), highest=False)
     _upsert(session, dialect, sorted(peaks.items()), highest=True)
     if also is not None:
@@ -195,7 +195,7 @@ def _highest(new: Any) -> dict[str, Any]:
 
 
 def prune(session: Session) -> int:
-    """Remove some of the minutes older than eight days; return how many."""
+    """Remove some of the minutes older than eight days; return their number."""
     oldest = int((clock.now() - KEPT).timestamp()) // 60
     removed = 0
     for metric in Metric:

@@ -42,6 +42,7 @@ from host.core import clock, config, db
 from host.live import events
 from host.models.users import Role, User
 from host.process.app import create_app
+from host.start import steps
 from host.users import members, passwords, sessions, users, workspaces
 
 if TYPE_CHECKING:
@@ -123,9 +124,19 @@ def make_user(
     return db.write(use_case)
 
 
-def make_workspace(name: str = "Pottery") -> int:
-    """Add a workspace without people and return its id."""
-    return db.write(lambda session: workspaces.create(session, name, None).id)
+def make_workspace(name: str = "Pottery", *, leads: bool = False) -> int:
+    """Add a workspace without people and return its id.
+
+    :param leads: whether its first steps stand in the inbox's place while it is empty.
+    """
+
+    def use_case(session: Session) -> int:
+        workspace = workspaces.create(session, name, None)
+        if not leads:
+            steps.hide(session, workspace.id)
+        return workspace.id
+
+    return db.write(use_case)
 
 
 def join(workspace: int, user: User, role: Role = Role.AGENT) -> None:

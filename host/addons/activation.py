@@ -60,10 +60,10 @@ def bring_up(
 ) -> None:
     """Run every step for *release*.
 
-    Afterwards it is active, or everything is unchanged and *outcome* says why.
+    Afterwards it is active, or everything is unchanged and *outcome* has the reason.
 
-    :param vetted: whether it comes with this release: its code is trusted like the desk's own, and is not
-        probed in another process. Neither are migrations that make its first tables.
+    :param vetted: whether it comes with this release: its code is trusted like Lobby's, so neither it nor the
+        migrations that create its first tables run in a separate process first.
     """
     before = records.before(release.slug)
     failed_state = AddonState.INACTIVE
@@ -109,7 +109,7 @@ def _steps(
     folder: list[Path] = []
     webhooks: list[dict[str, Any]] = []
     channels: list[ChannelAdapter] = []
-    trials: list[Generation] = []  # as long as one is there, so is its code, and is not imported again
+    trials: list[Generation] = []  # as long as one exists, its code stays imported
 
     def files() -> Any:
         problems = fit_problems(release.manifest)
@@ -166,9 +166,9 @@ def _steps(
 
 
 def _try_and_migrate(config: Config, release: Release, folder: Path, outcome: Outcome, vetted: bool) -> None:
-    """Probe the code in *folder* in a process of its own, unless it is *vetted*, and migrate its tables.
+    """Probe the code in *folder* in a separate process, unless it is *vetted*, and migrate its tables.
 
-    :raises plan.PlanError: if its revisions do not form one line.
+    :raises plan.PlanError: if its revisions do not form a linear sequence.
     """
 
     def tried() -> Any:

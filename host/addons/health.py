@@ -1,7 +1,7 @@
 """Count the messages of each channel in the last day: received, sent, failed, hour by hour.
 
-Two queries, however many addons and channels there are. Each reads the newest rows by their primary key and
-stops at :data:`MOST`. A desk with more messages in a day shows that there are more.
+Two queries, regardless of the number of addons and channels. Each reads the newest rows by their primary key
+and stops at :data:`MOST`. If a day has more messages, the page says so.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Health(msgspec.Struct, frozen=True):
     :param failed: replies it refused, or that were given up.
     :param dead: events that could not be applied.
     :param hours: events received in each hour, the oldest first.
-    :param more: whether there may have been more than was counted.
+    :param more: whether there may be more than were counted.
     """
 
     received: int = 0
@@ -60,7 +60,7 @@ class Health(msgspec.Struct, frozen=True):
 
     @property
     def peak(self) -> int:
-        """Return how many events came in the busiest hour."""
+        """Return the number of events received in the busiest hour."""
         return max(self.hours)
 
 

@@ -54,7 +54,7 @@ class Hook(msgspec.Struct, frozen=True):
 
     @property
     def count(self) -> int:
-        """How many calls all of them make."""
+        """Number of calls of all of them."""
         return sum(one.series.calls for one in self.calls)
 
     @property
@@ -66,7 +66,7 @@ class Hook(msgspec.Struct, frozen=True):
 def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
     """Return every hook, in the order of declaration, with its calls in *seen*.
 
-    For a running addon other releases are left out: they have ended, or are about to.
+    For a running addon, other releases are left out: they have stopped, or are about to.
     """
     called: dict[str, list[Calls]] = {}
     for (slug, release, what), series in seen.items():
@@ -90,7 +90,7 @@ def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
 @bp.get("/admin/hooks")
 @admin_required
 def index() -> ResponseReturnValue:
-    """Show every hook with its implementations, times and last error: what failed first, unfolded."""
+    """Show every hook with its implementations, times and last error: failed ones first and unfolded."""
     since, seen = counted.all_calls()
     found = sorted(hooks(current_generation(), seen), key=lambda hook: not hook.faults)
     return render_template("addons/hooks.html", hooks=found, since=since)

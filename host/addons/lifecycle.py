@@ -92,10 +92,10 @@ def install(
 ) -> Outcome:
     """Install an accepted release: a new addon starts inactive, an inactive one is replaced.
 
-    An active addon is updated: it serves its old release until the new one has passed every step.
+    An active addon is updated: its old release keeps serving until the new one has passed every step.
 
-    :param downgrade: it may be older than a release accepted before.
-    :param takeover: it may come from another publisher than before.
+    :param downgrade: whether it may be older than a release accepted before.
+    :param takeover: whether it may come from a different publisher.
     :param vetted: whether it comes with this release, so that its code need not be probed.
     :raises AddonError: if the release may not replace what is installed.
     :raises BusyError: if another addon operation is running.
@@ -138,8 +138,8 @@ def activate(
 ) -> Outcome:
     """Activate the addon *slug*: probe its code in a separate process, migrate, build, swap.
 
-    Only the last step touches the running generation. Pass *host* if one serves in this process: it swaps
-    before this returns.
+    Only the last step touches the running generation. Pass *host* if a host serves in this process: it swaps
+    generations before this returns.
 
     :param vetted: whether it comes with this release, so that its code need not be probed.
     :raises AddonError: if no such addon is installed.
@@ -174,11 +174,11 @@ def roll_back(
 ) -> Outcome:
     """Activate the previous release, with the same steps as an update.
 
-    No migration is undone: each leaves the tables usable by the release before. Rolling back again leads
-    forward again.
+    No migration is undone: each leaves the tables usable by the previous release. Rolling back twice restores
+    the newer release.
 
-    :param to: the version the caller expects. Without it, two calls at the same time would roll back twice.
-    :raises AddonError: if there is no release before, or it is another than *to*.
+    :param to: the version the caller expects. Without it, two concurrent calls would roll back twice.
+    :raises AddonError: if there is no previous release, or it is not *to*.
     :raises BusyError: if another addon operation is running.
     """
     with operation(config):
@@ -243,10 +243,10 @@ _KEPT_HANGING = noop(
 
 
 def note_hung(slug: str, what: str, where: str) -> bool | None:
-    """Record that an addon hung so often that a process disabled it; return what to do next.
+    """Record that an addon hung so often that a process disabled it; return the next action.
 
-    True: replace the process. False: it did the same within an hour, in any process, and is set aside until
-    an admin activates it. None: it was not running.
+    True: replace the process. False: this already happened within the last hour, in any process, and the
+    addon is set aside until an admin activates it. None: it was not running.
     """
     error = _error(slug, what, where, _KEPT_HANGING)
     # A new version of the host does not retry it automatically.
@@ -317,13 +317,14 @@ def _release(slug: str) -> Release | None:
 
 
 def recover(config: Config) -> list[str]:
-    """Reset addons whose activation died with its process; return their slugs.
+    """Reset addons whose activation was interrupted by the death of its process; return their slugs.
 
     An addon counts as being activated only while a process holds the installation's lock. An interrupted
-    activation made nothing active. Its migrations continue where they stopped when it is activated again.
+    activation has not activated anything. Its migrations continue where they stopped when it is activated
+    again.
     """
     if not any(_interrupted()) and not store.staged(config.data):
-        return []  # the lock is left to whoever starts an operation right now
+        return []  # another process may be starting an operation: leave the lock to it
     with _if_idle(config) as idle:
         if not idle:
             return []
@@ -337,7 +338,7 @@ def recover(config: Config) -> list[str]:
 
 
 def _interrupted() -> tuple[list[str], list[str]]:
-    """Return the addons being activated, and those with another operation under way."""
+    """Return the addons that are being activated, and those with another operation in progress."""
     with db.read() as session:
         stuck = session.scalars(sa.select(Addon.slug).where(Addon.state == AddonState.ACTIVATING)).all()
         half = session.scalars(sa.select(Addon.slug).where(Addon.operation.is_not(None))).all()

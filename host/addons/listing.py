@@ -33,9 +33,9 @@ class StateDisplay(msgspec.Struct, frozen=True):
     """The display of a state, with its button.
 
     :param tone: colour of the chip: empty, ``good``, ``warn`` or ``bad``.
-    :param recoverable: whether the button can activate the addon; otherwise something outside it has to
-        change first, as *otherwise* says.
-    :param button: the label of the button; empty if one can only wait.
+    :param recoverable: whether the button can activate the addon; otherwise a cause outside it must be fixed
+        first, which *otherwise* describes.
+    :param button: the label of the button; empty if the only option is to wait.
     """
 
     label: object
@@ -94,8 +94,8 @@ class Use(msgspec.Struct, frozen=True):
 class LastFault(msgspec.Struct, frozen=True):
     """The last error in the code of this release, in any process, within a day.
 
-    :param sentence: what did not work, in plain words.
-    :param detail: the place in the code, the error's message, and the releases it happened with.
+    :param sentence: the failure in plain words.
+    :param detail: the place in the code, the error's message, and the releases that failed.
     """
 
     sentence: str
@@ -126,12 +126,12 @@ class CardView(msgspec.Struct, frozen=True):
     """Whether it brings channels and is, or was, active: only then is "no messages" worth showing."""
     fault: LastFault | None
     stopping: str
-    """The confirmation question before deactivating: what stops, what stays."""
+    """The confirmation question before deactivating: what stops and what is kept."""
     requests_waiting: int
     """Held webhook requests the addon has not decided on yet."""
     has_page: bool
     is_set_elsewhere: bool
-    """Whether it runs without a settings page of its own, only with cards for connecting accounts."""
+    """Whether it runs without a settings page, with only cards for connecting accounts."""
     may_activate: bool
     may_deactivate: bool
     may_roll_back: bool
@@ -139,7 +139,10 @@ class CardView(msgspec.Struct, frozen=True):
 
     @property
     def group(self) -> str:
-        """Return its section: ``troubled``, ``on`` or ``off``. An operation under way is not trouble."""
+        """Return its section: ``troubled``, ``on`` or ``off``.
+
+        An operation in progress doesn't count as trouble.
+        """
         if self.icon != "wait" and self.tone in ("warn", "bad"):
             return "troubled"
         return "on" if self.may_deactivate or not self.may_activate else "off"

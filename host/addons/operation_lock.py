@@ -1,4 +1,4 @@
-"""The lock for addon operations: one at a time in the whole installation, on all its machines."""
+"""The lock that allows one addon operation at a time in the installation, across all its machines."""
 
 from __future__ import annotations
 

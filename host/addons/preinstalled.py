@@ -1,7 +1,7 @@
 """Preinstalled addons: installed and activated at a desk's first start, and upgraded with Lobby.
 
-An admin may deactivate, remove or replace such an addon like any other. Lobby then leaves it alone: it only
-upgrades releases that it installed itself, and never reinstalls a removed addon.
+An admin may deactivate, remove or replace such an addon like any other. Lobby respects that: it only upgrades
+releases that it installed itself, and never reinstalls a removed addon.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _PreinstalledState(msgspec.Struct, frozen=True):
 def provide(config: Config) -> list[str]:
     """Install or upgrade the preinstalled addons as needed; return a line for each that changed.
 
-    A failure is logged and shown on the addon's card. The desk starts without the addon then.
+    A failure is logged and shown on the addon's card. The desk then starts without the addon.
     """
     if config.safe_mode:
         return []

@@ -27,7 +27,7 @@ from host.users import audit as journal
 
 OPERATION = timedelta(minutes=10)
 REPLACED_ONCE_IN = timedelta(hours=1)
-"""Period in which at most one process is replaced because of one addon."""
+"""Period in which one addon causes the replacement of at most one process."""
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -69,7 +69,7 @@ class Outcome:
     steps: list[ActivationStep] = field(default_factory=list)
     error: dict[str, Any] | None = None
     switched: bool = False
-    """Whether the release was active, even if only for a moment."""
+    """Whether the release was active, even if only briefly."""
 
     @property
     def ok(self) -> bool:
@@ -194,14 +194,14 @@ def mark(session: Session, release: Release, actor: Actor, now: datetime) -> Non
 
 
 def begin(session: Session, slug: str, what: Operation, now: datetime) -> None:
-    """Record that the operation *what* has begun on an addon that keeps running."""
+    """Record that the operation *what* has started on an addon that keeps running."""
     row = session.get_one(Addon, slug)
     row.operation, row.operation_until = what, now + OPERATION
     show(session, EVERYBODY, "addons")
 
 
 def end(session: Session, slug: str) -> None:
-    """Record that no operation is running on an addon any longer."""
+    """Record that the operation on an addon has ended."""
     row = session.get(Addon, slug)
     if row is not None:
         row.operation = row.operation_until = None
@@ -220,7 +220,7 @@ def activated(
     """Make *release* the active one.
 
     :param webhooks: for each route its ``path`` and ``max_body``.
-    :param channels: those it brings, whose names and marks are kept.
+    :param channels: its channels, whose names and marks are stored.
     """
     actor.record(session, "addon.activated", release)
     trust.record_publisher(session, release)
@@ -264,7 +264,7 @@ def failed(
     step = (outcome.error or {}).get("step", "")
     actor.record(session, "addon.activation_failed", release, step=step)
     row = session.get_one(Addon, release.slug)
-    # An update that failed leaves the release before it active; that row was never marked as activating.
+    # A failed update leaves the previous release active; its row was never marked as activating.
     if row.state != AddonState.ACTIVE:
         # A quarantined addon stays quarantined: requests to its webhooks are still kept.
         row.state = AddonState.QUARANTINED if row.wanted and state == AddonState.INACTIVE else state
@@ -358,7 +358,7 @@ def hung(session: Session, slug: str, error: dict[str, Any], now: datetime) -> b
 
 
 def retried(session: Session, slug: str, now: datetime) -> None:
-    """Make a quarantined addon active again, because it or the host changed since."""
+    """Make a quarantined addon active again, because it or the host has changed since."""
     row = session.get_one(Addon, slug)
     COMMAND_LINE.record(session, "addon.retried", slug)
     row.state = AddonState.ACTIVE
@@ -369,9 +369,10 @@ def retried(session: Session, slug: str, now: datetime) -> None:
 
 
 def switch_off(slug: str) -> None:
-    """Deactivate the addon *slug* in any state: write one row, take no lock, run none of its code.
+    """Deactivate the addon *slug* in any state by writing one row, without locks and without running its
+    code.
 
-    Use it when nothing else works. Its data stays.
+    A last resort. The addon's data is kept.
 
     :raises AddonError: if no such addon is installed.
     """

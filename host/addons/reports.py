@@ -41,8 +41,8 @@ class Relation(StrEnum):
 class Report(msgspec.Struct, frozen=True):
     """The report an admin reads before installing.
 
-    :param release: None if the zip was refused; then *problems* says why, and it was not stored.
-    :param problems: sentences; with any of them, it cannot be installed.
+    :param release: None if the zip was refused; then *problems* has the reasons, and it was not stored.
+    :param problems: sentences; if there are any, it cannot be installed.
     :param running: whether a release of this addon is active now.
     """
 
@@ -56,9 +56,9 @@ class Report(msgspec.Struct, frozen=True):
     publisher: Publisher | None = None
     """The publisher of the addon until now; None for a new addon."""
     takeover: bool = False
-    """Whether it comes from another publisher than before, which an admin has to allow."""
+    """Whether it comes from a different publisher, which an admin must allow."""
     downgrade: bool = False
-    """Whether a newer version was accepted before, which an admin has to allow, too."""
+    """Whether a newer version was accepted before, which an admin must allow."""
 
     @property
     def asks_nothing(self) -> bool:

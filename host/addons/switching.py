@@ -25,7 +25,8 @@ class SetByEnvironmentError(ConflictError):
 
 
 def switch(name: str, *, on: bool, config: Config, actor: Actor) -> bool:
-    """Enable or disable the feature *name*; return False without a change. Processes follow within a moment.
+    """Enable or disable the feature *name*; return False if unchanged. Other processes apply it shortly
+    afterwards.
 
     :raises NotFoundError: if there is no such feature, or it is always on.
     :raises SetByEnvironmentError: if the environment defines the disabled features.

@@ -1,6 +1,6 @@
 """Remove an addon: keep its data, export it first, or delete it for good.
 
-None of the addon's code runs here: it may be broken, and removed for that reason.
+None of the addon's code runs here: it may be broken, which may be the reason for its removal.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _IN_MEMORY = 8 * 1024 * 1024
 class StoredData(msgspec.Struct, frozen=True):
     """The stored data of an addon, for the page that asks whether to keep it.
 
-    :param tables: its existing tables, with the number of their rows.
+    :param tables: its existing tables, with their row counts.
     :param waiting: number of events that were received but not applied when it was deactivated.
     """
 
@@ -88,7 +88,7 @@ class StoppedAutomation(msgspec.Struct, frozen=True):
     """A rule, a campaign or an assistant that cannot run without an addon.
 
     :param kind: ``rule``, ``campaign`` or ``assistant``.
-    :param account: where an assistant stops; empty for rules and campaigns.
+    :param account: the account where an assistant stops; empty for rules and campaigns.
     """
 
     kind: str
@@ -134,7 +134,7 @@ def _manifests(session: Session, slug: str) -> list[Any]:
 
 
 def _channels(session: Session, slug: str) -> list[str]:
-    """Return every channel that any known release of the addon brings."""
+    """Return every channel of any known release of the addon."""
     return sorted({channel for manifest in _manifests(session, slug) for channel in manifest.channels})
 
 
@@ -205,8 +205,8 @@ def remove(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> None:
 def purge(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> list[str]:
     """Remove the inactive addon *slug* with all its data; return the names of the dropped tables.
 
-    Its accounts are disconnected. Conversations stay: they belong to the desk. After an interruption it
-    can be run again.
+    Its accounts are disconnected. Conversations stay: they belong to the desk. It can be rerun after an
+    interruption.
 
     :raises AddonError: if it runs or is not installed.
     :raises BusyError: if another addon operation is running.
@@ -239,9 +239,9 @@ def _purging(session: Session, slug: str, names: list[str], actor: Actor) -> Non
 
 
 def _drop(config: Config, slug: str, names: list[str]) -> None:
-    """Drop the addon's tables, the one that records its migrations first.
+    """Drop the addon's tables, first the one that records its migrations.
 
-    Without that one, activating the addon again recreates the tables that a crash left missing.
+    Without it, reactivating the addon recreates tables that are missing after a crash.
     """
     with (
         db.current().writing(),

@@ -13,7 +13,7 @@ S = TypeVar("S", bound=Wire)
 
 
 def declared(found: Capabilities) -> shapes.Capabilities:
-    """Return a channel's capabilities as the API shows them, each kind under its name in the API."""
+    """Return a channel's capabilities in the API's form, each kind under its API name."""
     sends: list[str] = [str(kind) for kind in found.sends if kind in MEDIA_KINDS | {MessageKind.TEXT}]
     sends += ["sticker"] if found.heart else []
     sends += ["template"] if found.template is not None else []

@@ -42,7 +42,7 @@ def fetch(url: str, *, workspace_id: int, media: Allowed, field: str) -> str:
     """Fetch the file at *url* and return the id of the upload it became. Not inside a transaction.
 
     :param media: what the channel takes.
-    :param field: the field of the request that holds the address, for errors.
+    :param field: the field of the request with the address, for errors.
     :raises FetchFailedError: if the address is private, does not respond, or does not return a file.
     :raises FileRefusedError: if the channel does not take the file.
     :raises UnavailableError: if too many files are being fetched.

@@ -141,7 +141,7 @@ def revoke(workspace_id: int, key_id: int) -> ResponseReturnValue:
 @bp.post("/w/<int:workspace_id>/settings/api/<int:key_id>/take-over")
 @workspace_view(Permission.KEYS)
 def take_over(workspace_id: int, key_id: int) -> ResponseReturnValue:
-    """Take responsibility for a key, so that it does not end with the previous owner."""
+    """Take responsibility for a key, so that it doesn't end when the previous owner leaves."""
     sudo.require()
 
     def use_case(session: Session) -> None:

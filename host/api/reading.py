@@ -40,7 +40,7 @@ def query(request: Request, kind: type[T]) -> T:
     _storable(given, QueryError)
     found = _converted(given, kind, QueryError, strict=False)
     for one in msgspec.structs.fields(kind):
-        # Text conversion turns "null" into None wherever a value is optional, which would drop the filter.
+        # Text conversion turns "null" into None for every optional value, which would drop the filter.
         if one.encode_name in given and getattr(found, one.name) is None:
             raise QueryError(
                 _("The field %(name)s is invalid: %(why)s.", name=one.encode_name, why="it is null"),
@@ -73,7 +73,7 @@ def body(request: Request) -> Any:
 def converted(value: Any, kind: type[T]) -> T:
     """Return a body as *kind*.
 
-    :raises BodyError: for a field that is unknown, missing, or not of its type; names it.
+    :raises BodyError: for a field that is unknown, missing, or not of its type, naming it.
     """
     return _converted(value, kind, BodyError, strict=True)
 
@@ -151,7 +151,7 @@ def _short(name: str) -> str:
 
 
 def _depth(value: Any) -> int:
-    """Return how deep *value* is nested, without recursion."""
+    """Return the nesting depth of *value*, without recursion."""
     level, deep = [value], 0
     while level:
         inner: list[Any] = []
@@ -166,7 +166,7 @@ def _depth(value: Any) -> int:
 
 
 def _storable(value: Any, problem: type[InvalidError]) -> None:
-    """Refuse NUL characters and lone surrogates: no database stores them, nobody types them."""
+    """Refuse NUL characters and lone surrogates: no database stores them, and people don't type them."""
     waiting = [value]
     while waiting:
         one = waiting.pop()

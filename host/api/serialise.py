@@ -146,7 +146,7 @@ def _waiting(waiting: dict[str, Any] | None) -> shapes.Waiting | None:
 
 
 def _moment(value: object) -> datetime | None:
-    """Return ISO 8601 text as a moment; None for anything else."""
+    """Return ISO 8601 text as a time; None for anything else."""
     try:
         return datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:

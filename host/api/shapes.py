@@ -1,6 +1,6 @@
 """Types of the API's answers, except those of conversations, which are with their routes.
 
-The API document and the answers are both made from them.
+The API document and the answers are both generated from them.
 """
 
 from __future__ import annotations

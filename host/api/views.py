@@ -40,7 +40,7 @@ class _Id(BaseConverter):
 
 
 class _Account(_Id):
-    """An account in a path: its id, or its channel's public one, which is not a number or is longer."""
+    """An account in a path: its id, or the channel's public id, which is not a number or is longer."""
 
     regex = "[A-Za-z0-9][A-Za-z0-9_.-]*"
 

@@ -7,10 +7,11 @@ phrases work without one, and whatever the model decides.
 
 from __future__ import annotations
 
+from host.automation.buttons import PERSON_PAYLOAD
 from host.inbox.apply.opt_out_words import LONGEST, fold
 
-PERSON_PAYLOAD = "lobby:person"
-"""Payload of the button *Talk to a person*."""
+__all__ = ["PERSON_PAYLOAD", "TOPIC_PAYLOAD", "is_asked", "topic_of"]
+
 TOPIC_PAYLOAD = "lobby:topic:"
 """Prefix of the payload of a topic's button; the id of its entry follows."""
 

@@ -22,7 +22,7 @@ from host.search.words import fold
 LONGEST = 4000
 """Longest answer in characters."""
 LONG_NUMBER = 7
-"""Digits from which a number could be a phone or bank account number."""
+"""Minimum number of digits of a possible phone or bank account number."""
 
 _GAP = r"[\s\u200c\u200d]*"
 _BETWEEN = rf"{_GAP}(?:[,;&+/–—-]|and){_GAP}"

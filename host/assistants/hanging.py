@@ -29,7 +29,7 @@ def within(seconds: float, name: str, use: Callable[[], str]) -> str:
     """Return the result of *use*, or raise its error, if it finishes within *seconds*.
 
     :param name: name of the tool, ``<slug>.<word>``.
-    :raises HangsError: if it doesn't. Its thread goes on.
+    :raises HangsError: if it doesn't. Its thread keeps running.
     """
     with _lock:
         if _hung[name]:

@@ -56,7 +56,8 @@ class Turn(msgspec.Struct, frozen=True):
     :param right: a person's rating; None if not rated.
     :param cost: in millionths of the model's currency.
     :param asked: the newest message it answers; empty if that has no text or was deleted.
-    :param beside: a person's answer instead, by *beside_by*; empty if there is none or it was deleted.
+    :param beside: the answer that a person, *beside_by*, sent instead; empty if there is none or it was
+        deleted.
     """
 
     id: int

@@ -423,7 +423,7 @@ def save_version(
     :param version: the version the page showed; None to overwrite any version.
     :param name: a new name; None to keep its name.
     :raises AssistantNotFoundError: if there is none.
-    :raises SavedMeanwhileError: if somebody saved since *version*.
+    :raises SavedMeanwhileError: if a newer version than *version* was saved.
     :raises AssistantError: as :func:`checked`, or if the name is invalid.
     """
     row = get(session, workspace_id, assistant_id, lock=True)
@@ -580,7 +580,7 @@ def set_mode(
     here = row is not None and row.assistant_id == assistant.id
     before = _mode(row.mode) if row is not None and here else Mode.OFF
     if mode == Mode.OFF and not here:
-        # Another assistant may have the account: leave that alone.
+        # Don't change the mode of another assistant that has the account.
         return ModeChange(name, before, mode, changed=False)
     opened_by = row.opened_by if row is not None and here else None
     if mode != Mode.ANSWER:

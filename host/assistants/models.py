@@ -266,7 +266,7 @@ class AssistantTurn(Base):
     fence: Mapped[int] = mapped_column(sa.Integer)
     """Fencing token, increased with each try: a holder of an older one writes nothing."""
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Number of tries since somebody last asked for it."""
+    """Number of tries since it was last requested."""
     text: Mapped[str] = mapped_column(LongText)
     sources: Mapped[list[dict[str, Any]]] = mapped_column(JsonDict)
     """Sources of its answer, see :class:`host.assistants.values.Cited`."""
@@ -327,7 +327,7 @@ class CallState(StrEnum):
     """The state of a tool call."""
 
     BEGUN = "begun"
-    """Started. Without a later state, nobody knows whether it was done."""
+    """Started. Without a later state, it is unknown whether it was done."""
     DONE = "done"
     FAILED = "failed"
     ASKED = "asked"

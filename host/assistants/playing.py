@@ -27,6 +27,7 @@ from host.assistants.values import (
     TranscriptLine,
 )
 from host.assistants.writing import TurnResult
+from host.automation import texts
 from host.core import clock, db
 from host.core.cleaning import clean
 from host.core.ports import AssistantDirectory
@@ -256,7 +257,7 @@ def _made(loaded: _Loaded, ask_model: Thinker) -> TurnResult:
     if loaded.setting is None:
         if not loaded.topics:
             return TurnResult(reason="no_topics")
-        return TurnResult(text=words.in_language(words.WHICH, loaded.language), offers=loaded.topics)
+        return TurnResult(text=texts.in_language(words.WHICH, loaded.language), offers=loaded.topics)
     body = loaded.body
     ask = Ask(
         context.instructions(loaded.name, body, loaded.about),

@@ -156,7 +156,7 @@ def accept(
     :param along: extras to send with it, see :class:`host.inbox.sendable.MessageExtras`.
 
     :raises SuggestionNotFoundError: if the conversation has no such suggestion.
-    :raises SuggestionGoneError: if the customer wrote since, or somebody decided about it.
+    :raises SuggestionGoneError: if the customer has written since, or it was already decided.
 
     Also raises the errors of :func:`host.inbox.reply.queue_parts`.
     """
@@ -262,7 +262,7 @@ def again(
     """Retry a turn that failed or was dismissed.
 
     :raises SuggestionNotFoundError: if the conversation has no such suggestion.
-    :raises SuggestionGoneError: if the customer wrote since, or somebody answered.
+    :raises SuggestionGoneError: if the customer has written since, or someone has answered.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     turn = _turn(session, conversation, turn_id)

@@ -43,6 +43,7 @@ from host.assistants.values import (
     Topic,
 )
 from host.assistants.writing import TurnResult
+from host.automation import texts
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.core.ports import AssistantDirectory
@@ -62,7 +63,7 @@ from host.users.reach import ALL_ACCOUNTS
 log = logging.getLogger("lobby.assistants")
 
 MOST_AT_ONCE = 8
-"""Turns a process works on at once; *MOST_OF_ONE* of them for one workspace."""
+"""Turns a process works on concurrently; *MOST_OF_ONE* of them for one workspace."""
 MOST_OF_ONE = 3
 MOST_TOKENS = 800
 """Most tokens of one answer."""
@@ -85,7 +86,7 @@ class _Slots:
             return MOST_AT_ONCE - self._open.total()
 
     def full(self) -> list[int]:
-        """Return the workspaces that have to wait."""
+        """Return the workspaces that have the maximum number of turns."""
         with self._lock:
             return [one for one, count in self._open.items() if count >= MOST_OF_ONE]
 
@@ -345,7 +346,7 @@ def _offered(begun: ClaimedTurn, adapter: ChannelAdapter | None) -> TurnResult:
     if not offers:
         return TurnResult(reason="no_topics")
     cited = [Cited(number, one.title, entry=one.entry) for number, one in enumerate(found, 1)]
-    return TurnResult(text=words.in_language(words.WHICH, language), cited=cited, offers=offers)
+    return TurnResult(text=texts.in_language(words.WHICH, language), cited=cited, offers=offers)
 
 
 def may_offer(found: Sequence[Topic], adapter: ChannelAdapter | None) -> list[Topic]:
@@ -360,7 +361,7 @@ def may_offer(found: Sequence[Topic], adapter: ChannelAdapter | None) -> list[To
 
 
 def give_forgotten(*, are_off: bool = False) -> bool:
-    """Hand conversations to people that wait for an assistant in vain; return whether there were any.
+    """Hand conversations that wait in vain for an assistant to people; return whether there were any.
 
     The model may not respond, or the assistant was stopped or turned off: no customer should wait for that.
 
@@ -377,7 +378,7 @@ def give_forgotten(*, are_off: bool = False) -> bool:
 def _forgotten(session: Session, now: datetime, *, are_off: bool) -> Sequence[tuple[int, str]]:
     """Return conversations that wait too long for an assistant, or for one that is off or stopped.
 
-    Each comes with the assistant's name. A conversation of another program on the same account is left alone.
+    Each comes with the assistant's name. Conversations of another program on the same account are excluded.
     """
     thinks = sa.exists().where(
         AssistantTurn.conversation_id == Conversation.id,

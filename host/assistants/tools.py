@@ -1,7 +1,7 @@
 """Tools an assistant may use: the desk's own, those of addons, and other programs.
 
-The desk, never the model, decides which conversation a tool works on. The tool's effect, not anything that is
-said, decides what it may do: a tool that *asks* runs only after a person has approved the call.
+The desk, never the model, decides which conversation a tool works on. The tool's effect, not the
+conversation, decides what it may do: a tool that *asks* runs only after a person has approved the call.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 SECONDS = 10.0
 MAX_BYTES = 64 * 1024
 MOST_TOLD = 8_000
-"""Most characters of a tool's result that a model is given, and that are stored."""
+"""Most characters of a tool's result that are given to a model and stored."""
 MOST_LABELS = 100
 _NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 
@@ -200,8 +200,8 @@ class Runner:
     :param turn_id: None for a trial, in which only tools that read are run and nothing is stored.
     :param conversation_id: None if there is no conversation, and so no customer.
     :param account_id: in a trial, the account it runs on; None for no account.
-    :param in_shadow: whether the turn must have no effects: only tools that read are run, and nobody is
-        asked.
+    :param in_shadow: whether the turn must have no effects: only tools that read are run, and no person is
+        asked for approval.
     :ivar sources: results of tools that read, as sources for an answer.
     :ivar wants_person: the model's reason for a handoff; None if it wants none.
     :ivar asked: whether a person has to decide about a call.
@@ -531,7 +531,7 @@ def scrubbed(text: str, secret: Secret | None) -> str:
     """Return a program's response without its secret, in any encoding."""
     if secret:
         given = secret.reveal()
-        bare = given.split(" ")[-1]  # of "Bearer ..." the program may repeat only the second half
+        bare = given.split(" ")[-1]  # the program may repeat only the token of "Bearer ..."
         for one in (given, bare) if len(bare) >= 6 else (given,):
             for spelled in {one, quote(one, safe=""), json.dumps(one)[1:-1]}:
                 text = text.replace(spelled, "…")

@@ -1,4 +1,4 @@
-"""Create turns from customers' messages, and end them when something else comes first.
+"""Create turns from customers' messages, and end those that are overtaken.
 
 The event log's consumer calls :func:`note` with each batch; if no account has an assistant, that costs one
 index look-up. A turn is unique to the newest message, so processing an event twice creates it once.
@@ -26,6 +26,7 @@ from host.assistants.models import (
     TurnState,
 )
 from host.assistants.values import Body
+from host.automation import buttons
 from host.automation.deciding import DEEPEST, TOO_LATE, Sent, sent_as
 from host.automation.facts import PEOPLE, UNSAID
 from host.core import db
@@ -175,6 +176,8 @@ def _begin(
     before = _open_of(session, list(newest))
     # An assistant answers in public, so it is silent where only private replies are possible.
     silent = below_private_only(session, directory, list(newest))
+    taps = [row.id for row in newest.values() if sent_as(row.kind) is Sent.TAP]
+    answered = buttons.answered(session, taps)
     made = []
     for conversation_id, row in newest.items():
         event = by_message[row.id]
@@ -183,7 +186,7 @@ def _begin(
             continue
         older = [one for one in before[conversation_id] if one.message_id < row.id]
         _discard(session, [one.id for one in older], "newer", now)
-        if sent_as(row.kind) not in its.answers_on or conversation_id in silent:
+        if sent_as(row.kind) not in its.answers_on or conversation_id in silent or row.id in answered:
             continue
         unread = [one for one in older if one.state in {TurnState.WAITING, TurnState.THINKING}]
         first = min((one.first_at for one in unread), default=now)
@@ -278,7 +281,7 @@ def _end(session: Session, events: Sequence[Recorded], now: datetime) -> None:
             _discard(session, shown, "answered", now, outcome=TurnOutcome.WRITTEN, **beside)
             # Nobody saw the suggestion, so nobody decided about it.
             _discard(session, ready.keys() - set(shown), "answered", now, **beside)
-            # A turn in shadow mode goes on: its answer is later shown next to the person's.
+            # A turn in shadow mode continues: its answer is later shown next to the person's.
             going_on = {one.id for one in mine if (one.mode, one.state) == (Mode.SHADOW, TurnState.THINKING)}
             rest = {one.id for one in mine} - ready.keys() - going_on
             _discard(session, rest, "answered", now)
@@ -320,7 +323,7 @@ _SAYS_NOTHING = [kind for kind in UNSAID if sent_as(kind) is Sent.NOTHING]
 
 
 def is_answered(session: Session, conversation_id: int, message_id: int) -> bool:
-    """Return whether somebody else has answered since a message, or is about to."""
+    """Return whether someone else has answered since a message, or is about to."""
     query = sa.select(Message.id).where(*_by_somebody(conversation_id, message_id, SAID_BY_OTHERS))
     return session.scalar(query.limit(1)) is not None
 

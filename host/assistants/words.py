@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from host.automation import texts, words
+from host.automation import words
 from host.sdk.i18n import noop
-from host.web import languages
 
 AUTOMATIC = noop("This answer is automatic. Write “person” to reach one of us.")
-PERSON = noop("Talk to a person")
 WHICH = noop("Is your question about one of these?")
 
 REASONS: Mapping[str, LazyString] = {
@@ -61,10 +59,3 @@ REASONS: Mapping[str, LazyString] = {
 def said(reason: str | None) -> str:
     """Return *reason* in words, or the key itself if only another release knows it."""
     return str(REASONS.get(reason or "", reason or ""))
-
-
-def in_language(text: str, language: str | None) -> str:
-    """Return one of the texts above in the language of the workspace, for a customer."""
-    known = language if language is not None and language in languages.available() else "en"
-    said_: str = texts.catalogue(known).ugettext(text)
-    return said_

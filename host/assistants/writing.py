@@ -1,8 +1,8 @@
 """Write the result of a turn: suggest it, send it, hand the conversation to people, or do nothing.
 
-One write checks everything again under the locks of anyone who answers: that this try still holds the turn,
-that nothing newer was written, that nobody answered, that the assistant may write here. So the second of two
-concurrent writers sees the result of the first, and a worker that dies has done all or nothing.
+One write rechecks everything while holding the locks that every answer takes: that this try still holds the
+turn, that nothing newer was written, that nobody answered, that the assistant may write here. So the second
+of two concurrent writers sees the result of the first, and a worker that dies has done all or nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from host.assistants import asked_for, events, turns, words
 from host.assistants.models import AssistantTurn, Mode, TurnState
 from host.assistants.turns import Attached
 from host.assistants.values import Cited, ModelUsage, Topic
-from host.automation import facts
+from host.automation import facts, texts
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory
@@ -120,7 +120,7 @@ def _note(turn: AssistantTurn, made: TurnResult) -> None:
 
 
 def end(turn: AssistantTurn, state: TurnState, now: datetime, reason: str = "") -> None:
-    """Set the final state of a turn, or that a person has to decide about it."""
+    """Set the final state of a turn, or that a person must decide about it."""
     turn.state, turn.reason, turn.done_at, turn.due_at = state, reason or None, now, None
 
 
@@ -135,7 +135,7 @@ def _settle(
 ) -> None:
     gone = _overtaken(session, turn, conversation, its)
     if not gone and below_private_only(session, directory, [conversation.id]):
-        gone = "private_only"  # only now it is known which answer it is compared with
+        gone = "private_only"  # the answer it is compared with is known only now
     if gone == "answered" and turn.mode == Mode.SHADOW and made.text:
         # A person answered first, without waiting for it: both are compared all the same.
         turn.text = made.text
@@ -173,7 +173,7 @@ def _settle(
 
 
 _THEIRS = frozenset({"answered", "handled_by_person", "person", "answered_meanwhile", "opted_out", "spam"})
-"""Reasons with which a person already has the conversation, or nobody may write to the customer."""
+"""Reasons that mean that a person already has the conversation, or that nobody may write to the customer."""
 
 
 def _overtaken(
@@ -281,7 +281,7 @@ def draft(
             {"title": _short(one.title), "payload": f"{asked_for.TOPIC_PAYLOAD}{one.entry}"} for one in offers
         ]
         if person or offers:
-            title = words.in_language(words.PERSON, _language(session, turn.workspace_id))
+            title = texts.in_language(texts.PERSON, _language(session, turn.workspace_id))
             buttons.append({"title": _short(title), "payload": asked_for.PERSON_PAYLOAD})
     content: dict[str, Any] = {"quick_replies": buttons} if buttons else {}
     return Draft(text=text, content=content, reply_to=turn.message_id if public else None)
@@ -294,7 +294,7 @@ def _short(title: str) -> str:
 def announcement(session: Session, its: Attached) -> str:
     """Return the text by which an assistant says that it is automatic."""
     own = its.body.announcement.strip()
-    return own or words.in_language(words.AUTOMATIC, _language(session, its.workspace_id))
+    return own or texts.in_language(words.AUTOMATIC, _language(session, its.workspace_id))
 
 
 def _announced(session: Session, turn: AssistantTurn, now: datetime) -> bool:

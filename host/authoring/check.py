@@ -57,7 +57,7 @@ class Finding:
     """The result of one step.
 
     :param fine: False: the addon must not be published; None: nothing to check, or a note.
-    :param sentences: what was found, or what is wrong.
+    :param sentences: the findings or errors.
     """
 
     name: str
@@ -66,10 +66,10 @@ class Finding:
 
 
 def check(folder: Path, *, tests: Path | None = None, database_url: str = "") -> Iterator[Finding]:
-    """Run every step over the addon in *folder*; yield each finding as soon as it is there.
+    """Run every step over the addon in *folder*; yield each finding as soon as it is known.
 
-    :param tests: where its tests are; default: ``tests`` inside it.
-    :param database_url: an empty database to try the migrations on; default: SQLite, thrown away afterwards.
+    :param tests: folder of its tests; default: ``tests`` inside it.
+    :param database_url: an empty database to try the migrations on; default: a temporary SQLite file.
     """
     folder = folder.resolve()
     try:
@@ -190,7 +190,7 @@ def _tests(folder: Path, tests: Path, place: Path) -> Finding:
 
 
 def _pytest(name: str, root: Path, target: Path, place: Path, *more: str) -> Finding:
-    """Run *target* with pytest in a separate process, with only our settings."""
+    """Run *target* with pytest in a separate process, with only Lobby's settings."""
     if find_spec("pytest") is None:
         return Finding(name, False, (_(NO_PYTEST),))
     report, settings = place / f"{name}.xml", place / "pytest.ini"
@@ -216,7 +216,7 @@ def _pytest(name: str, root: Path, target: Path, place: Path, *more: str) -> Fin
 
 
 def _outcome(report: Path) -> tuple[int, list[str]]:
-    """Return how many tests passed, and a line for each that did not."""
+    """Return the number of passed tests, and a line for each other test."""
     passed, failed = 0, []
     for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it just now
         bad = [each for each in case if each.tag in {"failure", "error"}]

@@ -1,7 +1,7 @@
 """A trial desk for an addon: real tables, pages and delivery, in this process and thread.
 
-For an addon's tests and for ``lobby addon check``. A process has one database at a time, so it has one trial
-desk at a time, too.
+For an addon's tests and for ``lobby addon check``. A process has one database at a time, and so one trial
+desk at a time.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ LIMIT_STEP = timedelta(seconds=0.25)
 
 
 class NotActivatedError(Exception):
-    """The addon could not be installed or activated. The message says why."""
+    """The addon could not be installed or activated. The message has the reason."""
 
 
 class RefusedByCardError(Exception):
-    """The card did not connect the account.
+    """The card refused to connect the account.
 
-    :ivar problems: sentences by field name; ``""`` for one that belongs to no field.
+    :ivar problems: sentences by field name; ``""`` for those without a field.
     """
 
     def __init__(self, problems: Mapping[str, str]) -> None:
@@ -112,9 +112,9 @@ class TrialDesk:
         self.workspace_id: int = db.write(lambda s: workspaces.create(s, "Sample", owner.id).id)
 
     def adapter(self, channel: str) -> ChannelAdapter:
-        """Return the adapter of a channel, as the desk uses it.
+        """Return the adapter of a channel that the desk uses.
 
-        :raises KeyError: if no addon brings that channel.
+        :raises KeyError: if no addon has that channel.
         """
         found = self.application.generation().directory.adapter(channel)
         if found is None:
@@ -166,7 +166,7 @@ class TrialDesk:
             card.disconnect(account)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> TestResponse:
-        """Post to the desk as a provider does."""
+        """Post to the desk like a provider."""
         return Client(self.application).post(path, data=body, headers=dict(headers or {}))
 
     def get(self, path: str) -> TestResponse:
@@ -176,12 +176,12 @@ class TrialDesk:
             session["login"] = db.write(sessions.start, self.owner_id, "127.0.0.1")
         answer = browser.get(path, follow_redirects=True)
         if "content-length" in answer.headers:
-            answer.get_data()  # so that no file stays open behind it
+            answer.get_data()  # so that no file stays open
             answer.close()
         return answer
 
     def work(self) -> None:
-        """Do everything that is due: apply events, send replies, fetch files."""
+        """Do all due work: apply events, send replies, fetch files."""
         directory = self.application.generation().directory
         for _ in range(MOST_ROUNDS):
             done = drain(self.application.generation)
@@ -189,7 +189,7 @@ class TrialDesk:
                 return
 
     def later(self, by: timedelta) -> None:
-        """Let time pass, and do everything when it becomes due, such as replies that wait for a limit."""
+        """Advance the time, and do all work when it becomes due, such as replies that wait for a limit."""
         end = clock.now() + by
         while (now := clock.now()) < end:
             self._time.enter_context(clock.travel(self._next_due(now, end) - now))
@@ -203,7 +203,7 @@ class TrialDesk:
             probes = sa.select(ChannelAccount.probe_at).where(ChannelAccount.probe_at > now)
             soonest = lanes.union_all(probes).subquery().c.at
             due = session.scalar(sa.select(sa.func.min(soonest)).where(soonest < end))
-        # Lanes held back by a limit of the whole account are due already, so continue in small steps.
+        # Lanes held back by a limit of the whole account are already due, so continue in small steps.
         step = min(now + LIMIT_STEP, end) if send_limiter.current().closed() else end
         return step if due is None else min(due, step)
 
@@ -259,7 +259,7 @@ class TrialDesk:
         if conversation is None:
             raise KeyError(contact)
         adapter = self.adapter(conversation.channel)
-        # Otherwise a reply would wait because of failures that an earlier test asked for.
+        # Otherwise a reply would wait because of failures that an earlier test simulated.
         db.write(results.note_recovered, conversation.account_id)
         taken = [
             uploads.keep_upload(
@@ -324,7 +324,7 @@ def trial_desk(
     :param settings: the addon's settings, by their names in its manifest.
     :param reach: ``host:port`` of stand-ins on this machine that the addon may call by plain http.
     :raises NotActivatedError: if the desk refuses the addon, with the reason an admin would see.
-    :raises ManifestError: if its ``addon.toml`` cannot be used.
+    :raises ManifestError: if its ``addon.toml`` is invalid.
     """
     manifest = read_manifest(folder)
     values = {
@@ -367,7 +367,7 @@ def trial_desk(
 
 @functools.cache
 def _host_tables() -> Path:
-    """Return an SQLite file with the host's tables, empty; made once per process."""
+    """Return an SQLite file with the host's empty tables, created once per process."""
     folder = tempfile.TemporaryDirectory(prefix="lobby-trial-")
     _kept.append(folder)
     path = Path(folder.name) / "lobby.sqlite3"
@@ -376,4 +376,4 @@ def _host_tables() -> Path:
 
 
 _kept: list[tempfile.TemporaryDirectory[str]] = []
-"""Temporary folders, removed when the process ends."""
+"""Temporary folders, removed when the process exits."""

@@ -1,4 +1,4 @@
-"""Install an addon on a running desk again each time its files change."""
+"""Reinstall an addon on a running desk each time its files change."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from host.core.config import Config
 LOOK_SECONDS = 0.3
 
 Pause = Callable[[float], object]
-"""``pause(seconds)``: wait; a true result ends the loop."""
+"""``pause(seconds)``: wait; a true result stops the loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """The result of one attempt.
 
-    :param sentences: why the addon does not run; empty if it does. The previous code then keeps running.
+    :param sentences: why the addon does not run, in which case the previous code keeps running; empty if it
+        runs.
     """
 
     version: str
@@ -32,10 +33,10 @@ class Deployed:
 
 
 def changes(folder: Path, pause: Pause) -> Iterator[None]:
-    """Yield at once, and again whenever the files of the addon changed and are stable.
+    """Yield immediately, and again whenever the files of the addon have changed and are stable.
 
-    An editor writes a file in several steps, and a checkout changes many files: therefore the files must be
-    the same at two checks in a row.
+    An editor writes a file in several steps, and a checkout changes many files, so the files must be equal at
+    two consecutive checks.
     """
     shown: object = None
     before: object = None
@@ -61,7 +62,7 @@ def _look(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 class Developing:
-    """An addon that is installed on a desk again and again; its earlier releases are removed."""
+    """An addon that is repeatedly installed on a desk; its earlier releases are removed."""
 
     def __init__(self, config: Config, folder: Path) -> None:
         self._config = config
@@ -90,7 +91,7 @@ class Developing:
         return Deployed(version, time.monotonic() - began, tuple(filter(None, sentences)))
 
     def _forget(self, release_id: int) -> None:
-        """Remove the releases made earlier, except those in use: the running one and the one before."""
+        """Remove earlier releases, except those in use: the running one and the previous one."""
         if release_id not in self._made:
             self._made.append(release_id)
         for old in self._made[:-2]:

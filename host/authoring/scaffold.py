@@ -16,7 +16,7 @@ _OWN = "pigeon"
 
 
 class NotNamedError(ValueError):
-    """The name is not valid, or the folder exists already. The message is one sentence."""
+    """The name is invalid, or the folder already exists. The message is one sentence."""
 
 
 def create(slug: str, folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ class TrialError(Exception):
 
 
 def run(manifest: Manifest, folder: Path, url: str) -> str:
-    """Try the migrations of the addon in *folder* on the empty database *url*; return a list of the steps.
+    """Try the migrations of the addon in *folder* on the empty database *url*; return the steps.
 
     :raises TrialError: for the first rule that is broken.
     """
@@ -103,7 +103,7 @@ def _check_tables(manifest: Manifest, engine: sa.Engine) -> None:
 
 
 def _check_models(manifest: Manifest, folder: Path, engine: sa.Engine) -> None:
-    """Compare the addon's models with the tables of the migrations: columns, and which may be NULL."""
+    """Compare the addon's models with the tables of the migrations: columns and their nullability."""
     inspector = sa.inspect(engine)
     release = loader.load(manifest, folder, "c" * 64, None)
     for table in _tables(release):

@@ -37,7 +37,7 @@ def row_of(action: msgspec.Struct) -> tuple[str, str]:
 def rearranged(rows: Sequence[R], move: str, most: int, blank: R) -> list[R]:
     """Return rows after a button: ``add``, or ``up``, ``down`` or ``remove`` with a place, as in ``up:2``.
 
-    :param most: how many rows there may be.
+    :param most: maximum number of rows.
     :param blank: a new row.
     """
     what, _colon, at = move.partition(":")

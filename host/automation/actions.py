@@ -1,7 +1,6 @@
-"""Actions on a conversation, for macros and rules: their names, and how they run.
+"""Actions on a conversation, for macros and rules: their names, and running them.
 
-Each is run by the use case that people's own buttons call, so it leaves the same entries, events and
-refusals.
+Each is run by the use case that buttons call, so it has the same entries, events and refusals.
 """
 
 from __future__ import annotations
@@ -152,7 +151,7 @@ class ActionTargets(msgspec.Struct, frozen=True):
         return kind_of(action) in ID_FIELDS and self._name(action) is None
 
     def any_missing(self, actions: Sequence[ConversationAction]) -> bool:
-        """Return whether a target of *actions* is missing: then none of them is run."""
+        """Return whether a target of *actions* is missing: in that case none of them is run."""
         return any(self.is_missing(action) for action in actions)
 
     def describe(self, action: ConversationAction) -> str:

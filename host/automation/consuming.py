@@ -1,8 +1,8 @@
 """Read the event log, and create runs for its events.
 
 A run and the consumer's position are one write, and there is one run per kind and root event. So a run is
-never duplicated, whichever process dies and wherever reading resumes. Automatic actions of the desk start
-nothing. If no automation is set up, a batch of events costs one index lookup.
+never duplicated, even after a crash. Lobby's automatic actions start nothing. If no automation is set up, a
+batch of events costs one index lookup.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.automation import restored
+from host.automation import buttons, restored
 from host.automation import settings as account_settings
+from host.automation.buttons import TappedButton
 from host.automation.deciding import DEEPEST, TOO_LATE, RunKind, Settings, decide
 from host.automation.facts import known
 from host.automation.runs import row_of
@@ -28,7 +29,7 @@ from host.events.kinds.messages import MESSAGE_RECEIVED, OfMessage
 from host.events.models import ActorKind
 from host.events.reading import Recorded
 from host.features import registry
-from host.models.automation import AutomationRun
+from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
 from host.working_hours import hours
 
@@ -37,7 +38,8 @@ TOO_OLD = timedelta(days=1)
 _RUNS = cast(sa.Table, AutomationRun.__table__)
 _ROUTED = {
     CONVERSATION_CREATED: ActorKind.CUSTOMER,
-    # The desk reopens a closed conversation when its customer writes. One that a person reopens is theirs.
+    # The desk reopens a closed conversation when its customer writes. A conversation that a person reopens is
+    # theirs.
     CONVERSATION_REOPENED: ActorKind.SYSTEM,
 }
 """Events that make a conversation subject to routing, with the actor they must have."""
@@ -66,28 +68,66 @@ class Automating:
         now = clock.now()
         since = self._since = self._since or restored.since(session)
         hooks = registry.hooks()
+        taps, own = _of_accounts(session, events, now, since)
+        if taps:
+            # Assistants leave the messages alone that are answered by a button.
+            _insert(session, taps)
         found = hooks.runs_of(
             session=session, events=events, directory=self._directory(), now=now, since=since
         )
-        runs = [*chain.from_iterable(found), *_of_accounts(session, events, now, since)]
-        # They are done in this order: rules first, answers to campaigns last.
+        runs = [*chain.from_iterable(found), *own]
+        # They are done in this order: answers to taps first, then rules, answers to campaigns last.
         runs.sort(key=lambda run: run["kind"] == RunKind.ANSWER)
         if runs:
-            session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
+            _insert(session, runs)
         hooks.after_runs(session=session, events=events, now=now)
+
+
+def _insert(session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
+    session.execute(db.insert_ignore(_RUNS, session.get_bind().dialect.name), runs)
 
 
 def _of_accounts(
     session: Session, events: Sequence[Recorded], now: datetime, since: datetime
-) -> Sequence[Mapping[str, Any]]:
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the runs of accounts: those to do before everything else, which answer taps, and the others."""
     about = [one for one in events if _counts(one, now)]
     accounts = {one.account_id for one in about if one.account_id is not None}
     wanted = account_settings.of_accounts(session, accounts)
     if not wanted:
-        return []
+        return [], []
     mine = [(one, wanted[one.account_id]) for one in about if one.account_id in wanted]
     fresh = [(one, its) for one, its in mine if one.occurred_at >= since]
-    return [*_routing(session, mine, now), *_words(session, fresh, now)]
+    tapped = _tapped(session, fresh, now)
+    spoken = _words(session, fresh, tapped, now)
+    # The greeting of a customer who taps goes out before the answer.
+    before = [one for one in spoken if one["message_id"] in tapped]
+    after = [one for one in spoken if one["message_id"] not in tapped]
+    taps = [_tap(one, tapped[one.message_id], now) for one, _its in fresh if one.message_id in tapped]
+    return [*before, *taps], [*_routing(session, mine, now), *after]
+
+
+def _tapped(
+    session: Session, mine: Iterable[tuple[Recorded, Settings]], now: datetime
+) -> dict[int | None, TappedButton]:
+    """Return the ice breakers and menu items that were tapped, by the id of the message."""
+    messages = [
+        one.message_id
+        for one, its in mine
+        if its.has_buttons
+        and one.kind == MESSAGE_RECEIVED
+        and one.message_id is not None
+        and now - one.at < TOO_LATE
+    ]
+    return buttons.tapped(session, messages)
+
+
+def _tap(event: Recorded, button: TappedButton, now: datetime) -> Mapping[str, Any]:
+    """Return the run that answers a tap. It is done already, and only counts the tap, without an answer."""
+    row = row_of(event, RunKind.TAP, button.id, 0, now, facts={"hands_over": button.answer.hands_over})
+    if not button.answer.is_empty:
+        return row
+    return {**row, "state": RunState.SKIPPED, "reason": "no_answer", "due_at": None, "done_at": now}
 
 
 def _counts(event: Recorded, now: datetime) -> bool:
@@ -95,7 +135,7 @@ def _counts(event: Recorded, now: datetime) -> bool:
     if event.conversation_id is None or event.account_id is None or event.depth >= DEEPEST:
         return False
     if event.actor_kind == ActorKind.SYSTEM and event.cause_id is not None:
-        return False  # the desk's own doing
+        return False  # done by Lobby
     if event.kind == MESSAGE_RECEIVED:
         return event.message_id is not None and not event.facts(OfMessage).late
     return event.kind in _ROUTED and event.actor_kind == _ROUTED[event.kind] and now - event.at < TOO_OLD
@@ -114,9 +154,15 @@ def _routing(
 
 
 def _words(
-    session: Session, mine: Iterable[tuple[Recorded, Settings]], now: datetime
+    session: Session,
+    mine: Iterable[tuple[Recorded, Settings]],
+    tapped: Mapping[int | None, TappedButton],
+    now: datetime,
 ) -> list[Mapping[str, Any]]:
-    """Return the runs for possible automatic messages. Each is decided again when it is done."""
+    """Return the runs for possible automatic messages. Each is decided again when it runs.
+
+    :param tapped: the buttons that were tapped, by message.
+    """
     spoken = [
         (one, its)
         for one, its in mine
@@ -131,7 +177,9 @@ def _words(
         about = found.get(one.message_id or 0)
         if about is None:
             continue
-        talk = about.talk(now, theirs.of(its.workspace_id, its.team_id))
+        button = tapped.get(one.message_id)
+        needs_nobody = button is not None and not button.answer.is_empty and not button.answer.hands_over
+        talk = about.talk(now, theirs.of(its.workspace_id, its.team_id), is_answered=needs_nobody)
         if decide(its, talk).says:
             runs.append(_run(one, RunKind.WORDS, its, now))
     return runs

@@ -37,16 +37,20 @@ class RunKind(StrEnum):
     RULES = "rules"
     """All rules of a workspace, evaluated for one event; its *automation* is the workspace."""
     WAIT = "wait"
-    """A rule that acts if nobody answers meanwhile."""
+    """A rule that acts if a message stays unanswered."""
     RULE = "rule"
     """The result of one evaluated rule; it is done as soon as it is written."""
     ANSWER = "answer"
-    """Somebody answered the private reply of a campaign; its *automation* is the rule."""
+    """A person answered the private reply of a campaign; its *automation* is the rule."""
     PUBLIC_ANSWER = "public_answer"
     """The public answer of a rule, which waits for the outcome of its private reply; its *automation* is the
     rule."""
     GIVE_OUT = "give_out"
     """A rule assigns the conversation to a member of a team who is on duty."""
+    TAP = "tap"
+    """A tap on an ice breaker or a menu item; its *automation* is the row of its answer."""
+    HAND_OVER = "hand_over"
+    """The answer to a tap assigns the conversation to a member of a team who is on duty."""
 
 
 class Sent(StrEnum):
@@ -90,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True):
     :param team_id: the team that gets its conversations; None: none.
     :param to_person: whether to assign to a member of the team; otherwise it waits in the team's queue.
     :param to_last: whether to assign a returning customer to the person who wrote with them last.
+    :param has_buttons: whether taps on its ice breakers and menu items are answered or counted.
     """
 
     account_id: int = 0
@@ -105,6 +110,7 @@ class Settings(msgspec.Struct, frozen=True):
     team_id: int | None = None
     to_person: bool = True
     to_last: bool = True
+    has_buttons: bool = False
 
     @property
     def speaks(self) -> bool:
@@ -115,14 +121,16 @@ class ConversationFacts(msgspec.Struct, frozen=True):
     """The facts about a conversation for deciding about automatic messages.
 
     :param wrote_at: when the customer wrote the message to answer.
-    :param wrote_before: when they last wrote before it, anything at all; None: never.
-    :param said_before: the same, without mentions.
+    :param wrote_before: when they last wrote anything before it; None: never.
+    :param said_before: like *wrote_before*, without mentions.
     :param person_at: when a person of the team last wrote, here or in the provider's app; None: never.
     :param greeted_at: when they were last greeted here; None: never.
     :param away_for: the :attr:`absence` of their last away message; None: none.
     :param opens_at: when working hours begin again; None: unknown, or it is within them.
     :param unanswered: number of automatic messages since the customer's last message.
     :param hindrance: why no automatic message may be sent at all, as a key of the reasons; empty: it may.
+    :param is_persons: whether a person handles the conversation, by its column.
+    :param is_answered: whether it is a tap whose answer needs nobody of the team.
     """
 
     now: datetime
@@ -137,6 +145,8 @@ class ConversationFacts(msgspec.Struct, frozen=True):
     opens_at: datetime | None = None
     unanswered: int = 0
     hindrance: str = ""
+    is_persons: bool = False
+    is_answered: bool = False
 
     @property
     def absence(self) -> str:
@@ -180,7 +190,7 @@ class Words(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Return why the message is sent; if none is, why not."""
+        """Return the reason why the message is sent, or why none is."""
         about = [step for step in self.steps if step.what != "hours"]
         chosen = [step for step in about if step.yes]
         wanted = [step for step in about if step.reason != "off"]
@@ -247,6 +257,8 @@ def _away(settings: Settings, talk: ConversationFacts, silent: str) -> str:
         return silent
     if talk.sent is Sent.NOTHING or (talk.sent is Sent.MENTION and Sent.MENTION not in settings.greets_on):
         return "kind"
+    if talk.is_answered:
+        return "tap_answered"
     return "told" if talk.away_for == talk.absence else "tells"
 
 
@@ -267,7 +279,77 @@ def _greeting(settings: Settings, talk: ConversationFacts, silent: str) -> str:
     return "in_talk" if talk.person_at is not None and talk.person_at > since else "greets"
 
 
-# ---- to whom a conversation goes ---------------------------------------------------------------------
+# ---- taps on ice breakers and menu items ----------------------------------------------------------------
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to a tap on an ice breaker or a menu item.
+
+    :param text: the text to send; empty: none.
+    :param quick_replies: titles of the quick replies below it.
+    :param link: the address that a button titled *link_title* below it opens; empty: none.
+    :param hands_over: whether the conversation goes to a team.
+    :param team_id: that team; None: it was deleted.
+    """
+
+    text: str = ""
+    quick_replies: tuple[str, ...] = ()
+    link_title: str = ""
+    link: str = ""
+    hands_over: bool = False
+    team_id: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.text and not self.hands_over
+
+
+class TapDecision(msgspec.Struct, frozen=True):
+    """The decision about a tap.
+
+    :param says: whether the text is sent.
+    :param team_id: the team that gets the conversation; None: none does.
+    :param reason: why, as a key of the reasons.
+    """
+
+    reason: str
+    says: bool = False
+    team_id: int | None = None
+
+
+_STOPS_WORDS_ONLY = frozenset(
+    {"opted_out", "from_machine", "window_closed", "people_only", "budget", "addon_off"}
+)
+"""Reasons to send nothing that don't keep a team from getting the conversation."""
+
+
+def answer_tap(answer: Answer | None, talk: ConversationFacts) -> TapDecision:
+    """Return what a tap does.
+
+    :param answer: the answer now; None: the button was changed or removed since.
+    """
+    if answer is None:
+        return TapDecision("button_gone")
+    if answer.is_empty:
+        return TapDecision("no_answer")
+    silent = may_speak(
+        talk.now,
+        # A chosen answer to this tap goes out beside what a program answered to another message.
+        hindrance="" if talk.hindrance == "automation" else talk.hindrance,
+        answers=talk.wrote_at,
+        person_at=talk.person_at,
+        is_persons=talk.is_persons,
+        unanswered=talk.unanswered,
+    )
+    if silent:
+        team_id = answer.team_id if silent in _STOPS_WORDS_ONLY else None
+        return TapDecision(silent, team_id=team_id)
+    if answer.hands_over and answer.team_id is None:
+        return TapDecision("no_team", says=bool(answer.text))
+    return TapDecision("tap", says=bool(answer.text), team_id=answer.team_id)
+
+
+# ---- routing -----------------------------------------------------------------------------------------
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -286,7 +368,7 @@ class Person(msgspec.Struct, frozen=True):
 
     @property
     def waits_since(self) -> datetime:
-        """Return since when they have waited for a conversation; only for people on duty."""
+        """Return the time since which they have waited for a conversation; only for people on duty."""
         assert self.on_duty_since is not None
         return max(self.on_duty_since, self.given_at or self.on_duty_since)
 
@@ -314,7 +396,7 @@ class Choice(msgspec.Struct, frozen=True):
 
     :param person: the new assignee; None: nobody.
     :param team_id: the new team; None: unchanged.
-    :param waits: whether it waits in its team's queue until somebody is on duty.
+    :param waits: whether it waits in its team's queue until a member is on duty.
     :param reason: why, as a key of the reasons.
     """
 
@@ -359,5 +441,5 @@ def on_duty(arrival: Arrival) -> list[Person]:
 
 
 def longest_waiting(people: Iterable[Person]) -> Person | None:
-    """Return the one of *people*, all on duty, who has waited longest for a conversation, or None."""
+    """Return the person among *people*, all on duty, who has waited longest for a conversation, or None."""
     return min(people, key=lambda one: (one.waits_since, one.user_id), default=None)

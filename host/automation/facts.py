@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -38,8 +38,9 @@ from host.users.reach import ALL_ACCOUNTS
 from host.working_hours.hours import Hours
 
 PEOPLE = (Origin.AGENT, Origin.PROVIDER)
-"""Origins of messages written by a person: here, or in the provider's own app."""
+"""Origins of messages written by a person: here, or in the provider's app."""
 NEVER_WENT = (DeliveryState.CANCELLED, DeliveryState.FAILED)
+_NEEDS_NOTHING = sorted(str(kind) for kind in MessageKind if sent_as(kind) is Sent.NOTHING)
 UNSAID = sorted(str(kind) for kind in MessageKind if sent_as(kind) in {Sent.MENTION, Sent.NOTHING})
 
 
@@ -52,11 +53,18 @@ class MessageFacts(msgspec.Struct, frozen=True):
     row: Any
 
     def talk(
-        self, now: datetime, theirs: Hours, hindrance: str = "", unanswered: int = 0
+        self,
+        now: datetime,
+        theirs: Hours,
+        hindrance: str = "",
+        unanswered: int = 0,
+        *,
+        is_answered: bool = False,
     ) -> ConversationFacts:
         """Return the facts about the conversation.
 
         :param theirs: the working hours of the account's team.
+        :param is_answered: whether it is a tap whose answer needs nobody of the team.
         """
         row = self.row
         is_open = theirs.is_open(now)
@@ -73,6 +81,8 @@ class MessageFacts(msgspec.Struct, frozen=True):
             opens_at=None if is_open else theirs.opens_at(now),
             unanswered=unanswered,
             hindrance=hindrance,
+            is_persons=row.handled_by == Handler.PERSON,
+            is_answered=is_answered,
         )
 
     def hindrance(self, adapter: ChannelAdapter | None, now: datetime) -> str:
@@ -205,6 +215,17 @@ def last_inbound(session: Session, conversation_id: int) -> int | None:
     return session.scalar(query)
 
 
+def inbound_since(session: Session, conversation_id: int, since: datetime) -> Sequence[int]:
+    """Return the ids of the customer's messages since then that may need an answer."""
+    query = sa.select(Message.id).where(
+        Message.conversation_id == conversation_id,
+        Message.direction == Direction.INBOUND,
+        Message.sent_at >= since,
+        Message.kind.not_in(_NEEDS_NOTHING),
+    )
+    return session.scalars(query).all()
+
+
 def unanswered(session: Session, conversation_id: int, last: int | None = None) -> int:
     """Return the number of automatic messages since the customer last wrote.
 
@@ -322,7 +343,7 @@ def counted(session: Session, account_id: int, since: datetime) -> Mapping[str, 
     query = (
         sa.select(AutomationRun.outcome, sa.func.count())
         .where(
-            AutomationRun.kind.in_(list(RunKind)),
+            AutomationRun.kind.in_([RunKind.WORDS, RunKind.ROUTING]),
             AutomationRun.automation_id == account_id,
             AutomationRun.done_at >= since,
             AutomationRun.outcome.is_not(None),

@@ -73,7 +73,7 @@ def steps(
     values: Mapping[str, str],
     opens: str,
 ) -> list[PreviewStep]:
-    """Return the steps of the decision: what happens, what does not, and why.
+    """Return the steps of the decision, with their results and reasons.
 
     :param team: the name of the team; empty: none.
     :param values: values of the variables.
@@ -91,7 +91,7 @@ def steps(
     arrival = Arrival(team_id=its.team_id, last_id=question.last_id, is_open=about.is_open, people=people)
     choice = route(its, arrival)
     why = said(choice.reason)
-    why = why[:1].upper() + why[1:]  # in a thread it stands behind a colon
+    why = why[:1].upper() + why[1:]  # in a thread it follows a colon
     if choice.person is not None and choice.team_id is not None:
         bold = _("Team %(team)s, then %(who)s", team=team, who=choice.person.name)
         shown.append(PreviewStep("users", "good", bold, why))

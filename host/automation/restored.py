@@ -1,7 +1,7 @@
-"""A desk restored from a backup: its pending automatic actions may have been done since the backup.
+"""A desk restored from a backup: its pending automatic actions may have been executed since the backup.
 
-Its customers may have been greeted, or answered by a person, after the backup was made. So everything before
-the restore is left to people, and the desk acts only on later events.
+Its customers may have been greeted, or answered by a person, after the backup. So everything before the
+restore is left to people, and the desk acts only on later events.
 """
 
 from __future__ import annotations

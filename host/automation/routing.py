@@ -1,9 +1,9 @@
 """Assign conversations to teams and to their members on duty.
 
-A member is on duty if their own switch is on and it is within their team's working hours. The one who has
-waited longest for a conversation is next. The row of the team is locked while a member is chosen, so that two
-simultaneous conversations go to two people. If nobody is on duty, a conversation waits in its team's queue.
-Once somebody is, they get the conversations that have waited longest, but no more than
+A member is on duty if their switch is on and it is within their team's working hours. The one who has waited
+longest for a conversation is next. The row of the team is locked while a member is chosen, so that two
+simultaneous conversations go to two people. If no member is on duty, a conversation waits in its team's
+queue. The next member on duty gets the conversations that have waited longest, but no more than
 :data:`host.automation.deciding.A_FEW` that they have not answered.
 """
 
@@ -61,7 +61,7 @@ def route_run(
 
 
 def give_out(session: Session, run: AutomationRun, conversation: Conversation, now: datetime) -> None:
-    """Assign the locked conversation of *run*, which a rule gave to a team, to a member on duty."""
+    """Assign the locked conversation of *run*, which a rule or a tap gave to a team, to a member on duty."""
     its = _settings(session, run)
     _take_turn(session, run.team_id or 0)
     theirs = hours.of_team(session, run.workspace_id, run.team_id)
@@ -70,8 +70,8 @@ def give_out(session: Session, run: AutomationRun, conversation: Conversation, n
 
 
 def _settings(session: Session, run: AutomationRun) -> Settings:
-    """Return the routing settings for *run*: those of its account, or a rule's team."""
-    if run.kind != RunKind.GIVE_OUT:
+    """Return the routing settings for *run*: those of its account, or the team of a rule or a tap."""
+    if run.kind not in {RunKind.GIVE_OUT, RunKind.HAND_OVER}:
         return account_settings.of_account(session, run.workspace_id, run.automation_id)
     team_id = run.team_id
     return Settings(workspace_id=run.workspace_id, routes=True, team_id=team_id, to_last=False)
@@ -103,7 +103,7 @@ def _give(
             # Use the current time: *now* is from before this write waited for the lock.
             session.execute(sa.update(Membership).where(*mine).values(given_at=clock.now()))
     except (NotAMemberError, TeamNotFoundError) as error:
-        # Removed since they were read a moment ago.
+        # They were removed after they were read.
         finish(run, RunState.SKIPPED, now, reason=error.code)
         return
     if choice.person is not None:
@@ -130,7 +130,7 @@ def finish(
     run.due_at, run.done_at = None, now
 
 
-# ---- what waits with a team --------------------------------------------------------------------------
+# ---- the queues of teams -----------------------------------------------------------------------------
 
 
 def hand_out() -> bool:
@@ -161,7 +161,7 @@ def _next_of(session: Session, team_id: int, now: datetime) -> Sequence[int]:
         .limit(PORTION)
     )
     if workspace_id is None:
-        return session.scalars(waiting).all()  # its team is gone: that is noted
+        return session.scalars(waiting).all()  # its team was deleted, which is noted
     if not hours.of_team(session, workspace_id, team_id).is_open(now):
         return []
     ready = sa.select(TeamMember.user_id).join(
@@ -194,7 +194,7 @@ def _waiting_for(session: Session, workspace_id: int, users: Sequence[int]) -> d
 
 
 def give_next(session: Session, run_id: int, now: datetime) -> bool:
-    """Assign the conversation of a queued run to a member on duty who has few enough, if there is one.
+    """Assign the conversation of a queued run to a member on duty who has few enough, if any.
 
     Return whether it left the queue.
     """
@@ -217,7 +217,7 @@ def give_next(session: Session, run_id: int, now: datetime) -> bool:
     arrival = facts.arrival(session, its, conversation, theirs, now)
     with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
         if arrival.hindrance or arrival.assigned or not its.routes or conversation.team_id != team_id:
-            # Somebody handled it meanwhile.
+            # A person handled it meanwhile.
             reason = arrival.hindrance or ("assigned" if arrival.assigned else "off")
             finish(run, RunState.DONE, now, outcome="team", reason=reason)
             return True
@@ -231,11 +231,11 @@ def give_next(session: Session, run_id: int, now: datetime) -> bool:
     return True
 
 
-# ---- who is on duty ----------------------------------------------------------------------------------
+# ---- members on duty ---------------------------------------------------------------------------------
 
 
 def set_duty(session: Session, *, workspace_id: int, user_id: int, on: bool, now: datetime) -> bool:
-    """Put a member on duty, or take them off. Return whether that changed anything."""
+    """Put a member on duty, or take them off. Return whether that was a change."""
     row = session.get(Membership, (user_id, workspace_id), with_for_update=True)
     if row is None or (row.on_duty_since is not None) is on:
         return False

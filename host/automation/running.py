@@ -1,8 +1,9 @@
 """Do the runs that are due, each with its result in one write.
 
 The customer's ordered queue and the conversation are locked first, as for any reply; then all facts are read
-and everything is decided again. So if a person and the desk act at the same moment, the second sees what the
-first did, and only one of several workers does the run. A worker that dies has done all of it or nothing.
+and everything is decided again. So if a person and the desk act concurrently, the second sees the result of
+the first, and only one of several workers does the run. A run is done completely or not at all, even if a
+worker dies.
 """
 
 from __future__ import annotations
@@ -15,9 +16,19 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.automation import facts, routing, texts
+from host.automation import buttons, facts, routing, texts
 from host.automation import settings as account_settings
-from host.automation.deciding import ConversationFacts, RunKind, Settings, decide
+from host.automation.deciding import (
+    Answer,
+    ConversationFacts,
+    RunKind,
+    Sent,
+    Settings,
+    answer_tap,
+    decide,
+    sent_as,
+)
+from host.automation.facts import MessageFacts
 from host.automation.routing import finish
 from host.automation.runs import Doer
 from host.core import clock, db
@@ -26,12 +37,15 @@ from host.core.ports import AdapterDirectory, RuleDirectory
 from host.events.consuming import COURTESY
 from host.events.writing import because, together
 from host.features import registry
+from host.inbox.conversation_actions import set_fields
 from host.inbox.conversations import locked_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import HeldLocks, Voice, queue_parts, take_lane
+from host.inbox.reply import answer as note_answer
 from host.models.automation import AutomationRun, RunState
-from host.models.inbox import Conversation
+from host.models.inbox import Conversation, Message
+from host.sdk.channel import ChannelAdapter
 from host.users.reach import ALL_ACCOUNTS
 from host.working_hours import hours
 
@@ -40,8 +54,11 @@ log = logging.getLogger(__name__)
 PORTION = 20
 """Most runs per round."""
 TOGETHER = 5
-"""Most runs per write on SQLite, which has only one writer. On other databases, a write that locks several
-conversations would wait for those who lock them in another order."""
+"""Most runs per write on SQLite, which has only one writer.
+
+On other databases, a write that locks several conversations would wait for writes that lock them in a
+different order.
+"""
 PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 """Delays before the retries of a failed run."""
 
@@ -76,8 +93,8 @@ def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
 def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirectory) -> tuple[int, float]:
     """Do some runs until others want to write; return how many were done, and the seconds to pause.
 
-    The pause works as for consumers of the event log, and is 0 unless others write: customers' messages are
-    stored first, and a flood of comments on one post must not delay direct messages.
+    The pause works as for consumers of the event log, and is 0 unless other writers wait: customers' messages
+    are stored first, and a flood of comments on one post must not delay direct messages.
     """
     began, done = clock.monotonic(), 0
     for run_id in run_ids:
@@ -118,7 +135,7 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
             session, row.workspace_id, row.conversation_id, accounts=ALL_ACCOUNTS
         )
     except ConversationNotFoundError:
-        return  # the run goes with it
+        return  # the run is deleted with it
     run = locked_run(session, run_id, RunState.DUE)
     if run is None:
         return
@@ -128,7 +145,7 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
         if doer is not None:
             doer.do(session, run, conversation, directory, now, held)
         else:
-            # A run of another release, or of a feature that is off.
+            # A run of another release, or of a disabled feature.
             off = {"session": session, "run": run, "conversation": conversation, "reason": "off", "now": now}
             if not hooks.give_up_run(**off):
                 finish(run, RunState.SKIPPED, now, reason="off")
@@ -143,7 +160,7 @@ def _its(session: Session, run: AutomationRun) -> Settings:
 
 
 def locked_run(session: Session, run_id: int, state: RunState) -> AutomationRun | None:
-    """Return a run, locked until the write ends; None if it is not in *state* any more."""
+    """Return a run, locked until the write ends; None if it is no longer in *state*."""
     query = (
         sa.select(AutomationRun)
         .where(AutomationRun.id == run_id, AutomationRun.state == state)
@@ -166,7 +183,7 @@ def note_failure(session: Session, run_id: int, now: datetime) -> None:
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:
-    """Remove runs made before *before*; return how many."""
+    """Remove runs created before *before*; return their number."""
     query = sa.select(AutomationRun.id, AutomationRun.created_at).order_by(AutomationRun.id).limit(most)
     gone = [id_ for id_, at in session.execute(query) if at < before]
     session.execute(sa.delete(AutomationRun).where(AutomationRun.id.in_(gone)))
@@ -189,7 +206,13 @@ def _speak(
         return
     adapter = directory.adapter(conversation.channel)
     theirs = hours.of_team(session, run.workspace_id, its.team_id)
-    talk = about.talk(now, theirs, about.hindrance(adapter, now), facts.unanswered(session, conversation.id))
+    talk = about.talk(
+        now,
+        theirs,
+        about.hindrance(adapter, now),
+        facts.unanswered(session, conversation.id),
+        is_answered=_needs_nobody(session, run, about),
+    )
     words = decide(its, talk)
     run.facts = seen(talk)
     if not words.says:
@@ -222,6 +245,13 @@ def _speak(
     finish(run, RunState.DONE, now, outcome=words.says, reason=words.reason)
 
 
+def _needs_nobody(session: Session, run: AutomationRun, about: MessageFacts) -> bool:
+    """Return whether the message of *run* is a tap whose answer needs nobody of the team."""
+    if run.message_id is None or sent_as(about.row.kind) is not Sent.TAP:
+        return False
+    return buttons.answered(session, [run.message_id]).get(run.message_id, False)
+
+
 def _route(
     session: Session,
     run: AutomationRun,
@@ -233,7 +263,133 @@ def _route(
     routing.route_run(session, run, conversation, _its(session, run), now)
 
 
-_OWN = {RunKind.WORDS: Doer(sends=True, do=_speak), RunKind.ROUTING: Doer(sends=False, do=_route)}
+def _answer_tap(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    directory: AdapterDirectory,
+    now: datetime,
+    held: HeldLocks | None,
+) -> None:
+    """Send the answer to a tap in a locked conversation, and hand it to a team; or note why not."""
+    answer = buttons.by_id(session, run.automation_id)
+    about = facts.known(session, [run.message_id or 0]).get(run.message_id or 0)
+    if about is None:
+        finish(run, RunState.SKIPPED, now, reason="taken_back")
+        return
+    adapter = directory.adapter(conversation.channel)
+    theirs = hours.of_team(session, run.workspace_id, None if answer is None else answer.team_id)
+    talk = about.talk(now, theirs, about.hindrance(adapter, now), facts.unanswered(session, conversation.id))
+    decision = answer_tap(answer, talk)
+    run.facts = {**seen(talk), "hands_over": answer is not None and answer.hands_over}
+    reason: str = decision.reason
+    sent: Message | None = None
+    if decision.says:
+        assert answer is not None
+        assert adapter is not None
+        refused, sent = _say_answer(session, run, conversation, answer, adapter, talk, now, held)
+        reason = refused or reason
+    if sent is not None:
+        run.sent_id = sent.id
+        if not run.facts["hands_over"] and _waits_for_nothing_else(session, run, conversation):
+            note_answer(session, conversation, sent, None)
+    if decision.team_id is not None:
+        _hand_over(session, run, conversation, decision.team_id, now)
+    done = sent is not None or decision.team_id is not None
+    finish(run, RunState.DONE if done else RunState.SKIPPED, now, reason=reason)
+    if done:
+        run.outcome = "answer"
+
+
+def _waits_for_nothing_else(session: Session, run: AutomationRun, conversation: Conversation) -> bool:
+    """Return whether the customer waits only for answers to taps, which they have with that of *run*.
+
+    Somebody who wrote before they tapped still waits for the team.
+    """
+    since = conversation.waiting_since
+    if since is None:
+        return False
+    waiting = set(facts.inbound_since(session, conversation.id, since)) - {run.message_id}
+    return all(buttons.answered(session, waiting, due=False).get(one) for one in waiting)
+
+
+def _say_answer(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    answer: Answer,
+    adapter: ChannelAdapter,
+    talk: ConversationFacts,
+    now: datetime,
+    held: HeldLocks | None,
+) -> tuple[str, Message | None]:
+    """Queue the text of an answer; return why it is not sent, or the message."""
+    said = texts.filled(answer.text, facts.values(session, conversation, talk.opens_at, now))
+    if said is None:
+        return "unfilled", None
+    capabilities = adapter.capabilities
+    person = buttons.person_title(session, run.workspace_id, capabilities)
+    try:
+        messages = queue_parts(
+            session,
+            workspace_id=run.workspace_id,
+            conversation_id=conversation.id,
+            author_id=None,
+            drafts=[buttons.draft_of(answer, said, capabilities, person)],
+            reply_key=f"auto-tap-{run.id}",
+            adapter=adapter,
+            now=now,
+            by_person=False,
+            voice=Voice.NOTICE,
+            held=held,
+            accounts=ALL_ACCOUNTS,
+        )
+    except LobbyError as error:
+        # Raised before any write: the account, the customer or the channel does not allow it.
+        return error.code, None
+    return "", messages[-1]
+
+
+def _hand_over(
+    session: Session, run: AutomationRun, conversation: Conversation, team_id: int, now: datetime
+) -> None:
+    """Give the locked conversation to a team, and to a member on duty."""
+    set_fields(
+        session,
+        {"team_id": team_id},
+        workspace_id=run.workspace_id,
+        conversation_id=conversation.id,
+        author_id=None,
+        now=now,
+        why="tapped",
+        accounts=ALL_ACCOUNTS,
+    )
+    given = AutomationRun(
+        workspace_id=run.workspace_id,
+        kind=RunKind.HAND_OVER,
+        automation_id=run.automation_id,
+        automation_version=0,
+        conversation_id=run.conversation_id,
+        message_id=run.message_id,
+        cause_id=run.cause_id,
+        root_id=run.root_id,
+        depth=run.depth,
+        state=RunState.DUE,
+        attempts=0,
+        team_id=team_id,
+        facts={},
+        created_at=now,
+    )
+    session.add(given)
+    session.flush()
+    routing.give_out(session, given, conversation, now)
+
+
+_OWN = {
+    RunKind.TAP: Doer(sends=True, do=_answer_tap),
+    RunKind.WORDS: Doer(sends=True, do=_speak),
+    RunKind.ROUTING: Doer(sends=False, do=_route),
+}
 
 
 def seen(talk: ConversationFacts) -> dict[str, object]:

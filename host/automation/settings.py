@@ -58,7 +58,12 @@ _Row = namedtuple("_Row", [column.name for column in _COLUMNS])  # type: ignore[
 _doing = Statement(
     sa.select(*_COLUMNS).where(
         AccountAutomation.account_id.in_(sa.bindparam("accounts", expanding=True)),
-        sa.or_(AccountAutomation.greets, AccountAutomation.tells_away, AccountAutomation.routes),
+        sa.or_(
+            AccountAutomation.greets,
+            AccountAutomation.tells_away,
+            AccountAutomation.routes,
+            AccountAutomation.has_buttons,
+        ),
     )
 )
 
@@ -85,6 +90,7 @@ def _settings(row: Any) -> Settings:
         team_id=row.team_id,
         to_person=row.to_person,
         to_last=row.to_last,
+        has_buttons=row.has_buttons,
     )
 
 
@@ -102,9 +108,9 @@ def save(
     A text that is turned off is kept, so that it can be turned on again.
 
     :param limit: most bytes in a message of the channel; None: unknown.
-    :param version: the version the page showed; None: overwrite whatever was saved since.
-    :raises AccountGoneError: if the account is not there or disconnected.
-    :raises SavedMeanwhileError: if somebody saved since *version*.
+    :param version: the version the page showed; None: overwrite newer versions.
+    :raises AccountGoneError: if the account is missing or disconnected.
+    :raises SavedMeanwhileError: if a newer version than *version* was saved.
     :raises AutomationTextError, VariableError: as :func:`host.automation.texts.checked`.
     :raises SilenceError: if the days are not between 1 and 365.
     :raises RouteError: if no team is chosen.

@@ -1,7 +1,7 @@
 """Greetings and away messages: texts with variables, validated when saved and filled when sent.
 
-Nobody is present to fill gaps. So each variable that may be empty needs a fallback, and there are no
-variables about the agent.
+No person can fill in gaps, so each variable that may be empty needs a fallback, and variables about the agent
+are not available.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cache
 from babel import Locale
 from babel.dates import format_datetime, format_time
 from babel.support import NullTranslations, Translations
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
@@ -37,6 +38,8 @@ MOST_LETTERS = 4000
 TODAY = noop("today at %(time)s")
 TOMORROW = noop("tomorrow at %(time)s")
 LATER = noop("on %(day)s at %(time)s")
+PERSON = noop("Talk to a person")
+"""Title of the button by which a customer asks for a person."""
 
 
 class AutomationTextError(InvalidError):
@@ -95,6 +98,16 @@ def checked(text: str, limit: int | None) -> str:
     return kept
 
 
+def offered() -> list[tuple[str, str]]:
+    """Return the variables as written in a text, each with its meaning."""
+    fallback = {OPENS_AT: _("soon"), "contact.first_name": _("there")}
+    found = []
+    for name, label in VARIABLES.items():
+        words = "" if name in ALWAYS_KNOWN else f' || "{fallback.get(name, "…")}"'
+        found.append((f"{{{{{name}{words}}}}}", str(label)))
+    return found
+
+
 def parts(text: str, values: Mapping[str, str]) -> list[variables.FilledPart]:
     """Return the pieces of a checked *text*, filled."""
     return variables.fill(variables.parse(text, VARIABLES), values, VARIABLES)
@@ -119,6 +132,13 @@ def said_time(at: datetime | None, now: datetime, zone: str | None, language: st
     day = format_datetime(there, form, locale=locale)
     time = format_time(there, "short", locale=locale)
     said: str = catalogue(locale).ugettext(pattern) % {"day": day, "time": time}
+    return said
+
+
+def in_language(text: str, language: str | None) -> str:
+    """Return a text marked with :func:`host.sdk.i18n.noop` in the language of a workspace, for a customer."""
+    known = language if language is not None and language in languages.available() else "en"
+    said: str = catalogue(known).ugettext(text)
     return said
 
 

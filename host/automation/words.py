@@ -37,7 +37,7 @@ REASONS: Mapping[str, LazyString] = {
     "open": _l("Within business hours"),
     "closed": _l("Closed until then"),
     "closed_for_good": _l("No upcoming business hours"),
-    # Nothing at all
+    # No action
     "person": _l("A person is answering"),
     "automation": _l("Automation is answering here"),
     "late": _l("Too late for an automatic reply"),
@@ -71,6 +71,11 @@ REASONS: Mapping[str, LazyString] = {
     "in_talk": _l("Someone on the team wrote to them in the meantime"),
     "away_instead": _l("The away message is sent instead"),
     "greets": _l("New customer, or hasn't written for a long time"),
+    # Taps on ice breakers and menu items
+    "tap": _l("Tapped an ice breaker or menu item with an answer"),
+    "tap_answered": _l("The answer of the ice breaker or menu item is sent instead"),
+    "no_answer": _l("The ice breaker or menu item has no answer"),
+    "button_gone": _l("The ice breaker or menu item was changed or deleted"),
     # Routing
     "assigned": _l("Already assigned"),
     "no_team": _l("The team was deleted"),

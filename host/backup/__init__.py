@@ -1,1 +1,1 @@
-"""Backup of the whole desk in one file: made while it runs, restored into an empty place."""
+"""Backup of the whole desk in one file: created while it runs, restored into an empty installation."""

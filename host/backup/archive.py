@@ -1,7 +1,7 @@
 """The file format of a backup: a zip with JSON lines per table, the files of messages, and a contents list.
 
 Rows are stored independently of the database, so a backup made on SQLite can be restored into PostgreSQL or
-MariaDB and vice versa. The list comes last: a truncated file has none.
+MariaDB and vice versa. The list is last, so a truncated file has none.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from host.sdk import strictjson
 FORMAT = 1
 LIST = "backup.json"
 SIGNATURE = "backup.sig"
-"""The desk's signature of the list. The list holds the digests of everything else."""
+"""The desk's signature of the list. The list contains the digests of everything else."""
 KEYS = "keys.sealed"
 TRUSTED = "settings/trusted.keys"
 """File in the data folder with the trusted and the revoked addon publishers."""
 PROOF = Place("backup", "proof", 0, "lobby")
-"""Place of the sealed word that proves to a restored desk that its keys are the right ones."""
+"""Place of the sealed word that proves to a restored desk that its keys are correct."""
 _PURPOSE = "backup"
 _UNVERIFIED = "Nothing was restored. If you know who has had it in their hands, add `--unverified`."
 _PIECE = 1024 * 1024
@@ -44,7 +44,7 @@ _COST = 2**16
 
 
 class BackupError(Exception):
-    """A backup cannot be made, read or restored. The text is for the operator."""
+    """A backup cannot be created, read or restored. The text is for the operator."""
 
 
 class Contents(msgspec.Struct, kw_only=True):
@@ -59,8 +59,8 @@ class Contents(msgspec.Struct, kw_only=True):
     :param missing: storage keys in rows whose files were missing.
     :param spooled: requests that were in the spool.
     :param proofs: a word sealed with each key of the desk.
-    :param keys: whether it contains the keys themselves, sealed with a passphrase.
-    :param digests: name in the zip -> SHA-256, of everything but this list and its signature.
+    :param keys: whether it contains the keys, sealed with a passphrase.
+    :param digests: name in the zip -> SHA-256, of everything except this list and its signature.
     """
 
     format: int
@@ -132,7 +132,7 @@ def writing(target: Path) -> Iterator[Writing]:
 
 
 class Reading:
-    """A backup that was read through once: it is complete, and each part is unchanged.
+    """A backup that was read completely and verified: all parts are there and unchanged.
 
     :ivar contents: its contents list.
     """
@@ -154,7 +154,7 @@ class Reading:
     def check(self) -> None:
         """Read everything once and compare the digests.
 
-        :raises BackupError: if something is damaged or was changed.
+        :raises BackupError: if a part is damaged or was changed.
         """
         for name, wanted in self.contents.digests.items():
             digest = hashlib.sha256()
@@ -195,7 +195,7 @@ class Reading:
         return sorted(name for name in self.contents.digests if name.startswith(f"{folder}/"))
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
-        """Yield the rows of *table*, with values as :func:`plain` made them."""
+        """Yield the rows of *table*, with values in the form of :func:`plain`."""
         with self._zip.open(f"tables/{table}.jsonl") as file:
             for line in file:
                 yield json.loads(line)
@@ -237,7 +237,7 @@ def plain(value: Any) -> Any:
 
 
 def value_for(column: sa.types.TypeEngine[Any], value: Any) -> Any:
-    """Convert a value made by :func:`plain` for a column of this type."""
+    """Convert a value from :func:`plain` for a column of this type."""
     if isinstance(value, dict):
         ((kind, content),) = value.items()
         if kind == "at":

@@ -100,7 +100,7 @@ def make(
 
 @contextmanager
 def snapshot(url: str) -> Iterator[sa.Connection]:
-    """Yield a connection that sees one state of the database, however long it reads. It blocks nobody.
+    """Yield a connection that sees one state of the database, however long it reads, without blocking others.
 
     Migrations are locked out meanwhile, except on SQLite, where the snapshot is the file's.
     """
@@ -114,7 +114,7 @@ def snapshot(url: str) -> Iterator[sa.Connection]:
         return
     with migrations.locked(url) as engine:
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            # Limits of the role or the server are meant for everyday work.
+            # Limits of the role or the server are intended for everyday work.
             for limit in _LIMITS.get(engine.dialect.name, _LIMITS["mariadb"]):
                 connection.exec_driver_sql(f"SET SESSION {limit}")
             connection.commit()
@@ -132,7 +132,7 @@ def _revisions(connection: sa.Connection) -> dict[str, str]:
 
 
 def _tables(connection: sa.Connection, out: Writing, *, but: set[str]) -> tuple[dict[str, int], list[str]]:
-    """Write every table *but* some; return how many rows each has, and the files they name."""
+    """Write all tables except *but*; return their row counts, and the files they name."""
     metadata = sa.MetaData()
     metadata.reflect(connection, resolve_fks=False)
     counts: dict[str, int] = {}
@@ -193,7 +193,7 @@ def _spool(config: Config, out: Writing) -> int:
         try:
             content = path.read_bytes()
         except OSError:
-            continue  # in the database by now
+            continue  # already in the database
         out.add(f"spool/{path.name}", iter([content]))
         count += 1
     return count

@@ -1,6 +1,6 @@
-"""Restore a backup into an empty database, of any of the three kinds, and a data folder of its own.
+"""Restore a backup into an empty database of any kind, and an empty data folder.
 
-The tables are made by the original migrations up to the revisions in the backup, so that a newer Lobby
+The tables are created by the original migrations up to the revisions in the backup, so that a newer Lobby
 upgrades them from there. Addons come first, because their migrations change tables of the host.
 """
 
@@ -45,16 +45,16 @@ from host.users import audit
 
 _ROWS = 500
 _FIRST = (User, AddonRelease, AddonArchivePart, Addon)
-"""Tables needed to restore the addons: their migrations change tables that are still empty then."""
+"""Tables needed to restore the addons: their migrations change tables that are empty at that time."""
 _MARK = "lobby_restoring"
-"""Table that exists while a restore is under way: the next restore removes the remains of one that died."""
+"""Table that exists during a restore, so that the next restore removes the remains of an interrupted one."""
 
 
 class Waiting(StrEnum):
     """How to treat replies that were pending when the backup was made. Some may have been sent since."""
 
     CHECK = "check"
-    """Check with the provider whether they were sent. None is sent; people see the result and decide."""
+    """Check with the provider whether they were sent. None is resent; people see the result and decide."""
     SEND = "send"
     """Continue as before: pending replies are sent."""
     DROP = "drop"
@@ -77,7 +77,7 @@ def read_through(source: Reading) -> Contents:
 
 
 def open_replies(source: Reading) -> int:
-    """Return how many replies were pending when the backup was made, including scheduled ones."""
+    """Return the number of replies that were pending at the time of the backup, including scheduled ones."""
     return sum(1 for row in source.rows("outbox") if row["open"] or row.get("not_before"))
 
 
@@ -90,15 +90,15 @@ def restore(
     tell: Callable[[str], None],
     unverified: bool = False,
 ) -> list[str]:
-    """Restore a backup that passed :func:`read_through`, as *config* says; return the tables left out.
+    """Restore a backup that passed :func:`read_through`, according to *config*; return the tables left out.
 
     :param waiting: how to treat pending replies.
     :param passphrase: opens the keys in it; None: the desk's keys are already in place.
     :param tell: called with each step.
     :param unverified: whether a backup without a signature by the desk's keys is accepted. A missing
         signature is recorded in the audit log.
-    :raises BackupError: if the place is not empty, or the keys are different or did not sign it. The place is
-        then unchanged, except for keys and files, which do no harm.
+    :raises BackupError: if the target is not empty, or the keys are different or did not sign the backup. The
+        target is then unchanged, except for keys and files, which do no harm.
     """
     placed = as_it_was(config, source, passphrase=passphrase, tell=tell, unverified=unverified)
     with placed as (url, left_out):
@@ -180,7 +180,7 @@ def _keys(config: Config, source: Reading, passphrase: str | None) -> None:
 
 
 def _unverified(source: Reading) -> str | None:
-    """Return what is wrong with the signature of *source*; None if it is valid."""
+    """Return the problem with the signature of *source*; None if it is valid."""
     try:
         source.check_signature(secrets.keyring())
     except BackupError as error:
@@ -219,7 +219,7 @@ def _of_sqlite(path: Path) -> list[Path]:
 
 
 def _one_file(path: Path) -> None:
-    """Move everything into the database file itself, and to the disk."""
+    """Move everything into the database file, and sync it to disk."""
     engine = migrations.migration_engine(f"sqlite:///{path}")
     raw = engine.raw_connection()
     raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -304,7 +304,7 @@ def _files(config: Config, source: Reading) -> None:
     folder = spool.folder_of(config.data)
     for name in source.names("spool"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # The name is a number and an ending, and nothing else of it is used.
+        # Only the number and the extension of the name are used.
         (folder / Path(name).name).write_bytes(b"".join(source.pieces(name)))
 
 
@@ -381,8 +381,8 @@ def _addons(config: Config) -> Iterator[Mapping[str, Path]]:
 def _without_references(engine: sa.Engine) -> Iterator[None]:
     """Allow rows to be written in any order, without foreign key checks.
 
-    SQLite does not check while migrating, and MariaDB has a switch. PostgreSQL's requires privileges, so its
-    foreign keys are dropped and created again, which checks every row.
+    SQLite does not check while migrating, and MariaDB has a switch. PostgreSQL's switch requires privileges,
+    so its foreign keys are dropped and created again, which checks every row.
     """
     if engine.dialect.name != "postgresql":
         yield
@@ -472,7 +472,7 @@ _RESTORED = ProviderProblem(
 
 
 def _settle(waiting: Waiting) -> None:
-    """Restart work that was under way, and send nothing that nobody asked for now."""
+    """Restart interrupted work without sending anything that was not requested now."""
     db.write(lanes.begin_anew)
     db.write(reading.put_behind)
     if waiting is Waiting.SEND:
@@ -483,7 +483,7 @@ def _settle(waiting: Waiting) -> None:
     while db.write(_leave_to_people):
         pass
     with db.read() as session:
-        # Scheduled replies that are due by now may have been sent as well.
+        # Scheduled replies that have become due may have been sent as well.
         unsent = sa.or_(OutboxEntry.open.is_(True), OutboxEntry.not_before <= clock.now())
         rows = session.execute(
             sa.select(OutboxEntry.message_id, Message.state)
@@ -493,7 +493,7 @@ def _settle(waiting: Waiting) -> None:
         ).all()
     for message_id, state in rows:
         if state in outcome.ARRIVED:
-            # The echo came before the provider's answer, which would have closed the entry.
+            # The echo arrived before the provider's answer, which would have closed the entry.
             db.write(outbox.close, message_id)
         else:
             db.write(_set_aside, message_id, waiting)

@@ -1,4 +1,4 @@
-"""``lobby backup`` and ``lobby restore``: the whole desk in one file, and out of it."""
+"""``lobby backup`` and ``lobby restore``: store the whole desk in one file, and restore it."""
 
 from __future__ import annotations
 

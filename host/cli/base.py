@@ -28,7 +28,7 @@ class Stopped(click.ClickException):
 def choose_features(configuration: Config) -> None:
     """Disable the features that this desk's settings turn off.
 
-    :raises ConfigError: if there is no feature of that name.
+    :raises ConfigError: if a feature doesn't exist.
     """
     try:
         registry.switch_off(configuration.features_off)
@@ -73,7 +73,7 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def serving(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Do the same for a command that waits for an unavailable database."""
+    """Prepare a command that waits for an unavailable database, like :func:`prepare`."""
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         configuration = config.load()

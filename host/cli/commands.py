@@ -18,7 +18,7 @@ def commands_at() -> dict[str, str]:
     try:
         off = config.load().features_off
     except ConfigError:
-        off = ()  # the command that is called says what is wrong
+        off = ()  # the called command reports the error
     return {
         "backup": "host.cli.backup:backup",
         "demo": "host.cli.desk:demo",

@@ -1,4 +1,4 @@
-"""``lobby doctor``: every check that needs no browser, with evidence and a fix for each."""
+"""``lobby doctor``: all checks that need no browser, with evidence and a fix for each."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def _of_database(error: SQLAlchemyError) -> CannotGoOnError | None:
 
 
 def _state() -> CannotGoOnError | None:
-    """Return the problem with the tables, if that is why a statement failed."""
+    """Return the problem with the tables, if it caused a statement to fail."""
     try:
         state = migrations.state(db.current().url.render_as_string(hide_password=False))
     except (SQLAlchemyError, OSError):

@@ -1,4 +1,4 @@
-"""``lobby files``: where the files of messages are kept."""
+"""``lobby files``: the storage of messages' files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lobby search``: show how much is indexed, or rebuild the index."""
+"""``lobby search``: show the progress of indexing, or rebuild the index."""
 
 from __future__ import annotations
 

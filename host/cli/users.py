@@ -1,4 +1,4 @@
-"""``lobby user``: make and repair logins."""
+"""``lobby user``: create and repair logins."""
 
 from __future__ import annotations
 

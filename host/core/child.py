@@ -1,4 +1,4 @@
-"""Run a function in a child Python process that gets nothing from this one but its arguments."""
+"""Run a function in a child Python process that gets only its arguments from this one."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 class Ended(msgspec.Struct, frozen=True):
     """The end of a child process.
 
-    :param data: its report; empty if it ended before writing one.
-    :param in_time: whether it ended, or at least closed its report, before the deadline.
+    :param data: its report; empty if it exited before writing one.
+    :param in_time: whether it exited, or at least closed its report, before the deadline.
     :param how: ``exit status 1`` or ``signal 9``.
     """
 
@@ -35,11 +35,11 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 def run(module: str, *arguments: str, timeout: float) -> Ended:
-    """Call ``main()`` of *module* in a child and return what it reports.
+    """Call ``main()`` of *module* in a child and return its report.
 
     ``sys.argv`` holds *arguments* from index 2 on, then the descriptor to report to. The child has an empty
-    environment, no input, and no output but the report. It is killed with everything it started when the
-    report is complete or *timeout* seconds are over.
+    environment, no input, and no output but the report. It and its children are killed when the report is
+    complete or after *timeout* seconds.
     """
     reading, writing = os.pipe()
     try:
@@ -74,7 +74,7 @@ def _started(module: str, *arguments: str, descriptor: int) -> subprocess.Popen[
 
 
 def _ended(child: subprocess.Popen[bytes]) -> int:
-    """End *child* with everything it started; return its exit status."""
+    """Kill *child* and its children; return its exit status."""
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     return child.wait()
@@ -88,11 +88,11 @@ def _how(left: int) -> str:
 
 
 class LateError(Exception):
-    """The child did not answer in time. It was ended."""
+    """The child did not answer in time and was killed."""
 
 
 class LineEndedError(Exception):
-    """The child ended instead of answering. The message says how."""
+    """The child exited instead of answering. The message has its exit status."""
 
 
 class RunningChild:
@@ -109,9 +109,9 @@ class RunningChild:
         return self._child.pid
 
     def ask(self, question: bytes, *, timeout: float) -> bytes:
-        """Return what the child answers to *question*.
+        """Return the child's answer to *question*.
 
-        :raises LateError: if that takes more than *timeout* seconds.
+        :raises LateError: after *timeout* seconds.
         :raises LineEndedError: if it ended.
         """
         until = time.monotonic() + timeout
@@ -142,7 +142,7 @@ class RunningChild:
         return found
 
     def end(self) -> int:
-        """End the child with everything it started; return its exit status."""
+        """Kill the child and its children; return its exit status."""
         if self._left is None:
             self._left = _ended(self._child)
         return self._left
@@ -150,7 +150,8 @@ class RunningChild:
 
 @contextmanager
 def conversing(module: str, *arguments: str) -> Iterator[RunningChild]:
-    """Call ``main()`` of *module* in a child and yield the running child, which is ended with the block.
+    """Call ``main()`` of *module* in a child and yield the running child, which is killed when the block
+    exits.
 
     It is as isolated as with :func:`run`; its ``main()`` calls :func:`answer`.
     """
@@ -176,7 +177,9 @@ def answer(descriptor: int, do: Callable[[bytes], bytes]) -> None:
 
 
 def _read(descriptor: int, deadline: float) -> tuple[bytes, bool]:
-    """Read until the child closes its end; return the bytes, and whether it kept the time and size limits."""
+    """Read until the child closes its end; return the bytes, and whether it kept within the time and size
+    limits.
+    """
     chunks: list[bytes] = []
     size = 0
     with selectors.DefaultSelector() as selector:

@@ -43,7 +43,7 @@ _SYSTEM = (
 _ROOT = Path(__file__).resolve().parents[2]
 _MORE_TASKS = 64
 _NOBODY = 65534
-"""The kernel's id of the user and the group nobody."""
+"""The kernel's id of the user and group ``nobody``."""
 
 
 def limit(*, cpu_seconds: int, memory: int, addresses: int | None = None, file: int = 16 * 1024**2) -> None:
@@ -65,7 +65,7 @@ def limit(*, cpu_seconds: int, memory: int, addresses: int | None = None, file: 
 
 
 def limit_tasks() -> None:
-    """Limit how many more processes and threads this user may start; the kernel exempts root."""
+    """Limit the number of further processes and threads of this user; the kernel exempts root."""
     with suppress(OSError, ValueError, AttributeError):
         most = _tasks_of(os.getuid()) + _MORE_TASKS
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
@@ -90,7 +90,7 @@ def leave_network() -> None:
 
 
 def end_with_parent() -> None:
-    """End this process with the thread that started it, if the kernel supports that."""
+    """Let this process die with the thread that started it, if the kernel supports that."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -103,8 +103,8 @@ def no_core() -> None:
 def see_only(*readable: Path) -> None:
     """Limit file access to reading the system's files, Python's, this package's and *readable*.
 
-    Requires Landlock (Linux 5.13). It holds for every user, root too, and keeps the process from looking into
-    others through ``/proc``; from Linux 6.12 on it cannot signal them either.
+    Requires Landlock (Linux 5.13). It applies to every user, including root, and prevents the process from
+    reading others through ``/proc`` and, from Linux 6.12, from signalling them.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None, use_errno=True)
@@ -125,10 +125,10 @@ def see_only(*readable: Path) -> None:
 
 
 def become_nobody(*readable: Path) -> bool:
-    """Switch to the user nobody, if this is root and that user can read the required code.
+    """Switch to the user ``nobody``, if this is root and that user can read the required code.
 
     Root's files, processes and environments are then out of reach with any kernel, and :func:`limit_tasks`
-    takes effect. Return whether it was done.
+    takes effect. Return whether it switched.
 
     :param readable: required files besides the system's, Python's and this package's.
     """
@@ -140,7 +140,7 @@ def become_nobody(*readable: Path) -> bool:
         os.setgroups([])
         os.setegid(_NOBODY)
         os.seteuid(_NOBODY)
-    except OSError:  # a container that has no such user
+    except OSError:  # a container without this user
         can = False
     else:
         can = all(os.access(one, os.R_OK, effective_ids=True) for one in needed)

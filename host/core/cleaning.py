@@ -1,4 +1,4 @@
-"""Make text from outside storable: no NUL, no lone surrogates, nothing longer than its column."""
+"""Make external text storable, without NULs and lone surrogates, truncated to its column."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def clean(text: str) -> str:
 
 
 def clean_short(text: str | None, length: int) -> str | None:
-    """Return *text* cleaned, stripped and cut to *length* code points; None for nothing."""
+    """Return *text* cleaned, stripped and truncated to *length* code points; None if empty."""
     if not text:
         return None
     return clean(text).strip()[:length] or None
@@ -55,7 +55,7 @@ def clean_value(value: Any) -> Any:
 
 
 def clean_attachment(attachment: InboundAttachment) -> InboundAttachment:
-    """Return *attachment* as it can be stored."""
+    """Return *attachment* in storable form."""
     return InboundAttachment(
         kind=attachment.kind,
         url=clean(attachment.url) if attachment.url else None,
@@ -94,5 +94,5 @@ MADE_UP = (
 
 
 def is_providers(value: str | None) -> bool:
-    """Return whether a stored external id is the provider's own."""
+    """Return whether a stored external id is from the provider."""
     return value is not None and not value.startswith(MADE_UP)

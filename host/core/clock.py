@@ -1,4 +1,4 @@
-"""The one clock: all code asks it for the time, so that a test can move it. And the clocks of time zones."""
+"""The clock that all code uses for the time, so that a test can move it, and the clocks of time zones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def from_millis(value: int) -> datetime:
 
 
 def to_text(at: datetime | None) -> str | None:
-    """Return *at* in ISO 8601, as JSON keeps it; None stays None."""
+    """Return *at* in ISO 8601 for JSON; None stays None."""
     return None if at is None else at.isoformat()
 
 
@@ -49,7 +49,7 @@ def from_text(text: str | None) -> datetime | None:
 
 @contextmanager
 def travel(by: timedelta) -> Iterator[None]:
-    """Move :func:`now` by *by* for the length of the block (tests only)."""
+    """Move :func:`now` by *by* during the block (tests only)."""
     global _offset  # noqa: PLW0603 - one clock per process is the point of this module
     before = _offset
     _offset = before + by
@@ -85,10 +85,9 @@ def zone(name: str) -> ZoneInfo:
 
 
 def offsets(name: str, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
-    """Yield the time between two moments in pieces without a clock change of the zone.
+    """Yield the periods between two times that have no clock change of the zone.
 
-    Each piece is its beginning, its end and the zone's offset from UTC. Adjacent pieces may have the same
-    offset.
+    Each period has a start, an end and the zone's offset from UTC. Adjacent ones may have the same offset.
     """
     there = zone(name)
     begins = since.astimezone(UTC)
@@ -117,7 +116,7 @@ def _ahead(at: datetime, there: ZoneInfo) -> timedelta:
 
 
 def _change(there: ZoneInfo, before: datetime, after: datetime) -> datetime:
-    """Return the moment between two at which the clocks changed, to the second."""
+    """Return the time of the clock change between two times, to the second."""
     ahead = _ahead(before, there)
     while after - before > timedelta(seconds=1):
         middle = before + (after - before) / 2

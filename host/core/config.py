@@ -1,4 +1,4 @@
-"""The settings: name, default, meaning and parser of each. Nothing else reads the environment."""
+"""The settings: name, default, meaning and parser of each. No other module reads the environment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Exit(IntEnum):
     FOLDER = 73
     """A file or folder cannot be written, or there is no space."""
     BUSY = 75
-    """Something is in use by another process (an address, a database, a migration), or a restart is needed.
+    """An address, a database or a migration is in use by another process, or a restart is needed.
 
     A retry may work.
     """
@@ -132,7 +132,7 @@ def public_url(text: str) -> str:
     fine = parts.scheme in {"http", "https"} and parts.hostname and not (parts.path or parts.query)
     if not fine or parts.fragment or "@" in parts.netloc or len(url.split()) != 1 or not url.isprintable():
         raise ValueError("must look like https://desk.example.com, with no path")
-    _ = parts.port  # raises for one that is none
+    _ = parts.port  # raises for an invalid port
     return url
 
 
@@ -546,7 +546,7 @@ class Config:
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
-    """Parse *environ* (default: the process's own).
+    """Parse *environ* (default: that of the process).
 
     :raises ConfigError: for an unknown ``LOBBY_`` name or a value that does not parse; the message
         names the variable and never its value.
@@ -588,5 +588,5 @@ def log_format(environ: Mapping[str, str] | None = None) -> str:
 
 
 def of_opentelemetry() -> dict[str, str]:
-    """Return the ``OTEL_...`` variables that are set; OpenTelemetry defines them and reads most itself."""
+    """Return the ``OTEL_...`` variables that are set; OpenTelemetry defines them and reads most of them."""
     return {name: value.strip() for name, value in os.environ.items() if name.startswith("OTEL_")}

@@ -1,4 +1,4 @@
-"""Parsers of settings that name a server and may hold its password."""
+"""Parsers of settings that name a server and may contain its password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TellableError(ValueError):
-    """A problem with a secret setting; the message holds no part of the value."""
+    """A problem with a secret setting; the message contains no part of the value."""
 
 
 _DRIVERS = {

@@ -1,13 +1,13 @@
-"""The database: base class, column types, engines, the one door for writes, and the session of a request.
+"""The database: base class, column types, engines, the write door, and the session of a request.
 
 Views import the object, as in every Flask project: ``from host.core.db import db``. It is a Flask-SQLAlchemy
 object with ``db.Model``, ``db.session``, ``db.read`` and ``db.write``. Workers and commands run without a
-request and import the module: ``from host.core import db``. ``db.read`` and ``db.write`` do the same in both,
-so a call reads the same everywhere; column types and engines are in the module only.
+request and import the module: ``from host.core import db``. ``db.read`` and ``db.write`` are equivalent in
+both; column types and engines are only in the module.
 
-Engines belong to the process, not to a generation of the Flask app: an app per activation would otherwise
-make a pool per activation. Reading and writing share a pool on PostgreSQL and MariaDB, so a request holds at
-most one connection: ``read`` and ``write`` close the request's session before they begin.
+Engines belong to the process, not to a generation of the Flask app; otherwise each activation would create a
+pool. Reading and writing share a pool on PostgreSQL and MariaDB, so a request holds at most one connection:
+``read`` and ``write`` close the request's session before they begin.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ disappeared without closing the connection.
 IDLE_SECONDS = 5
 """Maximum idle time of a transaction in seconds.
 
-Its locks block others: a frozen process must not hold them.
+Its locks block others: a frozen process must not keep them.
 """
 LOCK_SECONDS = 5
 """How long a statement waits for a lock before its transaction is rolled back and retried."""
@@ -91,9 +91,9 @@ LEAST_WAIT = 0.1
 STATEMENT_SECONDS = 120
 
 CLOCK_NOISE = timedelta(milliseconds=50)
-"""Largest ignored clock difference: it may be how long asking took, and delays nothing noticeably."""
+"""Largest ignored clock difference: it may be the duration of the query, and causes no noticeable delay."""
 CLOCK_SECONDS = 5.0
-"""Time in seconds after which the server is asked for its time again."""
+"""Interval in seconds between queries of the server's time."""
 
 IDLE_CONNECTION_SECONDS = 30.0
 """Time in seconds after which an unused connection to a server is closed."""
@@ -170,7 +170,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """Return a function that binds a datetime: on SQLite as SQLAlchemy's own text, but faster."""
+        """Return a function that binds a datetime: on SQLite as SQLAlchemy's text, but faster."""
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
 
@@ -201,7 +201,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class later_by(FunctionElement[datetime]):  # noqa: N801 - it stands in statements like a function
-    """The moment a number of minutes after another: ``later_by(moment, minutes)``; NULL if either is."""
+    """The time some minutes after another: ``later_by(moment, minutes)``; NULL if either is NULL."""
 
     name = "later_by"
     type = UTCDateTime()
@@ -214,7 +214,7 @@ def _written(element: Any, compiler: Any, form: str, **kw: Any) -> str:
 
 
 _LATER_BY = {
-    # As UTCDateTime writes it; SQLite only knows the first three of six digits.
+    # In the format of UTCDateTime; SQLite only knows the first three of six digits.
     "sqlite": "(strftime('%Y-%m-%d %H:%M:%f', {moment}, '+' || ({minutes}) || ' minutes') || '000')",
     "postgresql": "({moment} + ({minutes}) * INTERVAL '1 minute')",
     "mysql": "TIMESTAMPADD(MINUTE, {minutes}, {moment})",
@@ -280,7 +280,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, readonly: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        # IMMEDIATE: a deferred transaction that turns into a writer fails at once instead of waiting.
+        # IMMEDIATE: a deferred transaction that becomes a writer fails immediately instead of waiting.
         if readonly:
             # This waits for no lock, so it cannot fail; it bypasses SQLAlchemy, which would take as long as a
             # small query.
@@ -313,7 +313,7 @@ class ShrinkingPool(sa.pool.QueuePool):
             except sa.util.queue.Empty:
                 break
             (idle if record.info.get("idle_since", before) <= before else fresh).append(record)
-        for record in reversed(fresh):  # the one used last is on top again
+        for record in reversed(fresh):  # the one used last is on top
             self._pool.put(record, False)
         for record in idle:
             record.close()
@@ -324,8 +324,8 @@ class ShrinkingPool(sa.pool.QueuePool):
 class ServerClock:
     """The clock of a database server, shared by all processes, independent of the clocks of their machines.
 
-    The server is asked when a connection is taken from the pool, at most every :data:`CLOCK_SECONDS`; in
-    between, a monotonic clock continues. Safe to share between threads.
+    The server is queried when a connection is taken from the pool, at most every :data:`CLOCK_SECONDS`; in
+    between, a monotonic clock continues. Thread-safe.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -336,7 +336,7 @@ class ServerClock:
         event.listen(engine, "checkout", self._ask)
 
     def now(self) -> datetime:
-        """Return the server's time, moved as far as a test has moved the clock."""
+        """Return the server's time, with the offset of a test's clock."""
         if self._known is None:
             return clock.now()
         at, steady = self._known
@@ -370,7 +370,7 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
             "init_command": "SET SESSION sql_mode=CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), "
             f"time_zone='+00:00', idle_transaction_timeout={IDLE_SECONDS}, "
             f"innodb_lock_wait_timeout={LOCK_SECONDS}, max_statement_time={STATEMENT_SECONDS}, "
-            # A longer name is cut off, with a warning nobody reads.
+            # A longer name would be truncated with a warning.
             f"group_concat_max_len={MAX_BLOB}",
         }
     elif url.get_dialect().name == "postgresql":
@@ -404,7 +404,7 @@ class WouldWaitError(BaseException):
     """The database was used in a thread that must not wait: the event loop's.
 
     Code on the loop catches it and runs again in a thread. Like a cancelled task, it is not an
-    :class:`Exception`, so that ``except Exception`` in an addon does not take it for an answer.
+    :class:`Exception`, so that ``except Exception`` in an addon does not catch it.
     """
 
 
@@ -418,10 +418,10 @@ def never_wait_here(never: bool = True) -> None:
 
 @contextmanager
 def behind() -> Iterator[None]:
-    """Write with the lowest priority in this process: no other thread yields to this one.
+    """Write with the lowest priority in this process: other threads don't yield to this one.
 
-    Such threads yield to others (:attr:`Database.is_wanted`), and would otherwise yield to each other without
-    end.
+    Such threads yield to others (:attr:`Database.is_wanted`), and would otherwise yield to each other
+    endlessly.
     """
     before, _thread.behind = _is_behind(), True
     try:
@@ -446,7 +446,7 @@ def may_wait() -> None:
 
 
 class NestedWriteError(RuntimeError):
-    """A use case tried to open a second write inside its own."""
+    """A use case tried to open a second write inside its write."""
 
 
 def cut_off(session: Session) -> None:
@@ -454,7 +454,7 @@ def cut_off(session: Session) -> None:
     if not session.in_transaction():
         return
     connection: Any = session.connection().connection.dbapi_connection
-    if hasattr(connection, "interrupt"):  # SQLite: a statement that runs is ended first
+    if hasattr(connection, "interrupt"):  # SQLite: interrupt a running statement first
         connection.interrupt()
     getattr(connection, "_force_close", connection.close)()
 
@@ -478,7 +478,7 @@ class Database:
         self._writing: deque[None] = deque()
         self._inside = threading.local()
         self.has_traces = True
-        """Whether SQLite's log may still hold deleted rows; see :mod:`host.core.sqlite_wipe`."""
+        """Whether SQLite's log may still contain deleted rows; see :mod:`host.core.sqlite_wipe`."""
         self.compacted_at = float("-inf")
 
     def now(self) -> datetime:
@@ -554,7 +554,7 @@ class Database:
 
     @property
     def is_shared(self) -> bool:
-        """Whether a writer now would be in the way of other threads of this process.
+        """Whether a write now would delay other threads of this process.
 
         On SQLite, another thread waits for the single writer; on a server, another thread writes on the same
         processor.
@@ -564,7 +564,7 @@ class Database:
     def write(self, fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``fn(session, ...)`` in one transaction and commit it.
 
-        *fn* does SQL and nothing else, flushes and returns. Deadlocks, serialization failures and
+        *fn* only runs SQL, flushes and returns. Deadlocks, serialization failures and
         :class:`ReadChangedError` run it again (so it must not have other effects); a connection lost during
         COMMIT does not, because the commit may have been applied. Callbacks given to :func:`after_commit` run
         once it is durable.
@@ -626,7 +626,7 @@ class Database:
 
 
 class ReadChangedError(Exception):
-    """Another write changed data that this write had read: it is rolled back and runs again."""
+    """Another write changed data that this write had read, so this write is rolled back and retried."""
 
 
 DEADLOCK, LOCK, CONFLICT = "deadlock", "lock", "conflict"
@@ -645,7 +645,7 @@ def why_undone(error: BaseException) -> str | None:
         return CONFLICT
     original = error.orig if isinstance(error, DBAPIError) else error
     args = getattr(original, "args", ())
-    # PyMySQL's errors have a state, too: one for several reasons, and none for a lock timeout.
+    # PyMySQL's errors have a state, too, but share it between reasons and have none for a lock timeout.
     if args and isinstance(args[0], int):
         return _UNDONE_MY.get(args[0])
     return _UNDONE_PG.get(getattr(original, "sqlstate", None) or "")
@@ -665,7 +665,7 @@ def note_undone(error: BaseException) -> bool:
 
 
 class HeldRowError(Exception):
-    """Another transaction holds a row for longer than this write waits.
+    """Another transaction locks a row for longer than this write waits.
 
     The write is rolled back and not retried.
     """
@@ -675,8 +675,8 @@ class HeldRowError(Exception):
 def waiting_at_most(session: Session, seconds: float) -> Iterator[None]:
     """Set the lock timeout of this transaction to *seconds*.
 
-    MariaDB's lock timeout is in whole seconds, or zero. There, *seconds* limits the whole statement; less
-    than ``LEAST_WAIT`` would end statements that wait for nobody, so then it does not wait.
+    MariaDB's lock timeout is in whole seconds, or zero. There, *seconds* limits the whole statement. Less
+    than ``LEAST_WAIT`` would cancel statements that don't wait at all, so then it doesn't wait.
 
     :raises HeldRowError: after the timeout.
     """
@@ -719,12 +719,12 @@ def take_undone() -> Mapping[str, int]:
 
 
 def after_commit(session: Session, callback: Callable[[], object]) -> None:
-    """Run *callback* once the write around *session* has been committed; never if it was not."""
+    """Run *callback* after the write around *session* has been committed; never if it is rolled back."""
     session.info.setdefault("after_commit", []).append(callback)
 
 
 def read_rows(session: Session, query: Any, **values: Any) -> Sequence[Any]:
-    """Return the rows *query*, a SELECT of columns and no entities, finds in the transaction of *session*.
+    """Return the rows of *query*, a SELECT of columns only, in the transaction of *session*.
 
     Bypasses the ORM. Build the query once and pass its *values* here as named parameters: a page runs a dozen
     queries, and building, comparing and loading them took a third of its time.
@@ -918,7 +918,7 @@ def padded(values: Collection[T]) -> list[T]:
 
 
 def delete_some(session: Session, model: Any, where: sa.ColumnElement[bool], most: int) -> int:
-    """Delete up to *most* rows of *model* for which *where* holds; return how many there were.
+    """Delete up to *most* rows of *model* that match *where*; return their number.
 
     They are found by their first primary key: not every database limits a DELETE.
     """
@@ -971,7 +971,7 @@ _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d{4,}\b|\(\d[^)]*\)")
 
 
 def describe(error: BaseException) -> tuple[str | None, str]:
-    """Return the statement and the database's message of *error*, with no values in either."""
+    """Return the statement and the database's message of *error*, both without values."""
     if not isinstance(error, DBAPIError):
         return None, _LITERAL.sub("'…'", str(error))
     args: tuple[object, ...] = getattr(error.orig, "args", ())
@@ -984,7 +984,7 @@ def _said(error: BaseException) -> str:
     if not isinstance(error, DBAPIError):
         return str(error)
     args: tuple[object, ...] = getattr(error.orig, "args", ())
-    # PyMySQL's errors hold a number and a message.
+    # PyMySQL's errors contain a number and a message.
     return str(args[1]) if len(args) == 2 and isinstance(args[0], int) else str(error.orig)
 
 
@@ -1001,7 +1001,7 @@ _TOO_LARGE = 1153
 
 
 def is_away(error: BaseException) -> bool:
-    """Return whether *error* means that the database cannot be used, rather than that it refused a row."""
+    """Return whether *error* means that the database is unavailable, not that it refused a row."""
     cause = (error.orig or error) if isinstance(error, DBAPIError) else error
     if isinstance(cause, (sa.exc.TimeoutError, OSError)):
         return True
@@ -1018,7 +1018,7 @@ _REFUSED_MY = frozenset({1044, 1045, 1049, 1130, 1193, 1227, 1251, 1524, 1698})
 
 
 def may_come_back(error: BaseException) -> bool:
-    """Return whether a server is temporarily away; False for a refused login, and for a file."""
+    """Return whether a server is temporarily unavailable; False for a refused login, and for a file."""
     if current().is_sqlite or not is_away(error):
         return False
     args: tuple[object, ...] = getattr(getattr(error, "orig", None), "args", ())

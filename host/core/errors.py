@@ -1,7 +1,7 @@
-"""Errors that are reported to the caller: one small tree, each with a code and an HTTP status.
+"""Errors that are reported to the caller, each with a code and an HTTP status.
 
-A use case raises one of these; ``host.web.error_pages`` renders it as a page or as JSON. The sentence says
-what happened and why, and ``next_step`` says what to do; both are translated when they are shown. For
+A use case raises one of these; ``host.web.error_pages`` renders it as a page or as JSON. The sentence
+describes what happened and why, ``next_step`` what to do; both are translated when they are shown. For
 programs, ``field`` names the wrong field of the request, and ``limit`` is the number it exceeded.
 """
 
@@ -63,7 +63,7 @@ class InvalidError(LobbyError):
 
 
 class NotSignedInError(LobbyError):
-    """Nobody is signed in, or the session has ended."""
+    """The request has no session, or an ended one."""
 
     code = "not_signed_in"
     status = 401

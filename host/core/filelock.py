@@ -1,4 +1,4 @@
-"""Locks that are files: they die with the process that holds them."""
+"""File locks, which are released when the process that holds them dies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SERVING = "lobby.lock"
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[bool]:
-    """Hold an exclusive lock on *path* while the block runs; yields whether it was free."""
+    """Hold an exclusive lock on *path* while the block runs; yield whether it was free."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file, forks.not_inherited(file.fileno()):
         try:
@@ -28,9 +28,9 @@ def file_lock(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def serving_lock(config: Config) -> Iterator[bool]:
-    """Hold the right to be the one process on the SQLite file of *config*; yields whether it was free.
+    """Hold the lock of the only process on the SQLite file of *config*; yield whether it was free.
 
-    On other databases many processes may serve, and it is always free.
+    On other databases several processes may serve, and it is always free.
     """
     if not config.database_url.startswith("sqlite"):
         yield True
@@ -40,6 +40,6 @@ def serving_lock(config: Config) -> Iterator[bool]:
 
 
 def is_served(config: Config) -> bool:
-    """Return whether a process serves the SQLite file of *config* right now; False on other databases."""
+    """Return whether a process currently serves the SQLite file of *config*; False on other databases."""
     with serving_lock(config) as free:
         return not free

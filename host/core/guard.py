@@ -1,8 +1,8 @@
-"""Connect to public addresses only: the one way out for every request of the desk.
+"""Connect to public addresses only: every outgoing request of the desk goes through here.
 
 A name is resolved once. If any of its addresses is not a public unicast address, the whole name is refused.
 The socket is then connected to one of the vetted addresses, never to the name again, so a name server that
-gives another answer the second time gains nothing.
+changes its answer gains nothing.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _DENIED_V6 = tuple(
         (
             "2001::/23",  # protocol assignments, Teredo among them
             "2001:db8::/32",
-            "2002::/16",  # 6to4 carries an IPv4 address; nobody serves from it any more
+            "2002::/16",  # 6to4 contains an IPv4 address; it is obsolete
             "3fff::/20",
         ),
     )
@@ -82,9 +82,9 @@ def allow(
 ) -> None:
     """Set the exact ``host:port`` pairs that may be reached although private, including by plain http.
 
-    :param relays: pairs that may be reached to send mail, and for nothing else.
-    :param providers: pairs that may be reached to have people sign in, and for nothing else.
-    :param models: pairs that may be reached to ask language models, and for nothing else.
+    :param relays: pairs that may be reached only to send mail.
+    :param providers: pairs that may be reached only to sign people in.
+    :param models: pairs that may be reached only to call language models.
     :raises ValueError: for a pair that is not ``host:port``.
     """
     global _exempt, _relays, _providers, _models  # noqa: PLW0603 - one policy per process
@@ -105,7 +105,7 @@ def _pair(text: str) -> tuple[str, int]:
 def is_exempt(
     host: str, port: int, *, mail: bool = False, sign_in: bool = False, model: bool = False
 ) -> bool:
-    """Return whether the operator allowed exactly this host and port.
+    """Return whether the operator has allowed this exact host and port.
 
     :param mail: for sending mail; *sign_in*: for signing people in; *model*: for asking a language model.
     """
@@ -126,8 +126,8 @@ def is_host_name(host: str) -> bool:
 def is_public(address: str) -> bool:
     """Return whether *address* is publicly routed to a single host.
 
-    IPv4 addresses inside IPv6 ones (mapped, NAT64) are judged by the IPv4 address; the other ways to wrap
-    one (compatible, 6to4, Teredo, local NAT64, SIIT, ISATAP with a private address) are refused.
+    IPv4 addresses inside IPv6 ones (mapped, NAT64) are judged by the IPv4 address; other embeddings
+    (compatible, 6to4, Teredo, local NAT64, SIIT, ISATAP with a private address) are refused.
     """
     try:
         ip = ipaddress.ip_address(address)
@@ -162,7 +162,7 @@ def resolve(
 ) -> list[tuple[int, Any]]:
     """Return (family, socket address) pairs of *host*, all of them public unless the pair is exempt.
 
-    :param timeout: seconds; the system's resolver has none of its own.
+    :param timeout: seconds; the system's resolver has no timeout.
     :param mail: as in :func:`is_exempt`; *sign_in* and *model*, too.
     :raises ForbiddenAddressError: if any address is not public.
     :raises FetchError: if the name does not resolve.
@@ -176,9 +176,10 @@ def resolve(
             answer.put(error)
 
     if _is_address(host):
-        ask()  # an address: no name server is asked, so this does not block
+        ask()  # an address needs no name server, so this does not block
     else:
-        # In a separate thread, because getaddrinfo cannot be interrupted; it ends when the resolver gives up.
+        # In a separate thread, because getaddrinfo cannot be interrupted; it exits when the resolver gives
+        # up.
         threading.Thread(target=ask, name="resolve", daemon=True).start()
     try:
         found = answer.get(timeout=timeout)
@@ -218,7 +219,7 @@ class Departure:
 
     @property
     def unreachable(self) -> bool:
-        """Whether the other side was never reached, so that nothing can have had an effect there."""
+        """Whether the other side was never reached, so that no request can have had an effect."""
         return self.tried and not self.left
 
 
@@ -270,10 +271,11 @@ def connect(
 ) -> socket.socket:
     """Return a TCP socket connected to one of the vetted addresses of *host*.
 
-    :param timeout: seconds for name and connection together; left on the socket as its time-out.
+    :param timeout: seconds for resolving and connecting together; it stays the socket's timeout.
     :param mail: as in :func:`is_exempt`; *sign_in* and *model*, too.
-    :param notes_first_byte: whether the caller calls :func:`note_left`; else the connection counts as that.
-    :raises ForbiddenAddressError: if the name leads, or the connection led, somewhere private.
+    :param notes_first_byte: whether the caller calls :func:`note_left`; else connecting counts as the first
+        byte.
+    :raises ForbiddenAddressError: if the name or the connection leads to a private address.
     :raises FetchError: if there is no answer; nothing was sent.
     """
     note_tried()

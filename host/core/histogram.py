@@ -1,6 +1,6 @@
 """A histogram of times in fixed classes, so that a percentile can be computed for any range of minutes.
 
-Each class ends at the square root of two times the one before, so a percentile is wrong by a fifth at most.
+Each class ends at the square root of two times the one before, so a percentile is off by a fifth at most.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import bisect
 from collections.abc import Mapping
 
 BOUNDS = tuple(2 ** (step / 2) for step in range(43))
-"""Upper bounds in milliseconds: 1 ms to 35 minutes. Longer times have a class of their own after the last."""
+"""Upper bounds in milliseconds: 1 ms to 35 minutes. Longer times have a separate last class."""
 
 SUM = "sum"
 """The label of the sum of all milliseconds."""
@@ -21,7 +21,7 @@ def label(milliseconds: float) -> str:
 
 
 def percentile(classes: Mapping[str, int], share: float) -> float | None:
-    """Return the milliseconds within which *share* (0 to 1) of the counted times lie; None without any.
+    """Return the milliseconds within which *share* (0 to 1) of the counted times are; None without any.
 
     :param classes: counts by label; :data:`SUM` is left out.
     """

@@ -6,7 +6,7 @@ MAX_ID = 2**63 - 1
 
 
 def read_id(text: str) -> int | None:
-    """Return *text* as an id, or None if it is not one that a row can have."""
+    """Return *text* as an id, or None if no row can have it."""
     if not (text.isascii() and text.isdigit() and len(text) <= 19):
         return None
     found = int(text)

@@ -50,7 +50,7 @@ def mask(value: str) -> None:
 
 _NAMES = r"token|secret|passwd|password|secret_proof|api[_-]?key|session[_-]?key"
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # A whole header, scheme and all: what follows the scheme is the credential.
+    # A whole header including its scheme: the credential follows the scheme.
     (
         re.compile(
             r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)"
@@ -148,9 +148,9 @@ def follow(what: str, *, since: datetime | None = None, **ids: int | str | None)
 def follow_each(what: str, steps: Sequence[Ids], *, since: datetime | None = None) -> None:
     """Write such a line for each of *steps*: messages that took the same step together.
 
-    All lines are one log record: a record each would cost as much as the work itself.
+    All lines are one log record: separate records would cost as much as the work.
 
-    :param since: when the step began; only followers get it, no line shows it.
+    :param since: when the step began; it is passed to followers but not logged.
     """
     if _follower is not None:
         _follower(what, steps, since)
@@ -166,7 +166,7 @@ def _told(ids: Ids) -> Ids:
 
 
 class Formatter(logging.Formatter):
-    """Time, level, logger and message on one line; redacted last, when everything is in it."""
+    """Time, level, logger and message on one line; the complete line is redacted last."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -182,13 +182,13 @@ class Formatter(logging.Formatter):
                 " ".join([start, *(f"{name}={value}" for name, value in _told(ids).items())]) for ids in steps
             )
         text = super().format(record)
-        # Left on the record it would reach other handlers unredacted.
+        # If it stayed in the record, other handlers would get it unredacted.
         record.exc_text = None
         return one_line(redact(text))
 
 
 class JsonFormatter(Formatter):
-    """The same as a JSON object: ``at``, ``level``, ``logger``, ``message``, and the ids."""
+    """The line as a JSON object: ``at``, ``level``, ``logger``, ``message``, and the ids."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -326,7 +326,7 @@ class Repeats(logging.Filter):
 
 
 def _sameness(record: logging.LogRecord) -> tuple[object, str]:
-    """Return a key that is equal for records with the same message, and the text of this one on one line.
+    """Return a key that is equal for records with the same message, and this record's text on one line.
 
     Exceptions are equal if they come from the same place.
     """
@@ -354,7 +354,7 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def tell_repeats() -> None:
-    """Log the remaining summaries, for a process that ends without Python's own shutdown."""
+    """Log the remaining summaries, for a process that exits without Python's shutdown."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, _Handler):
             handler.repeats.finish()

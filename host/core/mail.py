@@ -1,4 +1,4 @@
-"""Send the desk's own mail, such as a warning to an owner, through the operator's mail server."""
+"""Send mail from Lobby, such as a warning to an owner, through the operator's mail server."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SECONDS = 20.0
 
 
 class NotSentError(Exception):
-    """The server has not accepted the mail, so it can be retried. Quotes no text of the server.
+    """The server has not accepted the mail, so it can be retried. It contains no text of the server.
 
     :ivar why: ``private`` (the address is private, and LOBBY_MAIL_RELAYS does not name it), ``unreachable``,
-        ``login``, ``plain`` (a password would go out unencrypted), ``certificate`` or ``refused``.
+        ``login``, ``plain`` (a password would be sent unencrypted), ``certificate`` or ``refused``.
     """
 
     def __init__(self, words: str, why: str = "refused") -> None:
@@ -42,7 +42,7 @@ class UnconfirmedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The mail server and the sender of the desk's own mail.
+    """The mail server and the sender of Lobby's mail.
 
     :param guarded: whether a private address is only allowed if LOBBY_MAIL_RELAYS names it: an admin chose
         the server on a page, not the operator.
@@ -100,7 +100,7 @@ def compose(server: Server, recipient: str, subject: str, text: str) -> EmailMes
 
 
 def send(server: Server, mail: EmailMessage) -> None:
-    """Hand one mail to the server; returns once the server confirmed it.
+    """Pass one mail to the server; return once the server has confirmed it.
 
     :raises NotSentError: if the server has certainly not accepted it.
     :raises UnconfirmedError: if the outcome is unknown.
@@ -118,7 +118,7 @@ def send(server: Server, mail: EmailMessage) -> None:
     except OSError as error:
         raise UnconfirmedError(_words(error)) from None
     finally:
-        # Not quit(): it waits for an answer nobody needs, and may fail after the mail was accepted.
+        # Not quit(): it waits for an unneeded answer, and may fail after the mail was accepted.
         with suppress(OSError):
             client.close()
 
@@ -131,7 +131,7 @@ class _Guarded(smtplib.SMTP):
 
 
 class _GuardedTls(smtplib.SMTP_SSL):
-    """The same, encrypted from the start."""
+    """The guarded connection, encrypted from the start."""
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = guard.connect(host, port, timeout=timeout, mail=True)
@@ -183,7 +183,7 @@ def _is_here(host: str) -> bool:
 
 
 def _why(error: Exception) -> str:
-    """Return the word of :class:`NotSentError` for an error before the mail was handed over."""
+    """Return the word of :class:`NotSentError` for an error before the mail was passed to the server."""
     match error:
         case ForbiddenAddressError():
             return "private"
@@ -199,6 +199,6 @@ def _why(error: Exception) -> str:
 
 
 def _words(error: Exception) -> str:
-    """Return a sentence for *error* without the server's text: some servers quote what was sent to them."""
+    """Return a sentence for *error* without the server's text: some servers quote their input."""
     code = getattr(error, "smtp_code", None)
     return f"{type(error).__name__}{f' {code}' if code else ''}"

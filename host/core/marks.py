@@ -1,4 +1,4 @@
-"""Marks of the addon code running in each thread, for the next process to read if this one dies of it.
+"""Marks of the addon code running in each thread, which the next process reads if this one dies of it.
 
 The marks of a process are one file in the data folder, mapped into memory: entering costs less than a
 microsecond, does not wait for the disk, and survives any end of the process. The file is locked as long as
@@ -42,7 +42,7 @@ def label(slug: str, what: str) -> bytes:
 
 
 class _Place:
-    """The slot of one thread, and what it holds."""
+    """The slot of one thread, and its mark."""
 
     __slots__ = ("__weakref__", "holds", "offset")
 
@@ -63,7 +63,7 @@ class _Marks:
         self._thread = threading.local()
 
     def put(self, what: bytes) -> bytes:
-        """Mark this thread with *what*; return what it was marked with before."""
+        """Mark this thread with *what*; return its previous mark."""
         place: _Place | None
         try:
             place = self._thread.place
@@ -116,9 +116,10 @@ def marked(what: bytes) -> Iterator[None]:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Remove the mark while the block waits for other work, so that a death then is not the addon's.
+    """Remove the mark while the block waits for other work, so that a death meanwhile is not attributed to
+    the addon.
 
-    The time does not count as the addon's, either.
+    The time is not attributed to it either.
     """
     before = enter(_OUTSIDE)
     try:
@@ -140,7 +141,7 @@ os.register_at_fork(after_in_child=_forget_in_child)
 
 
 class Guilty(msgspec.Struct, frozen=True):
-    """An addon that processes died in, *deaths* times in a row, the last time in *what*."""
+    """An addon in which processes died, *deaths* times in a row, the last time in *what*."""
 
     slug: str
     what: str
@@ -148,11 +149,11 @@ class Guilty(msgspec.Struct, frozen=True):
 
 
 def begin(data: Path) -> Guilty | None:
-    """Start marking in this process; return the addon that earlier processes died of, if any.
+    """Start marking in this process; return the addon that killed earlier processes, if any.
 
-    That is an addon that :data:`DEATHS` of them were in, within a day, without a death outside addons in
-    between. Among several, it is the one most of them were in, then the one most of them entered last. Each
-    is returned only once.
+    That is an addon in which :data:`DEATHS` of them died within a day, without a death outside addons in
+    between. Among several, it is the one in most deaths, then the one most often entered last. Each is
+    returned only once.
     """
     global _current  # noqa: PLW0603 - a process has one file
     folder = data / FOLDER

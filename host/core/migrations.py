@@ -1,4 +1,4 @@
-"""Run migrations, the host's and an addon's: one at a time, under one lock."""
+"""Run migrations of the host and of addons, one at a time, under one lock."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class State(StrEnum):
     AHEAD = "ahead"
     """A newer host migrated them, and they still work with this one."""
     NEWER = "newer"
-    """A newer host migrated them, and they do not, or may not, work with this one."""
+    """A newer host migrated them, and they may not work with this one."""
 
 
 def refusal_of(state: State) -> CannotGoOnError | None:
@@ -143,7 +143,7 @@ def migration_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
-        # WAL is a property of the file: set here once, never by a server that starts.
+        # WAL is a property of the file, so it is set here once, not when a server starts.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=OFF")
@@ -177,7 +177,7 @@ def alembic_config(
 
 @contextmanager
 def locked(url: str) -> Iterator[Engine]:
-    """Yield an engine for migrating under the lock that keeps every other migration out."""
+    """Yield an engine for migrating under the lock that excludes other migrations."""
     with _process_lock:
         engine = migration_engine(url)
         try:
@@ -206,7 +206,9 @@ def advisory_lock(engine: Engine, name: str, *, wait: float = 0) -> Iterator[boo
     :param wait: timeout in seconds.
     """
     deadline = time.monotonic() + wait
-    key = f"lobby_{name} {engine.url.database}"[:64]  # MariaDB's are the server's, not one database's
+    key = f"lobby_{name} {engine.url.database}"[
+        :64
+    ]  # MariaDB's locks belong to the server, not to one database
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             take = sa.text("SELECT pg_try_advisory_lock(hashtext(:key))").bindparams(key=key)
@@ -280,7 +282,7 @@ def upgrade(
 ) -> None:
     """Run the revisions of *directory* up to *revision*. Call it inside :func:`locked`.
 
-    :param check: called after each revision, before it is committed where the database can undo it.
+    :param check: called after each revision, before it is committed if the database can roll it back.
     """
     from alembic import command
 
@@ -353,7 +355,7 @@ _values = sa.table("installation_values", sa.column("name"), sa.column("value"))
 def _serves(connection: sa.Connection, tables: set[str]) -> bool:
     """Return whether the host that migrated the tables declared them compatible with this one.
 
-    The declaration is valid as long as no other host migrated them since.
+    The declaration is valid until another host migrates them.
     """
     if _values.name not in tables:
         return False
@@ -497,7 +499,7 @@ def revisions() -> dict[str, str | None]:
     removed.
     """
     files = [_constants(path) for path in (host_directory() / "versions").glob("*.py")]
-    after = {one["down_revision"]: one for one in files}  # no branches, a test holds it
+    after = {one["down_revision"]: one for one in files}  # no branches, which a test ensures
     line: dict[str, str | None] = {}
     revision = None
     while following := after.get(revision):
@@ -539,5 +541,5 @@ def host_tables() -> frozenset[str]:
 
 
 def addon_version_table(slug: str) -> str:
-    """Return the table that remembers which of an addon's revisions ran."""
+    """Return the table that records an addon's executed revisions."""
     return f"addon_{slug}_alembic_version"

@@ -11,19 +11,19 @@ from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 
 
 class AdapterDirectory(Protocol):
-    """Finds the adapter of a channel; None while no active addon brings it."""
+    """Finds the adapter of a channel; None if no active addon has it."""
 
     def adapter(self, key: str, /) -> ChannelAdapter | None: ...
 
 
 class CardDirectory(AdapterDirectory, Protocol):
-    """Also finds the settings card of a channel; None where it has none."""
+    """Also finds the settings card of a channel; None if it has none."""
 
     def card(self, key: str, /) -> SettingsCard | None: ...
 
 
 class RuleDirectory(AdapterDirectory, Protocol):
-    """Also finds what addons add to rules; None while no active addon brings it."""
+    """Also finds addons' additions to rules; None if no active addon has it."""
 
     def condition(self, name: str, /) -> RuleCondition | None: ...
 
@@ -31,14 +31,14 @@ class RuleDirectory(AdapterDirectory, Protocol):
 
 
 class AssistantDirectory(RuleDirectory, Protocol):
-    """Also finds what addons add to the tools of assistants, by name."""
+    """Also finds addons' tools for assistants by name."""
 
     @property
     def tools(self) -> Mapping[str, AssistantTool]: ...
 
 
 class WholeDirectory(CardDirectory, AssistantDirectory, Protocol):
-    """Everything that workers look up."""
+    """All look-ups of workers."""
 
 
 class RunningGeneration(Protocol):
@@ -52,7 +52,7 @@ class RunningGeneration(Protocol):
 
 
 class ShownGeneration(RunningGeneration, Protocol):
-    """The further parts of a generation that every page may use.
+    """The additional parts of a generation that every page may use.
 
     :ivar failures: slug -> one sentence, for each active addon that was left out.
     :ivar attention: slug -> sentences about a running addon.

@@ -1,7 +1,7 @@
 """Keep Lobby's files private from other users of the machine.
 
-Processes start with a umask that gives others no access. Files and folders that an earlier version left open
-are closed at the start, with the content of the folders.
+Processes start with a umask that gives others no access. Access to files and folders that an earlier version
+left open, including their content, is removed at the start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _OTHERS = 0o077
 
 FILES = ("secret.keys", "session.key", "lobby.lock", "webhooks.json", "marks/deaths.json")
 FOLDERS = ("addons", "attachments", "backups", "marks", "rehearsal", "spool")
-"""Everything Lobby creates in its data folder besides the database; anything else there belongs to others."""
+"""Everything that Lobby creates in its data folder besides the database; other files there are not Lobby's.
+"""
 _OF_SQLITE = ("", "-wal", "-shm", "-journal")
 
 
@@ -47,7 +48,7 @@ WHY = {
 
 
 def why(error: OSError) -> str:
-    """Return in words why a file could not be used."""
+    """Return the reason in words why a file could not be used."""
     return WHY.get(error.errno or 0, error.strerror or str(error))
 
 

@@ -1,8 +1,8 @@
 """Find every sealed secret in the database, check that it opens, and seal it again with the newest key.
 
 Columns are found in the database itself, so those of an inactive addon are included. A row with a sealed
-value either has its own UUID and workspace (0 for what is the whole desk's), or belongs to a channel account;
-then the value is sealed with the account's.
+value either has its own UUID and workspace (0 for the desk), or belongs to a channel account; then the value
+is sealed with the account's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SEALED = re.compile(r"v1:[0-9A-Za-z]{1,16}:[0-9A-Za-z_=-]{38,}")
 
 
 class KeysMissingError(CannotGoOnError):
-    """The key file is missing, and the database holds values sealed with its keys."""
+    """The key file is missing, and the database contains values sealed with its keys."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -64,7 +64,7 @@ class Findings:
 
     by_key: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
-    """``table.column row N: why``; contains nothing of the value."""
+    """``table.column row N: why``; contains no part of the value."""
     resealed: int = 0
 
 
@@ -104,7 +104,7 @@ def columns() -> list[Column]:
 
 
 def holds_sealed() -> bool:
-    """Return whether the database holds any sealed value, with whatever key."""
+    """Return whether the database contains any sealed value, with any key."""
     if not sa.inspect(db.current().read_engine).has_table("channel_accounts"):
         return False
     with db.read() as session:
@@ -117,7 +117,8 @@ def load_keys(config: Config) -> None:
 
     Missing keys are created, unless something is sealed.
 
-    :raises KeysMissingError: if the key file is missing and the database holds values sealed with its keys.
+    :raises KeysMissingError: if the key file is missing and the database contains values sealed with its
+        keys.
     :raises ConfigError: if the keys are invalid.
     :raises sqlalchemy.exc.SQLAlchemyError: if the file is missing and the database does not answer.
     """
@@ -133,7 +134,7 @@ def load_keys(config: Config) -> None:
 def check_values(*, reseal: bool = False) -> Findings:
     """Open every sealed value; with *reseal* those of older keys are sealed with the newest.
 
-    A value that changes meanwhile is left as it is: it is sealed with the newest key already.
+    A value that changes meanwhile is skipped: it is already sealed with the newest key.
     """
     findings = Findings()
     keyring = secrets.keyring()

@@ -1,6 +1,6 @@
 """Secrets at rest: AES-256-GCM, bound to the place they are stored in.
 
-A sealed value reads ``v1:<key id>:<base64url(nonce | ciphertext | tag)>``. The key id, table, column,
+A sealed value has the form ``v1:<key id>:<base64url(nonce | ciphertext | tag)>``. The key id, table, column,
 workspace and the row's UUID are authenticated with it, so a ciphertext copied into another row or column does
 not open.
 """
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Secret:
-    """A credential that does not show itself: not in logs, not in tracebacks, not in JSON, not pickled."""
+    """A credential that is not revealed in logs, tracebacks, JSON or pickles."""
 
     __slots__ = ("_value",)
 
@@ -43,7 +43,7 @@ class Secret:
         logs.mask(value)
 
     def reveal(self) -> str:
-        """Return the credential itself, for the one place that needs it."""
+        """Return the credential, where it is needed."""
         return self._value
 
     def __repr__(self) -> str:
@@ -84,7 +84,7 @@ class Place:
 
 
 class Keyring:
-    """The keys of one installation. The first one seals, all of them open."""
+    """The keys of one installation. The first one seals; all of them open."""
 
     def __init__(
         self, keys: Mapping[str, bytes], path: Path | None = None, stamp: tuple[int, int] = (0, 0)
@@ -115,7 +115,7 @@ class Keyring:
         return f"v1:{self._active}:{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
     def open(self, sealed: str, place: Place) -> Secret:
-        """Decrypt a value that :meth:`seal` made for the same *place*.
+        """Decrypt a value that :meth:`seal` created for the same *place*.
 
         :raises SecretUnreadableError: for an unknown key, a changed ciphertext, or another place.
         """
@@ -143,7 +143,7 @@ class Keyring:
         return _signature(self._links[0], purpose, values)
 
     def is_signed(self, signature: str, purpose: str, *values: int | str) -> bool:
-        """Return whether :meth:`sign` made *signature*, with any of the keys."""
+        """Return whether :meth:`sign` created *signature* with any of the keys."""
         given = signature.encode("utf-8", "replace")
         found = [hmac.compare_digest(_signature(key, purpose, values).encode(), given) for key in self._links]
         return any(found)
@@ -160,9 +160,9 @@ def _signature(key: bytes, purpose: str, values: tuple[int | str, ...]) -> str:
 
 
 def parse_keys(text: str) -> dict[str, bytes]:
-    """Parse ``id:base64,id:base64`` into 32-byte keys, order kept.
+    """Parse ``id:base64,id:base64`` into 32-byte keys in the same order.
 
-    :raises ConfigError: if the text is invalid; shows no part of a key.
+    :raises ConfigError: if the text is invalid, without any part of a key.
     """
     keys: dict[str, bytes] = {}
     for part in filter(None, (piece.strip() for piece in text.replace("\n", ",").split(","))):
@@ -218,7 +218,7 @@ def load_keyring(config: Config) -> Keyring:
 
 
 def keys_file(config: Config) -> Path | None:
-    """Return the file with the keys; None if the environment itself holds them."""
+    """Return the file with the keys; None if the environment contains them."""
     if config.secret_keys:
         return None
     return Path(config.secret_keys_file) if config.secret_keys_file else config.data / "secret.keys"

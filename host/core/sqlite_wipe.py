@@ -1,9 +1,9 @@
-"""Wipe what deleted rows leave behind in an SQLite file.
+"""Wipe the traces of deleted rows from an SQLite file.
 
-Deleted rows are overwritten at once (``secure_delete``). Two traces remain: the write-ahead log holds earlier
-versions of rows, and where rows were moved between pages, the unused part of a page may hold a copy. The log
-is emptied within seconds. Copies disappear when the file is rewritten (VACUUM): soon if it is small, else
-when no request has come for a while. A marker file records the remaining work across a restart.
+Deleted rows are overwritten immediately (``secure_delete``). Two traces remain: the write-ahead log contains
+earlier versions of rows, and if rows were moved between pages, the unused part of a page may contain a copy.
+The log is emptied within seconds. Copies disappear when the file is rewritten (VACUUM): soon if it is small,
+else after a time without requests. A marker file records the remaining work across a restart.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LATEST = timedelta(hours=24)
 
 
 def note_deletion(database: Database) -> None:
-    """Record that data was deleted that must not stay in the file; call it after the commit."""
+    """Record a deletion of data that must not remain in the file; call it after the commit."""
     path = _marker(database)
     if path is not None:
         path.touch()
@@ -38,7 +38,7 @@ def note_deletion(database: Database) -> None:
 def clear(database: Database, quiet_for: Callable[[], timedelta | None]) -> bool:
     """Remove the traces that can be removed now; return whether nothing is left to do.
 
-    :param quiet_for: returns how long no request has come; None if none ever has.
+    :param quiet_for: returns the time since the last request; None if there was none.
     """
     path = _marker(database)
     if path is None:

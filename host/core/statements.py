@@ -1,6 +1,6 @@
 """Run statements at nearly the driver's speed: compiled once, with values in the driver's form.
 
-``Connection.execute`` looks a statement up by its structure each time, binds each value of each row by name,
+``Connection.execute`` looks up a statement by its structure each time, binds each value of each row by name,
 and writes lists of values into the text. Here, that is done once for each kind of database and length of
 lists. A SELECT with nine values costs 43 µs that way, 24 this way, and 4 with the driver alone. The
 difference of 20 pays for SQLAlchemy's errors, events and transactions: the text goes through
@@ -131,7 +131,7 @@ class Statement:
     """A SELECT, UPDATE or DELETE that runs often.
 
     Values are given by the names of its ``bindparam``; those with ``expanding=True`` are lists, which
-    :func:`host.core.db.padded` should keep to few lengths. An UPDATE may be given columns by name besides.
+    :func:`host.core.db.padded` should keep to few lengths. An UPDATE also accepts columns by name.
     """
 
     def __init__(self, statement: Any) -> None:
@@ -145,12 +145,12 @@ class Statement:
         return one.results.made(connection.exec_driver_sql(one.text, one.bind(values)).all())
 
     def run(self, connection: Connection, values: Values) -> None:
-        """Run it once."""
+        """Execute it once."""
         one = self._for(connection.dialect, values)
         connection.exec_driver_sql(one.text, one.bind(values))
 
     def run_many(self, connection: Connection, rows: Sequence[Values]) -> None:
-        """Run it for each of *rows*, which have the same names."""
+        """Run it for each of *rows*, which all have the same names."""
         if rows:
             one = self._for(connection.dialect, rows[0])
             connection.exec_driver_sql(one.text, [one.bind(row) for row in rows])
@@ -168,7 +168,7 @@ def _binds_of(statement: Any) -> list[sa.BindParameter[Any]]:
 
 
 class InsertText:
-    """The text of an INSERT of several rows, in the driver's own terms.
+    """The text of an INSERT of several rows, for the driver.
 
     :param columns: names of the columns, in the order of a row's values.
     :param tail: the text after the values: the handling of existing rows, the returned columns.

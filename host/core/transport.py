@@ -1,7 +1,7 @@
 """Make HTTP requests over connections the guard vetted, for :mod:`host.sdk.http`.
 
-requests and urllib3 speak HTTP. This module decides how a socket is made and how long everything may take,
-and notices whether any byte of a request was written.
+requests and urllib3 speak HTTP. This module creates sockets, limits the total time, and notices whether any
+byte of a request was written.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Attempt(threading.local):
     :ivar fresh: whether kept connections must not be used.
     :ivar reused: whether a kept connection was used.
     :ivar sent: whether a byte of the request may have left.
-    :ivar sign_in: whether it signs somebody in: a provider on the local network may be reached.
-    :ivar model: whether it asks a language model: one on the local network may be reached.
+    :ivar sign_in: whether it is for sign-in, for which a provider on the local network may be reached.
+    :ivar model: whether it is for a language model, which may be on the local network.
     :ivar leaving: called right before the first byte leaves.
     """
 
@@ -48,7 +48,7 @@ class Attempt(threading.local):
         self.model = False
 
     def remaining(self, at_most: float) -> float:
-        """Return how many seconds the next step may take.
+        """Return the remaining seconds for the next step.
 
         :raises TimeoutError: when the time of the whole request is used up.
         """
@@ -83,7 +83,7 @@ class TimedSocket(socket.socket):
 
 
 class TimedTLSSocket(ssl.SSLSocket):
-    """The same over TLS."""
+    """A :class:`TimedSocket` over TLS."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         self.settimeout(attempt.remaining(attempt.read_timeout))
@@ -161,7 +161,7 @@ class _TLSPool(HTTPSConnectionPool):
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Return the one TLS configuration of HTTP.
+    """Return the shared TLS configuration of HTTP.
 
     It is created once, because loading the certificate authorities per connection, as requests does, takes
     longer than many requests.
@@ -187,4 +187,4 @@ class Adapter(HTTPAdapter):
         return self.poolmanager.connection_from_url(request.url)
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Do nothing: the context verifies, and requests would replace its authorities."""
+        """Do nothing: the context verifies certificates, and requests would replace its authorities."""

@@ -1,4 +1,4 @@
-"""Claim rows that schedule a question to a provider, each about one account."""
+"""Claim rows that schedule a request to a provider, each about one account."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def claim(
     most: int,
     forget: Callable[[R], object] | None = None,
 ) -> list[tuple[R, AccountRef]]:
-    """Return up to *most* rows that are due, each with its account: other processes find them later.
+    """Return up to *most* due rows, each with its account, and hide them from other processes for a while.
 
-    A row of a disconnected account is due never again; one whose account has to be connected anew, later.
+    A row of a disconnected account is never due again; one whose account must be reconnected is due later.
 
-    :param due: the column that says when; NULL: never.
-    :param forget: what is done with a row of a disconnected account instead.
+    :param due: the column with the due time; NULL: never.
+    :param forget: the values to set on a row of a disconnected account instead.
     """
     now = clock.now()
     rows = session.execute(

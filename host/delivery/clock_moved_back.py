@@ -1,6 +1,6 @@
 """Reschedule delayed work after the system clock moved back.
 
-Work that was delayed by the old, later time would otherwise wait for as long as the clock moved.
+Work that was delayed by the old, later time would otherwise wait for as long as the clock moved back.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from host.queue import policy, send_limiter
 log = logging.getLogger(__name__)
 
 SLACK_SECONDS = 2.0
-"""A smaller step back is an ordinary correction of the clock, and delays nothing noticeably."""
+"""A smaller step back is an ordinary clock correction, which causes no noticeable delay."""
 
-# Lanes come last: they decide when the others are worked on.
+# Lanes come last: they decide when the others are processed.
 _PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (
     (InboundEvent.retry_at, (IS_PENDING,)),
     (OutboxEntry.next_at, (OutboxEntry.open.is_(True),)),
@@ -40,7 +40,7 @@ _PUT_OFF: tuple[tuple[Any, tuple[Any, ...]], ...] = (
 
 
 class ClockWatch:
-    """Compares the system clock with the monotonic one. Each process has one: each may delay work."""
+    """Compares the system clock with the monotonic one. Each process has one, because each may delay work."""
 
     def __init__(self) -> None:
         self._ahead = _ahead()
@@ -70,9 +70,10 @@ class ClockWatch:
                 log.exception("the clock was set back and what waits could not be written; it is tried again")
 
     def check(self) -> None:
-        """If the clock moved back since the last check, make everything that waits due soon.
+        """If the clock has moved back since the last check, make all waiting work due soon.
 
-        Do so again when every earlier lease has ended: a write under way may have stored the old time.
+        Repeat that when every earlier lease has expired, because a write in progress may have stored the old
+        time.
         """
         ahead = _ahead()
         lost = self._ahead - ahead
@@ -94,7 +95,7 @@ def _ahead() -> float:
 def put_forward(session: Session) -> None:
     """Shorten every wait to that for an echo, and every lease to the usual length.
 
-    A call for which the provider asked a longer wait is made once too early, and then waits again.
+    A call for which the provider requested a longer wait is made once too early, and then waits again.
     """
     registry.hooks().clock_moved_back(session=session, latest=clock.now() + policy.ECHO_PATIENCE)
     for column, more in _PUT_OFF:

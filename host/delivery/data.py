@@ -21,7 +21,7 @@ def clean_up() -> None:
 
 @hookimpl
 def remove_workspace(session: Session, accounts: Collection[int], most: int) -> bool | None:
-    """Delete the ordered queues (lanes) of its accounts: nothing waits in them any longer."""
+    """Delete the ordered queues (lanes) of its accounts: they are empty by then."""
     if not accounts:
         return None
     mine = sa.and_(Lane.account_id.in_(accounts), Lane.direction != "hook")
@@ -30,5 +30,5 @@ def remove_workspace(session: Session, accounts: Collection[int], most: int) -> 
 
 @hookimpl
 def restored(session: Session) -> None:
-    """Ask providers for messages since the backup: they don't deliver them again."""
+    """Ask providers for messages since the backup, which they don't redeliver."""
     history.ask_since_backup(session)

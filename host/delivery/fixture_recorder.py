@@ -1,8 +1,8 @@
 """Turn a received event into an anonymous test fixture.
 
-The shape stays: keys, types, lengths, kinds of characters, the order of times, and which values are the same.
-All texts, names, ids, addresses and tokens are replaced by made-up ones. Only words in the addon's own code
-(``image``, ``is_deleted``) stay, because they decide what it does.
+The shape is kept: keys, types, lengths, kinds of characters, the order of times, and which values are equal.
+All texts, names, ids, addresses and tokens are replaced by made-up ones. Only words that occur in the addon's
+code (``image``, ``is_deleted``) are kept, because they decide what it does.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from host.sdk.webhooks import Envelope
 
 TRIES = 20
 LONG = 4
-"""No word of the event with at least this many letters stays."""
+"""No word of the event with at least this many letters is kept."""
 KEPT_NUMBERS = 10_000
-"""Smaller numbers stay: they are counts, versions, positions."""
+"""Smaller numbers are kept: they are counts, versions, positions."""
 
 _WORD = re.compile(r"[^\W_]+")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z_-]{0,63}")
@@ -60,7 +60,7 @@ class NotRecordableError(ConflictError):
 def record(event: InboundEvent, adapter: ChannelAdapter | None) -> dict[str, Any]:
     """Return *event* as a fixture: the input of an adapter's ``parse``, and ``becomes``, its result.
 
-    :raises NotRecordableError: if its content is gone or is not JSON, its addon does not run, or the
+    :raises NotRecordableError: if its content was deleted or is not JSON, its addon does not run, or the
         anonymous event would be parsed differently.
     """
     if adapter is None:
@@ -94,7 +94,7 @@ def record(event: InboundEvent, adapter: ChannelAdapter | None) -> dict[str, Any
 
 
 def _first(body: Any, default: datetime) -> datetime:
-    """Return the first time in *body*, in whole seconds, or *default* where it holds none."""
+    """Return the first time in *body*, in whole seconds, or *default* if it contains none."""
     seconds = _first_second(body)
     return default if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
@@ -135,7 +135,7 @@ def vocabulary(adapter: type) -> frozenset[str]:
 def anonymised(value: Any, known: Collection[str]) -> Any:
     """Return JSON of the same shape that keeps only keys, small numbers and *known* words of *value*.
 
-    :raises NotRecordableError: if other text stays after several attempts.
+    :raises NotRecordableError: if other text remains after several attempts.
     """
     secret = {
         word.lower() for text in _texts(value, known) for word in _WORD.findall(text) if len(word) >= LONG
@@ -151,7 +151,7 @@ def anonymised(value: Any, known: Collection[str]) -> Any:
 
 
 def _texts(value: Any, known: Collection[str]) -> Iterator[str]:
-    """Yield the parts of *value* that may not stay: texts, keys that are not field names, large numbers."""
+    """Yield the parts of *value* to replace: texts, keys that are not field names, large numbers."""
     if isinstance(value, str):
         if value not in known:
             yield value
@@ -182,7 +182,7 @@ def _is_name(key: str, known: Collection[str]) -> bool:
 
 
 class _Maker:
-    """Makes up values: equal ones for equal input, until the next attempt."""
+    """Invents values: equal ones for equal input, until the next attempt."""
 
     def __init__(self, known: Collection[str], first: int, salt: str) -> None:
         self._known = known

@@ -1,9 +1,10 @@
-"""Read an account's history from its provider into the inbox, a call at a time; also after an outage.
+"""Read an account's history from its provider into the inbox, one call at a time; also after an outage.
 
-Messages are merged with stored ones by the provider's ids. Those of before the account was connected are
-marked as imported, are never unread and open no reply window. One that should have been delivered and was not
-counts as received: unread, told, with the window its own time opens. Every step is claimed, done outside any
-transaction, and written together with the place to go on from: if a process dies, one call is lost.
+Messages are merged with stored ones by the provider's ids. Those from before the account was connected are
+marked as imported, are never unread and open no reply window. A message that should have been delivered
+counts as received: it is unread, people are notified, and its time opens the reply window. Every step is
+claimed, done outside any transaction, and written together with the next position: if a process dies, one
+call is lost.
 """
 
 from __future__ import annotations
@@ -38,16 +39,16 @@ log = logging.getLogger(__name__)
 PACE = timedelta(milliseconds=500)
 """Time between two calls for one account, by any process; providers allow two a second."""
 CLAIM = timedelta(minutes=3)
-"""How long a step may take; after that its process is taken to have died."""
+"""How long a step may take; after that its process is assumed dead."""
 WHILE_HELD = timedelta(minutes=5)
-"""When to try again what waits until the provider answers an account again."""
+"""Retry interval of steps that wait until the provider answers an account again."""
 WAIT_FOR_CHANNEL = timedelta(minutes=1)
-"""When to try a step again that waits for an addon or a reconnect; that costs one query."""
+"""Retry interval of a step that waits for an addon or a reconnect; each try costs one query."""
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180, 600))
 MOST_PAGES = 20
-"""Most pages read of one thread; after that it is only noted that there is more."""
+"""Most pages read of one thread; after that, the thread is only marked as longer."""
 KNOWN = 200
-"""Most messages below a post of which the adapter is told that they are here."""
+"""Most stored messages below a post whose ids are passed to the adapter."""
 
 RAISED = HistoryTrouble(ProviderProblem("addon", agent_messages.HISTORY_RAISED))
 
@@ -59,8 +60,8 @@ _threads = CatchUpThread.metadata.tables["catch_up_threads"]
 class HistoryStep:
     """The next step for one account, claimed for this process.
 
-    :param missed_since: from when on a message that is not here was missed.
-    :param thread: the row of the thread to go on with; None: list threads, or none is left.
+    :param missed_since: time since which a message that is not stored was missed.
+    :param thread: the row of the thread to continue with; None: list threads, or no thread is left.
     """
 
     account: AccountRef
@@ -76,9 +77,9 @@ class HistoryStep:
 
 
 def step_due(directory: AdapterDirectory, *, pace: timedelta = PACE) -> int:
-    """Take one step for each account that is due; return how many there were.
+    """Take one step for each due account; return the number of steps.
 
-    :param pace: how long to leave an account alone after a step.
+    :param pace: delay until an account's next step.
     """
     with db.read() as session:
         due = list(session.scalars(sa.select(_runs.c.account_id).where(_runs.c.next_at <= clock.now())))
@@ -182,7 +183,7 @@ def _read(step: HistoryStep, thread: HistoryThread, adapter: ChannelAdapter) -> 
     try:
         db.write(_note_page, step, page, incoming)
     except merging.BusyError:
-        # A worker holds the lane of this very customer.
+        # A worker holds this customer's lane.
         db.write(_wait, step, timedelta(seconds=1), None, counts=False)
 
 
@@ -297,7 +298,7 @@ def _give_up_thread(session: Session, step: HistoryStep, problem: ProviderProble
 
 
 def _put_off(session: Session, step: HistoryStep, trouble: HistoryTrouble) -> bool:
-    """Repeat the step later; return False if it was tried often enough."""
+    """Repeat the step later; return False after the last try."""
     run = _held(session, step)
     if run is None:
         return True
@@ -355,20 +356,21 @@ def _words(sentence: str, next_step: str = "") -> dict[str, str]:
 NAME = "alive_at"
 NOTE_EVERY = timedelta(minutes=5)
 LONG = timedelta(hours=1)
-"""After an outage this long a provider may have stopped delivering; after a shorter one it redelivers."""
+"""After an outage of this length a provider may have stopped delivering; after a shorter one it redelivers.
+"""
 
 
 class OutageWatch:
-    """Stores now and then that the desk runs, and starts catching up after a long outage.
+    """Stores periodically that the desk is running, and starts catching up after a long outage.
 
-    Providers give up delivering after a while, so missed messages have to be read.
+    Providers give up delivering after a while, so missed messages must be read.
     """
 
     def __init__(self) -> None:
         self._noted_at: datetime | None = None
 
     def check(self) -> None:
-        """Start catching up for every account if the desk was away for long; store the time."""
+        """Start catching up for every account after a long outage of the desk; store the time."""
         now = clock.now()
         if self._noted_at is None or now - self._noted_at >= NOTE_EVERY:
             db.write(_note, now)

@@ -1,21 +1,21 @@
-"""Remove data that was kept long enough: each feature its own."""
+"""Remove the expired data of each feature."""
 
 from __future__ import annotations
 
 from host.features import registry
 
 MOST = 500
-"""How many rows a write removes: no other write is to wait long."""
+"""Maximum number of rows removed in one write, so that other writes don't wait long."""
 
 
 class Housekeeping:
-    """Cleans up round by round; only the first round looks at all rows."""
+    """Cleans up in rounds; only the first round searches all rows."""
 
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
 
     def clean_up(self) -> None:
-        """Have each feature remove what was kept long enough."""
+        """Let each feature delete its expired data."""
         registry.hooks().clean_up(places=self._places, most=MOST)
 
 
@@ -23,5 +23,5 @@ _keeper = Housekeeping()
 
 
 def clean_up() -> None:
-    """Remove data that is kept for a limited time only."""
+    """Remove data that is only kept for a limited time."""
     _keeper.clean_up()

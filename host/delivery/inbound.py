@@ -1,4 +1,4 @@
-"""Apply journalled events to the inbox, lane by lane, each event once and in order."""
+"""Apply received events to the inbox, lane by lane, each event once and in order."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 
 SMALL = 64 * 1024
 UNCONFIRMED_FOR = timedelta(hours=1)
-"""Age up to which a reply of ours is compared with an answer by somebody else."""
+"""Age up to which a reply of ours is compared with an unknown author's answer."""
 MOST_BYTES = 16 * 1024 * 1024
 """Most bytes of events one worker holds in memory at a time; one event alone may be larger."""
 
@@ -91,7 +91,7 @@ _COLUMNS = tuple(
 
 @functools.cache
 def _query(lanes: int) -> Statement:
-    """Return the statement that reads the oldest events of that many lanes, each by its own index seek."""
+    """Return the statement that reads the oldest events of that many lanes, with one index seek per lane."""
     names = ", ".join(column.name for column in _COLUMNS)
     each = (
         f"SELECT * FROM (SELECT {names}, length(body) AS size, "  # noqa: S608 - constants and numbers only
@@ -105,7 +105,7 @@ def _query(lanes: int) -> Statement:
 
 @dataclass(slots=True)
 class ClaimedEvents:
-    """The oldest pending events of one lane, in order, and whether there may be *more*."""
+    """The oldest pending events of one lane, in order; *more*: whether more may be pending."""
 
     events: list[PendingEvent] = field(default_factory=list)
     more: bool = False
@@ -213,7 +213,7 @@ class Verdict:
     """Look-ups to make at the provider."""
     retry_at: datetime | None = None
     made: tuple[int | None, int] | None = None
-    """The ids of the conversation and the message it brought."""
+    """The ids of the resulting conversation and message."""
 
 
 @dataclass(slots=True)
@@ -234,19 +234,20 @@ class Plan:
 
 
 class LeaseLostError(Exception):
-    """Another worker has leased a lane since; what was written for it is rolled back."""
+    """Another worker has leased a lane since; the writes for it are rolled back."""
 
 
 _set_aside = SetAside()
 
 
 def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]:
-    """Apply the pending events of the lanes in *leases* and release them; return how many events each held.
+    """Apply the pending events of the lanes in *leases* and release them; return the number of events in
+    each.
 
-    Everything is written in one transaction. Only if that fails are the events applied one by one. A lane of
-    which somebody holds a row is set aside, so that the others need not wait for it.
+    Everything is written in one transaction. Only if that fails are the events applied one by one. A lane
+    with a locked row is set aside, so that the others don't wait for it.
 
-    :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer; the leases then run out.
+    :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer; the leases then expire.
     """
     left = {lease.key: _set_aside.left(lease.key) for lease in leases}
     early = [lease for lease in leases if left[lease.key]]
@@ -256,7 +257,7 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]
         pending = read_pending(session, [lease.key for lease in leases])
         accounts = read_accounts(session, (e.account_id for one in pending.values() for e in one.events))
     plans = [_plan(lease, pending[lease.key], accounts, directory) for lease in leases]
-    # A lane that was not tried yet may need the same row as others of its account: it would hold up the rest.
+    # A lane that was not tried yet may need the same row as others of its account and would delay the rest.
     suspects = _set_aside.suspects()
     alone = {
         plan.lease.key
@@ -299,8 +300,8 @@ def _write_together(plans: Sequence[Plan]) -> None:
 def _write_each(plans: Sequence[Plan]) -> None:
     """Write each of *plans* in its own transaction, and set aside those that would wait for a locked row.
 
-    After a few of an account, its others are left for a moment without a try: it may be a row all of them
-    need, and each try takes its time.
+    After a few such lanes of an account, its others are set aside without a try: they may all need the same
+    row, and each try takes time.
     """
     held: list[Plan] = []
     untried: list[Plan] = []
@@ -333,7 +334,7 @@ def _put_aside(plans: Sequence[Plan], *, tried: bool = True) -> None:
 
 
 def _release_later(leases: Sequence[tuple[Lease, float]]) -> None:
-    """Release lanes so that each is due after so many seconds; one that is locked itself keeps its lease."""
+    """Release lanes so that each is due after so many seconds; locked lanes keep their leases."""
     now = clock.now()
     due = [(lease, now + timedelta(seconds=seconds)) for lease, seconds in leases]
     if not due:
@@ -404,7 +405,7 @@ def _plan(
                 break
             continue
         except storage.StoreAwayError as error:
-            # The files came with it, and it is not applied without them: it waits, for as long as it takes.
+            # Its files came with it, and it isn't applied without them: it waits as long as necessary.
             log.warning("events with files wait for where files are kept: %s", error.words)
             plan.next_at = now + policy.WAIT_FOR_FILES
             break
@@ -422,7 +423,7 @@ def _is_earlier(change: InboundChange) -> bool:
 
 
 def _cannot_apply(event: PendingEvent, accounts: dict[int, Account]) -> Verdict | None:
-    """Return the verdict on an event that has no account to apply it to, or None if it has one."""
+    """Return the verdict on an event that has no account, or None if it has one."""
     if event.account_id is None:
         return Verdict(event, EventState.IGNORED, "It names no connected account.")
     account = accounts.get(event.account_id)
@@ -457,7 +458,7 @@ class NotHereError(Exception):
 def _of_known(account: AccountRef, changes: Sequence[InboundChange]) -> list[InboundChange]:
     """Return *changes* with the customers of echoes that don't name them, taken from the answered message.
 
-    :raises NotHereError: if that message is not stored, or not yet.
+    :raises NotHereError: if that message is not stored (yet).
     """
     return [
         replace(change, contact=_customer(account, change))
@@ -484,7 +485,7 @@ def _customer(account: AccountRef, change: MessageEchoed) -> str:
 
 
 def _wait_for_message(plan: Plan, event: PendingEvent) -> bool:
-    """Let an event wait for the message it answers, a few times; return whether the lane waits with it."""
+    """Let an event wait for the message it answers, a few times; return whether the lane waits, too."""
     if event.attempts + 1 >= policy.EVENT_TRIES:
         plan.verdicts.append(
             Verdict(event, EventState.IGNORED, "Written by the account, below nothing that is here.")
@@ -502,8 +503,8 @@ def _wait(plan: Plan, event: PendingEvent) -> None:
 def _may_be_ours(account: AccountRef, changes: Sequence[InboundChange]) -> bool:
     """Return whether an answer below a post may be one of ours that is being sent right now.
 
-    The provider may name an author we do not know. Once it has answered, the id tells; until then the words
-    do. Messages that are no answers below posts cost no statement.
+    The provider may name an unknown author. Once it has answered, the id identifies our reply; until then the
+    text does. Messages that aren't answers below posts cost no statement.
     """
     return any(
         isinstance(change, MessageReceived)
@@ -524,7 +525,7 @@ def _being_sent(account: AccountRef, post: str) -> set[str]:
         .where(
             Post.account_id == account.id,
             Post.external_id == external_id(post),
-            # All of them: so the index leads from the post to its latest conversations.
+            # List all of them, so that the index leads from the post to its latest conversations.
             Conversation.status.in_(list(ConversationStatus)),
             Conversation.last_message_at >= since,
             Message.sent_at >= since,
@@ -557,7 +558,7 @@ def _verdict(event: PendingEvent, changes: Sequence[InboundChange], items: tuple
 
 
 def _note_failure(plan: Plan, event: PendingEvent, error: BaseException) -> bool:
-    """Decide about a failed try; return whether the lane has to wait for the next one."""
+    """Decide about a failed try; return whether the lane must wait for the next one."""
     attempts = event.attempts + 1
     reason = _words(error)
     if attempts >= policy.EVENT_TRIES:
@@ -595,7 +596,7 @@ def _check_fence(session: Session, leases: Sequence[Lease]) -> None:
 
 
 def _apply(session: Session, items: Sequence[Incoming]) -> Applied:
-    """Apply what concerns conversations to the inbox, and warn about what concerns a whole account."""
+    """Apply changes of conversations to the inbox, and warn about changes of a whole account."""
     for item in items:
         if isinstance(item.change, AccountNoticed):
             _warn(session, item.account, item.change)
@@ -620,7 +621,7 @@ def _warn(session: Session, account: AccountRef, notice: AccountNoticed) -> None
         sentence=notice.sentence,
         next_step=notice.next_step,
         details=details,
-        stage=notice.at.isoformat(),  # people are told of each
+        stage=notice.at.isoformat(),  # people are notified of each
         tone="bad",
     )
 
@@ -636,7 +637,9 @@ def _applied(verdicts: Sequence[Verdict], applied: Applied) -> list[Verdict]:
 
 
 def _keep_again(session: Session, items: Sequence[Incoming]) -> None:
-    """Make sure after the commit that the bytes are stored: removing another message may remove them."""
+    """Make sure after the commit that the bytes are stored, because removing another message may have removed
+    them.
+    """
     contents = [
         attachment.content
         for item in items
@@ -667,7 +670,7 @@ def _write_one(session: Session, lease: Lease, verdict: Verdict) -> None:
 
 
 def _ask_later(session: Session, verdicts: Sequence[Verdict]) -> None:
-    """Note what :mod:`host.delivery.posts` is to ask providers about events."""
+    """Note the requests about events that :mod:`host.delivery.posts` makes to providers."""
     rows = [
         {
             "account_id": one.event.account_id,
@@ -685,14 +688,14 @@ def _ask_later(session: Session, verdicts: Sequence[Verdict]) -> None:
 
 
 def _forget(session: Session, verdicts: Sequence[Verdict]) -> None:
-    """Delete the content of events that came again after their content was deleted."""
+    """Delete the content of events that were received again after its deletion."""
     journal_erasure.forget_events(
         session, {one.event.id for one in verdicts if one.event.forgotten_at is not None}
     )
 
 
 def _write_one_by_one(plan: Plan) -> None:
-    """Write each verdict of one lane in its own transaction, so that only the failing one waits."""
+    """Write each verdict of one lane in its own transaction, so that only the failing event waits."""
     try:
         _write_verdicts(plan)
     except LeaseLostError:

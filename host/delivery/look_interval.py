@@ -17,10 +17,10 @@ from host.sdk.history import LookRules
 SHARE = 0.02
 DAY = timedelta(days=1)
 STEPS = tuple(timedelta(minutes=minutes) for minutes in (3, 5, 10, 15, 20, 30, 60, 120, 180, 360))
-"""The intervals there are: an account whose budget changes a little keeps its place among the others."""
+"""The possible intervals: an account whose budget changes slightly keeps its place among the others."""
 LONGEST = STEPS[-1]
 NEARLY_USED_UP = 75
-"""Percent of the provider's limit from which on an account is checked less often."""
+"""Percentage of the provider's limit from which an account is checked less often."""
 LESS_OFTEN = 4
 
 BUDGET, QUIET, LIMIT = "budget", "quiet", "limit"
@@ -29,8 +29,8 @@ BUDGET, QUIET, LIMIT = "budget", "quiet", "limit"
 def choose(rules: LookRules, customers: int, calls: int, used_percent: int) -> tuple[timedelta, str]:
     """Return the interval, and why it is not the shortest; empty if it is.
 
-    :param customers: how many customers the account exchanged messages with within a day.
-    :param calls: how many calls the latest check took, with the threads read because of it.
+    :param customers: number of customers with whom the account exchanged messages within a day.
+    :param calls: number of calls of the latest check, including those for reading threads.
     """
     paid = rules.calls_per_customer * customers * SHARE
     wanted = DAY * max(calls, 1) / paid if paid else LONGEST
@@ -46,19 +46,19 @@ def choose(rules: LookRules, customers: int, calls: int, used_percent: int) -> t
 def next_time(uuid: str, now: datetime, interval: timedelta) -> datetime:
     """Return when an account is checked next: accounts are spread over the interval by a hash of their id.
 
-    That is in two fifths of an interval at the earliest, and in a whole one at the latest.
+    The result is between 0.4 and 1 interval from now.
     """
     seconds = interval.total_seconds()
     digest = hashlib.sha256(uuid.encode()).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64 * seconds
     ahead = (place - now.timestamp()) % seconds
     at = datetime.fromtimestamp(now.timestamp() + ahead, UTC)
-    # A check that was late, or whose interval changed, comes to its place in two steps.
+    # A check that was late, or whose interval changed, reaches its place in two steps.
     return at if ahead >= 0.4 * seconds else at + interval / 2
 
 
 def count_customers(session: Session, account_id: int, now: datetime) -> int:
-    """Return with how many customers an account exchanged messages within a day."""
+    """Return the number of customers with whom an account exchanged messages within a day."""
     query = sa.select(sa.func.count(sa.distinct(Conversation.identity_id))).where(
         Conversation.account_id == account_id,
         Conversation.status.in_([str(one) for one in ConversationStatus]),

@@ -1,4 +1,4 @@
-"""Merge a page of a provider's history with the inbox: no message twice, no erased message back."""
+"""Merge a page of a provider's history with the inbox, without duplicates and erased messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from host.sdk.messages import (
 )
 
 SAME_MOMENT = timedelta(seconds=5)
-"""How far apart the times of one event may be: a history has whole seconds only."""
+"""Maximum difference between two times of one event: a history only has whole seconds."""
 
 _About = MessageReacted | MessageEdited | MessageUnsent
 """Changes of a message, which are applied only if the message is stored."""
@@ -37,14 +37,14 @@ _messages = Message.metadata.tables["messages"]
 
 
 class BusyError(Exception):
-    """A worker is applying events of the same customer at this moment."""
+    """A worker is currently applying events of the same customer."""
 
 
 class Merged(msgspec.Struct, frozen=True):
     """The result of merging a page.
 
     :param imported: number of new messages.
-    :param untold: number of messages that are missing and of which the provider gave only the id.
+    :param untold: number of missing messages of which the provider returned only the id.
     """
 
     imported: int
@@ -57,10 +57,10 @@ def incoming(
     changes: Iterable[InboundChange],
     missed_since: datetime | None = None,
 ) -> list[Incoming]:
-    """Return *changes* as the inbox takes them; bytes that came along are stored. Not in a transaction.
+    """Return *changes* in the inbox's form and store any bytes in them. Call it outside a transaction.
 
-    :param missed_since: what is as old or newer counts as received now, what is older as history.
-    :raises TypeError: for a kind of change that a history cannot hold.
+    :param missed_since: later messages count as received now, earlier ones as history.
+    :raises TypeError: for a kind of change that a history cannot contain.
     """
     now = clock.now()
     items = []
@@ -86,10 +86,10 @@ def incoming(
 def merge(
     session: Session, account: AccountRef, contact: str, items: Sequence[Incoming], untold: Sequence[str]
 ) -> Merged:
-    """Apply *items*, all of one thread with *contact*, and count what is new.
+    """Apply *items*, all of one thread with *contact*, and count new messages.
 
-    :param contact: empty for a thread of several customers, each of whose items says whose it is.
-    :raises BusyError: if a worker holds the lane of one of these customers; the write is to be undone.
+    :param contact: empty for a thread of several customers, each of whose items names its customer.
+    :raises BusyError: if a worker holds the lane of one of these customers; roll back the write.
     """
     told: list[Incoming] = []
     customers = [contact] if contact else sorted({external_id(_contact(item)) for item in items})
@@ -101,12 +101,12 @@ def merge(
     done = {_name(item) for item in told} - names
     hidden = {external_id(one) for one in untold}
     here = _here(session, account.id, names | done | hidden)
-    # Keep a reaction only if its message is here: otherwise it would become a line of its own.
+    # Keep a reaction only if its message is stored: otherwise it would become a separate line.
     told = [item for item in told if _name(item) in names | here]
     if told:
         apply_changes(session, told)
-        # Lanes come after conversations, as with a worker: see host/queue/lanes.py. If it has one of these,
-        # all of this is undone.
+        # Lanes come after conversations, as with a worker: see host/queue/lanes.py. If a worker holds one of
+        # these, everything is rolled back.
         for one in customers:
             _take_turn(session, account.id, one)
     return Merged(imported=len(names - here), untold=len(hidden - here))
@@ -121,7 +121,7 @@ def _name(item: Incoming) -> str:
 
 
 def _take_turn(session: Session, account_id: int, contact: str) -> None:
-    """Keep workers off this customer until this write is done: two writers would make two conversations."""
+    """Lock out workers for this customer until this write ends; two writers create two conversations."""
     if db.current().is_sqlite:
         return
     key = lanes.lane_key(wakeups.IN, account_id, contact)
@@ -161,7 +161,7 @@ def _not_here_without_id(
 def stored_without_id(
     session: Session, account_id: int, contact: str, received: Sequence[MessageReceived]
 ) -> list[MessageReceived]:
-    """Return the messages stored under an id of ours, because some events lack the id the history has."""
+    """Return the messages stored under an id of ours, because some events lack the id in the history."""
     if not received:
         return []
     query = (

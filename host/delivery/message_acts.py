@@ -52,7 +52,7 @@ Request = TypeVar("Request", ReactRequest, ModerateRequest)
 
 @dataclass(frozen=True, slots=True)
 class _Due(Generic[Request]):
-    """A pending action; *at* shows whether it is still the same when the answer comes."""
+    """A pending action; *at* reveals whether it was changed before the answer arrives."""
 
     id: int
     at: datetime
@@ -95,7 +95,7 @@ class _Acts(ABC, Generic[Row, Request]):
 
     @abstractmethod
     def tell(self, adapter: ChannelAdapter, request: Request) -> object:
-        """Ask the adapter."""
+        """Pass the action to the adapter."""
 
     def may(self, adapter: ChannelAdapter, due: _Due[Request]) -> bool:
         """Return whether the channel allows it now."""
@@ -103,7 +103,7 @@ class _Acts(ABC, Generic[Row, Request]):
 
     @abstractmethod
     def done(self, session: Session, row: Row) -> None:
-        """Write what follows from the provider's yes."""
+        """Write the effects of the provider's success response."""
 
     @abstractmethod
     def failed(self, session: Session, row: Row) -> None:
@@ -183,7 +183,7 @@ def _send_due(kind: _Acts[Any, Any], directory: AdapterDirectory, most: int) -> 
 
 
 def _claim(session: Session, kind: _Acts[Any, Any], most: int) -> list[_Due[Any]]:
-    """Claim acts for this process: other processes find them due only after a while."""
+    """Claim actions for this process: for other processes they become due only later."""
     now = clock.now()
     rows = session.execute(
         kind.claims()
@@ -234,7 +234,7 @@ def _tell(kind: _Acts[Any, Any], directory: AdapterDirectory, due: _Due[Any]) ->
 def _record(session: Session, kind: _Acts[Any, Any], due: _Due[Any], result: SendResult) -> None:
     row = session.get(kind.model, due.id, with_for_update=True, populate_existing=True)
     if row is None or row.at != due.at:
-        return  # it was changed meanwhile, and the new one is due already
+        return  # it was changed meanwhile, and the new action is already due
     now = clock.now()
     match result:
         case Sent():

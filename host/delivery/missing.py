@@ -28,7 +28,7 @@ from host.sdk.webhooks import Envelope
 
 SOURCE = "second look"
 SPOOL_COUNTS = timedelta(hours=1)
-"""How long after a process was last seen the requests in its spool may still arrive."""
+"""Time after a process was last seen during which the requests in its spool may still arrive."""
 WARNING = "missed"
 SHOWN = timedelta(days=7)
 TOO_MANY = 3
@@ -67,7 +67,7 @@ def here(session: Session, account_id: int, names: Collection[str]) -> dict[str,
 
 
 def may_still_come(session: Session, account_id: int, contacts: Collection[str]) -> bool:
-    """Return whether a delivery for one of these customers waits in a spool or to be applied."""
+    """Return whether a delivery for one of these customers is in a spool or waits to be applied."""
     keys = sorted(lanes.lane_key(wakeups.IN, account_id, one) for one in contacts)
     pending = sa.select(InboundEvent.id).where(InboundEvent.lane.in_(keys), IS_PENDING).limit(1)
     if session.scalar(pending) is not None:
@@ -90,7 +90,7 @@ def find(
 ) -> Findings:
     """Return which of the *latest* messages of a thread, oldest first, were missed.
 
-    :param latest: each with what the inbox would make of it.
+    :param latest: each with the change it would make in the inbox.
     :param since: when deliveries began; earlier messages are history.
     :param listed_until: the provider's time of the newest message when the thread was noted.
     """
@@ -110,7 +110,7 @@ def find(
             later.append(name)
         else:
             if before is not None and timedelta() <= before - at < merging.SAME_MOMENT:
-                # The list has whole seconds only: the order of the list counts.
+                # The list only has whole seconds, so its order counts.
                 at = before + timedelta(microseconds=1)
             before = at
             missed.append((name, replace(one.envelope, occurred_at=at)))

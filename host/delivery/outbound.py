@@ -65,7 +65,7 @@ class Next(Enum):
 
     GO_ON = "go on"
     DONE = "done"
-    """Nothing more to send; the lane was released."""
+    """All messages were sent; the lane was released."""
     LOST = "lost"
 
 
@@ -81,7 +81,7 @@ _AFTER = {
 def work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool] = lambda: False) -> None:
     """Send the due messages in the lane of *lease* and release the lane.
 
-    :param stopping: called between two messages; if it returns True, the rest is left to others.
+    :param stopping: called between two messages; if it returns True, other workers send the rest.
     """
     if lease.account_id is not None:
         send_limiter.current().pick_up(lease.key, lease.account_id)
@@ -115,7 +115,7 @@ def _step(lease: Lease, head: OutboxHead, directory: AdapterDirectory) -> Step:
     """Take one step with the first open reply of the lane."""
     adapter = directory.adapter(head.account.channel)
     if head.state is DeliveryState.SENDING:
-        # No other worker holds the lane, so the one that was sending this is gone.
+        # No other worker holds the lane, so the worker that was sending this is gone.
         return _apply(results.interrupted, lease, head)
     if head.state is DeliveryState.UNKNOWN:
         return _find_out(lease, head, adapter)
@@ -137,8 +137,8 @@ def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) ->
     allowed = _policy(head, adapter)
     if allowed is None:
         return _wait(lease, head, now + policy.READING_GAP, agent_messages.POLICY_BROKEN)
-    # What makes the reply fail comes before what only delays it: otherwise an agent would learn hours later
-    # that it was too late.
+    # Check for failures before delays: otherwise an agent would learn hours later that the reply was too
+    # late.
     if allowed.state is ReplyState.CLOSED:
         return _apply(results.fail, lease, head, _window_closed(head, now))
     if allowed.state is ReplyState.PEOPLE_ONLY and not head.by_person:
@@ -153,7 +153,8 @@ def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) ->
         return _wait(lease, head, _not_after(allowed, head.blocked_until), sentence, shown=head.blocked_until)
     if head.next_at is not None and head.next_at > now:
         return _wait_on(lease, head, _not_after(allowed, head.next_at))
-    # While the provider is away, the worker that claims the probe sends one reply; all others stay parked.
+    # While the provider is unavailable, the worker that claims the probe sends one reply; all others stay
+    # parked.
     if head.probe_at is not None and not (
         head.probe_at <= now and db.write(results.claim_probe, head.account.id, head.probe_at)
     ):
@@ -162,7 +163,7 @@ def _send_if_allowed(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) ->
 
 
 def _window_closed(head: OutboxHead, now: datetime) -> ProviderProblem:
-    """Return why a reply is too late: by itself, or because its account was held back, and why it was."""
+    """Return why a reply is too late: its own delay, or the reason why its account was held back."""
     until = head.blocked_until
     if (
         until is None
@@ -198,8 +199,8 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
     if lease.alive():
         waits = send_limiter.current().take_turn(account, limits, channel, lease.key)
     if waits is not None or not lease.alive():
-        # Not a byte has gone out, so this is not an attempt. Without the lease another worker may hold the
-        # lane at any moment.
+        # No byte was sent, so this is not an attempt. Without the lease, another worker may hold the lane at
+        # any time.
         if not db.write(results.undo, lease, head):
             return Next.LOST
         return Next.GO_ON if waits is None else _wait_for_limit(lease, head, allowed, waits)
@@ -219,7 +220,7 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
     try:
         return _apply(_record, lease, head, result, allowed, departure)
     except sa.exc.IntegrityError:
-        # The message has left. Unknown keeps it from being sent twice.
+        # The message has left. Unknown prevents a second send.
         log.exception("the result of sending message %s cannot be stored", head.message_id)
         return _apply(_record, lease, head, Unknown(agent_messages.RESULT_UNUSABLE), allowed, departure)
     finally:
@@ -229,8 +230,8 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
 def _leave(lease: Lease, limits: Sequence[SendLimit], channel: str) -> None:
     """Hold a call before its first byte until it keeps within *limits* again.
 
-    :raises TimeoutError: if the lease ended meanwhile: a process that stood still must not send when it goes
-        on, because another one may have looked for the message in vain and sent it again.
+    :raises TimeoutError: if the lease expired meanwhile: a process that was suspended must not send
+        afterwards, because another one may have looked for the message in vain and resent it.
     """
     send_limiter.current().leave(limits, channel)
     if not lease.alive():
@@ -238,7 +239,9 @@ def _leave(lease: Lease, limits: Sequence[SendLimit], channel: str) -> None:
 
 
 def _named(head: OutboxHead, adapter: ChannelAdapter) -> tuple[Sequence[InboundAttachment], InboundMedia]:
-    """Return what the message names by an id, to be shown with it, and where the channel's files are."""
+    """Return what the message refers to by an id, to show it in the thread, and the place of the channel's
+    files.
+    """
     if head.part.content.get("products") and not head.shown_with:
         try:
             found = adapter.named_files(head.account, head.part.content)
@@ -261,7 +264,7 @@ def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits:
     """Make the lane wait for a limit of the provider; a short wait is not shown to agents."""
     if waits.seconds < policy.WAIT_SHOWN.total_seconds():
         if waits.limit.whole_account:
-            # The limiter keeps the account's lanes from being claimed; this lane keeps its place among them.
+            # The limiter prevents claims of the account's lanes; this lane keeps its place among them.
             return head.next_at or head.written_at
         return _not_after(allowed, waits.until)
     if waits.limit.whole_account:
@@ -271,7 +274,7 @@ def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits:
 
 
 def _note_reach(head: OutboxHead, result: SendResult) -> None:
-    """Record what the response says about the customer and the provider, besides the message's outcome."""
+    """Record what the response reveals about the customer and the provider, besides the outcome."""
     try:
         if head.failures and isinstance(result, Sent | Rejected):
             db.write(results.note_recovered, head.account.id)
@@ -350,7 +353,7 @@ def _look_later(lease: Lease, head: OutboxHead, found: Pause | Held) -> Step:
 
 
 def _search(head: OutboxHead, adapter: ChannelAdapter) -> SearchResult | datetime:
-    """Read the provider's thread; return a time if a limit does not allow that before."""
+    """Read the provider's thread; return a time if a limit does not allow that earlier."""
     with db.read() as session:
         request = search_request(session, head)
     waits = send_limiter.current().take_turn(
@@ -370,7 +373,7 @@ def _search(head: OutboxHead, adapter: ChannelAdapter) -> SearchResult | datetim
 
 
 def _send_once_more(lease: Lease, head: OutboxHead, adapter: ChannelAdapter) -> Step:
-    """Send a message again that is certainly not in the thread, only while a reply is allowed."""
+    """Resend a message that is certainly not in the thread, if a reply is still allowed."""
     allowed = _policy(head, adapter)
     open_to_us = allowed is not None and (
         allowed.state is ReplyState.OPEN or (allowed.state is ReplyState.PEOPLE_ONLY and head.by_person)
@@ -396,7 +399,7 @@ def _not_after(allowed: ReplyPolicy, at: datetime) -> datetime:
 def _wait(
     lease: Lease, head: OutboxHead, until: datetime, sentence: str, *, shown: datetime | None = None
 ) -> Step:
-    """Make the lane wait, and show agents what for; *shown*: until when, if that is known."""
+    """Make the lane wait and show agents the reason; *shown*: the end of the wait, if known."""
     waiting = {"sentence": sentence, "until": clock.to_text(shown)}
     if head.waiting != waiting and not db.write(results.waits, lease, head, waiting):
         return Next.LOST
@@ -404,12 +407,12 @@ def _wait(
 
 
 def _wait_on(lease: Lease, head: OutboxHead, until: datetime) -> Step:
-    """Make the lane wait on: it was due before its time, because of a new reply."""
+    """Make the lane continue to wait: a new reply made it due early."""
     return until if db.write(results.tell_behind, lease, head) else Next.LOST
 
 
 def _apply(fn: Callable[..., Step | bool | None], lease: Lease, head: OutboxHead, *args: object) -> Step:
-    """Write a result; retry for some seconds while the database is away, so that no outcome is lost."""
+    """Write a result; retry for some seconds if the database is unavailable, so that none is lost."""
     for attempt in range(1, RECORD_TRIES + 1):
         try:
             outcome = db.write(fn, lease, head, *args)

@@ -54,7 +54,7 @@ from host.users import desk_language
 
 
 class OutboxHead(msgspec.Struct, frozen=True):
-    """The first open reply as it was read, before anything is decided; later writes check it again."""
+    """The first open reply as read before any decision; later writes check it again."""
 
     entry_id: int
     message_id: int
@@ -71,7 +71,7 @@ class OutboxHead(msgspec.Struct, frozen=True):
     recipient_name: str
     part: OutgoingPart
     shown_with: int
-    """Number of items shown with it that it names by an id; none of them is sent."""
+    """Number of unsent items that it refers to by an id and that are shown with it."""
     by_person: bool
     automatic: bool
     unwanted: ProviderProblem | None
@@ -94,7 +94,7 @@ class OutboxHead(msgspec.Struct, frozen=True):
     language: str = "en"
     timezone: str = "UTC"
     forwards: tuple[ForwardedMessage, ...] = ()
-    """Messages it forwards to somebody else."""
+    """Messages that it forwards."""
     is_forward: bool = False
     answers: PrivateContext | None = None
     """Policy data of a private reply, used instead of the reply window."""
@@ -102,7 +102,7 @@ class OutboxHead(msgspec.Struct, frozen=True):
     def files_are_there(self) -> bool:
         """Return whether every file of the message is there.
 
-        :raises StoreAwayError: if that cannot be told now.
+        :raises StoreAwayError: if that is currently unknown.
         """
         try:
             for file in self.part.files:
@@ -112,18 +112,18 @@ class OutboxHead(msgspec.Struct, frozen=True):
         return True
 
     def may_reply(self, adapter: ChannelAdapter) -> ReplyPolicy:
-        """Ask the channel whether this message may go out now."""
+        """Return whether the channel allows this message to be sent now."""
         if self.answers is not None:
             return adapter.private_policy(replace(self.answers, now=clock.now()))
         if self.part.private:
-            return CLOSED_ALWAYS  # what it answers is gone
+            return CLOSED_ALWAYS  # the message it answers was deleted
         return adapter.reply_policy(
             ReplyContext(self.account, clock.now(), self.last_inbound_at, by_person=self.by_person)
         )
 
 
 def _kind(value: str) -> MessageKind:
-    """Return the kind called *value*; the adapter refuses unknown ones."""
+    """Return the kind named *value*; the adapter refuses unknown ones."""
     try:
         return MessageKind(value)
     except ValueError:
@@ -265,7 +265,7 @@ def _is_notice(session: Session, message: Message) -> bool:
     runs = sa.select(AutomationRun.sent_id, AutomationRun.facts).where(
         AutomationRun.conversation_id == message.conversation_id, AutomationRun.sent_id >= message.id
     )
-    # Of several messages of a run the last stands in its row, and all of them in its facts.
+    # The row of a run names only its last message; its facts name all of them.
     return any(
         sent_id == message.id or message.id in facts.get("sent", ())
         for sent_id, facts in session.execute(runs)
@@ -273,11 +273,11 @@ def _is_notice(session: Session, message: Message) -> bool:
 
 
 def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, tag: str | None) -> SendRequest:
-    """Return the request for the adapter; with references only if the channel threads by them."""
+    """Return the request for the adapter; with references only if the channel uses them for threading."""
     references: tuple[str, ...] = ()
     quoted = None
     if head.is_forward:
-        pass  # it answers nothing
+        pass  # it is not an answer
     elif adapter.capabilities.threading is Threading.REFERENCES:
         references = _references(session, head)
         if head.by_person:
@@ -319,7 +319,7 @@ def _references(session: Session, head: OutboxHead) -> tuple[str, ...]:
 
 
 def search_request(session: Session, head: OutboxHead) -> SearchRequest:
-    """Return what to search for, and the messages of this conversation whose ids are known already."""
+    """Return the search request, and the messages of this conversation whose ids are already known."""
     attempted_at = head.attempted_at or head.written_at
     known = session.scalars(
         sa.select(Message.external_id).where(

@@ -1,4 +1,4 @@
-"""Ask providers about posts, and for the content of events that have only ids."""
+"""Request posts, and the content of events that only have ids, from providers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 BATCH = 20
 LONGEST_URL = 8_000
 BROADCAST_AGAIN = timedelta(minutes=1)
-"""How often a running broadcast is checked: only while it runs can comments be answered privately."""
+"""How often a running broadcast is checked: comments can only be answered privately while it runs."""
 SOURCE = "receiver:look-up"
 TOLD = 50
 """Most conversations redrawn because their post changed."""
@@ -43,7 +43,7 @@ class _Due(msgspec.Struct, frozen=True):
 
 
 def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
-    """Ask about up to *most* posts that are due; return how many were tried."""
+    """Request up to *most* due posts; return the number of tries."""
     with db.read() as session:
         due = session.scalar(sa.select(Post.id).where(Post.due_at <= clock.now()).limit(1))
     if due is None:
@@ -134,7 +134,7 @@ class _PendingLookUp(msgspec.Struct, frozen=True):
 
 
 def look_up_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
-    """Look up to *most* events up that are due; return how many were tried."""
+    """Look up as many as *most* due events; return how many were tried."""
     with db.read() as session:
         due = session.scalar(sa.select(LookUp.id).where(LookUp.due_at <= clock.now()).limit(1))
     if due is None:
@@ -143,7 +143,7 @@ def look_up_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
     for one in claimed:
         adapter = directory.adapter(one.account.channel)
         if adapter is None:
-            continue  # it is due again after a while
+            continue  # it becomes due again later
         try:
             found = [_of_account(each, one.account) for each in adapter.look_up(one.account, one.what)]
         except Exception as error:

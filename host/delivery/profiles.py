@@ -1,4 +1,4 @@
-"""Ask providers for the names and pictures of contacts. A failure costs a name, never a message."""
+"""Request the names and pictures of contacts from providers. A failure costs a name, never a message."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:
 
 
 def _claim(session: Session, most: int) -> list[_Due]:
-    # Also while its replies wait for a limit: that of sending need not be that of reading. If it is, the
-    # first answer says so.
+    # Also while its replies wait for a limit, which may only concern sending. If not, the first answer
+    # reveals it.
     found = claim(session, ContactIdentity, ContactIdentity.account_id, ContactIdentity.profile_due_at, most)
     return [
         _Due(identity.id, identity.external_id, account, identity.profile_failures)
@@ -69,7 +69,7 @@ def _rest(session: Session, account_id: int, wait: float) -> None:
     """Pause requests for the profiles of an account that its provider limits."""
     now = clock.now()
     seconds = min(max(wait, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())
-    soon = now + policy.PROFILE_CLAIM  # what is due, and what this round has claimed
+    soon = now + policy.PROFILE_CLAIM  # profiles that are due, and those this round has claimed
     session.execute(
         sa.update(ContactIdentity)
         .where(ContactIdentity.account_id == account_id, ContactIdentity.profile_due_at <= soon)

@@ -1,7 +1,7 @@
-"""Write what a provider's answer means for a reply, its account and its customer.
+"""Write the effects of a provider's answer on a reply, its account and its customer.
 
 Each function that takes an :class:`OutboxHead` is one write and checks the fence first. If the lease was
-lost, it writes nothing and returns False, or None where it otherwise returns a time.
+lost, it writes nothing and returns False, or None if it otherwise returns a time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class After(Enum):
 
     MORE = "more"
     EMPTY = "empty"
-    """Nothing waits in it; it was released."""
+    """The lane is empty and was released."""
     LOST = "lost"
 
 
@@ -119,25 +119,25 @@ def begin(
 ) -> Begun:
     """Record the attempt before anything is sent.
 
-    :param named: what the reply names by an id, to be looked up and shown with it.
-    :param media: where the channel's files are.
+    :param named: what the reply refers to by an id, to be looked up and shown with it.
+    :param media: the place of the channel's files.
     """
     if not lanes.held(session, [lease]):
         return Begun.LOST
     connection = session.connection()
     entry = connection.execute(_entry, {"entry": head.entry_id}).first()
     if entry is None:
-        return Begun.MOVED_ON  # undone: it is gone, and the lane is still ours
+        return Begun.MOVED_ON  # it was undone, and the lane is still ours
     if not entry.open or not outcome.record_sending(
         session, head.message_id, only_from=head.state, only_text=head.part.text
     ):
         return Begun.MOVED_ON
     again = entry.resent or head.state is DeliveryState.UNKNOWN
-    # For a message that is sent again, keep the time of the first attempt: that one may have arrived.
+    # For a message that is sent again, keep the time of the first attempt: that attempt may have arrived.
     now = clock.now()
     began = entry.attempted_at if again and entry.attempted_at is not None else now
     if now - head.sent_at >= policy.WAITED and not head.is_forward:
-        # Before anybody can answer it: what they answer stands below it.
+        # Before anyone can answer it, so that answers appear below it.
         moving.move_to(session, head.message_id, now)
     values = {"number": entry.attempts + 1, "began": began, "again": again}
     connection.execute(_attempt, {"entry": head.entry_id, **values})
@@ -149,7 +149,7 @@ def begin(
 
 
 def undo(session: Session, lease: Lease, head: OutboxHead) -> bool:
-    """Undo an attempt of which no byte was sent."""
+    """Undo an attempt that sent no byte."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -164,11 +164,12 @@ def undo(session: Session, lease: Lease, head: OutboxHead) -> bool:
 def sent(
     session: Session, lease: Lease, head: OutboxHead, external_id: str, missed: ProviderProblem | None = None
 ) -> After:
-    """Record that the provider took the message. True whoever holds the lane now, so no fence is checked.
+    """Record that the provider accepted the message. That is true whichever worker holds the lane, so the
+    fence is not checked.
 
-    A lane with nothing more to send is released in the same write.
+    A lane without further messages is released in the same write.
 
-    :param missed: what of it did not go out.
+    :param missed: the parts that were not sent.
     """
     ours = bool(lanes.held(session, [lease]))
     send_limiter.current().accepted(head.account.id)
@@ -190,9 +191,10 @@ def sent(
 
 
 def claim_probe(session: Session, account_id: int, known: datetime) -> bool:
-    """Claim the one try of an account whose provider is away; False: another worker makes it.
+    """Claim the single try for an account whose provider is unavailable; return False if another worker makes
+    it.
 
-    :param known: when it is due, as it was read.
+    :param known: its due time as it was read.
     """
     result: Any = session.execute(
         sa.update(ChannelAccount)
@@ -203,9 +205,9 @@ def claim_probe(session: Session, account_id: int, known: datetime) -> bool:
 
 
 def note_failure(session: Session, account_id: int, *, unreachable: bool = False) -> ChannelAccount | None:
-    """Record that a provider refused a call of an account. Its row is written last, as with limits.
+    """Record that a provider refused a call of an account. The account's row is written last, as with limits.
 
-    Several in a row mean that the provider is away: then one reply at a time is tried, see
+    After several in a row the provider counts as unavailable, and one reply at a time is tried, see
     :func:`note_recovered`.
     """
     row = session.get(ChannelAccount, account_id, with_for_update=True, populate_existing=True)
@@ -222,7 +224,7 @@ def note_failure(session: Session, account_id: int, *, unreachable: bool = False
 
 
 def note_answers(session: Session, account_id: int) -> None:
-    """Note that the provider answers again, if only to reading: a reply is tried at once."""
+    """Note that the provider answers again, if only to reads: a reply is tried immediately."""
     now = clock.now()
     session.execute(
         sa.update(ChannelAccount)
@@ -232,9 +234,10 @@ def note_answers(session: Session, account_id: int) -> None:
 
 
 def note_recovered(session: Session, account_id: int) -> None:
-    """Note that the provider took a call of an account: what waited for that is due.
+    """Note that the provider accepted a call of an account: work that waited for that is due.
 
-    The lanes come first, as in every write. A lane that waits for something else is checked and waits on.
+    The lanes come first, as in every write. A lane that waits for another reason is checked and continues to
+    wait.
     """
     now = clock.now()
     away = (
@@ -257,7 +260,7 @@ def note_recovered(session: Session, account_id: int) -> None:
 
 
 def _looked_for(account_id: int, now: datetime) -> sa.Select[OutboxEntry]:
-    """Return the unconfirmed entries of an account whose provider is not still at work on them."""
+    """Return the unconfirmed entries of an account that its provider is no longer processing."""
     return (
         sa.select(OutboxEntry)
         .join(Lane, Lane.key == OutboxEntry.lane)
@@ -303,8 +306,8 @@ def close(session: Session, lease: Lease, head: OutboxHead) -> bool:
 def fail(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
     """Record that the message will not be delivered; the lane continues with the next reply.
 
-    The parts of the same reply behind it are held back. A message that was unconfirmed before stays
-    unconfirmed: an earlier attempt may have arrived.
+    Later parts of the same reply are held back. A message that was unconfirmed before stays unconfirmed: an
+    earlier attempt may have arrived.
     """
     entry = _ours(session, lease, head)
     if entry is None:
@@ -345,9 +348,9 @@ def unknown(
 ) -> bool:
     """Record that the message is unconfirmed; its echo gets some time before the thread is read.
 
-    :param transient: whether the provider itself said that it failed for a moment.
-    :param answered: whether it answered in full, whatever it said.
-    :param counts: whether that speaks against the provider.
+    :param transient: whether the provider reported a temporary failure.
+    :param answered: whether it answered in full, with any content.
+    :param counts: whether it counts as a failure of the provider.
     """
     entry = _ours(session, lease, head)
     if entry is None:
@@ -361,7 +364,7 @@ def unknown(
     outcome.record_unknown(session, head.message_id, problem)
     row = note_failure(session, head.account.id) if counts else None
     if row is not None and row.probe_at is not None:
-        # Reading the thread shows whether the provider is back, and puts no further message in doubt.
+        # Reading the thread reveals whether the provider is back without making another message unconfirmed.
         row.probe_at = max(row.probe_at, entry.next_at + policy.PROBE_LEAST)
         session.flush()
     _tell_behind(session, head)
@@ -370,7 +373,7 @@ def unknown(
 
 
 def tell_behind(session: Session, lease: Lease, head: OutboxHead) -> bool:
-    """Show agents what messages written since then wait for."""
+    """Show agents what later messages wait for."""
     if not lanes.held(session, [lease]):
         return False
     _tell_behind(session, head)
@@ -430,7 +433,7 @@ def absent(session: Session, lease: Lease, head: OutboxHead) -> datetime | None:
     now = clock.now()
     entry.next_at = now + policy.reading_gap(entry.transient, answered=entry.answered)
     if entry.answered and entry.unread:
-        # The time in which the thread could not be read was time for the message to show, too.
+        # While the thread could not be read, the message had time to appear, too.
         entry.next_at = now + policy.RECOVERED_GAP
     session.flush()
     note_answers(session, head.account.id)
@@ -491,9 +494,9 @@ def waits(session: Session, lease: Lease, head: OutboxHead, waiting: Mapping[str
 def not_sent(
     session: Session, lease: Lease, head: OutboxHead, result: NotSent, *, unreachable: bool = False
 ) -> datetime | None:
-    """Queue it again; return when it is due. A limit of the whole account holds back all its lanes.
+    """Queue the message again; return when it is due. A limit of the whole account holds back all its lanes.
 
-    :param unreachable: whether the provider could not even be connected to, which is no limit.
+    :param unreachable: whether no connection to the provider could be made, which is not a limit.
     """
     entry = _ours(session, lease, head)
     if entry is None:
@@ -535,7 +538,7 @@ def held(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProb
 
 
 def retry_delay(result: NotSent, attempts: int) -> timedelta:
-    """Return how long to wait after try number *attempts*."""
+    """Return the delay after try number *attempts*."""
     if result.retry_after is None:
         return policy.send_delay(attempts)
     seconds = min(max(result.retry_after, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())
@@ -568,16 +571,16 @@ def hold_account_back(
 
 
 def limit_account(session: Session, account: AccountRef, result: NotSent, until: datetime) -> None:
-    """Hold back the queues of every account a limit stops.
+    """Hold back the queues of every account that a limit stops.
 
     If the provider names no time, one refusal may be an accident: only repeated refusals, with no message
-    taken in between, hold the account back, each time for longer.
+    accepted in between, hold the account back, each time for longer.
     """
     if result.retry_after is None:
         resting = sa.select(ChannelAccount.blocked_until).where(ChannelAccount.id == account.id)
         known = session.scalar(resting)
         if known is not None and known > clock.now():
-            return  # the answer to a call that was under way when the pause began
+            return  # the answer to a call that was in progress when the pause began
         times = send_limiter.current().refused(account.id)
         if times < policy.REFUSALS_IN_A_ROW:
             return
@@ -586,7 +589,7 @@ def limit_account(session: Session, account: AccountRef, result: NotSent, until:
 
 
 def pause_as_asked(session: Session, account: AccountRef, asked: Pause) -> datetime:
-    """Pause for the time the provider asked for; return when the pause ends."""
+    """Pause for the time requested by the provider; return when the pause ends."""
     seconds = min(max(asked.seconds, 1.0), policy.LONGEST_RETRY_AFTER.total_seconds())
     until = clock.now() + timedelta(seconds=seconds)
     if asked.whole_account:

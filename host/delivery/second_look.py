@@ -1,9 +1,9 @@
 """Look for messages a provider did not deliver, account by account, one call at a time.
 
-A check lists the threads that changed last with the ids of their newest messages. A thread with an id that is
-not here is noted, and read two minutes later if the message has not been delivered by then. What is missing
-is put in through the inbound log. Every step is claimed, done outside any transaction, and written together
-with where to go on from: a process may die between any two, and a step that lost its claim writes nothing.
+A check lists the threads that changed last with the ids of their newest messages. A thread with an unknown id
+is noted, and read two minutes later if the message has not been delivered by then. Missing messages are added
+through the inbound log. Every step is claimed, done outside any transaction, and written together with the
+next position: a process may die between any two, and a step that lost its claim writes nothing.
 """
 
 from __future__ import annotations
@@ -42,30 +42,30 @@ from host.sdk.messages import MessageReceived
 log = logging.getLogger(__name__)
 
 GRACE = timedelta(minutes=2)
-"""How long a message may still be on its way after it was first listed, by our clock."""
+"""How long a message may be in transit after it was first listed, by our clock."""
 RECHECK = timedelta(minutes=1)
-"""When to ask again about a customer of whom a delivery waits to be applied."""
+"""Delay before rechecking a customer who has a delivery that waits to be applied."""
 CLAIM = timedelta(seconds=45)
-"""How long a step may take; after that its process is taken to have died."""
+"""How long a step may take; after that its process is assumed dead."""
 PACE = timedelta(milliseconds=500)
 """Time between two calls for one account."""
 WAIT = timedelta(minutes=1)
-"""When to try again what waits for an addon, a reconnect or the end of catching up."""
+"""Retry interval of steps that wait for an addon, a reconnect or the end of catching up."""
 WHILE_HELD = timedelta(minutes=5)
-"""When to try again what waits until the provider answers an account again: one query, no call."""
+"""Retry interval of steps that wait until the provider answers an account again: one query, no call."""
 AFTER_REFUSAL = timedelta(hours=1)
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 180))
 CLOCKS = timedelta(minutes=10)
-"""How far the provider's clock may be behind: what was sent so long before deliveries began counts, too."""
+"""How far the provider's clock may be behind: messages sent this long before deliveries began count, too."""
 MOST_PAGES = 20
 ASKED_AGAIN = timedelta(minutes=1)
-"""How soon a person may have an account checked again."""
+"""Minimum interval between checks of an account requested by people."""
 FIND_NEW = timedelta(seconds=30)
 KEPT = timedelta(days=7)
-"""How long a thread with messages that were not missed is remembered after it was last listed."""
+"""How long a thread without missed messages is remembered after it was last listed."""
 AT_ONCE = 200
 THREADS = 8
-"""Accounts looked at side by side: a provider takes a second to answer."""
+"""Accounts checked in parallel: a provider takes a second to answer."""
 
 RAISED = HistoryTrouble(ProviderProblem("addon", agent_messages.LOOK_RAISED))
 
@@ -75,7 +75,7 @@ _threads = SecondLookThread.metadata.tables["second_look_threads"]
 
 
 def wait_for(seconds: int) -> None:
-    """Set how long this process waits for a message that may still be on its way."""
+    """Set how long this process waits for a message that may be in transit."""
     global _grace  # noqa: PLW0603 - a setting of the process
     _grace = timedelta(seconds=seconds)
 
@@ -84,7 +84,7 @@ def wait_for(seconds: int) -> None:
 class LookStep:
     """The next step for one account, claimed for this process.
 
-    :param thread: the thread to read; None: list threads, from *cursor* on.
+    :param thread: the thread to read; None: list threads from *cursor*.
     """
 
     account: AccountRef
@@ -96,13 +96,13 @@ class LookStep:
 
 
 class NewAccounts:
-    """Starts checks of newly connected accounts whose provider can be asked."""
+    """Starts checks of newly connected accounts whose provider supports them."""
 
     def __init__(self) -> None:
         self._next_at: float = 0
 
     def begin(self, directory: AdapterDirectory) -> None:
-        """Begin with the new accounts there are, now and then."""
+        """Periodically start checking new accounts."""
         if clock.monotonic() < self._next_at:
             return
         self._next_at = clock.monotonic() + FIND_NEW.total_seconds()
@@ -160,7 +160,7 @@ def _rules(adapter: ChannelAdapter | None) -> LookRules | None:
 
 
 def ask(session: Session, account_id: int, rules: LookRules) -> bool:
-    """Check an account now, unless that was done within a minute; return whether it is being checked."""
+    """Check an account now unless it was checked within a minute; return whether it is being checked."""
     now = clock.now()
     _begin(session, account_id, rules.shortest)
     run = session.get(SecondLook, account_id, with_for_update=True)
@@ -172,7 +172,7 @@ def ask(session: Session, account_id: int, rules: LookRules) -> bool:
 
 
 def step_due(directory: AdapterDirectory, *, pace: timedelta = PACE) -> int:
-    """Take one step for each account that is due, some in parallel; return how many there were."""
+    """Take one step for each due account, some in parallel; return the number of steps."""
     query = (
         sa.select(_looks.c.account_id)
         .where(_looks.c.next_at <= clock.now())
@@ -235,7 +235,7 @@ def _claim(
 
 
 def _has_to_wait(session: Session, account: ChannelAccount, now: datetime) -> datetime | None:
-    """Return until when an account cannot be looked at; None if it can."""
+    """Return the time until which an account cannot be checked; None if it can be."""
     if account.state != AccountState.CONNECTED or account.id in paused.current(session).accounts:
         return now + WAIT
     if account.blocked_until and account.blocked_until > now:
@@ -244,12 +244,12 @@ def _has_to_wait(session: Session, account: ChannelAccount, now: datetime) -> da
     reading = sa.select(CatchUp.account_id).where(
         CatchUp.account_id == account.id, CatchUp.next_at.is_not(None)
     )
-    # What catching up is about to bring in was not missed.
+    # Messages that catching up is about to add were not missed.
     return now + WAIT if session.scalar(reading) is not None else None
 
 
 def _next_thread(session: Session, account_id: int, now: datetime) -> HistoryThread | None:
-    """Return the next thread to read; finish those whose messages have all arrived by now."""
+    """Return the next thread to read; finish those whose messages have all arrived."""
     due = session.scalars(
         sa.select(SecondLookThread)
         .where(SecondLookThread.account_id == account_id, SecondLookThread.due_at <= now)
@@ -297,7 +297,7 @@ def _note_list(session: Session, step: LookStep, page: NewestPage) -> None:
     run.seen_now = max([*times, *([run.seen_now] if run.seen_now else [])], default=None)
     begun = run.seen_until or run.since
     changed = sum(at > begun for at in times)
-    # Not by the last of the page alone: the order of a list is not to be relied on.
+    # Don't use only the last one of the page: the order of a list is unreliable.
     more = page.after not in {"", run.cursor} and run.pages < MOST_PAGES and changed * 2 > len(page.threads)
     if more:
         run.cursor = page.after
@@ -379,7 +379,7 @@ def _note_thread(
         return
     row.seen_at, row.contact = now, external_id(one.thread.contact)
     if row.due_at is not None:
-        # It is read soon, and what came since is left for the time after that.
+        # It is read soon; later messages are left for the following check.
         return
     if deep or not set(row.unknown) >= set(unknown):
         row.due_at, row.unknown, row.deep = now + _grace, unknown, deep
@@ -387,7 +387,7 @@ def _note_thread(
 
 
 def _end(session: Session, run: SecondLook, step: LookStep, now: datetime) -> None:
-    """End a check, and choose when the next one begins."""
+    """Finish a check and choose when the next one starts."""
     run.cursor, run.looked_at = "", run.began_at
     run.seen_until = max((at for at in (run.seen_until, run.seen_now) if at is not None), default=None)
     _choose_next(session, run, step, now)
@@ -420,7 +420,7 @@ def _plan(session: Session, run: SecondLook, now: datetime, pace: timedelta = ti
 
 
 def _put_off(session: Session, step: LookStep, trouble: HistoryTrouble) -> None:
-    """Retry a step later, or give up this check if that does not help."""
+    """Retry a step later, or abandon this check if that doesn't help."""
     run = _held(session, step)
     if run is None:
         return
@@ -470,7 +470,7 @@ def _read(step: LookStep, thread: HistoryThread, adapter: ChannelAdapter) -> Non
 
 
 def _change(one: LatestMessage, adapter: ChannelAdapter) -> MessageReceived | None:
-    """Return the message the inbox would create from it, or None."""
+    """Return the message that the inbox would create from it, or None."""
     if one.envelope is None:
         return None
     return next((made for made in adapter.parse(one.envelope) if isinstance(made, MessageReceived)), None)

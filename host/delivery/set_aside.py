@@ -1,7 +1,7 @@
 """Remember which lanes wait for a locked row, and when each is retried.
 
-Such a lane is due in the database as any other, so that another process may try it. This process keeps it
-apart from the others, which would be undone with it, and tries it less and less often.
+Such a lane is due in the database like any other, so that another process may try it. This process separates
+it from the others, which would be rolled back with it, and tries it less and less often.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from host.queue import policy, wakeups
 from host.queue.wakeups import IN
 
 RECENT = 3.0
-"""Seconds after its time within which a lane still says something of the others of its account."""
+"""Seconds after its retry time during which a lane still counts as evidence about its account's other lanes.
+"""
 FORGOTTEN_AFTER = 60.0
-"""Seconds after which a lane that another process went on with is not remembered any more."""
+"""Seconds after which a lane that another process continued is forgotten."""
 
 
 @dataclass(slots=True)
@@ -37,9 +38,9 @@ class SetAside:
         self._waits: dict[str, _Wait] = {}
 
     def put(self, key: str, account_id: int | None, *, tried: bool = True) -> float:
-        """Set a lane of an account aside, for longer than the last time; return for how many seconds.
+        """Set a lane of an account aside, for longer than the last time; return the seconds.
 
-        :param tried: whether it was found that somebody holds one of its own rows.
+        :param tried: whether one of its own rows was found locked.
         """
         now = clock.monotonic()
         with self._lock:
@@ -74,7 +75,7 @@ class SetAside:
         return {account for account, lanes in count.items() if lanes >= policy.HELD_OF_ACCOUNT}
 
     def left(self, key: str) -> float | None:
-        """Return in how many seconds the lane is retried, or None if it is not set aside."""
+        """Return the seconds until the lane is retried, or None if it is not set aside."""
         with self._lock:
             wait = self._waits.get(key)
         return None if wait is None else max(0.0, wait.until - clock.monotonic())

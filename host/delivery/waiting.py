@@ -1,7 +1,7 @@
 """Handle lanes that wait on purpose: for a limit, new credentials or an inactive channel.
 
-While a limit of an account is used up, its lanes are not claimed, so that waiting costs nothing. If the wait
-becomes long, :func:`look_after_limited` shows it to agents, and fails replies whose window has closed.
+While a limit of an account is used up, its lanes are not claimed, so that waiting costs nothing.
+:func:`look_after_limited` shows long waits to agents, and fails replies whose window has closed.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyStat
 log = logging.getLogger(__name__)
 
 COUNTED_MOST = 10_000
-"""Conversations are counted up to this number."""
+"""Maximum number of conversations that are counted."""
 
 
 class Reason(StrEnum):
     """Why the replies of a conversation wait on purpose."""
 
     LIMIT = "limit"
-    """A limit of their account: the provider said so, or the host counted it."""
+    """A limit of their account, reported by the provider or counted by the host."""
     RECONNECT = "reconnect"
     """New credentials of their account."""
     LATER = "later"
@@ -51,7 +51,7 @@ _with_account = Lane.__table__.outerjoin(ChannelAccount.__table__, _accounts.id 
 
 
 def _still(column: Any, now: datetime) -> sa.ColumnElement[bool]:
-    # Never NULL, as NULL > now would be, so that it can be negated.
+    # Never NULL, unlike NULL > now, so that it can be negated.
     return sa.and_(column.is_not(None), column > now)
 
 
@@ -64,7 +64,7 @@ def _limited(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def oldest_due(session: Session, direction: str) -> datetime | None:
-    """Return since when the longest-waiting lane of *direction* is due, or None if none is waiting.
+    """Return the time since which the longest-waiting lane of *direction* is due, or None if none is waiting.
 
     Lanes of an account that waits for a limit or for new credentials are left out.
     """
@@ -84,7 +84,7 @@ def oldest_due(session: Session, direction: str) -> datetime | None:
 
 
 def oldest_unconfirmed(session: Session) -> datetime | None:
-    """Return when the oldest reply was sent that is unconfirmed and still searched for, or None."""
+    """Return when the oldest unconfirmed reply that is still looked up was sent, or None."""
     query = (
         sa.select(sa.func.min(OutboxEntry.attempted_at))
         .join(Lane, Lane.key == OutboxEntry.lane)
@@ -100,7 +100,7 @@ def oldest_unconfirmed(session: Session) -> datetime | None:
 
 
 def on_purpose(session: Session) -> dict[Reason, int]:
-    """Count the conversations whose replies wait on purpose, by reason, each up to :data:`COUNTED_MOST`."""
+    """Count conversations with intentionally waiting replies, by reason, up to :data:`COUNTED_MOST`."""
     now = clock.now()
     unleased = sa.or_(_lanes.lease_until.is_(None), _lanes.lease_until <= db.now())
     queued = (_lanes.direction == OUT, _lanes.next_at.is_not(None), unleased)
@@ -125,10 +125,10 @@ def on_purpose(session: Session) -> dict[Reason, int]:
 class Unfinished(msgspec.Struct, frozen=True):
     """The replies that were tried but are not finished.
 
-    :param unconfirmed: those nobody has confirmed and the desk looks for.
-    :param refused: those that certainly were not sent and are tried again.
+    :param unconfirmed: unconfirmed ones that the desk looks up.
+    :param refused: those that certainly were not sent and are retried.
     :param behind: those that wait for either, because their customers get them in order.
-    :param since: when the first of the unconfirmed was tried.
+    :param since: when the first unconfirmed one was tried.
     """
 
     unconfirmed: int = 0
@@ -140,7 +140,7 @@ class Unfinished(msgspec.Struct, frozen=True):
 def unfinished(session: Session) -> Unfinished:
     """Return the unfinished replies, counted up to :data:`COUNTED_MOST`.
 
-    Those of an account that waits for a limit or for new credentials count only where they are unconfirmed.
+    Those of an account that waits for a limit or for new credentials only count if they are unconfirmed.
     """
     unconfirmed = Message.state == DeliveryState.UNKNOWN
     tried = sa.and_(OutboxEntry.attempts > 0, ~_limited(clock.now()), ~_reconnects())
@@ -173,7 +173,8 @@ def unfinished(session: Session) -> Unfinished:
 def wake_active_channels(directory: AdapterDirectory) -> None:
     """Make lanes due that may have waited for a channel of the running generation.
 
-    Called whenever the generation changed. A lane that waits for something else is checked and waits on.
+    Called whenever the generation has changed. A lane that waits for another reason is checked and continues
+    to wait.
     """
     with db.read() as session:
         channels = set(session.scalars(sa.select(ChannelAccount.channel).distinct()))
@@ -193,7 +194,7 @@ def wake_active_channels(directory: AdapterDirectory) -> None:
 
 
 def count_waiting(session: Session, channels: Collection[str]) -> int:
-    """Return how many received events wait for an addon with one of *channels*."""
+    """Return the number of received events that wait for an addon with one of *channels*."""
     query = sa.select(sa.func.count()).where(IS_PENDING, InboundEvent.channel.in_(channels))
     return session.scalar(query) or 0
 
@@ -201,7 +202,7 @@ def count_waiting(session: Session, channels: Collection[str]) -> int:
 def give_up(session: Session, channels: Collection[str], reason: str) -> None:
     """Turn the events that wait for *channels* into dead letters, because these channels will not return.
 
-    They can be replayed if a channel is active again after all.
+    They can be replayed if a channel becomes active again.
     """
     session.execute(
         sa.update(InboundEvent)
@@ -219,7 +220,7 @@ _earlier = sa.orm.aliased(OutboxEntry)
 
 
 def _heads(account_id: int) -> sa.Select[int, Conversation, str, str]:
-    """Return the first open entries of the account's lanes that have been due for a while."""
+    """Return the first open entries of those of the account's lanes that have been due for some time."""
     now = db.now()
     before = sa.select(_earlier.id).where(
         _earlier.lane == OutboxEntry.lane, _earlier.open.is_(True), _earlier.id < OutboxEntry.id
@@ -242,7 +243,7 @@ def _heads(account_id: int) -> sa.Select[int, Conversation, str, str]:
 
 
 def wake_probes() -> None:
-    """Make a reply of each account due whose provider is away, when it is to be tried again."""
+    """For each account whose provider is unavailable, make one reply due when its next try is due."""
     now = clock.now()
     with db.read() as session:
         due = sa.select(ChannelAccount.id).where(ChannelAccount.probe_at <= now)
@@ -283,13 +284,13 @@ def _probes(account_id: int, now: datetime) -> sa.Select[str]:
 
 
 def look_after(directory: AdapterDirectory) -> None:
-    """Try providers that are away, show agents what waits for a limit, and fail replies that are too late."""
+    """Try unavailable providers, show agents what waits for a limit, and fail replies that are too late."""
     wake_probes()
     look_after_limited(directory)
 
 
 def look_after_limited(directory: AdapterDirectory) -> None:
-    """Show agents which replies have begun to wait; fail those whose reply window has closed."""
+    """Show agents which replies now wait; fail those whose reply window has closed."""
     with db.read() as session:
         resting = paused.current(session).accounts
     for account_id, sentence in send_limiter.current().waiting(policy.WAIT_SHOWN).items():
@@ -304,7 +305,7 @@ def look_after_limited(directory: AdapterDirectory) -> None:
 
 
 def _tell(session: Session, account_id: int, sentence: str) -> int:
-    """Show agents what these replies wait for; return how many there were."""
+    """Show agents what these replies wait for; return their number."""
     now = clock.now()
     session.execute(
         sa.update(ChannelAccount)

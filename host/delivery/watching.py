@@ -1,7 +1,7 @@
-"""Notify people in time of customers who wait: an answer is soon due, or the reply window soon closes.
+"""Notify people of waiting customers before an answer is due or the reply window closes.
 
-Each is notified once: the conversation stores in the same write what was notified. So it happens once,
-however many workers there are and whenever one dies.
+The conversation stores each notification in the same write, so it is sent exactly once, regardless of the
+number of workers and of crashes.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ PORTION = 100
 LAST_CALL = timedelta(minutes=10)
 """Earliest notification before an answer is due, however long the target time."""
 STILL = timedelta(minutes=15)
-"""Time after the due date during which it is still notified, in case workers were down. Older ones are known.
+"""Time after the due date during which people are still notified, in case workers were down. Older cases are
+already known.
 """
 CLOSES_WITHIN = timedelta(hours=2)
 
 
 def told_after(target: timedelta) -> timedelta:
-    """Return how long after the question people are notified that the answer is due."""
+    """Return the time after the question at which people are notified that the answer is due."""
     return max(target * 3 / 4, target - LAST_CALL)
 
 
@@ -96,9 +97,9 @@ def _target(account: ChannelAccount) -> timedelta | None:
 
 
 def _window(directory: AdapterDirectory, now: datetime, account: ChannelAccount) -> timedelta | None:
-    """Return how long after a customer's message anybody may answer; None if unlimited or unknown.
+    """Return the longest reply window after a customer's message; None if unlimited or unknown.
 
-    The adapter's answer for a message of now is taken for every time, as in the list.
+    As in the list, the adapter's answer for a message sent now is used for any time.
     """
     adapter = directory.adapter(account.channel)
     if adapter is None:
@@ -147,7 +148,7 @@ def _due(group: _Group, now: datetime) -> sa.Select[int]:
 def _closing(group: _Group, now: datetime) -> sa.Select[int]:
     last, told = Conversation.last_inbound_at, Conversation.window_told_for
     at = Conversation.scheduled_at
-    # For a window shorter than twice the notice, nothing is notified in its first half.
+    # For a window shorter than twice the notice, people are not notified in its first half.
     notice = min(CLOSES_WITHIN, group.length / 2)
     return (
         sa.select(Conversation.id)

@@ -1,4 +1,4 @@
-"""Run the delivery threads of one process: claim lanes, work on them, renew leases, repeat jobs."""
+"""Run the delivery threads of one process: claim lanes, process them, renew leases, repeat jobs."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ class _HeldLeases:
         def drop() -> None:
             with self._lock:
                 for lease in leases:
-                    if (
-                        self._leases.get(lease.key) is lease
-                    ):  # not another thread's, after this one was given up
+                    # After this thread was replaced, the lease may be another thread's.
+                    if self._leases.get(lease.key) is lease:
                         del self._leases[lease.key]
 
         try:
@@ -51,7 +50,7 @@ class _HeldLeases:
             drop()
 
     def aging(self) -> list[Lease]:
-        """Return the leases to renew: old ones, and those that last too long because the clock moved back."""
+        """Return the leases to renew: old ones, and those that are too long because the clock moved back."""
         longest = db.now() + policy.LEASE
         soon = longest - policy.RENEW_AFTER
         with self._lock:
@@ -60,7 +59,7 @@ class _HeldLeases:
 
 
 class _Claimer:
-    """Claims lanes of one direction, one thread at a time, accounts in rotation."""
+    """Claims lanes of one direction, one thread at a time, rotating between accounts."""
 
     def __init__(self, direction: str, limit: int, rotation: AccountRotation) -> None:
         self.direction = direction
@@ -68,7 +67,7 @@ class _Claimer:
         self._rotation = rotation
         self._lock = threading.Lock()
         self._found = (
-            False  # whether the last claim found work; then checking first would cost more than it saves
+            False  # whether the last claim found work, in which case checking first costs more than it saves
         )
 
     def claim(self) -> list[Lease]:
@@ -85,7 +84,7 @@ class _Claimer:
             return leases
 
     def is_full(self, leases: Sequence[Lease]) -> bool:
-        """Return whether *leases* are as many as one claim may take: then there is probably more."""
+        """Return whether *leases* are the most that one claim may take, so that more work is likely."""
         return self._rotation.spent or len(leases) >= self._limit
 
     def note_depths(self, leases: Sequence[Lease], events: Mapping[str, int]) -> None:
@@ -130,12 +129,12 @@ def _work(
 class Workers:
     """The threads that apply events, the threads that send replies, and those of the jobs.
 
-    Each kind has its own threads, so that none waits for another. With SQLite one thread receives: SQLite has
-    one writer, so a second thread would only wait for the first.
+    Each kind has its own threads, so that none waits for another. SQLite has one writer, so only one thread
+    receives: a second would only wait for the first.
 
-    :param generation: returns the generation to work with; asked before every piece of work.
-    :param receivers: how many threads receive.
-    :param senders: how many send; 0 leaves that to other processes.
+    :param generation: returns the generation to work with; called before every piece of work.
+    :param receivers: number of receiving threads.
+    :param senders: number of sending threads; 0 leaves sending to other processes.
     :ivar is_behind: whether more was received than the last claim could take.
     """
 
@@ -162,7 +161,7 @@ class Workers:
 
     @property
     def running(self) -> bool:
-        """Whether every thread is alive and was not told to end."""
+        """Whether every thread is alive and was not stopped."""
         return (
             bool(self._threads)
             and not self._stopping.is_set()
@@ -205,10 +204,10 @@ class Workers:
                 condition.notify_all()
 
     def stop(self, *, timeout: float = 70.0) -> None:
-        """Finish current work and end the threads.
+        """Finish current work and stop the threads.
 
-        :param timeout: seconds to wait for a send that is under way; a message not finished by then is
-            unconfirmed at the next start.
+        :param timeout: seconds to wait for a send in progress; a message not finished by then is unconfirmed
+            at the next start.
         """
         self.retire()
         deadline = clock.monotonic() + timeout
@@ -216,13 +215,13 @@ class Workers:
             thread.join(max(0.0, deadline - clock.monotonic()))
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if not self._threads and self._renewing is not None:
-            # Only now: a thread that still sends keeps its lane.
+            # Only now, because a thread that is still sending keeps its lane.
             self._idle.set()
             self._renewing.join()
             self._renewing = None
 
     def wake(self, direction: str) -> None:
-        """Wake a thread of *direction*; if there is much to do, it wakes the next."""
+        """Wake a thread of *direction*; if it finds much work, it wakes the next."""
         self._told[direction] += 1
         self._wake_one(direction)
 
@@ -253,7 +252,7 @@ class Workers:
                     busy = self._once(direction)
                     if busy and direction == IN and self._told[direction] != before:
                         self._give_way(clock.monotonic() - began)
-            except BaseException:  # nothing, not even an exit, may end a thread that delivers
+            except BaseException:  # nothing, not even an exit, may stop a delivery thread
                 call_budget.refuse_given_up()
                 log.exception("delivery goes on after an error")
                 self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
@@ -261,12 +260,12 @@ class Workers:
     def _give_way(self, worked: float) -> None:
         """Yield the processor to waiting requests, about as long as the last piece of work took.
 
-        They are answered sooner, and the next claim holds more events, so that each event costs less.
+        They are answered sooner, and the next claim has more events, so that each event costs less.
         """
         self._stopping.wait(min(worked, policy.GIVE_WAY_SECONDS))
 
     def _once(self, direction: str) -> bool:
-        """Do one piece of work; return whether there was any."""
+        """Do one piece of work; return whether any was due."""
         claimer = self._claimers[direction]
         leases = claimer.claim()
         full = bool(leases) and claimer.is_full(leases)
@@ -281,7 +280,7 @@ class Workers:
         return True
 
     def _wake_another(self, direction: str) -> None:
-        """Wake another thread or process: a full claim has probably left something."""
+        """Wake another thread or process: after a full claim, more work is likely."""
         if self._threads_for(direction) > 1:
             self._wake_one(direction)
         wakeups.wake_others(direction)
@@ -331,12 +330,12 @@ class Workers:
 def drain(
     generation: RunningGeneration | GenerationSource, *, direction: str | None = None, limit: int = 1000
 ) -> int:
-    """Do all due work in the calling thread; return how many lanes were worked on.
+    """Do all due work in the calling thread; return the number of processed lanes.
 
-    Work that is not due yet is left.
+    Work that is not due yet is not done.
 
     :param direction: ``in`` or ``out``; None: both, ``in`` first.
-    :param limit: most rounds, in case work makes new work for ever.
+    :param limit: most rounds, in case work keeps creating new work.
     """
     wanted: Iterable[str] = (IN, OUT) if direction is None else (direction,)
     source = generation if callable(generation) else lambda: generation
@@ -345,7 +344,8 @@ def drain(
     for _ in range(limit):
         before = done
         for claimer in (claimers[one] for one in wanted):
-            # One direction after the other: claimed lanes are worked on before anything else can fail.
+            # One direction after the other, so that claimed lanes are processed before anything else can
+            # fail.
             leases = claimer.claim()
             if leases:
                 _work(leases, source, claimer)

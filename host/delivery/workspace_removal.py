@@ -1,9 +1,9 @@
-"""Delete workspaces in the background: portion by portion, in constant memory, and on after a kill.
+"""Delete workspaces in the background: in portions, in constant memory, and resumable after a kill.
 
-A workspace that is being deleted is seen by nobody, and none of its lanes is claimed. What is left of it is
-in its tables, so a process that dies leaves nothing to remember: the next goes on with what it finds. The row
-of the workspace goes last. Its accounts go first, each in the way its channel has for it, so that its
-provider sends nothing more; their rows stay a while, for an addon that could not tell the provider at once.
+A workspace that is being deleted is hidden from everyone, and none of its lanes is claimed. All remaining
+data is in its tables, so after a crash the next process continues with what it finds. The row of the
+workspace is deleted last. Its accounts are first disconnected through their channels, so that their providers
+stop sending; their rows are kept for some time, for addons that could not notify the provider immediately.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 CHUNK = 500
 PORTIONS = 20
-"""Most portions of one round; a longer one would hold up what else the process removes."""
+"""Most portions of one round; a longer round would delay the process's other deletions."""
 SETTLES = timedelta(minutes=15)
-"""How long the rows of an account stay after it was disconnected: an addon tries again meanwhile."""
+"""How long the rows of a disconnected account are kept, so that an addon can retry."""
 COUNTED = ("conversations", "contacts", "messages", "files", "accounts", "keys", "endpoints", "people")
 
 
@@ -63,7 +63,7 @@ def remove_due(directory: CardDirectory) -> bool:
 def _begin(session: Session, workspace_id: int) -> None:
     """Start deleting a workspace whose grace period is over. The audit log records how much it contains."""
     if workspace_id not in workspaces.due(session):
-        return  # taken back, or begun by another process
+        return  # cancelled, or started by another process
     asked = sa.select(AuditEntry.user_id).where(
         AuditEntry.workspace_id == workspace_id, AuditEntry.action == "workspace.deletion_asked"
     )
@@ -74,12 +74,12 @@ def _begin(session: Session, workspace_id: int) -> None:
     except NotFoundError:
         return
     details = {"workspace_id": workspace_id} | {one: getattr(found, one) for one in COUNTED}
-    # Without the workspace: its own lines go with it, and this one stays.
+    # Without the workspace, whose own lines are deleted with it, so that this one stays.
     audit.record(session, "workspace.deleted", name, user_id=who, details=details)
 
 
 def _claimed(session: Session, workspace_id: int) -> Workspace | None:
-    # The row is the claim: of several processes one removes, the others pass it over.
+    # The row is the claim: one process deletes, the others skip it.
     return session.scalars(
         sa.select(Workspace)
         .where(Workspace.id == workspace_id, Workspace.deleting_at.is_not(None))
@@ -89,9 +89,7 @@ def _claimed(session: Session, workspace_id: int) -> Workspace | None:
 
 
 def _disconnect_next(session: Session, workspace_id: int) -> AccountRef | None:
-    """Disconnect an account so that another workspace can connect it; None if there is none, or it must
-    wait.
-    """
+    """Disconnect an account, so that others can connect it; None if none is left, or it must wait."""
     live = ACCOUNTS.c.workspace_id == workspace_id, ACCOUNTS.c.state != AccountState.DISCONNECTED
     found = session.scalar(sa.select(ACCOUNTS.c.id).where(*live).order_by(ACCOUNTS.c.id).limit(1))
     if found is None or _claimed(session, workspace_id) is None or _is_busy(session, [found]):
@@ -100,7 +98,7 @@ def _disconnect_next(session: Session, workspace_id: int) -> AccountRef | None:
 
 
 def _tell(account: AccountRef, directory: CardDirectory) -> None:
-    """Have the channel of a disconnected account end what it has at its provider."""
+    """Let the channel of a disconnected account clean up at its provider."""
     card = directory.card(account.channel)
     if card is None:
         log.warning("account %s of a deleted workspace: no addon could tell its provider", account.id)
@@ -112,7 +110,7 @@ def _tell(account: AccountRef, directory: CardDirectory) -> None:
 
 
 def _portion(session: Session, workspace_id: int) -> bool:
-    """Remove the next portion; return False if there is nothing to do now: it is done, or has to wait."""
+    """Remove the next portion; return False if it is done or must wait."""
     row = _claimed(session, workspace_id)
     if row is None:
         return False

@@ -35,7 +35,7 @@ from host.models.users import InstallationValue
 log = logging.getLogger("lobby.record")
 
 LEASE = timedelta(seconds=10)
-"""Lease of a consumer: how long other processes wait for one that is frozen or dead."""
+"""Lease of a consumer: how long other processes wait for a frozen or dead one."""
 RENEW_SECONDS = 4.0
 SQLITE_RENEW_SECONDS = 8.0
 """Seconds between lease renewals on SQLite, where no other process waits and each one syncs the disk."""
@@ -51,12 +51,12 @@ HELD_SECONDS = 0.01
 COURTESY = 4
 """Factor by which consumers pause, relative to a write that others had to wait for."""
 BACKLOG_COURTESY = 29
-"""The same factor while received events wait to be applied, because those are not visible to anybody yet."""
+"""The same factor while received events wait to be applied, because those are not visible yet."""
 MOST_KEPT = 2000
 """Most events cached for the slower consumers of a process: about 1.5 MB."""
 
 _OFF = "off.consumer."
-"""Prefix of the installation values that hold since when a consumer's feature is off."""
+"""Prefix of the installation values with the time since which a consumer's feature is disabled."""
 
 _named = CONSUMER_TABLE.c.name == sa.bindparam("consumer")
 _owner = Statement(sa.select(CONSUMER_TABLE.c.owner).where(_named).with_for_update())
@@ -90,10 +90,10 @@ class EventConsumer(Protocol):
 
 @runtime_checkable
 class BeginsAgain(Protocol):
-    """A consumer with something to do when its feature is switched on again."""
+    """A consumer with work to do when its feature is re-enabled."""
 
     def begin_again(self, session: Session, off_since: datetime) -> None:
-        """Close everything that unread events would have ended."""
+        """Close everything that unread events would have closed."""
 
 
 class ConsumerContext(NamedTuple):
@@ -141,7 +141,7 @@ class Consumers:
             self._serve(self._readers)
 
     def follow(self, consumers: Iterable[EventConsumer]) -> None:
-        """Read for *consumers* from now on: start new ones, and stop those that are missing."""
+        """Read for exactly *consumers* from now on: start new ones, and stop the others."""
         with self._following:
             if self._stopping.is_set():
                 return
@@ -172,7 +172,7 @@ class Consumers:
         thread.start()
 
     def retire(self) -> None:
-        """Start nothing new. Finish work in progress, so that other processes can continue."""
+        """Start no new work. Finish current work, so that other processes can continue."""
         self._stopping.set()
         self._awake.set()
         for reader in self._readers:
@@ -213,7 +213,7 @@ class _Courtesy:
     """Throttle that pauses the readers of a process after they blocked other writers.
 
     Customers' messages are stored and shown first; consumers may follow a little later. The readers pause one
-    after the other, so that all of them together take no more than their share.
+    after the other, so that together they take no more than their share.
     """
 
     def __init__(self, is_behind: Callable[[], bool] = lambda: False) -> None:
@@ -222,7 +222,7 @@ class _Courtesy:
         self._until = 0.0
 
     def seconds_after(self, worked: float, *, kept_others: bool) -> float:
-        """Return how long a reader pauses after working for *worked* seconds.
+        """Return the pause of a reader after *worked* seconds of work.
 
         :param kept_others: whether another writer waited for it.
         """
@@ -245,7 +245,7 @@ class _Recent:
         self._begin = self._end = BEGINNING
 
     def after(self, position: Position, limit: int, *, shown: bool) -> reading.Batch:
-        """Return the same as :func:`host.events.reading.after`."""
+        """Return events like :func:`host.events.reading.after`."""
         with self._lock:
             if position >= self._begin:
                 return self._after(position, limit, shown)
@@ -287,7 +287,7 @@ class _Reader:
         self.awake = threading.Event()
         self.stopping = threading.Event()
         self._position: Position | None = None
-        """Its position; None: another process is believed to read for it."""
+        """Its position; None: another process probably reads for it."""
         self._owner = ""
         self._stored_at = 0.0
         self._limit = consumer.batch
@@ -315,7 +315,7 @@ class _Reader:
                     self.awake.wait(_renew_seconds())
                     self.awake.clear()
                     self.stopping.wait(self._gather)
-            except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may end a thread that reads
+            except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may stop a reader thread
                 call_budget.refuse_given_up()
                 self._note(error)
         if self._position is not None:
@@ -350,7 +350,7 @@ class _Reader:
         return batch.more
 
     def _fitting(self, done: int) -> int:
-        """Return how many events to handle next: on SQLite as many as fit in :data:`HELD_SECONDS`."""
+        """Return the number of events to handle next: on SQLite as many as fit in :data:`HELD_SECONDS`."""
         if not db.current().is_sqlite or not done or not self._worked:
             return self.consumer.batch
         return max(1, min(self.consumer.batch, round(done * HELD_SECONDS / self._worked)))
@@ -374,7 +374,7 @@ class _Reader:
     def _note(self, error: BaseException) -> None:
         """Note that the next event failed, and wait before the retry."""
         log.error("%s cannot go on; it tries again", self.consumer.name, exc_info=error)
-        self._limit = 1  # what stands before the event that fails is done
+        self._limit = 1  # the events before the failing one are done
         self._failures += 1
         try:
             db.write(_mark_failing, self.consumer.name, self._owner, type(error).__name__)
@@ -388,7 +388,7 @@ def _renew_seconds() -> float:
 
 
 def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:
-    """Create positions for new consumers; one that was off starts again with the next event."""
+    """Create positions for new consumers; one that was disabled restarts with the next event."""
     newest = reading.newest(session)
     for one in consumers:
         mark = session.get(InstallationValue, _OFF + one.name, with_for_update=True)
@@ -402,7 +402,7 @@ def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:
 
 
 def note_off(session: Session, names: Iterable[str]) -> None:
-    """Delete the positions of consumers whose features are off, and remember since when."""
+    """Delete the positions of consumers whose features are disabled, and store the time."""
     for name in sorted(names):
         row = session.get(Consumer, name, with_for_update=True)
         if row is not None:
@@ -414,7 +414,7 @@ def _take(session: Session, name: str, owner: str) -> Position | None:
     """Take the lease of a consumer if it is free, and return its position."""
     row = session.get(Consumer, name, with_for_update=True)
     now = db.now()
-    alone = db.current().is_sqlite  # one process owns the file, so whoever held it is dead
+    alone = db.current().is_sqlite  # one process owns the file, so the holder is dead
     if row is None:
         return None
     if not alone and row.owner is not None and row.lease_until is not None and row.lease_until > now:

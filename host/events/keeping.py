@@ -20,17 +20,18 @@ SCREENS = "screens"
 _BOOKS = (NUMBERING, SCREENS)
 
 ABANDONED = timedelta(days=14)
-"""Time after which a consumer that this release does not have no longer holds back removal. It leaves time to
-go back to the release that has it."""
+"""Time after which a consumer that this release does not have no longer holds back removal.
+
+It leaves time to return to the release that has it.
+"""
 
 
 class Behind(NamedTuple):
     """A consumer with unread events.
 
     :param since: when its first unread event was written.
-    :param kept_until: until when events are kept for it, if this release does not have it and nobody reads
-        for
-    it; None: no limit.
+    :param kept_until: until when events are kept for it, if this release does not have it and no process
+        reads for it; None: no limit.
     """
 
     consumer: str
@@ -51,12 +52,12 @@ def behind(session: Session) -> list[Behind]:
 
 
 def consumers() -> frozenset[str]:
-    """Return the names of the consumers of this release, except those of features that are off."""
+    """Return the names of the consumers of this release, except those of disabled features."""
     return frozenset(name for feature in registry.active() for name in feature.consumers)
 
 
 def switched_off() -> frozenset[str]:
-    """Return the names of the consumers of features that are off."""
+    """Return the names of the consumers of disabled features."""
     return consumers_of(registry.switched_off())
 
 
@@ -75,7 +76,7 @@ def _counts() -> list[sa.ColumnElement[bool]]:
         sa.or_(
             Consumer.name.in_(consumers()),
             Consumer.moved_at >= lately,
-            Consumer.lease_until >= lately,  # one that fails does not move
+            Consumer.lease_until >= lately,  # the position of a failing one doesn't change
         ),
     ]
 
@@ -101,7 +102,7 @@ def slowest(session: Session) -> Position | None:
 def remove_shown(session: Session, before: datetime, most: int) -> int:
     """Remove events for browsers that were written before *before* and that every consumer has passed.
 
-    :return: how many rows it looked at.
+    :return: the number of examined rows.
     """
     floor = slowest(session)
     kept = reading.locked_book(session, SCREENS)

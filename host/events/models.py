@@ -22,7 +22,7 @@ class ActorKind(StrEnum):
     KEY = "key"
     """A program with an API key; the id is the key's."""
     PROVIDER = "provider"
-    """Somebody using the provider's own app, or the provider itself."""
+    """A person using the provider's app, or the provider."""
     SYSTEM = "system"
     """The desk, automatically."""
 
@@ -47,8 +47,8 @@ def _(_element: Any, _compiler: Any, **_: Any) -> str:
 class DomainEvent(Base):
     """An event, or a change that only open browsers need to know.
 
-    Written in the transaction of the change. Holds ids and small facts, never what somebody wrote. There are
-    no foreign keys: a row outlives the objects it refers to.
+    Written in the transaction of the change. Contains ids and small facts, never text that a person wrote. It
+    has no foreign keys, because a row outlives the objects it refers to.
     """
 
     __tablename__ = "domain_events"
@@ -99,6 +99,6 @@ class Consumer(Base):
     owner: Mapped[str | None] = mapped_column(Ascii64)
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Since when its next event fails; NULL: it does not."""
+    """Time since which its next event has been failing; NULL: it does not."""
     problem: Mapped[str | None] = mapped_column(sa.String(500))
-    """The error, by its type alone."""
+    """The type of the error."""

@@ -1,16 +1,18 @@
-"""Read the event log in an order in which nothing is ever inserted before what was already read.
+"""Read the event log in an order in which no event is ever inserted before one already read.
 
-Ids are taken before the commit, so a row with a lower id may appear after one with a higher id was read. What
-:func:`after` returns is therefore sorted by ``(place, id)`` and ends at a mark that the database vouches for:
+Ids are taken before the commit, so a row with a lower id may appear after one with a higher id was read.
+Results of :func:`after` are therefore sorted by ``(place, id)`` and end at a mark that the database
+guarantees:
 
 - SQLite has one writer, so ids are committed in their order. The place is 0 everywhere.
-- PostgreSQL: the place is 0 as well. Whoever inserts holds a lock on the table, from before it takes its ids
-  until its transaction ends. So once everybody who held one at a moment has ended, every id taken by that
-  moment is decided; see :class:`_Writers`.
-- MariaDB: the place is NULL until :func:`number` gives committed rows one, the same to all that it finds.
+- PostgreSQL: the place is 0 as well. A writer holds a lock on the table, from before it takes its ids until
+  its transaction ends. So once all holders of the lock at some time have finished, every id taken by that
+  time is decided; see :class:`_Writers`.
+- MariaDB: the place is NULL until :func:`number` gives committed rows one, the same one for all rows it
+  finds.
 
-Time plays no part: a transaction that stays open for an hour delays what began after it, and is not missed.
-The rows of one conversation are in the order of their changes, because its row is locked for each.
+Time doesn't matter: a transaction that stays open for an hour delays later ones, and is not missed. The rows
+of one conversation are in the order of their changes, because its row is locked for each.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ NUMBERING = "numbering"
 """Name of the consumer whose row holds the last number assigned on MariaDB."""
 MOST_NUMBERED = 2000
 OVERLAP = timedelta(minutes=1)
-"""Most by which an event may have been written earlier than one before it in the order."""
+"""Maximum time by which an event may have been written earlier than its predecessor in the order."""
 
 F = TypeVar("F", bound=Facts)
 
@@ -55,7 +57,7 @@ BEGINNING = Position(-(2**62), 0)
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """An event as consumers read it.
+    """An event, for consumers.
 
     :param occurred_at: when it happened, by the provider's clock if there is one.
     :param at: when it was written.
@@ -117,9 +119,9 @@ def after(
     workspace_id: int | None = None,
     shown: bool = False,
 ) -> Batch:
-    """Return up to *limit* events after *position*, of all kinds, that nothing will be inserted before.
+    """Return up to *limit* events after *position*, of all kinds, before which none will be inserted.
 
-    A kind may be known only to a newer Lobby.
+    A kind may only be known to a newer Lobby.
 
     :param workspace_id: only events of this workspace.
     :param shown: whether to include changes for open browsers only; their kind is empty.
@@ -145,7 +147,7 @@ def _following(ranges: bool, shown: bool, of_one: bool) -> Statement:
 
     :param ranges: whether the database can range-scan an index for (place, id) > (?, ?); MariaDB cannot.
     :param shown: whether to include those without a kind.
-    :param of_one: only those of one workspace.
+    :param of_one: whether only those of one workspace.
     """
     place, id_ = TABLE.c.place, TABLE.c.id
     first, last = (
@@ -211,7 +213,7 @@ def newest(session: Session) -> Position:
 
 
 class _Writers:
-    """Finds the position up to which all ids are decided on PostgreSQL, from the transactions that write.
+    """Finds the position up to which all ids are decided on PostgreSQL, from the writing transactions.
 
     No state is shared across processes: each begins with the ids that no transaction is still writing.
     """
@@ -229,7 +231,7 @@ class _Writers:
         """Positions, oldest first, with the transactions that may still insert before each."""
 
     def mark(self, session: Session, newest: Position) -> Position:
-        """Return the last position before which nothing can be inserted any more.
+        """Return the last position before which no event can be inserted.
 
         :param newest: the newest position, read before this call.
         """
@@ -266,7 +268,7 @@ _free = sa.select(TABLE.c.id).where(TABLE.c.place.is_(None)).order_by(TABLE.c.id
 
 
 def number_all() -> None:
-    """Number all committed events without a number; does something only on MariaDB."""
+    """Number all committed events without a number; only has an effect on MariaDB."""
     if db.current().dialect not in {"mysql", "mariadb"}:
         return
     with db.read() as session:
@@ -276,7 +278,7 @@ def number_all() -> None:
 
 
 def number(session: Session) -> int:
-    """Assign the next number to committed rows without one; return how many there were.
+    """Assign the next number to committed rows without one; return their number.
 
     Processes take turns: the row of the last number is locked.
     """
@@ -300,14 +302,14 @@ def locked_book(session: Session, name: str) -> Consumer:
     """Lock and return the row of one of the event log's own positions; create it if missing."""
     row = session.get(Consumer, name, with_for_update=True)
     if row is None:
-        # Another process may make it at this very moment.
+        # Another process may create it concurrently.
         make_row(session, name, Position(0, 0))
         row = session.get_one(Consumer, name, with_for_update=True)
     return row
 
 
 def put_behind(session: Session) -> None:
-    """Move the whole event log before everything that this database will number.
+    """Move the whole event log before all events that this database will number.
 
     For a log migrated from another database, whose transactions had other numbers. The order and all
     consumers' positions are kept.

@@ -86,7 +86,7 @@ def caused_by(session: Session, event: Recorded) -> AbstractContextManager[None]
 
 @contextmanager
 def because(session: Session, *, cause_id: int, root_id: int, depth: int) -> Iterator[None]:
-    """Do the same as :func:`caused_by` if the event itself is not available.
+    """Replace :func:`caused_by` if the event is not available.
 
     :param depth: depth of the written events, not of the cause.
     """
@@ -120,7 +120,7 @@ def together(session: Session) -> Iterator[None]:
 
 
 def is_caused(session: Session) -> bool:
-    """Return whether events written in *session* now have a cause, so that the desk acts on another event."""
+    """Return whether events written in *session* now have a cause, because Lobby acts on another event."""
     return _CAUSE in session.info and session.info[_CAUSE] is not _NO_CAUSE
 
 
@@ -154,12 +154,12 @@ def show(
     conversation_id: int | None = None,
     message_id: int | None = None,
 ) -> None:
-    """Tell only open browsers that something changed."""
+    """Notify only open browsers of a change."""
     record(session, Happened(workspace_id, "", topic, account_id, conversation_id, message_id))
 
 
 def show_conversations(session: Session, conversations: Iterable[tuple[int, int]]) -> None:
-    """Tell open browsers that conversations changed.
+    """Notify open browsers that conversations changed.
 
     :param conversations: ids of the workspace and of the conversation.
     """

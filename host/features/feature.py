@@ -1,4 +1,4 @@
-"""Declaration of a feature: its pages, routes, jobs and everything else other code has to know about it."""
+"""Declaration of a feature: its pages, routes, jobs and all other information that other code needs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import msgspec
 
 
 class Job(NamedTuple):
-    """Work that workers repeat, each job in a thread of its own.
+    """Work that workers repeat, each job in a separate thread.
 
     :param run: ``module:function``, called with the directory of the running generation if it takes an
-        argument. If it returns something true, there is more to do, and it runs again at once.
+        argument. If it returns a true value, more work is due, and it runs again immediately.
     :param every: seconds between two runs.
     """
 
@@ -69,7 +69,7 @@ class Feature(msgspec.Struct, frozen=True):
         :mod:`host.users.pages.audit_sentences`.
     :param commands: name of a command of ``lobby`` -> the command.
     :param data: the module with its hooks of :mod:`host.features.hookspecs` about what it stores. They are
-        called whether the feature is enabled or not.
+        called even if the feature is disabled.
     :param hooks: the module with its other hooks.
     :param switch: the texts of its switch for admins; None: it is always enabled.
     """

@@ -1,6 +1,6 @@
 """Private hooks through which features work together. Addons have others: host.sdk.hookspecs.
 
-A hook that is given a session runs in that write: if one fails, the whole write is rolled back. Features are
+A hook with a session argument runs in that write: if one fails, the whole write is rolled back. Features are
 called in the order of :mod:`host.process.features`: all of them for hooks about stored data, otherwise only
 enabled ones.
 """
@@ -31,7 +31,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def clean_up(places: dict[str, int], most: int) -> None:
     """Remove expired data, in small writes, so that no other write waits long.
 
-    :param places: positions a feature keeps for the next round of this process, by a name of its own.
+    :param places: positions that features keep for the next round of this process, by a name of the feature.
     :param most: maximum number of rows removed in one write.
     """
 
@@ -52,14 +52,14 @@ def forget_contacts(session: Session, ids: Collection[int], conversations: Colle
 
 @hookspec
 def live_signals(session: Session, since: datetime) -> Sequence[LiveSignal] | None:
-    """Return what changed after *since* that open pages are told of, and no event records."""
+    """Return changes after *since* that concern open pages but are not in the event log."""
 
 
 @hookspec(firstresult=True)
 def remove_workspace(
     session: Session, workspace_id: int, accounts: Collection[int], most: int
 ) -> bool | None:
-    """Remove up to *most* rows of a workspace that is being deleted; return True if there were any.
+    """Remove up to *most* rows of a workspace that is being deleted; return whether there were any.
 
     :param accounts: its accounts, all disconnected.
     """
@@ -85,7 +85,7 @@ def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
 def runs_of(
     session: Session, events: Sequence[Any], directory: Any, now: datetime, since: datetime
 ) -> Sequence[Mapping[str, Any]] | None:
-    """Return rows of :class:`host.models.automation.AutomationRun` to do because of *events*.
+    """Return rows of :class:`host.models.automation.AutomationRun` for *events*.
 
     :param events: events of the event log, see :class:`host.events.reading.Recorded`.
     :param directory: the channels of the running generation.
@@ -132,7 +132,7 @@ def rules_naming(session: Session, user_id: int, workspace_id: int) -> Sequence[
 
 @hookspec
 def own_things(session: Session, user_id: int, workspace_id: int) -> int | None:
-    """Return how many items only this person sees, which are deleted with their membership."""
+    """Return the number of personal items of this person, which are deleted with their membership."""
 
 
 @hookspec(firstresult=True)
@@ -147,6 +147,14 @@ def suggestion(inbox: Any, row: Any, composing: Any) -> Any:
     :param inbox: the page, see :class:`host.inbox.pages.context.InboxContext`.
     :param row: the conversation, see :class:`host.inbox.queries.Row`.
     :param composing: whether a reply may be written, see :class:`host.inbox.pages.reply_window.Composing`.
+    """
+
+
+@hookspec(firstresult=True)
+def instead_of_inbox(workspace_id: int) -> Any:
+    """Return what the inbox shows instead of its list, with the name of its ``template``; None: the list.
+
+    Asked only while the workspace has next to no conversations. Called outside a transaction.
     """
 
 
@@ -182,8 +190,13 @@ def problems(session: Session) -> Sequence[Problem] | None:
 
 
 @hookspec
+def health_lines(session: Session) -> Sequence[tuple[str, str]] | None:
+    """Return lines for the Health page that ask for nothing: a title and a sentence each."""
+
+
+@hookspec
 def metrics(session: Session) -> Sequence[Metric] | None:
-    """Return additional ``/metrics`` of the whole desk, besides those in :mod:`host.health.metrics`."""
+    """Return additional ``/metrics`` of the whole desk, which are not in :mod:`host.health.metrics`."""
 
 
 @hookspec
@@ -198,12 +211,12 @@ def resting(session: Session, workspaces: Collection[int]) -> Collection[int] | 
 
 @hookspec
 def clock_moved_back(session: Session, latest: datetime) -> None:
-    """Bring work due after *latest* forward to then, as the system clock moved back."""
+    """Bring work due after *latest* forward to that time, because the system clock moved back."""
 
 
 @hookspec(firstresult=True)
 def posts_events() -> bool | None:
-    """Return True if events are posted to programs: the API document then describes their bodies."""
+    """Return True if events are posted to programs: in that case the API document describes their bodies."""
 
 
 @hookspec(firstresult=True)
@@ -213,7 +226,7 @@ def addresses(session: Session, workspace_id: int) -> Mapping[int, str] | None:
 
 @hookspec(firstresult=True)
 def answer_times(session: Session, conversations: Any, most: int | None) -> Sequence[tuple[int, int]] | None:
-    """Return how long customers waited for first answers, the newest first: conversation and seconds.
+    """Return the customers' waiting times for first answers, newest first: conversation and seconds.
 
     :param conversations: ids, or a query for them.
     :param most: maximum number of answers; None: all.

@@ -1,4 +1,4 @@
-"""Signals to open pages that no event records."""
+"""Signals to open pages that are not in the event log."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import msgspec
 
 
 class LiveSignal(msgspec.Struct, frozen=True):
-    """A change that open pages hear of soon, but do not miss if they were away: they ask when they return.
+    """A change that is sent to open pages soon. Pages that were disconnected query it when they reconnect.
 
     :param topic: the name under which pages follow it.
-    :param user_id: the person whose pages are told. Others are told only when *state* changes.
-    :param data: ids; its ``conversation`` says who may hear of it.
+    :param user_id: the person whose pages are notified. Others are only notified when *state* changes.
+    :param data: ids; its ``conversation`` determines who may be notified.
     :param key: what changed; *version*: a number that differs after each change.
-    :param to_all: whether everybody is told of each change.
+    :param to_all: whether everyone is notified of each change.
     """
 
     topic: str

@@ -42,7 +42,7 @@ def use(features: Sequence[Feature]) -> None:
 def features() -> tuple[Feature, ...]:
     """Return the features of this process.
 
-    :raises NotLoadedError: if they were not set.
+    :raises NotLoadedError: if they have not been set.
     """
     if not _features:
         raise NotLoadedError()
@@ -72,7 +72,7 @@ def switched_off() -> frozenset[str]:
 
 
 def is_on(name: str) -> bool:
-    """Return whether there is a feature *name*, and it is enabled in this process."""
+    """Return whether the feature *name* exists and is enabled in this process."""
     return any(feature.name == name for feature in active())
 
 

@@ -1,7 +1,7 @@
-"""Find the connections that hold row locks for long and delay the customers concerned.
+"""Find the connections that hold row locks for long and delay the affected customers.
 
 Few of Lobby's own statements wait for a row: they skip locked ones, and the database does not report that.
-Therefore every open transaction counts that has written or locked rows, whether or not somebody waits for it.
+Therefore every open transaction that has written or locked rows counts, even if no other waits for it.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Blocker(msgspec.Struct, frozen=True):
     """A connection that holds rows.
 
     :param number: id of the connection, as pg_terminate_backend() and KILL take it.
-    :param program: name the client gives itself, else its user.
+    :param program: the client's application name, else its user.
     :param client: the address it is connected from; empty: the server's own machine.
-    :param seconds: for how long its transaction has been open.
+    :param seconds: age of its transaction.
     :param statement: the first words of its last statement, without values; empty: not known.
-    :param holds: the tables in which it holds rows, separated by commas; empty: not known.
-    :param waiting: how many connections wait for it at this moment.
+    :param holds: the tables in which it holds rows, separated by commas; empty: unknown.
+    :param waiting: number of connections that are waiting for it.
     """
 
     number: int
@@ -74,7 +74,7 @@ _POSTGRESQL = sa.text("""
     WHERE a.xact_start IS NULL OR a.xact_start < clock_timestamp() - make_interval(secs => :least)
     ORDER BY a.xact_start NULLS LAST LIMIT 20
 """)
-# InnoDB names the locked tables only while somebody waits for them.
+# InnoDB names the locked tables only while another transaction waits for them.
 _MARIADB = sa.text("""
     SELECT p.id AS number, COALESCE(c.attr_value, p.user) AS program,
            SUBSTRING_INDEX(p.host, ':', 1) AS client,

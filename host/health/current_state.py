@@ -64,7 +64,7 @@ class CurrentState(msgspec.Struct, frozen=True):
 
     @property
     def clocks(self) -> list[tuple[Process, timedelta]]:
-        """Return the live processes, each with how far its clock is ahead of the database's."""
+        """Return the live processes, each with the lead of its clock over the database's."""
         return [(one, timedelta(milliseconds=one.clock_ahead_ms or 0)) for one in self.alive]
 
     @property

@@ -33,7 +33,7 @@ REST_SECONDS = 2.0
 ALIVE = timedelta(seconds=60)
 """Age of the last report after which a process counts as dead."""
 FORGOTTEN = timedelta(days=1)
-"""How long a dead process is listed."""
+"""Time for which a dead process is listed."""
 
 _table = Process.metadata.tables["processes"]
 
@@ -43,7 +43,7 @@ class Heartbeat:
 
     :param generation: returns the number of the revision it runs.
     :param broker: returns the last state of the broker; None: unknown, or no broker is used.
-    :param beside: called with each beat, also the last one, to write other data of this process.
+    :param beside: called with each beat, including the last one, to write other data of this process.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Heartbeat:
             alive = _table.c.seen_at >= db.now() - ALIVE
             sharing = sa.select(sa.func.count()).where(_table.c.senders > 0, alive)
             sharers = session.scalar(sharing) or 0
-            find_blockers(session)  # for the log, and to know since when
+            find_blockers(session)  # logs new ones, and so since when they block
         self._limits_away_since = send_limiter.current().look(sharers)
         recording.flush(self._write)
         self._beside()

@@ -75,7 +75,7 @@ class History(msgspec.Struct, frozen=True):
         return _seconds(histogram.percentile(sum(self.visible, Counter()), share))
 
     def percentiles(self, share: float) -> list[float | None]:
-        """Return the same for each step; None without events."""
+        """Return the percentile for each step; None without events."""
         return [_seconds(histogram.percentile(one, share)) for one in self.visible]
 
     def answers(self, share: float) -> float | None:

@@ -190,7 +190,7 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
     behind = GaugeMetricFamily("lobby_record_behind_seconds", text, labels=["consumer"])
     for one in state.behind:
         if one.kept_until is not None:
-            continue  # nobody can make it come on: Health says so, and no alert is due
+            continue  # this release doesn't have it: Health shows it, without an alert
         behind.add_metric([one.consumer], max((state.at - one.since).total_seconds(), 0.0))
     yield behind
     text = "Processes seen within a minute, by the version they run."
@@ -216,7 +216,7 @@ def _gauges(state: current_state.CurrentState) -> Iterator[Family]:
 
 
 def _beside(state: current_state.CurrentState) -> Iterator[Family]:
-    """Yield the metrics of what processes share besides the database."""
+    """Yield the metrics of shared services other than the database."""
     text = "How far the clock of a live process is off the database's at most."
     off = max((abs(ahead) for _process, ahead in state.clocks), default=timedelta()).total_seconds()
     yield GaugeMetricFamily("lobby_clock_off_seconds", text, off)

@@ -1,7 +1,7 @@
 """``/healthz``, ``/readyz``, ``/readyz/webhooks``, ``/metrics``: answered before everything else.
 
-They need no page, addon or login, so they work while no revision of the app can be built. Responses that need
-no token only say yes or no for each part.
+They need no page, addon or login, so they work while no revision of the app can be built. Responses without a
+token only contain yes or no for each part.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Find problems an operator should look at, as sentences: what is wrong, and what to do."""
+"""Find problems for the operator, each with a sentence and a next step."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ ADVICE: Mapping[str, LazyString] = {
     ),
     "LobbyEventsUnread": _l("Each is kept with its reason. Fix the cause, then replay them."),
 }
-"""Advice for problems that also have an alert and a runbook section, in the same words."""
+"""Advice for problems that also have an alert and a runbook section, with the same texts."""
 
 
 def _alerting(tone: str, fact: str, alert: str, **more: Any) -> Problem:
@@ -383,7 +383,7 @@ def _accounts(session: Session, now: CurrentState, channels: Collection[str]) ->
 
 
 def _missed(session: Session, now: CurrentState, running: sa.ColumnElement[bool]) -> Iterator[Problem]:
-    # Nothing can be done about a disconnected account.
+    # No action is possible for a disconnected account.
     connected = sa.select(ChannelAccount.id).where(ChannelAccount.state != AccountState.DISCONNECTED, running)
     lately = sa.and_(
         MissedMessage.found_at >= now.at - timedelta(days=1), MissedMessage.account_id.in_(connected)
@@ -402,7 +402,7 @@ def _missed(session: Session, now: CurrentState, running: sa.ColumnElement[bool]
 
 
 def now_of(now: CurrentState, state: AccountState) -> int:
-    """Return how many accounts are in *state*."""
+    """Return the number of accounts in *state*."""
     return sum(count for (_channel, one), count in now.accounts.items() if one is state)
 
 

@@ -48,7 +48,7 @@ class DatabaseState(msgspec.Struct, frozen=True):
 
 
 class DatabaseProbe:
-    """A database check in a thread of its own: if it hangs, the caller does not."""
+    """A database check in a separate thread, so that the caller doesn't hang with it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

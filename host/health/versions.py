@@ -1,4 +1,4 @@
-"""The version each process runs: there are several during an upgrade."""
+"""The version of each process; several versions run during an upgrade."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from host.core import clock
 from host.core.db import db
 from host.core.errors import InvalidError
 from host.delivery.waiting import Reason
+from host.features import registry
 from host.features.problem import Problem
 from host.health import current_state, dependencies, history, problems, undelivered
 from host.health.current_state import CurrentState
@@ -58,7 +59,9 @@ def _number_and_tone() -> tuple[int, str]:
 
 
 def _current() -> tuple[CurrentState, Sequence[Problem]]:
-    """Return the state of the desk and its problems, read once a request: page and navigation show them."""
+    """Return the state of the desk and its problems, read once per request, because both page and navigation
+    show them.
+    """
     if "health" not in g:
         state = current_state.read_current_state(db.session())
         running = generation()
@@ -164,6 +167,7 @@ def index() -> ResponseReturnValue:
             *undelivered.check_undelivered(session),
         ],
         accounts={one: problems.now_of(state, one) for one in AccountState},
+        lines=[line for lines in registry.hooks().health_lines(session=session) for line in lines],
         duration=duration,
         whole=whole,
         most_busy=max((one.events for one in past.busiest), default=1),
@@ -195,7 +199,7 @@ HELD = {
 
 
 def _waits(state: current_state.CurrentState) -> list[tuple[str, str, bool]]:
-    """Return the work that waits on purpose: the label, the reason, and whether somebody must act."""
+    """Return the work that waits on purpose: the label, the reason, and whether a person must act."""
     return [
         (str(label) % {"n": whole(state.held[reason])}, str(text), reason is Reason.RECONNECT)
         for reason, (label, text) in HELD.items()

@@ -1,6 +1,6 @@
 """Actions on a conversation: set its fields, mark it read, hide one of its messages.
 
-A settable field is a key of :class:`Changes`, named as its column, and a function in ``_SETTERS``.
+A settable field is a key of :class:`Changes`, named after its column, with a function in ``_SETTERS``.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from host.web.message_kinds import HIDDEN
 
 
 class Changes(TypedDict, total=False):
-    """New values of a conversation's fields. A field that is left out keeps its value."""
+    """New values of a conversation's fields; omitted fields keep their values."""
 
     team_id: int | None
     assignee_id: int | None
@@ -69,11 +69,11 @@ class Changes(TypedDict, total=False):
     snooze: Snooze | None
     spam: bool
     handled_by: Handler
-    """A person, or nobody: automation may write again. Setting it does not record a wish for automation."""
+    """A person, or nobody, which lets automation write again but does not request an automatic answer."""
 
 
 MOST_SNOOZED = timedelta(days=2 * 366)
-"""Most time a snooze may last: more is a typing error."""
+"""Longest snooze; a longer one is probably a typo."""
 
 
 def set_fields(
@@ -91,17 +91,17 @@ def set_fields(
 ) -> bool:
     """Set fields of a conversation, with an activity line for each that changes. Return whether any did.
 
-    A conversation that goes to a team leaves who has it, unless they are in that team or *changes* say who
-    gets it: else it would wait for somebody whose work it is no more.
+    Assigning a conversation to a team unassigns a member who is not in it, unless *changes* set an assignee.
+    Otherwise it would wait for somebody who is no longer responsible.
 
-    :param by: the name of the API key that sets them, where no person does.
-    :param why: why the desk sets them by itself, a key of :data:`GIVEN_BECAUSE`; empty: somebody does.
-    :param with_activity: False leaves out the activity lines; events are recorded all the same.
+    :param by: name of the API key, if no person sets them.
+    :param why: reason of an automatic change, a key of :data:`GIVEN_BECAUSE`; empty if somebody made it.
+    :param with_activity: False leaves out the activity lines; events are still recorded.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError: if ``assignee_id`` is not a member who may answer there.
     :raises TeamNotFoundError: if ``team_id`` is no team of the workspace.
-    :raises SnoozeTimeError: if ``snooze`` ends in the past, too far ahead, or not at all where it has to.
-    :raises NotSnoozableError: if the conversation is closed or spam and ``snooze`` is given.
+    :raises SnoozeTimeError: if ``snooze`` ends in the past or too far ahead, or lacks a required end.
+    :raises NotSnoozableError: if ``snooze`` is set and the conversation is closed or spam.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     changed = False
@@ -133,14 +133,14 @@ def handle(
     by: str | None = None,
     told: bool = False,
 ) -> None:
-    """Note who handles the locked *conversation* from now on.
+    """Set who handles the locked *conversation*.
 
-    What automation had, or gets, is recorded. That a person answers what nobody had is no news: their message
-    says so.
+    A change from or to automation is recorded as an event. If a person takes a conversation that nobody
+    handled, their message already shows it.
 
-    :param because: as :class:`host.events.catalogue.OfHandler` has it.
-    :param by: the name of the API key that did it, where no person did.
-    :param told: whether it is recorded although automation neither had it nor gets it.
+    :param because: the reason, as in :class:`host.events.catalogue.OfHandler`.
+    :param by: name of the API key, if no person did it.
+    :param told: whether to record it even if automation is not involved.
     """
     before = conversation.handled_by
     if before == handler:
@@ -164,14 +164,14 @@ def hand_over(
     now: datetime,
     why: str = "",
 ) -> None:
-    """Hand a conversation over to people: from now on the customer waits for one of them.
+    """Hand a conversation over to people, for whose answer the customer waits from then on.
 
-    :param changes: which team or member gets it, if it is known.
-    :param by: the name of the API key, or of the assistant, that does it.
+    :param changes: the team or member to assign it to, if known.
+    :param by: name of the API key or assistant.
     :param why: an assistant's reason, a key of the hook ``reason``.
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises NotAMemberError: as :func:`set_fields`, and so :exc:`TeamNotFoundError`.
+    :raises NotAMemberError, TeamNotFoundError: as :func:`set_fields`.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     wished: Changes = {"status": ConversationStatus.OPEN, **changes}
@@ -241,7 +241,7 @@ def _set_status(
         read_by_all(session, conversation)
         put_away(conversation)
     elif conversation.last_direction == Direction.INBOUND:
-        # What they wrote last was answered by closing alone: open again, they wait.
+        # Their last message was settled only by closing, so after reopening they wait again.
         conversation.waiting_since = conversation.last_message_at
     return {"what": "closed" if closing else "reopened"}
 
@@ -275,7 +275,7 @@ def _set_snooze(
 def check_snooze(snooze: Snooze, now: datetime) -> None:
     """Refuse a snooze that ends in the past, more than :data:`MOST_SNOOZED` ahead, or has no end it needs.
 
-    :raises SnoozeTimeError: which says why.
+    :raises SnoozeTimeError: with the reason.
     """
     if (snooze.until is None) is not (snooze.kind is SnoozeKind.REPLY):
         raise SnoozeTimeError(_l("No end time was given, so nothing was snoozed."))
@@ -305,7 +305,7 @@ def _set_team(
     _author_id: int | None,
     _now: datetime,
 ) -> dict[str, Any]:
-    # Shared, so that nobody deletes it before this is written.
+    # A shared lock, so that it is not deleted before this is written.
     teams = sa.select(Team.id, Team.name).where(Team.workspace_id == conversation.workspace_id)
     if team_id is None:
         before = session.execute(teams.where(Team.id == conversation.team_id)).one_or_none()
@@ -438,9 +438,10 @@ GIVEN = {
     "assigned": ("user", _l("Assigned to %(name)s: %(why)s")),
     "team_assigned": ("users", _l("Assigned to the team %(name)s: %(why)s")),
 }
-"""The same for automatic changes of the desk that have a reason."""
+"""The same for automatic changes with a reason."""
 GIVEN_BECAUSE = {
     "account": _l("it gets the new conversations of this account"),
+    "tapped": _l("it gets the conversations of this ice breaker or menu item"),
     "waited_longest": _l("on duty and waiting longest for a conversation"),
     "waited_its_turn": _l("now on duty, and this conversation waited longest"),
     "last_person": _l("on duty and last in touch with them"),
@@ -455,9 +456,9 @@ OTHER_ACTIVITY = ("info", _l("%(who)s changed this conversation"))
 def mark_read(
     session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, user_id: int, until: int
 ) -> bool:
-    """Record that somebody has read a conversation up to the message *until*.
+    """Mark a conversation as read by a member up to the message *until*.
 
-    Return whether they are the first of the team.
+    Return whether they are the first member to read it.
 
     :param until: the id of a message; what arrived after it stays unread.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
@@ -518,7 +519,7 @@ def _note_read(
 def read_by_all(session: Session, conversation: Conversation, author_id: int | None = None) -> None:
     """Mark *conversation* as read by everyone, because it was answered or closed.
 
-    What a member marked as unread stays so, unless it is *author_id* who answered.
+    Members' own unread marks stay, except that of *author_id*, who answered.
     """
     conversation.unread_count = 0
     conversation.read_count = conversation.arrived_count
@@ -534,7 +535,7 @@ def hide_message(
 ) -> None:
     """Hide a message from the team. The provider and the customer keep it.
 
-    A message that was unsent says nothing anyway and stays as it is.
+    An unsent message has no content to hide and stays unchanged.
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises MessageNotFoundError: if it has no such message, or that is a note or an activity line.

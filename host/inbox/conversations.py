@@ -1,8 +1,8 @@
-"""Conversations and messages of a workspace: locked for a write, their activity lines, their live events.
+"""Load and lock conversations and messages, add activity lines, and publish live events.
 
 Every write to one conversation begins with :func:`locked_conversation` or :func:`locked_message`. The caller
-has checked that the person or the API key may act in the workspace, and names the accounts they see. A
-conversation of another account is not found, like one of another workspace.
+has checked that the person or API key may act in the workspace, and passes the accounts they see. A
+conversation of any other account is reported as not found, as is one of another workspace.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
 def check_key(reply_key: str) -> None:
-    """Refuse a reply key of another form than the composer's.
+    """Raise if a reply key is malformed.
 
     :raises ReplyKeyError: if it is not 8 to 64 letters, digits, hyphens or underscores.
     """
@@ -51,8 +51,8 @@ def conversation_row(
 ) -> Row:
     """Return a conversation of the workspace for reading, with its contact and account.
 
-    :param user_id: who looks, where it matters what they have read.
-    :param accounts: those that whoever asks sees.
+    :param user_id: the viewer, if their read state matters.
+    :param accounts: the accounts the viewer sees.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
     row = queries.get_row(session, workspace_id, conversation_id, user_id, accounts=accounts)
@@ -66,8 +66,8 @@ def get_conversation(
 ) -> Conversation:
     """Return a conversation of the workspace.
 
-    :param accounts: those that whoever asks sees.
-    :param locked: whether its row is read anew and locked until the write ends.
+    :param accounts: the accounts the viewer sees.
+    :param locked: whether to refresh its row and lock it until the write ends.
     :raises ConversationNotFoundError: if the workspace has no such conversation on one of *accounts*.
     """
     query = sa.select(Conversation).where(
@@ -100,7 +100,7 @@ def locked_message(
 ) -> tuple[Conversation, Message]:
     """Return a message that the customer or the team sent, with its conversation locked until the write ends.
 
-    :param conversation_id: the conversation it has to be in; None: any of the workspace.
+    :param conversation_id: the conversation it must be in; None for any of the workspace.
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
     """
@@ -121,7 +121,7 @@ def message_of(
 ) -> Message:
     """Return a message of *conversation* that the customer or the team sent.
 
-    :param populate_existing: read its row anew, although the session may have it.
+    :param populate_existing: whether to refresh its row even if the session has loaded it.
     :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
     """
     message = session.get(Message, message_id, populate_existing=populate_existing)
@@ -137,7 +137,8 @@ def message_of(
 def check_message(
     session: Session, workspace_id: int, conversation_id: int, message_id: int, *, accounts: Accounts
 ) -> None:
-    """Refuse a message of another conversation. Locks nothing: the caller locks the message's outbox entry.
+    """Raise if a message belongs to another conversation. It locks nothing: the caller locks the outbox
+    entry.
 
     :raises MessageNotFoundError: if the workspace's conversation has no such message.
     """
@@ -181,9 +182,11 @@ def record_conversation(
     by: str | None,
     facts: Facts | None = None,
 ) -> None:
-    """Record a member's change of *conversation*, and notify browsers.
+    """Record an event for a change of *conversation*, and notify browsers.
 
-    :param by: the name of the API key, or of the rule, that did it, where no person did.
+    :param kind: the event, a name of :mod:`host.events.catalogue`; empty to notify browsers only.
+    :param author_id: the member who changed it, or None.
+    :param by: name of the API key or rule, if no person did it.
     """
     record(
         session,
@@ -201,7 +204,7 @@ def record_conversation(
 
 
 def program_of(session: Session) -> tuple[ActorKind, Origin]:
-    """Return what it is that has a name and is no person: a rule, or an API key, which has no cause."""
+    """Return the kind of a named program: a rule if this write has a causing event, otherwise an API key."""
     if is_caused(session):
         return ActorKind.SYSTEM, Origin.SYSTEM
     return ActorKind.KEY, Origin.API
@@ -218,12 +221,12 @@ def by_assistant(session: Session) -> Iterator[None]:
 
 
 def named_by(session: Session, by: str) -> dict[str, Any]:
-    """Return the content of a note or activity line that names the program *by*, which added it."""
+    """Return the content that names the program *by* as the author of a note or activity line."""
     return {"by": by, "assistant": True} if _ASSISTANT in session.info else {"by": by}
 
 
 def actor_of(author_id: int | None) -> ActorKind:
-    """Return who did something: a user, or the desk by itself."""
+    """Return the kind of actor: a user, or the system if *author_id* is None."""
     return ActorKind.SYSTEM if author_id is None else ActorKind.USER
 
 
@@ -232,8 +235,8 @@ def publish_message(
 ) -> None:
     """Notify browsers of a new message, note or activity line.
 
-    :param kind: what is recorded of it, a name of :mod:`host.events.catalogue`; empty: nothing.
-    :param actor: who wrote it, where something is.
+    :param kind: the event to record, a name of :mod:`host.events.catalogue`; empty for none.
+    :param actor: its author, if an event is recorded.
     """
     ids = message.account_id, message.conversation_id, message.id
     record(
@@ -251,7 +254,7 @@ def publish_changed_message(session: Session, message: Message) -> None:
 def record_changed_message(session: Session, message: Message, kind: str, actor: Actor) -> None:
     """Record a change of *message* by *actor*, and notify browsers.
 
-    :param kind: what happened, a name of :mod:`host.events.catalogue`.
+    :param kind: the event, a name of :mod:`host.events.catalogue`.
     """
     ids = message.account_id, message.conversation_id, message.id
     record(
@@ -269,11 +272,11 @@ def add_activity(
     *,
     by: str | None = None,
 ) -> Message:
-    """Add an activity line to *conversation*: what was done, and who did it.
+    """Add an activity line to *conversation*: an action and its author.
 
-    :param author_id: the person who did it; None: a program, or the desk itself.
+    :param author_id: the person who did it; None for a program or the desk.
     :param content: ``what`` names the activity, see :data:`host.inbox.pages.message_view.ACTIVITIES`.
-    :param by: the name of the API key, or of the rule, that did it, where no person did.
+    :param by: name of the API key or rule, if no person did it.
     """
     origin = Origin.SYSTEM if author_id is None else Origin.AGENT
     if by is not None:

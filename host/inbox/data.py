@@ -22,7 +22,7 @@ from host.users import leaving
 CONVERSATIONS_AT_ONCE = 100
 
 
-# What ids in addresses name -> the accounts it belongs to
+# ids in URLs -> the accounts the named objects belong to
 
 CONVERSATION = sa.select(Conversation.account_id).where(
     Conversation.id == sa.bindparam("id"), Conversation.workspace_id == sa.bindparam("workspace")
@@ -42,7 +42,7 @@ POST = sa.select(Post.account_id).where(
 
 @hookimpl
 def clean_up(most: int) -> None:
-    """Apply marks whose message has come, and remove the saved views of people who left."""
+    """Apply marks whose message has arrived, and remove the saved views of people who left."""
     apply_all_marks()
     while db.write(saved_views.remove_departed, most):
         pass
@@ -79,5 +79,5 @@ def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | N
 
 @hookimpl
 def own_things(session: Session, user_id: int, workspace_id: int) -> int:
-    """Return how many saved views a person has that nobody else sees."""
+    """Return the number of a person's personal saved views."""
     return leaving.count_own(session, SavedView, user_id, workspace_id)

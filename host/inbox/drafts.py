@@ -1,4 +1,4 @@
-"""Turn drafts of a reply into the messages a channel takes: files first, then the rest."""
+"""Turn drafts of a reply into messages a channel accepts: files first, then the rest."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length, split, truncate
 
 MAX_LENGTH = 20_000
-"""Most characters of one text, whatever the channel takes."""
+"""Maximum characters of one text, regardless of the channel."""
 MAX_FILES = 50
-"""Most files of one reply."""
+"""Maximum number of files in one reply."""
 
 Overflow = Literal["split", "truncate", "reject"]
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A part of a reply. A text with files becomes several messages: the files first, then the text; or one,
-    where the channel takes both together.
+    """A part of a reply.
 
-    :param kind: of the message; with *uploads*, the kind they have to be, or ``TEXT`` for any.
+    A text with files becomes one message if the channel supports that, otherwise several: the files first,
+    then the text.
+
+    :param kind: of the message; with *uploads*, the kind the files must have, or ``TEXT`` for any.
     :param uploads: ids of uploaded files, in order.
-    :param content: what the kind needs beyond text and files, see :class:`host.sdk.messages.OutgoingPart`;
-        a card of a template may name an uploaded picture as ``upload``.
+    :param content: data of the kind besides text and files, see :class:`host.sdk.messages.OutgoingPart`; a
+        card of a template may name an uploaded picture as ``upload``.
     :param reply_to: id of the message of this conversation it quotes, or answers on a public channel.
-    :param private: it is the one private reply to *reply_to*, a text.
+    :param private: whether it is the one private reply to *reply_to*, a text.
     """
 
     kind: MessageKind = MessageKind.TEXT
@@ -57,7 +59,7 @@ class Draft:
 class Planned(msgspec.Struct, frozen=True):
     """A message to write.
 
-    :param uploads: ids of the files that go with it.
+    :param uploads: ids of its files.
     :param reply_to: external id of the message it quotes.
     """
 
@@ -74,7 +76,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 def parts_of(text: str, limit: int | None, overflow: Overflow) -> list[str]:
-    """Return the messages that *text* becomes on a channel that takes *limit* bytes at a time.
+    """Return the messages that *text* becomes on a channel with a limit of *limit* bytes each.
 
     :raises TooLongError: if it does not fit in one and *overflow* is ``reject``.
     """
@@ -100,13 +102,13 @@ def plan(
     capabilities: Capabilities,
     overflow: Overflow,
 ) -> list[Planned]:
-    """Return the messages *drafts* become, each within the channel's limits. Nothing is written.
+    """Return the messages *drafts* become, each within the channel's limits. It writes nothing.
 
     :raises EmptyTextError: if nothing is left to send.
-    :raises TooLongError: for more than :data:`MAX_LENGTH` characters, or if *overflow* forbids to split.
+    :raises TooLongError: for more than :data:`MAX_LENGTH` characters, or if *overflow* forbids splitting.
     :raises MessageNotFoundError: if the conversation has no message a draft quotes.
-    :raises KindNotSupportedError: for a kind the channel does not have.
-    :raises FileRefusedError: for a file the channel does not take, or that is not there.
+    :raises KindNotSupportedError: for a kind the channel does not support.
+    :raises FileRefusedError: for a file that the channel does not accept, or that is missing.
     :raises NotSendableError: for every other limit; see :func:`host.inbox.sendable.check_content`, and
         ``too_many_files``, ``text_with_kind``, ``quick_replies_need_text``, ``quote_not_supported``,
         ``quote_unknown``, ``private_only``, and those of :func:`check_pictures`.
@@ -163,7 +165,7 @@ def _plan_private(
 
 
 def _check_public(session: Session, conversation: Conversation, capabilities: Capabilities) -> None:
-    """Refuse what everybody would read below a post that takes no such answer."""
+    """Refuse a public answer below a post that does not allow one."""
     if not capabilities.private_only or conversation.post_id is None:
         return
     kind = session.scalar(sa.select(Post.kind).where(Post.id == conversation.post_id))
@@ -177,7 +179,7 @@ def _check_public(session: Session, conversation: Conversation, capabilities: Ca
 
 
 def _answering(session: Session, conversation: Conversation, planned: Sequence[Planned]) -> list[Planned]:
-    """Return *planned* where each answers a message: the customer's newest, where none is named."""
+    """Return *planned*, each answering a message: by default the customer's newest."""
     if all(one.reply_to is not None for one in planned):
         return list(planned)
     query = (
@@ -204,7 +206,7 @@ def _answering(session: Session, conversation: Conversation, planned: Sequence[P
 
 
 def _files(session: Session, workspace_id: int, drafts: Sequence[Draft]) -> dict[str, Upload]:
-    """Return the uploads that *drafts* name, by id, those already sent too."""
+    """Return the uploads that *drafts* name, by id, including those already sent."""
     wanted = {one for draft in drafts for one in draft.uploads} | {
         card["upload"] for draft in drafts for card in _cards(draft) if isinstance(card.get("upload"), str)
     }
@@ -280,14 +282,14 @@ def _plan_one(
         )
     if draft.reply_to is not None and planned:
         quoted = _quoted(session, conversation, draft.reply_to, capabilities)
-        # The text quotes; of files alone, the first.
+        # The text carries the quote; without a text, the first file.
         at = next((i for i, one in enumerate(planned) if one.kind is MessageKind.TEXT), 0)
         planned[at] = replace(planned[at], reply_to=quoted)
     return [replace(one, content={**one.content, **along.content}) for one in planned]
 
 
 def check_pictures(text: str, files: Collection[tuple[str, str]]) -> None:
-    """Refuse a text that has a place for a picture which is not among the files of its message.
+    """Refuse a text that places a picture which is not among the files of its message.
 
     :param files: name and content type of each.
     :raises NotSendableError: codes ``picture_missing``, ``picture_twice``, ``picture_not_shown``.
@@ -320,7 +322,7 @@ def check_pictures(text: str, files: Collection[tuple[str, str]]) -> None:
 def _texts(
     text: str, content: Mapping[str, Any], capabilities: Capabilities, overflow: Overflow
 ) -> list[Planned]:
-    """Return the messages of a text; quick replies stand below the last."""
+    """Return the messages of a text, with quick replies below the last."""
     if MessageKind.TEXT not in capabilities.sends:
         raise KindNotSupportedError()
     if len(text) > MAX_LENGTH:
@@ -333,7 +335,7 @@ def _texts(
             limit=MAX_LENGTH,
         )
     if capabilities.public and overflow == "split":
-        overflow = "reject"  # everybody would see the pieces
+        overflow = "reject"  # the parts would be public
     parts = parts_of(text, capabilities.text_limit_bytes, overflow)
     planned = [Planned(MessageKind.TEXT, part) for part in parts]
     planned[-1] = replace(planned[-1], content=content)
@@ -341,9 +343,9 @@ def _texts(
 
 
 def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]) -> list[Planned]:
-    """Return the messages of a draft's files: pictures that follow each other together, the rest alone.
+    """Return the messages of a draft's files: consecutive pictures grouped, other files one each.
 
-    Where the channel takes a text with its files they are one.
+    If the channel supports a text with files, all files are one message.
     """
     planned: list[Planned] = []
     if len(set(draft.uploads)) != len(draft.uploads):
@@ -377,7 +379,7 @@ def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]
 
 
 def _known_files(kind: MessageKind, content: Mapping[str, Any], capabilities: Capabilities) -> list[Planned]:
-    """Return the messages of files the provider has already: pictures together, the rest alone."""
+    """Return the messages of files the provider already has: pictures grouped, other files one each."""
     ids = content.get("provider_files", ())
     together = capabilities.images_per_message if kind is MessageKind.IMAGE else 1
     return [
@@ -387,7 +389,7 @@ def _known_files(kind: MessageKind, content: Mapping[str, Any], capabilities: Ca
 
 
 def _check_file(one: str, capabilities: Capabilities, found: Mapping[str, Upload]) -> MessageKind:
-    """Return the kind of an uploaded file the channel takes."""
+    """Return the kind of an uploaded file, refusing one that the channel does not accept."""
     upload = found.get(one)
     if upload is None:
         raise limits.FileRefusedError(
@@ -407,7 +409,7 @@ def _check_picture(one: str, capabilities: Capabilities, found: Mapping[str, Upl
             "other_kind", _l("A card can only show an image."), next_step=_l("Choose an image.")
         )
     if not links.reachable():
-        # The provider fetches the picture of a card by its address; it takes no upload there.
+        # The provider fetches a card's picture by its URL; it accepts no upload there.
         raise limits.FileRefusedError(
             "not_reachable",
             _l("Card images are loaded from this server, which cannot be reached from the internet."),

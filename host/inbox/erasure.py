@@ -1,7 +1,7 @@
 """Erase a customer: their profile, and the content of every message and note of their conversations.
 
-The rows stay, with author, time and the provider's ids of customer and messages: by these a webhook that the
-provider delivers again is recognised and not applied.
+The rows stay, with author, time and the provider's ids of customer and messages, so that a redelivered
+webhook is recognised and not applied.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from host.users.reach import Accounts
 
 CHUNK = 500
 ERASED = "erased"
-"""``last_kind`` of a conversation of which nothing is left to show."""
+"""``last_kind`` of a conversation with nothing left to show."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """``profile_at`` of an erased customer: their profile is fetched again if they write again."""
 IN_FLIGHT = frozenset({DeliveryState.SENDING})
@@ -54,7 +54,7 @@ GONE_OUT = frozenset({DeliveryState.SENT, DeliveryState.READ})
 
 
 class BeingSentError(ConflictError):
-    """A message to the customer is being sent at this moment."""
+    """A message to the customer is being sent right now."""
 
     code = "being_sent"
     title = _l("A message is being sent")
@@ -63,10 +63,10 @@ class BeingSentError(ConflictError):
 
 
 class Holdings(msgspec.Struct, frozen=True):
-    """How much is stored of a customer.
+    """How much is stored about a customer.
 
-    :param said: number of messages either side sent, without *notes*.
-    :param waiting: number of replies that were not sent yet.
+    :param said: number of messages from both sides, without *notes*.
+    :param waiting: number of unsent replies.
     :param ids: the customer's id on each account, with the account's handle.
     """
 
@@ -123,14 +123,14 @@ def _notes_about(session: Session, contact_id: int) -> int:
 def erase(
     session: Session, *, workspace_id: int, contact_id: int, accounts: Accounts, actor: Actor
 ) -> Holdings:
-    """Erase a customer for good; return how much there was.
+    """Erase a customer permanently; return how much was stored.
 
     :raises ContactNotFoundError: if the workspace has no such customer.
-    :raises BeingSentError: if a message to them is under way.
+    :raises BeingSentError: if a message to them is being sent.
     """
     now = clock.now()
     found = holdings(session, workspace_id, contact_id, accounts=accounts)
-    # Locked in the order in which received changes lock them, so that neither waits for the other for ever.
+    # In the lock order of received changes, to avoid deadlocks.
     identities = session.scalars(
         sa.select(ContactIdentity)
         .where(ContactIdentity.contact_id == contact_id)
@@ -208,7 +208,7 @@ def erase(
 
 
 def _joined(session: Session, identities: Sequence[int]) -> Sequence[Conversation]:
-    """Return the conversations of others in which they wrote, locked; their text becomes no preview."""
+    """Lock and return other contacts' conversations in which they wrote, and clear previews of their text."""
     wrote = sa.select(Message.conversation_id).where(Message.writer_id.in_(identities))
     found = session.scalars(
         sa.select(Conversation)
@@ -228,7 +228,7 @@ def _joined(session: Session, identities: Sequence[int]) -> Sequence[Conversatio
 
 
 def _messages(session: Session, which: sa.ColumnElement[bool]) -> Iterator[Sequence[Any]]:
-    """Yield the messages for which *which* holds, locked, :data:`CHUNK` at a time."""
+    """Yield the messages matching *which*, locked, :data:`CHUNK` at a time."""
     after = 0
     while True:
         query = (
@@ -248,7 +248,7 @@ def _messages(session: Session, which: sa.ColumnElement[bool]) -> Iterator[Seque
 
 
 def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
-    """Delete the content of these messages everywhere. A waiting reply among them is never sent."""
+    """Delete the content of these messages everywhere. Waiting replies among them are never sent."""
     connection = session.connection()
     spoken = sa.or_(MESSAGES.c.direction != Direction.INTERNAL, MESSAGES.c.kind != InternalKind.ACTIVITY)
     some = MESSAGES.c.id.in_(ids)
@@ -265,7 +265,7 @@ def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
             unsent_at=sa.func.coalesce(MESSAGES.c.unsent_at, now, type_=MESSAGES.c.unsent_at.type),
         )
     )
-    # A reply that was not sent yet never is: without a state, no worker finds it.
+    # Waiting replies are never sent: without a state, no worker finds them.
     unsent = sa.and_(some, MESSAGES.c.state.is_not(None), MESSAGES.c.state.not_in(GONE_OUT))
     waiting = sa.select(MESSAGES.c.id).where(unsent)
     nothing = {name: sa.null() for name in ("not_before", "waiting", "undo")}
@@ -282,7 +282,7 @@ def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
 
 
 def _erase_around(session: Session, conversations: Sequence[int], identities: Sequence[int]) -> None:
-    """Delete reactions, and marks for messages that have not arrived, except that they were unsent."""
+    """Delete reactions, and marks for messages that have not arrived, except unsend marks."""
     connection = session.connection()
     connection.execute(sa.delete(REACTIONS).where(REACTIONS.c.conversation_id.in_(conversations)))
     mine = MARKS.c.identity_id.in_(identities)
@@ -290,7 +290,7 @@ def _erase_around(session: Session, conversations: Sequence[int], identities: Se
 
 
 def _erase_identities(session: Session, identities: Sequence[ContactIdentity], now: datetime) -> None:
-    """Delete what the provider says of a contact on each account."""
+    """Delete the provider's profile data of a contact on each account."""
     for identity in identities:
         identity.username = identity.name = identity.picture_url = None
         identity.profile, identity.profile_failures = {}, 0

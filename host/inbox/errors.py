@@ -28,7 +28,7 @@ class MessageNotFoundError(NotFoundError):
 
 
 class NotAuthorError(ForbiddenError):
-    """Somebody wants to change a note that another person or program wrote."""
+    """The note to change was written by another person or program."""
 
     code = "not_the_author"
     title = _l("Not your note")
@@ -37,7 +37,7 @@ class NotAuthorError(ForbiddenError):
 
 
 class NoteChangedError(ConflictError):
-    """A note was edited since the version that an edit is based on.
+    """The note was edited after the version that this edit is based on.
 
     :param text: its current text.
     :param version: its current number of edits.
@@ -115,7 +115,7 @@ class AnsweredMeanwhileError(ConflictError):
 
 
 class SendTimeError(InvalidError):
-    """A reply cannot be planned for that time."""
+    """A reply cannot be scheduled for that time."""
 
     code = "send_time"
     title = _l("It cannot be sent then")
@@ -133,7 +133,7 @@ class WindowClosedError(ConflictError):
 
 
 class PeopleOnlyError(ConflictError):
-    """The reply window is open only for people, and a program is writing."""
+    """The reply window is open only for people, and a program tried to write."""
 
     code = "people_only"
     title = _l("Only a person can reply now")
@@ -190,7 +190,7 @@ class ContactUnreachableError(ConflictError):
 
 
 class UnknownChannelError(ConflictError):
-    """The addon that brings the conversation's channel is not active."""
+    """The addon that provides the conversation's channel is not active."""
 
     code = "unknown_channel"
     title = _l("This channel is not active")
@@ -235,7 +235,7 @@ class ThreadControlError(ConflictError):
 
 
 class ProviderRefusedError(LobbyError):
-    """The provider refused, and gave a reason."""
+    """The provider refused with a reason."""
 
     code = "provider_refused"
     status = 502

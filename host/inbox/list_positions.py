@@ -1,4 +1,4 @@
-"""Positions in a list sorted by a moment and an id: as conditions of a query, and as text for an address."""
+"""Positions in a list sorted by time and id, as query conditions and as text for URLs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 Position = tuple[datetime, int]
-"""A moment and an id: what the list of conversations and each thread are sorted by."""
+"""A time and an id: the sort key of the conversation list and of threads."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -16,9 +16,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def earlier_than(position: Position, at: Any, id_: Any) -> list[sa.ColumnElement[bool]]:
     """Return the conditions for rows before *position*.
 
-    :param at: the column with the moment; *id_*: the one with the id.
+    :param at: the column with the time; *id_*: the one with the id.
     """
-    # In two conditions, so that databases use an index that begins with the moment.
+    # Two conditions, so that databases use an index that begins with the time.
     return [at <= position[0], sa.or_(at < position[0], id_ < position[1])]
 
 
@@ -28,11 +28,11 @@ def later_than(position: Position, at: Any, id_: Any) -> list[sa.ColumnElement[b
 
 
 def micros(at: datetime) -> int:
-    """Return the microseconds since 1970 of *at*; exact, unlike a float."""
+    """Return *at* as microseconds since 1970; exact, unlike a float."""
     return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def position_text(position: Position) -> str:
-    """Return *position* as text for an address: microseconds since 1970, a hyphen, the id."""
+    """Return *position* as text for a URL: microseconds since 1970, a hyphen, the id."""
     at, id_ = position
     return f"{micros(at)}-{id_}"

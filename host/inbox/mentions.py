@@ -30,12 +30,12 @@ from host.users.roles import Permission, with_permission
 
 MOST = 20
 KEYS = ("mentions", "teams")
-"""Keys of a note's content with whom it mentions, from :func:`content_of`."""
+"""Keys of the mentions in a note's content, see :func:`content_of`."""
 _TABLE = cast(sa.Table, Mention.__table__)
 
 
 class MentionError(InvalidError):
-    """A note mentions somebody who may not see it."""
+    """A note mentions somebody who may not see the conversation."""
 
     code = "cannot_be_mentioned"
     title = _l("Mention not possible")
@@ -86,7 +86,7 @@ class NotedIds:
     teams: frozenset[int] = frozenset()
 
     def of(self, one: MentionablePerson | MentionableTeam) -> frozenset[int]:
-        """Return the ids of the same sort as *one*."""
+        """Return the ids of the same kind as *one*."""
         return self.people if isinstance(one, MentionablePerson) else self.teams
 
 
@@ -144,9 +144,9 @@ def named(
 
     :param ids: ids of people, and *team_ids* of teams, chosen from a list.
     :param typed: whether names in *text* count too, if they are unique.
-    :param before: those it mentioned before an edit: one who has lost access since is no reason to refuse.
-    :raises MentionError: if one may not see the conversation, a team has nobody who may, or there are more
-        than :data:`MOST`.
+    :param before: the mentions before an edit, which stay allowed even if somebody has lost access since.
+    :raises MentionError: if a person, or every member of a team, may not see the conversation, or there are
+        more than :data:`MOST`.
     """
     if not ids and not team_ids and not (typed and "@" in text):
         return NoteMentions()
@@ -186,7 +186,7 @@ def _unreached(one: MentionablePerson | MentionableTeam) -> LazyString:
 
 
 def named_in(text: str, names: Collection[str]) -> set[str]:
-    """Return those of *names*, in lower case, that *text* contains after an ``@``."""
+    """Return the *names*, in lower case, that *text* contains after an ``@``."""
     return {match.group(1).casefold() for match in pattern(names).finditer(text)} if names else set()
 
 
@@ -200,8 +200,8 @@ def pattern(names: Collection[str]) -> re.Pattern[str]:
 def in_note(note: Message, text: str | None = None) -> NotedIds:
     """Return the people and teams that *note* mentions.
 
-    :param text: a new text: those whose names it no longer has behind an ``@`` are left out, unless the old
-        text did not have them either.
+    :param text: an edited text, which drops mentions whose names it no longer contains after an ``@``, unless
+        the old text did not contain them either.
     """
 
     def of(key: str) -> frozenset[int]:
@@ -214,16 +214,17 @@ def in_note(note: Message, text: str | None = None) -> NotedIds:
 
 
 def note_down(session: Session, note: Message, whom: NoteMentions, now: datetime) -> None:
-    """Store the mentions of a new note. Its author has seen it. A person named directly is not also mentioned
-    through a team.
+    """Store the mentions of a new note, which its author has seen.
+
+    A person named directly is not also mentioned through a team.
     """
     _add(session, note, _through(note, whom), now)
 
 
 def change(session: Session, note: Message, whom: NoteMentions, now: datetime) -> bool:
-    """Store the mentions of an edited note: who was mentioned before has seen or not seen it as before.
+    """Store the mentions of an edited note, keeping the seen state of those mentioned before.
 
-    Return whether anybody is mentioned who was not, or no longer is.
+    Return whether the mentioned people changed.
     """
     through = _through(note, whom)
     there = set(session.scalars(sa.select(_TABLE.c.user_id).where(_TABLE.c.message_id == note.id)))
@@ -245,7 +246,7 @@ def withdraw(session: Session, note: Message) -> bool:
 
 
 def _through(note: Message, whom: NoteMentions) -> dict[int, int | None]:
-    """Return who is told of a note, each with the team through which they are mentioned."""
+    """Return the mentioned people, each with the team through which they are mentioned."""
     through: dict[int, int | None] = {}
     for team in whom.teams:
         for user_id in sorted(team.people):
@@ -281,7 +282,7 @@ def content_of(whom: NoteMentions) -> Mapping[str, object]:
 
 
 def forget(session: Session, message_ids: Collection[int]) -> None:
-    """Delete the mentions of messages without content."""
+    """Delete the mentions of messages whose content was deleted."""
     session.execute(sa.delete(_TABLE).where(_TABLE.c.message_id.in_(message_ids)))
 
 

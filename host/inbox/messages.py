@@ -1,7 +1,7 @@
 """Load messages with their files, reactions, quotes and authors.
 
-Pages, the API and whatever else shows or chooses messages read them here. Three statements, and one each
-where there are quotes and parts of replies to be counted, however many messages there are.
+Everything that shows or selects messages, such as pages and the API, reads them here. Loading takes three
+statements, plus one for quotes and one for counting parts of replies, regardless of the number of messages.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ PAGE = 50
 RECONNECT_FIRST = noop("Reconnect the account. The reply will then be sent automatically.")
 ACCOUNT_LIMIT = noop("The provider is rate limiting this account right now.")
 EXCERPT = 300
-"""Most characters read of a quoted text; fewer are shown."""
+"""Maximum characters read of a quoted text; fewer are shown."""
 
 
 class File(msgspec.Struct, frozen=True):
     """An attachment of a message.
 
     :param state: where its bytes are, see :class:`~host.models.inbox.AttachmentState`.
-    :param size: in bytes; None: not known.
-    :param width: and *height*: of a picture, in pixels, where they are known.
-    :param outside: the address of one the desk does not fetch.
+    :param size: in bytes; None if unknown.
+    :param width: and *height*: of a picture, in pixels, if known.
+    :param outside: URL of a file the desk does not fetch.
     :param inline: whether the formatted form of its message shows it.
     """
 
@@ -65,7 +65,7 @@ class File(msgspec.Struct, frozen=True):
 class Reacted(msgspec.Struct, frozen=True):
     """A reaction on a message.
 
-    :param state: of one of ours: queued, sent or failed; None for the customer's.
+    :param state: of the team's reaction: queued, sent or failed; None for the customer's.
     """
 
     actor: str
@@ -92,9 +92,10 @@ class Quoted(msgspec.Struct, frozen=True):
 class Moderation(msgspec.Struct, frozen=True):
     """The moderation of a customer's message at the provider.
 
-    :param wanted: and *stood*: names of :class:`host.sdk.channel.Moderated`, as asked for and as confirmed.
-    :param author: the rule or key that did it; empty: *author_name*, or a person who is gone.
-    :param state: of the last wish: queued, sent or failed.
+    :param wanted: and *stood*: the requested and confirmed state, names of
+        :class:`host.sdk.channel.Moderated`.
+    :param author: the rule or key that did it; empty for *author_name* or a deleted person.
+    :param state: of the last request: queued, sent or failed.
     """
 
     wanted: str
@@ -107,9 +108,9 @@ class Moderation(msgspec.Struct, frozen=True):
 
 
 class PrivateReply(msgspec.Struct, frozen=True):
-    """Our private reply to a message below a post, where another account tells of it as a direct message.
+    """Our private reply to a message below a post, reported by another account as a direct message.
 
-    :param origin: as that of a message, see :class:`host.models.inbox.Origin`.
+    :param origin: see :class:`host.models.inbox.Origin`.
     """
 
     message_id: int
@@ -122,17 +123,17 @@ class PrivateReply(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """One entry of a thread: a message, a note or an activity line.
 
-    :param external_id: the provider's id; None for what the provider does not know.
+    :param external_id: the provider's id; None if the provider does not know the entry.
     :param waiting: why it waits and until when: ``sentence``, ``until`` (ISO 8601).
-    :param not_before: when it goes out at the earliest; until then its reply can be undone, unless it is
-        *planned*: then that is the time it is for. None: as soon as it can.
-    :param unless_written: whether a planned one stays here if the customer writes first.
-    :param position: its place among the *parts* of the reply that *reply_key* names, from 0.
-    :param parts: how many messages that reply became; 1 where they were not counted.
+    :param not_before: earliest time it is sent: the scheduled time if *planned*, otherwise the time until
+        which its reply can be undone. None: as soon as possible.
+    :param unless_written: whether a planned one is held back if the customer writes first.
+    :param position: its index among the *parts* of the reply that *reply_key* names, from 0.
+    :param parts: number of messages of that reply; 1 if they were not counted.
     :param reply_to: the external id of the message it quotes, see *quoted*.
-    :param private_reply: the private reply of ours that it is, whose author it has; None: it is none.
-    :param moderation: None: nobody of the team hid or deleted it.
-    :param pictures_shown: whether pictures from elsewhere in its formatted form are shown unasked.
+    :param private_reply: set if it is our private reply, with its author; otherwise None.
+    :param moderation: None if the team did not hide or delete it.
+    :param pictures_shown: whether remote pictures in its formatted form are shown without asking.
     """
 
     id: int
@@ -178,7 +179,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def addressable(self) -> bool:
-        """Whether the provider knows it, so that it can be quoted or reacted to."""
+        """Whether it can be quoted or reacted to, because the provider knows it."""
         return self.external_id is not None
 
 
@@ -207,7 +208,7 @@ class Thread(msgspec.Struct, frozen=True):
 
 @cache
 def _thread_query(*, forward: bool, whole: bool) -> Any:
-    """Return the query of a page of a thread: from a position on, back from it, or of the *whole* thread."""
+    """Return the query of a page of a thread: after a position, before it, or of the *whole* thread."""
     position: Any = sa.bindparam("at"), sa.bindparam("id")
     query = _select().where(
         Message.conversation_id == sa.bindparam("conversation"),
@@ -230,7 +231,7 @@ def load_thread(
     limit: int = PAGE,
     parts: bool = True,
 ) -> Thread:
-    """Return up to *limit* messages of a conversation before or after a position, else the newest.
+    """Return up to *limit* messages of a conversation before or after a position, by default the newest.
 
     :param parts: whether to count the parts of each reply.
     """
@@ -278,10 +279,10 @@ def load_by_id(
     after: int | None = None,
     limit: int = PAGE,
 ) -> Thread:
-    """Return up to *limit* messages of a conversation before or after an id, else those with the highest.
+    """Return up to *limit* messages of a conversation before or after an id, by default the highest ids.
 
-    They are in the order threads show them. A message that waited moves when it is sent, and its id stays:
-    whoever reads page by page misses none.
+    They are in the order threads show them. A waiting message moves when it is sent but keeps its id, so
+    reading page by page misses none.
     """
     values: dict[str, Any] = {"workspace": workspace_id, "conversation": conversation_id, "limit": limit + 1}
     values["id"] = (LAST_ID if before is None else before) if after is None else after
@@ -296,13 +297,13 @@ def load_by_id(
 
 
 AROUND = 8
-"""Messages shown on each side of one that was looked for."""
+"""Number of messages shown on each side of a found message."""
 
 
 def load_around(
     session: Session, workspace_id: int, conversation_id: int, message_id: int
 ) -> Sequence[Entry]:
-    """Return a message of a conversation with those before and after it, in the order threads show them.
+    """Return a message of a conversation with those around it, in the order threads show them.
 
     :raises MessageNotFoundError: if the conversation has no such message.
     """
@@ -329,9 +330,9 @@ def load_messages(
     *,
     parts: bool = True,
 ) -> list[Entry]:
-    """Return those of *ids* that are in the workspace, in the order threads show them.
+    """Return the messages of *ids* that are in the workspace, in the order threads show them.
 
-    :param conversation_id: and in this conversation; None: in any.
+    :param conversation_id: only messages of this conversation; None for any.
     :param parts: whether to count the parts of each reply.
     """
     query = _messages_query(conversation_id is not None)
@@ -408,7 +409,7 @@ def _select() -> Any:
 
 
 def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]:
-    """Return what :func:`_select` found, with what belongs to each message."""
+    """Return the entries of rows from :func:`_select`, with their files, reactions and quotes."""
     ids = [row.id for row in rows]
     files = _files(session, ids)
     reactions = _reactions(session, ids)
@@ -490,9 +491,9 @@ def _private_query() -> Any:
 
 
 def _private_replies(session: Session, rows: Sequence[Any]) -> dict[int, PrivateReply]:
-    """Return which messages reported by the provider are private replies of ours, by id.
+    """Return our private replies among messages reported by the provider, by id.
 
-    One statement; none where no account beside may have sent them.
+    One statement; none if no account beside may have sent them.
     """
     ids = [
         row.id
@@ -523,12 +524,12 @@ def _moderation(row: Any) -> Moderation | None:
 
 
 def _is_planned(row: Any) -> bool:
-    """Return whether a message is scheduled."""
+    """Return whether a queued message waits outside its lane for its scheduled time."""
     return row.state == DeliveryState.QUEUED and row.not_before is not None and not row.open
 
 
 def _waits_with_others(row: Any) -> dict[str, Any] | None:
-    """Return what a queued message waits for before a worker has tried it: its account's reason."""
+    """Return why a queued message that no worker has tried yet waits: its account's reason."""
     if row.state != DeliveryState.QUEUED or _is_planned(row):
         return None
     if row.account_state == AccountState.NEEDS_RECONNECT:
@@ -575,7 +576,7 @@ def _files(session: Session, ids: Collection[int]) -> dict[int, list[File]]:
             row.outside,
             row.role == AttachmentRole.INLINE,
         )
-        # The formatted form is the message itself and no file of it.
+        # The formatted form is the message itself, not a file of it.
         if row.role != AttachmentRole.FORMATTED:
             found.setdefault(row.message_id, []).append(file)
     return found
@@ -670,7 +671,7 @@ def _parts_query() -> Any:
 
 
 def _parts(session: Session, replies: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
-    """Return how many messages each reply became, by conversation and reply key."""
+    """Return the number of messages of each reply, by conversation and reply key."""
     if not replies:
         return {}
     conversations = list({conversation_id for conversation_id, _ in replies})

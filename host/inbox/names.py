@@ -1,6 +1,6 @@
 """Names that are unique in a workspace: of labels, teams, and attributes of contacts.
 
-Two that differ in capital letters alone are one name, whatever the database thinks of letters.
+Names are compared ignoring case, independent of the database's collation.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from host.inbox.teams.models import Team
 R = TypeVar("R", ContactAttribute, Label, Team)
 
 LONGEST = 40
-"""Most letters of a name."""
+"""Maximum characters of a name."""
 TOO_LONG = _l("The name has more than 40 characters. Nothing was saved.")
 
 
 def checked(name: str, empty: LobbyError, long: LobbyError | None = None, *, longest: int = LONGEST) -> str:
     """Return a name in its stored form: on one line, without invisible characters.
 
-    :raises: *empty*, if nothing is left; *long*, or else that as well, if more than *longest* characters are.
+    :raises: *empty* if nothing is left; *long*, or *empty* without it, if more than *longest* characters are.
     """
     seen = "".join(one for one in clean(name) if unicodedata.category(one) != "Cc" or one.isspace())
-    # Marks of direction would turn the words around it as well.
+    # Directional marks would also reorder the words around it.
     seen = " ".join("".join(one for one in seen if one not in "\u202a\u202b\u202c\u202d\u202e").split())
     if not any(unicodedata.category(one)[0] not in "CZM" for one in seen):
         raise empty
@@ -42,7 +42,7 @@ def checked(name: str, empty: LobbyError, long: LobbyError | None = None, *, lon
 
 
 def name_key(name: str) -> str:
-    """Return what two names have in common that are the same, as hexadecimal SHA-256."""
+    """Return the key that equal names share: the hexadecimal SHA-256 of the folded name."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return hashlib.sha256(" ".join(folded.split()).encode()).hexdigest()
 
@@ -50,7 +50,7 @@ def name_key(name: str) -> str:
 def find(session: Session, kind: type[R], workspace_id: int, id_: int, *, lock: bool) -> R | None:
     """Return a named row of the workspace, if there is one.
 
-    :param lock: until the write ends.
+    :param lock: whether to lock it until the write ends.
     """
     query = sa.select(kind).where(kind.id == id_, kind.workspace_id == workspace_id)
     if lock:
@@ -59,9 +59,9 @@ def find(session: Session, kind: type[R], workspace_id: int, id_: int, *, lock: 
 
 
 def save(session: Session, row: ContactAttribute | Label | Team, taken: LobbyError) -> None:
-    """Write *row*, whose name no other of its kind may have.
+    """Write *row*, whose name must be unique among its kind.
 
-    :raises: *taken*, if another has it; also one that somebody makes at this very moment.
+    :raises: *taken* if another row has the name, even one created concurrently.
     """
     row.name_key = name_key(row.name)
     kind = type(row)

@@ -55,13 +55,13 @@ def add_note(
     teams: Collection[int] = (),
     typed: bool = False,
 ) -> Message:
-    """Add a note to a conversation, and return it. A repeated *reply_key* returns the note it made first.
+    """Add a note to a conversation, and return it. A repeated *reply_key* returns the existing note.
 
-    :param by: the name of the API key that writes it, where no person does.
-    :param mentioned: ids of the members it mentions; *teams*: those of the teams; *typed*: also those whose
-        names it has behind an ``@``.
+    :param by: name of the API key, if no person writes it.
+    :param mentioned: ids of the members it mentions; *teams*: ids of teams; *typed*: whether names after an
+        ``@`` in the text count too.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises MentionError: if one of them may not see the conversation, or nobody of a team may.
+    :raises MentionError: if a person, or every member of a team, may not see the conversation.
     :raises EmptyTextError: if *text* is blank.
     :raises TooLongError: if it has more than :data:`MAX_LENGTH` characters.
     :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
@@ -121,16 +121,16 @@ def edit_note(
     teams: Collection[int] | None = None,
     typed: bool = False,
 ) -> None:
-    """Change the text of a note. Repeating an edit that was saved does nothing.
+    """Change the text of a note. Repeating a saved edit does nothing.
 
-    People it mentions for the first time are notified. Those whose names were taken out of the text are not
-    mentioned any more.
+    Newly mentioned people are notified. People whose names were removed from the text are no longer
+    mentioned.
 
-    :param conversation_id: the conversation it has to be in; None: any of the workspace.
-    :param version: how often the note had been edited when *actor* read it; None: any number.
-    :param mentioned: ids of the members it mentions, and *teams* of the teams; None: those it mentioned.
-    :param typed: whether they are further ones, beside those it mentioned and those whose names it has
-        behind an ``@``.
+    :param conversation_id: the conversation it must be in; None for any of the workspace.
+    :param version: number of edits of the note when *actor* read it; None for any.
+    :param mentioned: ids of the members it mentions; *teams*: ids of teams; None keeps the earlier mentions.
+    :param typed: whether to keep the earlier mentions in addition, and count names after an ``@`` in the
+        text.
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such note.
     :raises NotAuthorError: if somebody else wrote it.
@@ -164,7 +164,7 @@ def edit_note(
     note.text, note.content = written, {**said, **mentions.content_of(whom)}
     note.edited_at, note.edit_count = now, note.edit_count + 1
     session.flush()
-    # What it said before is not found any more; the new text is found when the record has been read.
+    # The old text is no longer found; the new one is, once search has read the event log.
     postings.forget_messages(session, [note.id])
     if mentions.change(session, note, whom, now):
         publish_conversation(session, conversation)
@@ -182,9 +182,9 @@ def delete_note(
     now: datetime,
     conversation_id: int | None = None,
 ) -> None:
-    """Delete what a note says; a line that it was deleted stays. Repeating it does nothing.
+    """Delete the text of a note, leaving a line that it was deleted. Repeating it does nothing.
 
-    :param conversation_id: the conversation it has to be in; None: any of the workspace.
+    :param conversation_id: the conversation it must be in; None for any of the workspace.
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such note.
     :raises NotAuthorError: if somebody else wrote it.
@@ -236,7 +236,7 @@ def _locked_note(
 
 
 def is_author(note: Message, actor: Actor) -> bool:
-    """Return whether *actor* wrote *note*. A key of the same name is the same program."""
+    """Return whether *actor* wrote *note*. API keys with the same name count as one program."""
     if actor.kind is ActorKind.KEY:
         return note.origin == Origin.API and note.content.get("by") == actor.name
     return actor.id is not None and note.author_id == actor.id

@@ -47,10 +47,10 @@ PART_BEFORE_FAILED = noop(
 WROTE_FIRST = noop("They wrote first, so this was not sent.")
 RESTORED = noop("Lobby was restored from a backup, so this stays here until someone sends it.")
 STAYS = frozenset({WROTE_FIRST, RESTORED})
-"""Why a reply for later stays until a person decides what becomes of it."""
+"""Reasons why a scheduled reply is held back until a person decides."""
 
 
-# Every message sent runs these statements: as Core rows they take half the time of ORM objects.
+# Every sent message runs these statements; Core rows take half the time of ORM objects.
 _message = (
     sa.select(
         MESSAGES.c.id,
@@ -94,7 +94,7 @@ def record_sending(
     """Record that a worker is about to send the message; return whether it was recorded.
 
     :param only_from: the state the message must still be in.
-    :param only_text: the text it must still have; somebody may edit it while it waits.
+    :param only_text: the text it must still have, as it may be edited while it waits.
     """
     session.flush()
     connection = session.connection()
@@ -109,11 +109,11 @@ def record_sending(
 
 
 def record_sent(session: Session, message_id: int, external_id_: str) -> None:
-    """Record that the provider took the message and gave it an id.
+    """Record that the provider accepted the message and gave it an id.
 
-    The echo of the message may have been applied before the provider answered. Then the echo's row, written
-    as one of the provider's app, becomes this message; another message of ours with the same words, which
-    the echo was matched to, is unconfirmed again.
+    The echo of the message may have been applied before the provider answered. If it was stored as a message
+    from the provider's app, that row becomes this message. If it was matched to another message of ours with
+    the same text, that message is unconfirmed again.
     """
     session.flush()
     message = session.connection().execute(_message, {"message": message_id}).first()
@@ -122,7 +122,7 @@ def record_sent(session: Session, message_id: int, external_id_: str) -> None:
     stored = external_id(external_id_)
     if message.external_id == stored:
         if message.state == DeliveryState.SENDING:
-            # It came back once and was sent again, under the id it has.
+            # It bounced and was sent again under the same id.
             session.connection().execute(_takes_state, {"message": message_id, "to": DeliveryState.SENT})
             _tell_state(session, message, DeliveryState.SENT)
         return
@@ -148,7 +148,7 @@ def _is_first(session: Session, message: sa.Row[*tuple[Any, ...]], stored: str) 
 
 
 def _record_after_echo(session: Session, message_id: int, stored: str) -> None:
-    """Record as sent a message whose echo, or another's, was applied before the provider answered."""
+    """Record a message as sent if an echo with its id was applied before the provider answered."""
     message = _locked(session, message_id)
     assert message is not None  # the caller has locked it
     other = _take_id(session, message, stored)
@@ -190,7 +190,7 @@ def record_unknown(session: Session, message_id: int, problem: ProviderProblem) 
 
 
 def record_missed(session: Session, message_id: int, problem: ProviderProblem) -> None:
-    """Record what of a message that was sent did not go out; its state stays."""
+    """Record the parts of a sent message that were not delivered; its state stays."""
     message = _locked(session, message_id)
     if message is not None:
         message.error = as_error(problem)
@@ -198,7 +198,7 @@ def record_missed(session: Session, message_id: int, problem: ProviderProblem) -
 
 
 def record_waiting(session: Session, message_id: int, waiting: Mapping[str, Any] | None) -> None:
-    """Record why the message waits (``sentence``) and until when (``until``); None: it waits no longer.
+    """Record why the message waits (``sentence``) and until when (``until``); None if it no longer waits.
 
     A message that was being sent is queued again; an unconfirmed one stays unconfirmed while it waits.
     """
@@ -222,9 +222,9 @@ def record_queued(session: Session, message_id: int) -> None:
 
 
 def record_cancelled(session: Session, message_id: int, problem: ProviderProblem | None = None) -> None:
-    """Record that the message was taken back before any of it was handed to the provider.
+    """Record that the message was cancelled before any of it was handed to the provider.
 
-    :param problem: why it was, where no person did.
+    :param problem: the reason, if no person cancelled it.
     """
     _move(session, message_id, DeliveryState.CANCELLED, problem)
 
@@ -239,9 +239,9 @@ def hold_rest(session: Session, message_id: int) -> None:
 
 
 def release_rest(session: Session, message_id: int, *, itself: bool = False) -> None:
-    """Queue the parts again that were held back behind a message, up to the next one that failed.
+    """Queue the parts held back behind a message again, up to the next failed one.
 
-    :param itself: and the message itself, which is one of them.
+    :param itself: whether to include the message itself, which is also held back.
     """
     for entry in _queued_behind(session, message_id, itself=itself):
         if not entry.open:
@@ -251,7 +251,7 @@ def release_rest(session: Session, message_id: int, *, itself: bool = False) -> 
 
 
 def _queued_behind(session: Session, message_id: int, *, itself: bool = False) -> list[OutboxEntry]:
-    """Return the locked entries of the queued parts behind a message of a reply, up to one that failed."""
+    """Return the locked entries of the queued parts behind a message of a reply, up to a failed one."""
     session.flush()
     before = session.get_one(Message, message_id)
     same = (Message.conversation_id == before.conversation_id, Message.reply_key == before.reply_key)
@@ -284,7 +284,7 @@ def _move(session: Session, message_id: int, state: DeliveryState, problem: Prov
 
 
 def as_error(problem: ProviderProblem) -> dict[str, str]:
-    """Return *problem* as a message stores it."""
+    """Return *problem* in the stored form."""
     return {
         "code": clean(problem.code),
         "sentence": clean(problem.sentence),
@@ -309,7 +309,7 @@ def _tell_state(
 ) -> None:
     """Notify browsers of the new *state* of *message*, and count failed messages if that changed.
 
-    :param before: its state until now; None: the one *message* has.
+    :param before: its previous state; None for the state of *message*.
     """
     if DeliveryState.FAILED in {before or message.state, state}:
         count_failed(session, message.conversation_id)
@@ -359,7 +359,7 @@ def _move_reactions(session: Session, source: Message, target: Message) -> None:
 
 
 def _give_way(session: Session, other: Message) -> None:
-    """Free the external id of *other*, because it belongs to another message."""
+    """Clear the external id of *other*, because it belongs to another message."""
     if other.origin == Origin.PROVIDER:
         session.execute(sa.delete(Attachment).where(Attachment.message_id == other.id))
         session.delete(other)
@@ -376,8 +376,8 @@ def _give_way(session: Session, other: Message) -> None:
 def _keep_echo(session: Session, message: Message) -> None:
     """Store the echo that was matched to *message* as its own message, from the provider's app.
 
-    An echo with a text is written from what *message* has of it. Any other is applied again from its received
-    event, which holds its files.
+    An echo with text is rebuilt from the data on *message*. Any other is applied again from its received
+    event, which contains its files.
     """
     sources = message.sources if message.kind != MessageKind.TEXT else None
     if sources and replay.apply_again(session, sources):
@@ -409,14 +409,14 @@ def _keep_echo(session: Session, message: Message) -> None:
 
 
 def _seen_already(session: Session, message: Message | sa.Row[*tuple[Any, ...]], stored: str) -> bool:
-    """Return whether the customer saw the message before its id was known here."""
+    """Return whether the customer saw the message before Lobby knew its id."""
     if message.direction == Direction.INTERNAL:
         return False
     known = session.connection().execute(_seen_by, {"message": message.id}).one()
     position = known.attempted_at or message.sent_at
     if stored not in (known.seen_early or ()):
         return known.seen_at is not None and position <= known.seen_at
-    # Locked as late as possible: a worker that applies echoes holds it and may wait for this message.
+    # Locked as late as possible: a worker applying echoes holds it and may wait for this message.
     query = (
         sa.select(ContactIdentity)
         .join(Conversation, Conversation.identity_id == ContactIdentity.id)

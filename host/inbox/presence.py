@@ -1,7 +1,7 @@
 """Presence: people who have a conversation open, and people who are typing there.
 
-A browser reports it, and repeats that before :data:`LEASE` expires. It reports leaving; if it cannot, its
-presence expires with its lease. Open browsers only receive changes, as live events.
+A browser reports presence and repeats it before :data:`LEASE` expires. It also reports leaving; if it cannot,
+the presence expires with its lease. Open browsers receive only changes, as live events.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from host.models.users import User
 from host.users.reach import Accounts
 
 LEASE = timedelta(seconds=30)
-"""``inbox-presence.js`` says it again every 12 seconds."""
+"""``inbox-presence.js`` renews it every 12 seconds."""
 
 
 class Present(msgspec.Struct, frozen=True):
@@ -46,9 +46,9 @@ def be_present(
 ) -> bool:
     """Record a member's presence in a conversation. Return whether browsers were notified.
 
-    Who is there has seen what they were told of it.
+    Being present marks the member's mentions and notifications of the conversation as seen.
 
-    :param state: None: they left it.
+    :param state: None if they left it.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
     conversation = get_conversation(session, workspace_id, conversation_id, accounts=accounts)
@@ -90,9 +90,9 @@ def _query(limited: bool) -> Any:
 
 
 def present(session: Session, workspace_id: int, now: datetime, accounts: Accounts = None) -> list[Present]:
-    """Return who has which conversation of the workspace open.
+    """Return the presences in a workspace: members, and the conversations they have open.
 
-    :param accounts: those of a person who sees no others.
+    :param accounts: the accounts the viewer sees; None for all.
     """
     values: dict[str, Any] = {"workspace": workspace_id, "now": now}
     if accounts is not None:

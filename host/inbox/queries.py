@@ -1,6 +1,6 @@
-"""Conversations: the filter that chooses them, the rows that pages and the API show, and their counts.
+"""Conversations: their filter, the rows that pages and the API show, and their counts.
 
-A fixed number of statements, however many conversations there are.
+The number of statements does not depend on the number of conversations.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from host.users.roles import Permission, with_permission
 
 PAGE = 50
 MAX_ROWS = 200
-"""Most rows asked for by id at a time."""
+"""Maximum number of rows requested by id at a time."""
 
 
 class Assignee(StrEnum):
-    """Values of the assignee filter other than a member."""
+    """Values of the assignee filter besides a member's id."""
 
     ME = "me"
     """The current person."""
@@ -58,29 +58,30 @@ class Assignee(StrEnum):
 
 
 class AnyTeam(StrEnum):
-    """A filter for the team, besides a certain one."""
+    """Values of the team filter besides a team's id."""
 
     MINE = "mine"
-    """Each that the viewer is in."""
+    """Any team of the viewer."""
     NONE = "none"
-    """Conversations of no team."""
+    """Conversations without a team."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationFilter:
     """A filter of the conversations of a workspace. None means any; all fields must match.
 
-    :param channel: one that an account of the workspace has; see :func:`has_accounts`.
-    :param handled_by: who handles it.
-    :param assignee: the id of a member, or :class:`Assignee`; *team*: that of a team, or :class:`AnyTeam`.
+    :param channel: the channel of an account of the workspace; see :func:`has_accounts`.
+    :param handled_by: the handler.
+    :param assignee: the id of a member, or :class:`Assignee`; *team*: the id of a team, or :class:`AnyTeam`.
     :param contact: the contact's external id.
-    :param accounts: those of a person who sees no others.
-    :param labels: ids of labels, of which it has one or more; *all_labels*: has each; *no_labels*: has none.
+    :param accounts: the accounts the viewer sees.
+    :param labels: ids of labels of which it has at least one; *all_labels*: has all; *no_labels*: has none.
     :param snoozed: whether it is snoozed; *spam*: whether it is spam.
-    :param mentioned: the id of a member whom a note there mentions, or :attr:`Assignee.ME`.
-    :param needs_reply: whether the customer waits for an answer; *failed*: whether a message of ours failed.
-    :param late: whether the customer waits for longer than the account's target.
-    :param scheduled: whether a reply waits for a time of its own.
+    :param mentioned: the id of a member mentioned in one of its notes, or :attr:`Assignee.ME`.
+    :param needs_reply: whether the customer waits for an answer; *failed*: whether an outgoing message
+        failed.
+    :param late: whether the customer has waited longer than the account's reply target.
+    :param scheduled: whether it has a scheduled reply.
     :param post: the id of the post it is about.
     """
 
@@ -108,23 +109,22 @@ class ConversationFilter:
 _FIELDS = tuple(field.name for field in fields(ConversationFilter))
 
 CHOICES: Mapping[str, type[StrEnum]] = {"status": ConversationStatus, "handled_by": Handler}
-"""The fields of a filter that are one of a few words, and the words. Each compares the column of its name;
-addresses of pages have it as a parameter of its name."""
+"""Filter fields with an enum, which compare the column of the same name and are also URL parameters."""
 
 
 _EQUAL: Mapping[str, Any] = {
     **{name: getattr(Conversation, name) for name in CHOICES},
     "post": Conversation.post_id,
 }
-"""The fields of a filter that are what a column holds."""
+"""Filter fields compared for equality, with their columns."""
 
 Given = frozenset[str]
-"""Which fields of a filter are given: what decides on the statement, whatever their values are. ``nobody``
-stands for an assignee that is nobody, ``team none`` and ``team mine`` for a team that is not named,
-``not spam`` for a field that is to be false."""
+"""The names of the set fields of a filter, which determine the statement regardless of their values.
+``nobody`` stands for no assignee, ``team none`` and ``team mine`` for values of :class:`AnyTeam`, and ``not
+spam`` for a field that must be false."""
 
 _LABELS = ("labels", "all_labels", "no_labels")
-_promising = aliased(ChannelAccount)  # beside the account of the row
+_promising = aliased(ChannelAccount)  # besides the account of the row
 _YES_OR_NO: Mapping[str, sa.ColumnElement[bool]] = {
     "snoozed": Conversation.snooze_kind.is_not(None),
     "spam": Conversation.spam_at.is_not(None),
@@ -142,8 +142,8 @@ _YES_OR_NO: Mapping[str, sa.ColumnElement[bool]] = {
     ),
     "scheduled": Conversation.scheduled_at.is_not(None),
 }
-"""The fields of a filter that are true or false, each with its condition. None of the columns is NULL where
-the condition compares, so its contrary is the rest."""
+"""Boolean filter fields, with their conditions. No condition evaluates to NULL, so negating one selects all
+other rows."""
 
 
 def _given(filter_: ConversationFilter) -> Given:
@@ -157,10 +157,10 @@ def _given(filter_: ConversationFilter) -> Given:
 
 
 def _values(filter_: ConversationFilter, workspace_id: int, user_id: int | None) -> dict[str, Any]:
-    """Return the parameters of a query narrowed by :func:`_conditions`.
+    """Return the parameters of a query with :func:`_conditions`.
 
     :param user_id: the viewer; None for a program.
-    :raises ValueError: if the filter asks for the conversations of the viewer, and that is a program.
+    :raises ValueError: if the filter refers to the viewer and the viewer is a program.
     """
     member = user_id if filter_.assignee is Assignee.ME else filter_.assignee
     named = user_id if filter_.mentioned is Assignee.ME else filter_.mentioned
@@ -183,9 +183,9 @@ def _values(filter_: ConversationFilter, workspace_id: int, user_id: int | None)
 def _conditions(given: Given, *, along_workspace: bool = False) -> list[sa.ColumnElement[bool]]:
     """Return the conditions of a filter for a query of :class:`Conversation`.
 
-    The narrowest of contact, account and workspace stands for all three, so that its index is the one used.
+    Only the narrowest of contact, account and workspace is compared, so that the database uses its index.
 
-    :param along_workspace: whether an index that begins with the workspace is the one for an account too.
+    :param along_workspace: whether to use the workspace's index even for an account.
     """
     found: list[sa.ColumnElement[bool]] = []
     if "contact" in given:
@@ -194,7 +194,7 @@ def _conditions(given: Given, *, along_workspace: bool = False) -> list[sa.Colum
         account: Any = Conversation.account_id
         if along_workspace:
             found.append(Conversation.workspace_id == sa.bindparam("workspace"))
-            account = Conversation.account_id + 0  # a sum has no index
+            account = Conversation.account_id + 0  # an expression prevents the use of its index
         found.append(account == sa.bindparam("account_id"))
         found.append(sa.exists(_accounts(given)))
     else:
@@ -239,7 +239,7 @@ def _accounts(given: Given) -> sa.Select[Any]:
 
 
 def _identities(given: Given) -> sa.Select[Any]:
-    """Select the ids the filter's contact has on those accounts."""
+    """Select the ids of the contact's identities on the accounts that match the filter."""
     return sa.select(ContactIdentity.id).where(
         ContactIdentity.account_id.in_(_accounts(given)),
         ContactIdentity.external_id == sa.bindparam("contact"),
@@ -247,7 +247,7 @@ def _identities(given: Given) -> sa.Select[Any]:
 
 
 class Unreachable(msgspec.Struct, frozen=True):
-    """Why nothing can be sent to a contact: a sentence and what to do, both English msgids."""
+    """Why nothing can be sent to a contact: a sentence and a next step, both English msgids."""
 
     since: datetime
     until: datetime | None
@@ -261,7 +261,7 @@ def picture_hash(picture_url: str | None) -> str:
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One conversation as the list and the head of its thread show it."""
+    """A conversation as shown in the list and the head of its thread."""
 
     id: int
     channel: str
@@ -285,13 +285,13 @@ class Row(msgspec.Struct, frozen=True):
     team_id: int | None
     team_name: str | None
     unread: int
-    """Messages that nobody in the team has seen."""
+    """Number of messages that no member has seen."""
     arrived: int
     read_by_all: int
     seen: int | None
     marked: bool | None
     named: int
-    """Notes that mention the current person and that they have not seen."""
+    """Number of notes that mention the viewer and that they have not seen."""
     failed: int
     waiting_since: datetime | None
     last_message_at: datetime
@@ -314,7 +314,7 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def listed_at(self) -> datetime:
-        """Return when it reached its place in the list: with its last message, or when it woke."""
+        """Return the time by which the list sorts it: when it woke, or else of its last message."""
         if self.woken_at is None or self.status is ConversationStatus.CLOSED:
             return self.last_message_at
         return self.woken_at
@@ -343,7 +343,7 @@ class Row(msgspec.Struct, frozen=True):
         return self.blocked_until is not None and self.blocked_until > now
 
     def out_of_reach(self, now: datetime) -> Unreachable | None:
-        """Return why nothing can be sent to the contact *now*, or None."""
+        """Return why nothing can be sent to the contact *now*, or None if something can."""
         found = self.unreachable
         return None if found is None or (found.until is not None and found.until <= now) else found
 
@@ -365,7 +365,7 @@ class Counts:
     open: int = 0
     closed: int = 0
     mentions: int = 0
-    """Conversations, open and closed, with a note that mentions the viewer and that they have not seen."""
+    """Conversations, open and closed, with unseen mentions of the viewer."""
     waiting: int = 0
     """Open conversations whose customer waits for an answer."""
     failed: int = 0
@@ -447,7 +447,7 @@ _ROW: Mapping[str, Any] = {
     "post_id": Conversation.post_id,
     "reply_target": ChannelAccount.reply_target,
 }
-"""The fields of a :class:`Row` that are columns."""
+"""Fields of :class:`Row` with their columns."""
 
 _SNOOZE = Conversation.snooze_kind, Conversation.snoozed_until
 _UNREACHABLE = (
@@ -459,7 +459,7 @@ _UNREACHABLE = (
 
 @cache
 def _select_rows() -> Any:
-    """Return the query of :class:`Row`, to be narrowed; see :func:`_built_row`."""
+    """Return the query for :class:`Row`, without conditions; see :func:`_built_row`."""
     return (
         sa.select(*_ACCOUNT.values(), *_ROW.values(), *_SNOOZE, *_UNREACHABLE)
         .select_from(Conversation)
@@ -482,7 +482,7 @@ def _own_read() -> sa.ColumnElement[bool]:
 
 
 def _built_row(found: Any) -> Row:
-    """Return what a query of :func:`_select_rows` found as a :class:`Row`."""
+    """Return a result of :func:`_select_rows` as a :class:`Row`."""
     columns = iter(found)
     account = AccountRef(**{name: next(columns) for name in _ACCOUNT})
     values = {name: next(columns) for name in _ROW}
@@ -518,15 +518,17 @@ class Order(StrEnum):
     CLOSING = "closing"
     """The conversation whose reply window ends next comes first; those without one come last."""
     DUE = "due"
-    """The customer who is to be answered next comes first; those of accounts without a target come last."""
+    """The customer whose answer is due next comes first; accounts without a target come last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of time in which some accounts may reply, counted from the customer's last message; or are to
-    answer, counted from their first since the last answer.
+    """A period in which some accounts may reply, or should answer.
 
-    :param since: when it begins; *until*: when it ends; None: it does not.
+    A reply window counts from the customer's last message, a reply target from their first since the last
+    answer.
+
+    :param since: its beginning; *until*: its end; None if it does not end.
     """
 
     accounts: frozenset[int]
@@ -544,11 +546,11 @@ def _list_query(
 ) -> Any:
     """Return the query of a page.
 
-    :param woken: for the newest: those that woke and nobody acted on, by when they did; False: the others;
-        None: both.
-    :param unseen: those where the viewer has unseen mentions; False: the others; None: both.
+    :param woken: for :attr:`Order.NEWEST`: True for conversations that woke and were not handled since,
+        sorted by that time; False for the others; None for both.
+    :param unseen: True for those with unseen mentions of the viewer; False for the others; None for both.
     """
-    # Those that woke are few in a workspace, and among all open ones of an account hard to find.
+    # Few conversations of a workspace have woken; searching all open ones of an account is slow.
     query = _select_rows().where(*_conditions(given | {"status"}, along_workspace=bool(woken)))
     if unseen is not None:
         here = Conversation.id.in_(_unseen_ids())
@@ -567,7 +569,7 @@ def _list_query(
     if order in {Order.CLOSING, Order.DUE}:
         query = query.where(Conversation.account_id.in_(sa.bindparam("stretch", expanding=True)))
     if order is Order.CLOSING:
-        # A stretch of :class:`Stretch`: whose last message is older than its end, they are in the next one.
+        # A conversation whose last message is older than the end of the period is in the next period.
         column = Conversation.last_inbound_at
         query = query.where(column > sa.bindparam("ended"), column <= sa.bindparam("begun"))
     query = query.where(Conversation.waiting_since.is_not(None))
@@ -580,7 +582,7 @@ _PARTS: Mapping[ConversationStatus, Sequence[bool | None]] = {
     ConversationStatus.OPEN: (True, False),
     ConversationStatus.CLOSED: (None,),
 }
-"""The parts of the newest of each status, see :func:`_list_query`: each is read along an index of its own."""
+"""Values of *woken* to query per status for :attr:`Order.NEWEST`: each part has its own index."""
 
 
 def list_conversations(
@@ -593,12 +595,12 @@ def list_conversations(
     limit: int = PAGE,
     order: Order = Order.NEWEST,
 ) -> Page:
-    """Return a page of conversations with their labels, by default by their last message or when they woke.
+    """Return a page of conversations with their labels, by default sorted by last message or wake-up.
 
-    Of those that mention the viewer, the ones where they have not looked come first. One query per part of
-    the list, because each index begins with its status, and one for the labels.
+    With :attr:`ConversationFilter.mentioned`, unseen mentions come first. It runs one query per part of the
+    list, because each index begins with the status, and one for the labels.
 
-    :param order: :attr:`Order.NEWEST` or :attr:`Order.WAITING`; see :func:`list_closing` for the third.
+    :param order: :attr:`Order.NEWEST` or :attr:`Order.WAITING`; see :func:`list_closing` for the others.
     """
     newest = order is Order.NEWEST
     values = _values(filter_, workspace_id, user_id) | {"limit": limit + 1}
@@ -631,8 +633,9 @@ def unseen_first(filter_: ConversationFilter, order: Order) -> bool:
 
 
 def _within(before: Position | None, unseen: bool) -> Position | None:
-    """Return a position in a list that begins with unseen mentions, relative to these or to the rest; None
-    if it is in the other part. Positions of the first part are :data:`NO_END` later.
+    """Return a position of a list that begins with unseen mentions, within that part or the rest.
+
+    None if it is in the other part. Positions in the first part are :data:`NO_END` later.
     """
     if before is None or unseen is not (before[0] > clock.now() + NO_END / 2):
         return None
@@ -651,9 +654,9 @@ def list_closing(
     limit: int = PAGE,
     order: Order = Order.CLOSING,
 ) -> Page:
-    """Return a page of the open conversations that wait for an answer, whose stretch ends next first.
+    """Return a page of open conversations that wait for an answer, sorted by the end of their period.
 
-    One query per stretch, of which there are as many as kinds of windows, or targets, not as accounts.
+    It runs one query per period. Accounts with the same window or target share one.
 
     :param stretches: the reply windows of accounts; for :attr:`Order.DUE`, their targets.
     """
@@ -680,7 +683,7 @@ def list_closing(
 
 
 def targets(session: Session, workspace_id: int) -> list[Stretch]:
-    """Return within what time the accounts of a workspace are to answer, those of one target together."""
+    """Return the reply targets of a workspace, one per target with all its accounts."""
     query = sa.select(ChannelAccount.id, ChannelAccount.reply_target).where(
         ChannelAccount.workspace_id == workspace_id
     )
@@ -694,7 +697,7 @@ def targets(session: Session, workspace_id: int) -> list[Stretch]:
 
 
 NO_END = timedelta(days=36_500)
-"""Stands for the length of a window that does not end: such conversations come last."""
+"""Length used for a window that does not end, so that such conversations come last."""
 
 
 def _page(session: Session, rows: list[Row], limit: int, places: Mapping[int, datetime]) -> Page:
@@ -716,7 +719,7 @@ def matching_rows(
     filter_: ConversationFilter,
     ids: Collection[int],
 ) -> list[Row]:
-    """Return those of *ids* that match the filter."""
+    """Return the conversations of *ids* that match the filter."""
     query, values = _matching_query(_given(filter_)), _values(filter_, workspace_id, user_id)
     rows = [_built_row(found) for found in db.read_rows(session, query, **values, ids=ids)]
     return _with_labels(session, rows)
@@ -725,9 +728,9 @@ def matching_rows(
 def narrowing(
     filter_: ConversationFilter, workspace_id: int, user_id: int | None
 ) -> tuple[Sequence[sa.ColumnElement[bool]], Mapping[str, Any]]:
-    """Return the conditions of a query of :class:`Conversation` that the filter makes, and their parameters.
+    """Return the filter's conditions on :class:`Conversation`, and their parameters.
 
-    For queries that begin somewhere else, such as with messages.
+    For queries that start from another table, such as messages.
     """
     return _conditions(_given(filter_)), _values(filter_, workspace_id, user_id)
 
@@ -747,9 +750,9 @@ def get_row(
     *,
     accounts: Accounts,
 ) -> Row | None:
-    """Return a conversation of the workspace on one of *accounts*, or None.
+    """Return a conversation of the workspace on one of *accounts*, or None if there is none.
 
-    :param user_id: the viewer; None for a program, or nobody for whom it matters what they have read.
+    :param user_id: the viewer; None for a program, or if their read state does not matter.
     """
     values = {"workspace": workspace_id, "id": conversation_id, "reader": user_id or 0}
     found = db.read_rows(session, _row_query(), **values)
@@ -759,9 +762,7 @@ def get_row(
 
 @cache
 def _count_query(given: Given) -> Any:
-    """Select the numbers per status, channel and assignee, each with the number that has unseen mentions
-    of the viewer.
-    """
+    """Count conversations by status, channel and assignee, and those with unseen mentions of the viewer."""
     return (
         sa.select(
             Conversation.status,
@@ -785,7 +786,7 @@ def _unseen_ids() -> sa.Select[Any]:
 
 
 def _mentions(given: Given) -> Any:
-    """Return a column with the number of conversations that have unseen mentions of somebody."""
+    """Return a column with the number of conversations with unseen mentions of the viewer."""
     seen = given & {"accounts"}
     some = sa.select(Conversation.id).where(*_conditions(seen), Conversation.id.in_(_unseen_ids())).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
@@ -794,7 +795,7 @@ def _mentions(given: Given) -> Any:
 def count(session: Session, workspace_id: int, user_id: int, filter_: ConversationFilter) -> Counts:
     """Count conversations for the sidebar.
 
-    The numbers beside assignees and channels are of the status shown, those beside a status of all assignees
+    Counts per assignee and per channel cover only the filter's status; counts per status cover all assignees
     and channels.
     """
     everyone = ConversationFilter(accounts=filter_.accounts, snoozed=False, spam=False)
@@ -828,9 +829,9 @@ def count_each(
     *,
     among: Collection[int] | None = None,
 ) -> list[int]:
-    """Return how many conversations match each of *filters*, up to *most*: one query for all.
+    """Return the number of conversations matching each of *filters*, up to *most*: one query for all.
 
-    :param among: ids, of which to count alone; None: all.
+    :param among: count only these ids; None for all.
     """
     if not filters:
         return []
@@ -848,7 +849,7 @@ def count_each(
 
 
 def count_some(session: Session, workspace_id: int, user_id: int | None, filter_: ConversationFilter) -> int:
-    """Return how many conversations match a filter."""
+    """Return the number of conversations that match a filter."""
     query = sa.select(sa.func.count()).select_from(Conversation).where(*_conditions(_given(filter_)))
     ((number,),) = db.read_rows(session, query, **_values(filter_, workspace_id, user_id))
     return int(number)
@@ -859,7 +860,7 @@ def select_ids(
 ) -> sa.Select[Any]:
     """Return the query of the ids that match a filter, with its values inlined.
 
-    :param more: columns beside the id.
+    :param more: columns besides the id.
     """
     query = sa.select(Conversation.id, *more).where(*_conditions(_given(filter_)))
     return _bound(query, _values(filter_, workspace_id, user_id))
@@ -905,7 +906,7 @@ def answers(account_id: Any) -> sa.ColumnElement[bool]:
 
 
 def all_members(session: Session, workspace_id: int) -> list[Member]:
-    """Return the people of the workspace who may answer for an account of it, by name."""
+    """Return the people who may answer in the workspace, regardless of the accounts they see, by name."""
     query = (
         sa.select(User.id, User.name)
         .join(Membership, Membership.user_id == User.id)
@@ -920,7 +921,7 @@ def all_members(session: Session, workspace_id: int) -> list[Member]:
 
 
 def names_of(session: Session, workspace_id: int, ids: Collection[int]) -> dict[int, str]:
-    """Return the names of those of *ids* who are members of the workspace, by id."""
+    """Return the names of the members of the workspace among *ids*, by id."""
     query = (
         sa.select(User.id, User.name)
         .join(Membership, Membership.user_id == User.id)
@@ -930,7 +931,7 @@ def names_of(session: Session, workspace_id: int, ids: Collection[int]) -> dict[
 
 
 def members(session: Session, workspace_id: int, account_id: int) -> list[Member]:
-    """Return the people of the workspace who may answer for one of its accounts, by name."""
+    """Return the people who may answer for an account of the workspace, by name."""
     rows = db.read_rows(session, _members_query(), workspace=workspace_id, account=account_id)
     return [Member(*row) for row in rows]
 
@@ -938,7 +939,7 @@ def members(session: Session, workspace_id: int, account_id: int) -> list[Member
 def check_member(session: Session, workspace_id: int, user_id: int) -> None:
     """Raise unless the person is a member of the workspace.
 
-    :raises NotAMemberError: if they are none.
+    :raises NotAMemberError: if they are not.
     """
     query = sa.select(Membership.user_id).where(
         Membership.workspace_id == workspace_id, Membership.user_id == user_id
@@ -948,7 +949,7 @@ def check_member(session: Session, workspace_id: int, user_id: int) -> None:
 
 
 def accounts(session: Session, workspace_id: int) -> list[AccountRef]:
-    """Return the accounts of the workspace, disconnected ones too."""
+    """Return the accounts of the workspace, including disconnected ones."""
     columns = sa.select(*_ACCOUNT.values()).where(ChannelAccount.workspace_id == workspace_id)
     return [AccountRef(**dict(zip(_ACCOUNT, row, strict=True))) for row in session.execute(columns)]
 
@@ -956,8 +957,8 @@ def accounts(session: Session, workspace_id: int) -> list[AccountRef]:
 def has_accounts(session: Session, workspace_id: int, channel: str | None = None) -> bool:
     """Return whether the workspace ever connected an account, or one of *channel*.
 
-    Check a filter from outside with this first: PostgreSQL refuses to compare ``Conversation.channel`` with
-    a channel its enum type does not have.
+    Call this before using an untrusted filter: PostgreSQL refuses to compare ``Conversation.channel`` with a
+    channel that is not in its enum type.
     """
     wanted = ConversationFilter(channel=channel)
     values = _values(wanted, workspace_id, None)

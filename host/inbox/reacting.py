@@ -38,16 +38,16 @@ def react(
     directory: AdapterDirectory,
     now: datetime,
 ) -> Reaction | None:
-    """Set the team's reaction on a message to *emoji*, or remove it if empty; return its row if there is one.
+    """Set the team's reaction on a message, or remove it if *emoji* is empty; return its row, if any.
 
-    :param conversation_id: the conversation the message has to be in; None: any of the workspace.
+    :param conversation_id: the conversation the message must be in; None for any of the workspace.
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
-    :raises UnknownChannelError: if no active addon brings the channel.
+    :raises UnknownChannelError: if no active addon provides the channel.
     :raises NotSendableError: codes ``reactions_not_supported``, ``emoji_not_allowed``, ``reaction_unknown``.
     :raises WindowClosedError: if the reply window is closed, or open for people only.
 
-    Besides, what :func:`host.inbox.reply.check_may_send` raises.
+    It also raises the errors of :func:`host.inbox.reply.check_may_send`.
     """
     conversation, message = locked_message(
         session, workspace_id, message_id, conversation_id=conversation_id, accounts=accounts
@@ -105,7 +105,7 @@ def _set(
             name="",
         )
         session.add(row)
-    row.emoji = wanted or row.emoji  # a removed emoji is shown again if removing fails
+    row.emoji = wanted or row.emoji  # if removing fails, the removed emoji is shown again
     row.removed_at = None if wanted else now
     row.at = now
     row.author_id = author_id
@@ -158,5 +158,5 @@ def _allowed(emoji: str, capabilities: Capabilities) -> str:
 
 
 def _bare(emoji: str) -> str:
-    """Return *emoji* without the variation selector: keyboards differ in whether they write it."""
+    """Return *emoji* without the variation selector, which only some keyboards add."""
     return emoji.replace("\ufe0f", "")

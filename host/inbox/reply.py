@@ -74,36 +74,36 @@ __all__ = [
 ]
 
 FURTHEST = timedelta(days=60)
-"""How far ahead a reply may be planned."""
+"""How far ahead a reply may be scheduled."""
 MARGIN = timedelta(minutes=1)
-"""How long before its end a reply window counts as closed for what is planned."""
+"""How long before its end a reply window counts as closed for scheduled replies."""
 UNDONE_BEFORE = timedelta(seconds=5)
-"""Time before the end of the reply window at which a reply is sent even if it could be undone for longer."""
+"""A reply is sent this long before the reply window ends, even if its undo time is not over."""
 
 
 class Voice(StrEnum):
-    """The author a message speaks for. All but the first are not sent to customers who opted out of automated
-    messages.
+    """On whose behalf a message is sent.
+
+    Only messages from people reach customers who opted out of automated messages.
     """
 
     PERSON = "person"
     """A person, or a program that speaks for people."""
     AUTOMATION = "automation"
-    """Automation that answers: it is silent in conversations that a person handles."""
+    """An automatic answer. It is not sent in conversations that a person handles."""
     NOTICE = "notice"
-    """A greeting or an away message. It answers nothing: the customer keeps waiting, nobody has read their
-    messages, the list keeps showing that, and the handler stays the same.
+    """A greeting or an away message. It does not count as an answer: the customer keeps waiting, their
+    messages stay unread, and the handler stays the same.
     """
 
 
 class Hold(msgspec.Struct, frozen=True):
     """How long a reply is held before it is sent.
 
-    :param at: the time it is for; None: it is not for later.
-    :param unless_written: of one for later: it stays here if the customer writes first.
-    :param undo: what undoing it gives back to its author, see :mod:`host.inbox.unsent.holding`. One that is
-        not for later waits as long as its workspace says, so that it can be undone; None: it goes out at
-        once.
+    :param at: the scheduled time; None if it is not scheduled.
+    :param unless_written: whether a scheduled reply is held back if the customer writes first.
+    :param undo: content that undoing restores for its author, see :mod:`host.inbox.unsent.holding`. If set,
+        an unscheduled reply waits for the workspace's undo time; None sends it immediately.
     """
 
     at: datetime | None = None
@@ -189,25 +189,25 @@ def queue_parts(
 ) -> list[Message]:
     """Queue *drafts* as messages to the customer, in order; all of them, or none.
 
-    A repeated *reply_key* returns the messages it made first.
+    A repeated *reply_key* returns the existing messages.
 
-    :param author_id: the member who sends; None: a program.
-    :param by_person: whether a person is behind it; on some channels only a person may write late.
-    :param voice: whose word it is, who handles the conversation from then on.
-    :param seen_id: the newest message whoever sends has seen; None: it does not matter what came since.
-    :param hold: whether it can be undone for a while, or is for later.
-    :param held: what this write has locked already; None: nothing.
-    :raises SendTimeError: if it is for a time that has passed, is too far ahead, or has no open reply window.
+    :param author_id: the sending member; None for a program.
+    :param by_person: whether a person sends it; on some channels only a person may write late.
+    :param voice: on whose behalf it is sent, which determines the conversation's handler.
+    :param seen_id: the newest message the sender has seen; None skips the check for newer answers.
+    :param hold: whether it can be undone, or is scheduled.
+    :param held: locks this write already holds; None for none.
+    :raises SendTimeError: if the scheduled time is past, too far ahead, or outside the reply window.
     :raises AnsweredMeanwhileError: if somebody else answered the customer since *seen_id*.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
+    :raises UnknownChannelError: if no active addon provides the channel (*adapter* is None).
     :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
     :raises AlreadySentError: if *reply_key* was used for something else.
 
-    :raises UnfilledError: if a person left something of a canned reply to be filled in.
+    :raises UnfilledError: if a person left a placeholder of a canned reply unfilled.
 
-    Besides, what :func:`host.inbox.drafts.plan`, :func:`check_asks`, :func:`check_may_send` and
-    :func:`host.inbox.along.sent_from.settle` raise.
+    It also raises the errors of :func:`host.inbox.drafts.plan`, :func:`check_asks`, :func:`check_may_send`
+    and :func:`host.inbox.along.sent_from.settle`.
     """
     check_key(reply_key)
     if overflow not in {"split", "truncate", "reject"}:
@@ -221,7 +221,7 @@ def queue_parts(
     check_asks([draft.content for draft in drafts], adapter.withdrawn_asks)
     planned = plan(session, conversation, drafts, adapter.capabilities, overflow)
     if by_person:
-        # A program may have braces of its own; what is left of a canned reply is for a person to fill in.
+        # A program's text may contain braces; only people can fill in a canned reply's placeholders.
         _check_filled(drafts)
     if before and not _same(session, workspace_id, before, planned):
         raise AlreadySentError()
@@ -242,7 +242,7 @@ def queue_parts(
         one.id: one
         for one in uploads.attach(session, workspace_id, [one for part in planned for one in part.uploads])
     }
-    # Whoever writes first may call it something else; later messages of the conversation follow.
+    # The first message may set another subject, which later messages of the conversation keep.
     subjects = [part.content["subject"] for part in planned if "subject" in part.content]
     conversation.subject = next(iter(subjects), conversation.subject)
     messages = [
@@ -269,7 +269,7 @@ def queue_parts(
     sent_from.settle(session, conversation.id, adapter, account, messages)
     files = [[taken[one] for one in part.uploads] for part in planned]
     if voice is not Voice.NOTICE:
-        # Planned for later, too: whoever plans an answer does not want another to be given meanwhile.
+        # For scheduled replies too: nobody else should answer before they are sent.
         handler = Handler(voice)
         conversation_actions.handle(session, conversation, handler, because="reply", author_id=author_id)
     if hold.at is not None:
@@ -293,7 +293,7 @@ def _lock(
 ) -> HeldLocks:
     """Lock the lane of the customer, then the conversation.
 
-    :param at: as of :func:`take_lane`.
+    :param at: as for :func:`take_lane`.
     """
     recipient = take_lane(session, workspace_id, conversation_id, at)
     return HeldLocks(
@@ -302,7 +302,7 @@ def _lock(
 
 
 def _keep_undo(entry: OutboxEntry, undo: Mapping[str, Any] | None) -> None:
-    if undo is not None:  # nothing in place of nothing would be one more statement
+    if undo is not None:  # setting None to None would cost a statement
         entry.undo = dict(undo)
 
 
@@ -317,15 +317,15 @@ def _check_filled(drafts: Sequence[Draft]) -> None:
 def _check_not_answered(
     session: Session, conversation: Conversation, seen_id: int, author_id: int | None
 ) -> None:
-    """Refuse to send if there is an answer that the sender has not seen.
+    """Raise if the team gave an answer that the sender has not seen.
 
-    The conversation is locked, and whoever answers it locks it, so of two at once the second finds the first.
+    Every answer locks the conversation, so the second of two concurrent answers finds the first.
     """
     query = sa.select(Message.id, Message.author_id).where(
         Message.conversation_id == conversation.id,
         Message.id > seen_id,
         Message.direction == Direction.OUTBOUND,
-        Message.origin != Origin.SYSTEM,  # what the desk says by itself is no answer
+        Message.origin != Origin.SYSTEM,  # automatic messages are no answer
         sa.or_(Message.state.is_(None), Message.state != DeliveryState.CANCELLED),
         Message.imported_at.is_(None),
     )
@@ -335,7 +335,7 @@ def _check_not_answered(
 
 
 def _assign(session: Session, conversation: Conversation, author_id: int, now: datetime) -> None:
-    """Assign an unassigned conversation to its author, if the workspace is set so."""
+    """Assign an unassigned conversation to the author of the reply, if the workspace is configured to."""
     if conversation.assignee_id is not None:
         return
     if session.get_one(Workspace, conversation.workspace_id).assigns_on_reply:
@@ -359,9 +359,9 @@ def until_when_undone(session: Session, workspace_id: int, hold: Hold, now: date
 
 
 def take_lane(session: Session, workspace_id: int, conversation_id: int, at: datetime | None = None) -> str:
-    """Lock the lane of the customer before the conversation, as whoever sends does; return their id.
+    """Lock the lane of the customer, which senders lock before the conversation; return the customer's id.
 
-    :param at: when the lane is due; None: now.
+    :param at: when the lane is due; None for now.
     """
     query = (
         sa.select(Conversation.account_id, ContactIdentity.external_id)
@@ -388,7 +388,7 @@ def _made_before(session: Session, conversation: Conversation, reply_key: str) -
 def _same(
     session: Session, workspace_id: int, messages: Sequence[Message], planned: Sequence[Planned]
 ) -> bool:
-    """Return whether *messages* are those *planned* would make, files included."""
+    """Return whether *messages* are the result of *planned*, including files."""
     kept: dict[int, list[str | None]] = {}
     ids = [message.id for message in messages]
     query = sa.select(Attachment.message_id, Attachment.storage_key).where(Attachment.message_id.in_(ids))
@@ -403,7 +403,7 @@ def _same(
         keys = {row.uuid: row.storage_key for row in session.execute(rows)}
 
     def of_message(one: Message, named: bool) -> tuple[Any, ...]:
-        # Where whoever sent it named no address of the account, one was added.
+        # If the sender chose no address of the account, one was added.
         content = {name: value for name, value in one.content.items() if named or name != OWN_ADDRESS}
         return one.kind, one.text, content, one.reply_to, kept.get(one.id, [])
 
@@ -426,10 +426,10 @@ def check_may_send(
     voice: Voice = Voice.PERSON,
     private: str | None = None,
 ) -> ReplyPolicy:
-    """Refuse to send to the customer of *conversation* while that is not possible; return the reply window.
+    """Raise if nothing can be sent to the customer of *conversation* now; otherwise return the reply window.
 
     :param voice: as for :func:`queue_parts`.
-    :param private: external id of the message that is to be answered privately; None: none is.
+    :param private: external id of the message to answer privately, or None.
 
     :raises PrivateReplyUsedError, PrivateReplyEndedError: as :func:`host.inbox.comments.once.check`.
 
@@ -437,9 +437,10 @@ def check_may_send(
     :raises ContactUnreachableError: if the provider refuses messages to this customer.
     :raises WindowClosedError: if the reply window is closed.
     :raises PeopleOnlyError: if it is open for people only, and *by_person* is false.
-    :raises HandledByPersonError: if automation is to answer where a person handles the conversation.
-    :raises OptedOutError: if it is nobody's word, and the customer wants nothing of that kind or is blocked.
-    :raises FromMachineError, AutomaticLimitError: of nobody's word, see :mod:`host.inbox.contacts.loops`.
+    :raises HandledByPersonError: for an automatic answer if a person handles the conversation.
+    :raises OptedOutError: for an automated message if the customer opted out or is blocked.
+    :raises FromMachineError, AutomaticLimitError: for an automated message, see
+        :mod:`host.inbox.contacts.loops`.
     """
     if voice is Voice.AUTOMATION and conversation.handled_by == Handler.PERSON:
         raise HandledByPersonError()
@@ -484,9 +485,9 @@ def check_send_time(
     *,
     private: bool = False,
 ) -> None:
-    """Refuse to plan a reply for *at* unless it may go out then, as far as is known *now*.
+    """Raise unless a reply may be sent at *at*, as far as is known *now*.
 
-    :raises SendTimeError: which says why.
+    :raises SendTimeError: with the reason.
     """
     if private:
         raise SendTimeError(_l("A private reply cannot be scheduled."))
@@ -495,7 +496,7 @@ def check_send_time(
     if at > now + FURTHEST:
         raise SendTimeError(_l("You can schedule up to 60 days ahead. Nothing was scheduled."))
     account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
-    # It takes a moment until it has left.
+    # Sending takes some time.
     then = policy_for(adapter, account, conversation.last_inbound_at, at + MARGIN, by_person=False)
     if then.state is ReplyState.CLOSED:
         raise SendTimeError(
@@ -519,7 +520,7 @@ def _write(
 ) -> list[OutboxEntry]:
     entries = []
     for message, theirs in zip(messages, files, strict=True):
-        # One by one: messages are sent and shown in the order of their ids.
+        # Flushed one by one, because messages are sent and shown in the order of their ids.
         session.add(message)
         session.flush()
         for upload in theirs:
@@ -558,18 +559,18 @@ def answer(
     *,
     again: bool = False,
 ) -> None:
-    """Note that *message* answers the customer of the locked *conversation*.
+    """Record that *message* answers the customer of the locked *conversation*.
 
-    :param again: whether this write noted that of a message before it.
+    :param again: whether this write has already recorded an answer.
     """
     if not again:
         conversation_actions.read_by_all(session, conversation, author_id)
-    conversation.woken_at = None  # it is dealt with
+    conversation.woken_at = None  # it has been handled
     _show(session, conversation, message)
 
 
 def _show(session: Session, conversation: Conversation, message: Message) -> None:
-    """Have the list show *message*, if it is the last."""
+    """Show *message* in the list if it is the last one."""
     if message.sent_at >= conversation.last_message_at:
         show_in_list(conversation, message)
     session.flush()
@@ -577,7 +578,7 @@ def _show(session: Session, conversation: Conversation, message: Message) -> Non
 
 
 def show_in_list(conversation: Conversation, message: Message) -> None:
-    """Make *message* the one the list shows of *conversation*."""
+    """Make *message* the one shown for *conversation* in the list."""
     hidden = message.hidden_at is not None
     conversation.last_message_at = message.sent_at
     conversation.last_direction = message.direction

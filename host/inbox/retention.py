@@ -1,7 +1,7 @@
-"""Delete expired messages of closed conversations with their files, in portions.
+"""Erase expired messages of closed conversations with their files, in portions.
 
-It is erased as :mod:`host.inbox.erasure` does it: the row stays, with author, time and the provider's id, and
-its text goes here, in the journal and in what programs are told.
+As in :mod:`host.inbox.erasure`, the row stays with author, time and the provider's id. The text is deleted
+here, in the journal and in events for other programs.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ log = logging.getLogger(__name__)
 CONVERSATIONS_AT_ONCE = 100
 MESSAGES_AT_ONCE = 500
 PORTIONS = 10
-"""Most portions of one round."""
+"""Maximum portions of one round."""
 AGAIN = timedelta(hours=6)
-"""How long after a walk through a workspace the next one begins."""
+"""Delay between two walks through a workspace."""
 
 
 class Keeper:
-    """Walks through the workspaces that keep messages for a while only. One for each process.
+    """Walks through workspaces with a retention period. One per process.
 
-    A walk that a process did not finish begins again with the next: what is erased is passed over.
+    A walk that a process does not finish is restarted by the next one, which skips erased messages.
     """
 
     def __init__(self) -> None:
         self._walks: dict[int, _Walk] = {}
 
     def round(self) -> bool:
-        """Delete up to :data:`PORTIONS` portions; return whether there is more to do."""
+        """Erase up to :data:`PORTIONS` portions; return whether there is more to do."""
         with db.read() as session:
             places = retention.chosen(session)
             usual = desk_settings.desk(session).retention_days
@@ -59,7 +59,7 @@ class Keeper:
 
 
 class _Walk:
-    """One walk through a workspace, by the ids of its conversations."""
+    """A walk through a workspace in the order of its conversations' ids."""
 
     def __init__(self, workspace_id: int, name: str, days: int) -> None:
         self.workspace_id = workspace_id
@@ -102,9 +102,9 @@ def erase_portion(
 ) -> tuple[int | None, int]:
     """Erase messages of the next conversations after the id *after*.
 
-    :return: the id to go on after, None at the end; and how many messages were erased.
+    :return: the id to continue after, or None at the end; and the number of erased messages.
     """
-    # Conversations are locked before their messages, as where received changes are applied.
+    # Conversations are locked before their messages, as when received changes are applied.
     rows = session.execute(
         sa.select(CONVERSATIONS.c.id)
         .where(
@@ -134,7 +134,7 @@ def erase_portion(
     journal_erasure.forget_events(session, {id_ for row in found for id_ in row.sources or ()})
     journal_erasure.clear_away(session, (), {row.external_id for row in found if row.external_id})
     _empty_previews(session, sorted({row.conversation_id for row in found}))
-    # A conversation whose messages did not all fit is looked at again.
+    # A conversation whose messages did not all fit is visited again.
     whole = len(found) < MESSAGES_AT_ONCE
     return ids[-1] if whole else found[-1].conversation_id - 1, len(found)
 
@@ -162,5 +162,5 @@ _keeper = Keeper()
 
 
 def erase_old() -> bool:
-    """Delete messages older than their workspace keeps them; return whether there is more to do."""
+    """Erase messages older than their workspace's retention period; return whether there is more to do."""
     return _keeper.round()

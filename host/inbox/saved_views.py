@@ -1,9 +1,8 @@
-"""Saved views: filters of conversations and searches with a name, one's own or shared with the workspace.
+"""Saved views: named filters and searches, personal or shared with the workspace.
 
-A view of a search is kept as its text. Any other is kept as the fields of its
-:class:`~host.inbox.queries.ConversationFilter` that matter, so it finds what the same filter finds, whoever
-looks: "mine" is the reader's. It may name a label, a team or a person that is gone. Then it finds what still
-fits, and says so.
+A search is stored as its text, a filter as the fields of :class:`~host.inbox.queries.ConversationFilter` that
+are set. Filters are evaluated for the viewer: "mine" means the viewer's. A filter that names a deleted label,
+team or person still applies its other conditions, and the page shows a notice.
 """
 
 from __future__ import annotations
@@ -41,29 +40,29 @@ from host.users.actor import Actor
 from host.users.reach import Accounts
 
 MOST = 30
-"""Most views of one member, and most shared ones: each is counted whenever the inbox is shown."""
+"""Maximum number of views of one member, and of shared ones: the inbox page counts each."""
 MOST_COUNTED = 1000
-"""Up to where the conversations of a view are counted."""
+"""Largest count of a view's conversations."""
 
 _SEARCH = "search"
 MOST_SEARCHED = 1000
-"""Most letters of a search that is kept: as many as the page looks for."""
+"""Maximum characters of a saved search, the same as on the search page."""
 _NOT_KEPT = frozenset({"accounts", "contact"})
-"""Fields of a filter that are of who looks, or of one customer."""
+"""Filter fields that depend on the viewer or on one customer, and are not saved."""
 _KNOWN = {field.name for field in fields(ConversationFilter)} | {_SEARCH}
 NOTHING = frozenset({0})
-"""The labels of a filter that finds nothing: what it asks for is not known here."""
+"""Labels of a filter that matches nothing, used for unknown conditions."""
 
 
 class SharedViewError(ForbiddenError):
-    """Shared views are changed by those who keep them."""
+    """Only leads and owners may change shared views."""
 
     code = "shared_view"
     default_sentence = _l("Only leads and owners can change shared views. Nothing was changed.")
 
 
 def condition_of(filter_: ConversationFilter) -> dict[str, Any]:
-    """Return the fields of *filter_* that matter, as JSON."""
+    """Return the fields of *filter_* that are set, as JSON."""
     return {
         field.name: sorted(value) if isinstance(value, frozenset) else value
         for field in fields(ConversationFilter)
@@ -72,15 +71,17 @@ def condition_of(filter_: ConversationFilter) -> dict[str, Any]:
 
 
 def search_of(condition: Mapping[str, Any]) -> str:
-    """Return the text of the search that a view is; empty: it is a filter."""
+    """Return the text of a saved search; empty if the view is a filter."""
     return str(condition.get(_SEARCH) or "")
 
 
 def filter_of(condition: Mapping[str, Any], accounts: Accounts = None) -> ConversationFilter:
-    """Return the filter of a condition. An unreadable one, or one with a field of a later version, matches
-    nothing, because without the field it would match too much.
+    """Return the filter stored in *condition*.
 
-    :param accounts: those the person may see; None for all.
+    An unreadable one, or one with a field of a later version, matches nothing, because ignoring the field
+    would match too much.
+
+    :param accounts: the accounts the person may see; None for all.
     """
     nothing = ConversationFilter(labels=NOTHING, accounts=accounts)
     if not condition.keys() <= _KNOWN:
@@ -89,16 +90,16 @@ def filter_of(condition: Mapping[str, Any], accounts: Accounts = None) -> Conver
         found = strictjson.convert(dict(condition), ConversationFilter)
     except msgspec.ValidationError:
         return nothing
-    # Spam is nowhere but where it is asked for.
+    # Spam is only shown if the filter asks for it.
     return replace(found, accounts=accounts, spam=bool(found.spam))
 
 
 class View(msgspec.Struct, frozen=True):
     """A saved view, with the rights of its viewer.
 
-    :param shared: whether it is everybody's in the workspace.
-    :param search: the text of the search it is; empty: it is a filter. Searches are not counted.
-    :param count: its conversations, up to :data:`MOST_COUNTED`; None: they were not counted.
+    :param shared: whether it is shared with the workspace.
+    :param search: the text of a saved search; empty for a filter. Searches are not counted.
+    :param count: number of conversations, up to :data:`MOST_COUNTED`; None if not counted.
     """
 
     id: int
@@ -110,13 +111,13 @@ class View(msgspec.Struct, frozen=True):
 
 
 def _of(workspace_id: int, user_id: int | None) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for the views somebody sees: the shared ones, and a member's own."""
+    """Return the conditions for the views a member sees: shared ones and their own."""
     mine = SavedView.owner_id == user_id if user_id is not None else sa.false()
     return [SavedView.workspace_id == workspace_id, sa.or_(SavedView.owner_id.is_(None), mine)]
 
 
 def _beside(workspace_id: int, owner_id: int | None) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for a member's own views; None for the shared ones."""
+    """Return the conditions for a member's own views, or for the shared ones if *owner_id* is None."""
     theirs = SavedView.owner_id.is_(None) if owner_id is None else SavedView.owner_id == owner_id
     return [SavedView.workspace_id == workspace_id, theirs]
 
@@ -126,7 +127,7 @@ def listing(
 ) -> list[View]:
     """Return the views a member sees, shared ones first, each group in its order: two queries.
 
-    :param user_id: None: a program, which sees the shared ones, uncounted.
+    :param user_id: None for a program, which sees only shared views, uncounted.
     """
     query = (
         sa.select(SavedView)
@@ -151,9 +152,9 @@ def listing(
 
 
 def counted(views: Sequence[View], counts: Sequence[int]) -> list[View]:
-    """Return *views* with their numbers of conversations.
+    """Return *views* with their counts.
 
-    :param counts: of those that are no searches, in their order.
+    :param counts: the counts of all filters among *views*, in order.
     """
     numbers = iter(counts)
     return [one if one.search else replace(one, count=next(numbers)) for one in views]
@@ -168,11 +169,11 @@ def shared(session: Session, workspace_id: int) -> Sequence[SavedView]:
 def get(
     session: Session, workspace_id: int, view_id: int, user_id: int | None, *, lock: bool = False
 ) -> SavedView:
-    """Return a view that somebody sees.
+    """Return a view that a member sees.
 
-    :param user_id: None: a program.
-    :param lock: until the write ends.
-    :raises ViewNotFoundError: if there is no such view, or it is somebody else's.
+    :param user_id: None for a program.
+    :param lock: whether to lock it until the write ends.
+    :raises ViewNotFoundError: if there is no such view, or it belongs to somebody else.
     """
     query = sa.select(SavedView).where(SavedView.id == view_id, *_of(workspace_id, user_id))
     if lock:
@@ -193,9 +194,9 @@ def create(
     actor: Actor,
     now: datetime,
 ) -> SavedView:
-    """Save a view behind the others and return it.
+    """Save a view after the others and return it.
 
-    :param owner_id: whose it is; None: it is shared, which the caller has checked they may.
+    :param owner_id: its owner; None to share it, for which the caller has checked the permission.
     :param shows: a filter, or the text of a search.
     :raises ViewNameError: if *name* is empty or too long.
     :raises ViewSearchError: if the search is empty or too long.
@@ -267,7 +268,7 @@ def move(session: Session, view: SavedView, step: int) -> None:
 
 
 def delete(session: Session, view: SavedView, *, actor: Actor) -> None:
-    """Delete a view. The conversations it found stay as they are."""
+    """Delete a view. Its conversations are not affected."""
     if view.owner_id is None:
         actor.audit(session, "view.deleted", view.name, workspace_id=view.workspace_id)
     session.delete(view)
@@ -299,7 +300,7 @@ def missing(session: Session, workspace_id: int, filter_: ConversationFilter) ->
 
 
 def remove_departed(session: Session, most: int) -> int:
-    """Delete up to *most* views whose owner left; return how many were deleted."""
+    """Delete up to *most* views whose owner left; return the number deleted."""
     ids = leaving.left_behind(session, SavedView, most)
     if ids:
         session.execute(sa.delete(SavedView).where(SavedView.id.in_(ids)))

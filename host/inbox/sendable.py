@@ -1,6 +1,6 @@
-"""Check the content of a message besides text and files: its shape, and the channel's limits.
+"""Check the form and the channel's limits of a message's content, except text and files.
 
-Everything here is pure. An error names the limit that was exceeded.
+All functions are pure. Errors name the exceeded limit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\<>\"]")
 
 
 class NotSendableError(LobbyError):
-    """A message exceeds a limit of its channel, or is incomplete; *code* says which."""
+    """A message exceeds a limit of its channel, or is incomplete; *code* names the reason."""
 
     status = 422
     title = _l("That cannot be sent")
@@ -131,9 +131,9 @@ class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MessageExtras(msgspec.Struct, frozen=True):
     """Extras that a message of any kind can have.
 
-    :param content: as stored: those of ``cc``, ``bcc``, ``subject``, ``signature``, ``own_address`` that are
-        set. :mod:`host.inbox.along.sent_from` checks the last.
-    :param rest: the content without them.
+    :param content: the stored extras, those of ``cc``, ``bcc``, ``subject``, ``signature``, ``own_address``
+        that are set. :mod:`host.inbox.along.sent_from` checks the last.
+    :param rest: the remaining content.
     """
 
     content: dict[str, Any]
@@ -187,10 +187,9 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Messa
 
 
 def named_address(written: str, clean: Callable[[str], str | None]) -> tuple[str, str] | None:
-    """Return name and address of ``Ana Lima <ana@example.org>`` or of a bare address; None without an
-    address.
+    """Return name and address of ``Ana Lima <ana@example.org>`` or of a bare address, or None without one.
 
-    :param clean: returns an address in the channel's form, or None.
+    :param clean: returns an address in the channel's form, or None if it is invalid.
     """
     found = _NAMED.fullmatch(_line(written))
     name, address = (found[1], found[2]) if found else ("", written)
@@ -202,7 +201,7 @@ def named_address(written: str, clean: Callable[[str], str | None]) -> tuple[str
 
 
 def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> dict[str, str]:
-    """Return each address once, in the channel's form, with its given name or None."""
+    """Return the distinct addresses in the channel's form, each with its given name or None."""
     if not given:
         return {}
     if limits is None:
@@ -234,15 +233,15 @@ def _copies(given: tuple[str, ...], limits: CopyLimits | None, field: str) -> di
 def check_content(
     kind: MessageKind, content: Mapping[str, Any], capabilities: Capabilities
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return *content* as it is stored, and the ids of uploads it names, in order.
+    """Return *content* in its stored form, and the ids of the uploads it names, in order.
 
-    :raises KindNotSupportedError: if the channel has no such message.
-    :raises NotSendableError: if it is not of the shape *kind* has, or breaks a limit of *capabilities*; its
-        code is one of ``bad_content``, ``quick_replies_not_supported``,
-        ``too_many_quick_replies``, ``quick_reply_title``, ``quick_reply_payload``, ``quick_reply_ask``,
-        ``too_many_cards``, ``too_many_buttons``, ``buttons_text``, ``card_text``, ``card_bare``,
-        ``card_address``, ``too_many_products``, ``product_id``, ``own_post``,
-        ``provider_files_not_supported``, ``provider_file``.
+    :raises KindNotSupportedError: if the channel does not support *kind*.
+    :raises NotSendableError: if it is malformed for *kind*, or exceeds a limit of *capabilities*; its code is
+        one of ``bad_content``, ``quick_replies_not_supported``, ``too_many_quick_replies``,
+        ``quick_reply_title``, ``quick_reply_payload``, ``quick_reply_ask``, ``too_many_cards``,
+        ``too_many_buttons``, ``buttons_text``, ``card_text``, ``card_bare``, ``card_address``,
+        ``too_many_products``, ``product_id``, ``own_post``, ``provider_files_not_supported``,
+        ``provider_file``.
     """
     if kind is MessageKind.TEXT:
         offered = _read(content, _Text).quick_replies
@@ -262,7 +261,7 @@ def check_content(
 
 
 def check_asks(contents: Iterable[Mapping[str, Any]], withdrawn: Mapping[Ask, object]) -> None:
-    """Refuse a quick reply that asks for what the provider has withdrawn, with the channel's reason.
+    """Refuse a quick reply with a question that the provider has withdrawn, with the channel's reason.
 
     :raises NotSendableError: code ``quick_reply_ask``.
     """
@@ -446,7 +445,7 @@ def _template(given: _Template, capabilities: Capabilities) -> tuple[dict[str, A
 
 
 def _with_buttons(given: Template, limits: ButtonsLimits | None) -> dict[str, Any]:
-    """Return a text with buttons as it is stored."""
+    """Return a text with buttons in its stored form."""
     if limits is None:
         raise KindNotSupportedError()
     if given.elements or not given.buttons:
@@ -502,7 +501,8 @@ def _products(products: tuple[str, ...], most: int | None) -> list[str]:
 
 
 def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, Any]:
-    """Return *card* as it is stored: an uploaded picture as ``file``, its index among the message's files."""
+    """Return *card* in its stored form: an uploaded picture as ``file``, its index among the message's
+    files."""
     element: dict[str, Any] = {
         "title": _card_text(_l("The title of a card"), card.title, limits.title_length)
     }
@@ -578,7 +578,7 @@ def _card_address(given: str) -> str:
 
 
 def _address(text: str) -> bool:
-    """Return whether *text* is an http or https address that is safe to pass on as it is."""
+    """Return whether *text* is an http or https URL that is safe to pass on unchanged."""
     if len(text) > LONGEST_ADDRESS or _UNSAFE.search(text) or not text.startswith(("https://", "http://")):
         return False
     try:
@@ -593,7 +593,7 @@ def _line(text: str) -> str:
 
 
 def _too_long(what: object, text: str, most: int) -> object:
-    """Return the sentence that refuses a text: it is empty, or longer than *most* characters."""
+    """Return the error sentence for a text that is empty or longer than *most* characters."""
     if not text:
         return _l("%(what)s is empty.", what=what)
     return _l(

@@ -1,7 +1,7 @@
-"""Snoozes: when they end, by the clock of whoever chooses it, and waking what is due.
+"""Snoozes: their times in the person's time zone, and waking conversations that are due.
 
-Setting one is a field of :func:`host.inbox.conversation_actions.set_fields`; what a customer writes ends one
-in :mod:`host.inbox.apply.conversations`.
+:func:`host.inbox.conversation_actions.set_fields` sets a snooze. A customer's message ends it in
+:mod:`host.inbox.apply.conversations`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from host.inbox.errors import SnoozeTimeError
 from host.models.inbox import Conversation
 
 PORTION = 50
-"""Most conversations that wake in one write."""
+"""Maximum number of conversations woken in one write."""
 MORNING, EVENING = time(9), time(18)
 
 PRESETS: Mapping[str, LazyString] = {
@@ -35,11 +35,11 @@ PRESETS: Mapping[str, LazyString] = {
 
 
 def presets(now: datetime, zone: tzinfo) -> dict[str, datetime]:
-    """Return the times that are offered, by the keys of :data:`PRESETS`; one that makes no sense is left out.
+    """Return the preset times by the keys of :data:`PRESETS`, without those that make no sense *now*.
 
-    All are whole hours of the clock: in an hour is the one nearest to that.
+    All are full hours of the clock; "in an hour" is the nearest to that.
 
-    :param zone: that of whoever chooses.
+    :param zone: the person's time zone.
     """
     there = now.astimezone(zone)
     today = there.date()
@@ -62,16 +62,16 @@ def presets(now: datetime, zone: tzinfo) -> dict[str, datetime]:
 def local_moment(day: date, at: time, zone: tzinfo) -> datetime:
     """Return the moment at which clocks in *zone* show *at* on *day*.
 
-    Where they skip it, as when summer time begins, the same time after the moment they were put on; where
-    they show it twice, the first.
+    A time that does not exist because clocks go forward is moved forward by the same amount. Of a time that
+    occurs twice, it returns the first.
     """
     return datetime.combine(day, at, zone).astimezone(UTC)
 
 
 def typed_moment(text: str, zone: tzinfo) -> datetime:
-    """Return the moment of a typed local time, as a field of type ``datetime-local`` sends it.
+    """Return the moment of a local time typed in a ``datetime-local`` field.
 
-    :raises SnoozeTimeError: if it is none.
+    :raises SnoozeTimeError: if it is invalid.
     """
     try:
         there = datetime.fromisoformat(text)
@@ -83,10 +83,10 @@ def typed_moment(text: str, zone: tzinfo) -> datetime:
 
 
 def wake_due() -> int:
-    """Wake the conversations whose time has come: one portion. Return how many these were.
+    """Wake one portion of conversations whose snooze has ended; return the number woken.
 
-    Waking, its line in the thread and its record are one write, so a conversation wakes once, however many
-    workers look and whenever one dies.
+    Waking, its activity line and its event are one write, so a conversation wakes once even with several
+    workers, or if one dies.
     """
     with db.read() as session:
         ids = due(session, clock.now())
@@ -105,7 +105,7 @@ def due(session: Session, now: datetime, limit: int = PORTION) -> Sequence[int]:
 
 
 def wake(session: Session, ids: Sequence[int], now: datetime) -> int:
-    """Wake those of *ids* whose snooze ended by *now*. Return how many these were."""
+    """Wake those of *ids* whose snooze ended by *now*; return the number woken."""
     query = (
         sa.select(Conversation)
         .where(Conversation.id.in_(ids), Conversation.snoozed_until <= now)

@@ -1,4 +1,4 @@
-"""Conversations that several apps of a provider can answer: who has one, taking it, passing it on."""
+"""Conversations that several apps of a provider can answer: find the controlling app, take, pass on."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ log = logging.getLogger(__name__)
 
 TAKEN, PASSED = "thread_taken", "thread_passed"
 LOOKED_AT = 20
-"""How many of the newest entries are looked at; handovers that others told of stand between them."""
+"""Number of newest entries examined; handovers reported by others are among them."""
 
 
 def is_elsewhere(session: Session, conversation_id: int) -> bool:
-    """Return whether another app has the conversation, as far as its newest message says."""
+    """Return whether another app controls the conversation, judging by its newest entries."""
     query = (
         sa.select(Message.direction, Message.content)
         .where(
@@ -63,15 +63,15 @@ def take(
     note: str = "",
     now: datetime,
 ) -> None:
-    """Take a conversation from another app. Calls the provider: not inside a transaction.
+    """Take a conversation from another app. It calls the provider, so do not call it inside a transaction.
 
-    :param by: the name of the API key that does it, where no person does.
+    :param by: name of the API key, if no person does it.
     :param note: for the other app.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises UnknownChannelError: if no active addon brings its channel.
-    :raises ThreadControlError: if its channel has nothing of the kind.
+    :raises UnknownChannelError: if no active addon provides its channel.
+    :raises ThreadControlError: if its channel does not support this.
     :raises AccountDisconnectedError: if its account is disconnected.
-    :raises ProviderRefusedError: with what the provider says.
+    :raises ProviderRefusedError: with the provider's reason.
     """
     row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
     _ask(row, lambda: adapter.take_thread(row.account, row.identity_external_id, note))
@@ -90,7 +90,7 @@ def hand_on(
     note: str = "",
     now: datetime,
 ) -> None:
-    """Pass a conversation to another app, *to*; the rest as with :func:`take`."""
+    """Pass a conversation to the app *to*; see :func:`take` for the rest."""
     row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
     _ask(row, lambda: adapter.pass_thread(row.account, row.identity_external_id, to, note))
     db.write(_tell, row, {"what": PASSED, "to": to}, author_id, by, now)

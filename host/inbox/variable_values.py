@@ -23,7 +23,7 @@ def values_of_conversation(session: Session, row: Row, user_id: int | None) -> d
 def values_of_contact(
     session: Session, account: AccountRef, name: str, username: str, email: str, user_id: int | None
 ) -> dict[str, str]:
-    """Return the value of each variable for a contact who is written to on *account*."""
+    """Return the value of each variable for a message to a contact on *account*."""
     query = sa.select(Workspace.name, User.name).outerjoin_from(Workspace, User, User.id == (user_id or 0))
     workspace, agent = session.execute(query.where(Workspace.id == account.workspace_id)).one()
     handle = username or email

@@ -1,8 +1,8 @@
-"""Texts with variables, such as canned replies: written once, filled with whoever they go to.
+"""Texts with variables, such as canned replies, that are filled in for each recipient.
 
-``{{contact.name}}`` is a variable, ``{{contact.first_name || contact.handle || "there"}}`` tries one after
-the other and ends with words of its own, ``{{ask: order number}}`` is a field for whoever sends it. What
-cannot be filled stays in the text as it was written, and such a text is not sent. Everything here is pure.
+``{{contact.name}}`` is a variable. ``{{contact.first_name || contact.handle || "there"}}`` uses the first
+that has a value, or else the literal text. ``{{ask: order number}}`` is a field for the sender to fill in.
+Placeholders without a value stay in the text, and such a text is not sent. Everything here is pure.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ VARIABLES: Mapping[str, LazyString] = {
     "account.name": _l("the name of the account"),
     "workspace.name": _l("the name of the workspace"),
 }
-"""Every variable there is, and what it stands for. Whoever fills a text knows each, or that it is empty."""
+"""All variables, with their descriptions. Code that fills a text provides a value, maybe empty, for each."""
 
 MOST_QUESTION = 60
-"""Most characters of what a field asks for."""
+"""Maximum characters of a field's question."""
 MOST_VALUE = 200
-"""Most characters of a value: names come from outside."""
+"""Maximum characters of a value, because names come from outside."""
 
 _STRING = r'"(?:[^"\\\n]|\\.)*"|[“„][^“”\n]*[“”]'
-# Blanks are few and questions short: no text makes these patterns slow.
+# Limited blanks and short questions keep these patterns fast on any text.
 _ASK = re.compile(r"\s{0,9}ask\s{0,9}:\s{0,9}([^{}\n]{0,200}?)\s{0,9}\}\}")
 _TERM = re.compile(
     rf"\s{{0,9}}(?:(?P<name>[A-Za-z_][\w.]*)|(?P<string>{_STRING}))\s{{0,9}}(?P<then>\|\||\}}\}})"
@@ -45,14 +45,14 @@ _WRONG = re.compile(r"\s*([^\s{}|]{1,40})")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _TURNING = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
-"""Marks of direction, which would turn the words around a name as well."""
+"""Directional marks, which would also reorder the words around a name."""
 
 UNFILLED = (
     r"\{\{\s{0,9}(?:ask\s{0,9}:\s{0,9}([^{}]{1,200}?)|("
     + "|".join(re.escape(name) for name in VARIABLES)
     + r")(?:\s{0,9}\|\|[^{}]{0,200}?)?)\s{0,9}\}\}"
 )
-"""Pattern for a place that is not filled in, for Python and JavaScript. Other braces are left alone."""
+"""Pattern of an unfilled placeholder, for Python and JavaScript. It ignores other braces."""
 _UNFILLED = re.compile(UNFILLED)
 
 
@@ -111,8 +111,9 @@ class FilledPart(msgspec.Struct, frozen=True):
 def parse(text: str, known: Mapping[str, LazyString] = VARIABLES) -> list[Piece]:
     """Return the pieces of *text*.
 
-    :param known: the variables it may have.
-    :raises VariableError: if something in double braces is neither a variable nor a field; it says where.
+    :param known: the allowed variables.
+    :raises VariableError: if something in double braces is neither a variable nor a field; it names the
+        place.
     """
     pieces: list[Piece] = []
     at = 0
@@ -127,7 +128,7 @@ def parse(text: str, known: Mapping[str, LazyString] = VARIABLES) -> list[Piece]
 
 
 def _piece(text: str, at: int, known: Mapping[str, LazyString]) -> tuple[Piece, int]:
-    """Return the piece that begins behind the braces at *at*, and where it ends."""
+    """Return the piece that begins after the braces at *at*, and its end."""
     start = at
     asked = _ASK.match(text, at)
     if asked is not None:
@@ -175,7 +176,7 @@ def fill(
 ) -> list[FilledPart]:
     """Return *pieces* with their variables filled in from *values*, each on one line.
 
-    :param known: as with :func:`parse`.
+    :param known: as for :func:`parse`.
     """
     return [_filled(piece, values, known) for piece in pieces]
 
@@ -195,7 +196,7 @@ def _filled(piece: Piece, values: Mapping[str, str], known: Mapping[str, LazyStr
 
 
 def text_of(parts: Sequence[FilledPart]) -> str:
-    """Return the text of *parts*, with a mark wherever something is to be filled in."""
+    """Return the text of *parts*, with a mark for each unfilled placeholder."""
     return "".join(part.text for part in parts)
 
 
@@ -220,7 +221,7 @@ def unfilled(text: str) -> list[str]:
 def check_filled(text: str) -> None:
     """Refuse to send a text that still contains placeholders.
 
-    :raises UnfilledError: which names the first.
+    :raises UnfilledError: naming the first.
     """
     missing = unfilled(text)
     if missing:

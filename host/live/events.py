@@ -1,4 +1,4 @@
-"""Read live events: what a browser missed, and the frames it gets."""
+"""Read live events: those a browser missed, and their frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from host.users import reach
 from host.users.reach import Accounts
 
 LATE = timedelta(seconds=10)
-"""Transactions may commit in another order than their ids; none stays open longer than this."""
+"""How late an event may become visible: transactions may commit in another order than their ids."""
 MAX_REPLAY = 500
 
 
@@ -38,7 +38,7 @@ class Event(msgspec.Struct, frozen=True):
 class Missed(msgspec.Struct, frozen=True):
     """Events since an id.
 
-    :param resync: whether the events don't go back that far, or are too many: reload the page.
+    :param resync: whether the page must reload because events were deleted or are too many.
     :param last: the newest id.
     """
 
@@ -48,7 +48,7 @@ class Missed(msgspec.Struct, frozen=True):
 
 
 class SentEvents(msgspec.Struct, frozen=True):
-    """The events a browser had before its stream began, because the stream may send them again.
+    """The events a browser received before its stream began, which the stream must not repeat.
 
     :param up_to: everything up to this id, if ids become visible in order; otherwise 0.
     """
@@ -61,7 +61,7 @@ class SentEvents(msgspec.Struct, frozen=True):
 
 
 def newest_id(session: Session) -> int:
-    """Return the id of the newest event, 0 if there was none yet."""
+    """Return the id of the newest event, 0 if there is none yet."""
     return session.scalar(sa.select(sa.func.max(DomainEvent.id))) or 0
 
 
@@ -70,12 +70,12 @@ def missed(session: Session, workspace_id: int, after: int, accounts: Accounts =
 
     :param accounts: the accounts its reader sees; None for all.
 
-    An event may come twice; its reader loads what it names, so that does no harm.
+    An event may be repeated, which is harmless because the client loads the named objects again.
     """
     last = newest_id(session)
     at = session.scalar(sa.select(DomainEvent.at).where(DomainEvent.id == after))
     if after != last and (at is None or at < clock.now() - policy.LIVE_KEPT):
-        # What only browsers had to know may be gone. Before the oldest event there is nothing to miss.
+        # Events for browsers alone may have been deleted. Nothing was missed before the oldest event.
         oldest = session.scalar(sa.select(sa.func.min(DomainEvent.id))) or 1
         if after != oldest - 1:
             return Missed((), last, resync=after > 0 or last > 0)
@@ -105,9 +105,9 @@ def newer(session: Session, after: int, limit: int) -> list[Event]:
 
 
 def narrowed(session: Session, found: Sequence[Event], accounts: Accounts) -> list[Event]:
-    """Return those of *found* that a person who sees *accounts* may receive; None for all.
+    """Return the events of *found* that a person who sees *accounts* may receive; None for all.
 
-    Events that name neither such an account nor a conversation there are left out.
+    Events are left out unless they name one of these accounts or a conversation on one.
     """
     if accounts is None:
         return list(found)
@@ -124,7 +124,7 @@ def narrowed(session: Session, found: Sequence[Event], accounts: Accounts) -> li
 
 
 def named(session: Session, ids: Sequence[int]) -> list[Event]:
-    """Return those of *ids* there are by now, oldest first."""
+    """Return the events of *ids* that are visible by now, oldest first."""
     query = _select.where(DomainEvent.id.in_(ids)).order_by(DomainEvent.id)
     return [_event(row) for row in session.execute(query)]
 

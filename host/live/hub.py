@@ -1,4 +1,4 @@
-"""The process's live streams: one thread reads what changed, every stream gets its workspace's part of it."""
+"""The live streams of a process. One thread reads events, and each stream gets those of its workspace."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from host.users.reach import Accounts
 log = logging.getLogger("lobby.live")
 
 POLL_SECONDS = 0.1
-"""How often other processes' changes are looked for while a browser watches."""
+"""Interval of polling for other processes' changes while there are streams."""
 IDLE_POLL_SECONDS = 1.0
 PAUSE_SECONDS = 0.01
 PAUSE_SECONDS_EACH = 20e-6
-"""After something was handed out, what comes next is gathered for so long, and so much longer for each
-stream: a thousand browsers are written to at most thirty times a second, with whatever happened meanwhile."""
+"""After a delivery, further events are collected for :data:`PAUSE_SECONDS`, plus this time per stream: a
+thousand browsers are written to at most about thirty times a second."""
 IDLE_PAUSE_SECONDS = 0.25
-"""The same while no browser watches: receiving is not to be held up by reading."""
+"""The same without streams, so that reading does not slow down receiving."""
 CHECK_SECONDS = 3.0
 TURNS = 5
-"""Checks between two heartbeats of a stream. A stream that took nothing for two of them is cut off."""
+"""Checks per heartbeat of a stream. A stream whose browser read nothing for two heartbeats is cut off."""
 HEARTBEAT = Batch.of((), [b"event: beat\ndata: 1\n\n"])
-"""Not a comment: a script never sees those, and has to notice a desk that stands still."""
+"""An event and not a comment, because scripts don't see comments and must notice a server that hangs."""
 START_SECONDS = 5.0
 BATCH = 500
 PER_USER = 6
 NEVER_TOLD = 2**63 - 1
-"""Stands for the id of what is no event: no browser was told of it before its stream began."""
+"""The id of signals, which are not events: none was sent before a stream began."""
 _FOLLOWED = frozenset({"message", "state"})
 """Changes whose delivery to the browser is logged."""
 
@@ -53,14 +53,14 @@ class HubFullError(Exception):
 class Hub:
     """Distributes events to the streams of this process.
 
-    A change made in this process arrives immediately, one of another process within :data:`POLL_SECONDS`.
+    Changes by this process arrive immediately, those by others within :data:`POLL_SECONDS`.
     """
 
     def __init__(self) -> None:
         self._streams: dict[int, dict[Stream, None]] = {}
-        """By workspace."""
+        """Streams by workspace."""
         self._people: dict[int, dict[Stream, None]] = {}
-        """By person, the oldest first."""
+        """Streams by person, the oldest first."""
         self._count = 0
         self._lock = threading.Lock()
         self._awake = threading.Event()
@@ -71,7 +71,7 @@ class Hub:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start watching."""
+        """Start the threads that read events and check access."""
         self._closed = False
         self._stopping.clear()
         self._knows_where.clear()
@@ -84,7 +84,7 @@ class Hub:
             thread.start()
 
     def close(self) -> None:
-        """End every stream and stop watching."""
+        """End every stream and stop the threads."""
         with self._lock:
             self._closed = True
             streams = [stream for group in self._streams.values() for stream in group]
@@ -100,7 +100,7 @@ class Hub:
 
     @property
     def count(self) -> int:
-        """How many streams there are."""
+        """The number of streams."""
         return self._count
 
     def subscribe(
@@ -114,17 +114,16 @@ class Hub:
     ) -> Stream:
         """Open a stream of a workspace's changes from now on.
 
-        :param session_id: the signed-in browser; the stream ends soon after that was signed out.
-        :param capacity: most streams of this process.
-        :param accounts: those its reader sees; None: all. Once that changes, the stream ends.
+        :param session_id: the login session; the stream ends soon after sign-out.
+        :param capacity: maximum number of streams of this process.
+        :param accounts: the accounts its reader sees; None for all. If they change, the stream ends.
 
-        A person has at most :data:`PER_USER`: the oldest ends, which as a rule is that of a page they have
-        left and whose connection was not noticed to be gone.
+        A person has at most :data:`PER_USER` streams. A further one ends the oldest, which usually belongs to
+        a page they have left without the server noticing.
 
-        :raises HubFullError: if there are *capacity* already, or the database does not answer.
+        :raises HubFullError: if there are already *capacity* streams, or the database does not answer.
         """
-        # Just started: what happens between the stream's missed events and the watcher's first look would
-        # be told to nobody.
+        # After a start, events between the stream's missed ones and the watcher's first read would be lost.
         if self._threads and not self._knows_where.wait(START_SECONDS):
             raise HubFullError("it is not known yet what is new")
         with self._lock:
@@ -139,11 +138,11 @@ class Hub:
         for oldest in surplus:
             self.unsubscribe(oldest)
         if self._count == 1:
-            self._awake.set()  # no browser was watching, so the database was read seldom
+            self._awake.set()  # without streams, the watcher polls rarely
         return stream
 
     def unsubscribe(self, stream: Stream) -> None:
-        """End *stream* and forget it."""
+        """End and remove *stream*."""
         self._forget(stream)
         stream.end()
 
@@ -163,7 +162,7 @@ class Hub:
             del groups[key]
         return True
 
-    # Who may watch
+    # Access
 
     def _check(self) -> None:
         turn = 0
@@ -173,15 +172,13 @@ class Hub:
                 self._beat(turn)
                 self._end_strangers()
             except sa.exc.SQLAlchemyError as error:
-                # Nothing that changes can be read either, so no frames go out meanwhile.
+                # Events cannot be read either, so nothing is sent without a check.
                 log.warning("who may watch cannot be checked at the moment: %s", type(error).__name__)
             except Exception:
                 log.exception("who may watch could not be checked")
 
     def _beat(self, turn: int) -> None:
-        """Send heartbeats to idle streams, and close those whose browser reads nothing, one in five each
-        time.
-        """
+        """Send heartbeats to a fifth of the streams if idle, and close those whose browser reads nothing."""
         mine = [stream for stream in self._all() if id(stream) // 64 % TURNS == turn]
         wake([stream for stream in mine if stream.beat(HEARTBEAT)])
 
@@ -198,9 +195,9 @@ class Hub:
         for stream in streams:
             pair = stream.session_id, stream.workspace_id
             if pair not in allowed or allowed[pair] != stream.accounts:
-                self.unsubscribe(stream)  # a browser that may still watch comes back by itself
+                self.unsubscribe(stream)  # a browser that still has access reconnects
 
-    # What changed
+    # Events
 
     def _watch(self) -> None:
         position, signals = Position(), Signals()
@@ -254,7 +251,7 @@ class Hub:
                 for stream in self._streams.get(workspace_id, ()):
                     groups.setdefault(stream.accounts, []).append(stream)
             for accounts, streams in groups.items():
-                # Each frame is made once, however many browsers it goes to.
+                # Each frame is rendered once for all browsers.
                 ids = [event.id for event in _narrowed(own, accounts)]
                 if ids:
                     batch = Batch.of(ids, [frames[id_] for id_ in ids])
@@ -264,7 +261,7 @@ class Hub:
         self._stopping.wait(PAUSE_SECONDS + count * PAUSE_SECONDS_EACH if count else IDLE_PAUSE_SECONDS)
 
     def _signal(self, fresh: Sequence[tuple[LiveSignal, bool]]) -> None:
-        """Hand out signals that no event records, to one person's pages or to the whole workspace."""
+        """Deliver signals to one person's pages or to the whole workspace."""
         waiting: list[Stream] = []
         for signal, to_all in fresh:
             groups: dict[Accounts, list[Stream]] = {}
@@ -274,7 +271,7 @@ class Hub:
                         groups.setdefault(stream.accounts, []).append(stream)
             payload = json.dumps(dict(signal.data))
             event = Event(NEVER_TOLD, signal.workspace_id, signal.topic, payload)
-            # Without an id: it is no place in the log to continue after.
+            # Without an id, because it is no position in the event log.
             frame = f"event: {signal.topic}\ndata: {payload}\n\n".encode()
             batch = Batch.of([NEVER_TOLD], [frame])
             for accounts, streams in groups.items():
@@ -291,7 +288,7 @@ def _narrowed(found: list[Event], accounts: Accounts) -> list[Event]:
 
 
 def _step(event: Event) -> logs.Ids:
-    """Return the name under which the log shows a message to browsers."""
+    """Return the ids with which the log records that *event* was shown to browsers."""
     ids = json.loads(event.payload)
     return {
         "live_id": event.id,
@@ -301,5 +298,5 @@ def _step(event: Event) -> logs.Ids:
 
 
 def current_hub() -> Hub:
-    """Return the hub of the process that answers this request."""
+    """Return the hub of this process."""
     return cast(Hub, current_app.extensions["lobby.host"].hub)

@@ -8,18 +8,18 @@ from host.core import clock
 from host.live import events
 
 REMEMBERED = 2000
-"""Most ids waited for at a time."""
+"""Maximum number of missing ids to wait for."""
 SLOW_SECONDS = 5.0
 GIVEN_UP_SECONDS = 15 * 60.0
-"""Longer than any transaction may stay open: the database ends those that do."""
+"""How long to wait for a missing id: longer than the database lets any transaction stay open."""
 
 
 class Position:
-    """How far the watcher has read, given that ids may become visible out of order.
+    """The watcher's read position, given that ids may become visible out of order.
 
-    An id left out is waited for: the transaction that took it may still commit. For :data:`events.LATE` it is
-    looked for each time, later every few seconds, because a writer or this process may have stood still.
-    What was rolled back never comes, so waiting ends after a while.
+    A transaction with a skipped id may still commit. For :data:`events.LATE` the id is looked up with each
+    read, later every few seconds, as a writer or this process may have been paused. Ids of rolled-back
+    transactions never appear, so the wait ends after :data:`GIVEN_UP_SECONDS`.
     """
 
     def __init__(self) -> None:
@@ -29,18 +29,18 @@ class Position:
         self._looked_at = float("-inf")
 
     def waited_for(self) -> list[int]:
-        """Return the ids to look for now."""
+        """Return the missing ids to look up now."""
         now = clock.monotonic()
         late = now - events.LATE.total_seconds()
         if now - self._looked_at < SLOW_SECONDS:
             return [id_ for id_, since in self._left_out.items() if since > late]
         self._looked_at = now
-        # However long this process stood still: what is given up is looked for once more before.
+        # An id is looked up once more before it is given up, even if this process was paused for long.
         self._last_look = [id_ for id_, since in self._left_out.items() if since < now - GIVEN_UP_SECONDS]
         return list(self._left_out)
 
     def move(self, found: Iterable[int], new: Iterable[int]) -> None:
-        """Record that the ids *found* came late, and the ids *new* in order."""
+        """Record the late ids *found* and the ids *new* after the position."""
         for id_ in (*found, *self._last_look):
             self._left_out.pop(id_, None)
         self._last_look = []

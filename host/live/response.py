@@ -1,4 +1,4 @@
-"""The response of a live stream: a view opens it, a task of the event loop sends it."""
+"""The response of a live stream, opened by a view and sent by a task of the event loop."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 def first_frames(workspace_id: int, after: int | None, accounts: Accounts = None) -> tuple[bytes, SentEvents]:
-    """Return what a stream begins with: the events missed since *after*, and what it then had.
+    """Return the first frames of a stream, with the events missed since *after*, and the events they contain.
 
-    :param accounts: those its reader sees; None: all.
+    :param accounts: the accounts its reader sees; None for all.
     """
     frames = [f"retry: {RECONNECT_MS}\n\n".encode()]
     if after is None:
@@ -35,7 +35,7 @@ def first_frames(workspace_id: int, after: int | None, accounts: Accounts = None
     if found.resync:
         frames.append(f"id: {found.last}\nevent: resync\ndata: {{}}\n\n".encode())
     frames.extend(event.frame() for event in found.events)
-    # The hub may be behind what was read here, so it may still bring what the browser had long before.
+    # The hub may be behind this read, and may still deliver events the browser already had.
     up_to = after if db.current().is_sqlite else 0
     return b"".join(frames), SentEvents(frozenset(event.id for event in found.events), up_to)
 
@@ -46,10 +46,10 @@ def can_stream(environ: WSGIEnvironment) -> bool:
 
 
 class StreamResponse(Response):
-    """A stream of server-sent events, with whatever headers the application puts on any response.
+    """A stream of server-sent events, with the usual headers of the application.
 
-    The WSGI application that every response is gives the head only. The server then sends the rest with
-    :meth:`send`, so that a stream takes no thread.
+    As a WSGI application it sends only the headers. The server then sends the body with :meth:`send`, so that
+    a stream needs no thread.
     """
 
     def __init__(self, hub: Hub, opened: Stream, first: bytes, told: SentEvents) -> None:
@@ -83,9 +83,9 @@ class StreamResponse(Response):
     ) -> None:
         """Send missed events, then new ones, until the browser disconnects or stops reading.
 
-        :param write: writes a chunk without this task, unless the browser is behind. Waking a task for each
+        :param write: writes a chunk without this task, unless the browser is behind. Waking a task per
             browser costs three times as much.
-        :param abort: cuts off a browser that takes nothing any more.
+        :param abort: disconnects a browser that has stopped reading.
         """
         gone = asyncio.create_task(until_gone(receive))
         gone.add_done_callback(lambda _: self._stream.end())
@@ -105,12 +105,12 @@ class StreamResponse(Response):
                 raise
             if abort is not None:
                 abort()
-                await asyncio.sleep(0)  # the server notices that it is gone
+                await asyncio.sleep(0)  # lets the server notice the disconnect
         finally:
             gone.cancel()
 
 
 async def until_gone(receive: Callable[[], Awaitable[Any]]) -> None:
-    """Wait until the browser disconnects; it sends nothing else."""
+    """Wait until the browser disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Signals that no event records: which of them are new to this process."""
+"""Signals, which are not in the event log: find those that are new to this process."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from host.features.live_signal import LiveSignal
 from host.live.events import LATE
 
 LOOK_SECONDS = 0.25
-"""How often signals are looked for while a browser watches."""
+"""Interval of polling for signals while there are streams."""
 WINDOW = 2 * LATE
-"""How far back a look goes: machines' clocks differ, and a write may commit late."""
+"""How far back to look for signals, because clocks differ and a write may commit late."""
 REMEMBERED = timedelta(minutes=5)
 
 
 class Signals:
-    """The signals this process has handed out."""
+    """The signals this process has delivered."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, tuple[int, bool, float]] = {}
@@ -29,11 +29,11 @@ class Signals:
         self._looked_at = float("-inf")
 
     def is_due(self) -> bool:
-        """Tell whether it is time to look again."""
+        """Return whether it is time to poll again."""
         return clock.monotonic() - self._looked_at >= LOOK_SECONDS
 
     def fresh(self, session: Session) -> list[tuple[LiveSignal, bool]]:
-        """Return what is new, each with whether everybody in its workspace is told."""
+        """Return new signals, each with whether it is for everybody in its workspace."""
         now = self._looked_at = clock.monotonic()
         asked = registry.hooks().live_signals(session=session, since=clock.now() - WINDOW)
         found: list[tuple[LiveSignal, bool]] = []
@@ -46,7 +46,7 @@ class Signals:
         return found
 
     def _forget(self, before: float) -> None:
-        """Forget what was last seen before then: the least recently seen stands first."""
+        """Forget signals last seen before then; they are sorted by that time."""
         while self._known:
             key, (_version, _state, seen_at) = next(iter(self._known.items()))
             if seen_at >= before:

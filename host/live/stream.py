@@ -1,4 +1,4 @@
-"""The frames that wait for one browser."""
+"""The queue of frames for one browser."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from host.live.events import LATE, SentEvents
 from host.users.reach import Accounts
 
 BUFFER_BYTES = 64 * 1024
-"""How far a browser may fall behind before it is cut off; it comes back and gets what it missed."""
+"""Bytes a browser may fall behind before it is cut off. It reconnects and gets the missed events."""
 WOKEN_AT_ONCE = 50
-"""Streams that write in one turn of the event loop: webhooks are answered between the turns."""
+"""Streams that write in one turn of the event loop, so that webhooks are answered between turns."""
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Frames that were handed out together to everybody who watches a workspace.
+    """Frames delivered together to the streams of a workspace.
 
-    :param whole: all of them, made once however many browsers get them.
-    :param chunk: the same as a chunk of HTTP.
+    :param whole: all frames, joined once for all browsers.
+    :param chunk: the same as an HTTP chunk.
     """
 
     ids: Sequence[int]
@@ -39,7 +39,7 @@ class Batch(msgspec.Struct, frozen=True):
         return cls(ids, frames, whole, b"%x\r\n%b\r\n" % (len(whole), whole))
 
     def without(self, told: SentEvents) -> bytes:
-        """Return the frames of events that were not sent."""
+        """Return the frames of events that are not in *told*."""
         if not any(id_ in told for id_ in self.ids):
             return self.whole
         pairs = zip(self.ids, self.frames, strict=True)
@@ -47,10 +47,10 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Stream:
-    """Frames in order for one browser. Threads put them in; the task that sends them takes them out.
+    """A queue of frames for one browser, filled by threads and emptied by the sending task.
 
-    :param session_id: the signed-in browser it belongs to; it ends when that is signed out.
-    :param accounts: those its reader sees; None: all.
+    :param session_id: its login session; it ends at sign-out.
+    :param accounts: the accounts its reader sees; None for all.
     """
 
     def __init__(self, workspace_id: int, user_id: int, session_id: int, accounts: Accounts = None) -> None:
@@ -71,12 +71,12 @@ class Stream:
         self._told: SentEvents | None = None
         self._write: Callable[[bytes], bool] | None = None
         self.is_cut = False
-        """Whether its browser took nothing any more."""
+        """Whether it was cut off because its browser stopped reading."""
 
     def put(self, batch: Batch) -> bool:
-        """Queue *batch*; return whether the task has to be woken for it.
+        """Queue *batch*; return whether the task must be woken for it.
 
-        A browser too slow to follow is cut off; it comes back and gets what it missed.
+        A browser that is too slow is cut off. It reconnects and gets the missed events.
         """
         with self._lock:
             if self._ended:
@@ -89,7 +89,7 @@ class Stream:
             return len(self._batches) == 1
 
     def beat(self, frame: Batch) -> bool:
-        """Queue a heartbeat if nothing else waits; return whether the task has to be woken for it."""
+        """Queue a heartbeat if nothing else is queued; return whether the task must be woken for it."""
         with self._lock:
             self._beats += 1
             stuck = self._beats > 2 and self._task is not None
@@ -100,26 +100,26 @@ class Stream:
         return not self._batches and self.put(frame)
 
     def _cut(self) -> None:
-        """Interrupt the task: it waits for a browser that takes nothing."""
+        """Cancel the task, which waits for a browser that has stopped reading."""
         if self._loop is not None and self._task is not None:
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     def end(self) -> None:
-        """End the stream after what is queued."""
+        """End the stream after the queued frames."""
         with self._lock:
             if self._ended:
                 return
             self._ended = True
         wake([self])
 
-    # In the task that sends
+    # In the sending task
 
     def attend(self, told: SentEvents | None = None, write: Callable[[bytes], bool] | None = None) -> None:
-        """Have the running task woken from now on.
+        """Register the running task as the one to wake.
 
-        :param told: what the browser has already.
-        :param write: writes a chunk in the task's place, or returns False while the browser is behind.
+        :param told: events the browser has already received.
+        :param write: writes a chunk instead of the task, or returns False while the browser is behind.
         """
         with self._lock:
             self._told, self._write = told, write
@@ -129,7 +129,7 @@ class Stream:
                 self._ready.set()
 
     async def wait(self) -> None:
-        """Wait until there is something to take."""
+        """Wait until frames are queued or the stream has ended."""
         assert self._ready is not None
         await self._ready.wait()
 
@@ -144,12 +144,12 @@ class Stream:
         return b"".join([self._new_of(batch) for batch in batches]), goes_on
 
     def wake_now(self) -> None:
-        """Wake the task, or write in its place; on its event loop only."""
+        """Wake the task, or write without it. Call it only on its event loop."""
         if self._ready is not None and not self._written():
             self._ready.set()
 
     def _written(self) -> bool:
-        """Write what is queued, if it is one batch nobody was told of and the browser keeps up."""
+        """Write the queue without the task if it is one batch of new events and the browser keeps up."""
         with self._lock:
             if self._write is None or self._ended or len(self._batches) != 1:
                 return False
@@ -163,12 +163,12 @@ class Stream:
     def _new_of(self, batch: Batch) -> bytes:
         """Return the frames of *batch* that were not sent when the stream began."""
         if self._told is not None and clock.monotonic() - self._opened_at > LATE.total_seconds():
-            self._told = None  # nothing comes as late as that
+            self._told = None  # no event is that late
         return batch.whole if self._told is None else batch.without(self._told)
 
 
 def wake(streams: Iterable[Stream]) -> None:
-    """Wake the tasks of *streams* from any thread: each event loop is told once."""
+    """Wake the tasks of *streams* from any thread, with one call per event loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Stream]] = {}
     for stream in streams:
         if stream._loop is not None:
@@ -177,7 +177,7 @@ def wake(streams: Iterable[Stream]) -> None:
         try:
             loop.call_soon_threadsafe(_wake_some, loop, own, 0)
         except RuntimeError:
-            continue  # the loop has ended, and with it whoever watched
+            continue  # the loop has ended, and its connections with it
 
 
 def _wake_some(loop: asyncio.AbstractEventLoop, streams: Sequence[Stream], start: int) -> None:

@@ -1,4 +1,4 @@
-"""Find the sessions that may still watch, for all open streams at once."""
+"""Find the sessions that still have access, for all open streams together."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from host.users import reach, sessions
 from host.users.reach import Accounts
 
 AT_ONCE = 5000
-"""Sessions named in one statement; every database takes more."""
+"""Maximum number of sessions in one statement; every database allows more."""
 
 
 def allowed(session: Session, session_ids: Collection[int]) -> dict[tuple[int, int], Accounts]:
-    """Return the pairs of session and workspace that are open to those of *session_ids* who are signed in.
+    """Return the accessible pairs of session and workspace, for the valid sessions of *session_ids*.
 
-    With each come the accounts that are seen there; None: all.
+    Each has the accounts the person sees there; None for all.
     """
     now = clock.now()
     ids = sorted(set(session_ids))

@@ -1,4 +1,4 @@
-"""Live events for browsers: as a stream of server-sent events, or as JSON where there is no stream."""
+"""Live events for browsers, as server-sent events, or as JSON if streams are unavailable."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RETRY_AFTER = 30
 @passive
 @workspace_view(Permission.READ)
 def stream(workspace_id: int) -> ResponseReturnValue:
-    """Stream a workspace's changes, from the event named by ``Last-Event-ID`` or ``?after=`` on."""
+    """Stream a workspace's changes after the event in ``Last-Event-ID`` or ``?after=``."""
     after = _after()
     if request.method == "HEAD":
-        return Response(mimetype="text/event-stream", headers=HEADERS)  # opens nothing
+        return Response(mimetype="text/event-stream", headers=HEADERS)  # opens no stream
     if not can_stream(request.environ):
-        return _later()  # the page asks every few seconds instead
+        return _later()  # the page polls every few seconds instead
     user = current_user()
     hub = current_hub()
     try:
@@ -43,7 +43,7 @@ def stream(workspace_id: int) -> ResponseReturnValue:
     except HubFullError:
         return _later()
     try:
-        # Only now: what happens from here on waits in the stream, so nothing falls between.
+        # After subscribing, so that the stream already queues newer events and none is missed.
         first, told = first_frames(workspace_id, after, seen_accounts())
     except BaseException:
         hub.unsubscribe(opened)

@@ -1,1 +1,1 @@
-"""Files of messages: uploads, received files, who may see them, and when they are removed."""
+"""Files of messages: uploads, received files, access to them, and their removal."""

@@ -1,8 +1,8 @@
-"""See that a store of files is this desk's: every process has the same one, and no other desk has it too.
+"""Check that a store belongs to this desk: all its processes use the same store, and no other desk does.
 
-A store is marked with a number that the database has as well. A folder in whose place a disk or share is
-still to be mounted has no marker, and is refused. A desk that keeps its files in the data folder and never
-did otherwise needs none.
+A store has a marker with a number that is also in the database. An empty mount point, whose disk or share is
+not mounted, has no marker and is refused. A desk that has always kept its files in the data folder needs no
+marker.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ def written(number: int) -> str:
 
 
 def number_in(marker: str) -> int | None:
-    """Return the number in a marker; None if it is not one of Lobby's."""
+    """Return the number in a marker; None if it is not a marker of Lobby."""
     with suppress(IndexError, ValueError):
         return int(marker.rsplit(maxsplit=1)[-1], 16)
     return None
 
 
 def expected() -> str | None:
-    """Return the marker the store must have; None if it needs none."""
+    """Return the marker that the store must have, or None if it needs none."""
     number = counters.files()
     return None if number is None else written(number)
 
 
 def require(config: Config, store: Store) -> None:
-    """See that *store*, the one LOBBY_FILES names, is this desk's and can be used; mark it the first time.
+    """Check that *store*, set by LOBBY_FILES, belongs to this desk and works; mark it the first time.
 
-    One that does not answer at the moment is no reason not to start: pages do without it.
+    If it is temporarily unavailable, the desk starts without it.
 
-    :raises CannotGoOnError: if it is not this desk's, or somebody has to mend it first.
+    :raises CannotGoOnError: if it belongs to another desk, or has a permanent problem.
     """
     if isinstance(store, WatchedStore) and store.hangs():
         return
@@ -66,9 +66,9 @@ def require(config: Config, store: Store) -> None:
 def check(config: Config, store: Store, *, first: bool = False) -> bool:
     """Check that *store* belongs to this desk; return whether it has a marker.
 
-    :param first: mark it if the desk has marked none yet, which starts of its processes alone do.
-    :raises CannotGoOnError: if it is not this desk's.
-    :raises StoreAwayError: if that cannot be told.
+    :param first: whether to mark it if the desk has no marked store yet; only starting processes do.
+    :raises CannotGoOnError: if it does not belong to this desk.
+    :raises StoreAwayError: if the store cannot be read.
     """
     counters.forget()
     number = counters.files()
@@ -102,7 +102,7 @@ def check(config: Config, store: Store, *, first: bool = False) -> bool:
 
 
 def _first(config: Config, store: Store) -> None:
-    """Make *store* the desk's, which has kept its files in the data folder so far."""
+    """Mark *store* for the desk, whose files were in the data folder so far."""
     if store.marker() is not None:
         raise _others(store)
     with db.read() as session:
@@ -118,7 +118,7 @@ def _first(config: Config, store: Store) -> None:
 
 
 def mark(store: Store, number: int) -> None:
-    """Mark *store* with *number*, and note the number as the desk's unless it has one.
+    """Mark *store* with *number*, and store the number as the desk's unless it has one.
 
     :raises StoreAwayError: if it cannot be marked.
     """
@@ -127,9 +127,9 @@ def mark(store: Store, number: int) -> None:
 
 
 def take(config: Config, source: Store, target: Store) -> None:
-    """Make *target* a second store of the desk, beside *source*.
+    """Mark *target* as a second store of the desk, in addition to *source*.
 
-    :raises CannotGoOnError: if it is another desk's.
+    :raises CannotGoOnError: if one of them belongs to another desk.
     :raises StoreAwayError: if one of them cannot be marked.
     """
     with _alone(config):
@@ -149,7 +149,7 @@ def take(config: Config, source: Store, target: Store) -> None:
 def try_out(store: Store) -> None:
     """Write, read and remove a few bytes.
 
-    :raises StoreAwayError: if one of it does not work.
+    :raises StoreAwayError: if one of these fails.
     """
     content = b"Lobby tries whether it can keep files here. " + secrets.token_bytes(16)
     with storage.bytes_staged(store, content) as staged:
@@ -173,7 +173,7 @@ def _others(store: Store) -> CannotGoOnError:
 
 @contextmanager
 def _alone(config: Config) -> Iterator[None]:
-    """Let one process at a time decide who owns a store; on SQLite there is only one."""
+    """Serialise decisions about a store's owner between processes; with SQLite there is only one."""
     if db.current().is_sqlite:
         yield
         return

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 4
 PASSES = 5
-"""Most times the stores are gone through: what comes meanwhile is in the next pass."""
+"""Maximum number of passes. Files added during a pass are copied in the next."""
 
 
 class _Outcome(Enum):
@@ -29,7 +29,7 @@ class _Outcome(Enum):
 
 @dataclass(slots=True)
 class Copied:
-    """The result of copying the files that rows name.
+    """The result of copying the files that rows reference.
 
     :param there: files that were already in the target, with the same size.
     :param damaged: keys whose content in the source doesn't match its hash; they were left out.
@@ -42,7 +42,7 @@ class Copied:
 
 
 def copy(source: Store, target: Store, tell: Callable[[str], None]) -> Copied:
-    """Copy every file a row names from *source* to *target*, until a pass finds nothing new.
+    """Copy every file that a row references from *source* to *target*, until a pass finds nothing new.
 
     Each is read once, and stored only if its SHA-256 is its key. Copied files stay, so it can be called again
     after an interruption.
@@ -71,7 +71,7 @@ def copy(source: Store, target: Store, tell: Callable[[str], None]) -> Copied:
 def _copy_some(
     source: Store, target: Store, keys: Sequence[str], total: Copied, pool: ThreadPoolExecutor
 ) -> None:
-    # Only what rows name: the source may still hold what was erased since the desk left it.
+    # Only referenced files: the source may still contain files erased after the desk stopped using it.
     wanted = sorted(named(keys))
     copied = []
     for key, (outcome, size) in zip(
@@ -85,7 +85,7 @@ def _copy_some(
             total.there += 1
         elif outcome is _Outcome.DAMAGED:
             total.damaged.add(key)
-    # What was erased from the source meanwhile may have come along.
+    # Files may have been erased from the source while they were copied.
     for key in set(copied) - named(copied):
         target.remove(key, in_use=partial(is_used, key))
 

@@ -1,4 +1,4 @@
-"""Remove received files once the account's time for them is over. The message stays, with its link."""
+"""Remove received files after the account's retention period. The message stays, with its link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _messages = Message.metadata.tables["messages"]
 
 
 def purge_due() -> int:
-    """Remove stored files whose time is over, in small writes; return how many were checked."""
+    """Remove expired files, in small writes; return the number of files checked."""
     looked = 0
     while seen := db.write(_purge):
         looked += seen
@@ -27,7 +27,7 @@ def purge_due() -> int:
 
 
 def recheck_account(session: Session, account_id: int) -> None:
-    """Make every stored file of an account due for a check, because its owner chose another time."""
+    """Schedule a check of every stored file of an account, because its retention period changed."""
     of_account = sa.select(_messages.c.id).where(_messages.c.account_id == account_id)
     session.execute(
         sa.update(_attachments)
@@ -37,7 +37,7 @@ def recheck_account(session: Session, account_id: int) -> None:
 
 
 def _received() -> tuple[sa.ColumnElement[bool], ...]:
-    """Return the conditions for fetched files; files sent, or received with a message, have no address."""
+    """Return the conditions for fetched files; sent files and those included in a message have no URL."""
     return _attachments.c.state == AttachmentState.STORED, _attachments.c.url.is_not(None)
 
 

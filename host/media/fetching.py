@@ -1,7 +1,8 @@
-"""Fetch the files customers sent, after their message is shown. A failure costs a file, never a message.
+"""Fetch the files customers sent, after their message is shown. A failure affects the file, never the
+message.
 
-A chore of the workers fetches files, like names: a waiting row of ``attachments`` says when it is due. A file
-that was claimed and not finished, because the process died, is due again after a while.
+A scheduled job of the workers fetches files whose row in ``attachments`` is due. A file that was claimed but
+not finished, because the process died, is due again when its claim expires.
 """
 
 from __future__ import annotations
@@ -39,23 +40,23 @@ from host.sdk.messages import MessageKind
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-"""Files fetched in parallel: a slow one delays at most three others."""
+"""Number of files fetched in parallel, so that a slow one does not delay all others."""
 MOST = 8
-"""Files claimed at a time: even if each takes its longest, they are done before their claim ends."""
+"""Files claimed at a time: even if each takes the maximum time, they are done before their claim expires."""
 CLAIM = timedelta(minutes=5)
 PARKED = timedelta(hours=1)
 AWAY = timedelta(minutes=1)
 """How long a file waits for the store before it is fetched again."""
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 6 * 3600))
-"""Delays between the tries of one file; after the last it stays a link."""
+"""Delays between attempts to fetch a file; after the last it stays a link."""
 TOTAL_SECONDS = 120.0
 REDIRECTS = 3
 GONE = frozenset({403, 404, 410})
-"""Statuses by which a provider says that an address has ended."""
+"""Status codes that mean that a URL has expired."""
 LATER = frozenset({408, 425, 429})
 
 _AWAY: Mapping[str, Any] = {"due_at": None, "storage_key": None}
-"""Values of a file that is not stored, also if a process died right before storing it."""
+"""Values of a file that is not stored, even if a process died just before storing it."""
 
 _attachments = Attachment.metadata.tables["attachments"]
 
@@ -63,8 +64,8 @@ _attachments = Attachment.metadata.tables["attachments"]
 class _Due(msgspec.Struct, frozen=True):
     """A file to fetch.
 
-    :param arrived_at: when its message came; retention counts from then.
-    :param name: what its sender called it, where that is known.
+    :param arrived_at: arrival time of its message, from which retention counts.
+    :param name: the sender's name for it, if known.
     """
 
     id: int
@@ -77,7 +78,7 @@ class _Due(msgspec.Struct, frozen=True):
 
 
 def fetch_due(directory: AdapterDirectory, *, most: int = MOST) -> int:
-    """Fetch up to *most* files that are due; return how many there were."""
+    """Fetch up to *most* files that are due; return their number."""
     if storage.away() is not None:
         return 0
     now = clock.now()
@@ -97,13 +98,13 @@ def _is_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def oldest_due(session: Session) -> datetime | None:
-    """Return since when the longest-waiting file is due to be fetched, or None."""
+    """Return since when the longest-waiting file is due, or None if none is."""
     query = sa.select(Attachment.due_at).where(*_is_due(clock.now())).order_by(Attachment.due_at).limit(1)
     return session.scalar(query)
 
 
 def _claim(session: Session, most: int) -> list[_Due]:
-    """Claim files for this process: other processes find them due only after a while."""
+    """Claim files for this process: others do not find them due until the claim expires."""
     now = clock.now()
     rows = session.execute(
         sa.select(Attachment, Message.created_at, ChannelAccount)
@@ -160,7 +161,7 @@ def _fetch(directory: AdapterDirectory, due: _Due) -> None:
     except FetchError as error:
         _try_later(due, str(error), final=isinstance(error, TooMuchError))
     except storage.StoreAwayError as error:
-        # No fault of the file's: it waits for as long as it takes.
+        # The store is unavailable: the file waits as long as needed.
         log.warning("files that customers sent wait for where they are kept: %s", error.words)
         db.write(_set, due.id, {"due_at": clock.now() + AWAY})
     except Exception:
@@ -194,7 +195,7 @@ def _keep(due: _Due, answer: OpenResponse) -> None:
         if not sniff.may_be(due.kind, content_type):
             _try_later(due, f"the provider answers with {content_type}")
             return
-        # The row first, then the bytes (see host.core.storage); only then may it be shown.
+        # The row first, then the bytes (see host.core.storage); only then is it shown.
         if not db.write(_set, due.id, {"storage_key": staged.key}):
             return
         staged.keep()
@@ -248,7 +249,7 @@ def _set(session: Session, attachment_id: int, values: Mapping[str, Any]) -> boo
 
 
 def publish_change(session: Session, attachment_id: int) -> None:
-    """Tell browsers to load the message of a file again."""
+    """Notify browsers to reload the message of a file."""
     row = session.execute(
         sa.select(Message.id, Message.conversation_id, Message.workspace_id)
         .join(Attachment, Attachment.message_id == Message.id)

@@ -1,4 +1,4 @@
-"""Remove files: a file is removed with the last row that names it, and not before."""
+"""Remove files. A file is removed with the last row that references it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 200
 STRAY = timedelta(days=1)
-"""A walk removes files that no row names if they are older than this."""
+"""Age from which unreferenced files are removed by a walk."""
 
 _attachments = Attachment.metadata.tables["attachments"]
 _uploads = Upload.metadata.tables["uploads"]
@@ -33,14 +33,14 @@ _NAMING = (
     Workspace.__table__.c.picture_key,
     DeskSetting.__table__.c.picture_key,
 )
-"""The columns that name files."""
+"""The columns that reference files."""
 
 
 def forget_files(session: Session, message_ids: Collection[int]) -> None:
-    """Remove the files of messages: rows and addresses in this write, the bytes right after its commit.
+    """Remove the files of messages: rows and URLs in this write, the bytes right after its commit.
 
-    Bytes that another message or upload names as well stay. If the process dies in between, a note in the
-    database remains, and the next round of cleaning removes the bytes.
+    Bytes that another message or upload references stay. If the process dies in between, a note in the
+    database remains, and the next clean-up removes the bytes.
     """
     if not message_ids:
         return
@@ -54,7 +54,7 @@ def forget_files(session: Session, message_ids: Collection[int]) -> None:
 
 
 def remove_later(session: Session, keys: Iterable[str]) -> None:
-    """Remove the files under *keys* after this write's commit, unless a row names them then."""
+    """Remove the files under *keys* after this write's commit, unless a row references them then."""
     rows = [{"storage_key": key} for key in sorted(set(keys))]
     if rows:
         session.execute(sa.insert(_removals), rows)
@@ -85,12 +85,13 @@ def remove_noted() -> None:
 
 
 def remove_unused(key: str) -> bool:
-    """Remove one file unless a row names it; return whether it was removed."""
+    """Remove one file unless a row references it; return whether it was removed."""
     return storage.current().remove(key, in_use=lambda: is_used(key))
 
 
 def is_used(key: str) -> bool:
-    """Return whether any attachment, upload, canned reply, person, workspace or the desk names the file."""
+    """Return whether an attachment, upload, canned reply, person, workspace or the desk references the
+    file."""
     return bool(named([key]))
 
 
@@ -99,7 +100,7 @@ def _forget_notes(session: Session, ids: list[int]) -> None:
 
 
 class Cleaner:
-    """Removes old uploads and files no row names, a part of the store at a time."""
+    """Removes old uploads and unreferenced files, a part of the store at a time."""
 
     def __init__(self) -> None:
         self._shards: list[str] = []
@@ -116,7 +117,7 @@ class Cleaner:
         self.walk(self._shards.pop())
 
     def walk(self, shard: str) -> None:
-        """Delete unreferenced files of one part of the store, which a crash may leave."""
+        """Delete unreferenced files of one part of the store; a crash may leave some."""
         keys = storage.current().keys(shard, older_than=(clock.now() - STRAY).timestamp())
         for start in range(0, len(keys), CHUNK):
             some = keys[start : start + CHUNK]
@@ -128,12 +129,13 @@ _cleaner = Cleaner()
 
 
 def clean_up() -> None:
-    """Remove files no message needs: the next part."""
+    """Remove unneeded files from the next part of the store."""
     _cleaner.clean_up()
 
 
 def named(keys: Collection[str]) -> set[str]:
-    """Return those of *keys* that an attachment, upload, canned reply, person, workspace or desk names."""
+    """Return the *keys* that an attachment, upload, canned reply, person, workspace or the desk
+    references."""
     with db.read() as session:
         return {
             key

@@ -1,4 +1,4 @@
-"""Send stored bytes to browsers: in ranges if a player asks for them, with headers that make them inert."""
+"""Send stored files to browsers, in ranges on request, with headers that prevent scripts from running."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ INLINE = frozenset(
         *("video/mp4", "video/quicktime", "video/ogg", "video/webm"),
     }
 )
-"""Content types a browser may show instead of saving; they can hold no script."""
+"""Content types a browser may show instead of saving; they cannot contain scripts."""
 
 TYPED = INLINE | {"application/pdf"}
-"""Content types that are sent under their own name; all others are sent as plain bytes."""
+"""Content types sent as such; all others are sent as ``application/octet-stream``."""
 
 SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
 
 
 def send(file: BinaryIO, *, content_type: str, name: str, key: str, download: bool = False) -> Response:
-    """Return a response with the bytes of *file*, or with the part of them the request asks for.
+    """Return a response with *file*, or with the requested range of it.
 
-    :param content_type: as found in the bytes; browsers save anything but :data:`INLINE`.
+    :param content_type: as detected from the bytes; browsers save anything but :data:`INLINE`.
     :param key: changes with the content.
     """
     size = file.seek(0, os.SEEK_END)

@@ -1,8 +1,8 @@
-"""Clean the formatted form of a message: untrusted HTML, made safe and quiet for browsers.
+"""Sanitise the formatted form of a message, which is untrusted HTML.
 
-What is stored stays as it came. Here it loses scripts, forms, frames, styles that reach beyond themselves,
-and every address a browser would ask by itself. The policy of the answer that carries it
-(:mod:`host.media.pages.formatted_views`) holds a second time what is cleaned here.
+The stored HTML stays unchanged. Sanitising removes scripts, forms, frames, styles that affect other elements,
+and every URL that a browser would load automatically. The content security policy of the response
+(:mod:`host.media.pages.formatted_views`) enforces the same a second time.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from urllib.parse import unquote
 import nh3
 
 MOST = 2 * 1024 * 1024
-"""Largest form that is shown, in bytes; the text of a larger one is still available."""
+"""Maximum size of a form that is shown, in bytes; of a larger one, only the text is shown."""
 _MOST_TAGS = 20_000
-"""Largest number of tags in a form that is shown: cleaning takes time with the square of their depth."""
+"""Maximum number of tags in a form that is shown: cleaning time grows with the square of their depth."""
 _MOST_ATTRIBUTES = 20_000
-"""The same for one tag: each attribute is compared with all before it."""
+"""Maximum number of attributes of a tag: each is compared with all before it."""
 
 _TAGS = frozenset(
     """a abbr address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd
@@ -43,8 +43,8 @@ _ATTRIBUTES: Mapping[str, set[str]] = {
     "td": {"colspan", "rowspan", "nowrap"},
     "th": {"colspan", "rowspan", "nowrap", "scope"},
 }
-# Shorthands that may name a picture (background, list-style) are left out, and so is what takes a part out of
-# its place: position, float is harmless, z-index is not needed without position.
+# Left out are shorthands that may contain a URL (background, list-style), and position, which moves elements
+# out of their place. Float is harmless, and z-index has no effect without position.
 _STYLES = frozenset(
     """background-color border border-bottom border-bottom-color border-bottom-left-radius
     border-bottom-right-radius border-bottom-style border-bottom-width border-collapse border-color
@@ -69,7 +69,7 @@ _QUOTED_CLASSES = {
 }
 _QUOTED_IDS = {"mail-editor-reference-message-container", "isforwardcontent", "orc_em_signature"}
 _REST_IDS = {"divrplyfwdmsg", "appendonsend", "x_divrplyfwdmsg", "stopspelling", "ms-outlook-mobile-quote"}
-"""Ids used by Outlook: everything after such an element is quoted."""
+"""Ids in Outlook's HTML after which everything is quoted."""
 _REST_STYLE = re.compile(r"border:\s*none;\s*border-top:\s*solid\s+#(?:e1e1e1|b5c4df)\b", re.IGNORECASE)
 """The border with which Outlook for Windows separates quoted text, which has no other mark."""
 _QUOTED_STYLE = re.compile(r"border-left:\s*2px\s+solid\s+#c3d9e5\b", re.IGNORECASE)
@@ -88,9 +88,9 @@ _BETWEEN_ATTRIBUTES = re.compile(r"""[\s"'/=]+""")
 
 @dataclass(frozen=True, slots=True)
 class CleanedForm:
-    """A form that can be shown.
+    """A sanitised form.
 
-    :param blocked: number of remote pictures it would show.
+    :param blocked: number of blocked remote pictures.
     """
 
     html: str = field(repr=False)
@@ -98,9 +98,9 @@ class CleanedForm:
 
 
 def is_cleaned_in_time(html: str) -> bool:
-    """Return whether cleaning *html* takes seconds at most, however it is written.
+    """Return whether cleaning *html* takes at most seconds, even if it is malicious.
 
-    Text between two tags counts as attributes as well, since only a parser can tell where a tag ends.
+    Text between two tags counts as attributes, too, since only a parser can find the end of a tag.
     """
     parts = html.split("<")
     return len(parts) <= _MOST_TAGS + 1 and all(
@@ -117,13 +117,13 @@ def clean(
     remote: Callable[[str], str] | None,
     earlier: str,
 ) -> CleanedForm:
-    """Return *html* with nothing in it that acts, asks or reaches out of its frame.
+    """Return *html* without scripts, requests to other hosts, and effects outside of its frame.
 
-    The time has no useful limit unless :func:`is_cleaned_in_time` says so.
+    The time is unbounded unless :func:`is_cleaned_in_time` is true.
 
-    :param inline: returns the desk's address of the picture named by a content id; None: there is none.
-    :param remote: returns the desk's address for a picture from elsewhere; None: they are not shown.
-    :param earlier: what the button says behind which quoted mails are folded; empty: nothing is folded.
+    :param inline: returns the desk's URL of the picture with a content id, or None if there is none.
+    :param remote: returns the desk's URL for a remote picture; None blocks them.
+    :param earlier: label of the button that unfolds quoted mails; empty folds nothing.
     """
     blocked = 0
 
@@ -157,14 +157,14 @@ def clean(
         link_rel="noopener noreferrer",
         set_tag_attribute_values={"a": {"target": "_blank"}},
         url_schemes=_SCHEMES,
-        url_relative="pass_through",  # it is asked after `kept`, which lets none through but ours
+        url_relative="pass_through",  # `kept` runs before and allows only our URLs
         filter_style_properties=set(_STYLES),
     )
     return CleanedForm(_fold(made, earlier) if earlier else made, blocked)
 
 
 def _style(value: str) -> str | None:
-    """Return the declarations of a style that call nothing but colours and sums."""
+    """Return the declarations of a style whose only functions are colours and calculations."""
     kept = []
     for one in re.sub(r"/\*.*?(?:\*/|\Z)", "", value, flags=re.DOTALL).split(";"):
         lower = one.lower()
@@ -183,7 +183,7 @@ def _style(value: str) -> str | None:
 
 
 def _fold(html: str, label: str) -> str:
-    """Return cleaned *html* with the mail it quotes at its end behind a button; nothing is left out."""
+    """Return cleaned *html* with the mail quoted at its end folded behind a button."""
     finder = _QuoteFinder()
     finder.feed(html)
     finder.close()
@@ -191,28 +191,28 @@ def _fold(html: str, label: str) -> str:
 
 
 class _QuoteFinder(HTMLParser):
-    """Finds where the quoted mail begins in HTML that was cleaned, so that every element ends."""
+    """Finds the beginning of the quoted mail in cleaned HTML, in which every element is closed."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
         self._out: list[str] = []
         self._open: list[str] = []
         self._said = False
-        """Whether there was any text yet."""
+        """Whether any text was found yet."""
         self._start: int | None = None
         self._depth = 0
         self._rest = False
         self._end: int | None = None
         self._after = False
         self._places: list[int] = []
-        """Positions at which the open elements begin."""
+        """Positions of the start tags of the open elements."""
         self._last_said = -1
         self._around: list[int] = []
-        """Elements that were open where the quote began."""
+        """Positions of the elements that were open at the beginning of the quote."""
         self._unseen: int | None = None
 
     def _begin(self, *, rest: bool, outside: bool = False) -> None:
-        """Begin the quote here; *outside* includes outer elements with no other content."""
+        """Begin the quote here; with *outside*, include outer elements without other content."""
         self._rest, self._start, self._depth = rest, len(self._out), len(self._open)
         self._around = list(self._places)
         while outside and self._depth and self._places[self._depth - 1] > self._last_said:
@@ -220,7 +220,8 @@ class _QuoteFinder(HTMLParser):
             self._start = self._places[self._depth]
 
     def _go_on(self) -> None:
-        """Take a quote right behind the first to it: Apple's telephones have the line above it in its own."""
+        """Extend the quote with a second one directly after it: iPhones put the line above it in a separate
+        quote."""
         depth = len(self._open)
         if depth < self._depth and self._around[depth] > self._last_said:
             self._start, self._depth, self._end = self._around[depth], depth, None
@@ -235,7 +236,8 @@ class _QuoteFinder(HTMLParser):
             marks = set(values.get("class", "").lower().split())
             id_ = values.get("id", "").lower()
             ruled = bool(_REST_STYLE.search(style))
-            # Thunderbird's line above the quote is its neighbour; so is all behind Outlook's mark.
+            # Thunderbird's line above the quote, and everything after Outlook's mark, are siblings of the
+            # quote.
             rest = ruled or id_ in _REST_IDS or "moz-cite-prefix" in marks
             quoted = bool(marks & _QUOTED_CLASSES) or id_ in _QUOTED_IDS or bool(_QUOTED_STYLE.search(style))
             if rest or quoted or is_cited:
@@ -259,7 +261,7 @@ class _QuoteFinder(HTMLParser):
             self._places.pop()
         if self._unseen is not None and len(self._open) <= self._unseen:
             self._unseen = None
-        # The rest of an element's children ends with their parent, a quote with itself.
+        # A quote up to the end of its parent ends with the parent, an element that is a quote with itself.
         if self._start is not None and self._end is None:
             if self._rest and len(self._open) < self._depth:
                 self._end = len(self._out)
@@ -294,7 +296,7 @@ class _QuoteFinder(HTMLParser):
         self._after = self._after or self._end is not None
 
     def folded(self, label: str) -> str:
-        """Return the HTML, folded only if the quote ends it, so that answers between lines stay visible."""
+        """Return the HTML, folded only if the quote is at its end, so that inline answers stay visible."""
         if self._start is None or self._after:
             return "".join(self._out)
         end = len(self._out) if self._end is None else self._end
@@ -304,7 +306,7 @@ class _QuoteFinder(HTMLParser):
 
 
 def _without_marks(tag: str, source: str) -> str:
-    """Return a start tag without the names that its sender gave it."""
+    """Return a start tag without its class and id."""
     if ' class="' in source or ' id="' in source or (tag == "blockquote" and ' type="' in source):
         names = r"class|id|type" if tag == "blockquote" else r"class|id"
         source = re.sub(rf' (?:{names})="[^"]*"', "", source)

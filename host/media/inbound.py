@@ -1,4 +1,4 @@
-"""Plan what happens with a file of the provider: kept already, to be fetched, or only passed through."""
+"""Plan the handling of a provider's file: already stored, to be fetched, or only passed through."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def plan(
     settings: Mapping[str, Any],
     now: datetime,
 ) -> Plan:
-    """Return the state in which *attachment* starts.
+    """Return the initial state of *attachment*.
 
-    :param stored: whether its bytes came with the message and are stored.
-    :param media: the channel's declaration.
-    :param settings: the account's.
+    :param stored: whether its bytes were included in the message and are stored.
+    :param media: the channel's rules for files.
+    :param settings: of the account.
     """
     if stored:
         return Plan(AttachmentState.STORED)
@@ -76,7 +76,7 @@ def show_with_reply(
 
 
 def content_type(attachment: InboundAttachment) -> str:
-    """Return the type of *attachment*: as declared, or from its bytes if a browser would show that type."""
+    """Return the content type of *attachment*: as declared, or from its bytes if browsers show the type."""
     told = attachment.content_type
     if attachment.content is None or told.partition(";")[0].strip().lower() not in files.TYPED:
         return told
@@ -85,5 +85,5 @@ def content_type(attachment: InboundAttachment) -> str:
 
 @lru_cache(maxsize=64)
 def client_for(hosts: frozenset[str]) -> Client:
-    """Return the client for fetching from *hosts*; one for each set of hosts."""
+    """Return the client for fetching from *hosts*; one per set of hosts."""
     return Client(hosts, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)

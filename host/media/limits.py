@@ -1,4 +1,4 @@
-"""Check whether a file may be sent on a channel, by the channel's capabilities; an error names the limit."""
+"""Check files against a channel's capabilities. Errors name the exceeded limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from host.sdk.capabilities import MediaLimits
 from host.sdk.messages import MessageKind
 
 MAX_BYTES = 25 * 1024 * 1024
-"""Most bytes of any file, whatever a channel allows."""
+"""Maximum bytes of any file, regardless of the channel."""
 
 _NAMES = {
     "image/jpeg": "JPEG",
@@ -51,9 +51,9 @@ def check(
 ) -> None:
     """Refuse a file that *media*, a channel's ``Capabilities.media``, does not allow; None allows any.
 
-    :param content_type: what its bytes are.
-    :param size: bytes.
-    :raises FileRefusedError: with the limit named; codes ``kind_not_allowed``, ``type_not_allowed``,
+    :param content_type: as detected from its bytes.
+    :param size: in bytes.
+    :raises FileRefusedError: naming the limit; codes ``kind_not_allowed``, ``type_not_allowed``,
         ``too_large``.
     """
     if media is None:
@@ -72,7 +72,7 @@ def check(
 
 
 def too_large(most: int, size: int | None = None) -> FileRefusedError:
-    """Return the error for a file of more than *most* bytes; *size*: None where that is not known."""
+    """Return the error for a file of more than *most* bytes; *size* is None if unknown."""
     sentence = (
         _l("The file is larger than %(most)s.", most=megabytes(most))
         if size is None
@@ -84,7 +84,7 @@ def too_large(most: int, size: int | None = None) -> FileRefusedError:
 
 
 def too_large_together(most: int, size: int) -> FileRefusedError:
-    """Return the error for files of one message that have more than *most* bytes together."""
+    """Return the error for files of a message with more than *most* bytes in total."""
     sentence = _l(
         "The files total %(size)s; at most %(most)s can be sent at once.",
         size=megabytes(size),
@@ -96,7 +96,7 @@ def too_large_together(most: int, size: int) -> FileRefusedError:
 
 
 def megabytes(size: int) -> object:
-    """Return *size* for people: ``8 MB``, ``8.4 MB``, ``12 kB``. A megabyte has 1,048,576 bytes here."""
+    """Return *size* as text: ``8 MB``, ``8.4 MB``, ``12 kB``. A megabyte has 1,048,576 bytes here."""
     if size < 1024 * 1024:
         return _l("%(n)s kB", n=max(1, round(size / 1024)))
     number = f"{size / (1024 * 1024):.2f}".rstrip("0").rstrip(".")
@@ -104,12 +104,12 @@ def megabytes(size: int) -> object:
 
 
 def type_name(content_type: str) -> str:
-    """Return a content type as people know it: ``JPEG``."""
+    """Return the common name of a content type: ``JPEG``."""
     return _NAMES.get(content_type, content_type)
 
 
 def type_names(content_types: frozenset[str]) -> str:
-    """Return content types as a list people can read: ``GIF, JPEG, PNG``."""
+    """Return the common names of content types: ``GIF, JPEG, PNG``."""
     return ", ".join(sorted({type_name(one) for one in content_types}))
 
 

@@ -1,4 +1,4 @@
-"""Addresses where a provider may fetch a file we send: signed, for an hour, without a login."""
+"""Signed URLs from which providers can fetch our files, without a login, for an hour."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from host.core import clock, guard, secrets
 from host.core.config import Config
 
 LIVES = timedelta(hours=1)
-"""How long an address works. A provider fetches within minutes; every further try gets a new address."""
+"""Lifetime of a URL. Providers fetch within minutes, and each attempt to send gets a new URL."""
 
 _PURPOSE = "file"
 _TOKEN = re.compile(r"([0-9]{1,19})\.([0-9]{1,12})\.([\w-]{43})", re.ASCII)
@@ -28,15 +28,15 @@ _base: str | None = None
 
 
 def use(config: Config) -> None:
-    """Decide by LOBBY_PUBLIC_FILES whether providers can fetch from this process's address."""
-    global _base  # noqa: PLW0603 - one address per process
+    """Set from LOBBY_PUBLIC_FILES whether providers can fetch files from this process's URL."""
+    global _base  # noqa: PLW0603 - one URL per process
     wanted = config.public_files
     fetched = wanted == "1" or (wanted == "auto" and is_public(config.public_url))
     _base = config.public_url if fetched else None
 
 
 def is_public(url: str) -> bool:
-    """Return whether a provider could fetch from *url*: https, and no private name or address."""
+    """Return whether a provider can fetch from *url*: https, and no private host name or IP address."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     if parts.scheme != "https" or not host:
@@ -48,26 +48,26 @@ def is_public(url: str) -> bool:
 
 
 def reachable() -> bool:
-    """Return whether providers can fetch a file of ours at all."""
+    """Return whether providers can fetch our files at all."""
     return _base is not None
 
 
 def public_url(attachment: HasId) -> str | None:
-    """Return an address where anybody may fetch *attachment* for an hour; None if providers cannot reach it.
+    """Return a public URL of *attachment*, valid for an hour; None if providers cannot reach this desk.
 
-    The sender then uploads the bytes instead.
+    In that case the sender uploads the bytes instead.
     """
     return None if _base is None else f"{_base}/media/public/{token(attachment.id)}"
 
 
 def token(attachment_id: int) -> str:
-    """Return a token that opens one attachment for an hour."""
+    """Return a token that gives access to one attachment for an hour."""
     until = int((clock.now() + LIVES).timestamp())
     return f"{attachment_id}.{until}.{secrets.keyring().sign(_PURPOSE, attachment_id, until)}"
 
 
 def opened_by(text: str) -> int | None:
-    """Return the id of the attachment that the token *text* opens now, or None."""
+    """Return the id of the attachment of the valid token *text*, or None."""
     match = _TOKEN.fullmatch(text)
     if match is None:
         return None

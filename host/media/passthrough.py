@@ -1,4 +1,4 @@
-"""Pass a provider's file through to the viewer: nothing of it is stored."""
+"""Pass a provider's file through to the viewer without storing it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from host.sdk.http import OpenResponse
 
 MAX_BYTES = 200 * 1024 * 1024
 TOTAL_SECONDS = 300.0
-"""Long enough for a film and a slow reader; one reader holds a server thread for at most this long."""
+"""Maximum time a response holds a server thread: long enough for a video on a slow connection."""
 AT_ONCE = 16
-"""Most readers at a time in one process, so that threads are left for pages."""
+"""Maximum number of concurrent responses in one process, so that threads are left for pages."""
 
 _PASSED = ("content-length", "content-range", "accept-ranges")
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class FileGoneError(LobbyError):
-    """The provider no longer has the file, or no longer lets Lobby fetch it."""
+    """The provider no longer has the file, or refuses access to it."""
 
     code = "file_gone"
     status = 410
@@ -36,7 +36,7 @@ class FileGoneError(LobbyError):
 
 
 class NotFetchedError(NotFoundError):
-    """The file is on a host that this desk does not fetch from."""
+    """The file is on a host that is not allowed."""
 
     title = _l("File not loaded")
     default_sentence = _l("The file is on a host that this channel does not load files from.")
@@ -61,12 +61,12 @@ def open_at_provider(
     max_bytes: int = MAX_BYTES,
     total_timeout: float = TOTAL_SECONDS,
 ) -> OpenResponse:
-    """Return the provider's open answer, which the caller has to close.
+    """Return the provider's open response, which the caller must close.
 
     :param part: a ``Range`` header to pass on.
-    :raises FileGoneError: if the provider says that the address has ended; the caller should store that.
-    :raises NotFetchedError: if the address is on no declared host.
-    :raises SilentError: if it did not answer with the file.
+    :raises FileGoneError: if the URL has expired; the caller should store that.
+    :raises NotFetchedError: if the URL is not on a declared host.
+    :raises SilentError: if the provider did not return the file.
     """
     headers = {"Range": part} if part and len(part) < 100 and part.isascii() and part.isprintable() else None
     try:
@@ -98,10 +98,10 @@ def pass_on(
     download: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> Response:
-    """Return a response that passes on the file at *url* while it is read.
+    """Return a response that streams the file at *url*.
 
     :param part: the ``Range`` header of the request.
-    :raises UnavailableError: if too many files are being passed on already.
+    :raises UnavailableError: if too many files are already being streamed.
     :raises LobbyError: as :func:`open_at_provider`.
     """
     if not _places.acquire(blocking=False):
@@ -118,7 +118,7 @@ def pass_on(
         if not download and content_type.startswith("image/"):
             body.check_size()
         files.harmless(response, content_type=content_type, name=name, download=download)
-        # A body compressed in transit has another length here.
+        # A compressed body has another length here.
         if "content-encoding" not in answer.headers:
             for header in _PASSED:
                 if header in answer.headers:
@@ -130,7 +130,7 @@ def pass_on(
 
 
 class _Body:
-    """The bytes of an answer; releases its connection and its place however it ends."""
+    """The bytes of a response. It always releases its connection and its slot."""
 
     def __init__(self, answer: OpenResponse) -> None:
         self._answer = answer
@@ -138,9 +138,9 @@ class _Body:
         self._open = True
 
     def content_type(self, kind: str) -> str:
-        """Return the content type: by the first bytes, or as the server says if those are not in the range.
+        """Return the content type: from the first bytes, or the server's if the range does not include them.
 
-        The server's word is enough, because :func:`host.media.files.harmless` makes any content inert.
+        The server's type is safe, because :func:`host.media.files.harmless` prevents scripts in any content.
         """
         told = self._answer.headers.get("content-type", "")
         if self._answer.status == 206 and not self._answer.headers.get("content-range", "").startswith(
@@ -155,9 +155,9 @@ class _Body:
         return sniff.settled(self._head, told=told, kind=kind)
 
     def check_size(self) -> None:
-        """Refuse a picture too large for browsers, judging by its first bytes.
+        """Check from its first bytes that a picture is not too large for browsers.
 
-        :raises host.media.picture_size.TooLargeToShowError: then.
+        :raises host.media.picture_size.TooLargeToShowError: if it is too large.
         """
         try:
             while (
@@ -179,7 +179,7 @@ class _Body:
             while chunk := self._answer.read():
                 yield chunk
         except FetchError:
-            # The browser knows the length, so it notices the missing part.
+            # The browser knows the length, and so notices the missing part.
             return
         finally:
             self.close()

@@ -1,4 +1,4 @@
-"""Fetch pictures of people and posts from their provider, a few at a time; remember them for ten minutes."""
+"""Fetch pictures of people and posts from their provider, a few at a time, and cache them for ten minutes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from host.sdk.errors import FetchError
 from host.sdk.messages import MessageKind
 
 KEPT = timedelta(minutes=10)
-"""How long a picture is remembered, in memory and by a browser: a list shows fifty of them at a time."""
+"""How long a picture is cached, in memory and by browsers: a list shows fifty of them at a time."""
 SILENT = timedelta(minutes=1)
-"""How long to wait before asking again for a picture the provider did not send."""
+"""How long to wait before requesting again a picture that the provider did not send."""
 AT_ONCE = 8
 WAIT_SECONDS = 1.0
 TOTAL_SECONDS = 10.0
 MOST_BYTES = 512 * 1024
-"""Most bytes of one picture."""
+"""Maximum bytes of one picture."""
 MOST = 200
-"""Most pictures that are remembered."""
+"""Maximum number of cached pictures."""
 
 
 class CachedPicture(msgspec.Struct, frozen=True):
-    """A remembered picture; empty if the file is no picture, or could not be fetched a moment ago."""
+    """A cached picture; empty if the file is not a picture, or could not be fetched recently."""
 
     content: bytes
     content_type: str
@@ -42,7 +42,7 @@ _remembered: OrderedDict[str, CachedPicture] = OrderedDict()
 
 
 def recall(url: str) -> CachedPicture | None:
-    """Return the picture at *url* if it is still remembered."""
+    """Return the picture at *url* if it is cached, otherwise None."""
     with _lock:
         found = _remembered.get(url)
         if found is None or found.until <= clock.now():
@@ -58,10 +58,10 @@ def fetch(
     most: int = MOST_BYTES,
     made: Callable[[bytes, str], tuple[bytes, str]] | None = None,
 ) -> CachedPicture:
-    """Fetch a picture from the provider and remember it for a while; an empty one if the file is no picture.
+    """Fetch a picture from the provider and cache it; return an empty one if the file is not a picture.
 
-    :param most: bytes of it at the provider.
-    :param made: makes what is remembered of it, and its content type; None: it is as it came.
+    :param most: maximum bytes of it at the provider.
+    :param made: converts it, and returns content and content type to cache; None keeps it unchanged.
     :raises LobbyError: if the provider has none, or does not send it.
     """
     if not _places.acquire(timeout=WAIT_SECONDS):
@@ -69,7 +69,7 @@ def fetch(
     try:
         content = _read(url, hosts, most)
     except passthrough.SilentError:
-        # Remember the failure: a list of fifty people must not wait for a provider fifty times.
+        # Cache the failure: a list of fifty people must not wait for a provider fifty times.
         _remember(url, CachedPicture(b"", "", clock.now() + SILENT))
         raise
     finally:
@@ -105,6 +105,6 @@ def _remember(url: str, picture: CachedPicture) -> CachedPicture:
 
 
 def forget_pictures() -> None:
-    """Drop all remembered pictures: one of the people was erased."""
+    """Clear the cache, because one of the people was erased."""
     with _lock:
         _remembered.clear()

@@ -1,7 +1,7 @@
 """The size of a picture, read from its first bytes without decoding.
 
-A few hundred kilobytes can hold a picture of 60,000 by 60,000, which takes a browser gigabytes to show. It
-is kept as it came and can be saved, but no page shows it.
+A few hundred kilobytes can contain a picture of 60,000 by 60,000 pixels, which takes a browser gigabytes to
+show. It is stored unchanged and can be saved, but no page shows it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from flask_babel import lazy_gettext as _l
 from host.core.errors import LobbyError
 
 MOST_PIXELS = 100_000_000
-"""Most pixels of a picture that is shown: a browser needs about 400 MB for it."""
+"""Maximum pixels of a picture that is shown: a browser needs about 400 MB for it."""
 HEAD = 1024 * 1024
-"""Bytes searched for a size: metadata of cameras can come before it in a JPEG."""
+"""Bytes searched for the size: in a JPEG, camera metadata can precede it."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _NOT_FRAMES = {0xC4, 0xC8, 0xCC}
 
 
 class TooLargeToShowError(LobbyError):
-    """A picture with so many pixels that looking at it would stop the browser."""
+    """A picture with so many pixels that showing it would freeze the browser."""
 
     code = "too_many_pixels"
     status = 422
@@ -33,7 +33,7 @@ class TooLargeToShowError(LobbyError):
 
 
 def size_of(head: bytes) -> tuple[int, int] | None:
-    """Return width and height a picture that begins with *head* says it has; None where it does not say."""
+    """Return the width and height stated in a picture that begins with *head*, or None."""
     try:
         if head.startswith(_PNG):
             width, height = struct.unpack(">II", head[16:24])
@@ -59,7 +59,7 @@ def too_large(head: bytes) -> bool:
 def check(file: BinaryIO) -> None:
     """Check the beginning of *file*, and rewind it.
 
-    :raises TooLargeToShowError: if it is a picture nobody should open in a browser.
+    :raises TooLargeToShowError: if it is a picture with more than :data:`MOST_PIXELS`.
     """
     file.seek(0)
     head = file.read(HEAD)

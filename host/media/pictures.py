@@ -1,8 +1,8 @@
-"""Remove metadata from pictures: where, when, by whom and with which camera they were taken.
+"""Remove metadata from pictures, such as place, time, author and camera.
 
-Nothing is recompressed. JPEG, PNG, WebP and GIF are read piece by piece and written again with only the
-pieces that say how to show the picture. The orientation stays, as the one entry of a new metadata block. Data
-after the end of the picture (a film, another picture, an archive) is left out.
+Nothing is recompressed. JPEG, PNG, WebP and GIF are read segment by segment and written again with only the
+segments needed to show the picture. The orientation stays, as the only entry of a new metadata block. Data
+after the end of the picture (a video, another picture, an archive) is left out.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 from host.media import picture_size
 
 MAX_PIXELS = {"JPEG": 50_000_000, "PNG": 25_000_000, "WEBP": 25_000_000, "GIF": 25_000_000}
-"""Most pixels, so that decoding takes at most about 150 MB; a JPEG is decoded at an eighth of its size."""
+"""Maximum pixels, so that decoding takes at most about 150 MB; a JPEG is decoded at an eighth of its size."""
 MAX_SCANS = 64
-"""Most scans of a progressive JPEG: each costs as much as the whole picture, however few bytes it has."""
+"""Maximum scans of a progressive JPEG: decoding each, however small, takes as long as the whole picture."""
 _ORIENTATION = 0x0112
 _DECODING = threading.BoundedSemaphore(2)
-"""Limits how many pictures are decoded at a time, because of the memory each takes."""
+"""Limits the number of pictures decoded at a time, because of their memory use."""
 
-# Pieces that say how to show a picture. All others are removed.
+# Segments needed to show a picture. All others are removed.
 _PNG_KEPT = {
     *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP"),
     *(b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"pHYs", b"acTL", b"fcTL", b"fdAT"),
@@ -41,17 +41,17 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class PictureError(Exception):
-    """The bytes are not a complete picture of their type. The message gives the reason, for a log."""
+    """The bytes are not a complete picture of their type. The error's text gives the reason, for a log."""
 
 
 class TooManyPixelsError(PictureError):
-    """Decoding it would take too much memory."""
+    """Decoding the picture would take too much memory."""
 
 
 class CleanPicture(msgspec.Struct, frozen=True):
     """A picture without metadata.
 
-    :param width: and *height*: as it is shown, in pixels.
+    :param width: and *height*: displayed size in pixels.
     """
 
     content: bytes
@@ -63,8 +63,8 @@ def clean(content: bytes, content_type: str) -> CleanPicture:
     """Return the picture *content* without metadata, after decoding it once to check that it is complete.
 
     :param content_type: one of ``image/jpeg``, ``image/png``, ``image/gif``, ``image/webp``, as sniffed.
-    :raises TooManyPixelsError: for more than :data:`MAX_PIXELS`; nothing was decoded then.
-    :raises PictureError: if it is cut off, damaged, or not of that type.
+    :raises TooManyPixelsError: for more than :data:`MAX_PIXELS`, before decoding.
+    :raises PictureError: if it is truncated, damaged, or not of that type.
     """
     try:
         kept = _STRIP[content_type](content)
@@ -77,7 +77,7 @@ def clean(content: bytes, content_type: str) -> CleanPicture:
 
 
 def measured(file: BinaryIO) -> tuple[int, int] | None:
-    """Return width and height of the picture in *file* as it is shown; None if it is no picture."""
+    """Return the displayed width and height of the picture in *file*; None if it is not a picture."""
     file.seek(0)
     said = picture_size.size_of(file.read(picture_size.HEAD))
     if said is not None and said[0] * said[1] > picture_size.MOST_PIXELS:
@@ -94,7 +94,7 @@ def measured(file: BinaryIO) -> tuple[int, int] | None:
                     7,
                     8,
                 }
-    except Exception:  # noqa: BLE001 - whatever a decoder makes of hostile bytes, they have no size then
+    except Exception:  # noqa: BLE001 - a decoder may raise anything for hostile bytes
         return None
     return (height, width) if turned else (width, height)
 
@@ -108,20 +108,20 @@ def orientation_of(content: bytes) -> int:
                 if _too_large(image):
                     return 1  # a PNG is decoded to find its metadata
                 value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 - whatever a decoder makes of hostile bytes, they then say nothing
+    except Exception:  # noqa: BLE001 - a decoder may raise anything for hostile bytes
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 @contextmanager
 def decoding(content: bytes) -> Iterator[Image.Image]:
-    """Open a picture that :func:`clean` returned, to decode it; a few at a time."""
+    """Open a picture returned by :func:`clean` for decoding; only a few at a time."""
     with _DECODING, _opened(io.BytesIO(content), tuple(MAX_PIXELS)) as image:
         yield image
 
 
 def _opened(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
-    from PIL import Image  # not above: it holds 2 MB, and many desks see no picture for days
+    from PIL import Image  # imported here because it takes 2 MB, and many desks process no picture for days
 
     try:
         return Image.open(file, formats=formats)
@@ -138,7 +138,7 @@ def _decoded(content: bytes, content_type: str) -> tuple[int, int]:
                 width, height = image.size
                 if _too_large(image):
                     raise TooManyPixelsError(f"{width} by {height} pixels")
-                # A JPEG can be decoded at an eighth of its size; that still shows whether it is cut off.
+                # A JPEG can be decoded at an eighth of its size, which still detects truncation.
                 image.draft(None, (max(1, width // 8), max(1, height // 8)))
                 image.load()
     except PictureError:
@@ -271,7 +271,7 @@ def _webp(content: bytes) -> bytes:
 
 
 def _gif(content: bytes) -> bytes:
-    """Return a GIF with its pictures, timing and loop, without comments and data of programs."""
+    """Return a GIF with its frames, timing and loop, without comments and application data."""
     flags = content[10]
     at = 13 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
     out = bytearray(content[:at])

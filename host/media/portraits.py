@@ -14,7 +14,7 @@ from host.media.limits import FileRefusedError
 SIDE = 256
 """Pixels of each side."""
 THUMBNAIL = 160
-"""Pixels of each side of what stands for a post: twice what is shown of it."""
+"""Pixels of each side of a post's thumbnail: twice its displayed size."""
 MOST_BYTES = 5 * 1024 * 1024
 CONTENT_TYPE = "image/webp"
 _TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -23,9 +23,9 @@ _TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 def keep(stream: storage.Readable) -> str:
     """Store the picture in *stream* as a square and return its key.
 
-    Nothing of the file but its middle, as pixels, is kept: no metadata, no further frames.
+    Only the pixels of its centre are kept, without metadata or further frames.
 
-    :raises FileRefusedError: if it is no picture, too large, or damaged.
+    :raises FileRefusedError: if it is not a picture, too large, or damaged.
     """
     content = stream.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -53,9 +53,9 @@ def keep(stream: storage.Readable) -> str:
 
 
 def thumbnail(content: bytes, content_type: str) -> tuple[bytes, str]:
-    """Return the middle of a picture as a small square, and its content type.
+    """Return the centre of a picture as a small square, and its content type.
 
-    :raises PictureError: if it is of another type, damaged, or too large to be looked at.
+    :raises PictureError: if it is of another type, damaged, or too large to decode.
     """
     if content_type not in _TYPES:
         raise pictures.PictureError(f"no square is made of {content_type}")
@@ -63,7 +63,7 @@ def thumbnail(content: bytes, content_type: str) -> tuple[bytes, str]:
 
 
 def _square(content: bytes, side: int = SIDE) -> bytes:
-    from PIL import Image, ImageOps  # not above: see host.media.pictures
+    from PIL import Image, ImageOps  # imported here, see host.media.pictures
 
     try:
         with warnings.catch_warnings():

@@ -14,17 +14,17 @@ MOST = 3650
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """An account's choice.
+    """The retention period of an account's received files.
 
-    :param days: days a file is kept, counted from its message's arrival; 0: not at all, only linked;
-        None: as long as its message.
+    :param days: days a file is kept after its message's arrival; 0: files are only linked; None: files are
+        kept as long as their message.
     """
 
     days: int | None = DEFAULT
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Retention:
-        """Return the choice in an account's *settings*; the default if it is not valid."""
+        """Return the retention period in an account's *settings*; the default if it is invalid."""
         value = settings.get(SETTING, DEFAULT)
         if value == "keep":
             return cls(None)
@@ -34,7 +34,7 @@ class Retention(msgspec.Struct, frozen=True):
 
     @property
     def setting(self) -> int | str:
-        """The choice as an account's settings hold it."""
+        """The value in an account's settings."""
         return "keep" if self.days is None else self.days
 
     @property
@@ -48,5 +48,5 @@ class Retention(msgspec.Struct, frozen=True):
         return other.days is None or self.days < other.days
 
     def ends_at(self, arrived_at: datetime) -> datetime | None:
-        """Return when a file that came at *arrived_at* is removed; None: never."""
+        """Return when a file that arrived at *arrived_at* is removed, or None if never."""
         return None if self.days is None else arrived_at + timedelta(days=self.days)

@@ -1,4 +1,4 @@
-"""Senders whose remote pictures are shown by default: a decision of the workspace for each sender."""
+"""Senders whose remote pictures are shown by default, as decided in the workspace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from host.models.media import PictureSender
 
 
 class Sent(NamedTuple):
-    """A message with what is needed to find its sender."""
+    """A message with the data needed to find its sender."""
 
     id: int
     workspace_id: int
@@ -30,13 +30,13 @@ def pictures_elsewhere(content: Mapping[str, Any]) -> int:
 
 
 def is_forged(content: Mapping[str, Any]) -> bool:
-    """Return whether our own server found that the sender of a message is forged."""
+    """Return whether our mail server found that the sender of a message is forged."""
     check = content.get("sender_check")
     return isinstance(check, Mapping) and check.get("verdict") == "fail"
 
 
 def senders(session: Session, messages: Sequence[Sent]) -> dict[int, str]:
-    """Return the authors' addresses of *messages*, leaving out forged ones."""
+    """Return the authors' addresses of *messages*, without forged ones."""
     found: dict[int, str] = {}
     theirs: dict[int, int] = {}
     for message in messages:
@@ -62,7 +62,7 @@ def senders(session: Session, messages: Sequence[Sent]) -> dict[int, str]:
 
 
 def shown_unasked(session: Session, messages: Sequence[Sent]) -> frozenset[int]:
-    """Return the ids of those of *messages* whose remote pictures are shown by default."""
+    """Return the ids of the *messages* whose remote pictures are shown by default."""
     asked = [message for message in messages if pictures_elsewhere(message.content)]
     if not asked:
         return frozenset()
@@ -93,7 +93,7 @@ def remember(session: Session, message: Sent, user_id: int) -> bool:
             with session.begin_nested():
                 session.add(row)
         except sa.exc.IntegrityError:
-            pass  # somebody else decided the same concurrently
+            pass  # a concurrent request decided the same
     return True
 
 

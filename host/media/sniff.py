@@ -48,7 +48,7 @@ _MARKUP = re.compile(
 def content_type(head: bytes) -> str:
     """Return the content type of a file whose first bytes are *head*.
 
-    ``application/octet-stream`` for an unknown one; ``text/plain`` for text, unless a browser might treat it
+    It is ``application/octet-stream`` if unknown, and ``text/plain`` for text, unless browsers might treat it
     as markup.
     """
     for magic, name in _MAGIC:
@@ -62,7 +62,7 @@ def content_type(head: bytes) -> str:
 
 
 def kind_of(content_type: str) -> MessageKind:
-    """Return the kind of a message with such a file."""
+    """Return the kind of a message with a file of this type."""
     if content_type in {"image/jpeg", "image/png", "image/gif", "image/webp"}:
         return MessageKind.IMAGE
     main = content_type.partition("/")[0]
@@ -72,8 +72,8 @@ def kind_of(content_type: str) -> MessageKind:
 def settled(head: bytes, *, told: str, kind: str) -> str:
     """Return the content type of a fetched file, from its bytes.
 
-    :param told: the type its server gave; only decides between sound and film in the same container.
-    :param kind: the kind the message gave.
+    :param told: the server's type, used only to distinguish audio and video in the same container.
+    :param kind: the kind in the message.
     """
     found = content_type(head)
     main, _, rest = found.partition("/")
@@ -83,7 +83,7 @@ def settled(head: bytes, *, told: str, kind: str) -> str:
 
 
 def may_be(kind: str, content_type: str) -> bool:
-    """Return whether a message of *kind* can have such a file; an HTML page, say, is no film."""
+    """Return whether a message of *kind* can have such a file; for example, an HTML page is not a video."""
     main = content_type.partition("/")[0]
     wanted = {
         MessageKind.IMAGE: {"image", "video"},
@@ -99,7 +99,7 @@ def _riff(head: bytes) -> str:
 
 
 def _iso(head: bytes) -> str:
-    """Distinguish MP4, QuickTime, M4A and the still pictures of that family."""
+    """Distinguish MP4, QuickTime, M4A and still pictures in ISO base media files."""
     if head[4:8] != b"ftyp":
         # Old QuickTime files have no brand.
         return "video/quicktime" if head[4:8] in {b"moov", b"mdat", b"wide", b"free", b"pnot"} else ""
@@ -114,7 +114,7 @@ def _iso(head: bytes) -> str:
         return "video/quicktime"
     if brands & _STILLS and b"isom" not in brands:
         return "image/heic"
-    # Browsers record sound under the brands of video; the tracks tell, if they come first.
+    # Browsers record audio with video brands; the tracks distinguish them, if they come first.
     if b"hdlr" in head and b"soun" in head and b"vide" not in head:
         return "audio/mp4"
     return "video/mp4"
@@ -134,7 +134,7 @@ def _ogg(head: bytes) -> str:
 
 
 def _mpeg_audio(head: bytes) -> str:
-    """Recognise MPEG audio and ADTS AAC, which have no magic number, only the sync word of each frame."""
+    """Recognise MPEG audio and ADTS AAC, which have only a sync word per frame and no magic number."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return ""
     if head[1] & 0xF6 == 0xF0:

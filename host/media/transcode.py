@@ -1,9 +1,9 @@
-"""Convert sound a channel does not take into sound it takes.
+"""Convert audio to a type that the channel accepts.
 
-MP3 and FLAC become WAV everywhere, by miniaudio; where PyAV is installed, nearly everything becomes M4A.
+With miniaudio, which is always installed, MP3 and FLAC become WAV; with PyAV, nearly everything becomes M4A.
 
-The decoder of untrusted bytes runs in a process of its own, with limits and without a network: it only reads
-one file and writes another.
+The decoder of untrusted bytes runs in a separate process with limits and without network access, which only
+reads one file and writes another.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ SOURCES = {
     "audio/webm": "matroska",
     "audio/x-matroska": "matroska",
 }
-"""Types that can be read, each with its demuxer: chosen by the bytes, one might open other files."""
+"""Readable types, each with its demuxer. A demuxer chosen by the bytes might open other files."""
 TARGETS = {"audio/mp4": ("ipod", "aac"), "audio/aac": ("adts", "aac"), "audio/wav": ("wav", "pcm_s16le")}
-"""Types that can be written, best first, with container and codec."""
+"""Writable types, best first, with container and codec."""
 PLAIN_SOURCES = frozenset({"audio/flac", "audio/mpeg"})
 PLAIN_TARGET = "audio/wav"
-"""Target type of a plain installation, with miniaudio."""
+"""Target type with miniaudio only."""
 _converting = threading.BoundedSemaphore(2)
-"""Limits how many files are converted at a time in one process."""
+"""Limits the number of files converted at a time in one process."""
 ENDINGS = {"audio/mp4": "m4a", "audio/aac": "aac", "audio/wav": "wav"}
 
 
 @cache
 def is_available() -> bool:
-    """Return whether this installation can convert sound of every kind (the extra ``av``)."""
+    """Return whether this installation can convert all kinds of audio (the extra ``av``)."""
     return importlib.util.find_spec("av") is not None
 
 
 def taken(media: Mapping[MessageKind, MediaLimits]) -> Mapping[MessageKind, MediaLimits]:
-    """Return *media*, a channel's limits, widened by the types that can be converted to allowed ones."""
+    """Return *media*, a channel's limits, extended by the types that can be converted to allowed ones."""
     sound = media.get(MessageKind.AUDIO)
     if sound is None or target_of(sound.content_types) is None:
         return media
@@ -70,18 +70,18 @@ def sources() -> frozenset[str]:
 
 
 def target_of(types: frozenset[str]) -> str | None:
-    """Return the type to convert to, one of *types*; None if none of them can be written."""
+    """Return the best of *types* to convert to, or None if none can be written."""
     possible = TARGETS if is_available() else (PLAIN_TARGET,)
     return next((one for one in possible if one in types), None)
 
 
 @contextmanager
 def converted(stream: Readable, content_type: str, types: frozenset[str]) -> Iterator[tuple[BinaryIO, str]]:
-    """Yield the sound in *stream* as a file of one of *types*, and that type.
+    """Yield the audio in *stream* as a file of one of *types*, and that type.
 
     :param content_type: as sniffed.
     :raises FileRefusedError: codes ``type_not_allowed`` if it cannot be converted here, ``broken_sound`` if
-        the sound cannot be read or is too long.
+        the audio cannot be read or is too long.
     """
     target = target_of(types)
     if target is None or content_type not in sources():

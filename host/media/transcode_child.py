@@ -1,4 +1,4 @@
-"""The child of :mod:`host.media.transcode`: reads one sound file, writes another, and reports success."""
+"""The child process of :mod:`host.media.transcode`: convert one audio file, and report success."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MOST_SECONDS = 60 * 60
 RATE = 44_100
 BIT_RATE = 96_000
 PLAIN_RATES = (44_100, 22_050, 16_000)
-"""Samples a second of a WAV: 25 MB hold five minutes of the first, thirteen of the last."""
+"""Sample rates of a WAV: 25 MB contain five minutes at the first, thirteen at the last."""
 
 
 def main() -> None:
-    """Convert, and write ``done`` to the given descriptor; anything else is a failure."""
+    """Convert, and write ``done`` to the given descriptor if it succeeds."""
     source, demuxer, target, container, codec, report = sys.argv[2:8]
     child_limits.limit(cpu_seconds=CPU_SECONDS, memory=MEMORY, addresses=4 * MEMORY, file=MOST_BYTES)
     child_limits.leave_network()
@@ -32,9 +32,10 @@ def main() -> None:
 
 
 def convert_plainly(source: str, demuxer: str, target: str) -> None:
-    """Convert MP3 or FLAC into a WAV of one channel, at the best rate at which it is small enough.
+    """Convert MP3 or FLAC into a mono WAV, at the highest rate at which it is small enough.
 
-    :raises Exception: any error of the library for hostile bytes; ValueError for too much sound, or none.
+    :raises Exception: any error of the library for hostile bytes; ValueError if the audio is too long or
+        empty.
     """
     import miniaudio
 
@@ -59,9 +60,10 @@ def convert_plainly(source: str, demuxer: str, target: str) -> None:
 
 
 def convert(source: str, demuxer: str, target: str, container: str, codec: str) -> None:
-    """Convert the first stream of sound in *source*.
+    """Convert the first audio stream in *source*.
 
-    :raises Exception: any error of the library for hostile bytes; ValueError for too much sound, or none.
+    :raises Exception: any error of the library for hostile bytes; ValueError if the audio is too long or
+        missing.
     """
     import av
     from av.audio.resampler import AudioResampler

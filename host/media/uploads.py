@@ -1,4 +1,5 @@
-"""Take a file to be sent: find its type, check that it is complete, and store it until it is sent."""
+"""Accept files to send: detect their type, check that they are complete, and store them until they are
+sent."""
 
 from __future__ import annotations
 
@@ -28,9 +29,9 @@ from host.sdk.messages import MessageKind, OutgoingFile
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=1)
-"""How long a file waits to be sent."""
+"""How long an unsent file is kept."""
 MOST_WAITING = 200
-"""Most files of one person that may wait at a time."""
+"""Maximum number of unsent files per person."""
 MOST_WAITING_BYTES = 1024 * 1024 * 1024
 
 Allowed = Mapping[MessageKind, MediaLimits]
@@ -38,12 +39,12 @@ Allowed = Mapping[MessageKind, MediaLimits]
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A file that was taken.
+    """An uploaded file.
 
     :param id: its public id.
-    :param content_type: the type found in its bytes.
-    :param size: bytes, after metadata was removed from a picture.
-    :param width: and *height*: of a picture, as it is shown, in pixels; else None.
+    :param content_type: as detected from its bytes.
+    :param size: in bytes, after removing metadata.
+    :param width: and *height*: displayed size of a picture in pixels; otherwise None.
     """
 
     id: str
@@ -83,19 +84,19 @@ def keep_upload(
 ) -> Upload:
     """Store the file in *stream* for a day, to be sent. Do not call it inside a transaction.
 
-    Its type is found in its bytes. A picture is decoded once to check that it is complete, and loses all
-    metadata but its orientation; a film loses the place where it was taken. Sound of a type the channel does
-    not take is converted, where that is possible here.
+    Its type is detected from its bytes. A picture is decoded once to check that it is complete, and loses all
+    metadata but its orientation; a video loses its metadata, such as the place. Audio of a type the channel
+    does not accept is converted if possible.
 
-    :param name: as its sender calls it; only shown.
-    :param user_id: who uploads it; None: a program.
-    :param media: what the channel it is meant for allows, see :class:`~host.sdk.capabilities.Capabilities`;
-        None: anything.
+    :param name: the sender's name for it, only displayed.
+    :param user_id: the uploading person; None for a program.
+    :param media: the limits of its channel, see :class:`~host.sdk.capabilities.Capabilities`; None allows
+        anything.
     :raises FileRefusedError: codes ``empty``, ``too_large``, ``broken_picture``, ``too_many_pixels``,
         ``picture_type``, and those of :func:`host.media.limits.check` and
         :func:`host.media.transcode.converted`.
     :raises UnavailableError: if it cannot be written.
-    :raises TooManyError: if too many files of that person wait already.
+    :raises TooManyError: if the person has too many unsent files.
     """
     if user_id is not None:
         _check_quota(user_id)
@@ -177,7 +178,8 @@ def _keep(
 
 
 def clean_name(name: str) -> str:
-    """Return a file's name without folders, control and direction characters, at most 255 characters long."""
+    """Return a file's name without folders, control and directional characters, at most 255 characters
+    long."""
     bare = name.replace("\\", "/").rpartition("/")[2]
     printable = "".join(
         one for one in bare if unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -198,11 +200,11 @@ def get_upload(session: Session, workspace_id: int, upload_id: str) -> Upload | 
 
 
 def attach(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> list[Upload]:
-    """Take uploads for a message, in the order given; each goes into one message only.
+    """Reserve uploads for a message and return them in the given order; each can be in one message only.
 
     :func:`add_to_message` then makes each an attachment.
 
-    :raises FileRefusedError: code ``upload_gone`` if one no longer exists, was sent already, or belongs to
+    :raises FileRefusedError: code ``upload_gone`` if one no longer exists, was already sent, or belongs to
         another workspace.
     """
     if not upload_ids:
@@ -229,16 +231,16 @@ def attach(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> li
 
 
 def put_back(session: Session, upload: Upload, user_id: int | None) -> None:
-    """Add *upload*, a file that is stored already, to those that wait to be sent.
+    """Add *upload*, whose file is already stored, to the unsent uploads.
 
-    :param user_id: who is going to send it; None: a program.
+    :param user_id: the person who will send it; None for a program.
     """
     _insert(session, upload, user_id)
     session.flush()
 
 
 def give_back(session: Session, workspace_id: int, storage_keys: Sequence[str]) -> None:
-    """Make uploads that :func:`attach` took available again for a day, because their message was undone."""
+    """Make uploads reserved by :func:`attach` available again for a day, because their message was undone."""
     if storage_keys:
         session.execute(
             sa.update(UploadRow)
@@ -248,7 +250,7 @@ def give_back(session: Session, workspace_id: int, storage_keys: Sequence[str]) 
 
 
 def ids_of(session: Session, workspace_id: int, user_id: int, upload_ids: Sequence[str]) -> Sequence[int]:
-    """Return the ids of those of *upload_ids* that are a person's own and wait to be sent."""
+    """Return the ids of a person's unsent uploads among *upload_ids*."""
     query = sa.select(UploadRow.id).where(
         UploadRow.uuid.in_(upload_ids),
         UploadRow.workspace_id == workspace_id,
@@ -259,14 +261,14 @@ def ids_of(session: Session, workspace_id: int, user_id: int, upload_ids: Sequen
 
 
 def keep_on(session: Session, ids: Sequence[int]) -> None:
-    """Let uploads that wait to be sent wait for another day."""
+    """Keep unsent uploads for another day."""
     if ids:
         waits = UploadRow.id.in_(ids), UploadRow.attached_at.is_(None)
         session.execute(sa.update(UploadRow).where(*waits).values(created_at=clock.now()))
 
 
 def add_to_message(session: Session, message_id: int, upload: Upload) -> Attachment:
-    """Make an upload that was taken with :func:`attach` a file of one of our messages."""
+    """Make an upload reserved by :func:`attach` an attachment of a message of ours."""
     attachment = Attachment(
         workspace_id=upload.workspace_id,
         message_id=message_id,
@@ -346,7 +348,7 @@ def _insert(session: Session, upload: Upload, user_id: int | None) -> None:
 
 
 class _Joined:
-    """A stream that begins with bytes already read from another, and goes on with the rest of that one."""
+    """A stream of bytes already read from another stream, followed by the rest of that stream."""
 
     def __init__(self, head: bytes, rest: storage.Readable) -> None:
         self._head = head
@@ -363,7 +365,7 @@ class _Joined:
 
 
 def outgoing(file: Upload | Attachment, kind: MessageKind, url: str | None = None) -> OutgoingFile:
-    """Return a file of ours as a channel gets it. It is opened when its bytes are asked for."""
+    """Return a file of ours for a channel. It is opened when its bytes are read."""
     key = file.storage_key or ""
     return OutgoingFile(
         kind=kind,

@@ -1,7 +1,6 @@
 """Remove the metadata that phones write into MP4 and QuickTime videos: place, time, device.
 
-The boxes with metadata become empty ones of the same size, so that no other box moves and nothing is
-recompressed.
+Boxes with metadata are emptied but keep their size, so that no other box moves and nothing is recompressed.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from host.core.storage import Readable
 
 TYPES = frozenset({"video/mp4", "video/quicktime", "audio/mp4"})
 MOST_HEADER = 16 * 1024 * 1024
-"""A larger ``moov`` is passed on unchanged; one of this size belongs to hours of film."""
+"""Maximum size of a ``moov`` box, that of hours of video; a larger one is passed on unchanged."""
 
 _CHUNK = 256 * 1024
 _WALKED = frozenset({b"moov", b"trak"})
@@ -22,14 +21,14 @@ _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
 
 class CleanedVideo:
-    """*stream*, a film, whose metadata is emptied while it is read."""
+    """A stream of the video *stream* with emptied metadata."""
 
     def __init__(self, stream: Readable) -> None:
         self._pieces = _pieces(stream)
         self._left = b""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return up to *size* bytes; -1: all that are left."""
+        """Return up to *size* bytes; -1 for all remaining ones."""
         while size < 0 or len(self._left) < size:
             piece = next(self._pieces, None)
             if piece is None:
@@ -42,7 +41,7 @@ class CleanedVideo:
 
 
 def _pieces(stream: Readable) -> Iterator[bytes]:
-    """Yield the boxes of a film one after the other; what is no box is passed on up to the end."""
+    """Yield the boxes of a video; after invalid data, the rest is passed on unchanged."""
     while head := _exactly(stream, 8):
         size, name = _size_and_name(head)
         if size == 1:
@@ -53,7 +52,7 @@ def _pieces(stream: Readable) -> Iterator[bytes]:
             yield box if len(box) < size else _emptied(box, len(head), name)
             continue
         yield head
-        left = size - len(head) if size >= len(head) else None  # 0: to the end of the file
+        left = size - len(head) if size >= len(head) else None  # 0 means up to the end of the file
         while left is None or left > 0:
             chunk = stream.read(_CHUNK if left is None else min(_CHUNK, left))
             if not chunk:
@@ -63,7 +62,7 @@ def _pieces(stream: Readable) -> Iterator[bytes]:
 
 
 def _emptied(box: bytes, header: int, name: bytes) -> bytes:
-    """Return a whole box with its metadata emptied."""
+    """Return a box with its metadata emptied."""
     if name in _FACTS or (name == b"uuid" and box[header : header + 16] == _XMP):
         return box[:4] + b"free" + box[8:header] + bytes(len(box) - header)
     if name not in _WALKED:

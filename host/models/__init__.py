@@ -1,6 +1,6 @@
 """Tables of the host, a module for each feature.
 
-Importing this package registers them. Some features have a ``models.py`` of their own;
+Importing this package registers them. Some features have their own ``models.py``;
 :func:`host.features.registry.load_models` registers the tables of all.
 
 - :mod:`host.models.users`: users, sessions, workspaces, invitations, audit, installation values

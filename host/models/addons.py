@@ -1,4 +1,4 @@
-"""Installed addons and the releases they came as."""
+"""Installed addons and their releases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from host.models.users import User
 
 
 class AddonState(StrEnum):
-    """The state of an addon. What an admin can do about each is in :mod:`host.addons.listing`."""
+    """The state of an addon. An admin's options for each are in :mod:`host.addons.listing`."""
 
     INACTIVE = "inactive"
     ACTIVATING = "activating"
@@ -30,7 +30,7 @@ class AddonState(StrEnum):
 
 
 class Operation(StrEnum):
-    """The operation that is running on an addon, besides its state."""
+    """The operation that is running on an addon, in addition to its state."""
 
     UPDATING = "updating"
     ROLLING_BACK = "rolling_back"
@@ -38,7 +38,7 @@ class Operation(StrEnum):
 
 
 class AddonRelease(Base):
-    """One accepted zip. Its bytes lie in :class:`AddonArchivePart`, so every machine can unpack it."""
+    """One accepted zip. Its bytes are in :class:`AddonArchivePart`, so every machine can unpack it."""
 
     __tablename__ = "addon_releases"
     __writers__ = ("addons",)
@@ -53,7 +53,7 @@ class AddonRelease(Base):
     files: Mapped[dict[str, str]] = mapped_column(JsonDict)
     """Path in the zip -> SHA-256 of its content."""
     public_key: Mapped[str] = mapped_column(Ascii64)
-    """The Ed25519 key of its valid signature, in base64; empty for none. Which keys to trust is a setting."""
+    """The Ed25519 key of its valid signature, in base64; empty for none. The trusted keys are a setting."""
     signature_problem: Mapped[str] = mapped_column(sa.String(500))
     uploaded_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     uploaded_at: Mapped[datetime] = mapped_column(UTCDateTime)
@@ -73,7 +73,7 @@ class AddonArchivePart(Base):
 
 
 class AddonPublisher(Base):
-    """The publisher of the addon of a slug. Kept after the addon is removed, as its tables are."""
+    """The publisher of the addon of a slug. Kept after the addon is removed, like its tables."""
 
     __tablename__ = "addon_publishers"
     __writers__ = ("addons",)
@@ -81,7 +81,7 @@ class AddonPublisher(Base):
     slug: Mapped[str] = mapped_column(sa.String(48), primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(80))
     public_key: Mapped[str] = mapped_column(Ascii64)
-    """The key of the first signed release; an admin has to allow any other. Empty: no release was signed."""
+    """The key of the first signed release; an admin must allow any other. Empty: no release was signed."""
     highest_version: Mapped[str] = mapped_column(sa.String(64))
     """The highest version by this publisher; installing an older one is a downgrade."""
 
@@ -101,20 +101,24 @@ class Addon(Base):
     steps: Mapped[list[dict[str, Any]]] = mapped_column(JsonDict)
     """The steps of the last activation, in order: ``name``, ``result``, ``detail``, ``ms``."""
     wanted: Mapped[bool] = mapped_column(sa.Boolean, default=False)
-    """Whether an admin activated it and nobody deactivated it: then requests to its webhooks are kept even
-    while it does not run."""
+    """Whether an admin has activated it and not deactivated it, so that requests to its webhooks are kept
+    even while it does not run.
+    """
     webhooks: Mapped[list[dict[str, Any]]] = mapped_column(JsonDict)
     """Its webhooks when it ran last, readable without running it: ``path``, ``max_body``."""
     operation: Mapped[str | None] = mapped_column(sa.String(16))
     operation_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """While an operation runs: when it is taken to be abandoned."""
+    """During an operation: when it counts as abandoned."""
     activated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class AddonCalls(Base):
-    """The counted calls of addon code in one process, which writes the row again when they change. A row not
-    written for long belongs to a process that ended; see :mod:`host.addons.metrics.across_processes`."""
+    """The counted calls of addon code in one process, which rewrites the row when they change.
+
+    A row that has not been written for long belongs to a process that exited; see
+    :mod:`host.addons.metrics.across_processes`.
+    """
 
     __tablename__ = "addon_calls"
     __writers__ = ("addons.metrics",)
@@ -146,4 +150,4 @@ class ParkedRequest(Base):
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When to hand it to its addon again, after the addon failed on it."""
+    """When to pass it to its addon again, after the addon failed on it."""

@@ -1,4 +1,4 @@
-"""API keys, and stored responses, so that a repeated request does nothing twice."""
+"""API keys, and stored responses, so that a repeated request is executed only once."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(sa.String(120))
     token_hash: Mapped[str] = mapped_column(Ascii64, unique=True)
     hint: Mapped[str] = mapped_column(sa.String(16))
-    """The first characters of the key, to tell keys apart."""
+    """The first characters of the key, to distinguish keys."""
     scopes: Mapped[str] = mapped_column(sa.String(64))
     """Its permissions: names of :class:`host.users.api_keys.Scope`, separated by spaces."""
     automatic: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
     """Whether its messages are automatic: they respect handlers and opt-outs."""
     created_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     holder_id: Mapped[int | None] = mapped_column(Id, index=True)
-    """The owner responsible for it: its creator, or who took it over. It works only while they are an owner.
+    """The owner responsible for it: its creator, or the owner it was transferred to. It works only while they
+    are an owner.
     """
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -53,7 +54,7 @@ class ApiKey(Base):
 class IdempotentRequest(Base):
     """A request that carried an Idempotency-Key: being worked on, or answered.
 
-    The answer is written in the transaction of the request's changes: there is never one without the other.
+    The answer is written in the transaction of the request's changes: neither exists without the other.
     """
 
     __tablename__ = "api_idempotent_requests"
@@ -73,7 +74,7 @@ class IdempotentRequest(Base):
     claim: Mapped[str | None] = mapped_column(Ascii64)
     """The claim of the process that works on it; NULL once it is answered."""
     claimed_until: Mapped[datetime] = mapped_column(UTCDateTime)
-    """After this time the process is taken to have died."""
+    """After this time the process is assumed dead."""
     status: Mapped[int | None] = mapped_column(sa.Integer)
     answer: Mapped[str | None] = mapped_column(LongText)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)

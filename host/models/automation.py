@@ -48,7 +48,42 @@ class AccountAutomation(Base):
     """Whether a member of the team gets it, or it waits with the team."""
     to_last: Mapped[bool] = mapped_column(sa.Boolean)
     """Whether a returning customer goes to the member who last wrote with them."""
+    has_buttons: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false(), default=False)
+    """Whether taps on its ice breakers and menu items are answered or counted: it has rows of
+    :class:`ButtonAnswer`."""
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class ButtonAnswer(Base):
+    """An ice breaker or menu item of an account that sends a payload, with the answer to a tap on it."""
+
+    __tablename__ = "button_answers"
+    __writers__ = ("automation",)
+    __table_args__ = (
+        sa.UniqueConstraint("account_id", "list_name", "digest", name="uq_button_answers_payload"),
+        sa.Index("ix_button_answers_workspace_id", "workspace_id"),
+        sa.Index("ix_button_answers_team_id", "team_id"),
+        # An id is never used again: a tap that waits belongs to the button it was made on.
+        {**Base.__table_args__, "sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
+    list_name: Mapped[str] = mapped_column(sa.String(16))
+    """``ice_breakers`` or ``menu``."""
+    digest: Mapped[str] = mapped_column(Ascii64)
+    """Digest of the payload, see :func:`host.channels.button_payloads.digest`."""
+    text: Mapped[str] = mapped_column(LongText)
+    """The text that is sent; empty: none."""
+    quick_replies: Mapped[list[str]] = mapped_column(JsonDict)
+    """Titles of the quick replies below the text."""
+    link_title: Mapped[str] = mapped_column(sa.String(64))
+    link: Mapped[str] = mapped_column(LongText)
+    """The address that a button below the text opens; empty: none."""
+    hands_over: Mapped[bool] = mapped_column(sa.Boolean)
+    """Whether the conversation goes to a team. Without ``team_id``, that team was deleted."""
+    team_id: Mapped[int | None] = mapped_column(sa.ForeignKey(Team.id, ondelete="SET NULL"))
 
 
 class RunState(StrEnum):
@@ -68,8 +103,8 @@ class RunState(StrEnum):
 class AutomationRun(Base):
     """An automated action caused by an event, and its result.
 
-    There is at most one of a kind for the event that began a chain, so that nothing is done twice and there
-    are no loops. It stores ids and small facts, never messages.
+    There is at most one of a kind for the first event of a chain, so that nothing is done twice and there are
+    no loops. It stores ids and small facts, never messages.
     """
 
     __tablename__ = "automation_runs"
@@ -104,7 +139,7 @@ class AutomationRun(Base):
     due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     attempts: Mapped[int] = mapped_column(sa.Integer)
     outcome: Mapped[str | None] = mapped_column(sa.String(16))
-    """The action: ``greeting``, ``away``, ``person`` or ``team``."""
+    """The action: ``greeting``, ``away``, ``answer``, ``person`` or ``team``."""
     reason: Mapped[str | None] = mapped_column(Ascii64)
     """The reason, a key of :data:`host.automation.words.REASONS`."""
     facts: Mapped[dict[str, Any]] = mapped_column(JsonDict)

@@ -1,4 +1,4 @@
-"""The account table every channel shares; credentials live in the addon's own table."""
+"""The account table shared by all channels; credentials are in the addon's table."""
 
 from __future__ import annotations
 
@@ -56,26 +56,29 @@ class ChannelAccount(Base):
     disconnected_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_event_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     blocked_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Set by a provider's limit: until then the account's replies wait."""
+    """Time until which the account's replies wait because of a provider's limit."""
     blocked_reason: Mapped[str | None] = mapped_column(sa.String(500))
     reply_target: Mapped[int | None] = mapped_column(sa.Integer)
-    """Within how many minutes a customer is to be answered; NULL: nobody said."""
+    """Target time in minutes for answering a customer; NULL: none."""
     beside_id: Mapped[int | None] = mapped_column(Id)
-    """The account of another channel it shares credentials and customers with; both name each other."""
+    """The account of another channel with shared credentials and customers; both refer to each other."""
     limited_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Until when replies are known to wait for a limit again and again, each for a short time. It holds back
-    nothing: it distinguishes replies that wait on purpose from replies that wait for a worker."""
+    """Time until which replies are known to wait repeatedly for a limit, each briefly.
+
+    It holds back nothing: it distinguishes replies that wait on purpose from replies that wait for a worker.
+    """
     failures: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
-    """How many calls in a row its provider did not take, for no reason of theirs."""
+    """Number of consecutive calls that its provider did not accept for reasons unrelated to the calls."""
     failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the first of them was."""
     probe_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the next reply is tried, and the others wait for what becomes of it; NULL: its provider is not
-    known to be away."""
+    """Time of the next try of one reply, for whose result the others wait; NULL: its provider is not known to
+    be unavailable.
+    """
 
 
 class AccountWarning(Base):
-    """A warning in force about an account; at most one of each kind."""
+    """An active warning about an account; at most one of each kind."""
 
     __tablename__ = "account_warnings"
     __writers__ = ("channels",)
@@ -87,7 +90,7 @@ class AccountWarning(Base):
     """The name given by the code that raised it: ``token-ends``."""
     uuid: Mapped[str] = mapped_column(Ascii64)
     stage: Mapped[str] = mapped_column(sa.String(64))
-    """How serious it is by now; people are told again when this changes."""
+    """Its current severity; people are notified again when it changes."""
     tone: Mapped[str] = mapped_column(sa.String(8))
     sentence: Mapped[str] = mapped_column(LongText)
     next_step: Mapped[str] = mapped_column(LongText)
@@ -96,12 +99,12 @@ class AccountWarning(Base):
 
 
 class SignInState(StrEnum):
-    """How far a sign-in in a provider's dialog is."""
+    """The progress of a sign-in in a provider's dialog."""
 
     AWAY = "away"
     """The person is at the provider's dialog."""
     BACK = "back"
-    """The person came back; the addon is asking the provider."""
+    """The person has returned; the addon is asking the provider."""
     CHOOSING = "choosing"
     """The person is choosing an account."""
     DONE = "done"
@@ -109,7 +112,9 @@ class SignInState(StrEnum):
 
 
 class SignInAttempt(Base):
-    """One sign-in in a provider's dialog: valid once, for a while, for one login session and workspace."""
+    """One sign-in in a provider's dialog: valid once, for a limited time, for one login session and
+    workspace.
+    """
 
     __tablename__ = "sign_ins"
     __writers__ = ("channels",)
@@ -126,7 +131,7 @@ class SignInAttempt(Base):
     account_id: Mapped[int | None] = mapped_column(sa.ForeignKey(ChannelAccount.id, ondelete="CASCADE"))
     """The account being connected again."""
     abilities: Mapped[list[str]] = mapped_column(JsonDict)
-    """The further permissions that are asked for."""
+    """The additional permissions that are requested."""
     state: Mapped[str] = mapped_column(sa.String(16))
     candidates: Mapped[str | None] = mapped_column(LongText)
     """Sealed JSON while choosing, NULL before and after."""

@@ -1,4 +1,4 @@
-"""Counts by five minutes, and the processes that share the database. Nothing here is about a customer."""
+"""Counts by five minutes, and the processes that share the database. It contains no data about customers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Metric(StrEnum):
     """Metrics, with the label of each."""
 
     RECEIVED = "received"
-    """Events taken into the journal; no label."""
+    """Events stored in the journal; no label."""
     HANDLED = "handled"
     """Events by their result: ``applied``, ``ignored``, ``dead``."""
     SENDS = "sends"
@@ -32,22 +32,27 @@ class Metric(StrEnum):
     ACCOUNT = "account"
     """Events of one account, by its id. Not in :data:`TOTAL`."""
     HTTP = "http"
-    """Milliseconds until a page or the API answered; ``page`` or ``api`` stands in the channel's place.
-    Labels as for ``VISIBLE``. In :data:`TOTAL` alone."""
+    """Milliseconds until a page or the API answered; ``page`` or ``api`` is in the channel's place.
+
+    Labels as for ``VISIBLE``. In :data:`TOTAL` alone.
+    """
     ERRORS = "errors"
     """Answers of pages and of the API from 500 on, by status; otherwise as ``HTTP``."""
     WAITING = "waiting"
-    """Most milliseconds the oldest due lane waited: ``in``, ``out``. Not in :data:`TOTAL`."""
+    """Longest wait of the oldest due lane in milliseconds: ``in``, ``out``. Not in :data:`TOTAL`."""
     LOOP = "loop"
-    """Most milliseconds the event loop of a web process was held; no label. Not in :data:`TOTAL`."""
+    """Longest time in milliseconds for which a web process's event loop was blocked; no label.
+
+    Not in :data:`TOTAL`.
+    """
     UNDONE = "undone"
-    """Writes the database undid, which were tried again: ``deadlock``, ``lock``, ``conflict``."""
+    """Writes that the database rolled back and that were retried: ``deadlock``, ``lock``, ``conflict``."""
     ADDON_FAULTS = "addon_faults"
-    """Errors in an addon's code; its slug stands in the channel's place; no label. In :data:`TOTAL` alone."""
+    """Errors in an addon's code; its slug is in the channel's place; no label. In :data:`TOTAL` alone."""
     MISSED = "missed"
-    """Messages a provider did not deliver, which the desk found; no label."""
+    """Messages that a provider did not deliver but the desk found; no label."""
     TOOLS_HUNG = "tools_hung"
-    """Uses of an addon's tools that did not return in time; its slug stands in the channel's place."""
+    """Calls of an addon's tools that did not return in time; its slug is in the channel's place."""
 
 
 class Outcome(StrEnum):
@@ -55,7 +60,7 @@ class Outcome(StrEnum):
 
     SENT = "sent"
     RETRIED = "retried"
-    """Certainly not sent; tried again."""
+    """Certainly not sent; retried."""
     HELD = "held"
     """Waits for new credentials of its account."""
     UNCONFIRMED = "unconfirmed"
@@ -77,7 +82,7 @@ class BrokerState(StrEnum):
 
 
 class HealthMinute(Base):
-    """How often something happened within some minutes, over all processes.
+    """Counts within some minutes, over all processes.
 
     ``minute`` is the first of them, in whole minutes since 1970 in UTC, or :data:`TOTAL`.
     """
@@ -93,8 +98,11 @@ class HealthMinute(Base):
 
 
 class Process(Base):
-    """One process that serves or delivers. It writes its row every few seconds and removes it when it ends: a
-    row that is no longer written belongs to a process that died."""
+    """One process that serves or delivers.
+
+    It writes its row every few seconds and removes it when it exits; a row that is no longer written belongs
+    to a process that died.
+    """
 
     __tablename__ = "processes"
     __writers__ = ("health",)
@@ -106,26 +114,26 @@ class Process(Base):
     version: Mapped[str] = mapped_column(sa.String(64))
     generation: Mapped[int] = mapped_column(sa.BigInteger)
     workers: Mapped[int] = mapped_column(sa.Integer)
-    """How many delivery threads it has."""
+    """Number of its delivery threads."""
     senders: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
-    """How many threads that send."""
+    """Number of its sender threads."""
     started_at: Mapped[datetime] = mapped_column(UTCDateTime)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
     spooled: Mapped[int] = mapped_column(sa.Integer)
     """Requests that wait in its spool."""
     spooled_bytes: Mapped[int] = mapped_column(sa.BigInteger)
     spooled_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When the oldest of them came."""
+    """When the oldest of them was received."""
     spool_aside: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
     """Files set aside in its spool."""
     spool_most: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     """Most bytes of its spool; 0: unknown."""
     broker: Mapped[str] = mapped_column(sa.String(16), default="", server_default="")
-    """Whether the broker answers it, a :class:`BrokerState`; empty: it uses none, or has not asked yet."""
+    """Whether the broker answers it, a :class:`BrokerState`; empty: it uses none, or has not checked yet."""
     broker_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     limits_away_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Since when that place does not answer it; NULL: it does."""
+    """Time since which that place has not answered it; NULL: it answers."""
     clock_ahead_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
-    """How far its clock is ahead of the database's; NULL: unknown, or SQLite, which has none."""
+    """Lead of its clock over the database's; NULL: unknown, or SQLite, which has none."""
     counts_at: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
     """The place where it counts calls to providers: :func:`host.queue.limit_counters.place`."""

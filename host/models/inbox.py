@@ -1,4 +1,4 @@
-"""Contacts, conversations and messages, the same for every channel."""
+"""Contacts, conversations and messages of all channels."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ class Handler(StrEnum):
     """The handler of a conversation: automation is silent while a person handles it."""
 
     NOBODY = "nobody"
-    """Nobody has answered since it began or was closed."""
+    """Unanswered since it began or was closed."""
     PERSON = "person"
-    """A person answered, took it, or should: automation is silent until it is closed or given back."""
+    """A person answered, took it, or should: automation is silent until it is closed or returned to
+    automation.
+    """
     AUTOMATION = "automation"
     """Automation answered. A person's message takes over."""
 
@@ -65,7 +67,7 @@ class InternalKind(StrEnum):
     ACTIVITY = "activity"
     """An action on the conversation, named by ``content["what"]``."""
     FORWARD = "forward"
-    """Messages of the conversation forwarded to somebody else. It has a delivery state, and its text is the
+    """Messages of the conversation forwarded to another address. It has a delivery state, and its text is the
     note above them; ``content`` has ``to``, ``subject``, ``messages`` (their ids) and ``files``.
     """
 
@@ -76,7 +78,7 @@ class Origin(StrEnum):
     CUSTOMER = "customer"
     AGENT = "agent"
     PROVIDER = "provider"
-    """The team, in the provider's own app; known by an echo."""
+    """The team, in the provider's app; known from an echo."""
     API = "api"
     """A program with a key of the workspace; ``content["by"]`` of notes and activity lines names the key."""
     SYSTEM = "system"
@@ -91,9 +93,9 @@ class DeliveryState(StrEnum):
     READ = "read"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    """The provider did not confirm it and did not refuse it."""
+    """The provider has neither confirmed nor refused it."""
     CANCELLED = "cancelled"
-    """Cancelled while it waited; nothing of it was handed to the provider."""
+    """Cancelled while it waited, before any part was passed to the provider."""
 
 
 class Contact(Base):
@@ -121,7 +123,7 @@ class Contact(Base):
     opted_out_by: Mapped[int | None] = mapped_column(Id)
     """The member who recorded it, if any."""
     opted_out_source: Mapped[str | None] = mapped_column(sa.String(255))
-    """How it is known: in a member's words, or the customer's opt-out word, see
+    """Its source: a member's words, or the customer's opt-out word, see
     :mod:`host.inbox.apply.opt_out_words`.
     """
     blocked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -167,8 +169,8 @@ class ContactIdentity(Base):
     seen_early: Mapped[list[str] | None] = mapped_column(JsonDict)
     """External ids of sent messages that were seen before they were stored here; the newest few."""
     unreachable_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Time the provider last refused messages to this person; NULL if it doesn't. A later message from them,
-    or one that reaches them, ends it.
+    """Time the provider last refused messages to this person; NULL if it doesn't. Reset by a later message
+    from or to them.
     """
     unreachable_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time at which that ends automatically; NULL if it doesn't. Only used with ``unreachable_since``."""
@@ -178,7 +180,9 @@ class ContactIdentity(Base):
     """When an owner last erased this customer; earlier messages are not imported again."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     blocked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Time the provider confirmed the block; NULL if it was not asked, or doesn't block them."""
+    """Time the provider confirmed the block; NULL if it was not requested, or the provider doesn't block
+    them.
+    """
 
 
 def _of_person(name: str, column: str) -> sa.Index:
@@ -191,8 +195,8 @@ class Conversation(Base):
     """The conversation of one contact with the team on one account.
 
     ``channel`` starts as an ENUM of the host's own channels and becomes VARCHAR when an addon is activated.
-    ``unread_count`` is the team's: messages that no member has seen. A member's unread count follows from
-    ``arrived_count``, ``read_count`` and their :class:`ConversationRead`.
+    ``unread_count`` is the team's number of messages that no member has seen. A member's unread count follows
+    from ``arrived_count``, ``read_count`` and their :class:`ConversationRead`.
     """
 
     __tablename__ = "conversations"
@@ -209,13 +213,13 @@ class Conversation(Base):
         sa.Index(
             "ix_conversations_tally",
             *("workspace_id", "status", "channel", "assignee_id", "waiting_since", "failed_count"),
-            # Last, so that counting reads the index alone and the list has no reason to choose it.
+            # Last, so that counting only reads the index and the list has no reason to choose it.
             *("arrived_count", "read_count", "spam_at", "snooze_kind"),
         ),
         sa.Index(
             "ix_conversations_team",
             *("workspace_id", "status", "team_id", "last_message_at", "id"),
-            # Behind what the list is read along, so that the numbers beside teams come of the index alone.
+            # After the columns that the list reads, so that the counts of teams only need the index.
             *("waiting_since", "assignee_id", "account_id", "spam_at", "snooze_kind"),
         ),
         sa.Index("ix_conversations_account", "account_id", "status", "last_message_at", "id"),
@@ -241,7 +245,8 @@ class Conversation(Base):
     arrived_count: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
     """Number of messages ever received from the customer, without those of the provider's history."""
     read_count: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
-    """Number of those that everybody has read: set when somebody last answered, or closed it."""
+    """Number of those that count as read by everyone: set when the conversation was last answered or closed.
+    """
     waiting_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time of the customer's first message since the team's last answer; NULL if they don't wait."""
     failed_count: Mapped[int] = mapped_column(sa.Integer, default=0)
@@ -252,7 +257,8 @@ class Conversation(Base):
     last_author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     """The member who wrote the last message, if one did."""
     last_inbound_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Provider's time of the last message that opens a reply window; what a ReplyPolicy counts from."""
+    """Provider's time of the last message that opens a reply window; the start of the time in a ReplyPolicy.
+    """
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     snooze_kind: Mapped[str | None] = mapped_column(sa.String(16))
@@ -301,7 +307,7 @@ class ConversationLink(Base):
 
 
 class ConversationRead(Base):
-    """How far a member has read a conversation. Without a row, as far as everybody has."""
+    """How far a member has read a conversation. Without a row, as far as ``read_count``."""
 
     __tablename__ = "conversation_reads"
     __writers__ = ("inbox",)
@@ -343,7 +349,7 @@ class Presence(Base):
 
 
 class Message(Base):
-    """One message as the provider knows it, a note, or an activity line.
+    """One message at the provider, a note, or an activity line.
 
     A reply may become several rows with the same ``reply_key`` and ``position`` 0, 1, ...; each has its own
     external id and delivery state.
@@ -402,7 +408,7 @@ class Message(Base):
     hidden_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the team hid it on the desk's pages; its content stays, here and at the provider."""
     sources: Mapped[list[int] | None] = mapped_column(JsonDict)
-    """Ids of the journalled events that hold its content, so that it can be removed there too."""
+    """Ids of the received events with its content, so that it can be removed there, too."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
@@ -412,7 +418,7 @@ class AttachmentState(StrEnum):
     STORED = "stored"
     """In the desk's storage."""
     LINKED = "linked"
-    """At the provider; passed through to the viewer, never kept."""
+    """At the provider; passed through to the viewer, never stored."""
     WAITING = "waiting"
     """At the provider; to be fetched at ``due_at``."""
     EXPIRED = "expired"
@@ -467,9 +473,9 @@ class Actor(StrEnum):
 
 
 class Reaction(Base):
-    """The one reaction a side has on a message. A removed one stays as a row, to recognise an older one.
+    """The one reaction of a side to a message. A removed one stays as a row, to recognise outdated events.
 
-    ``message_id`` is NULL while its message has not come.
+    ``message_id`` is NULL until its message arrives.
     """
 
     __tablename__ = "reactions"
@@ -504,7 +510,7 @@ class Reaction(Base):
 
 
 class MarkKind(StrEnum):
-    """The kind of annotation a mark holds."""
+    """The kind of a mark's annotation."""
 
     EDIT = "edit"
     UNSEND = "unsend"
@@ -513,7 +519,7 @@ class MarkKind(StrEnum):
 
 
 class Mark(Base):
-    """An annotation that came before its message. It is applied when the message comes."""
+    """An annotation that arrived before its message. It is applied when the message arrives."""
 
     __tablename__ = "message_marks"
     __writers__ = ("inbox",)

@@ -27,7 +27,7 @@ class Upload(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
-    """Its public name, which cannot be guessed."""
+    """Its unguessable public name."""
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"), index=True)
     """The member who uploaded it; NULL for a program."""
@@ -53,7 +53,7 @@ class PictureSender(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
     sender: Mapped[str] = mapped_column(ExternalId)
-    """The sender's address as the channel knows it."""
+    """The sender's address in the channel."""
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 

@@ -35,4 +35,4 @@ class Mention(Base):
     seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time they first opened the conversation after that; NULL if they have not."""
     team_id: Mapped[int | None] = mapped_column(Id)
-    """The mentioned team, which may be deleted by now; NULL if they are mentioned themselves."""
+    """The mentioned team, which may have been deleted; NULL if the member is mentioned directly."""

@@ -1,4 +1,4 @@
-"""Notifications to users: in the desk, and by mail where that is set up."""
+"""Notifications to users: in the desk, and by mail if that is set up."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Notification(Base):
         sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True
     )
     account_id: Mapped[int | None] = mapped_column(Id)
-    """The account it is about, for members who see some accounts only."""
+    """The account it is about, for members who only see some accounts."""
     tone: Mapped[str] = mapped_column(sa.String(8))
     """``warn`` or ``bad``."""
     title: Mapped[str] = mapped_column(sa.String(255))
@@ -57,7 +57,7 @@ class Notification(Base):
     message_id: Mapped[int | None] = mapped_column(Id)
     """The message it is about, the newest of them."""
     times: Mapped[int] = mapped_column(sa.Integer, default=1, server_default="1")
-    """Number of things it stands for: further ones are added while it is unread."""
+    """Number of events it represents: further ones are added while it is unread."""
     told_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time of the newest of them; NULL if there is only one."""
     in_bell: Mapped[bool] = mapped_column(sa.Boolean, default=True, server_default=sa.true())
@@ -67,7 +67,7 @@ class Notification(Base):
 
 
 class NotificationKey(Base):
-    """Something a person was already notified of. One row per thing and person."""
+    """An event of which a person was already notified. One row per event and person."""
 
     __tablename__ = "notification_keys"
     __writers__ = ("notifications",)
@@ -82,7 +82,7 @@ class NotificationKey(Base):
 
 
 class NotificationRule(Base):
-    """The ways a person is notified of one kind of thing. Without a row, the defaults."""
+    """The ways in which a person is notified of one kind of event. Without a row, the defaults."""
 
     __tablename__ = "notification_rules"
     __writers__ = ("notifications", "users")
@@ -96,7 +96,7 @@ class NotificationRule(Base):
 
 
 class QuietHours(Base):
-    """Hours in which a person is notified only in the desk."""
+    """Hours in which a person is only notified within Lobby."""
 
     __tablename__ = "quiet_hours"
     __writers__ = ("notifications", "users")
@@ -108,7 +108,7 @@ class QuietHours(Base):
     """Minutes after midnight; *ends* is on the next day unless it is later."""
     ends: Mapped[int] = mapped_column(sa.Integer)
     days: Mapped[int] = mapped_column(sa.Integer)
-    """The days on which they begin, as a bit mask: 1 for Monday, 2 for Tuesday, 4, 8, ..."""
+    """The days on which they start, as a bit mask: 1 for Monday, 2 for Tuesday, 4, 8, ..."""
     whole_days: Mapped[int] = mapped_column(sa.Integer)
     """The days that are quiet from midnight to midnight."""
     timezone: Mapped[str] = mapped_column(sa.String(64))

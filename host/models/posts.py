@@ -72,7 +72,7 @@ class PrivateReply(Base):
     """The external id of the message that is answered."""
     message_id: Mapped[int] = mapped_column(sa.ForeignKey(Message.id, ondelete="CASCADE"))
     attempted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When it was last handed to the provider; NULL: not yet."""
+    """When it was last passed to the provider; NULL: not yet."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
@@ -100,7 +100,7 @@ class MessageModeration(Base):
     """The state the provider confirmed."""
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     author: Mapped[str] = mapped_column(sa.String(255))
-    """The rule or API key that did it; empty for the author, or a person who was deleted."""
+    """The rule or API key that did it; empty for the message's author, or a deleted person."""
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     state: Mapped[str] = mapped_column(sa.String(16))
     """Queued, sent or failed."""

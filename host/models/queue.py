@@ -23,13 +23,14 @@ class EventState(StrEnum):
     """Could not be applied; the reason is stored. An admin may replay it."""
 
 
-# The same words as in the partial indexes of inbound_events: only then do SQLite and PostgreSQL use them.
+# The same text as in the partial indexes of inbound_events, without which SQLite and PostgreSQL don't use
+# them.
 IS_PENDING = sa.text("inbound_events.state = 'pending'")
 IS_SET_ASIDE = sa.text("inbound_events.state IN ('dead', 'ignored')")
 
 
 class InboundRequest(Base):
-    """One request of a provider, stored byte for byte, once.
+    """One request of a provider, stored once, unchanged.
 
     The id contains the time (:func:`host.queue.spool.request_id`), so the primary key also finds by time.
     """
@@ -45,13 +46,13 @@ class InboundRequest(Base):
 
 
 class InboundEvent(Base):
-    """One envelope cut from a request. The unique key is what makes a redelivery harmless.
+    """One envelope from a request. The unique key makes a redelivery harmless.
 
     ``account_key`` is the account's id as text, empty for none: NULLs would not be unique.
 
     Every index is written with every event, and each costs a page of the log. So two of them are partial,
     where the database can do that, and cover only the few rows that are not applied. A query that should use
-    one has to repeat its condition word for word.
+    one must repeat its condition verbatim.
     """
 
     __tablename__ = "inbound_events"
@@ -91,13 +92,13 @@ class InboundEvent(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(500))
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """When a failed event is tried again. Its lane waits for it, whatever else arrives."""
+    """When a failed event is retried. Its lane waits for it, even if other events arrive."""
     applied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     repeats: Mapped[str | None] = mapped_column(LongText)
     """Ids of the requests that brought it again, separated by commas."""
     forgotten_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Time its message was unsent and its body deleted. If it comes again, it is pending again, so that the
-    new request's body is deleted too.
+    """Time its message was unsent and its body deleted. If it is received again, it becomes pending again, so
+    that the new request's body is deleted, too.
     """
     replayed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When an admin last had it applied again."""
@@ -107,7 +108,7 @@ class Lane(Base):
     """An ordered queue: one account and customer, in one direction. Leased as a whole, never by row.
 
     ``key`` is ``in:`` or ``out:``, the account id and a hash of the customer's id. ``next_at`` is when the
-    lane is due (NULL: no work). ``fence`` grows with each lease, so that a worker whose lease has ended
+    lane is due (NULL: no work). ``fence`` grows with each lease, so that a worker whose lease has expired
     cannot write its result.
     """
 
@@ -129,7 +130,7 @@ class Lane(Base):
 
 
 class OutboxEntry(Base):
-    """A message of ours that has to reach the provider, written in the same transaction as the message."""
+    """A message to send to the provider, written in the same transaction as the message."""
 
     __tablename__ = "outbox"
     __writers__ = ("delivery", "inbox", "queue")
@@ -150,13 +151,15 @@ class OutboxEntry(Base):
     attempted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     readings: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """How often the provider's thread was read without finding the unconfirmed message."""
+    """Number of times the provider's thread was read without finding the unconfirmed message."""
     resent: Mapped[bool] = mapped_column(sa.Boolean, default=False)
-    """Whether it was sent again after being unconfirmed; workers do that once, see ``transient``."""
+    """Whether it was sent again after being unconfirmed; workers do that only once, see ``transient``."""
     transient: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
-    """How many attempts in a row the provider itself said failed for a moment; 0: the latest did not."""
+    """Number of consecutive attempts that failed temporarily according to the provider; 0: the latest did
+    not.
+    """
     answered: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    """Whether the provider answered the latest attempt, though not with success: it is finished with it."""
+    """Whether the provider answered the latest attempt without success, and so has finished with it."""
     unread: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
     """Whether the provider's thread could not be read since the latest attempt."""
     waiting: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
@@ -169,12 +172,15 @@ class OutboxEntry(Base):
     """For a scheduled reply: whether it is held if the customer writes first."""
     undo: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
     """The state restored when the reply is undone, see :mod:`host.inbox.unsent.holding`; NULL once it was
-    handed over, and for all parts of a reply but the first.
+    passed to the provider, and for all parts of a reply except the first.
     """
 
 
 class RefusedDelivery(Base):
-    """The number of refused requests per channel, account, reason and day. Nothing else of them is stored."""
+    """The number of refused requests per channel, account, reason and day.
+
+    No other data of them is stored.
+    """
 
     __tablename__ = "refused_deliveries"
     __writers__ = ("queue",)
@@ -187,7 +193,7 @@ class RefusedDelivery(Base):
     last_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_remote: Mapped[str] = mapped_column(sa.String(64))
     last_hint: Mapped[str] = mapped_column(sa.String(16), default="")
-    """The first few characters of the wrong value, for the person who corrects it."""
+    """The first few characters of the wrong value, for correcting it."""
 
 
 class CatchUpState(StrEnum):
@@ -204,8 +210,8 @@ class CatchUpState(StrEnum):
 class CatchUp(Base):
     """The latest reading of an account's history from the provider; one row per account.
 
-    Each step is one call to the provider and one write of its result and the place to go on from, so a
-    process may die between any two.
+    Each step is one call to the provider and one write of its result and the next position, so a process may
+    die between any two.
     """
 
     __tablename__ = "catch_ups"
@@ -219,7 +225,7 @@ class CatchUp(Base):
     cursor: Mapped[str] = mapped_column(LongText, default="")
     """The provider's cursor of the next page of threads."""
     since: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Threads unchanged since then are skipped: they were read before; NULL: every thread is read."""
+    """Threads unchanged since then are skipped: they were already read; NULL: every thread is read."""
     missed_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Messages since then that are missing should have been delivered, and count as received now. Older ones
     are history. NULL: all are history.
@@ -234,7 +240,7 @@ class CatchUp(Base):
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Failed steps in a row."""
     problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
-    """Why it waits or ended: sentence, next_step."""
+    """Why it waits or stopped: sentence, next_step."""
 
 
 class CatchUpThread(Base):
@@ -257,20 +263,21 @@ class CatchUpThread(Base):
     updated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     state: Mapped[str] = mapped_column(sa.String(16))
     was_here: Mapped[bool] = mapped_column(sa.Boolean, default=False)
-    """Whether there was a conversation with the customer before."""
+    """Whether a conversation with the customer already existed."""
     cursor: Mapped[str] = mapped_column(LongText, default="")
     pages: Mapped[int] = mapped_column(sa.Integer, default=0)
     imported: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Number of messages that were not here."""
+    """Number of messages that were missing here."""
     untold: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Number of messages that are missing and of which the provider gave only the id."""
+    """Number of missing messages of which the provider returned only the id."""
     problem: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
 
 
 class SecondLook(Base):
     """The schedule and the last result of an account's checks for undelivered messages.
 
-    One row per connected account whose provider can be asked. Each step is one call to it and one write.
+    One row per connected account whose provider supports it. Each step is one call to the provider and one
+    write.
     """
 
     __tablename__ = "second_looks"
@@ -291,7 +298,7 @@ class SecondLook(Base):
     reason: Mapped[str] = mapped_column(sa.String(16), default="")
     """Why the interval is longer than the shortest: ``budget``, ``quiet`` or ``limit``; empty: it is not."""
     cursor: Mapped[str] = mapped_column(LongText, default="")
-    """The provider's cursor of the next page of the check under way; empty: none is."""
+    """The provider's cursor of the next page of the current check; empty: no check is running."""
     began_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When the latest check began."""
     looked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -299,16 +306,16 @@ class SecondLook(Base):
     seen_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """The latest change of a thread the latest complete check saw, by the provider's clock."""
     seen_now: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """The same of the check under way."""
+    """The same of the current check."""
     calls: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Calls made since the latest check ended."""
     pages: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Pages read by the check under way."""
+    """Pages read by the current check."""
     customers: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Customers it exchanged messages with within a day, counted at ``counted_at``."""
     counted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     used_percent: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """How much of its limits the provider said was used up."""
+    """Used percentage of its limits, as reported by the provider."""
     claim: Mapped[str | None] = mapped_column(Ascii64)
     failures: Mapped[int] = mapped_column(sa.Integer, default=0)
     """Failed steps in a row."""

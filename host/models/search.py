@@ -1,4 +1,4 @@
-"""The search index: which document has which word. It is built from other tables, and can be rebuilt."""
+"""The search index, which maps words to documents. It is built from other tables, and can be rebuilt."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class DocumentKind(IntEnum):
 
 
 class Posting(Base):
-    """A term of a document. Rows of a term have the order in which they are shown, newest last.
+    """A term of a document. Rows of a term are in display order, newest last.
 
-    There are no foreign keys, which would cost for each word of each message. Code that deletes a message or
-    a workspace calls :mod:`host.search.postings`.
+    It has no foreign keys, which would cost time for each word of each message. Code that deletes a message
+    or a workspace calls :mod:`host.search.postings`.
     """
 
     __tablename__ = "search_postings"
@@ -32,7 +32,7 @@ class Posting(Base):
     workspace_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     kind: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
     term: Mapped[str] = mapped_column(Word, primary_key=True)
-    """A word, or a mark such as ``:note``, which no word can be."""
+    """A word, or a mark such as ``:note``, which cannot be a word."""
     at: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     """Time the message was sent, in seconds since 1970; 0 for a contact."""
     document_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)

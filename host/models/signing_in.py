@@ -1,4 +1,4 @@
-"""Ways to sign in besides a password: authenticator apps, passkeys, recovery codes, a provider."""
+"""Sign-in methods other than passwords: authenticator apps, passkeys, recovery codes, a provider."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SignInSettings(Base):
     label: Mapped[str] = mapped_column(sa.String(60))
     """Name of the provider on the sign-in page."""
     joins: Mapped[bool] = mapped_column(sa.Boolean)
-    """Whether people the provider knows but the desk doesn't get an account."""
+    """Whether people known only to the provider get an account."""
     trusted: Mapped[bool] = mapped_column(sa.Boolean)
     """Whether the provider's sign-in counts as a second factor."""
     groups_claim: Mapped[str] = mapped_column(sa.String(60))
@@ -89,7 +89,7 @@ class AuthenticatorApp(Base):
 
 
 class Passkey(Base):
-    """A passkey of a person's device. The desk holds the public half."""
+    """A passkey of a person's device. The desk stores the public key."""
 
     __tablename__ = "passkeys"
     __writers__ = ("users",)

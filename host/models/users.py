@@ -66,7 +66,7 @@ class User(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time they deleted their account. The row stays, for the name on their messages."""
     new_password: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    """Whether they have to choose a new password before anything else."""
+    """Whether they must choose a new password before anything else."""
     second_factor_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time they set up a second factor; NULL if they have none. With one, sessions without it are invalid."""
 
@@ -129,14 +129,14 @@ class Workspace(Base):
     language: Mapped[str | None] = mapped_column(sa.String(16))
     """Language of mails to people who are not signed in; None for the desk's."""
     retention_days: Mapped[int | None] = mapped_column(sa.Integer)
-    """Days that messages of closed conversations are kept; 0 for ever; None for the desk's setting."""
+    """Days that messages of closed conversations are kept; 0 for forever; None for the desk's setting."""
     archived_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time it was archived, and became read-only: nothing is applied and nothing is sent."""
     delete_asked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Time an owner requested its deletion: it is archived from then on, and can be restored for some days.
+    """Time an owner requested its deletion: from then on it is archived, and can be restored for some days.
     """
     deleting_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Start of its deletion: nobody sees it any longer, and its rows are deleted in batches."""
+    """Start of its deletion: it is hidden from everyone, and its rows are deleted in batches."""
     version: Mapped[int] = mapped_column(sa.Integer, server_default="0")
     """Increases with each change of its settings, to detect concurrent changes."""
     assigns_on_reply: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
@@ -165,7 +165,7 @@ class Membership(Base):
     on_duty_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time since which they take automatically assigned conversations; NULL if they take none."""
     given_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    """Time one was last assigned to them automatically; NULL for never."""
+    """Time of their last automatic assignment; NULL if there was none."""
 
 
 class MemberAccount(Base):
@@ -214,7 +214,7 @@ class Invitation(Base):
 
 
 class AuditEntry(Base):
-    """An action on the installation or a workspace, and its actor. Never holds a secret."""
+    """An action on the installation or a workspace, and its actor. Never contains a secret."""
 
     __tablename__ = "audit_entries"
     __writers__ = ("users",)
@@ -256,7 +256,7 @@ class DeskSetting(Base):
     """With ``workspace_id``, 0 for the desk, the context a sealed value is bound to."""
     workspace_id: Mapped[int] = mapped_column(Id, default=0)
     value: Mapped[str] = mapped_column(LongText)
-    """The value as in the environment variable; sealed if it holds a password."""
+    """The value as in the environment variable; sealed if it contains a password."""
     picture_key: Mapped[str | None] = mapped_column(Ascii64)
     """For a picture: its storage key."""
 

@@ -1,4 +1,4 @@
-"""Mail notifications: each at most once, however many processes run or die.
+"""Mail notifications, each at most once, even with several processes, or if one dies.
 
 A process claims a mail before it sends it. If the outcome is unknown, because the connection broke or the
 process died, the mail is not sent again: the notification is still on the page, and repeated mails make
@@ -44,13 +44,13 @@ _config: Config | None = None
 
 
 def use(config: Config) -> None:
-    """Use the mail settings of *config*, from now on in this process."""
+    """Use the mail settings of *config* in this process."""
     global _config  # noqa: PLW0603 - the settings of the process
     _config = config
 
 
 def send_due() -> int:
-    """Mail everything that is due; return how many mails the server accepted."""
+    """Send all due mails; return the number that the server accepted."""
     server = None if _config is None else mail.server_of(_config)
     if server is None or _config is None:
         return 0
@@ -101,7 +101,7 @@ def _send(server: mail.Server, rows: Sequence[sa.Row[Any]], config: Config) -> b
 
 
 def _in_time(now: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition that a notification is not too old to be mailed. It may have had to wait."""
+    """Return the condition that a notification is not too old to be mailed."""
     since = now - TOO_LATE
     return sa.or_(Notification.created_at > since, Notification.mail_due_at > since)
 
@@ -169,7 +169,7 @@ def _put_back(session: Session, notification_id: int, failures: int) -> None:
 
 
 def let_be(session: Session) -> None:
-    """Cancel all pending mails: the desk was restored, and they may have been sent since the backup."""
+    """Cancel all pending mails after a restore, because they may have been sent since the backup."""
     session.execute(
         sa.update(Notification).where(Notification.mail_due_at.is_not(None)).values(mail_due_at=None)
     )

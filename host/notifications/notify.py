@@ -28,7 +28,7 @@ PAGE = 100
 SHOWN_FOR = timedelta(minutes=5)
 """Age after which a browser no longer shows a notification that is in the bell."""
 TEST = "test"
-"""Kind of a test notice that somebody asked for."""
+"""Kind of a test notice."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Message(msgspec.Struct, frozen=True):
     :param title: a name people know; not translated.
     :param details: values for the sentences; an aware time is shown as its day, in the reader's language.
     :param sentence: marked for translation, with ``%(name)s`` for values of *details*; never a credential.
-    :param next_step: what to do about it.
+    :param next_step: the recommended action.
     """
 
     title: str
@@ -49,7 +49,8 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def kept(details: Mapping[str, str | datetime]) -> dict[str, str]:
-    """Return *details* as they are stored: times in a form whose day can be written in any language."""
+    """Return *details* in their stored form: times stay times, so that their day can be shown in any
+    language."""
     return {
         name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)[:1000]
         for name, value in details.items()
@@ -57,7 +58,7 @@ def kept(details: Mapping[str, str | datetime]) -> dict[str, str]:
 
 
 def worded(details: Mapping[str, str], day: Callable[[datetime], str] = format_date) -> dict[str, str]:
-    """Return stored details as people read them, with *day* formatting times."""
+    """Return stored details for display, with *day* formatting times."""
     return {
         name: day(datetime.fromisoformat(value)) if _TIME.fullmatch(value) else value
         for name, value in details.items()
@@ -75,10 +76,9 @@ def translated(sentence: str, details: Mapping[str, str]) -> str:
 def notify_responsible(
     session: Session, workspace_id: int, message: Message, *, path: str, account_id: int | None = None
 ) -> int:
-    """Notify the owners of a workspace and the admins of the desk; return how many people these are.
+    """Notify the owners of a workspace and the admins of the desk; return the number of people.
 
     :param account_id: the account it is about.
-
     :param path: the link for owners; other admins get a link to the addons.
     """
     owners, rest = owners_of(session, [workspace_id]), admins(session)
@@ -155,7 +155,7 @@ def _seen_by(is_admin: bool) -> list[sa.ColumnElement[bool]]:
 
 
 def _reach(table: Any) -> sa.ColumnElement[bool]:
-    """Return the condition that somebody sees a row of *table*, by its workspace and account."""
+    """Return the condition that a user sees a row of *table*, by its workspace and account."""
     workspaces: Any = sa.bindparam("workspaces", expanding=True)
     accounts: Any = sa.bindparam("accounts", expanding=True)
     return sa.or_(table.workspace_id.in_(workspaces), table.account_id.in_(accounts))
@@ -231,8 +231,8 @@ def news(session: Session, user: CurrentUser) -> News:
 class NoticeView(msgspec.Struct, frozen=True):
     """A notice as shown to its recipient.
 
-    :param about: the kind of a notice about a conversation; None: it is about an account or the desk.
-    :param customer: the customer of that conversation; empty: unknown.
+    :param about: the kind of a notice about a conversation; None if it is about an account or the desk.
+    :param customer: the customer of that conversation; empty if unknown.
     """
 
     row: Notification
@@ -247,7 +247,7 @@ class NoticeView(msgspec.Struct, frozen=True):
 
 
 def said(row: Any) -> str:
-    """Return the sentence of a notice, which differs if it covers several events."""
+    """Return the sentence of a notice, which depends on whether it covers several events."""
     about = KINDS.get(row.kind)
     return about.many if about is not None and about.many and row.times > 1 else str(row.sentence)
 
@@ -278,7 +278,7 @@ def newest(session: Session, user: CurrentUser) -> list[NoticeView]:
 def to_show(session: Session, user: CurrentUser) -> list[NoticeView]:
     """Return new unread notices for a browser of *user* to show or play a sound for; none in quiet hours.
 
-    The browser keeps track of those it has shown.
+    The browser tracks those it has shown.
     """
     now = clock.now()
     quiet = quiet_hours(session, [user.id]).get(user.id)
@@ -307,7 +307,8 @@ def read_one(session: Session, user_id: int, notification_id: int) -> bool:
 
 
 def looked_at(session: Session, user_id: int, conversation_id: int) -> bool:
-    """Mark notices about a conversation as read when somebody opens it; return whether there were any."""
+    """Mark a user's notices about a conversation as read, as they opened it; return whether there were
+    any."""
     return _read(
         session,
         Notification.user_id == user_id,

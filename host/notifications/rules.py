@@ -22,7 +22,7 @@ from host.working_hours.hours import DAY, Hours, Span, Week
 
 
 class Way(StrEnum):
-    """The way a notice reaches somebody. In quiet hours, all but the first wait."""
+    """A way to deliver a notice. In quiet hours, all but the first wait."""
 
     DESK = "desk"
     """The bell, on every page."""
@@ -56,8 +56,8 @@ class KindSpec(msgspec.Struct, frozen=True):
     :param label: in the table of notification settings; *help* is a sentence below it.
     :param sentence: a msgid with ``%(name)s`` for values of the notice's details.
     :param usual: default ways.
-    :param many: the msgid for several, with ``%(number)s``, of a kind that is combined: further events join
-        the unread notice. Empty: each event gets its own notice.
+    :param many: the msgid for several, with ``%(number)s``. If set, further events join the unread notice; if
+        empty, each event gets a separate notice.
     """
 
     label: LazyString
@@ -190,9 +190,9 @@ def offered() -> dict[Kind, KindSpec]:
 
 
 def choose(session: Session, user_id: int, wanted: Mapping[Kind, Ways]) -> None:
-    """Store somebody's choice for the kinds in *wanted*; their other choices stay.
+    """Store a person's choice for the kinds in *wanted*; their other choices stay.
 
-    Defaults are not stored, so that they follow later changes of the defaults.
+    Choices equal to the default are not stored, so that they follow later changes of the defaults.
     """
     _lock(session, user_id)
     query = sa.delete(NotificationRule).where(NotificationRule.user_id == user_id)
@@ -206,7 +206,7 @@ def choose(session: Session, user_id: int, wanted: Mapping[Kind, Ways]) -> None:
 
 
 def _lock(session: Session, user_id: int) -> None:
-    """Serialise concurrent writes of one person's choices: there may be no row to lock yet."""
+    """Serialise concurrent writes of one person's choices, as there may be no row to lock yet."""
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
 
 
@@ -251,17 +251,17 @@ DAYS = 7
 
 
 def quiet_hours(session: Session, user_ids: Collection[int]) -> dict[int, Quiet]:
-    """Return the quiet hours of those of *user_ids* who have any: one statement."""
+    """Return the quiet hours of users among *user_ids*, leaving out those without any: one statement."""
     query = sa.select(QuietHours).where(QuietHours.user_id.in_(sorted(user_ids)))
     return {
         row.user_id: Quiet(row.starts, row.ends, _days_in(row.days), _days_in(row.whole_days), row.timezone)
         for row in session.scalars(query)
-        if row.timezone in clock.zones()  # this machine may know fewer than the one it was chosen on
+        if row.timezone in clock.zones()  # the zone may be unknown on this machine
     }
 
 
 def set_quiet_hours(session: Session, user_id: int, quiet: Quiet | None) -> None:
-    """Store somebody's quiet hours; None removes them.
+    """Store a person's quiet hours; None removes them.
 
     :raises InvalidError: for an invalid time of day or time zone.
     """

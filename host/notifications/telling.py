@@ -2,7 +2,7 @@
 
 A notice, its key and the consumer's position are one write, so each notice is created once, even if a process
 dies. People are not notified of their own actions, of conversations they have open or have read, or of
-accounts they do not see. Imported history is not in the event log and notifies nobody.
+accounts they do not see. Imported history is not in the event log, so it notifies nobody.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ from host.users import reach
 MAIL_WAITS = timedelta(minutes=2)
 """Delay of a mail; notices read in the desk by then are not mailed."""
 TOO_OLD = timedelta(days=1)
-"""Age after which an event notifies nobody, for example after the workers were down: it is in the inbox."""
+"""Age after which an event notifies nobody, for example after the workers were down."""
 MOST_GIVEN = 5
-"""Number of conversations given to one person at once above which they share one notice."""
+"""Number of conversations assigned to one person together above which they share one notice."""
 
 _OF_NOBODY = {Kind.REPLY: Kind.NEW, Kind.WINDOW: Kind.NEW_LATE, Kind.DUE: Kind.NEW_LATE}
 """Kinds used instead for unassigned conversations, for those who chose them."""
@@ -93,7 +93,7 @@ class Notifier:
 class _PendingNotice(NamedTuple):
     """A notice for one person, if they want it.
 
-    :param thing: key of the notice: nobody gets the same one twice.
+    :param thing: key of the notice, unique per person.
     """
 
     user_id: int
@@ -106,8 +106,8 @@ class _World(msgspec.Struct, frozen=True):
     """Current rows that the events refer to.
 
     :param choosers: people who want notices about unassigned conversations, by workspace and kind.
-    :param mentioned: people mentioned in a note who have not seen it, by note; each with the name of the
-        mentioned team of theirs, empty if they are mentioned by name.
+    :param mentioned: people mentioned in a note who have not seen it, by note; each with the name of the team
+        through which they are mentioned, empty if directly.
     :param teams: members of the teams that rules notify.
     :param given: for each conversation, the id of the last of these events that assigned it to somebody else.
     """
@@ -203,7 +203,7 @@ def _whom(world: _World, event: Recorded) -> Iterator[_PendingNotice]:
     people: Iterable[int | None] = ()
     match kind:
         case Kind.ASSIGNED:
-            # Reassigned meanwhile: the new assignee is notified by the later event.
+            # If it was reassigned since, the later event notifies the new assignee.
             given = event.facts(OfAssignment).assignee
             people = [given] if given == conversation.assignee_id else []
         case Kind.MENTION:
@@ -231,11 +231,11 @@ def _whom(world: _World, event: Recorded) -> Iterator[_PendingNotice]:
 
 
 def _waits(world: _World, event: Recorded, conversation: Any, message: Any) -> bool:
-    """Return whether a customer's message, or the fact that one is waiting, is still worth a notice."""
+    """Return whether a customer's message or wait is still worth a notice."""
     if conversation.spam_at is not None or conversation.snooze_kind is not None:
         return False
     if world.given.get(conversation.id, 0) > event.id:
-        return False  # whoever has it since is told that they have, and not of this as well
+        return False  # the new assignee gets a notice of the assignment, and not of this as well
     taken_back = message is None or message.unsent_at is not None
     return event.kind != MESSAGE_RECEIVED or not taken_back
 
@@ -271,7 +271,7 @@ def _without_idle(session: Session, world: _World, found: Sequence[_PendingNotic
 def _seen(
     session: Session, users: Collection[int], workspaces: Collection[int]
 ) -> dict[tuple[int, int], frozenset[int] | None]:
-    """Return the accounts each of *users* sees in each of *workspaces* they are in; None: all."""
+    """Return the accounts each of *users* sees in their workspaces among *workspaces*; None for all."""
     query = (
         sa.select(Membership.user_id, Membership.workspace_id, Membership.limited)
         .join(User, User.id == Membership.user_id)
@@ -290,7 +290,7 @@ def _seen(
 
 
 def _not_known(session: Session, found: Sequence[_PendingNotice]) -> list[_PendingNotice]:
-    """Leave out notices that somebody already got."""
+    """Leave out notices that were already created."""
     query = sa.select(NotificationKey.user_id, NotificationKey.thing).where(
         NotificationKey.user_id.in_({one.user_id for one in found}),
         NotificationKey.thing.in_({one.thing for one in found}),
@@ -311,7 +311,7 @@ def _not_known(session: Session, found: Sequence[_PendingNotice]) -> list[_Pendi
 class _Notice:
     """A notice to write.
 
-    :param conversation_id: None: it is about several that were assigned to somebody at once.
+    :param conversation_id: None if it is about several that were assigned together.
     """
 
     user_id: int
@@ -447,7 +447,7 @@ def _new(
 
 
 def _shown(world: _World, found: Sequence[_PendingNotice]) -> Iterator[Happened]:
-    """Yield the signals for open browsers, with the people to ask for."""
+    """Yield the events that let open browsers of the notified people load their notices."""
     people: dict[int, set[int]] = defaultdict(set)
     for one in found:
         people[one.event.conversation_id or 0].add(one.user_id)

@@ -63,7 +63,7 @@ navigation.add_own(
 )
 
 USUAL = Quiet(20 * 60, 8 * 60, frozenset(), frozenset(), "")
-"""Values of the form for somebody without quiet hours: a night."""
+"""Initial values of the form without quiet hours: a night."""
 IT_WORKS = noop("This is a test notification. The bell works.")
 HOWS = {
     Way.DESK: _l("In the bell, on every page. Always delivered, even during quiet hours."),
@@ -102,7 +102,7 @@ def read() -> ResponseReturnValue:
 @bp.post("/notifications/<int:notification_id>/read")
 @login_required
 def read_one(notification_id: int) -> ResponseReturnValue:
-    """Mark one as read; somebody else's stays unchanged."""
+    """Mark one of the person's notifications as read."""
     db.write(notify.read_one, current_user().id, notification_id)
     return ("", 204) if wants_json() else redirect(url_for("notifications.index"), 303)
 
@@ -141,7 +141,7 @@ def news() -> News:
                 with db.read() as session:
                     g.lobby_news = notify.news(session, user)
             except SQLAlchemyError:
-                pass  # the page may be the one that says that the database does not answer
+                pass  # the page may be the error page for an unavailable database
     found: News = g.lobby_news
     return found
 
@@ -209,7 +209,7 @@ def save() -> ResponseReturnValue:
 @bp.post("/notifications/quiet")
 @login_required
 def save_quiet() -> ResponseReturnValue:
-    """Save the person's quiet hours; without a day, remove them."""
+    """Save the person's quiet hours, or remove them if no day is chosen."""
     form = request.form
     quiet = Quiet(
         _minutes(form.get("from", "")),
@@ -227,7 +227,7 @@ def save_quiet() -> ResponseReturnValue:
 
 
 def _minutes(text: str) -> int:
-    """Return a time of day as minutes after midnight; -1 if it is invalid, which is refused."""
+    """Return a time of day as minutes after midnight, or -1 if it is invalid, which is refused later."""
     try:
         there = datetime.strptime(text, "%H:%M")  # noqa: DTZ007 - a time of day has no zone
     except ValueError:
@@ -243,9 +243,9 @@ def _days(given: list[str]) -> frozenset[int]:
 @bp.post("/notifications/test")
 @login_required
 def test() -> ResponseReturnValue:
-    """Send the person a test through one ``way``, and show the result.
+    """Send the person a test notification through one ``way``, and show the result.
 
-    Browser notifications and sounds are tested by the page itself.
+    The page tests browser notifications and sounds without the server.
     """
     tried = _TESTS.get(request.form.get("way", ""))
     if tried is None:

@@ -1,4 +1,4 @@
-"""Build the Flask app of one generation: wiring only. Every activation builds one, so it must be cheap."""
+"""Build the Flask app of one generation: wiring only. Every activation builds an app, so it must be cheap."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class _Undefined(jinja2.StrictUndefined):
 class _Cookies(SecureCookieSessionInterface):
     """Flask's cookies without an age: the database defines how long a user stays signed in.
 
-    With an age, setting the clock back would sign everyone out until it catches up.
+    With an age, setting the clock back would sign everyone out until the clock catches up.
     """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
@@ -136,7 +136,7 @@ class LobbyFlask(Flask):
         return super().create_jinja_environment()
 
     def full_dispatch_request(self) -> Response:
-        """Answer the request; an exit in an addon's code around its pages is an error like any other."""
+        """Answer the request; an exit in an addon's page code is treated as an ordinary error."""
         try:
             return super().full_dispatch_request()
         except SystemExit as error:
@@ -146,7 +146,7 @@ class LobbyFlask(Flask):
 def create_app(config: Config, generation: Generation, host: Host | None, desk: Desk | None = None) -> Flask:
     """Build the app of *generation*. Opens no connection and starts nothing.
 
-    :param desk: how the desk presents itself; None: as Lobby does.
+    :param desk: the appearance of the desk; None: Lobby's default.
     :param host: the application of the process; None for an app that only answers errors.
     """
     app = LobbyFlask("host", root_path=str(HERE))
@@ -163,7 +163,7 @@ def create_app(config: Config, generation: Generation, host: Host | None, desk: 
         TEMPLATES_AUTO_RELOAD=config.development,
         BOOTSTRAP_SERVE_LOCAL=True,
         WTF_CSRF_TIME_LIMIT=None,  # it lives as long as the session it is bound to
-        WTF_CSRF_SSL_STRICT=False,  # the Origin check of host.web.headers does this, and for http too
+        WTF_CSRF_SSL_STRICT=False,  # the Origin check of host.web.headers does this, also for http
     )
     app.extensions["lobby.config"] = config
     app.extensions["lobby.desk"] = desk or Desk()
@@ -239,7 +239,7 @@ def _register_addons(app: Flask, generation: Generation, csrf: MaskedCSRFProtect
     own = app.jinja_loader
     assert own is not None
     # The host's templates come first, including those of its blueprints, where Flask would look last. An
-    # addon's templates are found only below its slug: it replaces none of ours, even if it is named like a
+    # addon's templates are only found below its slug, so it can't replace ours, even if it is named like a
     # part of Lobby.
     beside = [blueprint.jinja_loader for blueprint in app.blueprints.values() if blueprint.jinja_loader]
     app.jinja_loader = jinja2.ChoiceLoader(

@@ -53,7 +53,7 @@ class AsgiApplication:
             session_cookie=host.config.session_cookie,
             proxies=host.config.proxies,
         )
-        # Threads of their own: probes must be answered, and a new generation built, while all pages are busy.
+        # Separate threads: probes must be answered, and a new generation built, while all pages are busy.
         self._few = ThreadPoolExecutor(4, "probe")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -72,7 +72,7 @@ class AsgiApplication:
         return self.host(environ, start_response)
 
     async def _webhook(self, scope: dict[str, Any], receive: Receive, send: Send) -> bool:
-        """Answer a webhook; return whether the request was one, and not for a page."""
+        """Answer a webhook; return False for a page request."""
         answering = self.host.webhook(await self._generation(), scope["path"])
         if answering is None:
             return False
@@ -96,7 +96,7 @@ class AsgiApplication:
 
 
 async def answer_probe(asked: Probes, few: Executor, scope: dict[str, Any], send: Send) -> None:
-    """Answer a request to one of :data:`host.health.probes.PATHS`, looked up in a thread of *few*."""
+    """Answer a request to one of :data:`host.health.probes.PATHS`, computed in a thread of *few*."""
     header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
     status, headers, body = await asyncio.get_running_loop().run_in_executor(
         few, asked.answer, scope["path"], scope["method"], header.decode("latin-1")

@@ -1,6 +1,6 @@
 """Connections of the server, with limits on their number and on the time and size of request heads.
 
-Uvicorn itself waits for a head without limit and keeps as much of it as arrives.
+Uvicorn waits for a head without a timeout and buffers it without a limit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOO_LARGE = (
 
 
 class Connections:
-    """A counter of the connections of a process, and per address of those still waiting for a request.
+    """A counter of a process's connections, and of those per address that are waiting for a request.
 
     :param most: maximum number of connections.
     :param per_address: maximum per address without a request; None: unlimited, as behind a proxy all share an
@@ -68,10 +68,9 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
     class Connection(HttpToolsProtocol):
         """Uvicorn's connection, with a limit for each request head, and a deadline until its body begins.
 
-        One pipelined request may wait for the answer to the one before. When a third arrives, the connection
-        is closed after the first two are answered, and a client that pipelines sends the rest again.
-        Otherwise, a client that sends thousands and never reads would have them all answered while everyone
-        waits.
+        One pipelined request may wait for the previous answer. When a third arrives, the connection is closed
+        after the first two are answered, and a pipelining client resends the rest. Otherwise, a client that
+        sends thousands without reading would get them all answered while others wait.
         """
 
         _deadline: asyncio.TimerHandle | None = None
@@ -101,7 +100,7 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
             if self._deadline is not None and self._received > HEAD_BYTES:
                 self._refuse_head()
             elif self._deadline is None and (self.cycle is None or self.cycle.response_complete):
-                self._expect()  # something came, and it was not a whole head
+                self._expect()  # it received part of a head
 
         def on_message_begin(self) -> None:
             if self.pipeline:
@@ -142,7 +141,7 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
         def on_response_complete(self) -> None:
             super().on_response_complete()
             if self._in_head and self._deadline is None:
-                self._expect()  # it began while the one before was answered
+                self._expect()  # it began while the previous one was being answered
 
         def on_body(self, body: bytes) -> None:
             self._stop_expecting()
@@ -155,7 +154,7 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
                 super().on_message_complete()
 
         def _refuse_head(self) -> None:
-            """Answer 431 and close. Pending responses are sent first, and nothing follows."""
+            """Answer 431 and close. Pending responses are sent first, and no others follow."""
             if self._ended or self.transport.is_closing():
                 return
             if self.cycle is not None and not self.cycle.response_complete:
@@ -166,9 +165,9 @@ def connection_type(connections: Connections) -> type[HttpToolsProtocol]:
             self.transport.close()
 
         def _end_after_answers(self) -> None:
-            """Read no further request, and close after the responses to those read so far."""
+            """Stop reading requests, and close after the responses to those already read."""
             self._ended = True
-            self.cycle.keep_alive = False  # the last one read
+            self.cycle.keep_alive = False  # the last request that was read
 
         def _expect(self) -> None:
             """Start waiting for the head of a request."""

@@ -29,6 +29,7 @@ _FOLDERS = (
     "host.reports",
     "host.delivery",
     "host.health",
+    "host.start",
     "host.addons",
     "host.api",
     "host.users",

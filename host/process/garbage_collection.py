@@ -1,8 +1,8 @@
-"""Tune Python's garbage collector for a process that serves for weeks.
+"""Tune Python's garbage collector for a process that runs for weeks.
 
-A full collection visits every object while nothing else runs. Most are modules, classes and routes, which
-live as long as the process. On a slow machine that takes a tenth of a second each time, and it dominated the
-99th percentile of message latency.
+A full collection visits every object while all threads stop. Most are modules, classes and routes, which live
+as long as the process. On a slow machine that takes a tenth of a second each time, and it dominated the 99th
+percentile of message latency.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _settled = False
 def importing() -> Iterator[None]:
     """Disable collection during imports, and exempt the imported objects forever.
 
-    Only a thousand of 170,000 objects are garbage; looking for them took a sixth of the import time, and as
-    long again when the process began to serve. In a forked process, a collection would copy every page it
+    Only a thousand of 170,000 objects are garbage; searching them took a sixth of the import time, and as
+    long again when the process started to serve. In a forked process, a collection would copy every page it
     touches.
     """
     gc.disable()

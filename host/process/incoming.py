@@ -41,7 +41,7 @@ class Incoming(msgspec.Struct, frozen=True):
     :param headers: names in lower case.
     :param query: as it was sent.
     :param remote: the client's address, according to trusted proxies.
-    :param guarded: whether the server itself cuts off bodies that do not arrive in time.
+    :param guarded: whether the server cuts off bodies that do not arrive in time.
     """
 
     method: str
@@ -54,7 +54,7 @@ class Incoming(msgspec.Struct, frozen=True):
     def parameters(self) -> dict[str, str]:
         """Return the first value of each parameter of the query."""
         if len(self.query) > 8192 or self.query.count("&") > 100:
-            return {}  # no provider asks so much; the route refuses for want of what it looks for
+            return {}  # no provider sends so many; the route refuses the request without them
         found: dict[str, str] = {}
         for name, value in parse_qsl(self.query, keep_blank_values=True, errors="replace"):
             found.setdefault(name, value)
@@ -78,7 +78,7 @@ def of_scope(scope: Mapping[str, Any], proxies: int) -> Incoming:
 def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return the headers of an ASGI request; repeated headers are joined, as in WSGI.
 
-    Names with an underscore are dropped: WSGI cannot tell them from names with a hyphen, so they could
+    Names with an underscore are dropped: WSGI cannot distinguish them from names with a hyphen, so they could
     impersonate a header that a proxy sets.
     """
     headers: dict[str, str] = {}

@@ -1,10 +1,10 @@
 """Serve pages: the WSGI application of the running generation, in a pool of threads behind ASGI.
 
-Clients never hold a thread: a request is read before the thread begins, and a slow client's response is sent
-by the event loop. The exception is an upload larger than any form: the view decides whether it is allowed
-before it is read, and few are read at a time.
+Clients never occupy a thread: a request is read before its thread starts, and a slow client's response is
+sent by the event loop. The exception is an upload larger than any form: its view decides whether it is
+allowed before it is read, and few are read at a time.
 
-A client with many requests gets a few responses at a time, so that others need not wait for all of them.
+A client with many requests gets a few responses at a time, so that others don't wait for all of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ SLOWEST = 8 * 1024
 """Minimum average speed of a body in bytes per second, after :data:`GRACE_SECONDS`."""
 IN_MEMORY = 64 * 1024
 PIECE = 256 * 1024
-"""Number of bytes of a response a thread produces at a time. Shorter responses are produced at once."""
+"""Number of bytes of a response that a thread produces at a time.
+
+Shorter responses are produced in one step.
+"""
 _ASCII = bytes(range(128))
 
 
@@ -53,7 +56,7 @@ class Pages:
     """An ASGI application that serves a WSGI one.
 
     :param threads: number of requests answered at a time; an eighth of it for one client.
-    :param session_cookie: the cookie that tells people apart.
+    :param session_cookie: the cookie that identifies people.
     :param proxies: number of proxies trusted for addresses.
     """
 
@@ -74,19 +77,19 @@ class Pages:
         try:
             length = incoming.content_length(environ.get("CONTENT_LENGTH"))
             if length is not None and length > MAX_BODY:
-                # The view decides whether so large a body is allowed, so it is not read in vain.
+                # The view decides whether such a large body is allowed, so that it isn't read in vain.
                 if self._uploads.locked():
                     raise BadBodyError(503)
                 async with self._uploads:
                     environ["wsgi.input"] = Body(asyncio.get_running_loop(), body.receive)
-                    # They have a limit of their own, and take as long as the sender does.
+                    # They have a separate limit, and take as long as the sender does.
                     await self._respond(environ, receive, send, nullcontext())
                 return
             with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
                 environ["wsgi.input"] = file
                 if length or "HTTP_TRANSFER_ENCODING" in environ:
                     await body.copy_to(file, length)
-                    # A chunked body has a known length now.
+                    # The length of a chunked body is known now.
                     environ.pop("HTTP_TRANSFER_ENCODING", None)
                     environ["CONTENT_LENGTH"] = str(body.received)
                 await self._respond(environ, receive, send, self._turns.of(self._caller(scope)))
@@ -99,7 +102,7 @@ class Pages:
         """Return an identifier of the client: a program's key, a browser's session, else the address.
 
         It is not verified. A request with an invented session is redirected to the sign-in page, which costs
-        next to nothing.
+        almost nothing.
         """
         request = incoming.of_scope(scope, self._proxies)
         cookies = parse_cookie(request.headers.get("cookie", ""))
@@ -202,7 +205,7 @@ class _Caller:
 
 
 class _Body:
-    """The body of a request, as long as it arrives fast enough."""
+    """The body of a request, which must arrive fast enough."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive

@@ -1,4 +1,4 @@
-"""Serve the probes of a process that serves nothing else."""
+"""Serve the probes of a process without a web server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Run the web server: uvicorn, or granian. One process with one event loop, one way to start and to end."""
+"""Run the web server: uvicorn, or granian.
+
+One process with one event loop, which starts and stops in the same way for both.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +43,13 @@ BACKLOG = 2048
 ASK_SECONDS = 0.01
 """Interval in seconds at which granian is checked for readiness."""
 UNANSWERED_MS = 30_000
-"""How long the system keeps a connection whose other end takes nothing any more."""
+"""How long the system keeps a connection whose other end no longer accepts data."""
 
 
 def serve(config: Config) -> None:
-    """Serve until told to stop. Does not return before that.
+    """Serve until the process is told to stop, and return then.
 
-    While the database is away it is waited for: a :class:`WaitingHost` answers requests meanwhile.
+    Waits for an unavailable database, during which a :class:`WaitingHost` answers requests.
 
     :raises CannotGoOnError: if the desk cannot start.
     """
@@ -122,7 +125,7 @@ def _server_of(
 
 
 class Uvicorn(uvicorn.Server):
-    """Uvicorn on a socket of ours, without signal handlers of its own.
+    """Uvicorn on a given socket, without its signal handlers.
 
     :param opened: called with address and port once requests are answered.
     """
@@ -166,7 +169,7 @@ class Uvicorn(uvicorn.Server):
         await self.serve(sockets=[self._listening])
 
     def stop(self) -> None:
-        """Accept nothing more, and end once open requests are answered."""
+        """Stop accepting requests, and exit once open ones are answered."""
         self.should_exit = True
 
 
@@ -207,12 +210,12 @@ class _Granian:
         await serving
 
     def stop(self) -> None:
-        """Accept nothing more, and end once open requests are answered."""
+        """Stop accepting requests, and exit once open ones are answered."""
         self._server.stop()  # type: ignore[no-untyped-call]
 
 
 def _nameless(application: Answers) -> Answers:
-    """Return *application* with an empty Server header in each response: granian sends its own otherwise."""
+    """Return *application* with an empty Server header in each response: otherwise granian sends its name."""
 
     async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         async def send_on(message: dict[str, Any]) -> None:

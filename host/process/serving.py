@@ -82,7 +82,7 @@ AWAY_SECONDS = 1.0
 STALE_SECONDS = 2.0
 LOOK_UP_SECONDS = 5.0
 STOPPED_SECONDS = 20.0
-"""Time in seconds that a disabled sender has to finish work under way."""
+"""Time in seconds for a disabled sender to finish current work."""
 
 
 class AlreadyServingError(CannotGoOnError):
@@ -103,10 +103,10 @@ class BackgroundService(Protocol):
         """Start."""
 
     def retire(self) -> None:
-        """Begin nothing new."""
+        """Start no new work."""
 
     def stop(self, *, timeout: float) -> None:
-        """Retire, and wait up to *timeout* seconds for work under way."""
+        """Retire, and wait up to *timeout* seconds for current work."""
 
 
 class FeatureSenders:
@@ -129,7 +129,7 @@ class FeatureSenders:
             if self._retired:
                 return
             for name in self._running.keys() - wanted.keys():
-                # Work under way is finished in the background.
+                # Current work is finished in the background.
                 stop = self._running.pop(name).stop
                 threading.Thread(target=stop, kwargs={"timeout": STOPPED_SECONDS}, daemon=True).start()
             for name in wanted.keys() - self._running.keys():
@@ -137,14 +137,14 @@ class FeatureSenders:
                 self._running[name].start()
 
     def retire(self) -> None:
-        """Begin nothing new."""
+        """Start no new work."""
         with self._lock:
             self._retired = True
             for part in self._running.values():
                 part.retire()
 
     def stop(self, *, timeout: float) -> None:
-        """Retire, and wait up to *timeout* seconds for work under way."""
+        """Retire, and wait up to *timeout* seconds for current work."""
         self.retire()
         until = time.monotonic() + timeout
         for part in self._running.values():
@@ -156,10 +156,10 @@ class HostApplication:
     """A WSGI callable that runs the newest generation it could build.
 
     Each request checks the counter in the database (read at most every 200 ms in a process). When it has
-    moved, the next generation is built and one reference is swapped; requests under way finish on theirs.
+    changed, the next generation is built and one reference is swapped; requests in progress finish on theirs.
 
-    A server calls it through :class:`host.process.asgi.AsgiApplication`. Under WSGI alone it does the same
-    without live streams: pages poll instead.
+    A server calls it through :class:`host.process.asgi.AsgiApplication`. Under plain WSGI it works without
+    live streams: pages poll instead.
 
     :ivar journal: stores envelopes; see :meth:`host.queue.journal.Journal.ingest`.
     :ivar hub: notifies browsers of changes.
@@ -223,7 +223,7 @@ class HostApplication:
         self._take_up(self._current)
 
     def effective(self) -> Config:
-        """Return the settings in force: the environment's, combined with those chosen on pages."""
+        """Return the effective settings: the environment's, combined with those chosen on pages."""
         return self._effective
 
     def _take_up(self, generation: Generation) -> None:
@@ -260,7 +260,7 @@ class HostApplication:
             if answering is not None:
                 scope, receive = incoming.scope_of(environ)
                 deciding = answering(incoming.of_scope(scope, self.config.proxies), receive)
-                # In a thread of its own, because this one may belong to another event loop.
+                # In a separate thread, because this one may belong to another event loop.
                 status, text, more = self._loops.submit(copy_context().run, asyncio.run, deciding).result()
                 start_response(f"{status} {HTTPStatus(status).phrase}", answer_headers(text, more))
                 return [text.encode()]
@@ -279,11 +279,10 @@ class HostApplication:
 
         Never fails: if the next one is unavailable, return the previous one.
 
-        :raises WouldWaitError: on the event loop, if the counter has to be read.
+        :raises WouldWaitError: on the event loop, if the counter must be read.
         """
         current = self._current
-        # A writer continues with the generation it began with: building the next one needs a long write of
-        # its own.
+        # A writer continues with the generation it began with: building the next one needs a long write.
         if time.monotonic() < self._look_again_at or db.current().is_inside:
             return current
         try:
@@ -295,10 +294,10 @@ class HostApplication:
         if number == current.number or time.monotonic() < self._retry_at:
             return current
         if number < current.number and time.monotonic() - self._swapped_at < STALE_SECONDS:
-            return current  # read by another thread just before this process swapped
+            return current  # read by another thread just before this process swapped generations
         db.may_wait()
         if not self._building.acquire(blocking=False):
-            return current  # another thread builds it; this request goes on with the last
+            return current  # another thread builds it; this request uses the previous one
         try:
             return self._advance(number)
         finally:
@@ -318,10 +317,10 @@ class HostApplication:
         )
 
     def refresh(self) -> Generation:
-        """Build and run the generation the database asks for; return once it runs."""
+        """Build and run the generation that the database defines; return once it runs."""
         counters.forget()
         with self._building:
-            # Not from the cached counter: another thread may just be filling it with an old value.
+            # Not from the cached counter, which another thread may be filling with an old value.
             with db.read() as session:
                 number = generations.asked(session).number
             return self._advance(number)
@@ -329,7 +328,7 @@ class HostApplication:
     def try_build(self, replace: Mapping[str, Release | None]) -> Generation:
         """Build, without running it, the generation with *replace* instead of the database's releases."""
         for slug in replace:
-            self._off.pop(slug, None)  # an admin wants it tried again
+            self._off.pop(slug, None)  # an admin requested a retry
         return self._build(replace)
 
     def _build(self, replace: Mapping[str, Release | None] | None = None) -> Generation:
@@ -443,7 +442,7 @@ class HostApplication:
         self._heartbeat.start(kind)
 
     def retire(self) -> None:
-        """End live streams, and start no more deliveries and jobs. Requests are still answered."""
+        """Close live streams, and start no more deliveries and jobs. Requests are still answered."""
         if not self._started:
             return
         if self._web:
@@ -452,7 +451,7 @@ class HostApplication:
             part.retire()
 
     def rest(self, seconds: float) -> None:
-        """Wait up to *seconds* for deliveries and jobs under way; none is started any longer."""
+        """Wait up to *seconds* for current deliveries and jobs, without starting others."""
         until = time.monotonic() + seconds
         for part in self._beside:
             part.stop(timeout=max(0.0, until - time.monotonic()))
@@ -460,7 +459,7 @@ class HostApplication:
     def close(self, *, patience: float = 70.0) -> None:
         """Stop everything :meth:`start` started. May be called twice.
 
-        :param patience: seconds to wait for a send under way, and at most for a job and a broker. Remaining
+        :param patience: seconds to wait for a send in progress, and at most for a job and a broker. Remaining
             data is written after that, which takes as long as the database does.
         """
         if not self._started:
@@ -534,7 +533,7 @@ class HostApplication:
             self.on_replacement()
 
     def take_in_undecided(self) -> None:
-        """Pass on requests that were kept before the database answered; failures are retried soon."""
+        """Pass on requests kept before the database answered; failures are retried soon."""
         try:
             if self._take_in():
                 held_webhooks.deliver(self.generation(), self.journal)
@@ -552,9 +551,9 @@ class HostApplication:
         held_webhooks.deliver(self.generation(), self.journal)
 
     def _know(self, generation: Generation, *, patience: float = 0.0) -> None:
-        """Preload the data that webhooks need while the database is away.
+        """Preload the data that webhooks need while the database is unavailable.
 
-        :param patience: seconds to wait for it: an addon that hangs must not hold the start.
+        :param patience: seconds to wait for it: a hanging addon must not delay the start.
         """
         undecided.note_addresses(self.config.data, generation)
         loading = threading.Thread(target=look_ups.load_all, args=(generation,), name="look-ups", daemon=True)

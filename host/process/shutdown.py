@@ -23,13 +23,13 @@ from host.process import systemd
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 15.0
-"""Time in seconds for requests, deliveries and jobs under way to finish."""
+"""Time in seconds for current requests, deliveries and jobs to finish."""
 WORKER_PATIENCE_SECONDS = 70.0
-"""The same for a process that only delivers: the longest timeout of a provider."""
+"""This time for a process that only delivers: the longest timeout of a provider."""
 CLOSING_SECONDS = 4.0
 """Additional time in seconds for unfinished work while everything is closed."""
 HURRY_SECONDS = 1.0
-"""The same after a second signal."""
+"""This time after a second signal."""
 GRACE_SECONDS = 25
 """Time in seconds after which a server kills a remaining worker process.
 
@@ -39,12 +39,12 @@ Shorter than most supervisors' 30 s.
 _DRAINED = 0
 """Sent in place of a signal's number: the server has answered all its requests."""
 _RESTED = 254
-"""Sent in place of a signal's number: no delivery and no job is under way."""
+"""Sent in place of a signal's number: no delivery or job is running."""
 _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
 def begin_anew() -> NoReturn:
-    """End this process for its supervisor to restart; without one, run it again here."""
+    """Exit this process for its supervisor to restart; without one, re-execute it here."""
     if is_supervised():
         _exit(Exit.BUSY)
     log.warning("Lobby starts again in this process")
@@ -58,7 +58,7 @@ def _flush() -> None:
 
 
 def _exit(code: int) -> NoReturn:
-    """End the process without waiting for hanging threads."""
+    """Exit the process without waiting for hanging threads."""
     _flush()
     os._exit(code)
 
@@ -67,10 +67,10 @@ class Endable(Protocol):
     """The part of :class:`host.process.serving.HostApplication` that this module needs."""
 
     def retire(self) -> None:
-        """Begin no new background work."""
+        """Start no new background work."""
 
     def rest(self, seconds: float) -> None:
-        """Wait for background work under way."""
+        """Wait for current background work."""
 
     def close(self, *, patience: float) -> None:
         """Stop everything and write the remaining data."""
@@ -81,14 +81,14 @@ class Shutdown:
 
     At the first signal the application retires, while the server finishes its requests. When both are done,
     or after *patience*, or at a second SIGINT or a SIGQUIT, the application is closed. If its server has not
-    finished by then, the process exits: requests under way are cut off. More SIGTERMs change nothing:
-    supervisors send them to a process and its parent alike, and the parent passes its own on.
+    finished by then, the process exits and requests in progress are cut off. Further SIGTERMs are ignored:
+    supervisors send them to both a process and its parent, and the parent forwards its own.
 
-    One thread does all of it, so that nothing happens twice and signal handlers have nothing to wait for.
+    One thread does all of it, so that nothing happens twice and signal handlers never wait.
 
-    :param application: the application to end; None: it does not exist yet, see :meth:`of`.
+    :param application: the application to close; None: it does not exist yet, see :meth:`of`.
     :param patience: seconds; default: :data:`PATIENCE_SECONDS`.
-    :param drained: whether there is no server with requests to wait for.
+    :param drained: whether no server has requests to wait for.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Shutdown:
         """Handle this process's signals from now on. Call it on the main thread."""
         for number in _SIGNALS:
             signal.signal(number, self.told)
-        # There is nothing to reload, and by default a process would end.
+        # It has nothing to reload, and by default the signal would end the process.
         text = "SIGHUP does nothing: Lobby reloads addons by itself; restart it to change settings"
         signal.signal(signal.SIGHUP, lambda *_: log.info(text))
 
@@ -119,25 +119,25 @@ class Shutdown:
             self._stop()
 
     def of(self, application: Endable) -> None:
-        """Set the application to end. A process that already got a signal exits at once."""
+        """Set the application to close. A process that already got a signal exits immediately."""
         self._application = application
 
     def told(self, number: int, frame: FrameType | None = None) -> None:
-        """Record a signal. Does nothing that a signal handler must not do.
+        """Record a signal. It is safe in a signal handler.
 
         :param frame: the interrupted frame; None: the call comes from the process itself.
         """
         if frame is not None:
-            self._replacing = False  # whoever ends the process does not want another one
+            self._replacing = False  # the sender of the signal wants no restart
         self._told.put(number)
         if number in _SIGNALS:
             self._begun = True
             if self._stop is not None:
-                with suppress(RuntimeError):  # the loop has come to its own end
+                with suppress(RuntimeError):  # the loop has already finished
                     self._stop()
 
     def replace(self) -> None:
-        """End as at SIGTERM, and restart the process; see :func:`begin_anew`."""
+        """Exit as at SIGTERM, and restart the process; see :func:`begin_anew`."""
         if not self._begun:
             self._replacing = True
             self.told(signal.SIGTERM)
@@ -164,7 +164,7 @@ class Shutdown:
             _exit(0)
 
     def _end(self) -> bool:
-        """Wait for a signal, and end the application; return whether the server has not finished."""
+        """Wait for a signal, and close the application; return whether the server has not finished."""
         number = self._told.get()
         while number not in _SIGNALS and number != _DRAINED:
             number = self._told.get()

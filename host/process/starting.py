@@ -1,4 +1,4 @@
-"""Start a process: set up an empty database, and wait for one that is away."""
+"""Start a process: set up an empty database, and wait for an unavailable one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Start:
         self._tries = 0
 
     def attempt(self) -> HostApplication | None:
-        """Return the started application, or None while the database is away, which is reported once.
+        """Return the started application, or None while the database is unavailable, which is reported once.
 
         :raises CannotGoOnError: if a retry does not help.
         """
@@ -101,14 +101,14 @@ def require_memory() -> None:
 def bring_up(config: Config, *, web: bool = True) -> HostApplication:
     """Return the started application on a database that has, or now gets, the tables of this version.
 
-    :raises CannotGoOnError: if the database, its keys or another process are in the way.
-    :raises sqlalchemy.exc.SQLAlchemyError: if the database cannot be used.
+    :raises CannotGoOnError: if the database, its keys or another process prevent the start.
+    :raises sqlalchemy.exc.SQLAlchemyError: if the database is unusable.
     """
     # Before anything is written: on SQLite, a new setup link, for example, would invalidate the other
     # process's.
     if is_served(config):
         raise AlreadyServingError
-    resealing.load_keys(config)  # before the database is asked: what is kept meanwhile is sealed with them
+    resealing.load_keys(config)  # before the database is used: requests kept meanwhile are sealed with them
     db.current().reach()
     _prepare_tables(config)
     preinstalled.provide(config)

@@ -68,9 +68,11 @@ class Trace(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, kind: str, id_: int) -> Trace:
-        """Return the trace of *kind* (``request``, ``message``) *id_*: the same in every process of the desk.
+        """Return the trace of *kind* (``request``, ``message``) *id_*, which is equal in every process of the
+        desk.
 
-        Another desk with the same numbers has other traces, as they are derived from the desk's key.
+        Other desks with the same numbers have different traces, because traces are derived from the desk's
+        key.
         """
         digest = base64.urlsafe_b64decode(secrets.keyring().sign("trace", kind, id_) + "=")
         return cls(int.from_bytes(digest[:16]), int.from_bytes(digest[16:24]))
@@ -98,7 +100,7 @@ def start(kind: str) -> None:
     try:
         _running = Telemetry(kind, BatchSpanProcessor(OTLPSpanExporter()))
     except Exception:
-        # A setting the exporter cannot read must not keep the desk from serving.
+        # A setting that the exporter cannot read must not prevent the desk from serving.
         log.exception("no spans are sent: a setting OTEL_... cannot be used")
         return
     logs.follow_with(_running.take)
@@ -114,7 +116,7 @@ def stop() -> None:
 
 
 def configured() -> bool:
-    """Return whether the environment asks for spans, over OTLP and HTTP only."""
+    """Return whether the environment enables spans over OTLP and HTTP."""
     given = config.of_opentelemetry()
     if given.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
@@ -130,7 +132,7 @@ def configured() -> bool:
 
 
 class Telemetry:
-    """A converter of log lines to spans, in a thread of its own; writing a line only queues it.
+    """A converter of log lines to spans, in a separate thread; writing a line only queues it.
 
     :param kind: see :func:`start`.
     :param processor: receives the finished spans.
@@ -160,7 +162,7 @@ class Telemetry:
             "lobby.process": kind,
             "process.pid": os.getpid(),
         }
-        # The environment overrides our own attributes.
+        # The environment overrides our attributes.
         resource = Resource.create({**ours, **OTELResourceDetector().detect().attributes})
         self._trace = trace
         self._sampled = Decision.RECORD_AND_SAMPLE
@@ -176,7 +178,7 @@ class Telemetry:
         }
         self._lines: deque[SpanLine] = deque(maxlen=WAITING)
         self._stopping = threading.Event()
-        # A daemon: a collector that accepts and never answers must not hold the process.
+        # A daemon, because a collector that accepts but never answers must not block the process.
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
         self._thread.start()
 
@@ -205,8 +207,8 @@ class Telemetry:
             except Exception:
                 log.exception("%s spans could not be made", len(lines))
             if self._lines:
-                # If produced faster than they are sent, spans would only push each other out of the
-                # processor's queue.
+                # Spans produced faster than they are sent would only evict each other from the processor's
+                # queue.
                 self._provider.force_flush()
 
     def _next(self) -> list[SpanLine]:
@@ -284,7 +286,7 @@ def _traces(lines: Sequence[SpanLine]) -> dict[int, Trace]:
             )
             requests = dict(session.execute(events).all())
     except sa.exc.SQLAlchemyError:
-        # They get traces of their own then; sending does not wait.
+        # They get separate traces then; sending does not wait.
         return {}
     return {id_: Trace.of("request", requests[event]) for id_, event in first.items() if event in requests}
 

@@ -1,7 +1,7 @@
-"""The responses of a process that has started while its database is away: it is waiting.
+"""The responses of a process that waits for its database after it has started.
 
-Pages say that in the desk's own words, probes report it as alive and not ready. Webhooks are kept unchanged
-if the previous process stored their addresses, and are otherwise answered with 503.
+Pages explain that in the desk's design, and probes report it as alive and not ready. Webhooks are kept
+unchanged if the previous process stored their addresses, and are otherwise answered with 503.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class WaitingHost:
         self._front = WebhookFront(config, journal, held=UndecidedRequests(journal.spool, folder))
         self.probes = Probes(config, self._state)
         self._generation = generations.build_alone(config, partial(create_app, config, host=None))
-        # Before any other handler of a request: a form has not expired, it only cannot be saved now.
+        # Before all other request handlers: a form has not expired but cannot be saved now.
         self._generation.app.before_request_funcs.setdefault(None, []).insert(0, self._refuse)
         self._refused = self._kept = 0
 
@@ -70,7 +70,7 @@ class WaitingHost:
         )
 
     def generation(self) -> Generation:
-        """Return a generation of the host alone, without any addon."""
+        """Return a generation of the host without any addon."""
         return self._generation
 
     def webhook(self, _generation: Generation, path: str) -> Answering | None:
@@ -101,7 +101,7 @@ class WaitingHost:
 
     def _refuse(self) -> ResponseReturnValue | None:
         if request.endpoint is not None and request.endpoint.endswith(assets.ENDPOINTS):
-            return None  # what a page is dressed with
+            return None  # the static files of pages
         self._refused += 1
         g.lobby_user = None
         return error_pages.render(UnavailableError())

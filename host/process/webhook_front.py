@@ -1,7 +1,7 @@
-"""Answer webhooks before Flask: receiving a provider's request needs nothing of a page.
+"""Answer webhooks before Flask: receiving a provider's request needs no page features.
 
-Nothing may wait on the event loop. A request is only decided on there if its route is quick and its body
-small; otherwise, and whenever the database is needed beyond the inbound log, it goes to a thread.
+Nothing may block the event loop. A request is only decided there if its route is quick and its body small;
+otherwise, and whenever it needs the database beyond the inbound log, it goes to a thread.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from host.sdk.webhooks import Accepted, Refused, Verified, WebhookRequest, Webho
 
 log = logging.getLogger(__name__)
 
-# Everyone a provider serves shares its addresses: one account with a wrong secret must not lock out the
+# All accounts of a provider share its addresses: one account with a wrong secret must not lock out the
 # others. An address with a recent valid request may therefore fail more often before it has to wait.
 STRANGER = RateLimitItemPerMinute(60)
 BELIEVED = RateLimitItemPerMinute(3000)
@@ -54,8 +54,7 @@ LARGE = 64 * 1024
 LARGE_PATIENCE_SECONDS = 1.0
 """Time in seconds a large request waits for its turn.
 
-A request with a thousand events keeps a processor busy for a while: ten at once would slow down every small
-one.
+A request with a thousand events keeps a processor busy: ten concurrent ones would slow down every small one.
 """
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -71,7 +70,7 @@ SILENT_SECONDS = 10.0
 
 
 class Keeps(Protocol):
-    """A store for requests to addons that do not run: in the database, or as files while that is away."""
+    """A store for requests to addons that don't run: in the database, or as files if that is unavailable."""
 
     def keep(self, waiting: Waiting, request: WebhookRequest) -> None: ...
 
@@ -155,7 +154,7 @@ class WebhookFront:
             if incoming.method != "GET":
                 body = await requests.receive_body(receive, incoming, max_body)
         except BadBodyError as error:
-            # Unread bytes would be taken for the next request of the connection.
+            # Unread bytes would be parsed as the next request of the connection.
             return error.status, HTTPStatus(error.status).phrase, [("Connection", "close")]
         return WebhookRequest(
             method=incoming.method,
@@ -171,7 +170,7 @@ class WebhookFront:
     ) -> Answer:
         """Decide on *request*, store its events and return the response.
 
-        :param own_test: whether it is a test by the desk itself, of which nothing is stored or counted.
+        :param own_test: whether it is a test by Lobby, which is not stored or counted.
         """
 
         def delivery(accepted: Accepted) -> dict[str, Any]:
@@ -227,7 +226,7 @@ class WebhookFront:
                 return route.verify(request)
             return route.authenticate(request)
         except Exception as error:
-            # The addon's fault or the database's: the provider keeps the event and retries it.
+            # The addon or the database failed; the provider keeps the event and retries it.
             if isinstance(error, SQLAlchemyError) and db.is_away(error):
                 self._note_undecided(error)
                 return None
@@ -235,7 +234,7 @@ class WebhookFront:
             return None
 
     def _note_undecided(self, error: SQLAlchemyError) -> None:
-        """Log now and then how many requests were put off because the database is away."""
+        """Log periodically how many requests were postponed because the database is unavailable."""
         with self._lock:
             self._undecided += 1
             if clock.monotonic() - self._said_at < SILENT_SECONDS:

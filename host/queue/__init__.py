@@ -1,4 +1,4 @@
-"""Store received events and outgoing replies until they are processed. Knows no inbox.
+"""Store received events and outgoing replies until they are processed. It doesn't import the inbox.
 
 In the order a message travels; read :mod:`~host.queue.journal` and :mod:`~host.queue.lanes` first.
 
@@ -17,10 +17,10 @@ Between:
 
 Out:
 
-- ``outbox``: put replies in, make them due.
-- ``send_limiter``: let calls begin within the provider's limits, which ``limit_counters`` counts.
+- ``outbox``: enqueue replies, make them due.
+- ``send_limiter``: start calls within the provider's limits, which ``limit_counters`` counts.
 - ``signals``: show customers that an agent types or has read.
-- ``catch_ups``: ask for an account's history to be read.
+- ``catch_ups``: request that an account's history is read.
 
 Afterwards:
 

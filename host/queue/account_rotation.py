@@ -11,7 +11,7 @@ from typing import NamedTuple
 from host.core import clock
 
 # Finding the accounts that have work scans every due lane, so the list is kept for twenty times as long as
-# the scan took. A customer of a quiet account then hardly waits behind a busy account's backlog.
+# the scan took. So a customer of a quiet account hardly waits behind a busy account's backlog.
 KNOWN_FOR_TIMES = 20
 KNOWN_FOR_MOST = 1.0
 NOTED_MOST = 4096
@@ -21,7 +21,7 @@ _noted_lock = threading.Lock()
 
 
 def note_work(accounts: Iterable[int | None]) -> None:
-    """Note that this process just made work for *accounts*, so that they are known without a query."""
+    """Note that this process has just created work for *accounts*, which saves a query."""
     now = clock.monotonic()
     with _noted_lock:
         _noted.update(dict.fromkeys((one or 0 for one in accounts), now))
@@ -44,14 +44,14 @@ class Candidate(NamedTuple):
 
 
 class AccountRotation:
-    """Remembers, in one process, which account came last. Not safe for several threads: claims are serial.
+    """The last account served in one process. Not thread-safe: claims are serial.
 
-    :param most_events: about how many events the chosen lanes should hold together.
+    :param most_events: approximate total number of events in the chosen lanes.
     """
 
     def __init__(self, most_events: float = float("inf")) -> None:
         self.spent = False
-        """Whether the last choice ended because its lanes probably hold *most_events*."""
+        """Whether the last choice stopped because its lanes probably hold *most_events*."""
         self._most_events = most_events
         self._depths: dict[int, float] = {}
         self._last = -1
@@ -74,7 +74,7 @@ class AccountRotation:
         self._known_for = min(KNOWN_FOR_TIMES * (self._read_at - began), KNOWN_FOR_MOST)
 
     def next_accounts(self, most: int, but_not: Collection[int] = ()) -> Sequence[int]:
-        """Return up to *most* accounts that have work, beginning after the one that came last."""
+        """Return up to *most* accounts that have work, starting after the last one served."""
         accounts = _noted_since(self._began).union(self._accounts)
         return self._in_rotation(one for one in accounts if one not in but_not)[:most]
 
@@ -83,7 +83,7 @@ class AccountRotation:
         return [one for one in known if one > self._last] + [one for one in known if one <= self._last]
 
     def note_depths(self, depths: Mapping[int, float]) -> None:
-        """Remember how many events a lane of each of these accounts held just now, on average."""
+        """Remember the average number of events in the lanes of each of these accounts."""
         self._depths.update(depths)
         for account in [one for one in depths if depths[one] <= 1]:
             del self._depths[account]
@@ -91,9 +91,9 @@ class AccountRotation:
     def choose(self, candidates: Sequence[Candidate], most: int) -> list[Candidate]:
         """Return up to *most* of *candidates*, so that each account has about the same number of events.
 
-        How many events a lane holds is not counted but estimated from the account's lanes before. An account
-        with few events in each lane gets more lanes, so it hardly waits behind one with deep lanes. Within an
-        account the order is kept. If there are candidates, at least one is returned.
+        The number of events in a lane is not counted but estimated from the account's earlier lanes. An
+        account with few events in each lane gets more lanes, so it hardly waits behind one with deep lanes.
+        Within an account the order is kept. At least one candidate, if any, is returned.
         """
         queues: dict[int, deque[Candidate]] = {}
         for one in candidates:

@@ -1,4 +1,4 @@
-"""Send wake-ups to other processes from a thread of its own, so that no write waits for a broker."""
+"""Send wake-ups to other processes from a separate thread, so that no write waits for a broker."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from host.queue import wakeups
 log = logging.getLogger(__name__)
 
 COALESCE_SECONDS = 0.02
-"""At most one wake-up of a direction in this time: the process it wakes does all due work."""
+"""Minimum interval between wake-ups of a direction: the process that one wakes does all due work."""
 KEEP_ALIVE_SECONDS = 10.0
 BACK_OFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 ENOUGH_WAITING = 100
-"""With so many wake-ups waiting, every listener is gone or busy; one more changes nothing."""
+"""Number of pending wake-ups from which every listener is gone or busy, so another one is useless."""
 COUNT_EVERY_SECONDS = 1.0
 
 
@@ -30,16 +30,19 @@ class Broker(Protocol):
     """Passes a wake-up from one process to one other. May lose or repeat wake-ups."""
 
     def publish(self, direction: str) -> None:
-        """Hand over one wake-up. May block for some seconds, and raise anything."""
+        """Publish one wake-up. May block for some seconds and raise any exception."""
 
     def waiting(self, direction: str) -> int:
-        """Return about how many wake-ups no process has taken."""
+        """Return the approximate number of wake-ups that no process has received."""
 
     def keep_alive(self) -> None:
-        """Ask the broker for a response; raise if there is none."""
+        """Check that the broker responds; raise if it doesn't."""
 
     def receive(self, directions: Collection[str], wake: Callable[[str], None]) -> None:
-        """Call *wake* for each wake-up, in the client's threads. Does not fail while the broker is away."""
+        """Call *wake* for each wake-up, in the client's threads.
+
+        Does not fail while the broker is unavailable.
+        """
 
     def close(self) -> None:
         """Stop receiving and close the connections."""
@@ -55,10 +58,10 @@ class Heard(msgspec.Struct, frozen=True):
 class Announcer:
     """Sends this process's wake-ups to others, and wakes this one for theirs.
 
-    Wake-ups are not kept while the broker is away: workers also look for due work by themselves.
+    Wake-ups are dropped while the broker is unavailable: workers also poll for due work.
 
-    :param make: makes the broker's client; asked again after a failure.
-    :param directions: what this process has workers for.
+    :param make: creates the broker's client; called again after a failure.
+    :param directions: the directions for which this process has workers.
     """
 
     def __init__(self, make: Callable[[], Broker], directions: Collection[str]) -> None:
@@ -84,12 +87,12 @@ class Announcer:
         self._thread.start()
 
     def stop(self, *, timeout: float = 10.0) -> None:
-        """Stop; wake-ups not sent yet are dropped."""
+        """Stop and drop unsent wake-ups."""
         self._end_forwarding()
         self._stopping.set()
         self._ring.set()
         if self._thread is not None:
-            # A thread that hangs in the broker's socket is left behind: it holds no resource others need.
+            # A thread that hangs in the broker's socket is abandoned: it holds no resource that others need.
             self._thread.join(timeout)
             self._thread = None
 
@@ -99,7 +102,7 @@ class Announcer:
         return self._heard
 
     def send_wakeup(self, direction: str) -> None:
-        """Send a wake-up soon. Never blocks, never fails; several in a row are sent as one."""
+        """Send a wake-up soon. Never blocks or fails; several in a row are sent as one."""
         with self._lock:
             self._wanted.add(direction)
         self._ring.set()
@@ -109,7 +112,7 @@ class Announcer:
             try:
                 broker = self._connected()
                 self._tell(broker)
-            except Exception as error:  # noqa: BLE001 - whatever a broker's client raises, work goes on without it
+            except Exception as error:  # noqa: BLE001 - whatever a broker's client raises, work continues without it
                 self._note_away(error)
                 pause = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS)) - 1]
                 self._stopping.wait(pause)
@@ -141,7 +144,7 @@ class Announcer:
                 broker.publish(direction)
 
     def _enough(self, broker: Broker, direction: str) -> bool:
-        """Return whether enough wake-ups of *direction* wait already; asked once a second."""
+        """Return whether enough wake-ups of *direction* are pending; checked once a second."""
         now = clock.monotonic()
         if now - self._counted_at.get(direction, float("-inf")) >= COUNT_EVERY_SECONDS:
             enough = broker.waiting(direction) >= ENOUGH_WAITING
@@ -171,7 +174,7 @@ class Announcer:
 
 
 def announcer_of(config: Config, directions: Collection[str]) -> Announcer | None:
-    """Return the announcer, or None without other processes: with SQLite, or with no broker set."""
+    """Return the announcer, or None if there are no other processes (SQLite) or no broker is set."""
     if not config.broker_url or db.current().is_sqlite:
         return None
 
@@ -182,7 +185,7 @@ def announcer_of(config: Config, directions: Collection[str]) -> Announcer | Non
 
 
 def connect(url: str) -> Broker:
-    """Return a client of the broker at *url* for this installation, whose number the database knows."""
+    """Return a client of the broker at *url* for this installation, whose number is in the database."""
     from host.queue.dramatiq_broker import DramatiqBroker
 
     return DramatiqBroker(url, f"{counters.installation():012x}", (wakeups.IN, wakeups.OUT))

@@ -1,4 +1,4 @@
-"""Ask for an account's history to be read. :mod:`host.delivery.history` reads it, a call at a time."""
+"""Request that an account's history is read. :mod:`host.delivery.history` reads it, one call at a time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from host.models.channels import ChannelAccount
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 
 OVERLAP = timedelta(hours=1)
-"""A new reading begins this long before the last complete one."""
+"""Overlap of a new reading with the last complete one."""
 
 
 def ask(
     session: Session, account_id: int, *, missed_since: datetime | None = None, anew: bool = False
 ) -> None:
-    """Ask for the history of an account; a reading under way goes on.
+    """Request the history of an account; a reading in progress continues.
 
-    :param missed_since: when deliveries may have stopped: what was written since and is not here was missed.
-        None: since the last complete reading, or since the account was first read.
-    :param anew: the account was disconnected: nothing of before was missed.
+    :param missed_since: when deliveries may have stopped: later messages that are not here were missed. None:
+        since the last complete reading, or since the account was first read.
+    :param anew: the account was disconnected, so no earlier messages were missed.
     """
     now = clock.now()
     run = session.get(CatchUp, account_id, with_for_update=True)
@@ -42,7 +42,7 @@ def ask(
     else:
         complete = run.complete_at is not None and run.complete_at >= run.started_at
         since = missed_since or run.complete_at or run.missed_since
-        # What a reading that did not come to its end has left is still missed.
+        # Messages that an incomplete reading did not reach are still missing.
         run.missed_since = since if complete or anew else _earlier(run.missed_since, since)
         session.execute(sa.delete(CatchUpThread).where(CatchUpThread.account_id == account_id))
         run.state, run.cursor, run.started_at, run.finished_at = CatchUpState.LISTING, "", now, None

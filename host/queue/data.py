@@ -26,7 +26,7 @@ _REQUESTS, _EVENTS = "blanked requests", "blanked events"
 def clean_up(places: dict[str, int], most: int) -> None:
     """Blank old bodies, delete old rows of the inbound log, idle lanes and counts of refusals.
 
-    Only the first round of a process looks for bodies in all rows.
+    Only the first round of a process searches all rows for bodies.
     """
     now = clock.now()
     raw, keys = now - policy.RAW_KEPT, now - policy.KEYS_KEPT
@@ -78,14 +78,14 @@ def _walk(
 
 
 def old_requests(session: Session, after: int, before: datetime, most: int) -> list[int]:
-    """Return the ids of the next requests that came before *before*."""
+    """Return the ids of the next requests received before *before*."""
     column = _requests.c.id
     query = sa.select(column).where(column > after, column < request_id(before)).order_by(column).limit(most)
     return list(session.scalars(query))
 
 
 def old_events(session: Session, after: int, before: datetime, most: int) -> list[int]:
-    """Return the ids of the next events that came before *before*, up to the first younger one."""
+    """Return the ids of the next events received before *before*, up to the first younger one."""
     columns = _events.c.id, _events.c.received_at
     query = sa.select(*columns).where(_events.c.id > after).order_by(_events.c.id).limit(most)
     found = []
@@ -103,7 +103,7 @@ def blank_requests(session: Session, ids: list[int]) -> None:
 
 
 def blank_events(session: Session, ids: list[int]) -> None:
-    """Remove the bytes of events, except those that still wait to be applied."""
+    """Remove the bytes of events, except pending ones."""
     some = _settled(ids), _events.c.body.is_not(None)
     session.execute(sa.update(_events).where(*some).values(body=None))
 

@@ -1,7 +1,7 @@
-"""Carry wake-ups with Dramatiq, over RabbitMQ or Redis.
+"""Send wake-ups with Dramatiq, over RabbitMQ or Redis.
 
-A message holds only the name of a direction. Order, delays, retries and limits are kept in the database, so
-none of Dramatiq's middleware is used, and losing all its messages loses no work.
+A message only contains the name of a direction. Order, delays, retries and limits are kept in the database,
+so none of Dramatiq's middleware is used, and losing all its messages loses no work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ R = TypeVar("R")
 SOCKET_SECONDS = 5.0
 HEARTBEAT_SECONDS = 30
 POLL_MILLISECONDS = 50
-"""How often an idle process asks Redis, and checks whether it should end; RabbitMQ pushes messages."""
+"""How often an idle process polls Redis, and checks whether it should stop; RabbitMQ pushes messages."""
 STOP_MILLISECONDS = 3000
 REPEAT_SECONDS = 600.0
 
@@ -41,14 +41,14 @@ class _OnceInAWhile(logging.Filter):
 
 
 class _ToTheRoot(logging.Handler):
-    """Hands records on to the root logger of the process."""
+    """Passes records to the root logger of the process."""
 
     def emit(self, record: logging.LogRecord) -> None:
         logging.getLogger().handle(record)
 
 
 def _quieten() -> None:
-    """Log once what the client would log every three seconds while the broker is away."""
+    """Log only once the messages that the client logs every three seconds while the broker is unavailable."""
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # it writes a page for each failed connection
     logger = logging.getLogger("dramatiq")
     if logger.propagate:
@@ -100,7 +100,7 @@ class _Redis:
         self._client.ping()
 
     def forget_connection(self) -> None:
-        """Do nothing: the client connects again by itself."""
+        """Do nothing: the client reconnects automatically."""
 
     def close(self) -> None:
         self.broker.close()
@@ -110,9 +110,9 @@ class _Redis:
 class DramatiqBroker:
     """A client of the broker at *url*: amqp:// or amqps://, redis:// or rediss://.
 
-    Making one reaches no network.
+    The constructor doesn't use the network.
 
-    :param installation: names this installation's queues, apart from those of others on the same broker.
+    :param installation: separates this installation's queues from those of others on the same broker.
     """
 
     def __init__(self, url: str, installation: str, directions: Collection[str]) -> None:
@@ -136,11 +136,11 @@ class DramatiqBroker:
         self._safely(self._actors[direction].send)
 
     def waiting(self, direction: str) -> int:
-        """Return how many wake-ups of *direction* no process has taken."""
+        """Return the number of wake-ups of *direction* that no process has received."""
         return self._safely(lambda: self._transport.waiting(self._actors[direction].queue_name))
 
     def keep_alive(self) -> None:
-        """Answer the broker's heartbeat, or ask it for one."""
+        """Answer the broker's heartbeat, or request one."""
         self._safely(self._transport.keep_alive)
 
     def _safely(self, call: Callable[[], R]) -> R:
@@ -151,7 +151,7 @@ class DramatiqBroker:
             raise
 
     def receive(self, directions: Collection[str], wake: Callable[[str], None]) -> None:
-        """Call *wake* for each wake-up of *directions*. Connects, and connects again, by itself."""
+        """Call *wake* for each wake-up of *directions*. Connects and reconnects automatically."""
         self._wake = wake
         queues = {self._actors[direction].queue_name for direction in directions}
         if queues:
@@ -161,7 +161,7 @@ class DramatiqBroker:
             self._worker.start()
 
     def close(self) -> None:
-        """Stop receiving and close every connection. Calls of *wake* are over then."""
+        """Stop receiving and close every connection. Afterwards *wake* is not called."""
         self._wake = lambda _direction: None
         if self._worker is not None:
             self._worker.stop(timeout=STOP_MILLISECONDS)

@@ -1,7 +1,7 @@
 """Find events of the journal by state, channel, account, time or any id, for the admins' pages.
 
-Few of these have an index, because each index is written with every event. So a page looks through a limited
-number of events, the newest first, and says where to go on; ids that have an index are found at any age.
+Few of these have an index, because each index is written with every event. So a page searches a limited
+number of events, newest first, and returns where to continue. Ids that have an index are found at any age.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from host.queue.lanes import lane_key
 from host.queue.wakeups import IN
 
 WINDOW = 20_000
-"""Most events one page looks through."""
+"""Most events that one page searches."""
 SHORTEST, LONGEST = 3, 200
 """Bounds of the search text, in characters."""
 _MOST = 200
@@ -52,12 +52,12 @@ class EventFilter(msgspec.Struct, frozen=True):
 
     @property
     def is_narrow(self) -> bool:
-        """Return whether it asks for more than a state."""
+        """Return whether it filters by more than a state."""
         return any((self.channel, self.account_id, self.since, self.until, self.text))
 
 
 class Range(msgspec.Struct, frozen=True):
-    """The events a page looks at: ids from *low* up to, not including, *high*."""
+    """The events that a page searches: ids from *low* to *high*, excluding *high*."""
 
     conditions: Sequence[Any]
     low: int
@@ -65,7 +65,7 @@ class Range(msgspec.Struct, frozen=True):
 
 
 def search_range(session: Session, wanted: EventFilter, before: int | None) -> Range:
-    """Return the conditions for *wanted* and which ids to look at."""
+    """Return the conditions for *wanted* and the range of ids to search."""
     high = MAX_ID if before is None else before
     low = 0
     if wanted.until is not None:
@@ -117,7 +117,7 @@ def first_since(session: Session, at: datetime) -> int:
 
 
 def _holds(session: Session, text: str) -> Any:
-    """Return the condition that an event belongs to the id *text*, of whatever kind it is."""
+    """Return the condition that an event belongs to the id *text* of any kind."""
     ids = _sources(session, text)
     either: list[Any] = [InboundEvent.dedupe_key == _hash(text)]
     if len(text) >= SHORTEST:
@@ -155,7 +155,7 @@ def _accounts_of_customer(session: Session, text: str) -> Sequence[int]:
 
 
 def _sources(session: Session, text: str) -> set[int]:
-    """Return the events that made the message with the provider's id *text*."""
+    """Return the events that created the message with the provider's id *text*."""
     query = sa.select(Message.sources).where(
         Message.account_id.in_(sa.select(ChannelAccount.id)), Message.external_id == text
     )
@@ -163,7 +163,7 @@ def _sources(session: Session, text: str) -> set[int]:
 
 
 def _in_body(session: Session, text: str) -> Any:
-    """Return the condition that the body holds *text*, byte for byte."""
+    """Return the condition that the body contains *text* verbatim."""
     needle = sa.bindparam(None, text.encode("utf-8", "replace"), type_=sa.LargeBinary)
     dialect = session.get_bind().dialect.name
     if dialect == "postgresql":
@@ -197,14 +197,14 @@ class EventSummary(msgspec.Struct, frozen=True):
 
     @property
     def took(self) -> timedelta | None:
-        """Return how long it took until it was applied."""
+        """Return the time until it was applied."""
         if self.applied_at is None:
             return None
         return max(self.applied_at - (self.replayed_at or self.received_at), timedelta())
 
 
 class EventDetail(msgspec.Struct, frozen=True):
-    """One event with its content and where it came from."""
+    """One event with its content and origin."""
 
     row: EventSummary
     event: InboundEvent
@@ -216,11 +216,10 @@ class EventDetail(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Some events, the newest first.
+    """Some events, newest first.
 
-    :param older: the id to go on from; None: there are no more.
-    :param cut: whether the search stopped at its limit of events: there may be more although the page is not
-        full.
+    :param older: the id from which to continue; None: no more events.
+    :param cut: whether the search reached its limit of events: more may match although the page is not full.
     """
 
     rows: Sequence[EventSummary]
@@ -260,20 +259,20 @@ def detail(session: Session, event_id: int) -> EventDetail | None:
 
 
 def count(session: Session, state: EventState) -> int:
-    """Return how many events are in *state*, counted no further than ``MOST_COUNTED``."""
+    """Return the number of events in *state*, ``MOST_COUNTED`` at most."""
     some = sa.select(InboundEvent.id).where(*in_state(state)).limit(MOST_COUNTED).subquery()
     return session.scalar(sa.select(sa.func.count()).select_from(some)) or 0
 
 
 def channels(session: Session) -> Sequence[str]:
-    """Return the channels of all accounts, disconnected ones included."""
+    """Return the channels of all accounts, including disconnected ones."""
     return session.scalars(
         sa.select(ChannelAccount.channel).distinct().order_by(ChannelAccount.channel)
     ).all()
 
 
 def quiet_for() -> timedelta | None:
-    """Return how long no request has come; None if none ever did."""
+    """Return the time since the last request; None if none was ever received."""
     with db.read() as session:
         last = session.scalar(
             sa.select(InboundRequest.received_at).order_by(InboundRequest.id.desc()).limit(1)
@@ -282,7 +281,7 @@ def quiet_for() -> timedelta | None:
 
 
 def wipe_leftovers() -> None:
-    """Wipe traces of deleted rows from an SQLite file, when no request has come for a while."""
+    """Wipe traces of deleted rows from an SQLite file, if no request was received recently."""
     database = db.current()
     if database.is_sqlite:
         sqlite_wipe.clear(database, quiet_for)

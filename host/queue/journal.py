@@ -1,7 +1,7 @@
 """Make webhook requests durable before the provider gets its answer.
 
-Many requests share one commit. While one batch is being committed the next one forms, so nothing waits
-longer than two commits and the disk is synced once for all of them.
+Many requests share one commit. While one batch is being committed, the next one forms, so a request waits for
+two commits at most and the disk is synced once per batch.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ BATCH_BYTES = 8 * 1024 * 1024
 BATCH_EVENTS = 256
 """Most events of one commit: every other writer waits for it."""
 PART_EVENTS = BATCH_EVENTS // 2
-"""A request with more events is committed in parts of so many, each beside what others brought meanwhile."""
+"""A larger request is committed in parts of this size, each together with other requests that wait."""
 
 
 class QueuedDelivery:
     """A delivery whose caller waits until all its parts are committed.
 
-    Parts that were committed before the others failed do no harm: whoever sends the delivery again is told by
-    unique keys what is there, and events of one account stay in order.
+    Parts that were committed before another part failed do no harm: if the delivery is sent again, unique
+    keys identify the stored events, and events of one account stay in order.
     """
 
     __slots__ = ("delivery", "done", "error", "http", "parts")
@@ -62,7 +62,7 @@ class QueuedDelivery:
         self.done = done
 
     def part_ended(self) -> bool:
-        """Go on to the next part; return whether that was the last one, or failed."""
+        """Move on to the next part; return whether this one was the last, or failed."""
         self.parts.popleft()
         if self.error is not None:
             self.parts.clear()
@@ -88,7 +88,7 @@ def _tell(items: Sequence[QueuedDelivery]) -> None:
         else:
             item.done.release()
     for loop, futures in waiting.items():
-        with suppress(RuntimeError):  # the loop has ended, and with it who waited
+        with suppress(RuntimeError):  # the loop has stopped, so no caller waits
             loop.call_soon_threadsafe(_resolve, futures)
 
 
@@ -106,7 +106,7 @@ class SpooledRows(NamedTuple):
 
 
 class CommitQueue:
-    """Deliveries in order of arrival. Many threads append, one takes."""
+    """Deliveries in order of arrival. Many threads append, one thread removes."""
 
     def __init__(self) -> None:
         self._items: deque[QueuedDelivery] = deque()
@@ -115,14 +115,14 @@ class CommitQueue:
         return len(self._items)
 
     def append(self, item: QueuedDelivery) -> None:
-        """Add a delivery behind the others."""
+        """Add a delivery at the end."""
         self._items.append(item)
 
     def next_batch(self) -> list[QueuedDelivery]:
         """Return the next deliveries to commit: the oldest, and those that fit into the same batch.
 
-        One that has more parts stays and comes first the next time, as does one whose events do not fit.
-        Those behind it go ahead unless they bring events of an account of its own, which would come out of
+        A delivery that has more parts, or whose events don't fit, stays first for the next batch. Later ones
+        are committed before it unless they have events of one of its accounts, which would then be out of
         order.
         """
         items: list[QueuedDelivery] = []
@@ -151,7 +151,7 @@ class CommitQueue:
 QUEUE = 1024
 PATIENCE_SECONDS = 3.0  # a provider waits five seconds for its answer; the spool takes the rest
 PROBE_SECONDS = 1.0
-TRIES = 4  # of a batch that another process deadlocked
+TRIES = 4  # of a batch that deadlocked with another process
 
 
 class JournalUnavailableError(Exception):
@@ -161,10 +161,10 @@ class JournalUnavailableError(Exception):
 class Journal:
     """The group committer of one process.
 
-    :param spool: folder for requests that come while the database is away.
-    :param limit: most requests that may wait for a commit; one more is refused at once.
+    :param spool: folder for requests received while the database is unavailable.
+    :param limit: most requests that may wait for a commit; further ones are refused immediately.
     :param patience: seconds a caller waits for the commit before its request goes to the spool.
-    :param spool_bytes: how much of the disk the spool may take.
+    :param spool_bytes: maximum size of the spool.
     """
 
     def __init__(
@@ -200,14 +200,14 @@ class Journal:
         """Start the committing thread."""
         self._database = db.current()
         self._statements = journal_rows.statements_for(self._database.dialect)
-        # Processes that share a database begin far apart: 2048 requests in a millisecond are each one's own.
+        # Processes that share a database start far apart: each has 2048 numbers per millisecond.
         self._numbers = itertools.count(secrets.randbelow(4096) << 11)
         self._open = True
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Accept nothing more, finish what is queued, and end."""
+        """Stop accepting requests, finish those in the queue, and exit."""
         self._open = False
         self._ring.set()
         if self._thread is not None:
@@ -228,11 +228,12 @@ class Journal:
     ) -> None:
         """Make one request and its envelopes durable; return after that.
 
-        :param source: where it came in: the path, or ``receiver:<name>``. Only events that came by HTTP are
-            checked for their age.
-        :param received_at: when it came; default: now. Other for a request nobody could decide on at once.
-        :param also: SQL of the caller's for the same transaction, such as a place to go on from. Then they
-            are a commit of their own and never go to the spool: where that fails, nothing was written.
+        :param source: where it was received: the path, or ``receiver:<name>``. Only events received by HTTP
+            are checked for their age.
+        :param received_at: time of receipt; default: now. Differs for a request that could not be decided
+            immediately.
+        :param also: the caller's SQL for the same transaction, such as its next position. The request then
+            gets a separate commit and never goes to the spool: if the commit fails, nothing was written.
         :raises JournalUnavailableError: if it could not be made durable.
         """
         delivery = self._delivery(source, channel, raw, remote, envelopes, received_at)
@@ -252,7 +253,7 @@ class Journal:
     async def ingest_soon(
         self, *, source: str, channel: str, raw: bytes, remote: str, envelopes: Sequence[Envelope]
     ) -> None:
-        """Do the same as :meth:`ingest` without holding the event loop.
+        """Do the same as :meth:`ingest` without blocking the event loop.
 
         :raises JournalUnavailableError: if it could not be made durable.
         """
@@ -271,7 +272,7 @@ class Journal:
             await asyncio.to_thread(self._keep, delivery)
 
     def _commit_alone(self, delivery: Delivery, also: Callable[[Session], None]) -> None:
-        """Write a delivery and what its caller writes with it, in the caller's thread."""
+        """Write a delivery and its caller's SQL in the caller's thread."""
         rows = Rows(delivery, self._statements)
 
         def use_case(session: Session) -> None:
@@ -296,7 +297,8 @@ class Journal:
         envelopes: Sequence[Envelope],
         received_at: datetime | None,
     ) -> Delivery:
-        # A refused provider sends again; an endless queue would use up the memory and lose all of it.
+        # A provider sends a refused request again; an unlimited queue would use up the memory and lose them
+        # all.
         if not self._open or len(self._queue) >= self._limit:
             raise JournalUnavailableError("too many requests wait for the database, or the host is stopping")
         now = clock.now()
@@ -327,7 +329,8 @@ class Journal:
         :raises JournalUnavailableError: if the database refused it.
         """
         if not committed:
-            # It may still be committed. The spool is replayed by unique keys, so twice is as good as once.
+            # It may still be committed. The spool is replayed with unique keys, so storing it twice is
+            # harmless.
             log.warning(
                 "the database did not commit within %s s; the request goes to the spool", self._patience
             )
@@ -351,7 +354,7 @@ class Journal:
         logs.follow("spooled", request_id=delivery.id, events=len(delivery.envelopes))
         self._ring.set()  # the committing thread replays the spool once the database is back
 
-    # What follows runs in the committing thread only.
+    # The following methods run only in the committing thread.
 
     def _run(self) -> None:
         while True:
@@ -369,7 +372,7 @@ class Journal:
                 return
 
     def _patience_seconds(self) -> float | None:
-        """Return how long to wait for deliveries before there is something else to do."""
+        """Return how long to wait for deliveries before other work is due."""
         if self._is_unfinished:
             return max(0.0, self._again_at - clock.monotonic())
         return PROBE_SECONDS if self._spool else None
@@ -394,7 +397,7 @@ class Journal:
                 self._wake(wakeups.IN)
 
     def _commit_batch(self, items: list[QueuedDelivery]) -> None:
-        """Commit *items* together; if that fails, one by one, so that a bad one fails alone."""
+        """Commit *items* together; if that fails, one by one, so that only the bad one fails."""
         try:
             self._store([item.parts[0] for item in items])
             return
@@ -460,11 +463,11 @@ class Journal:
             self._finish_up(outlast)
 
     def _finish_up(self, outlast: bool = False) -> None:
-        """Wake the lanes of committed events, and record repeats, except for locked rows.
+        """Wake the lanes of committed events and record repeats, skipping locked rows.
 
-        What fails here is made up for by the sweep of the workers.
+        If this fails, the workers' sweep does it later.
 
-        :param outlast: whether locks of the transaction before are to be released.
+        :param outlast: whether to release locks of the previous transaction.
         """
         try:
             if outlast:
@@ -485,10 +488,10 @@ class Journal:
         self._plan_again()
 
     def _plan_again(self) -> None:
-        """Plan the next try: soon for a row that is passed over for the first time, then less and less often.
+        """Plan the next try: soon for a row that is skipped for the first time, then less and less often.
 
-        Most locks last for milliseconds. While somebody holds one for long, to try every 20 ms would slow
-        everybody else down.
+        Most locks last for milliseconds. If one is held for long, a try every 20 ms would slow down all other
+        writers.
         """
         passed_over: set[str | int] = {*self._asleep, *(one.id for one in self._repeats)}
         first = not passed_over <= self._passed_over
@@ -529,9 +532,10 @@ class Journal:
         cursor.close()
 
     def _roll_back(self, outlast: bool = False) -> None:
-        """Undo what is open. A connection that cannot even do that is dropped; the next one is fresh.
+        """Roll back the open transaction. A connection that cannot do that is dropped and replaced by a new
+        one.
 
-        :param outlast: whether the transaction took locks that outlast it.
+        :param outlast: whether the transaction took locks that survive it.
         """
         try:
             if self._connection is not None:
@@ -560,7 +564,7 @@ class Journal:
             self._away_until = 0.0
 
     def _replay(self) -> None:
-        """Take what the spool kept into the database, oldest first; new requests are committed in between."""
+        """Move requests from the spool to the database, oldest first, and commit new ones in between."""
         while self._spool and self._open:
             kept: list[SpooledRows] = []
             size = 0
@@ -605,7 +609,7 @@ class Journal:
 
 
 def _note_stored(stored: Sequence[Rows]) -> bool:
-    """Count what was committed, and record whose it is; return whether there is work in it."""
+    """Count the committed events and record their accounts; return whether workers have to process any."""
     _count(stored)
     lanes = [lane for part in stored for lane in part.lanes.values()]
     if lanes:

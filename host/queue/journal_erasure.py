@@ -1,7 +1,7 @@
 """Remove the content of deleted messages from the journal.
 
-The row and the key of such an event stay, so that a redelivery is recognised. Its body goes, and with it the
-body of every request that brought it. Other events of those requests keep theirs.
+The row and the key of such an event stay, so that a redelivery is recognised. Its body is deleted, as is the
+body of every request that contained it. Other events of those requests keep their bodies.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def forget_events(session: Session, ids: Collection[int]) -> None:
 
 
 def forget_keys(session: Session, keys: Keys) -> None:
-    """Remove the content of events by their keys. Pending ones are left: applied, they find the deletion."""
+    """Remove the content of events by their keys.
+
+    Pending ones are kept: when they are applied, they find the deletion.
+    """
     if not keys:
         return
     _forget(
@@ -50,7 +53,7 @@ def forget_keys(session: Session, keys: Keys) -> None:
 
 
 def forget_lanes(session: Session, keys: Collection[str]) -> None:
-    """Remove the content of every event of these lanes, pending ones included."""
+    """Remove the content of every event of these lanes, including pending ones."""
     if keys:
         _forget(session, _events.c.lane.in_(keys))
 
@@ -61,7 +64,7 @@ def _hashed(key: str) -> str:
 
 def _forget(session: Session, which: sa.ColumnElement[bool]) -> None:
     connection = session.connection()
-    # Locked before they are read: a repeat that is just being written has to be among them.
+    # Lock them before reading them, so that a repeat that is being written is included.
     query = (
         sa.select(_events.c.id, _events.c.request_id, _events.c.repeats, _events.c.state)
         .where(which)
@@ -78,7 +81,7 @@ def _forget(session: Session, which: sa.ColumnElement[bool]) -> None:
     failed = [row.id for row in rows if row.state in {EventState.DEAD, EventState.IGNORED}]
     db.after_commit(session, partial(sqlite_wipe.note_deletion, db.current()))
     if failed:
-        # The reason may quote what could not be read.
+        # The reason may quote the unreadable content.
         statement = sa.update(_events).where(_events.c.id.in_(failed))
         connection.execute(statement.values(state=EventState.IGNORED, reason=TAKEN_BACK))
 
@@ -90,9 +93,9 @@ def _requests_of(row: Any) -> Iterable[int]:
 
 
 def schedule_returned(session: Session) -> None:
-    """Make lanes due that have a forgotten event that came again and is pending without a wake-up.
+    """Make lanes due whose forgotten event was received again and is pending without a wake-up.
 
-    An event too old to be applied schedules no lane when it comes.
+    An event that is too old to be applied schedules no lane when it is received.
     """
     query = (
         sa.select(_events.c.lane, _events.c.account_id)
@@ -107,7 +110,7 @@ def schedule_returned(session: Session) -> None:
 
 
 def clear_away(session: Session, keys: Keys, messages: Collection[str]) -> None:
-    """After this write's commit, remove what else may hold some of it: files of the spool, SQLite's log.
+    """After this write's commit, remove other copies of the content: files of the spool, SQLite's log.
 
     :param messages: the provider's ids of the messages.
     """

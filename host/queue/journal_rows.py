@@ -1,8 +1,8 @@
-"""Build the journal's rows and INSERTs in the driver's own terms.
+"""Build the journal's rows and INSERTs for the database driver.
 
-One commit of the journal writes hundreds of rows; going through the ORM, or through SQLAlchemy's types, costs
-more than the database does. Everything here is checked against the models by the journal's tests, which read
-the rows back through them.
+One commit of the journal writes hundreds of rows; the ORM, or SQLAlchemy's types, would cost more than the
+database does. The journal's tests check everything here against the models by reading the rows back through
+them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STALE = f"older than {policy.KEYS_KEPT.days} days by the provider's time"
 
 
 class RequestRow(NamedTuple):
-    """The columns the journal writes of a request. Times are as the driver wants them."""
+    """The columns of a request that the journal writes. Times are in the driver's format."""
 
     id: int
     source: str
@@ -65,12 +65,12 @@ class EventRow(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """The key by which a repeated event is recognised."""
+        """The key that identifies a repeated event."""
         return self.channel, self.account_key, self.dedupe_key
 
 
 class _StoredEvent(NamedTuple):
-    """A stored event: who brought it, and whether a repeat decides about it."""
+    """A stored event: the request that contained it, and whether a repeat changes its outcome."""
 
     id: int
     request_id: int
@@ -88,11 +88,11 @@ class Repeat(NamedTuple):
 class Insert:
     """One INSERT of many rows.
 
-    SQLite gets several rows per statement: each step of a statement gives the interpreter's lock away, and
-    with dozens of waiting threads that costs more than the row.
+    SQLite gets several rows per statement: each step of a statement releases the interpreter lock, and with
+    dozens of waiting threads that costs more than the row.
 
     :param columns: names of the columns, in the order of a row's fields.
-    :param conflict: the clause for a row that is there already.
+    :param conflict: the clause for a row that exists already.
     """
 
     def __init__(self, dialect: sa.Dialect, table: str, columns: Sequence[str], conflict: str) -> None:
@@ -112,12 +112,12 @@ class Insert:
 
 @cache
 def statements_for(dialect: str) -> Statements:
-    """Return the statements of the journal for one kind of database, made once."""
+    """Return the journal's statements for one kind of database, from a cache."""
     return Statements(dialect)
 
 
 class Statements:
-    """The statements of the journal for one kind of database, and how it wants its times."""
+    """The journal's statements and the format of times for one kind of database."""
 
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
@@ -139,8 +139,8 @@ class Statements:
     def write(self, cursor: Any, requests: Sequence[RequestRow], events: Sequence[EventRow]) -> list[Repeat]:
         """Write *requests* and *events* on a server; return the repeats that could not be noted yet.
 
-        An event that was here before is noted last, and passed over if somebody has it: a worker that applies
-        it may itself wait, or stand still. Only where the repeat decides about the event it is waited for.
+        An event that is already stored is noted last, and skipped if it is locked: a worker that applies it
+        may be waiting, or be frozen. Only a repeat that changes the event's outcome waits for the lock.
         """
         known = self._find(cursor, events)
         self.request.run(cursor, requests)
@@ -162,7 +162,7 @@ class Statements:
         return {tuple(row[:3]): _StoredEvent(*row[3:]) for row in cursor.fetchall()}
 
     def note(self, cursor: Any, repeats: Sequence[Repeat]) -> list[Repeat]:
-        """Note on events which requests brought them again; return those whose rows are locked."""
+        """Store with events the requests that repeated them; return those whose rows are locked."""
         free = self._locked(cursor, {one.id for one in repeats if one.decides}, "")
         free |= self._locked(cursor, {one.id for one in repeats} - free, "SKIP LOCKED")
         values = [
@@ -185,10 +185,10 @@ class Statements:
     def take_turns(self, cursor: Any, events: Sequence[EventRow]) -> bool:
         """Wait until no other journal writes several events of the same lanes.
 
-        Each new row locks its unique key. The lanes of a batch have one order in every process, but the
-        events of a lane keep that in which they came, which may differ. No worker takes these locks.
+        Each new row locks its unique key. The lanes of a batch have the same order in every process, but the
+        events of a lane keep their order of arrival, which may differ. No worker takes these locks.
 
-        :return: whether locks were taken that outlast the transaction.
+        :return: whether locks were taken that survive the transaction.
         """
         count = Counter(event.lane for event in events if event.state == PENDING)
         several = sorted(lane for lane, number in count.items() if number > 1)
@@ -216,17 +216,17 @@ _FIND = (
 )
 _LOCK = "SELECT id FROM inbound_events WHERE id IN"
 _TAKEN_OVER = ("lane", "kind", "occurred_at", "received_at", "body", "reason", "state")
-"""Columns an event that was set aside takes from its repeat; ``state`` is last, because MariaDB assigns from
-left to right, and the others use the earlier state.
+"""Columns that an event that was set aside copies from its repeat; ``state`` is last, because MariaDB assigns
+from left to right, and the others use the earlier state.
 """
 
 
 def _again(new: str, old: str = "") -> str:
     """Return the assignments for an event that is already stored.
 
-    It records the repeating request, because an unsend has to find its body. An event that was set aside is
-    replaced, so that a delivery that could not be read or verified does not block the right one. An event
-    whose content was deleted becomes pending until a worker has deleted it from this request too.
+    It records the repeating request, because an unsend must find its body. An event that was set aside is
+    replaced, so that a delivery that could not be read or verified does not block the valid one. An event
+    whose content was deleted becomes pending until a worker has deleted its content from this request, too.
     """
     request = new.format("request_id")
     repeats = (
@@ -310,9 +310,9 @@ class Rows:
                 self.lanes[lane] = LaneRow(lane, IN, account_id, due, 0)
 
     def parts(self, most: int) -> list[Rows]:
-        """Return these rows, or the same in parts of *most* events, to be stored in order.
+        """Return these rows, split into parts of *most* events if necessary, to be stored in order.
 
-        The request goes with the first part. A lane goes with each part that has events of it.
+        The first part contains the request. Each part contains the lanes of its events.
         """
         if len(self.events) <= most:
             return [self]
@@ -342,7 +342,7 @@ def write(session: Session, *, source: str, channel: str, envelopes: Sequence[En
     """Write events requested by this desk to the inbound log, in the current write; wake workers after the
     commit.
 
-    :param source: what asked, as with :meth:`host.queue.journal.Journal.ingest`.
+    :param source: the origin, as with :meth:`host.queue.journal.Journal.ingest`.
     """
     now = clock.now()
     delivery = Delivery(
@@ -379,7 +379,7 @@ def put(session: Session, rows: Rows) -> None:
 
 
 def merged_lanes(items: Iterable[Rows]) -> list[LaneRow]:
-    """Return every lane of *items* once."""
+    """Return the lanes of *items* without duplicates."""
     lanes: dict[str, LaneRow] = {}
     for item in items:
         for key, row in item.lanes.items():
@@ -388,17 +388,17 @@ def merged_lanes(items: Iterable[Rows]) -> list[LaneRow]:
 
 
 def merged_events(items: Iterable[Rows]) -> list[EventRow]:
-    """Return every event of *items*: the pending ones by their lanes, then the others by their keys.
+    """Return every event of *items*: the pending ones ordered by lane, then the others ordered by key.
 
-    A new event locks its key, so that another process which has the same ones waits: both need one order.
-    Those of a lane stay in the order in which they came; see :meth:`Statements.take_turns`.
+    A new event locks its key, so another process with the same events waits: both need the same order. Events
+    of a lane keep their order of arrival; see :meth:`Statements.take_turns`.
     """
     events = [event for item in items for event in item.events]
     return sorted(events, key=lambda one: (0, one.lane) if one.state == PENDING else (1, one.dedupe_key))
 
 
 def _standing(envelope: Envelope, stale: datetime | None) -> tuple[str, str | None]:
-    """Return the state an event starts in, and why where that is not pending."""
+    """Return the initial state of an event, with the reason if that is not pending."""
     if envelope.set_aside:
         return EventState.DEAD.value, printable(envelope.set_aside, 500)
     if envelope.ignored:
@@ -415,7 +415,7 @@ def stored_key(dedupe_key: str) -> str:
 
 
 def printable(text: str, limit: int) -> str:
-    """Return *text* as any of the databases takes it: no NUL, no lone surrogate, not too long."""
+    """Return *text* without NULs and lone surrogates and truncated, so that every database accepts it."""
     if text.isascii() and "\0" not in text:
         return text[:limit]
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()[:limit]

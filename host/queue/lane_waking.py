@@ -1,15 +1,15 @@
 """Wake the lanes of committed events without waiting for locks.
 
-A lane may be locked for long: by a worker that is frozen, or by somebody at the database's prompt. So on a
-server the journal commits events without touching their lanes, and wakes these afterwards. It passes over
-those that are locked, and tries them again after :data:`AGAIN_SECONDS`, then less and less often. Where a
-process died in between, :func:`wake_forgotten` finds the lanes.
+A lane may be locked for long: by a frozen worker, or by a person in a database shell. So on a server the
+journal commits events without touching their lanes, and wakes these afterwards. It skips those that are
+locked, and retries them after :data:`AGAIN_SECONDS`, then less and less often. If a process dies in between,
+:func:`wake_forgotten` finds the lanes.
 
-It has to be afterwards. Within the transaction of the events, a lane that is due already would be left as it
-is, while a worker leases it, does not see the events yet, and releases it as idle: they would wait for ever.
+The order matters. Within the transaction of the events, a lane that is already due would not be changed,
+while a worker leases it, does not see the events yet, and releases it as idle: the events would wait forever.
 
-SQLite has one writer, so nobody holds a lane there, and a commit more is a sync of the disk more. Its journal
-makes lanes due in the transaction of their events.
+SQLite has one writer, so no lane is ever locked there, and another commit would cost another sync of the
+disk. There, the journal makes lanes due in the transaction of their events.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from host.queue import wakeups
 from host.queue.wakeups import IN
 
 AGAIN_SECONDS = 0.02
-"""Seconds until what was passed over is tried again; each time it is twice as long,"""
+"""Seconds until skipped lanes are retried; the delay doubles each time,"""
 MOST_SECONDS = 0.5
 """but no longer than this."""
 TRIES = 6
-"""How often a write that brought events of its own tries to wake their lanes; the rest is found later."""
+"""How often a write that added events itself tries to wake their lanes; the others are found later."""
 MOST = 500
 """Most forgotten lanes woken at a time."""
 
@@ -50,7 +50,7 @@ class LaneRow(NamedTuple):
 _lanes = Lane.metadata.tables["lanes"].c
 _events = InboundEvent.metadata.tables["inbound_events"].c
 
-# What is late in the snapshot is taken; the lock looks at the newest version again. A lane that was due
+# Lanes that are late in the snapshot are selected; the lock checks their newest version. A lane that was due
 # in the snapshot may have been leased since, by a worker that reads events after this statement began.
 _WAKE_POSTGRESQL = """
 WITH wanted AS (
@@ -81,9 +81,10 @@ _MAKE_MARIADB = (
 
 
 def wake(cursor: Any, dialect: str, lanes: Mapping[str, LaneRow]) -> set[str]:
-    """Make *lanes* due in the transaction of *cursor*, which does nothing else; return those passed over.
+    """Make *lanes* due in the transaction of *cursor*, which does nothing else; return those that were
+    skipped.
 
-    The events that wait in them are committed.
+    The events that wait in them are already committed.
     """
     if not lanes:
         return set()
@@ -120,7 +121,7 @@ def wake_in(session: Session, lanes: Mapping[str, LaneRow]) -> set[str]:
 
 
 def wake_committed(lanes: Mapping[str, LaneRow]) -> None:
-    """Wake *lanes* after the commit of a write that brought events itself, and then the workers."""
+    """Wake *lanes*, and then the workers, after the commit of a write that added events itself."""
     left = dict(lanes)
     for number in range(TRIES):
         passed_over = db.write(wake_in, left)
@@ -133,7 +134,7 @@ def wake_committed(lanes: Mapping[str, LaneRow]) -> None:
 
 
 def find_forgotten(session: Session) -> dict[str, LaneRow]:
-    """Return the lanes in which events wait that nothing will wake: those that are idle, or missing."""
+    """Return the lanes that are idle or missing although events wait in them."""
     query = (
         sa.select(_events.lane, _events.account_id)
         .outerjoin(Lane, _lanes.key == _events.lane)

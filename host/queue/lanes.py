@@ -1,15 +1,15 @@
-"""Order work in lanes and lease each lane as a whole.
+"""Order work in lanes, and lease whole lanes.
 
 A lane holds the work that waits for one customer in one direction. It is due once ``next_at`` has passed and
-no lease holds it. A lease moves ``next_at`` to its own end, so that the same index finds the lane of a worker
-that died. Work that arrives during a lease moves ``next_at`` before that end; a release keeps that time.
+no lease holds it. A lease sets ``next_at`` to its expiry, so that the same index finds the lane of a worker
+that died. Work that arrives during a lease moves ``next_at`` before the expiry; a release keeps that time.
 
 One order of locks, so that no two writes wait for each other: lanes of messages to be sent, then identities,
 conversations, messages and contacts, then lanes of received events, then these events; several lanes in the
 order of their keys. A worker that applies events therefore writes to the inbox first and checks its fence
-afterwards. Only the write that journals events locks no lane: see :mod:`host.queue.lane_waking`.
+afterwards. Only the write that stores received events locks no lane: see :mod:`host.queue.lane_waking`.
 
-Both times are the database's, so that machines whose clocks differ agree; callers give those of their own.
+Both times are the database's, so that machines whose clocks differ agree; callers pass their own times.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _table = Lane.metadata.tables["lanes"]
 class Lease:
     """The right to work on one lane until *until*, unless *lost* by then.
 
-    A *local* one is not in the database (``owner`` None): see :func:`claim_locally`.
+    A *local* lease is not in the database (``owner`` None): see :func:`claim_locally`.
     """
 
     key: str
@@ -56,7 +56,7 @@ class Lease:
 
     @property
     def is_local(self) -> bool:
-        """Return whether the lease is in this process's memory only."""
+        """Return whether the lease is only in this process's memory."""
         return self.owner is None
 
     def is_held(self, fence: int, owner: str | None) -> bool:
@@ -78,14 +78,14 @@ def lane_key(direction: str, account_id: int | None, contact: str) -> str:
 
 
 def schedule(session: Session, key: str, direction: str, account_id: int | None, at: datetime) -> None:
-    """Make the lane due at *at*, unless it is due earlier already; lock it for the rest of this write."""
+    """Make the lane due at *at*, unless it is already due earlier; lock it for the rest of this write."""
     due = db.by_its_clock(at)
     values = {"key": key, "direction": direction, "account_id": account_id, "next_at": due, "fence": 0}
     session.execute(_upsert(session.get_bind().dialect.name), values)
 
 
 def schedule_all(session: Session, direction: str, accounts: Mapping[str, int | None], at: datetime) -> None:
-    """Do what :func:`schedule` does for several lanes, each by its key with its account."""
+    """Schedule several lanes like :func:`schedule`; *accounts* maps keys to accounts."""
     due = db.by_its_clock(at)
     rows = [
         {"key": key, "direction": direction, "account_id": accounts[key], "next_at": due, "fence": 0}
@@ -146,7 +146,9 @@ def _build_upsert(dialect: str) -> Any:
 
 
 def _is_later(at: Any) -> sa.ColumnElement[bool]:
-    """Return the condition that a lane is due after *at*, or never: an earlier one is not written again."""
+    """Return the condition that a lane is due after *at*, or never; a lane that is due earlier is not
+    updated.
+    """
     return sa.or_(_table.c.next_at.is_(None), _table.c.next_at > at)
 
 
@@ -191,7 +193,7 @@ def is_due(session: Session, direction: str, resting: Collection[int] = ()) -> b
 
 
 def _closed(session: Session, direction: str, resting: Collection[int] = ()) -> dict[str, list[int]]:
-    """Return the accounts whose lanes must not be claimed: resting, paused, or a limit is used up."""
+    """Return the accounts whose lanes must not be claimed: resting, paused, or at a limit."""
     accounts = {*resting, *(send_limiter.current().closed() if direction == OUT else ())}
     stopped = paused.current(session)
     accounts |= stopped.accounts if direction in {IN, OUT} else stopped.endpoints
@@ -207,10 +209,10 @@ def candidates(
     but_not: Collection[str] = (),
     resting: Collection[int] = (),
 ) -> list[Candidate]:
-    """Return up to *limit* due lanes: accounts in turn, and of each the lane that waited longest first.
+    """Return up to *limit* due lanes: accounts in turn, and for each account the longest-waiting lane first.
 
     :param but_not: keys of lanes that are leased locally.
-    :param resting: accounts whose lanes are left alone, besides those that a limit holds back.
+    :param resting: accounts whose lanes are excluded, in addition to those held back by a limit.
     """
     now = db.now()
     look_at = 4 * limit + len(but_not)
@@ -237,7 +239,7 @@ def lease(
 ) -> list[Lease]:
     """Lease lanes that :func:`candidates` found in this write.
 
-    :param lasts: how long, if it is not renewed meanwhile; None: as long as those that are.
+    :param lasts: duration of a lease that is not renewed; None: that of renewed leases.
     """
     now = db.now()
     owner = uuid.uuid4().hex
@@ -318,8 +320,7 @@ _ours = sa.and_(
     _lanes.fence == sa.bindparam("token"),
     _lanes.owner == sa.bindparam("holder"),
 )
-# Each claim has an owner of its own, so one statement by owner releases all its leases; otherwise it would
-# take one statement for each lane.
+# Each claim has its own owner, so one statement releases all its leases instead of one statement per lane.
 # MariaDB computes the assignments one after the other, so next_at must come before lease_until changes.
 _release_idle = Statement(
     sa.update(_table)
@@ -379,7 +380,10 @@ _release_local_until = Statement(
 
 
 def _release_local(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -> None:
-    """Release local leases. It runs under the one write lock, so it sees all work that waits in the lanes."""
+    """Release local leases.
+
+    It runs under the database's only write lock, so it sees all work that waits in the lanes.
+    """
     connection = session.connection()
     idle = [lease.key for lease, at in leases if at is None]
     if idle:
@@ -392,7 +396,7 @@ def _release_local(session: Session, leases: Sequence[tuple[Lease, datetime | No
 def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -> None:
     """Release lanes, each with the time it is due next (None: no work known).
 
-    Work that arrived during the lease keeps its own time. A lane whose fence has grown is left alone.
+    Work that arrived during the lease keeps its own time. A lane whose fence has grown is not changed.
     """
     if leases and leases[0][0].is_local:
         _release_local(session, leases)
@@ -410,9 +414,9 @@ def release(session: Session, leases: Sequence[tuple[Lease, datetime | None]]) -
 
 
 def renew(session: Session, leases: Iterable[Lease]) -> None:
-    """Prolong *leases* from now; those that are no longer valid are marked lost.
+    """Extend *leases* from now; mark those that are no longer valid as lost.
 
-    A lane that somebody has locked is passed over: the others must not lose their leases over it.
+    Locked lanes are skipped, so that the others don't lose their leases meanwhile.
     """
     until = db.now() + policy.LEASE
     wanted: dict[str, Lease] = {}
@@ -435,7 +439,7 @@ def renew(session: Session, leases: Iterable[Lease]) -> None:
 
 
 def void_leases(session: Session) -> None:
-    """Free every lane. Only for the start of the one process that owns an SQLite file."""
+    """Free every lane. Only for the start of the process that owns an SQLite file."""
     session.execute(
         sa.update(_table)
         .where(_lanes.lease_until.is_not(None))
@@ -461,7 +465,7 @@ _local: set[str] = set()
 def claim_locally(direction: str, *, limit: int, rotation: AccountRotation) -> list[Lease]:
     """Lease up to *limit* due lanes in memory only: release them, then :func:`forget_local`.
 
-    For the one process that owns an SQLite file. Events are applied in one transaction, so a crash leaves no
+    Only for the process that owns an SQLite file. Events are applied in one transaction, so a crash leaves no
     half-done work, and no other process competes. A lease in the database would cost a disk sync per batch.
     """
     with _lock:
@@ -473,6 +477,6 @@ def claim_locally(direction: str, *, limit: int, rotation: AccountRotation) -> l
 
 
 def forget_local(leases: Sequence[Lease]) -> None:
-    """Drop the local ones of *leases*, whether their work was done or failed."""
+    """Drop the local leases among *leases*, whether their work succeeded or failed."""
     with _lock:
         _local.difference_update(lease.key for lease in leases if lease.is_local)

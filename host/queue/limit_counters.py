@@ -1,7 +1,7 @@
 """Count calls in moving windows of time, with the `limits` library.
 
-Counts are in memory, or in Redis where LOBBY_LIMITS_URL says so; processes that count in the same place share
-a limit. While Redis does not answer, each process counts for itself and takes its share: the limit divided by
+Counts are in memory, or in Redis if LOBBY_LIMITS_URL is set to it; processes that count in the same place
+share a limit. While Redis is unavailable, each process counts alone and takes its share: the limit divided by
 the number of processes that send.
 """
 
@@ -27,22 +27,26 @@ log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 _PROBE = "lobby-doctor"
-"""A key that is read to see whether Redis answers."""
+"""A key that is read to check whether Redis answers."""
 
 MARGIN_SECONDS = 0.02
-"""How much a window is longer than asked for: two calls may arrive at the provider closer together than they
-left this process."""
+"""Added to the length of each window: two calls may arrive at the provider closer together than they left
+this process.
+"""
 REDIS_SECONDS = 2.0
 """How long to wait for Redis before counting without it."""
 REDIS_AWAY_SECONDS = 10.0
-"""How soon Redis is asked again after it did not answer."""
+"""Delay before Redis is tried again after it did not answer."""
 TIDIED_PER_CALL = 3
 SOON = 0.002
-"""The wait returned where another process took the last call of a limit."""
+"""The wait returned if another process took the last call of a limit."""
 
 
 class _Storage(Protocol):
-    """The methods used of a storage of the library. Its annotations say whole seconds; fractions work too."""
+    """The methods of the library's storage that are used here.
+
+    Its annotations require whole seconds, but fractions work too.
+    """
 
     @property
     def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]: ...
@@ -55,15 +59,18 @@ class _Storage(Protocol):
 class _Memory:
     """The calls counted in this process; each call also drops a few old ones.
 
-    The library's own storage looks through every key after a call, and keeps each for ever: with an hourly
-    limit for each of 10,000 customers that took a third of a processor.
+    The library's own storage scans every key after a call, and keeps keys forever: with an hourly limit for
+    each of 10,000 customers that took a third of a processor.
     """
 
     base_exceptions = ()
 
     def __init__(self) -> None:
         self.ends = OrderedDict[str, deque[float]]()
-        """For each key, when each of its calls leaves the window. The key checked longest ago comes first."""
+        """For each key, the times at which its calls leave the window.
+
+        The key checked longest ago is first.
+        """
 
     def acquire_entry(self, key: str, limit: int, expiry: float) -> bool:
         now = clock.now().timestamp()
@@ -77,7 +84,7 @@ class _Memory:
         return True
 
     def note(self, key: str, expiry: float) -> None:
-        """Count a call that was allowed elsewhere."""
+        """Count a call that was allowed by another storage."""
         now = clock.now().timestamp()
         for _ in range(min(TIDIED_PER_CALL, len(self.ends))):
             self._look_through(next(iter(self.ends)), now)
@@ -100,7 +107,7 @@ class _Memory:
 
 
 class _Redis(RedisStorage):
-    """The library's Redis storage, with a script that also takes fractions of a second."""
+    """The library's Redis storage, with a script that also accepts fractions of a second."""
 
     SCRIPT_ACQUIRE_MOVING_WINDOW = b"""
         local now, limit, expiry = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -129,35 +136,35 @@ class LimitCounters:
         self._away_until = float("-inf")
         self._lock = threading.Lock()
         self.sharers = 1
-        """How many processes count in the same place, this one included."""
+        """Number of processes that count in the same place, including this one."""
         self.away_since: datetime | None = None
-        """Since when that place does not answer; None: it does, as far as is known."""
+        """Since when that place has not answered; None: as far as is known, it answers."""
 
     def check(self, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
-        """Return after how many seconds all of *limits* have room, and which one takes longest."""
+        """Return the seconds until all of *limits* have room, and the limit that takes longest."""
         with self._lock:
             return self._counted(limits, lambda storage, some: _check(storage, some, scope, self._margin))
 
     def take(self, limits: Sequence[SendLimit], scope: str) -> tuple[float, SendLimit | None]:
-        """Count one call against each of *limits*, or against none; return what :meth:`check` does.
+        """Count one call against all of *limits*, or against none; return the same as :meth:`check`.
 
-        If another process uses up one of the limits meanwhile, the limits counted before stay counted: fewer
-        calls are made then, never more.
+        If another process uses up one of the limits meanwhile, the earlier limits stay counted: that can only
+        reduce the number of calls.
 
-        :param scope: keeps the keys of one channel apart from another's.
+        :param scope: separates the keys of channels.
         """
         with self._lock:
             wait, which = self._counted(
                 limits, lambda storage, some: _take(storage, some, scope, self._margin)
             )
             if which is None and self._down and self.away_since is None:
-                # Known here as well, should the other place be away before the window has ended.
+                # Count it here too, in case the other place becomes unavailable before the window ends.
                 for limit in limits:
                     self._spare.note(_key(limit, scope), limit.seconds + self._margin)
             return wait, which
 
     def look(self) -> None:
-        """Ask whether the place where calls are counted answers."""
+        """Check whether the place where calls are counted answers."""
         if self._down:
             with self._lock:
                 self._asked(lambda: self._storage.get_moving_window(_PROBE, 1, 1))
@@ -190,7 +197,7 @@ class LimitCounters:
 
 
 def _share(limit: SendLimit, sharers: int) -> SendLimit:
-    """Return what one of several processes takes of a limit; of a small one, all of it more seldom."""
+    """Return one process's share of a limit: fewer calls, or one call in a longer window."""
     if limit.amount >= sharers:
         return replace(limit, amount=limit.amount // sharers)
     return replace(limit, amount=1, seconds=math.ceil(limit.seconds * sharers / limit.amount))
@@ -224,7 +231,7 @@ def _take(
 
 
 def place(url: str) -> str:
-    """Return the place *url* counts calls in, without credentials; empty: the memory of each process."""
+    """Return where *url* counts calls, without credentials; empty: in the memory of each process."""
     if url.startswith("memory"):
         return ""
     parts = urlsplit(url)
@@ -233,7 +240,7 @@ def place(url: str) -> str:
 
 
 def answers(url: str) -> bool:
-    """Return whether the place *url* counts calls in can be used now; waits :data:`REDIS_SECONDS` at most."""
+    """Return whether the place at *url* can count calls now; waits :data:`REDIS_SECONDS` at most."""
     storage = _storage(url)
     if isinstance(storage, _Memory):
         return True

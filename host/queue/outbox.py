@@ -38,12 +38,12 @@ class StateMovedOnError(ConflictError):
 
 
 def message_key(message: Message) -> str:
-    """Return the host's own key of *message*: 32 hex digits, the same for every attempt."""
+    """Return the host's key of *message*: 32 hex digits, the same for every attempt."""
     return uuid.uuid5(_KEYS, f"{message.id}:{message.reply_key or ''}:{message.position}").hex
 
 
 def lane_of(account_id: int, recipient: str) -> str:
-    """Return the key of the lane in which messages wait for *recipient*."""
+    """Return the key of the lane with the messages to *recipient*."""
     return lanes.lane_key(wakeups.OUT, account_id, recipient)
 
 
@@ -62,11 +62,11 @@ def take_lane(session: Session, account_id: int, recipient: str, at: datetime | 
 def enqueue(
     session: Session, message: Message, recipient: str, *, not_before: datetime | None = None
 ) -> OutboxEntry:
-    """Add *message*, already flushed, after the messages that wait for *recipient* on its account.
+    """Add *message*, already flushed, after the pending messages to *recipient* on its account.
 
-    :func:`take_lane` was called before.
+    Call :func:`take_lane` first.
 
-    :param not_before: until when it waits, and with it what is written after it.
+    :param not_before: time until which it, and every later message, waits.
     """
     entry = OutboxEntry(
         message_id=message.id,
@@ -88,10 +88,10 @@ def enqueue(
 
 
 def check_now(session: Session, message_id: int) -> None:
-    """Look for an unconfirmed message at the provider now; never sends it.
+    """Look up an unconfirmed message at the provider now; never send it.
 
     :raises NotInOutboxError: if it has no entry in the outbox.
-    :raises StateMovedOnError: if it is not unconfirmed any more.
+    :raises StateMovedOnError: if it is no longer unconfirmed.
     """
     entry = locked_entry(session, message_id, DeliveryState.UNKNOWN)
     entry.open = True
@@ -105,7 +105,7 @@ def check_now(session: Session, message_id: int) -> None:
 
 
 def close(session: Session, message_id: int) -> None:
-    """Have no worker take the message up any more."""
+    """Remove the message from the work of all workers."""
     session.execute(
         sa.update(OutboxEntry)
         .where(OutboxEntry.message_id == message_id)
@@ -114,7 +114,7 @@ def close(session: Session, message_id: int) -> None:
 
 
 def resume_account(session: Session, account_id: int) -> None:
-    """Make everything that waits for an account due: it was connected again, or disconnected for good."""
+    """Make all work that waits for an account due, because it was reconnected, or disconnected for good."""
     waiting = (
         sa.select(OutboxEntry.lane)
         .where(OutboxEntry.account_id == account_id, OutboxEntry.open.is_(True))
@@ -130,7 +130,7 @@ def resume_account(session: Session, account_id: int) -> None:
 
 
 def end_wait(session: Session, account_ids: Collection[int], sentence: str) -> None:
-    """Retry the messages of accounts that wait for *sentence* at once."""
+    """Immediately retry the messages of accounts that wait for *sentence*."""
     now = clock.now()
     query = sa.select(OutboxEntry).where(
         OutboxEntry.account_id.in_(account_ids), OutboxEntry.open.is_(True), OutboxEntry.next_at > now

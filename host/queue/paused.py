@@ -1,6 +1,6 @@
 """Accounts and webhook endpoints of archived workspaces: their lanes are not claimed, and their work waits.
 
-A process reads them again when the counter of accounts changed, as archiving and restoring do.
+A process rereads them when the counter of accounts changes, which archiving and restoring increase.
 """
 
 from __future__ import annotations

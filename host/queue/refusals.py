@@ -105,7 +105,7 @@ def _flush_later() -> None:
 
 
 def flush() -> None:
-    """Write the counts to the database. On failure they are kept for the next time."""
+    """Write the counts to the database. After a failure they are kept for the next try."""
     with _flushing:
         with _lock:
             tallies, lines = dict(_tallies), list(_to_audit)
@@ -128,7 +128,7 @@ def flush() -> None:
 
 
 def reset() -> None:
-    """Drop the counts not written yet; for tests."""
+    """Drop the unwritten counts; for tests."""
     global _timer  # noqa: PLW0603
     with _lock:
         if _timer is not None:
@@ -168,10 +168,10 @@ def _store(session: Session, tallies: dict[Key, _Tally], lines: list[tuple[str, 
 def read_counts(
     session: Session, *, channel: str | None = None, account_id: int | None = None, days: int = 7
 ) -> list[RefusedCount]:
-    """Return the counts of the last *days* days, latest first.
+    """Return the counts of the last *days* days, newest first.
 
-    :param channel: only of this channel.
-    :param account_id: only of requests that named this account.
+    :param channel: only this channel.
+    :param account_id: only requests that named this account.
     """
     since = (clock.now() - timedelta(days=days - 1)).date().isoformat()
     query = (
@@ -208,7 +208,7 @@ def read_counts(
 
 
 def forget_a_day(session: Session, before: datetime) -> int:
-    """Remove the counts of the oldest day before that of *before*; return how many there were."""
+    """Remove the counts of the oldest day before that of *before*; return their number."""
     days = sa.select(sa.func.min(_table.c.day)).where(_table.c.day < before.date().isoformat())
     oldest = session.scalar(days)
     if oldest is None:
@@ -222,20 +222,20 @@ def _name(channel: str, account_id: int | None) -> str:
 
 
 def note_verified(session: Session, channel: str, account_id: int | None) -> None:
-    """Note that an address was verified now: the account's, or the shared one (None)."""
+    """Note that an address was verified now: that of the account, or the shared one (None)."""
     session.merge(InstallationValue(name=_name(channel, account_id), value=clock.now().isoformat()))
     session.flush()
 
 
 def last_verified(session: Session, channel: str, account_id: int | None) -> datetime | None:
-    """Return when such an address was last verified, or None."""
+    """Return when this address was last verified, or None."""
     return verified_times(session, channel, [account_id]).get(account_id)
 
 
 def verified_times(
     session: Session, channel: str, account_ids: Iterable[int | None]
 ) -> dict[int | None, datetime]:
-    """Return when such addresses were last verified, without those that never were. One statement."""
+    """Return when these addresses were last verified, omitting those that never were. One statement."""
     names = {_name(channel, one): one for one in account_ids}
     query = sa.select(InstallationValue.name, InstallationValue.value)
     rows = session.execute(query.where(InstallationValue.name.in_(names)))

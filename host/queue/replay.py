@@ -43,7 +43,7 @@ def why_not(event: InboundEvent) -> str | None:
     if event.account_id is None:
         return str(gettext("It names no connected account, so there is no inbox to apply it to."))
     if event.state == EventState.DEAD and not event.attempts:
-        # A button must not let in what the signature check set aside.
+        # A replay must not admit an event that the signature check set aside.
         return str(gettext("It was set aside when it came, because it could not be believed."))
     return None
 
@@ -51,7 +51,7 @@ def why_not(event: InboundEvent) -> str | None:
 def apply_again(session: Session, event_ids: Collection[int]) -> bool:
     """Make applied events pending again, because their result turned out to be wrong.
 
-    Return False, and do nothing, if the content of one is no longer kept.
+    Do nothing and return False if the content of one has been deleted.
     """
     events = _locked(session, event_ids)
     if len(events) != len(set(event_ids)) or any(event.body is None for event in events):
@@ -80,7 +80,7 @@ def replay(session: Session, event_id: int) -> InboundEvent:
 
 
 def replay_many(session: Session, event_ids: Collection[int]) -> int:
-    """Replay those of *event_ids* that can be; return how many that were."""
+    """Replay those of *event_ids* that can be replayed; return their number."""
     now, replayed = clock.now(), 0
     for event in _locked(session, event_ids):
         if why_not(event) is None:

@@ -1,9 +1,9 @@
-"""Start calls to a provider only within the limits the adapter names.
+"""Start calls to a provider only within the adapter's limits.
 
-:mod:`host.queue.limit_counters` counts the calls. Each process remembers here which accounts wait
-for a limit, so that a short wait costs next to nothing: the lanes of such an account stay due and are not
-claimed, except as many as can send within :data:`MOMENT`. A longer wait is stored with the account, where
-every process sees it.
+:mod:`host.queue.limit_counters` counts the calls. Each process remembers here which accounts wait for a
+limit, so that a short wait costs almost nothing: the lanes of such an account stay due and are not claimed,
+except as many as can send within :data:`MOMENT`. A longer wait is stored with the account, where every
+process sees it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ HELD_AT_MOST = 2.0
 """Most seconds a call is held while its connection is open. On a busy machine the calls of a whole second may
 leave late, right before those of the next second."""
 FORGOTTEN_AFTER = 3.0
-"""Seconds after which a shortage that was not noted again is over."""
+"""Seconds after which a shortage that was not noted again ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A call has to wait until *until* for *limit*."""
+    """A call must wait until *until* for *limit*."""
 
     until: datetime
     limit: SendLimit
@@ -56,7 +56,7 @@ class _Short:
 
 
 class SendLimiter:
-    """The limits as one process knows them. Safe to share between threads.
+    """The limits in one process. Thread-safe.
 
     :param url: where calls are counted; see :class:`host.queue.limit_counters.LimitCounters`.
     """
@@ -73,9 +73,9 @@ class SendLimiter:
     # Called by the heartbeat
 
     def look(self, sharers: int) -> datetime | None:
-        """Check the storage of the counters; return since when it does not respond, or None.
+        """Check the storage of the counters; return since when it has not responded, or None.
 
-        :param sharers: how many processes count there: while it is away, each takes its share.
+        :param sharers: number of processes that count there; while it is unavailable, each takes its share.
         """
         self._counters.sharers = max(1, sharers)
         self._counters.look()
@@ -84,7 +84,7 @@ class SendLimiter:
     # Called by workers before a call
 
     def check(self, account_id: int, limits: Sequence[SendLimit], channel: str) -> Waits | None:
-        """Return the limit a call has to wait for; None if it may start now or within :data:`MOMENT`."""
+        """Return the limit that a call must wait for; None if it may start now or within :data:`MOMENT`."""
         if not limits:
             return None
         wait, limit = self._counters.check(limits, channel)
@@ -93,9 +93,10 @@ class SendLimiter:
     def take_turn(
         self, account_id: int, limits: Sequence[SendLimit], channel: str, lane: str = ""
     ) -> Waits | None:
-        """Count one call that starts now; None if it may start. Sleeps if the wait is only a moment.
+        """Count one call that starts now; return None if it may start. Sleeps if the wait is at most
+        :data:`MOMENT`.
 
-        :param lane: the key of the worker's lane, if there is one; see :meth:`put_down`.
+        :param lane: the key of the worker's lane, if any; see :meth:`put_down`.
         """
         waited, ends = False, clock.monotonic() + MOMENT
         while limits:
@@ -116,7 +117,7 @@ class SendLimiter:
         return None
 
     def leave(self, limits: Sequence[SendLimit], channel: str) -> None:
-        """Hold a call right before its first byte until it keeps within *limits* again.
+        """Hold a call right before its first byte until it is within *limits* again.
 
         After it was counted, a call reads its credentials and connects. That takes one millisecond or fifty,
         so calls may leave closer together than they were counted. They are therefore counted again when they
@@ -149,7 +150,7 @@ class SendLimiter:
             self._short[account_id] = _Short(since, now, now + wait, most, limit.sentence)
 
     def _turn(self, limit: SendLimit, now: float, wait: float) -> float:
-        """Return when to try again for a limit that does not stop the whole account: one after another."""
+        """Return when to retry for a limit that does not stop the whole account; retries are spread out."""
         with self._lock:
             if len(self._turns) > 10_000:
                 self._turns = {key: at for key, at in self._turns.items() if at > now}
@@ -161,17 +162,17 @@ class SendLimiter:
     # Called by claims
 
     def pick_up(self, lane: str, account_id: int) -> None:
-        """Note that a worker has a lane in hand and may be about to call."""
+        """Note that a worker is processing a lane and may be about to call."""
         with self._lock:
             self._in_hand[lane] = account_id
 
     def put_down(self, lane: str) -> None:
-        """Note that it is calling now, or done with the lane."""
+        """Note that it is calling now, or has finished with the lane."""
         with self._lock:
             self._in_hand.pop(lane, None)
 
     def closed(self) -> frozenset[int]:
-        """Return the accounts whose other lanes could not send within a moment."""
+        """Return the accounts whose other lanes could not send within :data:`MOMENT`."""
         if not self._short:
             return frozenset()
         now = clock.now().timestamp()
@@ -186,7 +187,7 @@ class SendLimiter:
             )
 
     def waiting(self, since: timedelta) -> dict[int, str]:
-        """Return the accounts that have been waiting for a limit for as long as *since*, and for which."""
+        """Return the accounts that have been waiting for a limit for at least *since*, with that limit."""
         now = clock.now().timestamp()
         with self._lock:
             return {
@@ -198,20 +199,20 @@ class SendLimiter:
     # Called with the provider's answers
 
     def refused(self, account_id: int) -> int:
-        """Note that the provider limits an account; return how often in a row it did."""
+        """Note that the provider limits an account; return the number of such refusals in a row."""
         with self._lock:
             self._refusals[account_id] = times = self._refusals.get(account_id, 0) + 1
         return times
 
     def accepted(self, account_id: int) -> None:
-        """Note that the provider took a message of an account."""
+        """Note that the provider accepted a message of an account."""
         if account_id in self._refusals:
             with self._lock:
                 self._refusals.pop(account_id, None)
 
 
 def _kept(short: _Short) -> float:
-    """Return for how many seconds a shortage is remembered: until it ends, and a while longer."""
+    """Return for how many seconds a shortage is remembered: until it ends, plus :data:`FORGOTTEN_AFTER`."""
     return short.closed_until - short.seen + FORGOTTEN_AFTER
 
 
@@ -221,7 +222,7 @@ _making = threading.Lock()
 
 
 def use(url: str) -> None:
-    """Count at *url* from now on."""
+    """Use the counters at *url* from now on."""
     global _url, _limiter
     with _making:
         _url, _limiter = url, None
@@ -233,7 +234,7 @@ def forget_counts() -> None:
 
 
 def current() -> SendLimiter:
-    """Return the limiter of this process; made at the first call."""
+    """Return the limiter of this process, which the first call creates."""
     global _limiter  # noqa: PLW0603
     if _limiter is None:
         with _making:

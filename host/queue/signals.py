@@ -1,7 +1,7 @@
 """Show customers that an agent types, or has read their message.
 
-A thread of its own sends these signals from a short queue in memory. No caller waits for one; one that fails
-is logged and dropped, because it is worth nothing later.
+A separate thread sends these signals from a short queue in memory. Callers don't wait for it. A signal that
+fails is logged and dropped, because it is useless later.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Waiting(msgspec.Struct, frozen=True):
 
 
 class Signals:
-    """The queue, and which customers were lately shown that an agent types or stopped."""
+    """The queue, and the customers who were recently shown that an agent types or stopped."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(MOST_WAITING)
@@ -47,7 +47,10 @@ class Signals:
         self._typing: dict[tuple[int, str], tuple[Signal, float]] = {}
 
     def offer(self, account: AccountRef, contact: str, signal: Signal) -> bool:
-        """Queue *signal* unless it was just sent or too many wait; tell if it was queued. Never blocks."""
+        """Queue *signal* unless it was just sent or too many wait; return whether it was queued.
+
+        Never blocks.
+        """
         key = (account.id, contact)
         now = clock.monotonic()
         with self._lock:
@@ -67,7 +70,7 @@ class Signals:
         return True
 
     def serve(self, generation: GenerationSource) -> None:
-        """Send what is queued until :meth:`stop`."""
+        """Send queued signals until :meth:`stop`."""
         while (waiting := self._queue.get()) is not None:
             self._tell(waiting, generation)
 
@@ -81,7 +84,7 @@ class Signals:
         self._queue.put(None)
 
     def flush(self, generation: GenerationSource) -> int:
-        """Send everything that waits in the calling thread; return how many."""
+        """Send all waiting signals in the calling thread; return their number."""
         told = 0
         while not self._queue.empty():
             waiting = self._queue.get_nowait()

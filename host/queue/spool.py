@@ -1,4 +1,4 @@
-"""Keep requests as files while the database is away, each durable before its provider is answered."""
+"""Keep requests as files while the database is unavailable, each durable before its provider is answered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from host.sdk.webhooks import Envelope
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One request as the journal takes it in; what a spool file holds."""
+    """One request as the journal stores it; the content of a spool file."""
 
     id: int
     source: str
@@ -35,7 +35,7 @@ _LOW_BITS = 23
 
 
 def request_id(at: datetime, low: int = 0) -> int:
-    """Return an id that sorts by time, so that an index of ids is an index of times too.
+    """Return an id that sorts by time, so that an index of ids is also an index of times.
 
     :param low: distinguishes requests of the same millisecond; its lowest 23 bits are used.
     """
@@ -89,16 +89,16 @@ _BLOCK = 4096
 
 
 class SpoolFullError(OSError):
-    """The spool holds as much as it may."""
+    """The spool is full."""
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """The contents of a spool, in figures.
+    """The size of a spool's contents.
 
-    :param requests: how many wait to be written to the journal.
-    :param since: when the oldest of them came.
-    :param aside: how many were set aside: refused by the database, or unreadable.
-    :param bytes: bytes of the disk that all files occupy, counted as for the spool's limit.
+    :param requests: number of those waiting to be written to the journal.
+    :param since: when the oldest of them was received.
+    :param aside: number of those set aside: refused by the database, or unreadable.
+    :param bytes: bytes on disk of all files, counted as for the spool's limit.
     """
 
     requests: int = 0
@@ -113,7 +113,7 @@ def folder_of(data: Path) -> Path:
 
 
 def measure(folder: Path) -> Holding:
-    """Return the contents of the spool in *folder*, whichever process wrote them."""
+    """Return the size of the spool in *folder*, including files of other processes."""
     requests = aside = size = 0
     oldest: float | None = None
     for path in folder.glob("*.*"):
@@ -136,7 +136,7 @@ def undecided(folder: Path) -> list[Path]:
 class Spool:
     """A folder with one file per request, named so that the oldest comes first.
 
-    :param most: bytes of the disk it may occupy, files set aside included.
+    :param most: bytes it may occupy on disk, including files set aside.
     """
 
     def __init__(self, folder: Path, most: int = MOST_BYTES) -> None:
@@ -148,7 +148,7 @@ class Spool:
         if folder.is_dir():
             for path in folder.glob(f"*{_PARTIAL}"):
                 _remove_remains(path)
-            # Try refused files again: the database's reason may be gone by now.
+            # Retry refused files: the database may accept them now.
             for path in folder.glob(f"*{_REFUSED}"):
                 path.rename(path.with_suffix(_WAITS))
         holding = measure(folder)
@@ -156,11 +156,11 @@ class Spool:
         self._bytes = holding.bytes
 
     def __bool__(self) -> bool:
-        """Return whether anything may be waiting."""
+        """Return whether requests may be waiting."""
         return self._filled
 
     def keep(self, delivery: Delivery) -> None:
-        """Write *delivery* and return once it is on the disk. If this fails, nothing of it is kept.
+        """Write *delivery* to disk and return when it is durable. If that fails, no part of it is kept.
 
         :raises SpoolFullError: if there is no more room for it.
         :raises OSError: if it could not be written.
@@ -224,14 +224,14 @@ class Spool:
                 yield path, None
 
     def remove(self, path: Path) -> None:
-        """Remove a request that is in the database now. A file left behind is only read again."""
+        """Remove a request that is now in the database. A file left behind would only be reread."""
         takes = _taken(path)
         path.unlink(missing_ok=True)
         self._give_back(takes)
         self._unlist(path)
 
     def remove_undecided(self, path: Path, *, readable: bool) -> None:
-        """Remove a request that is decided on elsewhere now; an unreadable one waits for a person."""
+        """Remove a request that is now decided elsewhere; an unreadable one waits for a person."""
         if readable:
             self.remove(path)
         else:
@@ -242,9 +242,9 @@ class Spool:
             self._listed.remove(path)
 
     def put_aside(self, path: Path, *, readable: bool) -> None:
-        """Rename a file so that the others can go on.
+        """Rename a file so that it doesn't block the others.
 
-        One the database refuses (*readable*) is tried again at the next start; an unreadable one waits for a
+        A file the database refuses (*readable*) is retried at the next start; an unreadable one waits for a
         person.
         """
         with suppress(FileNotFoundError):
@@ -252,11 +252,11 @@ class Spool:
         self._unlist(path)
 
     def forget_messages(self, keys: Collection[tuple[str, int, str]], messages: Collection[str]) -> None:
-        """Remove requests set aside that hold messages that were taken back.
+        """Remove requests set aside that contain unsent messages.
 
-        Requests that still wait are left: when applied, they find their message taken back.
+        Waiting requests are kept: when they are applied, they find that their message was unsent.
 
-        :param keys: channel, account id and dedupe key of events that hold the messages' content.
+        :param keys: channel, account id and dedupe key of events that contain the messages' content.
         :param messages: the provider's ids of the messages.
         """
         names = [message.encode("utf-8", "replace") for message in messages]

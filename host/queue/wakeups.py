@@ -21,7 +21,7 @@ _messengers: tuple[Listener, ...] = ()
 
 
 def listen(listener: Listener) -> Callable[[], None]:
-    """Call *listener* with a direction whenever work may be due; return a function that ends this."""
+    """Call *listener* with a direction whenever work may be due; return a function that stops this."""
     global _listeners  # noqa: PLW0603 - one set of listeners per process
     _listeners = (*_listeners, listener)
 
@@ -37,7 +37,7 @@ def listen(listener: Listener) -> Callable[[], None]:
 def forward(messenger: Listener) -> Callable[[], None]:
     """Register *messenger*, called with a direction when this process creates work. It must not block.
 
-    :return: a function that ends this.
+    :return: a function that stops this.
     """
     global _messengers  # noqa: PLW0603 - as above
     _messengers = (*_messengers, messenger)
@@ -62,13 +62,13 @@ def wake_others(direction: str) -> None:
 
 
 def wake_here(direction: str) -> None:
-    """Wake this process's workers only: a wake-up from another process must not be sent on."""
+    """Wake this process's workers only: a wake-up from another process must not be forwarded."""
     for listener in _listeners:
         listener(direction)
 
 
 class _Alarm:
-    """One thread that wakes workers at planned times; it lives while there are workers."""
+    """A thread that wakes workers at planned times; it runs as long as workers exist."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -115,5 +115,5 @@ _alarm = _Alarm()
 
 
 def wake_later(direction: str, seconds: float) -> None:
-    """Wake this process's workers after *seconds*; of several times the earliest counts."""
+    """Wake this process's workers after *seconds*; the earliest of several times wins."""
     _alarm.set(direction, clock.monotonic() + max(0.0, seconds))

@@ -35,7 +35,7 @@ def runs(session: Session, events: Sequence[Recorded], now: datetime) -> list[Ma
 def do(
     session: Session, run: AutomationRun, conversation: Conversation, directory: RuleDirectory, now: datetime
 ) -> None:
-    """Assign the team and add the label of a campaign, once somebody answered its private reply."""
+    """Assign the team and add the label of a campaign, once a person has answered its private reply."""
     at = session.scalar(sa.select(Message.sent_at).where(Message.id == run.message_id))
     if at is None or not campaigns.take_answer(session, run.automation_id, conversation.contact_id, at):
         finish(run, RunState.SKIPPED, now, reason="answered")

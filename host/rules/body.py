@@ -1,4 +1,4 @@
-"""The definition of a rule: when, if and then. Validated when it is saved; errors name their place."""
+"""The definition of a rule: when, if and then. It is validated when it is saved; errors name their place."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ LONGEST_WORD = 60
 LONGEST_PATTERN = 300
 MOST_HOURS = 14 * 24
 MOST_ANSWERS = 10
-"""Most texts that public answers take turns with."""
+"""Most alternating texts of public answers."""
 LONGEST_ANSWER = 300
 MOST_PEOPLE = 100_000
 """Highest number of people after which a campaign may end."""
@@ -196,7 +196,7 @@ SENDING = (Say, SendReply, AddonDoes, *ANSWERS)
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Settings that make a rule a campaign: each person who comments with a keyword gets one private reply.
 
-    :param team: the team that gets the direct conversation once they answer, *label*: its label; 0: none.
+    :param team: the team that gets the direct conversation when they answer, *label*: its label; 0: none.
     :param people: number of people after which it ends, *until*: its end date; 0 and None: no limit.
     """
 
@@ -228,7 +228,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class RuleError(InvalidError):
-    """The rule is incomplete or invalid; *field* says where: ``conditions.2``."""
+    """The rule is incomplete or invalid; *field* is the place, such as ``conditions.2``."""
 
     code = "rule"
     title = _l("The rule wasn't saved")
@@ -237,7 +237,7 @@ class RuleError(InvalidError):
 
 
 class RuleTargets(msgspec.Struct, frozen=True):
-    """Everything the rules of a workspace may refer to, by id.
+    """All objects that the rules of a workspace may refer to, by id.
 
     :param handles: of accounts; *empty_teams*: teams without members.
     :param conditions: conditions of addons, by name, with the values to choose from; *actions*: likewise.
@@ -499,7 +499,7 @@ def _privately(action: ReplyPrivately, there: RuleTargets, place: str) -> ReplyP
 
 
 def _check_there(action: Action, there: RuleTargets, place: str) -> None:
-    """Refuse an action that refers to something that does not exist, or to nobody."""
+    """Refuse an action that refers to a missing object or person."""
     match action:
         case GiveOut():
             _check_named(there, place, team=action.team)
@@ -534,7 +534,7 @@ def sends(body: Body) -> bool:
 
 
 def gone(body: Body, there: RuleTargets) -> str:
-    """Return the place in a rule that refers to something deleted; empty if there is none."""
+    """Return the place in a rule that refers to a deleted object; empty if there is none."""
     try:
         checked(body, there)
     except InvalidError as error:

@@ -1,8 +1,8 @@
 """Campaigns: the people who commented with the keyword, and the replies they got. One row per person.
 
-A person is a contact: the row stands with one of their identities, so it goes with them when contacts are
-merged or parted. Whoever writes one has locked the contact, so of two comments at the same moment, in two
-conversations about two posts, the second finds what the first did.
+A person is a contact: the row refers to one of their identities, so it stays with them when contacts are
+merged or split. Writers of a row lock the contact, so of two concurrent comments, in two conversations about
+two posts, the second sees the result of the first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from host.rules.body import Campaign
 from host.rules.models import CampaignPerson, PersonOutcome, Rule
 
 USED = once.PrivateReplyUsedError.code
-"""Reason code: somebody already replied to them privately."""
+"""Reason code: a private reply was already sent to them."""
 
 
 class Took(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ def lock_person(session: Session, contact_id: int) -> None:
 class Asker(msgspec.Struct, frozen=True):
     """The person who commented with the keyword, locked until the write ends.
 
-    :param row: of them in the campaign; None: there is none yet.
+    :param row: their row in the campaign; None: none yet.
     """
 
     row: CampaignPerson | None
@@ -91,7 +91,7 @@ def hindrance(
     if campaign.until is not None and now >= campaign.until:
         return "ended"
     if campaign.people:
-        # If two people would be the last at the same moment, the second sees the first.
+        # If two people would be the last at the same time, the second sees the first.
         session.execute(sa.select(Rule.id).where(Rule.id == rule_id).with_for_update())
         if got(session, rule_id) >= campaign.people:
             return "ended"
@@ -99,7 +99,7 @@ def hindrance(
 
 
 def got(session: Session, rule_id: int) -> int:
-    """Return how many people a campaign has answered."""
+    """Return the number of people a campaign has answered."""
     count = (
         sa.select(sa.func.count())
         .select_from(CampaignPerson)
@@ -159,7 +159,7 @@ def note(
 
 
 def note_public(session: Session, rule_id: int, contact_id: int, private_id: int, took: Took) -> None:
-    """Store the result of the public answer to somebody, unless they got another private reply since."""
+    """Store the result of the public answer to a person, unless they have got another private reply since."""
     row = asker(session, rule_id, contact_id).row
     if row is not None and row.private_id == private_id:
         row.reason, row.public_id, row.public_number = (
@@ -171,7 +171,7 @@ def note_public(session: Session, rule_id: int, contact_id: int, private_id: int
 
 
 def _is_done(session: Session, row: CampaignPerson) -> bool:
-    """Return whether somebody got the reply, will get it, or had one before."""
+    """Return whether a person got the reply, will get it, or had one before."""
     state = _state(session, row.private_id)
     return row.outcome == PersonOutcome.HAD or (state is not None and state not in NEVER_WENT)
 
@@ -183,7 +183,7 @@ def _state(session: Session, message_id: int | None) -> str | None:
 
 
 def next_turn(session: Session, rule_id: int) -> int:
-    """Count one more public answer of a rule; return how many there were before it."""
+    """Count one more public answer of a rule; return the previous number."""
     connection, asked = session.connection(), {"rule": rule_id}
     _count_turn.run(connection, asked)
     found = _turns.rows(connection, asked)
@@ -256,7 +256,7 @@ _unanswered = Statement(
 
 
 def take_answer(session: Session, rule_id: int, contact_id: int, at: datetime) -> bool:
-    """Note that somebody answered the private reply of a campaign; return whether that was new."""
+    """Note that a person answered the private reply of a campaign; return whether that was new."""
     lock_person(session, contact_id)
     row = _of_person(session, rule_id, contact_id)
     if row is None or row.private_id is None or row.answered_at is not None:
@@ -266,7 +266,7 @@ def take_answer(session: Session, rule_id: int, contact_id: int, at: datetime) -
     )
     sent_at = session.scalar(went)
     if sent_at is None or sent_at > at:
-        return False  # written before it came
+        return False  # written before the reply
     row.answered_at = at
     return True
 

@@ -2,7 +2,7 @@
 
 Conditions on the conversation use the fields of a :class:`~host.inbox.queries.ConversationFilter`, like lists
 and saved views; :func:`decide` applies to one conversation the filter that the database applies to all. The
-other conditions check facts a list does not have: what was written, when, and by whom.
+other conditions check facts a list does not have: text, time and author.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PATTERN_SECONDS = 0.02
 MOST_READ = 10_000
 """Most characters of a text that are searched."""
 _TRIED = 400
-"""Length in characters of the texts a pattern is tried on before it is saved."""
+"""Length in characters of the texts on which a pattern is tried before it is saved."""
 
 
 class _Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="if"):
@@ -256,7 +256,7 @@ def _of_addon(condition: OfAddon, facts: Facts) -> ConditionResult:
 def folded(text: str) -> str:
     """Return *text* normalized for finding words: case-folded, with one representation of each letter.
 
-    The Turkish dotted and dotless i are treated as one: in capitals they cannot be told apart.
+    The Turkish dotted and dotless i are treated as one: in capitals they are indistinguishable.
     """
     plain = unicodedata.normalize("NFKC", text[:MOST_READ]).casefold()
     return plain if plain.isascii() else plain.replace("i\u0307", "i").replace("ı", "i")
@@ -342,7 +342,7 @@ def compiled(pattern: str) -> regex.Pattern[str]:
         raise regex.error("repeated too often")
     try:
         return regex.compile(pattern, regex.IGNORECASE | regex.V1)
-    except ValueError as error:  # two flags that exclude each other
+    except ValueError as error:  # two mutually exclusive flags
         raise regex.error(str(error)) from None
 
 
@@ -449,7 +449,7 @@ def _field(name: str, value: Any, facts: Facts, saw: list[str]) -> bool:
             there = getattr(facts, name)
             saw.append(f"account:{there}" if name == "account_id" else str(there))
             return bool(there == value)
-    return name == "accounts"  # those of a person; a contact is named by no rule
+    return name == "accounts"  # the others depend on a viewer, or name a contact, which no rule does
 
 
 def _contact(condition: Contact, facts: Facts) -> ConditionResult:

@@ -1,8 +1,8 @@
 """Run the actions of a rule, by the same use cases that people's buttons call.
 
-A refused action gives its reason and does not affect the others. Everything sent is subject to the limits on
-automated messages: the reply window, the customer's opt-out, a person who is handling the conversation, and a
-budget.
+A refused action returns its reason and does not affect the others. Everything sent is subject to the limits
+on automated messages: the reply window, the customer's opt-out, a person who is handling the conversation,
+and a budget.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from host.automation import buttons, texts
 from host.automation import facts as talks
-from host.automation import texts
 from host.automation.actions import ActionContext, ActionRunner, AssignNobody, AssignTo, GiveToTeam, kind_of
 from host.automation.deciding import BUDGET, may_speak
 from host.core import clock
@@ -52,6 +52,7 @@ from host.rules.body import (
 )
 from host.rules.campaigns import Took
 from host.rules.facts import EventFacts
+from host.sdk.messages import MessageKind
 from host.sdk.rules import React, SendText
 from host.users import desk_language
 from host.users.reach import ALL_ACCOUNTS
@@ -62,7 +63,7 @@ log = logging.getLogger(__name__)
 AWAITED = "private_awaited"
 """Reason code: the public answer waits for the outcome of its rule's private reply."""
 _GIVING = (AssignTo, AssignNobody, GiveToTeam, GiveOut)
-"""Actions that may take the conversation away from its assignee."""
+"""Actions that may reassign the conversation."""
 
 
 class NotDoneError(ConflictError):
@@ -93,7 +94,7 @@ class ActionResults:
 
     @property
     def took(self) -> Took:
-        """Return the part that a campaign stores."""
+        """Return the result that a campaign stores."""
         tags = {one.__struct_config__.tag for one in ANSWERS}
         reason = next((why for what, why in self.steps if why not in {"", AWAITED} and what in tags), "")
         return Took(reason, self.private_id, self.public_id, self.number)
@@ -166,7 +167,7 @@ class Acting:
             why = self._tried(number, action, runner, done)
             done.steps.append((kind_of(action), why))
         if done.private_id is None:
-            # The public answer would announce a private reply that does not come.
+            # The public answer would announce a private reply that was not sent.
             done.steps = [(what, "no_private" if why == AWAITED else why) for what, why in done.steps]
         done.sent += [message.id for message in runner.sent]
         if self.body.campaign is not None and done.private_id is not None:
@@ -230,9 +231,9 @@ class Acting:
                 runner.run(number, action)
 
     def _is_taken(self) -> bool:
-        """Return whether a person assigned the conversation: no rule takes it away then.
+        """Return whether a person assigned the conversation, so that no rule may reassign it.
 
-        The exception is a rule that a person triggers, such as by a label: that is their own decision.
+        The exception is a rule that a person triggers, such as by a label: that is the person's decision.
         """
         if self.about.event.actor == ActorKind.USER:
             return False
@@ -245,6 +246,9 @@ class Acting:
             later.
         :raises NotDoneError: with the reason.
         """
+        tapped = self.about.event.message_id if self.about.row.message_kind == MessageKind.POSTBACK else None
+        if tapped is not None and buttons.answered(self.session, [tapped]):
+            raise NotDoneError("tap_answered")
         last = talks.last_inbound(self.session, self.conversation.id)
         known = None if last is None else talks.known(self.session, [last]).get(last)
         if known is None:
@@ -255,7 +259,7 @@ class Acting:
         if hindrance == "closed_by_team" and (self._is_about_closing() or self._private_was_sent):
             hindrance = ""
         if hindrance == "automation" and is_answer:
-            hindrance = ""  # an answer to one message goes beside another to the one before
+            hindrance = ""  # answers to different messages don't exclude each other
         why = may_speak(
             self.now,
             hindrance=hindrance,
@@ -283,7 +287,7 @@ class Acting:
         )
         if not asked:
             self._check_may_speak(is_answer=isinstance(action, ANSWERS))
-        elif self._unanswered + len(done.sent) >= BUDGET:  # nobody else sends while it is locked
+        elif self._unanswered + len(done.sent) >= BUDGET:  # no one else can send while it is locked
             raise NotDoneError("budget")
 
     def _is_about_closing(self) -> bool:
@@ -291,7 +295,7 @@ class Acting:
 
     def _filled(self, text: str) -> str:
         if "{{" not in text:
-            return text  # nothing has to be looked up for it
+            return text  # it needs no look-ups
         theirs = hours.of_team(self.session, self.conversation.workspace_id, self.conversation.team_id)
         opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
         filled = texts.filled(text, talks.values(self.session, self.conversation, opens, self.now))
@@ -341,7 +345,7 @@ class Acting:
         if adapter is None or not adapter.capabilities.public:
             raise NotDoneError("not_public")
         if not self._private_was_sent and any(isinstance(one, ReplyPrivately) for one in self.body.actions):
-            raise NotDoneError(AWAITED)  # it may announce what does not come
+            raise NotDoneError(AWAITED)  # it may announce a reply that was not sent
         turn = campaigns.next_turn(self.session, self.rule_id) % len(action.texts)
         draft = Draft(text=self._filled(action.texts[turn]), reply_to=message_id)
         done.public_id = self._queue(number, draft, done, Voice.AUTOMATION)

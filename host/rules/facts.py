@@ -323,5 +323,5 @@ def _addon(bodies: Iterable[Body], row: Any, directory: RuleDirectory) -> dict[t
 
 
 def is_ours(row: Any) -> bool:
-    """Return whether the message of an event was written by the desk itself."""
+    """Return whether the message of an event was written by Lobby."""
     return bool(row.origin == Origin.SYSTEM)

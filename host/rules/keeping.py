@@ -45,7 +45,7 @@ class RuleView(msgspec.Struct, frozen=True):
     """A rule as shown in the list.
 
     :param body: None: a newer Lobby wrote it, and it does nothing here.
-    :param gone: the place of a reference to something deleted; empty if there is none.
+    :param gone: the place of a reference to a deleted object; empty if there is none.
     :param rests: whether it is inactive, because the addons it needs are not running.
     """
 
@@ -67,7 +67,7 @@ class RuleView(msgspec.Struct, frozen=True):
 
 
 def there(session: Session, workspace_id: int, directory: Directory) -> RuleTargets:
-    """Return everything the rules of a workspace may refer to."""
+    """Return all objects that the rules of a workspace may refer to."""
     members = sa.select(TeamMember.team_id).where(TeamMember.workspace_id == workspace_id)
     empty = sa.select(Team.id).where(Team.workspace_id == workspace_id, Team.id.not_in(members))
     about = ChannelAccount.id, ChannelAccount.name, ChannelAccount.handle, ChannelAccount.channel
@@ -225,10 +225,10 @@ def change(
 ) -> Rule:
     """Change the name, definition and state of a rule and return it. Earlier versions are kept.
 
-    :param version: the version the page showed; None: overwrite whatever was saved since.
+    :param version: the version the page showed; None: overwrite newer versions.
     :param state: None: unchanged.
     :raises RuleNotFoundError: if there is none.
-    :raises SavedMeanwhileError: if somebody saved since *version*.
+    :raises SavedMeanwhileError: if a newer version than *version* was saved.
 
     Also raises the errors of :func:`create`.
     """
@@ -270,7 +270,7 @@ def put_in_state(
     actor: Actor,
     now: datetime,
 ) -> Rule:
-    """Set the state of a rule and return it. A rule that refers to something deleted cannot go live.
+    """Set the state of a rule and return it. A rule that refers to a deleted object cannot go live.
 
     :raises RuleNotFoundError: if there is none.
     :raises RuleError: if it would be active, and part of it is invalid.

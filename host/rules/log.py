@@ -24,7 +24,7 @@ from host.rules.models import Rule
 
 DAYS = 7
 MOST_LOOKED = 1000
-"""Most messages a rule is previewed on: the newest of the week."""
+"""Most messages in the preview of a rule: the newest of the week."""
 PAGE = 50
 
 _IS_RULE = AutomationRun.kind == RunKind.RULE
@@ -225,7 +225,7 @@ def touched(
     now: datetime,
     accounts: Collection[int] | None = None,
 ) -> list[int]:
-    """Return how many conversations of the last days each of *bodies* would have touched, in one query."""
+    """Return how many conversations of the last days each of *bodies* would have matched, in one query."""
     rows = _messages(session, workspace_id, now, accounts) if bodies else ()
     began = {row.id for row in rows if row.is_first}
     there = _seen(session, workspace_id, rows, bodies, directory, now)

@@ -19,7 +19,7 @@ class RuleState(StrEnum):
     """State of a rule."""
 
     DRAFT = "draft"
-    """Does nothing: it is still being written."""
+    """Inactive: it is still being written."""
     SHADOW = "shadow"
     """Shadow mode: only records what it would have done."""
     LIVE = "live"
@@ -75,7 +75,7 @@ class PersonOutcome(StrEnum):
 
     ANSWERED = "answered"
     HAD = "had"
-    """Somebody had already replied to them privately."""
+    """A private reply had already been sent to them."""
     REFUSED = "refused"
     """Nothing was sent; see ``reason``."""
 

@@ -3,8 +3,8 @@
 The consumer of the event log evaluates them first, with facts it reads for many events at once. If a rule
 matches, it creates one run for the event: a *pass*. The pass is done later, like every run: under the locks
 that sending a reply takes, all rules are evaluated again, with the facts from before any of them acted. So a
-rule never sees the effects of another, two workers do a pass only once, and if a person and a rule act at the
-same moment, the second sees what the first did. The actions of rules do not start another pass.
+rule never sees the effects of another, two workers do a pass only once, and if a person and a rule act
+concurrently, the second sees the result of the first. The actions of rules do not start another pass.
 
 A run is kept for each evaluated rule that met its first condition, with the result of each condition.
 """
@@ -77,7 +77,7 @@ _OURS = frozenset(
         MESSAGE_UNSENT,
     }
 )
-"""Events whose message may be automated by the desk: those start nothing."""
+"""Events whose message may be Lobby's automatic one, in which case they start nothing."""
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -213,7 +213,7 @@ def _concerns(one: Recorded) -> dict[str, int]:
 
 
 def _is_nothing(about: EventFacts) -> bool:
-    """Return whether an event starts nothing after all: the desk's own message, or one from the past."""
+    """Return whether an event starts nothing after all: Lobby's own message, or one from the past."""
     if about.row.imported_at is not None:
         return True
     return about.event.kind in _OURS and is_ours(about.row)
@@ -254,7 +254,7 @@ def judge(rules: Iterable[Active], about: EventFacts, when: str | None = None) -
         matches, trace = decide(rule.body.conditions, about.facts)
         verdicts.append(Verdict(rule, matches, trace))
         if matches and rule.live and rule.body.stops:
-            break  # what is in shadow stops nobody
+            break  # rules in shadow mode don't stop others
     return verdicts
 
 
@@ -265,9 +265,9 @@ def _waits(
     theirs: hours.LoadedHours | None,
     now: datetime,
 ) -> list[Mapping[str, Any]]:
-    """Return a run for each rule that acts if nobody answers, for the first unanswered message."""
+    """Return a run for each rule that acts on unanswered messages, for the first such message."""
     row = about.row
-    # The wait begins with the first message since the last answer.
+    # The wait starts with the first message since the last answer.
     if event.kind != MESSAGE_RECEIVED or row.waiting_since != row.sent_at:
         return []
     return [
@@ -333,7 +333,7 @@ def do_wait(
     now: datetime,
     held: HeldLocks | None = None,
 ) -> None:
-    """Run the one of *rules* whose time without an answer has passed, if nobody answered meanwhile."""
+    """Run the rule among *rules* whose time without an answer has passed, if there is still no answer."""
     asked = sa.select(Message.sent_at).where(Message.id == run.message_id)
     wrote = session.scalar(asked)
     since = conversation.waiting_since
@@ -395,13 +395,13 @@ def _do(
         if asks is not None and run.message_id is not None:
             comment = _Comment(run.message_id, about.row.sent_at)
             campaigns.note(session, rule.id, conversation, comment, took, now, asks)
-    # The row of the pass itself records that, and how often, something was done for the event.
+    # The row of the pass records whether, and how often, an action was done for the event.
     done = any(one.rule.live for one in matched)
     finish(run, RunState.DONE if done else RunState.SKIPPED, now, outcome="rules" if done else None)
 
 
 class _Comment(NamedTuple):
-    """The message of a person that a campaign stores."""
+    """A person's message with the data that a campaign stores."""
 
     id: int
     sent_at: datetime
@@ -499,7 +499,7 @@ def give_out(
     done: doing.ActionResults,
     now: datetime,
 ) -> None:
-    """Assign a conversation to a member of a team who is on duty, if a rule asked for it."""
+    """Assign a conversation to a member of a team who is on duty, if a rule requested it."""
     if done.given is None:
         return
     given = new_run(run, RunKind.GIVE_OUT, rule, now)
@@ -563,7 +563,7 @@ def _note(
     row = new_run(run, RunKind.RULE, verdict.rule, now)
     row.facts = facts
     finish(row, state, now, outcome=outcome, reason=reason or None)
-    session.add(row)  # written with the others
+    session.add(row)  # written together with the others
     return row
 
 

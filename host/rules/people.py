@@ -1,4 +1,4 @@
-"""The people who commented with a campaign's keyword and what they got: rows and totals.
+"""The people who commented with a campaign's keyword, and their outcomes: rows and totals.
 
 The state of a message is read from the message itself, so rows need no update.
 """
@@ -39,7 +39,7 @@ class Got(StrEnum):
 class Counts:
     """Number of people who commented with a campaign's keyword, by outcome.
 
-    :param read: how many of those who got it have read it; *answered*: have answered it.
+    :param read: number of those who have read the reply; *answered*: who have answered it.
     """
 
     got: int = 0

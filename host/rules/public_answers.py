@@ -68,7 +68,9 @@ def do(
     now: datetime,
     held: HeldLocks | None,
 ) -> None:
-    """Give the public answers of *run* if the private reply was sent; keep waiting while it may still be."""
+    """Give the public answers of *run* if the private reply was sent; keep waiting while it may still be
+    sent.
+    """
     until = run.created_at + passing.PATIENCE
     why = _hindrance(session, int(run.facts["private"]))
     if why in {doing.AWAITED, "private_unknown"} and _is_open(session, run) and now < until:
@@ -108,7 +110,7 @@ def give_up(
 
 
 def _hindrance(session: Session, private_id: int) -> str:
-    """Return why a private reply must not be announced, yet or ever; empty if it was sent."""
+    """Return why a private reply must not be announced (yet); empty if it was sent."""
     state = session.scalar(sa.select(Message.state).where(Message.id == private_id))
     if state in ARRIVED:
         return ""

@@ -9,7 +9,7 @@ of other customers are locked meanwhile: it is left alone and recorded again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -49,6 +49,8 @@ SIDES = (RECEIVED, SENT, NOTE)
 _SIDES = {Direction.INBOUND: RECEIVED, Direction.OUTBOUND: SENT, Direction.INTERNAL: NOTE}
 _TOLD = frozenset({"title", "subtitle", "text", "caption", "name"})
 """Keys of a message's content with searchable text."""
+MOST_OF_PARTS = 500
+"""Terms of a contact from which on parts of further names are not indexed."""
 _SAYING = frozenset(
     {
         MESSAGE_RECEIVED,
@@ -259,9 +261,17 @@ def refresh_contacts(session: Session, ids: Collection[int]) -> set[int]:
         row.id: DocumentContent(
             row.workspace_id,
             0,
-            frozenset(term for name in named[row.id] if name for term in words.terms(name)),
+            frozenset(_name_terms(name for name in named[row.id] if name)),
         )
         for row in contacts
     }
     put(session, DocumentKind.CONTACT, set(ids) - held, said)
     return held
+
+
+def _name_terms(names: Iterable[str]) -> set[str]:
+    """Return the terms of a contact's names: of one with very many, parts of the first only."""
+    found: set[str] = set()
+    for name in names:
+        found |= words.name_terms(name, parts=len(found) < MOST_OF_PARTS)
+    return found

@@ -2,7 +2,10 @@
 
 A word is folded: without case, marks above and below letters (of scripts that are read without them), widths
 and forms of digits. Chinese, Japanese and Korean have no reliable spaces: there each letter is an atom, and
-two neighbours make a term too. The same holds for Thai, Lao, Khmer and Burmese, in pairs only.
+two neighbours make a term too. The same holds for Thai, Lao, Khmer and Burmese, in pairs only. A number in
+a word is a term of its own too: ``1182`` of ``ORD1182``.
+
+Names have more terms, see :func:`name_terms`.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import NamedTuple
 
 import regex
 
-VERSION = 1
+VERSION = 2
 """Increase it when the same text yields other terms: every desk then rebuilds its index."""
 MOST_TEXT = 100_000
 """Most characters of a text that are indexed."""
@@ -27,6 +30,14 @@ LONGEST_PLAIN = 2 * MOST_TERMS
 """Longest text in characters that cannot exceed the maximum number of terms."""
 LONGEST = 48
 """Longest term in characters; anything beyond is ignored in a search."""
+FEWEST_DIGITS = 3
+"""Digits of a number that is found within a word."""
+PART = "~"
+"""Begins the term of an end of a word, see :func:`name_terms`: no word has it."""
+FEWEST_LETTERS = 3
+"""Letters of an end of a word that is a term."""
+MOST_PARTS = 24
+"""Most ends of one word that are terms: the longest."""
 
 
 class AtomKind(Enum):
@@ -67,6 +78,9 @@ _PARTS = regex.compile(
 )
 _ASCII = re.compile(r"[A-Za-z0-9]+")
 _ASCII_JOINED = re.compile(r"[A-Za-z0-9][-_.'][A-Za-z0-9]")
+_NUMBER = re.compile(rf"[0-9]{{{FEWEST_DIGITS},}}")
+_MIXED = re.compile(rf"[a-z][0-9]{{{FEWEST_DIGITS}}}|[0-9]{{{FEWEST_DIGITS}}}[a-z]")
+_SPELLED_OUT = re.compile(r"a[ae]+|oe+|ue+")
 _LETTER = regex.compile(rf"[{_SPACELESS}{_CLUSTERS}][{_MARKS}{_HIDDEN}]*")
 _PIECE = regex.compile(r"[\p{L}\p{N}\p{M}]+")
 _JOINTS = frozenset("-_.'’·\u2010\u2011")
@@ -161,12 +175,21 @@ def pairs(chain: Sequence[Atom]) -> list[str]:
     return [f"{one.text}{other.text}" for one, other in itertools.pairwise(chain)]
 
 
+def numbers(word: str) -> list[str]:
+    """Return the numbers within a word of letters and digits: ``1182`` of ``ord1182``."""
+    return [] if word.isdecimal() else _NUMBER.findall(word)
+
+
 def terms(text: str) -> set[str]:
     """Return the search terms of *text*."""
     found: set[str] = set()
     if text.isascii() and _ASCII_JOINED.search(text) is None and len(text) <= LONGEST_PLAIN:
         # As most messages are: words and nothing between them. A fifth of the time of what follows.
-        return {word[:LONGEST] for word in _ASCII.findall(text.lower())}
+        plain = text.lower()
+        found = {word[:LONGEST] for word in _ASCII.findall(plain)}
+        if _MIXED.search(plain):
+            found.update([number for word in found for number in numbers(word)])
+        return found if len(found) <= MOST_TERMS else set(sorted(found)[:MOST_TERMS])
     for chain in chains(list(atoms(composed(text)))):
         kind = chain[0].kind
         if kind is AtomKind.CLUSTER and len(chain) > 1:
@@ -175,9 +198,39 @@ def terms(text: str) -> set[str]:
             found.update(one.text for one in chain)
             if kind is AtomKind.LETTER:
                 found.update(pairs(chain))
+            elif kind is AtomKind.WORD:
+                found.update(number for one in chain for number in numbers(one.text))
         whole = joined(chain)
         if whole is not None:
             found.add(whole)
         if len(found) >= MOST_TERMS:
             break
     return found if len(found) <= MOST_TERMS else set(sorted(found)[:MOST_TERMS])
+
+
+def short_spelling(word: str) -> str:
+    """Return a folded word without the letters that spell out ä, ö, ü, å, æ and ø.
+
+    It is the same for ``muller`` and ``mueller``, and a beginning of a word has one that begins the word's.
+    """
+    return _SPELLED_OUT.sub(lambda found: found[0][0], word)
+
+
+def name_terms(text: str, *, parts: bool = True) -> set[str]:
+    """Return the search terms of a name, handle or address.
+
+    They are its words, their short spellings, and the ends of both, each behind :data:`PART`: what begins an
+    end is a part of the name. Of an address only what stands before the ``@`` has ends: many share the rest.
+
+    :param parts: False leaves the ends out.
+    """
+    plain = terms(text)
+    found = plain | {short_spelling(one) for one in plain}
+    if not parts:
+        return found
+    for one in atoms(composed(text.rpartition("@")[0].strip() or text)):
+        if one.kind is AtomKind.WORD and len(found) < MOST_TERMS:
+            for word in {one.text, short_spelling(one.text)}:
+                begins = range(1, min(len(word) - FEWEST_LETTERS, MOST_PARTS) + 1)
+                found.update(PART + word[begin:] for begin in begins)
+    return found

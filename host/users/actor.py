@@ -1,4 +1,4 @@
-"""The actor of a use case: passed in, so that the use case writes the audit log and the event log itself."""
+"""The actor of a use case: passed to the use case, which writes the audit log and the event log."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from host.users import audit
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """A person, a program with an API key, or the desk itself.
+    """A person, a program with an API key, or Lobby.
 
-    :param id: the person's; None for every other actor.
+    :param id: id of the person; None for other actors.
     :param name: the name of the API key, shown in each of its lines in the audit log.
     :param remote: the IP address of the request.
     """

@@ -1,9 +1,9 @@
 """API keys. Each belongs to one workspace and has scopes and an owner who is responsible for it.
 
-A key ends when it is revoked, and when its owner leaves the workspace, loses the owner role or is locked out,
-unless another owner took it over first. The end is written in the transaction that caused it
-(:mod:`host.users.endings`). :func:`find_key` also checks the current state of the owner, so no key works
-between the two.
+A key ends when it is revoked, or when its owner leaves the workspace, loses the owner role or is locked out,
+unless it was transferred to another owner first. The end is written in the transaction that caused it
+(:mod:`host.users.endings`). :func:`find_key` also checks the current state of the owner, so a key stops
+working immediately.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     :param ended: why it is no longer valid, or None.
     :param archived: whether its workspace is read-only.
-    :param automatic: whether what it sends counts as automatic, not as written by a person.
+    :param automatic: whether its messages count as automatic, not as written by a person.
     """
 
     key_id: int
@@ -105,8 +105,8 @@ def create(
 
     :param automatic: as in :class:`Caller`. Fixed when the key is created.
 
-    :raises InvalidError: for a name that cannot be used, or no scope.
-    :raises ConflictError: if the workspace has :data:`MOST` keys already.
+    :raises InvalidError: for an invalid name, or no scope.
+    :raises ConflictError: if the workspace already has :data:`MOST` keys.
     """
     if not scopes:
         raise InvalidError(
@@ -186,7 +186,7 @@ def touch(session: Session, key_id: int) -> None:
 
 
 def revoke(session: Session, workspace_id: int, key_id: int) -> str | None:
-    """End a key of the workspace at once; return its name, or None if it had ended before.
+    """Revoke a key of the workspace immediately; return its name, or None if it had already ended.
 
     :raises NotFoundError: if the workspace has no such key.
     """

@@ -45,7 +45,7 @@ def record(
     """Write one line in the transaction of the change it describes; return its id.
 
     :param action: dotted, in the past tense: ``member.added``.
-    :param subject: the object of the action, in words people know; never a secret.
+    :param subject: the object of the action, in words for people; never a secret.
     """
     entry = AuditEntry(
         at=clock.now(),
@@ -145,7 +145,7 @@ def page(
 
 
 def people(session: Session, workspace_id: int | None = None) -> Sequence[tuple[int, str]]:
-    """Return id and name of the people to filter by: members of a workspace, or everybody."""
+    """Return id and name of the people to filter by: members of a workspace, or all users."""
     query = sa.select(User.id, User.name).order_by(User.name, User.id)
     if workspace_id is not None:
         query = query.join(Membership, Membership.user_id == User.id).where(
@@ -158,7 +158,7 @@ _kept: timedelta | None = None
 
 
 def keep_for(days: int) -> None:
-    """Set how many days lines are kept, from now on in this process; 0: forever."""
+    """Set the retention of lines in days for this process; 0: forever."""
     global _kept  # noqa: PLW0603 - the settings of the process
     _kept = timedelta(days=days) if days else None
 

@@ -1,7 +1,7 @@
-"""The routes that ask people to confirm their identity, in one table, and the ways in which each person can.
+"""The table of routes that ask people to confirm their identity, and the methods available to each person.
 
-``tests/users/test_confirmed_routes.py`` fails for a route that changes something and is neither here nor in
-its own list of routes that do not ask.
+``tests/users/test_confirmed_routes.py`` fails for a route with side effects that is neither here nor in the
+test's list of exempt routes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from host.users.sessions import CurrentUser
 from host.users.signin import factors, identities, settings
 
 ALWAYS = ""
-"""Asks regardless of the form's values, unless the person confirmed a moment ago."""
+"""Asks regardless of the form's values, unless the person confirmed recently."""
 EACH_TIME = "in a form of its own, each time"
 
 TABLE: Mapping[str, str] = {
@@ -55,6 +55,7 @@ TABLE: Mapping[str, str] = {
     "addons.roll_back": ALWAYS,
     "addons.switch_feature": ALWAYS,
     "addons.upload": ALWAYS,
+    "start.install": ALWAYS,
     # A workspace
     "accounts.archive": ALWAYS,
     "accounts.delete_workspace": EACH_TIME,
@@ -86,8 +87,8 @@ class Ways(msgspec.Struct, frozen=True):
     """The ways in which a person can confirm their identity besides a password.
 
     :param provider: the name of the provider they sign in through; empty if they do not.
-    :param provider_can: whether it can say when they signed in there; otherwise it confirms nothing.
-    :param proof: shows the provider's pages that the request is from this person.
+    :param provider_can: whether it can report when they signed in there; otherwise it confirms nothing.
+    :param proof: proves to the provider's pages that the request is from this person.
     """
 
     has: factors.Factors

@@ -12,7 +12,7 @@ from host.users import audit, password_links
 from host.users.signin import steps
 
 NAMES = sa.select(User.id, User.name)
-"""Names of the people whose ids stand in events."""
+"""Names of the people whose ids occur in events."""
 
 
 @hookimpl

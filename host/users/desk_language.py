@@ -1,4 +1,4 @@
-"""The language of texts for people outside: the workspace's, else the desk's (``LOBBY_LANGUAGE``)."""
+"""The language of texts for customers: the workspace's, else the desk's (``LOBBY_LANGUAGE``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _default = "en"
 
 
 def use(language: str) -> None:
-    """Set the desk's language, a code such as ``de``, from now on in this process."""
+    """Set the desk's language in this process to a code such as ``de``."""
     global _default  # noqa: PLW0603 - a setting of the process
     _default = language
 

@@ -31,7 +31,7 @@ from host.sdk.errors import SecretUnreadableError
 from host.users.users import clean_name
 
 OVERLAID = ("public_url", "mail_server", "mail_from")
-"""Settings that also have a variable: the page's value applies where the variable is not set."""
+"""Settings that also have a variable: the page's value applies if the variable is not set."""
 SEALED = frozenset({"mail_server"})
 LOGO = "logo"
 NAME, COLOUR, RETENTION, MAKERS = "name", "colour", "retention_days", "workspace_makers"
@@ -45,12 +45,12 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """How the desk presents itself, and what it allows.
+    """The appearance and permissions of the desk.
 
-    :param colour: ``#rrggbb``; empty: Lobby's own.
+    :param colour: ``#rrggbb``; empty: Lobby's default.
     :param logo: where the logo is stored; None without a logo.
     :param retention_days: of workspaces that use the default; 0: forever.
-    :param anybody_makes: whether everyone who is signed in may create a workspace, not only admins.
+    :param anybody_makes: whether every signed-in person may create a workspace, not only admins.
     """
 
     name: str = DEFAULT_NAME
@@ -69,7 +69,7 @@ class SettingsMovedError(ConflictError):
 
 
 def stored(session: Session) -> dict[str, str]:
-    """Return the values chosen on pages, by name, without sealed values that cannot be opened."""
+    """Return the values chosen on pages, by name, omitting sealed values that cannot be opened."""
     found = {}
     for row in session.scalars(sa.select(DeskSetting)):
         try:
@@ -80,7 +80,7 @@ def stored(session: Session) -> dict[str, str]:
 
 
 def desk(session: Session) -> Desk:
-    """Return how the desk presents itself."""
+    """Return the appearance and permissions of the desk."""
     return _desk(stored(session), session.scalar(sa.select(DeskSetting.picture_key).filter_by(name=LOGO)))
 
 
@@ -95,7 +95,8 @@ def _desk(chosen: Mapping[str, str], logo: str | None) -> Desk:
 
 
 def effective(config: Config) -> tuple[Config, Desk]:
-    """Return *config* with the values chosen on pages where the environment sets none, and the desk's look.
+    """Return *config* with the values chosen on pages, unless the environment sets them, and the desk's
+    appearance.
 
     :raises sqlalchemy.exc.SQLAlchemyError: if the database does not answer.
     """
@@ -121,13 +122,13 @@ def features_off(chosen: Mapping[str, str]) -> frozenset[str]:
 
 
 def features_off_now(session: Session) -> frozenset[str]:
-    """Return the disabled features, locked against other changes until this write ends."""
+    """Return the disabled features, locked until this write ends."""
     counters.lock(session, counters.SETTINGS)
     return features_off(stored(session))
 
 
 def origin(config: Config, chosen: Mapping[str, str], name: str) -> str:
-    """Return where a setting comes from: ``environment``, ``file``, ``page`` or ``default``."""
+    """Return the source of a setting: ``environment``, ``file``, ``page`` or ``default``."""
     if name in config.given:
         return "environment"
     if name in OVERLAID and name in chosen:
@@ -144,13 +145,13 @@ def version(session: Session) -> int:
 def save(session: Session, values: Mapping[str, str], *, version: int | None = None) -> list[str]:
     """Store *values*, checked by :func:`checked`; an empty one is removed. Return the names that changed.
 
-    Every process applies them within a moment.
+    Every process applies them shortly afterwards.
 
     :param version: the result of :func:`version` when the page was rendered; None: no check.
     :raises SettingsMovedError: if it has changed since.
     """
-    # Increase the version first: that locks, so the second of two concurrent writers sees the first one's
-    # changes.
+    # Increase the version first. That takes the lock, so the second of two concurrent writers sees the first
+    # one's changes.
     counters.bump(session, counters.SETTINGS)
     now = session.scalar(sa.select(Counter.value).where(Counter.name == counters.SETTINGS)) or 0
     if version is not None and now != version + 1:
@@ -237,7 +238,7 @@ def checked_colour(text: str) -> str:
 
 
 def checked_name(text: str) -> str:
-    """Return the name of the desk; empty for Lobby's own.
+    """Return the name of the desk; empty for Lobby's default.
 
     :raises InvalidError: if it is too long.
     """
@@ -305,7 +306,7 @@ def checked_relay(
 
 
 def checked_sender(text: str) -> str:
-    """Return the sender of the desk's own mail; empty for the default.
+    """Return the sender of Lobby's mail; empty for the default.
 
     :raises InvalidError: if it is not an address.
     """

@@ -1,8 +1,7 @@
 """End a person's API keys, unused invitations and assignments.
 
-Called in the transaction in which somebody leaves a workspace, loses the owner role or is locked out.
-Otherwise they could return through a key or invitation they made, and customers would wait for somebody who
-has left.
+Called in the transaction in which a person leaves a workspace, loses the owner role or is locked out.
+Otherwise they could return through a key or invitation they made, and customers would wait for them in vain.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def end_all(session: Session, user_id: int, because: KeyEnd, *, workspace_id: in
 
 
 def open_conversations(session: Session, user_id: int, workspace_id: int) -> int:
-    """Return how many open conversations of a workspace are assigned to a person."""
+    """Return the number of a workspace's open conversations assigned to a person."""
     query = sa.select(sa.func.count()).where(
         Conversation.workspace_id == workspace_id,
         Conversation.assignee_id == user_id,
@@ -63,7 +62,7 @@ def assign_all(
     *,
     besides: frozenset[int] | None = None,
 ) -> None:
-    """Assign all conversations of a person, open and closed, to somebody else, or unassign them.
+    """Reassign all conversations of a person, open and closed, or unassign them.
 
     :param workspace_id: None: in every workspace.
     :param besides: accounts whose conversations stay assigned to them.

@@ -1,8 +1,8 @@
 """Failed sign-ins in the audit log: one line per person, address and hour, with a count.
 
-However many tries there are, the number of lines is limited: tries from too many addresses at once share one
-line. A try whose password was checked is counted immediately; throttled tries are only counted now and then,
-as they cost the caller nothing.
+The number of lines is limited regardless of the number of tries: tries from too many addresses share one
+line. A try whose password was checked is counted immediately; throttled tries are only counted occasionally,
+because they cost the caller nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIGN_IN = "session.failed"
 CONFIRM = "session.not_confirmed"
 SECOND = "session.second_failed"
 NOBODY = "nobody here"
-"""Name used for an address no user has: the typed text may be a password."""
+"""Name used for an unknown address, because the typed text may be a password."""
 
 LASTS = timedelta(hours=1)
 MOST = 200
@@ -53,7 +53,7 @@ def note(
 ) -> None:
     """Count a try of *who* from *address*.
 
-    :param who: the address of a user; None for anything else that was typed.
+    :param who: the address of a user; None for other input.
     :param waited: whether the try was throttled before the password was checked.
     """
     now = clock.now()
@@ -99,6 +99,6 @@ def _write(
 
 
 def reset() -> None:
-    """Begin new lines; for tests."""
+    """Start new lines; for tests."""
     with _lock:
         _lines.clear()

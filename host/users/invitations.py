@@ -1,6 +1,6 @@
 """Invitations: single-use links, valid for a week, that let a person join a workspace.
 
-Mailed or shared by hand.
+They are mailed, or shared by a person.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SHOWN = timedelta(days=30)
 PAUSE = timedelta(minutes=1)
 """Time between two attempts to mail an invitation."""
 LATE = timedelta(minutes=5)
-"""Time after which people see that the mail server does not accept the mail."""
+"""Time after which a page shows that the mail server does not accept the mail."""
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -116,7 +116,7 @@ def invite(
 
 
 def again(session: Session, workspace_id: int, invitation_id: int) -> str:
-    """Have an invitation mailed again, valid for another week; return its address.
+    """Schedule an invitation to be mailed again, valid for another week; return its address.
 
     The previous link is revoked.
 
@@ -151,9 +151,10 @@ def _open(session: Session, workspace_id: int, invitation_id: int) -> Invitation
 
 
 def pending(session: Session, workspace_id: int, *, invited_by: int | None = None) -> Sequence[Pending]:
-    """Return the unused invitations of a workspace, the newest first; or only one person's that still work.
+    """Return the unused invitations of a workspace, newest first; or only those of one person that are still
+    valid.
 
-    Those that ran out are among them for a month.
+    Expired ones are included for a month.
     """
     now = clock.now()
     query = (
@@ -192,7 +193,7 @@ def _accounts(row: Invitation) -> Accounts:
 
 
 def withdraw(session: Session, workspace_id: int, invitation_id: int) -> str:
-    """End an invitation before it is used; return its address."""
+    """Withdraw an unused invitation; return its address."""
     row = session.get(Invitation, invitation_id)
     if row is None or row.workspace_id != workspace_id or row.used_at is not None:
         raise NotFoundError(_l("This invitation is no longer open."), next_step="")
@@ -205,7 +206,7 @@ def withdraw(session: Session, workspace_id: int, invitation_id: int) -> str:
 def find_invitation(session: Session, token: str) -> Invited:
     """Return the invitation of *token*.
 
-    :raises NotFoundError: if it was used, withdrawn, has run out or never existed.
+    :raises NotFoundError: if it was used or withdrawn, has expired, or never existed.
     """
     query = (
         sa.select(Invitation, Workspace.name)
@@ -239,7 +240,7 @@ def accept_as_new(session: Session, token: str, *, name: str, password: Hashed) 
     """Accept the invitation: add the person and make them a member of the workspace.
 
     :raises NotFoundError: if it can no longer be used.
-    :raises ConflictError: if a user has this address by now.
+    :raises ConflictError: if a user already has this address.
     """
     invited = _use(session, token)
     user = users.create(session, invited.email, name, password)
@@ -281,7 +282,7 @@ _config: Config | None = None
 
 
 def use_settings(config: Config) -> None:
-    """Use the mail settings of *config*, from now on in this process."""
+    """Use the mail settings of *config* in this process."""
     global _config  # noqa: PLW0603 - the settings of the process
     _config = config
 
@@ -289,7 +290,7 @@ def use_settings(config: Config) -> None:
 def send_due() -> int:
     """Mail the invitations that are due; return how many the server accepted.
 
-    As with password links, the process that takes an invitation makes its token, so only one process mails
+    As with password links, the process that claims an invitation creates its token, so only one process mails
     it.
     """
     server = None if _config is None else mail.server_of(_config)
@@ -318,7 +319,7 @@ def send_due() -> int:
 
 def _due() -> list[sa.Row[Any]]:
     now = clock.now()
-    reader = aliased(User)  # who has an account here already
+    reader = aliased(User)  # people who already have an account here
     query = (
         sa.select(
             *Invitation.__table__.columns,

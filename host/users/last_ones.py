@@ -1,8 +1,7 @@
 """Protect the last admin of the desk and the last owner of a workspace, who alone can let others in.
 
-Operations that take somebody's role away first lock in one global order: workspaces by id, then the admins.
-If two people remove each other's role at the same time, the second one waits and then finds that they are the
-last.
+Operations that remove a role first take locks in a global order: workspaces by id, then the admins. If two
+people remove each other's role concurrently, the second one waits and is then the last.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def lock_workspace(session: Session, workspace_id: int) -> None:
 
 
 def keep_owner(session: Session, workspace_id: int, user_id: int) -> None:
-    """Refuse to remove the last owner who can sign in; locks first.
+    """Refuse to remove the last owner who can sign in. Takes the lock first.
 
     :raises ConflictError: if they are the last.
     """
@@ -40,7 +39,7 @@ def keep_owner(session: Session, workspace_id: int, user_id: int) -> None:
 
 
 def keep_admin(session: Session, user_id: int) -> None:
-    """Refuse to remove the last admin who can sign in; locks first.
+    """Refuse to remove the last admin who can sign in. Takes the lock first.
 
     :raises ConflictError: if they are the last.
     """
@@ -53,7 +52,7 @@ def keep_admin(session: Session, user_id: int) -> None:
 
 
 def keep_every_place(session: Session, user_id: int) -> None:
-    """Refuse to lock out the last admin, or the last owner of any workspace; locks first.
+    """Refuse to lock out the last admin, or the last owner of any workspace. Takes the locks first.
 
     :raises ConflictError: if they are the last.
     """

@@ -1,9 +1,9 @@
 """Belongings of a person who leaves, and their new owners: API keys, open invitations, conversations.
 
-A page shows them before anything is done. Keys that are not handed over end, and conversations become
-unassigned (:mod:`host.users.endings`). Replies that wait are still sent, and rules that name the person stay
-but skip the steps that involve them. Canned replies, macros, views and drafts of their own are deleted where
-they lose their membership (:func:`left_behind`).
+A page shows them first. Keys that are not transferred end, and conversations become unassigned
+(:mod:`host.users.endings`). Pending replies are still sent, and rules that name the person are kept but skip
+the steps that involve them. Their personal canned replies, macros, views and drafts are deleted if they lose
+their membership (:func:`left_behind`).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Heir(msgspec.Struct, frozen=True):
 class Belongings(msgspec.Struct, frozen=True):
     """A person's belongings in one workspace.
 
-    :param conversations: how many open ones are assigned to them. *replies*: how many of theirs are pending.
+    :param conversations: number of open ones assigned to them. *replies*: number of their pending replies.
     :param rules: the names of active rules that name them.
-    :param own: how many canned replies, macros and saved views nobody else sees, if these are deleted.
+    :param own: number of personal canned replies, macros and saved views that will be deleted.
     :param owners: people who may take their keys; *members*: people who may take their conversations.
     """
 
@@ -56,7 +56,7 @@ class Belongings(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> frozenset[str]:
-        """Return a name for each item, to tell whether the page that lists them is still up to date."""
+        """Return a name for each item, to detect whether the page that lists them is outdated."""
         found = {f"key-{one.id}" for one in self.keys} | {f"invitation-{one.id}" for one in self.invitations}
         counted = {"conversations": self.conversations, "replies": self.replies, "rules": len(self.rules)}
         counted["own"] = self.own
@@ -76,9 +76,9 @@ class Heirs(msgspec.Struct, frozen=True):
 def belongings(
     session: Session, user_id: int, workspace_id: int | None = None, *, for_good: bool = False
 ) -> list[Belongings]:
-    """Return a person's belongings in each of their workspaces, or in one, where there are any.
+    """Return a person's belongings by workspace, or in one workspace, without empty ones.
 
-    :param for_good: whether they lose their membership, and with it the items only they see.
+    :param for_good: whether they lose their membership, and with it their personal items.
     """
     query = (
         sa.select(Workspace.id, Workspace.name)
@@ -120,7 +120,7 @@ def _belongings_in(
 
 
 def _waiting(session: Session, user_id: int, workspace_id: int) -> int:
-    """Return how many replies of a person are still pending."""
+    """Return the number of a person's pending replies."""
     query = sa.select(sa.func.count()).where(
         Message.author_id == user_id,
         Message.workspace_id == workspace_id,
@@ -132,7 +132,7 @@ def _waiting(session: Session, user_id: int, workspace_id: int) -> int:
 def hand_over(session: Session, user_id: int, heirs: Heirs) -> Sequence[str]:
     """Transfer keys and conversations of a person to their *heirs*; return the names of the keys.
 
-    Call it first, in the write that ends the rest.
+    Call it first in the write that ends the remaining ones.
 
     :raises ConflictError: for an heir who cannot take them.
     """
@@ -156,7 +156,7 @@ def hand_over(session: Session, user_id: int, heirs: Heirs) -> Sequence[str]:
 def left_behind(session: Session, kind: Any, most: int) -> list[int]:
     """Return the ids of up to *most* rows whose owner has left the workspace.
 
-    Users who are locked out keep their membership and find everything again.
+    Users who are locked out keep their membership and personal items.
 
     :param kind: a table with ``owner_id`` and ``workspace_id``.
     """
@@ -168,6 +168,6 @@ def left_behind(session: Session, kind: Any, most: int) -> list[int]:
 
 
 def count_own(session: Session, kind: Any, user_id: int, workspace_id: int) -> int:
-    """Return how many rows of *kind* (as in :func:`left_behind`) a person owns."""
+    """Return the number of rows of *kind* (as in :func:`left_behind`) that a person owns."""
     query = sa.select(sa.func.count()).where(kind.owner_id == user_id, kind.workspace_id == workspace_id)
     return session.scalar(query) or 0

@@ -25,7 +25,7 @@ RANK = (Role.AUDITOR, Role.AGENT, Role.LEAD, Role.OWNER)
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A member of a workspace, as lists show them.
+    """A member of a workspace in a list.
 
     :param accounts: the accounts they see; None: all.
     :param by_teams: whether the accounts of their teams are included, following changes to the teams.
@@ -92,7 +92,7 @@ def add(session: Session, workspace_id: int, user_id: int, role: Role, accounts:
 
 
 def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> Ended:
-    """Change a member's role. Return the keys and invitations that ended with that.
+    """Change a member's role. Return the keys and invitations that ended.
 
     Conversations of a member who may no longer reply become unassigned; a member whose role cannot be limited
     sees all accounts.
@@ -119,9 +119,9 @@ def set_accounts(
 ) -> None:
     """Limit a member to some accounts of the workspace, or let them see all.
 
-    Their conversations on other accounts become unassigned. Their open browsers follow within seconds.
+    Their conversations on other accounts become unassigned. Their open browsers update within seconds.
 
-    :param by_teams: with some accounts: whether they also see those of their teams.
+    :param by_teams: if limited: whether they also see the accounts of their teams.
     :raises ConflictError: if their role sees all of them.
     :raises NotFoundError: if one is not an account of the workspace.
     """
@@ -163,9 +163,9 @@ def give_back(session: Session, workspace_id: int, users: Collection[int]) -> No
 
 
 def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
-    """Take a person out of a workspace. Conversations assigned to them there become unassigned.
+    """Remove a person from a workspace. Conversations assigned to them there become unassigned.
 
-    Return their keys and invitations that ended with that.
+    Return their keys and invitations that ended.
 
     :raises ConflictError: for the last owner.
     """

@@ -1,8 +1,8 @@
 """Single-use links with which a person chooses a password: their first one, or a new one.
 
-An admin sees a link to hand over, or has it mailed; if mail is set up, people request one themselves. The
-database holds a hash. The token of a mailed link is made when the mail is sent (:func:`send_due`), so it is
-never stored in plain text.
+An admin gets a link to pass on, or has it mailed; if mail is set up, people can request one. The database
+stores a hash. The token of a mailed link is created when the mail is sent (:func:`send_due`), so it is never
+stored in plain text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from host.users.sessions import hash_token, new_token
 log = logging.getLogger(__name__)
 
 FIRST = timedelta(days=7)
-"""Lifetime of a link for somebody who has no password yet."""
+"""Lifetime of a link for a person without a password."""
 HANDED = timedelta(days=1)
 """Lifetime of a link that an admin hands over."""
 MAILED = timedelta(hours=1)
@@ -57,7 +57,7 @@ def make(session: Session, user_id: int, lasts: timedelta) -> str:
 
 
 def make_by_mail(session: Session, user_id: int, lasts: timedelta) -> None:
-    """Have a link mailed to a person soon. Earlier links are revoked."""
+    """Schedule a link to be mailed to a person. Earlier links are revoked."""
     # The hash of an unknown token: the real link is created when the mail is sent.
     _add(session, user_id, hash_token(new_token()), lasts, clock.now())
 
@@ -80,9 +80,9 @@ def _add(
 
 
 def ask(session: Session, email: str) -> None:
-    """Have a link mailed to the address *email*, if somebody with it may sign in.
+    """Schedule a link to be mailed to *email*, if a user with that address may sign in.
 
-    The check happens later: the work done here is the same for every address.
+    The check happens later, so that the work done here is the same for every address.
 
     :raises InvalidError: if it is not an address.
     """
@@ -122,9 +122,9 @@ def find(session: Session, token: str) -> Linked:
 
 
 def use(session: Session, token: str, password: Hashed) -> User:
-    """Use the link up: set the person's password and sign them out everywhere.
+    """Use up the link: set the person's password and sign them out everywhere.
 
-    :raises NotFoundError: if it can no longer be used.
+    :raises NotFoundError: if it is no longer valid.
     """
     linked = find(session, token)
     # Delete first: the second of two concurrent requests waits for the row, and then finds it deleted.
@@ -144,7 +144,7 @@ _config: Config | None = None
 
 
 def use_settings(config: Config) -> None:
-    """Use the mail settings of *config*, from now on in this process."""
+    """Use the mail settings of *config* in this process."""
     global _config  # noqa: PLW0603 - the settings of the process
     _config = config
 
@@ -152,8 +152,8 @@ def use_settings(config: Config) -> None:
 def send_due() -> int:
     """Mail the links that are due; return how many the server accepted.
 
-    The process that takes a link makes its token, so only one process mails it. If the server does not accept
-    the mail, it is retried until the link expires.
+    The process that claims a link creates its token, so only one process mails it. If the server does not
+    accept the mail, it is retried until the link expires.
     """
     server = None if _config is None else mail.server_of(_config)
     if server is None or _config is None:
@@ -205,7 +205,7 @@ def _due() -> list[sa.Row[Any]]:
 
 
 def _take(session: Session, row: sa.Row[Any], token: str) -> bool:
-    """Create the link of *row*; return False if there is no recipient, or another process took it."""
+    """Create the link of *row*; return False if there is no recipient, or another process claimed it."""
     # MariaDB treats é and e as equal; addresses have to match exactly.
     if row.person is None or row.asked_by not in {None, row.email}:
         session.execute(sa.delete(PasswordLink).where(PasswordLink.id == row.id))

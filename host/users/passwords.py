@@ -25,9 +25,9 @@ MIN_GUESSES = 10**8
 """Minimum guesses for a password, as many as for eight random digits: a patient attacker manages fewer."""
 LOOKED_AT = 72
 NONE = "!"
-"""Placeholder hash of somebody who has no password yet; no password matches it."""
+"""Placeholder hash of a person without a password; no password matches it."""
 
-# OWASP's minimum is 19 MiB and 2 passes. Four at a time use 128 MiB, whatever the number of threads.
+# OWASP's minimum is 19 MiB and 2 passes. Four at a time use 128 MiB, regardless of the number of threads.
 MEMORY_KIB = 32 * 1024
 PASSES = 3
 AT_ONCE = 4
@@ -56,7 +56,7 @@ def _slot() -> Iterator[None]:
 
 
 def normal(password: str) -> str:
-    """Return *password* in one Unicode normal form, so that é is the same from every keyboard."""
+    """Return *password* in one Unicode normal form, so that é is equal from every keyboard."""
     return unicodedata.normalize("NFC", password)
 
 
@@ -86,9 +86,9 @@ def _guessable(password: str, email: str) -> str | None:
     """Return why *password* would be guessed quickly, or None."""
     from zxcvbn import zxcvbn
 
-    # A password whose first 72 characters are hard to guess does not get easier with more of them.
+    # A password whose first 72 characters are hard to guess does not become easier with more characters.
     own = [email, email.partition("@")[0], *re.split(r"[^\w]+", email)] if email else []
-    with _looking:  # what one call is given lies in the library's own tables until the next
+    with _looking:  # the library's tables keep the input of a call until the next one
         found = zxcvbn(password[:LOOKED_AT], user_inputs=[*common(), *own])
     if found["guesses"] >= MIN_GUESSES:
         return None
@@ -109,7 +109,7 @@ def _guessable(password: str, email: str) -> str | None:
 
 
 def _kind(part: Mapping[str, Any], own: Collection[str]) -> str:
-    """Return how part of a password would be guessed."""
+    """Return the way in which part of a password would be guessed."""
     pattern = str(part["pattern"])
     if pattern != "dictionary":
         return "date" if pattern == "regex" else pattern

@@ -1,8 +1,8 @@
-"""The part of a workspace that a member sees who is limited to some accounts, or to those of their teams.
+"""The part of a workspace visible to a member who is limited to some accounts, or to those of their teams.
 
 Lists are narrowed in their queries (:class:`host.inbox.queries.ConversationFilter`), live events by
-:func:`accounts_of`. Ids in addresses are checked here, in one place for every view. Anything they may not see
-does not exist for them.
+:func:`accounts_of`. Ids in addresses are checked here, in one place for every view. Everything else does not
+    exist for them.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from host.models.media import Upload
 from host.models.users import MemberAccount, Membership
 
 Accounts = frozenset[int] | None
-"""The accounts of a workspace that somebody sees; None: all of them."""
+"""The accounts of a workspace that a person sees; None: all of them."""
 ALL_ACCOUNTS: Accounts = None
-"""The accounts seen by the desk itself and by API keys."""
+"""The accounts visible to Lobby and to API keys."""
 
 _UPLOADER = sa.select(Upload.user_id).where(
     Upload.uuid == sa.bindparam("id"), Upload.workspace_id == sa.bindparam("workspace")
@@ -51,7 +51,7 @@ def known() -> frozenset[str]:
 def sees(
     session: Session, workspace_id: int, user_id: int, accounts: frozenset[int], ids: Mapping[str, Any]
 ) -> bool:
-    """Return whether somebody limited to *accounts* may see everything that *ids* of an address refer to.
+    """Return whether a member limited to *accounts* may see everything to which *ids* of an address refer.
 
     An unknown kind of id is never seen.
     """
@@ -113,14 +113,14 @@ def sees_account(account_id: Any) -> sa.ColumnElement[bool]:
     through = sa.exists().where(
         _is_of(TeamMember), TeamAccount.team_id == TeamMember.team_id, TeamAccount.account_id == account_id
     )
-    # Correlate everything but this query's own tables, however deeply it is nested.
+    # Correlate all tables except this query's, at any nesting depth.
     given = given.correlate_except(MemberAccount)
     through = through.correlate_except(TeamMember, TeamAccount)
     return sa.or_(Membership.limited.is_(False), given, sa.and_(Membership.by_teams, through))
 
 
 def includes(accounts: Accounts, account_id: int) -> bool:
-    """Return whether somebody who sees *accounts* sees the account *account_id*."""
+    """Return whether *accounts* includes the account *account_id*."""
     return accounts is None or account_id in accounts
 
 
@@ -129,9 +129,9 @@ def _is_of(row: type[MemberAccount] | type[TeamMember]) -> sa.ColumnElement[bool
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """An account to choose, as a filter or to let somebody see it.
+    """An account to choose, as a filter or to make it visible to a member.
 
-    :param name: its handle, or its name if it has none; *title*: the other way round.
+    :param name: its handle, or its name if it has none; *title*: its name, or its handle.
     :param connected: whether it is not disconnected.
     """
 
@@ -174,6 +174,6 @@ def choices(session: Session, workspace_id: int, ids: Collection[int] | None = N
 
 
 def count_accounts(session: Session, workspace_id: int) -> int:
-    """Return how many accounts :func:`choices` would return."""
+    """Return the number of accounts that :func:`choices` would return."""
     query = sa.select(sa.func.count()).where(ChannelAccount.workspace_id == workspace_id)
     return session.scalar(query) or 0

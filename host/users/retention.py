@@ -1,4 +1,4 @@
-"""Message retention: which messages are too old, and how many that would be.
+"""Message retention: the messages that are too old, and their number.
 
 Messages of open conversations and unsent messages are kept at any age.
 """
@@ -29,14 +29,14 @@ GRACE = timedelta(days=14)
 
 
 def end_of(asked: datetime | None) -> datetime | None:
-    """Return when a workspace is deleted, given when that was requested."""
+    """Return when a workspace is deleted whose deletion was requested at that time."""
     return None if asked is None else asked + GRACE
 
 
 class Falls(msgspec.Struct, frozen=True):
     """The amount of data older than some number of days.
 
-    :param before: everything said earlier is deleted.
+    :param before: all earlier messages are deleted.
     """
 
     before: datetime
@@ -46,7 +46,7 @@ class Falls(msgspec.Struct, frozen=True):
 
 
 def days_of(chosen: int | None, desk: int) -> int:
-    """Return how many days a workspace keeps messages; 0: forever.
+    """Return the retention of a workspace's messages in days; 0: forever.
 
     :param chosen: the workspace's choice; None: the desk's default, *desk* days.
     """
@@ -59,7 +59,7 @@ def is_shorter(days: int, than: int) -> bool:
 
 
 def too_old(before: datetime) -> Sequence[sa.ColumnElement[bool]]:
-    """Return the conditions for messages of closed conversations, said before *before* and not deleted."""
+    """Return the conditions for undeleted messages of closed conversations from before *before*."""
     return (
         Conversation.status == ConversationStatus.CLOSED,
         Message.sent_at < before,
@@ -98,7 +98,7 @@ def falls(session: Session, workspace_id: int, days: int) -> Falls:
 
 
 def chosen(session: Session) -> list[tuple[int, str, int | None]]:
-    """Return id, name and choice of every workspace that is neither archived nor being deleted."""
+    """Return id, name and retention of every workspace that is neither archived nor being deleted."""
     query = sa.select(Workspace.id, Workspace.name, Workspace.retention_days).where(
         Workspace.archived_at.is_(None), Workspace.deleting_at.is_(None)
     )

@@ -1,7 +1,7 @@
 """Permissions and roles, in one table. Every route names the permission it needs.
 
-A role is given in a workspace; admins of the desk have more rights on top. The accounts of a workspace that
-somebody sees are decided separately: :mod:`host.users.reach`.
+A role belongs to a workspace; admins of the desk have additional rights. The accounts that a member sees are
+decided separately: :mod:`host.users.reach`.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Grant(msgspec.Struct, frozen=True):
     """A line of the table of permissions.
 
     :param roles: roles that have it in a workspace.
-    :param admin: whether admins of the desk have it, in a workspace or in none.
-    :param signed_in: whether everyone who is signed in has it; *anybody*: others, too.
+    :param admin: whether admins of the desk have it, with or without a workspace.
+    :param signed_in: whether every signed-in person has it; *anybody*: signed-out people, too.
     :param limited: whether a member limited to some accounts has it for those accounts only.
     """
 

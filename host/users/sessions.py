@@ -1,4 +1,7 @@
-"""Signed-in browsers: the cookie holds a random token, the database its hash. Each can be ended at once."""
+"""Signed-in browsers: the cookie holds a random token, the database its hash.
+
+Each session can be ended immediately.
+"""
 
 from __future__ import annotations
 
@@ -32,20 +35,20 @@ from host.users.roles import Permission
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=7)
 SECOND_FACTOR_WANTED = sa.select(SignInSettings.second_factor).order_by(SignInSettings.id).limit(1)
-"""Query for who must have a second factor, a value of :class:`RequirementScope`; no row if nobody must."""
+"""Query for the people who must have a second factor, a value of :class:`RequirementScope`; no row: none."""
 TOUCH_EVERY = timedelta(minutes=5)
 """How old ``seen_at`` may be before a request writes it again; far below :data:`IDLE`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentMembership:
-    """A workspace the signed-in person works in.
+    """A workspace of the signed-in person.
 
     :param accounts: the accounts they see; None: all.
     :param archived: whether it is read-only.
     :param timezone: the workspace's, empty where it has none.
-    :param picture: a value that differs for each picture of the workspace; empty without one.
-    :param ends_at: when it is deleted, unless somebody cancels that.
+    :param picture: a value that is different for each picture of the workspace; empty without one.
+    :param ends_at: when it will be deleted, unless that is cancelled.
     :param language: the workspace's, empty where it has none.
     :param on_duty: whether automatic assignment gives them conversations.
     """
@@ -67,7 +70,7 @@ class CurrentMembership:
 
 
 class Confirmation(msgspec.Struct, frozen=True):
-    """The last time somebody confirmed their identity in a browser.
+    """The last time a person confirmed their identity in a browser.
 
     :param by: None: unknown.
     """
@@ -77,16 +80,16 @@ class Confirmation(msgspec.Struct, frozen=True):
 
 
 UNCONFIRMED = Confirmation(datetime.fromtimestamp(0, UTC))
-"""Confirmation of a session in which nobody has confirmed yet."""
+"""Value for a session without a confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
-    """The signed-in user, as views see them.
+    """The signed-in user, for views.
 
-    :param picture: a value that differs for each of their pictures; empty without one.
-    :param new_password: whether they have to choose a new password before anything else.
-    :param no_second: whether they have to set up a second factor before anything else.
+    :param picture: a value that is different for each of their pictures; empty without one.
+    :param new_password: whether they must choose a new password before anything else.
+    :param no_second: whether they must set up a second factor before anything else.
     :param has_password: whether they have chosen one; people who sign in through the provider may have none.
     """
 
@@ -137,13 +140,12 @@ def start(
     second: bool = False,
     confirmed: Confirmation | None = None,
 ) -> str:
-    """Start a session for *user_id*, who proved their identity; return its token.
+    """Start a session for *user_id*, who has proved their identity; return its token.
 
     The session *replaces* ends.
 
     :param by: the first factor; None: unknown.
-    :param second: whether they showed their second factor, too. People who have one get no session without
-        it.
+    :param second: whether they also used their second factor. People who have one get no session without it.
     :param confirmed: None: now, with the first factor.
 
     Expired sessions of the same user are deleted.
@@ -233,7 +235,7 @@ def _current_query() -> Any:
 def load(session: Session, token: str) -> CurrentUser | None:
     """Return the user of the session with *token*, or None if it is not valid.
 
-    One query; two for somebody limited to some accounts.
+    One query; two for a member limited to some accounts.
     """
     now = clock.now()
     rows = db.read_rows(session, _current_query(), token=hash_token(token), now=now, idle_since=now - IDLE)
@@ -270,7 +272,7 @@ def load(session: Session, token: str) -> CurrentUser | None:
 
 
 def picture_name(key: str | None) -> str:
-    """Return a name for a stored picture that can stand in an address; empty without one."""
+    """Return a name for a stored picture that is usable in a URL; empty without a picture."""
     return (key or "")[:12]
 
 

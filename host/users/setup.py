@@ -22,7 +22,7 @@ def ensure_setup_token(*, renew: bool = True) -> str | None:
     Only its hash is stored, so only the caller can show it.
 
     :param renew: replace the token of an earlier call; otherwise an existing token stays valid.
-    :return: None if there is a user already, or if an existing token stayed.
+    :return: None if a user exists, or if an existing token was kept.
     """
 
     def use_case(session: Session) -> str | None:
@@ -42,12 +42,12 @@ def ensure_setup_token(*, renew: bool = True) -> str | None:
     try:
         return db.write(use_case)
     except IntegrityError:
-        # Another process that starts at the same time was first.
+        # Another process that started concurrently was faster.
         return db.write(use_case)
 
 
 def link(public_url: str, token: str) -> str:
-    """Return the address at which *token* sets the desk up."""
+    """Return the address for setting up the desk with *token*."""
     return f"{public_url}/setup?token={token}"
 
 
@@ -63,9 +63,9 @@ def check(session: Session, token: str) -> None:
 def complete(
     session: Session, token: str, *, email: str, name: str, password: Hashed, workspace: str
 ) -> tuple[User, Workspace]:
-    """Use the token up and create the first admin with the first workspace, all or nothing.
+    """Use up the token and create the first admin with the first workspace, all or nothing.
 
-    :raises ForbiddenError: if the token is wrong, or was used a moment ago.
+    :raises ForbiddenError: if the token is wrong or was just used.
     """
     # Delete first: the second of two concurrent requests waits for the row, and then finds it deleted.
     used = session.execute(sa.delete(InstallationValue).where(_this(token)))

@@ -1,8 +1,8 @@
 """Limits on guessing passwords: per user and address, per address, and for the whole desk.
 
-Attempts by others never lock a user out. A user's limit applies per address; browsers they signed in with
+Attempts by others never lock out a user. A user's limit applies per address; browsers they signed in with
 before, and their current sessions, are counted separately from everyone else at that address. Unknown users
-are treated the same, so that nobody learns which users exist.
+are treated the same, so that the response doesn't reveal which users exist.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ log = logging.getLogger("lobby.security")
 PERSON_AND_ADDRESS = parse_many("5/minute; 20/hour; 50/day")
 ADDRESS = parse_many("30/minute; 150/hour")
 RARE = parse_many("1/10minutes")
-"""Tries each person still has at an address with too many wrong passwords."""
+"""Tries left for each person at an address with too many wrong passwords."""
 ADDRESS_AT_MOST = parse_many("120/minute; 600/hour")
 EVERYBODY = parse_many("1200/minute")
 SECOND = parse_many("30/hour; 100/day")
 """Tries at one person's second factor, from anywhere: such an attacker already knows the password."""
 BEGUN = parse_many("120/minute")
-"""Challenges, and trips to the sign-in provider, begun from one address."""
+"""Challenges and visits to the sign-in provider started from one address."""
 LINKS = parse_many("3/hour")
 """Password links mailed to one person; further requests are silently ignored."""
 LINKS_OF_ADDRESS = parse_many("20/hour")
@@ -50,7 +50,7 @@ class Throttle:
     def enter(self, who: str, address: str, known: str = "") -> None:
         """Count a try of *who* from *address* before the password is checked.
 
-        :param known: names a browser or session that already belongs to *who*: it is counted separately.
+        :param known: name of a browser or session that already belongs to *who*, which is counted separately.
         :raises TooManyError: if the try has to wait; carries for how long.
         """
         try:
@@ -79,8 +79,8 @@ class Throttle:
         exceeded = [limit for limit in ADDRESS if not limiter.test(limit, "address", network)]
         if not exceeded:
             return
-        # Colleagues may share an address with an attacker: each still has a try now and then, and it is
-        # counted once, however many limits are exceeded.
+        # Colleagues may share an address with an attacker: each still has an occasional try, which is counted
+        # once even if several limits are exceeded.
         used_up = [limit for limit in RARE if not limiter.hit(limit, "rare", who, network)]
         if used_up:
             either = (exceeded[-1], "address", network), (used_up[-1], "rare", who, network)
@@ -89,8 +89,7 @@ class Throttle:
     def enter_second(self, who: str, address: str, known: str = "") -> None:
         """Count a try of *who*'s second factor, separately from their passwords; *known* as in :meth:`enter`.
 
-        There are only a million codes: without a limit per person, an attacker with many addresses would find
-        one.
+        With only a million codes, an attacker with many addresses would find one without a limit per person.
 
         :raises TooManyError: if the try has to wait; carries for how long.
         """
@@ -108,7 +107,7 @@ class Throttle:
                 raise self._refusal(limiter, limit, "second", who)
 
     def begin(self, address: str) -> None:
-        """Count a step begun at *address* without being signed in: the desk keeps a row for it for a while.
+        """Count a step started at *address* while signed out, for which the desk stores a row temporarily.
 
         :raises TooManyError: if there were too many.
         """
@@ -124,11 +123,11 @@ class Throttle:
                 raise TooManyError(retry_after=round(ends - time.time()))
 
     def forgive_second(self, who: str, address: str, known: str = "") -> None:
-        """Reset the tries from there of a user who passed the second factor; those from elsewhere stay."""
+        """Reset the tries from this address of a user who passed the second factor; others are kept."""
         self.forgive(_second(who), address, known)
 
     def failed(self, address: str, known: str = "") -> None:
-        """Count a wrong password against the address and the desk, unless it comes from a *known* browser."""
+        """Count a wrong password for the address and the desk, unless it is from a *known* browser."""
         if known:
             return
         try:
@@ -223,7 +222,7 @@ _throttles: dict[str, Throttle] = {}
 
 
 def of(url: str) -> Throttle:
-    """Return the process's throttle that counts at *url*. It outlives every revision of the app."""
+    """Return the process's throttle that counts at *url*. It is shared by all revisions of the app."""
     with _lock:
         if url not in _throttles:
             _throttles[url] = Throttle(url)

@@ -31,7 +31,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029\u202a-\u202e\u2066-
 
 
 def clean_email(email: str) -> str:
-    """Return *email* as it is stored: trimmed, in lower case.
+    """Return *email* in its stored form: trimmed, in lower case.
 
     :raises InvalidError: if it is not an address.
     """
@@ -57,11 +57,11 @@ def clean_name(name: str) -> str:
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A person on the desk, as admins see them.
+    """A user of the desk, for admins.
 
-    :param places: the workspaces they are in, each with their role there.
-    :param sessions: how many browsers they are signed in with.
-    :param has_password: whether they have chosen one yet. *second_factor*: whether they have one.
+    :param places: their workspaces, with their role in each.
+    :param sessions: number of browsers with a session.
+    :param has_password: whether they have chosen one. *second_factor*: whether they have one.
     """
 
     id: int
@@ -121,7 +121,7 @@ def person(session: Session, user_id: int) -> Person:
 
 
 def anybody(session: Session) -> bool:
-    """Return whether the desk has any person, that is, whether it has been set up."""
+    """Return whether the desk has any user, that is, whether it has been set up."""
     return session.scalar(sa.select(User.id).limit(1)) is not None
 
 
@@ -155,7 +155,7 @@ def create(
 
     :param password: None: they choose one through a link, see :mod:`host.users.password_links`.
 
-    :raises InvalidError: for an address, a name or a password that cannot be used.
+    :raises InvalidError: for an invalid address, name or password.
     :raises ConflictError: if a user already has this address.
     """
     address = clean_email(email)
@@ -184,9 +184,9 @@ def create(
 def set_password(
     session: Session, user_id: int, password: str | passwords.Hashed, *, keep_session: int | None = None
 ) -> None:
-    """Set a person's password; end their sessions, apart from *keep_session*, and all password links.
+    """Set a person's password; end their sessions, except *keep_session*, and all password links.
 
-    :raises InvalidError: for a password that cannot be used.
+    :raises InvalidError: for an invalid password.
     """
     user = _get(session, user_id)
     user.password_hash = passwords.hashed(password, email=user.email).value
@@ -247,9 +247,9 @@ def set_theme(session: Session, user_id: int, theme: str) -> None:
 
 
 def set_admin(session: Session, user_id: int, is_admin: bool) -> None:
-    """Make a person an admin of the desk, or take that role away.
+    """Make a person an admin of the desk, or remove that role.
 
-    :raises ConflictError: for the last admin; for somebody who cannot sign in.
+    :raises ConflictError: for the last admin; for a person who cannot sign in.
     """
     if not is_admin:
         last_ones.keep_admin(session, user_id)
@@ -261,10 +261,9 @@ def set_admin(session: Session, user_id: int, is_admin: bool) -> None:
 
 
 def disable(session: Session, user_id: int) -> Ended:
-    """Lock a person out at once: every session ends, the password no longer works. Their messages stay.
+    """Lock a person out immediately: sessions end and the password stops working. Their messages are kept.
 
-    Their conversations become unassigned. Return their keys and invitations that ended with that, in every
-    workspace.
+    Their conversations become unassigned. Return their keys and invitations that ended, in every workspace.
 
     :raises ConflictError: for the last admin, and for the last owner of a workspace.
     """
@@ -285,17 +284,18 @@ def enable(session: Session, user_id: int) -> None:
 
 
 def require_new_password(session: Session, user_id: int) -> None:
-    """Require a person to choose a new password before they do anything else."""
+    """Require a person to choose a new password before anything else."""
     _get(session, user_id).new_password = True
     session.flush()
 
 
 def delete(session: Session, user_id: int) -> Ended:
-    """Delete an account: address, password, picture, memberships, sessions and settings are deleted at once.
+    """Delete an account: address, password, picture, memberships, sessions and settings are deleted
+    immediately.
 
-    The name stays next to what the person wrote. The address can be used for another account.
+    The name stays with the person's messages. The address can be used for another account.
 
-    :raises ConflictError: as :func:`disable` does.
+    :raises ConflictError: as in :func:`disable`.
     """
     ended = disable(session, user_id)
     user = _get(session, user_id)

@@ -40,7 +40,7 @@ class WorkspaceRow(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True):
     """The settings owners choose for a workspace.
 
-    :param ends_at: when it is deleted unless somebody cancels that; None: no deletion is scheduled.
+    :param ends_at: when it will be deleted unless that is cancelled; None: no deletion is scheduled.
     :param timezone: a name of the IANA list; empty: UTC.
     :param language: empty: the desk's.
     :param retention_days: 0: forever; None: the desk's default.
@@ -84,7 +84,7 @@ class SavedMeanwhileError(ConflictError):
 
 
 def create(session: Session, name: str, owner_id: int | None) -> Workspace:
-    """Add a workspace; *owner_id* becomes its owner. Without one, an invitation has to follow."""
+    """Add a workspace; *owner_id* becomes its owner. Without one, an owner must be invited."""
     workspace = Workspace(name=clean_name(name), created_at=clock.now())
     session.add(workspace)
     session.flush()
@@ -186,10 +186,10 @@ def picture_key(session: Session, workspace_id: int) -> str | None:
 
 
 def archive(session: Session, workspace_id: int) -> bool:
-    """Make a workspace read-only; return False if it was already.
+    """Make a workspace read-only; return False if it already was.
 
-    Messages being applied or sent at this moment are finished. Later ones are kept in the inbound log, and
-    pending ones keep waiting.
+    Messages that are being applied or sent are finished. Later ones stay in the inbound log, and pending ones
+    wait.
     """
     row = _locked(session, workspace_id, None)
     if row.archived_at is not None:
@@ -243,8 +243,8 @@ def holdings(session: Session, workspace_id: int) -> Holdings:
 
 
 def ask_deletion(session: Session, workspace_id: int) -> datetime | None:
-    """Archive a workspace and schedule its deletion after :data:`.GRACE`; return when, or None if it was
-    already.
+    """Archive a workspace and schedule its deletion after :data:`.GRACE`; return the time, or None if it
+    already was.
 
     Until then :func:`restore` cancels it. Open invitations end with this write.
     """
@@ -275,7 +275,7 @@ def remove_row(session: Session, workspace_id: int) -> None:
 def begin_deletion(session: Session, workspace_id: int) -> str:
     """Hide a workspace from everyone and delete it in the background; return its name.
 
-    Its API keys and invitations end with this write, and nothing is applied or sent for it any more.
+    Its API keys and invitations end with this write, and no more messages are applied or sent for it.
 
     :raises NotFoundError: if its deletion has already begun.
     """
@@ -303,7 +303,7 @@ def _locked(session: Session, workspace_id: int, version: int | None) -> Workspa
 
 
 def listing(session: Session) -> Sequence[WorkspaceRow]:
-    """Return every workspace with its owners and the number of its people, by name. Two queries."""
+    """Return every workspace with its owners and number of members, by name. Two queries."""
     owners: dict[int, list[str]] = {}
     counts: dict[int, int] = {}
     people = (

@@ -1,7 +1,7 @@
-"""Choose accounts in a form, however many a workspace has; labels, people and the options of selects too.
+"""Choose from any number of accounts in a form; also labels, people and the options of selects.
 
 The form shows the chosen accounts and some search results; if there are only a few accounts, it shows all of
-them. A script searches while somebody types. Without it, the form is sent, and its view shows it again if
+them. A script searches while the person types. Without it, the form is sent, and its view shows it again if
 :func:`is_looking` is true.
 """
 
@@ -20,10 +20,10 @@ from host.web.request_helpers import id_in, seen_accounts
 from host.web.template_filters import mark_of
 
 FEW = 20
-"""Number of accounts up to which all are shown, without a search."""
+"""Largest number of accounts that are all shown, without a search."""
 MOST_FOUND = 25
 MOST_CHOSEN = 50
-"""Maximum number of chosen accounts with a row of their own; the others are in a hidden field."""
+"""Maximum number of chosen accounts with their own rows; the others are in a hidden field."""
 LONGEST = 100
 """Longest search text in characters."""
 KINDS = ("account", "label", "person", "option")

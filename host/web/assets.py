@@ -1,6 +1,6 @@
 """Static files: every link carries a hash of the content, so browsers may cache them for a year.
 
-The style sheets of a page come as one: ``/styles/<hash>/bubbles+labels.css``. JavaScript modules import each
+The style sheets of a page are combined: ``/styles/<hash>/bubbles+labels.css``. JavaScript modules import each
 other by relative address, so their address carries the hash of the whole folder: a module then has one
 address for all importers, and is run once.
 """
@@ -67,7 +67,7 @@ def recent_fingerprint(folder: Path) -> str:
 
 
 def install(app: Flask) -> None:
-    """Add the hash to every URL of a static file, and tell browsers how long to keep it."""
+    """Add the hash to every URL of a static file, and set how long browsers cache it."""
     _serve_modules(app, Path(app.static_folder or "", "js"))
     bootstrap = Path(app.blueprints["bootstrap"].static_folder or "", "css", "bootstrap.min.css")
     own = {path.stem: path for path in Path(app.static_folder or "").glob("*.css")}
@@ -152,7 +152,13 @@ def _fingerprint_files(app: Flask) -> None:
 
 
 def _kept(response: Response, *, is_fresh: bool) -> Response:
-    """Have browsers keep *response* for a year if its address carries the hash of what it holds."""
+    """Let browsers cache *response* for a year if its address has the hash of its content.
+
+    They never ask again then, so it needs none of the headers that tell a newer file from this one.
+    """
+    if is_fresh and response.status_code == 200:
+        for name in ("Content-Disposition", "Last-Modified", "ETag"):
+            response.headers.pop(name, None)
     response.headers["Cache-Control"] = (
         f"public, max-age={YEAR}, immutable" if is_fresh else "public, no-cache"
     )

@@ -1,4 +1,4 @@
-"""The desk's own colour in both themes, adjusted so that text on and in it is readable (4.5 to 1)."""
+"""The desk's colour in both themes, adjusted so that text on and in it is readable (4.5 to 1)."""
 
 from __future__ import annotations
 

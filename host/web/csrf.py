@@ -1,4 +1,4 @@
-"""CSRF tokens that differ in each response, so that a compressed page gives none away (BREACH)."""
+"""CSRF tokens that differ in each response, so that a compressed page doesn't reveal them (BREACH)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _NONCE, _DIGEST = 9, 18
 
 
 class MaskedCSRFProtect(CSRFProtect):  # type: ignore[misc]
-    """Flask-WTF's protection, with a token that is derived from the session's secret anew for each response.
+    """Flask-WTF's protection, with a new token for each response, derived from the session's secret.
 
-    Flask-WTF writes the same secret into every page, and whoever can have text of theirs reflected beside it
-    could find it from the sizes of compressed pages. Tokens of Flask-WTF's own form stay valid: a page may
-    have been open since before an upgrade.
+    Flask-WTF writes the same secret into every page, so an attacker who can have text reflected in the page
+    could find it from the sizes of compressed pages. Tokens in Flask-WTF's form stay valid, because a page
+    may have been open since before an upgrade.
     """
 
     def init_app(self, app: Flask) -> None:
         """Protect *app*, and give its templates ``csrf_token()``."""
         super().init_app(app)
         app.jinja_env.globals["csrf_token"] = token
-        # Flask-WTF gives templates its own a second time, which would hide the global.
+        # Flask-WTF also passes its own function to templates, which would hide the global.
         app.context_processor(lambda: {"csrf_token": token})
 
     def _get_csrf_token(self) -> str | None:
@@ -37,14 +37,14 @@ def token() -> str:
     """Return the token of this response: a nonce, and the nonce signed with the session's secret."""
     found: str | None = g.get("masked_csrf_token")
     if found is None:
-        generate_csrf()  # gives the session its secret
+        generate_csrf()  # creates the secret of the session
         nonce = secrets.token_bytes(_NONCE)
         found = g.masked_csrf_token = urlsafe_b64encode(nonce + _signed(nonce)).decode()
     return found
 
 
 def keyed(purpose: bytes) -> bytes:
-    """Return bytes that stay the same for *purpose* in this session, and that nobody outside it can know."""
+    """Return bytes that are constant for *purpose* in this session, and unknown outside it."""
     generate_csrf()
     return hmac.digest(session["csrf_token"].encode(), b"keyed " + purpose, "sha256")
 

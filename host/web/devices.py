@@ -1,6 +1,6 @@
 """Describe the browser of a User-Agent header in words, and name the keys of its keyboard.
 
-The header is only what the browser claims.
+The header is only a claim by the browser.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _HANDHELD = frozenset({"iPhone", "iPad", "Android"})
 class Device(msgspec.Struct, frozen=True):
     """A browser and its system, in words.
 
-    :param icon: of the sprite.
+    :param icon: its name in the sprite.
     """
 
     words: str
@@ -61,7 +61,7 @@ def key_caps(*keys: str) -> tuple[str, ...]:
     :param keys: ``Ctrl`` and ``Shift`` before others; on a Mac, ``Ctrl`` is the command key.
     """
     if _on_a_mac():
-        symbols = {"Shift": "⇧", "Ctrl": "⌘"}  # in the order in which Apple writes them
+        symbols = {"Shift": "⇧", "Ctrl": "⌘"}  # in Apple's order
         return (
             *(symbol for name, symbol in symbols.items() if name in keys),
             *(k for k in keys if k not in symbols),

@@ -1,4 +1,4 @@
-"""Render every error as a page or as JSON: what happened and what to do. Never a traceback."""
+"""Render every error as a page or as JSON, with the next step and never a traceback."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ _BY_STATUS: dict[int, type[LobbyError]] = {
 
 
 def install(app: Flask) -> None:
-    """Handle every error of *app* with the desk's own texts."""
+    """Handle every error of *app* with Lobby's texts."""
     app.register_error_handler(LobbyError, _lobby_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_down)
@@ -141,7 +141,7 @@ def _lobby_error(error: LobbyError) -> BaseResponse:
 
 
 def _http_error(error: HTTPException) -> BaseResponse:
-    """Replace the texts of werkzeug's own errors (routing, parsing, abort); keep its redirects."""
+    """Replace the texts of werkzeug's errors (routing, parsing, abort), but not its redirects."""
     if error.response is not None:
         return make_response(error.response)
     status = error.code or 500
@@ -189,7 +189,7 @@ def _log_with_reference(error: Exception) -> str:
 
 
 def _where_from() -> str:
-    """Return the page to return to after signing in: this page, or for a form the page it was on."""
+    """Return the page to return to after signing in: this page, or for a form its page."""
     if request.method in SAFE_METHODS:
         return request.full_path.rstrip("?")
     referrer = request.referrer or ""
@@ -229,7 +229,7 @@ def _carried(error: LobbyError) -> _Carried | None:
     with db.read() as reading:
         ways = ways_of(reading, user, config())
     if not user.has_password and not ways.any:
-        return None  # they have to sign in again
+        return None  # they must sign in again
     first = missing and not isinstance(error, errors.WrongPasswordError)
     left_out = {"csrf_token", "password", "confirmation_code"}
     return _Carried(
@@ -266,7 +266,7 @@ def render(error: LobbyError, *, status: int | None = None, reference: str | Non
                 page = render_template("error.html", error=shown)
             response = make_response(page)
         except Exception:
-            # The template of the error page failed too, for the same reason or another.
+            # The template of the error page failed, too.
             log.exception("The error page itself failed, reference %s", reference)
             response = make_response(PLAIN.format(reference=reference or _("none")))
     response.status_code = status

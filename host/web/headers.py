@@ -13,7 +13,7 @@ from host.core.errors import ForbiddenError, InvalidError
 MAX_BODY = 1024 * 1024
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
-# No nonce: there is no inline script anywhere. `data:` is for the arrows and ticks in Bootstrap's stylesheet.
+# No nonce: no page has inline scripts. `data:` is for the arrows and ticks in Bootstrap's stylesheet.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -34,13 +34,16 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+INERT = frozenset({"text/css", "text/javascript"})
+"""Types that are never shown as a page: of :data:`HEADERS` they need those in :data:`INERT_HEADERS`."""
+INERT_HEADERS = ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")
 HSTS = "max-age=31536000; includeSubDomains"
 
 
 def apply(response: Response, *, secure: bool) -> Response:
     """Add the headers *response* lacks. A view may set a stricter policy, never a looser one."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    for name in INERT_HEADERS if response.mimetype in INERT else HEADERS:
+        response.headers.setdefault(name, HEADERS[name])
     if secure:
         response.headers["Strict-Transport-Security"] = HSTS
     response.headers.setdefault("Cache-Control", "no-store")
@@ -76,7 +79,7 @@ def _origin(url: str) -> str:
 
 
 def _refuse_foreign(own: str) -> None:
-    """Refuse a write that another site's page started. Callers without these headers need the CSRF token."""
+    """Refuse a write that another site's page started. Clients without these headers need the CSRF token."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     foreign = site in {"cross-site", "same-site"} or (
@@ -92,7 +95,7 @@ def _refuse_foreign(own: str) -> None:
 def _refuse_nul(*, form: bool) -> None:
     """Refuse NUL characters in a path, a query or a form: PostgreSQL cannot store them.
 
-    :param form: whether the body may be read; False if the view has to check the caller first.
+    :param form: whether the body may be read; False if the view must check the caller first.
     """
     if (
         "\0" in request.path

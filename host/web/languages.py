@@ -35,7 +35,7 @@ def available() -> tuple[str, ...]:
 
 
 def choices() -> list[tuple[str, str]]:
-    """Return code and own name of each language, for a select."""
+    """Return code and native name of each language, for a select."""
     return [(code, (Locale.parse(code).get_display_name(code) or code).capitalize()) for code in available()]
 
 
@@ -78,7 +78,7 @@ def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None
     )
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["dateformat"] = _date_filter
-    # Jinja's own create a context for each word in a loop; these two are nearly all there is.
+    # Jinja's functions create a context for each word in a loop; these two cover nearly all uses.
     app.jinja_env.globals.update({"_": _marked, "gettext": _marked, "ngettext": _marked_plural})
 
 
@@ -94,7 +94,7 @@ def gettext(one: str, **values: Any) -> str:
 
 
 def pgettext(context: str, one: str, **values: Any) -> str:
-    """Translate *one* as :func:`gettext` does; *context* tells meanings of the same word apart."""
+    """Translate *one* as :func:`gettext` does; *context* distinguishes meanings of the same word."""
     text: str = reader().words.upgettext(context, one)
     return text % values if values else text
 
@@ -105,7 +105,7 @@ def lazy_gettext(one: str, **values: Any) -> LazyString:
 
 
 def _marked(one: str, /, **values: Any) -> Markup:
-    """Translate for a template: *values* are escaped, and ``%%`` is a per cent sign, as with Jinja's own."""
+    """Translate for a template: *values* are escaped, and ``%%`` is a percent sign, as in Jinja."""
     text: str = reader().words.ugettext(one)
     return Markup(text) % values if values or "%" in text else Markup(text)  # noqa: S704 - a catalogue's
 
@@ -148,7 +148,7 @@ _DAY_AND_MONTH = re.compile(r"\bd (MMMM?)( y)?\b")
 
 @cache
 def day_pattern(pattern: str, locale: Locale | None) -> str:
-    """Return *pattern* with day and month as *locale* writes them: ``d MMM`` is ``d. MMM`` in German.
+    """Return *pattern* with day and month in the style of *locale*: ``d MMM`` is ``d. MMM`` in German.
 
     English keeps the order of *pattern*, with the day first, in every country.
     """
@@ -172,7 +172,7 @@ def reader() -> Reader:
     except AttributeError:
         found = g.reader = Reader(get_translations(), get_locale(), get_user_timezone())
         return found
-    except RuntimeError:  # no page: what is said is English
+    except RuntimeError:  # outside pages, texts are English
         return Reader(NullTranslations(), None, UTC)
 
 
@@ -212,7 +212,7 @@ def _date_filter(at: date | datetime, format: str | None = None, rebase: bool = 
 
 
 def moment(at: datetime) -> str:
-    """Return day and minute of *at* in the reader's language and time zone, the month spelled out."""
+    """Return day and minute of *at* in the reader's language and time zone, with the month spelled out."""
     locale = reader().locale
     pattern = str(locale.datetime_formats["medium"]) if locale else "{1}, {0}"
     return pattern.replace("{1}", format_date(at, "medium")).replace("{0}", format_time(at, "short"))

@@ -81,7 +81,7 @@ ASIDE = frozenset(
         *(MessageKind.EDIT, MessageKind.UNSEND),
     }
 )
-"""Kinds that are events of a conversation or a message, not messages."""
+"""Kinds that are not messages but events of a conversation or a message."""
 
 REACTIONS: dict[str, object] = {
     "love": _l("love"),

@@ -72,7 +72,7 @@ class Entry(msgspec.Struct, frozen=True):
     :param order: its place in its section, or in its group if it has none.
     :param icon: a name of ``_icons.html``.
     :param shown: whether the signed-in person gets it; None: always.
-    :param find_mark: returns the items on the page that need attention; None: there are never any.
+    :param find_mark: returns the items on the page that need attention; None: there never are any.
     :param words: other words for the page, as :attr:`Find.words`; *finds*: what the search finds on it.
     """
 
@@ -437,7 +437,7 @@ def add_addon_pages(source: Callable[[str], str | None]) -> None:
 
 
 def addon_page(channel: str) -> str | None:
-    """Return the address of the page of the addon that brings *channel*, for admins; None if it has none."""
+    """Return the address of the page of *channel*'s addon, for admins; None if it has none."""
     user = maybe_user()
     if user is None or not user.is_admin:
         return None

@@ -1,4 +1,7 @@
-"""Compute plots for SVG: points, bars, scales, and a table with the same figures. Nothing here knows HTML."""
+"""Compute plots for SVG: points, bars, scales, and a table with the same figures.
+
+It is independent of HTML.
+"""
 
 from __future__ import annotations
 
@@ -145,7 +148,7 @@ def bars(
     most = (
         max((value for one in series for value in one.values), default=0) if beside else max(sums, default=0)
     )
-    top = _end_of_scale(max(most, 4))  # what is counted has no halves
+    top = _end_of_scale(max(most, 4))  # counts are whole numbers
     plot = Plot(key, title, summary, [(one.style, one.label) for one in series])
     plot.grid = _grid(top, said)
     plot.ticks = _ticks(ticks)

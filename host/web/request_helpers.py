@@ -85,7 +85,7 @@ R = TypeVar("R", bound=ResponseReturnValue)
 View = Callable[..., ResponseReturnValue]
 
 PREFETCH = "X-Prefetch"
-"""The header of a request that loads ahead what somebody may open next."""
+"""The header of a request that prefetches a page."""
 
 TOKEN = "login"  # noqa: S105 - the name of the entry in the cookie, not a password
 THEMES = ("auto", "light", "dark")
@@ -98,9 +98,9 @@ class CurrentWorkspace(msgspec.Struct, frozen=True):
 
     :param accounts: the accounts they see; None: all.
     :param archived: whether it is read-only.
-    :param ends_at: when it is deleted, unless somebody cancels that.
+    :param ends_at: when it will be deleted, unless that is cancelled.
     :param language: from its settings; empty: none.
-    :param picture: a value that differs for each of its pictures; empty without one.
+    :param picture: a value that is different for each of its pictures; empty without one.
     """
 
     id: int
@@ -142,7 +142,7 @@ def config() -> Config:
 
 
 def desk() -> Desk:
-    """Return how the desk presents itself, and what it allows."""
+    """Return the appearance and permissions of the desk."""
     return cast(Desk, current_app.extensions["lobby.desk"])
 
 
@@ -176,7 +176,7 @@ def _load_user() -> CurrentUser | None:
 
 
 def _is_passive() -> bool:
-    """Return whether this request doesn't mean an active person, such as a poll or a page loaded ahead."""
+    """Return whether this request doesn't mean an active person, such as a poll or a prefetched page."""
     ahead = request.method == "GET" and PREFETCH in request.headers
     return ahead or getattr(_view(), "lobby_passive", False)
 
@@ -185,8 +185,8 @@ def current_user() -> CurrentUser:
     """Return the signed-in user.
 
     :raises NotSignedInError: if there is none.
-    :raises NewPasswordNeededError: if they have to choose a new password before anything else.
-    :raises SecondFactorNeededError: if they have to set up a second factor before anything else.
+    :raises NewPasswordNeededError: if they must choose a new password first.
+    :raises SecondFactorNeededError: if they must set up a second factor first.
     """
     user = maybe_user()
     if user is None:
@@ -327,19 +327,19 @@ def seen_accounts() -> Accounts:
 
 
 def before_new_password(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a view is open to people who have to choose a new password first."""
+    """Declare that a view is open to people who must choose a new password first."""
     view.lobby_before_new_password = True  # type: ignore[attr-defined]
     return view
 
 
 def before_second_factor(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a view is open to people who have to set up a second factor first."""
+    """Declare that a view is open to people who must set up a second factor first."""
     view.lobby_before_second = True  # type: ignore[attr-defined]
     return view
 
 
 def in_archive_too(view: Callable[P, R]) -> Callable[P, R]:
-    """Declare that a view may change something in an archived workspace. Put it outermost."""
+    """Declare that a view may change data in an archived workspace. Put it outermost."""
     view.lobby_in_archive = True  # type: ignore[attr-defined]
     return view
 
@@ -353,7 +353,7 @@ def passive(view: Callable[P, R]) -> Callable[P, R]:
 def body_limit(
     size: int, *, allowed: Callable[[], object] = current_user
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a view take up to *size* bytes where others stop at ``MAX_CONTENT_LENGTH``.
+    """Let a view accept up to *size* bytes instead of ``MAX_CONTENT_LENGTH``.
 
     :param allowed: called before any of the body is read; raises for callers who may not send that much.
     """
@@ -373,7 +373,7 @@ def answers_json(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def shown_workspace() -> CurrentWorkspace | None:
-    """Return the workspace the navigation shows: the page's, else the one last visited, else the first."""
+    """Return the workspace in the navigation: the page's, else the last visited one, else the first."""
     workspace = g.get("workspace")
     if workspace is not None:
         return cast(CurrentWorkspace, workspace)
@@ -449,7 +449,7 @@ def safe_next(target: str | None, default: str = "/") -> str:
 
 
 def client_address() -> str:
-    """Return the client's address, behind as many trusted proxies as ``LOBBY_PROXIES`` says."""
+    """Return the client's address, behind ``LOBBY_PROXIES`` trusted proxies."""
     return (request.remote_addr or "") if has_request_context() else ""
 
 

@@ -16,7 +16,7 @@ TONES = 6
 
 @lru_cache(512)
 def icon(name: str, size: str = "", /, **attributes: str) -> Markup:
-    """Return an icon of the sprite. Cached, since a page has a hundred icons of a few dozen kinds.
+    """Return an icon of the sprite. Cached, because a page has a hundred icons of a few dozen kinds.
 
     :param size: an additional class; the same as ``class`` in *attributes*.
     """

@@ -1,7 +1,7 @@
 """The Jinja environment of pages: Flask's, with less work for each call and each import in a template.
 
-The page of a conversation makes 1,300 calls in its templates and imports twenty others. Jinja's checks at
-each of them took a tenth of the page's time, with always the same result.
+The templates of a conversation's page make 1,300 calls and import twenty others. Jinja's checks at each of
+them took a tenth of the page's time, always with the same result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import flask.templating
 from jinja2.runtime import Context, Macro
 
 _PLAIN = frozenset({FunctionType, BuiltinFunctionType, MethodType, type(cache(str))})
-"""Types of functions that get the context passed if, and only if, they are marked themselves."""
+"""Types of functions that get the context passed only if they are marked."""
 
 
 class _Context(Context):
@@ -27,7 +27,7 @@ class _Context(Context):
         elif kind not in _PLAIN or hasattr(function, "jinja_pass_arg"):
             return super().call(function, *args, **kwargs)
         if kwargs:
-            # The compiler adds these for functions that want the context.
+            # The compiler adds these for functions that take the context.
             kwargs.pop("_block_vars", None)
             kwargs.pop("_loop_vars", None)
         try:
@@ -42,8 +42,8 @@ class Environment(flask.templating.Environment):
     context_class = _Context
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
-        """Return the globals of a template: the environment's own, unless it has others.
+        """Return the globals of a template: those of the environment, unless it has others.
 
-        Jinja lays a chain over two dictionaries, which is copied and compared in Python at each import.
+        Jinja chains two dictionaries, which are copied and compared in Python at each import.
         """
         return super().make_globals(d) if d else self.globals

@@ -43,13 +43,13 @@ def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | N
 
 @hookimpl
 def restored(session: Session) -> None:
-    """Pause all endpoints until somebody resumes them: the original desk may still be sending."""
+    """Pause all endpoints until a person resumes them: the original desk may still be sending."""
     endpoints.pause_all(session)
 
 
 @hookimpl
 def holdings(session: Session, workspace_id: int) -> Mapping[str, int]:
-    """Return how many endpoints the workspace has."""
+    """Return the number of the workspace's endpoints."""
     query = sa.select(sa.func.count()).select_from(Endpoint).where(Endpoint.workspace_id == workspace_id)
     return {"endpoints": session.scalar(query) or 0}
 

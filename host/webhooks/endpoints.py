@@ -197,7 +197,7 @@ def listing(session: Session, workspace_id: int) -> Sequence[Endpoint]:
 
 
 def in_need(session: Session, workspace_id: int) -> int:
-    """Return how many endpoints of a workspace are failing, or were disabled because of that."""
+    """Return the number of a workspace's endpoints that are failing, or were disabled because of that."""
     fails = sa.or_(
         sa.and_(Endpoint.state == EndpointState.ACTIVE, Endpoint.failing_since.is_not(None)),
         Endpoint.state == EndpointState.OFF,
@@ -249,7 +249,7 @@ def pause(session: Session, workspace_id: int, endpoint_id: int) -> Endpoint:
 
 
 def pause_all(session: Session) -> None:
-    """Pause every endpoint until somebody resumes it."""
+    """Pause every endpoint until a person resumes it."""
     session.execute(
         sa.update(Endpoint)
         .where(Endpoint.state == EndpointState.ACTIVE)

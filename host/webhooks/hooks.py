@@ -1,4 +1,4 @@
-"""Webhooks as seen by other features."""
+"""Hooks of webhooks for other features."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class EndpointState(StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"
-    """Paused by a person. New events are not kept for it; pending deliveries keep waiting."""
+    """Paused by a person. New events are not kept for it; pending deliveries stay pending."""
     OFF = "off"
     """Disabled by the desk, for the reason in ``reason``; otherwise as paused."""
 
@@ -49,7 +49,7 @@ class Endpoint(Base):
     labels: Mapped[list[int] | None] = mapped_column(JsonDict)
     """Ids of labels: only events of conversations with one of them are sent; NULL or empty: all."""
     both_names: Mapped[bool] = mapped_column(sa.Boolean, default=False)
-    """Whether it also gets the built-in event if a channel has one of its own for the same thing."""
+    """Whether it also gets the built-in event if a channel's event replaces it."""
     ordered: Mapped[bool] = mapped_column(sa.Boolean, default=True)
     """Whether an event waits for earlier ones of its conversation."""
     state: Mapped[str] = mapped_column(sa.String(16))
@@ -70,7 +70,7 @@ class Endpoint(Base):
 class EventBody(Base):
     """The body of one event under one name. Every endpoint gets the same bytes.
 
-    It has no foreign keys to the inbox: these ids serve to find it when something is erased.
+    It has no foreign keys to the inbox: these ids are used to find it when data is erased.
     """
 
     __tablename__ = "event_bodies"
@@ -83,7 +83,7 @@ class EventBody(Base):
     )
 
     id: Mapped[str] = mapped_column(Ascii64, primary_key=True)
-    """``evt_...``, derived from the event and the name, so that building the body again gives the same id."""
+    """``evt_...``, derived from the event and the name, so that rebuilding the body gives the same id."""
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     event_id: Mapped[int] = mapped_column(Id)
     """The event in the event log; 0: a test."""
@@ -126,14 +126,14 @@ class HookDelivery(Base):
     lane: Mapped[str] = mapped_column(Ascii64)
     state: Mapped[str] = mapped_column(sa.String(16))
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
-    """Attempts since it was last queued; a replay starts again at zero."""
+    """Attempts since it was last queued; a replay restarts at zero."""
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time of the next attempt; NULL: as soon as it is its turn."""
     status: Mapped[int | None] = mapped_column(sa.Integer)
     """Status of the last attempt; NULL: there was no answer, or no attempt."""
     ms: Mapped[int | None] = mapped_column(sa.Integer)
     words: Mapped[str | None] = mapped_column(sa.String(500))
-    """Beginning of the last answer, or why there was none."""
+    """Beginning of the last answer, or the reason for none."""
     tries: Mapped[list[Any]] = mapped_column(JsonDict)
     """The newest attempts, oldest first: ``[ISO 8601, status or null, milliseconds]``."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

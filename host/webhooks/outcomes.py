@@ -47,7 +47,7 @@ class Report(msgspec.Struct, frozen=True):
 
     :param tried: a delivery it attempted.
     :param ended: whether it is done with the lane.
-    :param stands_still: whether the endpoint is not active: its lane rests until somebody resumes it.
+    :param stands_still: whether the endpoint is not active: its lane rests until it is resumed.
     """
 
     lease: Lease

@@ -59,5 +59,5 @@ def delay(attempts: int) -> timedelta | None:
 
 
 def rest(failures: int) -> float:
-    """Return for how many seconds an endpoint is paused after *failures* failures in a row."""
+    """Return the pause of an endpoint in seconds after *failures* failures in a row."""
     return 0.0 if failures < 2 else min(2.0 ** (failures - 2), REST_SECONDS)

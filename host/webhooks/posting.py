@@ -22,7 +22,7 @@ _BODY_SECONDS = 1.0
 class Answer(msgspec.Struct, frozen=True):
     """The answer of an endpoint.
 
-    :param status: None: there was no answer, and *words* says why.
+    :param status: None: no answer, with the reason in *words*.
     :param words: the beginning of the answer.
     """
 
@@ -70,7 +70,7 @@ def allows(url: str) -> bool:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-    """Post *body*; never raises, whatever the receiver does."""
+    """Post *body*. Never raises, whatever the receiver does."""
     sending = {
         "Content-Type": "application/json",
         "User-Agent": USER_AGENT,

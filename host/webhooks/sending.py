@@ -2,11 +2,11 @@
 
 One thread coordinates: in one write it stores results and leases the next lanes. The others post, each one
 lane, one delivery after the other. A lease lasts longer than its attempts can take, so leases are never
-extended; if a process dies, another takes over its lanes when the leases expire, and sends unsettled
-deliveries again under the same id.
+extended; if a process dies, another takes over its lanes when the leases expire, and resends unsettled
+deliveries under the same id.
 
-A slow endpoint holds up nobody else: an endpoint has a few open requests at most, a failing one only one, and
-a repeatedly failing one is paused for a moment before the next.
+A slow endpoint doesn't delay others: an endpoint has a few open requests at most, a failing one only one, and
+a repeatedly failing one is paused briefly before the next.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _TRY = timedelta(seconds=policy.SECONDS + 3)
 
 
 class Pace:
-    """The number of requests a process has open to each endpoint, and the endpoints paused for a moment."""
+    """The number of requests a process has open to each endpoint, and the briefly paused endpoints."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,7 +54,7 @@ class Pace:
         self._rest_until: dict[int, float] = {}
 
     def most(self, endpoint_id: int) -> int:
-        """Return how many more lanes of an endpoint may be leased now."""
+        """Return the number of further lanes of an endpoint that may be leased now."""
         with self._lock:
             return self._most(endpoint_id)
 
@@ -95,7 +95,7 @@ class Pace:
 
     @property
     def open(self) -> int:
-        """Number of lanes being worked on."""
+        """Number of lanes that are being processed."""
         with self._lock:
             return self._open.total()
 
@@ -123,7 +123,7 @@ class Slots:
             return slot
 
     def answered(self, slot: int) -> None:
-        """Record that the attempt is over and only waits to be stored."""
+        """Record that the attempt has finished and only needs to be stored."""
         with self._lock:
             if slot in self._began:
                 self._began[slot] = float("inf")
@@ -176,12 +176,12 @@ class Senders:
         self._thread.start()
 
     def retire(self) -> None:
-        """Lease nothing more. Attempts under way are finished and settled."""
+        """Stop leasing. Current attempts are finished and settled."""
         self._stopping.set()
         self._awake.set()
 
     def stop(self, *, timeout: float = 20.0) -> None:
-        """Retire, and wait up to *timeout* seconds for attempts under way."""
+        """Retire, and wait up to *timeout* seconds for current attempts."""
         self.retire()
         if self._thread is not None:
             self._thread.join(timeout)
@@ -196,7 +196,7 @@ class Senders:
                 if not self._turn():
                     self._awake.wait(SWEEP_SECONDS if self._slots.is_empty else policy.SLOW_SECONDS / 2)
                 self._awake.clear()
-            except BaseException:  # nothing, not even an exit, may end the thread that sends
+            except BaseException:  # nothing, not even an exit, may stop the sender thread
                 log.exception("webhooks go on after an error")
                 self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
 

@@ -87,16 +87,16 @@ def chosen(endpoint: Endpoint, bodies: Sequence[OutgoingBody]) -> Sequence[Outgo
 
 TEST = "endpoint.test"
 MOST_REPLAYED = 10_000
-"""Approximate maximum number of events in one replay: somebody waits for it to finish."""
+"""Approximate maximum number of events in one replay, for which a person waits."""
 
 
 def send_test(session: Session, endpoint: Endpoint) -> str:
-    """Queue a test for *endpoint*, whatever its subscriptions; return the body's id."""
+    """Queue a test for *endpoint*, regardless of its subscriptions; return the body's id."""
     id_ = f"evt_{secrets.token_urlsafe(15)}"
     data = shapes.Test(id=id_, text="It works.", timestamp=shapes.timestamp(clock.now()))
     text = msgspec.json.encode({"event": TEST, "data": data}).decode()
     body = Body(id=id_, workspace_id=endpoint.workspace_id, event_id=0, name=TEST, body=text)
-    # Use a lane of its own, so that the test does not wait.
+    # Use a separate lane, so that the test does not wait.
     waiting.put(session, [New(endpoint.id, False, body)])
     return id_
 
@@ -104,7 +104,7 @@ def send_test(session: Session, endpoint: Endpoint) -> str:
 def replay_since(
     workspace_id: int, endpoint_id: int, since: datetime, directory: AdapterDirectory, base: str
 ) -> tuple[int, datetime | None]:
-    """Send an endpoint all its subscribed events since then again, both missed and delivered ones.
+    """Resend to an endpoint all its subscribed events since then, both missed and delivered ones.
 
     Order is kept within a conversation. Call it outside any transaction.
 

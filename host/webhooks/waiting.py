@@ -1,4 +1,4 @@
-"""Put deliveries into their lanes, find pending ones, send them again.
+"""Put deliveries into their lanes, find pending ones, resend them.
 
 A lane is an ordered queue of deliveries for one endpoint and conversation, or for a single event if the
 endpoint does not need order. It belongs to :mod:`host.queue.lanes`, with the endpoint in place of the
@@ -115,7 +115,7 @@ def put(session: Session, new: Sequence[New]) -> None:
 
 
 def again(session: Session, endpoint_id: int, ids: Collection[int]) -> int:
-    """Send deliveries of an endpoint again, pending ones immediately; return how many.
+    """Resend deliveries of an endpoint, pending ones immediately; return their number.
 
     They keep their position in the lane, before later events that are pending.
     """
@@ -189,7 +189,7 @@ def head(session: Session, lane: str, after: Head | None = None) -> Head | None:
 
 
 def next_due(session: Session, keys: Iterable[str]) -> dict[str, datetime | None]:
-    """Return, by lane, when its next delivery is due, without lanes that have nothing pending.
+    """Return the due time of each lane's next delivery, omitting lanes without pending deliveries.
 
     ``None``: now.
     """
@@ -210,11 +210,11 @@ _next = (
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:
-    """Remove up to *most* bodies made before *before*, with their deliveries; return how many."""
+    """Remove up to *most* bodies created before *before*, with their deliveries; return their number."""
     ids = session.scalars(
         sa.select(BODIES.c.id).where(BODIES.c.at < before).order_by(BODIES.c.at).limit(most)
     ).all()
-    # Not left to the foreign key alone: the database would search the rows of each body one by one.
+    # Don't leave it to the foreign key: the database would search the rows of each body one by one.
     session.execute(sa.delete(DELIVERIES).where(DELIVERIES.c.body_id.in_(ids)))
     session.execute(sa.delete(BODIES).where(BODIES.c.id.in_(ids)))
     return len(ids)

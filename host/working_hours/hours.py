@@ -57,7 +57,7 @@ class Exceptions(Protocol):
 class Hours(msgspec.Struct, frozen=True):
     """Working hours.
 
-    :param exceptions: hours by day, which override the week. A dict will do.
+    :param exceptions: hours by day, which override the week; a dict works.
     :param timezone: a name of :func:`host.core.clock.zones`.
     """
 
@@ -66,21 +66,21 @@ class Hours(msgspec.Struct, frozen=True):
     timezone: str
 
     def is_open(self, at: datetime) -> bool:
-        """Return whether it is open at a moment."""
+        """Return whether it is open at that time."""
         there = at.astimezone(clock.zone(self.timezone))
         minute = there.hour * 60 + there.minute
         return any(starts <= minute < ends for starts, ends in self.on(there.date()))
 
     def opens_at(self, at: datetime) -> datetime | None:
-        """Return the next time it is open, maybe *at*, or None if there is none within :data:`AHEAD`."""
+        """Return the next time it is open, possibly *at*, or None if there is none within :data:`AHEAD`."""
         if self.is_open(at):
             return at
         return next((opens for opens, _closes in self._pieces(at, at + AHEAD)), None)
 
     def closes_at(self, at: datetime) -> datetime | None:
-        """Return the closing time of the opening *at* is in, or None.
+        """Return the closing time of the opening that contains *at*, or None.
 
-        None if it is closed then, or stays open for :data:`AHEAD`. Hours that touch are one opening.
+        None if it is closed then, or stays open for :data:`AHEAD`. Adjacent hours are one opening.
         """
         opens, closes = next(self.openings(at, at + AHEAD), (None, None))
         return closes if opens == at and closes != at + AHEAD else None
@@ -95,7 +95,7 @@ class Hours(msgspec.Struct, frozen=True):
         return None
 
     def worked(self, since: datetime, until: datetime) -> timedelta:
-        """Return how long it is open between two moments; zero unless *until* is later."""
+        """Return the open time between two times; zero unless *until* is later."""
         return sum((closes - opens for opens, closes in self.openings(since, until)), timedelta())
 
     def openings(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -130,7 +130,7 @@ class Hours(msgspec.Struct, frozen=True):
 
 
 class WorkedTime:
-    """An index of openings: the open time between any two moments of a period.
+    """An index of openings: the open time between any two times of a period.
 
     :param since: the beginning of the period; *until*: its end.
     """
@@ -146,7 +146,7 @@ class WorkedTime:
             self._sums.append(self._sums[-1] + (closes - opens))
 
     def between(self, since: datetime, until: datetime) -> timedelta:
-        """Return the same as :meth:`Hours.worked`."""
+        """Return the open time, like :meth:`Hours.worked`."""
         return max(self._before(until) - self._before(since), timedelta())
 
     def _before(self, at: datetime) -> timedelta:
@@ -162,7 +162,7 @@ ALWAYS = Hours((ALL_DAY,) * 7, {}, "UTC")
 """The default: always open."""
 
 
-# ---- as they are stored ----------------------------------------------------------------------------------
+# ---- stored form -----------------------------------------------------------------------------------------
 
 
 class ExceptionalDays(msgspec.Struct, frozen=True):
@@ -179,7 +179,7 @@ class ExceptionalDays(msgspec.Struct, frozen=True):
     yearly: bool = False
 
     def plain(self) -> list[Any]:
-        """Return it as it is stored."""
+        """Return its stored form."""
         return [
             self.first.isoformat(),
             self.last.isoformat(),
@@ -235,7 +235,7 @@ def by_day(exceptions: Sequence[ExceptionalDays]) -> Exceptions:
 class StoredHours(msgspec.Struct, frozen=True):
     """The hours that were set for a workspace or a team.
 
-    :param week: None: no hours of its own, so those of the workspace apply, or :data:`ALWAYS`.
+    :param week: None: those of the workspace apply, or :data:`ALWAYS`.
     :param version: the version that a form must name to change them; 0: never set.
     """
 
@@ -291,7 +291,9 @@ def teams_of(session: Session, workspace_id: int) -> list[tuple[int, str]]:
 
 
 def _kept(row: BusinessHours) -> StoredHours:
-    known = row.timezone in clock.zones()  # this machine may know fewer than the one it was chosen on
+    known = (
+        row.timezone in clock.zones()
+    )  # this machine may have fewer time zones than the one where it was chosen
     return StoredHours(
         None if row.week is None or not known else tuple(_spans_of(day) for day in row.week),
         tuple(ExceptionalDays.of(one) for one in row.exceptions),
@@ -331,7 +333,7 @@ class HoursError(InvalidError):
 
 
 class NotHoursError(ValueError):
-    """A text is not hours; its argument is the part that cannot be read."""
+    """A text is not hours; its argument is the invalid part."""
 
 
 _TIME = r"([0-9]{1,2})(?:[:.]([0-9]{2}))?"
@@ -515,7 +517,7 @@ def save(
     :param week: None: no hours of its own; *exceptions* and *timezone* are ignored then.
     :param version: the version the person saw; None: any.
     :raises NotFoundError: if there is no such workspace, or it has no such team.
-    :raises SavedMeanwhileError: if the hours have another version by now.
+    :raises SavedMeanwhileError: if the hours have a newer version.
     :raises HoursError: as :func:`checked`.
     """
     last_ones.lock_workspace(session, workspace_id)

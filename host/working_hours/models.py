@@ -13,7 +13,7 @@ from host.models.users import Workspace
 
 
 class BusinessHours(Base):
-    """The working hours of a workspace or of a team. Without a row, none were ever set.
+    """The working hours of a workspace or of a team. Without a row, none have been set.
 
     The lock on the workspace prevents two rows for one workspace: a unique constraint of the database would
     allow them, because their team is NULL.
@@ -33,4 +33,4 @@ class BusinessHours(Base):
     exceptions: Mapped[list[Any]] = mapped_column(JsonDict)
     """Days with hours that differ from the week, see :class:`host.working_hours.hours.ExceptionalDays`."""
     version: Mapped[int] = mapped_column(sa.Integer)
-    """Increases with each change, so that one of two people who save at once gets an error."""
+    """Increases with each change, so that one of two people who save concurrently gets an error."""

@@ -101,7 +101,7 @@ class HoursForm(msgspec.Struct, frozen=True):
         )
 
     def exceptions(self) -> list[ExceptionalDays]:
-        """Return the exceptions that stay or are new.
+        """Return the kept and new exceptions.
 
         :raises HoursError: if a day or hours are invalid, with the place.
         """
@@ -181,7 +181,7 @@ def _exception_of(row: ExceptionRow, at: int) -> ExceptionalDays:
     return ExceptionalDays(first, last, _spans_in(row.open, row.first, field), row.name, row.yearly)
 
 
-# ---- what the page shows ----------------------------------------------------------------------------------
+# ---- contents of the page ---------------------------------------------------------------------------------
 
 
 class DayAxis(msgspec.Struct, frozen=True):
@@ -208,7 +208,7 @@ class DayAxis(msgspec.Struct, frozen=True):
 class Day(msgspec.Struct, frozen=True):
     """A day of the week: its bar and its text.
 
-    :param bars: from where on the axis and how wide.
+    :param bars: start on the axis, and width.
     :param now: the position of the current time, if the day is today.
     """
 
@@ -229,7 +229,7 @@ class OpenState(msgspec.Struct, frozen=True):
 
 
 class ClockChange(msgspec.Struct, frozen=True):
-    """The next change of clocks. *while_open*: whether it falls into an opening."""
+    """The next clock change. *while_open*: whether it is within an opening."""
 
     day: str
     by: str
@@ -304,7 +304,7 @@ def _days(typed: HoursForm, now: datetime) -> tuple[DayAxis, list[Day]]:
 
 
 def _drawn(text: str) -> Spans:
-    """Return the spans that a bar shows of a text, none if it is not hours."""
+    """Return the spans in a text for its bar; none if it is not hours."""
     try:
         return tuple(one for one in hours.spans_in(text) if one.starts < one.ends)
     except NotHoursError:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from host.automation import buttons
+from host.automation.deciding import Answer
 from host.channels.accounts import disconnect_account
-from host.channels.button_payloads import list_of
-from host.core import db
+from host.channels.button_payloads import digest, list_of
+from host.core import clock, db
 from host.models.channels import ChannelAccount
 from host.models.users import AuditEntry
 from host.sdk.channel import ProviderProblem
@@ -196,3 +198,16 @@ def test_an_account_tells_what_can_be_sent_through_it(desk: ApiDesk) -> None:
     assert (can["typing"], can["markSeen"]) == (True, True)
     assert can["iceBreakers"] == {"most": 2, "questionLength": 20, "payloadLength": 30}
     assert can["reactions"] == []
+
+
+def test_a_question_that_stays_keeps_its_answer(desk: ApiDesk, adapter: Everything) -> None:
+    account = desk.inbox.account.id
+    answers = {"hours": Answer("From 9 to 18."), "gone": Answer("Soon.")}
+    db.write(buttons.keep, account, "ice_breakers", list(answers), clock.now(), answers)
+    desk.program.send("PUT", path(desk), {"locales": QUESTIONS})
+    with db.read() as session:
+        kept = buttons.of_list(session, account, "ice_breakers")
+    assert kept == {digest("hours"): Answer("From 9 to 18."), digest("Where are you?"): Answer()}
+    desk.program.call("DELETE", path(desk))
+    with db.read() as session:
+        assert buttons.of_list(session, account, "ice_breakers") == {}

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from host.assistants import judging, keeping, suggesting, thinking, tools, turns, writing
 from host.assistants.models import Mode, TurnState
 from host.assistants.values import Cap, Limits, ModelAnswer, ModelError
+from host.automation.deciding import Answer
 from host.core import clock, db
 from host.events.models import ActorKind, DomainEvent
 from host.inbox.contacts import consent
@@ -20,6 +21,7 @@ from host.inbox.reply import Hold
 from host.models.inbox import Conversation
 from host.users.actor import DESK, Actor
 from tests.assistants.assisting import ANSWER, Assisted
+from tests.automation.test_taps import keep, tap
 
 SHIPPING = "To Norway it takes 4 to 6 days and costs 14 €."
 
@@ -531,3 +533,14 @@ class TestToldPrograms:
         assisted.said("ben")
         assisted.think()
         assert told(assisted) == [("assistant.answered", "")]
+
+
+class TestTaps:
+    def test_one_with_an_answer_of_its_own_is_left_alone(self, any_assisted: Assisted) -> None:
+        any_assisted.attach()
+        keep(any_assisted, {"Open?": Answer("From 9 to 18."), "Order?": Answer()})
+        tap(any_assisted, "Open?")
+        assert any_assisted.think() == []
+        assert any_assisted.turns() == []
+        tap(any_assisted, "Order?")
+        assert any_assisted.think() == [TurnState.READY]

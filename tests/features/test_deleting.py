@@ -17,10 +17,8 @@ import pytest
 from host.process import features
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = (
-    *("host", "migrations", "tests", "demo", "sandbox", "tools", "dist", "addons", "docs"),
-    *("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
-)
+LEFT_OUT = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "build", "data")
+"""What a copy of this checkout does without: what is no part of it."""
 ABOUT_IT = {
     "reports": (
         "tests/reports",
@@ -88,12 +86,7 @@ def turn() -> str:
 
 def tree_without(name: str, tree: Path) -> None:
     """Copy this checkout to *tree* without the folder of a feature, and what only it needs."""
-    for one in COPIED:
-        source = ROOT / one
-        if source.is_dir():
-            shutil.copytree(source, tree / one, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, tree / one)
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.rmtree(tree / "host" / name)
     for one in (*ABOUT_IT[name], *ABOUT_ALL):
         gone = tree / one

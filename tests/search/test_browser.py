@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
+from host.core import db
+from host.models.inbox import Contact
+from host.search import documents
 from host.search.finding import finder
 from tests.browser.conftest import look
 from tests.inbox import toys
-from tests.inbox.browsing import Open
+from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
+from tests.live.served import until
 from tests.search.desk import read_record
 
 pytestmark = pytest.mark.browser
@@ -220,3 +226,147 @@ def test_a_search_that_was_stopped_goes_on_below(
     find(page, desk, "hold tide")
     page.locator(".search-hit").wait_for()
     assert page.locator(".search-hit").count() == 1
+
+
+def shown(page: Any) -> list[str]:
+    found: list[str] = page.locator(".search-text").all_inner_texts()
+    return found
+
+
+def waits_for_hits(page: Any, number: int) -> None:
+    wait(page, f"document.querySelectorAll('.search-hit').length === {number}")
+
+
+@pytest.mark.slow
+def test_results_come_while_one_types(desk: Desk, open_page: Open) -> None:
+    fill(desk)
+    page = open_page(reduced_motion="reduce")
+    page.goto(f"/w/{desk.workspace}/search")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "part=1" in request.url else None)
+    field = page.get_by_role("searchbox")
+    field.press_sequentially("tid glaze", delay=10)
+    waits_for_hits(page, 0)
+    wait(page, "location.search === '?q=tid+glaze*'")
+    assert len(asked) == 1, "one request for what is typed fast"
+    # The caret stays where somebody types, and so does the focus.
+    field.press("Home")
+    for _ in range(3):
+        field.press("ArrowRight")
+    field.press_sequentially("e")
+    waits_for_hits(page, 5)
+    assert field.input_value() == "tide glaze"
+    assert field.evaluate("one => [document.activeElement === one, one.selectionStart]") == [True, 4]
+    wait(page, "document.querySelector('.search-bar [data-said]').textContent === '5 results'")
+    page.locator("[data-around-pane] .found").wait_for()
+    # Loaded again, or come back to, the same is found, and the field says what was typed.
+    length = page.evaluate("history.length")
+    field.fill("tid")
+    wait(page, "location.search === '?q=tid*'")
+    assert page.evaluate("history.length") == length
+    waits_for_hits(page, 5)
+    page.reload()
+    waits_for_hits(page, 5)
+    assert field.input_value() == "tid"
+    page.locator(".search-hit").last.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-found]")
+    page.go_back()
+    waits_for_hits(page, 5)
+    assert field.input_value() == "tid"
+    # Enter searches for exactly what was typed.
+    field.press("Enter")
+    page.wait_for_url("**/search?q=tid")
+    waits_for_hits(page, 0)
+    page.get_by_role("link", name="Words starting with").wait_for()
+
+
+@pytest.mark.slow
+def test_tokens_and_filters_go_along_while_one_types(desk: Desk, open_page: Open) -> None:
+    fill(desk)
+    page = open_page(reduced_motion="reduce")
+    page.goto(f"/w/{desk.workspace}/search")
+    field = page.get_by_role("searchbox")
+    field.press_sequentially("glaze from:ha")
+    wait(page, "location.search === '?q=glaze'")
+    assert page.locator(".search-note-bad").count() == 0, "a filter is not looked for before it is finished"
+    field.press_sequentially("l ")
+    waits_for_hits(page, 1)
+    assert page.locator(".search-save").evaluate("one => new URL(one.href).search") == "?q=from%3Ahal+glaze"
+    field.press("Home")
+    field.press("Backspace")
+    waits_for_hits(page, 5)
+    field.press("End")
+    field.press_sequentially(" ti")
+    wait(page, "location.search === '?q=glaze+ti*'")
+    page.get_by_role("link", name="The team").click()
+    page.wait_for_url("**/search?q=from:team**")
+    waits_for_hits(page, 1)
+
+
+@pytest.mark.slow
+def test_an_older_answer_never_replaces_a_newer_one(desk: Desk, open_page: Open) -> None:
+    fill(desk)
+    page = open_page(reduced_motion="reduce")
+    # As if a request could not be stopped any more.
+    page.add_init_script("AbortController.prototype.abort = () => {}")
+    page.goto(f"/w/{desk.workspace}/search")
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"q=plate"), hold)
+    field = page.get_by_role("searchbox")
+    field.press_sequentially("plate")
+    until(lambda: page.evaluate("1") and held)
+    field.fill("invoice kiln")
+    waits_for_hits(page, 0)
+    wait(page, "location.search === '?q=invoice+kiln*'")
+    held[0].continue_()
+    page.wait_for_timeout(500)
+    assert (shown(page), field.input_value()) == ([], "invoice kiln")
+    assert page.url.endswith("?q=invoice+kiln*")
+    page.unroute_all()
+    field.fill("plate")
+    waits_for_hits(page, 1)
+
+
+@pytest.mark.slow
+def test_what_is_still_composed_is_not_searched(desk: Desk, open_page: Open) -> None:
+    fill(desk)
+    page = open_page(reduced_motion="reduce")
+    page.goto(f"/w/{desk.workspace}/search")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "part=1" in request.url else None)
+    page.get_by_role("searchbox").focus()
+    keyboard = page.context.new_cdp_session(page)
+    for text in ("d", "di", "ding"):
+        keyboard.send(
+            "Input.imeSetComposition", {"text": text, "selectionStart": 0, "selectionEnd": len(text)}
+        )
+    page.wait_for_timeout(500)
+    assert asked == []
+    keyboard.send("Input.insertText", {"text": "订单"})
+    waits_for_hits(page, 1)
+    assert shown(page) == ["我的订单在哪里？"]
+    assert page.get_by_role("searchbox").input_value() == "订单"
+
+
+@pytest.mark.slow
+def test_it_looks_well_while_one_types(desk: Desk, open_page: Open) -> None:
+    fill(desk)
+
+    def add(session: Session) -> None:
+        contact = Contact(workspace_id=desk.workspace, name="Tide Alone", created_at=toys.START)
+        session.add(contact)
+        session.flush()
+        documents.refresh_contacts(session, [contact.id])
+
+    db.write(add)
+    page = open_page(reduced_motion="reduce")
+    page.goto(f"/w/{desk.workspace}/search")
+    page.get_by_role("searchbox").press_sequentially("tid")
+    waits_for_hits(page, 5)
+    assert page.get_by_text("No conversations").count() == 1
+    look(page, "search-typing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -10,11 +11,11 @@ from host.events.consuming import _make_rows
 from host.inbox import erasure
 from host.inbox.labels import labels
 from host.inbox.labels.models import ConversationLabel, LabelTone
-from host.models.inbox import Contact, Conversation
+from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.models.search import DocumentKind, SearchBuild
 from host.sdk.channel import AccountRef
 from host.sdk.messages import InboundAttachment, MessageKind
-from host.search import building, postings, words
+from host.search import building, documents, postings, words
 from host.search.documents import Indexing
 from host.search.finding import finder
 from host.search.finding.asking import read_query
@@ -54,6 +55,32 @@ def test_messages_are_found_newest_first_page_by_page(any_database: db.Database)
         if place is None:
             break
     assert got == said[::-1]
+
+
+def test_a_beginning_is_one_of_rare_and_common_words(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finder, "LOOKED_THROUGH", 4)
+    finder._beginning_query.cache_clear()
+    workspace, account = shop()
+    said = [
+        *(f"muga{n}" for n in range(3)),
+        *["mugb one"] * 9,
+        "mugc",
+        *(f"mugd{n}" for n in range(60)),
+        "muh",
+    ]
+    toys.apply(account, *(toys.received(text, at=n) for n, text in enumerate(said)))
+    read_record()
+    try:
+        # The first forty: the word itself, three, one that is common, one, and 34 of sixty in their order.
+        some = found_texts(workspace, "mug*", limit=100)
+        assert len(some) == 3 + 9 + 1 + 34
+        assert "muh" not in some
+        assert found_texts(workspace, "mugb*", limit=100) == ["mugb one"] * 9
+        assert found_texts(workspace, "mugx*") == []
+    finally:
+        finder._beginning_query.cache_clear()
 
 
 def test_a_search_goes_on_where_its_time_was_over(any_database: db.Database) -> None:
@@ -161,6 +188,135 @@ def test_filters_are_marks_conversations_people_and_days(any_database: db.Databa
     assert found_texts(workspace, "from:anna mug") == ["the mug"]
     assert people(workspace, "kil") == ["Anna Kiln"]
     assert people(workspace, "anna nobody") == []
+
+
+def test_a_name_is_found_by_each_of_its_spellings(any_database: db.Database) -> None:
+    workspace, account = shop()
+    groups = (
+        ("Müller", "Mueller", "Muller"),
+        ("Björn Groß", "Bjoern Gross", "Bjorn Gross"),
+        ("Søren Åberg", "Soeren Aaberg", "Soren Aberg"),
+        ("Bäuerle", "Baeuerle", "Bauerle"),
+    )
+    named = [name for group in groups for name in group]
+    toys.apply(
+        account,
+        *(toys.received("hello", at=n, contact=f"c{n}", contact_name=name) for n, name in enumerate(named)),
+        toys.received("hello", at=99, contact="sam", contact_name="Samuel Bauer"),
+    )
+    read_record()
+    for group in groups:
+        for name in group:
+            assert sorted(people(workspace, name)) == sorted(group), name
+            assert sorted(people(workspace, name[:-1].upper())) == sorted(group), name
+    assert sorted(people(workspace, "muell")) == sorted(groups[0])
+    assert sorted(people(workspace, "mül")[:3]) == sorted(groups[0])
+    assert people(workspace, "mül")[3:] == ["Samuel Bauer"], "it may be spelled muel"
+    assert people(workspace, "samue") == people(workspace, "bauer")[:1] == ["Samuel Bauer"]
+    assert len(found_texts(workspace, "from:mueller")) == 3
+    assert found_texts(workspace, "mueller") == []
+
+
+def test_a_part_of_a_name_or_handle_is_found_behind_what_it_begins(any_database: db.Database) -> None:
+    workspace, account = shop()
+    toys.apply(
+        account,
+        toys.received("hi", at=1, contact="c1", contact_name="Mayer"),
+        toys.received("hi", at=2, contact="c2", contact_name="Obermayer"),
+        toys.received("hi", at=3, contact="c3", contact_name="Lena", contact_username="lenasblumen"),
+        toys.received("hi", at=4, contact="c4", contact_name="Möhlmüller"),
+        toys.received("hi", at=5, contact="c5", contact_name="中村さくら"),
+        toys.received("hi", at=6, contact="c6", contact_name="Al", contact_username="al@blumenhof.example"),
+    )
+    read_record()
+    assert people(workspace, "mayer") == ["Mayer", "Obermayer"]
+    assert people(workspace, "bermay") == ["Obermayer"]
+    assert people(workspace, "may*") == ["Mayer", "Obermayer"]
+    assert people(workspace, "blumen") == ["Al", "Lena"]
+    assert people(workspace, "lena blumen") == ["Lena"]
+    assert people(workspace, "hlmuel") == people(workspace, "müller") == ["Möhlmüller"]
+    assert people(workspace, "さくら") == ["中村さくら"]
+    assert people(workspace, "umenho") == [], "of the domain of an address only beginnings"
+    assert people(workspace, "er") == []
+    assert found_texts(workspace, "from:mayer") == ["hi"], "a filter stays with what it begins"
+    with db.read() as session:
+        query = read_query("mayer")
+        assert len(finder.find_contacts(session, workspace, query, 10)) == 2
+        assert len(finder.find_contacts(session, workspace, query, 10, within=False)) == 1
+        assert len(finder.find_contacts(session, workspace, query, 1)) == 1
+
+
+def test_common_words_of_names_are_read_in_part(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finder, "MOST_READ", 3)
+    workspace, account = shop()
+    named = [
+        *(f"Anna {word}" for word in ("Kiln", "Obermayer", "Mayer")),
+        *["Anna"] * 5,
+        "Annabel",
+        "Johanna",
+    ]
+    toys.apply(
+        account,
+        *(toys.received("hi", at=n, contact=f"c{n}", contact_name=name) for n, name in enumerate(named)),
+    )
+    read_record()
+    assert people(workspace, "anna kiln") == ["Anna Kiln"], "it is none of the newest"
+    assert people(workspace, "anna mayer") == ["Anna Mayer", "Anna Obermayer"]
+    common = people(workspace, "anna ann")
+    assert (common[0], common[-1]) == ("Annabel", "Johanna")
+    assert people(workspace, "anna nobody") == []
+
+
+def test_an_order_number_is_found_however_it_is_written(any_database: db.Database) -> None:
+    workspace, account = shop()
+    said = ["it is ORD1182", "it is #1182", "it is ORD-1182", "it is 2024-1182", "it is 11824", "A4 and B52"]
+    toys.apply(account, *(toys.received(text, at=n) for n, text in enumerate(said)))
+    read_record()
+    assert found_texts(workspace, "1182") == found_texts(workspace, "#1182") == said[3::-1]
+    assert found_texts(workspace, "ORD-1182") == found_texts(workspace, "ord1182") == [said[2], said[0]]
+    assert found_texts(workspace, "2024-1182") == found_texts(workspace, "20241182") == [said[3]]
+    assert found_texts(workspace, "it -1182") == [said[4]]
+    assert found_texts(workspace, "52") == []
+
+
+def test_a_contact_without_a_conversation_is_found_last(any_database: db.Database) -> None:
+    workspace, account = shop()
+    second = toys.make_account(workspace, external_id="second", handle="second@example.com")
+    elsewhere, _ = shop("Elsewhere")
+    toys.apply(account, toys.received("hi", at=1, contact="c1", contact_name="Anna Kiln"))
+
+    def add(session: Session) -> None:
+        for name, to in (("Anna Alone", account), ("Anna Second", second), ("Anna Nowhere", None)):
+            contact = Contact(workspace_id=workspace, name=name, created_at=toys.START)
+            session.add(contact)
+            session.flush()
+            if to is not None:
+                session.add(
+                    ContactIdentity(
+                        workspace_id=workspace,
+                        contact_id=contact.id,
+                        account_id=to.id,
+                        external_id=name,
+                        profile={},
+                        created_at=toys.START,
+                    )
+                )
+        documents.refresh_contacts(session, list(session.scalars(sa.select(Contact.id))))
+
+    db.write(add)
+    read_record()
+    assert people(workspace, "anna") == ["Anna Kiln", "Anna Nowhere", "Anna Second", "Anna Alone"]
+    with db.read() as session:
+        found = finder.find_people(session, workspace, read_query("anna"), accounts=None)
+    assert [one.conversation_id is None for one in found] == [False, True, True, True]
+    assert [one.channel for one in found] == ["email", None, "email", "email"]
+    # As on the page of a contact: somebody who sees one account sees who is on it.
+    assert people(workspace, "anna", frozenset({second.id})) == ["Anna Second"]
+    assert people(workspace, "anna", frozenset({account.id})) == ["Anna Kiln", "Anna Alone"]
+    assert people(workspace, "anna", frozenset()) == []
+    assert people(elsewhere, "anna") == []
 
 
 def test_a_workspace_and_a_limited_person_find_their_own_alone(any_database: db.Database) -> None:

@@ -7,12 +7,14 @@ import uuid
 from datetime import timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.inbox import notes
 from host.inbox.labels import labels
 from host.inbox.labels.models import ConversationLabel, LabelTone
-from host.models.inbox import Conversation
+from host.models.inbox import Contact, Conversation
+from host.search import documents
 from host.users.actor import DESK
 from tests import helpers
 from tests.inbox import toys
@@ -248,6 +250,49 @@ def test_a_note_is_found_by_the_team(desk: Desk) -> None:
     page = search(desk, "is:note kiln")
     assert "note on Ana Q." in page
     assert "<mark>kiln</mark>" in page
+
+
+def test_while_somebody_types_results_come_alone_and_take_fewer_statements(
+    database: db.Database, desk: Desk
+) -> None:
+    desk.sign_in()
+    toys.apply(
+        desk.account,
+        *(toys.received(f"mug {n}", at=n, contact=f"c{n}", contact_name=f"Mug {n}") for n in range(30)),
+    )
+    read_record()
+    with toys.Statements(database) as whole:
+        page = search(desk, "mug")
+    with toys.Statements(database) as part:
+        results = search(desk, "mug", part="1")
+    assert len(part.seen) < len(whole.seen)
+    assert "<html" in page
+    assert "<html" not in results
+    assert results.count('class="search-hit"') == 20
+    assert 'data-number="26 results or more"' in results
+    assert "part=" not in results
+    assert "/search?q=from:customer+mug" in results.replace("%3A", ":")
+    assert 'data-number="1 result"' in search(desk, '"mug 7" is:open', part="1")
+    with toys.Statements(database) as nothing:
+        assert "No results." in search(desk, "nobodywrotethis*", part="1")
+    assert len(nothing.seen) < len(part.seen), "nothing else is tried"
+    assert 'data-number=""' in search(desk, "", part="1")
+
+
+def test_a_contact_without_a_conversation_says_so_and_leads_to_its_page(desk: Desk) -> None:
+    def add(session: Session) -> int:
+        contact = Contact(workspace_id=desk.workspace, name="Nora Alone", created_at=toys.START)
+        session.add(contact)
+        session.flush()
+        documents.refresh_contacts(session, [contact.id])
+        return contact.id
+
+    there = f"/w/{desk.workspace}/contacts/{db.write(add)}"
+    page = search(desk, "nora")
+    assert "Nora Alone" in page
+    assert "No conversations" in page
+    assert f'href="{there}"' in page
+    assert "Nora Alone" in desk.browser.get(there).text
 
 
 def test_a_page_takes_a_constant_number_of_statements(database: db.Database, desk: Desk) -> None:

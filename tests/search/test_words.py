@@ -85,6 +85,58 @@ def test_a_plain_text_makes_the_terms_that_any_text_makes(text: str) -> None:
     assert words.terms(text) == words.terms(f"{text} я") - {"я"}
 
 
+@given(st.text(alphabet="aeoubrs \u00e4\u00f6\u00fc\u00df\u00e5\u00e6\u00f8-", max_size=24))
+def test_a_name_has_one_short_spelling_however_it_is_written(name: str) -> None:
+    """With the letter, with the letters that spell it out, or with the plain letter."""
+    spelled = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "æ": "ae", "ø": "oe", "ß": "ss"})
+    plain = str.maketrans({"ä": "a", "ö": "o", "ü": "u", "å": "a", "æ": "a", "ø": "o", "ß": "ss"})
+    written = [name, name.translate(spelled), name.translate(plain)]
+    assert len({frozenset(map(words.short_spelling, words.terms(one))) for one in written}) == 1
+    for one in written:
+        for term in words.terms(one):
+            for end in range(1, len(term)):
+                assert words.short_spelling(term).startswith(words.short_spelling(term[:end]))
+
+
+@given(st.text(max_size=120))
+def test_any_name_has_terms_that_every_database_keeps(name: str) -> None:
+    found = words.name_terms(name)
+    assert words.terms(name) <= found
+    for term in found:
+        assert 0 < len(term) <= words.LONGEST
+        assert " " not in term
+        assert "\x00" not in term
+        term.encode()
+
+
+def test_a_long_name_has_a_bounded_number_of_parts() -> None:
+    assert words.name_terms("Lenas Blumen") == {
+        *("lenas", "blumen"),
+        *("~enas", "~nas", "~lumen", "~umen", "~men"),
+    }
+    assert words.name_terms("lena@shop.example") >= {"lena", "~ena", "shop", "example"}
+    assert "~hop" not in words.name_terms("lena@shop.example")
+    assert len(words.name_terms("x" * 5_000)) == 1 + words.MOST_PARTS
+    some = " ".join(f"{number}word" * 4 for number in range(1_000))
+    assert len(words.name_terms(some)) < words.MOST_TERMS + words.MOST_PARTS * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("ORD1182", {"1182"}),
+        ("ord1182x2024", {"1182", "2024"}),
+        ("my ORD1182, ja ä", {"1182"}),
+        ("mug12 a4 1182 12.5 it's", set()),
+        ("ＯＲＤ１１８２", {"1182"}),
+    ],
+)
+def test_only_long_numbers_in_a_word_are_terms_of_their_own(text: str, numbers: set[str]) -> None:
+    written = {one.text for one in words.atoms(words.composed(text))}
+    wholes = {words.joined(one) for one in words.chains(list(words.atoms(words.composed(text))))}
+    assert words.terms(text) - written - wholes == numbers
+
+
 @given(st.text(max_size=200))
 def test_any_query_is_read(text: str) -> None:
     query = read_query(text)
@@ -159,6 +211,8 @@ def test_emoji_beside_words_are_ignored() -> None:
         ("Order AB-1234.", "ab1234", ["AB-1234"]),
         ("我的订单在哪里", "订单", ["订单"]),
         ("Lieferungen", "liefer*", ["Lieferungen"]),
+        ("Hello, it is ORD1182", "1182", ["ORD1182"]),
+        ("Hello, it is ORD-1182", "ORD1182", ["ORD-1182"]),
     ],
 )
 def test_an_excerpt_marks_what_was_looked_for(text: str, sought: str, marked: list[str]) -> None:

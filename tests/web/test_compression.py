@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, Response, session
 from flask_wtf.csrf import generate_csrf
 
-from host.web import csrf
+from host.web import compression, csrf
 from tests.helpers import Browser, client_for, make_user, make_workspace
 
 TOKEN = re.compile(r'(?:name="csrf_token" value|name="csrf-token" content)="([^"]+)"')
@@ -114,3 +114,19 @@ def test_the_session_has_one_secret(app: Flask) -> None:
         assert csrf.token() == first, "one token for all forms of a page"
         generate_csrf()
         assert session["csrf_token"] not in first
+
+
+def test_a_file_that_never_changes_is_compressed_best_and_once(
+    client: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = re.search(r'/styles/[^"]+bootstrap[^"]+', client.get("/account").text)
+    assert path is not None
+    plain = client.get(path[0])
+    assert plain.cache_control.immutable
+    compression._smallest.cache_clear()
+    headers = {"Accept-Encoding": "gzip, br"}
+    packed = client.get(path[0], headers=headers)
+    assert packed.data == brotli.compress(plain.data)
+    monkeypatch.setattr(compression.brotli, "compress", None)
+    again = client.get(path[0], headers=headers)
+    assert (again.data, again.headers["Content-Encoding"]) == (packed.data, "br")

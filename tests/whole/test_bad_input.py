@@ -547,6 +547,9 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/integrations/<int:endpoint_id>/rotate": {},
     f"{SETTINGS}/integrations/<int:endpoint_id>/test": {},
     f"{SETTINGS}/integrations/<int:endpoint_id>/delete": {},
+    "/w/<int:workspace_id>/start/ask": {"channel": "telegram"},
+    "/w/<int:workspace_id>/start/hide": {"done": "1"},
+    "/w/<int:workspace_id>/start/skip": {"step": "invite"},
     f"{SETTINGS}/channels/ask": {"channel": "telegram"},
     f"{SETTINGS}/channels/<channel>/new": {**CARD, "ig_user_id": "not a number"},
     f"{SETTINGS}/channels/<channel>/settings": {
@@ -592,6 +595,11 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/channels/accounts/<int:account_id>/ice-breakers": {
         "text-0-0": "Where are you?",
         "value-0-0": "PLACE",
+        "answer-0-0": "In the old mill.",
+        "quick-0-0": "How do I get there?, Parking",
+        "link_title-0-0": "Map",
+        "link-0-0": "https://map.example.com",
+        "team-0-0": "1",
         "locale-1": "not a language",
     },
     f"{SETTINGS}/channels/accounts/<int:account_id>/menu": {
@@ -618,6 +626,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "/admin/journal/<int:event_id>/replay": {},
     "/admin/journal/replay": {"event": "1", "state": "dead", "q": "mid.1", "since": "2026-11-20T10:00"},
     "/admin/addons/upload": {"zip": "not a file"},
+    "/admin/first-steps/install": {"sha256": "0" * 64, "workspace": "1"},
     "/admin/addons/shipped": {"sha256": "0" * 64},
     "/admin/addons/<slug>/activate": {},
     "/admin/features/<name>": {"on": "1"},

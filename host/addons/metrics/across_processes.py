@@ -1,7 +1,7 @@
 """Share the counted calls of addon code between processes, through the database.
 
-Every process writes its counts into one row of its own, so no process waits for another and no call counts
-twice. A row outlives its process by a day, because admins look for errors from right before a restart.
+Every process writes its counts to its own row, so no process waits for another and no call counts twice. A
+row outlives its process by a day, because admins look for errors from right before a restart.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from host.models.addons import AddonCalls
 from host.sdk import strictjson
 
 KEPT = timedelta(days=1)
-"""How long rows of ended processes count, and how long error messages are kept."""
+"""How long rows of stopped processes count, and how long error messages are kept."""
 AGAIN = timedelta(hours=1)
-"""How often a row is written even if unchanged, so that its process does not seem ended."""
+"""How often a row is written even if unchanged, so that its process does not appear to have stopped."""
 
 _table = AddonCalls.metadata.tables["addon_calls"]
 
@@ -43,7 +43,7 @@ class _Calls(msgspec.Struct, frozen=True):
 
 
 class _Counted(msgspec.Struct, frozen=True):
-    """The counts of one process, with the time it began counting."""
+    """The counts of one process, with the time at which counting began."""
 
     since: datetime
     calls: list[_Calls]
@@ -92,10 +92,10 @@ def _store(session: Session, process: str, text: str, now: datetime) -> None:
 
 
 def all_calls() -> tuple[datetime, dict[Key, Series]]:
-    """Return since when calls are counted, and the counts of all processes that ran within a day.
+    """Return the time since which calls are counted, and the counts of all processes that ran within a day.
 
     The counts of this process are current. Those of others are as last written: some seconds old, but written
-    almost at once after an error.
+    almost immediately after an error.
     """
     own, now = in_process.metrics(), clock.now()
     since, found = own.since, own.seen()
@@ -106,7 +106,7 @@ def all_calls() -> tuple[datetime, dict[Key, Series]]:
         try:
             counted = strictjson.decode(text, _Counted)
         except msgspec.DecodeError:
-            continue  # written by another version of the host, which serves beside this one
+            continue  # written by another version of the host that is also serving
         since = min(since, counted.since)
         for one in counted.calls:
             found.setdefault((one.slug, one.release, one.what), Series()).merge(_series(one))

@@ -1,10 +1,10 @@
-"""Count the calls of addon code in this process: how many, how long they took, how many failed.
+"""Count the calls of addon code in this process: their number, durations and failures.
 
-Calls are counted by release of an addon and by what was called: a hook, or a function that a hook returned.
-For the counts of other processes see :mod:`host.addons.metrics.across_processes`.
+Calls are counted by release of an addon and by the called hook or function that a hook returned. For the
+counts of other processes see :mod:`host.addons.metrics.across_processes`.
 
-Errors in some functions harm more than the addon itself. If these fail often within a short time
-(:data:`LIMIT`, :data:`WINDOW_SECONDS`), the addon is set aside.
+Errors in some functions harm more than the addon. If these fail often within a short time (:data:`LIMIT`,
+:data:`WINDOW_SECONDS`), the addon is set aside.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 
 Key = tuple[str, str, str]
-"""Slug and version of an addon, and the name of what was called."""
+"""Slug and version of an addon, and the name of the called function."""
 
 LIMIT = 5
 WINDOW_SECONDS = 300.0
 
 # The host handles single failures itself: an event that cannot be read, a message that cannot be sent, a job,
-# a page. The functions listed here fail for all accounts at once, or lose what a provider sent.
+# a page. The functions listed here fail for all accounts together, or lose data that a provider sent.
 HELD_AGAINST = frozenset({"authenticate", "verify", "reply_policy", "contact_label"})
 
 _STEPS = [1e-6 * 10 ** (n / 5) for n in range(41)]
@@ -90,7 +90,7 @@ class Series:
             self.last_error, self.last_fault_at = other.last_error, other.last_fault_at
 
     def share(self, part: float) -> float:
-        """Return the time, in seconds, within which *part* of the calls (0 to 1) ended."""
+        """Return the time, in seconds, within which *part* of the calls (0 to 1) returned."""
         wanted, seen = part * self.calls, 0
         for place in sorted(self.classes):
             seen += self.classes[place]
@@ -110,7 +110,7 @@ class CallMetrics:
 
     since: datetime = field(default_factory=clock.now)
     on_broken: Callable[[str, str, str], None] | None = None
-    """Called as ``on_broken(slug, what, error)``, in a thread of its own, when an addon fails too often."""
+    """Called as ``on_broken(slug, what, error)``, in a separate thread, when an addon fails too often."""
     on_fault: Callable[[], None] | None = None
     """Called after each failed call. Must not block."""
     _id: tuple[int, str] = (0, "")
@@ -164,7 +164,7 @@ class CallMetrics:
         try:
             yield
         except OverdueError:
-            raise  # counted already, by whoever ended it
+            raise  # already counted by the code that ended it
         except BaseException as error:
             self.note(slug, release, what, time.perf_counter() - started, error)
             raise
@@ -176,8 +176,8 @@ class CallMetrics:
     def counted(self, slug: str, release: str, what: str, function: F) -> F:
         """Return *function* with each call counted, or unchanged if its calls are already counted.
 
-        A call that tries to end the process raises :class:`EndedProcessError`. While one runs its thread is
-        marked with it (:mod:`host.core.marks`). It has a budget (:mod:`host.core.call_budget`).
+        A call that tries to end the process raises :class:`EndedProcessError`. While a call runs, its thread
+        is marked with it (:mod:`host.core.marks`). Each call has a budget (:mod:`host.core.call_budget`).
         """
         if getattr(function, "lobby_counted", None) == (slug, release, what):
             return function
@@ -196,7 +196,7 @@ class CallMetrics:
                 raise
             except (GeneratorExit, db.WouldWaitError, OverdueError):
                 # Not a fault of the code: a call that waits for a database is repeated in a thread, or it was
-                # counted when it was ended.
+                # counted when it was terminated.
                 raise
             except BaseException as error:
                 self.note(slug, release, what, time.perf_counter() - started, error)

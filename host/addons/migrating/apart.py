@@ -1,7 +1,8 @@
 """Run an addon's revisions in a separate process, so that a crash or a hang affects nothing else.
 
-The process has no settings, keys or locks of this one, only the address of the database. It is ended when
-its time is up, and when this process ends; the database undoes what was not committed and lets its locks go.
+The process has none of this one's settings, keys or locks, only the address of the database. It is killed
+when its time is up, and when this process exits; the database then rolls back uncommitted work and releases
+its locks.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ class Migrator(Protocol):
     def upgrade(self, url: str, folder: Path, revision: str, seconds: float) -> None:
         """Run *revision*.
 
-        :raises FailedError: if it fails, or is not done within *seconds*.
+        :raises FailedError: if it fails, or does not finish within *seconds*.
         """
 
     def sums(self, url: str, folder: Path, seconds: float) -> Sums:
-        """Return the sums of the rows that are not the addon's.
+        """Return the checksums of the rows that are not the addon's.
 
         :raises FailedError: if they cannot be computed.
         """
@@ -67,7 +68,7 @@ class _Apart:
 
 @contextmanager
 def migrator(data: Path) -> Iterator[Migrator]:
-    """Yield a runner of revisions in a process that is started here and ended with the block.
+    """Yield a runner of revisions in a process that starts here and is killed when the block exits.
 
     :param data: the data folder, where the process is recorded for :func:`end_running`.
     """
@@ -83,7 +84,7 @@ def migrator(data: Path) -> Iterator[Migrator]:
 
 
 def end_running(data: Path) -> bool:
-    """End a process on this machine that migrates for an addon; return whether there was one."""
+    """Kill a process on this machine that migrates for an addon; return whether there was one."""
     with suppress(OSError, ValueError):
         number = int((data / _PID).read_text())
         if MODULE.encode() in Path(f"/proc/{number}/cmdline").read_bytes():

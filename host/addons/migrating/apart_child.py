@@ -24,7 +24,7 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a revision failed.
 
     :param kind: ``foreign``: it accessed something that is not the addon's; ``locked``: a lock was not free
-        in time; ``ended``: its code ended the process; ``late``: its time was up.
+        in time; ``ended``: its code exited the process; ``late``: it timed out.
     :param what: the table it accessed, or the message of the refusal.
     :param words: the database's message.
     """
@@ -44,7 +44,7 @@ class FailedError(Exception):
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Return the failure that *error*, raised by a revision, stands for."""
+    """Return the failure for *error*, raised by a revision."""
     if isinstance(error, FailedError):
         return error.failure
     if isinstance(error, ForeignTableError):
@@ -61,7 +61,7 @@ def failure_of(error: BaseException) -> Failure:
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request to the process.
 
-    :param revision: to run; empty: add up the rows of every table that is not the addon's.
+    :param revision: the revision to run; empty: compute the checksums of every table that is not the addon's.
     """
 
     url: str
@@ -94,7 +94,7 @@ def _answer(asked: bytes) -> bytes:
 
 
 def take(order: Order) -> rows.Sums | None:
-    """Carry out *order*; return the sums it asks for."""
+    """Carry out *order*; return the requested sums."""
     folder = Path(order.folder)
     manifest = manifests.read_manifest(folder)
     with migrations.locked(order.url) as engine:
@@ -111,7 +111,9 @@ def take(order: Order) -> rows.Sums | None:
 
 
 def _limit_statements(engine: sa.Engine, seconds: float) -> None:
-    """Make the server cancel statements that outlast this process's time: it does not notice its end."""
+    """Make the server cancel statements that exceed this process's timeout: it doesn't notice that the
+    process is gone.
+    """
     words = {
         "postgresql": f"SET statement_timeout = {round(seconds * 1000)}",
         "mysql": f"SET SESSION max_statement_time = {round(seconds)}",

@@ -23,9 +23,9 @@ FOLDER = "backups"
 
 
 def back_up(config: Config, reason: str) -> str:
-    """Back up the database; return what was done, or a :class:`Skipped` if the settings ask for no backup.
+    """Back up the database; return what was done, or a :class:`Skipped` if the settings disable backups.
 
-    ``LOBBY_BACKUP_COMMAND`` does it; without one SQLite's file is copied into the data folder.
+    Runs ``LOBBY_BACKUP_COMMAND``; if that is not set, copies SQLite's file to the data folder.
 
     :param reason: for the name of the copy and for the command: ``toy-1.0.0``.
     :raises AddonError: if it failed; the migration must not run then.
@@ -58,7 +58,7 @@ def _command(config: Config, reason: str) -> str:
 
 
 def _run(arguments: list[str], output: IO[bytes], seconds: int) -> int | None:
-    """Run the command; return its status, None if it took too long and was killed with all it started."""
+    """Run the command; return its status, None if it and its children were killed for taking too long."""
     with subprocess.Popen(  # noqa: S603 - the admin's own command, without a shell
         arguments,
         stdin=subprocess.DEVNULL,

@@ -18,7 +18,7 @@ _MARIADB_TIMEOUTS = frozenset({1205})
 
 
 def is_lock_timeout(error: BaseException) -> bool:
-    """Return whether *error* says that a lock was not free in time."""
+    """Return whether *error* means that waiting for a lock timed out."""
     original: Any = error.orig if isinstance(error, DBAPIError) else error
     if getattr(original, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
         return True
@@ -31,7 +31,7 @@ def is_lock_timeout(error: BaseException) -> bool:
 def holders(engine: sa.Engine) -> list[str]:
     """Return the sessions with open transactions or locks on the database of *engine*.
 
-    A short text for each, the oldest first, at most three; empty if the database does not tell.
+    A short text for each, oldest first, at most three; empty if the database doesn't reveal them.
     """
     name = engine.dialect.name
     if name == "sqlite":
@@ -80,7 +80,7 @@ def _described(row: Any) -> str:
 
 
 def _processes(file: Path) -> list[str]:
-    """Return the processes that hold an SQLite lock on *file*, where the system tells (Linux does)."""
+    """Return the processes that hold an SQLite lock on *file*, if the system reveals them (Linux does)."""
     inodes = set()
     for path in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
         with suppress(OSError):
@@ -106,7 +106,7 @@ def _program(number: str) -> str:
 
 
 def sentence(engine: sa.Engine, seconds: int) -> object:
-    """Return a sentence: no lock after *seconds*, who holds it, and what to do."""
+    """Return a sentence that a lock was not free after *seconds*, who holds it, and what to do."""
     found: Sequence[str] = holders(engine)
     if not found:
         return _(

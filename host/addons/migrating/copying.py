@@ -1,4 +1,4 @@
-"""Copy every table of a server's database into a database beside it, with rows, keys and views."""
+"""Copy every table of a server's database into another database on it, with rows, keys and views."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SUFFIX = "_rehearsal"
 
 
 class NotCopiedError(Exception):
-    """The database could not be copied, most often because a right is missing. Holds its message, *words*."""
+    """The database could not be copied, usually because of a missing privilege. *words* is its message."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
@@ -25,7 +25,7 @@ class NotCopiedError(Exception):
 
 
 def size(connection: sa.Connection) -> int:
-    """Return about how many bytes the tables of the database occupy, with indexes."""
+    """Return the approximate size of the database's tables in bytes, with indexes."""
     queries = {
         "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
         "postgresql": "SELECT COALESCE(SUM(pg_total_relation_size(oid)), 0) FROM pg_class"
@@ -39,7 +39,7 @@ def size(connection: sa.Connection) -> int:
 
 
 def make(connection: sa.Connection) -> URL:
-    """Make the copy; return its address. Commits.
+    """Create the copy and return its address. Commits.
 
     :raises NotCopiedError: if the database refuses.
     """
@@ -58,7 +58,7 @@ def make(connection: sa.Connection) -> URL:
 
 
 def drop(connection: sa.Connection) -> None:
-    """Drop the copy, if there is one."""
+    """Drop the copy, if it exists."""
     if connection.dialect.name == "postgresql":
         known = connection.execute(
             sa.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": SCHEMA}

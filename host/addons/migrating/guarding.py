@@ -43,16 +43,16 @@ class Guard:
         self.before = snapshot.of_database(connection)
 
     def is_own(self, table: str) -> bool:
-        """Return whether *table* is the addon's: declared by this release or an earlier one."""
+        """Return whether *table* belongs to the addon: it was declared by this release or an earlier one."""
         name = table.casefold()
         if name in self.own:
             return True
         return name.startswith(f"{self.slug}_") and name in self.before.tables and name not in host_tables()
 
     def check(self, connection: sa.Connection, statement: str) -> None:
-        """Refuse *statement* if it would change anything else.
+        """Check that *statement* changes only tables of the addon.
 
-        :raises ForeignTableError: if so.
+        :raises ForeignTableError: if it would change another.
         """
         widening = connection.info.get(WIDENING)
         if widening in OPEN_COLUMNS:
@@ -72,7 +72,7 @@ class Guard:
         return False
 
     def compare(self, connection: sa.Connection) -> None:
-        """Compare everything that is not the addon's with what it was before.
+        """Compare everything that is not the addon's with its earlier state.
 
         :raises ForeignTableError: for any difference except columns that the host's helpers widened.
         """

@@ -1,4 +1,4 @@
-"""List the migrations of an addon and which of them ran already, without running any of its code."""
+"""List the migrations of an addon, and whether each has run, without running any of its code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PlannedRevision(msgspec.Struct, frozen=True):
 
 
 class PlanError(Exception):
-    """The revisions do not form one line from the first to the last. The message is one sentence."""
+    """The revisions do not form a linear sequence. The message is one sentence."""
 
 
 def revisions(folder: Path, slug: str) -> list[PlannedRevision]:
@@ -48,7 +48,8 @@ def revisions(folder: Path, slug: str) -> list[PlannedRevision]:
             done = False
     if after:
         raise PlanError("The migrations do not follow one another.")
-    # The database may be ahead of an older release: each migration leaves the schema usable by that.
+    # The database may be ahead of an older release: each migration leaves the schema usable by the previous
+    # release.
     return planned
 
 

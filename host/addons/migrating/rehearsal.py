@@ -1,7 +1,7 @@
-"""Try an addon's migrations on a copy of the database before they touch the database itself.
+"""Try an addon's migrations on a copy of the database first.
 
-SQLite's file is copied whole. On PostgreSQL the copy is a schema of the same database, on MariaDB a database
-beside it; both hold every table with its rows, keys and views, and are dropped afterwards.
+SQLite's file is copied whole. On PostgreSQL the copy is a schema of the same database, on MariaDB another
+database; both have every table with its rows, keys and views, and are dropped afterwards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SPARE = 64 * 1024**2
 
 
 def rehearse(config: Config, migrate: Callable[[str], None]) -> str:
-    """Call *migrate* with the address of a copy of the database; return how large that was.
+    """Call *migrate* with the address of a copy of the database; return its size.
 
     Return a :class:`Skipped` with the reason if no copy can be made. Exceptions of *migrate* are passed on.
     """

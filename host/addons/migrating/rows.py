@@ -1,4 +1,4 @@
-"""Count and add up the rows of tables, to tell whether a migration wrote where it must not."""
+"""Count and checksum the rows of tables, to detect a migration that wrote to other tables."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Iterable, Mapping
 import sqlalchemy as sa
 
 MOST = 300_000
-"""Maximum number of rows read from a table; of larger tables, only the number of rows is known."""
+"""Maximum number of rows read from a table; larger tables are only counted."""
 
 Sums = Mapping[str, tuple[int, str]]
-"""For each table, its number of rows and a sum of their content, empty if there are too many rows."""
+"""For each table, its number of rows and a checksum of their content, empty if there are too many rows."""
 
 
 def of_tables(connection: sa.Connection, columns: Mapping[str, Iterable[str]]) -> dict[str, tuple[int, str]]:
-    """Return the sums of the tables in *columns*, over these of their columns.
+    """Return the checksums of the tables in *columns*, over those columns.
 
-    Two sums compare within one process only. What a value is stored as does not count: an ENUM's is its text.
+    Checksums are only comparable within one process. They ignore how a value is stored: an ENUM counts as
+    text.
     """
     found = {}
     for table, names in columns.items():

@@ -37,7 +37,7 @@ _TEXT = re.compile(r"'(?:[^']|'')*'")
 
 
 class MigrationError(AddonError):
-    """A migration failed. Holds the statement and the database's message, no values."""
+    """A migration failed. Contains the statement and the database's message, without values."""
 
     def __init__(self, sentence: str, statement: str, database: str) -> None:
         super().__init__(sentence, state=AddonState.MIGRATION_FAILED, detail=database)
@@ -49,11 +49,11 @@ def run(config: Config, manifest: Manifest, folder: Path, around: Around) -> Non
     """Migrate the tables of the addon in *folder*, with one call of *around* for each step.
 
     Does nothing if no revision is pending. Writers of this process wait while a revision runs. A revision
-    that died, hung or failed is run again from its beginning the next time; those before it stay.
+    that died, hung or failed is rerun from its beginning the next time; earlier ones stay applied.
 
-    :raises MigrationError: for the first revision that fails, on the copy or for good.
+    :raises MigrationError: for the first revision that fails, on the copy or on the database.
     :raises AddonError: if the database could not be backed up.
-    :raises plan.PlanError: if the revisions do not form one line.
+    :raises plan.PlanError: if the revisions do not form a linear sequence.
     """
     todo = pending(manifest, folder)
     with ready(config, todo) as apart:
@@ -61,14 +61,14 @@ def run(config: Config, manifest: Manifest, folder: Path, around: Around) -> Non
 
 
 def ready(config: Config, todo: Sequence[PlannedRevision]) -> AbstractContextManager[Migrator | None]:
-    """Yield a runner for the revisions in *todo*, None without any. It starts in the background."""
+    """Yield a runner for the revisions in *todo*, or None if it is empty. It starts in the background."""
     return migrator(config.data) if todo else nullcontext()
 
 
 def pending(manifest: Manifest, folder: Path) -> list[PlannedRevision]:
     """Return the revisions of the addon in *folder* that have not run, oldest first.
 
-    :raises plan.PlanError: if they do not form one line.
+    :raises plan.PlanError: if they do not form a linear sequence.
     """
     return [planned for planned in plan.revisions(folder, manifest.slug) if not planned.applied]
 
@@ -120,7 +120,7 @@ def take(
 def _rehearsed(config: Config, on_the_copy: Callable[[str], None]) -> str:
     try:
         return rehearsal.rehearse(config, on_the_copy)
-    except FailedError as error:  # the rows could not be added up
+    except FailedError as error:  # the checksums could not be computed
         sentence = _("The rows of the copy could not be compared.")
         raise _failure(sentence, error.failure, config.database_url) from error
 
@@ -136,9 +136,9 @@ def _upgrade(engine: sa.Engine, manifest: Manifest, folder: Path, revision: str)
 
 
 def upgrade(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
-    """Run every pending revision of the addon in *folder*, restricted to its tables; without a backup.
+    """Run every pending revision of the addon in *folder*, restricted to its tables, without a backup.
 
-    For a throw-away database. Call it inside :func:`host.core.migrations.locked`.
+    For a temporary database. Call it inside :func:`host.core.migrations.locked`.
 
     :raises MigrationError: for a revision that fails; those before it stay.
     """
@@ -151,9 +151,9 @@ def upgrade(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
 
 
 def make_first_tables(config: Config, manifest: Manifest, folder: Path, around: Around) -> None:
-    """Run every revision of the addon in *folder* if none has run yet; without a backup and a rehearsal.
+    """Run every revision of the addon in *folder* if none has run yet, without a backup or rehearsal.
 
-    There is no data to lose then. Only call it for code trusted like the desk's own: it runs in this process.
+    Its tables have no data to lose. Only call it for code trusted like Lobby's: it runs in this process.
 
     :raises MigrationError: for a revision that fails; those before it stay.
     """
@@ -174,7 +174,7 @@ def _address(engine: sa.Engine) -> str:
 def undo(engine: sa.Engine, manifest: Manifest, folder: Path) -> None:
     """Run the ``downgrade`` of every revision of an addon in *folder*, last first, restricted to its tables.
 
-    Call it inside :func:`host.core.migrations.locked`. Columns that the host's helpers widened stay wide.
+    Call it inside :func:`host.core.migrations.locked`. Columns widened by the host's helpers stay wide.
 
     :raises MigrationError: for a revision that fails or has no ``downgrade``; those after it are undone.
     """

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 _CASTS = re.compile(r"::[\w\".]+(?: varying)?|[()]")
 
 Fact = tuple[str, str, str]
-"""Kind (``column``, ``index``, ``constraint``, ...), name, and all the database says about it."""
+"""Kind (``column``, ``index``, ``constraint``, ...), name, and its complete description by the database."""
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """Every table, and every view, with its facts; and which table each index is of."""
+    """Every table and view with its facts, and the table of each index."""
 
     tables: dict[str, set[Fact]] = field(default_factory=dict)
     indexes: dict[str, str] = field(default_factory=dict)
@@ -127,7 +127,7 @@ def _mariadb(connection: sa.Connection) -> Snapshot:
     found = Snapshot()
     for table, name, *what in connection.execute(sa.text(_MY_COLUMNS)):
         found.add(table, "column", name, *what)
-    # An index's name is unique in its table only, so a DROP INDEX says which table it means.
+    # An index's name is unique in its table only, so a DROP INDEX names its table.
     for table, name, *what in connection.execute(sa.text(_MY_INDEXES)):
         found.add(table, "constraint", name, *what)
     for table, name, *what in connection.execute(sa.text(_MY_KEYS)):

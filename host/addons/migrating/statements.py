@@ -1,6 +1,6 @@
-"""Parse an SQL statement to tell what it would change before it runs.
+"""Parse an SQL statement to find what it would change before it runs.
 
-This is no full SQL parser: it knows the few kinds of statement a migration needs; all others are unknown.
+This is not a full SQL parser: it knows the few kinds of statement a migration needs; all others are unknown.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-# The databases differ in how texts, names and comments are quoted.
+# The databases quote texts, names and comments differently.
 _PLAIN = r"[nNxXbB]?'(?:[^']|'')*'"
 _TOKENS = {
     dialect: re.compile(
@@ -40,7 +40,7 @@ _READS = frozenset({"select", "show", "explain", "describe", "desc", "values", "
 _FAR_REACHING = ("global", "persist", "role", "password", "statement", "authorization")
 _HARMLESS = frozenset({"begin", "savepoint", "release"})
 _WRITES = frozenset({"insert", "replace", "update", "delete", "merge", "truncate"})
-# Words that may stand between CREATE, ALTER or DROP and the kind of object.
+# Words that may occur between CREATE, ALTER or DROP and the kind of object.
 _ADJECTIVES = frozenset({"temporary", "temp", "unlogged", "global", "local", "unique", "fulltext", "spatial"})
 _FILLERS = frozenset({"if", "not", "exists", "only", "concurrently", "ignore", "low_priority", "online"})
 
@@ -116,9 +116,9 @@ class _Reader:
 
 
 def effects(statement: str, dialect: str) -> list[Effect]:
-    """Return what *statement* would change; nothing for one that only reads.
+    """Return the effects of *statement*; none if it only reads.
 
-    The effects of several statements in one text are added up.
+    A text with several statements has the effects of all of them.
 
     :param dialect: SQLAlchemy's name of the dialect; dialects differ in quoting.
     """
@@ -197,7 +197,7 @@ def _written(word: str, reader: _Reader) -> list[Effect]:
     )
     found = [Effect(verb, "table", name) for name in reader.names()]
     if word == "update":
-        # MariaDB can change any table of a join; only SET tells which.
+        # MariaDB can change any table of a join; only SET names it.
         while (token := reader.next_token()) and not token.is_("set"):
             if token.is_(",", "join"):
                 found.append(Effect(verb, "table", reader.name()))

@@ -1,7 +1,7 @@
 """Read an addon's zip by strict rules: an unusual file is refused, nothing is repaired.
 
-The standard library's ``zipfile`` is not used: it rewrites hostile names and believes forged sizes, and if a
-file holds two archives, it may read another one than a scanner does.
+The standard library's ``zipfile`` is not used: it rewrites hostile names and trusts forged sizes, and if a
+file contains two archives, it may not read the one that a scanner reads.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _inspect(path: Path) -> Archive:
 def signed_by(
     manifest: Manifest, files: Mapping[str, str], sizes: Mapping[str, int], contents: Mapping[str, bytes]
 ) -> tuple[str, str]:
-    """Return the key an addon with these files is signed with, or why its signature is not valid.
+    """Return the key that signed an addon with these files, or why its signature is invalid.
 
     :param contents: the bytes of the two signature files, as far as they exist.
     """

@@ -91,7 +91,7 @@ def names_problem(names: Sequence[str]) -> str | None:
 
 
 def ancestor_problem(entries: Sequence[Entry]) -> str | None:
-    """Return which entry is a file and a folder at once, or None."""
+    """Return the entry that is both a file and a folder, or None."""
     files = {entry.name.casefold() for entry in entries if not entry.is_folder}
     for entry in entries:
         parts = entry.name.casefold().split("/")
@@ -110,7 +110,7 @@ def content_problem(name: str, head: bytes) -> str | None:
 
 
 def layout_problems(manifest: Manifest, files: Mapping[str, str]) -> list[str]:
-    """Return which files are misplaced or missing, one sentence each."""
+    """Return the misplaced and missing files, one sentence each."""
     problems: list[str] = []
     package = manifest.package
     problems.extend(

@@ -1,4 +1,4 @@
-"""Build an addon's zip from its folder, byte for byte the same on every machine."""
+"""Build an addon's zip from its folder, identical on every machine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 def build_addon(source: Path, target: Path) -> str:
     """Write the zip of the addon in *source* to *target* and return its SHA-256.
 
-    Entries are uncompressed, sorted, dated 1980-01-01, mode 0644; caches, tests and hidden files stay out.
+    Entries are uncompressed, sorted, dated 1980-01-01, mode 0644; caches, tests and hidden files are left
+    out.
 
-    :raises ArchiveError: if the result is not an addon this host would accept; nothing is left at *target*.
+    :raises ArchiveError: if the result is not an addon this host would accept; *target* is then removed.
     """
     contents = {path.relative_to(source).as_posix(): path.read_bytes() for path in sources(source)}
     return _write(contents, target)
@@ -31,7 +32,8 @@ def build_addon(source: Path, target: Path) -> str:
 def sign_addon(path: Path, key: PrivateKey) -> str:
     """Sign the addon's zip at *path* in place; return its new SHA-256, which is the same for the same key.
 
-    An earlier signature is replaced. If ``SHA256SUMS`` beside it lists the zip, that line is updated.
+    An earlier signature is replaced. If ``SHA256SUMS`` in the same folder lists the zip, that line is
+    updated.
 
     :raises ArchiveError: if it is not an addon this host would accept; it is then unchanged.
     """
@@ -66,7 +68,7 @@ def _write(contents: Mapping[str, bytes], target: Path) -> str:
 def build_release(source: Path, folder: Path) -> tuple[Path, str]:
     """Build ``<slug>-addon-v<version>.zip`` into *folder* and list it in ``SHA256SUMS`` there.
 
-    :raises ArchiveError: as :func:`build_addon` does.
+    :raises ArchiveError: as in :func:`build_addon`.
     """
     try:
         found = manifest.read_manifest(source)

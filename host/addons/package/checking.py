@@ -1,4 +1,4 @@
-"""Check an uploaded zip in a child process: hostile bytes may take endless time or all memory."""
+"""Check an uploaded zip in a child process: hostile bytes may take unlimited time or memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 40.0
 
 
 def check(path: Path, *, timeout: float = TIMEOUT_SECONDS) -> Archive:
-    """Check the zip at *path* against every rule, also those for its code; run none of it.
+    """Check the zip at *path* against every rule, including those for its code, without running it.
 
     :raises ArchiveError: with one plain sentence per problem.
     """

@@ -92,7 +92,7 @@ def check_archive(found: Archive) -> list[str]:
 
 
 def check_folder(manifest: Manifest, folder: Path) -> list[str]:
-    """Do the same as :func:`check_archive` for the unpacked addon in *folder*."""
+    """Check the unpacked addon in *folder* like :func:`check_archive`."""
     problems: list[str] = []
     for part in (manifest.package, "migrations"):
         for path in sorted((folder / part).rglob("*.py")):

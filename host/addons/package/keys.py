@@ -49,7 +49,7 @@ class PublicKey(msgspec.Struct, frozen=True):
         return base64.b64encode(self.raw).decode()
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Return whether *signature* was made by this key over *message*."""
+        """Return whether *signature* is this key's signature of *message*."""
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
@@ -109,7 +109,7 @@ class PrivateKey(msgspec.Struct, frozen=True):
         return self.key.sign(message)
 
     def pem(self, passphrase: bytes = b"") -> bytes:
-        """Return the key as a PKCS #8 file, encrypted where there is a *passphrase*."""
+        """Return the key as a PKCS #8 file, encrypted if there is a *passphrase*."""
         how: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase:
             how = serialization.BestAvailableEncryption(passphrase)
@@ -117,12 +117,12 @@ class PrivateKey(msgspec.Struct, frozen=True):
 
 
 def new_private_key() -> PrivateKey:
-    """Make a key."""
+    """Create a key."""
     return PrivateKey(Ed25519PrivateKey.generate())
 
 
 def is_encrypted(pem: bytes) -> bool:
-    """Return whether the key file asks for a passphrase."""
+    """Return whether the key file needs a passphrase."""
     return b"ENCRYPTED PRIVATE KEY" in pem
 
 

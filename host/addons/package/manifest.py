@@ -74,7 +74,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An addon's ``addon.toml``.
 
     ``package`` is its one Python package; ``host``, ``sdk`` and ``python`` are version specifiers, an empty
-    ``sdk`` any; ``requires`` names distributions that must already be installed beside the host.
+    ``sdk`` any; ``requires`` names distributions that must already be installed with the host.
     """
 
     slug: str
@@ -116,8 +116,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def parse(data: bytes) -> Manifest:
     """Parse the bytes of an ``addon.toml``.
 
-    :raises ManifestError: for anything that is not a manifest: too long, not TOML, a key unknown or missing,
-        a value out of shape.
+    :raises ManifestError: for anything that is not a manifest: too long, not TOML, an unknown or missing key,
+        an invalid value.
     """
     if len(data) > MAX_BYTES:
         raise ManifestError([f"addon.toml is longer than {MAX_BYTES // 1024} KB"])
@@ -131,7 +131,7 @@ def parse(data: bytes) -> Manifest:
 
 
 def from_dict(raw: Mapping[str, Any]) -> Manifest:
-    """Make a manifest from its parsed form, checked as :func:`parse` does.
+    """Create a manifest from its parsed form, with the checks of :func:`parse`.
 
     :raises ManifestError: as :func:`parse` does.
     """

@@ -1,8 +1,8 @@
 """Sign addons and verify signatures: a list of files with hashes, signed over exactly its bytes.
 
 ``FILES.json`` lists the files of the zip. ``SIGNATURE.json`` holds an Ed25519 signature over the word
-``lobby-addon-v1``, a zero byte, and the SHA-256 of the bytes of ``FILES.json``: nothing has to be serialised
-again for a check.
+``lobby-addon-v1``, a zero byte, and the SHA-256 of the bytes of ``FILES.json``: a check doesn't need to
+serialise anything again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class FileList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignatureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``SIGNATURE.json``. It holds the public key, so that a key that is not trusted yet can be named."""
+    """``SIGNATURE.json``. It contains the public key, so that a key that is not trusted yet can be shown."""
 
     v: int
     alg: str
@@ -64,7 +64,7 @@ def message(files: bytes) -> bytes:
 
 
 def sign(manifest: Manifest, contents: Mapping[str, bytes], key: PrivateKey) -> dict[str, bytes]:
-    """Return the two files that sign *contents* (path -> bytes); they are the same for the same key."""
+    """Return the two files that sign *contents* (path -> bytes); they are deterministic for a key."""
     listed = {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
         for name, data in sorted(contents.items())

@@ -130,7 +130,7 @@ def scratch(data: Path) -> Iterator[Path]:
 
 
 def clean(data: Path) -> None:
-    """Delete what a killed process left in staging; folders in use by others stay."""
+    """Delete leftovers of killed processes in staging; folders in use by others stay."""
     for leftover in staged(data):
         with file_lock(leftover / _LOCK) as free:
             if free:
@@ -144,14 +144,14 @@ def staged(data: Path) -> list[Path]:
 
 
 def materialise(data: Path, release: Release, *, heal: bool = False) -> Path:
-    """Return the folder that holds exactly the files of *release*, unpacking them if they are missing.
+    """Return the folder with exactly the files of *release*, unpacking them if they are missing.
 
     A folder with changed or added files is refused. Several processes may do this at once.
 
     :param heal: move such a folder aside, where an admin may inspect it, and unpack the release again;
         only when an admin asks for it.
-    :raises AddonError: with the state ``modified`` if the files, or the bytes in the database, are not those
-        that were accepted.
+    :raises AddonError: with the state ``modified`` if the files, or the bytes in the database, differ from
+        the accepted ones.
     """
     base = root(data)
     for attempt in range(1, 6):

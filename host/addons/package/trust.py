@@ -1,7 +1,8 @@
-"""Judge an addon's signature by the keys this desk trusts, and remember each addon's publisher.
+"""Judge an addon's signature by the keys this desk trusts, and record each addon's publisher.
 
 A line of a key file has the form that ``lobby addon keygen`` writes: ``ed25519 <base64> <name>``. With
-``only=a,b`` in front the key is trusted for these addons only, with ``revoked`` for nothing it ever signed.
+``only=a,b`` in front the key is only trusted for these addons; with ``revoked``, nothing it ever signed is
+trusted.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def trusted(self) -> bool:
-        """Whether the desk knows the signer without anyone having to confirm it."""
+        """Whether the desk trusts the signer without a confirmation."""
         return self.state in {SignatureState.SIGNED, SignatureState.SHIPPED}
 
     @property
@@ -114,7 +115,7 @@ def load(config: Config) -> Trust:
 def parse(line: str) -> TrustedKey:
     """Return the key in a line of the list.
 
-    :raises KeyFormatError: if it holds no key.
+    :raises KeyFormatError: if it contains no key.
     """
     words = line.split()
     only: frozenset[str] = frozenset()
@@ -148,7 +149,7 @@ def judge(
     :param mode: the setting ``LOBBY_SIGNATURES``.
     :param public_key: the key of its valid signature, in base64; empty for none.
     :param problem: why its signature is not valid; empty if it is valid, or there is none.
-    :param comes_with_release: whether its hash is that of one that came with this release.
+    :param comes_with_release: whether its hash is that of an addon that comes with this release.
     """
     if mode == "off":
         return Standing(SignatureState.UNCHECKED)
@@ -177,7 +178,7 @@ def judge(
 def standing_of(config: Config, release: Release, *, trust: Trust | None = None) -> Standing:
     """Return the judgement on the signature of *release* on this desk.
 
-    :param trust: the keys, if they were read already.
+    :param trust: the keys, if they were already read.
     """
     return judge(
         config.signatures,
@@ -228,10 +229,10 @@ def publisher_of(session: Session, slug: str) -> Publisher | None:
 
 
 def record_publisher(session: Session, release: Release) -> None:
-    """Record that *release* was accepted. The caller has checked whether another publisher may take over.
+    """Record that *release* was accepted. The caller has checked whether the publisher may change.
 
-    The highest version starts again with a new publisher: a 99.0.0 signed with a stolen key must not keep the
-    fixed 1.0.1 out.
+    The highest version is reset for a new publisher: a 99.0.0 signed with a stolen key must not block the
+    fixed 1.0.1.
     """
     row = session.get(AddonPublisher, release.slug)
     name = release.manifest.publisher

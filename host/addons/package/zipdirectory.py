@@ -23,9 +23,9 @@ class ZipError(Exception):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One entry; its two headers were compared and agree.
+    """One entry, whose two headers agree.
 
-    :param start: where its data begins in the file; it has *packed* bytes there, *size* when unpacked.
+    :param start: offset of its data in the file, which has *packed* bytes, *size* when unpacked.
     """
 
     name: str
@@ -162,7 +162,7 @@ def _local(
     size: int,
     shown: str,
 ) -> int:
-    """Compare the entry's local header with the directory's; return where its data begins."""
+    """Compare the entry's local header with the directory's; return the offset of its data."""
     if header + _LOCAL.size > len(data):
         raise ZipError(f"{shown} lies outside the zip.")
     signature, _needed, own_flags, own_method, _time, _date, *own, name_length, extra_length = (
@@ -179,7 +179,7 @@ def _local(
 
 
 def _tail(data: bytes, entry: Entry, has_descriptor: bool, limit: int) -> int:
-    """Return where the entry ends: after its data and its data descriptor, if it has one."""
+    """Return the offset of the entry's end: after its data and its data descriptor, if any."""
     stop = entry.start + entry.packed
     if stop > limit:
         raise ZipError(f"{entry.name} reaches beyond the files of the zip.")

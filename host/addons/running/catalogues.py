@@ -1,4 +1,4 @@
-"""The catalogues of an addon: its texts in other languages than English, in ``translations/`` of its zip."""
+"""The catalogues of an addon: its texts in languages other than English, in ``translations/`` of its zip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "translations"
 WRITTEN_IN = "en"
-"""The language addons are written in; a catalogue for it would change the desk's own texts."""
+"""The language addons are written in; a catalogue for it would change Lobby's texts."""
 
 
 def problem(folder: Path) -> str:

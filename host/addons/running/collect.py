@@ -20,7 +20,7 @@ from host.sdk.i18n import noop
 
 
 def new_manager() -> pluggy.PluginManager:
-    """Return a plugin manager that knows the hooks and no addon."""
+    """Return a plugin manager with the hooks but no addon."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     return manager
@@ -47,7 +47,7 @@ def register(manager: pluggy.PluginManager, slug: str, plugin: object) -> None:
 
 
 def call(manager: pluggy.PluginManager, manifest: Manifest, hook: str) -> list[Any]:
-    """Call *hook* of the addon of *manifest* alone and return what its implementations returned.
+    """Call *hook* of only the addon of *manifest* and return the results of its implementations.
 
     :raises AddonError: for anything it raises, even an attempt to end the process.
     """
@@ -81,7 +81,7 @@ def collect(manager: pluggy.PluginManager, manifest: Manifest, folder: Path) -> 
 
 
 def counted(found: Contribution, release: str) -> Contribution:
-    """Return *found* with the calls of its functions counted under the addon's slug and *release*."""
+    """Return *found* with its functions' calls counted under the addon's slug and *release*."""
     count = partial(in_process.metrics().counted, found.slug, release)
     return Contribution(
         found.slug, {kind.hook: tuple(kind.counted(item, count) for item in found.of(kind)) for kind in KINDS}

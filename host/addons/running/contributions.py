@@ -1,8 +1,9 @@
 """The kinds of contributions of addons, in one table.
 
-:data:`KINDS` has an entry for each hook that contributes something. The entry decides what is collected and
-checked, which calls are counted, what a generation holds, what the probe reports, and what the page of hooks
-and ``lobby addon check`` show. A new kind needs an entry here, its hook and its type in ``host.sdk``.
+:data:`KINDS` has an entry for each hook that contributes something. The entry defines what is collected and
+    checked, which calls are counted, what a generation contains, what the probe reports, and what the page of
+    hooks and ``lobby addon check`` show. A new kind needs an entry here, its hook and its type in
+    ``host.sdk``.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _PATH = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}(/[a-z0-9][a-z0-9_.-]{0,62}){0,4}"
 class Contribution(msgspec.Struct, frozen=True):
     """Everything one addon contributes.
 
-    :param by_hook: what each hook of :data:`KINDS` returned.
+    :param by_hook: the results of each hook of :data:`KINDS`.
     """
 
     slug: str
@@ -82,10 +83,10 @@ class Kind(Generic[T]):
     :param type: the hook returns a list of these, or one if *single*.
     :param about: the purpose of the hook, in the reader's language.
     :param check: its rules. All kinds are collected before the first is checked.
-    :param names: returns the name of one in the report of the probe.
-    :param declared: the part of ``addon.toml`` that has to declare it; empty: none.
-    :param counted: returns one with the calls of its functions counted.
-    :param counted_as: the names its functions are counted under, or the first words of these.
+    :param names: returns the name of a contribution in the probe's report.
+    :param declared: the part of ``addon.toml`` that must declare it; empty: none.
+    :param counted: returns a contribution with its functions' calls counted.
+    :param counted_as: the names under which its functions are counted, or their first words.
     """
 
     hook: str
@@ -124,7 +125,7 @@ def _check_channels(manifest: Manifest, found: Contribution, _folder: Path) -> I
 def _count_adapter(adapter: ChannelAdapter, count: Count) -> ChannelAdapter:
     # Set on the object itself, so that its class stays the same.
     for name in ADAPTER_METHODS:
-        with suppress(AttributeError, TypeError):  # an adapter without a __dict__ is not counted
+        with suppress(AttributeError, TypeError):  # calls of an adapter without a __dict__ are not counted
             setattr(adapter, name, count(name, getattr(adapter, name)))
     return adapter
 
@@ -149,7 +150,7 @@ def _check_channel_of(kind: Kind[Any], found: Contribution) -> Iterator[str]:
 
 
 _TAKEN_FIELDS = frozenset({"confirmation_code", "csrf_token", "move_account", "password"})
-"""Field names the desk itself uses in the same form; ``password`` is the person's own."""
+"""Field names that Lobby uses in the same form; ``password`` is that of the signed-in person."""
 
 
 def _check_cards(_manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:

@@ -48,16 +48,16 @@ class Generation:
     """One immutable set of running addons and the app built with them.
 
     :param number: the value of the generation counter it was built for.
-    :param contributions: those of every addon in it, by slug.
+    :param contributions: contributions of every addon in it, by slug.
     :param directory: the channels of all of them, and their cards.
     :param webhooks: by full path, ``/addons/<slug>/<path>``.
-    :param catalogues: slug -> the folder of an addon's own translations, of those that can be read.
-    :param manifests: those of every addon in it.
+    :param catalogues: slug -> the folder of an addon's translations, if readable.
+    :param manifests: manifests of every addon in it.
     :param failures: slug -> one sentence, for each active addon that was left out.
     :param failure_states: slug -> the state that addon's card shows.
-    :param failure_details: slug -> more, for "Show the error".
-    :param attention: slug -> sentences about a running addon: a setting it does not know.
-    :param public_paths: full paths of addons that answer without a login.
+    :param failure_details: slug -> details for "Show the error".
+    :param attention: slug -> sentences about a running addon: an unknown setting.
+    :param public_paths: full paths of addons that need no login.
     :param waiting: by full path, webhooks of active addons that are not in it.
     """
 
@@ -97,7 +97,7 @@ class Generation:
         return None if found is None else (found[0].split("/", 3)[2], found[1], found[2])
 
     def waits_for(self, path: str) -> tuple[Waiting, str | None] | None:
-        """Return the webhook that *path* would be if its addon ran, and the account segment, or None."""
+        """Return the webhook that *path* would name if its addon ran, and the account segment, or None."""
         found = named_by(self.waiting, path) if self.waiting else None
         return None if found is None else (found[1], found[2])
 
@@ -123,11 +123,13 @@ def current_host() -> Host:
 
 
 def named_by(routes: Mapping[str, T], path: str) -> tuple[str, T, str | None] | None:
-    """Return the full path, route and account segment of *path*, in any of its forms; None for no route."""
+    """Return the full path, route and account segment of *path* in any form; None if there is no route."""
     if path in routes:
         return path, routes[path], None
     if path.startswith("/webhooks/"):
-        path = path.removesuffix("/")  # a provider's console keeps what was typed, and follows no redirect
+        path = path.removesuffix(
+            "/"
+        )  # providers keep the URL as typed in their console, and don't follow redirects
     head, _, account = path.rpartition("/")
     if not account or not head:
         return None
@@ -143,7 +145,7 @@ class DesiredState(msgspec.Struct, frozen=True):
 
     :param number: the generation counter.
     :param releases: those that should run.
-    :param addresses: the webhooks of every active addon, by full path, whether it can run or not.
+    :param addresses: the webhooks of every active addon, by full path, even if it cannot run.
     :param channels: the names and marks of channels that ran here, by key.
     """
 
@@ -180,14 +182,14 @@ def build(
     replace: Mapping[str, Release | None] | None = None,
     off: Mapping[str, AddonError] | None = None,
 ) -> Generation:
-    """Build the generation the database asks for.
+    """Build the generation that the database defines.
 
     An addon that fails is left out, with its reason in ``failures``; the others run.
 
-    :param create_app: makes the Flask app; None if no pages are needed (commands).
+    :param create_app: creates the Flask app; None if no pages are needed (commands).
     :param number: the generation's number; default: the current counter.
-    :param replace: releases to use instead of the database's, by slug (None: leave it out); for trying a
-        change before it is made.
+    :param replace: releases to use instead of the database's, by slug (None: leave it out); used to try a
+        change before making it.
     :param off: addons this process does not run, with the reason of each.
     """
     with db.read() as session:
@@ -297,7 +299,7 @@ class _Builder:
         slug = manifest.slug
         try:
             settings.provide(slug, self._settings(manifest))
-            # In a thread of its own: the builder holds locks, which hanging code must not keep.
+            # In a separate thread: the builder holds locks, which hanging code must not keep.
             loaded, found = run_apart(lambda: self._collect(manifest, load), f"addon {slug}")
             try:
                 self._check_neighbours(found)
@@ -312,7 +314,7 @@ class _Builder:
             self.leave_out(slug, hung(error))
         except (OSError, sa.exc.SQLAlchemyError) as error:
             if isinstance(error, sa.exc.SQLAlchemyError) and db.may_come_back(error):
-                raise  # nothing is wrong with the addon; the whole is built again
+                raise  # the addon is not at fault; the generation is rebuilt
             self.leave_out(slug, AddonError(noop("Its files could not be read."), detail=last_lines(error)))
         else:
             self.added.append((loaded, found))

@@ -98,7 +98,7 @@ def _place(row_uuid: str) -> Place:
 
 
 def as_row(waiting: Waiting, request: WebhookRequest) -> ParkedRequest:
-    """Return the row *request* becomes, with what may hold credentials sealed."""
+    """Return the row for *request*, with parts that may contain credentials sealed."""
     about = json.dumps({"headers": dict(request.headers), "query": dict(request.query)})
     row_uuid = uuid.uuid4().hex
     return ParkedRequest(
@@ -116,7 +116,7 @@ def as_row(waiting: Waiting, request: WebhookRequest) -> ParkedRequest:
 
 
 def counts() -> Mapping[str, int]:
-    """Return how many requests wait for each addon, by slug."""
+    """Return the number of waiting requests of each addon, by slug."""
     query = sa.select(ParkedRequest.slug, sa.func.count()).group_by(ParkedRequest.slug)
     with db.read() as session:
         return {slug: int(count) for slug, count in session.execute(query)}
@@ -133,7 +133,7 @@ class Running(Protocol):
 
 
 def deliver(running: Running, journal: Journal) -> int:
-    """Hand held requests to the addons of *running*; return how many were decided on.
+    """Pass held requests to the addons of *running*; return how many were decided.
 
     Several processes may do this at once: the inbound log stores each event once.
     """
@@ -157,7 +157,7 @@ def _due(slug: str) -> list[ParkedRequest]:
 
 
 def _settle(session: Session, verdicts: Mapping[int, bool]) -> None:
-    """Delete requests that were decided on; retry the others with growing pauses."""
+    """Delete decided requests; retry the others with growing delays."""
     for row in session.scalars(sa.select(ParkedRequest).where(ParkedRequest.id.in_(verdicts))):
         if verdicts[row.id]:
             session.delete(row)
@@ -167,7 +167,7 @@ def _settle(session: Session, verdicts: Mapping[int, bool]) -> None:
 
 
 def _decide(running: Running, journal: Journal, row: ParkedRequest) -> bool:
-    """Hand one request to its addon; return whether it decided: then the row can be deleted."""
+    """Pass one request to its addon; return whether it was decided, so that the row can be deleted."""
     route = running.webhooks.get(row.path)
     if route is None:
         log.warning(
@@ -206,7 +206,7 @@ def _remove(session: Session, ids: list[int]) -> None:
 
 
 def delete_old(before: datetime) -> None:
-    """Delete requests received before *before*: the provider has given up by then, too."""
+    """Delete requests received before *before*: by then, the provider has given up."""
     with db.read() as session:
         query = sa.select(ParkedRequest.id).where(ParkedRequest.received_at < before).limit(1000)
         ids = list(session.scalars(query))

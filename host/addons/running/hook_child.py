@@ -30,7 +30,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Lines(logging.Handler):
-    """Log handler that collects records, as nobody reads the output of this process."""
+    """Log handler that collects records, because the output of this process is not read."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """Call hooks that only notify an addon, in a separate process.
 
-A hook that ends its process, hangs or uses up memory harms nothing else. The process has the settings, the
-keys and the database of this one, because what the addon does there is its usual work; it loads no other
-addon. It is ended with everything it started when it has returned, or when its time is up.
+A hook that exits its process, hangs or uses up memory harms nothing else. The process has this one's
+settings, keys and database, because the hook does the addon's usual work; it loads no other addon. The
+process and its children are killed when the hook has returned or timed out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SECONDS = 20.0
 
 
 class HookError(Exception):
-    """A hook failed in its own process. The message says how."""
+    """A hook failed in its own process, as described by the message."""
 
 
 def has(generation: Generation, slug: str, hook: str) -> bool:
@@ -40,7 +40,7 @@ def has(generation: Generation, slug: str, hook: str) -> bool:
 
 
 def tell(config: Config, release: Release, hook: str) -> None:
-    """Call *hook* of *release*, and wait for it; errors are logged and counted, and change nothing.
+    """Call *hook* of *release* and wait for it; errors are only logged and counted.
 
     Call it without the operation lock, which addon code must not hold without need.
     """

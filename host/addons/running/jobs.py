@@ -20,7 +20,7 @@ from host.sdk.pages import Job
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 5.0
-RUNNING_FOR = timedelta(hours=1)  # after that, its process is taken to have died
+RUNNING_FOR = timedelta(hours=1)  # after that, its process is assumed dead
 
 
 class JobRunner:
@@ -61,7 +61,7 @@ class JobRunner:
                 try:
                     if work is not None:
                         work()
-                except BaseException:  # nothing may end the one thread of all jobs
+                except BaseException:  # nothing may stop the only thread of all jobs
                     call_budget.refuse_given_up()
                     log.exception("jobs could not be looked at; they are tried again")
 
@@ -96,7 +96,7 @@ def value_name(slug: str, job: Job) -> str:
 
 
 def claim(session: Session, slug: str, job: Job, now: datetime) -> bool:
-    """Claim the due run of *job* for this process, unless another has it; the first run is due at once."""
+    """Claim the due run of *job* for this process, unless another has it. The first is due immediately."""
     name = value_name(slug, job)
     busy_until = (now + max(RUNNING_FOR, job.every)).isoformat()
     known = session.get(InstallationValue, name)

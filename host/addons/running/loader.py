@@ -1,8 +1,8 @@
 """Import an addon under a unique name, from exactly the bytes that were accepted.
 
 An installed release is imported as ``_addons.<slug>_<version>_<sha12>``, never from ``sys.path``, so that two
-releases can run side by side while old requests finish. Its modules are compiled from source each time: no
-byte code is written into its folder or read from there.
+releases can run side by side while old requests finish. Its modules are compiled from source each time: byte
+code is neither written to its folder nor read from it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NAMESPACE = "_addons"
 
 _lock = threading.Lock()
 _loading: dict[str, threading.RLock] = {}
-"""A lock for each release: one whose import hangs keeps no other from being loaded."""
+"""A lock for each release, so that one whose import hangs doesn't block the others."""
 _sources: dict[str, _Source] = {}
 
 
@@ -46,7 +46,7 @@ class _Source:
 
 
 class LoadedRelease:
-    """An imported release. Its modules are dropped when nothing refers to it any more."""
+    """An imported release. Its modules are dropped when the last reference to it is gone."""
 
     __slots__ = ("__weakref__", "folder", "manifest", "module_name", "plugin", "sha256")
 
@@ -68,7 +68,7 @@ _loaded: weakref.WeakValueDictionary[str, LoadedRelease] = weakref.WeakValueDict
 
 
 class _SourceLoader(importlib.abc.InspectLoader):
-    """Compiles one file of a release, after checking that it is the file that was accepted."""
+    """Compiles one file of a release, after checking that it is the accepted file."""
 
     def __init__(self, path: Path, package: bool, expected: str | None) -> None:
         self.path = path
@@ -93,7 +93,7 @@ class _SourceLoader(importlib.abc.InspectLoader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds ``_addons`` and everything below it, and nothing else."""
+    """Finds only ``_addons`` and everything below it."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
@@ -137,12 +137,12 @@ def _ensure_finder() -> None:
 
 
 def module_name(slug: str, version: str, sha256: str) -> str:
-    """Return the name a release is imported under."""
+    """Return the module name of a release."""
     return f"{NAMESPACE}.{slug}_{re.sub(r'[^0-9a-zA-Z]', '_', version)}_{sha256[:12]}"
 
 
 def load(manifest: Manifest, folder: Path, sha256: str, files: Mapping[str, str] | None) -> LoadedRelease:
-    """Import the release in *folder*, or return it if it is imported already.
+    """Import the release in *folder*, or return it if it is already imported.
 
     :param files: path -> SHA-256 of each file accepted; None for a folder under development.
     :raises AddonError: for anything its import raises, even an attempt to end the process.

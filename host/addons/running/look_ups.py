@@ -1,6 +1,6 @@
-"""Preload the data that addons look up for their webhooks, and drop it when they end.
+"""Preload the data that addons look up for their webhooks, and drop it when they stop.
 
-A process then has it available even if the database goes away before the first request. It includes
+A process then has it even if the database becomes unavailable before the first request. It includes
 credentials.
 """
 
@@ -28,7 +28,7 @@ def load_all(generation: Generation) -> None:
 
 
 def forget(before: Generation, now: Generation) -> None:
-    """Drop the data of releases in *before* that *now* no longer runs."""
+    """Drop the data of releases that are in *before* but not in *now*."""
     running = {release.module_name for release in now.releases.values()}
     for release in before.releases.values():
         if release.module_name not in running:

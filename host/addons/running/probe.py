@@ -1,9 +1,9 @@
 """Probe an addon: load it in a child process before this process loads it.
 
-It catches what an exception handler cannot: code that ends the process, hangs, or eats the memory. The child
-has no settings or keys, and where the kernel can do that no network, and no files but the system's and the
-addon's. Where this process is root, the child goes on as nobody if it can. What passes runs in the host
-afterwards, and can do all that the host can.
+It catches what an exception handler cannot: code that exits the process, hangs, or uses up memory. The child
+has no settings or keys and, if the kernel supports it, no network and only the files of the system and the
+addon. If this process is root, the child switches to the user ``nobody`` if possible. Code that passes runs
+in the host afterwards, with all of the host's rights.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ TIMEOUT_SECONDS = 40.0
 def run(folder: Path, manifest: Manifest, *, timeout: float = TIMEOUT_SECONDS) -> ContributedNames:
     """Import and register the addon in *folder* in a child process and return what it contributes.
 
-    :raises AddonError: with one sentence, if the addon raised, ended the process, hung, or brought something
-        it did not declare.
+    :raises AddonError: with one sentence, if the addon raised, exited the process, hung, or contributed
+        something undeclared.
     """
     with _for_anybody(folder) as where:
         ended = child.run("host.addons.running.probe_child", str(where), timeout=timeout)

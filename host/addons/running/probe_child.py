@@ -52,7 +52,7 @@ class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The child's report: one of the two is set."""
+    """The child's report, which has one of the two."""
 
     seen: ContributedNames | None = None
     failed: Failed | None = None
@@ -61,7 +61,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def main() -> None:
     """Probe the folder ``argv[2]`` and write the report to the descriptor ``argv[3]``."""
     folder, descriptor = Path(sys.argv[2]), int(sys.argv[3])
-    # Only this process may write the report, not one the addon starts.
+    # Only this process may write the report, not a process that the addon starts.
     os.set_inheritable(descriptor, False)
     limits.limit(cpu_seconds=_CPU_SECONDS, memory=_MEMORY)
     limits.leave_network()

@@ -1,4 +1,4 @@
-"""Run the receivers of addons: connections they hold open to receive messages without webhooks."""
+"""Run the receivers of addons: open connections for receiving messages without webhooks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Receivers:
     """The receivers that run in this process.
 
-    :param journal: stores what they receive.
+    :param journal: stores the received requests.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -29,7 +29,7 @@ class Receivers:
         self._running: list[tuple[str, Callable[[], None]]] = []
 
     def follow(self, generation: Generation) -> None:
-        """Start the receivers of *generation*, then stop those of the one before, so that there is no gap."""
+        """Start the receivers of *generation*, then stop those of the previous one, without a gap."""
         before, self._running = self._running, []
         for slug, receiver in generation.each(contributions.RECEIVERS):
             start = partial(receiver.start, self._ingest(receiver))

@@ -25,9 +25,10 @@ _NOBODY = "127.0.0.1"
 
 
 def run(generation: Generation, release: Release) -> str:
-    """Call the webhooks, pages and adapters of *release* in *generation*; return what was tried, for people.
+    """Call the webhooks, pages and adapters of *release* in *generation*; return a description of the calls
+    for people.
 
-    Nothing is stored or sent: a webhook gets an empty request, which it has to refuse.
+    Nothing is stored or sent: a webhook gets an empty request, which it must refuse.
 
     :raises AddonError: for the first call that fails.
     """
@@ -98,9 +99,9 @@ def _settings_page(generation: Generation, slug: str, page: AdminPage) -> str:
 
 
 def _expect(what: str, call: Callable[[], Any], kinds: tuple[type, ...]) -> None:
-    """Call *call* in a thread of its own, so that one that hangs does not block the activation.
+    """Call *call* in a separate thread, so that a hanging call does not block the activation.
 
-    :raises AddonError: if it raises, hangs, or returns another type than *kinds*.
+    :raises AddonError: if it raises, hangs, or returns a type other than *kinds*.
     """
     found: list[Any] = []
     errors: list[BaseException] = []

@@ -1,10 +1,10 @@
 """Keep webhook requests that arrive before the database first answers, until they can be decided on.
 
-A process that starts while the database is away runs no addon, so it cannot tell a provider's request from a
-stranger's. It knows the webhook addresses from its data folder and keeps requests unchanged in the spool.
-Once the database answers, these requests move to :mod:`host.addons.running.held_webhooks`, and the addon
-decides on each with the secrets valid then: requests for an account that was disconnected, or signed with a
-secret that was changed, are rejected.
+A process that starts while the database is unavailable runs no addon, so it cannot tell a provider's request
+from a stranger's. It knows the webhook addresses from its data folder and keeps requests unchanged in the
+spool. Once the database answers, these requests move to :mod:`host.addons.running.held_webhooks`, and the
+addon decides on each with the secrets valid then: requests for an account that was disconnected, or signed
+with a secret that was changed, are rejected.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ADDRESSES = "webhooks.json"
 class Undecided(msgspec.Struct, frozen=True):
     """One request as received; the content of a file.
 
-    :ivar about: its headers and query, sealed for the row it becomes.
+    :ivar about: its headers and query, sealed for its later row.
     """
 
     uuid: str
@@ -135,7 +135,7 @@ def take_in(generation: Generation, kept: Spool, folder: Path) -> int:
             try:
                 found = _decoder.decode(path.read_bytes())
             except FileNotFoundError:
-                continue  # another process of this machine was first
+                continue  # another process on this machine was faster
             except (OSError, msgspec.MsgspecError):
                 log.error("the spool file %s cannot be read; it is put aside", path.name)
                 kept.remove_undecided(path, readable=False)

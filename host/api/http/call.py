@@ -79,8 +79,8 @@ class Call:
     def commit(self, use_case: Callable[[Session], Any]) -> bytes:
         """Run *use_case* in one write and return its answer, encoded.
 
-        If the request carries an Idempotency-Key, the answer is stored in the same write, so that there is
-        never one without the other.
+        If the request carries an Idempotency-Key, the answer is stored in the same write, so that neither
+        exists without the other.
         """
 
         def write(session: Session) -> bytes:
@@ -155,7 +155,7 @@ def _refusal(caller: Caller | None) -> KeyInvalidError:
 
 
 def _count(caller: Caller) -> None:
-    """Count the request against the key's limit; every answer says what is left."""
+    """Count the request against the key's limit; every answer contains the remaining number."""
     settings = config()
     standing = limits.count(settings.limits_url, settings.api_limit, caller.key_id)
     g.api_headers = standing.headers
@@ -191,7 +191,7 @@ def _answered(call: Call, ids: dict[str, int | str]) -> Response:
             call.keep(body)
             return _response(route, body)
     except BaseException:
-        # Nothing was written; if an answer was stored after all, releasing the claim leaves it.
+        # Nothing was written; if an answer was stored after all, releasing the claim keeps it.
         with suppress(SQLAlchemyError):
             idempotency.release(held)
         raise

@@ -1,4 +1,4 @@
-"""The alternative form of a message to send: a channel, the customer's id there, and a content with a type.
+"""The alternative form of a message to send: a channel, the customer's id on it, and a content with a type.
 
 Programs written for other inboxes send this form. It has fewer options than :mod:`host.api.http.bodies`, and
 is converted to one of those first.

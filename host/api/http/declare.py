@@ -64,7 +64,7 @@ class Binary:
 
 
 class Refused(NamedTuple):
-    """An error answer without an error class of its own."""
+    """An error answer without its own error class."""
 
     status: int
     code: str

@@ -1,6 +1,6 @@
 """Idempotency keys: a repeated request is executed only once.
 
-A request with an Idempotency-Key is claimed first, in a write of its own. Its changes and its answer are then
+A request with an Idempotency-Key is claimed first, in a separate write. Its changes and its answer are then
 written together, and only while the claim is valid. A process that dies in between has changed nothing, and
 its claim expires. A process that is too slow finds its claim taken over, and writes nothing.
 
@@ -36,7 +36,7 @@ log = logging.getLogger("lobby.api")
 
 KEPT = timedelta(hours=24)
 CLAIMED = timedelta(seconds=15)
-"""Validity of a claim unless renewed, and so how long repeats are refused after a process died."""
+"""Validity of a claim unless renewed, which is how long repeats are refused after a process died."""
 RENEW_SECONDS = 4.0
 CHUNK = 200
 
@@ -68,7 +68,7 @@ def claim(key_id: int, name: str, wanted: str, now: datetime) -> Claim | Stored:
     """Claim the request *name* of a key, or return its stored answer.
 
     :param wanted: its fingerprint.
-    :raises IdempotencyKeyError: for a name that is not valid.
+    :raises IdempotencyKeyError: for an invalid name.
     :raises IdempotencyReusedError: if the name was used for another request.
     :raises InFlightError: if it is in progress.
     """
@@ -114,7 +114,7 @@ def _claim(session: Session, key_id: int, name_hash: str, wanted: str, now: date
 def keep_answer(session: Session, held: Claim, status: int, answer: str, *, secret: bool = False) -> None:
     """Store the answer of a request, in the write of its changes.
 
-    :param secret: whether it contains a secret and has to be sealed.
+    :param secret: whether it contains a secret and must be sealed.
     :raises InFlightError: if another process took over the claim; the write must then be rolled back.
     """
     if secret:
@@ -147,7 +147,7 @@ def _opened(row: IdempotentRequest) -> str:
 
 
 def release(held: Claim) -> None:
-    """Release the claim on a request that changed nothing, so that it can be repeated at once."""
+    """Release the claim on a request that changed nothing, so that it can be repeated immediately."""
     query = sa.delete(_TABLE).where(_TABLE.c.id == held.row_id, _TABLE.c.claim == held.token)
     db.write(lambda session: session.execute(query))
 
@@ -159,7 +159,7 @@ def void_claims(session: Session) -> None:
 
 
 class _Renewing:
-    """Renews the claims of this process, in a thread that ends when there are none."""
+    """Renews the claims of this process, in a thread that exits when there are none."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -66,7 +66,7 @@ _counters: dict[str, Counter] = {}
 def count(url: str, limit: str, key_id: int) -> Remaining:
     """Count one request of a key against *limit* (``600/minute``), at *url*; see :class:`Counter`."""
     with _lock:
-        # Kept for all generations of the app.
+        # Shared by all generations of the app.
         counter = _counters.get(url) or _counters.setdefault(url, Counter(url))
     return counter.count(parse(limit), key_id)
 

@@ -113,7 +113,7 @@ def _made(_features: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
 def _named(made: tuple[Any, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
     """Return *made* if each schema is named only after its class, so that classes can move between modules.
 
-    :raises ValueError: if two classes share a name: msgspec then names both after their modules.
+    :raises ValueError: if two classes share a name: in that case msgspec names both after their modules.
     """
     if shared := sorted(name for name in made[1] if not name.isidentifier()):
         raise ValueError(f"give these types of the API names of their own: {', '.join(shared)}")
@@ -190,7 +190,7 @@ def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
     if route.body is not None:
         schema = by_type[id(route.body)]
         if route.other_form is not None:
-            # One list, so that pages made of the document show all forms side by side.
+            # One list, so that pages generated from the document show all forms together.
             forms = schema.get("anyOf", [schema])
             schema = {"anyOf": [*forms, by_type[id(route.other_form.body)]]}
         content: dict[str, Any] = {"schema": schema}

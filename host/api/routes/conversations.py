@@ -323,7 +323,7 @@ def list_conversations(call: Call, query: ConversationQuery) -> Conversations:
 
 
 def filter_of(query: ConversationQuery) -> ConversationFilter:
-    """Return the filter that the parameters of a list ask for."""
+    """Return the filter for the parameters of a list."""
     assignee: int | Assignee | None = None
     if query.assignee is not None:
         assignee = Assignee.NOBODY if query.assignee == "none" else int(query.assignee)

@@ -139,7 +139,7 @@ def list_events(call: Call, query: EventQuery) -> bytes:
 
 
 def _position(after: str | None) -> Position | None:
-    """Return the position of a cursor; None: begin now."""
+    """Return the position of a cursor; None: start now."""
     if after is None:
         return None
     place, id_, made_at = cursors.read_numbers(LIST, after, "after")

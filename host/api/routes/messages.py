@@ -400,7 +400,7 @@ def delete_note(call: Call, message_id: int) -> None:
 
 
 def _note(session: Session, call: Call, message_id: int) -> dict[str, Any]:
-    """Return what the use cases of a note are called with.
+    """Return the arguments of the use cases of a note.
 
     :raises MessageNotFoundError: if the workspace has no such message.
     """

@@ -135,6 +135,7 @@ def search(call: Call, query: SearchQuery) -> SearchResults:
                 last_message_at=one.last_message_at,
             )
             for one in people
+            if one.conversation_id is not None and one.channel and one.last_message_at is not None
         ],
         next=None if found.next is None else cursors.write_numbers(LIST, found.next.at, found.next.id, 0),
         stopped=found.stopped,

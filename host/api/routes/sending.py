@@ -177,7 +177,7 @@ def _send(call: Call, body: Any) -> bytes:
         conversation, adapter = _target(session, call, body)
         conversation_id = conversation.id
         voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
-        if not _is_private(body):  # that is another question, asked where it is written
+        if not _is_private(body):  # another check, made where the message is written
             check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
     draft = _draft(call, body, adapter)
     draft = replace(draft, content={**draft.content, **_along(body)})
@@ -224,7 +224,7 @@ def _is_private(body: Any) -> bool:
 
 
 def _target(session: Session, call: Call, body: Send) -> tuple[Conversation, ChannelAdapter]:
-    """Return the conversation a body names, and the adapter of its channel."""
+    """Return the conversation that a body names, and the adapter of its channel."""
     conversation: Conversation | None
     if body.conversation_id is not None:
         if body.account_id is not None or body.to is not None:
@@ -297,7 +297,7 @@ def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
 
 
 def _card(call: Call, card: Card, adapter: ChannelAdapter, field: str) -> dict[str, Any]:
-    """Return a card in the form of :mod:`host.inbox.sendable`. The provider fetches its picture itself."""
+    """Return a card in the form of :mod:`host.inbox.sendable`. The provider fetches its picture."""
     made: dict[str, Any] = {"title": card.title}
     if card.subtitle is not None:
         made["subtitle"] = card.subtitle

@@ -23,7 +23,7 @@ from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
 
 MULTIPART = 64 * 1024
-"""Most bytes a form may add to its file."""
+"""Most bytes of a form in addition to its file."""
 MOST_WAITING = 500
 """Most uploaded files that may wait to be sent, per workspace."""
 

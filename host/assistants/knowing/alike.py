@@ -13,7 +13,7 @@ CANDIDATES = 8
 
 
 def grouped(texts: Sequence[str], *, least: float, weighted: bool = False) -> list[list[int]]:
-    """Return the indexes of *texts* in groups, largest first; the text that began a group comes first in it.
+    """Return the indexes of *texts* in groups, largest first; the first text of a group comes first in it.
 
     A text joins the group whose first text is most similar, or begins one. Texts without words are grouped if
     they are identical.

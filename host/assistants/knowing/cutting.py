@@ -10,7 +10,7 @@ import msgspec
 LONGEST = 1_200
 """Longest passage in characters."""
 ENOUGH = 400
-"""Length from which the text before a heading is a passage of its own."""
+"""Minimum length at which the text before a heading becomes a separate passage."""
 LONGEST_PLACE = 64
 PAGE_END = "\f"
 """Separator between pages."""

@@ -240,8 +240,8 @@ def change(
 ) -> KnowledgeEntry:
     """Change the title, questions and text of an entry, and return it.
 
-    The text of a file or a page stays unless *replaced* says that another file was uploaded. Saving a text
-    that people wrote also marks it as checked today.
+    The text of a file or a page is kept unless *replaced*: another file was uploaded. Saving a text that
+    people wrote also marks it as checked today.
 
     :raises EntryNotFoundError: if there is none. Also the errors of :func:`add`.
     """

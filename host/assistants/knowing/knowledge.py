@@ -1,7 +1,7 @@
 """Find the knowledge for a question by its words (BM25), in any script.
 
-Each assistant has an index per version of its knowledge; a few indexes are kept in memory. An index holds
-which passage has which term, but no text: that is read from the passages found.
+Each assistant has an index per version of its knowledge; a few indexes are kept in memory. An index maps
+terms to passages. It holds no text, which is read from the passages found.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ KEPT = 8
 MOST_TURNS = 5_000
 """Most turns read to count how often entries were used."""
 FLOOR = 0.12
-"""Least share of a question's weight in a passage that is given to a model, which judges it."""
+"""Minimum share of a question's weight that a passage must have to be given to a model, which judges it."""
 TOPIC_FLOOR = 0.25
-"""The same for a topic offered without a model."""
+"""Minimum share of a topic offered without a model."""
 BESIDE = 0.35
-"""Least score of a further topic, as a share of the best one's."""
+"""Minimum score of an additional topic, as a share of the best score."""
 
 _K1, _B = 1.2, 0.5
 _TITLE, _QUESTIONS = 2.0, 1.5
@@ -116,7 +116,7 @@ class Index:
         return {number: (score, covered[number] / whole) for number, score in scores.items()}
 
     def says(self, text: str) -> float:
-        """Return the share of the words of *text* in the passage that has most of them, 0 to 1."""
+        """Return the largest share of the words of *text* that one passage has, 0 to 1."""
         asked = words.terms(text)
         has: dict[int, int] = {}
         for term in asked:
@@ -243,7 +243,7 @@ def matching(session: Session, assistant_id: int, question: str, *, most: int = 
 def topics(session: Session, assistant_id: int, question: str, *, most: int = 3) -> list[Topic]:
     """Return the entries that *question* may be about, best first, or none if no entry is close enough.
 
-    For a desk without a model: a person taps the right one, so nothing is asserted.
+    Used without a model: the customer taps the right topic, so nothing is asserted.
     """
     index = index_of(session, assistant_id)
     best: dict[int, float] = {}

@@ -1,6 +1,6 @@
 """Suggestions for new entries: unanswered questions, and answers the team gives repeatedly.
 
-Nothing of it is stored. Questions are read from the messages each time, so a message a customer deletes
+They are not stored. Questions are read from the messages each time, so a message a customer deletes
 disappears here too; an answer becomes an entry when a person accepts it. For a dismissed answer a sketch is
 stored, which recognises similar answers but not their text.
 """
@@ -47,7 +47,7 @@ LEAST_TERMS = 5
 """Least number of words in a suggested answer; *Thanks!* is not enough."""
 QUESTIONS_ALIKE, ANSWERS_ALIKE = 0.25, 0.6
 KNOWN = 0.75
-"""Share of an answer's words in one entry from which it is not suggested."""
+"""Share of an answer's words in one entry at which the answer is no longer suggested."""
 EXAMPLES = 3
 _LONGEST = 2_000
 """Characters of a message that are read."""
@@ -394,7 +394,7 @@ def bring_back(session: Session, *, workspace_id: int, assistant_id: int, dismis
     """Suggest a dismissed answer again.
 
     :raises AssistantNotFoundError: if there is no such assistant.
-    :raises NotDismissedError: if it was not dismissed for it.
+    :raises NotDismissedError: if it was not dismissed for this assistant.
     """
     keeping.get(session, workspace_id, assistant_id, lock=True)
     row = session.get(DismissedAnswer, dismissed_id)

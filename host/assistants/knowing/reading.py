@@ -1,6 +1,6 @@
 """Extract the text of files and web pages.
 
-Untrusted bytes are parsed in a separate process, with limits and without a network, as sound is
+Untrusted bytes are parsed in a separate process, with limits and without a network, like audio
 (:mod:`host.media.transcode`). Pages are fetched through the guarded client.
 """
 

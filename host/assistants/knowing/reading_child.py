@@ -29,7 +29,7 @@ def main() -> None:
     """Write ``{"title": …, "text": …}`` to the given descriptor, or ``{"problem": …}`` with a key of the
     reasons.
 
-    No output counts as a failure too.
+    No output also means failure.
     """
     path, kind, charset, most, report = sys.argv[2:7]
     child_limits.limit(cpu_seconds=CPU_SECONDS, memory=MEMORY, addresses=4 * MEMORY)

@@ -47,7 +47,7 @@ def read_due() -> bool:
 
 
 def _claim(session: Session, now: datetime) -> _Due | None:
-    """Claim the page that is due longest; other processes leave it alone for a while."""
+    """Claim the page that has been due longest. Other processes skip it for :data:`CLAIM`."""
     query = (
         sa.select(KnowledgeEntry)
         .where(KnowledgeEntry.due_at <= now)
@@ -107,7 +107,7 @@ def _take(session: Session, row: KnowledgeEntry, found: ExtractedText, now: date
             raise
     title = " ".join(found.title.split())[: entries.LONGEST_TITLE]
     if title and row.title == reading.short(row.origin or ""):
-        row.title = title  # nobody gave it one
+        row.title = title  # it has no title
     row.state, row.problem, row.attempts = EntryState.READY, None, 0
     row.checked_at, row.due_at = now, now + AGAIN
 

@@ -77,14 +77,14 @@ def think(setting: ModelSetting, ask: Ask, call: CallTool, wire: Wire) -> ModelA
     except TimeoutError:
         raise ModelError("model_timeout", used=wire.used) from None
     except Exception as error:  # noqa: BLE001 - whatever the library makes of an answer
-        # The wire knows the cause of a failure better than the library does.
+        # The wire reports the cause of a failure more precisely than the library.
         if wire.problem is not None:
             raise wire.problem from None
         raise _of_library(error, wire) from None
 
 
 def _run(asking: Coroutine[Any, Any, ModelAnswer]) -> ModelAnswer:
-    """Run *asking* to its end, in a separate thread if this one already runs a loop."""
+    """Run *asking* to completion, in a separate thread if this one already runs a loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -238,9 +238,9 @@ class _Transport(httpx2.AsyncBaseTransport):
 
 
 async def in_thread(do: Callable[[], T]) -> T:
-    """Return the result of *do*, run in a thread that nobody waits for after the timeout.
+    """Return the result of *do*, run in a thread that is abandoned after the timeout.
 
-    ``asyncio.to_thread`` would not do: the end of the loop waits for its threads.
+    ``asyncio.to_thread`` is unsuitable: a loop waits for its threads when it closes.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()

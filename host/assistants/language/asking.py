@@ -29,7 +29,7 @@ def ask(setting: ModelSetting, ask: Ask, call: CallTool) -> Thought:
     """Ask the model, run the tools it calls, and return its answer.
 
     It takes ``ask.seconds`` at most, except for the first call in a process, which imports the library. A
-    tool call that takes longer goes on in its thread, and its result is dropped.
+    tool call that takes longer keeps running in its thread, and its result is dropped.
 
     :param call: called from its own thread, one call at a time, with arguments that match the schema.
     :raises ModelError: if there is no usable answer.

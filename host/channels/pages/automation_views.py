@@ -75,7 +75,7 @@ def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
         limit=limit,
         problem=problem,
         days=sorted({*DAYS, chosen.silence_days}),
-        variables=_offered(),
+        variables=texts.offered(),
         **_seen(row, chosen),
     )
     refused = problem is not None and "preview" not in request.form
@@ -100,16 +100,6 @@ def _entered(kept: Settings) -> Settings:
         to_person=form.get("to") != "team",
         to_last=form.get("known") != "team",
     )
-
-
-def _offered() -> list[tuple[str, str]]:
-    """Return the variables as written in a text, each with its meaning."""
-    fallback = {texts.OPENS_AT: _("soon"), "contact.first_name": _("there")}
-    found = []
-    for name, label in texts.VARIABLES.items():
-        words = "" if name in texts.ALWAYS_KNOWN else f' || "{fallback.get(name, "…")}"'
-        found.append((f"{{{{{name}{words}}}}}", str(label)))
-    return found
 
 
 def _seen(row: ChannelAccount, its: Settings) -> dict[str, Any]:

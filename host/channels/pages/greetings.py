@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flask_babel import gettext as _
 
+from host.automation.buttons import AnswerError, TapCount
+from host.automation.deciding import Answer
+from host.channels.button_payloads import digest
+from host.core.ids import read_id
 from host.sdk.channel import IceBreakerLimits, IceBreakers, Menu, MenuLimits
 from host.sdk.messages import IceBreaker, MenuItem
 
 DEFAULT = "default"
 MOST_LOCALES = 30
 MOST_LINES = 40
+LONGEST = 20_000
+"""Most characters read from a field."""
+GONE = "gone"
+"""In place of the id of a team that was deleted."""
 _LOCALE = re.compile(r"[a-z]{2,3}_[A-Z]{2}")
 _ADDRESS = re.compile(r"https://[^\s/]+\S*")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -24,17 +32,39 @@ class GreetingItem:
     """A question or menu item as entered.
 
     :ivar does: type of a menu item: ``payload`` or ``url``.
-    :ivar errors: sentences by field: ``text``, ``value``.
+    :ivar answer: the text of the answer to a tap.
+    :ivar quick: titles of its quick replies, separated by commas.
+    :ivar link_title: title of its link button, *link* its address.
+    :ivar team: id of the team that gets the conversation, or :data:`GONE`; empty: none.
+    :ivar count: how often it was tapped lately; None: never.
+    :ivar errors: sentences by field: ``text``, ``value``, ``answer``, ``quick``, ``link_title``, ``link``,
+        ``team``.
     """
 
     text: str = ""
     value: str = ""
     does: str = "payload"
+    answer: str = ""
+    quick: str = ""
+    link_title: str = ""
+    link: str = ""
+    team: str = ""
+    count: TapCount | None = None
     errors: dict[str, str] = field(default_factory=dict)
 
     @property
     def blank(self) -> bool:
-        return not self.text and not self.value
+        return not self.text and not self.value and not self.extras and not self.answer
+
+    @property
+    def extras(self) -> bool:
+        """Return whether the answer is more than a text."""
+        return bool(self.quick or self.link_title or self.link or self.team)
+
+    @property
+    def payload(self) -> str:
+        """Return what a tap sends; empty: it opens a page."""
+        return (self.value or self.text) if self.does == "payload" else ""
 
 
 @dataclass(slots=True)
@@ -103,7 +133,73 @@ def _line(form: Mapping[str, str], place: str) -> GreetingItem:
         text=form.get(f"text-{place}", "").strip(),
         value=form.get(f"value-{place}", "").strip(),
         does="url" if form.get(f"does-{place}") == "url" else "payload",
+        answer=form.get(f"answer-{place}", "").strip()[:LONGEST],
+        quick=form.get(f"quick-{place}", "").strip()[:LONGEST],
+        link_title=form.get(f"link_title-{place}", "").strip()[:LONGEST],
+        link=form.get(f"link-{place}", "").strip()[:LONGEST],
+        team=form.get(f"team-{place}", "")[:20],
     )
+
+
+# ---- answers -------------------------------------------------------------------------------------------
+
+
+_FIELDS = {"text": "answer", "quick_replies": "quick", "team_id": "team"}
+"""Fields of the form by those of an answer, where the names differ."""
+
+
+def suggested() -> list[str]:
+    """Return questions that customers of most shops have."""
+    return [
+        _("Where is my order?"),
+        _("How long does delivery take?"),
+        _("When are you open?"),
+        _("Can I return something?"),
+    ]
+
+
+def show_answers(sheet: Sheet, answers: Mapping[str, Answer], counts: Mapping[str, TapCount]) -> None:
+    """Put the stored answers and counts, both by digest, beside the lines of a sheet."""
+    for line in (line for block in sheet.blocks for line in block.used if line.payload):
+        key = digest(line.payload)
+        line.count = counts.get(key)
+        answer = answers.get(key)
+        if answer is not None:
+            line.answer, line.quick = answer.text, ", ".join(answer.quick_replies)
+            line.link_title, line.link = answer.link_title, answer.link
+            if answer.hands_over:
+                line.team = GONE if answer.team_id is None else str(answer.team_id)
+
+
+def read_answers(sheet: Sheet, check: Callable[[Answer], Answer]) -> dict[str, Answer]:
+    """Return the checked answers of a sheet by payload; errors are recorded in *sheet*.
+
+    :param check: returns an answer validated, or raises AnswerError.
+    """
+    found: dict[str, Answer] = {}
+    for line in (line for block in sheet.blocks for line in block.used if line.payload):
+        team_id = read_id(line.team)
+        entered = Answer(
+            text=line.answer,
+            quick_replies=tuple(one.strip() for one in line.quick.split(",") if one.strip()),
+            link_title=line.link_title,
+            link=line.link,
+            hands_over=line.team == GONE or team_id is not None,
+            team_id=team_id,
+        )
+        try:
+            answer = check(entered)
+        except AnswerError as error:
+            name = error.field or ""
+            line.errors[_FIELDS.get(name, name)] = f"{error.sentence} {error.next_step}".strip()
+            continue
+        other = found.get(line.payload, answer)
+        if answer.is_empty:
+            answer = other
+        elif other not in {answer, Answer()}:
+            line.errors["answer"] = str(_("Another line sends the same value and has another answer."))
+        found[line.payload] = answer
+    return found
 
 
 def from_ice_breakers(found: IceBreakers, most: int) -> Sheet:

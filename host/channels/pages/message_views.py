@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +14,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from msgspec import UNSET
+from sqlalchemy.orm import Session
 
+from host.automation import buttons, texts
+from host.automation.deciding import Answer
 from host.channels import button_payloads
 from host.channels.accounts import change_messages
 from host.channels.directory import current_directory
@@ -20,15 +25,20 @@ from host.channels.pages import greetings
 from host.channels.pages.blueprint import account_of, bp
 from host.channels.pages.greetings import Sheet
 from host.channels.pages.messaging import Choices, Messaging, target_from, targets
-from host.core import db
+from host.core import clock, db
 from host.core.errors import NotFoundError
 from host.features import registry
+from host.inbox.teams import teams
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
+from host.users.actor import Actor
 from host.web.formats import round_length
 from host.web.request_helpers import Permission, actor, flash_good, workspace_view
 
 log = logging.getLogger(__name__)
+
+LATELY = timedelta(days=28)
+"""How far back taps are counted."""
 
 BELOW = "/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>"
 
@@ -121,6 +131,10 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
     limits = greeting.limits(adapter)
     if limits is None:
         raise NotFoundError()
+    with db.read() as session:
+        listed = [(one.id, one.name) for one in teams.all_of(session, workspace_id)]
+        kept = buttons.of_list(session, account_id, greeting.name)
+        counts = buttons.counted(session, account_id, greeting.name, clock.now() - LATELY)
 
     def page(sheet: Sheet | None, problem: ProviderProblem | None = None) -> ResponseReturnValue:
         refused = request.method == "POST" and (problem is not None or (sheet is not None and not sheet.fine))
@@ -135,6 +149,11 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
             sheet=sheet,
             problem=problem,
             most_locales=greetings.MOST_LOCALES,
+            teams=listed,
+            gone=greetings.GONE,
+            can=adapter.capabilities,
+            variables=texts.offered(),
+            days=LATELY.days,
         )
         return body, 422 if refused and problem else 400 if refused else 200
 
@@ -143,6 +162,7 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
         if isinstance(found, ProviderProblem):
             return page(None, found)
         sheet = greeting.to_sheet(found, limits.most)
+        greetings.show_answers(sheet, kept, counts)
         sheet.offer(request.args.get("ask", ""), greeting.text_length(limits))
         return page(sheet)
     sheet = greetings.read_sheet(request.form, limits.most)
@@ -152,15 +172,22 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
     if "remove" in request.form:
         sheet.remove_locale(_number(request.form["remove"]))
         return page(sheet)
+    if "suggest" in request.form:
+        for question in greetings.suggested():
+            sheet.offer(question, greeting.text_length(limits))
+        return page(sheet)
     wanted = greeting.from_sheet(sheet, limits)
+    with db.read() as session:
+        checked = partial(buttons.checked, session, workspace_id, capabilities=adapter.capabilities)
+        answers = greetings.read_answers(sheet, checked)
     if not sheet.fine:
         return page(sheet)
-    kept = _ask(lambda: greeting.put(adapter, ref(row), wanted), row)
-    if isinstance(kept, ProviderProblem):
-        return page(sheet, kept)
-    payloads = [line.payload for lines in kept.values() for line in lines]
-    db.write(button_payloads.remember_payloads, account_id, greeting.name, payloads, actor=actor())
-    count = sum(len(lines) for lines in kept.values())
+    shown = _ask(lambda: greeting.put(adapter, ref(row), wanted), row)
+    if isinstance(shown, ProviderProblem):
+        return page(sheet, shown)
+    payloads = [line.payload for lines in shown.values() for line in lines]
+    db.write(_keep, account_id, greeting.name, payloads, answers, actor())
+    count = sum(len(lines) for lines in shown.values())
     if not count:
         flash_good(_("Saved. %(channel)s now shows none.", channel=adapter.label))
     else:
@@ -173,6 +200,19 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
             )
         )
     return redirect(request.path, 303)
+
+
+def _keep(
+    session: Session,
+    account_id: int,
+    name: str,
+    payloads: Sequence[str],
+    answers: Mapping[str, Answer],
+    who: Actor,
+) -> None:
+    """Store the payloads of a list that the provider has taken, and the answers to taps on them."""
+    button_payloads.remember_payloads(session, account_id, name, payloads, actor=who)
+    buttons.keep(session, account_id, name, payloads, clock.now(), answers)
 
 
 def _ask(

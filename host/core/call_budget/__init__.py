@@ -1,12 +1,12 @@
-"""Bound how long a call into an addon may take, without the time the desk's HTTP client waits for it.
+"""Limit the time of calls into addons, not counting the time in which Lobby's HTTP client waits.
 
-A call over its budget is counted and ended: :class:`OverdueError` is raised where it is. That ends Python
-code and, on the main thread, nearly everything else. A call that is still there after :data:`GRACE_SECONDS`
-waits in C, where Python ends nothing. Then its thread is *given up*: another thread releases everything that
-was registered with :func:`releasing`, so that callers get an answer and other threads go on with the work.
-If the call returns after all, :class:`GivenUpError` unwinds its thread.
+A call over its budget is counted and interrupted: :class:`OverdueError` is raised in it. That stops Python
+code and, on the main thread, nearly everything else. A call that is still running after :data:`GRACE_SECONDS`
+is blocked in C code, which Python can't interrupt. Its thread is then *given up*: another thread releases
+everything registered with :func:`releasing`, so that callers get an answer and other threads continue the
+work. If the call returns after all, :class:`GivenUpError` unwinds its thread.
 
-One thread of the process looks at all calls. To begin and to end a call costs a few microseconds.
+One thread of the process watches all calls. Entering and leaving a call costs a few microseconds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ JOB_SECONDS = 600.0
 REGISTER_SECONDS = 15.0
 """Budget of a registration; a new generation waits for it."""
 GRACE_SECONDS = 2.0
-"""Time in seconds a call may take to end after it was told to."""
+"""Time in seconds a call may take to stop after it was interrupted."""
 DATABASE_SECONDS = 150.0
 """Extra time in seconds for a call that waits for the database: longer than any statement timeout."""
 LOOK_SECONDS = 0.5
@@ -47,18 +47,18 @@ _SIGNAL = signal.SIGUSR2
 
 
 class OverdueError(BaseException):
-    """Ends a call that is over its budget. No :class:`Exception`, so that an addon does not catch it."""
+    """Interrupts a call that is over its budget. Not an :class:`Exception`, so that addons don't catch it."""
 
 
 class GivenUpError(BaseException):
-    """Unwinds a thread whose work another one has taken over: it must write nothing, and ends."""
+    """Unwinds a thread whose work another thread has taken over, so that it writes nothing and exits."""
 
 
 class HungCallError(Exception):
-    """A call into an addon was over its budget and was ended, or its thread was given up.
+    """A call into an addon exceeded its budget and was interrupted, or its thread was given up.
 
     :ivar slug: the addon.
-    :ivar what: what was called.
+    :ivar what: the called function.
     """
 
     def __init__(self, slug: str, what: str, seconds: float) -> None:
@@ -88,7 +88,7 @@ class Call:
         self.began = clock.monotonic()
         self.paused_at: float | None = None
         self.told_at: float | None = None
-        """The time it was told to end."""
+        """The time at which it was interrupted."""
         self.given_up = False
 
     def error(self) -> HungCallError:
@@ -145,7 +145,7 @@ def enter(slug: str, release: str, what: str) -> int:
 def leave(depth: int) -> None:
     """End the call that :func:`enter` began.
 
-    :raises HungCallError: in place of the :class:`OverdueError` that ended it.
+    :raises HungCallError: in place of the :class:`OverdueError` that interrupted it.
     :raises GivenUpError: if its thread was given up.
     """
     state = current_state()
@@ -161,7 +161,7 @@ def leave(depth: int) -> None:
                 _raise_in(state.ident, None)
             break
         except OverdueError:
-            continue  # it came at the last moment
+            continue  # raised just before the call returned
     if call.given_up:
         log.warning("addon %s: %s returned after all", call.slug, call.what)
         state.given_up = True
@@ -181,7 +181,7 @@ def watched(slug: str, release: str, what: str) -> Iterator[None]:
 
 
 def watching(slug: str, release: str, what: str, function: Callable[[], R]) -> Callable[[], R]:
-    """Return *function* as a call of *what*."""
+    """Return *function* with the budget of *what* applied to its calls."""
 
     def call() -> R:
         with watched(slug, release, what):
@@ -206,7 +206,7 @@ def paused() -> Iterator[None]:
 
 
 def is_given_up() -> bool:
-    """Return whether this thread was given up: another one then has taken over its work."""
+    """Return whether this thread was given up, so that another one has taken over its work."""
     state = current_state()
     return state.given_up or (state.call is not None and state.call.given_up)
 
@@ -252,7 +252,7 @@ def released_once(release: Callable[[], object]) -> Iterator[None]:
 
 
 def release_later(release: Callable[[], object]) -> None:
-    """Do the same until the end of the enclosing :func:`releasing` block, if there is one."""
+    """Let another thread call *release* until the enclosing :func:`releasing` block, if any, ends."""
     releases = current_state().releases
     if releases:
         releases.append(release)
@@ -264,7 +264,7 @@ def release_later(release: Callable[[], object]) -> None:
 def watch(on_hung: Callable[[Call, str], None] | None = None) -> None:
     """Start watching all calls of this process.
 
-    :param on_hung: called once for each call over its budget, in a thread of its own, with its place in the
+    :param on_hung: called once for each call over its budget, in a separate thread, with its place in the
         code.
     """
     global _on_hung  # noqa: PLW0603 - one watchdog per process is the point
@@ -278,13 +278,16 @@ def watch(on_hung: Callable[[Call, str], None] | None = None) -> None:
 
 
 def stop_telling() -> None:
-    """Stop reporting calls over their budget; they are still ended."""
+    """Stop reporting calls over their budget; they are still interrupted."""
     global _on_hung  # noqa: PLW0603
     _on_hung = None
 
 
 def interrupt_main_thread() -> None:
-    """Let a signal end calls on the main thread, which serves the event loop. Call it on that thread."""
+    """Let a signal interrupt calls on the main thread, which serves the event loop.
+
+    Call it on that thread.
+    """
     global _signalled  # noqa: PLW0603 - a process has one main thread
     signal.signal(_SIGNAL, _end_here)
     _signalled = True
@@ -297,7 +300,7 @@ def _end_here(_number: int, _frame: FrameType | None) -> None:
 
 
 def are_stuck() -> bool:
-    """Return whether a thread that was given up is still running: it would keep the process from ending."""
+    """Return whether a given-up thread is still running, which would keep the process from exiting."""
     return any(state.call is not None and state.call.given_up for state in _all_states())
 
 
@@ -316,7 +319,7 @@ def _watch() -> None:
 
 
 def look() -> None:
-    """End every call that is over its budget, and give up the threads of those that did not end."""
+    """Interrupt every call that is over its budget, and give up the threads of those that did not stop."""
     now = clock.monotonic()
     for state in _all_states():
         call = state.call
@@ -331,7 +334,7 @@ def look() -> None:
 
 
 def _waits_for_database(ident: int) -> bool:
-    """Return whether the addon's last call went to the database: then the addon does not hang."""
+    """Return whether the addon is waiting for the database, so that it isn't hanging itself."""
     frame = sys._current_frames().get(ident)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))

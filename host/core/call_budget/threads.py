@@ -1,4 +1,4 @@
-"""Threads that others wait for, replaced if a call into an addon hangs in them."""
+"""Threads on which other threads wait. They are replaced if a call into an addon hangs in them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ReplaceableThread:
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for its end."""
+        """Wait until it has finished."""
         self._thread.join(timeout)
 
     def is_alive(self) -> bool:
@@ -60,8 +60,10 @@ class ReplacingPool(ThreadPoolExecutor):
         if not future.set_running_or_notify_cancel():
             return
         state = current_state()
-        state.given_up = False  # what was taken over is done; from now on it is one more thread of the pool
-        with suppress(InvalidStateError):  # whoever waited was told already
+        state.given_up = (
+            False  # the work that was taken over is done; this is now an additional thread of the pool
+        )
+        with suppress(InvalidStateError):  # the caller already got an error
             try:
                 with releasing(partial(self._replace, future, state)):
                     result = function()
@@ -79,7 +81,7 @@ class ReplacingPool(ThreadPoolExecutor):
 
 
 def run_apart(function: Callable[[], R], name: str) -> R:
-    """Run *function* in a thread of its own and return its result: a hanging call then holds no lock here.
+    """Run *function* in a separate thread and return its result, so that a hanging call holds no lock here.
 
     :raises HungCallError: if a call in it was given up.
     """

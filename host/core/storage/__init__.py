@@ -1,8 +1,8 @@
-"""Store the bytes of attachments, apart from the database: in a folder, or in an S3-compatible store.
+"""Store the bytes of attachments outside the database: in a folder, or in an S3-compatible store.
 
 Content is stored under its own SHA-256, so equal content is stored once and a key can be checked. The
-attachment's row decides who may see it; knowing the key is not enough. No store gives out addresses of files:
-the desk serves them itself.
+attachment's row decides who may see it; knowing the key is not enough. Stores never expose file URLs: Lobby
+serves the files.
 """
 
 from __future__ import annotations

@@ -44,10 +44,10 @@ class TooLargeError(Exception):
 
 
 class StoreAwayError(UnavailableError):
-    """The store does not answer, or does not do what it is asked to.
+    """The store does not answer, or fails.
 
     :param words: the reason, for the log and for admins; never with a credential.
-    :param passing: whether it may pass; False: somebody has to change a setting or a permission.
+    :param passing: whether it may be temporary; False: a setting or a permission must be changed.
     """
 
     title = _l("Files are unavailable")
@@ -72,7 +72,7 @@ class Readable(Protocol):
 class Staged(Protocol):
     """Bytes that are durable but not yet named by a row; use it in a ``with`` block.
 
-    Bytes that are not kept are dropped: at once, or by the walk that removes unreferenced files.
+    Bytes that are not kept are dropped: immediately, or by the walk that removes unreferenced files.
 
     :ivar key: their key.
     :ivar size: their number.
@@ -85,7 +85,7 @@ class Staged(Protocol):
         """Open them for reading."""
 
     def keep(self) -> None:
-        """Make sure that they stay. Call it after the row that names the key was committed.
+        """Make sure that they remain. Call it after the row that names the key was committed.
 
         :raises StoreAwayError: if that is not possible now.
         """
@@ -109,7 +109,7 @@ class Store(Protocol):
         """Stage all of *stream*, a piece at a time.
 
         :param most: maximum number of bytes.
-        :raises TooLargeError: if there is more; nothing is left behind.
+        :raises TooLargeError: if there is more; nothing remains.
         """
 
     def open_stored(self, key: str) -> BinaryIO:
@@ -138,11 +138,11 @@ class Store(Protocol):
         """Return the text that identifies the desk the store belongs to; None if it is new."""
 
     def mark(self, text: str) -> None:
-        """Make *text* the marker; at most :data:`LONGEST_MARKER` bytes."""
+        """Set the marker to *text*; at most :data:`LONGEST_MARKER` bytes."""
 
 
 class Shelf(Protocol):
-    """The store operations that :func:`remove` needs. A *name* is one content that was set aside."""
+    """The store operations that :func:`remove` needs. A *name* refers to one content that was set aside."""
 
     def names_aside(self, key: str) -> list[str]:
         """Return the names under which *key* is set aside now."""

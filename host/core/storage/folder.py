@@ -49,15 +49,15 @@ class _StagedFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # then a walk removes it
+        with suppress(OSError):  # a walk removes it later
             self._path.unlink(missing_ok=True)
 
 
 class FolderStore:
     """A store that keeps each content in a file ``<first two digits>/<key>`` below one folder.
 
-    It only relies on atomic renaming within the folder, which NFS has too; not on locks, and not on seeing
-    another machine's changes at once.
+    It only relies on atomic renaming within the folder, which NFS has too; not on locks, and not on
+    immediately seeing another machine's changes.
 
     :param shared: the operator creates the folder, and it is only written while its marker exists: the empty
         mount point of a missing disk or share is not written.
@@ -75,7 +75,7 @@ class FolderStore:
         digest, size = hashlib.sha256(), 0
         try:
             with os.fdopen(descriptor, "wb") as file:
-                while chunk := stream.read(CHUNK):  # its errors are those of who sends
+                while chunk := stream.read(CHUNK):  # its errors are the sender's
                     size += len(chunk)
                     if size > most:
                         raise TooLargeError(most)
@@ -176,7 +176,7 @@ class FolderStore:
     def put_back(self, name: str, key: str) -> None:
         with self._answering():
             self._path(key).parent.mkdir(exist_ok=True)
-            with suppress(FileNotFoundError):  # somebody else put it back
+            with suppress(FileNotFoundError):  # already put back by another process
                 os.replace(self._root / ASIDE / name, self._path(key))
 
     def drop(self, name: str) -> None:
@@ -237,7 +237,7 @@ def _old_entries(folder: Path, older_than: float | None) -> list[os.DirEntry[str
     found = []
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
-            with suppress(FileNotFoundError):  # gone meanwhile
+            with suppress(FileNotFoundError):  # removed meanwhile
                 if entry.is_file() and (older_than is None or entry.stat().st_mtime < older_than):
                     found.append(entry)
     return found

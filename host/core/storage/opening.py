@@ -14,7 +14,7 @@ FOLDER = "attachments"
 
 
 def opened(config: Config, where: str | None = None) -> Store:
-    """Return the store at *where*, in the format of LOBBY_FILES; None: the desk's.
+    """Return the store at *where*, which has the format of LOBBY_FILES; None: the desk's store.
 
     :raises StoreAwayError: if it cannot be used with its settings.
     """

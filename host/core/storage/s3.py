@@ -1,8 +1,7 @@
 """Store files in a bucket of an S3-compatible store.
 
 Objects are named like the files in a folder, so tools that copy a folder to a bucket can copy a desk's files.
-They get no type and no permissions of their own: the database holds the type and the access rights, and the
-desk serves the files.
+They get no type or permissions: the database has the type and the access rights, and Lobby serves the files.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 3
 ASK_SECONDS = 10
-"""Timeout of a request about an object, in seconds. No file is sent or read with it."""
+"""Timeout of a request about an object, in seconds. It doesn't apply to sending or reading files."""
 SEND_SECONDS = 120
 READ_SECONDS = 20
 """Maximum pause of the store while a file is read, in seconds."""
 PART = 5 * 1024**2
-"""The smallest part S3 accepts, which is also how much of a file is held in memory."""
+"""The smallest part S3 accepts, which is also the amount of a file held in memory."""
 REOPENED = 3
-"""How often a broken read is resumed where it stopped."""
+"""Maximum number of times a broken read is resumed."""
 
 _RETRY: RetryConfig = {
     "max_retries": 2,
@@ -119,7 +118,7 @@ class S3Store:
                     retry_config=_RETRY,
                     **given,  # type: ignore[arg-type]
                 )
-            except self._error:  # its words may hold what was given
+            except self._error:  # its message may contain the input
                 raise StoreAwayError(f"{self.place} cannot be used as it is set", passing=False) from None
 
         self._asking = client({"timeout": timedelta(seconds=ASK_SECONDS)})
@@ -205,7 +204,7 @@ class S3Store:
             with self._answering():
                 self._asking.copy(name, self._name(key))
         except FileNotFoundError:
-            return  # somebody else put it back
+            return  # already put back by another process
         self.drop(name)
 
     def drop(self, name: str) -> None:
@@ -249,7 +248,7 @@ class S3Store:
                 first = self._asking.get(self._name(key), options={"range": (0, CHUNK)})
                 head, size = bytes(first.bytes()), first.meta["size"]
             except self._error as error:
-                if "status code: 416" not in str(error):  # there is no first byte
+                if "status code: 416" not in str(error):  # it has no first byte
                     raise
                 head, size = b"", self._asking.head(self._name(key))["size"]
         return cast(BinaryIO, io.BufferedReader(_Object(self, key, head, size), CHUNK))

@@ -1,7 +1,7 @@
-"""Watch a store, so that nobody waits for one that does not answer.
+"""Watch a store, so that requests don't wait for one that does not answer.
 
-A page that waits for a file holds a thread. While a store is unavailable, its files are refused at once, with
-the reason, which leaves the threads for pages.
+A page that waits for a file holds a thread. While a store is unavailable, requests for its files fail
+immediately with the reason, which leaves the threads for pages.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from host.core.storage.base import Readable, Staged, Store, StoreAwayError
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 15.0
-"""Interval in seconds at which a store is asked for its marker."""
+"""Interval in seconds at which a store's marker is read."""
 SOON_SECONDS = 5.0
-"""The same while it is unavailable."""
+"""This interval while it is unavailable."""
 PATIENCE_SECONDS = 12.0
 """Time in seconds after which a store counts as unavailable: a hanging share reports no error."""
 
@@ -36,7 +36,7 @@ class Away(msgspec.Struct, frozen=True):
 
 
 class WatchedStore:
-    """A store that is not asked for files while it is unavailable.
+    """A store whose files are not requested while it is unavailable.
 
     It becomes unavailable when it fails to return a file or its marker, until it returns its marker again. A
     full disk can still be read.
@@ -104,9 +104,9 @@ class WatchedStore:
             self._watching = None
 
     def look(self, patience: float = PATIENCE_SECONDS) -> Away | None:
-        """Ask the store for its marker, and return why it is unavailable, or None.
+        """Read the store's marker, and return why the store is unavailable, or None.
 
-        :param patience: timeout in seconds. Only one request is under way at a time, even if it hangs.
+        :param patience: timeout in seconds. Only one request is in progress at a time, even if it hangs.
         """
         if self._asking is None or not self._asking.is_alive():
             self._asking = threading.Thread(target=self._ask, name="files-ask", daemon=True)
@@ -117,7 +117,7 @@ class WatchedStore:
         return self._away
 
     def hangs(self) -> bool:
-        """Ask the store for its marker, and return whether it gives no answer at all."""
+        """Read the store's marker, and return whether it gives no answer at all."""
         self.look()
         return self._asking is not None and self._asking.is_alive()
 
@@ -130,7 +130,7 @@ class WatchedStore:
             found, expected = self._store.marker(), self._expected()
         except StoreAwayError as error:
             self._note(error.words)
-        except Exception:  # the database's, which says what is to be found
+        except Exception:  # the database's marker, which is the expected one
             log.debug("what marker the store has to have is not known", exc_info=True)
         else:
             if expected is not None and found != expected:

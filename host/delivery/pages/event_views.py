@@ -45,7 +45,7 @@ STATES = {
 """Name of each state, and the tone of its chip."""
 
 AT_ONCE = 5000
-"""Most events replayed at once."""
+"""Most events replayed by one request."""
 BATCH = 200
 """Events replayed in one write."""
 
@@ -167,7 +167,7 @@ def _replay_many(session: Session, ids: list[int], details: dict[str, Any]) -> i
 
 
 def _wanted(given: Any) -> EventFilter:
-    """Return the filter that the query or form *given* holds."""
+    """Return the filter in the query or form *given*."""
     account = id_in(given["account"], "account") if given.get("account") else None
     channel = given.get("channel") or None
     text = (given.get("q") or "").strip()
@@ -193,7 +193,7 @@ def _told_shortest(text: str) -> str:
 
 
 def _time(given: Any, name: str) -> datetime | None:
-    """Return the time in a ``datetime-local`` field, which is in the reader's zone."""
+    """Return the time in a ``datetime-local`` field, which is in the reader's time zone."""
     text = given.get(name)
     if not text:
         return None
@@ -213,7 +213,7 @@ def _local(at: datetime | None) -> str:
 
 
 def _query(wanted: EventFilter) -> dict[str, Any]:
-    """Return the parameters of a link or form that asks for *wanted* again."""
+    """Return the parameters of a link or form that requests *wanted* again."""
     values = {
         "state": wanted.state.value if wanted.state else "",
         "channel": wanted.channel or "",

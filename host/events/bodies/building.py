@@ -1,4 +1,4 @@
-"""Build the bodies of events: the host's own, and those a channel's addon adds.
+"""Build the bodies of events: built-in ones, and those of a channel's addon.
 
 An event's body and id are the same for every receiver: both depend only on the event and the name.
 """
@@ -66,10 +66,10 @@ class Body(NamedTuple):
 class OutgoingBody(NamedTuple):
     """A body of an event, with the rules for delivering it.
 
-    :param replaces: whether it replaces the host's own event for those who subscribe to it.
+    :param replaces: whether it replaces the built-in event for its subscribers.
     :param is_hosts: whether its name is one of the host's.
     :param labels: labels of its conversation, by id; None: no conversation.
-    :param later: whether it is sent with a later event: here it only replaces the host's own.
+    :param later: whether it is sent with a later event: here it only replaces the built-in event.
     :param only: id of the only endpoint that gets it, regardless of its subscriptions; None: every
         subscriber.
     """
@@ -138,7 +138,7 @@ def _label_ids(about: EventSubject) -> frozenset[int] | None:
 
 
 def _is_known(event: Recorded) -> bool:
-    """Return whether a body can be built for *event*. A damaged one must not hold up the others."""
+    """Return whether a body can be built for *event*. A damaged one must not block the others."""
     if event.kind not in KINDS:
         return False
     try:
@@ -254,7 +254,7 @@ def _body(about: EventSubject, name: str, data: Shape | Mapping[str, Any]) -> Bo
     )
 
 
-# What is erased
+# Erased data
 
 
 def tombstone(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,11 +275,11 @@ def _erased(data: Shape) -> dict[str, Any]:
     return tombstone(msgspec.to_builtins(data))
 
 
-# What a channel adds
+# Additions by channels
 
 
 def _of_channel(about: EventSubject, directory: AdapterDirectory) -> Iterator[OutgoingBody]:
-    """Yield the bodies that the channel's addon adds; an addon that fails adds none and blocks nothing."""
+    """Yield the bodies that the channel's addon adds; a failing addon adds none, without blocking others."""
     account, talk, event = about.account, about.talk, about.event
     adapter = None if account is None else directory.adapter(account.channel)
     if adapter is None or not adapter.outgoing_kinds or account is None or talk is None:

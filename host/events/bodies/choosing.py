@@ -20,8 +20,8 @@ def heard(
 ) -> Sequence[OutgoingBody]:
     """Return the bodies of one event for a subscriber of *patterns*.
 
-    The host's own body is left out if a channel's replaces it, unless *both_names*. Bodies for a single
-    endpoint are left out, too.
+    The built-in body is left out if a channel's replaces it, unless *both_names*. Bodies for a single
+    endpoint are also left out.
     """
     found = [one for one in bodies if one.only is None and hears(patterns, one.body.name)]
     replaced = not both_names and any(one.replaces for one in found)

@@ -16,7 +16,7 @@ from host.sdk.channel import ChannelAdapter
 class Kind(msgspec.Struct, frozen=True):
     """An event that endpoints can subscribe to.
 
-    :param shape: the type of its data; None: a channel's own.
+    :param shape: the type of its data; None: defined by a channel.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 def of_host() -> list[Kind]:
-    """Return the host's own events, in the order of the catalogue."""
+    """Return the built-in events, in the order of the catalogue."""
     return [
         Kind(kind.name, kind.about, msgspec.to_builtins(kind.sample), type(kind.sample))
         for kind in catalogue.KINDS.values()

@@ -23,7 +23,7 @@ class OfContact(Facts, frozen=True, kw_only=True):
 
 
 class OfConsent(OfContact, frozen=True, kw_only=True):
-    """The contact of an opt-out, and the word of theirs that began or ended it."""
+    """The contact of an opt-out, and the customer's word that started or ended it."""
 
     word: str = ""
     """The word as in the table of ``docs/answer.md``; empty: the team or a program set it."""

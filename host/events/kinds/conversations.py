@@ -146,7 +146,7 @@ Said = Callable[[EventSubject], Mapping[str, Any]]
 def _conversation(said: Said = lambda _about: {}) -> Maker:
     """Return the maker for a kind about a conversation: its current state, overridden by *said*.
 
-    An event reports the state of its own moment, as far as its facts contain it.
+    An event reports the state at its time, as far as its facts contain it.
     """
 
     @of_talk
@@ -221,7 +221,7 @@ CONVERSATION_REOPENED = KINDS.add(
 )
 
 
-# ---- who has it --------------------------------------------------------------------------------------
+# ---- assignment --------------------------------------------------------------------------------------
 
 CONVERSATION_ASSIGNED = KINDS.add(
     Kind(
@@ -346,7 +346,7 @@ CONVERSATION_FORWARDED = KINDS.add(
 )
 
 
-# ---- somebody waits ----------------------------------------------------------------------------------
+# ---- waiting customers -------------------------------------------------------------------------------
 
 
 def _due(about: EventSubject) -> Mapping[str, Any]:
@@ -376,7 +376,7 @@ CONVERSATION_REPLY_DUE = KINDS.add(
 )
 
 
-# ---- what is gone ------------------------------------------------------------------------------------
+# ---- deletion ----------------------------------------------------------------------------------------
 
 
 class LabelDeleted(Shape, frozen=True, kw_only=True):

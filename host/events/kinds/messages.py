@@ -99,7 +99,7 @@ MESSAGE_RECEIVED = KINDS.add(
 )
 
 
-# ---- what the team wrote -----------------------------------------------------------------------------
+# ---- the team's messages -----------------------------------------------------------------------------
 
 
 class OurMessage(Shape, frozen=True, kw_only=True):
@@ -227,7 +227,7 @@ MESSAGE_READ = KINDS.add(
 )
 
 
-# ---- what becomes of a message -----------------------------------------------------------------------
+# ---- changes of messages -----------------------------------------------------------------------------
 
 
 class MessageEdited(Shape, frozen=True, kw_only=True):

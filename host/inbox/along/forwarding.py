@@ -1,8 +1,7 @@
 """Forward messages of a conversation to somebody else, through an account that supports it.
 
 A forward is an internal message with a delivery state: the team sees who forwarded what to whom, the customer
-sees nothing. The forwarded messages are read when the forward is sent, so nothing is sent that was erased
-meanwhile.
+sees nothing. The forwarded messages are read when the forward is sent, so content erased by then is not sent.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ from host.sdk.messages import OWN_ADDRESS, MessageKind, OutgoingPart
 from host.users.reach import Accounts
 
 MOST = 200
-"""Most messages forwarded at once: the newest."""
+"""Maximum number of messages forwarded at once: the newest."""
 _SAID = (DeliveryState.SENT, DeliveryState.READ)
 _PASSED_ON = re.compile(r"\s*fwd?\s?:", re.IGNORECASE)
 
@@ -71,12 +70,12 @@ class Forwarder(msgspec.Struct, frozen=True):
 
     @property
     def most_bytes(self) -> int | None:
-        """Most bytes of all files together; None for no limit."""
+        """Maximum total bytes of all files; None for no limit."""
         return self.adapter.capabilities.files_bytes
 
     @property
     def most_people(self) -> int:
-        """Most addresses of one forward."""
+        """Maximum number of addresses of one forward."""
         copies = self.adapter.capabilities.copies
         return 1 if copies is None else copies.most
 
@@ -210,13 +209,13 @@ def forward(
 ) -> Message:
     """Queue a forward to *to*, and return its line in the conversation.
 
-    A repeated *reply_key* returns what it made first.
+    A repeated *reply_key* returns the existing line.
 
-    :param message_id: the message to forward; None: the conversation.
-    :param account_id: the account it goes from; None: that of the conversation, or the first that can.
+    :param message_id: the message to forward; None for the conversation.
+    :param account_id: the account to send from; None for that of the conversation, or the first that can.
     :param to: addresses, also as ``Ana Lima <ana@example.org>``.
-    :param files: whether the files of the messages go along.
-    :param by: the name of the API key that does it, where no person does.
+    :param files: whether to include the files of the messages.
+    :param by: name of the API key, if no person does it.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises MessageNotFoundError: if there is no such message, or as :func:`chosen`.
     :raises NoForwarderError: if no such account can.
@@ -237,7 +236,7 @@ def forward(
     text = clean_written(note)
     if len(text) > MAX_LENGTH:
         raise TooLongError(limit=MAX_LENGTH)
-    # In the order in which every write locks them: the lane, then the conversation.
+    # In the lock order of every write: the lane, then the conversation.
     outbox.take_lane(session, forwarder.account.id, people[0]["address"])
     conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     asked = {"to": people, "whole": message_id is None, "files": files}
@@ -384,7 +383,7 @@ def _check_files(found: ForwardContent, forwarder: Forwarder) -> None:
 
 
 def passed_on(session: Session, message: Message) -> PassedOn:
-    """Return the forward *message* as the channel receives it, without anything deleted by now."""
+    """Return the forward *message* as the channel receives it, without content deleted since."""
     ids = message.content.get("messages") or []
     query = (
         sa.select(Message)
@@ -439,7 +438,7 @@ def _forwarded(
     author, text = (ours if is_ours else _author(message.content) or customer), message.text
     place = message.content.get("quoted_from")
     if whole and isinstance(place, int) and message.edited_at is None and 0 < place < len(text):
-        text = text[:place].rstrip()  # what it quotes stands above
+        text = text[:place].rstrip()  # the messages it quotes are included above
     to = [customer] if is_ours else _pairs(message.content.get("to")) or [ours]
     return ForwardedMessage(
         author=author[0],

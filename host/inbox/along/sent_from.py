@@ -1,7 +1,7 @@
 """The address a message is sent from, if its account has several.
 
 It is chosen when the message is written and stored in its content, so the team sees what the channel uses. If
-the account loses the address meanwhile, the channel refuses it.
+the account has lost the address by then, the channel refuses it.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def change(
 ) -> None:
     """Change the sender address of an unsent message and of later parts of its reply.
 
-    :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
+    :raises UnknownChannelError: if no active addon provides the channel (*adapter* is None).
     :raises NotSendableError: as :func:`check`.
     """
     if adapter is None:

@@ -1,8 +1,8 @@
-"""Apply reactions, edits and unsends to stored messages, to new ones, and keep them for ones still to come.
+"""Apply reactions, edits and unsends to stored and new messages, or keep them until their message arrives.
 
-They may come in any order, twice, and before their message. First all annotations of one message are
-collected, from the batch and from marks of earlier batches. If the message is not here, they are kept as
-marks, and a line of the conversation tells of them until the message comes.
+They may arrive in any order, twice, and before their message. All annotations of a message are collected
+first, from the batch and from marks of earlier batches. If the message is missing, they are kept as marks,
+and a line in the conversation shows them until the message arrives.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from host.sdk.messages import MessageEdited, MessageKind, MessageReacted, Messag
 AnyAnnotation = MessageReacted | MessageEdited | MessageUnsent
 
 LINES = (MarkKind.UNSEND, MarkKind.EDIT, *(f"{MarkKind.REACTION}:{actor}" for actor in Actor))
-"""The kinds of line that may tell of one message."""
+"""The kinds of lines that one missing message may have."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,9 +64,9 @@ class Annotations:
     """All annotations of one message.
 
     :param until: the latest time of any annotation in this batch.
-    :param sources: ids of journalled events that hold a text of the message.
+    :param sources: ids of journalled events that contain a text of the message.
     :param carried_by: dedupe keys of further such events.
-    :param new: whether any annotation comes from this batch, and not only from marks.
+    :param new: whether any annotation is from this batch, and not only from marks.
     """
 
     person: Person
@@ -127,7 +127,7 @@ def collect_annotations(draft: Draft, items: Sequence[Incoming]) -> dict[Key, An
         key = item.account.id, external_id(change.external_id)
         person = draft.people[item.account.id, external_id(change.contact)]
         if isinstance(change, MessageEdited) and person.erased_at is not None and at <= person.erased_at:
-            change = replace(change, text="")  # the text before an unsend is not kept
+            change = replace(change, text="")  # texts from before an erasure are not kept
             if item.event_id is not None:
                 draft.removals.events.add(item.event_id)
         said = found.get(key)
@@ -188,7 +188,8 @@ def _include(said: Annotations, change: AnyAnnotation, at: datetime, event_id: i
 
 
 def keep_if_here(draft: Draft, collected: Mapping[Key, Annotations]) -> dict[Key, Annotations]:
-    """Return the annotations whose message is here, marked as new: nothing was written for them yet."""
+    """Return the annotations whose message is here, marked as new because nothing was written for them
+    yet."""
     return {
         key: replace(said, new=True)
         for key, said in collected.items()
@@ -239,7 +240,7 @@ def _stored(draft: Draft, key: Key) -> StoredMessage | None:
 
 
 def _annotate_new(draft: Draft, message: NewMessage, said: Annotations) -> None:
-    """Change a message of this batch as if it had come before its annotations."""
+    """Change a message of this batch as if it had arrived before its annotations."""
     edit = said.edit
     if edit is not None and not _changes_nothing(edit, None, message.text, message.sent_at):
         message.edited_at, message.edit_count, message.text = edit.at, edit.number, edit.text
@@ -292,7 +293,7 @@ def _annotate_stored(draft: Draft, here: Mapping[Key, Annotations], found: Annot
 def _changes_nothing(edit: Edit, before: Edit | None, text: str, sent_at: datetime) -> bool:
     """Return whether an edit changes nothing: some providers redeliver a message to report a change.
 
-    The text then equals the current one, or an earlier one if the later text came first.
+    The text then equals the current one, or an earlier one if the later text arrived first.
     """
     if edit.number > (1 if before is None else before.number):
         return False
@@ -317,7 +318,7 @@ def _show(draft: Draft, body: StoredBody, text: str, *, unsent: bool) -> None:
 def _remove_repeats(
     draft: Draft, collected: Mapping[Key, Annotations], here: Mapping[Key, Annotations]
 ) -> None:
-    """Remove the content of unsent messages that came again, even under another customer's name."""
+    """Remove the content of redelivered messages that were unsent, even under another customer's name."""
     for key, said in here.items():
         new = draft.new.get(key)
         if new is not None and said.unsent_at is not None:
@@ -334,7 +335,7 @@ def _remove_repeats(
 
 
 def _note_looks(draft: Draft, here: Mapping[Key, Annotations], found: Annotated) -> None:
-    """Note which stored messages look different now, and which messages quote them."""
+    """Collect the stored messages that look different now, and the messages that quote them."""
     for key, said in here.items():
         stored = _stored(draft, key)
         if stored is None or not said.new:
@@ -407,20 +408,20 @@ def _set_reactions(
 def _is_told(
     draft: Draft, key: Key, said: Annotations, row: StoredReaction | None, reaction: Reaction
 ) -> bool:
-    """Return whether a reaction is recorded: it changed, or was kept for a message that has now come."""
+    """Return whether to record a reaction: it changed, or its message has just arrived."""
     message = draft.new.get(key)
     if message is not None:
         return message.imported_at is None
     return said.recent and (row is None or _reaction(row) != reaction)
 
 
-# ---- messages that are not here ----------------------------------------------------------------------
+# ---- missing messages --------------------------------------------------------------------------------
 
 
 def _tell_lines(
     draft: Draft, here: Mapping[Key, Annotations], missing: Mapping[Key, Annotations], found: Annotated
 ) -> None:
-    """Add lines about messages that are not here; remove the lines of those that have come."""
+    """Add lines about missing messages; remove the lines of those that have arrived."""
     gone: dict[Key, StoredMessage] = {}
     for key in here:
         gone |= {name: stored for name in line_keys(key) if (stored := draft.stored.get(name))}
@@ -445,7 +446,7 @@ def _tell_lines(
 
 
 def _lines(key: Key, said: Annotations, thread: Thread) -> Iterable[NewMessage]:
-    """Yield the lines that tell of *said* until their message is here."""
+    """Yield the lines that show *said* until the message arrives."""
     if said.unsent_at is not None:
         yield _line(key, thread, MarkKind.UNSEND, MessageKind.UNSEND, said.unsent_at)
         return
@@ -478,7 +479,7 @@ def _line(key: Key, thread: Thread, what: str, kind: MessageKind, at: datetime, 
 def _set_marks(
     draft: Draft, here: Mapping[Key, Annotations], missing: Mapping[Key, Annotations], found: Annotated
 ) -> None:
-    """Keep annotations of messages that are not here; drop the marks of those that have come."""
+    """Keep annotations of missing messages as marks; drop the marks of those that have arrived."""
     stored = {(mark.key, mark.kind): mark.id for mark in draft.loaded.marks}
     for key, said in missing.items():
         for kind, values in _marks(said):
@@ -491,7 +492,7 @@ def _set_marks(
 
 
 def _marks(said: Annotations) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Yield the marks that remember *said*: the kind of each, and its values."""
+    """Yield the marks that store *said*: the kind and values of each."""
     sources = sorted(said.sources)
     unsent_at, edit = said.unsent_at, said.edit
     if unsent_at is not None:

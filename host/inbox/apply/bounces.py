@@ -1,4 +1,4 @@
-"""Record reports about sent messages that come after the provider accepted them: failed, delayed, read."""
+"""Record later reports about messages that the provider had accepted: failed, delayed, read."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
         content = draft.loaded.answered.get(message.id, {})
         if copy not in participants.of_message(content, item.account):
             return False
-    # By our own clock: the report is about an attempt before the last one.
+    # By our clock, the report is about an attempt before the last one.
     if message.attempted_at is not None and item.received_at < message.attempted_at:
         return True
     code = {ReportKind.FAILED: COPY if copy else CODE, ReportKind.DELAYED: DELAYED}.get(change.kind, "")
@@ -106,7 +106,7 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
 
 
 def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
-    """Write *bounced* and yield the events. Messages that are not *sent* stay: reports may repeat."""
+    """Write *bounced* and yield the events. Messages not in state *sent* stay, because reports may repeat."""
     failed = [one for one in bounced if one.kind is ReportKind.FAILED and not one.copy]
     yield from _annotated(connection, [one for one in bounced if one not in failed])
     errors = {one.message.id: one.error for one in failed}
@@ -123,7 +123,7 @@ def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happen
 
 
 def _annotated(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
-    """Record bounced copies, delays and receipts with their messages, which stay sent or become read."""
+    """Record bounced copies, delays and receipts on their messages, which stay sent or become read."""
     if not bounced:
         return
     rows = _went_out.rows(connection, {"ids": sorted({one.message.id for one in bounced})})
@@ -159,7 +159,7 @@ def _noted(now: _Note, one: Bounced) -> _Note:
         people = dict.fromkeys(filter(None, (*before, one.copy)))
         return now._replace(error={**one.error, "to": ", ".join(people)})
     if one.kind is ReportKind.DELAYED:
-        # The final state says more.
+        # The final state takes precedence.
         return now._replace(error={**one.error, "to": one.copy}) if code in {"", DELAYED} else now
     arrived = code == DELAYED and (now.error or {}).get("to", "") == one.copy
     if one.kind is ReportKind.READ and not one.copy:

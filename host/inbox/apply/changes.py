@@ -1,8 +1,8 @@
 """Apply a provider's changes to the inbox: load the rows a batch needs, decide the result, write it.
 
-Applying the same change again changes nothing. Annotations of a message that is not here are kept as marks
-and applied once it is. A message of ours gets its id when the provider answers a send, so marks are applied
-then, too. If two processes write a mark and its message at the same time, the mark is applied later.
+Applying the same change again changes nothing. Annotations of a missing message are kept as marks and applied
+when it arrives. A message of ours gets its id when the provider answers a send, so marks are applied then,
+too. If two processes write a mark and its message concurrently, the mark is applied later.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 MOST = 100
-"""How many messages :func:`apply_all_marks` handles in one write."""
+"""Number of messages :func:`apply_all_marks` handles in one write."""
 
 
 class Applied(msgspec.Struct, frozen=True):
     """The result of a batch of changes.
 
-    :param refused: ids of journalled events none of whose changes was applied, and why.
-    :param made: for each event that brought a message: the ids of the conversation and the message.
+    :param refused: reasons by id of journalled events of which no change was applied.
+    :param made: ids of conversation and message, by id of the event that contained the message.
     """
 
     refused: Mapping[int, str] = msgspec.field(default_factory=dict)
@@ -53,13 +53,13 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = True) -> Applied:
-    """Apply *items* in order, in this transaction, with a number of statements that does not grow with them.
+    """Apply *items* in order, in this transaction, with a constant number of statements.
 
-    The result is the same in whatever order, and however often, the changes of a conversation come. A change
-    about a message that is not in a conversation of the same customer is refused.
+    The result does not depend on the order of a conversation's changes or on repeats. A change of a message
+    that is not in a conversation of the same customer is refused.
 
-    :param waits: whether to wait for conversations that somebody holds.
-    :raises HeldConversationsError: if not, and somebody does.
+    :param waits: whether to wait for conversations locked by another transaction.
+    :raises HeldConversationsError: if not, and one is locked.
     """
     now = clock.now()
     loaded = load(session.connection(), items, waits=waits)
@@ -70,13 +70,14 @@ def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = 
 
 
 def _follow_up(session: Session, decided: Decided) -> None:
-    """Schedule, for after the commit, work that needs a write of its own."""
+    """Schedule work that needs a separate write, after the commit."""
     if decided.confirmed:
-        # Not in this write: a worker that records an answer holds its lane and may wait for the message.
+        # Not in this write: a worker recording a provider's response holds its lane and may wait for the
+        # message.
         found = frozenset((one.person.account.id, one.person.external_id) for one in decided.confirmed)
         db.after_commit(session, partial(_resume_lanes, found))
     if decided.annotated.new_marks and session.get_bind().dialect.name != "sqlite":
-        # Another process may be writing the message of a mark at this moment.
+        # Another process may be writing the message of a mark concurrently.
         keys = frozenset(mark.key for mark in decided.annotated.new_marks)
         db.after_commit(session, partial(apply_marks, keys))
 
@@ -96,11 +97,11 @@ def _resume_lanes(customers: Collection[Key]) -> None:
     wakeups.wake(wakeups.OUT)
 
 
-# ---- annotations whose message came later ------------------------------------------------------------
+# ---- annotations whose message arrived later ---------------------------------------------------------
 
 
 def apply_marks(keys: Collection[Key]) -> None:
-    """Apply the marks about the messages *keys*, if there are any. Call it after a commit."""
+    """Apply the marks of the messages *keys*, if any. Call it after a commit."""
     try:
         with db.read() as session:
             rows = session.connection().execute(_marked, names(keys))
@@ -114,7 +115,7 @@ def apply_marks(keys: Collection[Key]) -> None:
 
 
 def apply_all_marks() -> None:
-    """Apply every mark whose message is here."""
+    """Apply every mark whose message has arrived."""
     same = sa.and_(MESSAGES.c.account_id == MARKS.c.account_id, MESSAGES.c.external_id == MARKS.c.external_id)
     query = sa.select(MARKS.c.account_id, MARKS.c.external_id).join(MESSAGES, same).distinct().limit(MOST)
     with db.read() as session:

@@ -19,13 +19,13 @@ from host.inbox.apply.values import Consent, ConsentAnswer, Key, Standing, Store
 from host.inbox.contacts.models import EntryKind
 
 LATEST = 50
-"""Most answers read for a contact, so that somebody who keeps writing STOP does not slow it down."""
+"""Maximum number of answers read for a contact, so that repeated STOPs do not slow it down."""
 TOLD = 200
-"""Most conversations redrawn in open browsers at once."""
+"""Maximum number of conversations redrawn in open browsers at once."""
 
 _KINDS = (EntryKind.OPTED_OUT, EntryKind.OPTED_IN)
 _ids: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-# No key changes, so new conversations may refer to them meanwhile.
+# No key changes, so concurrent writes may insert conversations that refer to them.
 _contacts = Statement(
     sa.select(CONTACTS.c.id, CONTACTS.c.opted_out_at, CONTACTS.c.opted_out_source, CONTACTS.c.opted_out_by)
     .where(CONTACTS.c.id.in_(_ids))
@@ -73,8 +73,8 @@ def load(
 ) -> Mapping[Key, Standing]:
     """Return the consents of the customers *wishing*, locked until the write ends.
 
-    The contacts of all *people* of the batch are locked by id, because the batch may also fill in their
-    names, and other batches lock them in the same order.
+    The contacts of all *people* of the batch are locked in the order of their ids, because the batch may also
+    fill in their names, and other batches lock them in the same order.
     """
     if not wishing:
         return {}
@@ -145,7 +145,7 @@ def _told(consents: Sequence[Consent], ids: Mapping[Key, int]) -> Iterator[Happe
             yield Happened(
                 one.person.account.workspace_id,
                 CONTACT_OPTED_OUT if wish.word.closes else CONTACT_OPTED_IN,
-                # Belongs to no conversation: it applies to every account, and so to every webhook endpoint.
+                # Without a conversation: it applies to every account, and so to every webhook endpoint.
                 actor_kind=ActorKind.CUSTOMER,
                 facts=OfConsent(contact=one.person.contact_id, word=wish.word.text, message=message),
                 occurred_at=wish.at,

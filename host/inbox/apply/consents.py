@@ -1,7 +1,7 @@
 """Customers' opt-out words: STOP ends automated messages, START allows them again.
 
-Every word is stored in the contact's history, even if it changes nothing or comes late, and the latest by the
-provider's time counts. So their order and repetition do not matter. Editing or unsending the message changes
+Every word is stored in the contact's history, even if it changes nothing or arrives late, and the latest by
+the provider's time counts. So order and repeats do not matter. Editing or unsending the message changes
 nothing.
 """
 
@@ -33,13 +33,13 @@ def hear(draft: Draft, item: Incoming, change: MessageReceived, message: NewMess
         return
     word = word_of(item, change)
     if word is not None:
-        # If their clock is ahead, it must not override what our clock recorded meanwhile.
+        # If their clock is ahead, it must not override an answer that our clock recorded since.
         at = min(believable(change.sent_at, item.received_at), item.received_at)
         draft.wishes.append(Wish(message, word, at))
 
 
 def decide_consents(draft: Draft) -> Sequence[Consent]:
-    """Return the resulting consents by contact, and add the lines that show them."""
+    """Return the resulting consents by contact, and add activity lines for them."""
     found: dict[Any, Consent] = {}
     for wish in sorted(draft.wishes, key=lambda one: (one.at, one.word.closes)):
         person = wish.message.writer or wish.message.thread.person
@@ -55,7 +55,7 @@ def decide_consents(draft: Draft) -> Sequence[Consent]:
         if is_latest(before, said) and (wish.word.closes or (turned and not person.is_blocked)):
             cause, what = wish.message, "opted_out" if wish.word.closes else "opted_in"
             named = {"name": wish.word.text}
-            if cause.writer is not None:  # they take part in another customer's conversation
+            if cause.writer is not None:  # they are a participant of another customer's conversation
                 what, named = f"writer_{what}", {**named, "person": person.name or person.external_id}
             conversations.add_line(draft, cause.thread, cause, what, cause.sent_at, **named)
     return list(found.values())
@@ -85,7 +85,7 @@ def heard(standing: Standing, said: ConsentAnswer) -> Standing:
         return standing._replace(log=log)
     if standing.since is None:
         return standing._replace(log=log)
-    # It came late and only changes the start: a state known without an answer counts too.
+    # It arrived late and only changes the start; a state without a recorded answer counts, too.
     noted = any(one.closes and one.at == standing.since for one in log)
     own = () if noted else (ConsentAnswer(standing.since, True, standing.source or "", standing.author_id),)
     first = None

@@ -11,7 +11,7 @@ from host.sdk.messages import MessageKind
 
 LENGTH = 200
 WAITING = timedelta(days=7)
-"""A customer who wrote last within this time still waits for an answer: no reply window is longer."""
+"""A customer who wrote last within this time still waits for an answer. No reply window is longer."""
 
 
 def start(
@@ -23,10 +23,10 @@ def start(
     closed_at: datetime | None = None,
     post: str | None = None,
 ) -> Thread:
-    """Return a new conversation with *person*, to be inserted with the batch; of who is blocked, as spam.
+    """Return a new conversation with *person*, to be inserted with the batch; spam if they are blocked.
 
     :param post: external id of the post it is about.
-    :param closed_at: set for one made from a provider's history, which starts closed.
+    :param closed_at: set for a conversation from a provider's history, which starts closed.
     """
     person.newest = Thread(
         person=person,
@@ -47,7 +47,7 @@ def start(
 
 
 def for_lines(person: Person, channel: str, until: datetime) -> Thread:
-    """Return the conversation for a line: the newest, else a new one without messages."""
+    """Return the conversation for a line: the newest, or a new one without messages."""
     thread = person.newest
     if thread is None:
         thread = start(person, channel, until)
@@ -58,12 +58,12 @@ def for_lines(person: Person, channel: str, until: datetime) -> Thread:
 
 
 def is_empty(thread: Thread) -> bool:
-    """Return whether *thread* has no message yet. It may have lines about messages that are not stored."""
+    """Return whether *thread* has no message yet. It may have lines about missing messages."""
     return thread.last_direction in {"", Direction.INTERNAL}
 
 
 def preview(text: str) -> str:
-    """Return the start of *text* as one line. For a message without text the list shows its kind instead."""
+    """Return the start of *text* as one line. The list shows the kind of messages without text instead."""
     return " ".join(text[: LENGTH * 4].split())[:LENGTH]
 
 
@@ -74,7 +74,7 @@ def show_last(thread: Thread, message: NewMessage) -> None:
         message.late = True
         return
     if message.direction == Direction.OUTBOUND:
-        thread.woken_at = None  # somebody answered in the provider's own app
+        thread.woken_at = None  # a team member answered in the provider's app
     thread.last = message
     if message.direction == Direction.OUTBOUND:
         thread.waiting_since = None
@@ -86,7 +86,7 @@ def show_last(thread: Thread, message: NewMessage) -> None:
 
 
 def take_for_person(thread: Thread) -> None:
-    """Record that a team member wrote in the provider's own app, which stops automatic answers."""
+    """Record that a team member wrote in the provider's app, which stops automatic answers."""
     thread.handled_by, thread.changed = Handler.PERSON, True
 
 
@@ -114,7 +114,7 @@ def count_as_new(
 
 
 def reopen(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetime) -> None:
-    """Reopen a conversation with the assignee it had, and add a line that says so."""
+    """Reopen a conversation, keeping its assignee, and add an activity line."""
     at = cause.sent_at
     if thread.closed_at is not None and at < thread.closed_at:
         at = max(received_at, thread.closed_at)
@@ -125,9 +125,9 @@ def reopen(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetim
 
 
 def wake(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetime) -> None:
-    """End the snooze of a conversation whose customer wrote, unless it lasts regardless.
+    """End the snooze of a conversation whose customer wrote, unless its end is fixed.
 
-    One that is back already comes to the top again.
+    A conversation that has already woken moves to the top again.
     """
     at = max(cause.sent_at, received_at)
     if thread.snooze_kind in {SnoozeKind.UNTIL, SnoozeKind.REPLY}:
@@ -141,7 +141,7 @@ def wake(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetime)
 def add_line(
     draft: Draft, thread: Thread, cause: NewMessage, what: str, at: datetime, **content: str
 ) -> None:
-    """Add the activity line that *cause* did *what*; once, however often the message comes."""
+    """Add the activity line *what*, caused by *cause*: once, even if the message is redelivered."""
     draft.add(
         NewMessage(
             thread=thread,
@@ -158,7 +158,7 @@ def add_line(
 
 
 def open_waiting(draft: Draft) -> None:
-    """Open the conversations from a provider's history in which a customer still waits for an answer."""
+    """Open conversations from a provider's history in which a customer still waits for an answer."""
     for thread in {id(new.thread): new.thread for new in draft.new.values()}.values():
         last = thread.last
         if (

@@ -1,4 +1,4 @@
-"""Decide the result of a batch of changes: values in, values out. No session, no SQL, no clock."""
+"""Decide the result of a batch of changes. Pure: no session, no SQL, no clock."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OF_ANOTHER = "It is about a message of somebody else."
 def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
     """Decide the result of *items*: first messages, then echoes, read receipts and annotations.
 
-    The result is the same in whatever order, and however often, the changes of a conversation come.
+    The result does not depend on the order of a conversation's changes or on repeats.
     """
     items = sorted(items, key=_told_at)
     draft = Draft(loaded, now)
@@ -55,7 +55,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
         elif isinstance(item.change, ConversationHandedOver):
             _tell_handover(draft, item, item.change)
         elif isinstance(item.change, MessageEchoed) and _by_references(item):
-            # What a customer answers has to be here first.
+            # A message must be present before the messages that answer it.
             echoes.decide_echoes(draft, [item], unconfirmed)
     agreed = consents.decide_consents(draft)
     rest = [item for item in items if isinstance(item.change, MessageEchoed) and not _by_references(item)]
@@ -70,7 +70,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
 
 
 def decide_marked(loaded: Loaded, now: datetime) -> Decided:
-    """Decide the result of marks whose messages are here by now."""
+    """Decide the result of marks whose messages have arrived."""
     draft = Draft(loaded, now)
     here = keep_if_here(draft, collect_annotations(draft, ()))
     return _decided(draft, resolve_annotations(draft, here), ())
@@ -142,7 +142,7 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     if draft.is_here(key):
         by_reference = item.adapter.capabilities.threading is Threading.REFERENCES
         if by_reference and item.event_id is not None and item.event_id in (draft.sources(key) or ()):
-            draft.repeats.append((key, item))  # the same event again, in whosever conversation it is
+            draft.repeats.append((key, item))  # a repeated event, whichever conversation it is in
         else:
             draft.note_repeat(key, item, person)
         _receive_imported(draft, key, item, change, person)
@@ -178,11 +178,12 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
 
 
 def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:
-    """Return the account and external id the message is stored under.
+    """Return the account id and external id under which the message is stored.
 
-    Where senders choose the ids, two of them, or one with a careless program, may choose the same. What came
-    again by itself was recognised by the journal, so another event is another message: it gets an id of ours.
-    Of history the journal may know nothing any more: there one of the same id and time is the same message.
+    If senders choose the ids, as in mail, different messages may have the same id. The journal recognises
+    redelivered events, so another event with a known id is another message and gets an id of ours. For
+    history, the journal may already have deleted the event, so a message with the same id and time is the
+    same.
     """
     key = item.account.id, message_key(change, item.event_key)
     stored = draft.stored.get(key) if item.imported else None
@@ -197,7 +198,7 @@ def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:
 def _receive_imported(
     draft: Draft, key: Key, item: Incoming, change: MessageReceived, person: Person
 ) -> None:
-    """Treat a message known only from the history as received, now that it was delivered after all."""
+    """Treat a message known only from the history as received, because it was now delivered."""
     stored = draft.stored.get(key)
     if item.imported or stored is None or stored.imported_at is None or stored.unsent_at is not None:
         return
@@ -216,7 +217,7 @@ def _receive_imported(
 def _count(
     draft: Draft, thread: Thread, message: NewMessage, item: Incoming, change: MessageReceived
 ) -> None:
-    # Of a message that was passed on by another channel, the answer gives no time to reply on this one.
+    # An answer received through another account does not open this account's reply window.
     opens_window = change.opens_window and thread.person.account.id == item.account.id
     conversations.count_as_new(draft, thread, message, item.received_at, opens_window=opens_window)
 
@@ -244,7 +245,7 @@ def _new_message(
 
 
 def _fill_in(person: Person, change: MessageReceived, *, imported: bool) -> None:
-    """Fill in unknown fields of a contact; known ones stay. A customer who writes is reachable again."""
+    """Fill in unknown fields of a contact; known values stay. A customer who writes is reachable again."""
     person.wrote = person.wrote or not imported
     username = clean_short(change.contact_username, 255)
     name = clean_short(change.contact_name, 255)
@@ -262,7 +263,7 @@ def _fill_in(person: Person, change: MessageReceived, *, imported: bool) -> None
 
 
 def _note_author(message: NewMessage, person: Person, change: MessageReceived) -> None:
-    """Note who wrote a message in another customer's conversation; they are known as a person, too."""
+    """Store the author of a message in another customer's conversation; they also get an identity."""
     message.content["author"] = {
         "name": clean_short(change.contact_name, 255) or person.name or "",
         "address": person.external_id,
@@ -272,9 +273,7 @@ def _note_author(message: NewMessage, person: Person, change: MessageReceived) -
 
 
 def _answers_forward(draft: Draft, item: Incoming, change: MessageReceived) -> bool:
-    """Return whether a message belongs to what was forwarded to its author, which the customer does not
-    see.
-    """
+    """Return whether a message answers a forward, directly or not, which the customer does not see."""
     for reference in change.references:
         key = item.account.id, external_id(reference)
         stored, new = draft.stored.get(key), draft.new.get(key)
@@ -290,7 +289,7 @@ def _answers_forward(draft: Draft, item: Incoming, change: MessageReceived) -> b
 def _find_thread(
     draft: Draft, item: Incoming, change: MessageReceived, person: Person
 ) -> tuple[Thread | None, Thread | None]:
-    """Return the conversation *change* belongs to; without one, that which it names and may not join."""
+    """Return the conversation of *change*; if None, also the one it refers to but may not join."""
     if item.adapter.capabilities.threading is Threading.CONTACT:
         return person.newest, None
     if item.adapter.capabilities.threading is Threading.POST:
@@ -313,7 +312,8 @@ def _find_thread(
         if thread.person is person:
             return thread, None
         foreign.append((thread, content))
-    # A message may name one of any other customer: only who was shown that conversation comes into it.
+    # Anybody may refer to another customer's message; only people who have seen that conversation may join
+    # it.
     if not participants.is_forged(change.content):
         for thread, content in foreign:
             contents = (content, *draft.loaded.shown.get(thread.id or 0, ()))
@@ -323,7 +323,7 @@ def _find_thread(
 
 
 def _post(draft: Draft, item: Incoming, change: MessageReceived) -> str | None:
-    """Return the external id of the post that *change* is below, and note it where it is not stored."""
+    """Return the external id of the post *change* is about, and add it to the draft if it is not stored."""
     if change.post is None or item.adapter.capabilities.threading is not Threading.POST:
         return None
     key = item.account.id, external_id(change.post.external_id)
@@ -336,7 +336,7 @@ def _post(draft: Draft, item: Incoming, change: MessageReceived) -> str | None:
 
 
 def _tell_handover(draft: Draft, item: Incoming, change: ConversationHandedOver) -> None:
-    """Add a line to the conversation: one program passed it to another."""
+    """Add an activity line that one program passed the conversation to another."""
     key = item.account.id, handover_id(item.event_key)
     if draft.is_here(key):
         return

@@ -1,4 +1,4 @@
-"""Add details to a message that its provider sent later."""
+"""Add details of a message that the provider sent later."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from host.sdk.messages import MessageDetails
 def add_details(session: Session, account: AccountRef, details: MessageDetails) -> None:
     """Merge *details* into the content of their message, and record that it is complete.
 
-    A message that was erased or unsent stays as it is; so does one that has the details already.
+    Erased and unsent messages, and those that already have the details, stay unchanged.
     """
     mine = sa.select(Message.conversation_id).where(
         Message.account_id == account.id, Message.external_id == external_id(details.external_id)
     )
-    # The conversation first, as everything that writes to one.
+    # The conversation first, as in every write to one.
     locked = sa.select(Conversation.id).where(Conversation.id.in_(mine)).with_for_update()
     conversation_id = session.scalar(locked)
     message = session.scalar(mine.with_only_columns(Message).with_for_update())

@@ -1,7 +1,7 @@
-"""Apply a provider's reports about messages from our side: echoes, and read receipts.
+"""Apply a provider's reports about our messages: echoes and read receipts.
 
-An echo of a message we sent confirms that message, whichever of echo and response comes first. Any other echo
-is a message that a colleague wrote in the provider's own app. Read receipts only move forward.
+An echo of a message we sent confirms that message, even if the echo arrives before the response. Any other
+echo is a message that a colleague wrote in the provider's app. Read receipts only move forward.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from host.sdk.messages import MessageEchoed, MessageKind, MessagesRead, Who
 
 CLOCK_SKEW = timedelta(seconds=5)
 CLOCK_AHEAD = timedelta(hours=2)
-"""How far our clock may have been ahead of the provider's at the attempt, if the text is the same."""
+"""How far our clock may have been ahead of the provider's at the attempt, for echoes with the same text."""
 MAX_EARLY = 20
-"""How many read messages that are not here yet are remembered for one customer."""
+"""Maximum number of read but missing messages remembered for one customer."""
 
 _MAY_COME_BACK_AS: dict[str, frozenset[MessageKind]] = {
     MessageKind.TEMPLATE: frozenset({MessageKind.UNSUPPORTED, MessageKind.SHARE}),
@@ -39,13 +39,13 @@ _MAY_COME_BACK_AS: dict[str, frozenset[MessageKind]] = {
     MessageKind.STICKER: frozenset({MessageKind.UNSUPPORTED}),
     MessageKind.FILE: frozenset({MessageKind.UNSUPPORTED}),
 }
-"""Kinds an echo may arrive as: providers do not document how echoes look."""
+"""Kinds an echo may arrive as, because providers do not document their echoes."""
 
 
 def decide_echoes(draft: Draft, items: Sequence[Incoming], unconfirmed: list[Unconfirmed]) -> None:
     """Confirm our messages by their echoes, and add messages written in the provider's app.
 
-    :param unconfirmed: ours that may still be confirmed; those that are leave it.
+    :param unconfirmed: our unconfirmed messages; confirmed ones are removed from it.
     """
     for item in items:
         change = item.change
@@ -59,7 +59,7 @@ def decide_echoes(draft: Draft, items: Sequence[Incoming], unconfirmed: list[Unc
         if ours is None:
             _add_from_the_app(draft, item, change, person)
             continue
-        # Our message counts by the time its attempt began, wherever it is compared with read receipts.
+        # Read receipts are compared with the start of the attempt to send.
         draft.confirmed[key] = Confirmed(
             key,
             person,
@@ -82,9 +82,9 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
     sent_at = believable(change.sent_at, item.received_at)
     thread = _thread_of(draft, item, change, person)
     if thread is None:
-        # What this desk says first is a private reply to what they wrote elsewhere: nobody waits here.
+        # A conversation that Lobby begins is a private reply to a comment, so nobody waits here.
         ours = change.sent_by is not None and change.sent_by.who is Who.DESK
-        # Nor where a conversation begins with what was written to them by mail.
+        # Nor if a conversation begins with a mail to the customer.
         ours = ours or item.adapter.capabilities.threading is Threading.REFERENCES
         closed_at = item.received_at if item.imported or ours else None
         subject = clean_short(change.subject, 500)
@@ -115,7 +115,7 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
 
 
 def _thread_of(draft: Draft, item: Incoming, change: MessageEchoed, person: Person) -> Thread | None:
-    """Return the conversation of an echo: of several, the one whose message it answers."""
+    """Return the conversation of an echo; among several, the one whose message it answers."""
     if item.adapter.capabilities.threading is Threading.REFERENCES:
         return _referred_to(draft, item, change, person)
     if item.adapter.capabilities.threading is Threading.POST and change.reply_to:
@@ -148,11 +148,12 @@ def _referred_to(draft: Draft, item: Incoming, change: MessageEchoed, person: Pe
 def take_likeliest(unconfirmed: list[Unconfirmed], echo: MessageEchoed, person: Person) -> Unconfirmed | None:
     """Remove from *unconfirmed* and return the message that *echo* most likely belongs to, if any.
 
-    A text is matched by its words. A message without text is matched by its kind and its number of files,
-    from the time of the attempt on. An echo that matches none was written in the provider's own app.
+    A message is matched by its text, or without one by its kind and number of files, and only by echoes after
+    the attempt. An echo that matches none was written in the provider's app.
 
-    An echo with the same words but an earlier time than the attempt is matched last: our clock may have been
-    ahead. If it was not, a colleague sent the same words from the provider's app, so the customer has them.
+    An echo with the same text from before the attempt is matched last, as our clock may have been ahead. If
+    it was not, a colleague sent the same text from the provider's app, so the customer has received it
+    anyway.
     """
     for alike, skew in ((_is_same, CLOCK_SKEW), (_is_possible, CLOCK_SKEW), (_has_same_words, CLOCK_AHEAD)):
         found = _first(unconfirmed, echo, person, alike, skew)
@@ -177,7 +178,7 @@ def _first(
 
 def _is_same(ours: Unconfirmed, echo: MessageEchoed) -> bool:
     if ours.kind != echo.kind or ours.body.content.get("private"):
-        return False  # a private reply comes back on the account beside
+        return False  # the account beside echoes private replies
     if ours.kind == MessageKind.TEXT:
         return comparable(ours.body.text) == comparable(echo.text)
     files = ours.files or len(ours.body.content.get("provider_files", ()))
@@ -197,13 +198,13 @@ def comparable(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", clean(text)).split())
 
 
-# ---- what the customer has read ----------------------------------------------------------------------
+# ---- read receipts -----------------------------------------------------------------------------------
 
 
 def decide_read(draft: Draft, item: Incoming, change: MessagesRead) -> None:
-    """Note that a customer has read a message of ours and all before it.
+    """Record that a customer has read a message of ours and all earlier ones.
 
-    If the message is not here, its id is remembered until it is.
+    If the message is missing, its id is remembered until it arrives.
     """
     person = draft.people[item.account.id, external_id(change.contact)]
     key = item.account.id, external_id(change.external_id)
@@ -223,7 +224,7 @@ def decide_read(draft: Draft, item: Incoming, change: MessagesRead) -> None:
 
 
 def _raise_seen(person: Person, until: datetime) -> None:
-    """Note that *person* has read what we sent until then."""
+    """Record that *person* has read our messages sent until then."""
     if person.seen_at is None or person.seen_at < until:
         person.seen_at = until
     person.seen_raised = True
@@ -231,7 +232,7 @@ def _raise_seen(person: Person, until: datetime) -> None:
 
 
 def state_of(person: Person, message: str, at: datetime) -> DeliveryState:
-    """Return the state of a message sent *at*: read, if the customer is known to have read it."""
+    """Return the state of a message sent *at*: read if the customer has read it, otherwise sent."""
     if message in person.seen_early:
         person.seen_early = [early for early in person.seen_early if early != message]
         _raise_seen(person, at)

@@ -53,7 +53,7 @@ def of_state(message: Sent, state: str, before: str | None) -> Iterator[Happened
 
     :param before: its earlier state.
     """
-    # A forward to somebody else says nothing to the customer.
+    # A forward to somebody else is no message to the customer.
     kinds = list(_kinds(state, before)) if message.direction == Direction.OUTBOUND else []
     kinds = kinds or [""]
     for kind in kinds:
@@ -85,7 +85,7 @@ def _kinds(state: str, before: str | None) -> Iterator[str]:
 
 
 def of_annotation(said: Annotation, workspace_id: int, id_: int, conversation_id: int | None) -> Happened:
-    """Return the event for *said* about the message *id_*."""
+    """Return the event for the annotation *said* of the message *id_*."""
     of_customer = said.message.direction == Direction.INBOUND or said.kind == MESSAGE_REACTED
     account_id = said.message.account.id if isinstance(said.message, NewMessage) else said.message.account_id
     return Happened(

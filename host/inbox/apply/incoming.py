@@ -1,4 +1,4 @@
-"""Changes as the delivery workers hand them to the inbox."""
+"""Changes in the form in which delivery workers pass them to the inbox."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from host.sdk.messages import InboundChange, MessageBounced, MessageEchoed, Mess
 NO_MEDIA = InboundMedia()
 
 FUTURE = timedelta(hours=2)
-"""Most time a provider's clock may be ahead of ours before our time is used instead. If our clock is an hour
-off, as after a change to summer time, the order of a thread must not change. The reply window counts from our
-time at the latest.
+"""How far a provider's clock may be ahead of ours before our time is used instead.
+
+The order of a thread must not change if our clock is an hour off, as after a change to summer time. The reply
+window counts from our time at the latest.
 """
 
 
 class Incoming(NamedTuple):
-    """One change of one journalled event. A tuple: made at a quarter of what a frozen dataclass costs.
+    """One change of one journalled event. A tuple, because it is four times cheaper than a frozen dataclass.
 
     :param received_at: when we received it, from the journal.
     :param event_key: stable for the event, however often it is applied.
     :param stored: index of an attachment of the change -> key of its bytes in ``host.core.storage``, for
-        those whose bytes came with the message. They are stored before the transaction.
+        attachments that were included in the message. They are stored before the transaction.
     :param event_id: the journalled event's row.
-    :param imported: it was said before the account was here: nobody is notified, and no reply window opens.
-    :param delivered: the provider sent it by itself; False: it was read from the provider's history.
+    :param imported: whether it is from before the account was connected: it notifies nobody and opens no
+        reply window.
+    :param delivered: True if the provider sent it; False if it was read from the provider's history.
     :param media: see :func:`media_of`.
     """
 
@@ -48,7 +50,7 @@ class Incoming(NamedTuple):
 
 
 def media_of(adapter: ChannelAdapter, change: InboundChange) -> InboundMedia:
-    """Return where the files of *change* may be. Not in a transaction: an addon takes its time."""
+    """Return the channel's rules for the files of *change*. Addons may be slow: not inside a transaction."""
     files = isinstance(change, MessageReceived | MessageEchoed | MessageBounced) and change.attachments
     return adapter.inbound_media() if files else NO_MEDIA
 
@@ -56,8 +58,8 @@ def media_of(adapter: ChannelAdapter, change: InboundChange) -> InboundMedia:
 def believable(sent_at: datetime, received_at: datetime) -> datetime:
     """Return the provider's time, or ours if theirs is in the future.
 
-    Otherwise one mail dated 2099 would stay on top of the inbox for ever. An adapter that knows the
-    provider's own clock corrects a time that is ahead of that.
+    Otherwise a mail dated 2099 would stay on top of the inbox forever. An adapter that knows the provider's
+    clock corrects a time that is ahead of it.
     """
     return received_at if sent_at > received_at + FUTURE else sent_at
 
@@ -65,21 +67,21 @@ def believable(sent_at: datetime, received_at: datetime) -> datetime:
 def message_key(change: MessageReceived, event_key: str) -> str:
     """Return the external id to store for a received message.
 
-    Where the provider gives none, it is made from the event and the message's content: applying the event
-    again gives the same id, and two messages of one event get different ones.
+    If the provider gives none, it is derived from the event and the message's content: applying the event
+    again gives the same id, and two messages of one event get different ids.
     """
     return external_id(change.external_id) if change.external_id else own_key(change, event_key)
 
 
 def own_key(change: MessageReceived, event_key: str) -> str:
-    """Return an external id made of the event and what is in the message."""
+    """Return an external id derived from the event and the message's content."""
     parts = (event_key, change.contact, change.sent_at.isoformat(), str(change.kind), change.text)
     digest = hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return f"event:{digest}"
 
 
 def program(name: str, given: Program | None) -> dict[str, dict[str, str]]:
-    """Return what a message's content keeps of a program, as *name*; nothing where none is known."""
+    """Return the content that stores a program as *name*; empty without a program."""
     if given is None:
         return {}
     who, id_, called = str(given.who), clean_short(given.id, 64) or "", clean_short(given.name, 64) or ""
@@ -87,5 +89,5 @@ def program(name: str, given: Program | None) -> dict[str, dict[str, str]]:
 
 
 def handover_id(event_key: str) -> str:
-    """Return the external id of the line that tells of a handover."""
+    """Return the external id of the activity line about a handover."""
     return external_id(f"handover:{event_key}")

@@ -1,8 +1,8 @@
 """Load the rows a batch of changes needs, with one query per kind of row.
 
-The number of statements does not depend on how many changes, accounts or conversations a batch holds. Rows to
-be written are locked where the database has row locks, always in the same order, so that two workers on one
-customer take turns instead of deadlocking.
+The number of statements does not depend on the number of changes, accounts or conversations in a batch. Rows
+to be written are locked, if the database has row locks, always in the same order, so that two workers on one
+customer do not deadlock.
 """
 
 from __future__ import annotations
@@ -62,18 +62,18 @@ from host.sdk.messages import (
 )
 
 SHOWN = 200
-"""Messages read, newest first, to find who was shown the conversations a batch answers."""
+"""Number of newest messages read to find the participants of conversations that a batch answers."""
 REACH_BACK = timedelta(days=8)
-"""How old an unconfirmed message may be for an echo to be about it; no reply window is longer than a week."""
+"""Maximum age of an unconfirmed message that an echo may confirm; no reply window is longer than a week."""
 
 
 def _columns(row: type[Any], *tables: sa.Table) -> list[sa.Column[Any]]:
-    """Return the columns for the fields of *row*, in order; each from the first of *tables* that has it."""
+    """Return the columns for the fields of *row*, in order, each from the first of *tables* that has it."""
     return [next(t.c[name] for t in tables if name in t.c) for name in row._fields]
 
 
 def _among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
-    """Return the condition that *column* holds one of the values bound as *name*."""
+    """Return the condition that *column* has one of the values bound as *name*."""
     return column.in_(sa.bindparam(name, expanding=True))
 
 
@@ -81,27 +81,29 @@ class _LockedByName:
     """A query for rows by their names that locks them in the order of their ids."""
 
     def __init__(self, query: sa.Select[Any], table: sa.Table) -> None:
-        # No key of theirs changes. Whoever writes a conversation twice in one write names its contact's id
-        # anew to PostgreSQL, while it has the conversation that the next lock here is about.
+        # Their keys do not change, so a weaker lock suffices. A full lock could deadlock: a transaction that
+        # updates a conversation twice makes PostgreSQL recheck, and so share-lock, its contact, while holding
+        # the conversation that is locked next here.
         ordered = query.order_by(table.c.id).with_for_update(key_share=True)
         self._query = Statement(ordered.where(has_name(table)))
         self._ids = Statement(sa.select(table.c.id).where(has_name(table)))
         self._by_id = Statement(ordered.where(_among(table.c.id, "ids")))
 
     def rows(self, connection: Connection, keys: Collection[Key]) -> Sequence[tuple[Any, ...]]:
-        """Return the rows of *keys*, and maybe more."""
+        """Return the rows of *keys*, and maybe others."""
         if connection.dialect.name not in {"mysql", "mariadb"}:
             return self._query.rows(connection, names(keys))
-        # It locks as it looks, in the order of the index it chose, and sorts afterwards.
+        # MariaDB locks rows while searching, in the order of the index it chose, and sorts afterwards.
         ids = sorted(id_ for (id_,) in self._ids.rows(connection, names(keys)))
         return self._by_id.rows(connection, {"ids": padded(ids)}) if ids else []
 
 
-# Each looks like this: built once, run at the driver's price.
+# Statements are built once and run without the overhead of the ORM.
 _people = _LockedByName(
     sa.select(
         *(IDENTITIES.c[name] for name in StoredPerson._fields[:-3]),
-        # Not joined, which would lock it before the conversation, whose changes wait for it on MariaDB.
+        # A join would lock the contact before the conversation, whose changes wait for the contact on
+        # MariaDB.
         *(
             sa.select(column)
             .where(CONTACTS.c.id == IDENTITIES.c.contact_id)
@@ -188,9 +190,9 @@ _reactions = _LockedByName(sa.select(*_columns(StoredReaction, REACTIONS)), REAC
 
 
 class HeldConversationsError(Exception):
-    """Somebody holds conversations that a batch needs, and they are not waited for.
+    """Another transaction has locked conversations that a batch needs, and waiting was not requested.
 
-    :ivar customers: whose conversations those are.
+    :ivar customers: the customers of those conversations.
     """
 
     def __init__(self, customers: Collection[Key]) -> None:
@@ -202,17 +204,17 @@ class HeldConversationsError(Exception):
 class _Needs:
     """The keys of the rows to load.
 
-    :param waits: whether to wait for conversations that somebody holds.
+    :param waits: whether to wait for conversations locked by another transaction.
     :param people: customers, with their accounts.
-    :param messages: every message that is named.
-    :param received: those that come with the batch.
-    :param claimed: messages that come with the batch, under ids their senders chose.
+    :param messages: every message that is mentioned.
+    :param received: messages received in the batch.
+    :param claimed: messages received in the batch with ids their senders chose.
     :param echoes: the first echo of each message.
     :param annotations: the message, the customer, and the annotation.
-    :param named: messages the batch brings or annotates, each with the customer.
-    :param posts: those that messages of the batch are below.
-    :param answers: messages that those of the batch answer by reference, each with the customer who does.
-    :param wishing: customers with a word that stops what is sent by itself, or opens it.
+    :param named: messages the batch contains or annotates, each with the customer.
+    :param posts: posts that messages of the batch are about.
+    :param answers: messages that messages of the batch refer to, each with the referring customer.
+    :param wishing: customers who wrote an opt-out or opt-in word.
     """
 
     people: dict[Key, AccountRef] = field(default_factory=dict)
@@ -231,8 +233,8 @@ class _Needs:
 def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = True) -> Loaded:
     """Load the rows *items* need.
 
-    :param waits: whether to wait for conversations that somebody holds.
-    :raises HeldConversationsError: if not, and somebody does.
+    :param waits: whether to wait for conversations locked by another transaction.
+    :raises HeldConversationsError: if not, and one is locked.
     """
     needs = _Needs(waits=waits)
     for item in _with_reports(items):
@@ -260,7 +262,7 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
         else:
             key = account, external_id(change.external_id)
             needs.messages.add(key)
-            # Of what bounced, whom it went to besides its customer.
+            # For a bounced message, its content: the recipients besides its customer.
             needs.answers |= {(key, person)} if isinstance(change, MessageBounced) else set()
             if isinstance(change, MessageEchoed):
                 needs.echoes.setdefault(key, change)
@@ -278,7 +280,7 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
 
 
 def _with_reports(items: Iterable[Incoming]) -> Iterator[Incoming]:
-    """Yield *items*, and the messages that stand in for bounces of what is not here."""
+    """Yield *items*, and for each bounce the report as a message, in case the bounced one is missing."""
     for item in items:
         yield item
         if isinstance(item.change, MessageBounced):
@@ -288,10 +290,10 @@ def _with_reports(items: Iterable[Incoming]) -> Iterator[Incoming]:
 def load_marked(
     connection: Connection, people: Mapping[Key, AccountRef], keys: Iterable[Key], *, waits: bool = True
 ) -> Loaded:
-    """Load the rows that the marks about the messages *keys* need.
+    """Load the rows that the marks of the messages *keys* need.
 
     :param people: the customers of the marks, with their accounts.
-    :param waits: as with :func:`load`.
+    :param waits: as for :func:`load`.
     """
     messages = {name for key in keys for name in (key, *line_keys(key))}
     return _load(connection, _Needs(dict(people), messages, waits=waits))
@@ -323,7 +325,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
             connection, [messages[key].id for key in edited | needs.claimed if key in messages]
         ),
         reactions=_read_reactions(connection, reacted),
-        # Contacts are locked last, after everything that names them.
+        # Contacts are locked last, after everything that refers to them.
         standings=consent_rows.load(connection, needs.wishing, people),
     )
 
@@ -335,7 +337,8 @@ def _annotated(
     messages: Mapping[Key, StoredMessage],
     threads: Iterable[StoredThread],
 ) -> tuple[set[Key], set[Key]]:
-    """Return which messages are edited or unsent, and which have reactions; without what will be refused."""
+    """Return the messages to edit or unsend, and those with reactions, without changes that will be
+    refused."""
     edited: set[Key] = set()
     reacted: set[Key] = set()
     owners = {thread.id: thread.identity_id for thread in threads}
@@ -368,7 +371,7 @@ def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, S
 
 
 def _read_beside(connection: Connection, new: Mapping[Key, AccountRef]) -> dict[Key, KnownBeside]:
-    """Return who of the people *new* on an account is known on the one beside it."""
+    """Return the people among *new* who are already known on the account beside theirs."""
     beside = {
         (account.beside_id, external): (id_, external)
         for (id_, external), account in new.items()
@@ -408,9 +411,9 @@ def _read_threads(
     *,
     waits: bool,
 ) -> list[StoredThread]:
-    """Return the newest conversation of each of *people*, also about each of *posts*, and *messages*'.
+    """Return the newest conversation of each person, also for each of *posts*, and those of *messages*.
 
-    :raises HeldConversationsError: if *waits* is not set and somebody holds one.
+    :raises HeldConversationsError: if *waits* is not set and another transaction has locked one.
     """
     ids = {message.conversation_id for message in messages.values()}
     identities = padded({person.id for person in people.values()})
@@ -437,10 +440,10 @@ def _read_answered(
     messages: Mapping[Key, StoredMessage],
     threads: Iterable[StoredThread],
 ) -> tuple[Sequence[StoredPerson], dict[int, Mapping[str, Any]], dict[int, list[Mapping[str, Any]]]]:
-    """Return what decides whether somebody takes part in another customer's conversation they answer.
+    """Return the data to decide whether people may join other customers' conversations they refer to.
 
-    Those customers, unless they are of the batch, the contents of the messages that are answered, and of
-    those in their conversations. Nothing is asked for where everybody answers in conversations of their own.
+    These are the other customers, without those of the batch; the contents of the messages referred to; and
+    the contents of the messages in their conversations. It runs no statement if there are no such references.
     """
     owners = {thread.id: thread.identity_id for thread in threads}
     known = {person.id for person in people.values()}
@@ -466,7 +469,7 @@ def _read_answered(
 def _read_accounts(
     connection: Connection, needs: _Needs, strangers: Sequence[StoredPerson]
 ) -> dict[int, AccountRef]:
-    """Return the accounts, outside of this batch, that its customers also write to."""
+    """Return the accounts of *strangers* that are not among those of the batch."""
     ids = {one.account_id for one in strangers} - {account.id for account in needs.people.values()}
     if not ids:
         return {}
@@ -498,7 +501,7 @@ def _read_unconfirmed(
     people: Mapping[Key, StoredPerson],
     messages: Collection[Key],
 ) -> list[Unconfirmed]:
-    """Return our messages that the echoes may be about, oldest attempt first."""
+    """Return our messages that the echoes may confirm, oldest attempt first."""
     echoes = {
         key: echo for key, echo in needs.echoes.items() if key not in messages and key not in needs.received
     }
@@ -510,7 +513,7 @@ def _read_unconfirmed(
 
 
 def _unconfirmed(connection: Connection, identities: Collection[int], since: datetime) -> list[Unconfirmed]:
-    """Return our messages that are being sent, are unconfirmed, or were unconfirmed and queued again."""
+    """Return our messages that are being sent, are unconfirmed, or were queued again while unconfirmed."""
     files = (
         sa.select(sa.func.count())
         .select_from(ATTACHMENTS)
@@ -547,8 +550,8 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
     found = connection.execute(query).all()
     if not found:
         return []
-    # Lock only the messages, not the rows joined to them: a worker that records an answer meanwhile holds its
-    # outbox entry and waits for the message. A message whose answer it recorded is no longer a candidate.
+    # Lock only the messages, not the joined rows: a worker recording a provider's response holds the outbox
+    # entry and waits for the message. A message with a recorded response is no longer a candidate.
     ids = padded({row.id for row in found})
     bodies = {
         row.id: row for row in map(StoredBody._make, _unconfirmed_bodies.rows(connection, {"ids": ids}))

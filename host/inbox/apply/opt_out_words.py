@@ -1,22 +1,23 @@
 """The words by which customers opt out of automated messages, and in again.
 
-A word counts only as a whole message. What stands around it does not matter, nor case, marks that nobody
-sees, full-width letters, and the accents people leave out. STOP and START count in every language. The table
-in ``docs/answer.md`` is made of this one.
+A word counts only as a whole message. Surrounding characters, case, invisible characters, full-width letters
+and omitted accents are ignored. STOP and START count in every language. The table in ``docs/answer.md`` is
+generated from this one.
 
-A word is here if carriers or senders of newsletters tell people to write it, or if it names the messages
-themselves. It is not here if it is an answer to a question people ask in a talk, in any of the languages:
+A word is listed if carriers or newsletter senders tell people to write it, or if it names the messages. It is
+not listed if it may be an ordinary answer in any of the languages:
 
-- "cancel", "end", "quit", "annuler", "iptal", "取消", "ยกเลิก": what customers end is an order, or a booking.
-- "cancelar suscripción", "إلغاء الاشتراك", "peruuta tilaus", "hủy đăng ký", "rezygnuję": that, too, may be
-  what they pay for, or a place in a course.
+- "cancel", "end", "quit", "annuler", "iptal", "取消", "ยกเลิก": customers cancel orders or bookings.
+- "cancelar suscripción", "إلغاء الاشتراك", "peruuta tilaus", "hủy đăng ký", "rezygnuję": they may cancel a
+  paid subscription, or a place in a course.
 - "no", "nein", "basta", "그만", "yes", "alta", "बंद" (the shop is closed): ordinary answers.
-- What is a word of its own in another language: "dur" (Turkish for stop) is French for hard, "ret" is Danish
-  for a dish, and "dung" (Vietnamese, without its marks) may be "right!".
+- Words with a meaning in another language: "dur" (Turkish for stop) is French for hard, "ret" is Danish for a
+  dish, and "dung" (Vietnamese, without accents) may be "right!".
 
-"BAJA" and "SAIR" are ordinary words too. They stay because Spanish and Brazilian carriers have people write
-them. There are fewer words that open, and one with a question mark does not count: who is opened by mistake
-gets what they refused. Who is stopped by mistake still has every answer of a person, and the thread says so.
+"BAJA" and "SAIR" are ordinary words, too. They are listed because Spanish and Brazilian carriers tell people
+to write them. There are fewer opt-in words, and one with a question mark does not count: a mistaken opt-in
+sends people messages they refused. After a mistaken opt-out, people's answers still reach them, and the
+thread shows the opt-out.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import NamedTuple
 LONGEST = 64
 """Longest message considered, in characters, including everything around the word."""
 MOST_LETTERS = 32
-"""Most letters considered: counting them is ten times faster than folding most messages."""
+"""Maximum letters considered: counting them is ten times faster than folding most messages."""
 
 
 class OptOutWord(NamedTuple):
@@ -92,12 +93,10 @@ LANGUAGES = (
 )
 
 _PLAIN = str.maketrans({"đ": "d", "ł": "l", "ø": "o", "ı": "i", "\u0640": None})
-"""Letters that Unicode does not decompose but people write without their accent, and the Arabic lengthening
-stroke.
-"""
+"""Letters that Unicode does not decompose but people write without accents, and the Arabic tatweel."""
 _ACCENTED_BELOW = 0x700
-"""Below are Latin, Greek, Cyrillic, Hebrew and Arabic letters, whose marks people leave out. Elsewhere a mark
-is a vowel, and a word without it is a different word.
+"""Code points below it are Latin, Greek, Cyrillic, Hebrew and Arabic letters, whose marks people omit. In
+other scripts a mark is a vowel, and a word without it is a different word.
 """
 _ASKING = frozenset("?\uff1f\u061f\u037e")
 
@@ -140,7 +139,7 @@ _WORDS = {
     for text in texts
 }
 CLOSING = frozenset(word.text for word in _WORDS.values() if word.closes)
-"""The opt-out words, as they are stored."""
+"""The opt-out words in their stored form."""
 
 
 def word_in(text: str) -> OptOutWord | None:

@@ -1,7 +1,7 @@
 """Participants of a conversation besides its customer: recipients and authors of its messages.
 
-On a channel where anybody can name the message they answer, that reference proves nothing: it can be guessed,
-and every forwarded mail contains it. Recipients have already seen the conversation.
+On a channel where senders choose which message they refer to, a reference proves nothing: it can be guessed,
+and every forwarded mail contains it. Recipients, however, have seen the conversation.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from host.sdk.channel import AccountRef
 
 RECIPIENTS = ("to", "cc", "bcc")
 AFTER_FORWARD = "after_forward"
-"""Key in the content of an answer to a forward, which the customer knows nothing about."""
+"""Key in the content of an answer to a forward, which the customer does not see."""
 
 
 def is_forged(content: Mapping[str, Any]) -> bool:
-    """Return whether our own server found that the sender of a message is forged."""
+    """Return whether our mail server found that the sender of a message is forged."""
     check = content.get("sender_check")
     return isinstance(check, Mapping) and check.get("verdict") == "fail"
 
 
 def of_message(content: Mapping[str, Any], account: AccountRef) -> frozenset[str]:
-    """Return the ids of people that a message shows as participants.
+    """Return the external ids of a message's participants.
 
-    They are its recipients and author, without the account itself and its further addresses in
-    ``content["own"]``; nobody if the message is forged.
+    They are its recipients and author, without the account's address and its further addresses in
+    ``content["own"]``; none if the message is forged.
     """
     if is_forged(content):
         return frozenset()

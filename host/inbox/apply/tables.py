@@ -38,7 +38,7 @@ def has_name(table: sa.Table) -> sa.ColumnElement[bool]:
 def names(keys: Collection[tuple[int, str]]) -> dict[str, list[Any]]:
     """Return the bound values of a statement that finds rows by account id and external id.
 
-    It may find further rows: the external id of one key on the account of another.
+    It may find other rows as well: the external id of one key on the account of another.
     """
     return {
         "accounts": padded({account for account, _ in keys}),

@@ -1,7 +1,7 @@
-"""Values of a batch: the rows that were loaded, the drafts that deciding changes, and the result to write.
+"""Values of a batch: loaded rows, drafts, and the result to write.
 
 ``Stored...`` are rows of the database and never change. :class:`Draft` and its values change while the batch
-is decided. :class:`Decided` is handed to writing, which fills in the ids of the rows it inserts.
+is decided. Writing takes :class:`Decided` and fills in the ids of the rows it inserts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Key = tuple[int, str]
 """Account id and an external id."""
 
 
-# ---- rows, as they are stored ------------------------------------------------------------------------
+# ---- stored rows -------------------------------------------------------------------------------------
 
 
 class StoredPerson(NamedTuple):
@@ -48,7 +48,7 @@ class StoredPerson(NamedTuple):
 
 
 class KnownBeside(NamedTuple):
-    """The contact of a person who is new on an account but known on its linked account, by the same id."""
+    """The contact of a new person who is known by the same id on the account beside theirs."""
 
     account_id: int
     external_id: str
@@ -87,7 +87,7 @@ class StoredThread(NamedTuple):
 class StoredMessage(NamedTuple):
     """A message without its content.
 
-    :param imported_at: set while the message is known from the provider's history only.
+    :param imported_at: set while the message is only known from the provider's history.
     """
 
     id: int
@@ -102,7 +102,7 @@ class StoredMessage(NamedTuple):
 
     @property
     def position(self) -> datetime:
-        """The time to compare with read receipts: for our messages, that of the attempt to send."""
+        """The time to compare with read receipts: for our messages, the start of the attempt to send."""
         return self.attempted_at or self.sent_at
 
 
@@ -122,7 +122,7 @@ class StoredBody(NamedTuple):
 
 
 class Unconfirmed(NamedTuple):
-    """A message of ours that the provider has not confirmed: an echo may be about it.
+    """A message of ours that the provider has not confirmed and an echo may confirm.
 
     :param files: the number of its files.
     """
@@ -203,19 +203,20 @@ class Standing(NamedTuple):
 class Loaded(msgspec.Struct, frozen=True):
     """All rows a batch needs.
 
-    :param people: for every customer the batch names: the account, and the row if there is one.
-    :param beside: of those without a row, the ones who are known on the account beside theirs.
-    :param standings: of those, the ones in whose messages a word stops or opens something.
+    :param people: every customer of the batch, with the account, and the row if there is one.
+    :param beside: customers without a row who are known on the account beside theirs.
+    :param standings: consents of the customers who wrote an opt-out or opt-in word.
     :param threads: oldest first.
     :param unconfirmed: oldest attempt first.
-    :param bodies: those of messages the batch may edit or unsend, by the message's id, in the order of ids.
+    :param bodies: contents of messages the batch may edit or unsend, by the message's id, in the order of
+        ids.
     :param reactions: in the order of ids.
-    :param posts: ids of those of the batch's posts that are stored.
-    :param strangers: customers of conversations that the batch's messages answer, who are not of the batch.
-        Not locked, and not to be changed.
-    :param elsewhere: accounts of those who are on none of the batch's, by id.
-    :param answered: contents of stored messages that somebody other than their customer answers, by id.
-    :param shown: contents of the messages of their conversations, by the conversation's id.
+    :param posts: ids of the batch's posts that are stored.
+    :param strangers: customers outside the batch whose conversations its messages refer to. They are not
+        locked and must not be changed.
+    :param elsewhere: accounts of *strangers* that are not accounts of the batch, by id.
+    :param answered: contents of stored messages referred to by somebody other than their customer, by id.
+    :param shown: contents of the messages in those conversations, by the conversation's id.
     """
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = msgspec.field(default_factory=dict)
@@ -234,12 +235,12 @@ class Loaded(msgspec.Struct, frozen=True):
     shown: Mapping[int, Sequence[Mapping[str, Any]]] = msgspec.field(default_factory=dict)
 
 
-# ---- drafts, which deciding changes ------------------------------------------------------------------
+# ---- drafts, changed while deciding ------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Thread:
-    """A conversation. Without an id it is to be inserted."""
+    """A conversation. One without an id is inserted."""
 
     person: Person
     channel: str
@@ -260,18 +261,18 @@ class Thread:
     waiting_since: datetime | None = None
     handled_by: str = Handler.NOBODY
     post: str | None = None
-    """External id of the post it is about; set of a new one, and where the batch names the post."""
+    """External id of the post it is about; set if the conversation is new or the batch names the post."""
     post_id: int | None = None
     unread: int = 0
-    """How many to add to ``unread_count`` and ``arrived_count``."""
+    """Number to add to ``unread_count`` and ``arrived_count``."""
     changed: bool = False
     last: NewMessage | None = None
-    """The message of this batch that the list shows, where one of them is the last."""
+    """The message of this batch that the list shows, if one of them is the last."""
 
 
 @dataclass(slots=True)
 class Person:
-    """A contact identity and its contact. Without an id both are to be inserted."""
+    """A contact identity and its contact. Both are inserted if it has no id."""
 
     account: AccountRef
     external_id: str
@@ -321,7 +322,7 @@ class NewMessage:
     imported_at: datetime | None = None
     erased_at: datetime | None = None
     sources: list[int] = field(default_factory=list)
-    """Ids of the journalled events that hold its content."""
+    """Ids of the journalled events that contain its content."""
     late: bool = False
     """Whether the conversation already had a later message."""
     writer: Person | None = None
@@ -329,7 +330,7 @@ class NewMessage:
 
 
 class Confirmed(NamedTuple):
-    """A message of ours whose echo has come.
+    """A message of ours whose echo has arrived.
 
     :param key: with the id the provider gave it.
     """
@@ -342,7 +343,7 @@ class Confirmed(NamedTuple):
 
 
 class Bounced(NamedTuple):
-    """A sent message about which something was reported after the provider accepted it.
+    """A report about a sent message that the provider had accepted.
 
     :param error: the error for its row.
     :param copy: the recipient of the copy; empty for the customer's own message.
@@ -359,7 +360,7 @@ class Bounced(NamedTuple):
 class Wish(NamedTuple):
     """A message with an opt-out or opt-in word.
 
-    :param at: the time it counts from.
+    :param at: the time from which it counts.
     """
 
     message: NewMessage
@@ -386,12 +387,12 @@ class Removals:
 class Draft:
     """A batch while it is decided, one change after another.
 
-    :param repeats: messages that came again, with the change that brought them.
+    :param repeats: redelivered messages, with the change that contained them.
     :param refused: messages that belong to another customer than the change names, with the change.
-    :param arrived: messages known from the history that were delivered after all, by the ids of their rows.
-    :param posts: posts that are named and not stored.
-    :param bounced: what is reported of messages of ours, by id, person and kind.
-    :param wishes: words that stop what is sent by itself, or open it.
+    :param arrived: messages known from the history that were now delivered, by the ids of their rows.
+    :param posts: posts that are referred to but not stored.
+    :param bounced: reports about our messages, by id, person and kind.
+    :param wishes: messages with opt-out and opt-in words.
     :param heard: when accounts last received an event, by account id.
     """
 
@@ -425,9 +426,9 @@ class Draft:
         return key in self.stored or key in self.new
 
     def sources(self, key: Key) -> Sequence[int] | None:
-        """Return the ids of the events that brought the message *key*; None if it is not here.
+        """Return the ids of the events that contain the message *key*; None if it is missing.
 
-        Of a stored one only if its body was loaded.
+        For a stored message, they are only known if its body was loaded.
         """
         if (new := self.new.get(key)) is not None:
             return new.sources
@@ -436,7 +437,7 @@ class Draft:
         return None if body is None else body.sources or ()
 
     def is_of_another(self, key: Key, person: Person) -> bool:
-        """Return whether the message *key* is here, but in no conversation of *person*."""
+        """Return whether the message *key* is here but not in a conversation of *person*."""
         return self.is_here(key) and self.owner(key) is not person
 
     def owner(self, key: Key) -> Person | None:
@@ -451,7 +452,7 @@ class Draft:
         return None if confirmed is None else confirmed.person
 
     def note_repeat(self, key: Key, item: Incoming, person: Person) -> None:
-        """Note that *item* brings the message *key* again, or brings its id for another customer."""
+        """Record that *item* contains the message *key* again, or its id for another customer."""
         (self.refused if self.is_of_another(key, person) else self.repeats).append((key, item))
 
     def add(self, message: NewMessage) -> None:
@@ -501,7 +502,7 @@ def _threads(
         person = by_identity.get(row.identity_id)
         if person is None:
             continue
-        threads[row.id] = person.newest = Thread(  # rows come oldest first, so the newest stays
+        threads[row.id] = person.newest = Thread(  # rows are sorted oldest first, so the newest stays
             person=person,
             id=row.id,
             channel=row.channel,
@@ -528,11 +529,11 @@ def _threads(
     return threads
 
 
-# ---- what is to be written ---------------------------------------------------------------------------
+# ---- values to write ---------------------------------------------------------------------------------
 
 
 class NewMark(NamedTuple):
-    """An annotation to keep until its message comes."""
+    """An annotation to keep until its message arrives."""
 
     person: Person
     key: Key
@@ -543,8 +544,8 @@ class NewMark(NamedTuple):
 class SetReaction(NamedTuple):
     """A reaction to write.
 
-    :param row_id: of the stored row, or None.
-    :param place: its message; while that is not here, the conversation with a line about it; or neither.
+    :param row_id: id of the stored row, or None.
+    :param place: its message; while that is missing, the conversation with a line about it; or None.
     """
 
     key: Key
@@ -569,16 +570,16 @@ class Annotation(NamedTuple):
 
 @dataclass(slots=True)
 class Annotated:
-    """The changes that annotations make. Values of rows are given by the row's id.
+    """The changes made by annotations, by the ids of the changed rows.
 
     :param bodies: new content of messages that were edited or unsent.
     :param unsent: ids of messages whose files are removed.
     :param lines: lines of the conversation whose text changed.
-    :param gone: lines to remove: their message has come, or they are no longer true.
-    :param done: ids of marks whose message has come.
-    :param looks: stored messages that browsers have to draw again.
-    :param quoted: external ids of messages whose quotes look different, with their conversations.
-    :param happened: what is recorded of it; nothing of what only the provider's history says.
+    :param gone: lines to remove, because their message has arrived or they are outdated.
+    :param done: ids of marks whose message has arrived.
+    :param looks: stored messages that browsers must redraw.
+    :param quoted: external ids of messages whose quotes must be redrawn, with their conversations.
+    :param happened: events to record; none for annotations from the provider's history.
     """
 
     bodies: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -617,9 +618,9 @@ class Consent:
 class Decided(msgspec.Struct, frozen=True):
     """Everything a batch writes.
 
-    :param people: every customer of the batch who is stored already.
-    :param new_posts: posts to insert, by account and external id; *posts*: ids of those that are stored.
-    :param refused: ids of journalled events none of whose changes was applied, and why.
+    :param people: every customer of the batch who is already stored.
+    :param new_posts: posts to insert, by account and external id; *posts*: ids of stored posts.
+    :param refused: reasons by id of journalled events of which no change was applied.
     """
 
     now: datetime

@@ -63,11 +63,11 @@ log = logging.getLogger(__name__)
 
 LONGEST_URL = 8_000
 TOUCH_EVERY = timedelta(seconds=1)
-"""An account's ``last_event_at`` is written at most this often: otherwise all workers queue for its row."""
+"""Minimum time between writes of an account's ``last_event_at``, so that workers do not queue for its row."""
 
 
 class _Named:
-    """Inserts rows into a table whose unique key is an account and an external id."""
+    """Inserts rows into a table with the unique key account and external id."""
 
     def __init__(self, table: sa.Table, *returning: sa.Column[Any]) -> None:
         returned = (table.c.account_id, table.c.external_id, *returning)
@@ -75,7 +75,7 @@ class _Named:
         self._find = Statement(sa.select(*returned).where(has_name(table)))
 
     def insert(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Key, tuple[Any, ...]]:
-        """Insert those of *rows* that are not stored by now; return *returning* of all of them, as stored."""
+        """Insert those of *rows* that are not yet stored; return the stored *returning* values of all."""
         found = self._by_key(self._insert.run(connection, rows))
         missing = {(row["account_id"], row["external_id"]) for row in rows} - found.keys()
         if missing:
@@ -120,7 +120,7 @@ _long_ago = (
     sa.or_(ACCOUNTS.c.last_event_at.is_(None), ACCOUNTS.c.last_event_at < sa.bindparam("b_before")),
 )
 _touch = Statement(sa.update(ACCOUNTS).where(*_long_ago).values(last_event_at=sa.bindparam("b_at")))
-# Who has the row until a commit notes a time himself, or may hold it for long: nobody waits for him.
+# Locked rows are skipped: the other transaction also writes the time, or may hold the lock for long.
 _touch_if_free = Statement(
     sa.update(ACCOUNTS)
     .where(
@@ -138,7 +138,7 @@ _last_event = sa.select(ACCOUNTS.c.id, ACCOUNTS.c.last_event_at).where(
 _fill_contact = (
     sa.update(CONTACTS)
     .where(CONTACTS.c.id == sa.bindparam("b_id"))
-    # Only where there is none yet: what a colleague writes at this moment stays.
+    # Only empty values, so that a colleague's concurrent change stays.
     .values(
         {
             name: sa.func.coalesce(sa.func.nullif(CONTACTS.c[name], ""), sa.bindparam(f"b_{name}"))
@@ -150,12 +150,12 @@ _confirm = sa.update(MESSAGES).where(MESSAGES.c.id == sa.bindparam("b_id")).valu
 
 
 def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int]]:
-    """Write *decided* and return the messages that events brought.
+    """Write *decided* and return the messages of each event.
 
-    People come before their conversations, conversations before their messages, messages before their
-    annotations. Browsers are told last, with one statement.
+    People are written before their conversations, conversations before their messages, messages before their
+    annotations. Events are recorded last, with one statement.
 
-    :return: by the event's id, the ids of the conversation and the message.
+    :return: ids of conversation and message, by the event's id.
     """
     connection, now, annotated = session.connection(), decided.now, decided.annotated
     _confirm_echoed(connection, decided.confirmed)
@@ -170,7 +170,7 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     _update_rows(connection, MESSAGES, annotated.bodies)
     if annotated.unsent:
         registry.hooks().forget_messages(session=session, ids=annotated.unsent)
-    # What it said before an edit is gone too; the new text is found when the record has been read.
+    # The text from before an edit is removed, too; the new one is found once search has read the event log.
     changed = (*annotated.bodies, *annotated.lines, *(line.id for line in annotated.gone))
     postings.forget_messages(session, (*changed, *(id_ for id_, _ in decided.arrived)))
     _update_rows(connection, MESSAGES, annotated.lines)
@@ -219,9 +219,9 @@ def _confirm_echoed(connection: Connection, confirmed: Sequence[Confirmed]) -> N
 
 
 def _close_entries(connection: Connection, messages: Sequence[int]) -> None:
-    """Close the outbox entries of *messages*, which have arrived.
+    """Close the outbox entries of *messages*, which the echoes confirmed.
 
-    A locked entry is left alone: whoever holds it waits for the message that is locked here, and closes it.
+    Locked entries are skipped: the worker that holds one waits for the message locked here, and closes it.
     """
     held = sa.select(OUTBOX.c.id).where(OUTBOX.c.message_id.in_(messages), OUTBOX.c.open.is_(True))
     ids = list(connection.scalars(held.order_by(OUTBOX.c.id).with_for_update(skip_locked=True)))
@@ -236,7 +236,7 @@ def _close_entries(connection: Connection, messages: Sequence[int]) -> None:
 def _insert_people(connection: Connection, people: Sequence[Person], now: datetime) -> None:
     """Insert contacts and identities, and fill in their ids.
 
-    If another worker just inserted an identity, that one is used, and the contact inserted here is deleted.
+    If another worker has just inserted an identity, it is used, and the contact inserted here is deleted.
     """
     if not people:
         return
@@ -318,7 +318,7 @@ def _insert_contacts(connection: Connection, people: Sequence[Person], now: date
             for person in people
         ],
     )
-    # One statement, so the ids come in no particular order; which of two equal rows gets which is the same.
+    # One statement returns ids in no particular order. Equal rows are interchangeable.
     made: dict[tuple[int, str | None, str | None], list[int]] = {}
     for id_, workspace_id, name, email in rows:
         made.setdefault((workspace_id, name, email), []).append(id_)
@@ -326,7 +326,6 @@ def _insert_contacts(connection: Connection, people: Sequence[Person], now: date
 
 
 def _insert_threads(connection: Connection, threads: Sequence[Thread], now: datetime) -> None:
-    """Insert conversations and fill in their ids."""
     if not threads:
         return
     rows = _insert_thread.run(
@@ -372,8 +371,8 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
 def _insert_messages(connection: Connection, messages: Sequence[NewMessage], now: datetime) -> dict[Key, int]:
     """Insert messages with their attachments and return the messages' ids.
 
-    :raises ReadChangedError: if one of them is stored by now. A worker has recorded the provider's answer to
-        a message of ours since this write looked for what the echo may be about.
+    :raises ReadChangedError: if one of them was stored concurrently: a worker has recorded the provider's
+        response since this write looked for the message that the echo confirms.
     """
     if not messages:
         return {}
@@ -418,9 +417,9 @@ def _insert_messages(connection: Connection, messages: Sequence[NewMessage], now
 
 
 def _update_arrived(session: Session, messages: Sequence[tuple[int, NewMessage]], now: datetime) -> None:
-    """Overwrite messages that were known from the provider's history only with what was delivered now.
+    """Overwrite messages known only from the provider's history with the delivered ones.
 
-    :param messages: the ids of their rows, and the delivered messages.
+    :param messages: ids of the rows, and the delivered messages.
     """
     if not messages:
         return
@@ -478,7 +477,7 @@ def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> 
 
 
 def _refresh_profiles(connection: Connection, people: Sequence[Person], now: datetime) -> None:
-    """Make the profiles of customers who wrote due for fetching where they are old."""
+    """Schedule a fetch of outdated profiles of the customers who wrote."""
     before = now - policy.PROFILE_FRESH
     old = [p.id for p in people if p.wrote and p.profile_at is not None and p.profile_at < before]
     if old:
@@ -487,7 +486,7 @@ def _refresh_profiles(connection: Connection, people: Sequence[Person], now: dat
 
 
 def _update_people(connection: Connection, people: Sequence[Person]) -> None:
-    """Write what became known about contacts that were stored before."""
+    """Write new data of stored identities and contacts."""
     identities = [
         {
             "b_id": p.id,
@@ -508,12 +507,11 @@ def _update_people(connection: Connection, people: Sequence[Person]) -> None:
         if p.contact_changed
     ]
     if contacts:
-        contacts.sort(key=itemgetter("b_id"))  # as every write locks them
+        contacts.sort(key=itemgetter("b_id"))  # in the lock order of every write
         connection.execute(_fill_contact, contacts)
 
 
 def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
-    """Write the changes to conversations that were stored before."""
     _thread_changes.run_many(
         connection,
         [
@@ -541,7 +539,7 @@ def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
 
 
 def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Happened]:
-    """Set our sent messages to read up to a time, by identity id; return what happened."""
+    """Mark our sent messages as read up to a time, by identity id; return the events."""
     if not until:
         return []
     position = sa.func.coalesce(OUTBOX.c.attempted_at, MESSAGES.c.sent_at, type_=UTCDateTime())
@@ -581,7 +579,7 @@ def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Hap
 
 
 def _touch_accounts(session: Session, heard: Mapping[int, datetime]) -> None:
-    """Note when accounts last received something."""
+    """Record when accounts last received an event."""
     rows = [{"b_id": id_, "b_at": at, "b_before": at - TOUCH_EVERY} for id_, at in sorted(heard.items())]
     connection = session.connection()
     if connection.dialect.name not in {"mysql", "mariadb"}:
@@ -590,14 +588,14 @@ def _touch_accounts(session: Session, heard: Mapping[int, datetime]) -> None:
         known = dict(map(tuple, connection.execute(_last_event, {"ids": db.padded(heard)})))
         late = [row for row in rows if known.get(row["b_id"]) is None or known[row["b_id"]] < row["b_before"]]
         if late:
-            # Every message written shares its account's row with the others until its commit. Whoever wants
-            # to change it then waits for them, and they for one another.
+            # Every inserted message share-locks its account's row until the commit. A write of that row here
+            # would wait for the other transactions, and they for one another.
             db.after_commit(session, partial(_touch_later, late))
 
 
 def _touch_later(rows: Sequence[Mapping[str, Any]]) -> None:
     try:
-        for row in rows:  # a write each: who waits for one account must not hold another
+        for row in rows:  # one write each, so that none holds one account while waiting for another
             db.write(_touch_account, row)
     except db.HeldRowError:
         log.info("when an account last received something is noted with what it receives next")
@@ -614,7 +612,7 @@ def _touch_account(session: Session, row: Mapping[str, Any]) -> None:
 
 
 def _update_rows(connection: Connection, table: sa.Table, values: Mapping[int, Mapping[str, Any]]) -> None:
-    """Set the columns of rows, given by their ids. All name the same columns."""
+    """Update rows by id. All must set the same columns."""
     if values:
         statement = sa.update(table).where(table.c.id == sa.bindparam("b_id"))
         connection.execute(statement, [{"b_id": id_, **columns} for id_, columns in values.items()])
@@ -679,11 +677,11 @@ def _remove(session: Session, removals: Removals) -> None:
         journal_erasure.clear_away(session, removals.keys, removals.messages)
 
 
-# ---- what browsers are told --------------------------------------------------------------------------
+# ---- events ------------------------------------------------------------------------------------------
 
 
 def _told(decided: Decided, ids: Mapping[Key, int]) -> Iterable[Happened]:
-    """Yield what happened to messages, and which conversations they began."""
+    """Yield the events for confirmed and new messages, and for new conversations."""
     began = {id(thread) for thread in decided.new_threads}
     for one in decided.confirmed:
         yield from of_state(_sent(one), one.state, DeliveryState.SENDING)
@@ -703,7 +701,7 @@ def _sent(confirmed: Confirmed) -> Sent:
 
 
 def _begun(message: NewMessage) -> Happened:
-    """Return that *message* began its conversation."""
+    """Return the event that *message* began its conversation."""
     return Happened(
         message.account.workspace_id,
         CONVERSATION_CREATED,
@@ -719,7 +717,7 @@ Shown = tuple[int, int, int]
 
 
 def _told_looks(decided: Decided, ids: Mapping[Key, int], quoting: Iterable[Shown]) -> Iterable[Happened]:
-    """Yield what was said about messages, which look different now, and which lines are gone."""
+    """Yield the events for annotations, redrawn messages and removed lines."""
     people = (*decided.people, *decided.new_people)
     workspaces = {person.account.id: person.account.workspace_id for person in people}
     looks, gone = map(_shown, decided.annotated.looks), map(_shown, decided.annotated.gone)
@@ -746,7 +744,7 @@ def _shown(message: StoredMessage) -> Shown:
 
 
 def _read_quoting(connection: Connection, annotated: Annotated) -> list[Shown]:
-    """Return the messages that quote one that looks different now, or that came late."""
+    """Return the messages that quote one that changed or arrived late."""
     if not annotated.quoted:
         return []
     conversations = {

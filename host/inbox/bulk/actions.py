@@ -43,9 +43,9 @@ from host.users.actor import Actor
 from host.users.reach import ALL_ACCOUNTS
 
 PORTION = 50
-"""Most conversations changed in one write, which blocks other writes meanwhile."""
+"""Maximum number of conversations changed in one write, which blocks other writes."""
 AT_ONCE = 50
-"""Most conversations changed before the request is answered."""
+"""Maximum number of conversations changed before the request is answered."""
 MOST = 100_000
 UNDO = timedelta(hours=1)
 KEPT = timedelta(days=7)
@@ -74,8 +74,8 @@ _RUNS = frozenset({BulkState.RUNNING, BulkState.UNDOING})
 class BulkChange(msgspec.Struct, frozen=True):
     """An action of :data:`ACTIONS` with its argument.
 
-    :param assignee_id: with ``assign``; None: nobody.
-    :param team_id: with ``team``; None: no team.
+    :param assignee_id: with ``assign``; None to unassign.
+    :param team_id: with ``team``; None for no team.
     :param label_id: with ``label`` and ``unlabel``.
     :param snooze: with ``snooze``.
     """
@@ -103,8 +103,8 @@ class BulkProgress(msgspec.Struct, frozen=True):
     """The progress of a bulk action.
 
     :param done: number of conversations processed; *changed*: number of those that changed.
-    :param restored: number of conversations restored by undo; *kept*: number left alone because they changed
-        since.
+    :param restored: number of conversations restored by undo; *kept*: number not restored because they
+        changed since.
     """
 
     id: int
@@ -223,7 +223,7 @@ def start(
 
 
 def stop(session: Session, *, workspace_id: int, bulk_id: int, actor: Actor) -> None:
-    """Stop a bulk action: changes made so far stay, the rest is left alone.
+    """Stop a bulk action. Changes made so far stay.
 
     :raises BulkNotFoundError: if they have no such action.
     """
@@ -276,7 +276,7 @@ def _theirs(user_id: int | None) -> sa.ColumnElement[bool]:
 def get(session: Session, workspace_id: int, bulk_id: int) -> BulkProgress:
     """Return a bulk action of the workspace.
 
-    :raises BulkNotFoundError: if there is no such one.
+    :raises BulkNotFoundError: if the workspace has no such bulk action.
     """
     row = session.get(BulkAction, bulk_id, populate_existing=True)
     if row is None or row.workspace_id != workspace_id:
@@ -285,7 +285,7 @@ def get(session: Session, workspace_id: int, bulk_id: int) -> BulkProgress:
 
 
 def of_user(session: Session, workspace_id: int, user_id: int | None, bulk_id: int) -> BulkProgress:
-    """Return a bulk action of a member, or with None of a program.
+    """Return a bulk action of a member, or of a program if the member is None.
 
     :raises BulkNotFoundError: if they have no such action.
     """
@@ -328,7 +328,7 @@ def _shown_one(row: BulkAction, counts: Mapping[str, int]) -> BulkProgress:
         argument=row.argument,
         state=BulkState(row.state),
         total=row.total,
-        # Nothing is left to count for conversations whose customer was erased meanwhile.
+        # Items of erased customers are deleted, so the sum of the other counts may be too low.
         done=row.total - counts.get(BulkItemState.WAITING, 0),
         changed=counts.get(BulkItemState.CHANGED, 0) + restored + kept,
         skipped=counts.get(BulkItemState.SKIPPED, 0),
@@ -422,7 +422,7 @@ def _act(session: Session, conversation: Conversation, row: BulkAction, now: dat
 
 
 def _changes(row: BulkAction) -> Changes:
-    """Return the fields an action sets."""
+    """Return the fields that an action sets."""
     if row.action in {"close", "open"}:
         closing = row.action == "close"
         return {"status": ConversationStatus.CLOSED if closing else ConversationStatus.OPEN}
@@ -552,9 +552,9 @@ def _undo_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) 
 def _put_back(
     session: Session, conversation: Conversation, row: BulkAction, before: Mapping[str, Any], now: datetime
 ) -> None:
-    """Restore the earlier values with the use case people use, so that everybody is notified.
+    """Restore the earlier values with the same use case as people, so that browsers are notified.
 
-    The activity lines of the change say that it was undone: one line for both.
+    The activity lines of the change are marked as undone instead of adding new ones.
     """
     one_line = _mark_undone(session, conversation, row, before)
     if "labelled" in before:

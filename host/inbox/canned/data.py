@@ -20,7 +20,7 @@ def clean_up(most: int) -> None:
 
 
 def remove_departed(session: Session, most: int) -> int:
-    """Delete up to *most* canned replies and macros whose owner left; return how many were deleted."""
+    """Delete up to *most* canned replies and macros whose owner left; return the number deleted."""
     ids = leaving.left_behind(session, CannedReply, most)
     if ids:
         files = replies.files_of(session, ids)
@@ -43,5 +43,5 @@ def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | N
 
 @hookimpl
 def own_things(session: Session, user_id: int, workspace_id: int) -> int:
-    """Return how many canned replies and macros of a person nobody else sees."""
+    """Return the number of a person's personal canned replies and macros."""
     return sum(leaving.count_own(session, kind, user_id, workspace_id) for kind in (CannedReply, Macro))

@@ -1,6 +1,6 @@
-"""Macros: several actions on a conversation at the press of one button, all of them or none.
+"""Macros: several actions on a conversation with one click, all of them or none.
 
-A macro whose label, person or canned reply was deleted says so and changes nothing.
+A macro that refers to a deleted label, person or canned reply reports that and changes nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from host.users.actor import Actor
 from host.users.reach import Accounts
 
 MOST = 100
-"""Most macros of everybody, and of one member: all of them are in the menu."""
+"""Maximum number of shared macros, and of one member's: the menu lists all of them."""
 MOST_STEPS = 20
 _MACROS = Macro.metadata.tables["macros"]
 
@@ -53,7 +53,7 @@ class MacroNotFoundError(NotFoundError):
 
 
 class MacroError(InvalidError):
-    """A macro is incomplete or invalid; *field* says where."""
+    """A macro is incomplete or invalid; *field* names the place."""
 
     code = "macro"
     title = _l("The macro is incomplete")
@@ -62,7 +62,7 @@ class MacroError(InvalidError):
 
 
 class SharedMacroError(ForbiddenError):
-    """Only leads and owners change shared macros."""
+    """Only leads and owners may change shared macros."""
 
     code = "shared_macro"
     default_sentence = _l("Only leads and owners can change shared macros. Nothing was changed.")
@@ -129,7 +129,7 @@ def shown(row: Macro, viewer: Viewer) -> MacroView:
 def get(session: Session, workspace_id: int, macro_id: int, viewer: Viewer, *, lock: bool = False) -> Macro:
     """Return a macro that *viewer* may run.
 
-    :param lock: lock it until the write ends, to change it.
+    :param lock: whether to lock it until the write ends, to change it.
     :raises MacroNotFoundError: if there is none.
     :raises SharedMacroError: with *lock*, if they may not change it.
     """
@@ -198,7 +198,7 @@ def change(
 ) -> Macro:
     """Replace the name, steps and owner of a macro, and return it.
 
-    Raises what :func:`get` and :func:`create` raise.
+    It raises the errors of :func:`get` and :func:`create`.
     """
     row = get(session, workspace_id, macro_id, viewer, lock=True)
     was_shared = row.owner_id is None
@@ -214,7 +214,7 @@ def change(
 
 
 def delete(session: Session, *, workspace_id: int, macro_id: int, viewer: Viewer, actor: Actor) -> Macro:
-    """Delete a macro and return it as it was. Raises what :func:`get` raises."""
+    """Delete a macro and return its earlier values. It raises the errors of :func:`get`."""
     row = get(session, workspace_id, macro_id, viewer, lock=True)
     session.execute(sa.delete(Macro).where(Macro.id == row.id))
     session.expunge(row)
@@ -224,7 +224,7 @@ def delete(session: Session, *, workspace_id: int, macro_id: int, viewer: Viewer
 
 
 def checked_name(name: str) -> str:
-    """Return the name of a macro as it is stored.
+    """Return the name of a macro in its stored form.
 
     :raises MacroError: if it is empty or too long.
     """
@@ -244,10 +244,10 @@ def _check_shared(viewer: Viewer, shared: bool) -> None:
 def _checked(
     session: Session, workspace_id: int, steps: tuple[ConversationAction, ...], viewer: Viewer, shared: bool
 ) -> list[Any]:
-    """Return steps as they are stored."""
+    """Return steps in their stored form."""
     if not 0 < len(steps) <= MOST_STEPS:
         raise MacroError(field="steps")
-    # A shared macro may refer only to what everybody sees.
+    # A shared macro may refer only to shared objects.
     targets = actions.targets(session, workspace_id, Viewer(None, keeps=False) if shared else viewer)
     for number, step in enumerate(steps, 1):
         if targets.is_missing(step):
@@ -293,7 +293,7 @@ def run(
     macro = get(session, workspace_id, macro_id, context.viewer)
     steps = steps_of(macro)
     if any(isinstance(step, SendReply) for step in steps):
-        # Lanes are locked before conversations, wherever in the macro the reply stands.
+        # Lanes are locked before conversations, regardless of the reply's place in the macro.
         take_lane(session, workspace_id, conversation_id)
     targets = actions.targets(session, workspace_id, context.viewer)
     if not steps:

@@ -61,7 +61,7 @@ class CannedFile(Base):
 
 
 class Macro(Base):
-    """Several actions on a conversation at once: of one member, or shared with the workspace."""
+    """Several actions on a conversation with one click: personal, or shared with the workspace."""
 
     __tablename__ = "macros"
     __writers__ = ("inbox",)
@@ -73,7 +73,7 @@ class Macro(Base):
     """The member who owns it; NULL if it is shared with the workspace."""
     name: Mapped[str] = mapped_column(sa.String(64))
     steps: Mapped[list[Any]] = mapped_column(JsonDict)
-    """In their order, see :mod:`host.inbox.canned.macros`."""
+    """In order, see :mod:`host.inbox.canned.macros`."""
     uses: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -1,7 +1,7 @@
-"""Canned replies: saved texts of one person, of a team or of everybody.
+"""Canned replies: saved texts of one person or a team, or shared with the workspace.
 
 Each has a shortcut, a text in one or more languages with variables (:mod:`host.inbox.variables`), and files.
-Using one copies it: what is sent does not change with it.
+Using one copies it, so later changes do not affect sent messages.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from host.users.actor import Actor
 ANY = "default"
 """The language of the default text."""
 MOST = 500
-"""Most shared canned replies, and most of one team and of one member."""
+"""Maximum number of shared canned replies, and of one team's and one member's."""
 MOST_FILES = 10
 MOST_LANGUAGES = 20
 LONGEST_SHORTCUT = 32
@@ -64,7 +64,7 @@ class CannedReplyError(InvalidError):
 
 
 class SharedReplyError(ForbiddenError):
-    """Only leads and owners change shared replies, and leads of a team those of the team."""
+    """Only leads and owners may change shared replies, and only its leads those of a team."""
 
     code = "shared_reply"
     default_sentence = _l(
@@ -76,7 +76,7 @@ class SharedReplyError(ForbiddenError):
 class Viewer(msgspec.Struct, frozen=True):
     """The person or program that reads or changes canned replies and macros.
 
-    :param user_id: None for a program, which has none of its own.
+    :param user_id: None for a program, which has no personal ones.
     :param keeps: whether they may change shared ones.
     """
 

@@ -1,4 +1,4 @@
-"""Hide, show or delete a customer's message at the provider. A worker tells the provider."""
+"""Hide, show or delete a customer's message at the provider. A worker sends the request to the provider."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def moderate(
     :param author: the rule or API key that does it, if no person does.
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
-    :raises UnknownChannelError: if no active addon brings the channel.
+    :raises UnknownChannelError: if no active addon provides the channel.
     :raises AccountDisconnectedError: if its account is disconnected.
     :raises NotSendableError: codes ``moderation_not_supported``, ``message_gone``.
     """
@@ -110,7 +110,7 @@ _HAPPENED = {
 
 
 def stands_now(session: Session, row: MessageModeration) -> None:
-    """Record the state of a message after the provider answered: changed, or unchanged if it refused."""
+    """Record the state of a message after the provider's answer: changed, or unchanged if it refused."""
     kind = _HAPPENED[Moderated(row.wanted)] if row.state == DeliveryState.SENT else ""
     record(
         session,

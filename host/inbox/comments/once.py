@@ -22,7 +22,7 @@ from host.sdk.capabilities import PrivateReplyLimits
 from host.sdk.channel import ChannelAdapter, PrivateContext, ReplyPolicy, ReplyState
 
 FREED = frozenset({DeliveryState.FAILED, DeliveryState.CANCELLED})
-"""States of a private reply that make room for another one."""
+"""States of a private reply that allow another one."""
 
 
 class PrivateReplyUsedError(ConflictError):
@@ -35,7 +35,7 @@ class PrivateReplyUsedError(ConflictError):
 
 
 class PrivateReplyEndedError(ConflictError):
-    """The message cannot be answered privately, or no longer."""
+    """The message cannot, or can no longer, be answered privately."""
 
     code = "private_reply_ended"
     title = _l("No private reply possible")
@@ -73,7 +73,7 @@ def context(session: Session, message: Message, now: datetime) -> PrivateContext
 def answered(session: Session, account_id: int, external_id: str) -> Message | None:
     """Return the private reply to a message, or None.
 
-    :param external_id: the message that is answered.
+    :param external_id: of the answered message.
     """
     query = (
         sa.select(Message)
@@ -90,7 +90,7 @@ def check(
 
     :param external_id: the customer's message to answer.
     :raises PrivateReplyUsedError: if it has one that was sent, or may have been.
-    :raises PrivateReplyEndedError: if the channel doesn't allow it, or no longer.
+    :raises PrivateReplyEndedError: if the channel doesn't allow it, or no longer does.
     """
     before = answered(session, conversation.account_id, external_id)
     if before is not None and before.state not in FREED:
@@ -105,7 +105,7 @@ def check(
 def take(session: Session, ours: Message) -> None:
     """Store *ours* as the private reply to the message it answers, replacing a failed or cancelled one.
 
-    :raises PrivateReplyUsedError: if there is another one that was not failed or cancelled.
+    :raises PrivateReplyUsedError: if there is another one that neither failed nor was cancelled.
     """
     assert ours.reply_to is not None
     query = sa.select(PrivateReply).where(
@@ -154,7 +154,7 @@ def of_hour(
     now: datetime,
     post_id: int | None = None,
 ) -> OfHour | None:
-    """Return how many private replies of an account were handed to the provider within the last hour.
+    """Return the number of an account's private replies handed to the provider within the last hour.
 
     Return None if there is no limit, or replies below *post_id* don't count. Like the provider, count each
     reply from that moment, whatever its result.

@@ -22,7 +22,7 @@ from host.sdk.messages import PostKind
 from host.users.reach import Accounts
 
 MOST_OFFERED = 6
-"""Most posts offered as a filter of the list."""
+"""Maximum number of posts offered as a filter of the list."""
 
 
 class PostNotFoundError(NotFoundError):
@@ -89,7 +89,7 @@ def _shown(row: Post, channel: str) -> PostRow:
 
 
 def by_id(session: Session, workspace_id: int, ids: Collection[int]) -> dict[int, PostRow]:
-    """Return those of *ids* that are in the workspace: one statement, none for no ids."""
+    """Return the posts of *ids* that are in the workspace: one statement, none for no ids."""
     if not ids:
         return {}
     query = _of(workspace_id, None).where(Post.id.in_(set(ids)))
@@ -99,7 +99,7 @@ def by_id(session: Session, workspace_id: int, ids: Collection[int]) -> dict[int
 def get(session: Session, workspace_id: int, post_id: int) -> PostRow:
     """Return a post of the workspace.
 
-    :raises PostNotFoundError: if it has no such one.
+    :raises PostNotFoundError: if the workspace has no such post.
     """
     found = by_id(session, workspace_id, [post_id]).get(post_id)
     if found is None:
@@ -127,7 +127,7 @@ def with_open(
 def below_private_only(
     session: Session, directory: AdapterDirectory, conversation_ids: Collection[int]
 ) -> set[int]:
-    """Return the conversations below posts where we can only reply privately: one statement."""
+    """Return the conversations about posts where only private replies are possible: one statement."""
     query = (
         sa.select(Conversation.id, Conversation.channel, Post.kind)
         .join(Post, Post.id == Conversation.post_id)
@@ -168,7 +168,7 @@ def listing(
 
 
 MOST_LOOKED = 500
-"""Most posts whose captions are searched: the newest."""
+"""Maximum number of posts whose captions are searched: the newest."""
 
 
 def named(session: Session, workspace_id: int, words: str, accounts: Accounts) -> int | None:

@@ -36,14 +36,14 @@ def queue_private(
     hold: Hold = AT_ONCE,
     held: HeldLocks | None = None,
 ) -> Message:
-    """Queue the one private reply to a message of the customer; return ours.
+    """Queue the one private reply to a customer's message, and return the reply.
 
-    :param message_id: of the message that is answered.
-    :param quick_replies: ``{title, payload}`` each, where the channel takes them.
-    :raises PrivateReplyUsedError: if it was answered privately before.
-    :raises PrivateReplyEndedError: if the channel does not allow it, or not any more.
+    :param message_id: id of the message to answer.
+    :param quick_replies: ``{title, payload}`` each, if the channel supports them.
+    :raises PrivateReplyUsedError: if it already has a private reply.
+    :raises PrivateReplyEndedError: if the channel doesn't allow it, or no longer does.
 
-    Besides, what :func:`host.inbox.reply.queue_parts` raises, whose parameters the others are.
+    Other parameters and errors are those of :func:`host.inbox.reply.queue_parts`.
     """
     content = {"quick_replies": [dict(one) for one in quick_replies]} if quick_replies else {}
     (message,) = queue_parts(

@@ -29,7 +29,7 @@ class Private(msgspec.Struct, frozen=True):
 
     @property
     def stands(self) -> bool:
-        """Whether it was or may have been sent, so that no other is allowed."""
+        """Whether it was sent, or may have been, so that no other is allowed."""
         return self.state not in FREED
 
 

@@ -1,8 +1,7 @@
 """Threads below posts: replies to comments, and other people's comments in the same thread.
 
-A conversation is one person's part of a thread. Other people's comments belong to their own conversations
-about the same post, and are found by the comment at the top of the thread. Deleted and erased ones are left
-out.
+A conversation is one person's part of a thread. Other people's comments belong to separate conversations
+about the same post and are found by the thread's top comment. Deleted and erased comments are left out.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from host.models.posts import MessageModeration, PrivateReply
 from host.sdk.channel import Moderated
 
 MOST = 3
-"""Most comments of others shown in a thread, the newest, before somebody asks for more."""
+"""Number of other people's comments initially shown in a thread: the newest."""
 MORE = 50
-"""Number added on request."""
+"""Number of further comments loaded on request."""
 MOST_BELOW = 100
-"""Most replies shown below them."""
+"""Maximum number of replies shown below these comments."""
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -44,7 +43,7 @@ class Above(msgspec.Struct, frozen=True):
     """The message that another one answers, and its thread.
 
     :param external_id: id of the answered message; *conversation_id*: its conversation.
-    :param is_there: whether it can still be read at the provider.
+    :param is_there: whether it still exists at the provider.
     :param name: name of the contact of its conversation.
     :param root: the top of the thread; None if it belongs to somebody else and was deleted.
     """
@@ -106,7 +105,7 @@ class Author(msgspec.Struct, frozen=True):
 
 
 class Other(msgspec.Struct, frozen=True):
-    """A message of another conversation about the same post; if it is ours, an answer to that customer."""
+    """A message of another conversation about the same post: that customer's, or our answer to them."""
 
     entry: Entry
     root: Root
@@ -120,7 +119,7 @@ class Other(msgspec.Struct, frozen=True):
 class Others(msgspec.Struct, frozen=True):
     """Other people's comments in some threads.
 
-    :param earlier: threads with more comments, each with the position before which they are.
+    :param earlier: threads with earlier comments, each with the position before which they continue.
     """
 
     found: Sequence[Other] = ()
@@ -140,7 +139,7 @@ def others(
     """Return the newest comments of others in threads of an account: a fixed number of statements.
 
     :param conversation_id: the conversation whose own messages are left out.
-    :param most: for threads with more than :data:`MOST`, how many.
+    :param most: number of comments for threads that show more than :data:`MOST`.
     :param before: only comments before this position.
     """
     tops = {one.external_id: one for one in roots}
@@ -179,7 +178,7 @@ def again(
     post_id: int,
     ids: Collection[int],
 ) -> list[Other]:
-    """Return those of *ids* that are others' comments in a conversation's threads.
+    """Return the messages of *ids* that are other people's comments in a conversation's threads.
 
     A fixed number of statements, none for no ids.
     """
@@ -235,7 +234,7 @@ def root_of(session: Session, account_id: int, post_id: int, message_id: int) ->
 
 
 def _is_there(message: Any) -> sa.ColumnElement[bool]:
-    """Return the condition that a message is public and still at the provider, even if hidden there."""
+    """Return the condition that a message is public and exists at the provider, even if hidden there."""
     deleted = sa.exists().where(
         MessageModeration.message_id == message.id, MessageModeration.stood == Moderated.DELETED
     )

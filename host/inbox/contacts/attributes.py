@@ -26,7 +26,7 @@ from host.inbox.errors import (
 from host.users.actor import Actor
 
 MOST = 50
-"""Most attributes of a workspace, all of which are shown next to every conversation."""
+"""Maximum number of attributes of a workspace: all are shown next to every conversation."""
 MOST_CHOICES = 50
 LONGEST = 250
 """Longest value in characters."""
@@ -54,7 +54,7 @@ def counts(session: Session, workspace_id: int) -> dict[int, int]:
 def get(session: Session, workspace_id: int, attribute_id: int, *, lock: bool = False) -> ContactAttribute:
     """Return an attribute of the workspace.
 
-    :param lock: lock it until the write ends.
+    :param lock: whether to lock it until the write ends.
     :raises AttributeNotFoundError: if the workspace has no such attribute.
     """
     found = names.find(session, ContactAttribute, workspace_id, attribute_id, lock=lock)

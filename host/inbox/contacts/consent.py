@@ -128,11 +128,11 @@ def block(
     now: datetime,
     accounts: Accounts,
 ) -> Sequence[BlockFailure]:
-    """Block or unblock a contact: here first, then at every provider that supports it. Not inside a
-    transaction.
+    """Block or unblock a contact, first here, then at every provider that supports it.
 
-    Their current and new conversations become spam; they are not notified. Unblocking takes conversations
-    that came there since out of spam. Repeating it asks the providers again that failed.
+    Do not call it inside a transaction. Current and new conversations become spam; the contact is not
+    notified. Unblocking moves the conversations that became spam since then out of it. A repeated call
+    retries the providers that failed.
 
     :param accounts: the accounts the person sees; None for all.
     :return: the providers that failed.
@@ -163,7 +163,7 @@ def _set_blocked(
     now: datetime,
 ) -> None:
     people.get(session, workspace_id, contact_id, accounts=accounts)
-    # In the order in which incoming changes lock them, so that no conversation starts meanwhile.
+    # In the lock order of incoming changes, so that no conversation starts concurrently.
     identities = people.identities_locked(session, [contact_id])
     people.check_reach(identities, accounts)
     conversations = people.conversations_locked(session, [one.id for one in identities])

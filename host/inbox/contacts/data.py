@@ -15,7 +15,7 @@ IDENTITY = sa.select(ContactIdentity.account_id).where(
     ContactIdentity.id == sa.bindparam("id"), ContactIdentity.workspace_id == sa.bindparam("workspace")
 )
 CONTACT = sa.select(ContactIdentity.account_id).where(
-    # Of a merged contact, those of the contact it is a part of.
+    # A merged contact has the accounts of the contact it is part of.
     ContactIdentity.contact_id
     == sa.select(sa.func.coalesce(Contact.merged_into_id, Contact.id))
     .where(Contact.id == sa.bindparam("id"))
@@ -26,20 +26,20 @@ CONTACT = sa.select(ContactIdentity.account_id).where(
 
 @hookimpl
 def forget_contacts(session: Session, ids: Collection[int]) -> None:
-    """Remove their details and history. That they opted out, or are blocked, stays."""
+    """Remove their details and history. Opt-outs and blocks stay."""
     for id_ in ids:
         contact = session.get_one(Contact, id_, with_for_update=True)
         contact.name = contact.email = contact.opted_out_source = None
     session.execute(sa.delete(ContactValue).where(ContactValue.contact_id.in_(ids)))
     session.execute(sa.delete(ContactEntry).where(ContactEntry.contact_id.in_(ids)))
-    # Nothing can be split any more: details that were taken over belonged to one of them.
+    # Merges can no longer be undone: they hold details of the erased contacts.
     theirs = sa.or_(ContactMerge.contact_id.in_(ids), ContactMerge.other_id.in_(ids))
     session.execute(sa.delete(ContactMerge).where(theirs))
 
 
 @hookimpl
 def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | None:
-    """Remove contacts once their conversations are removed; the rest goes with each contact."""
+    """Remove contacts after their conversations; the database removes their other data."""
     ids = list(session.scalars(sa.select(Contact.id).where(Contact.workspace_id == workspace_id).limit(most)))
     if not ids:
         return None

@@ -20,12 +20,12 @@ from host.users.actor import Actor
 from host.users.reach import Accounts
 
 NAME, EMAIL, ATTRIBUTE = "name", "email", "attribute:"
-"""The details by name; of an attribute followed by its id."""
+"""Names of details; that of an attribute is followed by its id."""
 MOST_NOTE = 20_000
 
 
 def field_of(attribute_id: int) -> str:
-    """Return the name of an attribute as a detail."""
+    """Return the detail name of an attribute."""
     return f"{ATTRIBUTE}{attribute_id}"
 
 
@@ -58,7 +58,7 @@ def change(
     for field, given in changes.items():
         attribute_id = attribute_in(field)
         if attribute_id is not None:
-            # A shared lock, so that nobody deletes it before this is written.
+            # A shared lock, so that it is not deleted before this is written.
             known[field] = attributes.get(session, workspace_id, attribute_id)
             wanted[field] = attributes.checked_value(known[field], given or "") or None
         elif field == NAME:
@@ -99,7 +99,7 @@ def read(session: Session, contact: Contact, field: str) -> str | None:
 
 
 def write(session: Session, contact: Contact, field: str, value: str | None) -> None:
-    """Set a detail of *contact*, which is locked."""
+    """Set a detail of the locked *contact*."""
     attribute_id = attribute_in(field)
     if attribute_id is not None:
         attributes.put(session, contact.id, attribute_id, value)

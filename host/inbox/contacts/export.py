@@ -1,7 +1,7 @@
 """Export all data of a contact as a zip: a page for people, JSON for programs, and the files.
 
-It is created while it is sent, some messages at a time, so memory does not grow with the contact's history.
-Unsent and erased content is left out.
+It is created while it is sent, some messages at a time, so memory use does not grow with the history. Unsent
+and erased content is left out.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ class ContactSummary(msgspec.Struct, frozen=True):
 def summary(
     session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts, actor: Actor
 ) -> ContactSummary:
-    """Return a contact without its messages, and write the export to the audit log.
+    """Return a contact without its messages, and record the export in the audit log.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
     contact = people.get(session, workspace_id, contact_id, accounts=accounts)
-    # No name: the audit log must not keep what may be erased.
+    # No name: the audit log must not keep data that may be erased.
     actor.audit(session, "contact.exported", f"contact {contact_id}", workspace_id=workspace_id)
     members = people.members_of(session, contact.id)
     identities = session.execute(
@@ -167,7 +167,7 @@ def summary(
 
 
 def pieces(workspace_id: int, found: ContactSummary, words: ExportTexts) -> Iterator[bytes]:
-    """Yield the zip of a contact. It reads while it is sent, so it uses no session of a request."""
+    """Yield the zip of a contact. Data is read while it is sent, so it does not use the request's session."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
         for name, parts in _members(workspace_id, found, words):
@@ -243,7 +243,7 @@ def _kept(conversation_id: int) -> Iterator[tuple[str, str]]:
 
 
 def _file_name(id_: int, name: str) -> str:
-    """Return a file's path in the zip: no name from a customer can lead anywhere else."""
+    """Return a file's path in the zip; a customer's file name cannot lead outside of it."""
     safe = "".join(one if one.isalnum() or one in "-_. " else "_" for one in name).strip(". ")
     return f"files/{id_}-{safe[-80:] or 'file'}"
 

@@ -1,9 +1,9 @@
 """The list of contacts: the filter that chooses them, and the rows that pages and the API show.
 
-A fixed number of statements, however many contacts there are. Those of whom something was written last come
-first, and of a contact's conversations the newest counts. They are read along the index of the inbox's list
-until the page is full. Where a part of the filter lets few contacts through, that would read all of them, and
-so they are looked up by the contacts.
+The number of statements does not depend on the number of contacts. Contacts are sorted by their newest
+conversation's last message, read along the index of the inbox's list until the page is full. If a condition
+of the filter matches few contacts, that would read all conversations, so those contacts are looked up
+directly.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from host.users.reach import Accounts
 
 PAGE = 50
 FEW = 1000
-"""Up to this number, contacts are looked up one by one instead of found by reading all conversations."""
+"""Up to this number, matching contacts are looked up directly instead of by reading all conversations."""
 
 
 class Sort(StrEnum):
@@ -44,13 +44,13 @@ class Sort(StrEnum):
 
 
 class ContactFilter(msgspec.Struct, frozen=True):
-    """Which contacts of a workspace. A field that is None does not matter; the others add up.
+    """A filter of the contacts of a workspace. None means any; all fields must match.
 
-    :param ids: those that a search found.
-    :param label: the id of a label that one of their conversations has.
-    :param attribute: the id of an attribute they have something for; with *value*: that.
-    :param since: something was written in one of their conversations since then; *before*: nothing was.
-    :param accounts: those of a person who sees no others.
+    :param ids: ids found by a search.
+    :param label: the id of a label of one of their conversations.
+    :param attribute: the id of an attribute for which they have a value; with *value*: this value.
+    :param since: they have a message since then; *before*: they have none since then.
+    :param accounts: the accounts the viewer sees; None for all.
     """
 
     ids: Collection[int] | None = None
@@ -134,7 +134,7 @@ def find_ids(
     after: Position | None = None,
     limit: int = PAGE,
 ) -> tuple[list[int], Position | None]:
-    """Return the ids of a page of contacts, and where the next one continues; None on the last page."""
+    """Return the ids of a page of contacts, and the position of the next page; None on the last page."""
     places = _places(session, workspace_id, filter_, sort, after, limit + 1)
     more = len(places) > limit
     places = places[:limit]
@@ -182,17 +182,17 @@ def _places(
 
 
 def _narrowed(session: Session, workspace_id: int, filter_: ContactFilter) -> ContactFilter:
-    """Return a filter restricted to the ids that one of its parts matches, if they are few."""
+    """Return a filter restricted to the ids that its conditions match, if they are few."""
     ids = None if filter_.ids is None else set(filter_.ids)
     for query in _parts(workspace_id, filter_):
-        rows = session.scalars(query.limit(FEW + 1)).all()  # a contact may be there twice
+        rows = session.scalars(query.limit(FEW + 1)).all()  # a contact may occur twice
         if len(rows) <= FEW:
             ids = set(rows) if ids is None else ids & set(rows)
     return replace(filter_, ids=ids)
 
 
 def _parts(workspace_id: int, filter_: ContactFilter) -> Iterator[Any]:
-    """Yield for each part of a filter that few contacts match the query of their ids, along an index."""
+    """Yield, for each condition that may match few contacts, the indexed query of their ids."""
     for given, column in ((filter_.opted_out, Contact.opted_out_at), (filter_.blocked, Contact.blocked_at)):
         if given:
             yield sa.select(Contact.id).where(Contact.workspace_id == workspace_id, column.is_not(None))
@@ -215,7 +215,7 @@ def _parts(workspace_id: int, filter_: ContactFilter) -> Iterator[Any]:
 def _talks(workspace_id: int, filter_: ContactFilter, status: ConversationStatus | None) -> Any:
     """Select the newest conversation of each contact that matches the filter, of one status.
 
-    :param status: None for any, looked up by the ids of the filter.
+    :param status: None for any; then conversations are looked up by the ids of the filter.
     """
     newer = aliased(Conversation)
     later = sa.or_(
@@ -244,7 +244,7 @@ def _talks(workspace_id: int, filter_: ContactFilter, status: ConversationStatus
 
 
 def _talk_conditions(filter_: ContactFilter) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of a list of contacts that does not depend on conversations."""
+    """Return the conditions on conversations for a list that is not read from them."""
     mine = sa.select(Conversation.id).where(Conversation.contact_id == Contact.id)
     found: list[sa.ColumnElement[bool]] = []
     if filter_.accounts is not None:
@@ -276,7 +276,7 @@ def _conditions(workspace_id: int, filter_: ContactFilter) -> list[sa.ColumnElem
             on = on.where(ContactIdentity.account_id.in_(sorted(filter_.accounts)))
         found.append(_is_there(on))
     if filter_.label is not None:
-        # One in the other: a contact's conversations are asked for the label, not all that have it.
+        # Nested, so that the database checks the label per contact instead of reading all its conversations.
         talk = aliased(Conversation)
         labelled = sa.select(ConversationLabel.label_id).where(
             ConversationLabel.conversation_id == talk.id, ConversationLabel.label_id == filter_.label
@@ -296,9 +296,9 @@ def _conditions(workspace_id: int, filter_: ContactFilter) -> list[sa.ColumnElem
 
 
 def _is_there(least: sa.Select[Any]) -> sa.ColumnElement[bool]:
-    """Return the condition that a query about one contact, of the least of something, finds any.
+    """Return the condition that *least*, a query for a minimum about one contact, finds any row.
 
-    Not ``EXISTS``: MariaDB would first find it for all contacts, and a page has fifty.
+    ``EXISTS`` would make MariaDB first compute it for all contacts, although a page has only fifty.
     """
     return least.correlate(Contact).scalar_subquery().is_not(None)
 

@@ -36,7 +36,7 @@ from host.users.reach import Accounts
 PAGE = 30
 FILES = 24
 MEASURED = 500
-"""Most first answers used for the median."""
+"""Maximum number of first answers used for the median."""
 
 
 class TimelineFilter(StrEnum):
@@ -60,7 +60,7 @@ class TimelinePosition(NamedTuple):
 class ConversationItem(msgspec.Struct, frozen=True):
     """A conversation in the timeline.
 
-    :param messages: number sent by either side; *files*: number of their files.
+    :param messages: number of messages from both sides; *files*: number of their files.
     :param answered: seconds to the first answer; None if not measured.
     """
 
@@ -190,7 +190,7 @@ def _place(item: ConversationItem | TimelineEntry) -> TimelinePosition:
 
 
 def _behind(before: TimelinePosition | None, rank: int, at: Any, id_: Any) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions for rows of a rank that come after *before* in the timeline."""
+    """Return the conditions for rows of a rank after the position *before* in the timeline."""
     if before is None:
         return []
     if rank > before.rank:
@@ -309,7 +309,7 @@ def names_of(session: Session, ids: Collection[int]) -> dict[int, str]:
     """Return names of contacts by id, including merged ones."""
     if not ids:
         return {}
-    # A merged contact's data now belongs to the other one, so the merge says which.
+    # A merged contact's identities belong to the other contact, so they are read from the merge.
     query = sa.select(Contact.id, Contact.name, Contact.email).where(Contact.id.in_(ids))
     found = {row.id: row.name or row.email or "" for row in session.execute(query)}
     unnamed = [id_ for id_, name in found.items() if not name]
@@ -328,7 +328,7 @@ def names_of(session: Session, ids: Collection[int]) -> dict[int, str]:
 
 
 def number_said(*mine: sa.ColumnElement[bool]) -> sa.Select[int]:
-    """Return the query for the number of messages customers and the team wrote in these conversations."""
+    """Return the query for the number of messages from both sides in these conversations."""
     return (
         sa.select(sa.func.count())
         .select_from(Message)
@@ -398,7 +398,7 @@ def _shared(contact_id: int, accounts: Accounts) -> Any:
             *_mine(contact_id, accounts),
             Message.unsent_at.is_(None),
             Message.hidden_at.is_(None),
-            # Not a mail's own form, and not the pictures in it, which are mostly logos.
+            # Without the HTML of mails and the pictures in it, which are mostly logos.
             Attachment.role.is_(None),
         )
         .order_by(Attachment.id.desc())

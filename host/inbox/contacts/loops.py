@@ -1,9 +1,8 @@
-"""Whether something automatic may answer: never another machine, and not without end.
+"""Prevent mail loops between automatic answers.
 
-Two desks that answer each other by themselves would do so all night. What says that a machine wrote it gets
-no automatic answer. Where a machine can be at the other end without saying so, the channel says how much one
-address gets in a while, :attr:`~host.sdk.capabilities.Capabilities.automatic`: however a loop comes about, it
-ends.
+Two systems that answer each other automatically would never stop. A message marked as automatic gets no
+automatic answer. For senders without such a mark, the channel limits the automatic messages to one address
+per time, see :attr:`~host.sdk.capabilities.Capabilities.automatic`, which ends any loop.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from host.sdk.capabilities import AutomaticLimit
 def check(session: Session, conversation: Conversation, limit: AutomaticLimit | None, now: datetime) -> None:
     """Refuse an automatic message to *conversation* that another machine might answer.
 
-    :raises FromMachineError: if a machine wrote the newest message, or somebody to whom one was forwarded.
-    :raises AutomaticLimitError: if the address got as much as *limit* allows; None: there is no limit.
+    :raises FromMachineError: if a machine, or the recipient of a forward, wrote the newest message.
+    :raises AutomaticLimitError: if *limit* is reached for the address; None means no limit.
     """
     newest = (
         sa.select(Message.content)
@@ -47,7 +46,7 @@ def check(session: Session, conversation: Conversation, limit: AutomaticLimit | 
 
 
 def _sent(session: Session, conversation: Conversation, since: datetime) -> int:
-    """Return how many automatic messages went to the address of *conversation* since then, on any account."""
+    """Return the number of automatic messages to the address of *conversation* since then, on any account."""
     theirs = sa.select(ContactIdentity.external_id).where(ContactIdentity.id == conversation.identity_id)
     query = (
         sa.select(sa.func.count())

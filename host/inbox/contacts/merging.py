@@ -1,10 +1,9 @@
-"""Two contacts that are one person: compare them, make them one, and two again.
+"""Compare, merge and split contacts that are the same person.
 
-What a person is called on an account, the identity, belongs to one contact. Merging moves identities and
-their conversations, and nothing else: the row of the other contact stays as it was, with its own details and
-entries, and is a part of the first from then on. Splitting moves the same identities back, with every
-conversation they have by then. What was taken over field by field goes back, unless somebody changed it
-since.
+An identity, a person's id on an account, belongs to one contact. Merging moves only identities and their
+conversations. The row of the other contact stays unchanged, with its details and entries, as a part of the
+first. Splitting moves the same identities back, with all their current conversations, and restores copied
+details unless somebody changed them since.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from host.users.actor import Actor
 from host.users.reach import Accounts
 
 OPTED_OUT = "opted_out"
-"""The opt-out, which is taken over besides the details."""
+"""The opt-out, which is copied in addition to the details."""
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -45,14 +44,14 @@ class Field(msgspec.Struct, frozen=True):
 
     @property
     def differs(self) -> bool:
-        """Whether there is a choice."""
+        """Whether the values differ, so that one must be chosen."""
         return bool(self.first and self.second) and self.first != self.second
 
 
 class Comparison(msgspec.Struct, frozen=True):
     """Two contacts side by side.
 
-    :param conversations: number for both together; *messages* and *notes* likewise.
+    :param conversations: total number of both; *messages* and *notes* likewise.
     :param opted_out: whether the merged contact will have opted out.
     """
 
@@ -69,7 +68,7 @@ def compare(
 ) -> Comparison:
     """Return two contacts side by side.
 
-    :raises ContactNotFoundError: if the workspace has not both.
+    :raises ContactNotFoundError: if one of them is not in the workspace.
     :raises MergeError: if they are the same contact.
     """
     first, second = (
@@ -112,14 +111,14 @@ def merge(
     now: datetime,
     accounts: Accounts,
 ) -> ContactMerge:
-    """Make *other_id* a part of *contact_id*, which stays. Return the row that can undo it.
+    """Merge *other_id* into *contact_id*. Return the row that can undo it.
 
-    :param take: names of details of which the other's is kept. What the one that stays has not, it gets.
-    :param accounts: those the person may see; None for all.
-    :raises ContactNotFoundError: if the workspace has not both, each as one of its own.
+    :param take: names of details to copy from the other contact. Missing details are always copied.
+    :param accounts: the accounts the person may see; None for all.
+    :raises ContactNotFoundError: if one of them is not in the workspace, or is already merged.
     :raises NotAllTheirsError: if one of them also writes to accounts that are not among *accounts*.
-    :raises MergeError: if they are the same, one is blocked and the other is not, or somebody was faster.
-    :raises ContactFieldError: if *take* names something that is no detail.
+    :raises MergeError: if they are the same, only one is blocked, or another write changed them concurrently.
+    :raises ContactFieldError: if *take* names an unknown detail.
     """
     if contact_id == other_id:
         raise MergeError(_SAME)
@@ -147,7 +146,7 @@ def merge(
     )
     session.add(found)
     session.flush()
-    # By its row: what the other is called must be in one place, or erasing it would not find it all.
+    # By id only: the other's name must be stored in one place for erasure to find it.
     content = {"merge": found.id, "other": other.id, "conversations": conversations, "messages": messages}
     people.note_down(session, contact, EntryKind.MERGED, actor=actor, now=now, content=content)
     postings.forget_contact(session, other.id)
@@ -166,13 +165,13 @@ def split(
     now: datetime,
     accounts: Accounts,
 ) -> Contact:
-    """Make two contacts again of those that a merge made one. Return the one that is back.
+    """Undo a merge, and return the restored contact.
 
-    It has its identities with every conversation they have by now, and the details it had. Whether they are
-    blocked holds for both, and so does an opt-out that was noted since.
+    It has its identities with all their current conversations, and its earlier details. The block state, and
+    an opt-out recorded since, apply to both contacts.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
-    :raises MergeNotFoundError: if it has no such merge that can be taken back.
+    :raises MergeNotFoundError: if the contact has no such merge to undo.
     :raises NotAllTheirsError: as :func:`merge`.
     """
     people.get(session, workspace_id, contact_id, accounts=accounts)
@@ -229,7 +228,7 @@ def refuse(
 ) -> None:
     """Record that two contacts are different people, so that the suggestion does not return.
 
-    :raises ContactNotFoundError: if the workspace has not both.
+    :raises ContactNotFoundError: if one of them is not in the workspace.
     """
     first, second = (
         people.get(session, workspace_id, id_, accounts=accounts) for id_ in (contact_id, other_id)
@@ -270,7 +269,7 @@ def _locked_both(
 ) -> tuple[Contact, Contact, Sequence[ContactIdentity]]:
     """Return two contacts and all their identities, locked: identities, conversations, contacts, each by id.
 
-    :param parted: whether the second is a part of the first.
+    :param parted: whether the second contact is merged into the first.
     """
     ids = sorted((contact_id, other_id))
     identities = people.identities_locked(session, ids)
@@ -288,19 +287,18 @@ def _locked_both(
     contact, other = found[contact_id], found[other_id]
     if contact.merged_into_id is not None or (other.merged_into_id is not None) is not parted:
         raise MergeNotFoundError() if parted else ContactNotFoundError()
-    # Whoever merged or split one of them while this waited has changed whose they are.
+    # A concurrent merge or split may have moved identities while this waited for the locks.
     now_theirs = sa.select(ContactIdentity.id).where(ContactIdentity.contact_id.in_(ids))
     if set(session.scalars(now_theirs)) != {one.id for one in identities}:
         raise MergeError()
     people.check_seen(session, contact, accounts)
-    if not parted:  # of a contact that is a part, the identities are the other's
+    if not parted:  # the identities of a merged contact belong to the other
         people.check_seen(session, other, accounts)
     people.check_reach(identities, accounts)
     return contact, other, identities
 
 
 def _move(session: Session, identity_ids: Sequence[int], contact_id: int) -> None:
-    """Move identities and their conversations to another contact."""
     for table, column in ((IDENTITIES, IDENTITIES.c.id), (CONVERSATIONS, CONVERSATIONS.c.identity_id)):
         session.execute(sa.update(table).where(column.in_(identity_ids)).values(contact_id=contact_id))
     session.expire_all()
@@ -334,7 +332,7 @@ def _take_over(session: Session, contact: Contact, other: Contact, take: set[str
             continue
         details.write(session, contact, field, after)
         taken[field] = {"before": before, "after": after}
-    # Of two answers the stricter stays, whatever is chosen.
+    # An opt-out of either contact always stays.
     if contact.opted_out_at is None and other.opted_out_at is not None:
         _copy_opt_out(other, contact)
         taken[OPTED_OUT] = {"before": None, "after": other.opted_out_at.isoformat()}
@@ -359,8 +357,10 @@ def _was_opted_out_since(contact: Contact, found: ContactMerge, left: Sequence[C
 
 
 def _opted_out_again(session: Session, contact: Contact, found: ContactMerge) -> ContactEntry | None:
-    """Return the entry by which *contact* opted out while the other was a part of it, although one of them
-    had before: a customer who writes STOP twice. It must not end with what was taken over."""
+    """Return the entry of an opt-out recorded during the merge, although one contact had already opted out.
+
+    A customer may write STOP twice. Splitting must not end this second opt-out.
+    """
     if contact.opted_out_at is None:
         return None
     mine = ContactEntry.contact_id == contact.id
@@ -392,10 +392,10 @@ def _give_back(
 ) -> None:
     """Undo the copied details of a merge, unless somebody changed them since.
 
-    Where a later merge took something over instead, that one will give back what this one would have.
+    If a later merge replaced a detail, undoing that merge will restore the value instead.
 
     :param left: the other merges of *contact*, by id.
-    :param again: by which *contact* opted out since, if it did.
+    :param again: the entry from :func:`_opted_out_again`.
     """
     later = [one for one in left if one.id > found.id]
     for field, change in found.taken.items():
@@ -417,7 +417,7 @@ def _give_back_opt_out(
     left: Sequence[ContactMerge],
     again: ContactEntry | None,
 ) -> None:
-    """End an opt-out that was taken over, unless *contact* did *again*, or somebody who is a part of it."""
+    """End a copied opt-out, unless *contact* opted out *again*, or another merged contact has opted out."""
     if contact.opted_out_at is None or contact.opted_out_at.isoformat() != after:
         return
     if again is not None:
@@ -440,7 +440,7 @@ def _is_there(session: Session, field: str) -> bool:
 
 
 def merges_of(session: Session, contact_id: int) -> Mapping[int, ContactMerge]:
-    """Return the merges of a contact that can be taken back, by their ids."""
+    """Return the merges of a contact that can be undone, by id."""
     query = (
         sa.select(ContactMerge)
         .where(ContactMerge.contact_id == contact_id, ContactMerge.state == MergeState.MERGED)

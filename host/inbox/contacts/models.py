@@ -25,7 +25,7 @@ class AttributeKind(StrEnum):
 
 
 class ContactAttribute(Base):
-    """A custom field for the contacts of a workspace, such as a price list. Its kind never changes."""
+    """A custom field for the contacts of a workspace, such as their price list. Its kind never changes."""
 
     __tablename__ = "contact_attributes"
     __writers__ = ("inbox.contacts",)
@@ -38,7 +38,7 @@ class ContactAttribute(Base):
     """Folded like the name of a label, so that "Glaze" and "GLAZE" are one attribute."""
     kind: Mapped[str] = mapped_column(sa.String(16))
     choices: Mapped[list[str] | None] = mapped_column(JsonDict)
-    """The words of a choice, in order. A stored value stays when its word is removed."""
+    """The options of a choice, in order. Stored values stay when an option is removed."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
@@ -76,7 +76,7 @@ class EntryKind(StrEnum):
 
 
 class ContactEntry(Base):
-    """A note about a contact, or a change of it. Merging leaves it with the contact it was written for."""
+    """A note about a contact, or a change of it. It stays with its contact after a merge."""
 
     __tablename__ = "contact_entries"
     __writers__ = ("inbox.apply", "inbox.contacts")
@@ -92,26 +92,26 @@ class ContactEntry(Base):
     text: Mapped[str] = mapped_column(LongText)
     """The text of a note, or the source of an opt-out: the customer's own word if they wrote one."""
     content: Mapped[dict[str, Any]] = mapped_column(JsonDict)
-    """Details by kind; ``by`` names the API key, where no person did it, ``message`` the
-    customer's own message that is an opt-out, or ends one."""
+    """Details by kind. ``by`` names the API key, if no person did it; ``message`` is the customer's message
+    that opted out or in."""
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class MergeState(StrEnum):
-    """The outcome for two contacts that may be the same person."""
+    """The state of two contacts that may be the same person."""
 
     MERGED = "merged"
     SPLIT = "split"
-    """They were merged and are two again."""
+    """They were merged and split again."""
     REFUSED = "refused"
-    """Somebody said that they are not the same person."""
+    """Somebody marked them as different people."""
 
 
 class ContactMerge(Base):
-    """Two contacts that became one, with all it takes to make them two again.
+    """A merge of two contacts, with the data to undo it.
 
-    The row of the contact that is gone stays, with its own name, values and entries.
+    The row of the merged contact stays, with its name, values and entries.
     """
 
     __tablename__ = "contact_merges"
@@ -125,13 +125,13 @@ class ContactMerge(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     contact_id: Mapped[int] = mapped_column(sa.ForeignKey(Contact.id, ondelete="CASCADE"))
-    """The one that stays."""
+    """The remaining contact."""
     other_id: Mapped[int] = mapped_column(sa.ForeignKey(Contact.id, ondelete="CASCADE"))
     state: Mapped[str] = mapped_column(sa.String(16))
     moved: Mapped[dict[str, Any]] = mapped_column(JsonDict)
-    """``identities`` and ``contacts``: ids of what came along."""
+    """``identities`` and ``contacts``: the moved ids."""
     taken: Mapped[dict[str, Any]] = mapped_column(JsonDict)
-    """By field: what the one that stays had ``before``, and has ``after``."""
+    """By field: values of the remaining contact ``before`` and ``after``."""
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

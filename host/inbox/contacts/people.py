@@ -1,4 +1,4 @@
-"""Contacts of a workspace: locked for a write, the entries of their history, and what browsers are told."""
+"""Load and lock contacts of a workspace, add history entries, and notify browsers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from host.users.actor import Actor
 from host.users.reach import Accounts
 
 TOLD = 200
-"""Most conversations of a contact that open browsers are told of at once: nobody looks at more."""
+"""Maximum number of a contact's conversations reported to open browsers at once."""
 
 
 def get(session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts) -> Contact:
-    """Return a contact of the workspace; of one that was merged, the one it is a part of.
+    """Return a contact of the workspace; for a merged contact, the one it is part of.
 
-    :param accounts: those that whoever asks sees.
+    :param accounts: the accounts the viewer sees.
     :raises ContactNotFoundError: if the workspace has no such contact who writes to one of *accounts*.
     """
     contact = session.get(Contact, contact_id)
@@ -37,11 +37,11 @@ def get(session: Session, workspace_id: int, contact_id: int, *, accounts: Accou
 
 
 def locked(session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts) -> Contact:
-    """Return a contact of the workspace that is one of its own, locked until the write ends.
+    """Return a contact of the workspace, locked until the write ends.
 
-    :param accounts: those that whoever asks sees.
+    :param accounts: the accounts the viewer sees.
     :raises ContactNotFoundError: if the workspace has no such contact who writes to one of *accounts*, or it
-        is a part of another now.
+        is merged into another.
     """
     query = (
         sa.select(Contact)
@@ -59,9 +59,9 @@ def locked(session: Session, workspace_id: int, contact_id: int, *, accounts: Ac
 
 
 def check_seen(session: Session, contact: Contact, accounts: Accounts) -> None:
-    """Raise if a contact writes to none of *accounts*, as if they did not exist.
+    """Raise as if the contact did not exist, if it writes to none of *accounts*.
 
-    :raises ContactNotFoundError: if so.
+    :raises ContactNotFoundError: in that case.
     """
     if accounts is None:
         return
@@ -73,7 +73,7 @@ def check_seen(session: Session, contact: Contact, accounts: Accounts) -> None:
 
 
 def identities_locked(session: Session, contact_ids: Collection[int]) -> Sequence[ContactIdentity]:
-    """Return the identities of contacts, locked so that none of them can write meanwhile."""
+    """Return the identities of contacts, locked so that no message of theirs is applied concurrently."""
     query = (
         sa.select(ContactIdentity)
         .where(ContactIdentity.contact_id.in_(contact_ids))
@@ -85,7 +85,7 @@ def identities_locked(session: Session, contact_ids: Collection[int]) -> Sequenc
 
 
 def conversations_locked(session: Session, identity_ids: Collection[int]) -> Sequence[Conversation]:
-    """Return the conversations of identities that are locked, locked too."""
+    """Lock and return the conversations of locked identities."""
     query = (
         sa.select(Conversation)
         .where(Conversation.identity_id.in_(identity_ids))
@@ -97,18 +97,18 @@ def conversations_locked(session: Session, identity_ids: Collection[int]) -> Seq
 
 
 def check_reach(identities: Collection[ContactIdentity], accounts: Accounts) -> None:
-    """Refuse a person who does not see every account that the contacts write to.
+    """Raise unless the person sees every account that the contacts write to.
 
-    The caller has made sure that they see each of the contacts: see :func:`check_seen`.
+    The caller has checked with :func:`check_seen` that they see each contact.
 
-    :raises NotAllTheirsError: if they do not.
+    :raises NotAllTheirsError: if they do not see every account.
     """
     if accounts is not None and not {one.account_id for one in identities} <= accounts:
         raise NotAllTheirsError()
 
 
 def members_of(session: Session, contact_id: int) -> list[int]:
-    """Return the ids of a contact and of those that are a part of it."""
+    """Return the ids of a contact and of those merged into it."""
     parts = sa.select(Contact.id).where(Contact.merged_into_id == contact_id).order_by(Contact.id)
     return [contact_id, *session.scalars(parts)]
 
@@ -155,7 +155,7 @@ def record_contact(
 
 
 def show_conversations(session: Session, contact: Contact) -> None:
-    """Notify browsers and search that the conversations of *contact* have a different contact now."""
+    """Notify browsers and search that the conversations of *contact* have a different contact."""
     newest = (
         sa.select(Conversation.id)
         .where(Conversation.contact_id == contact.id)

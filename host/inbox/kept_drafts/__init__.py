@@ -1,1 +1,1 @@
-"""Drafts of people, kept on the desk: they follow a person to every tab and device."""
+"""Drafts stored on the server, so that they follow a person to every tab and device."""

@@ -1,4 +1,4 @@
-"""The content of a draft: what a browser sends, checked, and what is left of it after sending."""
+"""The content of a draft: validate a browser's version, and remove the parts that were sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from host.core.errors import InvalidError, TooLargeError
 from host.sdk import strictjson
 
 MOST_BYTES = 64 * 1024
-"""Maximum size of a draft, everything included. One text of a reply has at most 20,000 characters."""
+"""Maximum total size of a draft in bytes. One text of a reply has at most 20,000 characters."""
 MOST_OTHERS = 20
 """Maximum number of other versions of one text."""
 MOST_FILES = 100
@@ -26,7 +26,7 @@ Mode = Literal["reply", "private", "onward", "note"]
 class Text(msgspec.Struct, frozen=True, omit_defaults=True):
     """A text, and the open page that wrote it.
 
-    :param by: a random name that the page gave itself.
+    :param by: a random name that the page chose.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
 
     :param texts: the text of each form.
     :param others: other versions of a form's text, from pages that wrote at the same time.
-    :param parts: what goes along with each form's text: files, a quote, addresses, a subject.
+    :param parts: other data of each form: files, a quote, addresses, a subject.
     """
 
     texts: Mapping[Mode, Text] = {}
@@ -47,11 +47,11 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody would miss it."""
+        """Whether it has no content."""
         return not (self.texts or self.others or self.parts)
 
     def without(self, mode: Mode) -> Content:
-        """Return it after what stands in the form *mode* was sent. Other versions of that text stay."""
+        """Return it without the sent content of the form *mode*. Other versions of that text stay."""
 
         def rest(of: Mapping[Mode, Any]) -> dict[Mode, Any]:
             return {name: value for name, value in of.items() if name != mode}
@@ -59,7 +59,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
         return Content(rest(self.texts), self.others, rest(self.parts))
 
     def uploads(self) -> list[str]:
-        """Return the public names of the uploads it names."""
+        """Return the public names of its uploads."""
         found: dict[str, None] = {}
         for parts in self.parts.values():
             files = parts.get("files")
@@ -70,7 +70,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
         return list(found)[:MOST_FILES]
 
     def text(self) -> str:
-        """Return its texts for a colleague to read."""
+        """Return its texts as one, for colleagues."""
         return "\n\n".join(one.text for one in self.texts.values())
 
 
@@ -78,7 +78,7 @@ EMPTY = Content()
 
 
 def check(text: str) -> Content:
-    """Return the draft that a browser sent as JSON, without what is empty.
+    """Return the draft that a browser sent as JSON, without empty parts.
 
     :raises TooLargeError: if it has more than :data:`MOST_BYTES`.
     :raises InvalidError: if it is malformed.
@@ -104,16 +104,16 @@ def check(text: str) -> Content:
 
 
 def _clean(one: Text) -> Text:
-    return Text(clean(one.text), clean(one.by))  # blanks at its end are still being written on
+    return Text(clean(one.text), clean(one.by))  # trailing blanks stay, as the person is still typing
 
 
 def stored(content: Content) -> str:
-    """Return *content* as a row keeps it."""
+    """Return *content* in its stored form."""
     return "" if content.is_empty else msgspec.json.encode(content).decode()
 
 
 def read(text: str) -> Content:
-    """Return the content of a row; empty for what a release after this one wrote and this one cannot read."""
+    """Return the content of a row; empty if it was written by a later release and cannot be read."""
     try:
         return strictjson.decode(text, Content) if text else EMPTY
     except msgspec.MsgspecError:

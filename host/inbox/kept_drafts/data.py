@@ -17,13 +17,13 @@ from host.media import uploads
 from host.models.users import Workspace
 
 KEPT = timedelta(days=90)
-"""A draft that nobody has changed for so long is removed."""
+"""Drafts are removed this long after their last change."""
 MOST_TOLD = 5000
 
 
 @hookimpl
 def clean_up(most: int) -> None:
-    """Remove old drafts and those of people who left; keep the files that the others name."""
+    """Remove old drafts and those of people who left; keep the files that other drafts name."""
     while db.write(drafts.remove_old, clock.now() - KEPT, most):
         pass
     while db.write(drafts.remove_departed, most):
@@ -40,7 +40,7 @@ def _keep_files(session: Session, before: datetime, most: int) -> int:
 
 @hookimpl
 def forget_contacts(session: Session, conversations: Collection[int]) -> None:
-    """Erase what was begun in the customer's conversations."""
+    """Erase the drafts in the customers' conversations."""
     drafts.erase(session, conversations, clock.now())
 
 

@@ -1,7 +1,7 @@
-"""Keep and read the draft of a person in a conversation.
+"""Save and read a person's draft in a conversation.
 
-Two devices that write at the same time are told apart by versions: a device names the version that its copy
-is based on, and is given the newer one if there is one. It merges the two and saves again.
+Versions detect concurrent changes by two devices. A device names the version its copy is based on. If there
+is a newer one, it receives that, merges the two and saves again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from host.models.users import Membership, User, Workspace
 from host.users.reach import Accounts
 
 FIRST_VERSIONS = 2**31
-"""A new row begins below this: what a browser can count to is over 2**53."""
+"""Upper bound of a new row's first version, far below 2**53, the largest exact integer in a browser."""
 MOST_COLLEAGUES = 20
 """Maximum number of colleagues whose drafts are shown."""
 
@@ -35,10 +35,10 @@ _FILES = cast(sa.Table, KeptDraftFile.__table__)
 
 
 class SavedDraft(msgspec.Struct, frozen=True):
-    """A draft as the desk has it.
+    """A stored draft.
 
-    :param version: 0: the desk has none.
-    :param newer: whether it is not what was just to be saved, because another device saved it meanwhile.
+    :param version: 0 if there is none.
+    :param newer: whether it was not saved now, because another device had saved a newer version.
     """
 
     version: int
@@ -47,7 +47,7 @@ class SavedDraft(msgspec.Struct, frozen=True):
 
 
 class ColleagueDraft(msgspec.Struct, frozen=True):
-    """A draft that a colleague has in the same conversation.
+    """A colleague's draft in the same conversation.
 
     :param text: None unless the workspace shows drafts to colleagues.
     """
@@ -83,7 +83,7 @@ def save(
 ) -> SavedDraft:
     """Save a draft if it is based on the stored one; return what is stored now.
 
-    :param version: the version the draft is based on; 0: none.
+    :param version: the version the draft is based on; 0 for none.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
     get_conversation(session, workspace_id, conversation_id, accounts=accounts)
@@ -101,7 +101,7 @@ def save(
         ids = {"user_id": user_id, "conversation_id": conversation_id, "workspace_id": workspace_id}
         insert = db.insert_ignore(_DRAFTS, session.get_bind().dialect.name)
         session.execute(insert, {**ids, "version": new, **values})
-        # Not every database says whether that added a row. Another device's has another version.
+        # Not every database reports whether this inserted a row. A row of another device has another version.
         is_saved = session.scalar(sa.select(_DRAFTS.c.version).where(*own).with_for_update()) == new
     if not is_saved:
         return msgspec.structs.replace(read(session, user_id, conversation_id), newer=True)
@@ -116,7 +116,7 @@ def _count(session: Session, statement: Any) -> int:
 def _name_files(
     session: Session, workspace_id: int, user_id: int, conversation_id: int, content: Content
 ) -> None:
-    """Note which uploads of the person the draft names, so that they are not removed while it does."""
+    """Record which uploads of the person the draft names, so that they are kept while it does."""
     own = _FILES.c.user_id == user_id, _FILES.c.conversation_id == conversation_id
     before = set(session.scalars(sa.select(_FILES.c.upload_id).where(*own)))
     names = content.uploads()
@@ -131,10 +131,10 @@ def _name_files(
 def sent(
     session: Session, *, user_id: int, conversation_id: int, mode: Mode, version: int | None, now: datetime
 ) -> None:
-    """Remove from a draft what was just sent, in the write that sends it.
+    """Remove the sent content from a draft, in the write that sends it.
 
-    :param version: the version that what was sent is based on. If another device has saved since, its draft
-        stays: it may say something else.
+    :param version: the version on which the sent content is based. If another device has saved since, its
+        draft stays, because it may differ.
     """
     own = (*_own(user_id, conversation_id), _DRAFTS.c.version == version)
     query = sa.select(_DRAFTS.c.workspace_id, _DRAFTS.c.content).where(*own)
@@ -155,7 +155,7 @@ def _drop_files(session: Session, *where: sa.ColumnElement[bool]) -> None:
 def of_colleagues(
     session: Session, workspace_id: int, conversation_id: int, user_id: int
 ) -> list[ColleagueDraft]:
-    """Return the drafts that other members have in a conversation, by name."""
+    """Return the drafts of other members in a conversation, by name."""
     query = (
         sa.select(User.id, User.name, _DRAFTS.c.content, Workspace.shows_drafts)
         .select_from(_DRAFTS)
@@ -182,7 +182,7 @@ def of_colleagues(
 
 
 def erase(session: Session, conversations: Collection[int], now: datetime) -> None:
-    """Erase the drafts in these conversations; open pages are told."""
+    """Erase the drafts in these conversations, and notify open pages."""
     if not conversations:
         return
     session.execute(
@@ -194,12 +194,12 @@ def erase(session: Session, conversations: Collection[int], now: datetime) -> No
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:
-    """Remove up to *most* drafts that nobody has changed since *before*; return how many there were."""
+    """Remove up to *most* drafts last changed before *before*; return the number removed."""
     return _remove(session, _DRAFTS.c.saved_at < before, most)
 
 
 def remove_departed(session: Session, most: int) -> int:
-    """Remove up to *most* drafts of people who have left the workspace; return how many there were."""
+    """Remove up to *most* drafts of people who have left the workspace; return the number removed."""
     place = sa.exists().where(
         Membership.user_id == _DRAFTS.c.user_id, Membership.workspace_id == _DRAFTS.c.workspace_id
     )
@@ -207,7 +207,7 @@ def remove_departed(session: Session, most: int) -> int:
 
 
 def remove_of_workspace(session: Session, workspace_id: int, most: int) -> int:
-    """Remove up to *most* drafts of a workspace; return how many there were."""
+    """Remove up to *most* drafts of a workspace; return the number removed."""
     return _remove(session, _DRAFTS.c.workspace_id == workspace_id, most)
 
 
@@ -222,7 +222,7 @@ def _remove(session: Session, where: sa.ColumnElement[bool], most: int) -> int:
 
 
 def old_uploads(session: Session, before: datetime, most: int) -> Sequence[int]:
-    """Return the ids of up to *most* uploads that drafts name, and that have waited since *before*."""
+    """Return the ids of up to *most* uploads that drafts name and that were uploaded before *before*."""
     query = (
         sa.select(Upload.id)
         .where(Upload.id.in_(sa.select(_FILES.c.upload_id)))

@@ -14,10 +14,10 @@ from host.models.users import User, Workspace
 
 
 class KeptDraft(Base):
-    """Everything a person has begun to write in a conversation: replies, notes, and what goes along.
+    """A person's drafts in a conversation: replies, notes, and their files and other data.
 
-    The row stays when nothing is left of the draft: its version tells a device that returns late that its
-    copy is out of date.
+    The row stays when the draft is empty, so that its version shows a device with an old copy that the copy
+    is out of date.
     """
 
     __tablename__ = "kept_drafts"
@@ -37,14 +37,15 @@ class KeptDraft(Base):
     )
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
     version: Mapped[int] = mapped_column(sa.BigInteger)
-    """Increases with each change. It starts at random, so that a version of a deleted row fits no other."""
+    """Increases with each change. It starts at random, so that versions of a deleted row don't match a new
+    one."""
     content: Mapped[str] = mapped_column(LongText)
-    """JSON, see :class:`host.inbox.kept_drafts.content.Content`; empty if nothing is left of the draft."""
+    """JSON, see :class:`host.inbox.kept_drafts.content.Content`; empty for an empty draft."""
     saved_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
 class KeptDraftFile(Base):
-    """An upload that a draft names: it stays for as long as the draft does."""
+    """An upload that a draft names, kept as long as the draft."""
 
     __tablename__ = "kept_draft_files"
     __writers__ = ("inbox",)

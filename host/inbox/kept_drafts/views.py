@@ -1,4 +1,4 @@
-"""The address under which a browser reads and saves the draft of a conversation."""
+"""The views with which a browser reads and saves the draft of a conversation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _said(kept: SavedDraft) -> dict[str, Any]:
 @passive
 @workspace_view(Permission.READ)
 def kept(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Return one's own draft, and who else has one."""
+    """Return the person's draft, and colleagues' drafts."""
     user_id = current_user().id
     with db.read() as session:
         get_conversation(session, workspace_id, conversation_id, accounts=seen_accounts())
@@ -49,9 +49,9 @@ def kept(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @bp.post(DRAFT)
 @workspace_view(Permission.ANSWER)
 def keep(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Save one's own draft.
+    """Save the person's draft.
 
-    If another device has saved meanwhile, nothing is saved and the answer is that draft, with status 409.
+    If another device has saved a newer version, return that with status 409 and save nothing.
     """
     try:
         found = content.check(request.form.get("content", ""))

@@ -1,4 +1,4 @@
-"""Labels: words with a colour that sort the conversations of a workspace."""
+"""Labels: names with a colour that sort the conversations of a workspace."""
 
 from host.features.feature import Feature
 

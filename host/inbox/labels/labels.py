@@ -1,7 +1,7 @@
 """Labels of workspaces and of their conversations.
 
-Leads create, rename, recolour, merge and delete labels; everyone who answers adds them to conversations and
-removes them. Conversations refer to labels by id, so a rename is visible everywhere at once.
+Leads create, rename, recolour, merge and delete labels; everyone who answers adds them to and removes them
+from conversations. They refer to labels by id, so a rename is visible everywhere immediately.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from host.users.actor import Actor
 from host.users.reach import Accounts
 
 MOST = 500
-"""Most labels of a workspace: all of them are in every menu."""
+"""Maximum number of labels of a workspace: every menu lists all of them."""
 
 _TAKEN = _l("A label with that name already exists. Nothing was saved.")
 _TABLE = ConversationLabel.metadata.tables["conversation_labels"]
@@ -39,7 +39,7 @@ _TABLE = ConversationLabel.metadata.tables["conversation_labels"]
 class LabelRow(msgspec.Struct, frozen=True):
     """A label on the page of labels.
 
-    :param conversations: how many conversations have it, closed ones and spam too.
+    :param conversations: number of conversations with it, including closed ones and spam.
     """
 
     id: int
@@ -55,7 +55,7 @@ def all_of(session: Session, workspace_id: int) -> Sequence[Label]:
 
 
 def listing(session: Session, workspace_id: int) -> list[LabelRow]:
-    """Return the labels of a workspace, by name, with the numbers of their conversations."""
+    """Return the labels of a workspace, by name, each with the number of its conversations."""
     number = (
         sa.select(sa.func.count())
         .where(ConversationLabel.label_id == Label.id)
@@ -70,7 +70,7 @@ def listing(session: Session, workspace_id: int) -> list[LabelRow]:
 def get(session: Session, workspace_id: int, label_id: int, *, lock: bool = False) -> Label:
     """Return a label of the workspace.
 
-    :param lock: until the write ends.
+    :param lock: whether to lock it until the write ends.
     :raises LabelNotFoundError: if the workspace has no such label.
     """
     label = names.find(session, Label, workspace_id, label_id, lock=lock)
@@ -83,7 +83,7 @@ def get(session: Session, workspace_id: int, label_id: int, *, lock: bool = Fals
 
 
 def by_name(session: Session, workspace_id: int, name: str) -> Label:
-    """Return the label of a workspace that is called *name*, in any case.
+    """Return the label of a workspace by its name, ignoring case.
 
     :raises LabelNotFoundError: if there is none.
     """
@@ -99,8 +99,8 @@ def create(
 ) -> Label:
     """Add a label to a workspace and return it.
 
-    :raises LabelNameError: if *name* is empty, too long, or that of another label but for capital letters; or
-        if the workspace has :data:`MOST` labels.
+    :raises LabelNameError: if *name* is empty, too long, or equals another name ignoring case; or if the
+        workspace has :data:`MOST` labels.
     """
     count = session.scalar(sa.select(sa.func.count()).where(Label.workspace_id == workspace_id)) or 0
     if count >= MOST:
@@ -120,7 +120,7 @@ def change(
     tone: LabelTone | None = None,
     actor: Actor,
 ) -> Label:
-    """Rename or recolour a label; None: that stays. Return it.
+    """Rename or recolour a label; None keeps the value. Return it.
 
     :raises LabelNotFoundError: if the workspace has no such label.
     :raises LabelNameError: as :func:`create`.
@@ -136,7 +136,7 @@ def change(
 
 
 def delete(session: Session, *, workspace_id: int, label_id: int, actor: Actor) -> Label:
-    """Delete a label, and take it off every conversation. Return it as it was.
+    """Delete a label, and remove it from every conversation. Return its earlier values.
 
     :raises LabelNotFoundError: if the workspace has no such label.
     """
@@ -151,13 +151,13 @@ def merge(
 ) -> tuple[Label, Label]:
     """Replace one label by another in every conversation and saved view, and delete the first.
 
-    :return: the label that is gone, and the one that stays.
-    :raises LabelNotFoundError: if the workspace has not both.
+    :return: the deleted label and the remaining one.
+    :raises LabelNotFoundError: if one of them is not in the workspace.
     :raises LabelNameError: if they are the same label.
     """
     if label_id == into_id:
         raise LabelNameError(_l("A label cannot be merged with itself, so nothing was changed."))
-    # In one order, so that two people who merge the same two do not wait for each other in a circle.
+    # In a fixed order, so that two concurrent merges of the same labels do not deadlock.
     found = {id_: get(session, workspace_id, id_, lock=True) for id_ in sorted((label_id, into_id))}
     label, into = found[label_id], found[into_id]
     having = sa.select(
@@ -165,7 +165,7 @@ def merge(
     ).where(
         _TABLE.c.label_id == label_id,
         _TABLE.c.conversation_id.not_in(
-            # In a derived table: MariaDB refuses to read what it inserts into beside.
+            # In a derived table: MariaDB cannot otherwise read the table it inserts into.
             sa.select(sa.select(_TABLE.c.conversation_id).where(_TABLE.c.label_id == into_id).subquery().c[0])
         ),
     )
@@ -225,20 +225,19 @@ def set_labels(
 ) -> bool:
     """Add and remove labels of a conversation. Return whether that changed anything.
 
-    What it has already, or has not, stays as it is: two people who add one label add it once. A label in both
-    is taken off.
+    Adding a label it has, or removing one it does not have, changes nothing. A label in both is removed.
 
-    :param by: the name of the API key that does it, where no person does.
-    :param with_activity: False leaves out the activity lines; events are recorded all the same.
+    :param by: name of the API key, if no person does it.
+    :param with_activity: False leaves out the activity lines; events are still recorded.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises LabelNotFoundError: if the workspace has not each label to add.
+    :raises LabelNotFoundError: if a label to add is not in the workspace.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     wanted = set(add) - set(remove)
     query = sa.select(Label.id, Label.name).where(
         Label.workspace_id == workspace_id, Label.id.in_(wanted | set(remove))
     )
-    # Shared, so that nobody deletes them before this is written.
+    # A shared lock, so that they are not deleted before this is written.
     called = {
         row.id: row.name for row in session.execute(query.order_by(Label.id).with_for_update(read=True))
     }

@@ -14,7 +14,7 @@ from host.models.users import Workspace
 
 
 class LabelTone(StrEnum):
-    """The palette of labels. Each has a ground and an ink in ``labels.css``, light and dark."""
+    """The palette of labels. ``labels.css`` has background and text colours of each, light and dark."""
 
     GREY = "grey"
     BLUE = "blue"
@@ -28,7 +28,7 @@ class LabelTone(StrEnum):
 
 
 class Label(Base):
-    """A word conversations of a workspace can have, with a colour."""
+    """A name with a colour that conversations of a workspace can have."""
 
     __tablename__ = "labels"
     __writers__ = ("inbox",)
@@ -38,8 +38,8 @@ class Label(Base):
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(sa.String(64))
     name_key: Mapped[str] = mapped_column(Ascii64)
-    """SHA-256 of the name as :func:`host.inbox.names.name_key` folds it: "Order" and "ORDER" are one label,
-    whatever the database thinks of letters."""
+    """SHA-256 of the folded name, see :func:`host.inbox.names.name_key`: "Order" and "ORDER" are the same
+    label, independent of the database's collation."""
     tone: Mapped[str] = mapped_column(sa.String(16))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 

@@ -1,4 +1,4 @@
-"""Labels as lists of conversations and contacts read them."""
+"""Read the labels of conversations and contacts for lists."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LabelRef(msgspec.Struct, frozen=True):
 
 
 def conditions(given: Collection[str]) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of a list of conversations on ``labels``, ``all_labels`` and ``no_labels``."""
+    """Return the conditions of the filters ``labels``, ``all_labels`` and ``no_labels``."""
     found: list[sa.ColumnElement[bool]] = []
     if "labels" in given:
         found.append(_labelled("labels").exists())
@@ -38,7 +38,7 @@ def conditions(given: Collection[str]) -> list[sa.ColumnElement[bool]]:
 
 
 def _labelled(name: str) -> sa.Select[Any]:
-    """Select the labels of the parameter *name* that a conversation has."""
+    """Select the labels in the parameter *name* that a conversation has."""
     return sa.select(ConversationLabel.label_id).where(
         ConversationLabel.conversation_id == Conversation.id,
         ConversationLabel.label_id.in_(sa.bindparam(name, expanding=True)),
@@ -56,14 +56,14 @@ def _of_conversations() -> Any:
 
 
 def labels_of_conversations(session: Session, ids: Collection[int]) -> Mapping[int, Sequence[LabelRef]]:
-    """Return the labels of conversations, each's by name; one without labels is left out."""
+    """Return the labels of each conversation, by name; conversations without labels are left out."""
     return _grouped(db.read_rows(session, _of_conversations(), ids=list(ids))) if ids else {}
 
 
 def labels_of_contacts(
     session: Session, ids: Collection[int], accounts: Accounts
 ) -> Mapping[int, Sequence[LabelRef]]:
-    """Return the labels that conversations of contacts have, by contact, each's by name."""
+    """Return the labels of each contact's conversations, by name."""
     query = (
         sa.select(Conversation.contact_id, Label.id, Label.name, Label.tone)
         .join(ConversationLabel, ConversationLabel.conversation_id == Conversation.id)
@@ -85,6 +85,6 @@ def _grouped(rows: Iterable[Any]) -> Mapping[int, Sequence[LabelRef]]:
 
 
 def existing(session: Session, workspace_id: int, ids: Collection[int]) -> int:
-    """Return how many of these ids are labels of the workspace."""
+    """Return the number of these ids that are labels of the workspace."""
     query = sa.select(sa.func.count()).where(Label.workspace_id == workspace_id, Label.id.in_(ids))
     return session.scalar(query) or 0

@@ -58,7 +58,7 @@ TONES: dict[LabelTone, LazyString] = {
     LabelTone.PINK: _l("Pink"),
     LabelTone.VIOLET: _l("Violet"),
 }
-"""The palette, in the order it is offered in."""
+"""The palette, in the order it is offered."""
 
 
 @bp.post(f"{CONVERSATION}/labels")
@@ -90,7 +90,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 def _page(workspace_id: int, problem: LobbyError | None = None, *, at: int = 0) -> ResponseReturnValue:
     """Return the page.
 
-    :param problem: why the form of the label *at*, or with 0 that of a new one, was not saved.
+    :param problem: why the form of the label *at* was not saved; 0 is the form for a new one.
     """
     with db.read() as session:
         listed = labels.listing(session, workspace_id)
@@ -145,7 +145,7 @@ def change(workspace_id: int, label_id: int) -> ResponseReturnValue:
 @bp.post(f"{SETTINGS}/<int:label_id>/delete")
 @workspace_view(Permission.SHARED)
 def delete(workspace_id: int, label_id: int) -> ResponseReturnValue:
-    """Delete a label, or give its conversations another: the id ``into``, or the name ``into_name``."""
+    """Delete a label, or merge it into another with the id ``into`` or the name ``into_name``."""
     given, name = form_id("into"), request.form.get("into_name", "").strip()
     which: dict[str, Any] = {"workspace_id": workspace_id, "label_id": label_id, "actor": actor()}
 
@@ -178,7 +178,7 @@ def _saved(
 @bp.get("/w/<int:workspace_id>/label-choices")
 @workspace_view(Permission.READ)
 def choices(workspace_id: int) -> Response:
-    """Return the first labels that ``q`` finds, and how many there are."""
+    """Return the first labels matching ``q``, and their number."""
     with db.read() as session:
         return account_picker.matching(account_picker.named(labels.all_of(session, workspace_id)))
 

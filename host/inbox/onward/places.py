@@ -20,8 +20,8 @@ from host.users.reach import Accounts
 class Place(msgspec.Struct, frozen=True):
     """An account on which a contact can be written to first.
 
-    :param to: the external id they have there.
-    :param of_another: the id of the other contact who has that id; None: nobody else has.
+    :param to: the contact's external id there.
+    :param of_another: id of another contact who already has that external id, or None.
     """
 
     account: AccountRef
@@ -31,7 +31,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """Return what a form calls it."""
+        """Return its key in forms."""
         return f"{self.account.id}:{self.to}"
 
 
@@ -42,10 +42,11 @@ def places(
     contact: Contact,
     accounts: Accounts = None,
 ) -> list[Place]:
-    """Return where *contact* can be written to first: on accounts that know them before the others, and on
-    each at the addresses they wrote from before the others.
+    """Return the accounts and addresses at which *contact* can be written to first.
 
-    :param accounts: those the person may see; None for all.
+    Accounts they have written to come first, and on each account the addresses they wrote from.
+
+    :param accounts: the accounts the person may see; None for all.
     """
     starting = {one.key for one in directory.adapters if one.capabilities.can_start}
     if not starting or contact.blocked_at is not None:
@@ -86,7 +87,6 @@ def _accounts(session: Session, workspace_id: int, channels: Collection[str]) ->
 
 
 def _known_as(session: Session, contact_id: int) -> dict[int, list[str]]:
-    """Return the external ids of a contact by account."""
     query = (
         sa.select(ContactIdentity.account_id, ContactIdentity.external_id)
         .where(ContactIdentity.contact_id == contact_id)
@@ -108,7 +108,7 @@ def _ids(adapter: ChannelAdapter, account: AccountRef, given: Sequence[str]) -> 
 
 
 def _owners(session: Session, wanted: Sequence[tuple[int, str]]) -> dict[tuple[int, str], int]:
-    """Return the contact that has each of *wanted*, an account and an external id."""
+    """Return the contact id that owns each of *wanted*, pairs of account and external id."""
     if not wanted:
         return {}
     query = sa.select(
@@ -121,7 +121,7 @@ def _owners(session: Session, wanted: Sequence[tuple[int, str]]) -> dict[tuple[i
 
 
 class Linked(msgspec.Struct, frozen=True):
-    """The conversation before another or after it, by its id, and its account's."""
+    """The id of the conversation before or after another, and that of its account."""
 
     id: int
     account_id: int
@@ -130,7 +130,7 @@ class Linked(msgspec.Struct, frozen=True):
 def before(session: Session, conversation_id: int) -> Linked | None:
     """Return the conversation that this one continues, or None.
 
-    One of two people who were one contact for a while is no part of the other's.
+    It is ignored if it belongs to another contact, such as after a merge was undone.
     """
     link = ConversationLink
     return _linked(session, link.before_id, link.after_id == conversation_id, link.after_id)

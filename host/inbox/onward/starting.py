@@ -75,29 +75,30 @@ def start(
     accounts: Accounts,
     hold: Hold = AT_ONCE,
 ) -> Started:
-    """Start a conversation with a contact on an account that can, with *drafts* as its first messages.
+    """Start a conversation with a contact, with *drafts* as its first messages.
 
-    All of it is written, or nothing. A repeated *reply_key* returns what it made first. What it goes on from
-    is closed, and has who looks after it, its team and its labels carried over.
+    Everything is written, or nothing. A repeated *reply_key* returns the existing conversation. A continued
+    conversation is closed; its assignee, team and labels are carried over.
 
-    :param contact_id: whom it is with; None: the contact of *before_id*.
-    :param before_id: the conversation it goes on from; None: it begins by itself.
-    :param to: the external id of the contact there; None: the first that :func:`places` has.
-    :param by: the name of the API key that does it, where no person does.
-    :param accounts: those the person may see; None for all.
-    :param hold: whether it can be undone for a while, or is for later. Undone, or until it has left, the
+    :param contact_id: the contact; None for that of *before_id*.
+    :param before_id: the conversation to continue; None to start a separate one.
+    :param to: the external id of the contact there; None for the first of :func:`places`.
+    :param by: name of the API key, if no person does it.
+    :param accounts: the accounts the person may see; None for all.
+    :param hold: whether it can be undone, or is scheduled. Until it is sent, and if it is undone, the
         customer waits for an answer in the new conversation as they did in the one before.
-    :raises ConversationNotFoundError, ContactNotFoundError: if the workspace has no such thing.
-    :raises NoWayOutError: if the contact has no such address there, is blocked, or it is spam.
+    :raises ConversationNotFoundError, ContactNotFoundError: if the workspace has no such object.
+    :raises NoWayOutError: if the contact has no such address there or is blocked, or the conversation is
+        spam.
     :raises AddressOfAnotherError: if another contact writes from that address.
-    :raises GoesOnError: if the conversation goes on already.
+    :raises GoesOnError: if the conversation is already continued.
 
-    Besides, what :func:`host.inbox.reply.queue_parts` raises.
+    It also raises the errors of :func:`host.inbox.reply.queue_parts`.
     """
     check_key(reply_key)
     contact = _contact(session, workspace_id, contact_id, before_id, accounts)
     place = place_for(session, directory, workspace_id, contact, account_id, to, accounts)
-    # As every write locks them: the lane, identities, conversations, the contact.
+    # In the lock order of every write: lane, identities, conversations, contact.
     at = until_when_undone(session, workspace_id, hold, now)
     outbox.take_lane(session, account_id, place.to, at)
     people.identities_locked(session, [contact.id])
@@ -111,7 +112,7 @@ def start(
     if identity.contact_id != contact.id:
         raise AddressOfAnotherError()
     if before is not None and before.contact_id != contact.id:
-        raise ContactNotFoundError()  # merged or split meanwhile
+        raise ContactNotFoundError()  # merged or split concurrently
     place = place_for(session, directory, workspace_id, contact, account_id, place.to, accounts)
     drafts = [_with_subject(one, place, before) for one in drafts]
     link = None if before is None else session.get(ConversationLink, before.id, with_for_update=True)
@@ -187,7 +188,7 @@ def place_for(
 ) -> Place:
     """Return where *contact* can be written to first on an account.
 
-    :param to: as for :func:`start`, and so *accounts*.
+    :param to: and *accounts*: as for :func:`start`.
     :raises NoWayOutError, AddressOfAnotherError: as :func:`start`.
     """
     for place in places(session, directory, workspace_id, contact, accounts):
@@ -199,7 +200,7 @@ def place_for(
 
 
 def _identity(session: Session, contact: Contact, place: Place, now: datetime) -> ContactIdentity:
-    """Return what the contact is on the account, locked; it is made if they were never there."""
+    """Return the contact's identity on the account, locked; create it if there is none."""
     row = {
         "workspace_id": contact.workspace_id,
         "contact_id": contact.id,
@@ -221,7 +222,7 @@ def _identity(session: Session, contact: Contact, place: Place, now: datetime) -
 
 
 def _made_before(session: Session, identity: ContactIdentity, reply_key: str) -> Conversation | None:
-    """Return the conversation that *reply_key* has started, or None."""
+    """Return the conversation that *reply_key* started earlier, or None."""
     query = (
         sa.select(Conversation)
         .join(Message, Message.conversation_id == Conversation.id)
@@ -232,7 +233,8 @@ def _made_before(session: Session, identity: ContactIdentity, reply_key: str) ->
 
 
 def _still_goes_on(session: Session, link: ConversationLink, contact: Contact) -> bool:
-    """Return whether the conversation of *link* can be continued: same contact, and not cut off."""
+    """Return whether *link* still leads to a usable conversation: same contact, connected account, no
+    spam."""
     found = session.get_one(Conversation, link.after_id, populate_existing=True)
     account = session.get_one(ChannelAccount, found.account_id)
     return found.contact_id == contact.id and account.state != AccountState.DISCONNECTED and not found.spam
@@ -264,7 +266,7 @@ def _begin(
     )
     if before is not None:
         conversation.team_id, conversation.handled_by = before.team_id, before.handled_by
-        # The first mail answers it; where that is undone or for later, the customer waits here.
+        # The first mail answers it; if that is undone or scheduled, the customer waits here.
         conversation.waiting_since = before.waiting_since
         if before.assignee_id is not None and _may_answer(session, before.assignee_id, place):
             conversation.assignee_id = before.assignee_id
@@ -296,14 +298,14 @@ def _may_answer(session: Session, user_id: int, place: Place) -> bool:
 
 
 def _with_subject(draft: Draft, place: Place, before: Conversation | None) -> Draft:
-    """Return *draft* with a subject, if the channel has subjects and it has none."""
+    """Return *draft* with a default subject if it has none and the channel has subjects."""
     if not place.adapter.capabilities.has_subject or draft.content.get("subject"):
         return draft
     return replace(draft, content={**draft.content, "subject": proposed_subject(place, before)})
 
 
 def proposed_subject(place: Place, before: Conversation | None) -> str:
-    """Return a subject for a conversation that begins, in the language of whoever writes."""
+    """Return a subject for a new conversation, in the sender's language."""
     if before is not None and before.subject:
         return before.subject
     if before is not None:
@@ -321,7 +323,7 @@ def _lead(
     now: datetime,
     by: str | None = None,
 ) -> None:
-    """Add the line that leads to the conversation *to*."""
+    """Add the activity line that links to the conversation *to*."""
     content = {"what": what, "name": place.adapter.label, "conversation": str(to)}
     add_activity(session, conversation, author_id, content, now, by=by)
 
@@ -335,7 +337,7 @@ def _link(
 ) -> None:
     if link is None:
         session.add(ConversationLink(before_id=before.id, after_id=conversation.id, created_at=now))
-    else:  # what it went on as is of another contact now, or cut off
+    else:  # the earlier continuation is no longer usable
         link.after_id, link.created_at = conversation.id, now
     session.flush()
 

@@ -1,7 +1,7 @@
 """The views that act on a conversation: reply, note, assign, close, react, hide, send again, erase.
 
-Each takes a form, calls one use case, and goes back to the page. A browser with scripts asks for JSON and
-stays where it is; without scripts the page comes again.
+Each takes a form, calls one use case, and redirects to the page. A browser with scripts requests JSON instead
+and stays on the page.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ from host.web.template_filters import initials, tone
 
 CONVERSATION = "/w/<int:workspace_id>/inbox/<int:conversation_id>"
 FORM_BYTES = 1024 * 1024
-"""Most bytes of a reply's form beside the one large file that may come along where there are no scripts."""
+"""Maximum bytes of a reply's form, besides the one large file that it may contain without scripts."""
 
 
 def _back(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
@@ -136,7 +136,7 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
 
 
 def draft_sent(session: Session, conversation_id: int, mode: Mode, now: datetime) -> None:
-    """Remove from the person's draft what the form being sent had of it."""
+    """Remove the content of the submitted form from the person's draft."""
     kept_drafts.sent(
         session,
         user_id=current_user().id,
@@ -150,9 +150,10 @@ def draft_sent(session: Session, conversation_id: int, mode: Mode, now: datetime
 def beside_from_form(
     hold: Hold, author_id: int, now: datetime
 ) -> Callable[[Session, Sequence[Message]], None]:
-    """Return what is done in the write that queues the messages of the form being sent.
+    """Return the side effects of the submitted form, for the write that queues its messages.
 
-    It counts canned replies, notes whose suggestion it was, and does what is done along with sending.
+    They count used canned replies, record a used suggestion, and close or snooze the conversation if
+    requested.
     """
     used = {id_in(one) for one in request.form.getlist("canned")[: replies.MOST_FILES]}
     suggested, along = form_id("suggestion"), _ALONG.get(request.form.get("then", ""))
@@ -160,7 +161,7 @@ def beside_from_form(
     def note(session: Session, messages: Sequence[Message]) -> None:
         workspace_id, conversation_id = messages[0].workspace_id, messages[0].conversation_id
         here: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": conversation_id, "now": now}
-        if messages[0].created_at == now:  # else they were sent before, and counted
+        if messages[0].created_at == now:  # otherwise it is a repeated request, already counted
             replies.note_used(session, workspace_id, used, now)
             if suggested is not None:
                 registry.hooks().suggestion_sent(
@@ -193,17 +194,17 @@ _ALONG: dict[str, Changes] = {
     holding.CLOSE: {"status": ConversationStatus.CLOSED},
     holding.SNOOZE: {"snooze": Snooze(SnoozeKind.REPLY)},
 }
-"""Changes that can be made when sending, by their name in the form."""
+"""Changes that can be made together with sending, by their name in the form."""
 MOST_KEPT = 100_000
-"""Most characters of what the page's scripts note of a reply, to show it again when it is undone."""
+"""Maximum characters of the scripts' data of a reply, used to restore the composer when it is undone."""
 
 
 def hold_from_form() -> Hold:
     """Return how long to hold the reply: until the chosen time, or as long as it can be undone.
 
-    A form without ``undo`` is none of the composer's, and what it sends goes out at once.
+    A form without ``undo`` is not the composer's, and is sent immediately.
 
-    :raises SendTimeError: if it names no time that can be read.
+    :raises SendTimeError: if its time is invalid.
     """
     at = time_from_form()
     if at is None and request.form.get("undo") != "1":
@@ -221,9 +222,9 @@ def hold_from_form() -> Hold:
 
 
 def _overflow(row: Row) -> Overflow:
-    """Return what to do with a text that is too long: as chosen now, else as the account is set."""
+    """Return what to do with a text that is too long: the form's choice, or else the account's setting."""
     chosen = request.form.get("overflow") or str(row.account.settings.get("overflow") or "split")
-    return cast(Overflow, chosen)  # the use case refuses any other
+    return cast(Overflow, chosen)  # the use case refuses invalid values
 
 
 @bp.post(f"{CONVERSATION}/note")
@@ -263,7 +264,7 @@ def _mentioned(field: str) -> set[int]:
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def people(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Return the members and teams a note there can mention, each with whether they would be notified."""
+    """Return the members and teams a note can mention, each with whether they would be notified."""
     with opened_inbox(workspace_id) as inbox:
         found = mentions.people(inbox.session, workspace_id, row.account.id)
         teams = mentions.groups(inbox.session, workspace_id, found)
@@ -286,7 +287,7 @@ def _listed(one: mentions.MentionablePerson | mentions.MentionableTeam) -> dict[
 def _written(
     workspace_id: int, conversation_id: int, mode: str, use_case: Callable[[], list[Message]]
 ) -> ResponseReturnValue:
-    """Run *use_case* and show the messages it made; if it refused, show why and keep the text."""
+    """Run *use_case* and show the created messages; if it refused, show the reason and keep the text."""
     try:
         messages = use_case()
     except ConversationNotFoundError:
@@ -311,13 +312,13 @@ def refused(error: LobbyError, workspace_id: int, conversation_id: int, mode: st
 
 
 def refusal(error: LobbyError, **more: Any) -> ResponseReturnValue:
-    """Return for a script why a form of the composer was not taken."""
+    """Return a refused form's error as JSON."""
     body: dict[str, Any] = {"code": error.code, "message": str(_(error.sentence)), "next": error.next_step}
     return jsonify(error=body | more, reply_key=uuid.uuid4().hex), error.status
 
 
 def state_from_form(error: LobbyError, mode: str) -> ComposerState:
-    """Return the entered values of the form *mode* of the composer, which *error* rejected."""
+    """Return the entered values of the composer's form *mode*, with the *error* that refused it."""
     return ComposerState(
         request.form.get("text", ""),
         str(_(error.sentence)),
@@ -484,8 +485,10 @@ def unread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @passive
 @workspace_view(Permission.ANSWER)
 def be_present(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Record that the signed-in person has the conversation open (``state=viewing``), types there
-    (``typing``) or has left it (anything else). ``left`` is a conversation they had open before.
+    """Record that the person has the conversation open (``state=viewing``), types (``typing``) or has left
+    it.
+
+    Any other state means left. ``left`` is a conversation they had open before.
     """
     user_id, now, left = current_user().id, clock.now(), form_id("left")
     word = request.form.get("state", "")
@@ -511,13 +514,13 @@ def be_present(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def typing(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Show the customer that the team writes (``on=1``), or no longer does."""
+    """Show the customer that the team is typing (``on=1``), or has stopped."""
     _show_typing(row, request.form.get("on", "") == "1")
     return "", 204
 
 
 def _show_typing(row: Row, on: bool) -> None:
-    """Offer the customer a typing signal, or its end, where channel, account and window allow one."""
+    """Send the customer a typing signal, or its end, if channel, account and window allow it."""
     adapter = current_directory().adapter(row.channel)
     if adapter is None or not adapter.capabilities.typing or not Messaging.of(row.account.settings).typing:
         return
@@ -526,7 +529,7 @@ def _show_typing(row: Row, on: bool) -> None:
 
 
 def _show_seen(row: Row) -> None:
-    """Offer the customer a read receipt, where channel, account and window allow one."""
+    """Send the customer a read receipt, if channel, account and window allow it."""
     adapter = current_directory().adapter(row.channel)
     if adapter is None or not adapter.capabilities.mark_seen:
         return
@@ -588,7 +591,7 @@ def _message_action(name: str, use_case: Callable[..., None]) -> None:
 
 
 def _of_outbox(use_case: Callable[[Session, int], None]) -> Callable[..., None]:
-    """Return *use_case*, which locks the message's outbox entry, for messages of the conversation alone."""
+    """Wrap *use_case*, which locks the message's outbox entry, to check the conversation first."""
 
     def checked(
         session: Session, *, workspace_id: int, conversation_id: int, message_id: int, accounts: Accounts
@@ -603,7 +606,7 @@ def _of_outbox(use_case: Callable[[Session, int], None]) -> Callable[..., None]:
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def retry(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
-    """Send a failed message again, from the address of the account that the form names, if any."""
+    """Send a failed message again, optionally from another address of the account."""
 
     def use_case(session: Session) -> None:
         check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
@@ -647,7 +650,7 @@ def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ERASE)
 @with_conversation
 def erase(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Ask for confirmation before a customer is erased: what is deleted, and what stays."""
+    """Ask to confirm erasing a customer, and show what is deleted and what stays."""
     return _erase_page(workspace_id, row)
 
 

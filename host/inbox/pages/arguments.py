@@ -1,4 +1,4 @@
-"""Read the inbox's filters, positions and ids from addresses and forms. Anything else is refused."""
+"""Read the inbox's filters, positions and ids from URLs and forms; refuse malformed values."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ _ONLY: Mapping[str, str] = {
     "late": "late",
     "scheduled": "scheduled",
 }
-"""Parts of a list, and the field of the filter that names each."""
+"""Values of ``only``, and their filter fields."""
 _USUAL: Mapping[str, StrEnum] = {"status": ConversationStatus.OPEN}
-"""Choices that an address leaves out."""
+"""Default choices, which URLs leave out."""
 ANY = "any"
 _LABELS: Mapping[str, str] = {"label": "labels", "all_labels": "all_labels", "no_labels": "no_labels"}
-"""Parameters of an address that hold ids of labels, separated by commas, and the fields they stand for."""
+"""URL parameters with comma-separated ids of labels, and their filter fields."""
 _SHELVES: Mapping[str, tuple[bool | None, bool | None]] = {
     "snoozed": (True, False),
     "spam": (None, True),
     "any": (None, False),
 }
-"""Default filters of views: snoozed and spam."""
+"""Values of ``shelf``, and their filters for snoozed and spam."""
 MOST_LABELS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Filter(ConversationFilter):
-    """The filter of the inbox list: open conversations, unless the address names another status.
+    """The filter of the inbox list: by default, open conversations.
 
-    The parameters of an address are ``view`` or ``assignee``, ``team``, ``mentioned`` (``me``), ``only``,
-    ``sort``, ``channel``, ``account``, ``post``, ``shelf``, those of :data:`_LABELS`, and those of
-    :data:`~host.inbox.queries.CHOICES`, for which ``any`` stands for all its words.
+    The URL parameters are ``view`` or ``assignee``, ``team``, ``mentioned`` (``me``), ``only``, ``sort``,
+    ``channel``, ``account``, ``post``, ``shelf``, those of :data:`_LABELS`, and those of
+    :data:`~host.inbox.queries.CHOICES`, for which ``any`` matches all values.
 
-    :param order: what the list is sorted by; counts and single rows do not depend on it.
-    :param saved: the id of the saved view it is, for the page to say so.
+    :param order: the sort order, which counts and single rows ignore.
+    :param saved: the id of the saved view that the filter is from, shown on the page.
     """
 
     status: ConversationStatus | None = ConversationStatus.OPEN
@@ -95,7 +95,7 @@ class Filter(ConversationFilter):
 
     @classmethod
     def of(cls, filter_: ConversationFilter, saved: int | None = None) -> Filter:
-        """Return any filter as one of the inbox list."""
+        """Convert any filter to one of the inbox list."""
         values = {field.name: getattr(filter_, field.name) for field in fields(ConversationFilter)}
         return cls(**values, saved=saved)
 
@@ -111,12 +111,12 @@ class Filter(ConversationFilter):
 
     @property
     def only(self) -> str:
-        """Which part of them: ``waiting`` for an answer, those with a ``failed`` message, those ``late``,
-        those with a reply that is ``scheduled``, or empty: all."""
+        """The further condition: ``waiting`` for an answer, with a ``failed`` message, ``late``, with a
+        ``scheduled`` reply, or empty for none."""
         return next((word for word, name in _ONLY.items() if getattr(self, name)), "")
 
     def arguments(self) -> dict[str, str]:
-        """Return the parameters of an address that names this filter; without those that are as usual."""
+        """Return the URL parameters of this filter, without default values."""
         values: dict[str, str] = {}
         if self.assignee is not None:
             values |= {"view": self.view} if self.view else {"assignee": str(int(self.assignee))}
@@ -144,15 +144,15 @@ class Filter(ConversationFilter):
         return values | {name: str(value) for name, value in given.items() if value}
 
     def changed(self, **arguments: str | None) -> Filter:
-        """Return this filter with some parameters replaced; it is no saved view any more."""
+        """Return this filter with some parameters replaced, no longer as a saved view."""
         changed = self.read({**self.arguments(), "saved": None, **arguments})
         return replace(changed, accounts=self.accounts)
 
 
 def filter_from_request(directory: Directory) -> Filter:
-    """Return the filter in the URL, limited to what the signed-in person may see.
+    """Return the filter in the URL, limited to the accounts the signed-in person may see.
 
-    An unknown value counts as none, so that old links still work.
+    Unknown values are ignored, so that old links still work.
     """
     arguments = request.args.to_dict()
     if directory.adapter(arguments.get("channel", "")) is None:
@@ -168,7 +168,7 @@ _PARAMETERS = (
 
 
 def left_out(directory: Directory) -> list[str]:
-    """Return the parameters of the URL that are unknown here, unchanged: ``status=purple``."""
+    """Return the unknown parameters of the URL, such as ``status=purple``."""
     usual = {("view", "all"), ("sort", Order.NEWEST), *_USUAL.items(), *((name, ANY) for name in CHOICES)}
     found = []
     for name in _PARAMETERS:
@@ -185,9 +185,9 @@ def left_out(directory: Directory) -> list[str]:
 
 
 def numbers_from_request(name: str) -> tuple[int, int] | None:
-    """Return the two numbers of a place in a list the address names, of which the first may be negative.
+    """Return the two numbers of a list position in the URL. The first may be negative.
 
-    :raises InvalidError: for anything else.
+    :raises InvalidError: if it is malformed.
     """
     text = request.args.get(name, "")
     if not text:
@@ -201,9 +201,9 @@ def numbers_from_request(name: str) -> tuple[int, int] | None:
 
 
 def position_from_request(name: str = "before") -> Position | None:
-    """Return the position in a chronological list from the URL, or None.
+    """Return the position in a chronological list from the URL, or None if it has none.
 
-    :raises InvalidError: for anything else.
+    :raises InvalidError: if it is malformed.
     """
     numbers = numbers_from_request(name)
     if numbers is None:
@@ -215,9 +215,9 @@ def position_from_request(name: str = "before") -> Position | None:
 
 
 def ids_from_request(name: str) -> list[int]:
-    """Return the ids the address lists, separated by commas.
+    """Return the comma-separated ids in the URL.
 
-    :raises InvalidError: for anything else, or more than :data:`MAX_ROWS`.
+    :raises InvalidError: if they are malformed, or more than :data:`MAX_ROWS`.
     """
     parts = [part for part in request.args.get(name, "").split(",") if part]
     ids = [id_ for id_ in map(read_id, parts) if id_ is not None]
@@ -229,14 +229,14 @@ def ids_from_request(name: str) -> list[int]:
 def form_id(name: str) -> int | None:
     """Return the id in a form field, or None if it is empty.
 
-    :raises InvalidError: for anything else.
+    :raises InvalidError: if it is malformed.
     """
     text = request.form.get(name, "").strip()
     return id_in(text) if text else None
 
 
 def _ids(text: str | None) -> list[int]:
-    """Return comma-separated ids, leaving out invalid ones."""
+    """Return comma-separated ids without invalid ones."""
     found = map(read_id, (text or "").split(",", MOST_LABELS)[:MOST_LABELS])
     return [id_ for id_ in found if id_ is not None]
 

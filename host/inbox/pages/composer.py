@@ -95,13 +95,13 @@ _ASKS = {Ask.PHONE: _l("Ask for their number"), Ask.EMAIL: _l("Ask for their ema
 class Tools(msgspec.Struct, frozen=True):
     """The tools a composer offers besides text.
 
-    :param files: a rule for each kind of file, for the browser; empty: no files.
-    :param accept: what the file picker shows first.
-    :param voice_bytes: largest recording; None: no voice notes.
-    :param reactions: emoji of the picker, in order; empty: none.
-    :param asks: what a quick reply may ask for, each with its label.
-    :param card_pictures: whether an uploaded picture can stand on a card: the provider has to fetch it.
-    :param mobile_only: what the customer sees in the provider's mobile app only.
+    :param files: a rule for each kind of file, for the browser; empty if the channel has no files.
+    :param accept: file types that the file picker shows first.
+    :param voice_bytes: maximum size of a recording; None if voice notes are not supported.
+    :param reactions: emoji of the picker, in order; empty if the channel has no reactions.
+    :param asks: data a quick reply may ask for, each with its label.
+    :param card_pictures: whether a card can have an uploaded picture, which the provider has to fetch.
+    :param mobile_only: content that the customer sees only in the provider's mobile app.
     """
 
     files: tuple[dict[str, Any], ...] = ()
@@ -180,7 +180,7 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
 
 
 def _rule(kind: MessageKind, taken: MediaLimits) -> dict[str, Any]:
-    """Return the rule the browser checks a file of *kind* by, with its sentences."""
+    """Return the rule by which the browser checks files of *kind*, with its error sentences."""
     types = sorted(taken.content_types)
     return {
         "kind": kind.value,
@@ -210,7 +210,7 @@ def _emoji(allowed: frozenset[str] | None) -> tuple[str, ...]:
 
 
 def type_names(content_types: frozenset[str]) -> str:
-    """Return content types as people call them: ``GIF, JPEG or PNG``."""
+    """Return names of content types: ``GIF, JPEG or PNG``."""
     names = sorted({limits.type_name(one) for one in content_types})
     if len(names) < 2:
         return "".join(names)
@@ -218,7 +218,7 @@ def type_names(content_types: frozenset[str]) -> str:
 
 
 def words() -> dict[str, str]:
-    """Return the sentences of the composer's scripts, translated; ``{n}`` and such are values."""
+    """Return the translated sentences of the composer's scripts, with placeholders such as ``{n}``."""
     return {
         "unnamed": str(_("Unnamed file")),
         "taken": str(_("Files added: {n}")),
@@ -250,13 +250,13 @@ def words() -> dict[str, str]:
 
 
 def emoji_groups() -> list[tuple[str, str]]:
-    """Return the groups of emoji with their names, translated; ``recent``: those used last."""
+    """Return the translated names of emoji groups; ``recent`` holds those used last."""
     named = [(key, str(name)) for key, (name, _ranges) in emoji_names.GROUPS.items()]
     return [("recent", str(_("Used last"))), *named]
 
 
 def voice_problems() -> dict[str, tuple[str, str]]:
-    """Return why no voice message can be recorded, by reason: the problem and the next step, translated."""
+    """Return the translated problem and next step for each reason why recording a voice message fails."""
     return {
         "refused": (
             str(_("The browser blocks the microphone on this page.")),
@@ -300,7 +300,7 @@ class ComposerState(msgspec.Struct, frozen=True):
 
 
 def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None = None) -> dict[str, object]:
-    """Return what the template of the composer needs."""
+    """Return the values of the composer's template."""
     adapter = inbox.adapter(row)
     name = name_of(row, adapter)
     draft = draft or ComposerState()
@@ -342,14 +342,14 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
 
 
 def first_mail_values(inbox: InboxContext, onward: Onward) -> dict[str, object]:
-    """Return what the form of a first mail needs: what a reply on the same account has."""
+    """Return the template values of the form for a first mail, the same as for a reply on the account."""
     account = onward.account
     adapter = None if account is None else inbox.directory.adapter(account.channel)
     values: dict[str, object] = {"onward": onward, "onward_key": uuid.uuid4().hex}
     if account is None or adapter is None:
         return values
     tools = tools_of(adapter.capabilities_of(account), account.settings)
-    # There is no message yet to quote or to react to, and nobody who could be shown that somebody writes.
+    # There is no message yet to quote or react to, and nobody to send a typing signal.
     tools = replace(tools, quote=False, reactions=(), typing=False, heart=False)
     return {
         **values,
@@ -369,8 +369,8 @@ def tools_for(inbox: InboxContext, row: Row) -> Tools:
     capabilities = adapter.capabilities_of(row.account)
     tools = tools_of(capabilities, row.account.settings)
     if capabilities.public:
-        tools = replace(tools, quote=False)  # which message is answered is chosen otherwise
-    # These go out without a tag that would tell a person from a program, so they need the whole window.
+        tools = replace(tools, quote=False)  # the answered message is chosen differently
+    # These are sent without a tag that identifies a person, so they need the full window.
     return replace(tools, reactions=(), typing=False) if composing.people_only else tools
 
 
@@ -396,14 +396,14 @@ def drafts_from_request(
 
     A text with buttons is a template; one with quick replies stays a text.
 
-    Without scripts the files themselves come along and are stored here, so do not call this inside a
+    Without scripts the form contains the files, which are stored here, so do not call this inside a
     transaction.
 
-    :param signature: what stands beneath each of them; empty: nothing.
-    :raises InvalidError: if a field is out of shape.
-    :raises NotSendableError: code ``bad_content`` if the template or a button is not one, or a text has both
+    :param signature: the signature below each of them; empty for none.
+    :raises InvalidError: if a field is malformed.
+    :raises NotSendableError: code ``bad_content`` if the template or a button is invalid, or a text has both
         buttons and quick replies.
-    :raises FileRefusedError: for a file that cannot be taken.
+    :raises FileRefusedError: for a file that is not accepted.
     """
     beside = {**given(adapter), **({"signature": signature} if signature else {})}
     return [
@@ -451,7 +451,7 @@ def _drafts(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> 
 
 
 def _taken(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[str]:
-    """Return the ids of the files uploaded with the form itself, in order."""
+    """Return the ids of the files in the form, in order."""
     media = None if adapter is None else adapter.capabilities.media
     return [
         uploads.keep_upload(
@@ -463,12 +463,12 @@ def _taken(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> l
 
 
 def _chosen(file: FileStorage) -> bool:
-    """Return whether a file was chosen, because browsers also send an empty field."""
+    """Return whether a file was chosen; browsers also send empty fields."""
     return bool(file.filename)
 
 
 def _quick_reply(raw: str) -> dict[str, str]:
-    """Return the quick reply of a field ``title|payload``; either may hold a bar where both are the same."""
+    """Return the quick reply of a field ``title|payload``. Equal title and payload may contain a bar."""
     half = len(raw) // 2
     if raw[half : half + 1] == "|" and raw[:half] == raw[half + 1 :]:
         return {"title": raw[:half], "payload": raw[:half]}

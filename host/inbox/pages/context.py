@@ -1,4 +1,4 @@
-"""The start of every inbox view: the blueprint, the context of a page, the conversation it is about."""
+"""The basis of every inbox view: the blueprint, the page's context, and its conversation."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ R = TypeVar("R", bound=ResponseReturnValue)
 
 
 class InboxContext(msgspec.Struct, frozen=True):
-    """The signed-in person, the workspace, the channels and the time that a page is made for.
+    """The signed-in person, workspace, channels and time for which a page is rendered.
 
-    :param session: to read through, while :func:`opened_inbox` lasts.
-    :param read: the conversations that were read for it already, by their ids.
-    :param read_teams: what :meth:`teams` has read, once; *read_posts*: what :meth:`post` has.
+    :param session: a session for reading, valid within :func:`opened_inbox`.
+    :param read: conversations already read, by id.
+    :param read_teams: cache of :meth:`teams`; *read_posts*: cache of :meth:`post`.
     """
 
     session: Session
@@ -61,7 +61,7 @@ class InboxContext(msgspec.Struct, frozen=True):
         return self.directory.adapter(row.channel)
 
     def row(self, conversation_id: int) -> Row:
-        """Return the conversation in the path. ``workspace_view`` has checked that it may be seen.
+        """Return the conversation in the path. ``workspace_view`` has checked that the person may see it.
 
         :raises ConversationNotFoundError: if the workspace has no such conversation.
         """
@@ -80,7 +80,7 @@ class InboxContext(msgspec.Struct, frozen=True):
         return row if row is not None and (accounts is None or row.account.id in accounts) else None
 
     def listed(self, rows: Sequence[Row], filter_: Filter) -> list[ListedConversation]:
-        """Return *rows* as a list of *filter_* shows them."""
+        """Return *rows* as shown in a list with *filter_*."""
         self.read.update((row.id, row) for row in rows)
         sort, ahead = filter_.order, queries.unseen_first(filter_, filter_.order)
         about = {row.post_id for row in rows if row.post_id is not None}
@@ -113,7 +113,7 @@ class InboxContext(msgspec.Struct, frozen=True):
         return queries.list_closing(*arguments, lengths, self.now, before=before)
 
     def here(self) -> list[dict[str, Any]]:
-        """Return who else has which conversation open, as scripts show it."""
+        """Return the presence of other people in conversations, for scripts."""
         found = presence.present(self.session, self.workspace_id, self.now, seen_accounts())
         return [
             {
@@ -131,10 +131,10 @@ class InboxContext(msgspec.Struct, frozen=True):
     def shown(
         self, row: Row, entries: Sequence[Entry], *, others: bool = False, whole: int | None = None
     ) -> list[ThreadEntry]:
-        """Return entries of a thread as it shows them.
+        """Return entries as shown in a thread.
 
-        :param others: below a post, whether what others said in its threads is among them.
-        :param whole: the message at the top of a thread of which more than a little is shown.
+        :param others: whether to include other people's comments in threads below a post.
+        :param whole: the top comment of a thread to show more of.
         """
         adapter = self.adapter(row)
         found = shown(entries, row, name_of(row, adapter), adapter, self.now)
@@ -144,7 +144,7 @@ class InboxContext(msgspec.Struct, frozen=True):
         return dressed(self.session, row, self.post(row), adapter, found, look)
 
     def others(self, row: Row, ids: Collection[int]) -> list[ThreadEntry]:
-        """Return those of *ids* that other people wrote in threads of *row* below a post."""
+        """Return the messages of *ids* that are other people's comments in threads of *row*."""
         if row.post_id is None:
             return []
         found = threads.again(self.session, self.workspace_id, row.id, row.account.id, row.post_id, ids)
@@ -153,9 +153,9 @@ class InboxContext(msgspec.Struct, frozen=True):
     def others_before(
         self, row: Row, root: int, before: Position | None
     ) -> tuple[list[ThreadEntry], Position | None]:
-        """Return what others wrote before a position in a thread, and where the next page ends.
+        """Return other people's comments before a position in a thread, and the position of the next page.
 
-        :param root: the message at the top of it.
+        :param root: the thread's top comment.
         """
         top = None
         if row.post_id is not None:
@@ -187,7 +187,7 @@ class InboxContext(msgspec.Struct, frozen=True):
 
 @contextmanager
 def opened_inbox(workspace_id: int) -> Iterator[InboxContext]:
-    """Yield the context of the present request, with a session to read through."""
+    """Yield the context of the current request, with a session for reading."""
     user_id = current_user().id
     with db.read() as session:
         yield InboxContext(session, current_directory(), workspace_id, user_id, clock.now())
@@ -198,9 +198,9 @@ def with_conversation(
 ) -> Callable[Concatenate[int, int, P], R]:
     """Load the conversation in the URL before a view of a workspace runs.
 
-    For views that need its channel, account or contact without, or ahead of, a write. Stands below
-    ``workspace_view``. The view gets a :class:`~host.inbox.queries.Row` in place of ``conversation_id``; a
-    conversation of another workspace is answered with a 404.
+    For views that need its channel, account or contact without or before a write. Apply it below
+    ``workspace_view``. The view gets a :class:`~host.inbox.queries.Row` instead of ``conversation_id``; a
+    conversation of another workspace is a 404.
     """
 
     @wraps(view)

@@ -1,4 +1,4 @@
-"""Conversations as people see them: the row in the list, the head of the thread, the contact pane."""
+"""Conversations for pages: the row in the list, the head of the thread, the contact pane."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from host.web.formats import round_length
 from host.web.languages import gettext as _
 
 NEAR = timedelta(minutes=30)
-"""With less time left than this, or than a quarter of it, the list says when an answer is due."""
+"""The list shows when an answer is due if less than this, or than a quarter of the target, is left."""
 
 
 class Due(msgspec.Struct, frozen=True):
-    """By when a customer is to be answered.
+    """The time when a customer's answer is due.
 
-    :param near: with so many seconds left the list says so.
+    :param near: number of seconds before it at which the list begins to show it.
     """
 
     at: datetime
@@ -79,9 +79,9 @@ def due(row: Row, now: datetime) -> Due | None:
 class ListedConversation(msgspec.Struct, frozen=True):
     """A conversation in the list.
 
-    :param prefix: who wrote the last message, where it was not the customer: ``You:``, ``Bo:``.
-    :param post: what it is about; *mark*: how it stands there, in place of the reply window.
-    :param ahead: whether it is among those a list begins with, see :func:`host.inbox.queries.unseen_first`.
+    :param prefix: author of the last message, if not the customer: ``You:``, ``Bo:``.
+    :param post: the post it is about; *mark*: its state there, shown instead of the reply window.
+    :param ahead: whether it is in the first part of the list, see :func:`host.inbox.queries.unseen_first`.
     """
 
     row: Row
@@ -101,7 +101,7 @@ class ListedConversation(msgspec.Struct, frozen=True):
 
     @property
     def order(self) -> str:
-        """Return what the list is sorted by, largest first."""
+        """Return the list's sort key, largest first."""
         row = self.row
         if self.sort is Order.NEWEST:
             listed_at = row.listed_at + (queries.NO_END if self.ahead else timedelta(0))
@@ -115,7 +115,7 @@ class ListedConversation(msgspec.Struct, frozen=True):
 
 
 _LAST = 10**19
-"""Larger than any moment or id: what comes first is the smallest in some lists."""
+"""Larger than any time or id, to invert sort keys of lists sorted smallest first."""
 
 
 def name_of(row: Row, adapter: ChannelAdapter | None) -> str:
@@ -127,7 +127,7 @@ def name_of(row: Row, adapter: ChannelAdapter | None) -> str:
 
 
 def handle_of(row: Row, name: str) -> str:
-    """Return the contact's handle or address; empty where it is their *name* already."""
+    """Return the contact's handle or address; empty if it equals *name*."""
     if row.username and row.username != name:
         return row.username if "@" in row.username else f"@{row.username}"
     return row.contact_email if row.contact_email and row.contact_email != name else ""
@@ -144,10 +144,10 @@ def listed(
     *,
     unseen_first: bool = False,
 ) -> ListedConversation:
-    """Return *row* as a list sorted by *sort* shows it.
+    """Return *row* as shown in a list sorted by *sort*.
 
-    :param post: what it is about, and *newest*: what the customer said last about it.
-    :param unseen_first: whether the list begins with what mentions the viewer and they have not seen.
+    :param post: the post it is about; *newest*: the customer's newest comment on it.
+    :param unseen_first: whether the list begins with unseen mentions of the viewer.
     """
     name = name_of(row, adapter)
     look = message_kinds.look_of(row.last_kind)
@@ -196,9 +196,9 @@ def _prefix(row: Row, user_id: int) -> str:
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The head of a thread: the contact, and the members and teams the conversation can be given to.
+    """The head of a thread: the contact, and the members and teams the conversation can be assigned to.
 
-    :param post: what it is about; *about*: where it takes place, in words.
+    :param post: the post it is about; *about*: its place, in words.
     """
 
     row: Row
@@ -225,9 +225,8 @@ def head(
 ) -> Head:
     """Return the head of *row*'s thread.
 
-    :param post: what it is about.
-
-    :param members: whom the conversation can be assigned to, the viewer first; *teams*: as they see them.
+    :param post: the post it is about.
+    :param members: possible assignees, the viewer first; *teams*: the workspace's teams.
     """
     name = name_of(row, adapter)
     return Head(
@@ -254,9 +253,9 @@ def _about(row: Row, adapter: ChannelAdapter | None, post: PostRow | None) -> st
 
 
 OTHERS = 5
-"""Most other conversations that the contact pane lists."""
+"""Maximum number of other conversations in the contact pane."""
 PICTURES = 6
-"""Most pictures it shows."""
+"""Maximum number of pictures in the contact pane."""
 
 
 class OtherConversation(msgspec.Struct, frozen=True):
@@ -274,18 +273,18 @@ class OtherConversation(msgspec.Struct, frozen=True):
 class ContactDetails(msgspec.Struct, frozen=True):
     """A contact as shown in the pane next to the conversation.
 
-    :param id_name: what the channel calls the contact's id; empty if it has no word for it.
-    :param link: the contact's own page at the provider; empty if there is none.
-    :param follows: who follows whom, in words; empty if unknown.
+    :param id_name: the channel's name for the contact's id; empty if it has none.
+    :param link: the contact's page at the provider; empty if there is none.
+    :param follows: whether contact and account follow each other, in words; empty if unknown.
     :param followers: how many people follow them; None if unknown.
-    :param first_at: when the desk first heard of them.
-    :param origin: the ad or link their first message came through; None if it came through neither.
-    :param attributes: what the workspace keeps about its customers, each with theirs.
-    :param pictures: the last that were sent either way.
-    :param said: what they said last about the post, where it is about one.
-    :param direct: the private conversation with them on the account beside; *opened*: whether a private
-        reply of this one began it.
-    :param of_hour: of private replies, where the conversation may have some and their number is limited.
+    :param first_at: time of their first contact with the desk.
+    :param origin: the ad or link that led to their first message, or None.
+    :param attributes: the workspace's attributes, each with the contact's value.
+    :param pictures: the newest pictures from both sides.
+    :param said: their newest comments on the post, if there is one.
+    :param direct: their private conversation on the account beside; *opened*: whether a private reply from
+        this conversation began it.
+    :param of_hour: usage of the hourly limit of private replies, if there is one.
     """
 
     identity_external_id: str
@@ -300,7 +299,7 @@ class ContactDetails(msgspec.Struct, frozen=True):
     origin: IconLine | None
     others: Sequence[OtherConversation]
     more_others: bool = False
-    """Whether there are more conversations than these."""
+    """Whether there are further conversations."""
     opted_out_at: datetime | None = None
     blocked_at: datetime | None = None
     attributes: Sequence[Detail] = ()
@@ -337,9 +336,9 @@ def _details_query() -> Any:
 def contact_details(
     session: Session, row: Row, adapter: ChannelAdapter | None, accounts: Accounts = None
 ) -> ContactDetails:
-    """Return the details of *row*'s contact, with their other conversations, the latest first.
+    """Return the details of *row*'s contact, with their other conversations, newest first.
 
-    :param accounts: those whose conversations may be seen; None: all.
+    :param accounts: the accounts the viewer sees; None for all.
     """
     values = {"conversation": row.id, "identity": row.identity_id, "workspace": row.account.workspace_id}
     ((profile, created_at, opted_out_at, blocked_at, messages, content),) = db.read_rows(
@@ -375,9 +374,8 @@ def contact_details(
 
 
 def _of_hour(session: Session, row: Row, adapter: ChannelAdapter | None) -> OfHour | None:
-    """Return the private replies of the last hour, for a conversation about a post: two statements at
-    most.
-    """
+    """Return the private replies of the last hour, for a conversation about a post: at most two
+    statements."""
     if adapter is None or row.post_id is None:
         return None
     limits = adapter.capabilities_of(row.account).private_replies
@@ -385,14 +383,15 @@ def _of_hour(session: Session, row: Row, adapter: ChannelAdapter | None) -> OfHo
 
 
 SAID = 5
-"""Most of what somebody said about a post that the contact pane lists."""
+"""Maximum number of comments on a post in the contact pane."""
 
 
 def _of_post(
     session: Session, row: Row, accounts: Accounts
 ) -> tuple[Sequence[CommentExcerpt], Direct | None, bool]:
-    """Return the post's data for a conversation, and whether it led to a direct one: at most three
-    statements, none without a post.
+    """Return a conversation's comments on its post, and any direct conversation.
+
+    At most three statements, none without a post.
     """
     if row.post_id is None:
         return (), None, False
@@ -422,7 +421,7 @@ def _attributes_query() -> Any:
 
 
 def _attributes(session: Session, row: Row) -> list[Detail]:
-    """Return every attribute of the workspace with what the contact has for it: one statement."""
+    """Return every attribute of the workspace with the contact's value: one statement."""
     values = {"contact": row.contact_id, "workspace": row.account.workspace_id}
     found = session.execute(_attributes_query(), values)
     return [detail_of(attribute, value or "") for attribute, value in found]
@@ -457,7 +456,7 @@ def _others_query(limited: bool) -> Any:
 
 
 def _others(session: Session, row: Row, accounts: Accounts) -> list[OtherConversation]:
-    """Return the other conversations of a contact, the latest first, and one more than are shown."""
+    """Return the other conversations of a contact, newest first, one more than are shown."""
     values = {
         "contact": row.contact_id,
         "workspace": row.account.workspace_id,

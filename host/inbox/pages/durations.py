@@ -1,4 +1,4 @@
-"""Lengths of time and times of day in few letters. ``host/static/js/inbox-time.js`` writes the same."""
+"""Short texts for durations and times. ``host/static/js/inbox-time.js`` writes the same."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def exact(length: timedelta) -> str:
 
 
 def age(at: datetime, now: datetime) -> str:
-    """Return how long ago *at* was, in one unit of days and more: ``today``, ``17 days``, ``11 months``."""
+    """Return how long ago *at* was in one unit of at least days: ``today``, ``17 days``, ``11 months``."""
     days = max(0, (now - at).days)
     if days < 1:
         return _("today")
@@ -46,7 +46,7 @@ def age(at: datetime, now: datetime) -> str:
 
 
 def since(at: datetime, now: datetime) -> str:
-    """Return how long ago *at* was, or for more than a day which day it was."""
+    """Return how long ago *at* was, or its day if that is more than a day."""
     age = (now - at).total_seconds()
     if age < MINUTE:
         return _("now")
@@ -60,7 +60,7 @@ def since(at: datetime, now: datetime) -> str:
 
 
 def day(at: datetime, now: datetime) -> str:
-    """Return the day of *at* in the reader's zone: Today, Yesterday, or its date."""
+    """Return the day of *at* in the reader's time zone: Today, Yesterday, or its date."""
     known = reader()
     there = known.local(at)
     its_day, today = there.date(), known.local(now).date()
@@ -72,7 +72,7 @@ def day(at: datetime, now: datetime) -> str:
 
 
 def moment(at: datetime, now: datetime) -> str:
-    """Return *at* as a time that may lie days ahead or back: ``27 Nov, 12:06``."""
+    """Return *at* with its date, and the year if it is another: ``27 Nov, 12:06``."""
     known = reader()
     there = known.local(at)
     pattern = "d MMM" if there.year == known.local(now).year else "d MMM y"
@@ -80,11 +80,11 @@ def moment(at: datetime, now: datetime) -> str:
 
 
 def clock_time(at: datetime) -> str:
-    """Return the time of day of *at* in the reader's zone."""
+    """Return the time of day of *at* in the reader's time zone."""
     return f"{local(at):%H:%M}"
 
 
 def moment_beside(at: datetime, other: datetime) -> str:
-    """Return the time of day of *at*, with its day where that is not the day of *other*."""
+    """Return the time of day of *at*, with its day if *other* is on another day."""
     same_day = local(at).date() == local(other).date()
     return clock_time(at) if same_day else moment(at, other)

@@ -1,4 +1,4 @@
-"""Going on duty and off it."""
+"""The view to go on or off duty."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _page(
 ) -> str:
     """Return the form.
 
-    :param form: what was entered before; *problem*: why it was not forwarded.
+    :param form: the submitted values; *problem*: why it was not forwarded.
     """
     directory = current_directory()
     with db.read() as session:

@@ -1,4 +1,4 @@
-"""The inbox page and its fragments: gather what their templates need, and render them."""
+"""Render the inbox page and its fragments."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from host.channels.directory import current_directory
 from host.core import clock
+from host.features import registry
 from host.inbox import queries, variables
 from host.inbox.comments import private
 from host.inbox.comments.private import CameFrom
@@ -36,6 +37,9 @@ bp.add_app_template_filter(pieces.piece, "piece")
 
 PANES = frozenset({"list", "filters", "contact"})
 
+FEW = 1
+"""Conversations up to which something else may stand in the list's place."""
+
 SCRIPTS = tuple(
     f"{name}.js"
     for name in (
@@ -46,11 +50,9 @@ SCRIPTS = tuple(
         "composer-canned",
         "composer-cards",
         "composer-draft",
-        "composer-emoji",
         "composer-files",
         "composer-format",
         "composer-kept",
-        "composer-mention",
         "composer-offers",
         "composer-parts",
         "composer-pictures",
@@ -84,12 +86,12 @@ SCRIPTS = tuple(
         "voice",
     )
 )
-"""The JavaScript modules that ``inbox.js`` imports, by itself or through others."""
+"""The JavaScript modules that ``inbox.js`` imports, directly or indirectly."""
 
 
 @bp.context_processor
 def _template_values() -> dict[str, Any]:
-    """Return what every template of the inbox can use."""
+    """Return values for every template of the inbox."""
     return {
         "activity": message_view.activity,
         "keys_of_inbox": keys.groups,
@@ -133,7 +135,7 @@ def search_address() -> str:
 
 
 def head_of(inbox: InboxContext, row: Row) -> Head:
-    """Return the head of a thread, for its own fragment and the contact pane."""
+    """Return the head of a thread, for its fragment and the contact pane."""
     members = queries.members(inbox.session, inbox.workspace_id, row.account.id)
     return head(row, inbox.adapter(row), members, inbox.teams(), inbox.user_id, inbox.now, inbox.post(row))
 
@@ -155,7 +157,7 @@ def render_messages(
 ) -> str:
     """Return entries of a thread as HTML.
 
-    :param quiet: they stand above another thread: nothing can be done with them there.
+    :param quiet: whether they are shown above another thread, without actions.
     """
     label = current_directory().label(row.channel)
     return render_template(
@@ -171,14 +173,14 @@ def render_messages(
 def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerState | None = None) -> str:
     """Return the whole page.
 
-    :param conversation_id: the conversation that is open; None: none is.
+    :param conversation_id: the open conversation, or None.
     :param draft: a reply or note that could not be sent.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
     with opened_inbox(workspace_id) as inbox:
         session, directory = inbox.session, inbox.directory
         filter_ = filter_from_request(directory)
-        # Read first: a change that happens meanwhile is then sent twice rather than never.
+        # Read first, so that a concurrent change is sent twice rather than never.
         values: dict[str, Any] = {"live_after": newest_id(session)}
         page = inbox.page(filter_, None if conversation_id else position_from_request())
         items = inbox.listed(page.rows, filter_)
@@ -189,6 +191,10 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         empty = not page.rows and not counts.open and not counts.closed
         values["here"] = inbox.here()
         values["connected"] = not empty or queries.has_accounts(session, workspace_id)
+    if conversation_id is None and not request.args and counts.open + counts.closed <= FEW:
+        instead = registry.hooks().instead_of_inbox(workspace_id=workspace_id)
+        if instead is not None:
+            return page_instead(workspace_id, instead)
     pane = request.args.get("pane", "")
     if pane not in PANES or (pane == "contact" and conversation_id is None):
         pane = "thread" if conversation_id is not None else "list"
@@ -208,10 +214,29 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
     )
 
 
+def page_instead(workspace_id: int, lead: Any) -> str:
+    """Return the page with the sidebar, and something else in place of the list.
+
+    :param lead: what its ``template`` shows.
+    """
+    with opened_inbox(workspace_id) as inbox:
+        filter_ = filter_from_request(inbox.directory)
+        counts, shown = inbox.counts(filter_), kept(inbox, filter_)
+    return render_template(
+        "inbox/instead.html",
+        lead=lead,
+        filter=filter_,
+        counts=counts,
+        directory=inbox.directory,
+        kept=shown,
+        all_labels=shown.labels,
+    )
+
+
 def opened_by(inbox: InboxContext, row: Row) -> tuple[CameFrom, PostShown | None] | None:
     """Return the private reply that began a conversation, and its post, or None.
 
-    Asked only of accounts beside another that is about posts.
+    It queries only conversations on accounts with an account beside.
     """
     beside = row.account.beside_id
     accounts = seen_accounts()
@@ -226,7 +251,7 @@ def opened_by(inbox: InboxContext, row: Row) -> tuple[CameFrom, PostShown | None
 
 
 def asked_draft() -> ComposerState:
-    """Return the composer that the address asks for: what to write, and what it answers."""
+    """Return the composer state requested in the URL: its form, and the message it answers."""
     mode = request.args.get("write", "")
     return ComposerState(
         mode=mode if mode in {"note", "private", "onward"} else "reply",
@@ -240,7 +265,7 @@ def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | N
     thread = load_thread(inbox.session, inbox.workspace_id, row.id, before=position_from_request())
     draft = draft or asked_draft()
     entries = inbox.shown(row, thread.entries, others=True, whole=id_argument("below"))
-    # Only a thread that begins with the line which says so is asked for what it goes on from.
+    # Only a thread that begins with this activity line continues another conversation.
     goes_on = any(one.content.get("what") == "came_from" for one in thread.entries)
     above = before(inbox, row) if goes_on and thread.earlier is None else None
     return {
@@ -260,7 +285,7 @@ def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | N
 
 
 def opened_part(workspace_id: int, conversation_id: int) -> str:
-    """Return the part of a page that shows one conversation, without the list.
+    """Return the part of the page with one conversation, without the list.
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """

@@ -50,7 +50,7 @@ VIEWS = "/w/<int:workspace_id>/inbox/views"
 class Shelf(msgspec.Struct, frozen=True):
     """A folder with a name and a count next to the views.
 
-    :param arguments: arguments of its address.
+    :param arguments: its URL parameters.
     """
 
     key: str
@@ -65,8 +65,8 @@ class Sidebar(msgspec.Struct, frozen=True):
 
     :param teams: the person's own teams, and then the others if they manage teams.
     :param title: name of the item whose list is shown; otherwise empty.
-    :param missing: deleted items the filter refers to, and unknown arguments of the address.
-    :param posts: posts with open conversations, with their number.
+    :param missing: deleted items the filter refers to, and unknown URL parameters.
+    :param posts: posts with open conversations, with the number of these.
     """
 
     views: Sequence[tuple[View, dict[str, str]]]
@@ -79,7 +79,7 @@ class Sidebar(msgspec.Struct, frozen=True):
 
 
 _ALWAYS = frozenset({"snoozed", "scheduled", "spam"})
-"""Shelves that are shown even if empty. If no account has a target, nothing is ever late."""
+"""Shelves that are shown even if empty. ``late`` is not, as there may be no account with a reply target."""
 
 
 def kept(inbox: InboxContext, filter_: Filter) -> Sidebar:
@@ -127,8 +127,9 @@ def _unknown(directory: Directory) -> list[str]:
 
 
 def _posts(inbox: InboxContext, filter_: Filter) -> list[PostRow]:
-    """Return the posts to filter by, including the chosen one: two statements at most, none if no channel
-    has posts.
+    """Return the posts to filter by, including the chosen one.
+
+    At most two statements, none if no channel has posts.
     """
     if not any(one.capabilities.threading is Threading.POST for one in inbox.directory.adapters):
         return []
@@ -139,14 +140,13 @@ def _posts(inbox: InboxContext, filter_: Filter) -> list[PostRow]:
 
 
 def _post_title(filter_: Filter, offered: Sequence[PostRow]) -> str:
-    """Return what the post is called that the list is narrowed to and to nothing else; else nothing."""
+    """Return the title of the post if it is the list's only filter, otherwise empty."""
     alone = filter_.arguments() == Filter(post=filter_.post).arguments()
     found = next((one for one in offered if one.id == filter_.post), None)
     return titled(found) if found is not None and alone else ""
 
 
 def _teams(inbox: InboxContext, accounts: Accounts) -> list[InboxTeam]:
-    """Return the teams that the sidebar shows, counted."""
     workspace = shown_workspace()
     keeps = workspace is not None and workspace.may(Permission.TEAMS)
     some = [one for one in inbox.teams() if one.mine or keeps]
@@ -156,7 +156,8 @@ def _teams(inbox: InboxContext, accounts: Accounts) -> list[InboxTeam]:
 def _title(
     filter_: Filter, views: Sequence[View], all_labels: Sequence[Label], all_teams: Sequence[InboxTeam]
 ) -> str:
-    """Return what the list shows, where it is a saved view, a shelf, or of a team or a label."""
+    """Return the list's title if it is a saved view, a shelf, or filtered by team or label, otherwise
+    empty."""
     view = next((one.name for one in views if one.id == filter_.saved), "")
     if view:
         return view
@@ -177,7 +178,7 @@ def _title(
 @bp.get(VIEWS)
 @workspace_view(Permission.READ)
 def views_page(workspace_id: int) -> ResponseReturnValue:
-    """List the views somebody sees; with a filter or a search in the URL, offer to save it."""
+    """List the views the person sees; with a filter or a search in the URL, offer to save it."""
     return _page(workspace_id)
 
 
@@ -220,7 +221,7 @@ def _search() -> str:
 
 
 def described(session: Session, workspace_id: int, filter_: Filter) -> list[str]:
-    """Return the conditions of a filter, each in a few words."""
+    """Return the conditions of a filter in words."""
     status = {"open": _("open"), "closed": _("closed"), "None": _("open or closed")}[str(filter_.status)]
     who = {"mine": _("mine"), "unassigned": _("unassigned"), "all": "", "": _("assigned to one member")}[
         filter_.view
@@ -293,7 +294,7 @@ def save_view(workspace_id: int) -> ResponseReturnValue:
 @bp.post(f"{VIEWS}/<int:view_id>")
 @workspace_view(Permission.ANSWER)
 def change_view(workspace_id: int, view_id: int) -> ResponseReturnValue:
-    """Rename, move or delete a view: one's own, or a shared one with the right to manage these."""
+    """Rename, move or delete a personal view or, with the permission, a shared one."""
     workspace = shown_workspace()
     who, user_id = actor(), current_user().id
     may_shared = workspace is not None and workspace.may(Permission.SHARED)

@@ -1,4 +1,4 @@
-"""The keys of the inbox: one table, which the sheet, the command palette and ``docs/answer.md`` show.
+"""Keyboard shortcuts of the inbox, for the help sheet, the command palette and ``docs/answer.md``.
 
 ``host/static/js/inbox-keys.js`` has a function for each command.
 """
@@ -13,11 +13,11 @@ from flask_babel.speaklater import LazyString
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A key and what it does.
+    """A keyboard shortcut and its command.
 
-    :param key: as a browser names it in ``event.key``; empty: the palette alone has the command.
-    :param shown: as the sheet shows it, a word for each key to press.
-    :param writes: whether only somebody who may answer has it.
+    :param key: the browser's ``event.key``; empty if the command is only in the palette.
+    :param shown: the text in the sheet, a word for each key to press.
+    :param writes: whether it requires the permission to answer.
     """
 
     key: str
@@ -84,5 +84,5 @@ KEYS: Sequence[tuple[LazyString, Sequence[Key]]] = (
 
 
 def groups(may_answer: bool) -> list[tuple[LazyString, list[Key]]]:
-    """Return the keyboard shortcuts of somebody, grouped by subject."""
+    """Return the keyboard shortcuts a person can use, grouped by subject."""
     return [(name, [key for key in keys if may_answer or not key.writes]) for name, keys in KEYS]

@@ -1,4 +1,4 @@
-"""The views of what is for later: replies that wait, and conversations that are snoozed or spam."""
+"""The views to undo, send or reschedule waiting replies, and to snooze conversations or mark them as spam."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def snooze(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         return _set_fields(workspace_id, conversation_id, {"snooze": snooze_from_form(clock.now())})
     except (InvalidError, ConflictError) as error:
         with opened_inbox(workspace_id) as inbox:
-            inbox.row(conversation_id)  # one that is not here is not here, whatever the form says
+            inbox.row(conversation_id)  # a missing conversation is a 404, even if the form is invalid
         if wants_json():
             raise
         flash_bad(error.sentence)
@@ -134,8 +134,6 @@ def snooze(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 
 
 def _action(name: str, changes: Changes, doc: str) -> None:
-    """Add a view that sets fields of a conversation."""
-
     def view(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         return _set_fields(workspace_id, conversation_id, changes)
 

@@ -1,6 +1,6 @@
-"""Read ``Message.content``, the details of a kind of message, whatever shape it was stored in.
+"""Read ``Message.content``, the details of a message, in any stored form.
 
-Every function takes the whole content and returns plain values; what is missing or misshapen is empty.
+Every function takes the whole content and returns plain values; missing or malformed ones are empty.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from host.sdk.messages import OWN_ADDRESS
 MOST = 20
 SHORT = 200
 LONG = 2000
-"""Most characters of the text above buttons."""
+"""Maximum characters of the text above buttons."""
 
 Content = Mapping[str, Any]
 
 
 class Shared(msgspec.Struct, frozen=True):
-    """Something the customer shared.
+    """An item the customer shared.
 
-    :param what: ``post``, ``reel``, ``story``, ``product``, ``link``, or ``unknown``: no addon knows it yet.
-    :param href: its address; empty if unknown.
+    :param what: ``post``, ``reel``, ``story``, ``product``, ``link``, or ``unknown`` if no addon knows it.
+    :param href: its URL; empty if unknown.
     """
 
     what: str
@@ -39,7 +39,7 @@ class Referral(msgspec.Struct, frozen=True):
     """The ad, product or link that brought a customer.
 
     :param what: ``ad``, ``product`` or ``link``.
-    :param name: the ad's title, the product's name or id, the link's own reference.
+    :param name: the ad's title, the product's name or id, or the link's reference.
     """
 
     what: str
@@ -48,7 +48,7 @@ class Referral(msgspec.Struct, frozen=True):
 
 
 class Button(msgspec.Struct, frozen=True):
-    """A button under a card. *href* is empty for one that answers us."""
+    """A button below a card. *href* is empty for one that sends an answer to us."""
 
     title: str
     href: str = ""
@@ -58,8 +58,8 @@ class Button(msgspec.Struct, frozen=True):
 class Slide(msgspec.Struct, frozen=True):
     """A card of a message with buttons.
 
-    :param href: the address a tap on the card itself opens.
-    :param file: index of its picture among the message's files; None where it has none there.
+    :param href: the URL that a tap on the card opens.
+    :param file: index of its picture among the message's files, or None.
     """
 
     title: str
@@ -84,7 +84,7 @@ def shared(content: Content) -> tuple[Shared, ...]:
 
 
 def _what(name: str) -> str:
-    """Return what is shared, by the provider's name for it."""
+    """Return the kind of a shared item from the provider's name of it."""
     if name in {"", "fallback"}:
         return "link"
     words = ("product", "reel", "story", "post")
@@ -94,7 +94,7 @@ def _what(name: str) -> str:
 class Program(msgspec.Struct, frozen=True):
     """A program besides Lobby that can answer a customer.
 
-    :param who: ``desk``, ``provider``, ``other``; empty: nobody knows.
+    :param who: ``desk``, ``provider``, ``other``, or empty if unknown.
     """
 
     who: str = ""
@@ -103,13 +103,13 @@ class Program(msgspec.Struct, frozen=True):
 
 
 def program(content: Content, name: str) -> Program:
-    """Return the program *content* names: ``sent_by`` of a message, ``to`` of a handover."""
+    """Return the program in *content*: ``sent_by`` of a message, ``to`` of a handover."""
     given = _mapping(content.get(name))
     return Program(*(_short(given.get(part)) for part in ("who", "id", "name")))
 
 
 def mentioned(content: Content) -> Mapping[str, int]:
-    """Return whom a note mentions: the ids of members, 0 for a team, by their names as it has them."""
+    """Return the mentions of a note: ids of members, 0 for teams, by their names in the note."""
     return {**_named(content.get("teams"), team=True), **_named(content.get("mentions"), team=False)}
 
 
@@ -123,7 +123,7 @@ def _named(given: object, *, team: bool) -> dict[str, int]:
 
 
 def addresses(content: Content, name: str) -> tuple[str, ...]:
-    """Return the addresses *content* has under *name*: ``cc`` or ``bcc`` of a message of ours."""
+    """Return the addresses in *content* under *name*: ``cc`` or ``bcc`` of a message of ours."""
     given = content.get(name)
     return tuple(one for one in given if isinstance(one, str))[:MOST] if isinstance(given, list) else ()
 
@@ -135,7 +135,7 @@ def signature(content: Content) -> str:
 
 
 def standby(content: Content) -> bool:
-    """Return whether a message came while another program controlled the conversation."""
+    """Return whether a message arrived while another program controlled the conversation."""
     return content.get("standby") is True
 
 
@@ -161,10 +161,10 @@ def referral(content: Content) -> Referral | None:
 class SenderCheck(msgspec.Struct, frozen=True):
     """The authenticity of a message's sender.
 
-    :param written_by: the address it claims to be from, if answers go to another one.
+    :param written_by: the address it claims to be from, if replies go to another one.
     :param verdict: result of our mail server for that address: ``pass``, ``fail`` or ``none``; empty if
         unknown.
-    :param elsewhere: the address answers go to, if in another domain.
+    :param elsewhere: the address that replies go to, if in another domain.
     :param results: the individual checks in mail servers' terms: ``SPF pass``.
     """
 
@@ -190,8 +190,8 @@ def sender_check(content: Content) -> SenderCheck:
 class Form(msgspec.Struct, frozen=True):
     """The formatted form of a message.
 
-    :param rich: whether it shows more than the text does.
-    :param remote: how many pictures from elsewhere it would show.
+    :param rich: whether it shows more than the text.
+    :param remote: number of remote pictures in it.
     """
 
     rich: bool
@@ -208,20 +208,20 @@ def form(content: Content) -> Form | None:
 
 
 def author(content: Content) -> tuple[str, str]:
-    """Return name and address of who wrote a message in another customer's conversation; else empty."""
+    """Return name and address of a message's author, if it is another customer's conversation; else empty."""
     given = _mapping(content.get("author"))
     address = _short(given.get("address"))
     return (_short(given.get("name")) or address, address) if address else ("", "")
 
 
 def quoted_from(content: Content) -> int | None:
-    """Return from which character on the text only quotes earlier messages."""
+    """Return the index from which the text only quotes earlier messages, or None."""
     given = content.get("quoted_from")
     return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
 
 
 def with_receipt(content: Content, kind: str) -> tuple[str, ...]:
-    """Return the addresses whose receipt for a sent message says *kind*."""
+    """Return the addresses with a receipt of *kind* for a sent message."""
     given = _mapping(content.get(RECEIPTS))
     return tuple(address for address, said in given.items() if said == kind)
 
@@ -234,7 +234,7 @@ def own_address(content: Content) -> str:
 def went_to(content: Content, name: str) -> tuple[str, ...]:
     """Return the recipients of a message in ``to``, ``cc`` or ``bcc``, by name or address.
 
-    Each is a list of ``name`` and ``address``, or of addresses.
+    The stored list contains either mappings with ``name`` and ``address``, or addresses.
     """
     given = content.get(name)
     found = []
@@ -246,7 +246,7 @@ def went_to(content: Content, name: str) -> tuple[str, ...]:
 
 
 def slides(content: Content) -> tuple[Slide, ...]:
-    """Return the cards of a template: one of ours, or an echoed one, which is among the shared items."""
+    """Return the cards of a template, ours or an echoed one, which is among the shared items."""
     sources = [_mapping(content.get("template")), content]
     for item in _items(content.get("shared")):
         sources.append(_mapping(item.get("payload")))
@@ -263,7 +263,7 @@ def slides(content: Content) -> tuple[Slide, ...]:
 
 
 def _with_buttons(source: Content) -> Slide | None:
-    """Return a text with buttons as a card, which a provider may wrap in the template's name."""
+    """Return a text with buttons as a card; the provider may have nested it under the template's name."""
     for each in (source, *(value for value in source.values() if isinstance(value, Mapping))):
         buttons = _buttons(each)
         if buttons:
@@ -272,7 +272,7 @@ def _with_buttons(source: Content) -> Slide | None:
 
 
 def _elements(source: Content) -> list[Content]:
-    """Return the elements of a template, which a provider may wrap in the template's name."""
+    """Return the elements of a template; the provider may have nested them under the template's name."""
     inner = [source, *(value for value in source.values() if isinstance(value, Mapping))]
     for each in inner:
         found = list(_items(each.get("elements")))
@@ -293,13 +293,13 @@ def _slide(element: Content) -> Slide:
 
 
 def products(content: Content) -> tuple[str, ...]:
-    """Return the ids of the products a message of ours shows."""
+    """Return the ids of the products in a message of ours."""
     given = content.get("products")
     return tuple(filter(None, map(_short, given[:MOST]))) if isinstance(given, list | tuple) else ()
 
 
 def own_post(content: Content) -> str:
-    """Return the id or address of the team's own post that a message shares."""
+    """Return the id or URL of the team's own post that a message shares."""
     return _short(content.get("own_post"))
 
 
@@ -315,7 +315,7 @@ def _buttons(source: Content) -> tuple[Button, ...]:
 
 
 def offered(content: Content) -> tuple[str, ...]:
-    """Return the titles of the quick replies a message offers."""
+    """Return the titles of a message's quick replies."""
     titles = (_short(reply.get("title")) for reply in _items(content.get("quick_replies")))
     return tuple(title for title in titles if title)
 
@@ -326,7 +326,7 @@ def has_text(content: Content) -> bool:
 
 
 def asked(content: Content) -> tuple[str, ...]:
-    """Return what the quick replies of a message ask the customer for: ``phone``, ``email``."""
+    """Return the data requested by a message's quick replies: ``phone``, ``email``."""
     return tuple(filter(None, (_short(reply.get("ask")) for reply in _items(content.get("quick_replies")))))
 
 
@@ -369,7 +369,7 @@ def event(content: Content) -> str:
 
 
 def story_url(content: Content) -> str:
-    """Return the address of the story a message is about."""
+    """Return the URL of the story a message is about."""
     return text_view.safe(_mapping(content.get("story")).get("url")) or ""
 
 
@@ -383,12 +383,12 @@ def _items(value: object) -> Iterator[Content]:
 
 
 def _long(value: object) -> str:
-    """Return a text of some length with its lines."""
+    """Return a longer text, keeping its lines."""
     return text_view.plain(value[:LONG]) if isinstance(value, str) else ""
 
 
 def _short(value: object) -> str:
-    """Return a short text on one line, a number in digits, or an empty string for anything else."""
+    """Return a short text on one line, a number as digits, or an empty string for other values."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return text_view.plain(" ".join(str(value)[: SHORT * 4].split())[:SHORT])

@@ -1,7 +1,6 @@
-"""Messages as a thread shows them: each entry with its bubble, part by part, its author, day and state.
+"""Messages for threads: each entry with its bubble and the bubble's parts, author, day and state.
 
-Templates lay out what is decided here. What is stored in ``Message.content`` is read by
-:mod:`host.inbox.pages.message_content`.
+Templates only lay these out. :mod:`host.inbox.pages.message_content` reads ``Message.content``.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ from host.web.languages import lazy_gettext as _l
 from host.web.languages import local
 
 LARGE = 3
-"""Most emoji of a message without other text for it to be shown larger."""
+"""Maximum number of emoji in a message without other text that is shown larger."""
 QUOTED = 90
-"""Most characters shown of a quoted text."""
+"""Maximum characters shown of a quoted text."""
 EMOJI = {
     "love": "\u2764\ufe0f",
     "like": "\U0001f44d",
@@ -54,7 +53,7 @@ EMOJI = {
     "sad": "\U0001f622",
     "angry": "\U0001f621",
 }
-"""The emoji of a reaction that came as a name alone."""
+"""The emoji of reactions that providers send only by name."""
 BOX = (280, 320)
 """Largest width and height of a picture in a thread, in pixels."""
 PICTURED = frozenset({MessageKind.IMAGE, MessageKind.STICKER})
@@ -63,9 +62,9 @@ STORIES = frozenset({MessageKind.STORY_MENTION, MessageKind.STORY_REPLY})
 _GRAPHEME = regex.compile(r"\X")
 _PICTORIAL = regex.compile(r"[\p{Extended_Pictographic}\p{RI}]")
 LATE = timedelta(hours=1)
+"""Delay from which a message shows that it arrived late."""
 WAITED = timedelta(minutes=1)
-"""Delay from which a message that waited shows when it was written."""
-"""A message that came so long after it was written says so."""
+"""Delay from which a sent message shows when it was written."""
 PROTECTIONS = {
     "pgp-encrypted": (
         _l("This mail is encrypted with PGP."),
@@ -90,20 +89,20 @@ PROTECTIONS = {
 }
 """Texts about signed and encrypted mails, by ``content["protection"]``."""
 LEADING = frozenset({"may_belong_by_message", "goes_on", "came_from"})
-"""The activity lines that name another conversation."""
+"""The activity lines that refer to another conversation."""
 TOGETHER = timedelta(minutes=5)
 """Time within which messages of one person are grouped under one avatar."""
 
 
 class Media(msgspec.Struct, frozen=True):
-    """A file of a message as its bubble shows it.
+    """A file of a message as shown in its bubble.
 
-    :param label: what to call it: its name, else what it is and who sent it.
-    :param src: where a browser gets it, empty if it cannot be had.
-    :param missing: why it cannot be had, a sentence; empty if it can.
-    :param elsewhere: the address of one this desk does not fetch, and *place*, its host.
-    :param film: whether it moves, whatever the message calls it.
-    :param box: width and height to show a picture in, in pixels; None where its size is unknown.
+    :param label: its name, or else its kind and sender.
+    :param src: its URL here; empty if it is unavailable.
+    :param missing: why it is unavailable, a sentence; empty if it is available.
+    :param elsewhere: the URL of a file that this desk does not fetch; *place*: its host.
+    :param film: whether it is a video, regardless of its kind.
+    :param box: display width and height of a picture in pixels; None if its size is unknown.
     """
 
     kind: str
@@ -127,7 +126,7 @@ class IconLine(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True):
-    """Something shared from elsewhere: what it is, its title, and the host it leads to."""
+    """A shared item: its kind, its title, and the host of its URL."""
 
     icon: str
     what: str
@@ -149,8 +148,8 @@ class Story(msgspec.Struct, frozen=True):
 class Quote(msgspec.Struct, frozen=True):
     """A quoted message.
 
-    :param id: of the message to go to; None where there is none.
-    :param href: an address of ours that shows it.
+    :param id: id of the message to go to, or None.
+    :param href: URL here that shows it.
     """
 
     name: str
@@ -181,12 +180,12 @@ class SlideView(msgspec.Struct, frozen=True):
 class FormView(msgspec.Struct, frozen=True):
     """The formatted form of a message.
 
-    :param src: its address, for a frame.
-    :param first: whether it is shown in place of the text, because it shows more.
-    :param blocked: how many pictures from elsewhere are not shown; 0: none, or they are.
-    :param all: its address with them.
-    :param always: where to ask that they be shown from this sender; empty: it is not to be known who that is.
-    :param unasked: whether they are shown because somebody asked so before.
+    :param src: its URL, for a frame.
+    :param first: whether it is shown instead of the text, because it shows more.
+    :param blocked: number of blocked remote pictures; 0 if there are none, or they are shown.
+    :param all: its URL with remote pictures.
+    :param always: URL to always show this sender's remote pictures; empty if the sender is forged.
+    :param unasked: whether they are shown because somebody chose this before.
     """
 
     name: str
@@ -226,17 +225,17 @@ class BubbleContext(msgspec.Struct, frozen=True):
 class Bubble(msgspec.Struct, frozen=True):
     """The parts of a message, from top to bottom. A part it does not have is empty.
 
-    :param label: what the message is, in a word: ``Photo``.
-    :param line: stands in place of a message that cannot be shown.
+    :param label: its kind, in a word: ``Photo``.
+    :param line: shown instead of a message that cannot be displayed.
     :param tapped: the title of the button the customer tapped.
-    :param sender: what was found out about who sent it.
-    :param formatted: *words* as the customer sees them, where the team writes light Markdown.
-    :param signature: what stands beneath them; *copies*: whom else it went to.
-    :param doubts: why it may not be from whom it seems to be, and in bold what.
-    :param went_to: whom it was sent to, where the channel says so.
-    :param earlier: what it quotes below what it says, to be folded.
-    :param form: how its sender laid it out.
-    :param original: the address of what came from outside, whole.
+    :param sender: the result of checking the sender.
+    :param formatted: *words* as the customer sees them, if the team writes light Markdown.
+    :param signature: the signature below them; *copies*: the other recipients.
+    :param doubts: reasons to doubt the sender, each with a summary shown in bold.
+    :param went_to: its recipients, if the channel reports them.
+    :param earlier: the quote below its text, shown folded.
+    :param form: its formatted form.
+    :param original: URL of the original message as received.
     """
 
     icon: str
@@ -277,7 +276,7 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     who = speaker(entry, where)
     form = _form(entry, where)
     laid_out = form is not None and form.first
-    # A picture that the form shows in its place is not shown again below it.
+    # Pictures that the formatted form shows inline are not repeated below it.
     entry = replace(entry, files=tuple(file for file in entry.files if not (file.inline and laid_out)))
     placed = _placed(entry, where, who)
     entry = replace(entry, files=tuple(file for file in entry.files if file.name not in placed))
@@ -344,7 +343,7 @@ def _original(entry: Entry, where: BubbleContext) -> str:
 
 def _went_to(entry: Entry) -> str:
     if _is_from_here(entry):
-        return ""  # stands beneath it, see :func:`_copies`
+        return ""  # shown below it, see :func:`_copies`
     to, cc, bcc = (", ".join(message_content.went_to(entry.content, name)) for name in ("to", "cc", "bcc"))
     parts = [
         str(_("to %(names)s", names=to)) if to else "",
@@ -355,7 +354,7 @@ def _went_to(entry: Entry) -> str:
 
 
 def _split(entry: Entry) -> tuple[str, str]:
-    """Return the text of *entry*, and the quote below it; after an edit the second is empty."""
+    """Return the text of *entry* and the quote below it, which is empty after an edit."""
     place = None if entry.edited_at is not None else message_content.quoted_from(entry.content)
     if place is None or place >= len(entry.text):
         return entry.text, ""
@@ -368,7 +367,7 @@ def _earlier(entry: Entry) -> tuple[Span, ...]:
 
 
 def _words(entry: Entry) -> tuple[Span, ...]:
-    """Return the text of *entry* in pieces; mentioned people who are not in the text come last."""
+    """Return the text of *entry* as spans, followed by mentions that are not in the text."""
     found = text_view.spans(_split(entry)[0])
     named = message_content.mentioned(entry.content) if entry.kind == InternalKind.NOTE else {}
     if not named:
@@ -393,9 +392,9 @@ def _words(entry: Entry) -> tuple[Span, ...]:
 def _formatted(
     entry: Entry, where: BubbleContext, text: str, placed: Mapping[str, Picture] | None = None
 ) -> Markup | None:
-    """Return *text* of the team as the customer sees it; None if it was written elsewhere.
+    """Return the team's *text* as the customer sees it; None if it was written outside of Lobby.
 
-    :param placed: the pictures in it, by their names.
+    :param placed: the pictures in it, by name.
     """
     if not text or not _is_formatted(entry, where):
         return None
@@ -412,7 +411,7 @@ def _is_from_here(entry: Entry) -> bool:
 
 
 def _placed(entry: Entry, where: BubbleContext, who: str) -> dict[str, Picture]:
-    """Return the pictures that have a place in the text of a message of ours, by their names."""
+    """Return the pictures placed in the text of a message of ours, by name."""
     names = pictures(entry.text) if _is_formatted(entry, where) else ()
     found: dict[str, Picture] = {}
     for file in entry.files if names else ():
@@ -424,7 +423,7 @@ def _placed(entry: Entry, where: BubbleContext, who: str) -> dict[str, Picture]:
 
 
 def _copies(entry: Entry) -> str:
-    """Return a sent message's alias, its other recipients, and who of them sent a receipt."""
+    """Return a sent message's alias, its other recipients, and their receipts, in words."""
     if not _is_from_here(entry):
         return ""
     cc, bcc = (message_content.addresses(entry.content, name) for name in ("cc", "bcc"))
@@ -453,7 +452,7 @@ def speaker(entry: Entry, where: BubbleContext) -> str:
 
 
 def _tombstone(entry: Entry, at: datetime, where: BubbleContext) -> Bubble:
-    """Return the bubble of a message that was unsent or erased: by whom, and when."""
+    """Return the bubble of an unsent or erased message, with who removed it and when."""
     time = durations.moment_beside(at, entry.sent_at)
     if entry.erased:
         said = str(_("Erased, %(time)s", time=time))
@@ -563,7 +562,7 @@ def _media(file: File, where: BubbleContext, who: str) -> Media:
     elsewhere = (text_view.safe(file.outside) or "") if file.outside else ""
     place = text_view.host_of(elsewhere) if elsewhere else ""
     return Media(
-        # What no browser would bear is a file to be saved.
+        # A picture too large for browsers is offered as a file.
         kind=MessageKind.FILE if (file.width or 0) * (file.height or 0) > MOST_PIXELS else file.kind,
         label=file.name or str(_("%(what)s from %(who)s", what=what, who=who)),
         name=file.name or what,
@@ -579,7 +578,7 @@ def _media(file: File, where: BubbleContext, who: str) -> Media:
 
 
 def _box(width: int | None, height: int | None) -> tuple[int, int] | None:
-    """Return the size a picture is shown in, in pixels: at most its own, and at most :data:`BOX`."""
+    """Return the display size of a picture in pixels: at most its own, and at most :data:`BOX`."""
     if not width or not height:
         return None
     scale = min(1.0, BOX[0] / width, BOX[1] / height)
@@ -587,7 +586,7 @@ def _box(width: int | None, height: int | None) -> tuple[int, int] | None:
 
 
 def _missing(file: File, channel: str, place: str) -> str:
-    """Return why *file* cannot be seen; empty if it can."""
+    """Return why *file* is unavailable; empty if it is available."""
     if file.viewable:
         return ""
     if file.state == AttachmentState.EXPIRED:
@@ -608,7 +607,7 @@ def _numbered(pictures: Sequence[Media]) -> tuple[Media, ...]:
 
 
 def size(number: int | None) -> str:
-    """Return a number of bytes as people write it: ``9.4 MB``, ``12 kB``; empty for None."""
+    """Return a number of bytes as text: ``9.4 MB``, ``12 kB``; empty for None."""
     if number is None:
         return ""
     if number >= 1_000_000:
@@ -678,13 +677,13 @@ def _origin(entry: Entry, media: Sequence[Media]) -> IconLine | None:
 
 
 def _catalogue(entry: Entry, media: Sequence[Media]) -> list[Media]:
-    """Return the products a message names, in order; without a name if the catalogue has none."""
+    """Return the products in a message, in order; without a name if they are not in the catalogue."""
     both = zip(entry.files, media, strict=True)
     return [replace(one, name=file.name) for file, one in both if file.kind == MessageKind.TEMPLATE]
 
 
 def came_from(came: message_content.Referral) -> IconLine:
-    """Return the line about a customer's origin: an ad, a product, a link."""
+    """Return the line about a customer's origin: an ad, a product or a link."""
     if came.what == "ad":
         said = _("Came from your ad “%(title)s”", title=came.name) if came.name else _("Came from an ad")
     elif came.what == "product":
@@ -698,7 +697,7 @@ def came_from(came: message_content.Referral) -> IconLine:
 
 def _cards(entry: Entry, media: Sequence[Media], channel: str) -> tuple[Card, ...]:
     found = []
-    # What was shared comes with its address or without, a file only with one, both in one order.
+    # Shared items may lack a URL; only those with one have a file. Both are in the same order.
     previews = (each for each in media if each.kind == MessageKind.SHARE)
     for each in message_content.shared(entry.content):
         known = each.what != "unknown"
@@ -741,7 +740,7 @@ def _slides(entry: Entry, media: Sequence[Media]) -> tuple[SlideView, ...]:
 
 
 def _products_sent(entry: Entry, listed: Sequence[Media]) -> list[SlideView]:
-    """Return the products a message of ours shows: as the catalogue has them, else by id, and why."""
+    """Return the products in a message of ours: from the catalogue, or by id with the reason."""
     numbers = message_content.products(entry.content)
     states = [file.state for file in entry.files if file.kind == MessageKind.TEMPLATE]
     known = dict(zip(dict.fromkeys(numbers), zip(listed, states, strict=True), strict=False))
@@ -758,7 +757,6 @@ def _products_sent(entry: Entry, listed: Sequence[Media]) -> list[SlideView]:
 
 
 def _nameless(state: str) -> str:
-    """Return why a looked-up product has no name."""
     if state == AttachmentState.WAITING:
         return str(_("Looking it up in the catalogue…"))
     if state == AttachmentState.LINKED:
@@ -771,14 +769,14 @@ def _product(number: str) -> str:
 
 
 def _asked(entry: Entry) -> Iterator[str]:
-    """Yield what the quick replies of *entry* ask the customer for, in words."""
+    """Yield the data requested by the quick replies of *entry*, in words."""
     for ask in message_content.asked(entry.content):
         if ask in message_kinds.ASKED:
             yield str(message_kinds.ASKED[ask])
 
 
 def _line(entry: Entry, made: Bubble, channel: str) -> IconLine | None:
-    """Return the line in place of a message that cannot be shown, or of the part that cannot."""
+    """Return the line shown instead of a message, or a part of it, that cannot be displayed."""
     look = message_kinds.look_of(entry.kind)
     if entry.kind == MessageKind.DISAPPEARING:
         return IconLine(
@@ -800,7 +798,7 @@ def _line(entry: Entry, made: Bubble, channel: str) -> IconLine | None:
 
 
 def _opted_in(found: message_content.OptIn) -> str:
-    """Return what a customer agreed to receive, or stopped."""
+    """Return the line about a customer's opt-in to messages, or its end."""
     title = found.title
     if found.state == "stopped":
         return str(_("Opted out of “%(title)s”", title=title) if title else _("Opted out of messages"))
@@ -812,7 +810,7 @@ def _opted_in(found: message_content.OptIn) -> str:
 
 
 def _rated(rating: str) -> str:
-    """Return how a customer rated a message of ours."""
+    """Return the line about a customer's rating of a message of ours."""
     if rating == "good":
         return str(_("Rated your message as a good response"))
     if rating == "bad":
@@ -821,7 +819,7 @@ def _rated(rating: str) -> str:
 
 
 def _unknown(entry: Entry, channel: str) -> IconLine:
-    """Return the line in place of a message of an unknown kind."""
+    """Return the line shown instead of a message of an unknown kind."""
     event = message_content.event(entry.content)
     if "comment" in event:
         return IconLine("reply", str(_("Commented on a post")))
@@ -846,7 +844,7 @@ class ThreadEntry(msgspec.Struct, frozen=True):
         customer wrote before its scheduled time.
     :param until: deadline for undoing its reply; None if it cannot be undone.
     :param planned_for: its scheduled time, in words; empty if not scheduled.
-    :param leads_to: for an activity line: address of the conversation it names.
+    :param leads_to: for an activity line: URL of the conversation it refers to.
     :param comment: its comment data, for an entry below a post; otherwise None.
     :param senders: the account's addresses it can be resent from; empty if there is no choice.
     """
@@ -885,7 +883,7 @@ class ThreadEntry(msgspec.Struct, frozen=True):
 
     @property
     def order(self) -> str:
-        """Return what a thread is sorted by, smallest first."""
+        """Return the thread's sort key, smallest first."""
         if self.comment is not None:
             return self.comment.order
         return f"{micros(self.entry.sent_at):020d}-{self.entry.id:020d}"
@@ -978,7 +976,7 @@ def shown(
 
 
 def _written(entry: Entry) -> str:
-    """Return the time a message was written, in words, if it was sent some time after that."""
+    """Return the time a message was written, in words, if it was sent much later."""
     if entry.state == DeliveryState.QUEUED or entry.erased or entry.sent_at - entry.created_at < WAITED:
         return ""
     return str(_("Written %(time)s", time=durations.moment_beside(entry.created_at, entry.sent_at)))
@@ -992,14 +990,14 @@ def _leads_to(entry: Entry, where: BubbleContext) -> str:
 
 
 def _undone_until(entry: Entry, now: datetime) -> datetime | None:
-    """Return until when the reply of *entry* can be undone; its first part decides for all."""
+    """Return until when the reply of *entry* can be undone, which its first part determines."""
     at = entry.not_before
     can = at is not None and at > now and not entry.planned and entry.position == 0 and not entry.waiting
     return at if can else None
 
 
 def _sent_by(entry: Entry, channel: str) -> IconLine:
-    """Return the line about what sent a message outside of Lobby, as far as it is known."""
+    """Return the line about the program that sent a message outside of Lobby, if known."""
     sent_by = message_content.program(entry.content, "sent_by")
     if sent_by.who == "provider":
         return IconLine("phone", str(_("Sent from the %(channel)s app", channel=sent_by.name or channel)))
@@ -1011,7 +1009,7 @@ def _sent_by(entry: Entry, channel: str) -> IconLine:
 
 
 def _standby(owner: message_content.Program) -> str:
-    """Return who has the conversation while this desk only reads along."""
+    """Return the sentence about the program that controls the conversation while Lobby only listens."""
     if owner.who == "provider" and owner.name:
         return str(_("%(name)s has this conversation", name=owner.name))
     if owner.who == "other":
@@ -1020,7 +1018,7 @@ def _standby(owner: message_content.Program) -> str:
 
 
 def _late(entry: Entry) -> str:
-    """Return in words when a message arrived long after it was written, or was sent long after."""
+    """Return a note on a message that arrived, or was sent, long after it was written."""
     if entry.direction == Direction.OUTBOUND and entry.origin != Origin.PROVIDER:
         return _written(entry)
     from_outside = entry.origin in {Origin.CUSTOMER, Origin.PROVIDER} and not entry.imported
@@ -1030,7 +1028,7 @@ def _late(entry: Entry) -> str:
 
 
 def _ours(entry: Entry) -> str:
-    """Return the author of a message of the team: a member, an API key's name, or automation."""
+    """Return the author of a team message: a member, an API key's name, or automation."""
     origin = entry.origin if entry.private_reply is None else entry.private_reply.origin
     if entry.direction == Direction.OUTBOUND and origin == Origin.SYSTEM:
         return str(_("Automatic"))
@@ -1054,7 +1052,7 @@ def _rule(entry: Entry) -> str:
 
 
 def _state(entry: Entry, row: Row) -> str:
-    """Return the delivery state to show: sent in place of read, where the account shows no read receipts."""
+    """Return the delivery state to show: sent instead of read if the account hides read receipts."""
     if entry.state == DeliveryState.READ and row.account.settings.get("show_seen") is False:
         return DeliveryState.SENT
     return entry.state or ""
@@ -1077,7 +1075,7 @@ def _who(entry: Entry) -> str:
 
 
 def _about(until: object, now: datetime) -> str:
-    """Return a sentence on how long it is until *until* (ISO 8601); empty if that is unknown or past."""
+    """Return a sentence with the time left until *until* (ISO 8601); empty if that is unknown or past."""
     if not isinstance(until, str):
         return ""
     try:
@@ -1094,7 +1092,7 @@ def _about(until: object, now: datetime) -> str:
 
 
 def activity(entry: Entry) -> tuple[str, str]:
-    """Return the icon and the sentence of an activity line, one of an unknown activity too."""
+    """Return the icon and the sentence of an activity line, even of an unknown activity."""
     icon, sentence = _done(entry)
     if entry.content.get(UNDONE) is True:
         return "unsend", str(_("%(sentence)s (undone)", sentence=sentence))
@@ -1114,7 +1112,7 @@ def _done(entry: Entry) -> tuple[str, str]:
     icon, sentence = ACTIVITIES.get(what, OTHER_ACTIVITY)
     key = entry.content.get("why")
     why = None if key is None else registry.hooks().reason(key=str(key))
-    rule = "" if why is not None else _rule(entry)  # a reason is an assistant's
+    rule = "" if why is not None else _rule(entry)  # only assistants give reasons
     who = entry.author_name or rule or str(entry.content.get("by") or _("Somebody"))
     if what == "handed_to_people" and why is not None:
         return icon, str(_("%(who)s handed this off to the team: %(why)s", who=who, why=why))
@@ -1128,7 +1126,6 @@ def _done(entry: Entry) -> tuple[str, str]:
 
 
 def _forwarded(entry: Entry) -> str:
-    """Return the sentence about forwarded messages."""
     if entry.erased:
         return str(_("A forwarded message was erased"))
     to = ", ".join(message_content.went_to(entry.content, "to"))
@@ -1139,7 +1136,7 @@ def _forwarded(entry: Entry) -> str:
 
 
 def _until(entry: Entry) -> str:
-    """Return the time in an activity line, in the reader's zone; empty if it has none."""
+    """Return the time in an activity line, in the reader's time zone; empty if it has none."""
     try:
         until = datetime.fromisoformat(str(entry.content.get("until")))
     except ValueError:
@@ -1148,7 +1145,7 @@ def _until(entry: Entry) -> str:
 
 
 def _handed_over(entry: Entry) -> str:
-    """Return the sentence about a conversation that passed from one of the provider's apps to another."""
+    """Return the sentence about a handover of the conversation from one app to another."""
     how, note = entry.content.get("how"), str(entry.content.get("note") or "")
     to = message_content.program(entry.content, "to")
     name = str(_("Lobby")) if to.who == "desk" else to.name or (_("App %(id)s", id=to.id) if to.id else "")

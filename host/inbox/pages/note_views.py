@@ -25,7 +25,7 @@ from host.web.request_helpers import (
 
 NOTE = f"{CONVERSATION}/notes/<int:message_id>"
 NO_VERSION = -1
-"""The version of a form without one: no note has been edited as often, so nothing is overwritten."""
+"""The version used if the form has none. No note has it, so nothing is overwritten."""
 
 
 def _own(workspace_id: int, conversation_id: int, message_id: int) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def _own(workspace_id: int, conversation_id: int, message_id: int) -> dict[str, 
 @bp.post(f"{NOTE}/edit")
 @workspace_view(Permission.ANSWER)
 def edit_note(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
-    """Change the text of a note of the signed-in person."""
+    """Change the text of the person's note."""
     version = form_number("version")
     with flashing(ConflictError, ForbiddenError, InvalidError):
         try:
@@ -65,7 +65,7 @@ def edit_note(workspace_id: int, conversation_id: int, message_id: int) -> Respo
 @bp.post(f"{NOTE}/delete")
 @workspace_view(Permission.ANSWER)
 def delete_note(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
-    """Delete a note of the signed-in person."""
+    """Delete the person's note."""
     with flashing(ForbiddenError):
         db.write(notes.delete_note, **_own(workspace_id, conversation_id, message_id))
     return _done(workspace_id, conversation_id)

@@ -1,11 +1,12 @@
-"""Pieces of HTML that a script gets once: answers name them by a hash, and the browser puts them back.
+"""Pieces of HTML that are sent to a script once; responses refer to them by a hash, and the script inserts
+them.
 
-Most of what a thread weighs is the same in each: menus, dialogs, the buttons below a message. A script says
-with the header :data:`HEADER` which pieces it holds. In its answers each piece is replaced by a mark, such
-as ``<&hash>``; those it does not hold come along in ``pieces``. A request without the header gets full HTML.
+Most of a thread's HTML is the same in each: menus, dialogs, the buttons below a message. A script names the
+pieces it has in the header :data:`HEADER`. In the response each piece is replaced by a mark, such as
+``<&hash>``; pieces it does not have are in ``pieces``. A request without the header gets full HTML.
 
-Nobody can write a mark into a message: hashes are keyed with the session's secret, and text is escaped.
-``host/static/js/pieces.js`` is the other half.
+A message cannot contain a mark: hashes are keyed with the session's secret, and text is escaped.
+``host/static/js/pieces.js`` is the counterpart.
 """
 
 from __future__ import annotations
@@ -20,30 +21,30 @@ from host.web import csrf
 
 HEADER = "X-Pieces"
 SHORTEST = 100
-"""Characters below which a piece is not worth its mark."""
+"""Minimum characters of a piece that is replaced by a mark."""
 MOST_HELD = 200
-"""Pieces a script is believed to hold; it keeps fewer."""
+"""Maximum number of pieces read from the header; scripts keep fewer."""
 
 ID = str(MAX_ID)
-"""The stand-in for the id of the message a piece is put below."""
+"""The placeholder for the id of the message above a piece."""
 NAME = "\ue000"
-"""The stand-in for the name of who wrote that message: a character that no font has."""
+"""The placeholder for the name of that message's author, a private-use character."""
 
 
 def wanted() -> bool:
-    """Return whether whoever asks puts pieces back."""
+    """Return whether the client inserts pieces."""
     return HEADER in request.headers
 
 
 def piece(html: str) -> Markup:
-    """Return *html*, or its mark where the script that asks for it puts pieces back."""
+    """Return *html*, or its mark if the client inserts pieces."""
     if not wanted() or len(html) < SHORTEST:
         return Markup(html)  # noqa: S704 - rendered by a template
     return Markup(f"<&{_kept(html)}>")  # noqa: S704 - a hash
 
 
 def piece_below(html: str, message_id: int, name: str) -> Markup:
-    """Return *html* with a message's id and name in place of :data:`ID` and :data:`NAME`, or its mark."""
+    """Return *html* with :data:`ID` and :data:`NAME` replaced by a message's id and name, or its mark."""
     if not wanted():
         filled = str(html).replace(ID, str(message_id)).replace(NAME, str(escape(name)))
         return Markup(filled)  # noqa: S704 - rendered by a template, and the name is escaped
@@ -51,7 +52,7 @@ def piece_below(html: str, message_id: int, name: str) -> Markup:
 
 
 def answer(**values: object) -> Response:
-    """Return *values* as JSON, with the pieces that are new to the script that asks."""
+    """Return *values* as JSON, with the pieces that are new to the client."""
     if not wanted():
         return jsonify(**values)
     token, mark = csrf.token(), f"<&{_key('csrf token')}>"
@@ -76,7 +77,7 @@ def _pieces() -> dict[str, str]:
 
 def _kept(html: str) -> str:
     held = _pieces()
-    html = str(html)  # of Markup, what is put in would be escaped
+    html = str(html)  # Markup would escape the inserted values
     key = _key(html.replace(csrf.token(), ""))
     held[key] = html
     return key

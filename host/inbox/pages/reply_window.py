@@ -1,4 +1,4 @@
-"""The reply window as people see it: a chip in the list, clocks above the composer."""
+"""The reply window on pages: a chip in the list, clocks above the composer."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ class Chip(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> bool:
-        """Whether it needs to be shown now: not with hours left."""
+        """Whether to show it now; not if hours are left."""
         return self.until is None or bool(self.tone)
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """One stretch of the clocks, in a drawing :data:`WIDTH` wide; *left* is the part that has not passed."""
+    """A period of the clocks, in a drawing :data:`WIDTH` wide; *left_x* and *left_width* are its remaining
+    part."""
 
     x: float
     width: float
@@ -53,8 +54,8 @@ class Composing(msgspec.Struct, frozen=True):
     """The state of a composer: whether a reply may be written, until when, and why not.
 
     :param can_reply: whether a reply may be written.
-    :param reason: a short fact, shown bold; empty where a reply may be written as usual.
-    :param sentence: the plain sentence after it.
+    :param reason: a short fact, shown in bold; empty if a reply may be written without restrictions.
+    :param sentence: the sentence after it.
     """
 
     can_reply: bool
@@ -68,7 +69,7 @@ class Composing(msgspec.Struct, frozen=True):
     limit: int | None
     people_only: bool
     waits_until: datetime | None = None
-    """Until when a limit of the provider makes replies wait."""
+    """Until when a provider's limit delays replies."""
 
     @property
     def signature(self) -> str:
@@ -77,14 +78,14 @@ class Composing(msgspec.Struct, frozen=True):
 
 
 SOON, VERY_SOON = timedelta(hours=3), timedelta(minutes=30)
-"""With less time left than this the list says so, and says so louder. ``inbox-time.js`` has the same."""
+"""Remaining times from which the list warns, and warns more strongly; the same as in ``inbox-time.js``."""
 
 
 def chip(adapter: ChannelAdapter | None, row: Row, now: datetime) -> Chip | None:
     """Return the chip of a conversation's reply window.
 
-    None where no customer waits for an answer, or where one is always possible; a channel that no active
-    addon brings is told of every open conversation. Which are shown says :attr:`Chip.shown`.
+    None if the customer doesn't wait for an answer, or one is always possible. If no active addon provides
+    the channel, every open conversation has a chip. :attr:`Chip.shown` decides whether it is shown.
     """
     if row.status != ConversationStatus.OPEN:
         return None
@@ -106,15 +107,15 @@ def chip(adapter: ChannelAdapter | None, row: Row, now: datetime) -> Chip | None
 
 
 def ends_at(adapter: ChannelAdapter | None, row: Row, now: datetime) -> datetime | None:
-    """Return when the current stretch of a reply window ends; None if it does not, or has ended."""
+    """Return when the current period of a reply window ends; None if it does not end, or has ended."""
     return None if adapter is None else policy_for(adapter, row.account, row.last_inbound_at, now).until
 
 
 def stretches(accounts: Iterable[AccountRef], directory: Directory, now: datetime) -> list[Stretch]:
-    """Return in which stretches of time after a customer's message *accounts* may reply.
+    """Return the periods after a customer's message in which *accounts* may reply.
 
-    Those with the same window share theirs. What an adapter says of a message of this moment holds for every
-    moment: a window is counted from the message.
+    Accounts with the same window share a period. A window counts from the message, so the policy for a
+    message written now applies to any time.
     """
     found: dict[tuple[timedelta, timedelta | None], set[int]] = {}
     for account in accounts:
@@ -157,7 +158,7 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
     sentence = _(policy.sentence) if policy.sentence else ""
     if policy.state is ReplyState.CLOSED:
         if row.last_inbound_at is None and row.last_direction == Direction.INBOUND:
-            # All the customer wrote was imported: say why that opens no window.
+            # All messages of the customer were imported: explain why these open no window.
             sentence = (
                 f"{_('What is here was imported, which opens no time to reply in.')} {sentence}".strip()
             )
@@ -196,19 +197,19 @@ def _closed(reason: str, sentence: str) -> Composing:
 
 
 def nothing_to_answer() -> Composing:
-    """Return the composer's state if every reply answers a comment and none is left."""
+    """Return the composer's state if replies must answer a comment and none is left."""
     return _closed(
         _("There are no comments to reply to."), _("They were all deleted. Wait until they write again.")
     )
 
 
 def nothing_possible(why: str) -> Composing:
-    """Return the composer's state below a post whose comments cannot be answered, or no longer."""
+    """Return the composer's state for a post whose comments cannot, or can no longer, be answered."""
     return _closed(_("Comments on this post cannot be replied to publicly."), why)
 
 
 def _open_reason(row: Row, people: bool, sentence: str, now: datetime) -> tuple[str, str]:
-    """Return reason and sentence of a composer in which a reply may be written."""
+    """Return reason and sentence of a composer that accepts a reply."""
     if row.account_state == AccountState.NEEDS_RECONNECT:
         return (
             _("Replies are on hold."),
@@ -225,7 +226,7 @@ def _open_reason(row: Row, people: bool, sentence: str, now: datetime) -> tuple[
 
 
 def _then(policy: ReplyPolicy, now: datetime) -> str:
-    """Return the sentence about the state after the present one."""
+    """Return the sentence about the state after the current one."""
     if policy.until is None:
         return ""
     after = next((phase for phase in policy.phases if phase.since >= policy.until), None)
@@ -235,7 +236,7 @@ def _then(policy: ReplyPolicy, now: datetime) -> str:
 
 
 def clocks(phases: tuple[ReplyPhase, ...], now: datetime) -> tuple[Bar, ...]:
-    """Return the stretches of a window as bars, the first of two always a little shorter."""
+    """Return the periods of a window as bars; the first of two is always a little shorter."""
     if not phases:
         return ()
     shares = [0.4, 0.6] if len(phases) == 2 else [1 / len(phases)] * len(phases)

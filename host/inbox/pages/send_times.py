@@ -1,4 +1,4 @@
-"""When a reply may go out later, as the menu at Send offers it and a form asks for it."""
+"""Times of scheduled replies, as offered in the Send menu and read from a form."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _BEFORE_END = timedelta(minutes=5)
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """A time that is offered.
+    """An offered time.
 
-    :param at: in ISO 8601: what a page showed is what its button asks for, however late that is pressed.
-    :param when: by the reader's clock.
-    :param locked: whether no reply may go out then.
+    :param at: in ISO 8601. The button sends this fixed time, even if it is pressed much later.
+    :param when: in the reader's time zone.
+    :param locked: whether no reply may be sent then.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Offered(msgspec.Struct, frozen=True):
 
 
 class SendTimes(msgspec.Struct, frozen=True):
-    """The times the menu at Send offers.
+    """The times offered in the Send menu.
 
-    :param note: why some are locked; empty: none is.
-    :param own: what the field of an own time begins with.
+    :param note: why some are locked; empty if none is.
+    :param own: initial value of the field for a custom time.
     """
 
     times: Sequence[Offered] = ()
@@ -48,16 +48,16 @@ class SendTimes(msgspec.Struct, frozen=True):
 
     @property
     def possible(self) -> bool:
-        """Whether a reply can wait for a later time at all."""
+        """Whether a reply can be scheduled at all."""
         return any(not one.locked for one in self.times)
 
 
 def offered(
     adapter: ChannelAdapter | None, account: AccountRef, last_inbound_at: datetime | None, now: datetime
 ) -> SendTimes:
-    """Return the times that are offered on an account, with those at which nothing may go out.
+    """Return the times offered on an account, including locked ones.
 
-    :param last_inbound_at: when the customer wrote last there; None: they did not.
+    :param last_inbound_at: time of the customer's last message there, or None.
     """
     if adapter is None:
         return SendTimes()
@@ -98,7 +98,7 @@ def _may(
 
 
 def when(at: datetime, now: datetime) -> str:
-    """Return *at* by the reader's clock, with the day where it is not today."""
+    """Return *at* in the reader's time zone, with the day if it is not today."""
     known = reader()
     there = known.local(at)
     if there.date() == known.local(now).date():
@@ -108,9 +108,9 @@ def when(at: datetime, now: datetime) -> str:
 
 
 def time_from_form(name: str = "later") -> datetime | None:
-    """Return the time in a form: a moment, or ``own`` with ``later_at``; None for no time.
+    """Return the time in a form: an ISO time, or ``own`` with ``later_at``; None without one.
 
-    :raises SendTimeError: if that is no time.
+    :raises SendTimeError: if it is invalid.
     """
     given = request.form.get(name, "")
     if not given:

@@ -1,4 +1,4 @@
-"""Snooze times as text, and read from a form."""
+"""Offer snooze times, read them from a form, and show them as text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from host.web.languages import reader
 
 
 def offered(now: datetime) -> list[tuple[str, str, str]]:
-    """Return the times that are offered: a key, its name, and when that is, by the reader's clock."""
+    """Return the offered times: key, name, and time in the reader's time zone."""
     times = snoozing.presets(now, reader().zone)
     return [(key, str(snoozing.PRESETS[key]), _when(at, now)) for key, at in times.items()]
 
@@ -36,11 +36,11 @@ def snooze_text(snooze: Snooze, now: datetime) -> str:
 
 
 def snooze_from_form(now: datetime) -> Snooze:
-    """Return the snooze a form asks for: ``when`` is a key of a preset, ``reply``, or ``own`` with ``until``.
+    """Return the snooze in a form: ``when`` is a key of a preset, ``reply``, or ``own`` with ``until``.
 
-    With ``fixed`` it lasts whatever the customer writes.
+    With ``fixed``, a message of the customer does not end it.
 
-    :raises SnoozeTimeError: if it asks for none.
+    :raises SnoozeTimeError: if the form has no valid snooze.
     """
     when = request.form.get("when", "")
     if when == "reply":
@@ -55,13 +55,13 @@ def snooze_from_form(now: datetime) -> Snooze:
 
 
 def own_time(now: datetime) -> str:
-    """Return the time a field of one's own time begins with: tomorrow morning by the reader's clock."""
+    """Return the initial value of the field for a custom time: tomorrow morning in the reader's time zone."""
     there = reader().local(snoozing.presets(now, reader().zone)["tomorrow"])
     return f"{there:%Y-%m-%dT%H:%M}"
 
 
 def until_text(until: datetime, now: datetime) -> str:
-    """Return *until* for the list, as short as possible."""
+    """Return a short text of *until* for the list."""
     known = reader()
     there = known.local(until)
     if there.date() == known.local(now).date():

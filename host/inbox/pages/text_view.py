@@ -1,4 +1,4 @@
-"""Text on pages: addresses become links named by host and path, long texts are cut between letters."""
+"""Text on pages: URLs become links with host and path as text, long texts are cut between graphemes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _INVISIBLE = re.compile("[\x00-\x1f\x7f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u
 
 
 class Span(msgspec.Struct, frozen=True):
-    """A stretch of text.
+    """A span of text.
 
-    :param href: the http or https address it leads to; empty: none.
-    :param names: whether it mentions somebody; *user*: the id of the member; 0: it is a team.
+    :param href: the http or https URL of a link; otherwise empty.
+    :param names: whether it is a mention; *user*: the id of the member, 0 for a team.
     """
 
     text: str
@@ -32,7 +32,7 @@ class Span(msgspec.Struct, frozen=True):
 
 
 def spans(text: str) -> tuple[Span, ...]:
-    """Return *text* as stretches of plain text and links; the links' texts name host and path."""
+    """Return *text* as spans of plain text and links; the text of a link is its host and path."""
     return tuple(_spans(text))
 
 
@@ -48,7 +48,7 @@ def _spans(text: str) -> Iterator[Span]:
 
 
 def plain(text: str) -> str:
-    """Return *text* with each address replaced by the host and path it leads to."""
+    """Return *text* with each URL replaced by its host and path."""
     return "".join(span.text for span in spans(text))
 
 
@@ -59,7 +59,7 @@ def host_of(address: str) -> str:
 
 
 def label(address: str) -> str:
-    """Return host and path of a safe address, at most :data:`LABEL` characters of them."""
+    """Return host and path of a safe URL, at most :data:`LABEL` characters of them."""
     path = _INVISIBLE.sub("", unquote(urlsplit(address).path, errors="replace")).rstrip("/")
     shown = host_of(address) + re.sub(":/{2,}", ":", path)
     return shown if len(shown) <= LABEL else shown[: LABEL - 1] + "\u2026"
@@ -87,6 +87,6 @@ def tail(text: str) -> str:
 
 
 def start(text: str, length: int = START) -> str:
-    """Return the beginning of *text*: at most *length* letters of it."""
+    """Return the beginning of *text*: at most *length* graphemes."""
     letters = _GRAPHEME.findall(text)
     return text if len(letters) <= length else f"{''.join(letters[:length]).rstrip()} …"

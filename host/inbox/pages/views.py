@@ -1,4 +1,4 @@
-"""The views that show the inbox: one page of three panes, the fragments that keep it current, its emoji."""
+"""The views of the inbox: the page with three panes, fragments to update it, and emoji."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ __all__ = ["bp"]
 @bp.get("/w/<int:workspace_id>/inbox")
 @workspace_view(Permission.READ)
 def index(workspace_id: int) -> ResponseReturnValue:
-    """Show the list, with no conversation chosen."""
+    """Show the list without an open conversation."""
     return inbox_page(workspace_id, None)
 
 
@@ -67,7 +67,7 @@ def conversation(workspace_id: int, conversation_id: int) -> ResponseReturnValue
 @bp.get("/w/<int:workspace_id>/inbox/list")
 @workspace_view(Permission.READ)
 def more(workspace_id: int) -> ResponseReturnValue:
-    """Return the next page of the list: its rows as HTML, and the address of the page after."""
+    """Return the next page of the list: its rows as HTML, and the URL of the following page."""
     with opened_inbox(workspace_id) as inbox:
         filter_ = filter_from_request(inbox.directory)
         page = inbox.page(filter_, position_from_request())
@@ -80,10 +80,10 @@ def more(workspace_id: int) -> ResponseReturnValue:
 @bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/thread")
 @workspace_view(Permission.READ)
 def thread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Return one conversation as HTML, for a page that shows the list already.
+    """Return one conversation as HTML, for a page that already shows the list.
 
-    A script may load it ahead, with the header ``X-Prefetch``: the person doesn't count as active then.
-    Before it shows that, it asks with ``HEAD`` whether the person may still see the conversation.
+    A script may prefetch it with the header ``X-Prefetch``, which does not count as activity of the person.
+    Before it shows the result, it checks with ``HEAD`` that the person may still see the conversation.
     """
     if request.method == "HEAD":
         with opened_inbox(workspace_id) as inbox:
@@ -95,9 +95,9 @@ def thread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/messages")
 @workspace_view(Permission.READ)
 def earlier(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    """Return the messages before a position as HTML, and the position of those before them.
+    """Return the messages before a position as HTML, and the position of the page before them.
 
-    ``below``: the message at the top of a thread below a post; then those that others wrote in it.
+    With ``below``, the top comment of a thread below a post, return other people's comments in that thread.
     """
     below, before = id_argument("below"), position_from_request()
     with opened_inbox(workspace_id) as inbox:
@@ -114,7 +114,7 @@ def earlier(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @bp.get("/w/<int:workspace_id>/inbox/<int:conversation_id>/around/<int:message_id>")
 @workspace_view(Permission.READ)
 def around(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
-    """Return a message with those before and after it as HTML, for a page that shows what was found."""
+    """Return a message with those around it as HTML, for search results."""
     with opened_inbox(workspace_id) as inbox:
         row = inbox.row(conversation_id)
         entries = load_around(inbox.session, workspace_id, conversation_id, message_id)
@@ -127,12 +127,12 @@ def around(workspace_id: int, conversation_id: int, message_id: int) -> Response
 @passive
 @workspace_view(Permission.READ)
 def updates(workspace_id: int) -> ResponseReturnValue:
-    """Return fragments of what changed.
+    """Return the requested fragments after changes.
 
-    ``rows``: ids of conversations, each answered with its row, or null where it does not belong into the
-    list. ``conversation`` and ``messages``: the open one and ids of its messages; ``head`` and ``composer``
-    ask for those too; ``here`` for who has which conversation open. The sidebar comes along whenever a row
-    was asked for. ``said``: ids of new messages of other conversations; ``names`` answers who wrote one.
+    ``rows``: ids of conversations; each gets its row, or null if it is not in the list. With rows, the
+    response also has the sidebar. ``conversation`` and ``messages``: the open conversation and ids of its
+    messages. ``head`` and ``composer`` request these fragments, ``here`` the presence of other people.
+    ``said``: ids of new messages in other conversations, whose authors are returned in ``names``.
     """
     row_ids, message_ids, said = (ids_from_request(name) for name in ("rows", "messages", "said"))
     opened = ids_from_request("conversation")[:1]
@@ -173,7 +173,7 @@ def _opened(
     if message_ids:
         entries = load_messages(inbox.session, inbox.workspace_id, row.id, message_ids)
         found = inbox.shown(row, entries, others=True)
-        # What another said below the same post is asked for as well, and may be there no more.
+        # The ids may include other people's comments on the same post, which may have been deleted.
         rest = {*message_ids} - {one.entry.id for one in found}
         found += inbox.others(row, rest)
         answer["messages"] = render_messages(inbox, row, found)
@@ -191,16 +191,16 @@ def _opened(
 
 
 def _rows_html(items: Sequence[ListedConversation], filter_: Filter) -> str:
-    """Return rows as HTML; the browser knows which of them is open."""
+    """Return rows as HTML; the browser marks the open one."""
     return render_template("inbox/_rows.html", items=items, filter=filter_, selected=None)
 
 
 @bp.get("/emoji/<language>")
 @login_required
 def emoji(language: str) -> Response:
-    """Return the emoji that the composer offers, by group as JSON.
+    """Return the emoji of the composer as JSON, by group.
 
-    Each has its name in *language*, and the words it is found by.
+    Each has its name and search words in *language*.
     """
     if language not in available():
         raise NotFoundError()

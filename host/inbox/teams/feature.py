@@ -1,4 +1,4 @@
-"""Teams: members whom conversations can be assigned to together, and the accounts they look after."""
+"""Teams: groups of members to assign conversations to, and their accounts."""
 
 from host.features.feature import Feature
 

@@ -23,7 +23,7 @@ class Team(Base):
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(sa.String(64))
     name_key: Mapped[str] = mapped_column(Ascii64)
-    """SHA-256 of the folded name, as with labels: two teams never differ by capital letters alone."""
+    """SHA-256 of the folded name, as with labels: names are unique ignoring case."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
@@ -54,7 +54,7 @@ class TeamMember(Base):
 
 
 class TeamAccount(Base):
-    """An account that a team looks after."""
+    """An account that a team is responsible for."""
 
     __tablename__ = "team_accounts"
     __writers__ = ("inbox",)

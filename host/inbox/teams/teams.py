@@ -35,7 +35,7 @@ from host.users.reach import Accounts
 from host.users.roles import Permission, with_permission
 
 MOST = 100
-"""Most teams of a workspace: every menu lists all of them."""
+"""Maximum number of teams of a workspace: every menu lists all of them."""
 _TAKEN = _l("A team with that name already exists. Nothing was saved.")
 
 
@@ -51,7 +51,7 @@ class TeamDetails(msgspec.Struct, frozen=True):
     """A team with its members and accounts.
 
     :param members: leads first, then by name.
-    :param accounts: the ids of the accounts it looks after.
+    :param accounts: the ids of the accounts it is responsible for.
     :param open: the number of its open conversations; *all*: of all its conversations.
     """
 
@@ -67,8 +67,8 @@ class InboxTeam(msgspec.Struct, frozen=True):
     """A team as the inbox shows it to a member of the workspace.
 
     :param mine: whether they are in it; *lead*: whether they lead it.
-    :param open: how many open conversations it has that are neither snoozed nor spam; *waiting*: how many of
-        these wait for an answer; *nobody*: how many of those nobody has.
+    :param open: number of open conversations that are neither snoozed nor spam; *waiting*: number of these
+        that wait for an answer; *nobody*: number of those that are unassigned.
     """
 
     id: int
@@ -143,7 +143,7 @@ def details(session: Session, workspace_id: int, team_id: int) -> TeamDetails:
 def get(session: Session, workspace_id: int, team_id: int, *, lock: bool = False) -> Team:
     """Return a team of the workspace.
 
-    :param lock: until the write ends.
+    :param lock: whether to lock it until the write ends.
     :raises TeamNotFoundError: if the workspace has no such team.
     """
     query = sa.select(Team).where(Team.id == team_id, Team.workspace_id == workspace_id)
@@ -197,9 +197,9 @@ def _count_query(limited: bool) -> Any:
 def with_counts(
     session: Session, workspace_id: int, teams: Sequence[InboxTeam], accounts: Accounts
 ) -> list[InboxTeam]:
-    """Return *teams* with their counts. One query, answered by an index alone.
+    """Return *teams* with their counts: one index-only query.
 
-    :param accounts: the accounts the user may see; None: all.
+    :param accounts: the accounts the user may see; None for all.
     """
     if not teams:
         return []
@@ -231,11 +231,10 @@ def create(
     """Add a team to a workspace and return it.
 
     :param people: see :func:`change`; *accounts* too.
-
-    :raises TeamNameError: if *name* is empty, too long, or that of another team but for capital letters; or
-        if the workspace has :data:`MOST` teams.
-    :raises NotAMemberError: if one of *people* is no member who may answer.
-    :raises TeamAccountError: if one of *accounts* is no account of the workspace.
+    :raises TeamNameError: if *name* is empty, too long, or equals another name ignoring case; or if the
+        workspace has :data:`MOST` teams.
+    :raises NotAMemberError: if one of *people* is not a member who may answer.
+    :raises TeamAccountError: if one of *accounts* is not an account of the workspace.
     """
     count = session.scalar(sa.select(sa.func.count()).where(Team.workspace_id == workspace_id)) or 0
     if count >= MOST:
@@ -262,12 +261,12 @@ def change(
 ) -> TeamDetails:
     """Change those fields of a team that are not None, and return the team.
 
-    :param people: the members, all of whom may answer -> whether they lead the team.
-    :param accounts: the ids of the accounts it looks after.
+    :param people: the ids of its members, who must be allowed to answer -> whether they lead the team.
+    :param accounts: the ids of the accounts it is responsible for.
     :raises TeamNotFoundError: if the workspace has no such team.
     :raises TeamNameError: as :func:`create`.
-    :raises NotAMemberError: if one of *people* is no such member.
-    :raises TeamAccountError: if one of *accounts* is no account of the workspace.
+    :raises NotAMemberError: if one of *people* is not such a member.
+    :raises TeamAccountError: if one of *accounts* is not an account of the workspace.
     """
     last_ones.lock_workspace(session, workspace_id)
     team = get(session, workspace_id, team_id, lock=True)
@@ -287,7 +286,6 @@ def _set_fields(
     accounts: Collection[int] | None,
     now: datetime,
 ) -> None:
-    """Write those fields of a team that are not None."""
     if name is not None:
         team.name = names.checked(name, TeamNameError())
         names.save(session, team, TeamNameError(_TAKEN))
@@ -313,7 +311,7 @@ def _differences(
 
 
 def delete(session: Session, *, workspace_id: int, team_id: int, actor: Actor) -> Team:
-    """Delete a team and return it as it was. Its conversations lose the team and keep their assignee.
+    """Delete a team and return its earlier values. Its conversations lose the team and keep their assignee.
 
     :raises TeamNotFoundError: if the workspace has no such team.
     """

@@ -40,7 +40,7 @@ bp = Blueprint("teams", __name__, template_folder="templates")
 
 SETTINGS = "/w/<int:workspace_id>/settings/teams"
 MOST_IDS = 1_000
-"""Most people of a form."""
+"""Maximum number of people in a form."""
 
 
 @bp.get(SETTINGS)
@@ -71,7 +71,7 @@ def _list(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
 @bp.post(SETTINGS)
 @workspace_view(Permission.TEAMS)
 def add_team(workspace_id: int) -> ResponseReturnValue:
-    """Add a team, and go to its page to choose who is in it."""
+    """Add a team, and redirect to its page to choose members."""
     name = request.form.get("name", "")
     try:
         team = db.write(teams.create, workspace_id=workspace_id, name=name, actor=actor(), now=clock.now())
@@ -94,14 +94,14 @@ def _page(
 ) -> ResponseReturnValue:
     """Return the page of a team.
 
-    :param again: whether it shows the input of the form instead of the saved team.
+    :param again: whether to show the submitted values instead of the saved team.
     """
     again = again or problem is not None
     with db.read() as session:
         team = teams.details(session, workspace_id, team_id)
         inside = _people_given() if again else {one.user_id: one.lead for one in team.members}
         leads = {id_ for id_, lead in inside.items() if lead}
-        # Members who may no longer answer are offered for as long as they are in the team.
+        # Members who may no longer answer are offered while they are in the team.
         offered = {one.id: one for one in account_picker.named(queries.all_members(session, workspace_id))}
         for one in team.members:
             offered.setdefault(one.user_id, Choice(one.user_id, "", one.name))
@@ -149,7 +149,7 @@ def change_team(workspace_id: int, team_id: int) -> ResponseReturnValue:
     flash_good(_("Saved."))
     with db.read() as session:
         stays = _keeps_teams() or teams.leads(session, team_id, current_user().id)
-    if not stays:  # they took themselves out
+    if not stays:  # they removed themselves
         return redirect(url_for("inbox.index", workspace_id=workspace_id), 303)
     return redirect(url_for("teams.team", workspace_id=workspace_id, team_id=team_id), 303)
 
@@ -177,10 +177,10 @@ def _keeps_teams() -> bool:
 
 
 def _check_keeper(workspace_id: int, team_id: int) -> None:
-    """Refuse a user who may neither manage teams nor leads this one.
+    """Refuse a user who neither may manage teams nor leads this one.
 
     :raises TeamNotFoundError: if the workspace has no such team.
-    :raises TeamKeepersError: if they may not.
+    :raises TeamKeepersError: if the user may not change the team.
     """
     with db.read() as session:
         teams.get(session, workspace_id, team_id)

@@ -1,1 +1,1 @@
-"""Replies that are not sent: those that wait on purpose, and what a person decides about one on its way."""
+"""Unsent replies: undo, schedule, resend, cancel and edit them."""

@@ -22,7 +22,7 @@ from host.models.inbox import (
 
 
 def state_of(session: Session, conversation: Conversation) -> dict[str, Any]:
-    """Return the waiting state of *conversation*, as JSON."""
+    """Return the waiting and unread state of *conversation*, as JSON."""
     reads = sa.select(ConversationRead.user_id, ConversationRead.seen_count, ConversationRead.marked).where(
         ConversationRead.conversation_id == conversation.id
     )
@@ -36,10 +36,9 @@ def state_of(session: Session, conversation: Conversation) -> dict[str, Any]:
 
 
 def put_back(session: Session, conversation: Conversation, before: Mapping[str, Any], now: datetime) -> None:
-    """Restore the waiting state of the locked *conversation* that :func:`state_of` returned *before*.
+    """Restore the state *before*, from :func:`state_of`, of the locked *conversation*.
 
-    What the team did since counts: a closed conversation stays answered, and so does one that has another
-    answer after the customer's question.
+    A conversation that was closed since, or has another answer after the customer's question, stays answered.
     """
     since = clock.from_text(before["waiting_since"])
     if conversation.status == ConversationStatus.CLOSED or _answered(session, conversation, since, now):
@@ -63,7 +62,7 @@ def put_back(session: Session, conversation: Conversation, before: Mapping[str, 
 
 
 def _answered(session: Session, conversation: Conversation, since: datetime | None, now: datetime) -> bool:
-    """Return whether a message of the team that is not scheduled follows the customer's question."""
+    """Return whether an unscheduled message of the team follows the customer's question."""
     later = Message.sent_at >= since if since is not None else sa.true()
     query = sa.select(Message.id).where(
         Message.conversation_id == conversation.id,

@@ -1,8 +1,8 @@
-"""Undoing a reply while it waits, and sending it before its time.
+"""Undo a waiting reply, or send it early.
 
-A person's reply stays in the outbox for some seconds, as its workspace has it. Undoing it takes its messages
-away and puts back what answering had changed; its author gets back what it was made of. A worker that has
-begun to send wins: undoing locks lane and entry as the worker does, so a reply is sent or it is back.
+A person's reply stays in the outbox for some seconds, as configured for the workspace. Undoing it deletes its
+messages, reverts the effects of answering, and returns the content to its author. A worker that has begun to
+send wins: undoing takes the same locks on lane and entry, so a reply is either sent or undone.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class NotYoursError(ForbiddenError):
 class TakenBack:
     """A reply that was undone.
 
-    :param draft: its content: ``text``, ``reply_to``, ``composer`` (data of the page's own scripts), and
+    :param draft: its content: ``text``, ``reply_to``, ``composer`` (data of the page's scripts), and
         ``mode``, ``private`` for a private reply.
     """
 
@@ -64,11 +64,11 @@ def undo(
     user_id: int,
     now: datetime,
 ) -> TakenBack:
-    """Undo a reply that nobody has begun to send, with all its parts, and return its content.
+    """Undo a reply that no worker has begun to send, with all its parts, and return its content.
 
     :raises MessageNotFoundError: if the conversation has no such message.
     :raises NotYoursError: if somebody else wrote it.
-    :raises StateMovedOnError: if it is on its way, or was not kept so that it can be undone.
+    :raises StateMovedOnError: if it is being sent, or was not queued as undoable.
     """
     check_message(session, workspace_id, conversation_id, message_id, accounts=accounts)
     reply_key = later.key_of(session, conversation_id, message_id)
@@ -110,7 +110,7 @@ def _parts(session: Session, conversation_id: int, reply_key: str) -> Sequence[s
 
 
 def _remove(session: Session, workspace_id: int, ids: Sequence[int]) -> None:
-    """Delete messages that nobody outside has seen. Their files become available again."""
+    """Delete unsent messages. Their uploads become available again."""
     keys = list(
         session.scalars(
             sa.select(Attachment.storage_key).where(
@@ -160,10 +160,10 @@ def send_now(
     message_id: int,
     now: datetime,
 ) -> None:
-    """Send a reply now that is undoable or scheduled, with those that wait before it.
+    """Send an undoable or scheduled reply now, with those that wait before it.
 
     :raises MessageNotFoundError: if the conversation has no such message.
-    :raises StateMovedOnError: if it does not wait any more.
+    :raises StateMovedOnError: if it no longer waits.
     """
     check_message(session, workspace_id, conversation_id, message_id, accounts=accounts)
     reply_key = later.key_of(session, conversation_id, message_id)

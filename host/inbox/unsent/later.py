@@ -1,10 +1,10 @@
-"""Scheduled replies: until their time they wait outside the lane, then become its last entries.
+"""Scheduled replies: they wait outside the lane until their time, then become its last entries.
 
-So what is written meanwhile goes out at once, and what the customer gets is in the order the thread shows: a
-planned reply stands at its time, below everything said before.
+So other messages are sent without delay, and the customer receives everything in the order of the thread,
+which shows a planned reply at its time.
 
-A worker's chore looks for those whose time has come. A reply that is not to go out if the customer writes
-first stays here, and the thread says so; a person decides what becomes of it.
+A worker's scheduled job releases due replies. A reply that must not be sent if the customer writes first is
+held back and marked in the thread until a person decides.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from host.sdk.channel import ChannelAdapter
 from host.users.reach import ALL_ACCOUNTS, Accounts
 
 PORTION = 50
-"""Most replies for which one round of the chore looks."""
+"""Maximum number of replies handled by one round of the job."""
 
 
 class NotForLaterError(ConflictError):
@@ -56,7 +56,7 @@ def _waiting() -> list[sa.ColumnElement[bool]]:
 
 
 def _wrote_since() -> sa.ColumnElement[bool]:
-    """Return the condition that the customer wrote after a reply was planned."""
+    """Return the condition that the customer wrote after a reply was scheduled."""
     theirs = sa.orm.aliased(Message)
     return (
         sa.select(theirs.id)
@@ -73,8 +73,8 @@ def _wrote_since() -> sa.ColumnElement[bool]:
 def release_due() -> int:
     """Move due replies into their lanes, and hold back those whose customer wrote first.
 
-    Return how many these were. Each is one write, so it happens once, however many workers look and whenever
-    one dies.
+    Return their number. Each reply is one write, so it is handled once even with several workers, or if one
+    dies.
     """
     now = clock.now()
     with db.read() as session:
@@ -83,7 +83,7 @@ def release_due() -> int:
 
 
 def due(session: Session, now: datetime) -> Sequence[tuple[int, str]]:
-    """Return conversation and reply key of replies for later to decide about by *now*, the earliest first."""
+    """Return conversation and reply key of scheduled replies to release or hold back, earliest first."""
     query = (
         sa.select(Message.conversation_id, Message.reply_key)
         .join(OutboxEntry, OutboxEntry.message_id == Message.id)
@@ -102,9 +102,9 @@ def release(
 ) -> bool:
     """Release a scheduled reply, or hold it back because the customer wrote first.
 
-    Return whether it was still there to be decided about.
+    Return whether it was still scheduled and due.
 
-    :param anyway: before its time and whatever the customer wrote: somebody wants it.
+    :param anyway: whether to send it early and even if the customer wrote, because a person requested it.
     """
     workspace_id = session.scalar(
         sa.select(Conversation.workspace_id).where(Conversation.id == conversation_id)
@@ -136,7 +136,7 @@ def release(
 
 
 def _parts(session: Session, conversation_id: int, reply_key: str) -> Sequence[sa.Row[OutboxEntry, Message]]:
-    """Return what waits of a reply for later, locked: each entry with its message, in order."""
+    """Lock and return the waiting parts of a scheduled reply: entries with their messages, in order."""
     query = (
         sa.select(OutboxEntry, Message)
         .join(Message, Message.id == OutboxEntry.message_id)
@@ -164,21 +164,21 @@ def _hold_back(
 ) -> None:
     for entry, message in parts:
         entry.not_before = None
-        message.sent_at = now  # below what they wrote, where it is read
+        message.sent_at = now  # below the customer's message, where the team sees it
         session.flush()
         outcome.record_waiting(session, message.id, {"sentence": why, "until": None})
 
 
 def waiting_in(session: Session) -> Sequence[int]:
-    """Return the conversations that have, or had, replies for later."""
+    """Return the conversations that have, or had, scheduled replies."""
     query = sa.select(Conversation.id).where(Conversation.scheduled_at.is_not(None))
     return session.scalars(query.order_by(Conversation.id)).all()
 
 
 def keep_here(session: Session, conversation_id: int, now: datetime) -> None:
-    """Keep a conversation's scheduled replies until somebody sends them.
+    """Hold back a conversation's scheduled replies until a person sends them.
 
-    The desk was restored: they may have been sent, changed or taken back in what is not in the backup.
+    After the desk was restored, they may have been sent, changed or undone since the backup.
     """
     workspace_id = session.scalar(
         sa.select(Conversation.workspace_id).where(Conversation.id == conversation_id)
@@ -198,7 +198,7 @@ def keep_here(session: Session, conversation_id: int, now: datetime) -> None:
 
 
 def note_next(session: Session, conversation: Conversation) -> None:
-    """Store when the first scheduled reply of a locked conversation is sent."""
+    """Store the time of the next scheduled reply of a locked conversation."""
     query = (
         sa.select(sa.func.min(OutboxEntry.not_before))
         .join(Message, Message.id == OutboxEntry.message_id)
@@ -224,8 +224,8 @@ def change_time(
 ) -> None:
     """Reschedule a reply with all its parts.
 
-    :raises NotForLaterError: if it does not wait for its time any more.
-    :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
+    :raises NotForLaterError: if it is no longer scheduled.
+    :raises UnknownChannelError: if no active addon provides the channel (*adapter* is None).
     :raises SendTimeError: as :func:`host.inbox.reply.queue_parts`.
     """
     reply_key = key_of(session, conversation_id, message_id)

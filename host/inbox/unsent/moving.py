@@ -16,11 +16,11 @@ from host.models.queue import OutboxEntry
 def move_to(session: Session, message_id: int, at: datetime) -> None:
     """Move a message, and those that wait after it in its conversation, to *at* in the thread.
 
-    When it was written stays in ``created_at``. The message is locked, and its conversation after it.
+    ``created_at`` keeps the time of writing. The message is locked, then its conversation.
     """
     session.flush()
     message = session.get_one(Message, message_id, populate_existing=True)
-    # What was written behind it goes out behind it: left where it is, it would stand above for a moment.
+    # Messages queued after it are sent after it. Without this they would briefly appear above it.
     behind = (
         sa.select(Message)
         .join(OutboxEntry, OutboxEntry.message_id == Message.id)
@@ -41,7 +41,7 @@ def move_to(session: Session, message_id: int, at: datetime) -> None:
         Conversation, message.conversation_id, with_for_update=True, populate_existing=True
     )
     shown = conversation.last_message_at, conversation.last_direction
-    # A greeting is in no list, unless it is there already.
+    # The list shows an automatic message only if it already does.
     listed = [one for one in moved if one.origin != Origin.SYSTEM or (one.sent_at, one.direction) == shown]
     for one in moved:
         one.sent_at = at

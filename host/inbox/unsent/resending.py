@@ -1,7 +1,7 @@
-"""Actions on a reply that is not sent: resend it, cancel it, edit it while it waits.
+"""Actions on an unsent reply: resend it, cancel it, edit it while it waits.
 
-A worker that has started to send a message wins: each of these locks the message's outbox entry, as the
-worker does, and is refused once the message is in another state.
+A worker that has begun to send a message wins: each action takes the worker's lock on the outbox entry, and
+is refused if the message is in another state by then.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from host.search import postings
 
 
 class NotEditableError(ConflictError):
-    """Only a text that was never handed to the provider can be edited."""
+    """The message is not a text, or was already handed to the provider."""
 
     code = "not_editable"
     title = _l("It cannot be edited")
@@ -50,13 +50,13 @@ AGAIN_CANCELLED = ProviderProblem(
 
 
 def retry(session: Session, message_id: int, sender: str = "", adapter: ChannelAdapter | None = None) -> None:
-    """Queue a failed message again, and the parts of its reply that were held back because of it.
+    """Queue a failed message again, with the parts of its reply that were held back because of it.
 
-    :param sender: the address of the account that they go from now; empty: where they were to go from.
-    :raises NotSendableError: as :func:`host.inbox.along.sent_from.change`, and UnknownChannelError.
+    :param sender: the account's address to send them from; empty to keep the earlier one.
+    :raises NotSendableError, UnknownChannelError: as :func:`host.inbox.along.sent_from.change`.
     :raises NotInOutboxError: if the message has no outbox entry.
-    :raises StateMovedOnError: if it is not failed any more.
-    :raises PrivateReplyUsedError: if it is a private reply and another took its place.
+    :raises StateMovedOnError: if it is no longer failed.
+    :raises PrivateReplyUsedError: if it is a private reply that another one has replaced.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.FAILED)
     message = session.get_one(Message, message_id)
@@ -76,7 +76,7 @@ def send_again(session: Session, message_id: int) -> None:
     """Queue an unconfirmed message again, although the provider may have it already.
 
     :raises NotInOutboxError: if the message has no outbox entry.
-    :raises StateMovedOnError: if it is not unconfirmed any more.
+    :raises StateMovedOnError: if it is no longer unconfirmed.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.UNKNOWN)
     entry.resent = True
@@ -84,10 +84,10 @@ def send_again(session: Session, message_id: int) -> None:
 
 
 def send_anyway(session: Session, message_id: int) -> None:
-    """Send a part, and those behind it, that was held back because an earlier one was not sent.
+    """Send a part that was held back because an earlier one was not sent, with the parts after it.
 
     :raises NotInOutboxError: if the message has no outbox entry.
-    :raises StateMovedOnError: if it does not wait any more.
+    :raises StateMovedOnError: if it no longer waits.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
     if entry.open or entry.not_before is not None:
@@ -96,16 +96,16 @@ def send_anyway(session: Session, message_id: int) -> None:
     first = (entry.waiting or {}).get("sentence") in outcome.STAYS
     outcome.release_rest(session, message_id, itself=True)
     if first:
-        # It answers them only now.
+        # Only now does it answer the customer.
         conversation = _conversation(session, message)
         answer(session, conversation, message, message.author_id)
 
 
 def cancel(session: Session, message_id: int) -> None:
-    """Take a message back that has not left. One that was to be sent again is unconfirmed again.
+    """Cancel a waiting message. If it was unconfirmed before it was queued again, it is unconfirmed again.
 
     :raises NotInOutboxError: if the message has no outbox entry.
-    :raises StateMovedOnError: if it does not wait any more.
+    :raises StateMovedOnError: if it no longer waits.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
     planned = entry.not_before is not None and not entry.open
@@ -120,21 +120,21 @@ def cancel(session: Session, message_id: int) -> None:
     message = session.get_one(Message, message_id)
     conversation = _conversation(session, message)
     if planned:
-        message.sent_at = clock.now()  # it has no time of its own any more
+        message.sent_at = clock.now()  # it is no longer scheduled
         note_next(session, conversation)
     else:
         leave_list(session, conversation, [message])
 
 
 def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter | None) -> None:
-    """Change the text of a message that was not sent yet.
+    """Change the text of an unsent message.
 
     :raises NotInOutboxError: if the message has no outbox entry.
-    :raises StateMovedOnError: if it does not wait any more.
-    :raises NotEditableError: if it is no text, or may have reached the customer before.
-    :raises UnknownChannelError: if no active addon brings the channel (*adapter* is None).
-    :raises EmptyTextError: if nothing is left of it.
-    :raises TooLongError: if it is longer than one message of the channel.
+    :raises StateMovedOnError: if it no longer waits.
+    :raises NotEditableError: if it is not a text, or may already have reached the customer.
+    :raises UnknownChannelError: if no active addon provides the channel (*adapter* is None).
+    :raises EmptyTextError: if the text is blank.
+    :raises TooLongError: if it does not fit in one message of the channel.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
     message = session.get_one(Message, message_id, with_for_update=True, populate_existing=True)

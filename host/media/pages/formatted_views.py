@@ -1,9 +1,9 @@
-"""The formatted form of a message in a frame of its own, and the pictures in it.
+"""The formatted form of a message in a separate frame, and the pictures in it.
 
-The frame runs no script whatever stands in it: neither the ``sandbox`` of the element nor that of the answer
-allows one, and the policy has no source for any. It keeps our origin, for two reasons: browsers send no
-session with pictures that a frame without an origin asks for, and the page around measures how high it is.
-Without scripts in it, the origin gives what stands there nothing. Pictures come from the desk alone.
+The frame runs no scripts: neither the ``sandbox`` of the element nor that of the response allows them, and
+the content security policy has no script source. It keeps our origin for two reasons: browsers send no
+session cookie for pictures in a frame without an origin, and the page measures its height. Without scripts,
+the content cannot use the origin. Pictures are loaded only from the desk.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Form(msgspec.Struct, frozen=True):
 @bp.get("/w/<int:workspace_id>/messages/<int:message_id>/formatted")
 @workspace_view(Permission.READ)
 def formatted_message(workspace_id: int, message_id: int) -> ResponseReturnValue:
-    """Show a message as its sender laid it out; with ``?pictures=1`` its pictures from elsewhere as well."""
+    """Show the formatted form of a message; with ``?pictures=1``, including remote pictures."""
     with db.read() as session:
         form = _load(session, workspace_id, message_id)
     if form is None:
@@ -112,7 +112,7 @@ def formatted_message(workspace_id: int, message_id: int) -> ResponseReturnValue
 
 
 def framed(html: str) -> Response:
-    """Return cleaned *html* as the page of a frame in which nothing runs."""
+    """Return cleaned *html* as a page for a frame in which no scripts run."""
     page = (
         '<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<style>{SHEET}</style></head><body>{html}</body></html>"
@@ -149,9 +149,9 @@ def _load(session: Session, workspace_id: int, message_id: int) -> _Form | None:
 @bp.get("/w/<int:workspace_id>/messages/<int:message_id>/picture")
 @workspace_view(Permission.READ)
 def picture_elsewhere(workspace_id: int, message_id: int) -> ResponseReturnValue:
-    """Pass on a picture from elsewhere that a message shows: its sender learns the desk's address alone.
+    """Proxy a remote picture of a message, so that its sender learns only the desk's IP address.
 
-    Only addresses that the desk itself wrote into a frame are asked for: ``signature`` says so of ``url``.
+    ``signature`` proves that the desk wrote ``url`` into a frame; other URLs are refused.
     """
     url, signature = request.args.get("url", ""), request.args.get("signature", "")
     if not secrets.keyring().is_signed(signature, _PURPOSE, message_id, url):
@@ -164,24 +164,24 @@ def picture_elsewhere(workspace_id: int, message_id: int) -> ResponseReturnValue
         host = parts.hostname or ""
     except ValueError:
         raise NotFoundError() from None
-    # The desk asks by https alone; what still names http is nearly always there as well.
+    # The desk requests only https; pictures with an http URL are nearly always available there.
     secure = url if passthrough.may_ask(url, host) else parts._replace(scheme="https").geturl()
     response = passthrough.pass_on(
         secure, frozenset({host}), kind=MessageKind.IMAGE, name="picture", part=None, max_bytes=PICTURE
     )
-    # Nobody saves it from here; whatever is no picture is not shown.
+    # Content that is not a picture is not shown.
     response.headers["Referrer-Policy"] = "no-referrer"
     return cast(ResponseReturnValue, response)
 
 
 PICTURE = 10 * 1024 * 1024
-"""Bytes of the largest picture from elsewhere."""
+"""Maximum bytes of a remote picture."""
 
 
 @bp.post("/w/<int:workspace_id>/messages/<int:message_id>/pictures")
 @workspace_view(Permission.ANSWER)
 def always_show_pictures(workspace_id: int, message_id: int) -> ResponseReturnValue:
-    """Show pictures of this sender from now on, to everybody of the workspace; with ``stop`` no longer."""
+    """Always show this sender's remote pictures in the workspace; with ``stop``, no longer."""
     user_id, stop = current_user().id, request.form.get("stop") == "1"
 
     def decide(session: Session) -> int:

@@ -18,7 +18,7 @@ from host.models.queue import InboundEvent
 from host.web.request_helpers import Permission, workspace_view
 
 MOST = 1024 * 1024
-"""Bytes a browser shows as text; what is longer is saved as a file."""
+"""Maximum bytes shown as text; a longer original is saved as a file."""
 
 
 class OriginalGoneError(LobbyError):
@@ -43,16 +43,16 @@ def original_message(workspace_id: int, message_id: int) -> ResponseReturnValue:
     name = f"message-{message_id}.{'eml' if len(body) > MOST else 'txt'}"
     files.harmless(response, content_type="application/octet-stream", name=name, download=len(body) > MOST)
     if len(body) <= MOST:
-        # Text and nothing else: no browser looks into it, and the policy lets nothing run.
+        # As plain text without sniffing, and with a policy that allows no scripts.
         response.headers["Content-Type"] = "text/plain; charset=utf-8"
         response.headers["Content-Disposition"] = files.disposition(name, inline=True)
     return response
 
 
 def _load(session: Session, workspace_id: int, message_id: int) -> bytes | None:
-    """Return what the journal still has of a message.
+    """Return the original of a message from the journal, or None if it was deleted.
 
-    :raises NotFoundError: if there is no such message, or its channel's envelopes may hold others as well.
+    :raises NotFoundError: if there is no such message, or its channel has no originals per message.
     """
     message = session.get(Message, message_id)
     if message is None or message.workspace_id != workspace_id or message.unsent_at or message.hidden_at:

@@ -1,4 +1,4 @@
-"""Pictures of people and of posts, passed through from the provider: browsers never contact the provider."""
+"""Pictures of people and posts, proxied so that browsers never contact the provider."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from host.queue import policy
 from host.web.request_helpers import Permission, workspace_view
 
 MOST_OF_POST = 4 * 1024 * 1024
-"""Most bytes of the picture of a post at the provider."""
+"""Maximum bytes of the picture of a post at the provider."""
 
 
 @bp.get("/w/<int:workspace_id>/media/people/<int:identity_id>")
@@ -45,7 +45,7 @@ def person(workspace_id: int, identity_id: int) -> ResponseReturnValue:
 @bp.get("/w/<int:workspace_id>/media/posts/<int:post_id>")
 @workspace_view(Permission.READ)
 def post(workspace_id: int, post_id: int) -> ResponseReturnValue:
-    """Show the picture of a post that customers of the workspace write below, as a small square."""
+    """Show the picture of a post of the workspace as a small square."""
 
     def end(session: Session, url: str) -> None:
         row = session.get(Post, post_id, with_for_update=True)
@@ -65,9 +65,9 @@ def _picture(
     end: Callable[[Session, str], None],
     **fetching: Any,
 ) -> ResponseReturnValue:
-    """Answer with a picture at the provider.
+    """Return a response with a picture from the provider.
 
-    :param end: notes that its address has ended, and has the provider asked for another soon.
+    :param end: records that its URL has expired, and schedules fetching a new one.
     """
     with db.read() as session:
         row = session.execute(

@@ -1,4 +1,4 @@
-"""The pictures that people choose: of themselves, of a workspace, and the logo of the desk."""
+"""Pictures chosen by people: of themselves, of a workspace, and the logo of the desk."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from host.web.template_filters import initials, tone
 def _chosen() -> str | None:
     """Store the form's ``picture`` and return its key; None if the form removes the picture.
 
-    :raises FileRefusedError: if it is no picture that can be shown.
-    :raises InvalidError: if the form holds neither.
+    :raises FileRefusedError: if it is not a picture that can be shown.
+    :raises InvalidError: if the form contains neither.
     """
     given = request.files.get("picture")
     if given is not None and given.filename:
@@ -55,7 +55,7 @@ def _chosen() -> str | None:
 def _put(where: str, put: Callable[[Session, str | None], str | None]) -> ResponseReturnValue:
     """Store or remove the picture, and report the result on the page *where*.
 
-    :param put: writes the key and returns the one before.
+    :param put: writes the key and returns the previous one.
     """
     try:
         key = _chosen()
@@ -89,7 +89,7 @@ def _send(key: str | None, cache: str) -> ResponseReturnValue:
 @body_limit(portraits.MOST_BYTES + MULTIPART)
 @login_required
 def choose_portrait() -> ResponseReturnValue:
-    """Take the form's ``picture`` as the picture of the signed-in person; without one, theirs is removed."""
+    """Set the signed-in person's picture to the form's ``picture``, or remove it."""
     user = current_user()
     return _put(url_for("accounts.account"), lambda session, key: users.set_picture(session, user.id, key))
 
@@ -98,7 +98,7 @@ def choose_portrait() -> ResponseReturnValue:
 @body_limit(portraits.MOST_BYTES + MULTIPART)
 @workspace_view(Permission.SETTINGS)
 def choose_workspace_picture(workspace_id: int) -> ResponseReturnValue:
-    """Take the form's ``picture`` as the workspace's."""
+    """Set the workspace's picture to the form's ``picture``, or remove it."""
 
     def put(session: Session, key: str | None) -> str | None:
         audit(
@@ -124,7 +124,7 @@ def workspace_picture(workspace_id: int) -> ResponseReturnValue:
 @body_limit(portraits.MOST_BYTES + MULTIPART)
 @admin_required
 def choose_logo() -> ResponseReturnValue:
-    """Take the form's ``picture`` as the logo of the desk."""
+    """Set the logo of the desk to the form's ``picture``, or remove it."""
 
     def put(session: Session, key: str | None) -> str | None:
         audit(session, "desk.changed", "logo", details={"logo": "removed" if key is None else "changed"})
@@ -137,7 +137,7 @@ def choose_logo() -> ResponseReturnValue:
 @open_to_all
 @passive
 def logo() -> ResponseReturnValue:
-    """Show the logo of the desk: it is on the page where people sign in."""
+    """Show the logo of the desk, also on the sign-in page."""
     return _send(desk().logo, "public, max-age=3600")
 
 
@@ -151,7 +151,7 @@ def portrait(user_id: int) -> ResponseReturnValue:
 
 
 def picture_url(user_id: int, picture: str) -> str:
-    """Return the URL of a person's picture, which changes with it so that browsers reload it."""
+    """Return the URL of a person's picture, which changes with the picture so that browsers reload it."""
     return url_for("media.portrait", user_id=user_id, v=picture) if picture else ""
 
 
@@ -171,7 +171,7 @@ def _key_of(workspace_id: int) -> str | None:
 
 
 def logo_url() -> str:
-    """Return the address of the desk's logo; empty where it has none."""
+    """Return the URL of the desk's logo; empty if it has none."""
     key = desk().logo
     return url_for("media.logo", v=key[:12]) if key else ""
 

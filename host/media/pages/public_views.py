@@ -1,4 +1,5 @@
-"""The view providers fetch our files from. No login, no cookie: a signed address that expires soon."""
+"""The view from which providers fetch our files: without login or cookie, by a signed URL that expires
+soon."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from host.web.request_helpers import answers_json, client_address, config, open_
 log = logging.getLogger(__name__)
 
 LIMIT = RateLimitItemPerMinute(600)
-"""Limit for each caller's address; a wrong token counts ten times."""
+"""Limit per client address; an invalid token counts as ten requests."""
 GUESS = 10
 
 _lock = threading.Lock()
@@ -34,7 +35,7 @@ _limiters: dict[str, FixedWindowRateLimiter] = {}
 @passive
 @open_to_all
 def public(token: str) -> ResponseReturnValue:
-    """Send the one file *token* was made for."""
+    """Send the file of *token*."""
     attachment_id = links.opened_by(token)
     _count(GUESS if attachment_id is None else 1)
     if attachment_id is None:
@@ -55,9 +56,9 @@ def public(token: str) -> ResponseReturnValue:
 
 
 def _count(cost: int) -> None:
-    """Count a request against its caller.
+    """Count a request of the client.
 
-    :raises TooManyError: if the limit is used up.
+    :raises TooManyError: if the limit is reached.
     """
     try:
         allowed = _limiter().hit(LIMIT, "file", network_of(client_address()), cost=cost)

@@ -26,7 +26,7 @@ from host.web.request_helpers import (
 )
 
 MULTIPART = 64 * 1024
-"""Bytes a form may add around its file."""
+"""Bytes a form may have in addition to its file."""
 
 
 @bp.post("/w/<int:workspace_id>/uploads")
@@ -34,9 +34,9 @@ MULTIPART = 64 * 1024
 @body_limit(MAX_BYTES + MULTIPART)
 @workspace_view(Permission.ANSWER)
 def upload(workspace_id: int) -> ResponseReturnValue:
-    """Take the form's ``file``, to be sent within a day; ``account`` names the account it is meant for.
+    """Store the form's ``file``, to be sent within a day; ``account`` names the account it is meant for.
 
-    Answers 201 with ``id, kind, name, size, content_type, width, height, url``.
+    Respond with 201 and ``id, kind, name, size, content_type, width, height, url``.
     """
     given = request.files.get("file")
     if given is None:
@@ -62,7 +62,7 @@ def upload(workspace_id: int) -> ResponseReturnValue:
 
 
 def _media_of(workspace_id: int, account: str) -> uploads.Allowed | None:
-    """Return the files that the account named in the form may send; None if it names none."""
+    """Return the file limits of the account in the form; None if it names none."""
     if not account:
         return None
     account_id = id_in(account)
@@ -80,7 +80,7 @@ def _media_of(workspace_id: int, account: str) -> uploads.Allowed | None:
 @bp.get("/w/<int:workspace_id>/uploads/<upload_id>")
 @workspace_view(Permission.READ)
 def uploaded(workspace_id: int, upload_id: str) -> ResponseReturnValue:
-    """Show a file that waits to be sent."""
+    """Show an unsent upload."""
     with db.read() as session:
         found = uploads.get_upload(session, workspace_id, upload_id)
     if found is None:

@@ -1,4 +1,4 @@
-"""Show a file of a message: a stored one from the disk, a linked one passed through."""
+"""Show a file of a message: a stored one from the store, a linked one from the provider."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class _File(msgspec.Struct, frozen=True):
 def view(
     workspace_id: int, attachment_id: int, *, directory: AdapterDirectory, download: bool = False
 ) -> Response:
-    """Return a response with an attachment of the workspace, or with the part of it the request asks for.
+    """Return a response with an attachment of the workspace, or with the requested range of it.
 
-    No database session is held while bytes are sent. If the provider has ended the address, this is stored.
+    No database session is open while bytes are sent. If the URL at the provider has expired, this is stored.
 
     :raises NotFoundError: if there is no such attachment in the workspace, or no adapter for it.
-    :raises host.media.passthrough.NotFetchedError: if it is on a host that is not fetched from.
+    :raises host.media.passthrough.NotFetchedError: if it is on a host that is not allowed.
     :raises host.media.passthrough.FileGoneError: if the file no longer exists anywhere.
-    :raises host.media.picture_size.TooLargeToShowError: if it is to be shown and no browser would bear it.
+    :raises host.media.picture_size.TooLargeToShowError: if it is a picture too large for browsers to show.
     """
     with db.read() as session:
         file = _load(session, workspace_id, attachment_id)
@@ -58,7 +58,7 @@ def view(
             stored = storage.open_stored(file.storage_key)
         except storage.NotStoredError:
             raise NotFoundError() from None
-        # Read only for what a browser would decode.
+        # Only read for types that a browser would decode.
         if not download and file.content_type.startswith("image/"):
             try:
                 picture_size.check(stored)
@@ -94,7 +94,7 @@ def view(
 
 
 def _located(adapter: ChannelAdapter, account: AccountRef, url: str) -> str:
-    """Return the file's current address; see :meth:`host.sdk.channel.ChannelAdapter.locate`."""
+    """Return the file's current URL; see :meth:`host.sdk.channel.ChannelAdapter.locate`."""
     try:
         located = adapter.locate(account, url)
     except FileEndedError:
@@ -130,7 +130,7 @@ def _load(session: Session, workspace_id: int, attachment_id: int) -> _File | No
 
 
 def _learn(session: Session, attachment_id: int, content_type: str) -> None:
-    """Store the content type of a linked file, so that a film is shown as one the next time."""
+    """Store the content type of a linked file, so that a video is shown as one the next time."""
     unknown = _attachments.c.id == attachment_id, _attachments.c.content_type == ""
     changed = session.execute(sa.update(_attachments).where(*unknown).values(content_type=content_type))
     if changed.rowcount:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Import every view of files, which adds it to the blueprint."""
+"""Import all views of files, which registers them on the blueprint."""
 
 from __future__ import annotations
 

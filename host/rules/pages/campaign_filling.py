@@ -36,7 +36,7 @@ class Filling(msgspec.Struct, frozen=True):
     """The contents of the form.
 
     :param where: the posts it applies to: chosen ones, those with words of *caption*, or any.
-    :param ends: ``people`` or ``until``; empty: only by hand.
+    :param ends: ``people`` or ``until``; empty: only manually.
     """
 
     name: str = ""

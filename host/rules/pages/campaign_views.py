@@ -274,7 +274,7 @@ def _picture(session: Session, workspace_id: int, shown: RuleView) -> str:
 
 
 def _hourly(session: Session, workspace_id: int, chosen: Collection[int]) -> list[tuple[str, OfHour]]:
-    """Return how many private replies each answering account sent within the last hour.
+    """Return the number of private replies that each answering account sent within the last hour.
 
     :param chosen: the accounts of the chosen posts; empty: every account with comments.
     """
@@ -315,7 +315,7 @@ def _tried(session: Session, workspace_id: int, filling: Filling, accounts: Any)
 
 
 def _days(session: Session, workspace_id: int) -> int:
-    """Return for how many days the channel allows a private reply to a comment; 0: unknown."""
+    """Return the number of days for which the channel allows a private reply to a comment; 0: unknown."""
     directory, now = current_directory(), clock.now()
     channels = [one.key for one in directory.adapters if one.capabilities.private_replies is not None]
     query = sa.select(ChannelAccount).where(
@@ -401,7 +401,7 @@ class PersonRow(msgspec.Struct, frozen=True):
 @bp.get(f"{ONE}/people")
 @workspace_view(Permission.ACCOUNTS)
 def people_of(workspace_id: int, rule_id: int) -> ResponseReturnValue:
-    """List the people who commented with the keyword, what they got, and why or what happened next."""
+    """List the people who commented with the keyword, with the outcome and what followed."""
     shown, wanted = _shown(workspace_id, rule_id), _wanted()
     with db.read() as session:
         found = people.listing(
@@ -462,7 +462,7 @@ def _lines(session: Session, workspace_id: int, found: Sequence[Person]) -> list
 
 
 def _with_whom(session: Session, conversations: Sequence[int]) -> dict[int, str]:
-    """Return the assignee of each of *conversations*: a person, or else a team."""
+    """Return the assignee of each of *conversations*: a person, else a team."""
     query = (
         sa.select(Conversation.id, sa.func.coalesce(User.name, Team.name))
         .outerjoin(User, User.id == Conversation.assignee_id)

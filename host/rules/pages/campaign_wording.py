@@ -1,4 +1,4 @@
-"""Sentences about what a person got from a campaign, and why."""
+"""Sentences about a campaign's outcome for a person, and the reason."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ LOOKS: Mapping[Got, tuple[str, str]] = {
 
 
 def why(one: Person, led: LedTo | None, with_whom: str, now: datetime) -> str:
-    """Return why somebody got this outcome, or what happened next.
+    """Return the reason for a person's outcome, or what happened next.
 
     :param led: the direct conversation; *with_whom*: its current assignee; None and empty: unknown.
     """

@@ -1,7 +1,7 @@
 """The form of a rule: rows with a select and a text, converted to and from a body.
 
-The value of a select is a short word with an id: ``label:3``. Anything a select does not offer, such as a
-filter with several fields set by a program, gets its own row in stored form, so that nothing is lost.
+The value of a select is a short word with an id: ``label:3``. Parts that a select does not offer, such as a
+filter with several fields set by a program, get their own rows in stored form, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -84,8 +84,9 @@ AS_KEPT = "kept:"
 """Prefix of the JSON of a condition that no select offers."""
 
 Choices = Sequence[tuple[str, Sequence[tuple[str, str, str]]]]
-"""Groups of a select: the name, and the choices, each with its value, its label, and the label of its text;
-empty if it has no text."""
+"""Groups of a select: the name, and the choices, each with its value, its label, and the label of its text
+field, empty if it has none.
+"""
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -104,7 +104,7 @@ def listed(session: Session, workspace_id: int, what: RuleTargets) -> list[RuleR
 
 
 def _part(lines: Sequence[RuleRow], rule_id: int | None) -> Portion[RuleRow]:
-    """Return the page of the list that has a given rule, or that the address asks for."""
+    """Return the page of the list with a given rule, or the one in the address."""
     place = next((place for place, line in enumerate(lines) if line.rule.id == rule_id), None)
     return portion(lines, SIZE, containing=place)
 
@@ -145,7 +145,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 def _touched(
     session: Session, workspace_id: int, templates: Sequence[Template], what: RuleTargets
 ) -> dict[str, int]:
-    """Return how many conversations of the last days each template would touch, by its key."""
+    """Return how many conversations of the last days each template would match, by its key."""
     tried = {one.key: body for one in templates if (body := _tried(one.filling, what)[0]) is not None}
     bodies_ = {key: body for key, body in tried.items() if body.when != bodies.UNANSWERED}
     found = log.touched(
@@ -167,7 +167,7 @@ def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 @bp.post(f"{ONE}/state")
 @workspace_view(Permission.ACCOUNTS)
 def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
-    """Change the state of a saved rule. One that refers to something deleted can still be turned off."""
+    """Change the state of a saved rule. A rule that refers to a deleted object can still be turned off."""
     wanted = request.form.get("state", "")
     rule = db.write(change_state, workspace_id, rule_id, wanted, by=actor())
     flash_good(f"{rule.name}: {wording.STATES_SAY[RuleState(wanted)]}")
@@ -220,7 +220,7 @@ def new(workspace_id: int) -> ResponseReturnValue:
 def rule(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Show a rule: its form, a preview on recent messages, its runs and its versions.
 
-    With ``version``, the form holds that earlier version, to save it again.
+    With ``version``, the form contains that earlier version, to save it again.
     """
     opened = _opened(workspace_id, rule_id)
     shown, number = opened.rule, id_argument("version")
@@ -248,7 +248,7 @@ def _tried(filling: Filling, what: RuleTargets) -> tuple[Body | None, Places]:
 class Opened(msgspec.Struct, frozen=True):
     """The data for the form of a rule.
 
-    :param what: everything rules may refer to.
+    :param what: all objects that rules may refer to.
     :param shown: the rule; None: a new one.
     """
 
@@ -355,7 +355,7 @@ def _form(
 ) -> ResponseReturnValue:
     """Show the form of a rule, with a preview if its conditions can be evaluated.
 
-    :param problem: why it was not saved; *place*: the row or the field it is about.
+    :param problem: why it was not saved; *place*: the row or field concerned.
     :param focus: the row to focus.
     :param is_tried: whether the form differs from the saved rule.
     """
@@ -419,7 +419,7 @@ def choices(workspace_id: int) -> Response:
 
 
 def _next_step(problem: LobbyError) -> str:
-    """Return what to do about an error that is already shown at its place."""
+    """Return the next step for an error that is already shown at its place."""
     said = str(problem.next_step or "")
     return "" if said == str(RuleError.default_next_step) else said
 
@@ -433,7 +433,7 @@ def _version(shown: RuleView | None, problem: LobbyError | None) -> int:
 
 
 def _gone(shown: RuleView | None, what: RuleTargets) -> str:
-    """Describe the part of a saved rule that refers to something deleted; empty if there is none."""
+    """Describe the part of a saved rule that refers to a deleted object; empty if there is none."""
     if shown is None or shown.body is None or not shown.gone:
         return ""
     part, *numbers = shown.gone.split(".")

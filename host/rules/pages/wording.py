@@ -165,7 +165,7 @@ def _named(names: Mapping[int, str], id_: object) -> str:
 
 
 def listed(words: Sequence[str], most: int = MOST_WORDS_SHOWN) -> str:
-    """Return the first of *words*, and how many more there are."""
+    """Return the first of *words*, and the number of the others."""
     said = ", ".join(words[:most])
     more = len(words) - most
     return said if more <= 0 else f"{said} + {more}"

@@ -7,7 +7,7 @@ found enough when its time is over says how far back it got, and goes on from th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ from host.models.inbox import (
 )
 from host.models.search import DocumentKind
 from host.models.users import User
-from host.search import documents, words
+from host.search import documents, postings, words
 from host.search.finding.asking import Need, Phrase, Query
 from host.search.finding.narrowing import ResolvedQuery
 from host.search.postings import POSTINGS
@@ -47,7 +47,11 @@ RARE = 200
 """Documents below which a term counts as rare; for others their density is compared."""
 MOST_BEGINNINGS = 40
 """Most terms with the same prefix that are searched together."""
+LOOKED_THROUGH = 200
+"""Postings read at once for the terms with a prefix: many rare ones, or one that is common."""
 MOST_PEOPLE = 100
+MOST_READ = 1_000
+"""Postings that are read of a word of a name, and of each beginning, at most."""
 MOST_LABELS = 8
 """Most labels counted for a page."""
 LAST_LETTER = "\U0010ffff"
@@ -161,22 +165,31 @@ def _postings(name: str) -> Any:
     )
 
 
-@lru_cache(maxsize=1)
-def _rarity_query() -> Any:
-    some = _postings("d0").subquery()
-    return sa.select(sa.func.count(), sa.func.min(some.c.at))
+@lru_cache(maxsize=128)
+def _rarity_query(count: int) -> Any:
+    """Return the query of how many of the next postings *count* terms have, and the oldest of these."""
+    some = [_postings(f"d{number}").subquery() for number in range(count)]
+    each = [sa.select(sa.func.count(), sa.func.min(one.c.at)) for one in some]
+    return each[0] if count == 1 else sa.union_all(*each)
 
 
 @lru_cache(maxsize=1)
 def _beginning_query() -> Any:
-    """Return the query of the next term behind one, up to another."""
+    """Return the query of the terms of the next postings between two terms, each with its number of these."""
     table = POSTINGS
-    return sa.select(sa.func.min(table.c.term)).where(
-        table.c.workspace_id == sa.bindparam("workspace"),
-        table.c.kind == sa.bindparam("kind"),
-        table.c.term > sa.bindparam("after", type_=table.c.term.type),
-        table.c.term < sa.bindparam("end", type_=table.c.term.type),
+    some = (
+        sa.select(table.c.term)
+        .where(
+            table.c.workspace_id == sa.bindparam("workspace"),
+            table.c.kind == sa.bindparam("kind"),
+            table.c.term > sa.bindparam("after", type_=table.c.term.type),
+            table.c.term < sa.bindparam("end", type_=table.c.term.type),
+        )
+        .order_by(table.c.term)
+        .limit(LOOKED_THROUGH)
+        .subquery()
     )
+    return sa.select(some.c.term, sa.func.count()).group_by(some.c.term).order_by(some.c.term)
 
 
 class _Reader:
@@ -201,20 +214,23 @@ class _Reader:
     def _terms(self, need: Need) -> tuple[str, ...]:
         """Return the terms a need stands for that asks for a beginning."""
         found = dict.fromkeys(need.terms)
-        begin = need.terms[0]
-        after: str | None = begin
-        while after is not None and len(found) < MOST_BEGINNINGS:
-            found[after] = None
+        begin = after = need.terms[0]
+        more = True
+        while more and len(found) < MOST_BEGINNINGS:
             values = {**self._base, "after": after, "end": begin + LAST_LETTER}
-            after = self._session.connection().execute(_beginning_query(), values).scalar()
-        return tuple(found)
+            rows = self._session.connection().execute(_beginning_query(), values).all()
+            found |= dict.fromkeys(term for term, _ in rows)
+            # The last one may be all there was to read: the next statement goes on behind it.
+            more = sum(number for _, number in rows) == LOOKED_THROUGH
+            after = rows[-1][0] if rows else after
+        return tuple(found)[:MOST_BEGINNINGS]
 
     def choose(self, place: SearchPosition) -> bool:
         """Choose the rarest need to read by; return False if one of them has nothing behind *place*."""
         ranked = []
         for need in self._needs:
             # Of several terms the commonest says how common the need is.
-            rank = max(self._rarity(term, place) for term in need.terms)
+            rank = max(self._rarities(need.terms, place))
             if rank == (0, 0):
                 return False
             ranked.append((rank, need))
@@ -228,10 +244,11 @@ class _Reader:
         self._values |= {f"barred_{n}": term for n, term in enumerate(self._barred)}
         return True
 
-    def _rarity(self, term: str, place: SearchPosition) -> tuple[int, int]:
-        values = {**self._base, "d0": term, **place._asdict(), "size": RARE}
-        count, oldest = self._session.connection().execute(_rarity_query(), values).one()
-        return (0, count) if count < RARE else (1, int(oldest))
+    def _rarities(self, terms: Sequence[str], place: SearchPosition) -> list[tuple[int, int]]:
+        values = {**self._base, **{f"d{n}": term for n, term in enumerate(terms)}}
+        values |= {**place._asdict(), "size": RARE}
+        rows = self._session.connection().execute(_rarity_query(len(terms)), values)
+        return [(0, count) if count < RARE else (1, int(oldest)) for count, oldest in rows]
 
     def window(self, place: SearchPosition, size: int) -> tuple[list[SearchPosition], SearchPosition | None]:
         """Return those of the next *size* documents that have everything, and where they end.
@@ -304,7 +321,7 @@ def _people(session: Session, workspace_id: int, wanted: ResolvedQuery) -> list[
     """Return the contacts that have to have written; None: anybody."""
     if wanted.people is None:
         return None
-    return _contact_ids(session, workspace_id, wanted.people, MOST_PEOPLE)
+    return find_contacts(session, workspace_id, wanted.people, MOST_PEOPLE, within=False)
 
 
 @lru_cache(maxsize=1)
@@ -385,6 +402,9 @@ def phrase_places(atoms: Sequence[words.Atom], phrase: Phrase) -> list[tuple[int
         found += [(place, place) for place, one in enumerate(atoms) if one.text == phrase.whole]
     if length == 1:
         found += _joined_places(atoms, sought[0])
+        if sought[0].isdecimal():
+            numbered = ((place, words.numbers(one.text)) for place, one in enumerate(atoms))
+            found += [(place, place) for place, numbers in numbered if sought[0] in numbers]
     return found
 
 
@@ -540,24 +560,35 @@ def label_counts(session: Session, ids: Collection[int]) -> list[tuple[str, str,
 
 
 class FoundPerson(msgspec.Struct, frozen=True):
-    """A matching customer, with their most recent conversation."""
+    """A matching customer, with their most recent conversation.
+
+    :param conversation_id: None if there is none that the person may see; then so is *last_message_at*.
+    :param handle: their name or address at the provider; *account*: the account they wrote to. Either may be
+        empty.
+    :param channel: where they wrote; None if there is no account to see them on.
+    """
 
     contact_id: int
-    conversation_id: int
+    conversation_id: int | None
     name: str
     handle: str | None
-    channel: str
+    channel: str | None
     account: str
-    last_message_at: Any
+    last_message_at: datetime | None
 
 
 def find_people(
     session: Session, workspace_id: int, query: Query, *, accounts: Accounts, limit: int = 6
 ) -> list[FoundPerson]:
-    """Return customers with names, handles or addresses that begin with each word, the newest first."""
+    """Return customers with each word in a name, handle or address.
+
+    First those in which each word begins one, then the rest; of both the newest first, and those without a
+    conversation last. Of somebody limited to *accounts*, only customers who are on one of these.
+    """
     if not query.needs:
         return []
-    ids = _contact_ids(session, workspace_id, query, limit * 4)
+    beginning = _named(session, workspace_id, query)
+    ids = list(beginning)[: limit * 4]
     if not ids:
         return []
     rows = (
@@ -576,44 +607,164 @@ def find_people(
         .join(Contact, Contact.id == Conversation.contact_id)
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
         .join(ChannelAccount, ChannelAccount.id == Conversation.account_id)
-        .where(Conversation.workspace_id == workspace_id, Conversation.contact_id.in_(ids))
-        .order_by(Conversation.last_message_at.desc())
+        .where(Conversation.workspace_id == workspace_id, Conversation.contact_id.in_(padded(sorted(ids))))
+        .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
         .limit(400)
     )
     if accounts is not None:
         rows = rows.where(Conversation.account_id.in_(sorted(accounts)))
     found: dict[int, FoundPerson] = {}
     for row in session.execute(rows):
-        found.setdefault(
-            row.contact_id,
-            FoundPerson(
-                row.contact_id,
-                row.id,
-                row.contact_name or row.name or row.username or row.email or row.external_id,
-                row.username or row.email,
-                row.channel,
-                row.handle,
-                row.last_message_at,
-            ),
+        found.setdefault(row.contact_id, _person(row))
+    silent = [id_ for id_ in ids if id_ not in found]
+    if silent:
+        for row in session.execute(_silent_query(workspace_id, silent, accounts)):
+            found.setdefault(row.contact_id, _person(row))
+    people = list(found.values())
+    people.sort(key=lambda one: (not beginning[one.contact_id], one.conversation_id is None))
+    return people[:limit]
+
+
+def _person(row: Any) -> FoundPerson:
+    return FoundPerson(
+        row.contact_id,
+        row.id,
+        row.contact_name or row.name or row.username or row.email or row.external_id or "",
+        row.username or row.email,
+        row.channel,
+        row.handle or "",
+        row.last_message_at,
+    )
+
+
+def _silent_query(workspace_id: int, ids: Sequence[int], accounts: Accounts) -> Any:
+    """Return the query of contacts without a conversation.
+
+    Contacts belong to the accounts they have an identity on, as :func:`host.inbox.contacts.people.check_seen`
+    has it.
+    """
+    on = [ContactIdentity.contact_id == Contact.id]
+    if accounts is not None:
+        on.append(ContactIdentity.account_id.in_(sorted(accounts)))
+    talk = sa.select(Conversation.id).where(Conversation.contact_id == Contact.id)
+    if accounts is not None:
+        talk = talk.where(Conversation.account_id.in_(sorted(accounts)))
+    return (
+        sa.select(
+            Contact.id.label("contact_id"),
+            sa.null().label("id"),
+            ChannelAccount.channel,
+            sa.null().label("last_message_at"),
+            Contact.name.label("contact_name"),
+            Contact.email,
+            ContactIdentity.name,
+            ContactIdentity.username,
+            ContactIdentity.external_id,
+            ChannelAccount.handle,
         )
-    return list(found.values())[:limit]
+        .join(ContactIdentity, sa.and_(*on), isouter=accounts is None)
+        .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id, isouter=accounts is None)
+        .where(
+            Contact.workspace_id == workspace_id,
+            Contact.id.in_(padded(ids)),
+            Contact.merged_into_id.is_(None),
+            ~talk.exists(),
+        )
+        .order_by(Contact.id.desc(), ContactIdentity.id)
+    )
 
 
-def find_contacts(session: Session, workspace_id: int, query: Query, limit: int) -> list[int]:
-    """Return the ids of contacts with names, handles or addresses that begin with each word."""
-    return _contact_ids(session, workspace_id, query, limit) if query.needs else []
+def find_contacts(
+    session: Session, workspace_id: int, query: Query, limit: int, *, within: bool = True
+) -> list[int]:
+    """Return the ids of contacts with each word in a name, handle or address, first those that it begins.
+
+    :param within: False leaves out those in which a word stands within another.
+    """
+    return list(_named(session, workspace_id, query, within=within))[:limit] if query.needs else []
 
 
-def _contact_ids(session: Session, workspace_id: int, query: Query, limit: int) -> list[int]:
-    needs = [Need(one.terms, beginning=True) for one in query.needs]
-    reader = _Reader(session, workspace_id, DocumentKind.CONTACT, needs, 0)
-    if not reader.choose(START):
-        return []
-    found: list[int] = []
-    end: SearchPosition | None = START
-    for _ in range(4):
-        if end is None or len(found) >= limit:
-            break
-        places, end = reader.window(end, 500)
-        found += [one.id for one in places]
-    return found[:limit]
+class _NameNeed(msgspec.Struct, frozen=True):
+    """A word that a name must have: one of *terms*, or a term that begins with one of *beginnings*."""
+
+    terms: tuple[str, ...]
+    beginnings: tuple[str, ...]
+
+    def place(self, terms: Iterable[str]) -> bool | None:
+        """Return whether some of *terms* have it at the beginning of a word; None if they have it nowhere."""
+        places = {not one.startswith(words.PART) for one in terms if self._fits(one)}
+        return max(places, default=None)
+
+    def _fits(self, term: str) -> bool:
+        return term in self.terms or term.startswith(self.beginnings)
+
+
+def _name_need(need: Need, within: bool) -> _NameNeed:
+    """Return what a name must have for a word, in any of its spellings, or *within* a word of the name."""
+    spellings = dict.fromkeys((need.terms[0], words.short_spelling(need.terms[0])))
+    beginnings = list(spellings)
+    if within:
+        beginnings += [f"{words.PART}{one}" for one in spellings if len(one) >= words.FEWEST_LETTERS]
+    wholes = [spelling for one in need.terms[1:] for spelling in (one, words.short_spelling(one))]
+    return _NameNeed(tuple(dict.fromkeys(wholes)), tuple(beginnings))
+
+
+@lru_cache(maxsize=32)
+def _names_query(terms: int, beginnings: int) -> Any:
+    """Return the query of contacts with one of some terms, and of some beginnings.
+
+    Of each it reads a number of the newest: of a beginning first those with this very word, then others in
+    the order of the index.
+    """
+    table = POSTINGS
+    # An index is read from its end: the newest of a term come first.
+    order = (table.c.term.desc(), table.c.at.desc(), table.c.document_id.desc())
+
+    def some(*conditions: Any) -> Any:
+        query = sa.select(table.c.term, table.c.document_id).where(
+            table.c.workspace_id == sa.bindparam("workspace"),
+            table.c.kind == int(DocumentKind.CONTACT),
+            *conditions,
+        )
+        return sa.select(query.order_by(*order).limit(sa.bindparam("size", type_=sa.Integer)).subquery())
+
+    def value(name: str) -> Any:
+        return sa.bindparam(name, type_=table.c.term.type)
+
+    each = [some(table.c.term == value(f"t{n}")) for n in range(terms)]
+    for n in range(beginnings):
+        each.append(some(table.c.term == value(f"b{n}")))
+        each.append(some(table.c.term > value(f"b{n}"), table.c.term < value(f"e{n}")))
+    return sa.union_all(*each)
+
+
+def _named(session: Session, workspace_id: int, query: Query, *, within: bool = True) -> dict[int, bool]:
+    """Return contacts with each word in a name, and whether each begins one: these first, the newest first.
+
+    One statement for each word. Of a very common word not all contacts are read: those that have the rarest
+    word are checked for it.
+    """
+    sets: list[tuple[bool, _NameNeed, dict[int, bool]]] = []
+    for need in dict.fromkeys(_name_need(one, within) for one in query.needs):
+        values: dict[str, Any] = {"workspace": workspace_id, "size": MOST_READ}
+        values |= {f"t{n}": term for n, term in enumerate(need.terms)}
+        for n, begin in enumerate(need.beginnings):
+            values |= {f"b{n}": begin, f"e{n}": begin + LAST_LETTER}
+        statement = _names_query(len(need.terms), len(need.beginnings))
+        rows = session.connection().execute(statement, values).all()
+        found: dict[int, bool] = {}
+        for term, id_ in rows:
+            found[id_] = found.get(id_, False) or not term.startswith(words.PART)
+        if not found:
+            return {}
+        sets.append((len(rows) >= MOST_READ, need, found))
+    sets.sort(key=lambda one: (one[0], len(one[2])))
+    named = sets[0][2]
+    for partial, need, found in sets[1:]:
+        places: Mapping[int, bool | None] = found
+        if partial:
+            kept = postings.kept(session.connection(), DocumentKind.CONTACT, named)
+            places = {id_: need.place(content.terms) for id_, content in kept.items()}
+        both = {id_: (begins, places.get(id_)) for id_, begins in named.items()}
+        named = {id_: begins and place for id_, (begins, place) in both.items() if place is not None}
+    return dict(sorted(named.items(), key=lambda one: (not one[1], -one[0])))

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
@@ -41,6 +42,7 @@ from host.search.finding.narrowing import ResolvedQuery, understood, words_of
 from host.users import reach
 from host.users.roles import Permission
 from host.web.languages import gettext as _
+from host.web.languages import number as number_text
 from host.web.languages import reader
 from host.web.request_helpers import current_user, seen_accounts, workspace_view
 
@@ -58,6 +60,8 @@ class TooMuchAskedError(InvalidError):
 
 BEHIND = 15
 """Messages shown after the one that was found."""
+PAGE_TYPING = 20
+"""Results shown while somebody types."""
 
 
 class HitView(msgspec.Struct, frozen=True):
@@ -121,7 +125,10 @@ class QuerySuggestion:
 @workspace_view(Permission.READ)
 def index(workspace_id: int) -> ResponseReturnValue:
     """Show what the text in the address finds. Without scripts the field sends each of its tokens for itself;
-    they become one text."""
+    they become one text.
+
+    With ``part``, as the page asks for while somebody types, only the results and filters, without what takes
+    more queries: counts and suggestions."""
     began = clock.monotonic()
     typed = request.args.getlist("q")
     if sum(map(len, typed)) > MOST_LETTERS:
@@ -132,17 +139,22 @@ def index(workspace_id: int) -> ResponseReturnValue:
     user, accounts = current_user(), seen_accounts()
     query = read_query("".join(typed))
     after = _place_from_request()
-    count = MOST_COUNTED if after is None and not query.empty else 0
+    typing = "part" in request.args
+    count = MOST_COUNTED if after is None and not query.empty and not typing else 0
     session = db.session()
     wanted = understood(session, workspace_id, user.id, query, accounts=accounts, zone=reader().zone)
-    found = finder.find(session, workspace_id, user.id, wanted, after=after, count=count)
+    limit = PAGE_TYPING if typing else finder.PAGE
+    found = finder.find(session, workspace_id, user.id, wanted, after=after, limit=limit, count=count)
     people = []
     if after is None and not query.filters:
         people = finder.find_people(session, workspace_id, query, accounts=accounts)
     shown = _shown(workspace_id, wanted, found)
     progress = building.progress(session)
+    suggests = not (typing or shown or people or query.empty or found.stopped)
     return render_template(
-        "search/index.html",
+        "search/_panes.html" if typing else "search/index.html",
+        typing=typing,
+        said="" if query.empty else _said(len(shown) + len(people), more=found.next is not None),
         query=query,
         wanted=wanted,
         hits=shown,
@@ -156,11 +168,21 @@ def index(workspace_id: int) -> ResponseReturnValue:
         strange=[(one, _meant(query, one)) for one in query.strange],
         groups=_groups(workspace_id, query, _Counting(session, found) if count else None),
         total=_number(len(found.counted), found.complete) if count else "",
-        steps=[] if shown or people or query.empty or found.stopped else _steps(workspace_id, query),
+        steps=_steps(workspace_id, query) if suggests else [],
         built=progress.done,
         share=int(progress.share * 100),
         took=int((clock.monotonic() - began) * 1000),
     )
+
+
+def _said(number: int, *, more: bool) -> str:
+    """Return how many results there are, as a screen reader says it once somebody stops typing.
+
+    :param more: whether there may be more.
+    """
+    if more:
+        return _("%(count)s results or more", count=number_text(number))
+    return ngettext("%(num)s result", "%(num)s results", number) if number else _("No results.")
 
 
 def _token(wanted: ResolvedQuery, typed: Typed) -> Token:

@@ -15,8 +15,8 @@ export function emoji(panel, insert) {
   const named = panel.querySelector("[data-emoji-name]");
   const names = Object.fromEntries(JSON.parse(panel.dataset.groups));
 
-  panel.addEventListener("toggle", async (event) => {
-    if (event.newState !== "open") return;
+  const opened = async () => {
+    if (!panel.matches(":popover-open")) return;
     input.value = "";
     draw();
     try {
@@ -26,7 +26,9 @@ export function emoji(panel, insert) {
     } catch {
       named.textContent = panel.dataset.textAway;
     }
-  });
+  };
+  panel.addEventListener("toggle", opened);
+  opened();
   input.addEventListener("input", search);
   box.addEventListener("click", (event) => {
     const button = event.target.closest("button");

@@ -3,8 +3,6 @@
 import { csrfToken } from "./base.js";
 import { write as insert } from "./composer-canned.js";
 import { read, write } from "./composer-draft.js";
-import { emoji } from "./composer-emoji.js";
-import { Mentions } from "./composer-mention.js";
 import { Tools } from "./composer-tools.js";
 
 const encoder = new TextEncoder();
@@ -28,7 +26,11 @@ export class Composer {
     this.signature = this.section.dataset.signature;
     this.life = new AbortController();
     for (const form of root.querySelectorAll("[data-form]")) this.attach(form);
-    emoji(root.querySelector("[data-emoji]"), (char) => insert(this.text(), char));
+    const panel = root.querySelector("[data-emoji]");
+    panel.addEventListener("toggle", async () => {
+      const { emoji } = await import("./composer-emoji.js"); // few open it
+      emoji(panel, (char) => insert(this.text(), char));
+    }, { once: true });
     // One for all: what says how the window stands is drawn anew by itself, and leads to a form as well.
     root.addEventListener("click", (event) => {
       const tab = event.target.closest("[data-tab]");
@@ -76,7 +78,13 @@ export class Composer {
     const key = `lobby-draft-${form.dataset.form}-${form.dataset.conversation}`;
     if (!text.value) text.value = read(key);
     if (form.elements.seen) this.follow(form, text);
-    if (form.dataset.peopleUrl) new Mentions(form, (words) => { this.root.querySelector("[data-say]").textContent = words; }, this.life.signal);
+    if (form.dataset.peopleUrl) {
+      form.addEventListener("focusin", async () => {
+        const { Mentions } = await import("./composer-mention.js"); // until a note is written nobody is mentioned
+        const say = (words) => { this.root.querySelector("[data-say]").textContent = words; };
+        new Mentions(form, say, this.life.signal).look(); // something may have been typed meanwhile
+      }, { once: true, signal: this.life.signal });
+    }
     text.addEventListener("input", () => {
       write(key, text.value);
       this.count(form);

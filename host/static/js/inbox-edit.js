@@ -1,7 +1,5 @@
 // Editing a reply while it waits, and one's own notes: one sheet of each kind, for whichever message's button was pressed.
 
-import { Mentions } from "./composer-mention.js";
-
 /** Let the sheets work. *post(url, body)* asks the desk, *changed(message)* shows what became of the message. */
 export function editing(post, changed) {
   for (const sheet of document.querySelectorAll("[data-edit-sheet]")) opens(sheet, post, changed);
@@ -12,9 +10,13 @@ function opens(sheet, post, changed) {
   const { text } = form.elements;
   const error = sheet.querySelector("[data-edit-error]");
   const other = sheet.querySelector("[data-edit-other]");
-  const mentions = sheet.querySelector("[data-mention-menu]") && new Mentions(form, (words) => {
-    sheet.querySelector("[data-edit-say]").textContent = words;
-  });
+  const isNote = sheet.querySelector("[data-mention-menu]") !== null;
+  let mentions = null;
+  const mentioning = async () => {
+    const { Mentions } = await import("./composer-mention.js");
+    mentions ??= new Mentions(form, (words) => { sheet.querySelector("[data-edit-say]").textContent = words; });
+    mentions.begin(document.querySelector("form[data-people-url]")?.dataset.peopleUrl);
+  };
   let message = null;
   let version = null;
   let saving = false;
@@ -34,7 +36,7 @@ function opens(sheet, post, changed) {
     form.action = button.dataset.edit;
     text.value = button.dataset.words;
     refuse("");
-    mentions?.begin(document.querySelector("form[data-people-url]")?.dataset.peopleUrl);
+    if (isNote) mentioning();
     sheet.showModal();
     text.focus();
   });
@@ -58,7 +60,7 @@ function opens(sheet, post, changed) {
       } else {
         const { message: words = sheet.dataset.textUnsaved, next = "", text: found, version: newer } = answer.error ?? {};
         version = newer === undefined ? version : String(newer); // saved again, it replaces the other text
-        refuse(mentions ? `${words} ${next ?? ""}`.trim() : words, found);
+        refuse(isNote ? `${words} ${next ?? ""}`.trim() : words, found);
       }
     } catch {
       refuse(sheet.dataset.textUnsaved);

@@ -2,18 +2,22 @@
 // room, a message that was found is shown beside it, where it stands. A search that takes long goes on by itself:
 // what was found stands still, and what is older is put below.
 
+import { live } from "./search-live.js";
 import { tokens } from "./search-tokens.js";
 
 const form = document.querySelector(".search-bar");
 const field = form.querySelector(".search-words");
-const filters = document.querySelector("[data-filters]");
 const hits = () => [...document.querySelectorAll("[data-hit]")];
 const MOST_ROUNDS = 100; // of a fifth of a second each; then it is asked for
 
 tokens(form);
+live(form, () => {
+  show(hits().find((hit) => hit.dataset.around));
+  finish();
+});
 
 // On a phone the filters are folded; without this script they are open.
-if (matchMedia("(max-width: 859.98px)").matches) filters.open = false;
+if (matchMedia("(max-width: 859.98px)").matches) document.querySelector("[data-filters]").open = false;
 
 function move(step) {
   const all = hits();
@@ -109,6 +113,7 @@ async function goOn() {
     return false; // its link still leads there
   }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (!before.isConnected) return false; // something else is shown by now
   const found = [...page.querySelectorAll(".search-hits > li")];
   const list = document.querySelector(".search-hits");
   const after = page.querySelector("[data-more]");

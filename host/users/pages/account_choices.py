@@ -1,4 +1,4 @@
-"""The endpoint at which the account picker of a form searches accounts."""
+"""The endpoint for the account picker of forms."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from host.web.request_helpers import Permission, workspace_view
 @bp.get("/w/<int:workspace_id>/account-choices")
 @workspace_view(Permission.READ)
 def account_choices(workspace_id: int) -> Response:
-    """Return the first accounts that match ``q`` among those the reader sees, and how many match."""
+    """Return the first accounts that match ``q`` among those the reader sees, and the number of matches."""
     with db.read() as session:
         return account_picker.find(session, workspace_id)

@@ -221,7 +221,7 @@ def confirm_with_code() -> ResponseReturnValue:
 
 
 def _confirm_page(form: ConfirmForm, code: CodeForm) -> ResponseReturnValue:
-    """Return the page with every way in which the person can confirm their identity."""
+    """Return the page with every method by which the person can confirm their identity."""
     with db.read() as reading:
         ways = confirming.ways_of(reading, current_user(), config())
     page = render_template(
@@ -270,7 +270,7 @@ def end_other_sessions() -> ResponseReturnValue:
 def delete_account() -> ResponseReturnValue:
     """Delete the account of the signed-in person, who confirms with their password.
 
-    People without a password must have signed in or confirmed a moment ago, and type their address.
+    People without a password must have signed in or confirmed recently, and type their address.
     """
     person = current_user()
     form = DeleteForm()

@@ -28,7 +28,7 @@ BROWSER = "browser"
 
 
 def browser_name() -> str:
-    """Return the random name of this browser while nobody is signed in, stored only in its cookie."""
+    """Return the random name of this signed-out browser, stored only in its cookie."""
     name = session.get(BROWSER)
     if not isinstance(name, str):
         name = session[BROWSER] = sessions.new_token()
@@ -47,8 +47,8 @@ def arrive(
 
     :param target: the page they want.
     :param by: the proof they gave.
-    :param join: their identity at the provider, linked to the account once everything is proved.
-    :param confirmed: as in :func:`host.users.sessions.start`; a second factor is a confirmation of its own.
+    :param join: their identity at the provider, linked to the account after all proofs.
+    :param confirmed: as in :func:`host.users.sessions.start`; a second factor also counts as a confirmation.
     """
     if user.second_factor_at is None:
         start(user, "session.started", by=by, join=join, confirmed=confirmed)
@@ -89,10 +89,10 @@ def begin_session(
     join: Claims | None = None,
     confirmed: Confirmation | None = None,
 ) -> str:
-    """Start a session in a write that is under way; return its token.
+    """Start a session in the current write; return its token.
 
     :param by: the first factor; None: unknown.
-    :raises NotSignedInError: if the person was locked out, or set a second factor up, a moment ago.
+    :raises NotSignedInError: if the person was just locked out, or has just set up a second factor.
     """
     user = writing.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is None or user.disabled_at is not None or (user.second_factor_at is not None and not second):
@@ -125,7 +125,7 @@ def begin_session(
 
 
 def use_code(writing: Session, user_id: int, email: str, code: str) -> bool:
-    """Use a code of somebody's app, or one of their recovery codes; return whether it was valid."""
+    """Use a code of a person's app, or one of their recovery codes; return whether it was valid."""
     if factors.use_app(writing, user_id, code):
         return True
     if not factors.use_code(writing, user_id, code):

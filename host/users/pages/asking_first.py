@@ -20,9 +20,9 @@ from host.web.request_helpers import audit, id_in
 class Question(msgspec.Struct, frozen=True):
     """An action that needs a confirmation page.
 
-    :param name: of the person it affects.
+    :param name: name of the affected person.
     :param title: the question; *sentence*: further effects; *button*: the action, in a word or two.
-    :param template: the layout of the page: a workspace's settings, the desk's, or neither.
+    :param template: the layout of the page: a workspace's settings, the desk's settings, or neither.
     :param back: where Cancel leads. *fields*: hidden fields of the form.
     :param always: whether to ask even if the person has no belongings.
     :param for_good: whether they lose their membership.
@@ -79,7 +79,7 @@ def _chosen(what: str, workspace_id: int) -> int | None:
 def record(
     writing: Session, email: str, handed: Sequence[str], ended: Ended, *, workspace_id: int | None = None
 ) -> None:
-    """Record each key and invitation that ended with a person."""
+    """Record each key and invitation of a person that ended."""
     for action, names in (
         ("api_key.handed_over", handed),
         ("api_key.ended", ended.keys),

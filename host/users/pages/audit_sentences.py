@@ -1,4 +1,4 @@
-"""Lines of the audit log as sentences: who did what, in plain words."""
+"""Lines of the audit log as sentences."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _modules() -> list[Any]:
 
 
 def sentence(row: AuditRow) -> Markup:
-    """Return what *row* says, names in bold."""
+    """Return *row* as a sentence with names in bold."""
     words = str(sentences().get(row.action, _OTHER))
     return Markup(escape(words)) % _Values(row)  # noqa: S704 - escaped
 

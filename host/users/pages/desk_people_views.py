@@ -200,7 +200,7 @@ def enable_person(user_id: int) -> ResponseReturnValue:
 @admin_required
 @sudo.fresh_password
 def set_person_admin(user_id: int) -> ResponseReturnValue:
-    """Make a person an admin of the desk, or take that role away."""
+    """Make a person an admin of the desk, or remove that role."""
     wanted = request.form.get("admin") == "1"
     action = "user.made_admin" if wanted else "user.no_longer_admin"
     return _do(user_id, action, lambda writing, id_: users.set_admin(writing, id_, wanted), _("Saved."))
@@ -224,7 +224,7 @@ def _do(
     else:
         flash_good(done)
         if user_id == current_user().id:
-            return redirect("/")  # they may have taken their own right to see this page
+            return redirect("/")  # they may have lost the right to see this page
     return redirect(url_for("accounts.desk_people"))
 
 
@@ -257,7 +257,7 @@ MOST_AT_ONCE = 200
 @bp.post("/admin/people/many")
 @admin_required
 def many_people() -> ResponseReturnValue:
-    """Run one action for every selected person; name those it was not possible for."""
+    """Run one action for every selected person; name those for whom it was not possible."""
     many = MANY.get(request.form.get("do", ""))
     ids = sorted({id_in(text) for text in request.form.getlist("person")[:MOST_AT_ONCE]})
     if many is None:
@@ -300,7 +300,7 @@ def _tell_of_many(many: Many, people: Sequence[Person]) -> None:
 @bp.post("/admin/people/<int:user_id>/disable")
 @admin_required
 def disable_person(user_id: int) -> ResponseReturnValue:
-    """Lock a person out, after showing what ends or is handed over with that."""
+    """Lock a person out, after showing what ends or is transferred."""
     person = _person(user_id)
     with db.read() as reading:
         reason = last_ones.why_they_stay(reading, user_id)

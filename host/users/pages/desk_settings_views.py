@@ -99,7 +99,7 @@ def desk_look() -> ResponseReturnValue:
 @admin_required
 @sudo.fresh_password
 def desk_address() -> ResponseReturnValue:
-    """Save the public address; ask first if the admin would lock themselves out with it."""
+    """Save the public address; ask first if it would lock the admin out."""
 
     def given() -> dict[str, str]:
         _open("public_url")

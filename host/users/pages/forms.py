@@ -24,7 +24,7 @@ from host.web import languages
 class AccountForm(FlaskForm):  # type: ignore[misc]
     """A form of text fields.
 
-    A value sent as a file or as JSON, which could be of any type, counts as empty.
+    A value sent as a file or as JSON, which could have any type, counts as empty.
     """
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]

@@ -123,8 +123,7 @@ def keep_for(workspace_id: int) -> ResponseReturnValue:
     if retention.is_shorter(after, retention.days_of(now.retention_days, usual)):
         sudo.require()
         falls = retention.falls(reading, workspace_id, after)
-        # Ask again only if clearly more would be deleted than shown: a minute's worth of messages is no
-        # reason.
+        # Ask again only if clearly more would be deleted than shown; the messages of a minute don't matter.
         if falls.messages and request.form.get("sure") != str(after):
             return _ask_retention(workspace_id, falls, after, now.version)
 

@@ -1,4 +1,4 @@
-"""Browsers in which a person signed in before: other people at the same address cannot slow them down.
+"""Browsers in which a person has signed in before, so that others at the same address cannot slow them down.
 
 The signed cookie holds the person and a random number that names the browser. It grants no access; its only
 effect is that wrong passwords from this browser are counted separately.

@@ -154,7 +154,7 @@ def _chosen(writing: Session, token: str, password: Hashed) -> User:
 
 
 def check_password(email: str, password: str) -> User | None:
-    """Return the user; None for a wrong password, an unknown user and a disabled one alike."""
+    """Return the user; None for a wrong password and for an unknown or disabled user."""
     address = client_address()
     guard = throttle.of(config().limits_url)
     browser = known_browsers.name_of(email)
@@ -303,7 +303,7 @@ def _join_as_new(writing: Session, token: str, name: str, password: Hashed) -> U
 
 
 def _private(page: str, status: int) -> Response:
-    """Respond with a page whose address holds a token: no other site may learn it from a Referer header.
+    """Respond with a page whose address contains a token, which other sites must not get in a Referer header.
 
     ``no-referrer`` would do that too, but makes browsers send ``Origin: null`` with the form.
     """

@@ -1,4 +1,4 @@
-"""Signing in through a provider (OpenID Connect), and linking an account here with one there."""
+"""Signing in through a provider (OpenID Connect), and linking accounts with the provider's."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def to_provider() -> ResponseReturnValue:
     """Send the browser to the provider.
 
     Linking and confirming belong to a session and only start on one of its pages: otherwise another site
-    could send somebody here to link their account with one of its own.
+    could send people here to link their accounts with one of its own.
     """
     how = _how()
     assert how.provider is not None
@@ -175,11 +175,10 @@ def _note_auth_time(how: SignIn, *, sent: bool) -> None:
 
 
 def _confirmation(user: User, claims: Claims) -> Confirmation:
-    """Return the confirmation that signing in at the provider amounts to.
+    """Return the confirmation that results from signing in at the provider.
 
-    The provider may have let in, without asking, anyone at a browser that is signed in there. Only the
-    sign-in time it reports counts; without one, it confirms nothing unless the person has no other way to
-    confirm.
+    The provider may admit anyone at a browser that is signed in there. Only its reported sign-in time counts;
+    without one, it confirms nothing unless the person has no other method.
     """
     if claims.signed_in_at is not None:
         return Confirmation(claims.signed_in_at, ConfirmedBy.PROVIDER)
@@ -189,7 +188,7 @@ def _confirmation(user: User, claims: Claims) -> Confirmation:
 
 
 def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
-    """Sign in somebody the provider knows."""
+    """Sign in a person whom the provider has identified."""
 
     def use_case(writing: Session) -> tuple[User, bool]:
         user = identities.find(writing, claims)
@@ -229,7 +228,7 @@ def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
         flash_bad(str(error))
         return redirect(url_for("accounts.login", next=target))
     if not known:
-        # The address alone proves nothing about the account here: its owner types their password, once.
+        # The address alone proves nothing about the account here: its owner must type their password once.
         data = {"next": target, "claims": arriving.dump(claims)}
         token = db.write(steps.begin, Kind.JOIN, arriving.browser_name(), data, user_id=user.id)
         return redirect(url_for("accounts.join_provider", token=token))

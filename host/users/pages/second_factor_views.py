@@ -53,7 +53,7 @@ GO_ON = "after_second"
 
 
 def site() -> Site | None:
-    """Return the site to which passkeys of this desk belong; None if passkeys don't work here."""
+    """Return the site of this desk's passkeys; None if passkeys don't work here."""
     return passkeys.site_of(config().public_url)
 
 
@@ -127,7 +127,7 @@ def _pending(token: str) -> tuple[PendingStep | None, User | None, factors.Facto
 
 
 def _with_code(step: PendingStep, user: User, code: str) -> str | None:
-    """Return the token of a session begun with a code of either kind; None for a wrong code."""
+    """Return the token of a session started with a code of either kind; None for a wrong code."""
 
     def use_case(writing: Session) -> str | None:
         if arriving.use_code(writing, user.id, user.email, code):
@@ -139,14 +139,14 @@ def _with_code(step: PendingStep, user: User, code: str) -> str | None:
 
 
 def _arrived(writing: Session, step: PendingStep, user: User, confirmed_by: ConfirmedBy) -> str:
-    """Begin the session at the end of a step.
+    """Start the session at the end of a step.
 
     :raises ConflictError: if another tab completed the step first.
     """
     if not steps.end(writing, step):
         raise ConflictError()
     join = arriving.load(step.data.get("join"))
-    said = step.data.get("by")  # a step that the release before began does not say it
+    said = step.data.get("by")  # missing in a step that the previous release began
     by = None if said is None else SignedInBy(said)
     confirmed = Confirmation(clock.now(), confirmed_by)
     return arriving.begin_session(
@@ -175,7 +175,7 @@ def _tried(user: User, attempt: Callable[[], str | None]) -> str | None:
 
 
 def _with_key(step: PendingStep, user: User, challenge: str, answer: str) -> str | None:
-    """Return the token of a session begun with a passkey; None if it is not the user's."""
+    """Return the token of a session started with a passkey; None if it is not the user's."""
 
     def attempt() -> str | None:
         proof = _prove(challenge, answer, user_id=user.id)
@@ -232,7 +232,7 @@ def _prove(challenge: str, answer: str, *, user_id: int | None) -> Proof | None:
 @before_second_factor
 @answers_json
 def passkey_options() -> ResponseReturnValue:
-    """Begin the use of a passkey: after a password, to confirm, or instead of a password."""
+    """Start using a passkey: after a password, to confirm, or instead of a password."""
     where = _site()
     user_id = _expected(request.form.get("for", ""))
     if user_id is None:
@@ -249,7 +249,8 @@ def passkey_options() -> ResponseReturnValue:
 
 
 def _expected(what: str) -> int | None:
-    """Return the required owner of the passkey: whoever typed a password or is signed in; None: anyone.
+    """Return the required owner of the passkey: the person who typed a password or is signed in; None:
+    anyone.
 
     :raises NotFoundError: if the step has ended.
     """
@@ -276,7 +277,7 @@ def passkey_login() -> ResponseReturnValue:
         user = None if proof is None else reading.get(User, proof.key.user_id)
         how = settings.read(reading, config())
     if proof is None or user is None or user.disabled_at is not None:
-        if user is not None:  # there is nothing to guess: only what was proven is worth a line
+        if user is not None:  # passkeys can't be guessed, so only proven ones are logged
             failed_tries.note(failed_tries.SIGN_IN, user.email, client_address())
         flash_bad(_("This passkey is unknown or did not work. Sign in another way."))
         return redirect(url_for("accounts.login", next=safe_next(target)))
@@ -326,7 +327,7 @@ def security() -> ResponseReturnValue:
     """Show the person's sign-in methods, and guide those who must set up a second factor."""
     if current_user().no_second and "next" in request.args:
         target = safe_next(request.args["next"])
-        session[GO_ON] = target if len(target) < 1000 else "/"  # a cookie holds four kilobytes
+        session[GO_ON] = target if len(target) < 1000 else "/"  # a cookie is limited to four kilobytes
     return _page()
 
 
@@ -352,7 +353,7 @@ def _page(*, codes: Sequence[str] = (), status: int = 200) -> ResponseReturnValu
 
 
 def provider_proof() -> str:
-    """Return a proof that a trip to the provider began on a page of this session and not elsewhere."""
+    """Return a proof that a visit to the provider started on a page of this session."""
     return secrets.keyring().sign("to the provider", current_user().session_id)
 
 
@@ -553,7 +554,7 @@ def make_codes() -> ResponseReturnValue:
 @login_required
 @sudo.fresh_password
 def part_from_provider(identity_id: int) -> ResponseReturnValue:
-    """Unlink the account here from the one at the provider."""
+    """Unlink the account from the one at the provider."""
     return _do(
         "identity.parted",
         lambda writing, id_: identities.part(writing, id_, identity_id),

@@ -1,4 +1,4 @@
-"""The admin page about signing in: who needs a second factor, and the sign-in provider."""
+"""The admin page for signing in: required second factors, and the sign-in provider."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ SPARE = 2
 @bp.get("/admin/sign-in")
 @admin_required
 def sign_in_settings() -> ResponseReturnValue:
-    """Show how people sign in."""
+    """Show the sign-in settings."""
     return _page()
 
 
@@ -186,7 +186,7 @@ def _look(issuer: str) -> None:
 
 
 def _rule(group: str, gives: str) -> GroupRule:
-    """Return a group rule as it was filled in.
+    """Return a group rule from the form.
 
     :raises InvalidError: for a role or a workspace that does not exist.
     """

@@ -1,9 +1,9 @@
-"""Ask for the password again before a harmful action, unless it was typed a moment ago.
+"""Ask for the password again before a harmful action, unless it was typed recently.
 
 A view is marked with :func:`fresh_password`; its form carries the field ``password`` unless :func:`is_fresh`
-is true (the macro ``password_again`` takes care of that), or leaves it out. A form sent without a password
-gets a page that offers every way to confirm one's identity and keeps the form's values; nothing is done until
-the person has confirmed.
+is true (the macro ``password_again`` does that), or omits it. A form sent without a password gets a page that
+offers every method to confirm one's identity and keeps the form's values; nothing happens until the person
+has confirmed.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ CODE_FIELD = "confirmation_code"
 def is_fresh() -> bool:
     """Return whether the person confirmed their identity in this browser within the last 15 minutes.
 
-    Signing in is a confirmation, too, except through a provider that let them in without asking.
+    Signing in also counts, except through a provider that admitted them without authentication.
     """
     user = maybe_user()
     return user is not None and clock.now() - user.confirmed.at < FRESH
 
 
 def check(password: str) -> None:
-    """Check a password that was typed again; from then on it counts as fresh.
+    """Check a retyped password, which then counts as fresh.
 
     :raises WrongPasswordError: and *TooManyError*, as :func:`verify` does.
     """
@@ -135,7 +135,7 @@ def confirm(writing: Session, by: ConfirmedBy, target: str) -> None:
 def fresh_password(view: Callable[P, R]) -> Callable[P, R]:
     """Only run the view if the person's password is fresh, or is in the form.
 
-    Put it below ``admin_required`` and the like, so that people without permission are not asked.
+    Put it below decorators such as ``admin_required``, so that people without permission are not asked.
     """
 
     @wraps(view)
@@ -150,9 +150,8 @@ def require() -> None:
     """Apply the check of :func:`fresh_password` in a view that only sometimes needs it.
 
     :raises NotSignedInError: if no user is signed in.
-    :raises PasswordNeededError: if they did not confirm recently, and neither password nor code is in the
-        form.
-    :raises WrongPasswordError: if the given one is wrong.
+    :raises PasswordNeededError: if they did not confirm recently, and the form has neither password nor code.
+    :raises WrongPasswordError: if the password is wrong.
     """
     current_user()
     if is_fresh():

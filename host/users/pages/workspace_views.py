@@ -132,7 +132,7 @@ def _page(
 ) -> ResponseReturnValue:
     """Return the page.
 
-    :param links: address and link of each person who was just invited and gets no mail.
+    :param links: address and link of each person who was just invited without mail.
     """
     session = db.session()
     # Keep the chosen accounts in the form until the invitations are made.
@@ -183,7 +183,7 @@ def role_table(workspace_id: int) -> ResponseReturnValue:
 @bp.post(f"{PEOPLE}/invite")
 @workspace_view(Permission.PEOPLE)
 def invite_person(workspace_id: int) -> ResponseReturnValue:
-    """Invite one or more people: by mail where the desk can, else each link is shown once."""
+    """Invite one or more people: by mail if the desk can send it, else each link is shown once."""
     form = InviteForm()
     if account_picker.is_looking():
         return _page(workspace_id, form)
@@ -305,7 +305,7 @@ def _member_page(
 def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
     """Change a member's role and, where it may be limited, the accounts they see.
 
-    A page shows first what ends with that.
+    A page first shows what will end.
     """
     with db.read() as reading:
         person = _member(reading, workspace_id, user_id)
@@ -366,7 +366,7 @@ def _carried() -> dict[str, str]:
 @workspace_view(Permission.PEOPLE)
 @sudo.fresh_password
 def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
-    """Remove a person from the workspace, after a page showed what ends with that."""
+    """Remove a person from the workspace, after a page has shown what will end."""
     with db.read() as reading:
         person = _member(reading, workspace_id, user_id)
 
@@ -415,7 +415,7 @@ def _check_accounts(session: Session, workspace_id: int, accounts: Accounts) -> 
 
 
 def _seen(session: Session, workspace_id: int, accounts: Accounts) -> dict[str, str]:
-    """Return the names of the accounts somebody sees, for the audit log; empty: all."""
+    """Return the names of the accounts a member sees, for the audit log; empty: all."""
     if accounts is None:
         return {}
     names = [one.name for one in reach.choices(session, workspace_id, accounts)]

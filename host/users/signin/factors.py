@@ -1,7 +1,7 @@
 """The second factor: an app that shows codes (TOTP), passkeys, and recovery codes in case both are lost.
 
 People with an app or a passkey have a second factor, and ``users.second_factor_at`` is set: from then on a
-session is only valid if the second factor was shown in it (:mod:`host.users.sessions`).
+session is only valid if the second factor was used in it (:mod:`host.users.sessions`).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def kinds(session: Session, user_ids: Sequence[int]) -> dict[int, Kinds]:
 
 
 def begin_app(session: Session, user_id: int) -> Secret:
-    """Return the secret for a person's app, the same in every tab until the first code is typed.
+    """Return the secret for a person's app, which is the same in every tab until the first code is entered.
 
     :raises ConflictError: if they already have an app.
     """
@@ -172,7 +172,7 @@ def finish_app(session: Session, user_id: int, code: str, session_id: int) -> Se
 
 
 def use_app(session: Session, user_id: int, code: str) -> bool:
-    """Use *code* if the person's app shows it about now; that code and earlier ones are then invalid."""
+    """Use *code* if the person's app shows it around now; that code and earlier ones are then invalid."""
     row = session.scalar(
         sa.select(AuthenticatorApp).where(
             AuthenticatorApp.user_id == user_id, AuthenticatorApp.confirmed_at.is_not(None)
@@ -218,7 +218,7 @@ def _step_of(secret: Secret, code: str) -> int | None:
     now = int(clock.now().timestamp()) // SECONDS
     totp = pyotp.TOTP(secret.reveal())
     found = None
-    for step in range(now - LEEWAY, now + LEEWAY + 1):  # all of them, however early one fits
+    for step in range(now - LEEWAY, now + LEEWAY + 1):  # all of them, even after a match
         if random.compare_digest(totp.at(step * SECONDS), digits):
             found = step
     return found
@@ -298,12 +298,12 @@ def credentials(session: Session, user_id: int) -> list[tuple[str, list[str]]]:
 
 
 def find_key(session: Session, credential_id: str) -> Passkey | None:
-    """Return the passkey with that id, whoever owns it."""
+    """Return the passkey with that id of any owner."""
     return session.scalar(sa.select(Passkey).where(Passkey.credential_hash == _hash(credential_id)))
 
 
 def use_key(session: Session, key: Passkey, used: UsedKey) -> bool:
-    """Record the use of a passkey; return False if it was removed, or used, a moment ago."""
+    """Record the use of a passkey; return False if it was just removed or used."""
     done = session.execute(
         sa.update(Passkey)
         .where(Passkey.id == key.id, Passkey.sign_count == key.sign_count)
@@ -330,7 +330,7 @@ def _hash(credential_id: str) -> str:
 def new_codes(session: Session, user_id: int) -> Sequence[str]:
     """Create ten recovery codes, to be shown once; earlier ones become invalid.
 
-    :raises ConflictError: for somebody without a second factor.
+    :raises ConflictError: for a person without a second factor.
     """
     user = _lock(session, user_id)
     if user.second_factor_at is None:
@@ -400,7 +400,7 @@ def _remove_all(session: Session, user: User) -> None:
 
 
 def _lock(session: Session, user_id: int) -> User:
-    """Lock a person, so that their factors change one at a time and no session starts meanwhile."""
+    """Lock a person, so that their factors change one at a time and no session starts during a change."""
     user = session.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is None:
         raise NotFoundError(_l("This person no longer exists."), next_step="")

@@ -1,4 +1,4 @@
-"""Accounts linked to ones at the sign-in provider: found, linked, created, and given roles by groups."""
+"""Find, link and create accounts for identities at the sign-in provider, and assign roles by groups."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def find(session: Session, claims: Claims) -> User | None:
 def join(session: Session, user_id: int, issuer: str, subject: str, email: str) -> None:
     """Link a person's account to their identity at the provider, which signs them in from then on.
 
-    :raises ConflictError: if either is linked to somebody else.
+    :raises ConflictError: if either is linked to another.
     """
     if session.get(User, user_id, with_for_update=True) is None:
         raise NotFoundError()
@@ -97,7 +97,7 @@ def part(session: Session, user_id: int, identity_id: int) -> str:
     """Unlink a person's account from their identity at the provider; return the address they had there.
 
     :raises NotFoundError: if it is not theirs.
-    :raises ConflictError: for somebody without a password, who could no longer sign in.
+    :raises ConflictError: for a person without a password, who could no longer sign in.
     """
     row = session.get(ProviderIdentity, identity_id)
     if row is None or row.user_id != user_id:
@@ -113,9 +113,10 @@ def part(session: Session, user_id: int, identity_id: int) -> str:
 
 
 def unclaimed(user: User) -> bool:
-    """Return whether nobody has proved to be *user*: a verified address at the provider is the first proof.
+    """Return whether nobody has proved to be *user*, so that a verified address at the provider is the first
+    proof.
 
-    Always false for an admin: only the setup link proves who they are.
+    Always False for an admin, whose only proof is the setup link.
     """
     return (
         user.password_hash == passwords.NONE
@@ -126,7 +127,7 @@ def unclaimed(user: User) -> bool:
 
 
 def make(session: Session, claims: Claims, how: SignIn) -> User:
-    """Create an account for somebody the provider knows and the desk does not.
+    """Create an account for a person who has one at the provider but not here.
 
     :raises ForbiddenError: if the setting does not allow it and they have no open invitation.
     """
@@ -149,10 +150,10 @@ def make(session: Session, claims: Claims, how: SignIn) -> User:
 
 
 def apply_groups(session: Session, user: User, claims: Claims, how: SignIn, record: Record) -> None:
-    """Apply the roles that a person's groups give.
+    """Apply the roles from a person's groups.
 
-    Workspaces without a rule, and the admin role if no rule gives it, stay unchanged, and so does everything
-    if the provider sends no groups. The last admin and the last owner keep their roles.
+    Workspaces without a rule stay unchanged, as does the admin role without a rule for it, and everything if
+    the provider sends no groups. The last admin and the last owner keep their roles.
     """
     if not how.groups or claims.groups is None:
         return

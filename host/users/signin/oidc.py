@@ -1,7 +1,7 @@
-"""OpenID Connect: ask a provider who somebody is, with the code flow, PKCE, state and nonce.
+"""OpenID Connect: identify a person through a provider, with the code flow, PKCE, state and nonce.
 
 Requests go through the guarded client. Authlib and joserfc make the challenge and check the token; Authlib's
-own sessions are not used, because they would open connections of their own.
+own sessions are not used, because they would open their own connections.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ KNOWN_FOR = 600.0
 ASK_AGAIN = 60.0
 """Minimum time in seconds between two requests for an unknown key."""
 AUTHENTICATED = timedelta(minutes=5)
-"""Maximum age of the provider's sign-in when somebody is asked to sign in there again."""
+"""Maximum age of the provider's sign-in when a person is asked to sign in there again."""
 ANY_AGE = 365 * 24 * 3600
 """``max_age`` of an ordinary sign-in: a provider that receives one must send ``auth_time``."""
 MAX_BYTES = 512 * 1024
@@ -57,14 +57,14 @@ ALGORITHMS = (
     "EdDSA",
     "Ed25519",
 )
-"""Accepted signature algorithms, all with a key of the provider's.
+"""Accepted signature algorithms, all using a key of the provider.
 
-Unsigned tokens and ones signed with the client secret are rejected.
+Unsigned tokens and tokens signed with the client secret are rejected.
 """
 
 
 class ProviderError(Exception):
-    """An answer of the provider that cannot be trusted; the text is for the log."""
+    """An untrustworthy answer of the provider; the text is for the log."""
 
 
 class UnconfirmedError(ProviderError):
@@ -79,7 +79,7 @@ class UnconfirmedError(ProviderError):
 
 
 class ProviderAwayError(ProviderError):
-    """The provider does not answer, or not with valid OpenID Connect."""
+    """The provider does not answer with valid OpenID Connect."""
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ class Claims(msgspec.Struct, frozen=True):
 
     :param email: in lower case; empty if it is not verified.
     :param groups: None if the provider sends no groups.
-    :param signed_in_at: when they signed in there; None if the ID token does not say, or names a time in the
+    :param signed_in_at: when they signed in there; None if the ID token has no such time, or one in the
         future.
     """
 
@@ -101,7 +101,7 @@ class Claims(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """State kept while somebody is at the provider."""
+    """State kept while a person is at the provider."""
 
     state: str
     nonce: str
@@ -128,7 +128,7 @@ def begin(
 ) -> tuple[str, Journey]:
     """Return the address to redirect the browser to, and the state to keep.
 
-    :param again: whether they must sign in there again even if they are signed in.
+    :param again: whether they must sign in there again even if they already are.
     :param groups: whether to ask for groups, if the provider has a scope for them.
     :raises ProviderError: if the provider does not answer, or not correctly.
     """
@@ -169,7 +169,7 @@ def finish(
     """Return the claims of the person who came back with *code*.
 
     :param issuer: the issuer named in the response, if any.
-    :raises ProviderError: if the provider does not answer, or its answer cannot be trusted.
+    :raises ProviderError: if the provider does not answer, or its answer is untrustworthy.
     :raises UnconfirmedError: if they had to sign in again, and the provider does not confirm that they did.
     """
     metadata = _metadata(provider.issuer)
@@ -192,7 +192,7 @@ def finish(
 
 
 def look(issuer: str) -> str:
-    """Fetch a provider's metadata and keys now; return its name for itself.
+    """Fetch a provider's metadata and keys now; return the issuer it names.
 
     :raises ProviderError: if it does not answer, or not correctly.
     """
@@ -208,7 +208,7 @@ def reset() -> None:
 
 
 def _address(*sources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return address and ``email_verified`` of the first source with an address, never mixed from two.
+    """Return address and ``email_verified`` of the first source with an address, both from that source.
 
     Otherwise one source could vouch for the address of another.
     """
@@ -230,7 +230,7 @@ def _claims(
     issuer: str, claims: Mapping[str, Any], groups_claim: str, signed_in_at: datetime | None
 ) -> Claims:
     email, verified = claims.get("email"), claims.get("email_verified")
-    trusted = verified is True or verified == "true"  # some say it in a word
+    trusted = verified is True or verified == "true"  # some providers send it as text
     subject = claims["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= 255:
         raise ProviderError("the subject cannot be used")

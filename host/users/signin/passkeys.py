@@ -27,7 +27,7 @@ MAX_ANSWER = 64 * 1024
 
 
 class NotProvenError(Exception):
-    """The browser's answer does not prove that it holds the key."""
+    """The browser's answer does not prove that it has the key."""
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ def site_of(public_url: str) -> Site | None:
 
 
 def handle_of(user_id: int) -> bytes:
-    """Return the user handle stored in a passkey: nothing about its owner but a number."""
+    """Return the user handle stored in a passkey: a number, without other data about its owner."""
     return f"lobby-{user_id}".encode()
 
 
@@ -184,10 +184,11 @@ def check_one(
     user_id: int,
     verified: bool,
 ) -> UsedKey:
-    """Check that the browser holds the passkey with that public key.
+    """Check that the browser has the passkey with that public key.
 
     :param verified: whether the device must have verified its user.
-    :raises NotProvenError: if not; for another challenge or site; for a copied key, whose counter is behind.
+    :raises NotProvenError: if it doesn't, if the challenge or site is different, or if the key was copied, so
+        that its counter is behind.
     """
     given = _parsed(answer)
     response = given.get("response")

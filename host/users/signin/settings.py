@@ -1,7 +1,7 @@
-"""Sign-in settings of this desk: who needs a second factor, the provider, who may use a password.
+"""Sign-in settings of this desk: required second factors, the provider, permission to use passwords.
 
 The provider's address, id and secret come from the environment if it sets the address, all three together;
-everything else is set on a page.
+all other settings are on a page.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class SignIn(msgspec.Struct, frozen=True):
     """Whether the provider reports sign-in times, as far as known; only then can it confirm identities."""
 
     def may_use_password(self, *, is_admin: bool) -> bool:
-        """Return whether somebody may sign in without the provider: with a password or a passkey."""
+        """Return whether a person may sign in without the provider: with a password or a passkey."""
         return self.provider is None or is_admin or self.passwords is not RequirementScope.ADMINS
 
     @property
@@ -104,7 +104,7 @@ def read(session: Session, config: Config) -> SignIn:
 
 
 def wants_second(session: Session, *, is_admin: bool) -> bool:
-    """Return whether somebody must have a second factor."""
+    """Return whether a person must have a second factor."""
     wanted = session.scalar(SECOND_FACTOR_WANTED)
     return wanted == RequirementScope.EVERYBODY or (is_admin and wanted == RequirementScope.ADMINS)
 
@@ -131,9 +131,9 @@ def save_provider(
 ) -> None:
     """Set the sign-in provider; an empty *issuer* removes it.
 
-    :param keep_secret: leave the stored secret as it is, ignoring *secret*. A new issuer removes it: a secret
-        is only ever sent to the issuer it was typed for.
-    :raises InvalidError: for an address, a group or a role that cannot be used.
+    :param keep_secret: keep the stored secret and ignore *secret*. A new issuer removes it: a secret is only
+        sent to the issuer for which it was entered.
+    :raises InvalidError: for an invalid address, group or role.
     """
     address = clean_issuer(issuer)
     if address and not _line(client_id, 255):
@@ -156,12 +156,12 @@ def save_provider(
         {"group": _line(one.group, 255), "workspace": one.workspace_id, "role": one.role and one.role.value}
         for one in groups
     ]
-    row.no_auth_time_from = None  # perhaps that is what was changed there
+    row.no_auth_time_from = None  # this may have been fixed at the provider
     session.flush()
 
 
 def note_auth_time(session: Session, issuer: str, *, sent: bool) -> None:
-    """Store whether the last ID token of a provider said when the person signed in there."""
+    """Store whether the last ID token of a provider had the time of the sign-in there."""
     _own_row(session).no_auth_time_from = None if sent else issuer
     session.flush()
 

@@ -1,8 +1,8 @@
-"""Sign-in steps: begun in one request, and completed once, within minutes, by the same browser.
+"""Sign-in steps: started in one request, and completed once, within minutes, by the same browser.
 
 Examples are the challenge of a passkey, a correct password before the second factor, and a trip to the
-sign-in provider. The browser holds a token, the database its hash; a token only works in the browser it was
-made for, and only one request can complete it.
+sign-in provider. The browser holds a token, the database its hash; a token only works in its browser, and
+only one request can complete it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Kind(StrEnum):
     USE_KEY = "use_key"
     """The challenge for a passkey, instead of a password or after it."""
     PROVIDER = "provider"
-    """Somebody was sent to the sign-in provider."""
+    """The person was sent to the sign-in provider."""
     JOIN = "join"
     """The provider named the person; the password of the account here is next."""
 
@@ -107,13 +107,13 @@ def end(session: Session, step: PendingStep) -> bool:
 
 
 def take(session: Session, kind: Kind, browser: str, token: str) -> PendingStep | None:
-    """Find a step and end it at once: whatever the result, it cannot be used again."""
+    """Find a step and end it, so that it cannot be reused whatever the result."""
     step = find(session, kind, browser, token)
     return step if step is not None and end(session, step) else None
 
 
 def count_wrong(session: Session, step: PendingStep) -> None:
-    """Count a wrong code at a step; one with too many ends."""
+    """Count a wrong code of a step, which ends after too many."""
     row = session.get(SignInStep, step.id, with_for_update=True)
     if row is None:
         return

@@ -87,7 +87,7 @@ SINCE = {"1": _l("the last hour"), "24": _l("the last day"), "168": _l("the last
 @bp.get("/w/<int:workspace_id>/settings/integrations")
 @workspace_view(Permission.KEYS)
 def index(workspace_id: int) -> ResponseReturnValue:
-    """List the endpoints, those that need attention first."""
+    """List the endpoints, starting with those that need attention."""
     with db.read() as session:
         rows = endpoints.listing(session, workspace_id)
         standings = log.standings(session, [row.id for row in rows])
@@ -249,7 +249,7 @@ def _page(workspace_id: int, endpoint_id: int, *, secret: str = "") -> ResponseR
 
 
 def _names(session: Session, lines: Sequence[LoggedDelivery]) -> dict[int, str]:
-    """Return, by delivery, the name of the customer it is about, if known."""
+    """Return the name of each delivery's customer, if known."""
     ids = {line.contact_id for line in lines if line.contact_id is not None}
     found = {
         row.id: row.name

@@ -118,7 +118,7 @@ def run(workspace_id: int, row: Row, macro_id: int) -> ResponseReturnValue:
     key = request.form.get("key", "")
 
     def use_case(session: Session) -> tuple[str, list[Message]]:
-        # One that is not here is not here, whatever the form says.
+        # A missing macro is reported even if the form is invalid, too.
         macros.get(session, workspace_id, macro_id, current_viewer())
         check_key(key)
         macro, messages = macros.run(

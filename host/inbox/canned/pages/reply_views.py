@@ -63,7 +63,7 @@ navigation.add_settings(
 
 SETTINGS = "/w/<int:workspace_id>/settings/canned"
 MOST_OFFERED = 60
-"""Most canned replies the composer loads at a time; if there are more, it searches as people type."""
+"""Maximum number of canned replies the composer loads at a time; with more, it searches as people type."""
 _CODES = (
     "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu "
     "id it ja ko lt lv ms nl no pl pt ro ru sk sl sr sv sw ta th tr uk ur vi zh"
@@ -126,7 +126,7 @@ def offered(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 
 
 def _row(inbox: InboxContext, conversation_id: int) -> Row:
-    """Return the conversation, with the ``account`` of the address if that is given, for a first mail.
+    """Return the conversation, with the ``account`` in the URL, if any, for a first mail.
 
     :raises NotFoundError: if the person sees no such account.
     """
@@ -180,9 +180,7 @@ def _filled(text: str, values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parts(text: str, values: Mapping[str, str]) -> list[variables.FilledPart]:
-    """Return the parts of a saved text; text that cannot be parsed, for instance from a later Lobby, stays as
-    it is.
-    """
+    """Return the parts of a saved text; an unparsable one, maybe from a later Lobby, stays unchanged."""
     try:
         return variables.fill(variables.parse(text), values)
     except variables.VariableError:

@@ -1,4 +1,4 @@
-"""Settings -> Attributes: what else the workspace keeps about its customers."""
+"""Settings -> Attributes: custom fields for the workspace's customers."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ SETTINGS = "/w/<int:workspace_id>/settings/attributes"
 @bp.get(SETTINGS)
 @workspace_view(Permission.SHARED)
 def attribute_list(workspace_id: int) -> ResponseReturnValue:
-    """List the attributes of the workspace, with the number of contacts that have something for each."""
+    """List the attributes of the workspace, with the number of contacts that have a value for each."""
     return _page(workspace_id)
 
 
 def _page(workspace_id: int, problem: LobbyError | None = None, *, at: int = 0) -> ResponseReturnValue:
     """Return the page.
 
-    :param problem: why the form of the attribute *at*, or with 0 that of a new one, was not saved.
+    :param problem: why the form of the attribute *at* was not saved; 0 is the form for a new one.
     """
     with db.read() as session:
         found = attributes.all_of(session, workspace_id)
@@ -99,7 +99,7 @@ def change_attribute(workspace_id: int, attribute_id: int) -> ResponseReturnValu
 @bp.post(f"{SETTINGS}/<int:attribute_id>/delete")
 @workspace_view(Permission.SHARED)
 def delete_attribute(workspace_id: int, attribute_id: int) -> ResponseReturnValue:
-    """Delete an attribute, with what contacts have for it."""
+    """Delete an attribute with its values."""
     use_case = partial(attributes.delete, workspace_id=workspace_id, attribute_id=attribute_id, actor=actor())
     return _saved(
         workspace_id,

@@ -1,4 +1,4 @@
-"""The blueprint of the pages of contacts, and the address of one of them."""
+"""The blueprint of the contact pages, and the URL of a contact's page."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ CONTACT = "/w/<int:workspace_id>/contacts/<int:contact_id>"
 
 
 def page_of(workspace_id: int, contact_id: int) -> str:
-    """Return the address of a contact's page."""
+    """Return the URL of a contact's page."""
     return url_for("contacts.contact", workspace_id=workspace_id, contact_id=contact_id)

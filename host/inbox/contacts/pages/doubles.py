@@ -18,7 +18,7 @@ from host.users.reach import Accounts
 from host.web.languages import gettext as _
 
 LOOKED_AT = 20
-"""Most contacts that are compared for each name or address."""
+"""Maximum number of contacts compared for each name or address."""
 
 
 class Duplicate(msgspec.Struct, frozen=True):
@@ -43,13 +43,13 @@ def likely(
 ) -> Duplicate | None:
     """Return the contact most likely the same person as *contact*, or None.
 
-    A single name in common is no reason: Ana is many people.
+    A shared single name is no reason: many people are called Ana.
     """
     mine = _said(contact.name, contact.email, identities)
     ids: set[int] = set()
     for text in sorted(mine.addresses | mine.handles | mine.names)[:6]:
         query = read_query(f'"{text}"' if " " in text else text)
-        ids |= set(finder.find_contacts(session, workspace_id, query, LOOKED_AT))
+        ids |= set(finder.find_contacts(session, workspace_id, query, LOOKED_AT, within=False))
     ids -= {contact.id} | merging.refused(session, contact.id)
     rows = finding.rows_of(session, workspace_id, sorted(ids)[: LOOKED_AT * 2], accounts)
     best: tuple[int, ContactRow, list[str]] | None = None

@@ -1,4 +1,4 @@
-"""The list of contacts: search, filters, and what it is sorted by, all in the address."""
+"""The list of contacts, with search, filters and sort order in the URL."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from host.web.request_helpers import Permission, current_user, seen_accounts, wo
 navigation.add_main("contacts.index", _l("Contacts"), order=20, icon="users", section="/contacts")
 
 MOST_FOUND = 200
-"""Most contacts that a search is narrowed to; more are found with another word."""
+"""Maximum number of search results that the list is narrowed to."""
 SORTS: Mapping[Sort, LazyString] = {
     Sort.RECENT: _l("Last message"),
     Sort.QUIET: _l("Longest silent"),
@@ -50,7 +50,7 @@ SINCE: Mapping[str, tuple[LazyString, int]] = {
     "quiet30": (_l("More than 30 days ago"), 30),
     "quiet365": (_l("More than a year ago"), 365),
 }
-"""When something was written last, by the value of the address."""
+"""Choices for the time of the last message, by URL value."""
 
 
 class ListItem(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class ListItem(msgspec.Struct, frozen=True):
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """The filters and order in the address."""
+    """The filters and sort order in the URL."""
 
     q: str
     channel: str
@@ -77,7 +77,7 @@ class Chosen(msgspec.Struct, frozen=True):
     sort: Sort
 
     def arguments(self) -> dict[str, str]:
-        """Return the parameters of an address with the same choice."""
+        """Return the URL parameters of this choice."""
         given = {
             "q": self.q,
             "channel": self.channel,
@@ -99,7 +99,7 @@ class Chosen(msgspec.Struct, frozen=True):
 @bp.get("/w/<int:workspace_id>/contacts")
 @workspace_view(Permission.READ)
 def index(workspace_id: int) -> ResponseReturnValue:
-    """List the contacts of the workspace, those written with last first."""
+    """List the contacts of the workspace, by default those with the newest message first."""
     directory, accounts = current_directory(), seen_accounts()
     after = position_from_request()
     with db.read() as session:
@@ -135,7 +135,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 
 
 def _chosen(directory: Directory, label_ids: set[int], attribute_ids: set[int]) -> Chosen:
-    """Return the selection in the URL; an unknown value counts as none, so that old links still work."""
+    """Return the selection in the URL; unknown values are ignored, so that old links still work."""
     arguments = request.args
     channel = arguments.get("channel", "")
     label, attribute = (read_id(arguments.get(name, "")) for name in ("label", "attribute"))
@@ -175,7 +175,7 @@ def _filter(chosen: Chosen, ids: Sequence[int] | None) -> ContactFilter:
 
 
 def _midnight(days: int) -> datetime:
-    """Return when the day *days* ago began for the reader."""
+    """Return the start of the day *days* ago in the reader's time zone."""
     zone = reader().zone
     day: date = clock.now().astimezone(zone).date() - timedelta(days=days)
     return datetime.combine(day, time(tzinfo=zone))

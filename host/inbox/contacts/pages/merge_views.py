@@ -1,4 +1,4 @@
-"""Two contacts that are one person: choose the other, compare, merge; split them again."""
+"""Find a duplicate of a contact, compare and merge the two, and split them again."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from host.web.request_helpers import (
 )
 
 OFFERED = 20
-"""Most contacts that are offered for a word."""
+"""Maximum number of search results."""
 
 
 @bp.get(f"{CONTACT}/merge")
 @workspace_view(Permission.ANSWER)
 def merge_contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
-    """Ask whom the contact is to be merged with, and what of each is kept."""
+    """Show the form to choose the other contact and the details to keep."""
     return _page(workspace_id, contact_id, id_argument("with"))
 
 
@@ -111,7 +111,7 @@ def _page(
 @bp.post(f"{CONTACT}/merge")
 @workspace_view(Permission.ANSWER)
 def merge_contacts(workspace_id: int, contact_id: int) -> ResponseReturnValue:
-    """Make the contact ``with`` a part of this one, or with ``different`` note that they are not the same."""
+    """Merge the contact ``with`` into this one; with ``different``, record that they are different people."""
     other_id = form_id("with")
     back = page_of(workspace_id, contact_id)
     with db.read() as session:
@@ -163,7 +163,7 @@ def merge_contacts(workspace_id: int, contact_id: int) -> ResponseReturnValue:
 @bp.post(f"{CONTACT}/split/<int:merge_id>")
 @workspace_view(Permission.ANSWER)
 def split_contact(workspace_id: int, contact_id: int, merge_id: int) -> ResponseReturnValue:
-    """Make two contacts again of those that a merge made one."""
+    """Undo a merge."""
     try:
         other = db.write(
             merging.split,

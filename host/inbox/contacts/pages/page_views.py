@@ -54,14 +54,14 @@ from host.web.request_helpers import (
 )
 
 THUMBS = 7
-"""Pictures beside the line of time, and as many other files."""
+"""Number of pictures, and of other files, next to the timeline."""
 
 
 class Reached(msgspec.Struct, frozen=True):
     """An account on which a contact can be reached.
 
-    :param facts: what the provider says of them, in words.
-    :param latest: the id of their newest conversation there; None: there is none.
+    :param facts: the provider's information about them, in words.
+    :param latest: the id of their newest conversation there, or None.
     """
 
     identity: Identity
@@ -93,7 +93,7 @@ class TimelineItem(msgspec.Struct, frozen=True):
 @bp.get(CONTACT)
 @workspace_view(Permission.READ)
 def contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
-    """Show everything about a contact: where they are reached, what happened, what they have."""
+    """Show the page of a contact: accounts, timeline and details."""
     return contact_page(workspace_id, contact_id)
 
 
@@ -102,7 +102,7 @@ def contact_page(
 ) -> ResponseReturnValue:
     """Return the page.
 
-    :param problem: why a form was not saved; *at*: which one.
+    :param problem: why the form *at* was not saved.
     """
     directory, accounts, now = current_directory(), seen_accounts(), clock.now()
     show = (
@@ -228,9 +228,8 @@ def _reached(
 
 
 def _facts(profile: Any, wrote_at: datetime | None, now: datetime) -> str:
-    """Return the provider's information about somebody, in words: whether they follow, and when they
-    wrote.
-    """
+    """Return the provider's information about a contact in words: whether they follow, and when they
+    wrote."""
     facts = profile if isinstance(profile, dict) else {}
     said: list[str] = []
     if follows := follow_state(facts):
@@ -283,9 +282,9 @@ def _below(talk: ConversationItem, handle: str) -> str:
 
 
 def _place_from_request() -> TimelinePosition | None:
-    """Return the place in the line of time that the address names.
+    """Return the timeline position in the URL.
 
-    :raises InvalidError: for anything else.
+    :raises InvalidError: if it is malformed.
     """
     text = request.args.get("before", "")
     if not text:
@@ -320,7 +319,7 @@ def _place_text(place: TimelinePosition | None) -> str | None:
 
 
 def _back(workspace_id: int, contact_id: int) -> ResponseReturnValue:
-    """Return to the page with the form: the contact, or the conversation that its pane was next to."""
+    """Redirect to the page with the form: the contact's, or the conversation's if its pane had the form."""
     if wants_json():
         return jsonify(ok=True)
     conversation = form_id("conversation")
@@ -335,7 +334,7 @@ def _back(workspace_id: int, contact_id: int) -> ResponseReturnValue:
 def _written(
     workspace_id: int, contact_id: int, at: str, use_case: Callable[[], object], sentence: str = ""
 ) -> ResponseReturnValue:
-    """Run *use_case* and go back; if it refused, show the page with the reason and what was typed."""
+    """Run *use_case* and redirect; if it refused, show the page with the reason and the entered values."""
     try:
         use_case()
     except LobbyError as error:

@@ -32,11 +32,11 @@ KINDS = {
     AttributeKind.YES_NO: _l("Yes or no"),
     AttributeKind.CHOICE: _l("Choice"),
 }
-"""The kinds of attributes, in the order they are offered in."""
+"""The kinds of attributes, in the order they are offered."""
 
 
 def name_of(name: str | None, email: str | None, identities: Sequence[Identity], directory: Directory) -> str:
-    """Return what a contact is called: by the team, by themselves, or by a short form of an id."""
+    """Return a contact's name: the team's, else their own, else a short form of an id."""
     if name:
         return name
     for one in identities:
@@ -52,7 +52,7 @@ def name_of(name: str | None, email: str | None, identities: Sequence[Identity],
 
 
 def handle_of(identity: Identity, directory: Directory) -> str:
-    """Return the name of somebody on one account."""
+    """Return a contact's name on one account."""
     if identity.username:
         return identity.username if "@" in identity.username else f"@{identity.username}"
     if "@" in identity.external_id:
@@ -64,7 +64,7 @@ def handle_of(identity: Identity, directory: Directory) -> str:
 
 
 class Window(msgspec.Struct, frozen=True):
-    """Whether somebody can be written to on an account now.
+    """The reply window of a contact on an account, as shown on the page.
 
     :param tone: empty, ``warn`` or ``bad``.
     """
@@ -75,7 +75,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 def follow_state(facts: Mapping[str, Any]) -> str:
-    """Return who follows whom, in words; empty if the provider has not said."""
+    """Return whether the contact and the account follow each other, in words; empty if unknown."""
     them, us = facts.get("follows_us"), facts.get("we_follow")
     if them is True:
         return _("Follows you, you follow back") if us is True else _("Follows you")
@@ -94,7 +94,7 @@ def window(
     last_inbound_at: datetime | None,
     now: datetime,
 ) -> Window:
-    """Return whether somebody who wrote last at *last_inbound_at* can be answered now."""
+    """Return the reply window of a contact whose last message was at *last_inbound_at*."""
     adapter = directory.adapter(account.channel)
     if adapter is None:
         return Window(_("channel not active"))
@@ -111,11 +111,11 @@ def window(
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """A detail as a row that is changed in place.
+    """A detail as a row that can be edited in place.
 
-    :param field: its name in a form; *type*: of the field there.
-    :param shown: the value for reading; empty for nothing.
-    :param choices: the stored words to choose from, each with the word to read.
+    :param field: name of its form field; *type*: type of that field.
+    :param shown: the displayed value, or empty.
+    :param choices: the stored options, each with its label.
     """
 
     field: str
@@ -129,7 +129,7 @@ class Detail(msgspec.Struct, frozen=True):
 def details_of(name: str | None, email: str | None, values: Sequence[tuple[Any, str]]) -> list[Detail]:
     """Return every detail of a contact.
 
-    :param values: each attribute with its value; empty for nothing.
+    :param values: each attribute with its value, or empty.
     """
     found = [
         Detail(details.NAME, _("Name"), name or "", name or "", "text"),
@@ -159,7 +159,7 @@ def detail_of(attribute: ContactAttribute, value: str) -> Detail:
 
 
 def value_text(kind: AttributeKind | None, value: str) -> str:
-    """Return a value for reading."""
+    """Return a value as displayed."""
     if kind is AttributeKind.YES_NO and value:
         return _("Yes") if value == YES else _("No")
     if kind is AttributeKind.DATE and value:
@@ -171,15 +171,15 @@ def value_text(kind: AttributeKind | None, value: str) -> str:
 
 
 def choice_text(value: str) -> str:
-    """Return a word to choose for reading: yes and no in the reader's language."""
+    """Return the label of an option: yes and no in the reader's language."""
     return {YES: _("Yes"), NO: _("No")}.get(value, value)
 
 
 class EventView(msgspec.Struct, frozen=True):
-    """An entry of the line of time as people read it.
+    """A timeline entry as displayed.
 
-    :param before: struck out, *text*: what stands after it.
-    :param undo: the id of the merge that can be taken back; None: it cannot.
+    :param before: the old value, shown struck through before *text*.
+    :param undo: the id of the merge to undo; None if it cannot be undone.
     """
 
     icon: str
@@ -212,9 +212,9 @@ _TITLES = {
 
 
 def line_of(event: TimelineEntry, undoable: Any = ()) -> EventView:
-    """Return an entry as people read it.
+    """Return an entry as displayed.
 
-    :param undoable: the ids of merges that can be taken back.
+    :param undoable: the ids of merges that can be undone.
     """
     icon, tone = _ICONS[event.kind]
     who = event.author or _("a former member")
@@ -243,7 +243,7 @@ def line_of(event: TimelineEntry, undoable: Any = ()) -> EventView:
         return EventView(icon, tone, title, _("from %(other)s · by %(who)s", other=other, who=who))
     if "message" in event.content:
         if event.kind is EntryKind.OPTED_IN:
-            title = _("Accepts automated messages")  # it may never have been stopped
+            title = _("Accepts automated messages")  # they may never have opted out
         return EventView(icon, tone, title, _they_wrote(event.text))
     by = _("by %(who)s", who=who)
     return EventView(icon, tone, title, f"{event.text} · {by}" if event.text else by)

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def preview_reply(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Show the reply of the form as it would go out."""
+    """Show the reply of the form as it would be sent."""
     adapter = current_directory().adapter(row.channel)
     signature = signature_from_form(row, current_user().id)
     return page_of(workspace_id, row.account, adapter, signature, row)
@@ -49,9 +49,9 @@ def page_of(
     signature: str,
     row: Row | None = None,
 ) -> ResponseReturnValue:
-    """Return the message of the form as a page of a frame: as it would go out, or why it would not.
+    """Return a preview of the form's message for a frame, or the reason why it would not be sent.
 
-    :param row: the conversation it answers; None: it begins one.
+    :param row: the conversation it answers; None if it starts one.
     """
     text = clean_written(request.form.get("text", ""))
     files = _files(workspace_id, request.form.getlist("upload")[:MAX_FILES])
@@ -70,7 +70,7 @@ def page_of(
 
 
 def refused_page(error: LobbyError) -> ResponseReturnValue:
-    """Return for the frame why the message of the form would not go out."""
+    """Return a page for the frame with the reason why the message would not be sent."""
     said = escape(str(_(error.sentence)))
     return framed(f"<p><b>{said}</b> {escape(str(error.next_step))}</p>"), error.status
 

@@ -28,16 +28,16 @@ from host.sdk.messages import OWN_ADDRESS
 log = logging.getLogger(__name__)
 
 MOST_LOOKED_AT = 20
-"""Newest messages among which the customer's own is looked for."""
+"""Number of newest messages searched for the customer's."""
 _ONE = re.compile(r'(?:"[^"\n]*"|[^,;\n"])+')
-"""One of several addresses in a field: a comma within quotes belongs to a name."""
+"""An address in a field with several. A comma within quotes belongs to a name."""
 
 
 class Signature(msgspec.Struct, frozen=True):
     """The signature below a reply as it will be sent.
 
-    :param html: as the customer sees it; empty: there is none yet.
-    :param url: the page to change it.
+    :param html: as the customer sees it; empty if there is none yet.
+    :param url: the page to edit it.
     """
 
     text: str
@@ -73,7 +73,7 @@ NOTHING = ExtraFields()
 
 
 def along(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int) -> ExtraFields:
-    """Return everything sent along with a reply to the conversation of *row*."""
+    """Return the composer's extra fields for a reply to the conversation of *row*."""
     if adapter is None:
         return NOTHING
     copies = adapter.capabilities.copies
@@ -111,7 +111,7 @@ def _others(session: Session, row: Row, copies: CopyLimits, own: Collection[str]
         .order_by(Message.sent_at.desc(), Message.id.desc())
         .limit(MOST_LOOKED_AT)
     )
-    # Whom something was forwarded to is none of the customer's.
+    # Recipients of a forward are not the customer's recipients.
     known_to_them = (one for one in session.scalars(query) if AFTER_FORWARD not in (one or {}))
     content: Mapping[str, Any] = next(known_to_them, {}) or {}
     known = {row.identity_external_id, row.account.external_id, row.account.handle, *own}
@@ -127,7 +127,7 @@ def _others(session: Session, row: Row, copies: CopyLimits, own: Collection[str]
 
 
 def _written(name: str, address: str) -> str:
-    """Return an address and its name in the format of a mail header."""
+    """Return a name and address in the format of a mail header."""
     bare = " ".join(name.replace('"', " ").replace("<", " ").replace(">", " ").split())[:100]
     if not bare or bare.lower() == address:
         return address
@@ -137,7 +137,7 @@ def _written(name: str, address: str) -> str:
 def signature_of(
     session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int
 ) -> Signature | None:
-    """Return the signature of somebody's replies, filled in; None if the channel has none."""
+    """Return a person's signature, filled in; None if the channel does not support signatures."""
     if adapter is None:
         return None
     return signature_at(row.account, adapter, user_id, lambda: values_of_conversation(session, row, user_id))
@@ -146,7 +146,7 @@ def signature_of(
 def signature_at(
     account: AccountRef, adapter: ChannelAdapter, user_id: int, values: Callable[[], Mapping[str, str]]
 ) -> Signature | None:
-    """Return the same on *account*, filled with *values*."""
+    """Return a person's signature on *account*, filled in with *values*."""
     if not adapter.capabilities.signatures:
         return None
     try:
@@ -161,7 +161,7 @@ def signature_at(
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """Return a signature with its variables filled; one that nothing is known of is left out."""
+    """Return a signature with its variables filled in; those without a value are removed."""
     try:
         parts = variables.fill(variables.parse(text), values)
     except variables.VariableError:
@@ -170,7 +170,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def as_begun(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: int) -> Mapping[str, Any]:
-    """Return what is sent along with a reply if nothing is changed."""
+    """Return the extras sent with a reply if the fields stay unchanged."""
     found = along(session, row, adapter, user_id)
     signature = "" if found.signature is None else found.signature.text
     begun = {"cc": several(found.cc), "signature": signature}
@@ -178,7 +178,7 @@ def as_begun(session: Session, row: Row, adapter: ChannelAdapter | None, user_id
 
 
 def given(adapter: ChannelAdapter | None) -> dict[str, Any]:
-    """Return the content that the fields of the form being sent make, without the signature."""
+    """Return the content of the submitted extra fields, without the signature."""
     if adapter is None or adapter.capabilities.copies is None:
         return {}
     found: dict[str, Any] = {
@@ -189,5 +189,5 @@ def given(adapter: ChannelAdapter | None) -> dict[str, Any]:
 
 
 def several(field: str) -> list[str]:
-    """Return the addresses of a field, which commas, semicolons or lines part."""
+    """Return the addresses of a field, separated by commas, semicolons or newlines."""
     return [one.strip() for one in _ONE.findall(field) if one.strip()]

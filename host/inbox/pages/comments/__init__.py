@@ -1,1 +1,1 @@
-"""Pages of what customers write below posts."""
+"""Pages of comments on posts."""

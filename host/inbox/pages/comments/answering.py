@@ -1,4 +1,4 @@
-"""The composer of a conversation about a post: which comment is answered, and what of its private reply."""
+"""The composer of a conversation about a post: the comment to answer, publicly or privately."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from host.sdk.channel import ReplyPhase, ReplyState
 from host.web.languages import gettext as _
 
 EXCERPT = 90
-"""Most letters shown of the comment that is answered."""
+"""Maximum characters shown of the comment to answer."""
 
 
 class Answering(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Answering(msgspec.Struct, frozen=True):
     :param words: its text, shortened.
     :param publicly: whether a public answer is allowed.
     :param private: whether the channel has private replies; *can_privately*: whether one is allowed here.
-    :param limit: most bytes of a private reply.
+    :param limit: maximum bytes of a private reply.
     :param left: time left for it; *until*: the deadline. Empty and None without a deadline.
     :param why: why a private reply is no longer possible.
     """
@@ -55,9 +55,9 @@ class Answering(msgspec.Struct, frozen=True):
 
 
 def answering(inbox: InboxContext, row: Row, wanted: int | None) -> Answering | None:
-    """Return what the composer answers; None without a post, or if nothing here is public.
+    """Return the comment to answer; None without a post, or if the channel has no public messages.
 
-    :param wanted: the comment somebody chose; None, or one that is gone: the newest.
+    :param wanted: the chosen comment; if None or deleted, the newest.
     """
     adapter = inbox.adapter(row)
     if row.post_id is None or adapter is None:

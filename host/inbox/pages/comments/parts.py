@@ -35,15 +35,15 @@ _OF: Mapping[PostKind, LazyString] = {
     PostKind.OTHER: _l("%(channel)s on a post of %(account)s"),
 }
 TITLE = 40
-"""Most letters of a caption that stand for a post."""
+"""Maximum characters of a caption used as a post's title."""
 
 
 class PostShown(msgspec.Struct, frozen=True):
     """A post as pages show it.
 
-    :param src: where a browser gets its picture; empty: there is none.
-    :param href: its page at the provider; *place*: the host of that. Both may be empty.
-    :param note: that it is gone, or that the broadcast is over; empty: neither.
+    :param src: URL of its picture; empty if there is none.
+    :param href: its page at the provider; *place*: the host of that page. Both may be empty.
+    :param note: that it was deleted, or that the broadcast is over; otherwise empty.
     """
 
     id: int
@@ -59,7 +59,7 @@ class PostShown(msgspec.Struct, frozen=True):
 
 
 def titled(post: PostRow) -> str:
-    """Return what a post is called: how its caption begins, else what it is and of when."""
+    """Return a title for a post: the beginning of its caption, or else its kind and date."""
     words = " ".join(text_view.plain(post.text).split())
     if words:
         return text_view.start(words, TITLE)
@@ -67,7 +67,7 @@ def titled(post: PostRow) -> str:
 
 
 class Pictured(Protocol):
-    """A post with a version of its picture; empty if it has no picture."""
+    """A post with the version of its picture; empty if it has no picture."""
 
     @property
     def id(self) -> int: ...
@@ -120,7 +120,7 @@ def _day(at: datetime) -> str:
 class Mark(msgspec.Struct, frozen=True):
     """A word with its icon; tones: empty, good, warn, bad.
 
-    :param until: when what it says ends; its words are then how long that is.
+    :param until: the end of the state it shows; its text is then the remaining time.
     """
 
     text: str
@@ -145,16 +145,16 @@ class Comment(msgspec.Struct, frozen=True):
     """Comment data of a thread's entry, besides its text.
 
     :param order: sort key: a reply follows the comment it answers.
-    :param below: whether it hangs below another message.
+    :param below: whether it is shown below another message.
     :param private: whether it is our private reply to one.
     :param state: of a private reply, in a word.
-    :param note: what there is to know of that, a sentence.
-    :param direct: the conversation it led to.
-    :param standing: how the team has it stand at the provider: ``hidden``, ``deleted``, or shown: empty.
-    :param line: that in a sentence, with who did it.
-    :param problem: why the provider did not do what was asked.
-    :param other: of what another said, whose it is: it can only be read.
-    :param earlier: the position before which more of what others said below it stands; empty: nothing does.
+    :param note: an explanation of *state*, a sentence.
+    :param direct: the conversation that the private reply led to.
+    :param standing: its moderation at the provider: ``hidden``, ``deleted``, or empty if shown.
+    :param line: *standing* in a sentence, with the person who changed it.
+    :param problem: why the provider refused a change.
+    :param other: the author of another customer's comment, which is read-only.
+    :param earlier: the position before which earlier comments of others below it continue; empty if none.
     :param reply: whether it can be answered publicly; *privately*, *hide*, *show*, *delete* likewise.
     """
 
@@ -177,5 +177,5 @@ class Comment(msgspec.Struct, frozen=True):
 
     @property
     def acts(self) -> bool:
-        """Whether anything can be done about it."""
+        """Whether any action is possible."""
         return self.reply or self.privately or self.hide or self.show or self.delete

@@ -1,4 +1,4 @@
-"""Threads of comments and rows of the list: the state of each, and the possible actions."""
+"""Comment threads and list rows for pages, with their states and possible actions."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def dressed(
 
 
 def in_order(found: list[ThreadEntry]) -> list[ThreadEntry]:
-    """Return entries as a thread has them from top to bottom, each knowing whether a day begins with it."""
+    """Return entries sorted from top to bottom, each with whether a new day begins with it."""
     found.sort(key=lambda one: one.order)
     before: ThreadEntry | None = None
     for at, one in enumerate(found):
@@ -140,13 +140,12 @@ def in_order(found: list[ThreadEntry]) -> list[ThreadEntry]:
 
 
 def others_shown(found: Others, row: Row, adapter: ChannelAdapter | None, now: datetime) -> list[ThreadEntry]:
-    """Return the comments of other people that threads of *row* show."""
+    """Return other people's comments for the threads of *row*."""
     return [_with_earlier(_others(one, row, adapter, now), found) for one in found.found]
 
 
 def _roots(row: Row, mine: Sequence[Entry], hangs: Mapping[str, Above]) -> list[Root]:
-    """Return the tops of the threads that entries of a conversation are part of: its own that are among them,
-    and those of others."""
+    """Return the top comments of the threads of *mine*, whether from this conversation or another."""
     found = {}
     for one in mine:
         over = hangs.get(one.reply_to or "")
@@ -199,7 +198,7 @@ def _dressed(
     bubble = one.bubble
     if entry.unsent_at is not None and not entry.erased:
         bubble = replace(bubble, line=IconLine("trash", _deleted(entry, one, adapter, row)))
-    # What it answers stands right above it, unless it is another's further down there, or not shown.
+    # No quote if the answered message is shown directly above.
     above = over is None or over.conversation_id == row.id
     above = above or (root is not None and root.external_id == entry.reply_to and entry.reply_to in there)
     quote = None if above or over is None else _quote(bubble.quote, over)
@@ -251,7 +250,7 @@ def _theirs(
     used: Private | None,
     now: datetime,
 ) -> Comment:
-    """Return what is shown of a customer's comment."""
+    """Return the comment data of a customer's comment."""
     stood, line, problem = _stands(entry)
     if (
         adapter is None
@@ -281,7 +280,7 @@ def _theirs(
 
 
 def _stands(entry: Entry) -> tuple[str, str, str]:
-    """Return a comment's moderation state, that state in a sentence, and any error."""
+    """Return a comment's moderation state, a sentence about it, and any error."""
     found = entry.moderation
     if found is None:
         return "", "", ""
@@ -307,14 +306,14 @@ def _stands(entry: Entry) -> tuple[str, str, str]:
         }
         why = str((found.error or {}).get("sentence") or "")
         problem = f"{failed[Moderated(found.wanted)]} {_(why) if why else ''}".strip()
-    # Who last wanted something else and failed did not make it what it is.
+    # The author of a failed request did not cause the current state.
     if problem and stood:
         return stood, _("Hidden. Only its author can still see it."), problem
     return stood, str(said[Moderated(stood)]) if stood else "", problem
 
 
 def _ours(entry: Entry, one: ThreadEntry, led: LedTo | None, now: datetime) -> Comment:
-    """Return what is shown of our private reply."""
+    """Return the comment data of our private reply."""
     direct = None if led is None else led.conversation_id
     if one.state == DeliveryState.FAILED:
         return Comment("", private=True, state=Mark(_("Refused"), "bad", "alert"))

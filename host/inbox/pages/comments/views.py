@@ -59,7 +59,7 @@ def reply_privately(workspace_id: int, row: Row) -> ResponseReturnValue:
 
 
 def _undone(about: int) -> Hold:
-    """Make a private reply undoable for a while, because each comment can have only one."""
+    """Make the private reply undoable, because each comment can have only one."""
     return Hold(
         undo={
             "draft": {"text": request.form.get("text", ""), "reply_to": about, "mode": "private"},

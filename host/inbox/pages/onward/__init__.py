@@ -1,1 +1,1 @@
-"""Writing by email where a reply window is closed, and the thread that goes on from another."""
+"""Pages to write to a contact first, such as by email, and threads that continue others."""

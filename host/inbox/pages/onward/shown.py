@@ -27,13 +27,13 @@ from host.sdk.channel import AccountRef
 from host.web.request_helpers import seen_accounts
 
 MOST_BEFORE = 20
-"""Most messages of the conversation before that stand above a thread."""
+"""Maximum number of messages of the earlier conversation shown above a thread."""
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """One address that can be written to, as the form of a first mail offers it.
+    """An address offered in the form of a first mail.
 
-    :param subject: what is proposed there; None: the channel has none.
+    :param subject: the proposed subject; None if the channel has no subjects.
     """
 
     key: str
@@ -47,13 +47,13 @@ class Offered(msgspec.Struct, frozen=True):
 class Onward:
     """How a contact can be written to first: because a reply window is closed, or from their page.
 
-    :param after: the id of the conversation it goes on as already; None: it does not.
-    :param of_another: the id of the other contact who writes from the address there is; None: none does.
-    :param subject: what is proposed; None: the channel has none.
-    :param copies: whether others can get the mail, too.
-    :param signatures: that of who looks on each account that has them, by its id.
-    :param senders: the addresses it may go from on each account that has further ones, its own first.
-    :param account: the first that is offered.
+    :param after: the id of the conversation that already continues it, or None.
+    :param of_another: the id of another contact who owns the only address, or None.
+    :param subject: the proposed subject; None if the channel has no subjects.
+    :param copies: whether the mail can have further recipients.
+    :param signatures: the viewer's signatures, by account id.
+    :param senders: sender addresses, by id, of each account with further addresses, its own first.
+    :param account: the first offered account.
     """
 
     offered: Sequence[Offered] = ()
@@ -81,7 +81,7 @@ NO_WAY = Onward()
 
 
 def onward(inbox: InboxContext, row: Row) -> Onward:
-    """Return how the contact of *row*, whose reply window is closed, can be written to."""
+    """Return how to write to the contact of *row*, whose reply window is closed."""
     if row.spam_at is not None or row.post_id is not None:
         return NO_WAY
     there = found_places.after(inbox.session, row.id)
@@ -92,9 +92,9 @@ def onward(inbox: InboxContext, row: Row) -> Onward:
 
 
 def first_mail(inbox: InboxContext, contact: Contact, row: Row | None = None) -> Onward:
-    """Return how *contact* can be written to first.
+    """Return how to write to *contact* first.
 
-    :param row: the conversation it goes on from, on another account; None: it begins by itself.
+    :param row: the conversation to continue, on another account; None to start a separate one.
     """
     every = found_places.places(inbox.session, inbox.directory, inbox.workspace_id, contact, seen_accounts())
     here = None if row is None else row.account.id
@@ -161,15 +161,15 @@ class Before(msgspec.Struct, frozen=True):
 
 
 def before(inbox: InboxContext, row: Row) -> Before | None:
-    """Return the earlier conversation above the thread of *row*; None without one or the right to see it."""
+    """Return the conversation that *row* continues; None if there is none or the viewer may not see it."""
     there = found_places.before(inbox.session, row.id)
     found = None if there is None else inbox.seen_row(there.id)
     if found is None:
         return None
     label = current_directory().label(found.channel)
-    if found.post_id is not None:  # what stands below a post is told beside the post
+    if found.post_id is not None:  # comments are shown with their post instead
         return Before(found, label)
     thread = load_thread(inbox.session, inbox.workspace_id, found.id, limit=MOST_BEFORE)
-    # What was said; that it went on, and was closed for that, the thread itself says.
+    # Only messages: the thread already has an activity line that it continues this conversation.
     said = [one for one in thread.entries if one.direction != Direction.INTERNAL or is_note(one)]
     return Before(found, label, inbox.shown(found, said), thread.earlier is not None)

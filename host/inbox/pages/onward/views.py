@@ -1,4 +1,5 @@
-"""The views that write to a contact first: where a reply window is closed, and from the contact's page."""
+"""The views that write to a contact first: from a conversation with a closed window, or the contact's
+page."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ from host.web.request_helpers import (
 @workspace_view(Permission.ANSWER)
 @with_conversation
 def write_onward(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Go on with the customer at the ``place`` the form names."""
+    """Continue the conversation at the form's ``place``."""
     try:
         started = _start(workspace_id, row.contact_id, row.id)
     except ConversationNotFoundError:
@@ -68,7 +69,7 @@ def write_onward(workspace_id: int, row: Row) -> ResponseReturnValue:
 @bp.get(f"{CONTACT}/write")
 @workspace_view(Permission.ANSWER)
 def write_to(workspace_id: int, contact_id: int) -> ResponseReturnValue:
-    """Show the form of a mail to a contact that begins a conversation."""
+    """Show the form of a mail that starts a conversation with a contact."""
     return _write_page(workspace_id, contact_id, ComposerState(mode="onward"))
 
 
@@ -76,7 +77,7 @@ def write_to(workspace_id: int, contact_id: int) -> ResponseReturnValue:
 @body_limit(MAX_BYTES + FORM_BYTES)
 @workspace_view(Permission.ANSWER)
 def write_first(workspace_id: int, contact_id: int) -> ResponseReturnValue:
-    """Begin a conversation with a contact at the ``place`` the form names."""
+    """Start a conversation with a contact at the form's ``place``."""
     try:
         started = _start(workspace_id, contact_id, None)
     except ContactNotFoundError:
@@ -116,8 +117,8 @@ def _preview(workspace_id: int, contact_id: int) -> ResponseReturnValue:
 def _chosen(workspace_id: int, contact_id: int) -> tuple[Place, str]:
     """Return the place chosen in the form, and the signature for a mail from there.
 
-    :raises NoWayOutError: if it names none.
-    :raises AddressOfAnotherError: if another contact writes from there.
+    :raises NoWayOutError: if none is chosen.
+    :raises AddressOfAnotherError: if another contact writes from that address.
     """
     accounts = seen_accounts()
     with opened_inbox(workspace_id) as inbox:
@@ -132,8 +133,8 @@ def _chosen(workspace_id: int, contact_id: int) -> tuple[Place, str]:
 def _write_page(workspace_id: int, contact_id: int, draft: ComposerState) -> str:
     """Return the page of a first mail.
 
-    :raises NoWayOutError: if the contact cannot be written to first anywhere.
-    :raises AddressOfAnotherError: if another contact writes from the only address there is.
+    :raises NoWayOutError: if the contact cannot be written to first on any account.
+    :raises AddressOfAnotherError: if another contact writes from the only address.
     """
     accounts = seen_accounts()
     with opened_inbox(workspace_id) as inbox:
@@ -157,14 +158,14 @@ def _write_page(workspace_id: int, contact_id: int, draft: ComposerState) -> str
 
 
 def _start(workspace_id: int, contact_id: int, before_id: int | None) -> Started:
-    """Start a conversation with the mail that the form holds, at the place it names.
+    """Start a conversation with the mail in the form, at its place.
 
-    Everything else of the form is that of a reply.
+    The other fields are those of a reply.
 
-    :raises NoWayOutError: if it names no place.
+    :raises NoWayOutError: if the form names no place.
 
-    Besides, what :func:`host.inbox.pages.composer.drafts_from_request` and
-    :func:`host.inbox.onward.starting.start` raise.
+    It also raises the errors of :func:`host.inbox.pages.composer.drafts_from_request` and
+    :func:`host.inbox.onward.starting.start`.
     """
     place, signature = _chosen(workspace_id, contact_id)
     author_id = current_user().id
@@ -203,9 +204,9 @@ def _opened(workspace_id: int, started: Started) -> ResponseReturnValue:
 
 
 def _place() -> tuple[int, str]:
-    """Return the account and the external id that the form names.
+    """Return the account id and external id of the form's place.
 
-    :raises NoWayOutError: if it names none.
+    :raises NoWayOutError: if the form names no place.
     """
     account, _bar, to = request.form.get("place", "").partition(":")
     if not (account.isascii() and account.isdigit() and len(account) < 20 and int(account) <= MAX_ID):

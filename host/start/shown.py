@@ -1,0 +1,211 @@
+"""The list of first steps as its template shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+import segno
+from flask import g
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from host.addons import lifecycle, preinstalled
+from host.addons.package import shipped
+from host.addons.package.shipped import Shipped
+from host.channels import asking
+from host.channels.directory import Directory, current_directory
+from host.channels.pages import cards
+from host.channels.pages.cards import Section
+from host.core import db
+from host.inbox import queries
+from host.inbox.pages.conversation_view import name_of
+from host.live.events import newest_id
+from host.start import steps
+from host.start.steps import MINUTES, Key, Progress, State
+from host.users.roles import Permission
+from host.web import navigation
+from host.web.languages import gettext as _
+from host.web.navigation import Offer
+from host.web.request_helpers import config, current_user, seen_accounts
+
+GAP = 0.8
+"""Between two segments of the bar, of 100."""
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A step in the bar: as wide as its minutes.
+
+    :param look: ``on``, ``now`` or ``off``.
+    """
+
+    x: float
+    width: float
+    look: str
+
+
+class StartList(msgspec.Struct, frozen=True):
+    """The list, with everything its steps show.
+
+    :param live_after: the live event up to which it is current.
+    :param offer: the channel to install; *package*: its addon, if it comes with this release.
+    :param others: channels that could be installed instead.
+    :param asked_at: when the admins were asked for *offer*.
+    :param channel: name of the channel to connect.
+    :param section: the ways to connect it; None: it is not there yet.
+    :param installed: names of the channels that can be connected; *report*: the release of the addon that
+        brings the first, for admins.
+    :param link: where one writes to the connected account; *code*: the same as a QR code.
+    :param sender: name of the person who wrote first.
+    """
+
+    progress: Progress
+    live_after: int
+    offer: Offer | None
+    package: Shipped | None
+    others: Sequence[Offer]
+    asked_at: datetime | None
+    channel: str
+    section: Section | None
+    installed: Sequence[str]
+    report: int | None
+    link: str
+    code: Markup
+    sender: str
+    uploads: bool
+
+    template = "start/_list.html"
+
+    @property
+    def current(self) -> Key | None:
+        return self.progress.current
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.progress.current is None
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The bar, 100 wide."""
+        whole, x, found = sum(MINUTES.values()), 0.0, []
+        for key in Key:
+            width = MINUTES[key] / whole * (100 - GAP * (len(Key) - 1))
+            state = self.progress.states[key]
+            look = "on" if state is State.DONE else "now" if key is self.progress.current else "off"
+            found.append(Segment(round(x, 2), round(width, 2), look))
+            x += width + GAP
+        return found
+
+    def title(self, key: Key) -> str:
+        """Return the name of a step, with the channel it is about."""
+        key = Key(key)  # a template names it by its value
+        if key is Key.INSTALL and self.offer is not None:
+            if not current_user().is_admin:
+                return _("Ask your admin to install %(channel)s", channel=self.offer.label)
+            return _("Install %(channel)s", channel=self.offer.label)
+        if key is Key.CONNECT and self.channel:
+            return _("Connect %(channel)s", channel=self.channel)
+        return str(steps.NAMES[key])
+
+
+def leading(workspace_id: int) -> StartList | None:
+    """Return the list if it belongs in the inbox's place, and the signed-in person is an owner."""
+    if g.workspace.archived or not g.workspace.may(Permission.ACCOUNTS):
+        return None
+    found = start_list(workspace_id)
+    if not found.progress.leads:
+        return None
+    record(workspace_id, found.progress)
+    return found
+
+
+def record(workspace_id: int, progress: Progress) -> None:
+    """Record the step that is next, if that is news."""
+    current = progress.current
+    news = not progress.row or progress.step != (current or "")
+    if news or (current is None and progress.finished_at is None):
+        db.write(steps.note, workspace_id, current)
+
+
+def start_list(workspace_id: int) -> StartList:
+    """Return the list of a workspace."""
+    directory, offers = current_directory(), navigation.channel_offers()
+    with_lobby = {one.manifest.channels: one for one in shipped.addons()}
+    preinstalled_keys = {
+        key for keys, one in with_lobby.items() if one.manifest.slug in preinstalled.SLUGS for key in keys
+    }
+    offers = [one for one in offers if one.key not in preinstalled_keys]
+    offer = offers[0] if offers else None
+    brought = [
+        one
+        for one in directory.adapters
+        if one.key not in preinstalled_keys and not one.beside and directory.card(one.key) is not None
+    ]
+    with db.read() as session:
+        after = newest_id(session)
+        progress = steps.read(
+            session, workspace_id, [one.key for one in brought], installable=offer is not None
+        )
+        asked = asking.asked(session, workspace_id) if offer is not None else {}
+        sender = _sender(session, workspace_id, progress, directory)
+    channel = brought[0].label if brought else "" if offer is None else offer.label
+    section = None
+    if progress.account is None:
+        wanted = brought[0].key if brought else next(iter(preinstalled_keys & set(directory.keys)), None)
+        section = next(
+            (one for one in cards.sections(directory, workspace_id, ()) if one.key == wanted), None
+        )
+    link = _link(directory, progress)
+    return StartList(
+        progress,
+        after,
+        offer,
+        None if offer is None else next((one for keys, one in with_lobby.items() if offer.key in keys), None),
+        offers[1:],
+        None if offer is None else asked.get(offer.key),
+        channel,
+        section,
+        [one.label for one in brought],
+        _report(brought[0].key) if brought and current_user().is_admin else None,
+        link,
+        _code(link),
+        sender,
+        config().uploads,
+    )
+
+
+def _report(channel: str) -> int | None:
+    """Return the id of the release that brings *channel*, for the link to its report."""
+    return next((one.release.id for one in lifecycle.installed() if channel in one.manifest.channels), None)
+
+
+def _sender(session: Session, workspace_id: int, progress: Progress, directory: Directory) -> str:
+    if progress.message is None:
+        return ""
+    row = queries.get_row(
+        session, workspace_id, progress.message.conversation_id, current_user().id, accounts=seen_accounts()
+    )
+    return "" if row is None else name_of(row, directory.adapter(row.channel))
+
+
+def _link(directory: Directory, progress: Progress) -> str:
+    """Return the address at which people write to the account; empty if its channel has none."""
+    if progress.account is None:
+        return ""
+    handle = progress.account.handle.removeprefix("@")
+    if "@" in handle:
+        return f"mailto:{handle}"
+    adapter = directory.adapter(progress.account.channel)
+    return (adapter.profile_url(handle) or "") if adapter is not None and handle else ""
+
+
+def _code(address: str) -> Markup:
+    """Return a QR code as inline SVG, so no request leaves the page."""
+    if not address:
+        return Markup()
+    drawn = segno.make(address, error="m").svg_inline(
+        scale=4, border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None
+    )
+    return Markup(drawn)  # noqa: S704 - made of squares alone
