@@ -163,6 +163,8 @@ def test_comments_are_found_answered_hidden_and_deleted(
     press(other, "deleted")
     answer(page, yes=False)
     page.wait_for_timeout(200)
+    button = page.locator(f"#m-{other} {place} [data-moderate=deleted]")
+    assert button.evaluate("button => button === document.activeElement && button.checkVisibility()")
     assert moderated(other) == "hidden", "who says no deletes nothing"
     press(other, "deleted")
     answer(page)

@@ -1,6 +1,6 @@
 // The inbox page: opens conversations beside the list, follows what happens, acts without leaving.
 
-import { agreed, csrfToken } from "./base.js";
+import { csrfToken } from "./base.js";
 import { Composer } from "./composer.js";
 import { read as readDraft } from "./composer-draft.js";
 import { keptOf } from "./composer-kept.js";
@@ -644,10 +644,8 @@ document.addEventListener("submit", (event) => {
   if (!("act" in event.target.dataset)) return;
   event.preventDefault();
   event.stopPropagation();
-  const { submitter, target } = event;
-  const question = target.dataset.confirm;
-  if (question) agreed(question, submitter).then((yes) => yes && act(target, submitter));
-  else act(target, submitter);
+  const question = event.target.dataset.confirm;
+  if (!question || window.confirm(question)) act(event.target, event.submitter);
 }, true);
 
 for (const done of ["focusout", "toggle"]) {
