@@ -165,8 +165,6 @@ def test_an_account_that_cannot_send_says_so(pottery: Pottery, page: Page) -> No
 
 def test_leaving_says_what_stays(pottery: Pottery, page: Page) -> None:
     page.goto(pottery.channels)
-    said: list[str] = []
-
     opened(card(page)).get_by_role("button", name=re.compile("^Disconnect")).click()
     said = answer(page)
     expect(page.get_by_text(re.compile("is disconnected. Its conversations are kept."))).to_be_visible()

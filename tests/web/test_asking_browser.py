@@ -1,4 +1,4 @@
-"""The question before what can't be undone, in a real browser: keyboard, focus, what is sent, and how often."""
+"""The question before what can't be undone, in a real browser: keyboard, focus, what is sent."""
 
 from __future__ import annotations
 
