@@ -20,6 +20,7 @@ from host.users.pages import sudo
 from tests import helpers
 from tests.accessibility import violations
 from tests.api.desks import ApiDesk, Program
+from tests.asking import answer
 from tests.helpers import LiveServer
 
 pytestmark = pytest.mark.browser
@@ -57,7 +58,8 @@ def check(page: Any) -> None:
 @pytest.mark.slow
 def test_an_owner_makes_a_key_copies_it_and_revokes_it(page: Any, desk: ApiDesk) -> None:
     page.get_by_role("link", name="Settings").first.click()
-    page.get_by_role("link", name="API keys").click()
+    page.get_by_role("link", name="Integrations").click()
+    page.get_by_role("link", name="API keys").first.click()
     page.get_by_label("Name").fill("Shop window")
     page.get_by_label("Access").select_option(label="Read and write")
     page.get_by_role("button", name="Create API key").click()
@@ -72,8 +74,8 @@ def test_an_owner_makes_a_key_copies_it_and_revokes_it(page: Any, desk: ApiDesk)
         check(page)
     page.goto(f"/w/{desk.workspace}/settings/api")
     assert token not in page.content()
-    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("row", name="Shop window").get_by_role("button").click()
+    answer(page)
     page.get_by_text("The key was revoked.").wait_for()
     assert Program(desk.app, token).call("GET", "/accounts").status_code == 401
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from demo.journey import ADDON_ZIP, ADMIN, AGENT, PASSWORD
 from demo.outside import write_mail
+from tests.asking import answer
 from tests.browser.conftest import PHONE, Desk, look, screenshot
 
 pytestmark = pytest.mark.browser
@@ -343,9 +344,9 @@ def test_deactivating_takes_the_filter_away_and_keeps_conversations_readable(
     admin: Page, agent: Page
 ) -> None:
     admin.goto("/admin/addons")
-    admin.on("dialog", lambda dialog: dialog.accept())
     admin.get_by_label("More for Instagram Direct").click()
     admin.get_by_role("button", name="Deactivate").click()
+    answer(admin)
     expect(admin.get_by_role("heading", name="Installed, not active")).to_be_visible()
     agent.goto("/w/1/inbox")
     filters = agent.get_by_role("navigation").get_by_role("link", name=re.compile("Instagram"))

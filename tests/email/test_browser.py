@@ -17,6 +17,7 @@ from host.web.request_helpers import Role
 from sandbox import mailbox
 from sandbox.mailbox import ImapServer
 from tests.accessibility import violations
+from tests.asking import answer
 from tests.email.conftest import Outside, values, whole_host
 from tests.helpers import PASSWORD, make_user, make_workspace
 
@@ -93,9 +94,9 @@ def test_an_address_is_connected_and_receives(
         client.sendmail("mia@example.org", "hello@shop.example", mail)
     page.wait_for_selector("article >> text=Receiving", timeout=10_000)
 
-    page.on("dialog", lambda dialog: dialog.accept())
     page.click("article details.menu summary")
     page.click("article >> text=Disconnect")
+    answer(page)
     page.wait_for_selector("text=1 disconnected account")
     assert troubles == []
     context.close()

@@ -12,6 +12,7 @@ from host.events.models import ActorKind
 from host.inbox import notes
 from host.users.actor import Actor
 from tests import helpers
+from tests.asking import answer
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -98,13 +99,11 @@ def test_a_note_is_deleted_after_a_question(
     bo = helpers.make_user(name="Bo T.", workspace=desk.workspace)
     theirs = open_page(path, browser=helpers.client_for(desk.app, bo))
     page = open_page(path)
-    answers = ["dismiss", "accept"]
-    page.on("dialog", lambda dialog: getattr(dialog, answers.pop(0))())
-    for left in (1, 0):
+    for yes in (False, True):
         page.hover(f"#m-{note}")
         page.click(f"#m-{note} form button")
-        assert len(answers) == left
-        if left:
+        answer(page, yes=yes)
+        if not yes:
             assert toys.thread()[-1].unsent_at is None
     for one in (page, theirs):
         one.wait_for_selector(f"#m-{note}.activity >> text=deleted a note")

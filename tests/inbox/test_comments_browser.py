@@ -18,6 +18,7 @@ from host.models.inbox import Message
 from host.models.posts import MessageModeration
 from host.sdk.channel import Moderated
 from host.sdk.messages import PostKind
+from tests.asking import answer
 from tests.browser.conftest import look
 from tests.inbox import desks
 from tests.inbox.boards import Board
@@ -159,12 +160,14 @@ def test_comments_are_found_answered_hidden_and_deleted(
     press(other, "hidden")
     page.wait_for_selector(f"#m-{other} >> text=Hiding…")
     assert moderated(other) == "hidden"
-    page.once("dialog", lambda dialog: dialog.dismiss())
     press(other, "deleted")
+    answer(page, yes=False)
     page.wait_for_timeout(200)
+    button = page.locator(f"#m-{other} {place} [data-moderate=deleted]")
+    assert button.evaluate("button => button === document.activeElement && button.checkVisibility()")
     assert moderated(other) == "hidden", "who says no deletes nothing"
-    page.once("dialog", lambda dialog: dialog.accept())
     press(other, "deleted")
+    answer(page)
     page.wait_for_selector(f"#m-{other} >> text=Deleting…")
     assert moderated(other) == "deleted"
     page.click("text=Open Direct >> nth=0")

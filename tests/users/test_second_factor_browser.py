@@ -19,6 +19,7 @@ from host.models.users import Role
 from host.users.pages import sudo
 from host.users.signin import settings
 from host.users.signin.settings import GroupRule
+from tests.asking import agree_always
 from tests.browser.conftest import look
 from tests.helpers import PASSWORD, build_app, make_user, make_workspace, serving
 from tests.users.test_provider import _nothing_known, honest, person_there, use
@@ -39,7 +40,7 @@ def page(chromium: Any, database: db.Database, data: Path) -> Iterator[Page]:
         found = context.new_page()
         found.troubles = []
         found.on("pageerror", lambda error: found.troubles.append(str(error)))
-        found.on("dialog", lambda dialog: dialog.accept())
+        agree_always(found)
         found.on(
             "console",
             lambda message: (
@@ -141,10 +142,10 @@ def test_somebody_who_has_to_is_led_through_an_app(page: Page) -> None:
     page.get_by_role("link", name="Set up", exact=True).click()
     look(page, "security-app")
     secret = page.get_by_label("Or enter this key").input_value().replace(" ", "")
-    page.get_by_label("Code").fill("123")
+    page.get_by_label("Code", exact=True).fill("123")
     page.get_by_role("button", name="Set up").click()
     expect(page.get_by_text("This code is not valid now.")).to_be_visible()
-    page.get_by_label("Code").fill(pyotp.TOTP(secret).at(clock.now()))
+    page.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret).at(clock.now()))
     page.get_by_role("button", name="Set up").click()
     page.get_by_role("link", name="I've saved them").click()
     page.wait_for_url(lambda url: "/security" not in url)
@@ -156,7 +157,7 @@ def test_somebody_who_has_to_is_led_through_an_app(page: Page) -> None:
     type_password(page, mia.email)
     look(page, "second-app")
     with clock.travel(timedelta(seconds=60)):
-        page.get_by_label("Code").fill(pyotp.TOTP(secret).at(clock.now()))
+        page.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret).at(clock.now()))
         page.get_by_role("button", name="Sign in", exact=True).click()
         page.wait_for_url(lambda url: "/login" not in url)
 

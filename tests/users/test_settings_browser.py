@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from host.models.users import User
+from tests.asking import answer
 from tests.browser.conftest import look, screenshot
 from tests.helpers import PASSWORD
 from tests.users.test_people_browser import page, place
@@ -41,8 +42,8 @@ def test_an_owner_names_archives_brings_back_and_deletes_a_workspace(
     page.get_by_label("Time zone").select_option("Europe/Berlin")
     page.locator("form").filter(has=page.get_by_label("Name")).get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
-    page.evaluate("window.confirm = () => true")
     page.get_by_role("button", name="Archive…").click()
+    answer(page)
     expect(page.locator(".banner")).to_contain_text("is archived")
     look(page, "general-archived")
     page.get_by_role("button", name="Restore").click()

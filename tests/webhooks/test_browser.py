@@ -15,6 +15,7 @@ from host.models.users import Role
 from host.webhooks import sending
 from host.webhooks.telling import Webhooks
 from tests import helpers
+from tests.asking import agree_always
 from tests.browser.conftest import look
 from tests.helpers import LiveServer
 from tests.inbox import desks, scenes
@@ -43,7 +44,7 @@ def page(chromium: Any, live_server: LiveServer, inbox: desks.Desk) -> Iterator[
     page = context.new_page()
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("dialog", lambda dialog: dialog.accept())
+    agree_always(page)
     page.goto("/login")
     page.fill("#email", owner.email)
     page.fill("#password", helpers.PASSWORD)

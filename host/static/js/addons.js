@@ -88,7 +88,6 @@ window.addEventListener("popstate", () => window.location.reload());
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  // After base.js: a question somebody answered with no leaves the button as it is.
   if (event.defaultPrevented || !form.dataset.busy) return;
   const button = form.querySelector('button[type="submit"]');
   setTimeout(() => {

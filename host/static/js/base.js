@@ -85,18 +85,62 @@ document.addEventListener("click", (event) => {
   if (dismiss) dismiss.closest(".flash").remove();
 });
 
+/** Ask *question* in a dialog and return whether the person agreed. *button* is what they pressed: the dialog repeats its verb. */
+function agreed(question, button) {
+  const dialog = document.querySelector("[data-ask-sheet]").content.firstElementChild.cloneNode(true);
+  const yes = dialog.querySelector("[data-ask-yes]");
+  const words = button?.cloneNode(true);
+  for (const hidden of words?.querySelectorAll(".visually-hidden") ?? []) hidden.remove();
+  yes.textContent = words?.textContent.trim().replace(/…$/, "") || button?.title || button?.ariaLabel || yes.textContent;
+  if (button?.matches(".btn-risk, .menu-risk")) yes.className = "btn btn-risk";
+  dialog.querySelector("[data-ask-words]").textContent = question.trim();
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    // The second click of a double click on *button* may land here: it is no answer.
+    yes.addEventListener("click", (event) => event.detail < 2 && dialog.close("yes"));
+    dialog.querySelector("[data-ask-no]").addEventListener("click", (event) => event.detail < 2 && dialog.close());
+    dialog.addEventListener("keydown", (event) => {
+      event.stopPropagation(); // Escape closes this alone, and no command of the page runs
+      if (event.repeat && event.key === "Enter") event.preventDefault(); // still held since *button*
+    });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (document.activeElement === document.body) {
+        (button?.checkVisibility() ? button : button?.closest("details")?.querySelector("summary"))?.focus();
+      }
+      resolve(dialog.returnValue === "yes");
+    });
+  });
+}
+
+let confirmed = null; // the form that is being sent because somebody agreed
+
+// Before anything else hears of it: forms that a script sends are asked about too, and "no" leaves no trace.
+window.addEventListener("submit", (event) => {
+  const { submitter, target } = event;
+  const question = submitter?.dataset.confirm || target.dataset.confirm;
+  if (!question || target === confirmed) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  agreed(question, submitter).then((yes) => {
+    if (!yes) return;
+    if (!target.isConnected) { // what it stood in was drawn again meanwhile, and only a form of the page can be sent
+      target.hidden = true;
+      document.body.append(target);
+    }
+    confirmed = target;
+    target.requestSubmit(submitter);
+    confirmed = null;
+  });
+}, true);
+
+// A second click sends nothing twice. After the event, so that the button's own value still goes along.
 document.addEventListener("submit", (event) => {
-  const question = event.submitter?.dataset.confirm || event.target.dataset.confirm;
-  if (question && !window.confirm(question)) {
-    event.preventDefault();
-    return;
-  }
-  // A second click sends nothing twice. After the event, so that the button's own value still goes along.
-  if (event.target.method === "post" && !event.defaultPrevented && event.submitter) {
-    const button = event.submitter;
-    setTimeout(() => { button.disabled = true; });
-    setTimeout(() => { button.disabled = false; }, 8000);
-  }
+  if (event.target.method !== "post" || event.defaultPrevented || !event.submitter) return;
+  const button = event.submitter;
+  setTimeout(() => { button.disabled = true; });
+  setTimeout(() => { button.disabled = false; }, 8000);
 });
 
 const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 7]];

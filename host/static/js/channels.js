@@ -7,8 +7,9 @@ const page = document.querySelector("[data-channels]");
 const SETTLE_MS = 400;
 let timer = null;
 
-/** Tell whether somebody is using what would be replaced: a form being filled in, a value being copied. */
+/** Tell whether somebody is using what would be replaced: a form being filled in, a question being answered, a value being copied. */
 function inUse(element) {
+  if (document.querySelector("dialog[data-ask]")) return true;
   const active = document.activeElement;
   if (active && element.contains(active) && active.matches("input, select, textarea")) return true;
   return [...element.querySelectorAll("details[open] input:not([type=hidden])")].some((input) => input.value);

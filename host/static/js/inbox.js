@@ -644,8 +644,7 @@ document.addEventListener("submit", (event) => {
   if (!("act" in event.target.dataset)) return;
   event.preventDefault();
   event.stopPropagation();
-  const question = event.target.dataset.confirm;
-  if (!question || window.confirm(question)) act(event.target, event.submitter);
+  act(event.target, event.submitter);
 }, true);
 
 for (const done of ["focusout", "toggle"]) {

@@ -1,10 +1,12 @@
 // Menus: `details.menu`, and panels in the top layer (`.pop`). Arrow keys move, Home and End jump, a letter goes to the
 // next entry that begins with it, Escape closes and gives the focus back. Tab goes on, and leaves nothing open behind.
+// The question about an entry (base.js) leaves its menu open: who says no is back at the entry.
 // A menu of many may begin with a field, `form[data-menu-find]`: it leaves what has the words, Enter takes the first.
 
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
 const UP_DOWN = new Set(["ArrowDown", "ArrowUp"]);
 const OPEN = "details.menu[open]";
+const ASKED = "dialog[data-ask]";
 const FIND = "form[data-menu-find]";
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 
@@ -54,12 +56,14 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
+  if (event.target.closest?.(ASKED)) return;
   for (const menu of document.querySelectorAll(OPEN)) if (!menu.contains(event.target)) menu.open = false;
 });
 
 document.addEventListener("focusout", (event) => {
   const menu = event.target.closest?.(OPEN);
-  if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+  const next = event.relatedTarget;
+  if (menu && next && !menu.contains(next) && !next.closest(ASKED)) menu.open = false;
 });
 
 /** Leave in the menu of *form* what has the words of its field, and return what is left. */

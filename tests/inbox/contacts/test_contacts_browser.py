@@ -8,6 +8,7 @@ import pytest
 
 from host.core import db
 from tests.accessibility import violations
+from tests.asking import agree_always
 from tests.browser.conftest import look
 from tests.inbox.browsing import Open
 from tests.inbox.desks import Desk, open_desk
@@ -24,7 +25,7 @@ def desk(database: db.Database, data: Path) -> Desk:
 def test_two_are_made_one_and_two_again(desk: Desk, scene: Scene, open_page: Open) -> None:
     scene.said("anna.quist@a-rather-long-domain.example", "", "It is me again", scene.now)
     page = open_page("")
-    page.on("dialog", lambda dialog: dialog.accept())
+    agree_always(page)
     contacts = f"/w/{desk.workspace}/contacts"
     page.goto(contacts)
     look(page, "contacts")
