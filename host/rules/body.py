@@ -324,10 +324,10 @@ def checked(body: Body, there: RuleTargets) -> Body:
 def _checked_wait(body: Body) -> Body:
     """Return *body* with less than 60 minutes beside its hours, so that equal waits are stored alike."""
     most = LONGEST_WAIT // timedelta(minutes=1)
-    # Compared before they are added up: a number of a program may be too large for a time.
-    if not (0 <= body.hours <= most and 0 <= body.minutes <= most and 0 < body.hours * 60 + body.minutes <= most):
+    length = body.hours * 60 + body.minutes  # a number of a program may be too large for a time
+    if body.hours < 0 or body.minutes < 0 or not 0 < length <= most:
         raise RuleError(_l("The time without an answer must be from 1 minute to 14 days."), field="hours")
-    hours, minutes = divmod(body.hours * 60 + body.minutes, 60)
+    hours, minutes = divmod(length, 60)
     return msgspec.structs.replace(body, hours=hours, minutes=minutes)
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.automation import running
+from host.automation.actions import ActionTargets
 from host.automation.deciding import BUDGET
 from host.channels.directory import Directory
 from host.core import clock, db
@@ -53,7 +54,6 @@ from host.models.inbox import (
 from host.models.queue import OutboxEntry
 from host.models.users import Workspace
 from host.rules import doing, keeping, passing
-from host.automation.actions import ActionTargets
 from host.rules.body import EVENTS, Action, RuleError, RuleTargets, checked, given, plain
 from host.rules.models import RuleState, RuleVersion
 from host.sdk.capabilities import Capabilities, CopyLimits

@@ -10,12 +10,13 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.datastructures import MultiDict
 
+from host.automation.actions import AddLabel, GiveToTeam
 from host.core import db
 from host.core.backports.values import replace
 from host.inbox.labels import labels
 from host.models.users import AuditEntry, Role
 from host.rules import keeping
-from host.rules.body import EVENTS, Body, given, plain
+from host.rules.body import EVENTS, Body, NotifyPeople, given, plain
 from host.rules.conditions import ConditionResult
 from host.rules.models import Rule, RuleState, RuleVersion
 from host.rules.pages import filling, wording
@@ -392,20 +393,19 @@ def test_a_template_fills_the_form_and_saves_nothing(
         assert body is not None
         assert state == "shadow"
         if key == "unanswered":
-            assert (body.hours, body.minutes, body.working) == (0, 30, True)
+            assert (body.hours, body.minutes) == (0, 30)
+            assert 'name="working" value="1" checked' in page
         if key == "unanswered" and furnished:
-            assert plain(body)["actions"] == [{"do": "tell", "team": team}]
+            assert body.actions == (NotifyPeople(team=team),)
         if key == "vip" and furnished:
-            assert plain(body)["actions"] == [{"do": "label", "label": label}, {"do": "team", "team": team}]
+            assert body.actions == (AddLabel(label), GiveToTeam(team))
         with db.read() as session:
             (id_,) = session.scalars(sa.select(Rule.id))
         owner.post_form(path(desk, f"{id_}/delete"))
     assert "Start from a template" not in text(owner.post_form(path(desk, "new"), **form(), move="if:add:0"))
 
 
-def test_the_state_stands_above_the_form_with_what_it_means(
-    automated: Ruled, owner: helpers.Browser
-) -> None:
+def test_the_state_stands_above_the_form_with_what_it_means(automated: Ruled, owner: helpers.Browser) -> None:
     desk = automated
     label = desk.label("Complaint")
     id_ = desk.rule({"do": "label", "label": label})
@@ -418,7 +418,7 @@ def test_the_state_stands_above_the_form_with_what_it_means(
     db.write(labels.delete, workspace_id=desk.desk.workspace, label_id=label, actor=DESK)
     page = text(owner.get(path(desk, id_)))
     (broken,) = re.findall(r'<p class="rule-broken">(.*?)</p>', page, re.DOTALL)
-    assert "Add the label a deleted item" in broken
+    assert "Add a deleted label" in broken
     assert page.index("rule-broken") < page.index('name="name"')
 
 
@@ -506,9 +506,7 @@ def test_the_preview_says_what_it_would_have_matched(automated: Ruled, owner: he
     assert "rule-big" not in page
     page = text(owner.post_form(path(desk, "new"), **form(when="conversation.closed"), move="try"))
     assert "be tried on past messages" in page
-    page = text(
-        owner.post_form(path(desk, "new"), **form(when="conversation.unanswered"), move="try")
-    )
+    page = text(owner.post_form(path(desk, "new"), **form(when="conversation.unanswered"), move="try"))
     assert '<p class="rule-big">3</p>' in page
     assert "The preview doesn't check whether someone answered in time." in page
     id_ = desk.rule(SORRY, conditions=[BROKEN, {"if": "before", "yes": True}])

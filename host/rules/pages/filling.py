@@ -653,8 +653,9 @@ class Template(msgspec.Struct, frozen=True):
 def templates(there: RuleTargets, person: int) -> list[Template]:
     """Return templates for rules. Each can be saved as it is, whatever the workspace has.
 
-    They use the label whose name fits, or the first; the first team with members; without a team *person*, who
-    reads them.
+    They use the label whose name fits, or the first, and the first team with members.
+
+    :param person: the id of the reader, who takes the place of a team if there is none.
     """
     targets = there.targets
     team = next((id_ for id_ in targets.teams if id_ not in there.empty_teams), None)
@@ -718,7 +719,7 @@ def templates(there: RuleTargets, person: int) -> list[Template]:
             Filling(
                 name=_("Out of hours"),
                 conditions=[Row("hours:closed"), Row("window:programs")],
-                actions=[Row("say", _("Thank you for your message! We are closed now and answer when we open."))],
+                actions=[Row("say", _("Thank you! We are closed now and answer when we open."))],
                 once="conversation",
             ),
         ),

@@ -41,7 +41,7 @@ function setUp(form) {
     const from = open.field.getBoundingClientRect();
     const below = window.innerHeight - from.bottom - GAP - EDGE;
     const above = from.top - GAP - EDGE;
-    const under = below >= Math.min(panel.scrollHeight, 240) || below >= above;
+    const under = below >= Math.min(list.scrollHeight, 240) || below >= above;
     panel.style.maxHeight = `${Math.min(380, under ? below : above)}px`;
     panel.style.width = `${Math.min(Math.max(from.width, 300), window.innerWidth - 2 * EDGE)}px`;
     const { width, height } = panel.getBoundingClientRect();
@@ -178,7 +178,7 @@ function setUp(form) {
     if (entry) choose(entry);
   });
   window.addEventListener("resize", place);
-  document.addEventListener("scroll", (event) => { if (event.target !== panel) place(); }, { capture: true, passive: true });
+  document.addEventListener("scroll", (event) => { if (event.target !== list) place(); }, { capture: true, passive: true });
 }
 
 function made(tag, { role, ...properties }) {
