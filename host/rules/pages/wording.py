@@ -392,7 +392,7 @@ SEARCH_WORDS: Mapping[str, LazyString] = {
     "sent": _l("message, attachment, type"),
     "sent:image": _l("picture, photo, screenshot"),
     "sent:audio": _l("voice, recording"),
-    "sent:story_mention": _l("tagged, story"),
+    "sent:story_mention": _l("story, mention"),
     "before": _l("new customer, first message, returning, regular"),
     "contact": _l("attribute, field, customer, VIP"),
     "label": _l("tag, category"),

@@ -39,8 +39,9 @@ function setUp(form) {
   function place() {
     if (!open) return;
     const from = open.field.getBoundingClientRect();
-    const below = window.innerHeight - from.bottom - GAP - EDGE;
-    const above = from.top - GAP - EDGE;
+    const seen = window.visualViewport; // without the keyboard of a phone
+    const below = seen.offsetTop + seen.height - from.bottom - GAP - EDGE;
+    const above = from.top - seen.offsetTop - GAP - EDGE;
     const under = below >= Math.min(list.scrollHeight, 240) || below >= above;
     panel.style.maxHeight = `${Math.min(380, under ? below : above)}px`;
     panel.style.width = `${Math.min(Math.max(from.width, 300), window.innerWidth - 2 * EDGE)}px`;
@@ -123,6 +124,7 @@ function setUp(form) {
       open = pair;
       list.setAttribute("aria-label", field.getAttribute("aria-label"));
       field.ariaExpanded = "true";
+      field.scrollIntoView({ block: "nearest" });
       panel.showPopover();
       show("");
     };
@@ -177,7 +179,7 @@ function setUp(form) {
     const entry = event.target.closest("[role=option]");
     if (entry) choose(entry);
   });
-  window.addEventListener("resize", place);
+  window.visualViewport.addEventListener("resize", place);
   document.addEventListener("scroll", (event) => { if (event.target !== list) place(); }, { capture: true, passive: true });
 }
 
