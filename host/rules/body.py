@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -81,7 +81,8 @@ MOST_ACTIONS = 10
 MOST_WORDS = 100
 LONGEST_WORD = 60
 LONGEST_PATTERN = 300
-MOST_HOURS = 14 * 24
+LONGEST_WAIT = timedelta(days=14)
+"""Longest time without an answer after which a rule can run."""
 MOST_ANSWERS = 10
 """Most alternating texts of public answers."""
 LONGEST_ANSWER = 300
@@ -93,7 +94,7 @@ UNANSWERED = "conversation.unanswered"
 EVENTS: Mapping[str, LazyString] = {
     MESSAGE_RECEIVED: _l("a message arrives"),
     CONVERSATION_CREATED: _l("a conversation starts"),
-    UNANSWERED: _l("nobody answers for some hours"),
+    UNANSWERED: _l("nobody answers for some time"),
     CONVERSATION_REPLY_DUE: _l("a response target is about to be missed"),
     CONVERSATION_WINDOW_CLOSING: _l("the reply window is about to close"),
     CONVERSATION_LABELLED: _l("a label is added"),
@@ -210,7 +211,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """The definition of a rule.
 
     :param when: a key of :data:`EVENTS`.
-    :param hours: for :data:`UNANSWERED`: hours to wait.
+    :param hours: for :data:`UNANSWERED`: hours to wait, and *minutes* in addition.
     :param working: whether only the team's working hours count.
     :param stops: whether later rules are skipped if it matches.
     :param once: how often it acts: each time, or once per conversation or contact.
@@ -219,12 +220,18 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     when: str
     hours: int = 0
+    minutes: int = 0
     working: bool = False
     conditions: tuple[Condition, ...] = ()
     actions: tuple[Action, ...] = ()
     stops: bool = False
     once: Literal["", "conversation", "contact"] = ""
     campaign: Campaign | None = None
+
+    @property
+    def wait(self) -> timedelta:
+        """For :data:`UNANSWERED`: how long to wait for an answer."""
+        return timedelta(hours=self.hours, minutes=self.minutes)
 
 
 class RuleError(InvalidError):
@@ -298,8 +305,8 @@ def checked(body: Body, there: RuleTargets) -> Body:
     """
     if body.when not in EVENTS:
         raise RuleError(_l("Choose a trigger."), field="when")
-    if body.when == UNANSWERED and not 0 < body.hours <= MOST_HOURS:
-        raise RuleError(_l("The number of hours must be from 1 to 336."), field="hours")
+    if body.when == UNANSWERED:
+        body = _checked_wait(body)
     asked = checked_conditions(body, there)
     if not body.actions:
         raise RuleError(_l("The rule has no actions yet."), next_step=_l("Add an action."), field="actions")
@@ -310,8 +317,18 @@ def checked(body: Body, there: RuleTargets) -> Body:
     if body.campaign is not None:
         _check_campaign(body, body.campaign, there)
     if body.when != UNANSWERED:
-        kept = msgspec.structs.replace(kept, hours=0, working=False)
+        kept = msgspec.structs.replace(kept, hours=0, minutes=0, working=False)
     return kept
+
+
+def _checked_wait(body: Body) -> Body:
+    """Return *body* with less than 60 minutes beside its hours, so that equal waits are stored alike."""
+    most = LONGEST_WAIT // timedelta(minutes=1)
+    length = body.hours * 60 + body.minutes  # a number of a program may be too large for a time
+    if body.hours < 0 or body.minutes < 0 or not 0 < length <= most:
+        raise RuleError(_l("The time without an answer must be from 1 minute to 14 days."), field="hours")
+    hours, minutes = divmod(length, 60)
+    return msgspec.structs.replace(body, hours=hours, minutes=minutes)
 
 
 def _check_campaign(body: Body, campaign: Campaign, there: RuleTargets) -> None:

@@ -279,7 +279,7 @@ def _waits(
 
 def _until(rule: Active, row: Any, theirs: hours.LoadedHours | None) -> datetime:
     since: datetime = row.waiting_since
-    length = timedelta(hours=rule.body.hours)
+    length = rule.body.wait
     if theirs is None or not rule.body.working:
         return since + length
     return theirs.of(row.workspace_id, row.team_id).after(since, length) or since + length

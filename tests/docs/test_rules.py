@@ -44,7 +44,7 @@ def limits() -> str:
         "letters of a pattern": f"{body.LONGEST_PATTERN}",
         "a pattern may take": f"{conditions.PATTERN_SECONDS * 1000:g} ms",
         "letters of a text that are looked at": f"{conditions.MOST_READ:,}",
-        "hours without an answer": f"1 to {body.MOST_HOURS}",
+        "time without an answer": f"{body.LONGEST_WAIT.days} days",
         "times that rules act in a conversation": f"{passing.MOST_PER_HOUR} in an hour",
         "messages a preview looks at": f"{log.MOST_LOOKED:,} of {log.DAYS} days",
     }

@@ -122,7 +122,7 @@ def test_what_cannot_run_without_its_addon_is_not_called_live(below: Below, owne
         shown = text(owner.get(page))
         assert "is-live" not in shown, page
         assert "It needs an addon or account that is not active." in plain(shown), page
-    assert "This rule can't run." in plain(text(owner.get(pages[3])))
+    assert "Broken: It needs an addon" in plain(text(owner.get(pages[3])))
     lines = re.findall(r'<li class="rule-line.*?</li>', text(owner.get(rules)), re.DOTALL)
     live = [re.findall(r"<b(?:di[^>]*)?>(.*?)</b", one)[0] for one in lines if "is-live" in one]
     assert live == ["Opt-out words", "Either", "Everywhere"]

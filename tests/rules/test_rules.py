@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.automation import running
+from host.automation.actions import ActionTargets
 from host.automation.deciding import BUDGET
 from host.channels.directory import Directory
 from host.core import clock, db
@@ -53,7 +54,7 @@ from host.models.inbox import (
 from host.models.queue import OutboxEntry
 from host.models.users import Workspace
 from host.rules import doing, keeping, passing
-from host.rules.body import EVENTS, Action, given
+from host.rules.body import EVENTS, Action, RuleError, RuleTargets, checked, given, plain
 from host.rules.models import RuleState, RuleVersion
 from host.sdk.capabilities import Capabilities, CopyLimits
 from host.sdk.channel import AccountRef
@@ -1029,6 +1030,43 @@ def test_after_hours_without_an_answer(any_desk: Ruled) -> None:
     _after(desk, hours=2, minutes=1)
     _after(desk, hours=9)
     assert _outcomes(desk, rule) == [["did"]], "once for the first that waits"
+
+
+def test_after_minutes_without_an_answer(any_desk: Ruled) -> None:
+    desk = any_desk
+    rule = _waits(desk, minutes=30)
+    desk.said()
+    desk.run()
+    _after(desk, minutes=29)
+    assert desk.ran(rule) == []
+    _after(desk, minutes=31)
+    assert _outcomes(desk, rule) == [["did"]]
+
+
+@pytest.mark.parametrize(
+    ("wait", "kept"),
+    [
+        ({"minutes": 90}, {"hours": 1, "minutes": 30}),
+        ({"hours": 1, "minutes": 60}, {"hours": 2}),
+        ({"hours": 4}, {"hours": 4}),
+        ({"minutes": 1}, {"minutes": 1}),
+        ({"hours": 336}, {"hours": 336}),
+        ({"hours": 336, "minutes": 1}, None),
+        ({"hours": 2, "minutes": -60}, None),
+        ({"hours": 2**62}, None),
+        ({}, None),
+    ],
+)
+def test_equal_waits_are_stored_alike(wait: dict[str, int], kept: dict[str, int] | None) -> None:
+    body = given({"when": "conversation.unanswered", "actions": [{"do": "close"}], **wait})
+    there = RuleTargets(ActionTargets({}, {}, {}, {}))
+    if kept is None:
+        with pytest.raises(RuleError) as refused:
+            checked(body, there)
+        assert refused.value.field == "hours"
+    else:
+        stored = plain(checked(body, there))
+        assert {name: stored[name] for name in ("hours", "minutes") if name in stored} == kept
 
 
 ANSWERED: Mapping[str, Callable[[Ruled], object]] = {

@@ -10,11 +10,13 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.datastructures import MultiDict
 
+from host.automation.actions import AddLabel, GiveToTeam
 from host.core import db
+from host.core.backports.values import replace
 from host.inbox.labels import labels
 from host.models.users import AuditEntry, Role
 from host.rules import keeping
-from host.rules.body import EVENTS, Body, given, plain
+from host.rules.body import EVENTS, Body, NotifyPeople, given, plain
 from host.rules.conditions import ConditionResult
 from host.rules.models import Rule, RuleState, RuleVersion
 from host.rules.pages import filling, wording
@@ -47,7 +49,8 @@ def form(
     return {
         "name": "Broken",
         "when": "message.received",
-        "hours": "4",
+        "wait": "4",
+        "unit": "hours",
         "state": "live",
         "after": "go",
         "if": [row[0] for row in rows] or [""],
@@ -223,7 +226,13 @@ def test_a_refusal_stands_at_its_row_and_what_was_typed_stays(
         ({"name": "  "}, "name", "The name must have 1 to 40"),
         ({"name": "x" * 41}, "name", "The name must have 1 to 40"),
         ({"when": "sun.rises"}, "when", "Choose a trigger."),
-        ({"when": "conversation.unanswered", "hours": "many"}, "hours", "from 1 to 336"),
+        ({"when": "conversation.unanswered", "wait": "many"}, "wait", "from 1 minute to 14 days"),
+        ({"when": "conversation.unanswered", "wait": "0"}, "wait", "from 1 minute to 14 days"),
+        (
+            {"when": "conversation.unanswered", "wait": "15", "unit": "days"},
+            "wait",
+            "from 1 minute to 14 days",
+        ),
         ({"then": [""]}, "then", "The rule has no actions yet. Add an action."),
         (
             {"if": ["before:yes"] * 21, "if_text": [""] * 21, "join": ["and"] * 21},
@@ -298,6 +307,119 @@ def test_what_no_select_offers_is_kept(automated: Ruled, owner: helpers.Browser)
     assert len(rows) == 4
     assert owner.post_form(path(desk, id_), **form(*rows, version="1", name="Again")).status_code == 303
     assert bodies(desk)[0] == ("Again", "live", 1, before)
+
+
+@pytest.mark.parametrize(
+    ("wait", "unit", "kept", "working", "shown_as", "words"),
+    [
+        ("30", "minutes", (0, 30), False, ("30", "minutes"), "nobody answers for 30 minutes"),
+        ("120", "minutes", (2, 0), False, ("2", "hours"), "nobody answers for 2 hours"),
+        ("90", "minutes", (1, 30), False, ("90", "minutes"), "nobody answers for 90 minutes"),
+        ("1", "days", (24, 0), False, ("1", "days"), "nobody answers for 1 day"),
+        ("36", "hours", (36, 0), False, ("36", "hours"), "nobody answers for 36 hours"),
+        ("2", "days", (48, 0), True, ("48", "hours"), "nobody answers for 48 hours, in business hours"),
+    ],
+)
+def test_a_wait_is_taken_and_shown_in_its_unit(
+    automated: Ruled,
+    owner: helpers.Browser,
+    wait: str,
+    unit: str,
+    kept: tuple[int, int],
+    working: bool,
+    shown_as: tuple[str, str],
+    words: str,
+) -> None:
+    sent = form(when="conversation.unanswered", wait=wait, unit=unit, **({"working": "1"} if working else {}))
+    answer = owner.post_form(path(automated, "new"), **sent)
+    assert answer.status_code == 303
+    body = bodies(automated)[0][3]
+    assert body is not None
+    assert (body.hours, body.minutes, body.working) == (*kept, working)
+    page = text(owner.get(answer.headers["Location"]))
+    assert f'name="wait" value="{shown_as[0]}"' in page
+    assert shown(page, "unit") == [shown_as[1]]
+    assert words in text(owner.get(path(automated)))
+
+
+def test_usual_conditions_come_first_and_once(automated: Ruled, owner: helpers.Browser) -> None:
+    automated.label("VIP")
+    page = text(owner.get(path(automated, "new")))
+    (select,) = re.findall(r'<select[^>]* name="if".*?</select>', page, re.DOTALL)
+    first = select.split("</optgroup>")[0]
+    assert 'label="Usual"' in first
+    assert re.findall(r'<option value="([^"]+)"', first) == list(filling.USUAL)
+    assert len(filling.USUAL) == 20
+    values = re.findall(r'<option value="([^"]+)"', select)
+    assert len(values) == len(set(values))
+
+
+def test_other_words_are_those_of_choices(automated: Ruled) -> None:
+    desk = automated
+    desk.label("One")
+    desk.team(desk.person("Ana"))
+    with db.read() as session:
+        there = keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
+    there = replace(there, attributes={1: "Size"}, accounts={1: "Shop"}, endpoints={1: "A"})
+    there = replace(there, targets=replace(there.targets, replies={1: "Hello"}))
+    with desk.desk.app.test_request_context():
+        choices = [*filling.condition_choices(there), *filling.action_choices(there)]
+    values = {value for _group, some in choices for value, _words, _kind in some}
+    kinds = {value.split(":")[0] for value in values}
+    assert set(wording.SEARCH_WORDS) - values - kinds == set()
+
+
+@pytest.mark.parametrize("furnished", [False, True])
+def test_a_template_fills_the_form_and_saves_nothing(
+    automated: Ruled, owner: helpers.Browser, furnished: bool
+) -> None:
+    desk = automated
+    if furnished:
+        desk.label("Other")
+        label = desk.label("VIP")
+        desk.team(name="Nobody")
+        team = desk.team(desk.person("Ana"), name="Care")
+    page = text(owner.get(path(desk, "new")))
+    keys = re.findall(r"rules/new\?from=(\w+)", page)
+    assert keys[:4] == ["unanswered", "vip", "refund", "closed"]
+    for key in keys:
+        page = owner.get(path(desk, f"new?from={key}")).get_data(as_text=True)
+        assert re.search(rf'from={key}"[^>]* aria-current="true"', page)
+        assert bodies(desk) == []
+        fields: dict[str, Any] = MultiDict(helpers_form(page)).to_dict(flat=False)
+        fields.pop("csrf_token")
+        assert owner.post_form(path(desk, "new"), **fields).status_code == 303, key
+        ((_name, state, _version, body),) = bodies(desk)
+        assert body is not None
+        assert state == "shadow"
+        if key == "unanswered":
+            assert (body.hours, body.minutes) == (0, 30)
+            assert 'name="working" value="1" checked' in page
+        if key == "unanswered" and furnished:
+            assert body.actions == (NotifyPeople(team=team),)
+        if key == "vip" and furnished:
+            assert body.actions == (AddLabel(label), GiveToTeam(team))
+        with db.read() as session:
+            (id_,) = session.scalars(sa.select(Rule.id))
+        owner.post_form(path(desk, f"{id_}/delete"))
+    assert "Start from a template" not in text(owner.post_form(path(desk, "new"), **form(), move="if:add:0"))
+
+
+def test_the_state_stands_above_the_form_with_what_it_means(automated: Ruled, owner: helpers.Browser) -> None:
+    desk = automated
+    label = desk.label("Complaint")
+    id_ = desk.rule({"do": "label", "label": label})
+    page = text(owner.get(path(desk, id_)))
+    assert page.index('name="state"') < page.index('name="name"')
+    for state in RuleState:
+        assert f'aria-describedby="state-{state}"' in page
+        assert str(wording.STATES_SAY[state]) in page
+    assert "rule-broken" not in page
+    db.write(labels.delete, workspace_id=desk.desk.workspace, label_id=label, actor=DESK)
+    page = text(owner.get(path(desk, id_)))
+    (broken,) = re.findall(r'<p class="rule-broken">(.*?)</p>', page, re.DOTALL)
+    assert "Add a deleted label" in broken
+    assert page.index("rule-broken") < page.index('name="name"')
 
 
 def test_every_choice_of_the_form_can_be_saved(automated: Ruled) -> None:
@@ -384,9 +506,7 @@ def test_the_preview_says_what_it_would_have_matched(automated: Ruled, owner: he
     assert "rule-big" not in page
     page = text(owner.post_form(path(desk, "new"), **form(when="conversation.closed"), move="try"))
     assert "be tried on past messages" in page
-    page = text(
-        owner.post_form(path(desk, "new"), **form(when="conversation.unanswered", hours="4"), move="try")
-    )
+    page = text(owner.post_form(path(desk, "new"), **form(when="conversation.unanswered"), move="try"))
     assert '<p class="rule-big">3</p>' in page
     assert "The preview doesn't check whether someone answered in time." in page
     id_ = desk.rule(SORRY, conditions=[BROKEN, {"if": "before", "yes": True}])
@@ -447,20 +567,20 @@ def test_templates_and_new_rules_say_what_they_would_have_touched(
     automated: Ruled, owner: helpers.Browser
 ) -> None:
     desk = automated
-    desk.said("ana", "wholesale, please")
-    desk.said("ana", "Wholesale?")
+    desk.said("ana", "a refund, please")
+    desk.said("ana", "Refund?")
     desk.said("bob", "Hello")
     page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.get(path(desk)))).split())
-    assert "who write “wholesale” 1 this week" in page, "two messages of one conversation"
-    assert "counting only business hours Returning customer" in page, "whether somebody answered is not known"
-    page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.get(path(desk, "new?from=words")))).split())
+    assert "for their money back 1 this week" in page, "two messages of one conversation"
+    assert "counting only business hours VIP customer" in page, "whether somebody answered is not known"
+    page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.get(path(desk, "new?from=refund")))).split())
     assert "3 this week" in page
     assert "2 pass" in page
     page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.get(path(desk, "new?from=returning")))).split())
     assert "2 this week" in page, "the first of each conversation"
     assert "0 pass" in page
     assert "this week" not in text(owner.get(path(desk, "new")))
-    row = form(("words:any", "wholesale"), move="if:add:0")
+    row = form(("words:any", "refund"), move="if:add:0")
     page = " ".join(re.sub(r"<[^>]+>", " ", text(owner.post_form(path(desk, "new"), **row))).split())
     assert "2 pass" in page, "a row that was added throws no count away"
 
@@ -543,14 +663,14 @@ def test_without_rules_there_are_templates_that_fill_the_form(
     desk.team(desk.person("Ana"))
     page = text(owner.get(path(desk)))
     keys = re.findall(r"rules/new\?from=(\w+)", page)
-    assert len(keys) == 4
+    assert keys[:4] == ["unanswered", "vip", "refund", "closed"]
     for key in keys:
         page = owner.get(path(desk, f"new?from={key}")).get_data(as_text=True)
         assert "Deleted item" not in page
         fields: dict[str, Any] = MultiDict(helpers_form(page)).to_dict(flat=False)
         fields.pop("csrf_token")
         assert owner.post_form(path(desk, "new"), **fields).status_code == 303, key
-    assert [one[1] for one in bodies(desk)] == ["shadow"] * 4
+    assert [one[1] for one in bodies(desk)] == ["shadow"] * len(keys)
     assert "No rules yet" not in text(owner.get(path(desk)))
 
 

@@ -103,12 +103,14 @@ class Row(msgspec.Struct, frozen=True):
 class Filling(msgspec.Struct, frozen=True):
     """The contents of the form.
 
+    :param wait: for a customer who waits: how many of *unit*, a key of :data:`wording.UNITS`.
     :param campaign: campaign settings, which have their own page and are unchanged here.
     """
 
     name: str = ""
     when: str = MESSAGE_RECEIVED
-    hours: str = "4"
+    wait: str = "4"
+    unit: str = "hours"
     working: bool = False
     conditions: Sequence[Row] = (Row(),)
     actions: Sequence[Row] = (Row(),)
@@ -140,10 +142,11 @@ class Filling(msgspec.Struct, frozen=True):
             if row.chosen:
                 actions.append(_read(_action, row, f"row:then:{at}"))
                 places.actions.append(at)
-        hours = self.hours.strip()
+        hours, minutes = divmod(self._minutes(), 60)
         return Body(
             when=self.when,
-            hours=int(hours) if hours.isascii() and hours.isdigit() and len(hours) < 5 else 0,
+            hours=hours,
+            minutes=minutes,
             working=self.working,
             conditions=tuple(conditions),
             actions=tuple(actions),
@@ -151,6 +154,12 @@ class Filling(msgspec.Struct, frozen=True):
             once=self.once,  # type: ignore[arg-type]
             campaign=self.campaign,
         ), places
+
+    def _minutes(self) -> int:
+        """Return the wait in minutes; 0 if it is not a number."""
+        wait = self.wait.strip()
+        number = int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0
+        return number * (wording.UNITS[self.unit] // wording.UNITS["minutes"])
 
 
 @dataclass(slots=True)
@@ -201,11 +210,12 @@ def given(form: MultiDict[str, str]) -> Filling:
         for chosen, text in zip(form.getlist("then"), form.getlist("then_text"), strict=False)
     ]
     once = form.get("once", "")
-    state = form.get("state", "")
+    state, unit = form.get("state", ""), form.get("unit", "")
     return Filling(
         name=form.get("name", "")[:LONGEST],
         when=form.get("when", ""),
-        hours=form.get("hours", "")[:20],
+        wait=form.get("wait", "")[:20],
+        unit=unit if unit in wording.UNITS else "hours",
         working=bool(form.get("working")),
         conditions=conditions[:MOST_ROWS] or [Row()],
         actions=actions[: MOST_ACTIONS + 1] or [Row()],
@@ -221,10 +231,12 @@ def of_body(name: str, body: Body, state: str) -> Filling:
     for one in body.conditions:
         leaves = one.of if isinstance(one, AnyOf) else (one,)
         rows += [replace(row_of(leaf), joins=bool(at)) for at, leaf in enumerate(leaves)]
+    number, unit = wording.wait_of(body) if body.wait else (Filling().wait, Filling().unit)
     return Filling(
         name=name,
         when=body.when,
-        hours=str(body.hours or 4),
+        wait=str(number),
+        unit=unit,
         working=body.working,
         conditions=rows or [Row()],
         actions=[_row_of_action(one) for one in body.actions] or [Row()],
@@ -423,27 +435,19 @@ def condition_choices(there: RuleTargets, kept: Collection[Row] = ()) -> Choices
         for row in dict.fromkeys(kept)
         if row.chosen.startswith(AS_KEPT) and (one := _kept(row)) is not None
     ]
-    return [
-        (_("As saved"), as_kept),
+    everything: Choices = [
         (
-            _("Text"),
+            _("Message"),
             [
                 ("words:any", _("the text has any of these words"), "words"),
                 ("words:all", _("the text has all of these words"), "words"),
                 ("words:none", _("the text has none of these words"), "words"),
                 ("pattern", _("the text matches a pattern"), "pattern"),
+                *each(*(Sent((kind,)) for kind in SENT)),
             ],
         ),
-        (_("What they sent"), each(*(Sent((kind,)) for kind in SENT))),
-        (_("Account"), each(*(FilterCondition({"account_id": id_}) for id_ in there.accounts))),
-        (
-            _("Post"),
-            [
-                *each(OnPost()),
-                ("caption", _("the comment is on a post with any of these words in its caption"), "words"),
-                *each(*(FilterCondition({"post": id_}) for id_ in _offered_posts(there, kept))),
-            ],
-        ),
+        (_("Contact"), [*each(WroteBefore(), WroteBefore(False)), *contact]),
+        (_("Conversation"), filters("status", "snoozed", "spam", "waits", "late", "failed")),
         (_("Label is"), each(*(FilterCondition({"labels": [id_]}) for id_ in targets.labels))),
         (_("Label is not"), each(*(FilterCondition({"no_labels": [id_]}) for id_ in targets.labels))),
         (
@@ -459,13 +463,31 @@ def condition_choices(there: RuleTargets, kept: Collection[Row] = ()) -> Choices
                 *(FilterCondition({"assignee": id_}) for id_ in targets.people),
             ),
         ),
-        (_("Status"), filters("status", "snoozed", "spam")),
-        (_("Answered by"), filters("handled")),
-        (_("Waiting for a reply"), filters("waits", "late", "failed")),
-        (_("Hours"), each(Open(), Open(False))),
-        (_("Reply window"), each(Window("programs"), Window("people"), Window("closed"))),
-        (_("Wrote before"), each(WroteBefore(), WroteBefore(False))),
-        (_("Contact"), contact),
+        (_("Account"), each(*(FilterCondition({"account_id": id_}) for id_ in there.accounts))),
+        (
+            _("Post"),
+            [
+                *each(OnPost()),
+                ("caption", _("the comment is on a post with any of these words in its caption"), "words"),
+                *each(*(FilterCondition({"post": id_}) for id_ in _offered_posts(there, kept))),
+            ],
+        ),
+        (
+            _("Time"),
+            each(Open(), Open(False), Window("programs"), Window("people"), Window("closed")),
+        ),
+        (
+            _("Automation"),
+            [
+                *filters("handled"),
+                *each(
+                    ActorCondition("customer"),
+                    ActorCondition("user"),
+                    ActorCondition("key"),
+                    ActorCondition("system"),
+                ),
+            ],
+        ),
         (
             _("Event details"),
             each(
@@ -474,17 +496,36 @@ def condition_choices(there: RuleTargets, kept: Collection[Row] = ()) -> Choices
                 *(Concerns(person=id_) for id_ in targets.people),
             ),
         ),
-        (
-            _("Triggered by"),
-            each(
-                ActorCondition("customer"),
-                ActorCondition("user"),
-                ActorCondition("key"),
-                ActorCondition("system"),
-            ),
-        ),
         (_("Addons"), each(*addons)),
     ]
+    by_value = {choice[0]: choice for _name, some in everything for choice in some}
+    others = [(name, [one for one in some if one[0] not in USUAL]) for name, some in everything]
+    return [(_("As saved"), as_kept), (_("Usual"), [by_value[value] for value in USUAL]), *others]
+
+
+USUAL = (
+    "words:any",
+    "words:all",
+    "words:none",
+    f"sent:{MessageKind.IMAGE}",
+    f"sent:{MessageKind.AUDIO}",
+    f"sent:{MessageKind.STORY_MENTION}",
+    f"sent:{MessageKind.STORY_REPLY}",
+    "post:any",
+    "before:no",
+    "before:yes",
+    "status:open",
+    "waits:yes",
+    "late:yes",
+    "handled:nobody",
+    "handled:person",
+    "team:none",
+    "person:nobody",
+    "hours:open",
+    "hours:closed",
+    "window:programs",
+)
+"""Values of the conditions that most rules use. They come first, and are not repeated in their groups."""
 
 
 def _offered_posts(there: RuleTargets, kept: Collection[Row]) -> list[int]:
@@ -609,33 +650,77 @@ class Template(msgspec.Struct, frozen=True):
     filling: Filling
 
 
-def templates(there: RuleTargets) -> list[Template]:
-    """Return templates for rules, which use the workspace's first label and team, if any."""
-    label = next((f"label:{id_}" for id_ in there.targets.labels), "")
-    team = next((f"tell:team:{id_}" for id_ in there.targets.teams), "")
+def templates(there: RuleTargets, person: int) -> list[Template]:
+    """Return templates for rules. Each can be saved as it is, whatever the workspace has.
+
+    They use the label whose name fits, or the first, and the first team with members.
+
+    :param person: the id of the reader, who takes the place of a team if there is none.
+    """
+    targets = there.targets
+    team = next((id_ for id_ in targets.teams if id_ not in there.empty_teams), None)
+    someone = person if person in targets.people else next(iter(targets.people), 0)
+    notify: list[Action] = [NotifyPeople(person=someone)] if someone else []
+    assign: list[Action] = [AssignTo(someone)] if someone else []
+    if team is not None:
+        notify, assign = [NotifyPeople(team=team)], [GiveToTeam(team)]
+
+    def rows(*some: Action) -> list[Row]:
+        return [_row_of_action(one) for one in some] or [Row()]
+
+    def labelled(*words: str) -> list[Action]:
+        labels = targets.labels
+        fitting = [id_ for id_, name in labels.items() if any(one in name.casefold() for one in words)]
+        return [AddLabel(id_) for id_ in [*fitting, *labels][:1]]
+
     return [
-        Template(
-            "words",
-            "tag",
-            _("Label by words"),
-            _("Label customers who write “wholesale”"),
-            Filling(
-                name=_("Wholesale"),
-                conditions=[Row("words:any", _("wholesale, reseller, stockist"))],
-                actions=[Row(label)],
-            ),
-        ),
         Template(
             "unanswered",
             "clock",
-            _("Nobody answered for 4 hours"),
+            _("Unanswered for 30 minutes"),
             _("Notify the team, counting only business hours"),
             Filling(
-                name=_("Unanswered for 4 hours"),
+                name=_("Unanswered for 30 minutes"),
                 when=UNANSWERED,
-                hours="4",
+                wait="30",
+                unit="minutes",
                 working=True,
-                actions=[Row(team)],
+                actions=rows(*notify),
+            ),
+        ),
+        Template(
+            "vip",
+            "heart",
+            _("VIP customer"),
+            _("Label and assign customers who matter most"),
+            Filling(
+                name=_("VIP customer"),
+                when=CONVERSATION_CREATED,
+                conditions=[_vip(there)],
+                actions=rows(*labelled("vip"), *assign),
+            ),
+        ),
+        Template(
+            "refund",
+            "tag",
+            _("Refund words"),
+            _("Label and assign customers who ask for their money back"),
+            Filling(
+                name=_("Refund"),
+                conditions=[Row("words:any", _("refund, money back, return, complaint"))],
+                actions=rows(*labelled("refund", "return", "complain", "erstatt", "reklam"), *assign),
+            ),
+        ),
+        Template(
+            "closed",
+            "moon",
+            _("Out of hours"),
+            _("Say once per conversation when you answer"),
+            Filling(
+                name=_("Out of hours"),
+                conditions=[Row("hours:closed"), Row("window:programs")],
+                actions=[Row("say", _("Thank you! We are closed now and answer when we open."))],
+                once="conversation",
             ),
         ),
         Template(
@@ -647,7 +732,7 @@ def templates(there: RuleTargets) -> list[Template]:
                 name=_("Returning"),
                 when=CONVERSATION_CREATED,
                 conditions=[Row("before:yes")],
-                actions=[Row(label)],
+                actions=rows(*(labelled("return", "regular", "stamm") or assign)),
             ),
         ),
         Template(
@@ -663,3 +748,15 @@ def templates(there: RuleTargets) -> list[Template]:
             ),
         ),
     ]
+
+
+def _vip(there: RuleTargets) -> Row:
+    """Return the condition that tells a VIP: an attribute of that name, many followers, or any attribute."""
+    named = next((id_ for id_, name in there.attributes.items() if "vip" in name.casefold()), None)
+    if named is not None:
+        return row_of(Contact(named))
+    # Channels whose addons know the number of followers call the condition so.
+    for name, brought in there.conditions.items():
+        if name.endswith(".followers") and brought.choices:
+            return row_of(OfAddon(name, brought.choices[len(brought.choices) // 2][0]))
+    return next((row_of(Contact(id_)) for id_ in there.attributes), Row("before:yes"))

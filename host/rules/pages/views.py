@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -129,7 +130,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     with db.read() as session:
         what = keeping.there(session, workspace_id, current_directory())
         lines = listed(session, workspace_id, what)
-        templates = () if lines else fillings.templates(what)
+        templates = () if lines else fillings.templates(what, current_user().id)
         touched = _touched(session, workspace_id, templates, what)
     return render_template(
         "rules/rules.html",
@@ -211,7 +212,7 @@ def new(workspace_id: int) -> ResponseReturnValue:
     """Show the form for a new rule, from a template or empty."""
     wanted = request.args.get("from", "")
     opened = _opened(workspace_id)
-    found = [one.filling for one in fillings.templates(opened.what) if one.key == wanted]
+    found = [one.filling for one in fillings.templates(opened.what, current_user().id) if one.key == wanted]
     return _form(workspace_id, opened, found[0] if found else Filling(), is_tried=bool(found))
 
 
@@ -241,7 +242,7 @@ def _tried(filling: Filling, what: RuleTargets) -> tuple[Body | None, Places]:
         conditions = bodies.checked_conditions(body, what)
     except RuleError:
         return None, Places()
-    body = Body(when=body.when, hours=body.hours, conditions=conditions)
+    body = Body(when=body.when, hours=body.hours, minutes=body.minutes, conditions=conditions)
     return (body if log.may_be_tried(body) else None), places
 
 
@@ -382,6 +383,9 @@ def _form(
         events=EVENTS,
         states=wording.STATES,
         states_say=wording.STATES_SAY,
+        units=wording.UNIT_NAMES,
+        search_words=json.dumps({key: str(words) for key, words in wording.SEARCH_WORDS.items()}),
+        templates=() if shown or request.method == "POST" else fillings.templates(what, current_user().id),
         conditions=_conditions(said, filling),
         actions=_actions(said, filling),
         most_conditions=fillings.MOST_ROWS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from flask_babel import format_date, lazy_pgettext, ngettext
@@ -371,15 +371,69 @@ def event(body: Body) -> str:
     """Describe the trigger of a rule."""
     if body.when != UNANSWERED:
         return str(EVENTS.get(body.when, body.when))
-    if body.working:
-        return str(
-            ngettext(
-                "nobody answers for %(num)s business hour",
-                "nobody answers for %(num)s business hours",
-                body.hours,
-            )
-        )
-    return str(ngettext("nobody answers for %(num)s hour", "nobody answers for %(num)s hours", body.hours))
+    number, unit = wait_of(body)
+    if unit == "minutes":
+        said = ngettext("nobody answers for %(num)s minute", "nobody answers for %(num)s minutes", number)
+    elif unit == "hours":
+        said = ngettext("nobody answers for %(num)s hour", "nobody answers for %(num)s hours", number)
+    else:
+        said = ngettext("nobody answers for %(num)s day", "nobody answers for %(num)s days", number)
+    return _("%(what)s, in business hours", what=said) if body.working else str(said)
+
+
+UNITS: Mapping[str, timedelta] = {
+    "minutes": timedelta(minutes=1),
+    "hours": timedelta(hours=1),
+    "days": timedelta(days=1),
+}
+"""Units in which the form takes a wait."""
+UNIT_NAMES: Mapping[str, LazyString] = {"minutes": _l("minutes"), "hours": _l("hours"), "days": _l("days")}
+SEARCH_WORDS: Mapping[str, LazyString] = {
+    "words": _l("contains, includes, keyword, says, mentions"),
+    "pattern": _l("regex, regular expression, order number"),
+    "sent": _l("message, attachment, type"),
+    "sent:image": _l("picture, photo, screenshot"),
+    "sent:audio": _l("voice, recording"),
+    "sent:story_mention": _l("story, mention"),
+    "before": _l("new customer, first message, returning, regular"),
+    "contact": _l("attribute, field, customer, VIP"),
+    "label": _l("tag, category"),
+    "nolabel": _l("tag, category, without"),
+    "team": _l("department, group, assigned, queue"),
+    "person": _l("assigned, agent, owner, colleague"),
+    "account": _l("channel, page, profile, inbox"),
+    "post": _l("comment, reel"),
+    "caption": _l("comment, reel, text"),
+    "status": _l("state, open, closed, done"),
+    "snoozed": _l("later, reminder"),
+    "spam": _l("junk"),
+    "handled": _l("bot, assistant, automation, human, answered"),
+    "waits": _l("unanswered, unread, pending"),
+    "late": _l("overdue, response target, SLA"),
+    "failed": _l("error, not delivered"),
+    "hours": _l("working hours, opening hours, open, closed, weekend, night"),
+    "window": _l("24 hours, reply window, messaging window"),
+    "by": _l("actor, who, author"),
+    "about": _l("event, changed"),
+    "say": _l("reply, answer, text, auto reply"),
+    "reply": _l("canned reply, saved reply, answer"),
+    "tell": _l("alert, inform, remind"),
+    "note": _l("comment, internal"),
+    "close": _l("resolve, done, archive"),
+    "webhook": _l("program, API, send"),
+}
+"""Further words by which a condition or an action is found: by its value, or the part before the colon."""
+
+
+def wait_of(body: Body) -> tuple[int, str]:
+    """Return the wait of *body* as a number of the largest unit of :data:`UNITS` that divides it.
+
+    Business hours are never given in days: a day of them is 24 hours, which reads like one day of work.
+    """
+    for unit in ("days", "hours"):
+        if not body.wait % UNITS[unit] and not (body.working and unit == "days"):
+            return body.wait // UNITS[unit], unit
+    return body.wait // UNITS["minutes"], "minutes"
 
 
 def sentence(body: Body, there: RuleTargets) -> str:
