@@ -13,6 +13,18 @@ if (picker) {
 
   const chosen = (pick) => form.querySelector(`input[name=post][data-pick="${CSS.escape(pick)}"]`);
 
+  const saved = new Set([...form.querySelectorAll("input[name=post]:checked")].map((one) => one.dataset.pick));
+
+  /** Put in the posts to choose from as the server sent them; a choice that isn't saved yet counts as a change. */
+  function put(fresh) {
+    for (const one of fresh.querySelectorAll("input[name=post]")) {
+      const now = one.checked;
+      one.defaultChecked = saved.has(one.dataset.pick);
+      one.checked = now;
+    }
+    form.querySelector("[data-chosen-posts]").replaceWith(fresh);
+  }
+
   /** Show on each picture whether its post is chosen. */
   const sync = () => {
     for (const tile of list.querySelectorAll("[name=pick]")) {
@@ -52,11 +64,16 @@ if (picker) {
     if (number !== asked) return;
     const held = document.createElement("template");
     held.innerHTML = text;
-    if (older) {
-      const next = held.content.querySelector("[name=pick]");
+    const tiles = list.querySelector(".camp-recent");
+    const fresh = held.content.querySelector(".camp-recent");
+    if (older && fresh) {
+      const next = fresh.querySelector("[name=pick]");
+      tiles.append(...fresh.children);
+      fresh.remove();
       older.replaceWith(held.content);
-      next?.focus();
-    } else list.replaceChildren(held.content);
+      next.focus();
+    } else if (older) older.replaceWith(held.content);
+    else list.replaceChildren(held.content);
     sync();
   }
 
@@ -81,7 +98,7 @@ if (picker) {
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const fresh = page.querySelector("[data-chosen-posts]");
       if (!response.ok || !fresh) throw new Error(page.querySelector("#camp-why")?.innerText.trim() || list.dataset.failed);
-      form.querySelector("[data-chosen-posts]").replaceWith(fresh);
+      put(fresh);
       changed(true);
     } catch (error) {
       status.textContent = error instanceof TypeError ? list.dataset.failed : error.message;
@@ -102,6 +119,7 @@ if (picker) {
   if (picker.open) load(first());
   account?.addEventListener("change", () => load(first()));
   form.addEventListener("change", sync);
+  form.addEventListener("reset", () => setTimeout(sync));
   list.addEventListener("click", (event) => {
     const more = event.target.closest("[data-recent-more]");
     if (more) load(more.dataset.recentMore, { older: more });
