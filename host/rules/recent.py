@@ -19,6 +19,7 @@ from host.core import clock
 from host.core.errors import LobbyError, NotFoundError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import AccountRef, ChannelAdapter, PostPage, ProviderProblem
+from host.sdk.i18n import noop
 from host.sdk.messages import Post
 from host.web.languages import gettext
 
@@ -35,7 +36,7 @@ MOST = 200
 LONGEST_CURSOR = 1000
 LONGEST_NAME = 500
 FAILED = ProviderProblem(
-    "addon_failed", "The addon of this channel failed while listing posts.", "Tell an admin."
+    "addon_failed", noop("The addon of this channel failed while listing posts."), noop("Tell an admin.")
 )
 
 

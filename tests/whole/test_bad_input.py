@@ -1055,7 +1055,7 @@ def test_a_form_that_is_refused_keeps_what_was_typed_and_no_secret(desk: Desk) -
     assert owner.forms[-1].values["name"] == "Typed <name>"
     assert owner.forms[-1].values["page_id"] == "12"
     assert owner.forms[-1].values["page_access_token"] == ""
-    owner.expect("An ID contains only digits")
+    owner.expect("An ID contains only digits, for example 100000000000001")
     owner.open(desk.path(f"{SETTINGS}/people"))
     with pytest.raises(PageError, match="answered 400"):
         owner.press("Make an invitation", {"email": "not an address"})

@@ -75,9 +75,7 @@ class KeptSecrets:
 
     def _opened(self, one: Field, sealed: str) -> str:
         try:
-            until, _space, value = (
-                secrets.keyring().open(sealed, self._place(one)).reveal().partition(" ")
-            )
+            until, _space, value = secrets.keyring().open(sealed, self._place(one)).reveal().partition(" ")
         except SecretUnreadableError:
             return ""
         return value if clock.now().timestamp() < int(until) else ""
