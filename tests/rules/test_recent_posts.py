@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.backports.values import replace
+from host.inbox.comments.posts import keep
 from host.media import person_pictures
 from host.media.person_pictures import CachedPicture
 from host.models.channels import AccountState, ChannelAccount
@@ -176,3 +179,27 @@ def test_only_accounts_of_the_workspace_are_listed(below: Below, owner: helpers.
     assert owner.get(path(below, f"posts?account={below.wall.id}")).status_code == 404
     assert WALL.asked == []
     assert stored() == []
+
+
+def test_a_post_is_stored_once_on_every_database(any_database: db.Database) -> None:
+    account = toys.make_account(helpers.make_workspace("Shop"), external_id="wall")
+    post = told.Post("17", text="Mugs\x00", url="https://wall.example/p/17/", picture_url=PICTURE)
+    first = db.write(keep, account.id, post)
+    assert db.write(keep, account.id, replace(post, text="Changed")) == first
+    assert stored() == [("17", "Mugs")]
+
+
+def test_a_comment_that_stores_the_post_first_wins(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = toys.make_account(helpers.make_workspace("Shop"), external_id="wall")
+    post = told.Post("17", text="Mugs")
+    first = db.write(keep, account.id, post)
+
+    def late(session: Session) -> int:
+        scalar = session.scalar
+        answers = iter([None])
+        monkeypatch.setattr(session, "scalar", lambda query: next(answers, scalar))
+        return keep(session, account.id, post)
+
+    assert db.write(late) == first

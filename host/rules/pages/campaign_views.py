@@ -178,7 +178,7 @@ def recent_posts(workspace_id: int) -> ResponseReturnValue:
         found = recent.page(of, after)
     except PostsNotListedError as error:
         return render_template("rules/_recent_posts.html", tiles=(), problem=error, more="")
-    here = {"workspace_id": workspace_id, "account": of.ref.id}
+    here: dict[str, Any] = {"workspace_id": workspace_id, "account": of.ref.id}
     tiles = [
         PostTile(
             pick=f"{of.ref.id}:{post.external_id}",

@@ -57,7 +57,7 @@ class MediaList(msgspec.Struct, frozen=True):
     paging: Paging = Paging()
 
 
-class _Listed(msgspec.Struct, frozen=True):
+class _MediaPage(msgspec.Struct, frozen=True):
     data: tuple[dict[str, Any], ...] = ()
     paging: Paging = Paging()
 
@@ -81,7 +81,7 @@ def recent(found: Credentials | None, after: str) -> PostPage | ProviderProblem:
     params = {"fields": MEDIA, "limit": str(LISTED), **({"after": after} if after else {})}
     try:
         path = f"{found.ig_user_id}/media"
-        answer = found.graph().call("GET", path, _Listed, params=params, within=WITHIN)
+        answer = found.graph().call("GET", path, _MediaPage, params=params, within=WITHIN)
     except GraphError as error:
         return _problem(error)
     listed = tuple(post for media in answer.data if (post := post_of(media)).external_id)
