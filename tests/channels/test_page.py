@@ -389,7 +389,7 @@ def test_what_can_be_connected_now_comes_first(desk: Desk) -> None:
         page = text(client_for(app, desk.owner).get(path))
         listed = re.findall(r'<li class="way">(.*?)</li>', page, re.DOTALL)
         assert ["With second" in one for one in listed] == [True, False], "then the form"
-        (line,) = re.findall(r'<p class="fine way-not">(.*?)</p>', page, re.DOTALL)
+        (line,) = re.findall(r'<p class="fine way-not m-0">(.*?)</p>', page, re.DOTALL)
         assert re.sub("<[^>]+>", "", line) == "With first, With third: It needs an app."
 
 
