@@ -29,6 +29,7 @@ _TITLE = 60
 class PostOption(msgspec.Struct, frozen=True):
     """A post to choose from.
 
+    :param external_id: the provider's id of it.
     :param title: the beginning of its caption, or its kind if it has none.
     :param picture: changes with its picture; empty: no picture.
     :param comments: number of comments on it.
@@ -36,6 +37,7 @@ class PostOption(msgspec.Struct, frozen=True):
 
     id: int
     account_id: int
+    external_id: str
     title: str
     text: str
     kind: str
@@ -53,11 +55,11 @@ def titles(session: Session, workspace_id: int) -> dict[int, tuple[str, int]]:
     query = sa.select(Post.id, Post.account_id, Post.external_id, beginning)
     query = query.where(Post.workspace_id == workspace_id).order_by(Post.id.desc()).limit(MOST_NAMED)
     return {
-        row.id: (_title(row.beginning, row.external_id), row.account_id) for row in session.execute(query)
+        row.id: (title_of(row.beginning, row.external_id), row.account_id) for row in session.execute(query)
     }
 
 
-def _title(text: str, external_id: str) -> str:
+def title_of(text: str, external_id: str) -> str:
     words = " ".join(text.split())
     return (words if len(words) <= _TITLE else words[:_TITLE].rstrip() + "…") or external_id
 
@@ -101,7 +103,8 @@ def _shown(post: Post, account: str, channel: str, comments: int) -> PostOption:
     return PostOption(
         post.id,
         post.account_id,
-        _title(post.text, post.external_id),
+        post.external_id,
+        title_of(post.text, post.external_id),
         " ".join(post.text.split()),
         post.kind,
         post.url,

@@ -205,6 +205,8 @@ class Capabilities:
     :param public: everyone can read sent messages, and each one answers a message of the customer.
     :param private_only: kinds of post that we cannot answer publicly; empty: none.
     :param private_replies: limits for private replies to the author of a message; None: not supported.
+    :param recent_posts: the account's own posts can be listed and found, see
+        :meth:`ChannelAdapter.recent_posts`.
     :param moderation: actions the team can take on a customer's message at the provider.
     :param originals: one envelope is one message exactly as its sender made it, so the team may view it;
         False: it may contain more than the message.
@@ -245,5 +247,6 @@ class Capabilities:
     public: bool = False
     private_only: frozenset[PostKind] = frozenset()
     private_replies: PrivateReplyLimits | None = None
+    recent_posts: bool = False
     moderation: frozenset[Moderation] = frozenset()
     originals: bool = False

@@ -82,6 +82,7 @@ __all__ = [
     "NoProfile",
     "NotSent",
     "Pause",
+    "PostPage",
     "PrivateContext",
     "PrivateReplyLimits",
     "Profile",
@@ -192,6 +193,7 @@ NO_BLOCKS = ProviderProblem("no_blocks", "This channel cannot block anybody at i
 NO_MODERATION = ProviderProblem(
     "no_moderation", "On this channel messages of customers cannot be hidden or deleted."
 )
+NO_POSTS = ProviderProblem("no_posts", "This channel cannot list posts.")
 NO_THREAD_CONTROL = ProviderProblem(
     "no_thread_control", "On this channel conversations are not passed between apps."
 )
@@ -387,6 +389,17 @@ class NoPost:
     retry_after: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PostPage:
+    """A page of the account's own posts, newest first.
+
+    :param after: the cursor of the next page; empty on the last.
+    """
+
+    posts: Sequence[Post]
+    after: str = ""
+
+
 class ChannelAdapter(TellsHistory, ABC):
     """A translator between one provider and the inbox.
 
@@ -555,6 +568,23 @@ class ChannelAdapter(TellsHistory, ABC):
     def fetch_post(self, account: AccountRef, external_id: str) -> Post | NoPost:
         """Fetch a post from the provider. Called outside any transaction."""
         return NoPost("this channel has no posts", retry=False)
+
+    def recent_posts(self, account: AccountRef, after: str) -> PostPage | ProviderProblem:
+        """List the account's own posts, whether or not anybody commented; return the problem if it failed.
+
+        Called if :attr:`Capabilities.recent_posts` is set, outside any transaction, while a person waits: one
+        call, about ten seconds at most. The host caches a page for two minutes.
+
+        :param after: the cursor of the page; empty for the first.
+        """
+        return NO_POSTS
+
+    def find_post(self, account: AccountRef, named: str) -> Post | ProviderProblem:
+        """Find one of the account's own posts by its external id or the address of its page.
+
+        Called like :meth:`recent_posts`; looking for an address may take a few calls.
+        """
+        return NO_POSTS
 
     def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope | MessageDetails]:
         """Fetch the data of a :class:`~host.sdk.messages.ToLookUp` from the provider.

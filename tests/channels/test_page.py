@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from host import recording
 from host.channels import accounts, deliveries, diagnosis
 from host.channels.directory import Directory
+from host.channels.pages.forms import KEPT_FOR
 from host.channels.warnings import raise_warning
 from host.core import clock, db
 from host.core.backports.values import replace
@@ -312,6 +313,84 @@ def test_what_the_provider_says_is_told_beside_its_field(desk: Desk) -> None:
     assert "And more." in page
     assert 'aria-invalid="true"' in attributes(page, "toy_id")
     assert rows() == []
+
+
+def kept(page: str) -> str:
+    """Return the sealed secret in a form that was refused; empty if it has none."""
+    found = re.findall(r'name="kept-toy_secret" value="([^"]+)"', page)
+    return found[0] if found else ""
+
+
+def test_a_secret_needs_no_second_entry_after_a_failed_connect(desk: Desk) -> None:
+    desk.provider.connect = lambda _request: Problems({"toy_id": "No such toy."})
+    client = desk.client()
+    page = text(client.post_form(f"{desk.path}/toy/new", **GOOD))
+    sealed = kept(page)
+    assert sealed.startswith("v1:")
+    assert "s3cret-of-the-toy" not in page
+    assert "required" not in attributes(page, "toy_secret")
+    assert "•••" in attributes(page, "toy_secret")
+    desk.provider.connect = None
+    again = {**GOOD, "toy_id": "18", "toy_secret": "", "kept-toy_secret": sealed}
+    assert client.post_form(f"{desk.path}/toy/new", **again).status_code == 302
+    assert desk.provider.requests[-1].values["toy_secret"] == "s3cret-of-the-toy"
+
+
+def test_a_newly_entered_secret_replaces_the_kept_one(desk: Desk) -> None:
+    desk.provider.connect = lambda _request: Problems({"toy_secret": "Expired."})
+    client = desk.client()
+    sealed = kept(text(client.post_form(f"{desk.path}/toy/new", **GOOD)))
+    desk.provider.connect = None
+    client.post_form(f"{desk.path}/toy/new", **{**GOOD, "toy_secret": "another", "kept-toy_secret": sealed})
+    assert desk.provider.requests[-1].values["toy_secret"] == "another"
+
+
+def test_a_kept_secret_is_for_its_person_workspace_and_an_hour(desk: Desk) -> None:
+    desk.provider.connect = lambda _request: Problems({"toy_id": "No such toy."})
+    client = desk.client()
+    page = text(client.post_form(f"{desk.path}/toy/new", **GOOD))
+    empty = {**GOOD, "toy_secret": "", "kept-toy_secret": kept(page)}
+    desk.provider.connect = None
+    colleague = make_user(workspace=desk.workspace, role=Role.OWNER)
+    elsewhere = make_workspace("Studio")
+    join(elsewhere, desk.owner, Role.OWNER)
+    for other, path in (
+        (desk.client(colleague), desk.path),
+        (client, f"/w/{elsewhere}/settings/channels"),
+    ):
+        answer = other.post_form(f"{path}/toy/new", **empty)
+        assert answer.status_code == 400
+        assert "This field is required." in text(answer)
+    for forged in ("v1:x:y", "s3cret", empty["kept-toy_secret"][:-8]):
+        answer = client.post_form(f"{desk.path}/toy/new", **{**empty, "kept-toy_secret": forged})
+        assert answer.status_code == 400
+    with clock.travel(KEPT_FOR):
+        assert desk.client().post_form(f"{desk.path}/toy/new", **empty).status_code == 400
+    assert rows() == []
+
+
+def test_a_secret_that_is_no_good_is_not_kept(desk: Desk) -> None:
+    page = text(desk.client().post_form(f"{desk.path}/toy/new", **{**GOOD, "toy_secret": "a\x01b"}))
+    assert kept(page) == ""
+
+
+def test_what_can_be_connected_now_comes_first(desk: Desk) -> None:
+    def sign_in(name: str, why: str | None) -> SignIn:
+        return SignIn(name, f"With {name}", *[lambda _any: None] * 3, available=lambda _id: why)  # type: ignore[arg-type, return-value]
+
+    ways = (
+        sign_in("first", "It needs an app."),
+        sign_in("second", None),
+        sign_in("third", "It needs an app."),
+    )
+    card = replace(toy_card(desk.provider), sign_ins=ways)
+    app = build_app(desk.data, generation=StandInGeneration(directory=Directory([desk.adapter], [card])))
+    for path in (desk.path, f"{desk.path}/toy/connect"):
+        page = text(client_for(app, desk.owner).get(path))
+        listed = re.findall(r'<li class="way">(.*?)</li>', page, re.DOTALL)
+        assert ["With second" in one for one in listed] == [True, False], "then the form"
+        (line,) = re.findall(r'<p class="fine way-not m-0">(.*?)</p>', page, re.DOTALL)
+        assert re.sub("<[^>]+>", "", line) == "With first, With third: It needs an app."
 
 
 def test_problems_without_a_word_are_still_a_sentence(desk: Desk) -> None:

@@ -20,7 +20,9 @@ from host.sdk.channel import (
     NoPost,
     NoProfile,
     NotSent,
+    PostPage,
     PrivateContext,
+    ProviderProblem,
     Rejected,
     SearchRequest,
     SendRequest,
@@ -300,6 +302,53 @@ def test_a_post_is_told_with_its_words_and_picture(adapter: Any, comments: Accou
     assert isinstance(limited, NoPost)
     assert limited.retry
     assert not adapter.fetch_post(comments, "mention:1").retry
+
+
+def test_the_account_lists_its_posts_without_comments(adapter: Any, comments: AccountRef, meta: Meta) -> None:
+    first = adapter.recent_posts(comments, "")
+    assert isinstance(first, PostPage)
+    assert first.posts[1].text == "Post 129 of @sample.pottery #pottery"
+    assert all(one.external_id and one.picture_url and one.published_at for one in first.posts)
+    assert [one.published_at for one in first.posts] == sorted(
+        (one.published_at for one in first.posts), reverse=True
+    )
+    second = adapter.recent_posts(comments, first.after)
+    assert not {one.external_id for one in first.posts} & {one.external_id for one in second.posts}
+    seen, page = len(first.posts) + len(second.posts), second
+    while page.after:
+        page = adapter.recent_posts(comments, page.after)
+        seen += len(page.posts)
+    assert seen == 130
+
+
+def test_a_post_is_found_by_its_id_and_its_link(adapter: Any, comments: AccountRef) -> None:
+    post = adapter.recent_posts(comments, "").posts[3]
+    assert adapter.find_post(comments, post.external_id) == post
+    assert adapter.find_post(comments, f"{post.url}?igsh=abc") == post
+    for wrong in ("https://www.instagram.com/p/Nothing/", "https://example.com/", "17895000000199999", "me"):
+        found = adapter.find_post(comments, wrong)
+        assert isinstance(found, ProviderProblem), wrong
+        assert found.sentence == "This post wasn't found in this account."
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence", "step"),
+    [
+        (190, "Instagram no longer accepts this account's sign-in.", "Reconnect the account"),
+        (613, "This account has reached Instagram's request limit.", "Wait a few minutes"),
+        (200, "Instagram didn't return the posts.", "Try again"),
+    ],
+)
+def test_why_posts_are_not_listed_is_said(
+    adapter: Any, comments: AccountRef, meta: Meta, code: int, sentence: str, step: str
+) -> None:
+    for ask in (lambda: adapter.recent_posts(comments, ""), lambda: adapter.find_post(comments, POST)):
+        meta.fault("media", "error", code=code)
+        found = ask()
+        assert isinstance(found, ProviderProblem)
+        assert found.sentence == sentence
+        assert found.next_step.startswith(step)
+        assert "message" not in found.next_step
 
 
 def test_a_broadcast_that_ended_says_so(adapter: Any, comments: AccountRef, meta: Meta) -> None:

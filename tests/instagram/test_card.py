@@ -53,7 +53,8 @@ def test_what_is_right_is_trimmed(ig: Addon, name: str, value: str, kept: str) -
     [
         ("page_id", TOKEN, "looks like an access token"),
         ("page_id", SECRET, "looks like an App Secret"),
-        ("page_id", "sample.pottery", "only digits"),
+        ("page_id", "sample.pottery", "only digits, for example 100000000000001."),
+        ("ig_user_id", "sample.pottery", "only digits, for example 17841400000000001."),
         ("page_id", "12", "only digits"),
         ("page_id", "١٢٣٤٥٦", "invalid characters"),
         ("ig_user_id", "@sample.pottery", "only digits"),

@@ -18,15 +18,17 @@ from host.inbox import outcome
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import DeliveryState, Direction, Message
 from host.models.posts import Post
-from host.rules import people
+from host.rules import people, recent
 from host.rules.models import RuleState
 from host.rules.people import Person
 from host.sdk import messages as told
 from host.sdk.channel import (
     AccountRef,
     Capabilities,
+    PostPage,
     PrivateContext,
     PrivateReplyLimits,
+    ProviderProblem,
     QuickReplyLimits,
     ReplyContext,
     ReplyPolicy,
@@ -51,7 +53,30 @@ class Wall(toys.Toy):
         public=True,
         reply_quote=True,
         private_replies=PrivateReplyLimits(1000, QuickReplyLimits(13, 20, 1000), per_hour=750),
+        recent_posts=True,
     )
+
+    def __init__(self) -> None:
+        self.start_afresh()
+
+    def start_afresh(self) -> None:
+        self.published: list[told.Post] = []
+        self.problem: ProviderProblem | None = None
+        self.asked: list[str] = []
+
+    def recent_posts(self, account: AccountRef, after: str) -> PostPage | ProviderProblem:
+        """List two posts a page; the cursor is the number of posts before it."""
+        self.asked.append(f"list {after}".strip())
+        if self.problem is not None:
+            return self.problem
+        begin = int(after or 0)
+        end = begin + 2
+        return PostPage(self.published[begin:end], str(end) if end < len(self.published) else "")
+
+    def find_post(self, account: AccountRef, named: str) -> told.Post | ProviderProblem:
+        self.asked.append(f"find {named}")
+        found = [one for one in self.published if named in {one.external_id, one.url}]
+        return found[0] if found else ProviderProblem("none", "There is no such post.", "Copy its link.")
 
     def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
         return ReplyPolicy(ReplyState.OPEN)
@@ -65,6 +90,8 @@ WALL = Wall()
 
 
 def open_below(data: Path) -> Below:
+    recent.forget_pages()
+    WALL.start_afresh()  # one adapter for all tests
     return Below(open_desk(data, WALL))
 
 

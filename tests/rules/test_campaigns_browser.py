@@ -12,6 +12,9 @@ from host.core import clock, db
 from host.media import person_pictures, portraits
 from host.media.person_pictures import CachedPicture
 from host.models.posts import Post
+from host.rules import recent
+from host.sdk import messages as told
+from host.sdk.channel import ProviderProblem
 from tests.accessibility import violations
 from tests.automation import test_page_browser
 from tests.automation.test_page_browser import Person
@@ -19,7 +22,7 @@ from tests.browser.conftest import screenshot
 from tests.inbox import toys
 from tests.inbox.desks import Desk
 from tests.media import samples
-from tests.rules.below import Below, open_below
+from tests.rules.below import WALL, Below, open_below
 from tests.rules.test_campaigns_page import furnished, path
 from tests.rules.test_rules_page import bodies
 from tests.rules.test_rules_page_browser import RULES
@@ -98,3 +101,69 @@ def test_the_pages_are_readable_at_every_width(automated: Below, page: Any, tmp_
                     for one in violations(page, runOnly=RULES)
                 ]
     assert found == []
+
+
+def test_a_post_is_picked_by_its_picture_before_anybody_commented(automated: Below, page: Any) -> None:
+    desk = automated
+    desk.comments("zoe", "tide")
+    WALL.published = [
+        told.Post(
+            f"1789{number}",
+            text=f"Mug {number} of the autumn kiln, glazed by hand" if number % 4 else "",
+            picture_url=f"https://provider.example/{number}.jpg",
+            published_at=clock.now() - timedelta(days=30 - number),
+        )
+        for number in range(9, 0, -1)
+    ]
+    body, content_type = portraits.thumbnail(samples.picture("JPEG", size=(300, 240)), "image/jpeg")
+    for number in range(1, 10):
+        until = clock.now() + timedelta(minutes=9)
+        url = f"https://provider.example/{number}.jpg"
+        person_pictures._remember(url, CachedPicture(body, content_type, until))
+    page.goto(path(desk, "new?from=words"))
+    page.get_by_role("textbox", name="Words", exact=True).fill("moss")
+    assert WALL.asked == [], "nothing is asked before the list is opened"
+    page.get_by_text("Choose from recent posts").click()
+    tile = page.get_by_role("button", name="Mug 9 of the autumn kiln")
+    tile.wait_for()
+    page.get_by_role("button", name="Show older posts").click()
+    page.get_by_role("button", name="Mug 7 of the autumn kiln").wait_for()
+    tile.click()
+    chosen = page.get_by_role("checkbox", name="Mug 9 of the autumn kiln")
+    chosen.wait_for()
+    assert chosen.is_checked()
+    assert tile.get_attribute("aria-pressed") == "true"
+    assert page.get_by_role("textbox", name="Words", exact=True).input_value() == "moss"
+    page.locator(".camp-pic img").wait_for()  # the preview follows
+    tile.click()
+    assert not chosen.is_checked()
+    assert tile.get_attribute("aria-pressed") == "false"
+    tile.click()
+    names = page.locator("[data-savebar-names]")
+    assert names.inner_text().startswith("Mug 9 of the autumn kiln"), names.inner_text()
+    assert names.inner_text().endswith("Words")
+    found = []
+    for width in (360, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.evaluate("window.scrollTo(0, 0)")  # what the top bar covers is no target
+            screenshot(page, f"campaign-picker-{width}-{scheme}", full_page=True)
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                found.append(f"wider than {width}")
+            found += [f"{one['id']} {one['nodes'][0]['html']}" for one in violations(page, runOnly=RULES)]
+    assert found == []
+    page.get_by_role("button", name="Save", exact=True).locator("visible=true").last.click()
+    page.get_by_text("Campaign moss was saved.").wait_for()
+    ((_name, _state, _version, body),) = bodies(desk)
+    assert body is not None
+    assert body.conditions[0].filter == {"post": desk.post("17899")}
+    WALL.problem = ProviderProblem("190", "This account's sign-in has expired.", "Reconnect the account.")
+    recent.forget_pages()
+    page.get_by_text("Choose from recent posts").click()
+    page.get_by_text("This account's sign-in has expired.").wait_for()
+    screenshot(page, "campaign-picker-failed", full_page=True)
+    WALL.problem = None
+    recent.forget_pages()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Mug 9 of the autumn kiln").wait_for()

@@ -288,6 +288,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "name": "Tide",
         "where": "caption",
         "post": "1",
+        "pick": "1:17890000000000001",
+        "account": "1",
+        "link": "17890000000000001",
         "caption": "mugs",
         "words": "tide",
         "answer": "Sent",
@@ -678,6 +681,8 @@ QUERIES = {
     f"{SETTINGS}/automation": ("page",),
     "/settings/find": ("q",),
     f"{SETTINGS}/campaigns/new": ("from",),
+    f"{SETTINGS}/campaigns/posts": ("account", "after"),
+    f"{SETTINGS}/campaigns/posts/picture": ("account", "after", "post"),
     f"{SETTINGS}/campaigns/<int:rule_id>/people": ("show", "q", "before"),
     f"{SETTINGS}/campaigns/<int:rule_id>/people.csv": ("show", "q"),
     f"{SETTINGS}/rules/new": ("from",),
@@ -1052,7 +1057,7 @@ def test_a_form_that_is_refused_keeps_what_was_typed_and_no_secret(desk: Desk) -
     assert owner.forms[-1].values["name"] == "Typed <name>"
     assert owner.forms[-1].values["page_id"] == "12"
     assert owner.forms[-1].values["page_access_token"] == ""
-    owner.expect("An ID contains only digits")
+    owner.expect("An ID contains only digits, for example 100000000000001")
     owner.open(desk.path(f"{SETTINGS}/people"))
     with pytest.raises(PageError, match="answered 400"):
         owner.press("Create invitation link", {"email": "not an address"})

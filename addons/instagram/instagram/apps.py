@@ -7,6 +7,7 @@ not affected.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from . import config, dashboard
 from .accounts import app_place, own_app, place
 from .answers import Bought
 from .config import Flavour, MetaApp
-from .fields import clean_id, clean_secret
+from .fields import APP, clean_id, clean_secret
 from .graph import Graph, GraphError
 from .models import InstagramAccount, WorkspaceApp
 
@@ -52,7 +53,7 @@ FIELDS = (
         link=dashboard.apps(),
         help=lazy_gettext("For Connect with Facebook. Find it in the Meta app under Settings, Basic."),
         required=False,
-        clean=clean_id,
+        clean=partial(clean_id, example=APP),
     ),
     Field(
         "facebook_app_secret",
@@ -68,7 +69,7 @@ FIELDS = (
         link=dashboard.apps(),
         help=lazy_gettext("For Connect Instagram. Find it under Instagram, API setup with Instagram login."),
         required=False,
-        clean=clean_id,
+        clean=partial(clean_id, example=APP),
     ),
     Field(
         "instagram_app_secret",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from host.sdk.cards import Field
 from host.sdk.i18n import gettext as _
@@ -24,15 +25,24 @@ def _trimmed(value: str) -> str:
     return value
 
 
-def clean_id(value: str) -> str:
-    """Return a Meta id: digits, as text."""
+IG_USER = "17841400000000001"
+PAGE = "100000000000001"
+APP = "1234567890123456"
+"""Examples of ids, as Meta makes them."""
+
+
+def clean_id(value: str, example: str = IG_USER) -> str:
+    """Return a Meta id: digits, as text.
+
+    :param example: an id of the kind that is wanted, for the sentence about a wrong one.
+    """
     value = _trimmed(value)
     if _TOKEN.fullmatch(value) or _LOGIN_TOKEN.fullmatch(value):
         raise ValueError(_("This looks like an access token. Enter an ID, which has digits only."))
     if _SECRET.fullmatch(value) and not value.isdigit():
         raise ValueError(_("This looks like an App Secret. Enter an ID, which has digits only."))
     if not _ID.fullmatch(value):
-        raise ValueError(_("An ID contains only digits, for example 17841400000000001."))
+        raise ValueError(_("An ID contains only digits, for example %(example)s.", example=example))
     return value
 
 
@@ -84,8 +94,8 @@ NAME = Field("name", lazy_gettext("Name"), help=lazy_gettext("Visible only to yo
 PAGE_ID = Field(
     "page_id",
     lazy_gettext("Page ID"),
-    placeholder="100000000000001",
-    clean=clean_id,
+    placeholder=PAGE,
+    clean=partial(clean_id, example=PAGE),
     pasted=True,
     link=dashboard.pages(),
 )
@@ -99,7 +109,7 @@ PAGE_NAME = Field(
 IG_USER_ID = Field(
     "ig_user_id",
     lazy_gettext("IG User ID"),
-    placeholder="17841400000000001",
+    placeholder=IG_USER,
     clean=clean_id,
     pasted=True,
     link=dashboard.linked_account(),

@@ -137,12 +137,14 @@ class Graph:
         token: Secret | None = None,
         multipart: Multipart | None = None,
         patience: float | None = None,
+        within: float | None = None,
         heard: Callable[[Usage], object] | None = None,
     ) -> T:
         """Make one call and return its response as *answer*.
 
         :param heard: called with the limits in a usable response; errors carry theirs.
         :param patience: seconds to wait for a response that takes longer than most.
+        :param within: seconds after which the call is given up, because a person waits for it.
         :param token: a token to use instead of the account's, sent without proof.
         :raises GraphError: for anything but a 2xx with the expected shape.
         """
@@ -158,8 +160,8 @@ class Graph:
             params=query,
             json=json,
             multipart=multipart,
-            read_timeout=patience,
-            total_timeout=None if patience is None else patience + CALL_SECONDS,
+            read_timeout=patience or within,
+            total_timeout=within if patience is None else patience + CALL_SECONDS,
             headers={"Authorization": f"Bearer {bearer}"},
             heard=heard,
         )

@@ -37,9 +37,10 @@ def is_link(post: str) -> bool:
     return "/" in post
 
 
-def find(found: Credentials, link: str) -> str | None:
+def find(found: Credentials, link: str, *, within: float | None = None) -> str | None:
     """Return the id of the account's post at *link*, or None if it has no such post.
 
+    :param within: seconds for each call; None: as long as a call may take.
     :raises GraphError: if Meta cannot be asked.
     """
     code = _code(link)
@@ -47,7 +48,8 @@ def find(found: Credentials, link: str) -> str | None:
         return None
     params = {"fields": "id,permalink", "limit": "100"}
     for _ in range(PAGES):
-        answer = found.graph().call("GET", f"{found.ig_user_id}/media", _Posts, params=params)
+        path = f"{found.ig_user_id}/media"
+        answer = found.graph().call("GET", path, _Posts, params=params, within=within)
         for post in answer.data:
             if _code(post.permalink) == code:
                 return post.id

@@ -32,7 +32,7 @@ def app(flavour: config.Flavour, workspace_id: int) -> config.MetaApp | SignInPr
     if found is not None:
         return found
     return SignInProblem(
-        _("Sign-in isn't set up on this desk."),
+        _("Sign-in needs a Meta app, and none is registered on this desk yet."),
         _("Ask your admin to enter the Meta app's ID and secret, or connect by pasting credentials."),
     )
 

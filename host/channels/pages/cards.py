@@ -104,6 +104,15 @@ class Section:
     live: list[AccountCard] = field(default_factory=list)
     gone: list[AccountCard] = field(default_factory=list)
 
+    @property
+    def unavailable(self) -> Mapping[str, Sequence[str]]:
+        """Return the names of the unavailable ways to sign in by the reason."""
+        found: dict[str, list[str]] = {}
+        for one in self.card.sign_ins if self.card is not None else ():
+            if one.name in self.refusals:
+                found.setdefault(self.refusals[one.name], []).append(str(one.label))
+        return found
+
 
 class ListedAccount(msgspec.Struct, frozen=True):
     """An account in the list, from the database only.

@@ -6,17 +6,25 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from flask_babel import gettext as _
 
+from host.core import clock, secrets
 from host.core.logs import redact
+from host.core.secrets import Place, Secret
 from host.sdk.cards import Field
+from host.sdk.errors import SecretUnreadableError
 
 log = logging.getLogger(__name__)
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _OF_LINES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+KEPT = "kept-"
+"""Begins the names of the hidden inputs with sealed secrets; no field of a card begins so."""
+KEPT_FOR = timedelta(hours=1)
 
 _LOOKS_SECRET = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[A-Za-z0-9_+/=|-]{20,}")
 
@@ -28,11 +36,52 @@ class Entered:
     :ivar shown: the values to show in the inputs again; never a secret.
     :ivar clean: the values for the addon; a secret left empty while editing is absent.
     :ivar errors: sentences by field name, ``""`` for the form as a whole.
+    :ivar kept: sealed secrets by field name, for a hidden input, so that they needn't be entered again.
     """
 
     shown: dict[str, str] = field(default_factory=dict)
     clean: dict[str, str] = field(default_factory=dict, repr=False)
     errors: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+class KeptSecrets:
+    """The secrets of a form that was refused, sealed for the person, workspace and channel that sent it.
+
+    They are held by the page alone, for an hour.
+    """
+
+    def __init__(self, workspace_id: int, channel: str, user_id: int) -> None:
+        self._workspace_id = workspace_id
+        self._row = f"{channel} {user_id}"
+
+    def keep(self, entered: Entered, fields: tuple[Field, ...]) -> None:
+        """Seal each valid secret of *entered* into ``kept``."""
+        until = int((clock.now() + KEPT_FOR).timestamp())
+        for one in fields:
+            value = entered.clean.get(one.name, "")
+            if one.secret and value:
+                sealed = secrets.keyring().seal(Secret(f"{until} {value}"), self._place(one))
+                entered.kept[one.name] = sealed
+
+    def filled_in(self, fields: tuple[Field, ...], given: Mapping[str, str]) -> dict[str, str]:
+        """Return *given* with the kept secrets in the inputs that were left empty."""
+        values = dict(given.items())
+        for one in fields:
+            sealed = given.get(f"{KEPT}{one.name}", "")
+            if one.secret and sealed and not values.get(one.name, "").strip():
+                values[one.name] = self._opened(one, sealed)
+        return values
+
+    def _opened(self, one: Field, sealed: str) -> str:
+        try:
+            until, _space, value = secrets.keyring().open(sealed, self._place(one)).reveal().partition(" ")
+        except SecretUnreadableError:
+            return ""
+        return value if clock.now().timestamp() < int(until) else ""
+
+    def _place(self, one: Field) -> Place:
+        return Place("connect_form", one.name, self._workspace_id, self._row)
 
 
 def blank(fields: tuple[Field, ...], values: Mapping[str, str]) -> Entered:

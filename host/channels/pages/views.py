@@ -230,7 +230,10 @@ def _movable(channel: str) -> Sequence[other_workspaces.Elsewhere]:
 
 
 def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> ResponseReturnValue:
-    entered = forms.read_form(card.fields, request.form, editing=row is not None)
+    kept = forms.KeptSecrets(workspace_id, card.channel, current_user().id)
+    given = kept.filled_in(card.fields, request.form)
+    entered = forms.read_form(card.fields, given, editing=row is not None)
+    kept.keep(entered, card.fields)
     if entered.errors:
         return _form(card, entered, row)
     asked = request.form.get("move_account", "")

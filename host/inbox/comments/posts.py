@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.core import clock
+from host.core.cleaning import clean, clean_short
 from host.core.errors import NotFoundError
 from host.core.ports import AdapterDirectory
 from host.inbox.queries import picture_hash
@@ -86,6 +88,43 @@ def _shown(row: Post, channel: str) -> PostRow:
         gone_at=row.gone_at,
         created_at=row.created_at,
     )
+
+
+LONGEST_URL = 8_000
+
+
+def keep(session: Session, account_id: int, post: told.Post) -> int:
+    """Store a post of the account that nobody may have commented on yet; return its id.
+
+    A stored post stays as it is.
+    """
+    account = session.get_one(ChannelAccount, account_id)
+    same = sa.select(Post.id).where(Post.account_id == account_id, Post.external_id == post.external_id)
+    known = session.scalar(same)
+    if known is not None:
+        return known
+    now = clock.now()
+    row = Post(
+        workspace_id=account.workspace_id,
+        account_id=account_id,
+        external_id=post.external_id,
+        kind=str(post.kind)[:16],
+        text=clean(post.text),
+        url=clean_short(post.url, LONGEST_URL) or "",
+        picture_url=clean_short(post.picture_url, LONGEST_URL),
+        owner=clean_short(post.owner, 255) or "",
+        published_at=post.published_at,
+        ended_at=post.ended_at,
+        fetched_at=now,
+        created_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except sa.exc.IntegrityError:
+        # A comment on it, or a second press, stored it first.
+        return session.scalars(same).one()
+    return row.id
 
 
 def by_id(session: Session, workspace_id: int, ids: Collection[int]) -> dict[int, PostRow]:

@@ -20,6 +20,7 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity
 from host.models.posts import Post
 from host.queue import policy
+from host.sdk.channel import ChannelAdapter
 from host.web.request_helpers import Permission, workspace_view
 
 MOST_OF_POST = 4 * 1024 * 1024
@@ -78,13 +79,22 @@ def _picture(
     adapter = None if row is None else current_directory().adapter(row.channel)
     if row is None or row.picture_url is None or adapter is None:
         raise NotFoundError()
-    picture = person_pictures.recall(row.picture_url)
+    try:
+        return _shown(row.picture_url, adapter, **fetching)
+    except passthrough.FileGoneError:
+        db.write(end, row.picture_url)
+        raise
+
+
+def post_picture(url: str, adapter: ChannelAdapter) -> ResponseReturnValue:
+    """Return a response with the picture at *url*, of a post, as a small square."""
+    return _shown(url, adapter, most=MOST_OF_POST, made=portraits.thumbnail)
+
+
+def _shown(url: str, adapter: ChannelAdapter, **fetching: Any) -> ResponseReturnValue:
+    picture = person_pictures.recall(url)
     if picture is None:
-        try:
-            picture = person_pictures.fetch(row.picture_url, adapter.inbound_media().hosts, **fetching)
-        except passthrough.FileGoneError:
-            db.write(end, row.picture_url)
-            raise
+        picture = person_pictures.fetch(url, adapter.inbound_media().hosts, **fetching)
     if not picture.content:
         raise NotFoundError()
     response = Response(picture.content)

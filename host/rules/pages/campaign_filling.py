@@ -36,12 +36,15 @@ class Filling(msgspec.Struct, frozen=True):
     """The contents of the form.
 
     :param where: the posts it applies to: chosen ones, those with words of *caption*, or any.
+    :param link: id or address of a post that is not among those to choose from; *account*: its account.
     :param ends: ``people`` or ``until``; empty: only manually.
     """
 
     name: str = ""
     where: str = "posts"
     posts: Sequence[int] = ()
+    link: str = ""
+    account: str = ""
     caption: str = ""
     words: str = ""
     answers: Sequence[str] = ("",) * SHOWN_ANSWERS
@@ -152,6 +155,8 @@ def given(form: MultiDict[str, str]) -> Filling:
         name=form.get("name", "")[:LONGEST],
         where=where if where in WHERE else WHERE[0],
         posts=tuple(dict.fromkeys(id_ for one in form.getlist("post") if (id_ := read_id(one)))),
+        link=form.get("link", "").strip()[:LONGEST],
+        account=form.get("account", "")[:20],
         caption=form.get("caption", "")[:LONGEST],
         words=form.get("words", "")[:LONGEST],
         answers=answers or [""],
@@ -171,6 +176,25 @@ def another(filling: Filling) -> Filling:
     if len(filling.answers) >= MOST_ANSWERS:
         return filling
     return replace(filling, answers=[*filling.answers, ""])
+
+
+def picked(form: MultiDict[str, str], filling: Filling) -> tuple[int | None, str] | None:
+    """Return the account and the id or address of the post to add, or None if there is none.
+
+    A pressed picture names both; a typed id or address belongs to the chosen account.
+    """
+    account, colon, named = form.get("pick", "").partition(":")
+    if colon:
+        return read_id(account), named
+    if filling.link and filling.where == "posts":
+        return read_id(filling.account), filling.link
+    return None
+
+
+def with_post(filling: Filling, post_id: int) -> Filling:
+    """Return *filling* with a post chosen."""
+    chosen = tuple(dict.fromkeys((*filling.posts, post_id)))
+    return replace(filling, where="posts", posts=chosen, link="")
 
 
 def of_body(name: str, body: Body, state: str, zone: tzinfo) -> Filling | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 
@@ -19,20 +19,21 @@ from host.automation import texts
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.backports.values import replace
-from host.core.errors import LobbyError
+from host.core.errors import LobbyError, NotFoundError
 from host.inbox import variables
 from host.inbox.comments.once import OfHour, of_hour
-from host.inbox.comments.posts import by_id
+from host.inbox.comments.posts import by_id, keep
 from host.inbox.comments.private import led_to
 from host.inbox.pages import durations
-from host.inbox.pages.comments.parts import picture_of
+from host.inbox.pages.comments.parts import KINDS, picture_of
 from host.inbox.teams.models import Team
 from host.inbox.variables import FilledPart
+from host.media.pages.person_views import post_picture
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Conversation
 from host.models.users import User, Workspace
 from host.rules import body as bodies
-from host.rules import keeping, log, people, posts
+from host.rules import keeping, log, people, posts, recent
 from host.rules.keeping import RuleView
 from host.rules.models import Rule, RuleState
 from host.rules.pages import campaign_filling as fillings
@@ -41,6 +42,7 @@ from host.rules.pages.campaign_filling import Filling
 from host.rules.pages.filling import split
 from host.rules.people import Counts, Got, Person
 from host.rules.posts import Tried
+from host.rules.recent import PostAccount, PostsNotListedError
 from host.sdk.channel import PrivateContext
 from host.sdk.text import byte_length
 from host.users.workspaces import SavedMeanwhileError
@@ -150,6 +152,80 @@ def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     return redirect(url_for("campaigns.campaign", workspace_id=workspace_id, rule_id=rule_id), 303)
 
 
+# ---- posts to choose from ------------------------------------------------------------------------------
+
+
+class PostTile(msgspec.Struct, frozen=True):
+    """A post in the list of an account's recent posts.
+
+    :param pick: the value that adds it to the form: its account and its id at the provider.
+    :param src: address of its picture; empty: none.
+    """
+
+    pick: str
+    title: str
+    at: datetime | None
+    src: str
+
+
+@bp.get(f"{CAMPAIGNS}/posts")
+@workspace_view(Permission.ACCOUNTS)
+def recent_posts(workspace_id: int) -> ResponseReturnValue:
+    """Show a page of an account's recent posts, or why the provider didn't list them: part of the form."""
+    of = _post_account(workspace_id, id_argument("account"))
+    after = request.args.get("after", "")
+    try:
+        found = recent.page(of, after)
+    except PostsNotListedError as error:
+        return render_template("rules/_recent_posts.html", tiles=(), problem=error, more="")
+    here: dict[str, Any] = {"workspace_id": workspace_id, "account": of.ref.id}
+    tiles = [
+        PostTile(
+            pick=f"{of.ref.id}:{post.external_id}",
+            title=posts.title_of(post.text, str(KINDS[post.kind])),
+            at=post.published_at,
+            src=url_for("campaigns.recent_picture", **here, after=after, post=post.external_id)
+            if post.picture_url
+            else "",
+        )
+        for post in found.posts
+    ]
+    more = url_for("campaigns.recent_posts", **here, after=found.after) if found.after else ""
+    return render_template("rules/_recent_posts.html", tiles=tiles, problem=None, more=more, first=not after)
+
+
+@bp.get(f"{CAMPAIGNS}/posts/picture")
+@workspace_view(Permission.ACCOUNTS)
+def recent_picture(workspace_id: int) -> ResponseReturnValue:
+    """Show the picture of one of an account's recent posts as a small square."""
+    of = _post_account(workspace_id, id_argument("account"))
+    named = request.args.get("post", "")
+    listed = recent.page(of, request.args.get("after", "")).posts
+    url = next((one.picture_url for one in listed if one.external_id == named), None)
+    if url is None:
+        raise NotFoundError()
+    return post_picture(url, of.adapter)
+
+
+def _post_account(workspace_id: int, account_id: int | None) -> PostAccount:
+    with db.read() as session:
+        return recent.account(session, workspace_id, current_directory(), seen_accounts(), account_id)
+
+
+def _with_picked(workspace_id: int, filling: Filling, account_id: int | None, named: str) -> Filling:
+    """Return *filling* with a post of an account chosen, which may have no comments yet.
+
+    :raises LobbyError: if the account has no such post, or its provider cannot be asked.
+    """
+    try:
+        of = _post_account(workspace_id, account_id)
+        post = recent.find(of, named)
+    except LobbyError as error:
+        error.field = "post"
+        raise
+    return fillings.with_post(filling, db.write(keep, of.ref.id, post))
+
+
 def _shown(workspace_id: int, rule_id: int) -> RuleView:
     """Return a rule that is a campaign.
 
@@ -176,7 +252,12 @@ def _save(workspace_id: int, shown: RuleView | None) -> ResponseReturnValue:
         return _form(workspace_id, shown, filling)
     if request.form.get("move") == "answer":
         return _form(workspace_id, shown, fillings.another(filling), focus=True)
+    picked = fillings.picked(request.form, filling)
     try:
+        if picked is not None:
+            filling = _with_picked(workspace_id, filling, *picked)
+        if "pick" in request.form or request.form.get("move") == "post":
+            return _form(workspace_id, shown, filling)
         body = filling.body(_zone(workspace_id))
         named = replace(filling, name=filling.title)
         version = form_version()
@@ -200,6 +281,7 @@ def _form(
         what = keeping.there(session, workspace_id, current_directory())
         offered = posts.newest(session, workspace_id, filling.posts, accounts)
         tried = _tried(session, workspace_id, filling, accounts)
+        listed = recent.accounts(session, workspace_id, current_directory(), accounts)
         days = _days(session, workspace_id)
         head = _head(session, workspace_id, shown)
         hourly = _hourly(
@@ -215,6 +297,7 @@ def _form(
         place="" if problem is None else fillings.place_of(problem.field),
         focus=focus,
         posts=offered,
+        post_accounts=[(str(one.ref.id), one.name) for one in listed],
         tried=tried,
         days=days,
         limits=limits,

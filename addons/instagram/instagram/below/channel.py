@@ -17,8 +17,10 @@ from host.sdk.channel import (
     ModerateRequest,
     NoPost,
     NoProfile,
+    PostPage,
     PrivateContext,
     Profile,
+    ProviderProblem,
     ReactRequest,
     ReplyContext,
     ReplyPolicy,
@@ -94,6 +96,12 @@ class CommentsAdapter(ChannelAdapter):
         if found is None:
             return NoPost("the account's credentials cannot be read", retry=True)
         return posts.fetch(found, external_id)
+
+    def recent_posts(self, account: AccountRef, after: str) -> PostPage | ProviderProblem:
+        return posts.recent(self._credentials(account), after)
+
+    def find_post(self, account: AccountRef, named: str) -> Post | ProviderProblem:
+        return posts.find(self._credentials(account), named)
 
     def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope]:
         found = self._credentials(account)

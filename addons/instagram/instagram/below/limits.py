@@ -66,6 +66,7 @@ CAPABILITIES = Capabilities(
         per_hour=750,
         uncounted=frozenset({PostKind.LIVE}),
     ),
+    recent_posts=True,
     moderation=frozenset({Moderation.HIDE, Moderation.DELETE}),
 )
 

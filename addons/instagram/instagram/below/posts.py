@@ -2,11 +2,13 @@
 
 Meta's pages: docs/instagram-platform/reference/instagram-media,
 docs/instagram-platform/instagram-graph-api/reference/ig-user/mentioned_media and mentioned_comment,
-docs/instagram-platform/instagram-graph-api/reference/ig-user/live_media.
+docs/instagram-platform/instagram-graph-api/reference/ig-user/live_media,
+docs/instagram-platform/instagram-graph-api/reference/ig-user/media.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,15 +17,18 @@ from urllib.parse import quote
 import msgspec
 
 from host.sdk import clock
-from host.sdk.channel import AccountRef, NoPost
+from host.sdk.channel import AccountRef, NoPost, PostPage, ProviderProblem
+from host.sdk.i18n import noop
 from host.sdk.messages import Post, PostKind
 from host.sdk.webhooks import Envelope
 
+from .. import posts, restrictions
 from ..accounts import Credentials
 from ..answers import Paging
 from ..envelopes import author_of
-from ..errors import Outcome, classify
+from ..errors import CatalogueEntry, Outcome, classify, problem
 from ..graph import Graph, GraphError
+from ..sending import NO_CREDENTIALS, NO_SUCH_POST
 from ..values import identifier, mapping, moment
 from .reading import MENTION, elsewhere, named_elsewhere, post_of
 
@@ -31,6 +36,11 @@ MEDIA = "id,caption,permalink,media_type,media_product_type,media_url,thumbnail_
 GONE = (100, 33)
 """Meta's code and subcode for an object that does not exist or that this token may not see."""
 UNKNOWN_FIELD = 100
+LISTED = 24
+"""How many posts a page lists: whole rows of two, three and four."""
+WITHIN = 10.0
+"""Seconds for a call that a person waits for."""
+_ID = re.compile(r"[0-9]{1,40}", re.ASCII)
 _AUTHORS = ("from,username,", "username,", "")
 """Additional fields of a mentioning comment to try. Meta's page lists neither; its example has the second."""
 
@@ -45,6 +55,67 @@ class Media(msgspec.Struct, frozen=True):
 class MediaList(msgspec.Struct, frozen=True):
     data: tuple[Media, ...] = ()
     paging: Paging = Paging()
+
+
+class _MediaPage(msgspec.Struct, frozen=True):
+    data: tuple[dict[str, Any], ...] = ()
+    paging: Paging = Paging()
+
+
+RECONNECT = noop("Reconnect the account in Settings, Channels. Then open the list again.")
+ANOTHER = noop("Copy the link of one of this account's posts, then try again.")
+WAIT = noop("Wait a few minutes, then open the list again.")
+NOT_LISTED = CatalogueEntry(
+    code=0,
+    outcome=Outcome.WAIT,
+    sentence=noop("Instagram didn't return the posts."),
+    cause=noop("Meta's reason is shown after the error."),
+    next_step=noop("Try again. If it fails again, choose Diagnose on the account's card."),
+)
+
+
+def recent(found: Credentials | None, after: str) -> PostPage | ProviderProblem:
+    """List a page of the account's posts and reels, newest first."""
+    if found is None or restrictions.is_restricted(found.app):
+        return _cannot_ask(found)
+    params = {"fields": MEDIA, "limit": str(LISTED), **({"after": after} if after else {})}
+    try:
+        path = f"{found.ig_user_id}/media"
+        answer = found.graph().call("GET", path, _MediaPage, params=params, within=WITHIN)
+    except GraphError as error:
+        return _problem(error)
+    listed = tuple(post for media in answer.data if (post := post_of(media)).external_id)
+    return PostPage(listed, answer.paging.after)
+
+
+def find(found: Credentials | None, named: str) -> Post | ProviderProblem:
+    """Find a post of the account by its id or its link."""
+    if found is None or restrictions.is_restricted(found.app):
+        return _cannot_ask(found)
+    try:
+        id_ = posts.find(found, named, within=WITHIN) if posts.is_link(named) else named
+        if id_ is None or not _ID.fullmatch(id_):
+            return replace(problem(NO_SUCH_POST), next_step=ANOTHER)
+        media = found.graph().call("GET", id_, dict[str, Any], params={"fields": MEDIA}, within=WITHIN)
+    except GraphError as error:
+        known = (error.code, error.subcode) == GONE
+        return replace(problem(NO_SUCH_POST, error), next_step=ANOTHER) if known else _problem(error)
+    return post_of(media, external_id=id_)
+
+
+def _cannot_ask(found: Credentials | None) -> ProviderProblem:
+    known, step = (NO_CREDENTIALS, RECONNECT) if found is None else (restrictions.RESTRICTED, WAIT)
+    return replace(problem(known), next_step=step)
+
+
+def _problem(error: GraphError) -> ProviderProblem:
+    """Return why posts were not returned. The catalogue's advice is about messages that wait."""
+    known = classify(error)
+    if known.outcome is Outcome.RECONNECT:
+        return replace(problem(known, error), next_step=RECONNECT)
+    if known.outcome is Outcome.WAIT:
+        return replace(problem(known, error), next_step=WAIT)
+    return problem(NOT_LISTED, error)
 
 
 def fetch(found: Credentials, external_id: str) -> Post | NoPost:
