@@ -138,7 +138,7 @@ def test_a_reply_that_cannot_leave_keeps_its_text(desk: Desk, scene: scenes.Scen
     page.route("**/reply", lambda route: route.abort())
     text.fill("my words")
     page.click("[data-form=reply] button[type=submit]")
-    page.wait_for_selector("text=Your text is still here.")
+    page.wait_for_selector("text=your text is still here")
     assert text.input_value() == "my words"
     page.unroute("**/reply")
     page.reload()

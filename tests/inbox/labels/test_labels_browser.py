@@ -44,8 +44,7 @@ def test_a_person_labels_and_snoozes_without_leaving(
     assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
-    page.check(".menu-form input[value=reply]")
-    page.click(".menu-form button[type=submit]")
+    page.click(".menu-form button[value=reply]")
     page.wait_for_selector("text=Until they write")
 
 
