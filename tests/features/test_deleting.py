@@ -137,12 +137,11 @@ def importing(tree: Path, name: str) -> set[str]:
             where = path.relative_to(tree)
             if not any(one == part or one.startswith(f"{part}.") for one in imports(path) for part in gone):
                 continue
+            gone.add(".".join(where.with_suffix("").parts))
             if path.name == "conftest.py":
                 found.add(str(where.parent))
             elif path.name.startswith("test_"):
                 found.add(str(where))
-            else:
-                gone.add(".".join(where.with_suffix("").parts))
         if len(gone) == before:
             return found
 
