@@ -21,9 +21,6 @@ from host.models.users import Invitation, Membership, Workspace
 from host.start.models import WorkspaceStart
 from host.working_hours.models import BusinessHours
 
-FEW = 1
-"""Conversations a workspace may have while the list is in the inbox's place: the one with yourself."""
-
 
 class Key(StrEnum):
     """The steps, in order."""
@@ -87,7 +84,7 @@ class FirstMessage(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, frozen=True):
     """How far a workspace is.
 
-    :param conversations: their number, counted to :data:`FEW` and one.
+    :param conversations: 1 if there are any, else 0.
     :param others: members besides one; *invited*: invitations that are open.
     :param row: whether the list was shown before; *began_at* and the like as in :class:`WorkspaceStart`.
     """
@@ -125,9 +122,10 @@ class Progress(msgspec.Struct, frozen=True):
     def leads(self) -> bool:
         """Whether the list belongs in the inbox's place.
 
-        A workspace that has conversations when it is first looked at never gets it.
+        A conversation may be a customer's, so the first one brings the inbox back. A page that shows the list
+        goes on showing it.
         """
-        return not self.hidden and self.conversations <= (FEW if self.row else 0)
+        return not self.hidden and not self.conversations
 
 
 def read(session: Session, workspace_id: int, channels: Collection[str], *, installable: bool) -> Progress:
@@ -138,7 +136,7 @@ def read(session: Session, workspace_id: int, channels: Collection[str], *, inst
     """
     row = session.get(WorkspaceStart, workspace_id)
     account, message = _account(session, workspace_id), _message(session, workspace_id)
-    few = sa.select(Conversation.id).where(Conversation.workspace_id == workspace_id).limit(FEW + 1)
+    few = sa.select(Conversation.id).where(Conversation.workspace_id == workspace_id).limit(1)
     others = _count(session, Membership.workspace_id == workspace_id, Membership) - 1
     open_invitation = (
         Invitation.workspace_id == workspace_id,

@@ -96,9 +96,10 @@ def test_the_first_message_is_shown_and_the_list_is_left(workspace: int, mia: Br
     account = toys.make_account(workspace)
     assert 'data-step="write" data-state="open now"' in text(mia, f"/w/{workspace}/start/list")
     toys.apply(account, toys.received("Hello, <b>it</b> works"))
-    page = text(mia, f"/w/{workspace}/inbox")
+    page = text(mia, f"/w/{workspace}/start/list")
     assert 'data-step="write" data-state="done"' in page
     assert "Hello, &lt;b&gt;it&lt;/b&gt; works" in page
+    assert LIST not in text(mia, f"/w/{workspace}/inbox"), "a customer's message is seen at once"
     mia.post_form(f"/w/{workspace}/start/hide", done="1")
     page = text(mia, f"/w/{workspace}/inbox")
     assert LIST not in page

@@ -134,9 +134,7 @@ def test_the_list_leads_while_the_workspace_is_empty() -> None:
     db.write(steps.note, new, Key.INSTALL)
     account = toys.make_account(new)
     toys.apply(account, toys.received())
-    assert progress(new).leads, "the first conversation is the one with yourself"
-    toys.apply(account, toys.received(contact="jon"))
-    assert not progress(new).leads
+    assert not progress(new).leads, "it may be a customer's"
 
 
 def test_a_hidden_list_does_not_come_back() -> None:
