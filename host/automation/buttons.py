@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.automation import texts
-from host.automation.deciding import Answer, RunKind
+from host.automation import settings, texts
+from host.automation.deciding import Answer, RunKind, Settings
 from host.channels.button_payloads import digest
 from host.core.errors import InvalidError
 from host.inbox.drafts import Draft
@@ -192,10 +192,9 @@ def _note_buttons(session: Session, account: ChannelAccount, now: datetime) -> N
     if row is not None:
         row.has_buttons = there
     elif there:
-        off = {"greets": False, "greeting": "", "silence_days": 30, "greets_on": [], "tells_away": False}
-        off |= {"away": "", "routes": False, "team_id": None, "to_person": True, "to_last": True}
-        ids = {"account_id": account.id, "workspace_id": account.workspace_id, "version": 0}
-        session.add(AccountAutomation(**ids, **off, has_buttons=True, changed_at=now))
+        row = settings.new_row(Settings(account.id, account.workspace_id), now)
+        row.has_buttons = True
+        session.add(row)
     session.flush()
 
 

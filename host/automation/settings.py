@@ -125,17 +125,15 @@ def save(
     before = of_account(session, wanted.workspace_id, wanted.account_id)
     if version is not None and version != before.version:
         raise SavedMeanwhileError()
-    wanted = replace(checked(session, wanted, limit), version=before.version)
+    found = checked(session, wanted, limit)
+    wanted = replace(found, version=before.version, has_buttons=before.has_buttons)
     if wanted == before:
         return
     if row is None:
-        row = AccountAutomation(account_id=wanted.account_id, workspace_id=wanted.workspace_id)
+        row = new_row(wanted, now)
         session.add(row)
-    for name in ("greets", "greeting", "silence_days", "tells_away", "away"):
-        setattr(row, name, getattr(wanted, name))
-    for name in ("routes", "team_id", "to_person", "to_last"):
-        setattr(row, name, getattr(wanted, name))
-    row.greets_on = sorted(wanted.greets_on)
+    else:
+        _fill(row, wanted)
     row.version, row.changed_at = before.version + 1, now
     session.flush()
     actor.audit(
@@ -150,6 +148,23 @@ def save(
             "routing": wanted.routes,
         },
     )
+
+
+def new_row(wanted: Settings, now: datetime) -> AccountAutomation:
+    """Return a row with the settings *wanted*, not yet added to a session."""
+    row = AccountAutomation(
+        account_id=wanted.account_id, workspace_id=wanted.workspace_id, version=wanted.version, changed_at=now
+    )
+    _fill(row, wanted)
+    return row
+
+
+def _fill(row: AccountAutomation, wanted: Settings) -> None:
+    for name in ("greets", "greeting", "silence_days", "tells_away", "away"):
+        setattr(row, name, getattr(wanted, name))
+    for name in ("routes", "team_id", "to_person", "to_last"):
+        setattr(row, name, getattr(wanted, name))
+    row.greets_on = sorted(wanted.greets_on)
 
 
 def checked(session: Session, wanted: Settings, limit: int | None) -> Settings:

@@ -84,7 +84,7 @@ class FirstMessage(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, frozen=True):
     """How far a workspace is.
 
-    :param conversations: 1 if there are any, else 0.
+    :param is_empty: whether it has no conversation.
     :param others: members besides one; *invited*: invitations that are open.
     :param row: whether the list was shown before; *began_at* and the like as in :class:`WorkspaceStart`.
     """
@@ -92,7 +92,7 @@ class Progress(msgspec.Struct, frozen=True):
     states: Mapping[Key, State]
     account: ConnectedAccount | None
     message: FirstMessage | None
-    conversations: int
+    is_empty: bool
     others: int
     invited: int
     hours: bool
@@ -125,7 +125,7 @@ class Progress(msgspec.Struct, frozen=True):
         A conversation may be a customer's, so the first one brings the inbox back. A page that shows the list
         goes on showing it.
         """
-        return not self.hidden and not self.conversations
+        return not self.hidden and self.is_empty
 
 
 def read(session: Session, workspace_id: int, channels: Collection[str], *, installable: bool) -> Progress:
@@ -136,7 +136,7 @@ def read(session: Session, workspace_id: int, channels: Collection[str], *, inst
     """
     row = session.get(WorkspaceStart, workspace_id)
     account, message = _account(session, workspace_id), _message(session, workspace_id)
-    few = sa.select(Conversation.id).where(Conversation.workspace_id == workspace_id).limit(1)
+    some = sa.select(Conversation.id).where(Conversation.workspace_id == workspace_id).limit(1)
     others = _count(session, Membership.workspace_id == workspace_id, Membership) - 1
     open_invitation = (
         Invitation.workspace_id == workspace_id,
@@ -159,7 +159,7 @@ def read(session: Session, workspace_id: int, channels: Collection[str], *, inst
         _states(done, () if row is None else row.skipped),
         account,
         message,
-        conversations=len(session.scalars(few).all()),
+        is_empty=session.scalar(some) is None,
         others=max(others, 0),
         invited=invited,
         hours=hours,

@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.automation import buttons, facts
+from host.automation import buttons, facts, settings
 from host.automation.buttons import PERSON_PAYLOAD, AnswerError, TapCount
-from host.automation.deciding import Answer, ConversationFacts, Sent, TapDecision, answer_tap, decide
+from host.automation.deciding import (
+    Answer,
+    ConversationFacts,
+    Sent,
+    Settings,
+    TapDecision,
+    answer_tap,
+    decide,
+)
 from host.channels.button_payloads import digest
 from host.core import clock, db
 from host.inbox.conversation_actions import set_fields
@@ -174,6 +182,16 @@ def test_answers_are_replaced_kept_and_forgotten(any_desk: Automated) -> None:
     assert not desk.settings.has_buttons
     with db.read() as session:
         assert session.scalars(sa.select(ButtonAnswer)).all() == []
+
+
+def test_an_account_with_buttons_keeps_its_other_settings(rich: Automated) -> None:
+    """Its row begins with what an account without one has, and saving the same changes nothing."""
+    desk, account, workspace = rich, rich.desk.account.id, rich.desk.workspace
+    keep(desk, {QUESTION: SHIPS})
+    assert desk.settings == Settings(account, workspace, has_buttons=True)
+    same = Settings(account, workspace)
+    db.write(settings.save, same, limit=None, actor=DESK, now=clock.now())
+    assert desk.settings == Settings(account, workspace, has_buttons=True), "no version of its own"
 
 
 def test_answers_go_with_their_account(any_desk: Automated) -> None:

@@ -37,9 +37,6 @@ bp.add_app_template_filter(pieces.piece, "piece")
 
 PANES = frozenset({"list", "filters", "contact"})
 
-FEW = 1
-"""Conversations up to which something else may stand in the list's place."""
-
 SCRIPTS = tuple(
     f"{name}.js"
     for name in (
@@ -191,7 +188,7 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         empty = not page.rows and not counts.open and not counts.closed
         values["here"] = inbox.here()
         values["connected"] = not empty or queries.has_accounts(session, workspace_id)
-    if conversation_id is None and not request.args and counts.open + counts.closed <= FEW:
+    if conversation_id is None and not request.args and empty:
         instead = registry.hooks().instead_of_inbox(workspace_id=workspace_id)
         if instead is not None:
             return page_instead(workspace_id, instead)
