@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host.channels import button_payloads
@@ -31,42 +32,27 @@ def automation_overview(
 
     Their provider may show others, which only it knows.
     """
-    able = {one.key: one.capabilities for one in directory.adapters}
-    breakers = {key for key, one in able.items() if one.ice_breakers is not None}
-    menus = {key for key, one in able.items() if one.menu is not None}
+    kinds: Sequence[tuple[str, LazyString, int, Callable[[int], str]]] = (
+        (
+            "ice_breakers",
+            _l("Ice breakers"),
+            30,
+            lambda n: ngettext("%(num)s question", "%(num)s questions", n),
+        ),
+        ("menu", _l("Menu"), 40, lambda n: ngettext("%(num)s item", "%(num)s items", n)),
+    )
     columns = []
-    if any(one.channel in breakers for one in accounts):
-        columns.append(
-            OverviewColumn(
-                _l("Ice breakers"),
-                30,
-                {
-                    one.id: OverviewCell(
-                        OverviewState.LIVE, ngettext("%(num)s question", "%(num)s questions", number)
-                    )
-                    for one in accounts
-                    if (number := _number(one.settings, "ice_breakers"))
-                },
-                url_for_each("channels.ice_breakers", "account_id", workspace_id=workspace_id),
-                supported={one.id for one in accounts if one.channel in breakers},
-            )
-        )
-    if any(one.channel in menus for one in accounts):
-        columns.append(
-            OverviewColumn(
-                _l("Menu"),
-                40,
-                {
-                    one.id: OverviewCell(
-                        OverviewState.LIVE, ngettext("%(num)s item", "%(num)s items", number)
-                    )
-                    for one in accounts
-                    if (number := _number(one.settings, "menu"))
-                },
-                url_for_each("channels.menu", "account_id", workspace_id=workspace_id),
-                supported={one.id for one in accounts if one.channel in menus},
-            )
-        )
+    for name, label, order, said in kinds:
+        able = {one.key for one in directory.adapters if getattr(one.capabilities, name) is not None}
+        supported = {one.id for one in accounts if one.channel in able}
+        cells = {
+            one.id: OverviewCell(OverviewState.LIVE, said(number))
+            for one in accounts
+            if (number := _number(one.settings, name))
+        }
+        if supported:
+            url = url_for_each(f"channels.{name}", "account_id", workspace_id=workspace_id)
+            columns.append(OverviewColumn(label, order, cells, url, supported=supported))
     step = HandlingStep(
         15,
         "send",

@@ -12,14 +12,13 @@ from host.addons.package import shipped
 from host.addons.package.failures import AddonError
 from host.addons.package.shipped import Shipped
 from host.addons.running.generation import current_host
-from host.channels import asking
+from host.channels.pages.asking_views import ask_admins
 from host.core import db
 from host.core.errors import ForbiddenError, InvalidError, NotFoundError
 from host.inbox.pages.inbox_page import page_instead
 from host.start import shown, steps
 from host.start.steps import Key
 from host.users.pages.sudo import fresh_password
-from host.web import navigation
 from host.web.request_helpers import (
     Permission,
     admin_required,
@@ -90,14 +89,7 @@ def skip(workspace_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def ask(workspace_id: int) -> ResponseReturnValue:
     """Ask every admin for the channel, at most once a week."""
-    wanted = request.form.get("channel", "")
-    offer = next((one for one in navigation.channel_offers() if one.key == wanted), None)
-    if offer is None:
-        raise NotFoundError()
-    if db.write(asking.ask, workspace_id, current_user().id, offer.key, offer.label):
-        flash_good(_("The admins are notified, by mail too if a mail server is set up."))
-    else:
-        flash_good(_("The admins have already been asked."))
+    ask_admins(workspace_id)
     return _back(workspace_id)
 
 

@@ -242,7 +242,7 @@ def test_questions_name_what_stops_and_what_stays(
         "Deactivate Toy channel?",
         "Roll Toy channel back to 1.0.0?",
     ]
-    assert all("\nWhat stays: " in one for one in asked)
+    assert all("\nKept: " in one for one in asked)
     assert card.get_by_text("Active", exact=True).count() == 1
 
 

@@ -96,9 +96,9 @@ SEEN: list[tuple[str, str | None, str]] = [
     (f"{ANA}: Message", None, r"Edited \d\d:\d\d"),
     (f"{ANA}: Unsent a message", None, rf"{ANA} unsent this message"),
     (f"{ANA}: Disappearing message", None, "shown only in the Instagram app"),
-    (f"{ANA}: A message that cannot be shown", None, "A message type that Instagram does not share"),
+    (f"{ANA}: Unsupported message", None, "A message type that Instagram does not share"),
     (
-        f"{ANA}: A message that cannot be shown",
+        f"{ANA}: Unsupported message",
         None,
         "A message from Instagram that Lobby cannot show yet",
     ),

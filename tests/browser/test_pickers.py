@@ -56,13 +56,13 @@ def test_somebody_looks_for_what_they_choose(app: Flask, page: Page) -> None:
     expect(accounts.get_by_role("status")).to_have_text("No accounts found.")
     members = page.get_by_role("group", name="Members")
     members.get_by_role("searchbox", name="Find people").fill("number 555")
-    members.get_by_role("checkbox", name=re.compile("Leads it.*555")).check()
+    members.get_by_role("checkbox", name=re.compile("Team lead.*555")).check()
     expect(members).to_contain_text("1 of 601 chosen")
     look(page, "team-with-pickers")
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(members.get_by_role("checkbox", name="Agent Number 555", exact=True)).to_be_checked()
-    expect(members.get_by_role("checkbox", name=re.compile("Leads it.*555"))).to_be_checked()
+    expect(members.get_by_role("checkbox", name=re.compile("Team lead.*555"))).to_be_checked()
     assert f'value="{ids[41]}" checked' in browser.get(f"{here}/teams/{FIRST + 50}").text
     # Options of a rule: what was chosen stays, and what was found is offered.
     page.goto(f"{here}/rules/new")

@@ -18,6 +18,15 @@ from host.web.request_helpers import Permission, current_user, flash_good, works
 @workspace_view(Permission.ACCOUNTS)
 def ask(workspace_id: int) -> ResponseReturnValue:
     """Ask every admin for the channel, at most once a week."""
+    ask_admins(workspace_id)
+    return redirect(url_for("channels.index", workspace_id=workspace_id, _anchor="more-channels"))
+
+
+def ask_admins(workspace_id: int) -> None:
+    """Ask every admin for the channel in the form, and say so; they are asked at most once a week.
+
+    :raises NotFoundError: if the channel is not one that this desk could add.
+    """
     wanted = request.form.get("channel", "")
     offer = next((one for one in navigation.channel_offers() if one.key == wanted), None)
     if offer is None:
@@ -26,4 +35,3 @@ def ask(workspace_id: int) -> ResponseReturnValue:
         flash_good(_("The admins are notified, also by email if a mail server is set up."))
     else:
         flash_good(_("The admins have already been asked."))
-    return redirect(url_for("channels.index", workspace_id=workspace_id, _anchor="more-channels"))
