@@ -172,7 +172,7 @@ def test_who_leaves_is_asked_about_and_the_password_is_asked_again(
         look(page, f"wrong-{width}-{theme}")
         page.locator("#again").fill(helpers.PASSWORD)
         page.get_by_role("button", name="Confirm and continue").click()
-        page.get_by_role("heading", name="People").wait_for()
+        page.get_by_role("heading", name="People", exact=True).wait_for()
     with db.read() as session:
         rows = {row.name: row for row in api_keys.listing(session, desk.workspace)}
     assert {rows[name].holder for name in ("Nightly export", "Order sync")} == {"Ola"}

@@ -56,11 +56,11 @@ class KeptSecrets:
         self._row = f"{channel} {user_id}"
 
     def keep(self, entered: Entered, fields: tuple[Field, ...]) -> None:
-        """Seal each valid secret of *entered* into ``kept``."""
+        """Seal each valid secret of *entered* into ``kept``, but for optional ones: empty, these mean none."""
         until = int((clock.now() + KEPT_FOR).timestamp())
         for one in fields:
             value = entered.clean.get(one.name, "")
-            if one.secret and value:
+            if one.secret and one.required and value:
                 sealed = secrets.keyring().seal(Secret(f"{until} {value}"), self._place(one))
                 entered.kept[one.name] = sealed
 
