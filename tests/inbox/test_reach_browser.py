@@ -48,6 +48,7 @@ def test_the_composer_closes_and_opens_while_the_page_is_open(scene: scenes.Scen
     refuse(ana, message)
     page.wait_for_selector("[data-composer] >> text=This person can't receive messages from you.")
     assert page.locator("[data-form=reply] textarea").count() == 0
+    page.wait_for_selector(".log >> text=Retry")
     assert page.locator(".log >> text=Retry").count() == 1
     scene.said("ana", "Ana Q.", "I am here again", clock.now())
     page.wait_for_selector("[data-form=reply] textarea")

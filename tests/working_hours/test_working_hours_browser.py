@@ -76,5 +76,5 @@ def test_an_owner_sets_hours_of_the_workspace_and_of_a_team(page: Page, place: t
     page.get_by_label("Sunday").fill("0 - 24")
     page.locator("form.hours").get_by_role("button", name="Save").click()
     look(page, "hours-team")
-    page.get_by_role("link", name=re.compile("^Hours")).first.click()
+    page.get_by_role("link", name=re.compile("^Working hours")).first.click()
     expect(page.locator(".hours-team").filter(has_text="Shop")).to_contain_text("70 h a week")
