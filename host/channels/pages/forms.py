@@ -56,7 +56,7 @@ class KeptSecrets:
         self._row = f"{channel} {user_id}"
 
     def keep(self, entered: Entered, fields: tuple[Field, ...]) -> None:
-        """Seal each valid secret of *entered* into ``kept``, but for optional ones: empty, these mean none."""
+        """Seal each valid required secret of *entered* into ``kept``; an empty optional one means none."""
         until = int((clock.now() + KEPT_FOR).timestamp())
         for one in fields:
             value = entered.clean.get(one.name, "")
