@@ -44,6 +44,7 @@ MOST = 20
 LONGEST_NAME = 40
 LONGEST_PROMPT = 4_000
 LONGEST_ANNOUNCEMENT = 200
+LONGEST_HANDOFF = 300
 MOST_PHRASES = 30
 LONGEST_PHRASE = 200
 PAUSES = range(1, 31)
@@ -455,6 +456,7 @@ def checked(body: Body) -> Body:
         body,
         prompt=_text(body.prompt),
         announcement=" ".join(clean(body.announcement).split()),
+        handoff=" ".join(clean(body.handoff).split()),
         phrases=tuple(text for one in body.phrases if (text := " ".join(clean(one).split()))),
     )
     _check(
@@ -465,6 +467,12 @@ def checked(body: Body) -> Body:
         "announcement",
         _l("The announcement is longer than 200 characters."),
         LONGEST_ANNOUNCEMENT,
+    )
+    _check(
+        len(body.handoff) <= LONGEST_HANDOFF,
+        "handoff",
+        _l("The message at a handoff is longer than 300 characters."),
+        LONGEST_HANDOFF,
     )
     _check(len(body.phrases) <= MOST_PHRASES, "phrases", _l("There are more than 30 phrases."), MOST_PHRASES)
     _check(

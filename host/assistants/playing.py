@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy.orm import Session
 
-from host.assistants import asked_for, context, keeping, thinking, words
+from host.assistants import asked_for, context, keeping, thinking, words, writing
 from host.assistants import tools as tool_calls
 from host.assistants.context import Context
 from host.assistants.knowing import cases, knowledge
@@ -61,12 +61,14 @@ class AnswerDelivery(msgspec.Struct, frozen=True):
     :param to_person: whether this answer would have the button *Talk to a person*.
     :param writes: whether it could be sent automatically if the customer had written now.
     :param until: end of the reply window; None if it could not be sent.
+    :param handoff: what the customer is told if it hands off; empty for nothing.
     """
 
     account: str
     to_person: bool
     writes: bool
     until: datetime | None
+    handoff: str = ""
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -216,7 +218,7 @@ def _load(
         adapter = on.directory.adapter(account.channel)
         brought = tool_calls.brought_for(on.directory, account.channel)
         topics = thinking.may_offer(topics, adapter)
-        there = _there(session, assistant_id, account, adapter, bool(topics), now)
+        there = _there(session, assistant_id, account, adapter, bool(topics), body, now)
     tools = tuple(tool_calls.offers(session, assistant_id, body, brought))
     # Without a turn, only tools that read are run, and nothing is stored.
     runner = tool_calls.Runner(
@@ -237,6 +239,7 @@ def _there(
     account: ChannelAccount,
     adapter: ChannelAdapter | None,
     offers: bool,
+    body: Body,
     now: datetime,
 ) -> AnswerDelivery:
     place = session.get(AssistantAccount, account.id)
@@ -248,7 +251,9 @@ def _there(
     taps = can.quick_replies is not None and not can.public
     policy = policy_for(adapter, account_ref(account), now, now, by_person=False)
     writes = policy.state not in {ReplyState.CLOSED, ReplyState.PEOPLE_ONLY}
-    return AnswerDelivery(name, taps and (answers or offers), writes, policy.until if writes else None)
+    until = policy.until if writes else None
+    told = writing.handoff(session, account.workspace_id, body, account.id, adapter, now) if writes else ""
+    return AnswerDelivery(name, taps and (answers or offers), writes, until, told)
 
 
 def _made(loaded: _Loaded, ask_model: Thinker) -> TurnResult:

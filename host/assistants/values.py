@@ -58,6 +58,8 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     :param prompt: the owner's instructions on how to write.
     :param announces: whether its first answer in a conversation says that it is automatic.
     :param announcement: the words for that; if empty, the desk's own in the workspace's language.
+    :param tells_handoff: whether customers are told when it hands their conversation to people.
+    :param handoff: the words for that; if empty, Lobby's own in the workspace's language.
     :param phrases: sentences it may say without a source.
     :param pause: seconds without a message of the customer before it reads theirs.
     :param builtin: names of the desk's own tools it may use, see :mod:`.tools`, and of addons' tools.
@@ -66,6 +68,8 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prompt: str = ""
     announces: bool = True
     announcement: str = ""
+    tells_handoff: bool = True
+    handoff: str = ""
     phrases: tuple[str, ...] = ()
     pause: int = 4
     limits: Limits = Limits()

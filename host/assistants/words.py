@@ -11,6 +11,9 @@ from host.automation import words
 from host.sdk.i18n import noop
 
 AUTOMATIC = noop("This answer is automatic. Write “person” to reach one of us.")
+HANDOFF = noop("A colleague will reply here.")
+BACK_AT = noop("We're back %(when)s.")
+"""Added to the message at a handoff outside working hours."""
 WHICH = noop("Is your question about one of these?")
 
 REASONS: Mapping[str, LazyString] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 from host.assistants import asked_for, events, turns, words
 from host.assistants.models import AssistantTurn, Mode, TurnState
 from host.assistants.turns import Attached
-from host.assistants.values import Cited, ModelUsage, Topic
+from host.assistants.values import Body, Cited, ModelUsage, Topic
 from host.automation import facts, texts
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
@@ -38,6 +39,7 @@ from host.models.inbox import Conversation, Handler, Presence, PresenceState
 from host.models.users import Workspace
 from host.sdk.channel import ChannelAdapter
 from host.users.reach import ALL_ACCOUNTS
+from host.working_hours import hours
 
 ANNOUNCED_FOR = timedelta(days=1)
 """Time without an answer of its own after which the assistant announces itself again."""
@@ -153,6 +155,7 @@ def _settle(
     if made.reason:
         end(turn, TurnState.FAILED if made.failed else TurnState.HANDED_OVER, now, made.reason)
         if speaks:
+            _tell_handoff(session, turn, conversation, its, adapter, now)
             give_to_people(session, conversation, its.name, made.reason, now, made.because)
         return
     turn.text, turn.offers = made.text, [msgspec.to_builtins(one) for one in made.offers]
@@ -263,6 +266,60 @@ def _send(
         return error.code
     turn.sent_id = messages[0].id
     return ""
+
+
+def _tell_handoff(
+    session: Session,
+    turn: AssistantTurn,
+    conversation: Conversation,
+    its: Attached,
+    adapter: ChannelAdapter | None,
+    now: datetime,
+) -> None:
+    """Tell the customer that people get the conversation, unless someone is about to write."""
+    if adapter is None or _types(session, conversation, now):
+        return
+    text = handoff(session, turn.workspace_id, its.body, conversation.account_id, adapter, now)
+    if not text or _silent(session, turn, conversation, adapter, now):
+        return
+    with suppress(LobbyError):  # raised before anything is written: people get the conversation all the same
+        queue_parts(
+            session,
+            workspace_id=turn.workspace_id,
+            conversation_id=conversation.id,
+            author_id=None,
+            drafts=[Draft(text=text)],
+            reply_key=f"assistant-{turn.id}-handoff",
+            adapter=adapter,
+            now=now,
+            by_person=False,
+            voice=Voice.NOTICE,
+            seen_id=turn.message_id,
+            accounts=ALL_ACCOUNTS,
+        )
+
+
+def handoff(
+    session: Session, workspace_id: int, body: Body, account_id: int, adapter: ChannelAdapter, now: datetime
+) -> str:
+    """Return what customers are told at a handoff on an account; empty for nothing, as below public posts.
+
+    Outside working hours it says when people are back, unless the account's away message does.
+    """
+    if not body.tells_handoff or adapter.capabilities.public:
+        return ""
+    workspace = session.get_one(Workspace, workspace_id)
+    text = body.handoff.strip() or texts.in_language(words.HANDOFF, workspace.language)
+    account = session.get(AccountAutomation, account_id)
+    if account is not None and account.tells_away:
+        return text
+    team_id = None if account is None else account.team_id
+    theirs = hours.load(session, {workspace_id}).of(workspace_id, team_id)
+    opens = None if theirs.is_open(now) else theirs.opens_at(now)
+    if opens is None:
+        return text
+    when = texts.said_time(opens, now, workspace.timezone, workspace.language)
+    return f"{text} {texts.in_language(words.BACK_AT, workspace.language) % {'when': when}}"
 
 
 def draft(

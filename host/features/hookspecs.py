@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from host.features.account_link import AccountLink
     from host.features.automation_overview import AutomationOverview, OverviewAccount
     from host.features.live_signal import LiveSignal
+    from host.features.message_trial import TrialStep
     from host.features.problem import Problem
 
 PROJECT = "lobby.features"
@@ -180,6 +181,16 @@ def automation_overview(
     """Return a feature's automation on accounts of a workspace. A constant number of statements.
 
     :param accounts: the accounts the viewer sees; others are not mentioned.
+    :param directory: the channels of the running generation.
+    """
+
+
+@hookspec
+def tried_message(
+    session: Session, workspace_id: int, account_id: int, text: str, directory: Any, now: datetime
+) -> Sequence[TrialStep] | None:
+    """Return what a feature would do about *text* as a new customer's first message, without doing it.
+
     :param directory: the channels of the running generation.
     """
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from sqlalchemy.orm import Session, aliased
 
 from host.core import db
 from host.core.ports import AdapterDirectory, RuleDirectory
+from host.events.kinds.messages import MESSAGE_RECEIVED
+from host.events.models import ActorKind
 from host.inbox.contacts.models import ContactValue
 from host.inbox.labels.models import ConversationLabel
 from host.inbox.reply import policy_for
@@ -32,6 +35,7 @@ from host.models.posts import Post
 from host.rules.body import Body
 from host.rules.conditions import Facts, OfAddon, leaves
 from host.sdk.channel import ReplyState
+from host.sdk.messages import MessageKind
 from host.sdk.rules import AskedAbout
 from host.working_hours import hours
 from host.working_hours.hours import LoadedHours
@@ -144,6 +148,39 @@ def seen(
             joined,
         )
     return found
+
+
+def of_first_message(
+    session: Session,
+    account: ChannelAccount,
+    text: str,
+    bodies: Sequence[Body],
+    directory: RuleDirectory,
+    now: datetime,
+) -> EventFacts:
+    """Return the facts about *text* as if a new customer had just written it on *account*."""
+    row = SimpleNamespace(
+        ChannelAccount=account,
+        channel=account.channel,
+        message_kind=str(MessageKind.TEXT),
+        text=text,
+        content={},
+        profile={},
+        last_inbound_at=now,
+    )
+    theirs = hours.load(session, {account.workspace_id}).of(account.workspace_id, None)
+    facts = Facts(
+        text=text,
+        kind=row.message_kind,
+        actor=str(ActorKind.CUSTOMER),
+        channel=account.channel,
+        account_id=account.id,
+        needs_reply=True,
+        is_open=theirs.is_open(now),
+        window=_window(row, directory, now),
+        addon=_addon(bodies, row, directory),
+    )
+    return EventFacts(Event(0, account.workspace_id, MESSAGE_RECEIVED, 0, None, facts.actor), facts, row)
 
 
 _LABELS = frozenset({"labels", "all_labels", "no_labels"})

@@ -15,11 +15,13 @@ from host.core.ports import RuleDirectory
 from host.events.reading import Recorded
 from host.features.automation_overview import AutomationOverview, OverviewAccount
 from host.features.hookspecs import hookimpl
+from host.features.message_trial import TrialStep
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun
 from host.models.inbox import Conversation
 from host.rules import answering, keeping, passing, public_answers
 from host.rules.overview import overview
+from host.rules.pages import trying
 
 
 @hookimpl
@@ -83,6 +85,14 @@ def stopped_without(session: Session, workspace_id: int, directory: Directory) -
         for rule in keeping.listing(session, workspace_id, there)
         if rule.acts and rule.rests
     ]
+
+
+@hookimpl
+def tried_message(
+    session: Session, workspace_id: int, account_id: int, text: str, directory: Directory, now: datetime
+) -> Sequence[TrialStep]:
+    """Return the rules that would look at a new customer's first message."""
+    return trying.steps(session, workspace_id, account_id, text, directory, now)
 
 
 @hookimpl

@@ -201,16 +201,17 @@ def check() -> list[str]:
     """Return what must never be, of all conversations of the desk."""
     wrong = []
     with db.read() as session:
-        sent = {
-            row.sent_id: row
-            for row in session.scalars(sa.select(AssistantTurn).where(AssistantTurn.sent_id.is_not(None)))
-        }
+        turns = {f"assistant-{row.id}": row for row in session.scalars(sa.select(AssistantTurn))}
         for conversation in session.scalars(sa.select(Conversation)):
-            wrong += _wrong_in(session, conversation, sent)
+            wrong += _wrong_in(session, conversation, turns)
     return wrong
 
 
-def _wrong_in(session: Any, conversation: Conversation, sent: dict[int | None, AssistantTurn]) -> list[str]:
+def _wrong_in(session: Any, conversation: Conversation, turns: dict[str, AssistantTurn]) -> list[str]:
+    """Return what is wrong in a conversation.
+
+    :param turns: by the key of their answer; what is told at a handoff has another ending.
+    """
     wrong, answered, person = [], 0, 0
     # By the customer's clock, as the desk has it: threads write down in another order what was said before.
     newest = (datetime.min.replace(tzinfo=UTC), 0)
@@ -222,7 +223,10 @@ def _wrong_in(session: Any, conversation: Conversation, sent: dict[int | None, A
             newest = max(newest, (message.sent_at, message.id))
         elif message.origin != Origin.SYSTEM:
             person = message.id
-        elif (turn := sent.get(message.id)) is not None:
+        elif (turn := turns.get((message.reply_key or "").removesuffix("-handoff"))) is not None:
+            handed = turn.state in {TurnState.HANDED_OVER, TurnState.FAILED}
+            if (turn.sent_id != message.id) != handed:
+                wrong.append(f"message {message.id} is not what its turn, {turn.state}, says")
             if turn.message_id != newest[1]:
                 wrong.append(f"message {message.id} answers {turn.message_id}, and {newest[1]} was newer")
             if answered == turn.message_id:

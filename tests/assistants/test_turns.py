@@ -149,7 +149,7 @@ class TestAnswering:
         any_assisted.said(text="Do you sell candles?")
         any_assisted.model.says = ModelAnswer("Yes, we sell candles.")
         assert any_assisted.think() == [TurnState.HANDED_OVER]
-        assert any_assisted.automatic() == []
+        assert any_assisted.automatic() == ["A colleague will reply here."]
         assert any_assisted.handled_by() == "person"
         assert any_assisted.activities()[-1] == {
             "what": "handed_to_people",

@@ -75,6 +75,8 @@ class AssistantBody(Wire, frozen=True):
     prompt: Annotated[str, Meta(description="Instructions for writing.")]
     announces: Annotated[bool, Meta(description="Whether its first answer says that it is automatic.")]
     announcement: Annotated[str, Meta(description="The announcement. Empty: the default.")]
+    tells_handoff: Annotated[bool, Meta(description="Whether customers are told when it hands off.")]
+    handoff: Annotated[str, Meta(description="The message at a handoff. Empty: the default.")]
     phrases: Annotated[list[str], Meta(description="Phrases allowed without a source.")]
     pause: Annotated[int, Meta(description="Seconds to wait after the customer's last message.")]
     limits: AssistantLimits
@@ -102,6 +104,10 @@ class GivenBody(Wire, frozen=True):
     announces: Annotated[bool, Meta(description="Whether its first answer says that it is automatic.")] = True
     announcement: Annotated[
         str, Meta(max_length=1_000, description="The announcement. Empty: the default.")
+    ] = ""
+    tells_handoff: Annotated[bool, Meta(description="Whether customers are told when it hands off.")] = True
+    handoff: Annotated[
+        str, Meta(max_length=1_000, description="The message at a handoff. Empty: the default.")
     ] = ""
     phrases: Annotated[
         tuple[Annotated[str, Meta(max_length=1_000)], ...],
@@ -346,6 +352,8 @@ def _body(given: GivenBody, call: Call, before: Body | None) -> Body:
         given.prompt,
         given.announces,
         given.announcement,
+        given.tells_handoff,
+        given.handoff,
         given.phrases,
         given.pause,
         Limits(
@@ -371,6 +379,8 @@ def _shown_body(one: Body | None) -> AssistantBody | None:
         prompt=one.prompt,
         announces=one.announces,
         announcement=one.announcement,
+        tells_handoff=one.tells_handoff,
+        handoff=one.handoff,
         phrases=list(one.phrases),
         pause=one.pause,
         limits=AssistantLimits(

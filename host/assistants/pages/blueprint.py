@@ -16,13 +16,11 @@ from flask_babel import lazy_gettext as _l
 from host.assistants import keeping
 from host.assistants.models import (
     Assistant,
-    AssistantAccount,
     AssistantCase,
     AssistantTool,
     AssistantVersion,
     KnowledgeEntry,
     LanguageModel,
-    Mode,
 )
 from host.core import db
 from host.web import languages
@@ -53,7 +51,7 @@ class Section(msgspec.Struct, frozen=True):
 
 
 _SECTIONS = (
-    ("accounts", "assistants.assistant", _l("Accounts")),
+    ("setup", "assistants.assistant", _l("Setup")),
     ("said", "assistants.said", _l("Recent answers")),
     ("gaps", "assistant_learning.gaps", _l("Unanswered")),
     ("knowledge", "assistant_knowledge.index", _l("Knowledge")),
@@ -120,7 +118,6 @@ def _counts(assistant: Assistant) -> dict[str, Any]:
     query = sa.select(
         version.scalar_subquery().label("since"),
         currency.scalar_subquery().label("currency"),
-        count(AssistantAccount, AssistantAccount.mode != Mode.OFF).label("accounts"),
         count(KnowledgeEntry).label("knowledge"),
         count(AssistantTool).label("tools"),
         count(AssistantCase).label("cases"),
@@ -140,6 +137,15 @@ def its(workspace_id: int, assistant_id: int) -> Assistant:
     """
     with db.read() as session:
         return keeping.get(session, workspace_id, assistant_id)
+
+
+def url_of(workspace_id: int, assistant_id: int, anchor: str = "", **query: object) -> str:
+    """Return the address of an assistant's first page.
+
+    :param anchor: the part of the page.
+    """
+    named: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id, **query}
+    return url_for("assistants.assistant", **named, _anchor=anchor or None)
 
 
 def currency_of(model: LanguageModel | None) -> str:

@@ -30,6 +30,15 @@ def prompt(body: Body | None) -> Body:
     )
 
 
+def handoff(body: Body | None) -> Body:
+    """Return *body* with the values of the handoff form."""
+    return msgspec.structs.replace(
+        body or Body(),
+        tells_handoff=bool(request.form.get("tells_handoff")),
+        handoff=request.form.get("handoff", "")[:LONGEST],
+    )
+
+
 def limits(body: Body | None) -> Body:
     """Return *body* with the values of the limits form."""
     caps = {which: _cap(which) for which in CAPS}

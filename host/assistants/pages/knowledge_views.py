@@ -103,7 +103,7 @@ def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         "assistants/knowledge.html",
         assistant=row,
         tab="knowledge",
-        lines=[_line(one, used.get(one.id, 0), now) for one in found],
+        lines=[entry_row(one, used.get(one.id, 0), now) for one in found],
         counts=counts,
         search=search,
         waiting=waiting,
@@ -111,7 +111,11 @@ def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     )
 
 
-def _line(one: EntrySummary, used: int, now: datetime) -> EntryRow:
+def entry_row(one: EntrySummary, used: int, now: datetime) -> EntryRow:
+    """Return an entry as lists show it.
+
+    :param used: number of turns that used it lately.
+    """
     words, tone = durations.age(one.checked_at, now), ""
     if one.state in {EntryState.GONE, EntryState.FAILED}:
         words, tone = said(one.problem), "got-gone"
@@ -139,19 +143,24 @@ def _origin(kind: str, origin: str) -> str:
 @bp.get(f"{KNOWLEDGE}/new")
 @workspace_view(Permission.ACCOUNTS)
 def new(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
-    """Show the form for a new entry; with ``turn``, for the answer to its question."""
+    """Show the form for a new entry; with ``turn`` or ``question``, for the answer to a question."""
     kind = request.args.get("kind", "")
-    filling = EntryForm(kind=EntryKind(kind) if kind in NEW else EntryKind.PASTED)
+    filling = _about(request.args.get("question", ""))
+    filling = replace(filling, kind=EntryKind(kind) if kind in NEW else EntryKind.PASTED)
     turn = id_argument("turn")
     with db.read() as session:
         row = keeping.get(session, workspace_id, assistant_id)
         if turn is not None:
             asked = learning.question_of(session, assistant_id, turn, seen_accounts())
             if asked is not None:
-                question = " ".join(asked[0].split())[: entries.LONGEST_QUESTION]
-                title = question[: entries.LONGEST_TITLE]
-                filling = replace(filling, title=title, questions=question, turn=turn)
+                filling = replace(_about(asked[0]), kind=filling.kind, turn=turn)
     return _form(row, None, filling)
+
+
+def _about(asked: str) -> EntryForm:
+    """Return a form for the answer to a question; an empty one asks nothing."""
+    question = " ".join(asked.split())[: entries.LONGEST_QUESTION]
+    return EntryForm(title=question[: entries.LONGEST_TITLE], questions=question)
 
 
 @bp.post(f"{KNOWLEDGE}/new")
@@ -247,6 +256,29 @@ def _with_file(filling: EntryForm) -> EntryForm:
         data = given.stream.read(reading.MOST_BYTES + 1)
     read = reading.wanted_file(given.filename, data, filling.title)
     return replace(filling, title=read.title, read=read.text, file_name=read.origin)
+
+
+def add_given(workspace_id: int, assistant_id: int) -> list[str]:
+    """Add the uploaded files and the page at the form's address, and return their titles.
+
+    :raises LobbyError: at the first that can't be added; those before it stay.
+    """
+    wanted = []
+    for given in request.files.getlist("file"):
+        if given.filename:
+            with closing(given):
+                data = given.stream.read(reading.MOST_BYTES + 1)
+            wanted.append(reading.wanted_file(given.filename, data, ""))
+    if url := request.form.get("url", "").strip():
+        wanted.append(reading.wanted_page(url, "", ()))
+    if not wanted:
+        raise EntryError(
+            _l("No file was uploaded, so nothing was saved."),
+            next_step=_l("Choose one, or enter a web address."),
+            field="file",
+        )
+    of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id, "actor": actor()}
+    return [db.write(entries.add, one, **of, now=clock.now()).title for one in wanted]
 
 
 def _wanted(filling: EntryForm, shown: KnowledgeEntry | None) -> EntryInput:

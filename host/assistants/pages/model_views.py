@@ -13,16 +13,25 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
-from host.assistants import words
+from host.assistants import keeping, words
 from host.assistants.language import asking, language_models
 from host.assistants.language.language_models import ModelInput, ModelNotFoundError, ModelTrial
 from host.assistants.models import LanguageModel
+from host.assistants.pages.blueprint import url_of
 from host.assistants.values import Speaks
 from host.core import db
 from host.core.errors import LobbyError
 from host.users.pages import sudo
 from host.web import navigation
-from host.web.request_helpers import Permission, audit, flash_bad, flash_good, workspace_view
+from host.web.request_helpers import (
+    Permission,
+    actor,
+    audit,
+    flash_bad,
+    flash_good,
+    id_argument,
+    workspace_view,
+)
 
 bp = Blueprint("models", __name__, template_folder="../templates")
 navigation.add_settings(
@@ -112,12 +121,18 @@ def new(workspace_id: int) -> ResponseReturnValue:
 @bp.post(f"{MODELS}/new")
 @workspace_view(Permission.ACCOUNTS)
 def add(workspace_id: int) -> ResponseReturnValue:
-    """Add a model. The password is required because customers' messages can be sent there from then on."""
-    filled = _given()
+    """Add a model. The password is required because customers' messages can be sent there from then on.
+
+    With ``assistant``, that assistant uses it.
+    """
+    filled, assistant_id = _given(), id_argument("assistant")
 
     def use_case(session: Session) -> LanguageModel:
         row = language_models.create(session, workspace_id, _wanted(filled))
         _audit(session, "added", row)
+        if assistant_id:
+            its = keeping.get(session, workspace_id, assistant_id, lock=True)
+            keeping.choose_model(session, its, row.id, actor=actor())
         return row
 
     try:
@@ -126,6 +141,9 @@ def add(workspace_id: int) -> ResponseReturnValue:
     except LobbyError as error:
         # Also for a missing password: the page that asks for one would contain the key.
         return _form(filled, problem=error)
+    if assistant_id:
+        flash_good(_("Language model %(name)s was saved and chosen.", name=row.name))
+        return redirect(url_of(workspace_id, assistant_id, "model"), 303)
     flash_good(_("Language model %(name)s was saved. Test it before an assistant uses it.", name=row.name))
     return redirect(url_for("models.index", workspace_id=workspace_id), 303)
 
@@ -278,6 +296,7 @@ def _form(
 ) -> ResponseReturnValue:
     page = render_template(
         "assistants/model.html",
+        of=None if row else id_argument("assistant"),
         row=row,
         filled=filled,
         problem=problem,

@@ -32,10 +32,11 @@ register("playground", playground_page)
 
 @bp.app_template_global("assistant_play_accounts")
 def play_accounts(assistant: Assistant, chosen: int) -> Picker:
-    """Return the accounts an assistant can be tried on, with *chosen* selected. One statement."""
+    """Return the accounts an assistant can be tried on, with *chosen*, or the first, selected. Two statements."""
     workspace_id = assistant.workspace_id
     url = url_for("assistants.play_choices", workspace_id=workspace_id, assistant_id=assistant.id)
-    return account_picker.pick("account", accounts(workspace_id, assistant.id), [chosen], url)
+    found = accounts(workspace_id, assistant.id)
+    return account_picker.pick("account", found, [chosen] if chosen else [one.id for one in found[:1]], url)
 
 
 @bp.get(f"{ONE}/playground/accounts")
@@ -62,7 +63,7 @@ def ask(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         body = keeping.body_of(session, row)
     tab, page = page_of(request.form.get("tab", ""))
     draft = filling.prompt(body) if tab == "prompt" else None
-    endpoint = "assistants.assistant" if tab == "accounts" else f"assistants.{tab}"
+    endpoint = "assistants.assistant" if tab == "setup" else f"assistants.{tab}"
     again = url_for(endpoint, workspace_id=workspace_id, assistant_id=assistant_id)
     play = replace(asked(workspace_id, assistant_id, draft), again=again)
     return page(workspace_id, assistant_id, play=play)

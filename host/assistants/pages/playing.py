@@ -15,9 +15,13 @@ from host.assistants.models import Mode
 from host.assistants.playing import ASSISTANT, CUSTOMER, MOST_LINES, Played, PlaygroundAccount, line
 from host.assistants.values import Body, ModelError
 from host.channels.directory import current_directory
-from host.core import db
+from host.core import clock, db
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
+from host.features import registry
+from host.features.message_trial import TrialStep
+from host.inbox.apply.opt_out_words import word_in
+from host.users import reach
 from host.users.reach import Choice
 from host.web import account_picker
 from host.web.request_helpers import form_number, seen_accounts
@@ -42,6 +46,7 @@ class Play:
     :param asked: the question without an answer, to be asked again.
     :param again: address to start again; empty if nothing was asked.
     :param account: id of the account it is tried on; 0 for none.
+    :param steps: what looks at the question before the assistant, on that account.
     """
 
     lines: Sequence[tuple[str, str]] = field(default=())
@@ -50,6 +55,7 @@ class Play:
     asked: str = ""
     again: str = ""
     account: int = 0
+    steps: Sequence[TrialStep] = ()
 
     @property
     def question(self) -> str:
@@ -73,19 +79,25 @@ class Play:
         """Why the conversation would be handed to people, in words."""
         return "" if self.played is None else words.said(self.played.reason)
 
+    @property
+    def lacks_source(self) -> bool:
+        """Whether an answer to the question could be added to what the assistant knows."""
+        return self.played is not None and self.played.reason in _WITHOUT_SOURCE
+
+
+_WITHOUT_SOURCE = frozenset({"no_source", "no_topics", "doubt"})
+"""Reasons for handing off that another entry of knowledge could remove."""
+
 
 def accounts(workspace_id: int, assistant_id: int) -> list[Choice]:
-    """Return the accounts an assistant can be tried on, where it is not off. One statement."""
+    """Return the accounts an assistant can be tried on, those first where it is not off. Two statements."""
     seen = seen_accounts()
     with db.read() as session:
-        places = keeping.places(session, workspace_id).values()
-    return [
-        Choice(one.account_id, one.channel, one.account)
-        for one in places
-        if one.assistant_id == assistant_id
-        and one.mode != Mode.OFF
-        and (seen is None or one.account_id in seen)
-    ]
+        places = keeping.places(session, workspace_id)
+        found = [one for one in reach.choices(session, workspace_id) if one.connected]
+    mine = {id_ for id_, one in places.items() if one.assistant_id == assistant_id and one.mode != Mode.OFF}
+    shown = [one for one in found if seen is None or one.id in seen]
+    return sorted(shown, key=lambda one: one.id not in mine)
 
 
 def _chosen(workspace_id: int, assistant_id: int) -> int:
@@ -101,7 +113,26 @@ def asked(workspace_id: int, assistant_id: int, draft: Body | None) -> Play:
     :param draft: an unsaved version; None for the current one.
     """
     chosen = _chosen(workspace_id, assistant_id)
-    return replace(_asked(workspace_id, assistant_id, draft, chosen), account=chosen)
+    play = _asked(workspace_id, assistant_id, draft, chosen)
+    steps = _steps(workspace_id, chosen, play.question) if chosen and play.played is not None else ()
+    return replace(play, account=chosen, steps=steps)
+
+
+def _steps(workspace_id: int, account_id: int, question: str) -> list[TrialStep]:
+    """Return what looks at a question on an account before the assistant does."""
+    stop = word_in(question) is not None
+    steps = [TrialStep("ban", _("Words like STOP"), stop, _("no more automatic messages") if stop else "")]
+    with db.read() as session:
+        for found in registry.hooks().tried_message(
+            session=session,
+            workspace_id=workspace_id,
+            account_id=account_id,
+            text=question,
+            directory=current_directory(),
+            now=clock.now(),
+        ):
+            steps += found
+    return steps
 
 
 def _asked(workspace_id: int, assistant_id: int, draft: Body | None, account_id: int) -> Play:

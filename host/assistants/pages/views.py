@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from heapq import nlargest
 from typing import Any
 
 import msgspec
@@ -15,18 +16,27 @@ from sqlalchemy.orm import Session
 
 from host.assistants import figures, keeping
 from host.assistants.keeping import AccountMode, AssistantError, ModeChange
-from host.assistants.models import Assistant, Mode
-from host.assistants.pages.blueprint import ASSISTANTS, NEEDS, ONE, bp
+from host.assistants.knowing import entries, reading
+from host.assistants.language import language_models
+from host.assistants.models import Assistant, EntryState, Mode
+from host.assistants.pages import knowledge_views, learning_views
+from host.assistants.pages.blueprint import ASSISTANTS, NEEDS, ONE, bp, currency_of, money, url_of
+from host.assistants.pages.model_views import PRESETS
 from host.assistants.pages.playing import Play, register
+from host.assistants.values import Body
+from host.assistants.words import HANDOFF
+from host.automation import texts
 from host.automation.deciding import GREETED, Sent
 from host.core import clock, db
 from host.core.errors import LobbyError
+from host.models.users import Workspace
 from host.users import reach
 from host.users.reach import Choice
 from host.web import languages, navigation
 from host.web.portions import SIZE, Portion, portion
 from host.web.request_helpers import (
     actor,
+    body_limit,
     current_user,
     flash_good,
     id_argument,
@@ -83,6 +93,8 @@ class AccountRow(msgspec.Struct, frozen=True):
         return self.earned >= self.needed or self.mode == Mode.ANSWER
 
 
+NEWEST = 4
+"""Entries of knowledge on the page of an assistant's setup."""
 MOST_PLACES = 10
 """Most accounts of an assistant in the list; its own page has all of them."""
 
@@ -121,16 +133,22 @@ def _list(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
 @bp.post(ASSISTANTS)
 @workspace_view(NEEDS)
 def add(workspace_id: int) -> ResponseReturnValue:
-    """Create an assistant that is on no account yet."""
+    """Create an assistant that is on no account yet. The workspace's only model is chosen."""
     given = {"name": request.form.get("name", ""), "author": current_user().name}
+
+    def use_case(session: Session) -> Assistant:
+        row = keeping.create(session, workspace_id=workspace_id, **given, actor=actor(), now=clock.now())
+        models = language_models.listing(session, workspace_id)
+        if len(models) == 1:
+            keeping.choose_model(session, row, models[0].row.id, actor=actor())
+        return row
+
     try:
-        row = db.write(keeping.create, workspace_id=workspace_id, **given, actor=actor(), now=clock.now())
+        row = db.write(use_case)
     except AssistantError as error:
         return _list(workspace_id, error)
-    flash_good(
-        _("%(name)s was created. Choose where it suggests answers, then add knowledge.", name=row.name)
-    )
-    return redirect(url_for("assistants.assistant", workspace_id=workspace_id, assistant_id=row.id), 303)
+    flash_good(_("%(name)s was created. Add knowledge, then try it.", name=row.name))
+    return redirect(url_of(workspace_id, row.id), 303)
 
 
 # ---- one assistant ------------------------------------------------------------------------------------
@@ -139,46 +157,64 @@ def add(workspace_id: int) -> ResponseReturnValue:
 @bp.get(ONE)
 @workspace_view(NEEDS)
 def assistant(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
-    """Show the modes of an assistant on accounts."""
-    return accounts_page(workspace_id, assistant_id, account_id=id_argument("account"))
+    """Show the setup of an assistant: its model, knowledge, accounts, handoff and limits."""
+    return setup_page(workspace_id, assistant_id, account_id=id_argument("account"))
 
 
-def accounts_page(
+def setup_page(
     workspace_id: int,
     assistant_id: int,
     play: Play | None = None,
     problem: LobbyError | None = None,
     account_id: int | None = None,
+    body: Body | None = None,
 ) -> ResponseReturnValue:
-    """Return the page of accounts, paginated.
+    """Return the page of an assistant's setup.
 
     :param play: the conversation in the playground.
     :param problem: why a change failed.
-    :param account_id: an account to scroll to.
+    :param account_id: an account to scroll to; accounts are paginated.
+    :param body: what was typed and not saved.
     """
     now = clock.now()
     with db.read() as session:
         its = keeping.get(session, workspace_id, assistant_id)
+        held = keeping.body_of(session, its)
         names = {one.id: one.name for one in keeping.listing(session, workspace_id)}
         places = keeping.places(session, workspace_id)
         part, wanted = _connected(session, workspace_id, places, assistant_id, account_id)
         rows = part.rows
         asked = figures.asked(session, workspace_id, now - figures.WEEK)
         earned = keeping.earned(session, assistant_id, [row.id for row in rows])
+        models = [one.row for one in language_models.listing(session, workspace_id)]
+        known = entries.listing(session, workspace_id, assistant_id)
+        waiting = learning_views.waiting(session, its, now)
+        language = session.get_one(Workspace, workspace_id).language
     lines = [
         _line(row, places.get(row.id), its, names, earned.get(row.id, 0), asked.get((its.id, row.id), 0))
         for row in rows
     ]
+    mine = [one for one in places.values() if one.assistant_id == its.id and one.mode != Mode.OFF]
     page = render_template(
         "assistants/assistant.html",
         assistant=its,
-        tab="accounts",
+        tab="setup",
+        body=body or held or Body(),
+        unreadable=held is None,
+        models=models,
+        hosts={one.id: language_models.host_of(one.address) for one in models},
+        presets=PRESETS,
+        newest=[
+            knowledge_views.entry_row(one, 0, now) for one in nlargest(NEWEST, known, key=lambda one: one.id)
+        ],
+        known=len(known),
+        can_read=reading.is_available(),
+        reading=sum(one.state == EntryState.WAITING for one in known),
+        waiting=waiting,
+        at_work=mine,
         lines=lines,
         locked=[one for one in lines if one.mode in {Mode.SHADOW, Mode.SUGGEST} and not one.open],
-        needed=max(
-            (one.needed for one in places.values() if one.assistant_id == its.id),
-            default=keeping.USUALLY_NEEDED,
-        ),
+        needed=max((one.needed for one in mine), default=keeping.USUALLY_NEEDED),
         fewest=keeping.NEEDED[0],
         most=keeping.NEEDED[-1],
         modes=keeping.MODES,
@@ -187,13 +223,30 @@ def accounts_page(
         wanted=wanted,
         searchable=part.whole > SIZE or bool(wanted),
         longest=keeping.LONGEST_NAME,
+        longest_handoff=keeping.LONGEST_HANDOFF,
+        handoff_words=texts.in_language(HANDOFF, language),
+        money=money,
+        currency=currency_of(next((one for one in models if one.id == its.model_id), None)),
         play=play or Play(),
         problem=problem,
     )
     return page, 200 if problem is None else problem.status
 
 
-register("accounts", accounts_page)
+register("setup", setup_page)
+
+
+@bp.post(f"{ONE}/give")
+@body_limit(reading.MOST_BYTES + knowledge_views.FORM_BYTES)
+@workspace_view(NEEDS)
+def give(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Add files and the page at an address to what an assistant knows, as many as can be read."""
+    try:
+        titles = knowledge_views.add_given(workspace_id, assistant_id)
+    except LobbyError as error:
+        return setup_page(workspace_id, assistant_id, problem=error)
+    flash_good(_("%(titles)s: added to its knowledge.", titles=", ".join(titles)))
+    return redirect(url_of(workspace_id, assistant_id, "knowledge"), 303)
 
 
 def _connected(
@@ -272,7 +325,7 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
     try:
         placed = db.write(keeping.set_mode, **values, actor=actor(), now=clock.now())
     except AssistantError as error:
-        return accounts_page(workspace_id, assistant_id, problem=error, account_id=account_id)
+        return setup_page(workspace_id, assistant_id, problem=error, account_id=account_id)
     flash_good(_said(placed))
     return redirect(_url_at(workspace_id, assistant_id, account_id), 303)
 
@@ -292,31 +345,23 @@ def _said(placed: ModeChange) -> str:
     return words
 
 
-def _url(workspace_id: int, assistant_id: int) -> str:
-    return url_for("assistants.assistant", workspace_id=workspace_id, assistant_id=assistant_id)
-
-
 def _url_at(workspace_id: int, assistant_id: int, account_id: int) -> str:
     """Return the address of an account on an assistant's page."""
-    return url_for(
-        "assistants.assistant",
-        workspace_id=workspace_id,
-        assistant_id=assistant_id,
-        account=account_id,
-        _anchor=f"account-{account_id}",
-    )
+    return url_of(workspace_id, assistant_id, f"account-{account_id}", account=account_id)
 
 
 @bp.get(f"{ASSISTANTS}/accounts/<int:account_id>")
 @workspace_view(NEEDS)
 def of_account(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Redirect from an account to its assistant, or to the list."""
+    """Redirect from an account to its assistant, to the only one, or to the list."""
     with db.read() as session:
         keeping.account_of(session, workspace_id, account_id)
         place = keeping.places(session, workspace_id).get(account_id)
-    if place is None:
+        known = [one.id for one in keeping.listing(session, workspace_id)]
+    its = place.assistant_id if place is not None else known[0] if len(known) == 1 else None
+    if its is None:
         return redirect(url_for("assistants.index", workspace_id=workspace_id))
-    return redirect(_url_at(workspace_id, place.assistant_id, account_id))
+    return redirect(_url_at(workspace_id, its, account_id))
 
 
 @bp.post(f"{ONE}/name")
@@ -327,9 +372,9 @@ def rename(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     try:
         db.write(keeping.rename, **named, name=request.form.get("name", ""), actor=actor())
     except AssistantError as error:
-        return accounts_page(workspace_id, assistant_id, problem=error)
+        return setup_page(workspace_id, assistant_id, problem=error)
     flash_good(_("Saved."))
-    return redirect(_url(workspace_id, assistant_id), 303)
+    return redirect(url_of(workspace_id, assistant_id), 303)
 
 
 @bp.post(f"{ONE}/stop")
@@ -339,7 +384,7 @@ def stop(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
     row = db.write(keeping.change, **named, stopped=True, actor=actor(), now=clock.now())
     flash_good(_("%(name)s was stopped. Its conversations go to your team.", name=row.name))
-    return redirect(_url(workspace_id, assistant_id), 303)
+    return redirect(url_of(workspace_id, assistant_id), 303)
 
 
 @bp.post(f"{ONE}/resume")
@@ -349,7 +394,7 @@ def resume(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
     row = db.write(keeping.change, **named, stopped=False, actor=actor(), now=clock.now())
     flash_good(_("%(name)s was resumed.", name=row.name))
-    return redirect(_url(workspace_id, assistant_id), 303)
+    return redirect(url_of(workspace_id, assistant_id), 303)
 
 
 @bp.post(f"{ONE}/delete")
@@ -360,6 +405,6 @@ def delete(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     try:
         name = db.write(keeping.delete, **named, actor=actor(), now=clock.now())
     except AssistantError as error:
-        return accounts_page(workspace_id, assistant_id, problem=error)
+        return setup_page(workspace_id, assistant_id, problem=error)
     flash_good(_("Assistant %(name)s was deleted.", name=name))
     return redirect(url_for("assistants.index", workspace_id=workspace_id), 303)

@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from urllib.parse import urlsplit
 
 import msgspec
-import sqlalchemy as sa
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -24,10 +23,11 @@ from host.assistants.pages.blueprint import (
     ONE,
     bp,
     currency_of,
-    has_endpoint,
     money,
+    url_of,
 )
 from host.assistants.pages.playing import Play, register
+from host.assistants.pages.views import setup_page
 from host.assistants.values import Body, Cap
 from host.core import clock, db
 from host.core.errors import LobbyError
@@ -169,7 +169,7 @@ def _save(workspace_id: int, assistant_id: int, body: Body) -> None:
 @bp.get(f"{ONE}/limits")
 @workspace_view(NEEDS)
 def limits(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
-    """Show an assistant's limits, usage, results and model."""
+    """Show an assistant's limits, usage and results."""
     return limits_page(workspace_id, assistant_id)
 
 
@@ -190,12 +190,7 @@ def limits_page(
         used = figures.use(session, workspace_id, now, zone)
         since = figures.days(now, zone)[0][1]
         dearest = figures.dearest(session, assistant_id, since, accounts=accounts)
-        models = session.scalars(
-            sa.select(LanguageModel)
-            .where(LanguageModel.workspace_id == workspace_id)
-            .order_by(LanguageModel.id)
-        ).all()
-    model = next((one for one in models if one.id == row.model_id), None)
+        model = None if row.model_id is None else session.get(LanguageModel, row.model_id)
     currency = currency_of(model)
     shown = body or held or Body()
     page = render_template(
@@ -210,10 +205,8 @@ def limits_page(
         meters=_meters(held or Body(), used, dearest, currency, workspace_id, now.astimezone(zone).date()),
         plot=_plot(days, figures.days(now, zone)),
         cost=money(figures.total(days).cost, currency),
-        models=models,
         model=model,
         host="" if model is None else urlsplit(model.address).hostname or model.address,
-        models_url=url_for("models.index", workspace_id=workspace_id) if has_endpoint("models.index") else "",
         seconds=keeping.SECONDS,
         calls=keeping.CALLS,
         day_name=lambda at: _day_name(at + timedelta(hours=12)),
@@ -345,6 +338,24 @@ def choose_model(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
             now=clock.now(),
         )
     except AssistantError as error:
-        return limits_page(workspace_id, assistant_id, problem=error)
+        return setup_page(workspace_id, assistant_id, problem=error)
     flash_good(_("Saved."))
-    return redirect(_limits_url(workspace_id, assistant_id), 303)
+    return redirect(url_of(workspace_id, assistant_id, "model"), 303)
+
+
+# ---- handoff -------------------------------------------------------------------------------------------
+
+
+@bp.post(f"{ONE}/handoff")
+@workspace_view(NEEDS)
+def save_handoff(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
+    """Save what customers are told when the assistant hands off."""
+    with db.read() as session:
+        held = keeping.body_of(session, keeping.get(session, workspace_id, assistant_id))
+    body = filling.handoff(held)
+    try:
+        _save(workspace_id, assistant_id, body)
+    except (AssistantError, SavedMeanwhileError) as error:
+        return setup_page(workspace_id, assistant_id, problem=error, body=body)
+    flash_good(_("Saved."))
+    return redirect(url_of(workspace_id, assistant_id, "handoff"), 303)

@@ -1,0 +1,19 @@
+"""What a feature would do about a message that was only tried."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class TrialStep(msgspec.Struct, frozen=True):
+    """A look at a tried message.
+
+    :param name: what looked at it, as people call it.
+    :param acts: whether it would do something.
+    :param does: what it would do, in words; empty if nothing.
+    """
+
+    icon: str
+    name: str
+    acts: bool = False
+    does: str = ""
