@@ -489,21 +489,16 @@ def tap(j: Journey) -> str:
 
 
 def suggest(j: Journey) -> str:
-    """Let an assistant suggest an answer from its knowledge; an agent sends it unchanged."""
+    """Set up an assistant on one page from a file; it suggests an answer, and an agent sends it unchanged."""
     j.admin.open(f"/w/{j.workspace}/settings/models/new")
     j.admin.press("Save", {"name": "Stand-in", "address": f"{j.outside.model.url}/v1", "model": "stand-in"})
     j.admin.open(f"/w/{j.workspace}/assistants")
     j.admin.press("Create assistant", {"name": "Shop desk"})
-    assistant = j.admin.url.split("?")[0].split("#")[0]
-    j.admin.open(f"{assistant}/limits")
-    model = re.search(r'<option value="(\d+)"[^>]*>Stand-in', j.admin.html)
-    if model is None:
-        raise PageError("the model cannot be chosen")
-    j.admin.press("Choose", {"model": model[1]})
-    j.admin.open(f"{assistant}/knowledge/new")
-    j.admin.press("Save", {"title": "Shipping to other countries", "text": KNOWN, "questions": ABROAD})
-    j.admin.open(assistant)
-    j.admin.press("Suggest")
+    j.admin.press("Add", files={"file": ("Shipping to other countries.md", KNOWN.encode())}, to="/give")
+    j.admin.expect("Shipping to other countries")
+    j.admin.press("Ask", {"ask": ABROAD})
+    j.admin.expect(KNOWN)
+    j.admin.press("Start suggesting")
     j.control("POST", "dm", {"customer": "rosa.sample", "text": ABROAD})
     inbox = f"/w/{j.workspace}/inbox"
     until(lambda: ABROAD in j.agent.open(inbox), "the question in the agent's inbox")

@@ -68,6 +68,48 @@ def said(desk: Desk, words: str, contact: str = "ana") -> int:
 # ---- entries -------------------------------------------------------------------------------------------
 
 
+def test_several_files_and_a_page_are_given_at_once(owner: helpers.Browser, base_path: str) -> None:
+    files = [(io.BytesIO(b"We ship on Monday."), "a.txt"), (io.BytesIO(b"# B\n\nClosed in May."), "b.md")]
+    answer = owner.post_form(f"{base_path}/give", file=files, url="https://pottery.example/shipping")
+    assert answer.status_code == 303
+    page = text(owner.get(answer.location))
+    assert [(one.kind, one.origin, one.state) for one in rows()] == [
+        (EntryKind.FILE, "a.txt", EntryState.READY),
+        (EntryKind.FILE, "b.md", EntryState.READY),
+        (EntryKind.PAGE, "https://pottery.example/shipping", EntryState.WAITING),
+    ]
+    assert "3 entries" in page
+    assert "Reading…" in page
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({}, "No file was uploaded"),
+        ({"file": (io.BytesIO(b"PK"), "b.docx")}, "Only PDF, Markdown and plain text files are supported."),
+        ({"file": (io.BytesIO(b""), "b.txt")}, "It contains no text"),
+        ({"url": "http://127.0.0.1/"}, "This isn't a valid page URL"),
+    ],
+)
+def test_what_cannot_be_read_is_not_given(
+    owner: helpers.Browser, base_path: str, given: dict[str, Any], why: str
+) -> None:
+    answer = owner.post_form(f"{base_path}/give", **given)
+    assert answer.status_code == 400
+    page = text(answer)
+    assert why in page
+    assert html.escape(given.get("url", "")) in answer.get_data(as_text=True)
+    assert rows() == []
+
+
+def test_an_answer_to_a_question_that_was_tried_is_begun_with_it(
+    owner: helpers.Browser, base_path: str
+) -> None:
+    page = text(owner.get(f"{base_path}/knowledge/new?question=Is%20there%20parking%3F"))
+    assert page.count("Is there parking?") == 2
+    assert owner.get(f"{base_path}/knowledge/new?question={'x' * 3000}").status_code == 200
+
+
 def test_an_entry_is_written_changed_checked_and_deleted(owner: helpers.Browser, base_path: str) -> None:
     assert "No knowledge yet" in text(owner.get(f"{base_path}/knowledge"))
     assert owner.get(f"{base_path}/knowledge/new").status_code == 200

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from host.assistants import keeping, playing
-from host.assistants.knowing import learning
+from host.assistants.knowing import entries, learning
 from host.assistants.models import Mode, TurnOutcome, TurnState
 from host.assistants.playing import AnswerDelivery, Played
 from host.assistants.tools import ToolUse
@@ -52,8 +52,12 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(playing, "play", lambda *_given: ANSWER)
 
 
-def test_from_nothing_to_suggesting_in_at_most_twelve_steps(automated: Automated, page: Any) -> None:
+HANDBOOK = "# Shipping\n\nTo Norway it takes 4 to 6 days and costs 18 euros, customs included.\n"
+
+
+def test_from_nothing_to_suggesting_in_at_most_ten_steps(automated: Automated, page: Any) -> None:
     desk = automated
+    chosen = model(desk)
     page.goto(desk.desk.path())
     person = Person(page)
     person.click("link", name="Settings", exact=True)
@@ -62,22 +66,56 @@ def test_from_nothing_to_suggesting_in_at_most_twelve_steps(automated: Automated
     person.fill("Name", "Shop desk")
     person.click("button", name="Create assistant")
     page.get_by_text("Shop desk was created.").wait_for()
-    person.click("link", name="Prompt", exact=True)
-    person.fill("Instructions", "Warm and short.")
+    person.steps += 1
+    page.get_by_label("Drop files here, or choose").set_input_files(
+        {"name": "handbook.md", "mimeType": "text/markdown", "buffer": HANDBOOK.encode()}
+    )
+    page.locator("[data-knowledge]").get_by_text("Ready").wait_for()
     person.fill("Ask as a customer would", "Do you ship to Norway?")
     person.click("button", name="Ask", exact=True)
     page.locator(".bubble-bot").wait_for()
-    assert page.get_by_label("Instructions").input_value() == "Warm and short."
-    person.click("button", name="Save", exact=True)
-    page.get_by_text("Saved.").wait_for()
-    person.click("link", name="Accounts")
-    person.click("button", name="Suggest", exact=True)
+    person.click("button", name="Start suggesting")
     page.get_by_text("It suggests answers to your team on @sample.pottery.").wait_for()
-    assert person.steps <= 12
+    assert person.steps <= 10
     assert mode(desk) == Mode.SUGGEST
     with db.read() as session:
         (shown,) = keeping.listing(session, desk.desk.workspace)
-    assert body(shown.id).prompt == "Warm and short."
+        (known,) = entries.listing(session, desk.desk.workspace, shown.id)
+    assert (shown.model_id, known.origin) == (chosen, "handbook.md")
+
+
+def test_files_are_read_one_by_one_and_the_wrong_one_is_named(
+    automated: Automated, page: Any
+) -> None:
+    id_ = made(automated)
+    page.goto(path(automated, id_))
+    page.get_by_label("Or a web address").fill("half an addr")
+    page.get_by_label("Drop files here, or choose").set_input_files(
+        [
+            {"name": "a.md", "mimeType": "text/markdown", "buffer": HANDBOOK.encode()},
+            {"name": "b.docx", "mimeType": "application/zip", "buffer": b"PK"},
+            {"name": "c.txt", "mimeType": "text/plain", "buffer": b"We are closed on Monday."},
+        ]
+    )
+    page.get_by_text("b.docx: Only PDF, Markdown and plain text files are supported.").wait_for()
+    assert page.locator("[data-knowledge] .asst-list li").count() == 2
+    assert page.get_by_label("Or a web address").input_value() == "half an addr", "what was typed stays"
+    assert page.get_by_text("2 entries").is_visible()
+
+
+def test_the_handoff_is_told_in_the_owners_words(automated: Automated, page: Any) -> None:
+    id_ = made(automated)
+    page.goto(path(automated, id_))
+    field = page.get_by_label("Message to the customer")
+    assert field.get_attribute("placeholder") == "A colleague will reply here."
+    field.fill("Mia answers you in a moment.")
+    page.locator("#handoff").get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Saved.").wait_for()
+    assert body(id_).handoff == "Mia answers you in a moment."
+    page.get_by_label("Tell the customer, where it answers automatically").uncheck()
+    page.locator("#handoff").get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Saved.").wait_for()
+    assert not body(id_).tells_handoff
 
 
 def test_it_is_opened_early_by_typing_and_stopped_at_once(automated: Automated, page: Any) -> None:
@@ -104,7 +142,7 @@ def test_what_it_takes_is_chosen_in_a_menu(automated: Automated, page: Any) -> N
     page.get_by_label("Message types it answers on @sample.pottery").click()
     page.get_by_label("only a story mention").check()
     page.get_by_label("Accepted suggestions before it can answer").fill("20")
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator("#accounts").get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("0 of 20 accepted unchanged").wait_for()
     page.get_by_text("a message, only a story mention").wait_for()
 

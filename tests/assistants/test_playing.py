@@ -18,15 +18,18 @@ from host.assistants.playing import PlaygroundAccount
 from host.assistants.values import Ask, Body, CallTool, ModelAnswer, ModelUsage, Thought, Topic
 from host.channels.directory import Directory
 from host.core import clock, db
+from host.models.automation import AutomationRun
 from host.models.users import Role
+from host.rules.models import RuleState
 from host.sdk.channel import ChannelAdapter
 from host.sdk.rules import AssistantTool, ToolEffect, UsedFor
 from host.users.actor import DESK
 from tests import helpers
-from tests.assistants.test_pages import path, text
+from tests.assistants.test_pages import path, plain, text
 from tests.assistants.turns import assistant, made, model, put
 from tests.automation.automated import Automated
 from tests.inbox import toys
+from tests.rules.ruled import add_rule
 
 
 def play(desk: Automated, id_: int, *adapters: ChannelAdapter, **more: Any) -> playing.Played:
@@ -159,5 +162,31 @@ def test_where_it_is_on_several_one_is_chosen(automated: Automated, monkeypatch:
     assert "it could reply until" in answer
     for wrong in (third, 0, "x", "9" * 30):
         owner.post_form(page, ask="Hello", account=str(wrong))
-    assert asked[1:] == [first, second, *[first] * 4]
+    assert asked[1:] == [first, second, third, *[first] * 3]
     assert assistant(id_).version == 1
+
+
+def test_the_rules_that_look_first_are_shown_in_their_order(
+    automated: Automated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = made(automated)
+    word = {"if": "words", "words": ["refund"]}
+    label = automated.label("Refund")
+    for name, state, conditions in (
+        ("Refunds", RuleState.LIVE, [word]),
+        ("Orders", RuleState.LIVE, [{"if": "words", "words": ["order"]}]),
+        ("Tried first", RuleState.SHADOW, [word]),
+        ("Not yet", RuleState.DRAFT, [word]),
+    ):
+        add_rule(automated, {"do": "label", "label": label}, name=name, state=state, conditions=conditions)
+    person = helpers.make_user(name="Olu", workspace=automated.desk.workspace, role=Role.OWNER)
+    owner = helpers.client_for(automated.desk.app, person)
+    monkeypatch.setattr(playing, "play", lambda *_given: playing.Played(reason="no_source", hands_over=True))
+    page = plain(owner.post_form(path(automated, id_, "playground"), ask="I want a refund"))
+    assert "Refunds Add label Refund Tried first matches, but runs in shadow mode" in page
+    assert "Words like STOP, Orders no match" in page
+    assert "Not yet" not in page
+    assert "Add an answer" in page
+    stopped = plain(owner.post_form(path(automated, id_, "playground"), ask="STOP"))
+    assert "Words like STOP no more automatic messages" in stopped
+    assert toys.everything(AutomationRun) == []

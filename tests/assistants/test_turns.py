@@ -21,6 +21,7 @@ from host.inbox.reply import Hold
 from host.models.inbox import Conversation
 from host.users.actor import DESK, Actor
 from tests.assistants.assisting import ANSWER, Assisted
+from tests.automation.automated import shut
 from tests.automation.test_taps import keep, tap
 
 SHIPPING = "To Norway it takes 4 to 6 days and costs 14 €."
@@ -157,6 +158,70 @@ class TestAnswering:
             "by": "Shop desk",
             "assistant": True,
         }
+
+    @pytest.mark.parametrize(
+        ("body", "told"),
+        [
+            ({}, ["A colleague will reply here."]),
+            ({"handoff": "Mia answers you in a moment."}, ["Mia answers you in a moment."]),
+            ({"handoff": "Mia answers you.", "tells_handoff": False}, []),
+        ],
+    )
+    def test_at_a_handoff_the_customer_is_told_once_and_keeps_waiting(
+        self, assisted: Assisted, body: dict[str, Any], told: list[str]
+    ) -> None:
+        assisted.attach(Mode.ANSWER, **body)
+        assisted.model.says = ModelAnswer(hands_over=True)
+        for number in range(2):
+            assisted.said(text=f"Do you sell candles? {number}")
+            assisted.think()
+        assert assisted.automatic() == told
+        assert assisted.handled_by() == "person"
+        assert assisted.talk().waiting_since is not None
+
+    def test_a_suggestion_that_hands_off_tells_the_customer_nothing(self, assisted: Assisted) -> None:
+        assisted.attach(Mode.SUGGEST)
+        assisted.said(text="Do you sell candles?")
+        assisted.model.says = ModelAnswer(hands_over=True)
+        assisted.think()
+        assert assisted.automatic() == []
+
+    def test_who_wrote_stop_is_told_nothing_at_a_handoff(self, assisted: Assisted) -> None:
+        assisted.attach(Mode.ANSWER)
+        assisted.said(text="STOP")
+        assisted.said(text="Do you sell candles?")
+        assisted.model.says = ModelAnswer(hands_over=True)
+        assisted.think()
+        assert assisted.automatic() == []
+
+    def test_nothing_is_told_while_a_person_types(self, assisted: Assisted) -> None:
+        assisted.attach(Mode.ANSWER)
+        assisted.said(text="Do you sell candles?")
+        assisted.model.says = ModelAnswer(hands_over=True)
+        with mock.patch.object(writing, "_types", return_value=True):
+            assisted.think()
+        assert assisted.automatic() == []
+        assert assisted.handled_by() == "person"
+
+    @pytest.mark.parametrize(
+        ("own", "told"),
+        [
+            ({}, "A colleague will reply here. We're back tomorrow at "),
+            ({"tells_away": True, "away": "We are closed."}, "A colleague will reply here."),
+        ],
+    )
+    def test_outside_working_hours_it_says_when_people_are_back(
+        self, assisted: Assisted, own: dict[str, Any], told: str
+    ) -> None:
+        assisted.set(**own)
+        assisted.attach(Mode.ANSWER)
+        assisted.said(text="Do you sell candles?")
+        assisted.model.says = ModelAnswer(hands_over=True)
+        with shut(clock.now() + timedelta(days=1)):
+            assisted.think()
+        (words,) = [one for one in assisted.automatic() if "colleague" in one]
+        assert words.startswith(told)
+        assert ("back" in words) is not bool(own)
 
     def test_what_the_model_says_about_it_is_a_note(self, assisted: Assisted) -> None:
         assisted.attach(Mode.ANSWER)
