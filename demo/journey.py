@@ -145,7 +145,7 @@ def first_steps(j: Journey) -> str:
 
 
 def step_done(j: Journey) -> str:
-    j.admin.open(f"/w/{j.workspace}/inbox")
+    j.admin.open(f"/w/{j.workspace}/start")
     j.admin.expect("Arrived", QUESTION, "Set working hours and a greeting")
     j.admin.press("Go to the inbox")
     j.admin.expect("Needs a reply", QUESTION)
