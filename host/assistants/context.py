@@ -19,7 +19,7 @@ from host.assistants import asked_for
 from host.assistants.knowing import knowledge
 from host.assistants.models import KnowledgeEntry
 from host.assistants.values import Body, Source, TranscriptLine
-from host.automation.deciding import Sent, sent_as
+from host.automation.deciding import RunKind, Sent, sent_as
 from host.automation.facts import UNSAID
 from host.core import clock
 from host.models.automation import AutomationRun
@@ -198,7 +198,9 @@ def _notices(session: Session, conversation_id: int, ids: Sequence[int]) -> set[
     if not ids:
         return set()
     query = sa.select(AutomationRun.sent_id).where(
-        AutomationRun.conversation_id == conversation_id, AutomationRun.sent_id.in_(ids)
+        AutomationRun.conversation_id == conversation_id,
+        AutomationRun.sent_id.in_(ids),
+        AutomationRun.kind != RunKind.TAP,  # what follows a tap is its answer
     )
     return {id_ for id_ in session.scalars(query) if id_ is not None}
 

@@ -111,6 +111,13 @@ def test_titles_and_questions_weigh_more_than_the_text(workspace: int, assistant
     assert found(assistant, "vouchers") == ["Vouchers", "Asked", "Text"]
 
 
+def test_a_single_entry_is_found_by_a_question_with_other_words(workspace: int, assistant: int) -> None:
+    making.entry(workspace, assistant, "Shipping", "To Norway a parcel takes 4 to 6 days and costs 14 €.")
+    asked = "Hello, I love your bowls! Do you ship abroad? Do you ship to Norway, and what does it cost?"
+    assert found(assistant, asked) == ["Shipping"]
+    assert found(assistant, "Is there parking behind the house?") == []
+
+
 def test_what_is_not_ready_is_never_used(workspace: int, assistant: int) -> None:
     entry = making.entry(workspace, assistant, "Vouchers", "Vouchers are valid for three years.")
     assert found(assistant, "vouchers") == ["Vouchers"]

@@ -84,9 +84,7 @@ def test_from_nothing_to_suggesting_in_at_most_ten_steps(automated: Automated, p
     assert (shown.model_id, known.origin) == (chosen, "handbook.md")
 
 
-def test_files_are_read_one_by_one_and_the_wrong_one_is_named(
-    automated: Automated, page: Any
-) -> None:
+def test_files_are_read_one_by_one_and_the_wrong_one_is_named(automated: Automated, page: Any) -> None:
     id_ = made(automated)
     page.goto(path(automated, id_))
     page.get_by_label("Or a web address").fill("half an addr")

@@ -609,3 +609,14 @@ class TestTaps:
         assert any_assisted.turns() == []
         tap(any_assisted, "Order?")
         assert any_assisted.think() == [TurnState.READY]
+
+    def test_what_a_tap_was_answered_is_not_asked_again(self, assisted: Assisted) -> None:
+        assisted.attach()
+        keep(assisted, {"Open?": Answer("From 9 to 18.")})
+        tap(assisted, "Open?")
+        assisted.read()
+        assisted.run()
+        assert assisted.automatic() == ["From 9 to 18."]
+        assisted.said(text="Do you ship to Norway?")
+        assert assisted.think() == [TurnState.READY]
+        assert [one.messages for one in assisted.turns()] == [1]

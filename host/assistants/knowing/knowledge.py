@@ -30,6 +30,9 @@ KEPT = 8
 """Assistants whose index is kept in memory."""
 MOST_TURNS = 5_000
 """Most turns read to count how often entries were used."""
+_FEWEST = 10
+"""Passages a term is weighed against at least. Among one or two, a term that they have would weigh next to
+nothing, and a question with a few other words would find none."""
 FLOOR = 0.12
 """Minimum share of a question's weight that a passage must have to be given to a model, which judges it."""
 TOPIC_FLOOR = 0.25
@@ -90,7 +93,7 @@ class Index:
 
     def weight(self, term: str) -> float:
         """Return the weight of a term: higher if fewer passages have it."""
-        number, kept = len(self.passages), self.postings.get(term)
+        number, kept = max(len(self.passages), _FEWEST), self.postings.get(term)
         has = 0 if kept is None else len(kept[0])
         counts = (_STEM_COUNTS if term.endswith("*") else 1.0) * (1.0 if has else _UNKNOWN)
         return counts * math.log(1 + (number - has + 0.5) / (has + 0.5))
