@@ -357,6 +357,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "calls": "5",
     },
     f"{ASSISTANT}/model": {"model": ""},
+    f"{ASSISTANT}/give": {"file": "", "url": "https://pottery.example/shipping"},
+    f"{ASSISTANT}/handoff": {"version": "1", "tells_handoff": "1", "handoff": "Mia answers you."},
     f"{ASSISTANT}/said/<int:turn_id>": {"right": "yes", "show": "all"},
     f"{ASSISTANT}/playground": {
         "tab": "prompt",

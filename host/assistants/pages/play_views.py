@@ -32,7 +32,7 @@ register("playground", playground_page)
 
 @bp.app_template_global("assistant_play_accounts")
 def play_accounts(assistant: Assistant, chosen: int) -> Picker:
-    """Return the accounts an assistant can be tried on; *chosen*, or the first, is selected. Two statements."""
+    """Return the accounts to try an assistant on; *chosen*, or the first, is selected. Two statements."""
     workspace_id = assistant.workspace_id
     url = url_for("assistants.play_choices", workspace_id=workspace_id, assistant_id=assistant.id)
     found = accounts(workspace_id, assistant.id)
