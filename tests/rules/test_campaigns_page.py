@@ -235,6 +235,7 @@ def test_addresses_of_before_lead_here(below: Below, owner: helpers.Browser) -> 
         answer = owner.get(address)
         assert (answer.status_code, answer.headers["Location"]) == (301, wanted)
         assert owner.get(wanted).status_code == 200
+    assert owner.get(f"{before}/999").status_code == 404
 
 
 def furnished(desk: Below, more: int = 0) -> int:

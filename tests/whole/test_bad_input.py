@@ -659,6 +659,7 @@ QUERIES = {
     f"{SETTINGS}/canned": ("q",),
     f"{SETTINGS}/automation": ("page",),
     "/settings/find": ("q",),
+    f"{SETTINGS}/rules": ("show", "page", "shown"),
     f"{SETTINGS}/rules/posts": ("account", "after"),
     f"{SETTINGS}/rules/posts/picture": ("account", "after", "post"),
     f"{SETTINGS}/rules/<int:rule_id>/people": ("show", "q", "before"),

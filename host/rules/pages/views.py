@@ -173,10 +173,16 @@ def index(workspace_id: int) -> ResponseReturnValue:
 @bp.get(f"{OLD}/<int:rule_id>/people")
 @workspace_view(Permission.ACCOUNTS)
 def old_address(workspace_id: int, rule_id: int | None = None) -> ResponseReturnValue:
-    """Redirect from an address that campaigns had when they had their own pages."""
+    """Redirect from an address that campaigns had when they had their own pages.
+
+    :raises RuleNotFoundError: if the workspace has no such rule.
+    """
     path = request.path.replace("/settings/campaigns", "/settings/rules")
     if rule_id is None:
         path += "?from=campaign" if path.endswith("/new") else "?show=campaigns"
+    else:
+        with db.read() as session:
+            keeping.get(session, workspace_id, rule_id)
     return redirect(path, 301)
 
 
