@@ -207,6 +207,25 @@ def test_an_open_list_can_be_read_and_fits(automated: Ruled, page: Any) -> None:
             assert [one for one in found if "combo" in one] == [], (width, scheme)
 
 
+def test_a_change_is_named_until_it_is_saved(automated: Ruled, page: Any) -> None:
+    page.goto(path(automated, "new?from=refund"))
+    bar, person = page.locator("[data-savebar]"), Person(page)
+    find(person, "Action 1", "internal", "Add a note")
+    assert bar.inner_text().startswith("1 unsaved change: Action 1")
+    bar.get_by_role("button", name="Discard").click()
+    bar.wait_for(state="hidden")
+    assert page.get_by_role("combobox", name="Action 1", exact=True).input_value() != "Add a note"
+    find(person, "Action 1", "internal", "Add a note")
+    page.get_by_label("Text of action 1").fill("Look")
+    page.keyboard.press("Control+s")
+    page.get_by_text("Rule Refund was saved.").wait_for()
+    assert not bar.is_visible()
+    person.click("button", name="Start", exact=True)
+    person.click("button", name="Turn off", exact=True)
+    page.get_by_text("Refund: Off: the rule no longer runs.").wait_for()
+    assert bodies(automated)[0][:3] == ("Refund", "off", 1)
+
+
 def test_a_new_row_has_the_focus(automated: Ruled, page: Any) -> None:
     page.goto(path(automated, "new"))
     page.get_by_role("button", name="Condition", exact=True).focus()
