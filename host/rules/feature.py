@@ -5,7 +5,8 @@ from host.features.feature import Feature, Switch, noop
 FEATURE = Feature(
     __package__,
     models=("models",),
-    blueprints=("pages.campaign_views:bp", "pages.views:bp"),
+    blueprints=("pages.views:bp",),
+    views=("pages.campaign_views",),
     routes=("api.campaigns", "api.rules"),
     ids={"rule_id": ""},
     names={"rules": "data:NAMES"},

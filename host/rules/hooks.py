@@ -81,7 +81,7 @@ def stopped_without(session: Session, workspace_id: int, directory: Directory) -
     """Return the live and shadow rules that are inactive without an addon."""
     there = keeping.there(session, workspace_id, directory)
     return [
-        ("campaign" if rule.body is not None and rule.body.campaign is not None else "rule", rule.name, "")
+        ("campaign" if rule.is_campaign else "rule", rule.name, "")
         for rule in keeping.listing(session, workspace_id, there)
         if rule.acts and rule.rests
     ]

@@ -65,6 +65,10 @@ class RuleView(msgspec.Struct, frozen=True):
         """Return whether it is live or in shadow mode."""
         return self.state in {RuleState.LIVE, RuleState.SHADOW}
 
+    @property
+    def is_campaign(self) -> bool:
+        return self.body is not None and self.body.campaign is not None
+
 
 def there(session: Session, workspace_id: int, directory: Directory) -> RuleTargets:
     """Return all objects that the rules of a workspace may refer to."""
@@ -113,12 +117,6 @@ def _newest(workspace_id: int) -> Any:
 def listing(session: Session, workspace_id: int, what: RuleTargets) -> list[RuleView]:
     """Return the rules of a workspace, in order, in one statement."""
     return [_shown(rule, version, what) for rule, version in session.execute(_newest(workspace_id))]
-
-
-def campaigns(session: Session, workspace_id: int, what: RuleTargets) -> list[RuleView]:
-    """Return the rules of a workspace that are campaigns, the newest first."""
-    found = [one for one in listing(session, workspace_id, what) if one.body and one.body.campaign]
-    return sorted(found, key=lambda one: -one.id)
 
 
 def shown(session: Session, workspace_id: int, rule_id: int, what: RuleTargets) -> RuleView:

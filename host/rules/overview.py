@@ -48,8 +48,8 @@ def overview(
     ended = {one.id for one in found if people.has_ended(one, counts.get(one.id, people.Counts()), now)}
     ids = [one.id for one in accounts]
     seen = [(one, mine) for one in found if (mine := _where(one, what, ids))]
-    rules = [(one, mine) for one, mine in seen if not _is_campaign(one)]
-    campaigns = [(one, mine) for one, mine in seen if _is_campaign(one)]
+    rules = [(one, mine) for one, mine in seen if not one.is_campaign]
+    campaigns = [(one, mine) for one, mine in seen if one.is_campaign]
     columns = [_column(workspace_id, "rules", _l("Rules"), 60, rules, ended)]
     below = set(what.below).intersection(ids)
     if below or campaigns:
@@ -63,10 +63,6 @@ def overview(
         _("In the order of their list. A rule can skip those below it."),
     )
     return AutomationOverview(columns, [*_problems(workspace_id, named)], [step])
-
-
-def _is_campaign(one: RuleView) -> bool:
-    return one.body is not None and one.body.campaign is not None
 
 
 def _stops(one: RuleView) -> bool:
@@ -92,14 +88,15 @@ def _column(
     for one, mine in found:
         for account_id in mine:
             by_account.setdefault(account_id, []).append(one)
-    listed, new = (url_for(f"{part}.{name}", workspace_id=workspace_id) for name in ("index", "new"))
+    listed = url_for("rules.index", workspace_id=workspace_id, show=part)
+    new = url_for("rules.new", workspace_id=workspace_id)
     return OverviewColumn(
         label,
         order,
         # Most accounts have the same rules.
         _cells(by_account, part, ended),
         lambda _id: listed,
-        lambda _id: new,
+        lambda _id: f"{new}?from=campaign" if part == "campaigns" else new,
         supported,
         sends=part == "campaigns",
     )
@@ -151,7 +148,6 @@ def _state(one: RuleView, ended: Collection[int]) -> OverviewState:
 
 def _problems(workspace_id: int, named: Sequence[RuleView]) -> Iterator[OverviewProblem]:
     for one in named:
-        is_campaign = _is_campaign(one)
         if one.body is None:
             why = _("Created by a newer version of Lobby. It doesn't run here.")
         elif one.rests:
@@ -161,9 +157,9 @@ def _problems(workspace_id: int, named: Sequence[RuleView]) -> Iterator[Overview
         yield OverviewProblem(
             "bad",
             _("The campaign %(name)s can't run.", name=one.name)
-            if is_campaign
+            if one.is_campaign
             else _("The rule %(name)s can't run.", name=one.name),
             why,
             url_for("rules.rule", workspace_id=workspace_id, rule_id=one.id),
-            _("Open campaign") if is_campaign else _("Open rule"),
+            _("Open campaign") if one.is_campaign else _("Open rule"),
         )

@@ -244,7 +244,6 @@ OF_OTHERS = {
         "→ Greeting & routing",
         "Settings → Automation → Overview",
         "Settings → Automation → Rules",
-        "Settings → Automation → Campaigns",
         "Notifications → Notification settings",
     ),
 }

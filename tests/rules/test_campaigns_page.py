@@ -41,12 +41,13 @@ def owner(below: Below) -> helpers.Browser:
 
 
 def path(desk: Below, rest: object = "") -> str:
-    return f"/w/{desk.desk.workspace}/settings/campaigns" + (f"/{rest}" if rest else "")
+    return f"/w/{desk.desk.workspace}/settings/rules" + (f"/{rest}".replace("/?", "?") if rest else "")
 
 
 def form(**values: Any) -> dict[str, Any]:
     """Return what a browser sends."""
     return {
+        "kind": "campaign",
         "where": "posts",
         "words": "tide, the tide one",
         "answer": ["You have a letter", "", 'Look, {{contact.first_name || "you"}}'],
@@ -66,12 +67,12 @@ def plain(page: str) -> str:
 
 def test_a_campaign_is_a_rule_with_six_fields(below: Below, owner: helpers.Browser) -> None:
     desk = below
-    assert "No campaigns yet" in text(owner.get(path(desk)))
+    assert "No campaigns yet" in text(owner.get(path(desk, "?show=campaigns")))
     desk.comments("zoe", "tide")
     desk.comments("yan", "tides")
     desk.comments("xia", "hello")
     team, label = desk.team(desk.person("Lea K.")), desk.label("Tide")
-    page = text(owner.get(path(desk, "new?from=words")))
+    page = text(owner.get(path(desk, "new?from=campaign")))
     assert "Tide mugs are back" in page
     assert "within 7 days of the comment · never after STOP · at most 750 an hour" in plain(page)
     sent = form(post=str(desk.post()), team=str(team), label=str(label))
@@ -81,7 +82,7 @@ def test_a_campaign_is_a_rule_with_six_fields(below: Below, owner: helpers.Brows
     assert bodies(desk) == []
     answer = owner.post_form(path(desk, "new"), **sent)
     assert answer.status_code == 303, plain(text(answer))
-    (id_,) = re.findall(r"/campaigns/(\d+)$", answer.headers["Location"])
+    (id_,) = re.findall(r"/rules/(\d+)$", answer.headers["Location"])
     ((name, state, _version, body),) = bodies(desk)
     assert (name, state) == ("tide", "live")
     assert body is not None
@@ -112,20 +113,23 @@ def test_what_cannot_run_without_its_addon_is_not_called_live(below: Below, owne
     on_account = desk.rule({"do": "close"}, name="On the account", conditions=account)
     desk.rule({"do": "close"}, name="Either", conditions=either)
     desk.rule({"do": "close"}, name="Everywhere")
-    rules = f"/w/{desk.desk.workspace}/settings/rules"
-    pages = [path(desk), *(path(desk, one) for one in (anywhere, chosen)), f"{rules}/{on_account}", rules]
-    for page in pages:
-        assert "is-live" in text(owner.get(page)), page
+    pages = [path(desk, one) for one in (anywhere, chosen, on_account)]
+
+    def live(page: str) -> list[str]:
+        """Return the rules that the list on the page calls live."""
+        lines = re.findall(r'<li class="rule-line.*?</li>', page, re.DOTALL)
+        return [re.findall(r"<b(?:di[^>]*)?>(.*?)</b", one)[0] for one in lines if "is-live" in one]
+
+    for page in [*pages, path(desk)]:
+        assert len(live(text(owner.get(page)))) == 6, page
         assert "Can't run" not in text(owner.get(page)), page
     desk.desk.generation.directory = Directory()
-    for page in pages[:3]:
+    for page in pages:
         shown = text(owner.get(page))
-        assert "is-live" not in shown, page
-        assert "It needs an addon or account that is not active." in plain(shown), page
-    assert "Broken: It needs an addon" in plain(text(owner.get(pages[3])))
-    lines = re.findall(r'<li class="rule-line.*?</li>', text(owner.get(rules)), re.DOTALL)
-    live = [re.findall(r"<b(?:di[^>]*)?>(.*?)</b", one)[0] for one in lines if "is-live" in one]
-    assert live == ["Opt-out words", "Either", "Everywhere"]
+        assert "is-live" not in shown.split('class="page-head"')[1], page
+        assert "Broken: It needs an addon or account that is not active." in plain(shown), page
+    assert live(text(owner.get(path(desk)))) == ["Opt-out words", "Either", "Everywhere"]
+    assert live(text(owner.get(path(desk, "?show=campaigns")))) == []
 
 
 def test_what_is_wrong_stands_at_its_field(below: Below, owner: helpers.Browser) -> None:
@@ -154,9 +158,8 @@ def test_what_is_wrong_stands_at_its_field(below: Below, owner: helpers.Browser)
 def test_the_rule_of_a_campaign_keeps_what_its_form_has_not(below: Below, owner: helpers.Browser) -> None:
     desk = below
     id_ = desk.campaign(quick_replies=["Yes"], people=5)
-    assert f'href="{path(desk, id_)}">Campaign</a>' in text(owner.get(test_rules_page.path(desk)))
-    page = text(owner.get(test_rules_page.path(desk, id_)))
-    assert "This rule is a campaign." in page
+    assert "As a rule" in text(owner.get(path(desk, id_)))
+    page = text(owner.get(path(desk, f"{id_}?form=rule")))
     assert test_rules_page.shown(page, "if") == [
         "it's a comment on a post",
         "the text has any of these words",
@@ -172,17 +175,67 @@ def test_the_rule_of_a_campaign_keeps_what_its_form_has_not(below: Below, owner:
         once="contact",
         version="1",
     )
-    assert owner.post_form(test_rules_page.path(desk, id_), **sent).status_code == 303
+    answer = owner.post_form(path(desk, id_), **sent)
+    assert answer.headers["Location"].endswith("?form=rule")
     body = bodies(desk)[0][3]
     assert body is not None
     assert body.campaign is not None
     assert body.campaign.people == 5
+    assert 'name="words" value="tide, wave"' in text(owner.get(path(desk, id_)))
+    assert 'name="words" value="tide' not in text(owner.get(path(desk, f"{id_}?form=rule")))
     more = test_rules_page.form(
         ("post:any", ""), ("before:yes", ""), then=[("privately", LINK)], once="contact", version="2"
     )
-    assert owner.post_form(test_rules_page.path(desk, id_), **more).status_code == 303
-    answer = owner.get(path(desk, id_))
-    assert answer.headers["Location"].endswith(f"/rules/{id_}"), "it says more than six fields hold"
+    assert owner.post_form(path(desk, id_), **more).status_code == 303
+    page = text(owner.get(path(desk, id_)))
+    assert test_rules_page.shown(page, "if")[1] == "the customer wrote before", (
+        "it says more than six fields hold"
+    )
+    page = text(owner.get(path(desk, f"{id_}?version=2")))
+    assert 'name="words" value="tide, wave"' in page, "an earlier version fits"
+
+
+def test_a_list_of_both_can_be_narrowed(below: Below, owner: helpers.Browser) -> None:
+    desk = below
+    assert "Show" not in plain(text(owner.get(path(desk)))).split("Rules run actions")[1].split("Opt-out")[0]
+    campaign, rule = desk.campaign(name="Tide"), desk.rule({"do": "close"}, name="Closing")
+
+    def names(rest: str) -> list[tuple[str, str]]:
+        page = text(owner.get(path(desk, rest))).split('<ol class="rule-list">')[1]
+        return re.findall(r'rule-n">(\d)</span>.*?<bdi translate="no">(.*?)</bdi>', page, re.DOTALL)
+
+    assert names("") == [("1", "Tide"), ("2", "Closing")]
+    assert names("?show=rules") == [("2", "Closing")], "with its place in the whole order"
+    assert names("?show=campaigns") == [("1", "Tide")]
+    assert "/move" not in text(owner.get(path(desk, "?show=rules")))
+    assert names("?show=all") == names("")
+    assert 'from=campaign"' in text(owner.get(path(desk, "new")))
+    assert 'name="kind" value="campaign"' in text(owner.get(path(desk, campaign)))
+    assert 'name="kind" value="rule"' in text(owner.get(path(desk, rule)))
+
+
+def test_start_saves_and_goes_live(below: Below, owner: helpers.Browser) -> None:
+    desk = below
+    for kind in (form(where="any"), test_rules_page.form(("before:yes", ""))):
+        sent = {**kind, "state": "draft", "start": "1"}
+        assert owner.post_form(path(desk, "new"), **sent).status_code == 303
+    assert [state for _name, state, *_rest in bodies(desk)] == ["live", "live"]
+
+
+def test_addresses_of_before_lead_here(below: Below, owner: helpers.Browser) -> None:
+    id_ = below.campaign()
+    before = path(below).replace("rules", "campaigns")
+    moved = {
+        before: path(below, "?show=campaigns"),
+        f"{before}/new?from=words": path(below, "new?from=campaign"),
+        f"{before}/{id_}": path(below, id_),
+        f"{before}/{id_}/people": path(below, f"{id_}/people"),
+    }
+    for address, wanted in moved.items():
+        answer = owner.get(address)
+        assert (answer.status_code, answer.headers["Location"]) == (301, wanted)
+        assert owner.get(wanted).status_code == 200
+    assert owner.get(f"{before}/999").status_code == 404
 
 
 def furnished(desk: Below, more: int = 0) -> int:
@@ -281,7 +334,7 @@ def test_who_sees_some_accounts_sees_their_people_alone(below: Below) -> None:
 
 def test_a_rule_that_is_no_campaign_has_no_such_page(below: Below, owner: helpers.Browser) -> None:
     id_ = below.rule({"do": "close"}, state=RuleState.OFF)
-    for rest in (id_, f"{id_}/people", f"{id_}/people.csv", 999):
+    for rest in (f"{id_}/people", f"{id_}/people.csv", 999):
         assert owner.get(path(below, rest)).status_code == 404
 
 

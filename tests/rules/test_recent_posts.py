@@ -69,7 +69,7 @@ def stored() -> list[tuple[str, str]]:
 
 
 def test_a_campaign_runs_on_a_post_without_comments(below: Below, owner: helpers.Browser) -> None:
-    page = text(owner.get(path(below, "new")))
+    page = text(owner.get(path(below, "new?from=campaign")))
     assert "Choose from recent posts" in page
     assert WALL.asked == [], "the page itself asks nobody"
     listed = text(owner.get(path(below, f"posts?account={below.wall.id}")))

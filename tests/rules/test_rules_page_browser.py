@@ -10,6 +10,7 @@ from host.rules.models import RuleState
 from tests.accessibility import violations
 from tests.automation import test_page_browser
 from tests.automation.test_page_browser import Person
+from tests.browser.conftest import screenshot
 from tests.rules.ruled import Ruled
 from tests.rules.test_rules import BROKEN, SORRY
 from tests.rules.test_rules_page import bodies, path
@@ -119,19 +120,24 @@ def test_a_text_is_there_where_the_choice_has_one(automated: Ruled, page: Any) -
     assert page.get_by_text("A day counts as").is_visible()
 
 
-def test_thirty_minutes_without_an_answer_in_at_most_six_steps(automated: Ruled, page: Any) -> None:
+@pytest.mark.parametrize("others", [False, True])
+def test_thirty_minutes_without_an_answer_in_at_most_six_steps(
+    automated: Ruled, page: Any, others: bool
+) -> None:
     desk = automated
+    if others:
+        desk.rule({"do": "close"}, name="Other", state=RuleState.OFF)
     desk.team(desk.person("Lea K."), name="Care")
     page.goto(path(desk).replace("/rules", "/automation"))
     person = Person(page)
     person.click("link", name="Rules", exact=True)
+    if others:
+        person.click("link", name="New rule")
     person.click("link", name="Unanswered for 30 minutes")
-    page.get_by_text("Live", exact=True).locator("visible=true").last.click()
-    person.steps += 1
-    person.click("button", name="Save", exact=True)
+    person.click("button", name="Start", exact=True)
     page.get_by_text("Rule Unanswered for 30 minutes was saved.").wait_for()
-    assert person.steps <= 6
-    ((_name, state, _version, body),) = bodies(desk)
+    assert person.steps == 3 + others, "at most 6 are wanted"
+    _name, state, _version, body = bodies(desk)[-1]
     assert body is not None
     assert (state, body.hours, body.minutes) == ("live", 0, 30)
 
@@ -201,6 +207,25 @@ def test_an_open_list_can_be_read_and_fits(automated: Ruled, page: Any) -> None:
             assert [one for one in found if "combo" in one] == [], (width, scheme)
 
 
+def test_a_change_is_named_until_it_is_saved(automated: Ruled, page: Any) -> None:
+    page.goto(path(automated, "new?from=refund"))
+    bar, person = page.locator("[data-savebar]"), Person(page)
+    find(person, "Action 1", "internal", "Add a note")
+    assert bar.inner_text().startswith("1 unsaved change: Action 1")
+    bar.get_by_role("button", name="Discard").click()
+    bar.wait_for(state="hidden")
+    assert page.get_by_role("combobox", name="Action 1", exact=True).input_value() != "Add a note"
+    find(person, "Action 1", "internal", "Add a note")
+    page.get_by_label("Text of action 1").fill("Look")
+    page.keyboard.press("Control+s")
+    page.get_by_text("Rule Refund was saved.").wait_for()
+    assert not bar.is_visible()
+    person.click("button", name="Start", exact=True)
+    person.click("button", name="Turn off", exact=True)
+    page.get_by_text("Refund: Off: the rule no longer runs.").wait_for()
+    assert bodies(automated)[0][:3] == ("Refund", "off", 1)
+
+
 def test_a_new_row_has_the_focus(automated: Ruled, page: Any) -> None:
     page.goto(path(automated, "new"))
     page.get_by_role("button", name="Condition", exact=True).focus()
@@ -239,6 +264,7 @@ def look(desk: Ruled, page: Any, widths: tuple[int, ...], schemes: tuple[str, ..
             for scheme in schemes:
                 page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 page.goto(path(desk, rest))
+                screenshot(page, f"rule-{rest or 'list'}-{width}-{scheme}", full_page=True)
                 if page.evaluate("document.documentElement.scrollWidth") > width:
                     found.append(f"{rest} is wider than {width}")
                 found += [

@@ -123,7 +123,7 @@ def test_what_a_page_costs_does_not_depend_on_the_accounts(
     paths = (
         *("settings/people", f"settings/people/{agent.id}", "settings/teams", f"settings/teams/{team[1]}"),
         *("settings/integrations/new", "settings/rules/new", "reports", f"reports?account={ids[-1]}"),
-        *("reports?by=account", "settings/channels", "settings/campaigns/new", "search", "inbox"),
+        *("reports?by=account", "settings/channels", "settings/rules/new?from=campaign", "search", "inbox"),
     )
     for path in paths:
         with counted() as statements:

@@ -220,7 +220,7 @@ def furnish_channels(scene: Scene) -> None:
         said = {"account": POTTERY.igid, "customer": POTTERY.customer, "kind": kind, **more}
         scene.rig.control("POST", "dm", said)
     until(lambda: scene.rig.rows("SELECT id FROM messages WHERE text = 'tide, please'"), "the comment")
-    owner.open(f"{base}/campaigns/new")
+    owner.open(f"{base}/rules/new?from=campaign")
     answers = {"answer": "Look into your messages", "text": "Here it is"}
     owner.press("Save", {"name": CAMPAIGN, "where": "any", "words": "tide", **answers, "state": "live"})
     owner.open(f"{base}/rules/new")

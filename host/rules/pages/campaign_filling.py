@@ -1,9 +1,9 @@
-"""The form of a campaign: six fields, converted to and from a rule."""
+"""The fields of a campaign in the form of a rule, converted to and from a body."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 import msgspec
 from flask_babel import lazy_gettext as _l
@@ -23,7 +23,7 @@ from host.rules.body import (
 )
 from host.rules.conditions import AnyOf, Condition, FilterCondition, OnPost, Words
 from host.rules.models import RuleState
-from host.rules.pages.filling import LONGEST, split
+from host.rules.pages.filling import LONGEST, Places, given_state, split
 from host.web.languages import gettext as _
 
 SHOWN_ANSWERS = 3
@@ -32,14 +32,16 @@ LONGEST_NAME = 40
 WHERE = ("posts", "caption", "any")
 
 
-class Filling(msgspec.Struct, frozen=True):
+class CampaignFilling(msgspec.Struct, frozen=True):
     """The contents of the form.
 
+    :param zone: time zone of the end date.
     :param where: the posts it applies to: chosen ones, those with words of *caption*, or any.
     :param link: id or address of a post that is not among those to choose from; *account*: its account.
     :param ends: ``people`` or ``until``; empty: only manually.
     """
 
+    zone: tzinfo = UTC
     name: str = ""
     where: str = "posts"
     posts: Sequence[int] = ()
@@ -76,10 +78,9 @@ class Filling(msgspec.Struct, frozen=True):
         chosen = tuple(FilterCondition({"post": one}) for one in self.posts)
         return None if not chosen else chosen[0] if len(chosen) == 1 else AnyOf(chosen)
 
-    def body(self, zone: tzinfo) -> Body:
-        """Return the rule.
+    def body(self) -> tuple[Body, Places]:
+        """Return the body, and the fields of its parts.
 
-        :param zone: time zone of its end date.
         :raises RuleError: naming the invalid field.
         """
         where = self.on_posts()
@@ -103,9 +104,15 @@ class Filling(msgspec.Struct, frozen=True):
                 team=read_id(self.team) or 0,
                 label=read_id(self.label) or 0,
                 people=self._people(),
-                until=self._until(zone),
+                until=self._until(),
             ),
-        )
+        ), CampaignPlaces()
+
+    def moved(self, move: str) -> tuple[CampaignFilling, str]:
+        """Return it with one more row for a public answer after that button, and the row to focus."""
+        if move != "answer" or len(self.answers) >= MOST_ANSWERS:
+            return self, ""
+        return replace(self, answers=[*self.answers, ""]), f"answer-{len(self.answers)}"
 
     def _people(self) -> int:
         if self.ends != "people":
@@ -115,12 +122,12 @@ class Filling(msgspec.Struct, frozen=True):
             raise RuleError(_l("A campaign must end after 1 to 100,000 people."), field="ends")
         return int(number)
 
-    def _until(self, zone: tzinfo) -> datetime | None:
+    def _until(self) -> datetime | None:
         if self.ends != "until":
             return None
         try:
             day = datetime.strptime(self.until.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
-            return datetime.combine(day + timedelta(days=1), time(), zone)
+            return datetime.combine(day + timedelta(days=1), time(), self.zone)
         except (ValueError, OverflowError):
             raise RuleError(_l("Choose an end date."), field="ends") from None
 
@@ -138,20 +145,20 @@ FIELDS = {
 """Fields of the page by the place that an error names."""
 
 
-def place_of(field: str | None) -> str:
-    """Return the field of the page that an error is about, or an empty string."""
-    named = field or ""
-    for known, place in FIELDS.items():
-        if named == known or named.startswith(f"{known}."):
-            return place
-    return named
+class CampaignPlaces(Places):
+    """The fields of the parts of a campaign, which are the same for each."""
+
+    def row_of(self, place: str | None) -> str:
+        named = place or ""
+        return next((field for known, field in FIELDS.items() if f"{named}.".startswith(f"{known}.")), named)
 
 
-def given(form: MultiDict[str, str]) -> Filling:
+def given(form: MultiDict[str, str], zone: tzinfo) -> CampaignFilling:
     """Return the submitted form."""
-    where, ends, state = form.get("where", ""), form.get("ends", ""), form.get("state", "")
+    where, ends = form.get("where", ""), form.get("ends", "")
     answers = [one[:LONGEST] for one in form.getlist("answer")][: MOST_ANSWERS + 1]
-    return Filling(
+    return CampaignFilling(
+        zone=zone,
         name=form.get("name", "")[:LONGEST],
         where=where if where in WHERE else WHERE[0],
         posts=tuple(dict.fromkeys(id_ for one in form.getlist("post") if (id_ := read_id(one)))),
@@ -167,18 +174,11 @@ def given(form: MultiDict[str, str]) -> Filling:
         ends=ends if ends in {"people", "until"} else "",
         people=form.get("people", "")[:20],
         until=form.get("until", "")[:20],
-        state=state if state in set(RuleState) else RuleState.DRAFT,
+        state=given_state(form, RuleState.DRAFT),
     )
 
 
-def another(filling: Filling) -> Filling:
-    """Return *filling* with one more row for a public answer."""
-    if len(filling.answers) >= MOST_ANSWERS:
-        return filling
-    return replace(filling, answers=[*filling.answers, ""])
-
-
-def picked(form: MultiDict[str, str], filling: Filling) -> tuple[int | None, str] | None:
+def picked(form: MultiDict[str, str], filling: CampaignFilling) -> tuple[int | None, str] | None:
     """Return the account and the id or address of the post to add, or None if there is none.
 
     A pressed picture names both; a typed id or address belongs to the chosen account.
@@ -186,19 +186,19 @@ def picked(form: MultiDict[str, str], filling: Filling) -> tuple[int | None, str
     account, colon, named = form.get("pick", "").partition(":")
     if colon:
         return read_id(account), named
-    if filling.link and filling.where == "posts":
+    if filling.link and filling.where == "posts" and form.get("move") != "answer":
         return read_id(filling.account), filling.link
     return None
 
 
-def with_post(filling: Filling, post_id: int) -> Filling:
+def with_post(filling: CampaignFilling, post_id: int) -> CampaignFilling:
     """Return *filling* with a post chosen."""
     chosen = tuple(dict.fromkeys((*filling.posts, post_id)))
     return replace(filling, where="posts", posts=chosen, link="")
 
 
-def of_body(name: str, body: Body, state: str, zone: tzinfo) -> Filling | None:
-    """Return the form for a rule, or None if the rule does not fit in the form."""
+def of_body(name: str, body: Body, state: str, zone: tzinfo) -> CampaignFilling | None:
+    """Return the form for a campaign, or None if the rule is none, or has more than the fields hold."""
     campaign, conditions, actions = body.campaign, body.conditions, body.actions
     if campaign is None or len(conditions) != 2 or body.stops or not 0 < len(actions) < 3:
         return None
@@ -214,6 +214,7 @@ def of_body(name: str, body: Body, state: str, zone: tzinfo) -> Filling | None:
     last = None if campaign.until is None else campaign.until.astimezone(zone) - timedelta(microseconds=1)
     return replace(
         where,
+        zone=zone,
         name=name,
         words=", ".join(words.words),
         answers=public.texts or [""],
@@ -228,13 +229,13 @@ def of_body(name: str, body: Body, state: str, zone: tzinfo) -> Filling | None:
     )
 
 
-def _where(condition: Condition) -> Filling | None:
+def _where(condition: Condition) -> CampaignFilling | None:
     if isinstance(condition, OnPost):
         where = "caption" if condition.words else "any"
         return (
             None
             if any("," in one for one in condition.words)
-            else Filling(where=where, caption=", ".join(condition.words))
+            else CampaignFilling(where=where, caption=", ".join(condition.words))
         )
     each = condition.of if isinstance(condition, AnyOf) else (condition,)
     ids = [
@@ -243,16 +244,4 @@ def _where(condition: Condition) -> Filling | None:
         if isinstance(one, FilterCondition) and set(one.filter) == {"post"}
     ]
     posts = [one for one in ids if isinstance(one, int)]
-    return Filling(posts=posts) if len(posts) == len(each) else None
-
-
-def template() -> Filling:
-    """Return a template campaign: a keyword in a comment is answered with a message."""
-    return Filling(
-        answers=(
-            _("You have a message from us 💌"),
-            _('Check your messages, {{contact.first_name || "please"}}!'),
-            _("It is on its way to you."),
-        ),
-        text=_('Here is the link you asked for, {{contact.first_name || "hello"}}: '),
-    )
+    return CampaignFilling(posts=posts) if len(posts) == len(each) else None

@@ -1,24 +1,22 @@
-"""Settings -> Campaigns: rules that answer a keyword in comments with a message, with their own form."""
+"""Campaigns in Settings -> Rules: the fields of the form, the posts to choose from, and the people."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.automation import texts
 from host.channels.directory import current_directory
 from host.core import clock, db
-from host.core.backports.values import replace
 from host.core.errors import LobbyError, NotFoundError
 from host.inbox import variables
 from host.inbox.comments.once import OfHour, of_hour
@@ -34,122 +32,28 @@ from host.models.inbox import Conversation
 from host.models.users import User, Workspace
 from host.rules import body as bodies
 from host.rules import keeping, log, people, posts, recent
+from host.rules.body import RuleTargets
 from host.rules.keeping import RuleView
-from host.rules.models import Rule, RuleState
+from host.rules.models import RuleState
 from host.rules.pages import campaign_filling as fillings
-from host.rules.pages import campaign_wording, views, wording
-from host.rules.pages.campaign_filling import Filling
+from host.rules.pages import campaign_wording, wording
+from host.rules.pages.blueprint import ONE, RULES, bp
+from host.rules.pages.campaign_filling import CampaignFilling
 from host.rules.pages.filling import split
 from host.rules.people import Counts, Got, Person
 from host.rules.posts import Tried
 from host.rules.recent import PostAccount, PostsNotListedError
 from host.sdk.channel import PrivateContext
 from host.sdk.text import byte_length
-from host.users.workspaces import SavedMeanwhileError
-from host.web import navigation
 from host.web.csv_file import csv_response
-from host.web.request_helpers import (
-    Permission,
-    actor,
-    flash_good,
-    form_version,
-    id_argument,
-    seen_accounts,
-    workspace_view,
-)
+from host.web.request_helpers import Permission, id_argument, seen_accounts, workspace_view
 
-bp = Blueprint("campaigns", __name__, template_folder="../templates")
-navigation.add_settings(
-    "campaigns.index",
-    _l("Campaigns"),
-    order=24,
-    section=navigation.AUTOMATION,
-    icon="send",
-    words="comment to DM, keyword, posts, private reply, Kommentar, Stichwort, Beiträge, private Antwort",
-)
-
-CAMPAIGNS = "/w/<int:workspace_id>/settings/campaigns"
-ONE = f"{CAMPAIGNS}/<int:rule_id>"
 LATELY = timedelta(days=7)
 LONGEST_SEARCH = 100
 MOST_ACCOUNTS = 5
 """Most accounts whose number of private replies is shown."""
 PORTION = 500
 """Rows of the export that are read at a time."""
-
-
-# ---- the list ------------------------------------------------------------------------------------------
-
-
-@bp.get(CAMPAIGNS)
-@workspace_view(Permission.ACCOUNTS)
-def index(workspace_id: int) -> ResponseReturnValue:
-    """List the campaigns, newest first, each with the outcomes for its people."""
-    with db.read() as session:
-        what = keeping.there(session, workspace_id, current_directory())
-        found = keeping.campaigns(session, workspace_id, what)
-        counts = people.counted(session, [one.id for one in found], seen_accounts())
-    said = views.seen_names(what)
-    lines = [
-        (one, counts.get(one.id, Counts()), "" if one.body is None else wording.sentence(one.body, said))
-        for one in found
-    ]
-    return render_template(
-        "rules/campaigns.html",
-        lines=lines,
-        states=wording.STATES,
-        ended={one.id for one, number, _words in lines if people.has_ended(one, number, clock.now())},
-        possible=what.private is not None,
-    )
-
-
-# ---- set up --------------------------------------------------------------------------------------------
-
-
-@bp.get(f"{CAMPAIGNS}/new")
-@workspace_view(Permission.ACCOUNTS)
-def new(workspace_id: int) -> ResponseReturnValue:
-    """Show the form for a new campaign, from the template or empty."""
-    filling = fillings.template() if request.args.get("from") == "words" else Filling()
-    return _form(workspace_id, None, filling)
-
-
-@bp.post(f"{CAMPAIGNS}/new")
-@workspace_view(Permission.ACCOUNTS)
-def add(workspace_id: int) -> ResponseReturnValue:
-    """Add a campaign: a rule after the others."""
-    return _save(workspace_id, None)
-
-
-@bp.get(ONE)
-@workspace_view(Permission.ACCOUNTS)
-def campaign(workspace_id: int, rule_id: int) -> ResponseReturnValue:
-    """Show the six fields of a campaign, or only its rule if it does not fit in them."""
-    shown = _shown(workspace_id, rule_id)
-    filling = None
-    if shown.body is not None:
-        filling = fillings.of_body(shown.name, shown.body, shown.state, _zone(workspace_id))
-    if filling is None:
-        return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=rule_id), 303)
-    return _form(workspace_id, shown, filling)
-
-
-@bp.post(ONE)
-@workspace_view(Permission.ACCOUNTS)
-def change(workspace_id: int, rule_id: int) -> ResponseReturnValue:
-    """Change a campaign; its earlier versions are kept."""
-    return _save(workspace_id, _shown(workspace_id, rule_id))
-
-
-@bp.post(f"{ONE}/state")
-@workspace_view(Permission.ACCOUNTS)
-def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
-    """Stop or resume a campaign, as saved."""
-    _shown(workspace_id, rule_id)
-    wanted = RuleState.LIVE if request.form.get("state") == RuleState.LIVE else RuleState.OFF
-    rule = db.write(views.change_state, workspace_id, rule_id, wanted, by=actor())
-    flash_good(f"{rule.name}: {wording.STATES_SAY[wanted]}")
-    return redirect(url_for("campaigns.campaign", workspace_id=workspace_id, rule_id=rule_id), 303)
 
 
 # ---- posts to choose from ------------------------------------------------------------------------------
@@ -168,7 +72,7 @@ class PostTile(msgspec.Struct, frozen=True):
     src: str
 
 
-@bp.get(f"{CAMPAIGNS}/posts")
+@bp.get(f"{RULES}/posts")
 @workspace_view(Permission.ACCOUNTS)
 def recent_posts(workspace_id: int) -> ResponseReturnValue:
     """Show a page of an account's recent posts, or why the provider didn't list them: part of the form."""
@@ -184,17 +88,17 @@ def recent_posts(workspace_id: int) -> ResponseReturnValue:
             pick=f"{of.ref.id}:{post.external_id}",
             title=posts.title_of(post.text, str(KINDS[post.kind])),
             at=post.published_at,
-            src=url_for("campaigns.recent_picture", **here, after=after, post=post.external_id)
+            src=url_for("rules.recent_picture", **here, after=after, post=post.external_id)
             if post.picture_url
             else "",
         )
         for post in found.posts
     ]
-    more = url_for("campaigns.recent_posts", **here, after=found.after) if found.after else ""
+    more = url_for("rules.recent_posts", **here, after=found.after) if found.after else ""
     return render_template("rules/_recent_posts.html", tiles=tiles, problem=None, more=more, first=not after)
 
 
-@bp.get(f"{CAMPAIGNS}/posts/picture")
+@bp.get(f"{RULES}/posts/picture")
 @workspace_view(Permission.ACCOUNTS)
 def recent_picture(workspace_id: int) -> ResponseReturnValue:
     """Show the picture of one of an account's recent posts as a small square."""
@@ -212,177 +116,114 @@ def _post_account(workspace_id: int, account_id: int | None) -> PostAccount:
         return recent.account(session, workspace_id, current_directory(), seen_accounts(), account_id)
 
 
-def _with_picked(workspace_id: int, filling: Filling, account_id: int | None, named: str) -> Filling:
-    """Return *filling* with a post of an account chosen, which may have no comments yet.
+def with_picked(workspace_id: int, filling: CampaignFilling) -> CampaignFilling:
+    """Return *filling* with the post that was pressed or typed, which may have no comments yet.
 
     :raises LobbyError: if the account has no such post, or its provider cannot be asked.
     """
+    picked = fillings.picked(request.form, filling)
+    if picked is None:
+        return filling
     try:
-        of = _post_account(workspace_id, account_id)
-        post = recent.find(of, named)
+        of = _post_account(workspace_id, picked[0])
+        post = recent.find(of, picked[1])
     except LobbyError as error:
         error.field = "post"
         raise
     return fillings.with_post(filling, db.write(keep, of.ref.id, post))
 
 
-def _shown(workspace_id: int, rule_id: int) -> RuleView:
-    """Return a rule that is a campaign.
-
-    :raises RuleNotFoundError: if there is none.
-    """
-    with db.read() as session:
-        what = keeping.there(session, workspace_id, current_directory())
-        shown = keeping.shown(session, workspace_id, rule_id, what)
-    if shown.body is None or shown.body.campaign is None:
-        raise keeping.RuleNotFoundError()
-    return shown
+# ---- the form ---------------------------------------------------------------------------------------
 
 
-def _zone(workspace_id: int) -> tzinfo:
-    with db.read() as session:
-        name = session.get_one(Workspace, workspace_id).timezone
-    return clock.zone(name if name in clock.zones() else "UTC")
-
-
-def _save(workspace_id: int, shown: RuleView | None) -> ResponseReturnValue:
-    """Save the form, or show it again with another row, a preview, or errors."""
-    filling = fillings.given(request.form)
-    if "preview" in request.form:
-        return _form(workspace_id, shown, filling)
-    if request.form.get("move") == "answer":
-        return _form(workspace_id, shown, fillings.another(filling), focus=True)
-    picked = fillings.picked(request.form, filling)
-    try:
-        if picked is not None:
-            filling = _with_picked(workspace_id, filling, *picked)
-        if "pick" in request.form or request.form.get("move") == "post":
-            return _form(workspace_id, shown, filling)
-        body = filling.body(_zone(workspace_id))
-        named = replace(filling, name=filling.title)
-        version = form_version()
-        saved: Rule = db.write(views.save_rule, workspace_id, shown, named, body, version, by=actor())
-    except LobbyError as error:
-        return _form(workspace_id, shown, filling, problem=error)
-    flash_good(_("Campaign %(name)s was saved.", name=saved.name))
-    return redirect(url_for("campaigns.campaign", workspace_id=workspace_id, rule_id=saved.id), 303)
-
-
-def _form(
-    workspace_id: int,
-    shown: RuleView | None,
-    filling: Filling,
-    *,
-    problem: LobbyError | None = None,
-    focus: bool = False,
-) -> ResponseReturnValue:
+def fields(
+    session: Session, workspace_id: int, filling: CampaignFilling, what: RuleTargets
+) -> dict[str, Any]:
+    """Return the context for the fields, with a sample of what a customer sees."""
     accounts = seen_accounts()
-    with db.read() as session:
-        what = keeping.there(session, workspace_id, current_directory())
-        offered = posts.newest(session, workspace_id, filling.posts, accounts)
-        tried = _tried(session, workspace_id, filling, accounts)
-        listed = recent.accounts(session, workspace_id, current_directory(), accounts)
-        days = _days(session, workspace_id)
-        head = _head(session, workspace_id, shown)
-        hourly = _hourly(
-            session, workspace_id, {one.account_id for one in offered if one.id in filling.posts}
-        )
-        workspace = session.get_one(Workspace, workspace_id)
-    limits = what.private
-    page = render_template(
-        "rules/campaign.html",
-        shown=shown,
-        filling=filling,
-        problem=problem,
-        place="" if problem is None else fillings.place_of(problem.field),
-        focus=focus,
-        posts=offered,
-        post_accounts=[(str(one.ref.id), one.name) for one in listed],
-        tried=tried,
-        days=days,
-        limits=limits,
-        hourly=hourly,
-        picture_of=partial(picture_of, workspace_id=workspace_id),
-        bytes=byte_length(filling.text.strip()),
-        teams=[(str(id_), name) for id_, name in what.targets.teams.items()],
-        labels=[(str(id_), name) for id_, name in what.targets.labels.items()],
-        most_answers=bodies.MOST_ANSWERS,
-        states=wording.STATES,
-        states_say=wording.STATES_SAY,
-        version=_version(shown, problem),
-        sample=_sample(workspace_id, filling, offered, workspace.name),
-        gone="" if shown is None else shown.gone,
-        **head,
+    offered = posts.newest(session, workspace_id, filling.posts, accounts)
+    listed = recent.accounts(session, workspace_id, current_directory(), accounts)
+    days, hourly = _limits(
+        session, workspace_id, {one.account_id for one in offered if one.id in filling.posts}
     )
-    return page, 200 if problem is None else problem.status
+    workspace = session.get_one(Workspace, workspace_id)
+    return {
+        "posts": offered,
+        "post_accounts": [(str(one.ref.id), one.name) for one in listed],
+        "tried": _tried(session, workspace_id, filling, accounts),
+        "days": days,
+        "limits": what.private,
+        "hourly": hourly,
+        "picture_of": partial(picture_of, workspace_id=workspace_id),
+        "bytes": byte_length(filling.text.strip()),
+        "teams": [(str(id_), name) for id_, name in what.targets.teams.items()],
+        "labels": [(str(id_), name) for id_, name in what.targets.labels.items()],
+        "most_answers": bodies.MOST_ANSWERS,
+        "sample": _sample(workspace_id, filling, offered, workspace.name),
+    }
 
 
-def _version(shown: RuleView | None, problem: LobbyError | None) -> int:
-    """Return the version the form is based on. After a conflict was shown, the form may overwrite it."""
-    if shown is None:
-        return 0
-    posted = form_version()
-    return shown.version if posted is None or isinstance(problem, SavedMeanwhileError) else posted
-
-
-def _head(session: Session, workspace_id: int, shown: RuleView | None) -> dict[str, Any]:
-    """Return the context for the header of both pages of a campaign."""
-    if shown is None:
-        return {"counts": Counts(), "ended": False, "would": 0, "src": ""}
+def head(session: Session, workspace_id: int, shown: RuleView) -> dict[str, Any]:
+    """Return the context for the head of the pages of a campaign."""
     counts = people.counted(session, [shown.id], seen_accounts()).get(shown.id, Counts())
     would = 0
     if shown.state == RuleState.SHADOW:
         runs = log.counted_of(session, shown.id, clock.now() - LATELY, seen_accounts())
         would = runs.get("shadow", 0)
-    src = _picture(session, workspace_id, shown)
     return {
         "counts": counts,
         "ended": people.has_ended(shown, counts, clock.now()),
         "would": would,
-        "src": src,
+        "src": _picture(session, workspace_id, shown),
     }
 
 
 def _picture(session: Session, workspace_id: int, shown: RuleView) -> str:
     """Return the address of the picture of a campaign's only post, or an empty string."""
     wanted = None if shown.body is None else fillings.of_body("", shown.body, shown.state, UTC)
-    chosen = () if wanted is None or wanted.where != "posts" else wanted.posts
-    if len(chosen) != 1:
+    if wanted is None or wanted.where != "posts" or len(wanted.posts) != 1:
         return ""
     accounts = seen_accounts()
-    found = by_id(session, workspace_id, chosen).get(chosen[0])
+    found = by_id(session, workspace_id, wanted.posts).get(wanted.posts[0])
     if found is None or (accounts is not None and found.account_id not in accounts):
         return ""
     return picture_of(found, workspace_id)
 
 
-def _hourly(session: Session, workspace_id: int, chosen: Collection[int]) -> list[tuple[str, OfHour]]:
-    """Return the number of private replies that each answering account sent within the last hour.
+def _limits(session: Session, workspace_id: int, chosen: set[int]) -> tuple[int, list[tuple[str, OfHour]]]:
+    """Return for how many days a comment can be answered privately, and what was sent within the last hour.
 
     :param chosen: the accounts of the chosen posts; empty: every account with comments.
+
+    The days are those of the first account, 0 if they are unknown. The numbers of private replies are those
+    of each answering account.
     """
     directory, now, accounts = current_directory(), clock.now(), seen_accounts()
-    channels = [one.key for one in directory.adapters if one.capabilities.private_replies is not None]
     query = sa.select(ChannelAccount).where(
         ChannelAccount.workspace_id == workspace_id,
-        ChannelAccount.channel.in_(channels),
+        ChannelAccount.channel.in_(
+            [one.key for one in directory.adapters if one.capabilities.private_replies is not None]
+        ),
         ChannelAccount.state != AccountState.DISCONNECTED,
     )
     if chosen:
         query = query.where(ChannelAccount.id.in_(chosen))
     if accounts is not None:
         query = query.where(ChannelAccount.id.in_(accounts))
-    found = []
-    for row in session.scalars(query.order_by(ChannelAccount.id).limit(MOST_ACCOUNTS)):
+    days, found = 0, []
+    for row in session.scalars(query.order_by(ChannelAccount.id).limit(MOST_ACCOUNTS)).all():
         adapter = directory.adapter(row.channel)
-        limits = None if adapter is None else adapter.capabilities_of(ref(row)).private_replies
-        used = of_hour(session, row.id, limits, now)
+        if adapter is None:
+            continue
+        until = adapter.private_policy(PrivateContext(ref(row), now, now)).until
+        days = days or (0 if until is None else round((until - now) / timedelta(days=1)))
+        used = of_hour(session, row.id, adapter.capabilities_of(ref(row)).private_replies, now)
         if used is not None:
             found.append((row.name or row.handle or "", used))
-    return found
+    return days, found
 
 
-def _tried(session: Session, workspace_id: int, filling: Filling, accounts: Any) -> Tried | None:
+def _tried(session: Session, workspace_id: int, filling: CampaignFilling, accounts: Any) -> Tried | None:
     """Return the comments the keywords match so far, or None without keywords or a chosen post."""
     words = split(filling.words)[: bodies.MOST_WORDS]
     if not words or filling.on_posts() is None:
@@ -396,23 +237,6 @@ def _tried(session: Session, workspace_id: int, filling: Filling, accounts: Any)
         accounts=accounts,
     )
 
-
-def _days(session: Session, workspace_id: int) -> int:
-    """Return the number of days for which the channel allows a private reply to a comment; 0: unknown."""
-    directory, now = current_directory(), clock.now()
-    channels = [one.key for one in directory.adapters if one.capabilities.private_replies is not None]
-    query = sa.select(ChannelAccount).where(
-        ChannelAccount.workspace_id == workspace_id, ChannelAccount.channel.in_(channels)
-    )
-    account = session.scalars(query.order_by(ChannelAccount.id).limit(1)).one_or_none()
-    adapter = None if account is None else directory.adapter(account.channel)
-    if account is None or adapter is None:
-        return 0
-    until = adapter.private_policy(PrivateContext(ref(account), now, now)).until
-    return 0 if until is None else round((until - now) / timedelta(days=1))
-
-
-# ---- how a customer sees it ----------------------------------------------------------------------------
 
 _FIRST_NAME, _NAME, _HANDLE = "Rosa", "Rosa S.", "rosa.sample"
 
@@ -435,7 +259,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def _sample(
-    workspace_id: int, filling: Filling, offered: Sequence[posts.PostOption], workspace: str
+    workspace_id: int, filling: CampaignFilling, offered: Sequence[posts.PostOption], workspace: str
 ) -> Sample:
     chosen = next((one for one in offered if one.id in filling.posts), None)
     account = workspace if chosen is None else chosen.account
@@ -466,7 +290,7 @@ def _filled(text: str, values: Mapping[str, str]) -> Sequence[FilledPart]:
         return [FilledPart(text.strip(), "words")]
 
 
-# ---- people --------------------------------------------------------------------------------------------
+# ---- people -----------------------------------------------------------------------------------------
 
 
 class PersonRow(msgspec.Struct, frozen=True):
@@ -485,8 +309,9 @@ class PersonRow(msgspec.Struct, frozen=True):
 @workspace_view(Permission.ACCOUNTS)
 def people_of(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """List the people who commented with the keyword, with the outcome and what followed."""
-    shown, wanted = _shown(workspace_id, rule_id), _wanted()
+    wanted = _wanted()
     with db.read() as session:
+        shown = _campaign(session, workspace_id, rule_id)
         found = people.listing(
             session,
             rule_id,
@@ -497,7 +322,7 @@ def people_of(workspace_id: int, rule_id: int) -> ResponseReturnValue:
         )
         some = found[: people.PAGE]
         lines = _lines(session, workspace_id, some)
-        head = _head(session, workspace_id, shown)
+        context = head(session, workspace_id, shown)
     return render_template(
         "rules/campaign_people.html",
         shown=shown,
@@ -507,8 +332,20 @@ def people_of(workspace_id: int, rule_id: int) -> ResponseReturnValue:
         older=some[-1].id if len(found) > len(some) else None,
         got=campaign_wording.GOT,
         states=wording.STATES,
-        **head,
+        **context,
     )
+
+
+def _campaign(session: Session, workspace_id: int, rule_id: int) -> RuleView:
+    """Return a rule that is a campaign.
+
+    :raises RuleNotFoundError: if there is none.
+    """
+    what = keeping.there(session, workspace_id, current_directory())
+    shown = keeping.shown(session, workspace_id, rule_id, what)
+    if not shown.is_campaign:
+        raise keeping.RuleNotFoundError()
+    return shown
 
 
 def _wanted() -> dict[str, Any]:
@@ -559,7 +396,9 @@ def _with_whom(session: Session, conversations: Sequence[int]) -> dict[int, str]
 @workspace_view(Permission.ACCOUNTS)
 def people_file(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Export the whole filtered list as a file, streamed some rows at a time."""
-    shown, wanted, accounts = _shown(workspace_id, rule_id), _wanted(), seen_accounts()
+    wanted, accounts = _wanted(), seen_accounts()
+    with db.read() as session:
+        shown = _campaign(session, workspace_id, rule_id)
     heads = [_("Person"), _("Handle"), _("Wrote"), _("Comments"), _("Result"), _("Why"), _("When")]
 
     def rows() -> Iterator[Sequence[str | int | None]]:

@@ -33,13 +33,11 @@ from host.automation.actions import (
 )
 from host.core.backports.values import replace
 from host.core.ids import read_id
-from host.events.kinds.conversations import CONVERSATION_CREATED
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.rules import posts
 from host.rules.body import (
     MOST_ACTIONS,
     MOST_CONDITIONS,
-    UNANSWERED,
     Action,
     AddonDoes,
     Body,
@@ -104,7 +102,7 @@ class Filling(msgspec.Struct, frozen=True):
     """The contents of the form.
 
     :param wait: for a customer who waits: how many of *unit*, a key of :data:`wording.UNITS`.
-    :param campaign: campaign settings, which have their own page and are unchanged here.
+    :param campaign: campaign settings, which have their own fields and are unchanged here.
     """
 
     name: str = ""
@@ -118,6 +116,10 @@ class Filling(msgspec.Struct, frozen=True):
     once: str = ""
     state: str = RuleState.SHADOW
     campaign: Campaign | None = None
+
+    @property
+    def title(self) -> str:
+        return self.name
 
     def body(self) -> tuple[Body, Places]:
         """Return the body, and the rows of its parts. Rows without a chosen value are ignored.
@@ -154,6 +156,17 @@ class Filling(msgspec.Struct, frozen=True):
             once=self.once,  # type: ignore[arg-type]
             campaign=self.campaign,
         ), places
+
+    def moved(self, move: str) -> tuple[Filling, str]:
+        """Return it after a button such as ``if:add:0``, up, down or remove, and the row to focus."""
+        part, _colon, rest = move.partition(":")
+        if part not in {"if", "then"}:
+            return self, ""
+        name = "conditions" if part == "if" else "actions"
+        before, most = getattr(self, name), MOST_ROWS if part == "if" else MOST_ACTIONS
+        rows = action_forms.rearranged(before, rest, most, Row())
+        focus = f"{part}-{len(rows) - 1}" if len(rows) > len(before) else ""
+        return replace(self, **{name: rows}), focus
 
     def _minutes(self) -> int:
         """Return the wait in minutes; 0 if it is not a number."""
@@ -210,7 +223,7 @@ def given(form: MultiDict[str, str]) -> Filling:
         for chosen, text in zip(form.getlist("then"), form.getlist("then_text"), strict=False)
     ]
     once = form.get("once", "")
-    state, unit = form.get("state", ""), form.get("unit", "")
+    unit = form.get("unit", "")
     return Filling(
         name=form.get("name", "")[:LONGEST],
         when=form.get("when", ""),
@@ -221,8 +234,14 @@ def given(form: MultiDict[str, str]) -> Filling:
         actions=actions[: MOST_ACTIONS + 1] or [Row()],
         stops=form.get("after") == "stop",
         once=once if once in {"conversation", "contact"} else "",
-        state=state if state in set(RuleState) else RuleState.SHADOW,
+        state=given_state(form, RuleState.SHADOW),
     )
+
+
+def given_state(form: MultiDict[str, str], default: RuleState) -> str:
+    """Return the submitted state; live if the button that starts the rule was pressed."""
+    state = RuleState.LIVE if "start" in form else form.get("state", "")
+    return state if state in set(RuleState) else default
 
 
 def of_body(name: str, body: Body, state: str) -> Filling:
@@ -239,24 +258,12 @@ def of_body(name: str, body: Body, state: str) -> Filling:
         unit=unit,
         working=body.working,
         conditions=rows or [Row()],
-        actions=[_row_of_action(one) for one in body.actions] or [Row()],
+        actions=[row_of_action(one) for one in body.actions] or [Row()],
         stops=body.stops,
         once=body.once,
         state=state,
         campaign=body.campaign,
     )
-
-
-def moved(filling: Filling, move: str) -> tuple[Filling, str]:
-    """Return *filling* after a button such as ``if:add:0``, up, down or remove, and the row to focus."""
-    part, _colon, rest = move.partition(":")
-    if part not in {"if", "then"}:
-        return filling, ""
-    name = "conditions" if part == "if" else "actions"
-    before, most = getattr(filling, name), MOST_ROWS if part == "if" else MOST_ACTIONS
-    rows = action_forms.rearranged(before, rest, most, Row())
-    focus = f"{part}-{len(rows) - 1}" if len(rows) > len(before) else ""
-    return replace(filling, **{name: rows}), focus
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -569,13 +576,13 @@ def _action(row: Row) -> Action:
     return action
 
 
-def _row_of_action(one: Action) -> Row:
+def row_of_action(one: Action) -> Row:
     if isinstance(one, Say):
         return Row("say", one.text)
     if isinstance(one, ReplyPublicly):
         return Row("publicly", "\n".join(one.texts))
     if isinstance(one, ReplyPrivately):
-        # Only its text is edited here; its attachments are edited on the campaign's page, or by a program.
+        # Only its text is edited here; what is below it, in the fields of a campaign or by a program.
         offered = f":{json.dumps(one.quick_replies, ensure_ascii=False)}" if one.quick_replies else ""
         return Row(f"privately{offered}", one.text)
     if isinstance(one, NotifyPeople):
@@ -620,7 +627,7 @@ def action_choices(there: RuleTargets, kept: Collection[Row] = ()) -> Choices:
             [
                 (chosen, wording.action(one, there), texts.get(chosen.partition(":")[0], ""))
                 for one in some
-                for chosen in [_row_of_action(one).chosen]
+                for chosen in [row_of_action(one).chosen]
             ],
         )
         for name, some in groups
@@ -632,131 +639,3 @@ def _kept_action(row: Row) -> Action | None:
         return _action(row)
     except (msgspec.ValidationError, ValueError):
         return None
-
-
-# ---- to begin with -------------------------------------------------------------------------------------
-
-
-class Template(msgspec.Struct, frozen=True):
-    """A template for a rule.
-
-    :param icon: of the host's sprite.
-    """
-
-    key: str
-    icon: str
-    title: str
-    words: str
-    filling: Filling
-
-
-def templates(there: RuleTargets, person: int) -> list[Template]:
-    """Return templates for rules. Each can be saved as it is, whatever the workspace has.
-
-    They use the label whose name fits, or the first, and the first team with members.
-
-    :param person: the id of the reader, who takes the place of a team if there is none.
-    """
-    targets = there.targets
-    team = next((id_ for id_ in targets.teams if id_ not in there.empty_teams), None)
-    someone = person if person in targets.people else next(iter(targets.people), 0)
-    notify: list[Action] = [NotifyPeople(person=someone)] if someone else []
-    assign: list[Action] = [AssignTo(someone)] if someone else []
-    if team is not None:
-        notify, assign = [NotifyPeople(team=team)], [GiveToTeam(team)]
-
-    def rows(*some: Action) -> list[Row]:
-        return [_row_of_action(one) for one in some] or [Row()]
-
-    def labelled(*words: str) -> list[Action]:
-        labels = targets.labels
-        fitting = [id_ for id_, name in labels.items() if any(one in name.casefold() for one in words)]
-        return [AddLabel(id_) for id_ in [*fitting, *labels][:1]]
-
-    return [
-        Template(
-            "unanswered",
-            "clock",
-            _("Unanswered for 30 minutes"),
-            _("Notify the team, counting only business hours"),
-            Filling(
-                name=_("Unanswered for 30 minutes"),
-                when=UNANSWERED,
-                wait="30",
-                unit="minutes",
-                working=True,
-                actions=rows(*notify),
-            ),
-        ),
-        Template(
-            "vip",
-            "heart",
-            _("VIP customer"),
-            _("Label and assign customers who matter most"),
-            Filling(
-                name=_("VIP customer"),
-                when=CONVERSATION_CREATED,
-                conditions=[_vip(there)],
-                actions=rows(*labelled("vip"), *assign),
-            ),
-        ),
-        Template(
-            "refund",
-            "tag",
-            _("Refund words"),
-            _("Label and assign customers who ask for their money back"),
-            Filling(
-                name=_("Refund"),
-                conditions=[Row("words:any", _("refund, money back, return, complaint"))],
-                actions=rows(*labelled("refund", "return", "complain", "erstatt", "reklam"), *assign),
-            ),
-        ),
-        Template(
-            "closed",
-            "moon",
-            _("Out of hours"),
-            _("Say once per conversation when you answer"),
-            Filling(
-                name=_("Out of hours"),
-                conditions=[Row("hours:closed"), Row("window:programs")],
-                actions=[Row("say", _("Thank you! We are closed now and answer when we open."))],
-                once="conversation",
-            ),
-        ),
-        Template(
-            "returning",
-            "users",
-            _("Returning customer"),
-            _("Label customers who wrote before"),
-            Filling(
-                name=_("Returning"),
-                when=CONVERSATION_CREATED,
-                conditions=[Row("before:yes")],
-                actions=rows(*(labelled("return", "regular", "stamm") or assign)),
-            ),
-        ),
-        Template(
-            "story",
-            "at",
-            _("Mentioned in a story"),
-            _("Say thanks once per conversation"),
-            Filling(
-                name=_("Story mention thanks"),
-                conditions=[Row(f"sent:{MessageKind.STORY_MENTION}"), Row("window:programs")],
-                actions=[Row("say", _('Thank you for the mention, {{contact.first_name || "friend"}}!'))],
-                once="conversation",
-            ),
-        ),
-    ]
-
-
-def _vip(there: RuleTargets) -> Row:
-    """Return the condition that tells a VIP: an attribute of that name, many followers, or any attribute."""
-    named = next((id_ for id_, name in there.attributes.items() if "vip" in name.casefold()), None)
-    if named is not None:
-        return row_of(Contact(named))
-    # Channels whose addons know the number of followers call the condition so.
-    for name, brought in there.conditions.items():
-        if name.endswith(".followers") and brought.choices:
-            return row_of(OfAddon(name, brought.choices[len(brought.choices) // 2][0]))
-    return next((row_of(Contact(id_)) for id_ in there.attributes), Row("before:yes"))

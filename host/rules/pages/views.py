@@ -1,16 +1,16 @@
-"""Settings -> Rules: the list with order and states, and for each rule its form, preview and runs."""
+"""Settings -> Rules: rules and campaigns in order, and for each its form, preview and runs."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
 
 import msgspec
 import regex
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -23,19 +23,24 @@ from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox.apply import opt_out_words
 from host.inbox.pages import durations
+from host.models.users import Workspace
 from host.rules import body as bodies
-from host.rules import keeping, log
+from host.rules import keeping, log, people
 from host.rules.body import EVENTS, Body, RuleError, RuleTargets
 from host.rules.conditions import Condition, Words, leaves
 from host.rules.keeping import RuleView
 from host.rules.log import Preview, Ran
 from host.rules.models import Rule, RuleState
+from host.rules.pages import campaign_filling, campaign_views, wording
 from host.rules.pages import filling as fillings
-from host.rules.pages import wording
-from host.rules.pages.filling import Filling, Places, Template
+from host.rules.pages.blueprint import ONE, RULES, bp
+from host.rules.pages.campaign_filling import CampaignFilling
+from host.rules.pages.filling import Filling, Places
+from host.rules.pages.templates import Template, templates
+from host.rules.people import Counts
 from host.users.actor import Actor
 from host.users.workspaces import SavedMeanwhileError
-from host.web import account_picker, languages, navigation
+from host.web import account_picker, languages
 from host.web.account_picker import Options
 from host.web.portions import Portion, portion
 from host.web.request_helpers import (
@@ -49,24 +54,18 @@ from host.web.request_helpers import (
     workspace_view,
 )
 
-bp = Blueprint("rules", __name__, template_folder="../templates")
-navigation.add_settings(
-    "rules.index",
-    _l("Rules"),
-    order=23,
-    section=navigation.AUTOMATION,
-    icon="bolt",
-    words="triggers, conditions, workflows, auto reply, Auslöser, Bedingungen, automatische Antwort",
-)
-
-RULES = "/w/<int:workspace_id>/settings/rules"
-ONE = f"{RULES}/<int:rule_id>"
+OLD = "/w/<int:workspace_id>/settings/campaigns"
 LATELY = timedelta(hours=24)
 SIZE = 50
 """Rules per page of the list."""
 LONGEST_EXAMPLE = 140
 """Most characters shown of a message a rule would have matched."""
 OUTCOMES = ("asked", "matched", "refused")
+KINDS = ("rules", "campaigns")
+MARKED = frozenset({"name", "when", "hours", "conditions", "actions", *campaign_filling.FIELDS.values()})
+"""Fields of the form at which an error is shown."""
+
+AnyFilling = Filling | CampaignFilling
 
 
 # ---- the list ------------------------------------------------------------------------------------------
@@ -75,32 +74,46 @@ OUTCOMES = ("asked", "matched", "refused")
 class RuleRow(msgspec.Struct, frozen=True):
     """A rule in the list.
 
-    :param counts: how often it was evaluated in the last 24 hours, by outcome; empty: it did not match.
+    :param number: its place in the order, from 1.
+    :param runs: how often it was evaluated in the last 24 hours, by outcome; empty: it did not match.
+    :param people: the people of a campaign; *ended*: whether it has ended.
     """
 
     rule: RuleView
+    number: int
     words: str
-    counts: dict[str, int]
+    runs: dict[str, int]
+    people: Counts
+    ended: bool
 
     @property
     def asked(self) -> int:
-        return sum(self.counts.values())
+        return sum(self.runs.values())
 
     @property
     def matched(self) -> int:
-        return self.asked - self.counts.get("", 0)
+        return self.asked - self.runs.get("", 0)
 
     @property
     def refused(self) -> int:
-        return self.counts.get("refused", 0)
+        return self.runs.get("refused", 0)
 
 
 def listed(session: Session, workspace_id: int, what: RuleTargets) -> list[RuleRow]:
-    said = seen_names(what)
-    counts = log.counted(session, workspace_id, clock.now() - LATELY, seen_accounts())
+    said, now, accounts = seen_names(what), clock.now(), seen_accounts()
+    runs = log.counted(session, workspace_id, now - LATELY, accounts)
+    found = keeping.listing(session, workspace_id, what)
+    counts = people.counted(session, [one.id for one in found if one.is_campaign], accounts)
     return [
-        RuleRow(one, "" if one.body is None else wording.sentence(one.body, said), counts.get(one.id, {}))
-        for one in keeping.listing(session, workspace_id, what)
+        RuleRow(
+            one,
+            number,
+            "" if one.body is None else wording.sentence(one.body, said),
+            runs.get(one.id, {}),
+            counts.get(one.id, Counts()),
+            people.has_ended(one, counts.get(one.id, Counts()), now),
+        )
+        for number, one in enumerate(found, 1)
     ]
 
 
@@ -126,28 +139,58 @@ def seen_names(what: RuleTargets) -> RuleTargets:
 @bp.get(RULES)
 @workspace_view(Permission.ACCOUNTS)
 def index(workspace_id: int) -> ResponseReturnValue:
-    """List the rules in order, with the counts of the last 24 hours and problems of each."""
+    """List the rules in order, or one kind of them, with counts and problems of each."""
+    show = request.args.get("show", "")
+    show = show if show in KINDS else ""
     with db.read() as session:
         what = keeping.there(session, workspace_id, current_directory())
-        lines = listed(session, workspace_id, what)
-        templates = () if lines else fillings.templates(what, current_user().id)
-        touched = _touched(session, workspace_id, templates, what)
+        every = listed(session, workspace_id, what)
+        lines = [one for one in every if not show or one.rule.is_campaign == (show == "campaigns")]
+        offered = () if lines else templates(what, current_user().id)
+        offered = [one for one in offered if not show or one.is_campaign == (show == "campaigns")]
+        touched = _touched(session, workspace_id, offered, what)
+    campaigns = sum(one.rule.is_campaign for one in every)
     return render_template(
         "rules/rules.html",
         part=_part(lines, id_argument("shown")),
+        show=show,
+        kinds=[
+            ("", _("All"), len(every)),
+            ("rules", _("Rules"), len(every) - campaigns),
+            ("campaigns", _("Campaigns"), campaigns),
+        ],
         states=wording.STATES,
         languages=len(opt_out_words.LANGUAGES),
-        templates=templates,
+        templates=offered,
         touched=touched,
         most=keeping.MOST,
     )
 
 
+@bp.get(OLD)
+@bp.get(f"{OLD}/new")
+@bp.get(f"{OLD}/<int:rule_id>")
+@bp.get(f"{OLD}/<int:rule_id>/people")
+@workspace_view(Permission.ACCOUNTS)
+def old_address(workspace_id: int, rule_id: int | None = None) -> ResponseReturnValue:
+    """Redirect from an address that campaigns had when they had their own pages.
+
+    :raises RuleNotFoundError: if the workspace has no such rule.
+    """
+    path = request.path.replace("/settings/campaigns", "/settings/rules")
+    if rule_id is None:
+        path += "?from=campaign" if path.endswith("/new") else "?show=campaigns"
+    else:
+        with db.read() as session:
+            keeping.get(session, workspace_id, rule_id)
+    return redirect(path, 301)
+
+
 def _touched(
-    session: Session, workspace_id: int, templates: Sequence[Template], what: RuleTargets
+    session: Session, workspace_id: int, offered: Sequence[Template], what: RuleTargets
 ) -> dict[str, int]:
     """Return how many conversations of the last days each template would match, by its key."""
-    tried = {one.key: body for one in templates if (body := _tried(one.filling, what)[0]) is not None}
+    tried = {one.key: body for one in offered if (body := _tried(one.filling, what)[0]) is not None}
     bodies_ = {key: body for key, body in tried.items() if body.when != bodies.UNANSWERED}
     found = log.touched(
         session, workspace_id, list(bodies_.values()), current_directory(), clock.now(), seen_accounts()
@@ -170,12 +213,12 @@ def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Change the state of a saved rule. A rule that refers to a deleted object can still be turned off."""
     wanted = request.form.get("state", "")
-    rule = db.write(change_state, workspace_id, rule_id, wanted, by=actor())
+    rule = db.write(_change_state, workspace_id, rule_id, wanted, by=actor())
     flash_good(f"{rule.name}: {wording.STATES_SAY[RuleState(wanted)]}")
     return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=rule_id), 303)
 
 
-def change_state(session: Session, workspace_id: int, rule_id: int, wanted: str, *, by: Actor) -> Rule:
+def _change_state(session: Session, workspace_id: int, rule_id: int, wanted: str, *, by: Actor) -> Rule:
     """Set the state of a rule.
 
     :raises RuleError: as :func:`host.rules.keeping.put_in_state`, and for an unknown state.
@@ -209,19 +252,20 @@ def delete(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 @bp.get(f"{RULES}/new")
 @workspace_view(Permission.ACCOUNTS)
 def new(workspace_id: int) -> ResponseReturnValue:
-    """Show the form for a new rule, from a template or empty."""
+    """Show the form for a new rule or campaign, from a template or empty."""
     wanted = request.args.get("from", "")
     opened = _opened(workspace_id)
-    found = [one.filling for one in fillings.templates(opened.what, current_user().id) if one.key == wanted]
+    found = [one.filling for one in templates(opened.what, current_user().id) if one.key == wanted]
     return _form(workspace_id, opened, found[0] if found else Filling(), is_tried=bool(found))
 
 
 @bp.get(ONE)
 @workspace_view(Permission.ACCOUNTS)
 def rule(workspace_id: int, rule_id: int) -> ResponseReturnValue:
-    """Show a rule: its form, a preview on recent messages, its runs and its versions.
+    """Show a rule: its form, a preview, its runs and its versions.
 
-    With ``version``, the form contains that earlier version, to save it again.
+    A campaign has its own fields, unless it says more than they hold, or with ``form=rule``. With
+    ``version``, the form contains that earlier version, to save it again.
     """
     opened = _opened(workspace_id, rule_id)
     shown, number = opened.rule, id_argument("version")
@@ -231,12 +275,24 @@ def rule(workspace_id: int, rule_id: int) -> ResponseReturnValue:
             versions = keeping.versions(session, rule_id)
         stored = next((one.body for one in versions if one.number == number), None)
         body = body if stored is None else bodies.read(stored) or body
-    filling = Filling(name=shown.name) if body is None else fillings.of_body(shown.name, body, shown.state)
-    return _form(workspace_id, opened, filling)
+    if body is None:
+        return _form(workspace_id, opened, Filling(name=shown.name))
+    filling: AnyFilling | None = None
+    if body.campaign is not None and request.args.get("form") != "rule":
+        filling = campaign_filling.of_body(shown.name, body, shown.state, _zone(workspace_id))
+    return _form(workspace_id, opened, filling or fillings.of_body(shown.name, body, shown.state))
 
 
-def _tried(filling: Filling, what: RuleTargets) -> tuple[Body | None, Places]:
+def _zone(workspace_id: int) -> tzinfo:
+    with db.read() as session:
+        name = session.get_one(Workspace, workspace_id).timezone
+    return clock.zone(name if name in clock.zones() else "UTC")
+
+
+def _tried(filling: AnyFilling, what: RuleTargets) -> tuple[Body | None, Places]:
     """Return the part of a form to preview, and the rows of its conditions, or None."""
+    if isinstance(filling, CampaignFilling):
+        return None, Places()
     try:
         body, places = filling.body()
         conditions = bodies.checked_conditions(body, what)
@@ -285,44 +341,45 @@ def change(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 
 def _save(workspace_id: int, opened: Opened) -> ResponseReturnValue:
     """Save the form, or show it again with a row moved by a button, a preview, or errors."""
-    filling, move = fillings.given(request.form), request.form.get("move", "")
-    shown = opened.shown
-    if shown is not None and shown.body is not None:
-        filling = replace(filling, campaign=shown.body.campaign)
-    if account_picker.is_looking():
+    filling, move, places = _given(workspace_id, opened), request.form.get("move", ""), Places()
+    if account_picker.is_looking() or "preview" in request.form:
         return _form(workspace_id, opened, filling, is_tried=True)
-    if move and move != "try":
-        filling, focus = fillings.moved(filling, move)
-        return _form(workspace_id, opened, filling, focus=focus, is_tried=True)
-    places = Places()
     try:
+        if isinstance(filling, CampaignFilling):
+            filling = campaign_views.with_picked(workspace_id, filling)
+        if (move and move != "try") or "pick" in request.form:
+            filling, focus = filling.moved(move)
+            return _form(workspace_id, opened, filling, focus=focus, is_tried=True)
         body, places = filling.body()
         if move:
             bodies.checked_conditions(body, opened.what)
             return _form(workspace_id, opened, filling, is_tried=True)
-        saved = db.write(save_rule, workspace_id, shown, filling, body, form_version(), by=actor())
+        saved = db.write(_save_rule, workspace_id, opened.shown, filling, body, form_version(), by=actor())
     except LobbyError as error:
         place = places.row_of(error.field)
         return _form(workspace_id, opened, filling, problem=error, place=place, is_tried=True)
-    flash_good(_("Rule %(name)s was saved.", name=saved.name))
-    return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=saved.id), 303)
+    if body.campaign is None:
+        flash_good(_("Rule %(name)s was saved.", name=saved.name))
+    else:
+        flash_good(_("Campaign %(name)s was saved.", name=saved.name))
+    form = "rule" if body.campaign is not None and isinstance(filling, Filling) else None
+    return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=saved.id, form=form), 303)
 
 
-class Named(Protocol):
-    """The properties of a form besides the rule's body."""
+def _given(workspace_id: int, opened: Opened) -> AnyFilling:
+    """Return the submitted form."""
+    if request.form.get("kind") == "campaign":
+        return campaign_filling.given(request.form, _zone(workspace_id))
+    shown = opened.shown
+    campaign = None if shown is None or shown.body is None else shown.body.campaign
+    return replace(fillings.given(request.form), campaign=campaign)
 
-    @property
-    def name(self) -> str: ...
 
-    @property
-    def state(self) -> str: ...
-
-
-def save_rule(
+def _save_rule(
     session: Session,
     workspace_id: int,
     shown: RuleView | None,
-    filling: Named,
+    filling: AnyFilling,
     body: Body,
     version: int | None,
     *,
@@ -331,7 +388,7 @@ def save_rule(
     """Add a rule, or change the one shown."""
     values: dict[str, Any] = {
         "workspace_id": workspace_id,
-        "name": filling.name,
+        "name": filling.title,
         "body": body,
         "what": keeping.there(session, workspace_id, current_directory()),
         "author": current_user().name,
@@ -347,58 +404,83 @@ def save_rule(
 def _form(
     workspace_id: int,
     opened: Opened,
-    filling: Filling,
+    filling: AnyFilling,
     *,
     problem: LobbyError | None = None,
     place: str = "",
     focus: str = "",
     is_tried: bool = False,
 ) -> ResponseReturnValue:
-    """Show the form of a rule, with a preview if its conditions can be evaluated.
+    """Show the form of a rule: its state, its name, the fields of its kind with a preview, and its runs.
 
     :param problem: why it was not saved; *place*: the row or field concerned.
     :param focus: the row to focus.
     :param is_tried: whether the form differs from the saved rule.
     """
-    now, accounts = clock.now(), seen_accounts()
     what, shown, said = opened.what, opened.shown, seen_names(opened.what)
-    tried, places = _tried(filling, what)
-    if shown is None and not is_tried:
-        tried = None  # empty: it would match everything
+    context: dict[str, Any] = {}
     with db.read() as session:
         lines = listed(session, workspace_id, what)
-        preview = None
-        if tried is not None:
-            preview = log.preview(session, workspace_id, tried, current_directory(), now, accounts)
-        past = _past(session, shown, said) if shown is not None else {}
+        if shown is not None:
+            context |= _past(session, shown, said)
+            context |= campaign_views.head(session, workspace_id, shown) if shown.is_campaign else {}
+        if isinstance(filling, CampaignFilling):
+            context |= campaign_views.fields(session, workspace_id, filling, what)
+        else:
+            # An empty form would match everything.
+            has_preview = shown is not None or is_tried
+            context |= _fields(session, workspace_id, filling, what, said, has_preview)
     page = render_template(
         "rules/rule.html",
         shown=shown,
         filling=filling,
+        kind="campaign" if isinstance(filling, CampaignFilling) else "rule",
         problem=problem,
         place=place,
+        marked=place.startswith("row:") or place in MARKED,
         next_step="" if problem is None else _next_step(problem),
         focus=focus,
         part=_part(lines, None if shown is None else shown.id),
-        events=EVENTS,
         states=wording.STATES,
         states_say=wording.STATES_SAY,
-        units=wording.UNIT_NAMES,
-        search_words=json.dumps({key: str(words) for key, words in wording.SEARCH_WORDS.items()}),
-        templates=() if shown or request.method == "POST" else fillings.templates(what, current_user().id),
-        conditions=_conditions(said, filling),
-        actions=_actions(said, filling),
-        most_conditions=fillings.MOST_ROWS,
-        most_actions=bodies.MOST_ACTIONS,
+        templates=() if shown or request.method == "POST" else templates(what, current_user().id),
         version=_version(shown, problem),
         is_tried=is_tried,
-        may_be_tried=log.may_be_tried(Body(when=filling.when)),
-        preview=None if preview is None or tried is None else _preview(preview, tried, places, said, now),
         gone=_gone(shown, said),
         languages=len(opt_out_words.LANGUAGES),
-        **past,
+        **context,
     )
     return page, 200 if problem is None else problem.status
+
+
+def _fields(
+    session: Session,
+    workspace_id: int,
+    filling: Filling,
+    what: RuleTargets,
+    said: RuleTargets,
+    has_preview: bool,
+) -> dict[str, Any]:
+    """Return the context for the fields of a rule, with a preview if its conditions can be evaluated.
+
+    :param said: *what*, with the names that the viewer may see.
+    """
+    now, preview = clock.now(), None
+    tried, places = _tried(filling, what)
+    if tried is not None and has_preview:
+        found = log.preview(session, workspace_id, tried, current_directory(), now, seen_accounts())
+        preview = _preview(found, tried, places, said, now)
+    return {
+        "events": EVENTS,
+        "units": wording.UNIT_NAMES,
+        "search_words": json.dumps({key: str(words) for key, words in wording.SEARCH_WORDS.items()}),
+        "conditions": _conditions(said, filling),
+        "actions": _actions(said, filling),
+        "most_conditions": fillings.MOST_ROWS,
+        "most_actions": bodies.MOST_ACTIONS,
+        "may_be_tried": log.may_be_tried(Body(when=filling.when)),
+        "preview": preview,
+    }
 
 
 def _conditions(what: RuleTargets, filling: Filling, wanted: str | None = None) -> Options:

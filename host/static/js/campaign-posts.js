@@ -1,4 +1,4 @@
-// The form of a campaign: the account's recent posts, loaded when they are asked for. Pressing one chooses it.
+// The fields of a campaign: the account's recent posts, loaded when they are asked for. Pressing one chooses it.
 
 import "./base.js";
 
@@ -97,7 +97,7 @@ if (picker) {
       const response = await fetch(form.action, { method: "POST", body, credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const fresh = page.querySelector("[data-chosen-posts]");
-      if (!response.ok || !fresh) throw new Error(page.querySelector("#camp-why")?.innerText.trim() || list.dataset.failed);
+      if (!response.ok || !fresh) throw new Error(page.querySelector("#rule-why")?.innerText.trim() || list.dataset.failed);
       put(fresh);
       changed(true);
     } catch (error) {

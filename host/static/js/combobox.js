@@ -97,7 +97,8 @@ function setUp(form) {
   function choose(entry) {
     const { select, field } = open;
     select.value = entry.dataset.value;
-    select.dispatchEvent(new Event("change", { bubbles: true }));
+    // As a browser does for a select; the bar of unsaved changes listens to the first.
+    for (const kind of ["input", "change"]) select.dispatchEvent(new Event(kind, { bubbles: true }));
     close();
     field.select();
   }
