@@ -711,6 +711,7 @@ QUERIES = {
         *("rows", "messages", "conversation", "head", "composer", "here", "view", "only", "sort"),
     ),
     "/w/<int:workspace_id>/live/poll": ("after",),
+    "/admin/addons/live": ("after",),
     "/w/<int:workspace_id>/media/<int:attachment_id>": ("download",),
     "/w/<int:workspace_id>/messages/<int:message_id>/formatted": ("pictures",),
     "/w/<int:workspace_id>/messages/<int:message_id>/picture": ("url", "signature"),
