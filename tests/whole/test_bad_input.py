@@ -554,6 +554,12 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/integrations/<int:endpoint_id>/delete": {},
     "/w/<int:workspace_id>/start/ask": {"channel": "telegram"},
     "/w/<int:workspace_id>/start/hide": {"done": "1"},
+    "/w/<int:workspace_id>/start/hours": {
+        "day": "monday",
+        "opens": "9:00",
+        "closes": "17:00",
+        "greeting": "Hi",
+    },
     "/w/<int:workspace_id>/start/skip": {"step": "invite"},
     f"{SETTINGS}/channels/ask": {"channel": "telegram"},
     f"{SETTINGS}/channels/<channel>/new": {**CARD, "ig_user_id": "not a number"},
