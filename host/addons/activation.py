@@ -33,11 +33,15 @@ _OUTSIDE = (AddonState.INCOMPATIBLE, AddonState.MODIFIED, AddonState.UNTRUSTED)
 
 
 def run_step(outcome: Outcome, name: str, do: Callable[[], str | None]) -> None:
-    """Run one step and time it; *do* returns its detail. An exception marks the step as failed."""
-    step = ActivationStep(name)
+    """Run one step, show that it runs, and time it; *do* returns its detail.
+
+    An exception marks the step as failed.
+    """
+    step = ActivationStep(name, "running")
     outcome.steps.append(step)
     started = time.perf_counter()
     try:
+        db.write(records.step_started, outcome.slug, outcome)
         found = do()
         step.detail = found or ""
         step.result = "skipped" if isinstance(found, Skipped) else "ok"

@@ -52,7 +52,7 @@ class ActivationStep:
     """One step of an activation, for pages and database.
 
     :param name: its label, for people.
-    :param result: ``ok``, ``failed`` or ``skipped``.
+    :param result: ``ok``, ``failed`` or ``skipped``, or ``running`` while it is under way.
     """
 
     name: str
@@ -121,6 +121,13 @@ class Card(msgspec.Struct, frozen=True):
     @property
     def version(self) -> str:
         return self.release.version
+
+    @property
+    def under_way(self) -> dict[str, Any] | None:
+        """The step that is running, one of *steps*; None if no operation is, or none has begun its steps."""
+        if self.state is not AddonState.ACTIVATING and self.operation is None:
+            return None
+        return next((step for step in self.steps if step["result"] == "running"), None)
 
 
 def installed() -> list[Card]:
@@ -254,6 +261,12 @@ def switched_back(session: Session, release: Release, earlier: Before, actor: Ac
     show(session, EVERYBODY, "addons")
 
 
+def step_started(session: Session, slug: str, outcome: Outcome) -> None:
+    """Show which step of an operation is running to everybody who looks at the addon."""
+    session.get_one(Addon, slug).steps = [asdict(step) for step in outcome.steps]
+    show(session, EVERYBODY, "addons")
+
+
 def keep_steps(session: Session, slug: str, outcome: Outcome) -> None:
     session.get_one(Addon, slug).steps = [asdict(step) for step in outcome.steps]
 
@@ -309,6 +322,7 @@ def interrupted(session: Session, slug: str, now: datetime) -> None:
     row = session.get_one(Addon, slug)
     if row.state != AddonState.ACTIVATING:
         return
+    row.steps = [{**step, "result": "failed"} if step["result"] == "running" else step for step in row.steps]
     row.state = AddonState.QUARANTINED if row.wanted else AddonState.INACTIVE
     row.error = {
         "step": "",

@@ -21,7 +21,10 @@ from host.addons.reports import Report
 from host.addons.running.generation import current_generation, current_host
 from host.core import clock, db
 from host.core.errors import ForbiddenError, NotFoundError
+from host.events.writing import EVERYBODY
 from host.features import registry
+from host.live.events import newest_id
+from host.live.views import answer_poll
 from host.models.addons import AddonState
 from host.users import desk_settings
 from host.users.pages.sudo import fresh_password
@@ -38,6 +41,7 @@ from host.web.request_helpers import (
     flash_bad,
     flash_good,
     generation,
+    passive,
 )
 
 bp = Blueprint("addons", __name__)
@@ -109,6 +113,19 @@ navigation.add_offers(_channel_offers)
 MAX_UPLOAD = archive.MAX_ZIP + 1024 * 1024  # the form around the file
 
 
+@bp.get("/admin/addons/live")
+@passive
+@admin_required
+def live() -> ResponseReturnValue:
+    """Return what happened to addons as JSON, for admins who have no workspace with a stream."""
+    return answer_poll(EVERYBODY)
+
+
+def _newest_event() -> int:
+    with db.read() as session:
+        return newest_id(session)
+
+
 @bp.get("/admin/addons")
 @admin_required
 def index() -> ResponseReturnValue:
@@ -117,12 +134,14 @@ def index() -> ResponseReturnValue:
 
 
 def _page(refused: Report | None = None, name: str = "") -> str:
+    after = _newest_event()
     shown = listing.cards(config(), current_generation())
     if any(one.card.state is AddonState.ACTIVATING for one in shown) and lifecycle.recover(config()):
         shown = listing.cards(config(), current_generation())
     known = {one.card.slug for one in shown}
     return render_template(
         "addons/index.html",
+        live_after=after,
         cards=shown,
         uploads=config().uploads,
         safe_mode=config().safe_mode,
@@ -223,20 +242,21 @@ def _uploaded(session: Session, name: str, release: store.Release) -> None:
 @admin_required
 def report(release_id: int) -> ResponseReturnValue:
     """Show the content of an accepted zip and the effect of installing it."""
+    after = _newest_event()
     found = reports.report(config(), release_id)
     if found.release is None:
         raise NotFoundError()
+    card = next((one for one in lifecycle.installed() if one.slug == found.release.slug), None)
     return render_template(
         "addons/report.html",
+        live_after=after,
+        card=card,
         report=found,
         release=found.release,
         manifest=found.release.manifest,
         current=found.current.manifest if found.current else None,
         uploads=config().uploads,
-        may_activate=any(
-            card.slug == found.release.slug and card.state is AddonState.INACTIVE
-            for card in lifecycle.installed()
-        ),
+        may_activate=card is not None and card.state is AddonState.INACTIVE,
         secrets_of=listing.secrets_of,
         fingerprint=listing.fingerprint,
     )

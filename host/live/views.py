@@ -9,6 +9,7 @@ from host.core import db
 from host.live import events
 from host.live.hub import HubFullError, current_hub
 from host.live.response import HEADERS, StreamResponse, can_stream, first_frames
+from host.users.reach import Accounts
 from host.web.request_helpers import (
     Permission,
     config,
@@ -62,12 +63,20 @@ def _later() -> Response:
 @workspace_view(Permission.READ)
 def poll(workspace_id: int) -> ResponseReturnValue:
     """Return the same events as JSON: ``last``, ``resync`` and ``events`` of id, topic and data."""
+    return answer_poll(workspace_id, seen_accounts())
+
+
+def answer_poll(workspace_id: int, accounts: Accounts = None) -> Response:
+    """Return the events of a workspace after the one in the request as JSON.
+
+    :param accounts: the accounts its reader sees; None for all.
+    """
     with db.read() as session:
         after = _after()
         if after is None:
             found = events.Missed((), events.newest_id(session))
         else:
-            found = events.missed(session, workspace_id, after, seen_accounts())
+            found = events.missed(session, workspace_id, after, accounts)
     return jsonify(
         last=found.last,
         resync=found.resync,

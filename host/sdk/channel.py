@@ -527,6 +527,14 @@ class ChannelAdapter(TellsHistory, ABC):
         """Return the address of a contact's public page at the provider, or None."""
         return None
 
+    def write_url(self, account: AccountRef) -> str | None:
+        """Return the address that opens a chat with *account*, for a link and a QR code, or None.
+
+        By default the public page of its handle. Pure and cheap.
+        """
+        handle = account.handle.removeprefix("@")
+        return self.profile_url(handle) if handle else None
+
     def inbound_media(self) -> InboundMedia:
         """Return the hosts of received files, and which files may be stored. Pure and cheap."""
         return InboundMedia()

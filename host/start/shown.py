@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 import segno
 from flask import g
+from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from host.addons import lifecycle, preinstalled
 from host.addons.package import shipped
 from host.addons.package.shipped import Shipped
 from host.channels import asking
+from host.channels.asking import ChannelRequest
 from host.channels.directory import Directory, current_directory
 from host.channels.pages import cards
 from host.channels.pages.cards import Section
@@ -22,13 +23,16 @@ from host.core import db
 from host.inbox import queries
 from host.inbox.pages.conversation_view import name_of
 from host.live.events import newest_id
-from host.start import steps
+from host.models.channels import ChannelAccount, ref
+from host.start import hours_step, steps
+from host.start.hours_step import HoursForm
 from host.start.steps import MINUTES, Key, Progress, State
 from host.users.roles import Permission
 from host.web import navigation
 from host.web.languages import gettext as _
 from host.web.navigation import Offer
 from host.web.request_helpers import config, current_user, seen_accounts
+from host.working_hours.hours import DAY_KEYS, DAY_NAMES
 
 GAP = 0.8
 """Between two segments of the bar, of 100."""
@@ -51,13 +55,14 @@ class StartList(msgspec.Struct, frozen=True):
     :param live_after: the live event up to which it is current.
     :param offer: the channel to install; *package*: its addon, if it comes with this release.
     :param others: channels that could be installed instead.
-    :param asked_at: when the admins were asked for *offer*.
+    :param asked: how the admins were asked for *offer*; None: they weren't.
     :param channel: name of the channel to connect.
     :param section: the ways to connect it; None: it is not there yet.
     :param installed: names of the channels that can be connected; *report*: the release of the addon that
         brings the first, for admins.
     :param link: where one writes to the connected account; *code*: the same as a QR code.
     :param sender: name of the person who wrote first.
+    :param hours: the form of the last step.
     """
 
     progress: Progress
@@ -65,7 +70,7 @@ class StartList(msgspec.Struct, frozen=True):
     offer: Offer | None
     package: Shipped | None
     others: Sequence[Offer]
-    asked_at: datetime | None
+    asked: ChannelRequest | None
     channel: str
     section: Section | None
     installed: Sequence[str]
@@ -74,12 +79,23 @@ class StartList(msgspec.Struct, frozen=True):
     code: Markup
     sender: str
     uploads: bool
+    hours: HoursForm
 
     template = "start/_list.html"
 
     @property
     def current(self) -> Key | None:
         return self.progress.current
+
+    @property
+    def day_names(self) -> list[tuple[str, LazyString]]:
+        """The days of a week, each with its key in the form."""
+        return list(zip(DAY_KEYS, DAY_NAMES, strict=True))
+
+    @property
+    def opened(self) -> Key | None:
+        """The step that is open: the next one, or the one whose form was refused."""
+        return self.current if self.hours.problem is None else Key.HOURS
 
     @property
     def finished(self) -> bool:
@@ -129,8 +145,11 @@ def record(workspace_id: int, progress: Progress) -> None:
         db.write(steps.note, workspace_id, current)
 
 
-def start_list(workspace_id: int) -> StartList:
-    """Return the list of a workspace."""
+def start_list(workspace_id: int, typed: HoursForm | None = None) -> StartList:
+    """Return the list of a workspace.
+
+    :param typed: the form of the last step as somebody filled it in; None: as suggested.
+    """
     directory, offers = current_directory(), navigation.channel_offers()
     with_lobby = {one.manifest.channels: one for one in shipped.addons()}
     preinstalled_keys = {
@@ -173,6 +192,7 @@ def start_list(workspace_id: int) -> StartList:
         _code(link),
         sender,
         config().uploads,
+        typed or hours_step.suggested(),
     )
 
 
@@ -194,11 +214,15 @@ def _link(directory: Directory, progress: Progress) -> str:
     """Return the address at which people write to the account; empty if its channel has none."""
     if progress.account is None:
         return ""
-    handle = progress.account.handle.removeprefix("@")
-    if "@" in handle:
-        return f"mailto:{handle}"
+    if "@" in progress.account.handle.removeprefix("@"):
+        return f"mailto:{progress.account.handle}"
     adapter = directory.adapter(progress.account.channel)
-    return (adapter.profile_url(handle) or "") if adapter is not None and handle else ""
+    if adapter is None:
+        return ""
+    with db.read() as session:
+        account = ref(session.get_one(ChannelAccount, progress.account.id))
+    found = adapter.write_url(account) or ""
+    return found if found.startswith("https://") else ""
 
 
 def _code(address: str) -> Markup:

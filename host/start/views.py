@@ -12,15 +12,18 @@ from host.addons.package import shipped
 from host.addons.package.failures import AddonError
 from host.addons.package.shipped import Shipped
 from host.addons.running.generation import current_host
+from host.channels.directory import current_directory
 from host.channels.pages.asking_views import ask_admins
 from host.core import db
+from host.core.backports.values import replace
 from host.core.errors import ForbiddenError, InvalidError, NotFoundError
 from host.inbox.pages.inbox_page import page_instead
-from host.start import shown, steps
+from host.start import hours_step, shown, steps
 from host.start.steps import Key
 from host.users.pages.sudo import fresh_password
 from host.web.request_helpers import (
     Permission,
+    actor,
     admin_required,
     audit,
     client_address,
@@ -88,8 +91,22 @@ def skip(workspace_id: int) -> ResponseReturnValue:
 @bp.post(f"{PAGE}/ask")
 @workspace_view(Permission.ACCOUNTS)
 def ask(workspace_id: int) -> ResponseReturnValue:
-    """Ask every admin for the channel, at most once a week."""
+    """Ask every admin for the channel, or remind them."""
     ask_admins(workspace_id)
+    return _back(workspace_id)
+
+
+@bp.post(f"{PAGE}/hours")
+@workspace_view(Permission.ACCOUNTS)
+def hours(workspace_id: int) -> ResponseReturnValue:
+    """Save the working hours and the greeting that the step asks for, both or neither."""
+    typed = hours_step.entered()
+    try:
+        db.write(hours_step.save, workspace_id, typed, current_directory(), actor())
+    except InvalidError as error:
+        page = page_instead(workspace_id, shown.start_list(workspace_id, replace(typed, problem=error)))
+        return page, error.status
+    flash_good(_("Saved."))
     return _back(workspace_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from demo.journey import until
 from host.addons import health, lifecycle, listing
 from host.addons.health import Health
 from host.addons.metrics import in_process
+from host.addons.running import probe
 from host.core import db
 from host.core.backports.values import replace
 from host.process.serving import HostApplication
@@ -309,3 +312,58 @@ def test_a_built_in_feature_is_switched_off_and_on(arrive: Callable[..., Any]) -
     look(page, "addons-switched-off")
     reports.get_by_role("button", name="Turn on").click()
     page.get_by_text("Reports is on.").wait_for()
+
+
+def test_every_open_tab_follows_an_activation(
+    desk: HostApplication, arrive: Callable[..., Any], toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifecycle.install_file(desk.config, toy_zip())
+    page = arrive()
+    other = page.context.new_page()
+    other.goto("/admin/addons")
+    goes_on = threading.Event()
+    tried = probe.run
+
+    def slow(*args: Any) -> Any:
+        assert goes_on.wait(60)
+        return tried(*args)
+
+    monkeypatch.setattr(probe, "run", slow)
+    row = "#addon-toy"
+    page.evaluate(
+        """() => new MutationObserver(() => {
+          for (const one of document.querySelectorAll(".under-way, button[aria-busy]"))
+            localStorage[one.textContent] = 1;
+        }).observe(document.body, { childList: true, attributes: true, subtree: true })"""
+    )
+    page.click(f"{row} >> button:has-text('Activate')", no_wait_after=True)
+    going = other.locator(f"{row} .under-way")
+    going.get_by_text("Load the code in a separate process").wait_for(timeout=30_000)
+    assert other.locator(f"{row} .check").filter(has_text="Running").count() == 1
+    assert other.locator(f"{row} button:has-text('Activate')").count() == 0
+    # The tab in which it was pressed waits for its answer, and Playwright with it:
+    # another tab reads what it showed.
+    seen = "Object.keys(localStorage).join()"
+    until(lambda: "Load the code in a separate process" in other.evaluate(seen), "both follow", seconds=30)
+    assert "Activating…" in other.evaluate(seen)
+    look(other, "addons-activating")
+    goes_on.set()
+    other.locator(f"{row} >> text=Deactivate").wait_for(state="attached", timeout=30_000)
+    assert other.locator("[data-announce]").inner_text() == "Toy channel: Active"
+    page.get_by_text("Addon activated.").wait_for(timeout=30_000)
+
+    lifecycle.deactivate(desk.config, "toy", host=desk)
+    for tab in (other, page):
+        tab.locator(f"{row} button:has-text('Activate')").wait_for(timeout=30_000)
+
+
+def test_a_report_shows_what_another_tab_started(
+    desk: HostApplication, arrive: Callable[..., Any], toy_zip: MakeZip
+) -> None:
+    release = lifecycle.install_file(desk.config, toy_zip())
+    page = arrive()
+    page.goto(f"/admin/addons/uploads/{release.id}")
+    page.get_by_role("button", name="Activate").wait_for()
+    lifecycle.activate(desk.config, "toy", host=desk)
+    page.get_by_role("button", name="Activate").wait_for(state="detached", timeout=30_000)
+    page.get_by_role("link", name="Back to addons").wait_for()

@@ -201,8 +201,8 @@ def test_each_question_names_what_stops_and_what_stays(desk: HostApplication, to
     ]
     assert "1 connected account neither receives nor sends" in questions[1]
     for question in questions:
-        assert "What stops:" in question
-        assert "What stays:" in question
+        assert "Stops: " in question
+        assert "Kept: " in question
 
 
 def test_hours_are_drawn_from_left_to_right() -> None:

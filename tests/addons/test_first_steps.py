@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 from werkzeug.test import Client
 
 from host.addons import lifecycle
 from host.addons.package import shipped
+from host.channels import asking
 from host.core import clock, db
 from host.models.addons import AddonState
 from host.models.notifications import Notification
@@ -119,4 +121,29 @@ def test_an_owner_who_is_no_admin_asks_one(
     assert (told.path, told.details["who"]) == ("/admin/addons", "Ola")
     page = owner.get(f"/w/{workspace}/inbox").text
     assert f"/w/{workspace}/start/ask" not in page
-    assert "The admins were asked" in page
+    assert "not seen yet" in page
+    assert "You can send a reminder from" in page
+
+    def seen(session: Session) -> None:
+        session.get_one(Notification, told.id).read_at = clock.now()
+
+    db.write(seen)
+    page = owner.get(f"/w/{workspace}/inbox").text
+    assert "not seen yet" not in page
+    with db.read() as session:
+        request = asking.asked(session, workspace)["toy"]
+    assert request.remind_from == request.asked_at + asking.REMIND_AFTER
+    late = request.remind_from + timedelta(seconds=1)
+    db.write(lambda session: _made_earlier(session, late - request.asked_at))
+    assert "Send a reminder" in owner.get(f"/w/{workspace}/inbox").text
+    form = {"csrf_token": token, "channel": "toy"}
+    for _ in range(2):
+        assert owner.client.post(f"/w/{workspace}/start/ask", data=form).status_code == 302
+    with db.read() as session:
+        sentences = session.scalars(sa.select(Notification.sentence).order_by(Notification.id)).all()
+    assert sentences == [asking.ASKED, asking.REMINDED], "one reminder a day"
+
+
+def _made_earlier(session: Session, span: timedelta) -> None:
+    for row in session.scalars(sa.select(Notification)):
+        row.created_at -= span

@@ -403,7 +403,7 @@ FAILING = {
     "bad quoting": ("backup 'x", "cannot be run", "quotation"),
     "time": (
         python("import subprocess, sys; print('dumping', flush=True); subprocess.run(['sleep', '600'])"),
-        "not done after 1 seconds",
+        "timed out after 1 seconds",
         "dumping",
     ),
 }

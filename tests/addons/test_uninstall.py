@@ -153,7 +153,7 @@ def test_removing_it_for_good(shop: Shop, toy_zip: MakeZip, data: Path) -> None:
     assert 'data-state="off"' in channels
     refused = shop.admin.post("/admin/addons/toy/uninstall", what="purge", name="tyo")
     assert refused.status_code == 400
-    assert "Type toy to have its data removed" in refused.text
+    assert "Enter toy to delete its data." in refused.text
     assert shop.admin.post("/admin/addons/toy/uninstall").status_code == 400
     assert tables() == {"toy_accounts", "addon_toy_alembic_version"}
 
@@ -286,7 +286,7 @@ def test_a_purge_that_was_cut_short_is_finished_or_taken_back(
 
 @pytest.mark.slow
 def test_what_is_not_installed_or_runs_is_not_purged(desk: HostApplication, toy_zip: MakeZip) -> None:
-    with pytest.raises(AddonError, match="No addon toy is installed"):
+    with pytest.raises(AddonError, match="The addon toy is not installed."):
         uninstall.purge(desk.config, "toy")
     Shop(desk, toy_zip)
     with pytest.raises(AddonError, match="Deactivate the addon first"):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from host.core.backports.values import replace
 from host.sdk.channel import AccountRef, ReplyContext, ReplyPolicy, ReplyState
 from tests.instagram.world import POTTERY, Addon
 
@@ -88,3 +89,10 @@ def test_the_clocks_show_the_whole_window(policy: Any) -> None:
         (OPEN, WROTE, WROTE + DAY),
         (PEOPLE, WROTE + DAY, WROTE + 7 * DAY),
     ]
+
+
+def test_one_writes_to_an_account_at_its_own_address(ig: Any) -> None:
+    account = AccountRef(1, "u", 1, "instagram", "178", "Sample Pottery", "@sample.pottery", {})
+    adapter = ig.channel.InstagramAdapter()
+    assert adapter.write_url(account) == "https://ig.me/m/sample.pottery"
+    assert adapter.write_url(replace(account, handle="")) is None

@@ -100,6 +100,19 @@ def test_steps_open_in_place_and_are_skipped(desk: Desk, arrive: Arrive) -> None
     page.wait_for_selector('[data-step="hours"][data-state="skipped"]')
 
 
+def test_hours_and_greeting_are_saved_in_the_step(desk: Desk, arrive: Arrive) -> None:
+    page = arrive()
+    page.click('[data-step="hours"] summary')
+    page.fill("#start-closes", "08:00")
+    page.fill("#start-greeting", "Welcome to the pottery!")
+    page.click("button[form=start-hours]")
+    page.wait_for_selector('[data-step="hours"] [role="alert"]')
+    assert page.input_value("#start-greeting") == "Welcome to the pottery!"
+    page.fill("#start-closes", "18:00")
+    page.click("button[form=start-hours]")
+    page.wait_for_selector('[data-step="hours"][data-state="done"]')
+
+
 @pytest.mark.parametrize("theme", THEMES, ids=["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_it_can_be_read_by_everybody(
@@ -109,6 +122,8 @@ def test_it_can_be_read_by_everybody(
     page = arrive(viewport=size, color_scheme=name)
     for _state in ("waiting", "arrived"):
         page.wait_for_selector("[data-start]")
+        page.evaluate("for (const one of document.querySelectorAll('details[name=start]')) one.name = ''")
+        page.evaluate("for (const one of document.querySelectorAll('[data-step] details')) one.open = true")
         assert violations(page, **rules) == []
         width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1], "nothing is cut off at the side"

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from host.automation import settings as account_settings
 from host.core import db, storage
 from host.models.users import Role, User
 from host.start.models import WorkspaceStart
+from host.working_hours import hours
 from tests.helpers import Browser, build_app, client_for, make_user, make_workspace
 from tests.inbox import toys
 
@@ -60,7 +62,7 @@ def test_nobody_else_opens_it_or_presses_its_buttons(app: Flask, workspace: int,
         assert other.get(f"/w/{workspace}/start{path}").status_code == 404
         assert agent.get(f"/w/{workspace}/start{path}").status_code == 403
         assert mia.get(f"/w/{workspace}/start{path}").status_code == 200
-    for path in ("hide", "skip", "ask"):
+    for path in ("hide", "skip", "ask", "hours"):
         assert other.post_form(f"/w/{workspace}/start/{path}").status_code == 404
         assert agent.post_form(f"/w/{workspace}/start/{path}").status_code == 403
     assert mia.post_form("/admin/first-steps/install").status_code == 403, "only admins install addons"
@@ -121,3 +123,30 @@ def test_health_shows_how_set_up_went(app: Flask, workspace: int, mia: Browser, 
     assert "stopped at" not in text(admin, "/admin/health"), "it has only begun"
     mia.post_form(f"/w/{workspace}/start/hide")
     assert "1 stopped at" in text(admin, "/admin/health")
+
+
+def test_hours_and_greeting_are_set_in_the_step(data: Path, workspace: int, owner: User) -> None:
+    browser = client_for(build_app(data), owner)
+    account = toys.make_account(workspace)
+    path = f"/w/{workspace}/start/hours"
+    page = text(browser, f"/w/{workspace}/inbox")
+    assert f'action="{path}"' in page
+    days = ["monday", "friday"]
+    greeting = "Hello, <b>welcome</b>"
+    typed = {"day": days, "greeting": greeting}
+    refused = browser.post_form(path, **typed, opens="17:00", closes="09:00")
+    assert refused.status_code == 400
+    refused_page = refused.get_data(as_text=True)
+    assert "Hello, &lt;b&gt;welcome&lt;/b&gt;" in refused_page
+    assert 'value="17:00"' in refused_page
+    assert browser.post_form(path, opens="9:00", closes="17:00").status_code == 400, "no day"
+    with db.read() as session:
+        assert not account_settings.of_account(session, workspace, account.id).greets
+    assert browser.post_form(path, **typed, opens="09:00", closes="17:00").status_code == 302
+    with db.read() as session:
+        week = hours.load(session, [workspace]).own(workspace).week
+        kept = account_settings.of_account(session, workspace, account.id)
+    assert week is not None
+    assert [hours.text_of(spans) for spans in week] == ["09:00 – 17:00", *[""] * 3, "09:00 – 17:00", "", ""]
+    assert (kept.greets, kept.greeting) == (True, greeting)
+    assert 'data-step="hours" data-state="done"' in text(browser, f"/w/{workspace}/start/list")

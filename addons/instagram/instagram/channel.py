@@ -153,6 +153,10 @@ class InstagramAdapter(ChannelAdapter):
     def profile_url(self, username: str) -> str | None:
         return f"https://www.instagram.com/{quote(username, safe='')}/"
 
+    def write_url(self, account: AccountRef) -> str | None:
+        handle = account.handle.removeprefix("@")
+        return f"https://ig.me/m/{quote(handle, safe='')}" if handle else None
+
     def inbound_media(self) -> InboundMedia:
         return InboundMedia(media_hosts(), STORED_KINDS)
 

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -112,9 +113,13 @@ def take(
     if took:
         # Writers wait for it, and the rehearsal showed how long it takes.
         limit = min(limit, max(PATIENCE_SECONDS, PATIENCE_TIMES * max(took)))
-    with db.current().writing():
-        for planned in todo:
-            around(_named(planned), lambda p=planned: _patiently(apart, config, folder, p, limit))  # type: ignore[misc]
+
+    def apply(planned: PlannedRevision) -> None:
+        with db.current().writing():
+            _patiently(apart, config, folder, planned, limit)
+
+    for planned in todo:
+        around(_named(planned), partial(apply, planned))
 
 
 def _rehearsed(config: Config, on_the_copy: Callable[[str], None]) -> str:

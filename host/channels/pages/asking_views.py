@@ -17,13 +17,13 @@ from host.web.request_helpers import Permission, current_user, flash_good, works
 @bp.post("/w/<int:workspace_id>/settings/channels/ask")
 @workspace_view(Permission.ACCOUNTS)
 def ask(workspace_id: int) -> ResponseReturnValue:
-    """Ask every admin for the channel, at most once a week."""
+    """Ask every admin for the channel, or remind them."""
     ask_admins(workspace_id)
     return redirect(url_for("channels.index", workspace_id=workspace_id, _anchor="more-channels"))
 
 
 def ask_admins(workspace_id: int) -> None:
-    """Ask every admin for the channel in the form, and say so; they are asked at most once a week.
+    """Ask every admin for the channel in the form, or remind them after an hour, and say so.
 
     :raises NotFoundError: if the channel is not one that this desk could add.
     """

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
-from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -55,6 +55,12 @@ bp = Blueprint("sign_in", __name__)
 
 LONGEST_VALUE = 8_000
 HERE = "/w/<int:workspace_id>/settings/channels/sign-in/<uuid>"
+
+
+@bp.before_request
+def without_navigation() -> None:
+    """Leave the navigation out of these pages and their errors: they have a window of their own."""
+    g.in_window = True
 
 
 @bp.after_request

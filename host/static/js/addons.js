@@ -1,6 +1,7 @@
-// The addon pages: uploading a zip, and buttons that say that something is under way.
+// The addon pages: uploading a zip, and following what happens to addons, whoever started it.
 
 import { relativeTimes } from "./base.js";
+import { follow } from "./live-page.js";
 
 /** Let a zip be dropped on *form*, and say how far its way here is. Without this it is sent as any form is. */
 function prepare(form) {
@@ -84,17 +85,8 @@ function ready(scope) {
 }
 
 ready(document);
+follow("[data-addons]", (topic) => topic === "addons");
 window.addEventListener("popstate", () => window.location.reload());
-
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (event.defaultPrevented || !form.dataset.busy) return;
-  const button = form.querySelector('button[type="submit"]');
-  setTimeout(() => {
-    button.disabled = true;
-    button.textContent = form.dataset.busy;
-  });
-});
 
 // Coming back with the Back button shows the page as it was left: with working buttons.
 window.addEventListener("pageshow", (event) => {

@@ -135,13 +135,37 @@ window.addEventListener("submit", (event) => {
   });
 }, true);
 
-// A second click sends nothing twice. After the event, so that the button's own value still goes along.
+// A second click sends nothing twice, and a step that takes a while says that it goes on: `data-busy` of the button or its form has
+// the words. After the event, so that the button's own value still goes along.
+const AGAIN_MS = 8000;
+const BUSY_AGAIN_MS = 120000; // nothing that was started this long ago is still awaited
+const busy = new Map(); // buttons at work, with what they said before
+
+/** Let a button be pressed again. */
+function restore(button) {
+  button.disabled = false;
+  if (!busy.has(button)) return;
+  button.removeAttribute("aria-busy");
+  button.replaceChildren(...busy.get(button));
+  busy.delete(button);
+}
+
 document.addEventListener("submit", (event) => {
-  if (event.target.method !== "post" || event.defaultPrevented || !event.submitter) return;
-  const button = event.submitter;
-  setTimeout(() => { button.disabled = true; });
-  setTimeout(() => { button.disabled = false; }, 8000);
+  const { submitter: button, target: form } = event;
+  if (form.method !== "post" || event.defaultPrevented || !button) return;
+  const words = button.dataset.busy ?? form.dataset.busy;
+  setTimeout(() => {
+    button.disabled = true;
+    if (!words || event.defaultPrevented) return;
+    busy.set(button, [...button.childNodes]);
+    button.textContent = words;
+    button.setAttribute("aria-busy", "true");
+  });
+  setTimeout(() => restore(button), words ? BUSY_AGAIN_MS : AGAIN_MS);
 });
+
+// Coming back with the Back button shows the page as it was left: with working buttons.
+window.addEventListener("pageshow", (event) => { if (event.persisted) for (const button of [...busy.keys()]) restore(button); });
 
 const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 7]];
 

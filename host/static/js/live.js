@@ -1,6 +1,7 @@
 // What changed, as it happens: a stream where the desk has one to give, asking every few seconds otherwise.
 
 const POLL_MS = 5000;
+const ONLY_POLL_MS = 2000; // where there is no stream to be had
 const HIDDEN_POLL_MS = 15000;
 const AWAY_POLL_MS = 3000;
 const STREAM_AGAIN_MS = 2000;
@@ -17,7 +18,7 @@ const about = (ms) => ms * (0.5 + Math.random());
 /**
  * Follow a workspace. Calls `onEvent(topic, data)` for each change, `onResync()` when too much was missed to
  * tell one by one, `onConnection(connected)` when the desk goes away or comes back, `onAsked()` where the desk had
- * to be asked in place of a stream, which tells more.
+ * to be asked in place of a stream, which tells more. Without *stream*, the desk is always asked.
  */
 export class Live {
   constructor({ stream, poll, after, onEvent, onResync, onConnection, onAsked }) {
@@ -49,7 +50,8 @@ export class Live {
   restart() {
     this.stop();
     if (document.hidden) this.poll(HIDDEN_POLL_MS);
-    else this.stream();
+    else if (this.streamUrl) this.stream();
+    else this.poll(about(ONLY_POLL_MS));
   }
 
   stream() {
