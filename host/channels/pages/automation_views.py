@@ -35,7 +35,7 @@ LONGEST = 20_000
 DAYS = (7, 14, 30, 60, 90, 180, 365)
 LATELY = timedelta(days=7)
 PARTS = ("greets", "tells_away", "routes")
-"""What can be turned on."""
+"""Settings that are turned on separately."""
 MOST_NAMED = 12
 """Maximum number of people offered in the preview as the last one who wrote."""
 
