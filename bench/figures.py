@@ -57,6 +57,7 @@ FIGURES: dict[str, Measure] = {
     "activation": of("bench.life:activation"),
     "start": of("bench.life:start_and_rest"),
     "hand": of("bench.hand:hand"),
+    "setup": of("bench.setting_up:setup"),
     "rules": of("bench.rules:rules"),
     "storm": of("bench.storm:storm"),
 }

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from bench.pages import filled
 from bench.plan import Figure, Plan, SkippedError
@@ -74,22 +74,32 @@ def answerable(desk: Desk, plan: Plan, name: str) -> Desk:
 
 
 @contextmanager
-def page_of(served: Served, desk: Desk) -> Iterator[tuple[Page, CDPSession]]:
-    """Open a browser of the signed-in agent; nothing is loaded yet."""
+def chromium() -> Iterator[Browser]:
+    """Start a browser.
+
+    :raises SkippedError: if this machine has none.
+    """
     program = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if program is None:
         raise SkippedError("no Chromium")
-    name, _, value = desk.cookies[0].partition("=")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         try:
-            url = f"http://127.0.0.1:{served.port}"
-            context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=url)
-            context.add_cookies([{"name": name, "value": value.partition(";")[0], "url": url}])
-            page = context.new_page()
-            yield page, context.new_cdp_session(page)
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def page_of(served: Served, desk: Desk) -> Iterator[tuple[Page, CDPSession]]:
+    """Open a browser of the signed-in agent; nothing is loaded yet."""
+    name, _, value = desk.cookies[0].partition("=")
+    with chromium() as browser:
+        url = f"http://127.0.0.1:{served.port}"
+        context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=url)
+        context.add_cookies([{"name": name, "value": value.partition(";")[0], "url": url}])
+        page = context.new_page()
+        yield page, context.new_cdp_session(page)
 
 
 def measure(served: Served, desk: Desk) -> Hand:

@@ -43,12 +43,16 @@ def automation_overview(
     def link(part: str, account_id: int) -> str:
         return f"{page(account_id)}#{part}"
 
+    def add(switch: str, part: str, account_id: int) -> str:
+        return f"{page(account_id)}?add={switch}#{part}"
+
     columns = (
         OverviewColumn(
             _l("Greeting"),
             10,
             {id_: cell for id_, row in rows.items() if (cell := _greeting(row)) is not None},
             lambda id_: link("auto-greets", id_),
+            lambda id_: add("greets", "auto-greets", id_),
             sends=True,
         ),
         OverviewColumn(
@@ -56,6 +60,7 @@ def automation_overview(
             20,
             {id_: cell for id_, row in rows.items() if (cell := _away(row, id_ in closes)) is not None},
             lambda id_: link("auto-tells", id_),
+            lambda id_: add("tells_away", "auto-tells", id_),
             sends=True,
         ),
         OverviewColumn(
@@ -63,6 +68,7 @@ def automation_overview(
             50,
             {id_: cell for id_, row in rows.items() if (cell := _route(row, teams)) is not None},
             lambda id_: link("auto-routes", id_),
+            lambda id_: add("routes", "auto-routes", id_),
         ),
     )
     names = {one.id: one.name for one in accounts}

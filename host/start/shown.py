@@ -117,6 +117,9 @@ class StartList(msgspec.Struct, frozen=True):
     def title(self, key: Key) -> str:
         """Return the name of a step, with the channel it is about."""
         key = Key(key)  # a template names it by its value
+        if key is Key.INSTALL and self.installed:
+            # By then, another channel is offered.
+            return _("Install %(channel)s", channel=self.installed[0])
         if key is Key.INSTALL and self.offer is not None:
             if not current_user().is_admin:
                 return _("Ask your admin to install %(channel)s", channel=self.offer.label)

@@ -80,6 +80,18 @@ def test_what_cannot_be_is_refused_and_stays_typed(
     assert automated.settings.version == 0
 
 
+def test_what_is_added_is_already_turned_on(automated: Automated, owner: helpers.Browser) -> None:
+    def on(query: str = "") -> set[str]:
+        page = text(owner.get(path(automated) + query))
+        return set(re.findall(r'role="switch" id="[^"]+" name="([^"]+)" value="1" checked', page))
+
+    assert on() == set()
+    for part in ("greets", "tells_away", "routes"):
+        assert on(f"?add={part}") == {part}
+    assert on("?add=version") == set()
+    assert automated.settings.version == 0, "nothing is saved yet"
+
+
 def test_a_team_of_another_workspace_is_none(automated: Automated, owner: helpers.Browser) -> None:
     response = owner.post_form(path(automated), **form(routes="1", team="999999"))
     assert response.status_code == 404

@@ -163,7 +163,9 @@ def test_each_account_shows_what_runs_there_on_each_database(any_desk: Below) ->
     assert toy["Ice breakers"] == "Add"
     assert toy["Campaigns"] == "Not on Toy"
     assert table.links["Buttons", "Ice breakers"].endswith(f"/accounts/{menu}/ice-breakers")
-    assert table.links["wall", "Greeting"].endswith(f"/accounts/{desk.wall.id}/automation#auto-greets")
+    assert table.links["wall", "Greeting"].endswith(
+        f"/accounts/{desk.wall.id}/automation?add=greets#auto-greets"
+    )
     assert "au-need" not in page
 
 

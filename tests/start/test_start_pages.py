@@ -8,11 +8,15 @@ import pytest
 from flask import Flask
 
 from host.automation import settings as account_settings
+from host.channels.directory import Directory
 from host.core import db, storage
 from host.models.users import Role, User
 from host.start.models import WorkspaceStart
+from host.web import navigation
+from host.web.navigation import Offer
 from host.working_hours import hours
-from tests.helpers import Browser, build_app, client_for, make_user, make_workspace
+from tests.channels.toy import ToyAdapter, ToyProvider, toy_card
+from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user, make_workspace
 from tests.inbox import toys
 
 LIST = "data-start="
@@ -106,6 +110,19 @@ def test_the_first_message_is_shown_and_the_list_is_left(workspace: int, mia: Br
     page = text(mia, f"/w/{workspace}/inbox")
     assert LIST not in page
     assert "List hidden" not in page
+
+
+def test_what_was_installed_is_named_and_not_what_could_be(
+    data: Path, owner: User, workspace: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Offer("birds", "Birds", "By carrier pigeon", "", "BI", 1)
+    monkeypatch.setattr(navigation, "channel_offers", lambda: [other])
+    adapter = ToyAdapter()
+    directory = Directory([adapter], [toy_card(ToyProvider())])
+    app = build_app(data, generation=StandInGeneration(directory=directory))
+    page = text(client_for(app, owner), f"/w/{workspace}/start/list")
+    assert f"Install {adapter.label}" in page
+    assert "Install Birds" not in page
 
 
 def test_where_one_writes_is_a_code(data: Path, workspace: int, owner: User) -> None:

@@ -34,6 +34,8 @@ LONGEST = 20_000
 """Maximum characters read from a text field."""
 DAYS = (7, 14, 30, 60, 90, 180, 365)
 LATELY = timedelta(days=7)
+PARTS = ("greets", "tells_away", "routes")
+"""Settings that are turned on separately."""
 MOST_NAMED = 12
 """Maximum number of people offered in the preview as the last one who wrote."""
 
@@ -41,12 +43,16 @@ MOST_NAMED = 12
 @bp.route(f"{BELOW}/automation", methods=["GET", "POST"])
 @workspace_view(Permission.ACCOUNTS)
 def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
-    """Show and change an account's automation, with a preview of what happens when a customer writes."""
+    """Show and change an account's automation, with a preview of what happens when a customer writes.
+
+    With ``add``, that part is already turned on in the form; it is saved with the rest.
+    """
     row, adapter, choices = settable(workspace_id, account_id)
     limit = adapter.capabilities.text_limit_bytes
     with db.read() as session:
         kept = account_settings.of_account(session, workspace_id, account_id)
-    chosen, problem = kept, None
+    added = request.args.get("add", "")
+    chosen, problem = replace(kept, **{added: True}) if added in PARTS else kept, None
     if request.method == "POST":
         chosen = _entered(kept)
         try:
