@@ -367,17 +367,13 @@ def _take_assistant(shop: Journey, person: Person) -> None:
     person.click("link", f"Add: Assistant, {STUDIO}")
     person.fill("Name", "Shop desk")
     person.click("button", "Create assistant")
+    person.attach("Drop files here, or choose", file)
+    person.sees("Ready")
+    person.fill("Message to the customer", "Mia answers you in a moment.")
+    person.click("button", "Save", within=("region", "Handoff"))
+    person.sees("Saved.")
     person.click("button", "Suggest", within=("group", f"Mode on {STUDIO}"))
     person.sees("of 50 accepted unchanged")
-    person.follow("Limits and cost")
-    person.choose("Model", "Stand-in (stand-in)")
-    person.click("button", "Choose")
-    person.sees("Saved.")
-    person.follow("Knowledge")
-    person.click("link", "Add a file")
-    person.attach("File", file)
-    person.click("button", "Save")
-    person.sees("was saved.")
 
 
 def _prove_assistant(shop: Journey) -> None:

@@ -191,7 +191,7 @@ def test_a_hook_that_raises_after_the_switch_changes_nothing(
 
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "import": ({"toy/channel.py": lambda t: t + "\nraise RuntimeError('no')\n"}, "cannot be imported"),
-    "exit": ({"toy/channel.py": lambda t: t + "\nimport os\nos._exit(1)\n"}, "Its code ended the process while loading."),
+    "exit": ({"toy/channel.py": lambda t: t + "\nimport os\nos._exit(1)\n"}, "Its code ended the process"),
     "hook": (
         {"toy/addon.py": lambda t: t.replace("return [ToyChannel()]", "raise ValueError('no')")},
         "It failed in register_channels",

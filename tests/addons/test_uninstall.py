@@ -286,7 +286,7 @@ def test_a_purge_that_was_cut_short_is_finished_or_taken_back(
 
 @pytest.mark.slow
 def test_what_is_not_installed_or_runs_is_not_purged(desk: HostApplication, toy_zip: MakeZip) -> None:
-    with pytest.raises(AddonError, match="The addon toy is not installed."):
+    with pytest.raises(AddonError, match="The addon toy is not installed"):
         uninstall.purge(desk.config, "toy")
     Shop(desk, toy_zip)
     with pytest.raises(AddonError, match="Deactivate the addon first"):
