@@ -221,6 +221,7 @@ def page_instead(workspace_id: int, lead: Any) -> str:
         counts, shown = inbox.counts(filter_), kept(inbox, filter_)
     return render_template(
         "inbox/instead.html",
+        **_template_values(),  # other blueprints have such pages, too
         lead=lead,
         filter=filter_,
         counts=counts,
