@@ -62,6 +62,7 @@ class OverviewColumn(msgspec.Struct, frozen=True):
     :param add: the same for an account without any; None: *link*.
     :param supported: accounts whose channel supports it; None: all.
     :param sends: whether it does nothing while the account can't send.
+    :param turn_on: what has to be turned on first, in words, by account that lacks support only for that.
     """
 
     label: object
@@ -71,6 +72,7 @@ class OverviewColumn(msgspec.Struct, frozen=True):
     add: Callable[[int], str] | None = None
     supported: Collection[int] | None = None
     sends: bool = False
+    turn_on: Mapping[int, str] = msgspec.field(default_factory=dict)
 
 
 class OverviewProblem(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+import sqlalchemy as sa
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
 from host.core import clock
+from host.core.backports.values import replace
 from host.features.automation_overview import (
     AutomationOverview,
     HandlingStep,
@@ -22,11 +24,13 @@ from host.features.automation_overview import (
     OverviewProblem,
     OverviewState,
 )
+from host.models.channels import AccountState, ChannelAccount
 from host.rules import body as bodies
 from host.rules import keeping, people
 from host.rules.body import RuleTargets
 from host.rules.keeping import RuleView
 from host.rules.models import RuleState
+from host.sdk.channel import ChannelAdapter
 
 STATES: Mapping[RuleState, OverviewState] = {
     RuleState.LIVE: OverviewState.LIVE,
@@ -52,8 +56,10 @@ def overview(
     campaigns = [(one, mine) for one, mine in seen if one.is_campaign]
     columns = [_column(workspace_id, "rules", _l("Rules"), 60, rules, ended)]
     below = set(what.below).intersection(ids)
-    if below or campaigns:
-        columns.append(_column(workspace_id, "campaigns", _l("Campaigns"), 70, campaigns, ended, below))
+    turn_on = _without_comments(session, accounts, directory)
+    if below or campaigns or turn_on:
+        column = _column(workspace_id, "campaigns", _l("Campaigns"), 70, campaigns, ended, below)
+        columns.append(replace(column, turn_on=turn_on))
     # A rule that can't run anywhere concerns everybody; others only those who see their accounts.
     named = [one for one in found if _stops(one) and (_where(one, what, ids) or one.rests)]
     step = HandlingStep(
@@ -63,6 +69,28 @@ def overview(
         _("In the order of their list. A rule can skip those below it."),
     )
     return AutomationOverview(columns, [*_problems(workspace_id, named)], [step])
+
+
+def _without_comments(
+    session: Session, accounts: Sequence[OverviewAccount], directory: Directory
+) -> dict[int, str]:
+    """Return what to turn on for campaigns, by account whose comments could be but are not. One statement."""
+    comments = {one.beside: one for one in directory.adapters if one.beside and _has_replies(one)}
+    asked = [one for one in accounts if one.channel in comments]
+    if not asked:
+        return {}
+    on = sa.select(ChannelAccount.beside_id).where(
+        ChannelAccount.beside_id.in_([one.id for one in asked]),
+        ChannelAccount.state != AccountState.DISCONNECTED,
+    )
+    has = set(session.scalars(on))
+    return {
+        one.id: _("Turn on %(what)s", what=comments[one.channel].label) for one in asked if one.id not in has
+    }
+
+
+def _has_replies(adapter: ChannelAdapter) -> bool:
+    return adapter.capabilities.private_replies is not None
 
 
 def _stops(one: RuleView) -> bool:

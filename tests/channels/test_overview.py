@@ -169,6 +169,24 @@ def test_each_account_shows_what_runs_there_on_each_database(any_desk: Below) ->
     assert "au-need" not in page
 
 
+def test_comments_that_are_off_can_be_turned_on_for_campaigns(
+    desk: Below, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename(desk)
+    monkeypatch.setattr(type(WALL), "beside", "toy")
+    other = add_account(desk, "Buttons")
+    _page, table = shown(desk)
+    assert table.rows["Buttons"]["Campaigns"] == "Turn on " + WALL.label
+    assert table.links["Buttons", "Campaigns"].endswith(f"#account-{other}")
+
+    def turn_on(session: Session) -> None:
+        session.get_one(ChannelAccount, desk.wall.id).beside_id = other
+
+    db.write(turn_on)
+    _page, table = shown(desk)
+    assert table.rows["Buttons"]["Campaigns"] == "Not on Toy"
+
+
 def test_every_link_leads_to_a_page(desk: Below) -> None:
     desk.set(greets=True, greeting="Hello")
     desk.rule(CLOSE, name="Everywhere")

@@ -64,12 +64,14 @@ class ShownCell(msgspec.Struct, frozen=True):
     :param cell: None: nothing runs there.
     :param url: where it is set; empty: nowhere at the moment.
     :param supported: whether the channel supports it.
+    :param turn_on: what has to be turned on first, in words; empty: nothing could help.
     """
 
     label: object
     cell: OverviewCell | None
     url: str
     supported: bool
+    turn_on: str
 
 
 class ShownAccount(msgspec.Struct, frozen=True):
@@ -183,5 +185,7 @@ def _row(
         supported = column.supported is None or account.id in column.supported
         if cell is not None and _is_stopped(account, column, cell):
             cell = replace(cell, state=OverviewState.STOPPED)
-        cells.append(ShownCell(column.label, cell, link(account.id) if running else "", supported))
+        turn_on = column.turn_on.get(account.id, "") if running else ""
+        url = _channels(workspace_id, account.id) if turn_on else link(account.id) if running else ""
+        cells.append(ShownCell(column.label, cell, url, supported, turn_on))
     return ShownAccount(account, _channels(workspace_id, account.id), cells)
