@@ -86,8 +86,22 @@ if (picker) {
     return button;
   }
 
-  /** Add a post to those to choose from: the server looks it up and answers with the form. */
-  async function add(tile) {
+  /** Add a post to those to choose from; saving waits until it is there. */
+  function add(tile) {
+    const mine = look(tile).finally(() => adding.delete(mine));
+    adding.add(mine);
+  }
+
+  const adding = new Set();
+  form.addEventListener("submit", (event) => {
+    if (!adding.size) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    Promise.all(adding).then(() => form.requestSubmit(event.submitter));
+  }, { capture: true });
+
+  /** Have the server look a post up: it answers with the form. */
+  async function look(tile) {
     const body = new FormData(form);
     body.set("pick", tile.value);
     body.delete("link");
