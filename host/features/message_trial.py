@@ -1,4 +1,4 @@
-"""What a feature would do about a message that was only tried."""
+"""A step of a tried message: a feature's look at it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class TrialStep(msgspec.Struct, frozen=True):
-    """A look at a tried message.
+    """A feature's look at a tried message.
 
     :param name: what looked at it, as people call it.
     :param acts: whether it would do something.

@@ -188,5 +188,5 @@ def test_the_rules_that_look_first_are_shown_in_their_order(
     assert "Not yet" not in page
     assert "Add an answer" in page
     stopped = plain(owner.post_form(path(automated, id_, "playground"), ask="STOP"))
-    assert "Words like STOP no more automatic messages" in stopped
+    assert "Words like STOP stops automatic messages" in stopped
     assert toys.everything(AutomationRun) == []

@@ -121,7 +121,7 @@ def asked(workspace_id: int, assistant_id: int, draft: Body | None) -> Play:
 def _steps(workspace_id: int, account_id: int, question: str) -> list[TrialStep]:
     """Return what looks at a question on an account before the assistant does."""
     stop = word_in(question) is not None
-    steps = [TrialStep("ban", _("Words like STOP"), stop, _("no more automatic messages") if stop else "")]
+    steps = [TrialStep("ban", _("Words like STOP"), stop, _("stops automatic messages") if stop else "")]
     with db.read() as session:
         for found in registry.hooks().tried_message(
             session=session,
