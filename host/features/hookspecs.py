@@ -159,6 +159,14 @@ def instead_of_inbox(workspace_id: int) -> Any:
     """
 
 
+@hookspec(firstresult=True)
+def above_inbox(workspace_id: int) -> tuple[str, str] | None:
+    """Return a line above the list of a workspace with a few conversations: its text and address; None: none.
+
+    Called outside a transaction.
+    """
+
+
 @hookspec
 def suggestion_sent(
     session: Session, suggestion_id: int, message: Any, user_id: int, accounts: Any, now: datetime

@@ -26,6 +26,12 @@ def instead_of_inbox(workspace_id: int) -> StartList | None:
 
 
 @hookimpl
+def above_inbox(workspace_id: int) -> tuple[str, str] | None:
+    """Return a line that leads to the steps that are left, once the inbox is back."""
+    return shown.line(workspace_id)
+
+
+@hookimpl
 def health_lines(session: Session) -> Sequence[tuple[str, str]] | None:
     """Return how long set-up took, and at which step people stopped."""
     found = steps.totals(session, clock.now() - STAYS)

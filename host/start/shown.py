@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 import segno
-from flask import g
+from flask import g, url_for
+from flask_babel import ngettext
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 from sqlalchemy.orm import Session
@@ -26,6 +27,7 @@ from host.live.events import newest_id
 from host.models.channels import ChannelAccount, ref
 from host.start import hours_step, steps
 from host.start.hours_step import HoursForm
+from host.start.models import WorkspaceStart
 from host.start.steps import MINUTES, Key, Progress, State
 from host.users.roles import Permission
 from host.web import navigation
@@ -138,6 +140,22 @@ def leading(workspace_id: int) -> StartList | None:
         return None
     record(workspace_id, found.progress)
     return found
+
+
+def line(workspace_id: int) -> tuple[str, str] | None:
+    """Return what is left of a list that was begun, and its address; None: nothing, or it isn't theirs."""
+    if g.workspace.archived or not g.workspace.may(Permission.ACCOUNTS):
+        return None
+    with db.read() as session:
+        row = session.get(WorkspaceStart, workspace_id)
+    if row is None or row.hidden_at is not None or row.finished_at is not None:
+        return None
+    progress = start_list(workspace_id).progress
+    if progress.current is None:
+        return None
+    left = sum(state in {State.OPEN, State.LOCKED} for state in progress.states.values())
+    text = ngettext("%(num)s first step is left.", "%(num)s first steps are left.", left)
+    return text, url_for("start.index", workspace_id=workspace_id)
 
 
 def record(workspace_id: int, progress: Progress) -> None:

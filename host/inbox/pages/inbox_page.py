@@ -122,6 +122,8 @@ def _template_values() -> dict[str, Any]:
     }
 
 
+FEW = 5
+"""Conversations with which a workspace is still new."""
 SEARCH = "/w/<int:workspace_id>/search"
 
 
@@ -192,6 +194,9 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         instead = registry.hooks().instead_of_inbox(workspace_id=workspace_id)
         if instead is not None:
             return page_instead(workspace_id, instead)
+    above = None
+    if conversation_id is None and not request.args and 0 < counts.open + counts.closed <= FEW:
+        above = registry.hooks().above_inbox(workspace_id=workspace_id)
     pane = request.args.get("pane", "")
     if pane not in PANES or (pane == "contact" and conversation_id is None):
         pane = "thread" if conversation_id is not None else "list"
@@ -201,6 +206,7 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
         more=position_text(page.next) if page.next else None,
         counts=counts,
         filter=filter_,
+        above=above,
         pane=pane,
         directory=directory,
         selected=conversation_id,
