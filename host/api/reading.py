@@ -38,7 +38,14 @@ def query(request: Request, kind: type[T]) -> T:
             )
         given[name] = values[0]
     _storable(given, QueryError)
-    found = _converted(given, kind, QueryError, strict=False)
+    try:
+        found = _converted(given, kind, QueryError, strict=False)
+    except QueryError as error:
+        choices = _choices(kind, error.field)
+        if not choices:
+            raise
+        next_step = _("Send one of: %(choices)s.", choices=", ".join(choices))
+        raise QueryError(error.sentence, next_step=next_step, field=error.field) from error
     for one in msgspec.structs.fields(kind):
         # Text conversion turns "null" into None for every optional value, which would drop the filter.
         if one.encode_name in given and getattr(found, one.name) is None:
@@ -47,6 +54,15 @@ def query(request: Request, kind: type[T]) -> T:
                 field=one.encode_name,
             )
     return found
+
+
+def _choices(kind: type[msgspec.Struct], field: str | None) -> list[str]:
+    """Return the values that a parameter can have; empty if it isn't one of a few words."""
+    for one in msgspec.structs.fields(kind):
+        if one.encode_name == field:
+            schema = msgspec.json.schema(one.type)
+            return [value for value in schema.get("enum", ()) if isinstance(value, str)]
+    return []
 
 
 def body(request: Request) -> Any:

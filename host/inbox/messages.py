@@ -296,6 +296,33 @@ def load_by_id(
     )
 
 
+@cache
+def _all_query(*, forward: bool) -> Any:
+    id_: Any = sa.bindparam("id")
+    return (
+        _select()
+        .where(
+            Message.workspace_id == sa.bindparam("workspace"),
+            Message.id > id_ if forward else Message.id < id_,
+        )
+        .order_by(Message.id if forward else Message.id.desc())
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+def load_all_by_id(
+    session: Session, workspace_id: int, *, beyond: int | None, oldest_first: bool, limit: int
+) -> tuple[list[Entry], bool]:
+    """Return up to *limit* messages of a workspace in the order of their ids, and whether there are more.
+
+    :param beyond: the id after which the page begins; None: the list begins.
+    """
+    start = 0 if oldest_first else LAST_ID
+    values = {"workspace": workspace_id, "id": start if beyond is None else beyond, "limit": limit + 1}
+    found = db.read_rows(session, _all_query(forward=oldest_first), **values)
+    return _built(session, found[:limit], parts=False), len(found) > limit
+
+
 AROUND = 8
 """Number of messages shown on each side of a found message."""
 
