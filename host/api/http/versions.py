@@ -45,4 +45,4 @@ def check_match(request: Request, body: bytes) -> None:
 
 def _names(given: ETags, tag: str) -> bool:
     # A compressed answer has the name of its compression behind its tag.
-    return given.star_tag or tag in {one.partition(":")[0] for one in given.as_set(include_weak=True)}
+    return given.star_tag or tag in {(one or "").partition(":")[0] for one in given.as_set(include_weak=True)}
