@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -346,3 +348,48 @@ def test_every_answer_names_the_version_and_another_is_refused(desk: ApiDesk) ->
     assert refused.headers["Lobby-Version"] == versions.CURRENT
     for version in versions.VERSIONS:
         assert f"### {version}" in (ROOT / "docs" / "api-changes.md").read_text()
+
+
+STATEMENTS = {
+    "/conversations": 6,
+    "/conversations?sort=waiting": 5,
+    "/conversations?updatedSince": 6,
+    "/messages": 4,
+    "/messages?updatedSince": 6,
+    "/contacts?updatedSince": 11,
+    "/contacts/{contact}/conversations": 6,
+    "/events": 5,
+}
+"""Statements of a request, without that which finds its key; the same for 2 rows and for 30."""
+
+
+def test_lists_take_as_many_statements_however_long_they_are(desk: ApiDesk, settled: str) -> None:
+    contact = desk.program.get("/contacts")["data"][0]["id"]
+    found: dict[int, dict[str, int]] = {}
+    for number in (2, 30):
+        for index in range(number):
+            said(desk, f"more-{index}")
+        found[number] = {}
+        for name in STATEMENTS:
+            path = name.replace("{contact}", str(contact))
+            query = {"updatedSince": settled} if path.endswith("?updatedSince") else None
+            with counted() as seen:
+                answer = desk.program.call("GET", path.removesuffix("?updatedSince"), query_string=query)
+            assert answer.status_code == 200, answer.text
+            found[number][name] = len(seen) - 1
+    assert found[2] == found[30] == STATEMENTS
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """Collect the statements that run inside the block."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
