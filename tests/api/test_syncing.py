@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -393,3 +394,41 @@ def counted() -> Iterator[list[str]]:
         yield seen
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+def test_old_parameters_are_deprecated_in_the_document(desk: ApiDesk) -> None:
+    paths = desk.program.get("/openapi.json")["paths"]
+    old = {
+        (path, one["name"])
+        for path, methods in paths.items()
+        for operation in methods.values()
+        for one in operation["parameters"]
+        if one.get("deprecated")
+    }
+    assert old == {
+        ("/conversations/{conversation_id}/messages", "before"),
+        ("/events", "after"),
+        ("/endpoints/{endpoint_id}/deliveries", "before"),
+    }
+    text = (ROOT / "docs" / "api-changes.md").read_text()
+    assert [name for _path, name in old if f"`{name}`" not in text] == []
+    paged = {path for path, methods in paths.items() if "get" in methods and _has(methods["get"], "limit")}
+    assert {path for path in paged if not _has(paths[path]["get"], "cursor")} == set()
+
+
+def _has(operation: dict[str, Any], name: str) -> bool:
+    return name in {one["name"] for one in operation["parameters"]}
+
+
+def test_of_two_changes_of_one_version_one_is_refused(desk: ApiDesk) -> None:
+    label = desk.program.send("POST", "/labels", {"name": "order"}, 201)["id"]
+    path = f"/labels/{label}"
+    tag = desk.program.call("GET", path).headers["ETag"]
+    tones = ("red", "green", "teal", "pink")
+
+    def change(tone: str) -> Any:
+        return desk.program.call("PATCH", path, {"tone": tone}, headers={"If-Match": tag})
+
+    with ThreadPoolExecutor(len(tones)) as threads:
+        found = [one.status_code for one in threads.map(change, tones)]
+    assert sorted(found) == [200, 412, 412, 412]

@@ -71,7 +71,9 @@ class EventQuery(Wire, frozen=True):
         ]
         | None
     ) = None
-    account: Annotated[Id | None, Meta(description="Only events of this account.")] = None
+    account: Annotated[
+        Id | None, Meta(description="Only events of this account, and those of no account.")
+    ] = None
     limit: Annotated[int, Meta(ge=1, le=200, description="The maximum number of results.")] = 100
     wait: Annotated[
         int,
@@ -176,7 +178,7 @@ def _read(
     """
     with db.read() as session:
         batch = reading.after(session, position, min(limit, MOST_READ), workspace_id=call.workspace_id)
-        events = [one for one in batch.events if account_id is None or one.account_id == account_id]
+        events = [one for one in batch.events if account_id is None or one.account_id in {None, account_id}]
         found = [
             (event, told)
             for event, bodies in build(session, events, call.directory, config().public_url)
