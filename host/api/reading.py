@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -48,12 +49,27 @@ def query(request: Request, kind: type[T]) -> T:
         raise QueryError(error.sentence, next_step=next_step, field=error.field) from error
     for one in msgspec.structs.fields(kind):
         # Text conversion turns "null" into None for every optional value, which would drop the filter.
-        if one.encode_name in given and getattr(found, one.name) is None:
+        value = getattr(found, one.name)
+        if one.encode_name in given and value is None:
             raise QueryError(
                 _("The field %(name)s is invalid: %(why)s.", name=one.encode_name, why="it is null"),
                 field=one.encode_name,
             )
+        if isinstance(value, datetime) and not _is_utc_time(value):
+            raise QueryError(
+                _("The field %(name)s is invalid: %(why)s.", name=one.encode_name, why="it is out of range"),
+                field=one.encode_name,
+            )
     return found
+
+
+def _is_utc_time(at: datetime) -> bool:
+    """Return whether a time is one in UTC, too: the years end at 1 and 9999."""
+    try:
+        at.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 def _choices(kind: type[msgspec.Struct], field: str | None) -> list[str]:

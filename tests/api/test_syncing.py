@@ -432,3 +432,28 @@ def test_of_two_changes_of_one_version_one_is_refused(desk: ApiDesk) -> None:
     with ThreadPoolExecutor(len(tones)) as threads:
         found = [one.status_code for one in threads.map(change, tones)]
     assert sorted(found) == [200, 412, 412, 412]
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    "at",
+    [
+        "9999-12-31T23:59:59-23:59",
+        "9999-12-31T23:59:59Z",
+        "0001-01-01T00:00:00+23:59",
+        "0001-01-01T00:00:00Z",
+        "2026-01-15T10:30:00",
+        "2026-02-30T10:30:00Z",
+        "yesterday",
+        "null",
+        "",
+        "1",
+    ],
+)
+def test_no_time_breaks_a_list(desk: ApiDesk, path: str, at: str) -> None:
+    answer = desk.program.call("GET", path, query_string={"updatedSince": at})
+    assert answer.status_code in {200, 400, 410}, answer.text
+    if answer.status_code != 200:
+        assert answer.json["error"]["field"] == "updatedSince"
+    if path == "/contacts":
+        assert desk.program.call("GET", path, query_string={"since": at}).status_code in {200, 400}
