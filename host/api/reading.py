@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,15 +39,46 @@ def query(request: Request, kind: type[T]) -> T:
             )
         given[name] = values[0]
     _storable(given, QueryError)
-    found = _converted(given, kind, QueryError, strict=False)
+    try:
+        found = _converted(given, kind, QueryError, strict=False)
+    except QueryError as error:
+        choices = _choices(kind, error.field)
+        if not choices:
+            raise
+        next_step = _("Send one of: %(choices)s.", choices=", ".join(choices))
+        raise QueryError(error.sentence, next_step=next_step, field=error.field) from error
     for one in msgspec.structs.fields(kind):
         # Text conversion turns "null" into None for every optional value, which would drop the filter.
-        if one.encode_name in given and getattr(found, one.name) is None:
+        value = getattr(found, one.name)
+        if one.encode_name in given and value is None:
             raise QueryError(
                 _("The field %(name)s is invalid: %(why)s.", name=one.encode_name, why="it is null"),
                 field=one.encode_name,
             )
+        if isinstance(value, datetime) and not _is_utc_time(value):
+            raise QueryError(
+                _("The field %(name)s is invalid: %(why)s.", name=one.encode_name, why="it is out of range"),
+                field=one.encode_name,
+            )
     return found
+
+
+def _is_utc_time(at: datetime) -> bool:
+    """Return whether a time is one in UTC, too: the years end at 1 and 9999."""
+    try:
+        at.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
+
+
+def _choices(kind: type[msgspec.Struct], field: str | None) -> list[str]:
+    """Return the values that a parameter can have; empty if it isn't one of a few words."""
+    for one in msgspec.structs.fields(kind):
+        if one.encode_name == field:
+            schema = msgspec.json.schema(one.type)
+            return [value for value in schema.get("enum", ()) if isinstance(value, str)]
+    return []
 
 
 def body(request: Request) -> Any:

@@ -81,6 +81,7 @@ class Member(Wire, frozen=True):
     id: Id
     name: str
     role: Role
+    email: Annotated[str | None, Meta(description="Null: the key is read-only.")] = None
 
 
 class Members(Wire, frozen=True):
@@ -336,6 +337,17 @@ class Messages(Wire, frozen=True):
     after: Annotated[Cursor | None, Meta(description="Cursor for later messages; null for an empty page.")]
     has_before: Annotated[bool, Meta(description="Whether there are earlier messages.")]
     has_after: Annotated[bool, Meta(description="Whether there are later messages.")]
+    next: Annotated[
+        Cursor | None,
+        Meta(description="Cursor of the next page, with earlier messages; null: there are none."),
+    ] = None
+
+
+class MessagePage(Wire, frozen=True):
+    """A page of messages of all conversations."""
+
+    data: list[Message]
+    next: Annotated[Cursor | None, Meta(description="Cursor of the next page; null: this is the last page.")]
 
 
 class FileLimits(Wire, frozen=True):

@@ -7,13 +7,14 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from flask import Blueprint, Response, g, render_template
+from flask import Blueprint, Response, g, render_template, request
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
+from host.api.http import versions
 from host.api.http.call import answer
-from host.api.http.declare import Route, routes
+from host.api.http.declare import BASE, Route, routes
 from host.core.ids import MAX_ID
 from host.web.request_helpers import body_limit, request_id
 
@@ -66,9 +67,11 @@ def _view(route: Route) -> Callable[..., Response]:
 
 @bp.after_request
 def complete(response: Response) -> Response:
-    """Add headers: the key's remaining requests, and the id of the request."""
+    """Add headers: the key's remaining requests, the id of the request, and the version of the API."""
     response.headers.update(g.get("api_headers", {}))
     response.headers["X-Request-Id"] = request_id()
+    if request.path.startswith(f"{BASE}/"):
+        response.headers[versions.HEADER] = versions.CURRENT
     return response
 
 

@@ -361,6 +361,15 @@ class AttributeNameError(InvalidError):
     default_next_step = _l("Choose another name.")
 
 
+class ContactNoteNotFoundError(NotFoundError):
+    """The contact has no such note."""
+
+    code = "contact_note_not_found"
+    title = _l("Note not found")
+    default_sentence = _l("This contact has no such note.")
+    default_next_step = ""
+
+
 class AttributeNotFoundError(NotFoundError):
     """The workspace has no such attribute."""
 

@@ -296,6 +296,24 @@ def load_by_id(
     )
 
 
+def load_all_by_id(
+    session: Session, workspace_id: int, *, beyond: int | None, oldest_first: bool, limit: int
+) -> tuple[list[Entry], bool]:
+    """Return up to *limit* messages of a workspace in the order of their ids, and whether there are more.
+
+    :param beyond: the id after which the page begins; None: the list begins.
+    """
+    # Ids alone, from the index: MariaDB reads every row of the workspace otherwise.
+    query = sa.select(Message.id).where(Message.workspace_id == workspace_id)
+    if beyond is not None:
+        query = query.where(Message.id > beyond if oldest_first else Message.id < beyond)
+    order = Message.id if oldest_first else Message.id.desc()
+    ids = session.scalars(query.order_by(order).limit(limit + 1)).all()
+    found = load_messages(session, workspace_id, None, ids[:limit], parts=False) if ids else []
+    found.sort(key=lambda entry: entry.id, reverse=not oldest_first)
+    return found, len(ids) > limit
+
+
 AROUND = 8
 """Number of messages shown on each side of a found message."""
 

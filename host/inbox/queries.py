@@ -725,6 +725,27 @@ def matching_rows(
     return _with_labels(session, rows)
 
 
+def of_contacts(
+    session: Session,
+    workspace_id: int,
+    contact_ids: Collection[int],
+    *,
+    before: Position | None = None,
+    limit: int = PAGE,
+) -> Page:
+    """Return a page of all conversations with some contacts, the one with the latest message first."""
+    at, id_ = Conversation.last_message_at, Conversation.id
+    query = sa.select(id_).where(Conversation.contact_id.in_(contact_ids))
+    query = query.where(Conversation.workspace_id == workspace_id)
+    if before is not None:
+        query = query.where(*earlier_than(before, at, id_))
+    ids = session.scalars(query.order_by(at.desc(), id_.desc()).limit(limit + 1)).all()
+    rows = matching_rows(session, workspace_id, None, ConversationFilter(), ids[:limit])
+    rows.sort(key=lambda row: (row.last_message_at, row.id), reverse=True)
+    more = len(ids) > limit
+    return Page(rows, (rows[-1].last_message_at, rows[-1].id) if more and rows else None)
+
+
 def narrowing(
     filter_: ConversationFilter, workspace_id: int, user_id: int | None
 ) -> tuple[Sequence[sa.ColumnElement[bool]], Mapping[str, Any]]:

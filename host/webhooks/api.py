@@ -11,9 +11,11 @@ from flask_babel import lazy_gettext as _l
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
+from host.api.http import cursors
 from host.api.http.call import Call, encode
-from host.api.http.declare import Id, Wire, route
-from host.api.http.errors import BodyError, QueryError
+from host.api.http.declare import DEPRECATED, Id, Wire, route
+from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.shapes import Cursor
 from host.core import db
 from host.core.ids import MAX_ID
 from host.core.secrets import Secret
@@ -34,6 +36,7 @@ from host.webhooks.endpoints import (
 from host.webhooks.log import DeliveryFilter, DeliveryNotFoundError, LoggedDelivery
 from host.webhooks.models import Endpoint as Row
 
+LIST = "deliveries"
 Url = Annotated[
     str,
     Meta(
@@ -163,7 +166,10 @@ class Deliveries(Wire, frozen=True):
     """A page of the log, newest first."""
 
     data: list[Delivery]
-    before: Annotated[int | None, Meta(description="Cursor of the next page; null: this is the last page.")]
+    before: Annotated[int | None, Meta(description="Use `next`.", extra_json_schema=DEPRECATED)]
+    next: Annotated[
+        Cursor | None, Meta(description="Cursor of the next page; null: this is the last page.")
+    ] = None
 
 
 class DeliveryWithBody(Wire, frozen=True):
@@ -181,9 +187,11 @@ class LogQuery(Wire, frozen=True):
         Meta(description="`failed`: given up, or waiting for a retry."),
     ] = "all"
     before: Annotated[
-        Annotated[int, Meta(ge=1, le=MAX_ID)] | None, Meta(description="`before` from a response.")
+        Annotated[int, Meta(ge=1, le=MAX_ID)] | None,
+        Meta(description="Use `cursor`.", extra_json_schema=DEPRECATED),
     ] = None
     limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = 50
+    cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
 class Replay(Wire, frozen=True):
@@ -238,6 +246,10 @@ def shown(row: Row) -> Endpoint:
     )
 
 
+def _current(session: Session, call: Call, endpoint_id: int) -> Endpoint:
+    return shown(endpoints.locked(session, call.workspace_id, endpoint_id))
+
+
 def known_events(call: Call) -> set[str]:
     """Return the names of all current events."""
     return {kind.name for kind in samples.everything(call.directory.adapters)}
@@ -264,6 +276,7 @@ def list_endpoints(call: Call) -> Endpoints:
     answer=WithSecret,
     secret=True,
     status=201,
+    location="/endpoints/{endpoint.id}",
     errors=(*NOT_USABLE, TooManyEndpointsError),
     examples={
         "Messages and conversations": {
@@ -307,6 +320,7 @@ def get_endpoint(call: Call, endpoint_id: int) -> Endpoint:
     tag="Events",
     summary="Change, pause or resume an endpoint",
     scope=Scope.WRITE,
+    current=_current,
     body=EndpointChanges,
     answer=Endpoint,
     errors=(*NOT_USABLE, EndpointNotFoundError),
@@ -341,12 +355,13 @@ def change_endpoint(call: Call, endpoint_id: int, body: EndpointChanges) -> byte
     tag="Events",
     summary="Delete an endpoint",
     scope=Scope.WRITE,
+    current=_current,
     status=204,
     errors=(EndpointNotFoundError,),
 )
 def delete_endpoint(call: Call, endpoint_id: int) -> None:
     """Pending deliveries are dropped, and its log is deleted."""
-    db.write(endpoints.delete, call.workspace_id, endpoint_id, actor=call.actor)
+    call.commit(lambda session: endpoints.delete(session, call.workspace_id, endpoint_id, actor=call.actor))
 
 
 @route(
@@ -418,16 +433,22 @@ def delivery(line: LoggedDelivery) -> Delivery:
     scope=Scope.READ,
     query=LogQuery,
     answer=Deliveries,
-    errors=(QueryError, EndpointNotFoundError),
+    errors=(QueryError, CursorError, EndpointNotFoundError),
 )
 def list_deliveries(call: Call, endpoint_id: int, query: LogQuery) -> Deliveries:
     """Newest first; kept for thirty days."""
+    name, before = call.list_name(LIST), query.before
+    if query.cursor is not None:
+        if before is not None:
+            raise QueryError(_l("Send `cursor` or `before`, not both."), field="before")
+        before = cursors.read_numbers(name, query.cursor, "cursor")[1]
     with db.read() as session:
         endpoints.get(session, call.workspace_id, endpoint_id)
         lines, before = log.page(
-            session, endpoint_id, DeliveryFilter(query.state), before=query.before, limit=query.limit
+            session, endpoint_id, DeliveryFilter(query.state), before=before, limit=query.limit
         )
-    return Deliveries(data=[delivery(line) for line in lines], before=before)
+    following = None if before is None else cursors.write_numbers(name, endpoint_id, before, 0)
+    return Deliveries(data=[delivery(line) for line in lines], before=before, next=following)
 
 
 @route(

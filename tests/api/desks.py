@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from host.core import clock, db
 from host.features import registry
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
+from host.models.inbox import Contact
 from host.models.posts import Post
 from host.models.users import Role
 from host.sdk.channel import ChannelAdapter
@@ -152,6 +154,18 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
         **rule,
         **(assistant_ids(desk, conversation, len(names)) if has_assistants() else {}),
     }
+
+
+def sent_ids(desk: ApiDesk) -> dict[str, Any]:
+    """Return the ids of a note about the first contact, and of an uploaded file, made anew."""
+    with db.read() as session:
+        contact = session.scalars(
+            sa.select(sa.func.min(Contact.id)).where(Contact.workspace_id == desk.workspace)
+        ).one()
+    note = desk.program.send("POST", f"/contacts/{contact}/notes", {"text": "Rings the bell twice."}, 201)
+    file = (io.BytesIO(b"mug,12\n"), "mugs.csv")
+    upload = desk.program.send("POST", "/uploads", None, 201, data={"file": file})
+    return {"contact_note_id": note["id"], "upload_id": upload["id"]}
 
 
 def has_assistants() -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from host.api.http.declare import routes as api_routes
 from host.models.inbox import Contact, Message
-from tests.api.desks import BASE, ApiDesk, endpoint_ids, kept_ids
+from tests.api.desks import BASE, ApiDesk, endpoint_ids, kept_ids, sent_ids
 from tests.inbox import toys
 
 pytestmark = pytest.mark.slow
@@ -60,6 +60,7 @@ def path_of(desk: ApiDesk, path: str) -> str:
         "contact_id": toys.everything(Contact)[0].id,
         **(endpoint_ids(desk) if "endpoint_id" in path else {}),
         **kept_ids(desk),
+        **sent_ids(desk),
     }
     return path.format_map(places)
 

@@ -13,7 +13,7 @@ from host.api.http.declare import routes as api_routes
 from host.core import db
 from host.models.inbox import Attachment, Contact, Message
 from tests import helpers
-from tests.api.desks import ApiDesk, Program, endpoint_ids, kept_ids, make_key
+from tests.api.desks import ApiDesk, Program, endpoint_ids, kept_ids, make_key, sent_ids
 from tests.inbox import toys
 from tests.inbox.scenes import whole
 
@@ -26,7 +26,7 @@ def first_id(model: type[Any], *conditions: Any) -> int:
         return int(session.scalars(sa.select(sa.func.min(model.id)).where(*conditions)).one())
 
 
-def ids_of(desk: ApiDesk) -> dict[str, int]:
+def ids_of(desk: ApiDesk) -> dict[str, Any]:
     """Return the id of something of the desk's workspace for each place of a path."""
     conversation = desk.scene.conversation("ana.sample")
     return {
@@ -37,6 +37,7 @@ def ids_of(desk: ApiDesk) -> dict[str, int]:
         "attachment_id": first_id(Attachment),
         **endpoint_ids(desk),
         **kept_ids(desk),
+        **sent_ids(desk),
     }
 
 

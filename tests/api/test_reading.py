@@ -198,7 +198,9 @@ def test_accounts_and_people_are_listed(desk: ApiDesk) -> None:
     (account,) = desk.program.get("/accounts")["data"]
     assert (account["channel"], account["channelName"], account["state"]) == ("email", "Toy", "connected")
     people = desk.program.get("/members")["data"]
-    assert {"id": desk.inbox.mia.id, "name": "Mia R.", "role": "agent"} in people
+    assert {"id": desk.inbox.mia.id, "name": "Mia R.", "role": "agent"} in [
+        {name: value for name, value in one.items() if name != "email"} for one in people
+    ]
 
 
 def test_a_channel_nobody_brings_stays_readable(desk: ApiDesk) -> None:

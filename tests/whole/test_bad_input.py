@@ -798,6 +798,7 @@ IDS: dict[str, Any] = {
     "assistant_id": 1,
     "knowledge_id": 1,
     "case_id": 1,
+    "contact_note_id": 1,
     "post_id": 1,
     "contact_id": 1,
     "attribute_id": 1,

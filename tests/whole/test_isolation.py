@@ -202,6 +202,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "message_id": refused(scene, home, found[POTTERY.page]["conversation_id"]),
         "attachment_id": rig.value("SELECT id FROM attachments WHERE storage_key IS NOT NULL"),
         "upload_id": uploaded(scene, home),
+        "contact_note_id": 1,
         "identity_id": until(lambda: rig.rows(pictured, conversation), "a customer's picture")[0][0],
         "post_id": post(rig, conversation),
         "turn_id": turn(rig, conversation),

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 from flask import Response, g, request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from host.api import reading
-from host.api.http import idempotency, limits
-from host.api.http.declare import Nothing, Route
+from host.api.http import idempotency, limits, versions
+from host.api.http.declare import BASE, Nothing, Route
 from host.api.http.errors import (
     KEY_ENDED,
     KeyEndedError,
     KeyInvalidError,
     KeyRevokedError,
+    NoVersionError,
     RateLimitedError,
     ScopeError,
     UnauthorizedError,
@@ -45,6 +48,7 @@ log = logging.getLogger("lobby.api")
 
 _PIECE = 1024 * 1024
 _encoder = msgspec.json.Encoder()
+_FIELD = re.compile(r"\{([^}]*)\}")
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class Call:
     """A request, as passed to a route's function.
 
     :param claim: the claim on the request's Idempotency-Key, if it has one whose answer is not stored yet.
+    :param ids: the ids in its path.
     """
 
     route: Route
@@ -59,6 +64,7 @@ class Call:
     directory: Directory
     now: datetime
     claim: Claim | None = None
+    ids: Mapping[str, int | str] = field(default_factory=dict)
 
     @property
     def workspace_id(self) -> int:
@@ -76,14 +82,22 @@ class Call:
     def actor(self) -> Actor:
         return Actor(ActorKind.KEY, name=self.caller.name, remote=client_address())
 
+    def list_name(self, name: str) -> str:
+        """Return the name of a list of the workspace, for its cursors."""
+        return f"{name} of {self.workspace_id}"
+
     def commit(self, use_case: Callable[[Session], Any]) -> bytes:
         """Run *use_case* in one write and return its answer, encoded.
+
+        The header If-Match is checked first, in the same write; see :attr:`Route.current`.
 
         If the request carries an Idempotency-Key, the answer is stored in the same write, so that neither
         exists without the other.
         """
 
         def write(session: Session) -> bytes:
+            if self.route.current is not None and "If-Match" in request.headers:
+                versions.check_match(request, encode(self.route.current(session, self, **self.ids)))
             answer = encode(use_case(session))
             self._keep(session, answer)
             return answer
@@ -109,6 +123,15 @@ def encode(answer: Any) -> bytes:
     return b"" if answer is None else _encoder.encode(answer)
 
 
+def void(_done: object) -> None:
+    """Return None for a use case whose result the API doesn't show."""
+
+
+def locked(session: Session, model: type[Any], id_: int) -> None:
+    """Lock a row, if it exists, until the write ends."""
+    session.execute(sa.select(model.id).where(model.id == id_).with_for_update())
+
+
 def new_reply_key() -> str:
     """Return a reply key for the messages this request writes."""
     return secrets.token_hex(16)
@@ -117,13 +140,14 @@ def new_reply_key() -> str:
 def answer(route: Route, **ids: int | str) -> Response:
     """Answer the current request as *route* declares it."""
     g.lobby_user = None  # cookies are ignored here
+    versions.check(request)
     if any(isinstance(id_, int) and id_ > MAX_ID for id_ in ids.values()):
         raise NotFoundError()
     if route.scope is None:
         return _response(route, route.run())
     caller = _caller(route.scope)
     _count(caller)
-    return _answered(Call(route, caller, current_directory(), clock.now()), ids)
+    return _answered(Call(route, caller, current_directory(), clock.now(), ids=ids), ids)
 
 
 def _caller(scope: Scope) -> Caller:
@@ -166,6 +190,8 @@ def _count(caller: Caller) -> None:
 def _answered(call: Call, ids: dict[str, int | str]) -> Response:
     route = call.route
     arguments: dict[str, Any] = dict(ids)
+    if "If-Match" in request.headers and route.current is None and route.method not in {"GET", "POST"}:
+        raise NoVersionError(field="If-Match")
     given = reading.query(request, route.query)
     if route.query is not Nothing:
         arguments["query"] = given
@@ -200,12 +226,12 @@ def _answered(call: Call, ids: dict[str, int | str]) -> Response:
 def _files() -> list[list[str]]:
     """Return the identity of a form with files: for each file its field, name and digest."""
     found = []
-    for field, file in request.files.items(multi=True):
+    for name, file in request.files.items(multi=True):
         digest = hashlib.sha256()
         while piece := file.stream.read(_PIECE):
             digest.update(piece)
         file.stream.seek(0)
-        found.append([field, file.filename or "", digest.hexdigest()])
+        found.append([name, file.filename or "", digest.hexdigest()])
     return found
 
 
@@ -215,4 +241,36 @@ def _response(route: Route, answered: Any, status: int | None = None) -> Respons
     if route.answer is None:
         return Response(status=204)
     body = answered if isinstance(answered, bytes) else encode(answered)
-    return Response(body, status=status or route.status, mimetype="application/json")
+    response = Response(body, status=status or route.status, mimetype="application/json")
+    if route.location and (path := _location(route, body)) is not None:
+        response.headers["Location"] = BASE + path
+    if route.tagged:
+        tag = versions.tag_of(body)
+        response.set_etag(tag)
+        if route.scope is None:
+            response.headers["Cache-Control"] = "no-cache"
+        if route.method == "GET" and versions.is_known(request, tag):
+            response.status_code = 304
+            response.set_data(b"")
+    return response
+
+
+def _location(route: Route, body: bytes) -> str | None:
+    """Return the path of what a route created, filled in from its answer and the ids of its path.
+
+    None if the answer doesn't name it: what was done must not fail for a header.
+    """
+    answer = msgspec.json.decode(body)
+
+    def value(name: str) -> str:
+        if name in (request.view_args or {}):
+            return str((request.view_args or {})[name])
+        found: Any = answer
+        for part in name.split("."):
+            found = found[int(part)] if isinstance(found, list) else found[part]
+        return str(found)
+
+    try:
+        return _FIELD.sub(lambda place: value(place[1]), route.location)
+    except LookupError:
+        return None

@@ -1,4 +1,8 @@
-"""Cursors: positions in a list, as text a program sends back unchanged."""
+"""Cursors: positions in a list, as text a program sends back unchanged.
+
+The name of a list includes its workspace (``Call.list_name``), so that a cursor of another workspace is
+refused like one of another list. Cursors from before that, which only name the list, are read as well.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ def read(kind: str, text: str, field: str) -> Position:
     try:
         packed = base64.b64decode(text.encode("ascii") + b"=", altchars=b"-_", validate=True)
         micros, id_, check = _FORMAT.unpack(packed)
-        if check == _check(kind, micros, id_):
+        if check in _checks(kind, micros, id_):
             return _EPOCH + timedelta(microseconds=micros), id_
     except (ValueError, binascii.Error, struct.error, OverflowError):
         pass
@@ -59,7 +63,7 @@ def read_numbers(kind: str, text: str, field: str) -> tuple[int, int, int]:
         padding = b"=" * (-len(text) % 4)
         packed = base64.b64decode(text.encode("ascii") + padding, altchars=b"-_", validate=True)
         first, second, third, check = _NUMBERS.unpack(packed)
-        if check == _check(kind, first, second, third):
+        if check in _checks(kind, first, second, third):
             return first, second, third
     except (ValueError, binascii.Error, struct.error):
         pass
@@ -69,3 +73,7 @@ def read_numbers(kind: str, text: str, field: str) -> tuple[int, int, int]:
 def _check(kind: str, *numbers: int) -> int:
     """Return a checksum. A cursor is not secret, but using one of another list is a mistake to report."""
     return zlib.crc32(" ".join([kind, *map(str, numbers)]).encode())
+
+
+def _checks(kind: str, *numbers: int) -> set[int]:
+    return {_check(kind, *numbers), _check(kind.partition(" of ")[0], *numbers)}

@@ -30,7 +30,12 @@ ChannelId = Annotated[
 
 Moment = Annotated[datetime, Meta(tz=True)]
 
+DEPRECATED = {"deprecated": True}
+"""For ``Meta.extra_json_schema`` of a parameter that still works, and has a better name."""
+
 BASE = "/api/v1"
+NAMED_PLACES = ("account_id", "upload_id")
+"""Ids in paths that may be a string."""
 TAGS: dict[str, str] = {
     "Conversations": "Messages between one contact and the team on one account.",
     "Messages": "Read, send and react to messages.",
@@ -90,6 +95,10 @@ class Route:
     :param other_form: another form its JSON body may have, with names in camelCase or snake_case.
     :param upload: whether it takes a file as multipart/form-data instead.
     :param answer: the type of its JSON answer; None: 204 and no body; :class:`Binary`: a file.
+    :param location: for 201, the path of what was created: ``/labels/{id}``, with ids of the path and fields
+        of the answer, also nested ones (``{endpoint.id}``, ``{data.0.id}``).
+    :param current: returns what the route changes as its GET does, locked until the write ends, for the
+        header If-Match; None: the route can't check that.
     :param errors: its errors, in addition to those of every route.
     :param secret: whether its answer contains a secret, so that answers stored for repeats are sealed.
     :param examples: example bodies, by a short title.
@@ -109,6 +118,8 @@ class Route:
     upload: bool = False
     answer: Any = None
     status: int = 200
+    location: str = ""
+    current: Callable[..., Any] | None = None
     errors: tuple[type[LobbyError] | Refused, ...] = ()
     secret: bool = False
     body_limit: int | None = None
@@ -117,8 +128,16 @@ class Route:
     @property
     def rule(self) -> str:
         """Return the path in Flask's syntax."""
-        path = self.path.replace("{account_id}", "<api_account:account_id>")
+        path = self.path
+        for name in NAMED_PLACES:
+            path = path.replace(f"{{{name}}}", f"<api_account:{name}>")
         return BASE + path.replace("{", "<api_id:").replace("}", ">")
+
+    @property
+    def tagged(self) -> bool:
+        """Return whether its answers have an ETag: every JSON of a GET, and of what checks If-Match."""
+        shows = self.method == "GET" or self.current is not None
+        return shows and self.answer is not None and self.answer is not Binary
 
     @property
     def idempotent(self) -> bool:

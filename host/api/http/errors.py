@@ -112,6 +112,32 @@ class CursorError(QueryError):
     default_next_step = _l("Start without a cursor, then send back the cursors you receive unchanged.")
 
 
+class UnknownVersionError(InvalidError):
+    """The header Lobby-Version names no version of the API."""
+
+    code = "unknown_version"
+    default_sentence = _l("This version of the API doesn't exist.")
+    default_next_step = _l("Send a date from the list of API versions, or no Lobby-Version header.")
+
+
+class PreconditionFailedError(LobbyError):
+    """The resource has another version than the header If-Match names."""
+
+    code = "version_mismatch"
+    status = 412
+    title = _l("Changed in the meantime")
+    default_sentence = _l("This has changed since you read it, so nothing was done.")
+    default_next_step = _l("Read it again, and repeat the change with its new ETag.")
+
+
+class NoVersionError(PreconditionFailedError):
+    """The route can't check the header If-Match."""
+
+    code = "no_version"
+    default_sentence = _l("If-Match can't be checked here, so nothing was done.")
+    default_next_step = _l("Leave out the If-Match header.")
+
+
 class MediaTypeError(InvalidError):
     """The body has a content type the route does not accept."""
 

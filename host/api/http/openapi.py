@@ -10,7 +10,17 @@ import msgspec
 
 from host import __version__
 from host.api import shapes
-from host.api.http.declare import BASE, TAGS, Binary, Nothing, Refused, Route, routes
+from host.api.http.declare import (
+    BASE,
+    DEPRECATED,
+    NAMED_PLACES,
+    TAGS,
+    Binary,
+    Nothing,
+    Refused,
+    Route,
+    routes,
+)
 from host.api.http.errors import (
     IdempotencyKeyError,
     IdempotencyReusedError,
@@ -19,10 +29,13 @@ from host.api.http.errors import (
     KeyInvalidError,
     KeyRevokedError,
     MediaTypeError,
+    NoVersionError,
+    PreconditionFailedError,
     QueryError,
     RateLimitedError,
     ScopeError,
     UnauthorizedError,
+    UnknownVersionError,
 )
 from host.core.errors import LobbyError, NotFoundError, TooLargeError, UnavailableError
 from host.core.ids import MAX_ID
@@ -40,8 +53,12 @@ Requests and responses are JSON in camelCase. A field or parameter that is not i
 by name. Times are RFC 3339 in UTC. Ids of Lobby are numbers, ids of a provider are strings. Where a path
 names an account, you can use its `channelId` instead of its `id`.
 
-Lists are paginated: send the cursor of a response back unchanged. With an `Idempotency-Key`, a POST can be
-retried safely for 24 hours: the first response is returned again. Requests are limited per key:
+Lists are paginated: send the cursor of a response back unchanged. GET responses have an `ETag`: with
+`If-None-Match` an unchanged one is answered with 304, and where `If-Match` is a parameter, a change is made
+only if nothing changed in between. `Lobby-Version` is the dated version of the API.
+
+With an `Idempotency-Key`, a POST can be retried safely for 24 hours: the first response is returned again.
+Requests are limited per key:
 `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) show the current state, and a 429
 says in `Retry-After` when to retry.
 
@@ -62,6 +79,11 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
     error: shapes.Error
 
 
+ANSWER_HEADERS: dict[str, str] = {
+    "ETag": "The version of this answer, for `If-None-Match` and `If-Match`.",
+    "Location": "The path of what was created.",
+    "Lobby-Version": "The version of the API that answered.",
+}
 HEADERS: dict[str, str] = {
     "RateLimit-Limit": "Number of requests allowed per window.",
     "RateLimit-Remaining": "Number of requests left in this window.",
@@ -105,7 +127,11 @@ def _made(_features: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
             }
         },
         "headers": {
-            name: {"description": text, "schema": {"type": "integer"}} for name, text in HEADERS.items()
+            **{name: {"description": text, "schema": {"type": "integer"}} for name, text in HEADERS.items()},
+            **{
+                name: {"description": text, "schema": {"type": "string"}}
+                for name, text in ANSWER_HEADERS.items()
+            },
         },
     }
 
@@ -223,8 +249,8 @@ def parameters(route: Route) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": f"The id of the {name.removesuffix('_id')}.",
-            "schema": _ACCOUNT_ID if name == "account_id" else _ID,
+            "description": f"The id of the {name.removesuffix('_id').replace('_', ' ')}.",
+            "schema": _ACCOUNT_ID if name in NAMED_PLACES else _ID,
         }
         for name in route.places
     ]
@@ -234,7 +260,17 @@ def parameters(route: Route) -> list[dict[str, Any]]:
         for name, one in properties.items():
             described = _present(one)
             text = described.pop("description", "")
-            made.append({"name": name, "in": "query", "description": text, "schema": described})
+            old = DEPRECATED if described.pop("deprecated", False) else {}
+            made.append({"name": name, "in": "query", "description": text, **old, "schema": described})
+    if route.current is not None:
+        made.append(
+            {
+                "name": "If-Match",
+                "in": "header",
+                "description": "Do it only if this is still the `ETag` of the resource.",
+                "schema": {"type": "string"},
+            }
+        )
     if route.idempotent:
         made.append(
             {
@@ -265,9 +301,15 @@ def _responses(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
     elif route.answer is not None:
         good["content"] = {"application/json": {"schema": by_type[id(route.answer)]}}
     status = 204 if route.answer is None else route.status
-    if route.scope is not None:
-        good["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
+    names = ["Lobby-Version", *(HEADERS if route.scope is not None else ())]
+    if route.tagged:
+        names.append("ETag")
+    if route.location:
+        names.append("Location")
+    good["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     made = {str(status): good}
+    if route.tagged and route.method == "GET":
+        made["304"] = {"description": "`If-None-Match` names the current version."}
     problems: dict[int, list[str]] = {}
     for one in refusals(route):
         problems.setdefault(one.status, []).append(f"- `{one.code}`: {one.sentence}")
@@ -287,7 +329,7 @@ def _in_english(error: type[LobbyError]) -> str:
 
 def refusals(route: Route) -> list[Refused]:
     """Return all error answers of a route, by status and code."""
-    known: list[type[LobbyError] | Refused] = [*route.errors]
+    known: list[type[LobbyError] | Refused] = [*route.errors, UnknownVersionError]
     if route.scope is not None:
         known += [
             UnauthorizedError,
@@ -298,6 +340,10 @@ def refusals(route: Route) -> list[Refused]:
             UnavailableError,
         ]
         known.append(QueryError)
+    if route.current is not None:
+        known.append(PreconditionFailedError)
+    elif route.method not in {"GET", "POST"}:
+        known.append(NoVersionError)
     if route.scope is Scope.WRITE:
         known.append(ScopeError)
     if route.body is not None or route.upload:

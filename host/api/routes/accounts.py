@@ -132,9 +132,10 @@ def change_account(call: Call, account_id: int | str, body: shapes.AccountChange
 
 @route("GET", "/members", tag="Team", summary="List people", scope=Scope.READ, answer=shapes.Members)
 def list_members(call: Call) -> shapes.Members:
-    """All people a conversation can be assigned to."""
+    """All people a conversation can be assigned to. Only a key with write access gets their emails."""
+    shown_email = Scope.WRITE in call.caller.scopes
     query = (
-        sa.select(User.id, User.name, Membership.role)
+        sa.select(User.id, User.name, User.email, Membership.role)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.workspace_id == call.workspace_id, User.disabled_at.is_(None))
         .order_by(User.name, User.id)
@@ -142,7 +143,7 @@ def list_members(call: Call) -> shapes.Members:
     with db.read() as session:
         return shapes.Members(
             data=[
-                shapes.Member(id=id_, name=name, role=Role(role))
-                for id_, name, role in session.execute(query)
+                shapes.Member(id=id_, name=name, role=Role(role), email=email if shown_email else None)
+                for id_, name, email, role in session.execute(query)
             ]
         )

@@ -11,17 +11,22 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api import shapes
+from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
-from host.api.http.call import Call
+from host.api.http.call import Call, locked
 from host.api.http.declare import ChannelId, Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.log_cursors import EventsGoneError
 from host.api.serialise import shown_post
 from host.core import db
+from host.events import changed
 from host.inbox import conversation_actions, queries
 from host.inbox.comments import posts
 from host.inbox.comments.posts import PostRow
+from host.inbox.contacts import people
 from host.inbox.conversation_actions import Changes
 from host.inbox.errors import (
+    ContactNotFoundError,
     ConversationNotFoundError,
     NotAMemberError,
     NotSnoozableError,
@@ -30,10 +35,11 @@ from host.inbox.errors import (
 from host.inbox.labels import labels
 from host.inbox.labels.errors import LabelNotFoundError
 from host.inbox.onward import places
-from host.inbox.queries import AnyTeam, Assignee, ConversationFilter, Row
+from host.inbox.queries import AnyTeam, Assignee, ConversationFilter, Order, Row
 from host.inbox.reply import policy_for
 from host.inbox.teams.errors import TeamNotFoundError
 from host.models.channels import AccountState
+from host.models.inbox import Conversation as ConversationRow
 from host.models.inbox import ConversationStatus, Handler, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
 from host.users.api_keys import Scope
@@ -210,6 +216,21 @@ class ConversationQuery(Wire, frozen=True):
     cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
+class ConversationListQuery(ConversationQuery, frozen=True):
+    """Filters and order of a list of conversations."""
+
+    updated_since: UpdatedSince | None = None
+    sort: Annotated[
+        Literal["newest", "waiting", "updated"],
+        Meta(
+            description=(
+                "`newest`: latest message first; `waiting`: only customers who wait for an answer, longest "
+                "wait first; `updated`: in the order of changes, with `updatedSince`."
+            )
+        ),
+    ] = "newest"
+
+
 class ConversationChange(Wire, frozen=True):
     """A change of a conversation; omitted fields stay unchanged."""
 
@@ -318,24 +339,73 @@ def window(call: Call, row: Row) -> Window:
     tag="Conversations",
     summary="List conversations",
     scope=Scope.READ,
-    query=ConversationQuery,
+    query=ConversationListQuery,
     answer=Conversations,
-    errors=(QueryError, CursorError),
+    errors=(QueryError, CursorError, EventsGoneError),
 )
-def list_conversations(call: Call, query: ConversationQuery) -> Conversations:
-    """The conversation with the latest message comes first. All filters must match."""
-    before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")
+def list_conversations(call: Call, query: ConversationListQuery) -> Conversations:
+    """The conversation with the latest message comes first; see `sort`. All filters must match.
+
+    With `updatedSince`, returns the conversations that changed since then, or in which something happened,
+    oldest change first. One that changes again appears again.
+    """
+    sort = sorted_by(query, "newest")
+    name = call.list_name(LIST if sort == "newest" else f"{LIST} {sort}")
     with db.read() as session:
+        if sort == "updated":
+            page_ids = changes(session, call, query, name, changed.conversations)
+            found = queries.matching_rows(session, call.workspace_id, None, filter_of(query), page_ids.ids)
+            rows = {row.id: row for row in found}
+            data = _listed(session, call, [rows[id_] for id_ in page_ids.ids if id_ in rows])
+            return Conversations(data=data, next=page_ids.next)
+        before = None if query.cursor is None else cursors.read(name, query.cursor, "cursor")
         if not queries.has_accounts(session, call.workspace_id, query.channel):
             return Conversations(data=[], next=None)
         page = queries.list_conversations(
-            session, call.workspace_id, None, filter_of(query), before=before, limit=query.limit
+            session,
+            call.workspace_id,
+            None,
+            filter_of(query),
+            before=before,
+            limit=query.limit,
+            order=Order(sort),
         )
         data = _listed(session, call, page.rows)
     return Conversations(
         data=data,
-        next=None if page.next is None else cursors.write(LIST, page.next),
+        next=None if page.next is None else cursors.write(name, page.next),
     )
+
+
+class ContactConversationsQuery(Wire, frozen=True):
+    """The page of a contact's conversations."""
+
+    limit: Limit = 50
+    cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
+
+
+@route(
+    "GET",
+    "/contacts/{contact_id}/conversations",
+    tag="Contacts",
+    summary="List the conversations of a contact",
+    scope=Scope.READ,
+    query=ContactConversationsQuery,
+    answer=Conversations,
+    errors=(QueryError, CursorError, ContactNotFoundError),
+)
+def list_contact_conversations(
+    call: Call, contact_id: int, query: ContactConversationsQuery
+) -> Conversations:
+    """On every account, open and closed, including spam and merged contacts; latest message first."""
+    name = call.list_name("conversations of contact")
+    before = None if query.cursor is None else cursors.read(name, query.cursor, "cursor")
+    with db.read() as session:
+        contact = people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS)
+        members = people.members_of(session, contact.id)
+        page = queries.of_contacts(session, call.workspace_id, members, before=before, limit=query.limit)
+        data = _listed(session, call, page.rows)
+    return Conversations(data=data, next=None if page.next is None else cursors.write(name, page.next))
 
 
 def filter_of(query: ConversationQuery) -> ConversationFilter:
@@ -400,12 +470,18 @@ def get_conversation(call: Call, conversation_id: int) -> Conversation:
         return shown(session, call, get(session, call, conversation_id))
 
 
+def _current(session: Session, call: Call, conversation_id: int) -> Conversation:
+    locked(session, ConversationRow, conversation_id)
+    return shown(session, call, get(session, call, conversation_id))
+
+
 @route(
     "PATCH",
     "/conversations/{conversation_id}",
     tag="Conversations",
     summary="Assign, close, label or snooze a conversation",
     scope=Scope.WRITE,
+    current=_current,
     body=ConversationChange,
     answer=Conversation,
     errors=(

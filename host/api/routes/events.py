@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,18 +11,18 @@ import msgspec
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta, Raw
 
-from host.api.http import cursors
+from host.api.http import log_cursors
 from host.api.http.call import Call
-from host.api.http.declare import Wire, route
+from host.api.http.declare import DEPRECATED, Id, Wire, route
 from host.api.http.errors import CursorError, QueryError
+from host.api.http.log_cursors import EventsGoneError
 from host.api.shapes import Cursor
 from host.core import clock, db
-from host.core.errors import LobbyError
 from host.events import reading, writing
+from host.events.bodies import samples
 from host.events.bodies.building import OutgoingBody, build
 from host.events.bodies.choosing import EVERYTHING, heard
 from host.events.reading import Position, Recorded
-from host.queue import policy
 from host.users.api_keys import Scope
 from host.web.request_helpers import config
 
@@ -30,16 +31,6 @@ LONGEST_WAIT = 25
 LOOK_SECONDS = 0.5
 """Polling interval for events of other processes while a request waits."""
 MOST_READ = 200
-
-
-class EventsGoneError(LobbyError):
-    """The events after that cursor have been removed."""
-
-    code = "events_gone"
-    status = 410
-    title = _l("Events no longer available")
-    default_sentence = _l("Some events after this cursor have been deleted.")
-    default_next_step = _l("Start without a cursor, and read what you missed from the conversations.")
 
 
 class Event(Wire, frozen=True):
@@ -64,9 +55,24 @@ class Events(Wire, frozen=True):
 class EventQuery(Wire, frozen=True):
     """The position to begin at, and the size of the page."""
 
-    after: Annotated[
+    cursor: Annotated[
         str | None,
         Meta(description="`next` from a response. Without it, events from now on are returned."),
+    ] = None
+    after: Annotated[str | None, Meta(description="Use `cursor`.", extra_json_schema=DEPRECATED)] = None
+    events: (
+        Annotated[
+            str,
+            Meta(
+                max_length=2000,
+                description="Only these, separated by commas; `message.*` matches all that begin with it.",
+                examples=["message.received,conversation.*"],
+            ),
+        ]
+        | None
+    ) = None
+    account: Annotated[
+        Id | None, Meta(description="Only events of this account, and those of no account.")
     ] = None
     limit: Annotated[int, Meta(ge=1, le=200, description="The maximum number of results.")] = 100
     wait: Annotated[
@@ -120,7 +126,15 @@ def list_events(call: Call, query: EventQuery) -> bytes:
     Continue with the `next` of the last response to miss nothing. If a channel has its own event, it replaces
     the general one.
     """
-    position = _position(query.after)
+    if query.cursor is not None and query.after is not None:
+        raise QueryError(_l("Send `cursor` or `after`, not both."), field="after")
+    field = "after" if query.cursor is None else "cursor"
+    wanted = _patterns(call, query.events)
+    name, text = call.list_name(LIST), query.after if query.cursor is None else query.cursor
+    position: Position | None = None
+    if text is not None:
+        with db.read() as session:
+            position = log_cursors.read(session, name, text, field)
     until = clock.monotonic() + query.wait
     awake = threading.Event()
     writing.listen(awake)
@@ -128,10 +142,10 @@ def list_events(call: Call, query: EventQuery) -> bytes:
         if position is None:
             with db.read() as session:
                 position = reading.newest(session)
-        found, end, more = _read(call, position, query.limit)
+        found, end, more = _read(call, position, query.limit, wanted, query.account)
         left = until - clock.monotonic()
         if found or more or left <= 0 or not _waiting.enter(max(1, config().threads // 4)):
-            return _answer(found, end, more)
+            return _answer(name, found, end, more)
         position = end
         try:
             awake.wait(min(left, LOOK_SECONDS))
@@ -140,21 +154,23 @@ def list_events(call: Call, query: EventQuery) -> bytes:
             _waiting.leave()
 
 
-def _position(after: str | None) -> Position | None:
-    """Return the position of a cursor; None: start now."""
-    if after is None:
-        return None
-    place, id_, made_at = cursors.read_numbers(LIST, after, "after")
-    if made_at < (clock.now() - policy.RECORD_KEPT).timestamp():
-        raise EventsGoneError(field="after")
-    with db.read() as session:
-        # A desk restored elsewhere has other positions for the same events.
-        moved = reading.place_of(session, id_)
-    return Position(place if moved is None else moved, id_)
+def _patterns(call: Call, text: str | None) -> Collection[str]:
+    """Return the names and patterns of events in a parameter; without one, that of all.
+
+    :raises QueryError: if there is no such event.
+    """
+    if text is None:
+        return [EVERYTHING]
+    names = [kind.name for kind in samples.everything(call.directory.adapters)]
+    known = {EVERYTHING, *names, *(f"{name.partition('.')[0]}.*" for name in names)}
+    wanted = {one.strip() for one in text.split(",")}
+    if unknown := sorted(wanted - known):
+        raise QueryError(_l("There is no event %(name)s.", name=unknown[0][:60]), field="events")
+    return wanted
 
 
 def _read(
-    call: Call, position: Position, limit: int
+    call: Call, position: Position, limit: int, wanted: Collection[str], account_id: int | None
 ) -> tuple[list[tuple[Recorded, OutgoingBody]], Position, bool]:
     """Return up to *limit* bodies after *position*, the end position, and whether there may be more.
 
@@ -162,21 +178,21 @@ def _read(
     """
     with db.read() as session:
         batch = reading.after(session, position, min(limit, MOST_READ), workspace_id=call.workspace_id)
+        events = [one for one in batch.events if account_id is None or one.account_id in {None, account_id}]
         found = [
             (event, told)
-            for event, bodies in build(session, batch.events, call.directory, config().public_url)
-            for told in heard([EVERYTHING], bodies, both_names=False)
+            for event, bodies in build(session, events, call.directory, config().public_url)
+            for told in heard(wanted, bodies, both_names=False)
         ]
     return found, batch.end, batch.more
 
 
-def _answer(found: list[tuple[Recorded, OutgoingBody]], end: Position, more: bool) -> bytes:
+def _answer(name: str, found: list[tuple[Recorded, OutgoingBody]], end: Position, more: bool) -> bytes:
     data = []
     for event, told in found:
         body = _decoder.decode(told.body.body)
         data.append({"id": told.body.id, "event": body.event, "data": body.data, "at": event.at})
-    made_at = int(clock.now().timestamp())
-    following = cursors.write_numbers(LIST, end.place, end.event_id, made_at)
+    following = log_cursors.write(name, end)
     return msgspec.json.encode({"data": data, "next": following, "more": more})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from flask_babel import lazy_gettext as _l
@@ -10,16 +10,19 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api import shapes
+from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
 from host.api.http.bodies import Copied
-from host.api.http.call import Call, new_reply_key
-from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.call import Call, locked, new_reply_key
+from host.api.http.declare import DEPRECATED, Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.log_cursors import EventsGoneError
 from host.api.http.refusals import FORWARDS
 from host.api.routes import conversations
 from host.api.routes.conversations import Limit
 from host.api.serialise import shown, some_messages
 from host.core import db
+from host.events import changed
 from host.inbox import mentions, notes
 from host.inbox.along import forwarding
 from host.inbox.conversations import get_conversation
@@ -35,9 +38,10 @@ from host.inbox.errors import (
     UnknownChannelError,
 )
 from host.inbox.mentions import MentionError
-from host.inbox.messages import load_by_id
+from host.inbox.messages import load_all_by_id, load_by_id
 from host.inbox.reply import MAX_LENGTH
 from host.inbox.unsent import holding, later, resending
+from host.models.inbox import Message
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.users.api_keys import Scope
 from host.users.reach import ALL_ACCOUNTS
@@ -47,12 +51,13 @@ T = TypeVar("T")
 
 
 class MessageQuery(Wire, frozen=True):
-    """The part of a conversation to list. Without `before` and `after`: its end."""
+    """The part of a conversation to list. Without a cursor: its end."""
 
     limit: Limit = 50
-    before: Annotated[str | None, Meta(description="A cursor from a response. Returns earlier messages.")] = (
-        None
-    )
+    cursor: Annotated[
+        str | None, Meta(description="`next` of the previous page. Returns earlier messages.")
+    ] = None
+    before: Annotated[str | None, Meta(description="Use `cursor`.", extra_json_schema=DEPRECATED)] = None
     after: Annotated[str | None, Meta(description="A cursor from a response. Returns later messages.")] = None
 
 
@@ -162,10 +167,13 @@ def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shap
     Without a cursor, returns the newest. Pages are by id, so none misses a message whose time changes
     meanwhile; each page is sorted by `sentAt`.
     """
-    if query.before is not None and query.after is not None:
-        raise QueryError(_l("Send before or after, not both."), field="after")
-    before = None if query.before is None else cursors.read_numbers(LIST, query.before, "before")[1]
-    after = None if query.after is None else cursors.read_numbers(LIST, query.after, "after")[1]
+    given = {"cursor": query.cursor, "before": query.before, "after": query.after}
+    given = {field: text for field, text in given.items() if text is not None}
+    if len(given) > 1:
+        raise QueryError(_l("Send one of cursor, before and after."), field=[*given][-1])
+    name = call.list_name(LIST)
+    ends_at = {field: cursors.read_numbers(name, text or "", field)[1] for field, text in given.items()}
+    before, after = ends_at.get("cursor", ends_at.get("before")), ends_at.get("after")
     with db.read() as session:
         conversations.get(session, call, conversation_id)
         thread = load_by_id(
@@ -181,7 +189,7 @@ def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shap
     ids = [entry.id for entry in thread.entries]
     ends = (min(ids), max(ids)) if ids else (after or before,) * 2
     first, last = (
-        None if id_ is None else cursors.write_numbers(LIST, conversation_id, id_, 0) for id_ in ends
+        None if id_ is None else cursors.write_numbers(name, conversation_id, id_, 0) for id_ in ends
     )
     return shapes.Messages(
         data=data,
@@ -189,7 +197,59 @@ def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shap
         after=last,
         has_before=thread.has_earlier,
         has_after=thread.has_later,
+        next=first if thread.has_earlier else None,
     )
+
+
+class MessagesQuery(Wire, frozen=True):
+    """The messages to list, of all conversations."""
+
+    updated_since: UpdatedSince | None = None
+    sort: Annotated[
+        Literal["newest", "oldest", "updated"],
+        Meta(
+            description=(
+                "`newest`: the message that was stored last comes first; `oldest`: it comes last; "
+                "`updated`: in the order of changes, with `updatedSince`."
+            )
+        ),
+    ] = "newest"
+    limit: Limit = 50
+    cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
+
+
+@route(
+    "GET",
+    "/messages",
+    tag="Messages",
+    summary="List the messages of all conversations",
+    scope=Scope.READ,
+    query=MessagesQuery,
+    answer=shapes.MessagePage,
+    errors=(QueryError, CursorError, EventsGoneError),
+)
+def list_all_messages(call: Call, query: MessagesQuery) -> shapes.MessagePage:
+    """Including the team's notes and lines about activity. Pages are by id, not by `sentAt`.
+
+    With `updatedSince`, returns the messages that changed since then, oldest change first: their delivery
+    state, text, reactions or files. One that changes again appears again.
+    """
+    sort = sorted_by(query, "newest")
+    name = call.list_name(f"all messages {sort}")
+    with db.read() as session:
+        if sort == "updated":
+            page = changes(session, call, query, name, changed.messages)
+            entries = {one.id: one for one in some_messages(session, call.workspace_id, page.ids)}
+            return shapes.MessagePage(
+                data=[entries[id_] for id_ in page.ids if id_ in entries], next=page.next
+            )
+        at = None if query.cursor is None else cursors.read_numbers(name, query.cursor, "cursor")[1]
+        found, more = load_all_by_id(
+            session, call.workspace_id, beyond=at, oldest_first=sort == "oldest", limit=query.limit
+        )
+        data = shown(session, call.workspace_id, found)
+    following = cursors.write_numbers(name, 0, found[-1].id, 0) if more else None
+    return shapes.MessagePage(data=data, next=following)
 
 
 def get(session: Session, call: Call, message_id: int) -> shapes.Message:
@@ -216,6 +276,11 @@ def get_message(call: Call, message_id: int) -> shapes.Message:
     """The message with its state: queued, sent, read, or failed and why."""
     with db.read() as session:
         return get(session, call, message_id)
+
+
+def _current(session: Session, call: Call, message_id: int) -> shapes.Message:
+    locked(session, Message, message_id)
+    return get(session, call, message_id)
 
 
 WAITING = (MessageNotFoundError, NotInOutboxError, StateMovedOnError)
@@ -251,6 +316,7 @@ def cancel_message(call: Call, message_id: int) -> bytes:
     tag="Messages",
     summary="Edit a queued message",
     scope=Scope.WRITE,
+    current=_current,
     body=NewWords,
     answer=shapes.Message,
     errors=(
@@ -318,6 +384,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     body=NewNote,
     answer=shapes.Message,
     status=201,
+    location="/messages/{id}",
     errors=(BodyError, ConversationNotFoundError, EmptyTextError, MentionError, TooLongError),
     examples={
         "A note": {"text": "Paid by card, order 1042."},
@@ -431,6 +498,7 @@ def _set(value: T | UnsetType) -> T | None:
     body=NewForward,
     answer=shapes.Message,
     status=201,
+    location="/messages/{id}",
     errors=(
         BodyError,
         ConversationNotFoundError,

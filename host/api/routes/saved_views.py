@@ -82,6 +82,10 @@ def _view(row: SavedView) -> View:
     return View(id=row.id, name=row.name, condition=dict(row.condition))
 
 
+def _current(session: Session, call: Call, view_id: int) -> View:
+    return _view(saved_views.get(session, call.workspace_id, view_id, None, lock=True))
+
+
 @route("GET", "/views", tag="Labels", summary="List shared views", scope=Scope.READ, answer=Views)
 def list_views(call: Call) -> Views:
     """The shared views, in order. Members' private views are not included."""
@@ -98,6 +102,7 @@ def list_views(call: Call) -> Views:
     body=NewView,
     answer=View,
     status=201,
+    location="/views/{id}",
     errors=(BodyError, TooManyViewsError, ViewNameError, ViewSearchError),
     examples={
         "Open orders": {"name": "Orders to answer", "filter": {"status": "open", "labels": "3"}},
@@ -126,11 +131,27 @@ def create_view(call: Call, body: NewView) -> bytes:
 
 
 @route(
+    "GET",
+    "/views/{view_id}",
+    tag="Labels",
+    summary="Get a shared view",
+    scope=Scope.READ,
+    answer=View,
+    errors=(ViewNotFoundError,),
+)
+def get_view(call: Call, view_id: int) -> View:
+    """Its name, and what it shows."""
+    with db.read() as session:
+        return _view(saved_views.get(session, call.workspace_id, view_id, None))
+
+
+@route(
     "PATCH",
     "/views/{view_id}",
     tag="Labels",
     summary="Change a shared view",
     scope=Scope.WRITE,
+    current=_current,
     body=ViewChange,
     answer=View,
     errors=(BodyError, ViewNameError, ViewNotFoundError, ViewSearchError),
@@ -154,6 +175,7 @@ def change_view(call: Call, view_id: int, body: ViewChange) -> bytes:
     tag="Labels",
     summary="Delete a shared view",
     scope=Scope.WRITE,
+    current=_current,
     errors=(ViewNotFoundError,),
 )
 def delete_view(call: Call, view_id: int) -> None:
@@ -163,4 +185,4 @@ def delete_view(call: Call, view_id: int) -> None:
         row = saved_views.get(session, call.workspace_id, view_id, None, lock=True)
         saved_views.delete(session, row, actor=call.actor)
 
-    db.write(use_case)
+    call.commit(use_case)

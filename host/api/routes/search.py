@@ -106,7 +106,7 @@ def search(call: Call, query: SearchQuery) -> SearchResults:
     asked = read_query(query.q)
     after = None
     if query.cursor is not None:
-        after = SearchPosition(*cursors.read_numbers(LIST, query.cursor, "cursor")[:2])
+        after = SearchPosition(*cursors.read_numbers(call.list_name(LIST), query.cursor, "cursor")[:2])
     with db.read() as session:
         wanted = understood(session, call.workspace_id, None, asked, zone=UTC)
         found = finder.find(session, call.workspace_id, None, wanted, after=after, limit=query.limit)
@@ -140,7 +140,9 @@ def search(call: Call, query: SearchQuery) -> SearchResults:
             for one in people
             if one.conversation_id is not None and one.channel and one.last_message_at is not None
         ],
-        next=None if found.next is None else cursors.write_numbers(LIST, found.next.at, found.next.id, 0),
+        next=None
+        if found.next is None
+        else cursors.write_numbers(call.list_name(LIST), found.next.at, found.next.id, 0),
         stopped=found.stopped,
         unknown=[str(one) for one in wanted.unknown],
         shortened=asked.shortened,

@@ -137,6 +137,7 @@ FIELDS = {
     other_form=OtherForm("content", SendContent),
     answer=shapes.Sent,
     status=201,
+    location="/messages/{data.0.id}",
     errors=REFUSALS,
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
 )
@@ -407,6 +408,7 @@ class Started(Wire, frozen=True):
     body=NewConversation,
     answer=Started,
     status=201,
+    location="/conversations/{conversation.id}",
     errors=(*REFUSALS, ContactNotFoundError, AddressOfAnotherError, GoesOnError, NoWayOutError),
     examples={
         "By email, where the reply window is closed": {

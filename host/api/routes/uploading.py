@@ -1,4 +1,4 @@
-"""API route for uploading files, to use them in a message within a day."""
+"""API routes for uploading files, to use them in a message within a day."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from host.api.http.declare import Wire, route
 from host.api.http.errors import BodyError, MediaTypeError
 from host.api.http.refusals import FILES
 from host.core import clock, db, storage
-from host.core.errors import TooManyError
+from host.core.errors import NotFoundError, TooManyError
 from host.media import uploads
 from host.media.limits import MAX_BYTES
 from host.models.media import Upload as UploadRow
@@ -34,6 +34,14 @@ class TooManyUploadsError(TooManyError):
     code = "too_many_uploads"
     default_sentence = _l("Too many files uploaded through the API are waiting to be sent.")
     default_next_step = _l("Send some of them, or wait: unsent files are deleted after a day.")
+
+
+class UploadNotFoundError(NotFoundError):
+    """The workspace has no such upload, or it was sent or deleted."""
+
+    code = "upload_not_found"
+    default_sentence = _l("This upload doesn't exist in this workspace. It may have been sent or deleted.")
+    default_next_step = ""
 
 
 class Upload(Wire, frozen=True):
@@ -92,6 +100,7 @@ def the_file() -> FileStorage:
     upload=True,
     answer=Upload,
     status=201,
+    location="/uploads/{id}",
     errors=(BodyError, TooManyUploadsError, *FILES),
     body_limit=MAX_BYTES + MULTIPART,
 )
@@ -101,13 +110,41 @@ def create_upload(call: Call) -> Upload:
     The type is detected from its bytes, not its name. A picture is checked for completeness.
     """
     given = the_file()
-    taken = take_upload(given.stream, given.filename or "", workspace_id=call.workspace_id)
+    return _shown(take_upload(given.stream, given.filename or "", workspace_id=call.workspace_id))
+
+
+@route(
+    "GET",
+    "/uploads/{upload_id}",
+    tag="Files",
+    summary="Get an upload",
+    scope=Scope.READ,
+    answer=Upload,
+    errors=(UploadNotFoundError,),
+)
+def get_upload(call: Call, upload_id: int | str) -> Upload:
+    """A file that a program uploaded and that isn't sent yet."""
+    with db.read() as session:
+        row = session.scalars(
+            sa.select(UploadRow).where(
+                UploadRow.uuid == str(upload_id),
+                UploadRow.workspace_id == call.workspace_id,
+                UploadRow.user_id.is_(None),
+                UploadRow.attached_at.is_(None),
+            )
+        ).one_or_none()
+        if row is None:
+            raise UploadNotFoundError()
+        return _shown(uploads.Upload.of(row))
+
+
+def _shown(upload: uploads.Upload) -> Upload:
     return Upload(
-        id=taken.id,
-        kind=taken.kind,
-        name=taken.name,
-        content_type=taken.content_type,
-        size=taken.size,
-        width=taken.width,
-        height=taken.height,
+        id=upload.id,
+        kind=upload.kind,
+        name=upload.name,
+        content_type=upload.content_type,
+        size=upload.size,
+        width=upload.width,
+        height=upload.height,
     )

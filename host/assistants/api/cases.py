@@ -159,7 +159,9 @@ def _by(call: Call, assistant_id: int) -> dict[str, Any]:
 )
 def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuery) -> AssistantCases:
     """Each case comes with the result of its last try."""
-    after = 0 if query.cursor is None else cursors.read_numbers(LIST, query.cursor, "cursor")[1]
+    after = (
+        0 if query.cursor is None else cursors.read_numbers(call.list_name(LIST), query.cursor, "cursor")[1]
+    )
     with db.read() as session:
         keeping.get(session, call.workspace_id, assistant_id)
         wanted = sa.select(Row).where(Row.assistant_id == assistant_id, Row.id > after)
@@ -168,7 +170,7 @@ def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuer
     more = len(found) > len(shown)
     return AssistantCases(
         data=[_shown(one) for one in shown],
-        next=cursors.write_numbers(LIST, assistant_id, shown[-1].id, 0) if more else None,
+        next=cursors.write_numbers(call.list_name(LIST), assistant_id, shown[-1].id, 0) if more else None,
     )
 
 
@@ -181,6 +183,7 @@ def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuer
     body=NewCase,
     answer=AssistantCase,
     status=201,
+    location="/assistants/{assistant_id}/cases/{id}",
     errors=(BodyError, CaseError, *OF),
     examples={
         "A question": EXAMPLE,

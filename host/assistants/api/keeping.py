@@ -446,6 +446,7 @@ def list_assistants(call: Call) -> Assistants:
     body=NewAssistant,
     answer=Assistant,
     status=201,
+    location="/assistants/{id}",
     errors=(BodyError, AssistantError),
     examples={"By name": {"name": "Shop desk"}},
 )

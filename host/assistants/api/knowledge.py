@@ -145,7 +145,9 @@ def _by(call: Call, assistant_id: int) -> dict[str, Any]:
 )
 def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Knowledge:
     """Without their text, but with the state of each."""
-    after = 0 if query.cursor is None else cursors.read_numbers(LIST, query.cursor, "cursor")[1]
+    after = (
+        0 if query.cursor is None else cursors.read_numbers(call.list_name(LIST), query.cursor, "cursor")[1]
+    )
     with db.read() as session:
         keeping.get(session, call.workspace_id, assistant_id)
         all_ = entries.listing(session, call.workspace_id, assistant_id, search=query.search)
@@ -154,7 +156,7 @@ def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Know
     more = len(found) > len(shown)
     return Knowledge(
         data=[_shown(one) for one in shown],
-        next=cursors.write_numbers(LIST, assistant_id, shown[-1].id, 0) if more else None,
+        next=cursors.write_numbers(call.list_name(LIST), assistant_id, shown[-1].id, 0) if more else None,
     )
 
 
@@ -167,6 +169,7 @@ def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Know
     body=NewKnowledge,
     answer=KnowledgeEntry,
     status=201,
+    location="/assistants/{assistant_id}/knowledge/{id}",
     errors=(BodyError, EntryError, AssistantNotFoundError),
     examples={"A text": EXAMPLE, "A page": {"url": "https://shop.example.com/shipping"}},
 )
@@ -195,6 +198,7 @@ def create_knowledge(call: Call, assistant_id: int, body: NewKnowledge) -> bytes
     query=FileQuery,
     answer=KnowledgeEntry,
     status=201,
+    location="/assistants/{assistant_id}/knowledge/{id}",
     errors=(BodyError, QueryError, EntryError, AssistantNotFoundError),
     body_limit=reading.MOST_BYTES + MULTIPART,
 )

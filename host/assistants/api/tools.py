@@ -179,6 +179,7 @@ def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
     body=WholeTool,
     answer=AssistantTool,
     status=201,
+    location="/assistants/{assistant_id}/tools/{id}",
     errors=(*ERRORS, TooManyToolsError),
     examples={"An order of the shop": EXAMPLE},
 )

@@ -162,17 +162,17 @@ def shown(row: Row) -> AssistantTurn:
     )
 
 
-def _page(found: Any, limit: int) -> AssistantTurns:
+def _page(call: Call, found: Any, limit: int) -> AssistantTurns:
     shown_ = found[:limit]
     last = shown_[-1] if len(found) > limit else None
     return AssistantTurns(
         data=[shown(one) for one in shown_],
-        next=None if last is None else cursors.write(LIST, (last.created_at, last.id)),
+        next=None if last is None else cursors.write(call.list_name(LIST), (last.created_at, last.id)),
     )
 
 
-def _before(query: AssistantTurnQuery) -> int | None:
-    return None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
+def _before(call: Call, query: AssistantTurnQuery) -> int | None:
+    return None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]
 
 
 @route(
@@ -187,12 +187,14 @@ def _before(query: AssistantTurnQuery) -> int | None:
 )
 def list_assistant_turns(call: Call, assistant_id: int, query: ShowQuery) -> AssistantTurns:
     """Includes the outcome of each turn and its reason, also of turns in shadow mode."""
-    before, more = _before(query), query.limit + 1
+    before, more = _before(call, query), query.limit + 1
     with db.read() as session:
         keeping.get(session, call.workspace_id, assistant_id)
         mine = Row.assistant_id == assistant_id
         return _page(
-            judging.rows(session, mine, show=TurnFilter(query.show), before=before, limit=more), query.limit
+            call,
+            judging.rows(session, mine, show=TurnFilter(query.show), before=before, limit=more),
+            query.limit,
         )
 
 
@@ -233,11 +235,11 @@ def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> 
 )
 def list_conversation_turns(call: Call, conversation_id: int, query: AssistantTurnQuery) -> AssistantTurns:
     """Newest first, at most one of them `ready`. Turns in shadow mode are left out."""
-    before, more = _before(query), query.limit + 1
+    before, more = _before(call, query), query.limit + 1
     with db.read() as session:
         get_conversation(session, call, conversation_id)
         here = Row.conversation_id == conversation_id, Row.mode != Mode.SHADOW
-        return _page(judging.rows(session, *here, before=before, limit=more), query.limit)
+        return _page(call, judging.rows(session, *here, before=before, limit=more), query.limit)
 
 
 @route(
@@ -248,6 +250,7 @@ def list_conversation_turns(call: Call, conversation_id: int, query: AssistantTu
     scope=Scope.WRITE,
     answer=shapes.Sent,
     status=201,
+    location="/messages/{data.0.id}",
     errors=(*REFUSALS, SuggestionNotFoundError, SuggestionGoneError),
 )
 def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:

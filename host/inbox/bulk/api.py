@@ -101,6 +101,7 @@ def _shown(one: BulkProgress) -> BulkAction:
     body=NewBulkAction,
     answer=BulkAction,
     status=201,
+    location="/bulk-actions/{id}",
     errors=(BodyError, BulkError, LabelNotFoundError, NotAMemberError, SnoozeTimeError, TeamNotFoundError),
     examples={
         "Close answered conversations": {

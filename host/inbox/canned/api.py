@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from sqlalchemy.orm import Session
 
 from host.api import shapes
-from host.api.http.call import Call, new_reply_key
+from host.api.http.call import Call, locked, new_reply_key, void
 from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError
 from host.api.http.refusals import FILES
@@ -19,6 +19,7 @@ from host.automation.actions import ActionContext
 from host.core import db
 from host.inbox.canned import macros, replies
 from host.inbox.canned.macros import MacroNotFoundError, MacroStepError
+from host.inbox.canned.models import CannedReply as CannedReplyRow
 from host.inbox.canned.replies import (
     CannedReplyError,
     CannedReplyInput,
@@ -158,6 +159,11 @@ def _shown(row: CannedReplyView) -> CannedReply:
     )
 
 
+def _current(session: Session, call: Call, canned_id: int) -> CannedReply:
+    locked(session, CannedReplyRow, canned_id)
+    return _shown(replies.seen(session, call.workspace_id, canned_id, PROGRAM))
+
+
 @route(
     "GET",
     "/canned-replies",
@@ -183,6 +189,7 @@ def list_canned_replies(call: Call) -> CannedReplies:
     body=NewCannedReply,
     answer=CannedReply,
     status=201,
+    location="/canned-replies/{id}",
     errors=(BodyError, CannedReplyError, VariableError, *FILES),
     examples={
         "In two languages": {
@@ -211,11 +218,27 @@ def create_canned_reply(call: Call, body: NewCannedReply) -> bytes:
 
 
 @route(
+    "GET",
+    "/canned-replies/{canned_id}",
+    tag="Canned replies",
+    summary="Get a canned reply",
+    scope=Scope.READ,
+    answer=CannedReply,
+    errors=(CannedReplyNotFoundError,),
+)
+def get_canned_reply(call: Call, canned_id: int) -> CannedReply:
+    """A shared reply, or one of a team."""
+    with db.read() as session:
+        return _shown(replies.seen(session, call.workspace_id, canned_id, PROGRAM))
+
+
+@route(
     "PATCH",
     "/canned-replies/{canned_id}",
     tag="Canned replies",
     summary="Change a canned reply",
     scope=Scope.WRITE,
+    current=_current,
     body=CannedReplyChange,
     answer=CannedReply,
     errors=(BodyError, CannedReplyError, CannedReplyNotFoundError, VariableError, *FILES),
@@ -247,12 +270,13 @@ def change_canned_reply(call: Call, canned_id: int, body: CannedReplyChange) -> 
     tag="Canned replies",
     summary="Delete a canned reply",
     scope=Scope.WRITE,
+    current=_current,
     errors=(CannedReplyNotFoundError,),
 )
 def delete_canned_reply(call: Call, canned_id: int) -> None:
     """Deletes its files too. Messages sent with it stay."""
     named = {"workspace_id": call.workspace_id, "canned_id": canned_id}
-    db.write(replies.delete, viewer=PROGRAM, actor=call.actor, **named)
+    call.commit(lambda session: void(replies.delete(session, viewer=PROGRAM, actor=call.actor, **named)))
 
 
 @route(

@@ -113,6 +113,22 @@ def members_of(session: Session, contact_id: int) -> list[int]:
     return [contact_id, *session.scalars(parts)]
 
 
+def named(session: Session, workspace_id: int, names: Collection[tuple[str, int]]) -> list[int]:
+    """Return the ids of contacts of the workspace, each once, by their order in *names*.
+
+    :param names: ``("contact", id)``, or ``("conversation", id)`` for the contact of a conversation. A merged
+        contact stands for the one it is part of.
+    """
+    of_conversations = [id_ for kind, id_ in names if kind == "conversation"]
+    query = sa.select(Conversation.id, Conversation.contact_id).where(Conversation.id.in_(of_conversations))
+    found = {row[0]: row[1] for row in session.execute(query)} if of_conversations else {}
+    ids = [id_ if kind == "contact" else found.get(id_, 0) for kind, id_ in names]
+    whole = sa.func.coalesce(Contact.merged_into_id, Contact.id)
+    here = sa.select(Contact.id, whole).where(Contact.id.in_(ids), Contact.workspace_id == workspace_id)
+    wholes = {row[0]: row[1] for row in session.execute(here)} if ids else {}
+    return list(dict.fromkeys(wholes[id_] for id_ in ids if id_ in wholes))
+
+
 def note_down(
     session: Session,
     contact: Contact,

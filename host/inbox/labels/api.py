@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api import shapes
-from host.api.http.call import Call
+from host.api.http.call import Call, void
 from host.api.http.declare import Id, Wire, route
 from host.api.http.errors import BodyError
 from host.core import db
@@ -53,6 +53,10 @@ def _shown(row: Row) -> shapes.LabelRef:
     return shapes.LabelRef(id=row.id, name=row.name, tone=cast(Any, str(row.tone)))
 
 
+def _current(session: Session, call: Call, label_id: int) -> shapes.LabelRef:
+    return _shown(labels.get(session, call.workspace_id, label_id, lock=True))
+
+
 @route("GET", "/labels", tag="Labels", summary="List labels", scope=Scope.READ, answer=Labels)
 def list_labels(call: Call) -> Labels:
     """All labels, by name."""
@@ -69,6 +73,7 @@ def list_labels(call: Call) -> Labels:
     body=NewLabel,
     answer=shapes.LabelRef,
     status=201,
+    location="/labels/{id}",
     errors=(BodyError, LabelNameError),
     examples={"For orders": {"name": "order", "tone": "orange"}},
 )
@@ -90,11 +95,27 @@ def create_label(call: Call, body: NewLabel) -> bytes:
 
 
 @route(
+    "GET",
+    "/labels/{label_id}",
+    tag="Labels",
+    summary="Get a label",
+    scope=Scope.READ,
+    answer=shapes.LabelRef,
+    errors=(LabelNotFoundError,),
+)
+def get_label(call: Call, label_id: int) -> shapes.LabelRef:
+    """Its name and color."""
+    with db.read() as session:
+        return _shown(labels.get(session, call.workspace_id, label_id))
+
+
+@route(
     "PATCH",
     "/labels/{label_id}",
     tag="Labels",
     summary="Change the name or color of a label",
     scope=Scope.WRITE,
+    current=_current,
     body=LabelChange,
     answer=shapes.LabelRef,
     errors=(BodyError, LabelNameError, LabelNotFoundError),
@@ -123,11 +144,13 @@ def change_label(call: Call, label_id: int, body: LabelChange) -> bytes:
     tag="Labels",
     summary="Delete a label",
     scope=Scope.WRITE,
+    current=_current,
     errors=(LabelNotFoundError,),
 )
 def delete_label(call: Call, label_id: int) -> None:
     """Removes it from every conversation; the conversations stay."""
-    db.write(labels.delete, workspace_id=call.workspace_id, label_id=label_id, actor=call.actor)
+    named = {"workspace_id": call.workspace_id, "label_id": label_id}
+    call.commit(lambda session: void(labels.delete(session, **named, actor=call.actor)))
 
 
 @route(

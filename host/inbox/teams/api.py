@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
-from host.api.http.call import Call
+from host.api.http.call import Call, void
 from host.api.http.declare import Id, Wire, route
 from host.api.http.errors import BodyError
 from host.core import db
@@ -103,9 +103,14 @@ def _arguments(call: Call, body: NewTeam | TeamChange) -> dict[str, Any]:
     }
 
 
+def _current(session: Session, call: Call, team_id: int) -> Team:
+    teams.get(session, call.workspace_id, team_id, lock=True)
+    return _shown(teams.details(session, call.workspace_id, team_id))
+
+
 @route("GET", "/teams", tag="Teams", summary="List teams", scope=Scope.READ, answer=Teams)
 def list_teams(call: Call) -> Teams:
-    """All labels, by name."""
+    """All teams, by name."""
     with db.read() as session:
         return Teams(data=[_shown(one) for one in teams.listing(session, call.workspace_id)])
 
@@ -119,6 +124,7 @@ def list_teams(call: Call) -> Teams:
     body=NewTeam,
     answer=Team,
     status=201,
+    location="/teams/{id}",
     errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError),
     examples={"Two people": {"name": "Orders", "members": [{"id": 2, "lead": True}, {"id": 3}]}},
 )
@@ -132,11 +138,27 @@ def create_team(call: Call, body: NewTeam) -> bytes:
 
 
 @route(
+    "GET",
+    "/teams/{team_id}",
+    tag="Teams",
+    summary="Get a team",
+    scope=Scope.READ,
+    answer=Team,
+    errors=(TeamNotFoundError,),
+)
+def get_team(call: Call, team_id: int) -> Team:
+    """Its members and accounts."""
+    with db.read() as session:
+        return _shown(teams.details(session, call.workspace_id, team_id))
+
+
+@route(
     "PATCH",
     "/teams/{team_id}",
     tag="Teams",
     summary="Change a team",
     scope=Scope.WRITE,
+    current=_current,
     body=TeamChange,
     answer=Team,
     errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError, TeamNotFoundError),
@@ -161,8 +183,10 @@ def change_team(call: Call, team_id: int, body: TeamChange) -> bytes:
     tag="Teams",
     summary="Delete a team",
     scope=Scope.WRITE,
+    current=_current,
     errors=(TeamNotFoundError,),
 )
 def delete_team(call: Call, team_id: int) -> None:
     """Its conversations then have no team, but keep their assignees."""
-    db.write(teams.delete, workspace_id=call.workspace_id, team_id=team_id, actor=call.actor)
+    named = {"workspace_id": call.workspace_id, "team_id": team_id}
+    call.commit(lambda session: void(teams.delete(session, **named, actor=call.actor)))

@@ -91,7 +91,7 @@ class CampaignPeopleQuery(Wire, frozen=True):
 )
 def list_campaign_people(call: Call, rule_id: int, query: CampaignPeopleQuery) -> CampaignPeople:
     """Each person with the reply they got and the reason. Empty for a rule without `campaign`."""
-    before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
+    before = None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]
     with db.read() as session:
         keeping.get(session, call.workspace_id, rule_id)
         found = people.listing(
@@ -106,7 +106,7 @@ def list_campaign_people(call: Call, rule_id: int, query: CampaignPeopleQuery) -
     last = shown[-1] if len(found) > query.limit else None
     return CampaignPeople(
         data=[_person(one) for one in shown],
-        next=None if last is None else cursors.write(LIST, (last.at, last.id)),
+        next=None if last is None else cursors.write(call.list_name(LIST), (last.at, last.id)),
     )
 
 

@@ -289,6 +289,7 @@ def list_rules(call: Call) -> Rules:
     body=NewRule,
     answer=Rule,
     status=201,
+    location="/rules/{id}",
     errors=ERRORS,
     examples={"In shadow": EXAMPLE},
 )
@@ -441,7 +442,7 @@ def delete_rule(call: Call, rule_id: int) -> None:
 )
 def list_rule_runs(call: Call, rule_id: int, query: RuleRunQuery) -> RuleRuns:
     """Runs in which it matched or at least met its first condition, with the result of each; newest first."""
-    before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
+    before = None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]
     with db.read() as session:
         keeping.get(session, call.workspace_id, rule_id)
         found = log.runs(session, rule_id, matched=query.matched, before=before, limit=query.limit + 1)
@@ -464,5 +465,5 @@ def list_rule_runs(call: Call, rule_id: int, query: RuleRunQuery) -> RuleRuns:
             )
             for one in shown
         ],
-        next=None if last is None else cursors.write(LIST, (last.at, last.id)),
+        next=None if last is None else cursors.write(call.list_name(LIST), (last.at, last.id)),
     )

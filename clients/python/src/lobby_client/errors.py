@@ -143,6 +143,12 @@ class GoneError(APIError):
     status = 410
 
 
+class PreconditionFailedError(APIError):
+    """412: it was changed since it was read."""
+
+    status = 412
+
+
 class UnprocessableError(APIError):
     """422: valid but not possible, such as a channel's limit or a URL without a file."""
 
@@ -180,6 +186,7 @@ BY_STATUS: dict[int, type[APIError]] = {
     404: NotFoundError,
     409: ConflictError,
     410: GoneError,
+    412: PreconditionFailedError,
     413: InvalidRequestError,
     415: InvalidRequestError,
     422: UnprocessableError,

@@ -322,6 +322,10 @@ class AssistantBody(Model):
     """Whether its first answer says that it is automatic."""
     announcement: str
     """The announcement. Empty: the default."""
+    tells_handoff: bool
+    """Whether customers are told when it hands off."""
+    handoff: str
+    """The message at a handoff. Empty: the default."""
     phrases: Sequence[str]
     """Phrases allowed without a source."""
     pause: int
@@ -1120,6 +1124,8 @@ class Deliveries(Model):
 
     data: Sequence[Delivery]
     before: Optional[int]
+    """Use `next`."""
+    next: Optional[str] = None
     """Cursor of the next page; null: this is the last page."""
 
 
@@ -1368,6 +1374,8 @@ class Member(Model):
     """An id from this API."""
     name: str
     role: str
+    email: Optional[str] = None
+    """Null: the key is read-only."""
 
 
 @dataclass(frozen=True)
@@ -1518,6 +1526,15 @@ class Message(Model):
 
 
 @dataclass(frozen=True)
+class MessagePage(Model):
+    """A page of messages of all conversations."""
+
+    data: Sequence[Message]
+    next: Optional[str]
+    """Cursor of the next page; null: this is the last page."""
+
+
+@dataclass(frozen=True)
 class Messages(Model):
     """A page of a conversation, oldest first."""
 
@@ -1530,6 +1547,8 @@ class Messages(Model):
     """Whether there are earlier messages."""
     has_after: bool
     """Whether there are later messages."""
+    next: Optional[str] = None
+    """Cursor of the next page, with earlier messages; null: there are none."""
 
 
 @dataclass(frozen=True)

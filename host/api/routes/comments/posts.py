@@ -57,7 +57,7 @@ class NewStanding(Wire, frozen=True):
 )
 def list_posts(call: Call, query: PostQuery) -> shapes.Posts:
     """Posts with comments of customers, the most recently active first."""
-    before = None if query.cursor is None else cursors.read(LIST, query.cursor, "cursor")[1]
+    before = None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]
     with db.read() as session:
         found = posts.listing(
             session, call.workspace_id, account_id=query.account, before=before, limit=query.limit + 1
@@ -66,7 +66,7 @@ def list_posts(call: Call, query: PostQuery) -> shapes.Posts:
     last = shown[-1] if len(found) > query.limit else None
     return shapes.Posts(
         data=[shown_post(one) for one in shown],
-        next=None if last is None else cursors.write(LIST, (last.created_at, last.id)),
+        next=None if last is None else cursors.write(call.list_name(LIST), (last.created_at, last.id)),
     )
 
 

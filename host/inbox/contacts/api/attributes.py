@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
-from host.api.http.call import Call
+from host.api.http.call import Call, void
 from host.api.http.declare import Id, Wire, route
 from host.api.http.errors import BodyError
 from host.core import db
@@ -64,6 +64,10 @@ def _shown(row: ContactAttribute) -> Attribute:
     return Attribute(id=row.id, name=row.name, kind=cast(Kind, str(row.kind)), choices=choices)
 
 
+def _current(session: Session, call: Call, attribute_id: int) -> Attribute:
+    return _shown(attributes.get(session, call.workspace_id, attribute_id, lock=True))
+
+
 @route(
     "GET",
     "/contact-attributes",
@@ -87,6 +91,7 @@ def list_contact_attributes(call: Call) -> Attributes:
     body=NewAttribute,
     answer=Attribute,
     status=201,
+    location="/contact-attributes/{id}",
     errors=(AttributeNameError, BodyError),
     examples={"A choice": {"name": "Glaze", "kind": "choice", "choices": ["Sage", "Tide blue"]}},
 )
@@ -109,11 +114,27 @@ def create_contact_attribute(call: Call, body: NewAttribute) -> bytes:
 
 
 @route(
+    "GET",
+    "/contact-attributes/{attribute_id}",
+    tag="Contacts",
+    summary="Get a contact attribute",
+    scope=Scope.READ,
+    answer=Attribute,
+    errors=(AttributeNotFoundError,),
+)
+def get_contact_attribute(call: Call, attribute_id: int) -> Attribute:
+    """Its name, type and choices."""
+    with db.read() as session:
+        return _shown(attributes.get(session, call.workspace_id, attribute_id))
+
+
+@route(
     "PATCH",
     "/contact-attributes/{attribute_id}",
     tag="Contacts",
     summary="Change a contact attribute",
     scope=Scope.WRITE,
+    current=_current,
     body=AttributeChange,
     answer=Attribute,
     errors=(AttributeNameError, AttributeNotFoundError, BodyError),
@@ -142,8 +163,10 @@ def change_contact_attribute(call: Call, attribute_id: int, body: AttributeChang
     tag="Contacts",
     summary="Delete a contact attribute",
     scope=Scope.WRITE,
+    current=_current,
     errors=(AttributeNotFoundError,),
 )
 def delete_contact_attribute(call: Call, attribute_id: int) -> None:
     """Deletes the contacts' values too."""
-    db.write(attributes.delete, workspace_id=call.workspace_id, attribute_id=attribute_id, actor=call.actor)
+    named = {"workspace_id": call.workspace_id, "attribute_id": attribute_id}
+    call.commit(lambda session: void(attributes.delete(session, **named, actor=call.actor)))

@@ -11,11 +11,14 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api import shapes
+from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
-from host.api.http.call import Call
+from host.api.http.call import Call, locked
 from host.api.http.declare import Binary, Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.log_cursors import EventsGoneError
 from host.core import db
+from host.events import changed
 from host.inbox import queries
 from host.inbox.contacts import attributes, consent, details, export, finding, merging, people
 from host.inbox.contacts.finding import ContactFilter, Sort
@@ -23,6 +26,7 @@ from host.inbox.contacts.models import ContactEntry, ContactMerge, EntryKind
 from host.inbox.errors import (
     AttributeNotFoundError,
     ContactFieldError,
+    ContactNoteNotFoundError,
     ContactNotFoundError,
     EmptyTextError,
     MergeError,
@@ -67,12 +71,14 @@ class ContactQuery(Wire, frozen=True):
     before: Annotated[Moment | None, Meta(description="Their conversations have no messages since then.")] = (
         None
     )
+    updated_since: UpdatedSince | None = None
     sort: Annotated[
-        Literal["newest", "recent", "quiet"],
+        Literal["newest", "recent", "quiet", "updated"],
         Meta(
             description=(
                 "`newest`: newest contacts first; `recent`: latest message first; `quiet`: latest "
-                "message last. The last two omit contacts without a conversation."
+                "message last. The last two omit contacts without a conversation. `updated`: in the order "
+                "of changes, with `updatedSince`."
             )
         ),
     ] = "newest"
@@ -244,19 +250,34 @@ def _one(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     scope=Scope.READ,
     query=ContactQuery,
     answer=Contacts,
-    errors=(QueryError, CursorError),
+    errors=(QueryError, CursorError, EventsGoneError),
 )
 def list_contacts(call: Call, query: ContactQuery) -> Contacts:
-    """Newest contacts come first by default; see `sort`. All conditions must match."""
-    sort = Sort(query.sort)
-    kind = f"{LIST} {sort}"
-    after = None if query.cursor is None else cursors.read(kind, query.cursor, "cursor")
+    """Newest contacts come first by default; see `sort`. All conditions must match.
+
+    With `updatedSince`, returns the contacts that changed since then, or in whose conversations something
+    happened, oldest change first. One that changes again appears again.
+    """
+    sort = sorted_by(query, "newest")
+    kind = call.list_name(f"{LIST} {sort}")
     with db.read() as session:
+        page = None
+        if sort == "updated":
+            page = changes(session, call, query, kind, changed.contacts)
         if query.channel is not None and not queries.has_accounts(session, call.workspace_id, query.channel):
             return Contacts(data=[], next=None)
         ids = None
         if query.q is not None:
             ids = finder.find_contacts(session, call.workspace_id, read_query(query.q), MOST_FOUND)
+        order = Sort.NEWEST
+        after, limit = None, query.limit
+        if page is not None:
+            named = people.named(session, call.workspace_id, page.ids)
+            ids = [id_ for id_ in named if ids is None or id_ in ids]
+            limit = max(1, len(ids))
+        else:
+            order = Sort(sort)
+            after = None if query.cursor is None else cursors.read(kind, query.cursor, "cursor")
         filter_ = ContactFilter(
             ids=ids,
             channel=query.channel,
@@ -269,9 +290,13 @@ def list_contacts(call: Call, query: ContactQuery) -> Contacts:
             before=query.before,
         )
         found, following = finding.find_ids(
-            session, call.workspace_id, filter_, sort=sort, after=after, limit=query.limit
+            session, call.workspace_id, filter_, sort=order, after=after, limit=limit
         )
+        if page is not None:
+            found = [id_ for id_ in ids or () if id_ in set(found)]
         data = shown(session, call, found)
+    if page is not None:
+        return Contacts(data=data, next=page.next)
     return Contacts(data=data, next=None if following is None else cursors.write(kind, following))
 
 
@@ -293,12 +318,18 @@ def get_contact(call: Call, contact_id: int) -> shapes.Contact:
         return _one(session, call, contact_id)
 
 
+def _current(session: Session, call: Call, contact_id: int) -> shapes.Contact:
+    locked(session, Contact, contact_id)
+    return _one(session, call, contact_id)
+
+
 @route(
     "PATCH",
     "/contacts/{contact_id}",
     tag="Contacts",
     summary="Change a contact",
     scope=Scope.WRITE,
+    current=_current,
     body=ContactChange,
     answer=shapes.Contact,
     errors=(AttributeNotFoundError, BodyError, ContactFieldError, ContactNotFoundError),
@@ -355,6 +386,33 @@ def list_contact_notes(call: Call, contact_id: int) -> ContactNotes:
         return ContactNotes(data=[_note(row, name) for row, name in rows])
 
 
+@route(
+    "GET",
+    "/contacts/{contact_id}/notes/{contact_note_id}",
+    tag="Contacts",
+    summary="Get a note about a contact",
+    scope=Scope.READ,
+    answer=ContactNote,
+    errors=(ContactNotFoundError, ContactNoteNotFoundError),
+)
+def get_contact_note(call: Call, contact_id: int, contact_note_id: int) -> ContactNote:
+    """A note of the team about the contact."""
+    with db.read() as session:
+        contact = people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS)
+        row = session.execute(
+            sa.select(ContactEntry, User.name)
+            .outerjoin(User, User.id == ContactEntry.author_id)
+            .where(
+                ContactEntry.id == contact_note_id,
+                ContactEntry.contact_id.in_(people.members_of(session, contact.id)),
+                ContactEntry.kind == EntryKind.NOTE,
+            )
+        ).first()
+        if row is None:
+            raise ContactNoteNotFoundError()
+        return _note(*row)
+
+
 def _note(row: ContactEntry, author: str | None) -> ContactNote:
     return ContactNote(id=row.id, text=row.text, author=row.content.get("by") or author, at=row.at)
 
@@ -368,6 +426,7 @@ def _note(row: ContactEntry, author: str | None) -> ContactNote:
     body=NewContactNote,
     answer=ContactNote,
     status=201,
+    location="/contacts/{contact_id}/notes/{id}",
     errors=(BodyError, ContactNotFoundError, EmptyTextError, TooLongError),
     examples={"A note": {"text": "Rings the bell twice."}},
 )

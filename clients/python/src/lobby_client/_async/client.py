@@ -64,6 +64,7 @@ from lobby_client.types import (
     MenuOfAccount,
     Merged,
     Message,
+    MessagePage,
     Messages,
     PlayedAnswer,
     Post,
@@ -230,6 +231,35 @@ class MessageCalls(_Calls):
                 return
             page = await self.page(conversation_id, before=page.before, limit=100)
 
+    async def all_page(
+        self,
+        *,
+        updated_since: Optional[datetime] = None,
+        sort: Optional[str] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> MessagePage:
+        """Return a page of the messages of all conversations; see :meth:`list_all`."""
+        query = {"updated_since": _time(updated_since), "sort": sort, "limit": limit, "cursor": cursor}
+        return MessagePage.from_wire(await self._call("GET", "/messages", query=query))
+
+    async def list_all(
+        self, *, updated_since: Optional[datetime] = None, sort: Optional[str] = None
+    ) -> AsyncIterator[Message]:
+        """Yield the messages of all conversations, the one that was stored last first.
+
+        :param updated_since: only those that changed since then, oldest change first; with a time zone.
+        :param sort: ``newest``, ``oldest`` or, with *updated_since*, ``updated``.
+        """
+        cursor = None
+        while True:
+            page = await self.all_page(updated_since=updated_since, sort=sort, limit=100, cursor=cursor)
+            for message in page.data:
+                yield message
+            if page.next is None:
+                return
+            cursor = page.next
+
     async def edit(self, message_id: int, text: str) -> Message:
         """Change the text of a message that was not sent yet."""
         return Message.from_wire(await self._call("PATCH", "/messages/{}", message_id, body={"text": text}))
@@ -323,6 +353,8 @@ class ConversationCalls(_Calls):
         post: Optional[int] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
+        updated_since: Optional[datetime] = None,
+        sort: Optional[str] = None,
     ) -> Conversations:
         """Return a page of conversations, the one with the latest message first; see :meth:`list`."""
         query = {
@@ -346,6 +378,8 @@ class ConversationCalls(_Calls):
             "post": post,
             "limit": limit,
             "cursor": cursor,
+            "updated_since": _time(updated_since),
+            "sort": sort,
         }
         return Conversations.from_wire(await self._call("GET", "/conversations", query=query))
 
@@ -370,6 +404,8 @@ class ConversationCalls(_Calls):
         handled_by: Optional[str] = None,
         scheduled: Optional[bool] = None,
         post: Optional[int] = None,
+        updated_since: Optional[datetime] = None,
+        sort: Optional[str] = None,
     ) -> AsyncIterator[Conversation]:
         """Yield the conversations that match all conditions, the one with the latest message first.
 
@@ -390,6 +426,8 @@ class ConversationCalls(_Calls):
         :param handled_by: ``nobody``, ``person`` or ``automation``.
         :param scheduled: whether a reply waits for its time.
         :param post: the id of the post it is about.
+        :param updated_since: only those that changed since then, oldest change first; with a time zone.
+        :param sort: ``newest``, ``waiting`` or, with *updated_since*, ``updated``.
         """
         cursor = None
         while True:
@@ -412,6 +450,8 @@ class ConversationCalls(_Calls):
                 handled_by=handled_by,
                 scheduled=scheduled,
                 post=post,
+                updated_since=updated_since,
+                sort=sort,
                 limit=100,
                 cursor=cursor,
             )
@@ -649,11 +689,12 @@ class ContactCalls(_Calls):
         sort: Optional[str] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
+        updated_since: Optional[datetime] = None,
     ) -> Contacts:
         """Return a page of contacts; see :meth:`list`."""
         query = {"q": q, "channel": channel, "label": label, "attribute": attribute, "value": value}
         query.update(optedOut=opted_out, blocked=blocked, since=since, before=before)
-        query.update(sort=sort, limit=limit, cursor=cursor)
+        query.update(sort=sort, limit=limit, cursor=cursor, updatedSince=_time(updated_since))
         return Contacts.from_wire(await self._call("GET", "/contacts", query=query))
 
     async def list(self, **narrowed: Any) -> AsyncIterator[Contact]:
@@ -689,6 +730,24 @@ class ContactCalls(_Calls):
     async def notes(self, contact_id: int) -> Sequence[ContactNote]:
         """Return the notes about a contact, the newest first."""
         return ContactNotes.from_wire(await self._call("GET", "/contacts/{}/notes", contact_id)).data
+
+    async def note(self, contact_id: int, note_id: int) -> ContactNote:
+        """Return a note about a contact."""
+        path = "/contacts/{}/notes/{}"
+        return ContactNote.from_wire(await self._call("GET", path, contact_id, note_id))
+
+    async def conversations(self, contact_id: int) -> AsyncIterator[Conversation]:
+        """Yield the conversations of a contact on all accounts, the one with the latest message first."""
+        path = "/contacts/{}/conversations"
+        cursor = None
+        while True:
+            query = {"limit": 100, "cursor": cursor}
+            page = Conversations.from_wire(await self._call("GET", path, contact_id, query=query))
+            for conversation in page.data:
+                yield conversation
+            if page.next is None:
+                return
+            cursor = page.next
 
     async def add_note(
         self, contact_id: int, text: str, *, idempotency_key: Optional[str] = None
@@ -775,6 +834,10 @@ class AttributeCalls(_Calls):
     async def list(self) -> Sequence[Attribute]:
         """Return every attribute, oldest first."""
         return Attributes.from_wire(await self._call("GET", "/contact-attributes")).data
+
+    async def get(self, attribute_id: int) -> Attribute:
+        """Return an attribute."""
+        return Attribute.from_wire(await self._call("GET", "/contact-attributes/{}", attribute_id))
 
     async def create(self, name: str, kind: str = "text", *, choices: Sequence[str] = ()) -> Attribute:
         """Add an attribute.
@@ -895,6 +958,10 @@ class LabelCalls(_Calls):
         """Return the labels of the workspace, by name."""
         return Labels.from_wire(await self._call("GET", "/labels")).data
 
+    async def get(self, label_id: int) -> LabelRef:
+        """Return a label."""
+        return LabelRef.from_wire(await self._call("GET", "/labels/{}", label_id))
+
     async def create(self, name: str, *, tone: str = "blue") -> LabelRef:
         """Add a label.
 
@@ -928,6 +995,10 @@ class TeamCalls(_Calls):
     async def list(self) -> Sequence[Team]:
         """Return the teams of the workspace, by name."""
         return Teams.from_wire(await self._call("GET", "/teams")).data
+
+    async def get(self, team_id: int) -> Team:
+        """Return a team with its members and accounts."""
+        return Team.from_wire(await self._call("GET", "/teams/{}", team_id))
 
     async def create(
         self, name: str, *, members: Optional[Mapping[int, bool]] = None, accounts: Sequence[int] = ()
@@ -1590,6 +1661,10 @@ class CannedReplyCalls(_Calls):
         """Return the canned replies, most used first."""
         return CannedReplies.from_wire(await self._call("GET", "/canned-replies")).data
 
+    async def get(self, canned_id: int) -> CannedReply:
+        """Return a canned reply."""
+        return CannedReply.from_wire(await self._call("GET", "/canned-replies/{}", canned_id))
+
     async def create(
         self,
         shortcut: str,
@@ -1660,6 +1735,10 @@ class ViewCalls(_Calls):
         """Return the shared views, in their order."""
         return Views.from_wire(await self._call("GET", "/views")).data
 
+    async def get(self, view_id: int) -> View:
+        """Return a shared view."""
+        return View.from_wire(await self._call("GET", "/views/{}", view_id))
+
     async def create(
         self,
         name: str,
@@ -1713,6 +1792,10 @@ class FileCalls(_Calls):
         headers = {"Content-Type": kind}
         answer = await self._raw("POST", "/uploads", content=form, headers=headers)
         return Upload.from_wire(answer.json())
+
+    async def uploaded(self, upload_id: str) -> Upload:
+        """Return an uploaded file that wasn't sent yet."""
+        return Upload.from_wire(await self._call("GET", "/uploads/{}", upload_id))
 
     async def get(self, attachment_id: int) -> File:
         """Return a file of a message, as bytes."""
@@ -1895,23 +1978,40 @@ class EventCalls(_Calls):
     """Events for programs without a public address, as used by ``lobby-client listen``."""
 
     async def page(
-        self, *, after: Optional[str] = None, limit: Optional[int] = None, wait: Optional[int] = None
+        self,
+        *,
+        after: Optional[str] = None,
+        limit: Optional[int] = None,
+        wait: Optional[int] = None,
+        events: Sequence[str] = (),
+        account: Optional[int] = None,
     ) -> EventPage:
         """Return the events after a position; without one, those from now on.
 
         :param after: ``next`` of the page before.
-        :param limit: 1 to 200.
+        :param limit: how many at most, up to 200.
         :param wait: seconds to wait for something to happen, up to 25.
+        :param events: only these; ``message.*`` stands for all that begin so. Empty: all.
+        :param account: only those of the account with this id.
         """
         query = {"after": after, "limit": limit, "wait": wait}
+        query.update(events=",".join(events) or None, account=account)
         return EventPage.from_wire(await self._call("GET", "/events", query=query, wait=wait or 0))
 
-    async def pages(self, *, after: Optional[str] = None) -> AsyncIterator[EventPage]:
+    async def pages(
+        self, *, after: Optional[str] = None, events: Sequence[str] = (), account: Optional[int] = None
+    ) -> AsyncIterator[EventPage]:
         """Yield pages of events as they happen, forever; ``next`` is the position after each."""
         while True:
-            page = await self.page(after=after, wait=25)
+            page = await self.page(after=after, wait=25, events=events, account=account)
             after = page.next
             yield page
+
+
+def _time(at: Optional[datetime]) -> Optional[str]:
+    if at is not None and at.tzinfo is None:
+        raise ValueError("updated_since needs a time zone")
+    return None if at is None else at.isoformat()
 
 
 def _file(content: bytes, name: str, title: str) -> dict[str, Any]:
