@@ -322,6 +322,10 @@ class AssistantBody(Model):
     """Whether its first answer says that it is automatic."""
     announcement: str
     """The announcement. Empty: the default."""
+    tells_handoff: bool
+    """Whether customers are told when it hands off."""
+    handoff: str
+    """The message at a handoff. Empty: the default."""
     phrases: Sequence[str]
     """Phrases allowed without a source."""
     pause: int
