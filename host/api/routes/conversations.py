@@ -210,7 +210,7 @@ class ConversationQuery(Wire, frozen=True):
     cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
-class ConversationChange(Wire, frozen=True):
+class UpdateConversation(Wire, frozen=True):
     """A change of a conversation; omitted fields stay unchanged."""
 
     assignee: Annotated[
@@ -406,7 +406,7 @@ def get_conversation(call: Call, conversation_id: int) -> Conversation:
     tag="Conversations",
     summary="Assign, close, label or snooze a conversation",
     scope=Scope.WRITE,
-    body=ConversationChange,
+    body=UpdateConversation,
     answer=Conversation,
     errors=(
         BodyError,
@@ -425,7 +425,7 @@ def get_conversation(call: Call, conversation_id: int) -> Conversation:
         "Snooze it until they write": {"snooze": {"kind": "reply"}},
     },
 )
-def change_conversation(call: Call, conversation_id: int, body: ConversationChange) -> bytes:
+def change_conversation(call: Call, conversation_id: int, body: UpdateConversation) -> bytes:
     """Changes one or several properties; each adds a line to the thread, in the name of the key."""
 
     def use_case(session: Session) -> Conversation:
