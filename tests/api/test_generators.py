@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import jsonschema_rs
 import pytest
 
-from host.api.http import openapi, schemas
+from host.api.http import posted, schemas
 from host.api.http.declare import BASE, TAGS
 from host.api.http.openapi import document
 from host.core import db
@@ -228,7 +228,7 @@ def test_a_schema_is_made_portable_wherever_it_is() -> None:
 
 
 def test_an_event_and_an_answer_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openapi.posted, "described", lambda _adapters: ({}, {"Team": {}}))
+    monkeypatch.setattr(posted, "described", lambda _adapters: ({}, {"Team": {}}))
     with pytest.raises(ValueError, match=r"names of their own: Team"):
         document("https://desk.example.com")
 
