@@ -485,7 +485,7 @@ class Account(Wire, frozen=True):
     reply_target: Annotated[int | None, Meta(description="Response time in minutes; null: none.")]
 
 
-class AccountChange(Wire, frozen=True):
+class UpdateAccount(Wire, frozen=True):
     """A change of an account; omitted fields stay unchanged."""
 
     reply_target: Annotated[

@@ -112,7 +112,7 @@ class WithSecret(Wire, frozen=True):
     secret: Annotated[str, Meta(description="`whsec_…`, which signs every request.")]
 
 
-class NewEndpoint(Wire, frozen=True):
+class CreateEndpoint(Wire, frozen=True):
     """An endpoint to create."""
 
     url: Url
@@ -123,7 +123,7 @@ class NewEndpoint(Wire, frozen=True):
     ordered: Ordered = True
 
 
-class EndpointChanges(Wire, frozen=True):
+class UpdateEndpoint(Wire, frozen=True):
     """Fields to change; omitted fields keep their value."""
 
     url: Url | UnsetType = UNSET
@@ -272,7 +272,7 @@ def list_endpoints(call: Call) -> Endpoints:
     tag="Events",
     summary="Add an endpoint",
     scope=Scope.WRITE,
-    body=NewEndpoint,
+    body=CreateEndpoint,
     answer=WithSecret,
     secret=True,
     status=201,
@@ -285,7 +285,7 @@ def list_endpoints(call: Call) -> Endpoints:
         }
     },
 )
-def create_endpoint(call: Call, body: NewEndpoint) -> bytes:
+def create_endpoint(call: Call, body: CreateEndpoint) -> bytes:
     """Each event is posted to it, signed according to Standard Webhooks. The secret is only shown in this
     response.
     """
@@ -321,12 +321,12 @@ def get_endpoint(call: Call, endpoint_id: int) -> Endpoint:
     summary="Change, pause or resume an endpoint",
     scope=Scope.WRITE,
     current=_current,
-    body=EndpointChanges,
+    body=UpdateEndpoint,
     answer=Endpoint,
     errors=(*NOT_USABLE, EndpointNotFoundError),
     examples={"Pause it": {"state": "paused"}, "Resume it": {"state": "active"}},
 )
-def change_endpoint(call: Call, endpoint_id: int, body: EndpointChanges) -> bytes:
+def change_endpoint(call: Call, endpoint_id: int, body: UpdateEndpoint) -> bytes:
     """Pending deliveries go to the new address. After a resume, deliveries that were pending come first."""
 
     def use_case(session: Session) -> Endpoint:

@@ -87,7 +87,7 @@ class BusinessHours(Wire, frozen=True):
     ]
 
 
-class NewHours(Wire, frozen=True):
+class UpdateHours(Wire, frozen=True):
     """Hours that replace the current ones."""
 
     week: Annotated[
@@ -143,7 +143,7 @@ def _read(call: Call, team_id: int | None) -> BusinessHours:
         return _answer(call, hours.load(session, [call.workspace_id]), team_id)
 
 
-def _write(call: Call, team_id: int | None, body: NewHours) -> bytes:
+def _write(call: Call, team_id: int | None, body: UpdateHours) -> bytes:
     def use_case(session: Session) -> BusinessHours:
         if team_id is not None:
             teams.get(session, call.workspace_id, team_id)
@@ -198,12 +198,12 @@ def get_hours(call: Call) -> BusinessHours:
     tag="Hours",
     summary="Set the hours of the workspace",
     scope=Scope.WRITE,
-    body=NewHours,
+    body=UpdateHours,
     answer=BusinessHours,
     errors=(BodyError, HoursError, SavedMeanwhileError),
     examples=_EXAMPLES,
 )
-def set_hours(call: Call, body: NewHours) -> bytes:
+def set_hours(call: Call, body: UpdateHours) -> bytes:
     """Replaces all hours. Enter hours past midnight as two: to `24:00`, and from `00:00` on the next day.
 
     Invalid hours are refused with their place: `week.monday`, `exceptions[0]`.
@@ -231,11 +231,11 @@ def get_team_hours(call: Call, team_id: int) -> BusinessHours:
     tag="Hours",
     summary="Set the hours of a team",
     scope=Scope.WRITE,
-    body=NewHours,
+    body=UpdateHours,
     answer=BusinessHours,
     errors=(BodyError, HoursError, SavedMeanwhileError, TeamNotFoundError),
     examples=_EXAMPLES,
 )
-def set_team_hours(call: Call, team_id: int, body: NewHours) -> bytes:
+def set_team_hours(call: Call, team_id: int, body: UpdateHours) -> bytes:
     """Sets hours of its own or, with `week` null, uses those of the workspace."""
     return _write(call, team_id, body)

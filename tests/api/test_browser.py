@@ -125,7 +125,7 @@ def test_the_description_tells_of_every_route_and_each_has_an_address(page: Any)
     page.get_by_text("has its own form of body").wait_for()
     assert page.url.endswith("#/Messages/sendMessage")
     page.locator("#operations-Messages-sendMessage").get_by_text("Schema", exact=True).first.click()
-    page.get_by_role("button", name="Any of").first.click()
+    page.get_by_role("button", name="One of").first.click()
     page.get_by_role("button", name="SendText").first.wait_for()
 
 

@@ -113,7 +113,7 @@ def test_endpoints_are_told_and_the_api_says_so(desk: HookDesk, receiver: Receiv
     }
     described = document("https://desk.example")
     assert NAME in described["webhooks"]
-    assert described["components"]["schemas"]["ToldDiscussed"]["required"] == [
+    assert described["components"]["schemas"]["EventDiscussed"]["required"] == [
         "id", "channelId", "people", "timestamp"
     ]
     assert catalogue.KINDS[NAME].since == "1.2"

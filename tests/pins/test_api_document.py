@@ -88,8 +88,9 @@ def _short(schema: Any) -> str:
     said = []
     if "$ref" in left:
         said.append(left.pop("$ref").rpartition("/")[2])
-    if "anyOf" in left:
-        said.append(f"({' | '.join(_short(one) for one in left.pop('anyOf'))})")
+    for key in ("anyOf", "oneOf"):
+        if key in left:
+            said.append(f"({' | '.join(_short(one) for one in left.pop(key))})")
     if left.get("type") == "array":
         left.pop("type")
         said.append(f"[{_short(left.pop('items', {}))}]")

@@ -147,6 +147,8 @@ def _hint(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         name = str(schema["$ref"].rpartition("/")[2])
         return name if "properties" in schemas[name] else "str"
+    if "oneOf" in schema:
+        schema = {**schema, "anyOf": schema["oneOf"]}
     if "anyOf" in schema:
         hints = [_hint(one, schemas) for one in schema["anyOf"] if one != {"type": "null"}]
         hint = hints[0] if len(hints) == 1 else f"Union[{', '.join(hints)}]"

@@ -49,6 +49,7 @@ TAGS: dict[str, str] = {
     "Search": "Search messages and contacts.",
     "Accounts": "Channel accounts, and what each can send.",
     "Events": "Webhook endpoints, and polling for events.",
+    "Webhooks": "Requests that Lobby posts to webhook endpoints.",
     "Team": "Members of the workspace.",
     "Files": "Files to send, and files of messages.",
     "Reports": "The figures of the Reports page.",

@@ -10,6 +10,7 @@ import msgspec
 
 from host import __version__
 from host.api import shapes
+from host.api.http import posted, schemas
 from host.api.http.declare import (
     BASE,
     DEPRECATED,
@@ -39,9 +40,8 @@ from host.api.http.errors import (
 )
 from host.core.errors import LobbyError, NotFoundError, TooLargeError, UnavailableError
 from host.core.ids import MAX_ID
-from host.events.bodies import samples
-from host.events.kinds.shapes import Tombstone
 from host.features import registry
+from host.sdk.channel import ChannelAdapter
 from host.users.api_keys import Scope
 
 ABOUT = """\
@@ -67,9 +67,7 @@ All errors have the same form: `{"error": {"code", "message", "request_id"}}`, w
 `Accept-Language`.
 """
 
-_REF = "#/components/schemas/{name}"
-_ERROR = "ErrorAnswer"
-_ID = {"type": "integer", "minimum": 0, "maximum": MAX_ID}
+_ID = schemas.portable({"type": "integer", "minimum": 0, "maximum": MAX_ID})
 _ACCOUNT_ID = {"anyOf": [_ID, {"type": "string", "minLength": 1, "maxLength": 64}]}
 
 
@@ -91,10 +89,10 @@ HEADERS: dict[str, str] = {
 }
 
 
-def document(public_url: str) -> dict[str, Any]:
-    """Return the document for the desk at *public_url*."""
+def document(public_url: str, adapters: Iterable[ChannelAdapter] = ()) -> dict[str, Any]:
+    """Return the document for the desk at *public_url*, with the events that *adapters* add."""
     paths, components = _made(tuple(feature.package for feature in registry.active()))
-    webhooks, shapes_of_events = _webhooks() if registry.hooks().posts_events() else ({}, {})
+    webhooks, shapes_of_events = posted.described(adapters) if registry.hooks().posts_events() else ({}, {})
     used = {route["tags"][0] for path in (*paths.values(), *webhooks.values()) for route in path.values()}
     return {
         "openapi": "3.1.0",
@@ -104,7 +102,7 @@ def document(public_url: str) -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
         "paths": paths,
         "webhooks": webhooks,
-        "components": {**components, "schemas": {**components["schemas"], **shapes_of_events}},
+        "components": {**components, "schemas": schemas.merged(components["schemas"], shapes_of_events)},
     }
 
 
@@ -112,8 +110,8 @@ def document(public_url: str) -> dict[str, Any]:
 def _made(_features: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     declared = routes()
     types = [ErrorAnswer, *(kind for route in declared for kind in _types(route))]
-    schemas, components = _named(msgspec.json.schema_components(types, ref_template=_REF))
-    by_type = dict(zip(map(id, types), schemas, strict=True))
+    made, components = schemas.of_types(types)
+    by_type = dict(zip(map(id, types), made, strict=True))
     paths: dict[str, Any] = {}
     for route in declared:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type)
@@ -136,69 +134,10 @@ def _made(_features: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     }
 
 
-def _named(made: tuple[Any, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
-    """Return *made* if each schema is named only after its class, so that classes can move between modules.
-
-    :raises ValueError: if two classes share a name: in that case msgspec names both after their modules.
-    """
-    if shared := sorted(name for name in made[1] if not name.isidentifier()):
-        raise ValueError(f"give these types of the API names of their own: {', '.join(shared)}")
-    return made
-
-
-_SIGNED = {
-    "webhook-id": "Identifies the event; the same in every attempt.",
-    "webhook-timestamp": "Time of this attempt, in seconds since 1970.",
-    "webhook-signature": "`v1,` and a signature; several during a rotation. See Standard Webhooks.",
-}
-
-
-@cache
-def _webhooks() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the requests posted to webhook endpoints, by event name, and their shapes."""
-    kinds = samples.of_host()
-    types = [Tombstone, *(kind.shape for kind in kinds if kind.shape is not None)]
-    # Separate names: a conversation in an event differs from a conversation in an answer.
-    reference = _REF.replace("{name}", "Told{name}")
-    schemas, components = _named(msgspec.json.schema_components(types, ref_template=reference))
-    tombstone, *told = schemas
-    return {
-        kind.name: {
-            "post": {
-                "summary": kind.about,
-                "tags": ["Events"],
-                "parameters": [
-                    {"name": name, "in": "header", "required": True, "description": text}
-                    | {"schema": {"type": "string"}}
-                    for name, text in _SIGNED.items()
-                ],
-                "requestBody": {"content": {"application/json": _told(kind, schema, tombstone)}},
-                "responses": {
-                    "2XX": {"description": "It was taken."},
-                    "410": {"description": "The endpoint is gone: it is switched off."},
-                    "default": {"description": "It is sent again, eight times within 28 hours."},
-                },
-            }
-        }
-        for kind, schema in zip(kinds, told, strict=True)
-    }, {f"Told{name}": schema for name, schema in components.items()}
-
-
-def _told(kind: samples.Kind, schema: dict[str, Any], tombstone: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "schema": {
-            "type": "object",
-            "properties": {"event": {"const": kind.name}, "data": {"anyOf": [schema, tombstone]}},
-            "required": ["event", "data"],
-        },
-        "example": {"event": kind.name, "data": kind.sample},
-    }
-
-
 def _types(route: Route) -> Iterable[Any]:
     other = None if route.other_form is None else route.other_form.body
-    for kind in (route.query, route.body, other, route.answer):
-        if kind is not None and kind is not Nothing and kind is not Binary:
+    for kind in (route.body, other, route.answer):
+        if kind is not None and kind is not Binary:
             yield kind
 
 
@@ -217,8 +156,8 @@ def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
         schema = by_type[id(route.body)]
         if route.other_form is not None:
             # One list, so that pages generated from the document show all forms together.
-            forms = schema.get("anyOf", [schema])
-            schema = {"anyOf": [*forms, by_type[id(route.other_form.body)]]}
+            forms = schema.get("oneOf", [schema])
+            schema = {"oneOf": [*forms, by_type[id(route.other_form.body)]]}
         content: dict[str, Any] = {"schema": schema}
         if route.examples:
             content["examples"] = {
@@ -258,7 +197,7 @@ def parameters(route: Route) -> list[dict[str, Any]]:
         schema = msgspec.json.schema(route.query)
         properties = next(iter(schema["$defs"].values()))["properties"]
         for name, one in properties.items():
-            described = _present(one)
+            described = schemas.portable(_present(one))
             text = described.pop("description", "")
             old = DEPRECATED if described.pop("deprecated", False) else {}
             made.append({"name": name, "in": "query", "description": text, **old, "schema": described})
@@ -297,7 +236,9 @@ def _present(schema: dict[str, Any]) -> dict[str, Any]:
 def _responses(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done."}
     if route.answer is Binary:
-        good["content"] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+        file = {"schema": {"type": "string", "format": "binary"}}
+        # Some generators know no wildcard; the first that a generator knows is what its client returns.
+        good["content"] = {"application/octet-stream": file, "*/*": file}
     elif route.answer is not None:
         good["content"] = {"application/json": {"schema": by_type[id(route.answer)]}}
     status = 204 if route.answer is None else route.status
@@ -316,7 +257,7 @@ def _responses(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
     for number, lines in problems.items():
         made[str(number)] = {
             "description": "\n".join(lines),
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERROR}"}}},
+            "content": {"application/json": {"schema": schemas.reference(ErrorAnswer.__name__)}},
         }
     return made
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from host.api.http.declare import route
 from host.api.http.openapi import document
+from host.channels.directory import current_directory
 from host.web.request_helpers import config
 
 
@@ -18,5 +19,5 @@ from host.web.request_helpers import config
     answer=dict[str, Any],
 )
 def get_description() -> dict[str, Any]:
-    """Needs no key."""
-    return document(config().public_url)
+    """Needs no key. It includes the events of the channels that are active."""
+    return document(config().public_url, current_directory().adapters)

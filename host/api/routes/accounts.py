@@ -105,12 +105,12 @@ def get_account(call: Call, account_id: int | str) -> shapes.Account:
     tag="Accounts",
     summary="Set the response time of an account",
     scope=Scope.WRITE,
-    body=shapes.AccountChange,
+    body=shapes.UpdateAccount,
     answer=shapes.Account,
     errors=(BodyError, AccountNotFoundError, AccountDisconnectedError),
     examples={"An hour": {"replyTarget": 60}, "No response time": {"replyTarget": None}},
 )
-def change_account(call: Call, account_id: int | str, body: shapes.AccountChange) -> bytes:
+def change_account(call: Call, account_id: int | str, body: shapes.UpdateAccount) -> bytes:
     """Sets the minutes within which customers should be answered, from their first unanswered message.
 
     The new target also applies to customers who are already waiting. Reports measure each wait by the target

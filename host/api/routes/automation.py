@@ -98,7 +98,7 @@ class AccountAutomation(Wire, frozen=True):
     version: Annotated[int, Meta(description="Increases with each change.")]
 
 
-class NewAutomation(Wire, frozen=True):
+class UpdateAutomation(Wire, frozen=True):
     """New automation settings of an account, replacing the old ones."""
 
     greeting: Greeting
@@ -154,7 +154,7 @@ def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
     tag="Rules",
     summary="Set the automation of an account",
     scope=Scope.WRITE,
-    body=NewAutomation,
+    body=UpdateAutomation,
     answer=AccountAutomation,
     errors=(
         AccountDisconnectedError,
@@ -179,7 +179,7 @@ def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
         }
     },
 )
-def set_automation(call: Call, account_id: int | str, body: NewAutomation) -> bytes:
+def set_automation(call: Call, account_id: int | str, body: UpdateAutomation) -> bytes:
     """Replaces all settings. Invalid ones are refused with their path: `greeting.text`."""
 
     def use_case(session: Session) -> AccountAutomation:

@@ -231,7 +231,7 @@ class ConversationListQuery(ConversationQuery, frozen=True):
     ] = "newest"
 
 
-class ConversationChange(Wire, frozen=True):
+class UpdateConversation(Wire, frozen=True):
     """A change of a conversation; omitted fields stay unchanged."""
 
     assignee: Annotated[
@@ -482,7 +482,7 @@ def _current(session: Session, call: Call, conversation_id: int) -> Conversation
     summary="Assign, close, label or snooze a conversation",
     scope=Scope.WRITE,
     current=_current,
-    body=ConversationChange,
+    body=UpdateConversation,
     answer=Conversation,
     errors=(
         BodyError,
@@ -501,7 +501,7 @@ def _current(session: Session, call: Call, conversation_id: int) -> Conversation
         "Snooze it until they write": {"snooze": {"kind": "reply"}},
     },
 )
-def change_conversation(call: Call, conversation_id: int, body: ConversationChange) -> bytes:
+def change_conversation(call: Call, conversation_id: int, body: UpdateConversation) -> bytes:
     """Changes one or several properties; each adds a line to the thread, in the name of the key."""
 
     def use_case(session: Session) -> Conversation:

@@ -61,7 +61,7 @@ class MessageQuery(Wire, frozen=True):
     after: Annotated[str | None, Meta(description="A cursor from a response. Returns later messages.")] = None
 
 
-class NewWords(Wire, frozen=True):
+class UpdateMessage(Wire, frozen=True):
     """A change of a queued message; omitted fields stay unchanged."""
 
     text: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)] | UnsetType = UNSET
@@ -74,7 +74,7 @@ class NewWords(Wire, frozen=True):
     ] = True
 
 
-class NewForward(Wire, frozen=True):
+class CreateForward(Wire, frozen=True):
     """The messages to forward, and the recipients."""
 
     to: Annotated[
@@ -97,7 +97,7 @@ class NewForward(Wire, frozen=True):
     files: Annotated[bool, Meta(description="Whether to attach the files of the messages.")] = True
 
 
-class NewNote(Wire, frozen=True):
+class CreateNote(Wire, frozen=True):
     """A note to add."""
 
     text: Annotated[str, Meta(min_length=1, max_length=notes.MAX_LENGTH)]
@@ -120,7 +120,7 @@ class NewNote(Wire, frozen=True):
     ] = msgspec.field(default_factory=list)
 
 
-class NoteEdit(Wire, frozen=True):
+class UpdateNote(Wire, frozen=True):
     """The new text of a note; omitted fields stay unchanged."""
 
     text: Annotated[str, Meta(min_length=1, max_length=notes.MAX_LENGTH)]
@@ -317,7 +317,7 @@ def cancel_message(call: Call, message_id: int) -> bytes:
     summary="Edit a queued message",
     scope=Scope.WRITE,
     current=_current,
-    body=NewWords,
+    body=UpdateMessage,
     answer=shapes.Message,
     errors=(
         BodyError,
@@ -335,7 +335,7 @@ def cancel_message(call: Call, message_id: int) -> bytes:
         "Now": {"sendAt": None},
     },
 )
-def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
+def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
     """Edits a queued message that has not left; it keeps its place. A text must fit in one message.
 
     All parts of a reply have the same time.
@@ -381,7 +381,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     tag="Messages",
     summary="Add a note",
     scope=Scope.WRITE,
-    body=NewNote,
+    body=CreateNote,
     answer=shapes.Message,
     status=201,
     location="/messages/{id}",
@@ -392,7 +392,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
         "A note that mentions a team": {"text": "Who is at the kiln?", "teams": [3]},
     },
 )
-def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
+def add_note(call: Call, conversation_id: int, body: CreateNote) -> bytes:
     """Only the team sees it. Mentioned people are notified according to their settings."""
 
     def use_case(session: Session) -> shapes.Message:
@@ -420,7 +420,7 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
     tag="Messages",
     summary="Edit a note",
     scope=Scope.WRITE,
-    body=NoteEdit,
+    body=UpdateNote,
     answer=shapes.Message,
     errors=(
         BodyError,
@@ -437,7 +437,7 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
         "Only if it has not been edited since": {"text": "Paid by bank transfer.", "editCount": 0},
     },
 )
-def edit_note(call: Call, message_id: int, body: NoteEdit) -> bytes:
+def edit_note(call: Call, message_id: int, body: UpdateNote) -> bytes:
     """Edits a note that a key of the same name added. Repeating it does nothing."""
 
     def use_case(session: Session) -> shapes.Message:
@@ -495,7 +495,7 @@ def _set(value: T | UnsetType) -> T | None:
     tag="Messages",
     summary="Forward messages",
     scope=Scope.WRITE,
-    body=NewForward,
+    body=CreateForward,
     answer=shapes.Message,
     status=201,
     location="/messages/{id}",
@@ -512,7 +512,7 @@ def _set(value: T | UnsetType) -> T | None:
         "A message": {"to": ["ana@example.org"], "messageId": 4711, "files": False},
     },
 )
-def forward(call: Call, conversation_id: int, body: NewForward) -> bytes:
+def forward(call: Call, conversation_id: int, body: CreateForward) -> bytes:
     """The customer is not notified; answers arrive in the conversation. Notes are never forwarded.
 
     Returns an internal message of kind `forward` with a delivery state: it is queued, and

@@ -36,7 +36,7 @@ COMMON = (
 )
 
 
-class NewReaction(Wire, frozen=True):
+class CreateReaction(Wire, frozen=True):
     """The team's new reaction."""
 
     emoji: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH, description="One emoji.")]
@@ -48,12 +48,12 @@ class NewReaction(Wire, frozen=True):
     tag="Messages",
     summary="React to a message",
     scope=Scope.WRITE,
-    body=NewReaction,
+    body=CreateReaction,
     answer=shapes.Message,
     errors=(BodyError, EmptyTextError, *COMMON),
     examples={"A heart": {"emoji": "\u2764\ufe0f"}},
 )
-def react_to_message(call: Call, message_id: int, body: NewReaction) -> bytes:
+def react_to_message(call: Call, message_id: int, body: CreateReaction) -> bytes:
     """The team has one reaction per message: another replaces it, and the same again changes nothing.
 
     The account lists the emoji a channel accepts. Returns the message; its reaction is queued.

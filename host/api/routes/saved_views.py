@@ -45,7 +45,7 @@ class Views(Wire, frozen=True):
     data: list[View]
 
 
-class NewView(Wire, frozen=True):
+class CreateView(Wire, frozen=True):
     """A view to save."""
 
     name: Annotated[str, Meta(max_length=300, examples=["Orders to answer"])]
@@ -58,7 +58,7 @@ class NewView(Wire, frozen=True):
     ) = UNSET
 
 
-class ViewChange(Wire, frozen=True):
+class UpdateView(Wire, frozen=True):
     """A change of a view; omitted fields stay unchanged."""
 
     name: Annotated[str, Meta(max_length=300)] | UnsetType = UNSET
@@ -66,7 +66,7 @@ class ViewChange(Wire, frozen=True):
     search: Annotated[str, Meta(max_length=2000)] | UnsetType = UNSET
 
 
-def _shows(body: NewView | ViewChange) -> ConversationFilter | str | None:
+def _shows(body: CreateView | UpdateView) -> ConversationFilter | str | None:
     """Return the filter or the search text of a view; None if the body has neither.
 
     :raises BodyError: if it has both.
@@ -99,7 +99,7 @@ def list_views(call: Call) -> Views:
     tag="Labels",
     summary="Save a shared view",
     scope=Scope.WRITE,
-    body=NewView,
+    body=CreateView,
     answer=View,
     status=201,
     location="/views/{id}",
@@ -109,7 +109,7 @@ def list_views(call: Call) -> Views:
         "A search": {"name": "Glaze in orders", "search": "label:orders glaze"},
     },
 )
-def create_view(call: Call, body: NewView) -> bytes:
+def create_view(call: Call, body: CreateView) -> bytes:
     """Adds a shared view after the others: a filter or a search."""
     shows = _shows(body)
     if shows is None:
@@ -152,12 +152,12 @@ def get_view(call: Call, view_id: int) -> View:
     summary="Change a shared view",
     scope=Scope.WRITE,
     current=_current,
-    body=ViewChange,
+    body=UpdateView,
     answer=View,
     errors=(BodyError, ViewNameError, ViewNotFoundError, ViewSearchError),
     examples={"Another name": {"name": "Orders"}},
 )
-def change_view(call: Call, view_id: int, body: ViewChange) -> bytes:
+def change_view(call: Call, view_id: int, body: UpdateView) -> bytes:
     """Changes its name, or what it shows."""
 
     def use_case(session: Session) -> View:

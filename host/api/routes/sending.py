@@ -214,7 +214,7 @@ def _send(call: Call, body: Any) -> bytes:
         raise
 
 
-def _along(body: Send | NewConversation) -> dict[str, Any]:
+def _along(body: Send | CreateConversation) -> dict[str, Any]:
     """Return the extras of a message, in the form of :mod:`host.inbox.sendable`."""
     found = {"cc": list(body.cc), "bcc": list(body.bcc), OWN_ADDRESS: body.own_address}
     return {name: value for name, value in found.items() if value}
@@ -359,7 +359,7 @@ def _check_ref(ref: FileRef, field: str) -> None:
 # ---- starting a conversation ---------------------------------------------------------------------------
 
 
-class NewConversation(Wire, frozen=True):
+class CreateConversation(Wire, frozen=True):
     """The account to start from, and the first message."""
 
     account_id: Annotated[Id, Meta(description="An account whose channel has `canStart`.")]
@@ -405,7 +405,7 @@ class Started(Wire, frozen=True):
     tag="Contacts",
     summary="Start a conversation with a contact",
     scope=Scope.WRITE,
-    body=NewConversation,
+    body=CreateConversation,
     answer=Started,
     status=201,
     location="/conversations/{conversation.id}",
@@ -419,7 +419,7 @@ class Started(Wire, frozen=True):
         "With a subject": {"accountId": 2, "subject": "Your order", "text": "It ships on Friday."},
     },
 )
-def start_conversation(call: Call, contact_id: int, body: NewConversation) -> bytes:
+def start_conversation(call: Call, contact_id: int, body: CreateConversation) -> bytes:
     """The conversation and its first message are written together, or neither is.
 
     Only if the account's channel has `canStart`, and to a known address of the contact: their id on an

@@ -58,7 +58,7 @@ class AssistantCases(Wire, frozen=True):
     next: Annotated[shapes.Cursor | None, Meta(description="Cursor for more; null: there are none.")]
 
 
-class WholeCase(Wire, frozen=True):
+class ReplaceAssistantCase(Wire, frozen=True):
     """A complete case. Saving it makes it due to be tried again."""
 
     question: Question
@@ -67,7 +67,7 @@ class WholeCase(Wire, frozen=True):
     never_says: Annotated[Words, Meta(description="Words that it never contains.")] = ()
 
 
-class NewCase(Wire, frozen=True):
+class CreateAssistantCase(Wire, frozen=True):
     """A case to create."""
 
     question: Annotated[
@@ -132,7 +132,7 @@ def _shown(row: Row) -> AssistantCase:
     )
 
 
-def _wanted(body: NewCase | WholeCase) -> CaseInput:
+def _wanted(body: CreateAssistantCase | ReplaceAssistantCase) -> CaseInput:
     return CaseInput(body.question, body.hands_over, body.says, body.never_says)
 
 
@@ -180,7 +180,7 @@ def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuer
     tag="Assistants",
     summary="Add a case",
     scope=Scope.WRITE,
-    body=NewCase,
+    body=CreateAssistantCase,
     answer=AssistantCase,
     status=201,
     location="/assistants/{assistant_id}/cases/{id}",
@@ -190,7 +190,7 @@ def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuer
         "From a wrong turn": {"turnId": 42, "handsOver": True},
     },
 )
-def create_assistant_case(call: Call, assistant_id: int, body: NewCase) -> bytes:
+def create_assistant_case(call: Call, assistant_id: int, body: CreateAssistantCase) -> bytes:
     """From a question, or from a turn that was wrong."""
     of = {**_by(call, assistant_id), "now": call.now}
 
@@ -229,12 +229,12 @@ def get_assistant_case(call: Call, assistant_id: int, case_id: int) -> Assistant
     tag="Assistants",
     summary="Replace a case",
     scope=Scope.WRITE,
-    body=WholeCase,
+    body=ReplaceAssistantCase,
     answer=AssistantCase,
     errors=(BodyError, CaseError, *OF),
     examples={"A question": EXAMPLE},
 )
-def replace_assistant_case(call: Call, assistant_id: int, case_id: int, body: WholeCase) -> bytes:
+def replace_assistant_case(call: Call, assistant_id: int, case_id: int, body: ReplaceAssistantCase) -> bytes:
     """The case becomes due to be tried again."""
 
     def use_case(session: Session) -> AssistantCase:

@@ -83,7 +83,7 @@ class AssistantBody(Wire, frozen=True):
     tools: Annotated[list[str], Meta(description="Built-in tools it can use, and those of addons.")]
 
 
-class GivenLimits(Wire, frozen=True):
+class AssistantLimitsInput(Wire, frozen=True):
     """Usage limits of an assistant. Omitted fields get their defaults."""
 
     conversation: Annotated[AssistantCap, Meta(description="Default: 6 answers.")] | UnsetType = UNSET
@@ -95,7 +95,7 @@ class GivenLimits(Wire, frozen=True):
     calls: Annotated[int, Meta(description="Maximum tool calls for one answer, 0 to 10.")] = Limits().calls
 
 
-class GivenBody(Wire, frozen=True):
+class AssistantBodyInput(Wire, frozen=True):
     """The content to save as a version. Omitted fields get their defaults."""
 
     prompt: Annotated[
@@ -116,7 +116,9 @@ class GivenBody(Wire, frozen=True):
     pause: Annotated[int, Meta(description="Seconds to wait after the customer's last message, 1 to 30.")] = (
         Body().pause
     )
-    limits: GivenLimits = GivenLimits()
+    limits: Annotated[AssistantLimitsInput, Meta(description="Omitted: the defaults.")] = (
+        AssistantLimitsInput()
+    )
     tools: Annotated[
         tuple[Annotated[str, Meta(max_length=100)], ...],
         Meta(
@@ -170,24 +172,24 @@ class Assistants(Wire, frozen=True):
     data: list[Assistant]
 
 
-class NewAssistant(Wire, frozen=True):
+class CreateAssistant(Wire, frozen=True):
     """An assistant to create."""
 
     name: Name
 
 
-class WholeAssistant(Wire, frozen=True):
+class ReplaceAssistant(Wire, frozen=True):
     """The complete content of an assistant."""
 
     name: Name
-    body: GivenBody
+    body: AssistantBodyInput
     version: Annotated[
         Version | None,
         Meta(description="The version you read. If the assistant has changed since, nothing is saved."),
     ] = None
 
 
-class AssistantChange(Wire, frozen=True):
+class UpdateAssistant(Wire, frozen=True):
     """Fields to change; omitted fields keep their values."""
 
     stopped: Annotated[
@@ -339,7 +341,7 @@ def _cap(given: AssistantCap | UnsetType, at_first: Cap) -> Cap:
     return at_first if given is UNSET else Cap(given.turns, given.tokens, given.money)
 
 
-def _body(given: GivenBody, call: Call, before: Body | None) -> Body:
+def _body(given: AssistantBodyInput, call: Call, before: Body | None) -> Body:
     limits, at_first = given.limits, Limits()
     known = {
         *BUILT_IN,
@@ -443,14 +445,14 @@ def list_assistants(call: Call) -> Assistants:
     tag="Assistants",
     summary="Add an assistant",
     scope=Scope.WRITE,
-    body=NewAssistant,
+    body=CreateAssistant,
     answer=Assistant,
     status=201,
     location="/assistants/{id}",
     errors=(BodyError, AssistantError),
     examples={"By name": {"name": "Shop desk"}},
 )
-def create_assistant(call: Call, body: NewAssistant) -> bytes:
+def create_assistant(call: Call, body: CreateAssistant) -> bytes:
     """The new assistant is on no account, knows nothing and sends nothing."""
 
     def use_case(session: Session) -> Assistant:
@@ -489,12 +491,12 @@ def get_assistant(call: Call, assistant_id: int) -> Assistant:
     tag="Assistants",
     summary="Replace the content of an assistant",
     scope=Scope.WRITE,
-    body=WholeAssistant,
+    body=ReplaceAssistant,
     answer=Assistant,
     errors=(*ERRORS, SavedMeanwhileError),
     examples={"Only if the version is still current": {**EXAMPLE, "version": 1}},
 )
-def replace_assistant(call: Call, assistant_id: int, body: WholeAssistant) -> bytes:
+def replace_assistant(call: Call, assistant_id: int, body: ReplaceAssistant) -> bytes:
     """Replaces its name, prompt, limits and built-in tools. The earlier content is kept as a version."""
 
     def use_case(session: Session) -> Assistant:
@@ -522,12 +524,12 @@ def replace_assistant(call: Call, assistant_id: int, body: WholeAssistant) -> by
     tag="Assistants",
     summary="Stop an assistant, or change its model",
     scope=Scope.WRITE,
-    body=AssistantChange,
+    body=UpdateAssistant,
     answer=Assistant,
     errors=ERRORS,
     examples={"Stop immediately": {"stopped": True}, "No model": {"modelId": None}},
 )
-def change_assistant(call: Call, assistant_id: int, body: AssistantChange) -> bytes:
+def change_assistant(call: Call, assistant_id: int, body: UpdateAssistant) -> bytes:
     """Stopping also discards every turn that is waiting, being answered or ready, in the same write."""
 
     def use_case(session: Session) -> Assistant:

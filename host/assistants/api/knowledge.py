@@ -62,7 +62,7 @@ class Knowledge(Wire, frozen=True):
     next: Annotated[shapes.Cursor | None, Meta(description="Cursor for more; null: there are none.")]
 
 
-class NewKnowledge(Wire, frozen=True):
+class CreateKnowledge(Wire, frozen=True):
     """An entry to add."""
 
     title: Title = ""
@@ -77,7 +77,7 @@ class NewKnowledge(Wire, frozen=True):
     ] = ""
 
 
-class WholeKnowledge(Wire, frozen=True):
+class ReplaceKnowledge(Wire, frozen=True):
     """A complete entry."""
 
     title: Title
@@ -166,14 +166,14 @@ def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Know
     tag="Assistants",
     summary="Add a knowledge entry",
     scope=Scope.WRITE,
-    body=NewKnowledge,
+    body=CreateKnowledge,
     answer=KnowledgeEntry,
     status=201,
     location="/assistants/{assistant_id}/knowledge/{id}",
     errors=(BodyError, EntryError, AssistantNotFoundError),
     examples={"A text": EXAMPLE, "A page": {"url": "https://shop.example.com/shipping"}},
 )
-def create_knowledge(call: Call, assistant_id: int, body: NewKnowledge) -> bytes:
+def create_knowledge(call: Call, assistant_id: int, body: CreateKnowledge) -> bytes:
     """A text with a title, or a page by its address."""
 
     def use_case(session: Session) -> KnowledgeEntry:
@@ -288,12 +288,12 @@ def get_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> Knowledge
     tag="Assistants",
     summary="Replace a knowledge entry",
     scope=Scope.WRITE,
-    body=WholeKnowledge,
+    body=ReplaceKnowledge,
     answer=KnowledgeEntry,
     errors=(BodyError, EntryError, *OF),
     examples={"Another text": EXAMPLE},
 )
-def replace_knowledge(call: Call, assistant_id: int, knowledge_id: int, body: WholeKnowledge) -> bytes:
+def replace_knowledge(call: Call, assistant_id: int, knowledge_id: int, body: ReplaceKnowledge) -> bytes:
     """Saving a text that people wrote also marks it as checked today."""
 
     def use_case(session: Session) -> KnowledgeEntry:

@@ -62,8 +62,8 @@ class AssistantTools(Wire, frozen=True):
     data: list[AssistantTool]
 
 
-class WholeTool(Wire, frozen=True):
-    """A complete tool."""
+class CreateAssistantTool(Wire, frozen=True):
+    """A tool to create."""
 
     name: Annotated[
         str, Meta(max_length=200, description="Lowercase letters, digits and underscores, at most 40.")
@@ -80,6 +80,10 @@ class WholeTool(Wire, frozen=True):
         Secret | UnsetType | None,
         Meta(description="Omitted: unchanged, unless the URL has another host. Null: none."),
     ] = UNSET
+
+
+class ReplaceAssistantTool(CreateAssistantTool, frozen=True):
+    """A complete tool, in place of the one before."""
 
 
 class Trial(Wire, frozen=True):
@@ -140,7 +144,7 @@ def _one(session: Session, call: Call, assistant_id: int, tool_id: int) -> Assis
     return _shown(found[0].row, found[0].uses, found[0].failed)
 
 
-def _wanted(body: WholeTool) -> ToolInput:
+def _wanted(body: CreateAssistantTool) -> ToolInput:
     return ToolInput(
         name=body.name,
         title=body.title,
@@ -176,14 +180,14 @@ def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
     tag="Assistants",
     summary="Add a tool to an assistant",
     scope=Scope.WRITE,
-    body=WholeTool,
+    body=CreateAssistantTool,
     answer=AssistantTool,
     status=201,
     location="/assistants/{assistant_id}/tools/{id}",
     errors=(*ERRORS, TooManyToolsError),
     examples={"An order of the shop": EXAMPLE},
 )
-def create_assistant_tool(call: Call, assistant_id: int, body: WholeTool) -> bytes:
+def create_assistant_tool(call: Call, assistant_id: int, body: CreateAssistantTool) -> bytes:
     """From now on, customers' messages can be sent to its URL. The audit log records the key."""
 
     def use_case(session: Session) -> AssistantTool:
@@ -214,12 +218,12 @@ def get_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> Assistant
     tag="Assistants",
     summary="Replace a tool of an assistant",
     scope=Scope.WRITE,
-    body=WholeTool,
+    body=ReplaceAssistantTool,
     answer=AssistantTool,
     errors=(*ERRORS, ToolNotFoundError),
     examples={"Keep its secret": {name: value for name, value in EXAMPLE.items() if name != "secret"}},
 )
-def replace_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: WholeTool) -> bytes:
+def replace_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: ReplaceAssistantTool) -> bytes:
     """A secret is bound to its host: enter it again for another host."""
 
     def use_case(session: Session) -> AssistantTool:

@@ -32,7 +32,7 @@ Action = Literal[
 ]
 
 
-class NewBulkAction(Wire, frozen=True):
+class CreateBulkAction(Wire, frozen=True):
     """An action, and the conversations to apply it to."""
 
     action: Action
@@ -98,7 +98,7 @@ def _shown(one: BulkProgress) -> BulkAction:
     tag="Conversations",
     summary="Change many conversations",
     scope=Scope.WRITE,
-    body=NewBulkAction,
+    body=CreateBulkAction,
     answer=BulkAction,
     status=201,
     location="/bulk-actions/{id}",
@@ -111,7 +111,7 @@ def _shown(one: BulkProgress) -> BulkAction:
         "Label some conversations": {"action": "label", "label": 3, "conversationIds": [41, 42]},
     },
 )
-def create_bulk_action(call: Call, body: NewBulkAction) -> bytes:
+def create_bulk_action(call: Call, body: CreateBulkAction) -> bytes:
     """Changes exactly the conversations that match at the time of the request, in the background, each once.
 
     It can be undone for an hour. A filter that matches every conversation needs `all`.

@@ -91,7 +91,7 @@ class CannedReplies(Wire, frozen=True):
     data: list[CannedReply]
 
 
-class NewCannedReply(Wire, frozen=True):
+class CreateCannedReply(Wire, frozen=True):
     """A canned reply to create."""
 
     shortcut: Shortcut
@@ -101,7 +101,7 @@ class NewCannedReply(Wire, frozen=True):
     uploads: Uploads = field(default_factory=list)
 
 
-class CannedReplyChange(Wire, frozen=True):
+class UpdateCannedReply(Wire, frozen=True):
     """Fields to change; omitted fields keep their values."""
 
     shortcut: Shortcut | UnsetType = UNSET
@@ -186,7 +186,7 @@ def list_canned_replies(call: Call) -> CannedReplies:
     tag="Canned replies",
     summary="Add a canned reply",
     scope=Scope.WRITE,
-    body=NewCannedReply,
+    body=CreateCannedReply,
     answer=CannedReply,
     status=201,
     location="/canned-replies/{id}",
@@ -199,7 +199,7 @@ def list_canned_replies(call: Call) -> CannedReplies:
         }
     },
 )
-def create_canned_reply(call: Call, body: NewCannedReply) -> bytes:
+def create_canned_reply(call: Call, body: CreateCannedReply) -> bytes:
     """The shortcut must be unique among shared replies, or among those of its team."""
     wanted = CannedReplyInput(body.shortcut, body.title, body.texts, body.team, uploads=tuple(body.uploads))
 
@@ -239,12 +239,12 @@ def get_canned_reply(call: Call, canned_id: int) -> CannedReply:
     summary="Change a canned reply",
     scope=Scope.WRITE,
     current=_current,
-    body=CannedReplyChange,
+    body=UpdateCannedReply,
     answer=CannedReply,
     errors=(BodyError, CannedReplyError, CannedReplyNotFoundError, VariableError, *FILES),
     examples={"Another title": {"title": "The parcel left"}},
 )
-def change_canned_reply(call: Call, canned_id: int, body: CannedReplyChange) -> bytes:
+def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> bytes:
     """Messages already sent with it don't change."""
 
     def use_case(session: Session) -> CannedReply:

@@ -29,14 +29,14 @@ class Labels(Wire, frozen=True):
     data: list[shapes.LabelRef]
 
 
-class NewLabel(Wire, frozen=True):
+class CreateLabel(Wire, frozen=True):
     """A label to create."""
 
     name: Name
     tone: shapes.Tone = "blue"
 
 
-class LabelChange(Wire, frozen=True):
+class UpdateLabel(Wire, frozen=True):
     """Fields to change; omitted fields keep their values."""
 
     name: Name | UnsetType = UNSET
@@ -70,14 +70,14 @@ def list_labels(call: Call) -> Labels:
     tag="Labels",
     summary="Add a label",
     scope=Scope.WRITE,
-    body=NewLabel,
+    body=CreateLabel,
     answer=shapes.LabelRef,
     status=201,
     location="/labels/{id}",
     errors=(BodyError, LabelNameError),
     examples={"For orders": {"name": "order", "tone": "orange"}},
 )
-def create_label(call: Call, body: NewLabel) -> bytes:
+def create_label(call: Call, body: CreateLabel) -> bytes:
     """Names are unique, ignoring case."""
 
     def use_case(session: Session) -> shapes.LabelRef:
@@ -116,12 +116,12 @@ def get_label(call: Call, label_id: int) -> shapes.LabelRef:
     summary="Change the name or color of a label",
     scope=Scope.WRITE,
     current=_current,
-    body=LabelChange,
+    body=UpdateLabel,
     answer=shapes.LabelRef,
     errors=(BodyError, LabelNameError, LabelNotFoundError),
     examples={"Another color": {"tone": "red"}},
 )
-def change_label(call: Call, label_id: int, body: LabelChange) -> bytes:
+def change_label(call: Call, label_id: int, body: UpdateLabel) -> bytes:
     """Every conversation with the label shows the change immediately."""
 
     def use_case(session: Session) -> shapes.LabelRef:

@@ -48,7 +48,7 @@ class Teams(Wire, frozen=True):
     data: list[Team]
 
 
-class NewMember(Wire, frozen=True):
+class TeamMemberInput(Wire, frozen=True):
     """A member to add to a team."""
 
     id: Annotated[Id, Meta(description="The id of a person who can reply.")]
@@ -56,7 +56,7 @@ class NewMember(Wire, frozen=True):
 
 
 People = Annotated[
-    list[NewMember],
+    list[TeamMemberInput],
     Meta(max_length=1000, description="The complete list: anyone not in it is removed from the team."),
 ]
 AccountIds = Annotated[
@@ -65,7 +65,7 @@ AccountIds = Annotated[
 ]
 
 
-class NewTeam(Wire, frozen=True):
+class CreateTeam(Wire, frozen=True):
     """A team to create."""
 
     name: Name
@@ -73,7 +73,7 @@ class NewTeam(Wire, frozen=True):
     accounts: AccountIds | UnsetType = UNSET
 
 
-class TeamChange(Wire, frozen=True):
+class UpdateTeam(Wire, frozen=True):
     """Fields to change; omitted fields keep their values."""
 
     name: Name | UnsetType = UNSET
@@ -91,7 +91,7 @@ def _shown(one: TeamDetails) -> Team:
     )
 
 
-def _arguments(call: Call, body: NewTeam | TeamChange) -> dict[str, Any]:
+def _arguments(call: Call, body: CreateTeam | UpdateTeam) -> dict[str, Any]:
     """Return the arguments of the use cases; None stands for a field that *body* leaves out."""
     return {
         "workspace_id": call.workspace_id,
@@ -121,14 +121,14 @@ def list_teams(call: Call) -> Teams:
     tag="Teams",
     summary="Add a team",
     scope=Scope.WRITE,
-    body=NewTeam,
+    body=CreateTeam,
     answer=Team,
     status=201,
     location="/teams/{id}",
     errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError),
     examples={"Two people": {"name": "Orders", "members": [{"id": 2, "lead": True}, {"id": 3}]}},
 )
-def create_team(call: Call, body: NewTeam) -> bytes:
+def create_team(call: Call, body: CreateTeam) -> bytes:
     """Names are unique, ignoring case."""
 
     def use_case(session: Session) -> Team:
@@ -159,12 +159,12 @@ def get_team(call: Call, team_id: int) -> Team:
     summary="Change a team",
     scope=Scope.WRITE,
     current=_current,
-    body=TeamChange,
+    body=UpdateTeam,
     answer=Team,
     errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError, TeamNotFoundError),
     examples={"Another name": {"name": "Returns"}, "The accounts it handles": {"accounts": [1]}},
 )
-def change_team(call: Call, team_id: int, body: TeamChange) -> bytes:
+def change_team(call: Call, team_id: int, body: UpdateTeam) -> bytes:
     """Changes its name, members and accounts.
 
     Agents limited to their teams' accounts see the result immediately. Conversations assigned to them on

@@ -99,7 +99,7 @@ class Rules(Wire, frozen=True):
     data: list[Rule]
 
 
-class NewRule(Wire, frozen=True):
+class CreateRule(Wire, frozen=True):
     """A rule to create."""
 
     name: Name
@@ -107,7 +107,7 @@ class NewRule(Wire, frozen=True):
     state: State = "shadow"
 
 
-class WholeRule(Wire, frozen=True):
+class ReplaceRule(Wire, frozen=True):
     """A rule that replaces an existing one."""
 
     name: Name
@@ -119,7 +119,7 @@ class WholeRule(Wire, frozen=True):
     ] = None
 
 
-class RuleChange(Wire, frozen=True):
+class UpdateRule(Wire, frozen=True):
     """A change of a rule."""
 
     state: State
@@ -286,14 +286,14 @@ def list_rules(call: Call) -> Rules:
     tag="Rules",
     summary="Add a rule",
     scope=Scope.WRITE,
-    body=NewRule,
+    body=CreateRule,
     answer=Rule,
     status=201,
     location="/rules/{id}",
     errors=ERRORS,
     examples={"In shadow": EXAMPLE},
 )
-def create_rule(call: Call, body: NewRule) -> bytes:
+def create_rule(call: Call, body: CreateRule) -> bytes:
     """Adds a rule after the others. By default it is in `shadow`: it only records what it would have done.
 
     An invalid rule is refused with the path of the error: `body.conditions[2]`.
@@ -338,12 +338,12 @@ def get_rule(call: Call, rule_id: int) -> Rule:
     tag="Rules",
     summary="Replace a rule",
     scope=Scope.WRITE,
-    body=WholeRule,
+    body=ReplaceRule,
     answer=Rule,
     errors=(*ERRORS, RuleNotFoundError, SavedMeanwhileError),
     examples={"Only if the version is still current": {**EXAMPLE, "version": 1}},
 )
-def replace_rule(call: Call, rule_id: int, body: WholeRule) -> bytes:
+def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> bytes:
     """Replaces its name and definition. Earlier versions are kept, and runs name the version they used."""
 
     def use_case(session: Session) -> Rule:
@@ -372,12 +372,12 @@ def replace_rule(call: Call, rule_id: int, body: WholeRule) -> bytes:
     tag="Rules",
     summary="Change the state of a rule",
     scope=Scope.WRITE,
-    body=RuleChange,
+    body=UpdateRule,
     answer=Rule,
     errors=(*ERRORS, RuleNotFoundError),
     examples={"Live": {"state": "live"}, "Off": {"state": "off"}},
 )
-def change_rule(call: Call, rule_id: int, body: RuleChange) -> bytes:
+def change_rule(call: Call, rule_id: int, body: UpdateRule) -> bytes:
     """A rule that refers to something deleted cannot become `live` or `shadow`, but can be turned off."""
 
     def use_case(session: Session) -> Rule:

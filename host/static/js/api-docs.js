@@ -22,7 +22,13 @@ function desk({ React }) {
     return React.createElement("div", { className: "swagger-ui" }, ...parts);
   };
   // The path of an operation stands in its button, and a link in a button cannot be told apart.
-  return { components: { DeskLayout: Layout, DeepLink: ({ text }) => text, authorizeOperationBtn: () => null } };
+  const components = { DeskLayout: Layout, DeepLink: ({ text }) => text, authorizeOperationBtn: () => null };
+  // The tag of the webhooks has no operation of its own here, only a group that would be empty.
+  const taggedOperations =
+    (original) =>
+    (...given) =>
+      original(...given).filter((group) => group.get("operations")?.size);
+  return { components, statePlugins: { spec: { wrapSelectors: { taggedOperations } } } };
 }
 
 /** Name the lists to choose from, let examples be scrolled by keyboard, and let no level of headings be left out. */

@@ -36,7 +36,7 @@ class PostQuery(Wire, frozen=True):
     cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
-class NewStanding(Wire, frozen=True):
+class UpdateModeration(Wire, frozen=True):
     """The desired state of a customer's message at the provider."""
 
     state: Annotated[
@@ -91,7 +91,7 @@ def get_post(call: Call, post_id: int) -> shapes.Post:
     tag="Messages",
     summary="Hide, show or delete a customer's message at the provider",
     scope=Scope.WRITE,
-    body=NewStanding,
+    body=UpdateModeration,
     answer=shapes.Message,
     errors=(
         BodyError,
@@ -102,7 +102,7 @@ def get_post(call: Call, post_id: int) -> shapes.Post:
     ),
     examples={"Hide it": {"state": "hidden"}, "Show it again": {"state": "shown"}},
 )
-def moderate_message(call: Call, message_id: int, body: NewStanding) -> bytes:
+def moderate_message(call: Call, message_id: int, body: UpdateModeration) -> bytes:
     """Only on comment channels; the account's `capabilities` list the possible actions. Repeating is safe.
 
     Returns the message; `moderation` shows when the provider did it.

@@ -44,7 +44,7 @@ class Attributes(Wire, frozen=True):
     data: list[Attribute]
 
 
-class NewAttribute(Wire, frozen=True):
+class CreateAttribute(Wire, frozen=True):
     """An attribute to create."""
 
     name: Name
@@ -52,7 +52,7 @@ class NewAttribute(Wire, frozen=True):
     choices: Choices = []  # noqa: RUF012 - msgspec copies it
 
 
-class AttributeChange(Wire, frozen=True):
+class UpdateAttribute(Wire, frozen=True):
     """Fields to change; omitted fields keep their values."""
 
     name: Name | UnsetType = UNSET
@@ -88,14 +88,14 @@ def list_contact_attributes(call: Call) -> Attributes:
     tag="Contacts",
     summary="Add a contact attribute",
     scope=Scope.WRITE,
-    body=NewAttribute,
+    body=CreateAttribute,
     answer=Attribute,
     status=201,
     location="/contact-attributes/{id}",
     errors=(AttributeNameError, BodyError),
     examples={"A choice": {"name": "Glaze", "kind": "choice", "choices": ["Sage", "Tide blue"]}},
 )
-def create_contact_attribute(call: Call, body: NewAttribute) -> bytes:
+def create_contact_attribute(call: Call, body: CreateAttribute) -> bytes:
     """Names are unique, ignoring case. A workspace has 50 at most."""
 
     def use_case(session: Session) -> Attribute:
@@ -135,12 +135,12 @@ def get_contact_attribute(call: Call, attribute_id: int) -> Attribute:
     summary="Change a contact attribute",
     scope=Scope.WRITE,
     current=_current,
-    body=AttributeChange,
+    body=UpdateAttribute,
     answer=Attribute,
     errors=(AttributeNameError, AttributeNotFoundError, BodyError),
     examples={"Another name": {"name": "Colour of the glaze"}},
 )
-def change_contact_attribute(call: Call, attribute_id: int, body: AttributeChange) -> bytes:
+def change_contact_attribute(call: Call, attribute_id: int, body: UpdateAttribute) -> bytes:
     """Contacts keep values that are no longer among the choices."""
 
     def use_case(session: Session) -> Attribute:

@@ -104,7 +104,7 @@ AttributeValues = Annotated[
 ]
 
 
-class ContactChange(Wire, frozen=True):
+class UpdateContact(Wire, frozen=True):
     """Fields to change; omitted fields keep their values, null clears them."""
 
     name: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
@@ -172,7 +172,7 @@ class ContactNotes(Wire, frozen=True):
     data: list[ContactNote]
 
 
-class NewContactNote(Wire, frozen=True):
+class CreateContactNote(Wire, frozen=True):
     """A note about a contact."""
 
     text: Annotated[str, Meta(max_length=20_000)]
@@ -330,12 +330,12 @@ def _current(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     summary="Change a contact",
     scope=Scope.WRITE,
     current=_current,
-    body=ContactChange,
+    body=UpdateContact,
     answer=shapes.Contact,
     errors=(AttributeNotFoundError, BodyError, ContactFieldError, ContactNotFoundError),
     examples={"An attribute and a name": {"name": "Rosa S.", "attributes": {"5": "Sage"}}},
 )
-def change_contact(call: Call, contact_id: int, body: ContactChange) -> bytes:
+def change_contact(call: Call, contact_id: int, body: UpdateContact) -> bytes:
     """Changes everything or nothing. The provider's own data about the contact stays."""
     changes: dict[str, str | None] = {}
     if body.name is not UNSET:
@@ -423,14 +423,14 @@ def _note(row: ContactEntry, author: str | None) -> ContactNote:
     tag="Contacts",
     summary="Add a note about a contact",
     scope=Scope.WRITE,
-    body=NewContactNote,
+    body=CreateContactNote,
     answer=ContactNote,
     status=201,
     location="/contacts/{contact_id}/notes/{id}",
     errors=(BodyError, ContactNotFoundError, EmptyTextError, TooLongError),
     examples={"A note": {"text": "Rings the bell twice."}},
 )
-def add_contact_note(call: Call, contact_id: int, body: NewContactNote) -> bytes:
+def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> bytes:
     """The team sees it next to every conversation with the contact; the contact never does."""
 
     def use_case(session: Session) -> ContactNote:
