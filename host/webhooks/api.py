@@ -247,7 +247,9 @@ def _with_secret(row: Row, secret: Secret) -> WithSecret:
     return WithSecret(endpoint=shown(row), secret=secret.reveal())
 
 
-@route("GET", "/endpoints", tag="Events", summary="List endpoints", scope=Scope.READ, answer=Endpoints)
+@route(
+    "GET", "/endpoints", tag="Events", summary="List endpoints", scope=Scope.SETTINGS_READ, answer=Endpoints
+)
 def list_endpoints(call: Call) -> Endpoints:
     """Every address that receives events of the workspace."""
     with db.read() as session:
@@ -259,7 +261,7 @@ def list_endpoints(call: Call) -> Endpoints:
     "/endpoints",
     tag="Events",
     summary="Add an endpoint",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=NewEndpoint,
     answer=WithSecret,
     secret=True,
@@ -291,7 +293,7 @@ def create_endpoint(call: Call, body: NewEndpoint) -> bytes:
     "/endpoints/{endpoint_id}",
     tag="Events",
     summary="Get an endpoint",
-    scope=Scope.READ,
+    scope=Scope.SETTINGS_READ,
     answer=Endpoint,
     errors=(EndpointNotFoundError,),
 )
@@ -306,7 +308,7 @@ def get_endpoint(call: Call, endpoint_id: int) -> Endpoint:
     "/endpoints/{endpoint_id}",
     tag="Events",
     summary="Change, pause or resume an endpoint",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=EndpointChanges,
     answer=Endpoint,
     errors=(*NOT_USABLE, EndpointNotFoundError),
@@ -340,7 +342,7 @@ def change_endpoint(call: Call, endpoint_id: int, body: EndpointChanges) -> byte
     "/endpoints/{endpoint_id}",
     tag="Events",
     summary="Delete an endpoint",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     status=204,
     errors=(EndpointNotFoundError,),
 )
@@ -354,7 +356,7 @@ def delete_endpoint(call: Call, endpoint_id: int) -> None:
     "/endpoints/{endpoint_id}/rotate",
     tag="Events",
     summary="Rotate the secret of an endpoint",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     answer=WithSecret,
     secret=True,
     errors=(EndpointNotFoundError,),
@@ -373,7 +375,7 @@ def rotate_secret(call: Call, endpoint_id: int) -> bytes:
     "/endpoints/{endpoint_id}/test",
     tag="Events",
     summary="Send a test",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     answer=Delivery,
     status=202,
     errors=(EndpointNotFoundError,),
@@ -415,7 +417,7 @@ def delivery(line: LoggedDelivery) -> Delivery:
     "/endpoints/{endpoint_id}/deliveries",
     tag="Events",
     summary="List deliveries",
-    scope=Scope.READ,
+    scope=Scope.SETTINGS_READ,
     query=LogQuery,
     answer=Deliveries,
     errors=(QueryError, EndpointNotFoundError),
@@ -435,7 +437,8 @@ def list_deliveries(call: Call, endpoint_id: int, query: LogQuery) -> Deliveries
     "/endpoints/{endpoint_id}/deliveries/{delivery_id}",
     tag="Events",
     summary="Get a delivery",
-    scope=Scope.READ,
+    scope=Scope.SETTINGS_READ,
+    also=(Scope.MESSAGES_READ,),
     answer=DeliveryWithBody,
     errors=(EndpointNotFoundError, DeliveryNotFoundError),
 )
@@ -452,7 +455,7 @@ def get_delivery(call: Call, endpoint_id: int, delivery_id: int) -> DeliveryWith
     "/endpoints/{endpoint_id}/replay",
     tag="Events",
     summary="Replay deliveries",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=Replay,
     answer=Replayed,
     status=202,

@@ -16,7 +16,9 @@ from host.api.http.errors import (
     IdempotencyReusedError,
     InFlightError,
     KeyEndedError,
+    KeyExpiredError,
     KeyInvalidError,
+    KeyLimitedError,
     KeyRevokedError,
     MediaTypeError,
     QueryError,
@@ -29,12 +31,12 @@ from host.core.ids import MAX_ID
 from host.events.bodies import samples
 from host.events.kinds.shapes import Tombstone
 from host.features import registry
-from host.users.api_keys import Scope
 
 ABOUT = """\
 Every request needs an API key of one workspace: `Authorization: Bearer lobby_…`. Owners create keys under
 Settings, Integrations, API keys. Only this header is accepted: cookies are ignored, and pages of other sites
-can't call the API.
+can't call the API. A key has scopes, which each operation names, and may be limited to some accounts, may
+expire, and says in `GET /me` what it can do.
 
 Requests and responses are JSON in camelCase. A field or parameter that is not in this document is rejected
 by name. Times are RFC 3339 in UTC. Ids of Lobby are numbers, ids of a provider are strings. Where a path
@@ -187,6 +189,9 @@ def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
     }
     if route.scope is None:
         made["security"] = []
+    elif route.any_of:
+        also = [str(scope) for scope in route.also]
+        made["security"] = [{"key": [str(scope), *also]} for scope in route.any_of]
     if route.body is not None:
         schema = by_type[id(route.body)]
         if route.other_form is not None:
@@ -213,7 +218,14 @@ def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
 
 
 def _scope_line(route: Route) -> str:
-    return "\n\nRequires a key with read and write access." if route.scope is Scope.WRITE else ""
+    if route.scope is None:
+        return ""
+    if not route.any_of:
+        return "\n\nAny key can do this."
+    choice = " or ".join(f"`{scope}`" for scope in route.any_of)
+    also = "".join(f" and `{scope}`" for scope in route.also)
+    line = f"\n\nRequires the scope {choice}{also}."
+    return line if route.limited else f"{line} Not for keys that are limited to some accounts."
 
 
 def parameters(route: Route) -> list[dict[str, Any]]:
@@ -294,12 +306,15 @@ def refusals(route: Route) -> list[Refused]:
             KeyInvalidError,
             KeyRevokedError,
             KeyEndedError,
+            KeyExpiredError,
             RateLimitedError,
             UnavailableError,
         ]
         known.append(QueryError)
-    if route.scope is Scope.WRITE:
+    if route.any_of:
         known.append(ScopeError)
+    if route.scope is not None and not route.limited:
+        known.append(KeyLimitedError)
     if route.body is not None or route.upload:
         known += [MediaTypeError, TooLargeError]
     if route.idempotent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -37,7 +38,6 @@ from host.models.channels import AccountState
 from host.models.inbox import ConversationStatus, Handler, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 LIST = "conversations"
 Limit = Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")]
@@ -317,7 +317,8 @@ def window(call: Call, row: Row) -> Window:
     "/conversations",
     tag="Conversations",
     summary="List conversations",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     query=ConversationQuery,
     answer=Conversations,
     errors=(QueryError, CursorError),
@@ -329,7 +330,12 @@ def list_conversations(call: Call, query: ConversationQuery) -> Conversations:
         if not queries.has_accounts(session, call.workspace_id, query.channel):
             return Conversations(data=[], next=None)
         page = queries.list_conversations(
-            session, call.workspace_id, None, filter_of(query), before=before, limit=query.limit
+            session,
+            call.workspace_id,
+            None,
+            replace(filter_of(query), accounts=call.accounts),
+            before=before,
+            limit=query.limit,
         )
         data = _listed(session, call, page.rows)
     return Conversations(
@@ -379,7 +385,7 @@ def get(session: Session, call: Call, conversation_id: int) -> Row:
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    row = queries.get_row(session, call.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+    row = queries.get_row(session, call.workspace_id, conversation_id, accounts=call.accounts)
     if row is None:
         raise ConversationNotFoundError(next_step="")
     return row
@@ -390,7 +396,8 @@ def get(session: Session, call: Call, conversation_id: int) -> Row:
     "/conversations/{conversation_id}",
     tag="Conversations",
     summary="Get a conversation",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     answer=Conversation,
     errors=(ConversationNotFoundError,),
 )
@@ -405,7 +412,8 @@ def get_conversation(call: Call, conversation_id: int) -> Conversation:
     "/conversations/{conversation_id}",
     tag="Conversations",
     summary="Assign, close, label or snooze a conversation",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
     body=ConversationChange,
     answer=Conversation,
     errors=(
@@ -450,10 +458,10 @@ def change_conversation(call: Call, conversation_id: int, body: ConversationChan
             "now": call.now,
         }
         try:
-            conversation_actions.set_fields(session, changes, **named, accounts=ALL_ACCOUNTS)
+            conversation_actions.set_fields(session, changes, **named, accounts=call.accounts)
             if body.add_labels or body.remove_labels:
                 labels.set_labels(
-                    session, add=body.add_labels, remove=body.remove_labels, **named, accounts=ALL_ACCOUNTS
+                    session, add=body.add_labels, remove=body.remove_labels, **named, accounts=call.accounts
                 )
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None

@@ -40,7 +40,6 @@ from host.inbox.reply import MAX_LENGTH
 from host.inbox.unsent import holding, later, resending
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 LIST = "messages"
 T = TypeVar("T")
@@ -151,7 +150,8 @@ class NoteEdit(Wire, frozen=True):
     "/conversations/{conversation_id}/messages",
     tag="Messages",
     summary="List the messages of a conversation",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     query=MessageQuery,
     answer=shapes.Messages,
     errors=(QueryError, CursorError, ConversationNotFoundError),
@@ -208,7 +208,8 @@ def get(session: Session, call: Call, message_id: int) -> shapes.Message:
     "/messages/{message_id}",
     tag="Messages",
     summary="Get a message",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     answer=shapes.Message,
     errors=(MessageNotFoundError,),
 )
@@ -226,7 +227,8 @@ WAITING = (MessageNotFoundError, NotInOutboxError, StateMovedOnError)
     "/messages/{message_id}/cancel",
     tag="Messages",
     summary="Cancel a queued message",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     answer=shapes.Message,
     errors=WAITING,
 )
@@ -250,7 +252,8 @@ def cancel_message(call: Call, message_id: int) -> bytes:
     "/messages/{message_id}",
     tag="Messages",
     summary="Edit a queued message",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=NewWords,
     answer=shapes.Message,
     errors=(
@@ -278,7 +281,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     def use_case(session: Session) -> shapes.Message:
         found = get(session, call, message_id)
         conversation = get_conversation(
-            session, call.workspace_id, found.conversation_id, accounts=ALL_ACCOUNTS
+            session, call.workspace_id, found.conversation_id, accounts=call.accounts
         )
         adapter = call.adapter(conversation.channel)
         if body.send_at is not UNSET and body.send_at is not None:
@@ -291,7 +294,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
                 unless_written=body.unless_written,
                 adapter=adapter,
                 now=call.now,
-                accounts=ALL_ACCOUNTS,
+                accounts=call.accounts,
             )
         if body.text is not UNSET:
             resending.edit(session, message_id, body.text, adapter)
@@ -302,7 +305,7 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
                 conversation_id=conversation.id,
                 message_id=message_id,
                 now=call.now,
-                accounts=ALL_ACCOUNTS,
+                accounts=call.accounts,
             )
         return get(session, call, message_id)
 
@@ -314,7 +317,8 @@ def edit_message(call: Call, message_id: int, body: NewWords) -> bytes:
     "/conversations/{conversation_id}/notes",
     tag="Messages",
     summary="Add a note",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=NewNote,
     answer=shapes.Message,
     status=201,
@@ -340,7 +344,7 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
             now=call.now,
             mentioned=body.mentions,
             teams=body.teams,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return get(session, call, note.id)
 
@@ -352,7 +356,8 @@ def add_note(call: Call, conversation_id: int, body: NewNote) -> bytes:
     "/notes/{message_id}",
     tag="Messages",
     summary="Edit a note",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=NoteEdit,
     answer=shapes.Message,
     errors=(
@@ -392,7 +397,8 @@ def edit_note(call: Call, message_id: int, body: NoteEdit) -> bytes:
     "/notes/{message_id}",
     tag="Messages",
     summary="Delete a note",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     errors=(MessageNotFoundError, NotAuthorError),
 )
 def delete_note(call: Call, message_id: int) -> None:
@@ -412,7 +418,7 @@ def _note(session: Session, call: Call, message_id: int) -> dict[str, Any]:
     return {
         "workspace_id": call.workspace_id,
         "note_id": message_id,
-        "accounts": ALL_ACCOUNTS,
+        "accounts": call.accounts,
         "actor": call.actor,
         "now": call.now,
     }
@@ -427,7 +433,8 @@ def _set(value: T | UnsetType) -> T | None:
     "/conversations/{conversation_id}/forwards",
     tag="Messages",
     summary="Forward messages",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=NewForward,
     answer=shapes.Message,
     status=201,
@@ -466,7 +473,7 @@ def forward(call: Call, conversation_id: int, body: NewForward) -> bytes:
             reply_key=new_reply_key(),
             directory=call.directory,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return get(session, call, made.id)
 

@@ -82,7 +82,15 @@ def _view(row: SavedView) -> View:
     return View(id=row.id, name=row.name, condition=dict(row.condition))
 
 
-@route("GET", "/views", tag="Labels", summary="List shared views", scope=Scope.READ, answer=Views)
+@route(
+    "GET",
+    "/views",
+    tag="Labels",
+    summary="List shared views",
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
+    answer=Views,
+)
 def list_views(call: Call) -> Views:
     """The shared views, in order. Members' private views are not included."""
     with db.read() as session:
@@ -94,7 +102,7 @@ def list_views(call: Call) -> Views:
     "/views",
     tag="Labels",
     summary="Save a shared view",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=NewView,
     answer=View,
     status=201,
@@ -130,7 +138,7 @@ def create_view(call: Call, body: NewView) -> bytes:
     "/views/{view_id}",
     tag="Labels",
     summary="Change a shared view",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=ViewChange,
     answer=View,
     errors=(BodyError, ViewNameError, ViewNotFoundError, ViewSearchError),
@@ -153,7 +161,7 @@ def change_view(call: Call, view_id: int, body: ViewChange) -> bytes:
     "/views/{view_id}",
     tag="Labels",
     summary="Delete a shared view",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     errors=(ViewNotFoundError,),
 )
 def delete_view(call: Call, view_id: int) -> None:

@@ -97,7 +97,7 @@ def _shown(one: BulkProgress) -> BulkAction:
     "/bulk-actions",
     tag="Conversations",
     summary="Change many conversations",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
     body=NewBulkAction,
     answer=BulkAction,
     status=201,
@@ -152,7 +152,7 @@ def create_bulk_action(call: Call, body: NewBulkAction) -> bytes:
     "/bulk-actions/{bulk_id}",
     tag="Conversations",
     summary="Get a bulk action",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
     answer=BulkAction,
     errors=(BulkNotFoundError,),
 )
@@ -167,7 +167,7 @@ def get_bulk_action(call: Call, bulk_id: int) -> BulkAction:
     "/bulk-actions/{bulk_id}/undo",
     tag="Conversations",
     summary="Undo a bulk action",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
     answer=BulkAction,
     errors=(BulkNotFoundError, UndoOverError),
 )

@@ -32,7 +32,6 @@ from host.inbox.variables import VariableError
 from host.models.users import Workspace
 from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 PROGRAM = Viewer(None, keeps=True)
 
@@ -163,7 +162,8 @@ def _shown(row: CannedReplyView) -> CannedReply:
     "/canned-replies",
     tag="Canned replies",
     summary="List canned replies",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     answer=CannedReplies,
 )
 def list_canned_replies(call: Call) -> CannedReplies:
@@ -179,7 +179,7 @@ def list_canned_replies(call: Call) -> CannedReplies:
     "/canned-replies",
     tag="Canned replies",
     summary="Add a canned reply",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=NewCannedReply,
     answer=CannedReply,
     status=201,
@@ -215,7 +215,7 @@ def create_canned_reply(call: Call, body: NewCannedReply) -> bytes:
     "/canned-replies/{canned_id}",
     tag="Canned replies",
     summary="Change a canned reply",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CannedReplyChange,
     answer=CannedReply,
     errors=(BodyError, CannedReplyError, CannedReplyNotFoundError, VariableError, *FILES),
@@ -246,7 +246,7 @@ def change_canned_reply(call: Call, canned_id: int, body: CannedReplyChange) -> 
     "/canned-replies/{canned_id}",
     tag="Canned replies",
     summary="Delete a canned reply",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     errors=(CannedReplyNotFoundError,),
 )
 def delete_canned_reply(call: Call, canned_id: int) -> None:
@@ -260,7 +260,8 @@ def delete_canned_reply(call: Call, canned_id: int) -> None:
     "/macros",
     tag="Canned replies",
     summary="List macros",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     answer=Macros,
 )
 def list_macros(call: Call) -> Macros:
@@ -286,7 +287,9 @@ def list_macros(call: Call) -> Macros:
     "/conversations/{conversation_id}/macros/{macro_id}",
     tag="Canned replies",
     summary="Run a macro",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
+    also=(Scope.MESSAGES_WRITE,),
+    limited=True,
     answer=shapes.Sent,
     errors=(ConversationNotFoundError, MacroNotFoundError, MacroStepError),
 )
@@ -299,7 +302,7 @@ def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
 
     def use_case(session: Session) -> shapes.Sent:
         try:
-            row = conversation_row(session, call.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+            row = conversation_row(session, call.workspace_id, conversation_id, accounts=call.accounts)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
         zone = session.get_one(Workspace, call.workspace_id).timezone
@@ -311,7 +314,7 @@ def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
             context=ActionContext(PROGRAM, new_reply_key(), ZoneInfo(zone or "UTC"), by=call.caller.name),
             adapter=call.adapter(row.channel),
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         ids = [message.id for message in messages]
         return shapes.Sent(data=some_messages(session, call.workspace_id, ids))

@@ -53,7 +53,15 @@ def _shown(row: Row) -> shapes.LabelRef:
     return shapes.LabelRef(id=row.id, name=row.name, tone=cast(Any, str(row.tone)))
 
 
-@route("GET", "/labels", tag="Labels", summary="List labels", scope=Scope.READ, answer=Labels)
+@route(
+    "GET",
+    "/labels",
+    tag="Labels",
+    summary="List labels",
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
+    answer=Labels,
+)
 def list_labels(call: Call) -> Labels:
     """All labels, by name."""
     with db.read() as session:
@@ -65,7 +73,7 @@ def list_labels(call: Call) -> Labels:
     "/labels",
     tag="Labels",
     summary="Add a label",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=NewLabel,
     answer=shapes.LabelRef,
     status=201,
@@ -94,7 +102,7 @@ def create_label(call: Call, body: NewLabel) -> bytes:
     "/labels/{label_id}",
     tag="Labels",
     summary="Change the name or color of a label",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=LabelChange,
     answer=shapes.LabelRef,
     errors=(BodyError, LabelNameError, LabelNotFoundError),
@@ -122,7 +130,7 @@ def change_label(call: Call, label_id: int, body: LabelChange) -> bytes:
     "/labels/{label_id}",
     tag="Labels",
     summary="Delete a label",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     errors=(LabelNotFoundError,),
 )
 def delete_label(call: Call, label_id: int) -> None:
@@ -135,7 +143,7 @@ def delete_label(call: Call, label_id: int) -> None:
     "/labels/{label_id}/merge",
     tag="Labels",
     summary="Merge a label into another",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=MergeLabel,
     answer=shapes.LabelRef,
     errors=(BodyError, LabelNameError, LabelNotFoundError),

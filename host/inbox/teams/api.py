@@ -103,7 +103,15 @@ def _arguments(call: Call, body: NewTeam | TeamChange) -> dict[str, Any]:
     }
 
 
-@route("GET", "/teams", tag="Teams", summary="List teams", scope=Scope.READ, answer=Teams)
+@route(
+    "GET",
+    "/teams",
+    tag="Teams",
+    summary="List teams",
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
+    answer=Teams,
+)
 def list_teams(call: Call) -> Teams:
     """All labels, by name."""
     with db.read() as session:
@@ -115,7 +123,7 @@ def list_teams(call: Call) -> Teams:
     "/teams",
     tag="Teams",
     summary="Add a team",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=NewTeam,
     answer=Team,
     status=201,
@@ -136,7 +144,7 @@ def create_team(call: Call, body: NewTeam) -> bytes:
     "/teams/{team_id}",
     tag="Teams",
     summary="Change a team",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=TeamChange,
     answer=Team,
     errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError, TeamNotFoundError),
@@ -160,7 +168,7 @@ def change_team(call: Call, team_id: int, body: TeamChange) -> bytes:
     "/teams/{team_id}",
     tag="Teams",
     summary="Delete a team",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     errors=(TeamNotFoundError,),
 )
 def delete_team(call: Call, team_id: int) -> None:

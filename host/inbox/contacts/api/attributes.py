@@ -69,7 +69,8 @@ def _shown(row: ContactAttribute) -> Attribute:
     "/contact-attributes",
     tag="Contacts",
     summary="List contact attributes",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     answer=Attributes,
 )
 def list_contact_attributes(call: Call) -> Attributes:
@@ -83,7 +84,7 @@ def list_contact_attributes(call: Call) -> Attributes:
     "/contact-attributes",
     tag="Contacts",
     summary="Add a contact attribute",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=NewAttribute,
     answer=Attribute,
     status=201,
@@ -113,7 +114,7 @@ def create_contact_attribute(call: Call, body: NewAttribute) -> bytes:
     "/contact-attributes/{attribute_id}",
     tag="Contacts",
     summary="Change a contact attribute",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=AttributeChange,
     answer=Attribute,
     errors=(AttributeNameError, AttributeNotFoundError, BodyError),
@@ -141,7 +142,7 @@ def change_contact_attribute(call: Call, attribute_id: int, body: AttributeChang
     "/contact-attributes/{attribute_id}",
     tag="Contacts",
     summary="Delete a contact attribute",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     errors=(AttributeNotFoundError,),
 )
 def delete_contact_attribute(call: Call, attribute_id: int) -> None:

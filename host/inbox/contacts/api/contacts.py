@@ -36,7 +36,6 @@ from host.models.users import User
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 Limit = Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")]
 LIST = "contacts"
@@ -183,13 +182,15 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
         )
     }
     identities: dict[int, list[shapes.Identity]] = {}
-    rows = session.execute(
+    query = (
         sa.select(ContactIdentity, ChannelAccount.channel)
         .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
         .where(ContactIdentity.contact_id.in_(ids), ContactIdentity.workspace_id == call.workspace_id)
         .order_by(ContactIdentity.id)
     )
-    for row, channel in rows:
+    if call.accounts is not None:
+        query = query.where(ContactIdentity.account_id.in_(sorted(call.accounts)))
+    for row, channel in session.execute(query):
         identities.setdefault(row.contact_id, []).append(
             shapes.Identity(
                 account_id=row.account_id,
@@ -204,7 +205,7 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
         )
     values = attributes.values_of(session, ids)
     known = attributes.all_of(session, call.workspace_id)
-    labels = labels_of_contacts(session, ids, None)
+    labels = labels_of_contacts(session, ids, call.accounts)
     return [
         shapes.Contact(
             id=id_,
@@ -232,7 +233,7 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
 
 def _one(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     return shown(
-        session, call, [people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS).id]
+        session, call, [people.get(session, call.workspace_id, contact_id, accounts=call.accounts).id]
     )[0]
 
 
@@ -241,7 +242,8 @@ def _one(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     "/contacts",
     tag="Contacts",
     summary="List contacts",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     query=ContactQuery,
     answer=Contacts,
     errors=(QueryError, CursorError),
@@ -267,6 +269,7 @@ def list_contacts(call: Call, query: ContactQuery) -> Contacts:
             value=query.value if query.attribute is not None else None,
             since=query.since,
             before=query.before,
+            accounts=call.accounts,
         )
         found, following = finding.find_ids(
             session, call.workspace_id, filter_, sort=sort, after=after, limit=query.limit
@@ -280,7 +283,8 @@ def list_contacts(call: Call, query: ContactQuery) -> Contacts:
     "/contacts/{contact_id}",
     tag="Contacts",
     summary="Get a contact",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     answer=shapes.Contact,
     errors=(ContactNotFoundError,),
 )
@@ -298,7 +302,8 @@ def get_contact(call: Call, contact_id: int) -> shapes.Contact:
     "/contacts/{contact_id}",
     tag="Contacts",
     summary="Change a contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     body=ContactChange,
     answer=shapes.Contact,
     errors=(AttributeNotFoundError, BodyError, ContactFieldError, ContactNotFoundError),
@@ -322,7 +327,7 @@ def change_contact(call: Call, contact_id: int, body: ContactChange) -> bytes:
             changes=changes,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return _one(session, call, contact_id)
 
@@ -334,14 +339,15 @@ def change_contact(call: Call, contact_id: int, body: ContactChange) -> bytes:
     "/contacts/{contact_id}/notes",
     tag="Contacts",
     summary="List the notes about a contact",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     answer=ContactNotes,
     errors=(ContactNotFoundError,),
 )
 def list_contact_notes(call: Call, contact_id: int) -> ContactNotes:
     """Newest first. Notes in a conversation are with its messages."""
     with db.read() as session:
-        contact = people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS)
+        contact = people.get(session, call.workspace_id, contact_id, accounts=call.accounts)
         rows = session.execute(
             sa.select(ContactEntry, User.name)
             .outerjoin(User, User.id == ContactEntry.author_id)
@@ -364,7 +370,8 @@ def _note(row: ContactEntry, author: str | None) -> ContactNote:
     "/contacts/{contact_id}/notes",
     tag="Contacts",
     summary="Add a note about a contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     body=NewContactNote,
     answer=ContactNote,
     status=201,
@@ -382,7 +389,7 @@ def add_contact_note(call: Call, contact_id: int, body: NewContactNote) -> bytes
             text=body.text,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return _note(row, None)
 
@@ -394,7 +401,8 @@ def add_contact_note(call: Call, contact_id: int, body: NewContactNote) -> bytes
     "/contacts/{contact_id}/opt-out",
     tag="Contacts",
     summary="Opt a contact out of automated messages",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     body=OptOut,
     answer=shapes.Contact,
     errors=(BodyError, ContactFieldError, ContactNotFoundError),
@@ -411,7 +419,7 @@ def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
             source=body.source,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return _one(session, call, contact_id)
 
@@ -423,7 +431,8 @@ def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
     "/contacts/{contact_id}/opt-out",
     tag="Contacts",
     summary="Opt a contact in to automated messages again",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     errors=(ContactNotFoundError,),
 )
 def opt_contact_in(call: Call, contact_id: int) -> None:
@@ -434,7 +443,7 @@ def opt_contact_in(call: Call, contact_id: int) -> None:
         contact_id=contact_id,
         actor=call.actor,
         now=call.now,
-        accounts=ALL_ACCOUNTS,
+        accounts=call.accounts,
     )
 
 
@@ -443,7 +452,8 @@ def opt_contact_in(call: Call, contact_id: int) -> None:
     "/contacts/{contact_id}/block",
     tag="Contacts",
     summary="Block a contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     answer=Blocked,
     errors=(ContactNotFoundError,),
 )
@@ -461,7 +471,8 @@ def block_contact(call: Call, contact_id: int) -> Blocked:
     "/contacts/{contact_id}/block",
     tag="Contacts",
     summary="Unblock a contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     answer=Blocked,
     errors=(ContactNotFoundError,),
 )
@@ -478,7 +489,7 @@ def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
         on=on,
         actor=call.actor,
         now=call.now,
-        accounts=ALL_ACCOUNTS,
+        accounts=call.accounts,
     )
     with db.read() as session:
         problems = [f"{one.label}: {one.sentence}" for one in missed]
@@ -490,7 +501,8 @@ def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
     "/contacts/{contact_id}/merge",
     tag="Contacts",
     summary="Merge another contact into this one",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     body=MergeContact,
     answer=Merged,
     errors=(BodyError, ContactFieldError, ContactNotFoundError, MergeError),
@@ -512,7 +524,7 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
             take=body.take,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return Merged(id=found.id, contact=_one(session, call, contact_id), other=body.other)
 
@@ -524,7 +536,8 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
     "/contacts/{contact_id}/split",
     tag="Contacts",
     summary="Split a merged contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     body=Splitting,
     answer=shapes.Contact,
     errors=(BodyError, ContactNotFoundError, MergeError, MergeNotFoundError),
@@ -541,7 +554,7 @@ def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
             merge_id=body.merge,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return _one(session, call, other.id)
 
@@ -553,7 +566,8 @@ def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
     "/contacts/{contact_id}/export",
     tag="Contacts",
     summary="Export a contact",
-    scope=Scope.READ,
+    scope=Scope.EXPORT,
+    limited=True,
     answer=Binary,
     errors=(ContactNotFoundError,),
 )
@@ -562,7 +576,7 @@ def export_contact(call: Call, contact_id: int) -> Response:
 
     Unsent and erased content is left out.
     """
-    found = db.write(export.summary, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS, actor=call.actor)
+    found = db.write(export.summary, call.workspace_id, contact_id, accounts=call.accounts, actor=call.actor)
     answer = Response(export.pieces(call.workspace_id, found, export.ENGLISH), mimetype="application/zip")
     answer.headers["Content-Disposition"] = f'attachment; filename="contact-{found.contact_id}.zip"'
     return answer
