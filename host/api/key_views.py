@@ -78,7 +78,7 @@ def _page(
 ) -> ResponseReturnValue:
     session = db.session()
     part = portion(keys.listing(session, workspace_id))
-    names = {one.id: one.title or one.name for one in reach.choices(session, workspace_id)}
+    names = {one.id: one.name for one in reach.choices(session, workspace_id)}
     of_workspace = teams.all_of(session, workspace_id)
     page = render_template(
         "api/keys.html",
