@@ -381,16 +381,16 @@ def listing(session: Session, workspace_id: int, *, holder_id: int | None = None
     :param holder_id: only active keys owned by this person.
     """
     maker = aliased(User)
+    expired = sa.and_(ApiKey.expires_at.is_not(None), ApiKey.expires_at <= clock.now())
     query = (
         _with_holder(sa.select(ApiKey, maker.name, User.name, Membership.role, User.disabled_at))
         .outerjoin(maker, maker.id == ApiKey.created_by)
         .where(ApiKey.workspace_id == workspace_id)
-        .order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())
+        .order_by(sa.or_(ApiKey.revoked_at.is_not(None), expired), ApiKey.id.desc())
         .limit(2 * MOST)
     )
     if holder_id is not None:
-        unexpired = sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > clock.now())
-        query = query.where(ApiKey.holder_id == holder_id, ApiKey.revoked_at.is_(None), unexpired)
+        query = query.where(ApiKey.holder_id == holder_id, ApiKey.revoked_at.is_(None), sa.not_(expired))
     return [
         KeyRow(
             id=row.id,
