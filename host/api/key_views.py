@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+import msgspec
+from flask import Blueprint, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
+from host.api import key_form
+from host.api.key_form import KeyForm
+from host.core import clock
 from host.core.db import db
 from host.core.errors import ConflictError, LobbyError
+from host.inbox.teams import teams
 from host.models.api import KeyEnd
 from host.users import api_keys as keys
-from host.users.api_keys import KeyRow, Scope
+from host.users import reach
 from host.users.pages import sudo
 from host.users.users import clean_name
-from host.web import navigation
+from host.web import account_picker, navigation
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
@@ -42,19 +48,15 @@ navigation.add_settings(
     finds=(navigation.Find(_l("Create API key"), "new-title", "new token, add key, Schlüssel anlegen"),),
 )
 
-CHOICES: dict[str, tuple[frozenset[Scope], object]] = {
-    "read": (frozenset({Scope.READ}), lazy_pgettext("permission", "Read")),
-    "write": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write")),
-    "automatic": (frozenset({Scope.READ, Scope.WRITE}), _l("Read and write as automation")),
-}
-"""Scopes an owner can give a key, by the value of the form's choice."""
-AUTOMATIC = "automatic"
-"""The choice for a program that answers automatically."""
+SOON = timedelta(days=7)
+"""How long before its expiry a key is marked on the page."""
+_EMPTY = KeyForm()
 
 _WHY: dict[str, Callable[[str], str]] = {
     KeyEnd.LEFT: lambda name: _("%(name)s left the workspace.", name=name),
     KeyEnd.DEMOTED: lambda name: _("%(name)s is no longer an owner.", name=name),
     KeyEnd.LOCKED_OUT: lambda name: _("%(name)s was locked out.", name=name),
+    KeyEnd.EXPIRED: lambda _name: _("Its expiry date has passed."),
 }
 
 
@@ -66,18 +68,34 @@ def index(workspace_id: int) -> ResponseReturnValue:
 
 
 def _page(
-    workspace_id: int, *, token: str = "", problem: str = "", name: str = "", status: int = 200
+    workspace_id: int,
+    form: KeyForm = _EMPTY,
+    *,
+    token: str = "",
+    problem: str = "",
+    field: str | None = None,
+    status: int = 200,
 ) -> ResponseReturnValue:
-    part = portion(keys.listing(db.session(), workspace_id))
+    session = db.session()
+    part = portion(keys.listing(session, workspace_id))
+    names = {one.id: one.name for one in reach.choices(session, workspace_id)}
+    of_workspace = teams.all_of(session, workspace_id)
     page = render_template(
         "api/keys.html",
         part=part,
         token=token,
         problem=problem,
-        name=name,
-        chosen=request.form.get("scopes", "read"),
-        choices=[(value, label) for value, (_scopes, label) in CHOICES.items()],
-        may=_may,
+        field=field,
+        form=form,
+        presets=key_form.PRESETS,
+        resources=key_form.RESOURCES,
+        expiries=key_form.DAYS,
+        accounts=account_picker.picker(session, workspace_id, form.accounts),
+        teams=of_workspace,
+        access_of=key_form.access_of,
+        account_names=names,
+        team_names={one.id: one.name for one in of_workspace},
+        soon=clock.now() + SOON,
         why=_WHY,
         address=config().public_url + "/api/v1",
         team=g.workspace.name,
@@ -85,41 +103,45 @@ def _page(
     return page, status
 
 
-def _may(row: KeyRow) -> object:
-    """Return the permissions of a key, in words."""
-    for choice, (allowed, label) in CHOICES.items():
-        if row.scopes == allowed and row.automatic is (choice == AUTOMATIC):
-            return label
-    return ", ".join(sorted(row.scopes))
-
-
 @bp.post("/w/<int:workspace_id>/settings/api")
 @workspace_view(Permission.KEYS)
 def create(workspace_id: int) -> ResponseReturnValue:
     """Create a key and show it once, on the resulting page."""
-    name = request.form.get("name", "")
-    choice = request.form.get("scopes", "")
-    scopes, _label = CHOICES.get(choice, (frozenset(), None))
-    if Scope.WRITE in scopes:
+    form = key_form.given()
+    if account_picker.is_looking():
+        return _page(workspace_id, form)
+    scopes = form.chosen()
+    if any(scope.writes for scope in scopes):
         sudo.require()
 
     def use_case(session: Session) -> str:
+        expires_at, limit = form.expires_at(), form.limit()
         token = keys.create(
             session,
             workspace_id=workspace_id,
-            name=name,
+            name=form.name,
             scopes=scopes,
             created_by=current_user().id,
-            automatic=choice == AUTOMATIC,
+            automatic=form.automatic,
+            expires_at=expires_at,
+            limit=limit,
         )
-        details = {"scopes": sorted(scopes), **({"automatic": True} if choice == AUTOMATIC else {})}
-        audit(session, "api_key.created", clean_name(name), workspace_id=workspace_id, details=details)
+        details: dict[str, Any] = {"scopes": sorted(scopes)}
+        if form.automatic:
+            details["automatic"] = True
+        if expires_at is not None:
+            details["expires"] = expires_at.isoformat()
+        if limit:
+            details["accounts"] = list(limit.accounts)
+            details["teams"] = list(limit.teams)
+        audit(session, "api_key.created", clean_name(form.name), workspace_id=workspace_id, details=details)
         return token
 
     try:
         token = db.write(use_case)
     except LobbyError as error:
-        return _page(workspace_id, problem=str(error), name=name[:200], status=error.status)
+        form = msgspec.structs.replace(form, name=form.name[:200])
+        return _page(workspace_id, form, problem=str(error), field=error.field, status=error.status)
     return _page(workspace_id, token=token)
 
 

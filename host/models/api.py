@@ -8,7 +8,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from host.core.db import Ascii64, Base, Id, LongText, UTCDateTime
+from host.core.db import Ascii64, Base, Id, JsonDict, LongText, UTCDateTime
 from host.models.users import User, Workspace
 
 
@@ -19,6 +19,8 @@ class KeyEnd(StrEnum):
     LEFT = "left"
     DEMOTED = "demoted"
     LOCKED_OUT = "locked_out"
+    EXPIRED = "expired"
+    """Its expiry has passed. Never stored."""
 
 
 class ApiKey(Base):
@@ -34,7 +36,12 @@ class ApiKey(Base):
     hint: Mapped[str] = mapped_column(sa.String(16))
     """The first characters of the key, to distinguish keys."""
     scopes: Mapped[str] = mapped_column(sa.String(64))
-    """Its permissions: names of :class:`host.users.api_keys.Scope`, separated by spaces."""
+    """Permissions of a key from before scopes by resource: ``read`` and ``write``; otherwise empty."""
+    granted: Mapped[str | None] = mapped_column(sa.String(500))
+    """Its permissions: names of :class:`host.users.api_keys.Scope`, separated by spaces; NULL: see *scopes*.
+
+    The release before reads *scopes* alone, so it refuses such a key.
+    """
     automatic: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
     """Whether its messages are automatic: they respect handlers and opt-outs."""
     created_by: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
@@ -49,6 +56,12 @@ class ApiKey(Base):
     """Time it was revoked, for any reason."""
     ended_because: Mapped[str | None] = mapped_column(sa.String(16))
     """A name of :class:`host.models.api.KeyEnd`, once revoked."""
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Time from which it no longer works; NULL: never."""
+    limited_to: Mapped[dict[str, list[int]] | None] = mapped_column(JsonDict)
+    """Ids of the ``accounts`` and ``teams`` it is limited to; NULL: no limit. An id that no longer exists
+    opens nothing, so it may stay.
+    """
 
 
 class IdempotentRequest(Base):

@@ -113,7 +113,8 @@ class AnalyticsQuery(Wire, frozen=True):
     "/analytics",
     tag="Reports",
     summary="Get figures",
-    scope=Scope.READ,
+    scope=Scope.REPORTS_READ,
+    limited=True,
     query=AnalyticsQuery,
     answer=Analytics,
     errors=(QueryError, AccountNotFoundError),
@@ -139,10 +140,13 @@ def get_analytics(call: Call, query: AnalyticsQuery) -> Analytics:
                 teams.get(session, call.workspace_id, query.team)
             except TeamNotFoundError as error:
                 raise QueryError(_("Team not found in this workspace."), field="team") from error
+        accounts = None if call.accounts is None else sorted(call.accounts)
+        if query.account is not None:
+            accounts = [query.account]
         chosen = Selection(
             call.workspace_id,
             days,
-            None if query.account is None else [query.account],
+            accounts,
             query.agent,
             query.business_hours,
             query.team,

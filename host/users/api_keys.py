@@ -3,7 +3,11 @@
 A key ends when it is revoked, or when its owner leaves the workspace, loses the owner role or is locked out,
 unless it was transferred to another owner first. The end is written in the transaction that caused it
 (:mod:`host.users.endings`). :func:`find_key` also checks the current state of the owner, so a key stops
-working immediately.
+working immediately. It also ends when its expiry has passed, which is never written: it is compared with the
+clock.
+
+A key can be limited to some accounts, and to those of some teams, like a member
+(:mod:`host.users.reach`).
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -25,6 +29,8 @@ from host.core import clock
 from host.core.errors import ConflictError, InvalidError, NotFoundError
 from host.models.api import ApiKey, KeyEnd
 from host.models.users import Membership, Role, User, Workspace
+from host.users import reach
+from host.users.reach import Accounts
 from host.users.users import clean_name
 
 PREFIX = "lobby_"
@@ -39,18 +45,69 @@ _HINT = len(PREFIX) + 4
 
 
 class Scope(StrEnum):
-    """The scopes of a key."""
+    """The scopes of a key: a resource, and whether it is read or written.
+
+    ``READ`` and ``WRITE`` are the scopes of keys from before resources had their own. Such a key may still do
+    exactly what it could; see :data:`BEFORE`.
+    """
 
     READ = "read"
     WRITE = "write"
+    CONVERSATIONS_READ = "conversations:read"
+    CONVERSATIONS_WRITE = "conversations:write"
+    MESSAGES_READ = "messages:read"
+    MESSAGES_WRITE = "messages:write"
+    CONTACTS_READ = "contacts:read"
+    CONTACTS_WRITE = "contacts:write"
+    REPORTS_READ = "reports:read"
+    AUTOMATION_READ = "automation:read"
+    AUTOMATION_WRITE = "automation:write"
+    SETTINGS_READ = "settings:read"
+    SETTINGS_WRITE = "settings:write"
+    EXPORT = "export"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it allows changes."""
+        return self.value.rpartition(":")[2] == "write"
+
+
+BEFORE: Mapping[Scope, frozenset[Scope]] = {
+    Scope.READ: frozenset(
+        {
+            Scope.CONVERSATIONS_READ,
+            Scope.MESSAGES_READ,
+            Scope.CONTACTS_READ,
+            Scope.REPORTS_READ,
+            Scope.AUTOMATION_READ,
+            Scope.SETTINGS_READ,
+            Scope.EXPORT,
+        }
+    ),
+    Scope.WRITE: frozenset(
+        {
+            Scope.CONVERSATIONS_WRITE,
+            Scope.MESSAGES_WRITE,
+            Scope.CONTACTS_WRITE,
+            Scope.AUTOMATION_WRITE,
+            Scope.SETTINGS_WRITE,
+        }
+    ),
+}
+"""The scopes that each scope of a key from before stands for. A later one is never added here."""
+GRANTABLE = frozenset(Scope) - BEFORE.keys()
+"""The scopes that a new key can have."""
 
 
 class Caller(msgspec.Struct, frozen=True):
     """The API key of a request.
 
+    :param scopes: what it may do; those of a key from before are resolved as in :data:`BEFORE`.
     :param ended: why it is no longer valid, or None.
     :param archived: whether its workspace is read-only.
     :param automatic: whether its messages count as automatic, not as written by a person.
+    :param before: whether it is from before scopes had resources.
+    :param accounts: the accounts it is limited to, including those of its teams; None: all.
     """
 
     key_id: int
@@ -61,12 +118,32 @@ class Caller(msgspec.Struct, frozen=True):
     ended: KeyEnd | None
     archived: bool = False
     automatic: bool = False
+    before: bool = False
+    accounts: Accounts = None
+    team_ids: tuple[int, ...] = ()
+    expires_at: datetime | None = None
+    workspace: str = ""
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """The accounts a key is limited to: *accounts*, and those of *teams*."""
+
+    accounts: tuple[int, ...] = ()
+    teams: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.accounts or self.teams)
+
+
+NO_LIMIT = Limit()
 
 
 class KeyRow(msgspec.Struct, frozen=True):
     """A key as pages list it.
 
+    :param scopes: as stored: ``READ`` and ``WRITE`` for a key from before.
     :param ended: why it is no longer valid, or None.
+    :param limit: None: it is not limited.
     """
 
     id: int
@@ -81,10 +158,17 @@ class KeyRow(msgspec.Struct, frozen=True):
     ended_at: datetime | None
     ended: KeyEnd | None
     automatic: bool
+    expires_at: datetime | None = None
+    limit: Limit | None = None
 
     @property
     def writes(self) -> bool:
-        return Scope.WRITE in self.scopes
+        return any(scope.writes for scope in self.scopes)
+
+    @property
+    def before(self) -> bool:
+        """Whether it is from before scopes had resources."""
+        return not self.scopes.isdisjoint(BEFORE)
 
 
 def hash_token(token: str) -> str:
@@ -100,12 +184,16 @@ def create(
     scopes: Collection[Scope],
     created_by: int,
     automatic: bool = False,
+    expires_at: datetime | None = None,
+    limit: Limit = NO_LIMIT,
 ) -> str:
     """Create a key and return it. Only its hash is stored, and the key is never shown again.
 
     :param automatic: as in :class:`Caller`. Fixed when the key is created.
+    :param expires_at: when it stops working; None: never.
 
-    :raises InvalidError: for an invalid name, or no scope.
+    :raises InvalidError: for an invalid name, no scope, an expiry that has passed, or a limit to an account
+        or a team that is not in the workspace.
     :raises ConflictError: if the workspace already has :data:`MOST` keys.
     """
     if not scopes:
@@ -113,7 +201,19 @@ def create(
             _l("Choose at least one permission."), next_step=_l("A key needs at least one to work.")
         )
     cleaned = clean_name(name)
-    live = sa.select(sa.func.count()).where(ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None))
+    now = clock.now()
+    if expires_at is not None and expires_at <= now:
+        raise InvalidError(
+            _l("The expiry date is in the past, so no key was created."),
+            next_step=_l("Choose a later date, or no expiry."),
+            field="expires",
+        )
+    _check_limit(session, workspace_id, limit)
+    live = sa.select(sa.func.count()).where(
+        ApiKey.workspace_id == workspace_id,
+        ApiKey.revoked_at.is_(None),
+        sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
+    )
     if (session.scalar(live) or 0) >= MOST:
         raise ConflictError(
             _l("You have reached the limit of API keys in this workspace."), next_step=_l("Revoke one first.")
@@ -125,39 +225,73 @@ def create(
             name=cleaned,
             token_hash=hash_token(token),
             hint=token[:_HINT],
-            scopes=" ".join(sorted(scopes)),
+            scopes=" ".join(sorted(scope for scope in scopes if scope in BEFORE)),
+            granted=" ".join(sorted(scope for scope in scopes if scope in GRANTABLE)) or None,
             automatic=automatic,
             created_by=created_by,
             holder_id=created_by,
-            created_at=clock.now(),
+            created_at=now,
+            expires_at=expires_at,
+            limited_to={"accounts": list(limit.accounts), "teams": list(limit.teams)} if limit else sa.null(),
         )
     )
     session.flush()
     return token
 
 
+def _check_limit(session: Session, workspace_id: int, limit: Limit) -> None:
+    if not reach.in_workspace(session, workspace_id, limit.accounts, limit.teams):
+        raise InvalidError(
+            _l("An account or a team isn't in this workspace, so no key was created."),
+            next_step=_l("Reload the page and choose again."),
+            field="limit",
+        )
+
+
 def find_key(session: Session, token: str) -> Caller | None:
-    """Return the key for *token*, ended or not; None if it does not exist. One query."""
+    """Return the key for *token*, ended or not; None if it does not exist.
+
+    One query, and another if the key is limited to teams.
+    """
     if not _TOKEN.fullmatch(token):
         return None
-    columns = sa.select(ApiKey, Membership.role, User.disabled_at, Workspace.archived_at)
+    columns = sa.select(ApiKey, Membership.role, User.disabled_at, Workspace.archived_at, Workspace.name)
     query = _with_holder(columns.join(Workspace, Workspace.id == ApiKey.workspace_id)).where(
         ApiKey.token_hash == hash_token(token)
     )
     found = session.execute(query).one_or_none()
     if found is None:
         return None
-    row, role, disabled_at, archived_at = found
+    row, role, disabled_at, archived_at, workspace = found
+    stored = _scopes(row)
+    limit = _limit(row)
     return Caller(
         row.id,
         row.workspace_id,
         row.name,
-        _scopes(row.scopes),
+        stored.union(*(BEFORE[scope] for scope in stored if scope in BEFORE)) - BEFORE.keys(),
         row.last_used_at,
         _ended(row, role, disabled_at),
         archived_at is not None,
         row.automatic,
+        before=not stored.isdisjoint(BEFORE),
+        accounts=None if limit is None else _accounts(session, row.workspace_id, limit),
+        team_ids=() if limit is None else limit.teams,
+        expires_at=row.expires_at,
+        workspace=workspace,
     )
+
+
+def _limit(row: ApiKey) -> Limit | None:
+    stored = row.limited_to
+    return None if stored is None else Limit(tuple(stored["accounts"]), tuple(stored["teams"]))
+
+
+def _accounts(session: Session, workspace_id: int, limit: Limit) -> frozenset[int]:
+    """Return the accounts of a limit. It shrinks with them: a deleted team or account opens nothing."""
+    if not limit.teams:
+        return frozenset(limit.accounts)
+    return frozenset(limit.accounts) | reach.accounts_of_teams(session, workspace_id, limit.teams)
 
 
 def _with_holder(query: Any) -> Any:
@@ -175,7 +309,9 @@ def _ended(row: ApiKey, role: str | None, disabled_at: datetime | None) -> KeyEn
         return KeyEnd.LOCKED_OUT
     if role is None:
         return KeyEnd.LEFT
-    return None if role == Role.OWNER else KeyEnd.DEMOTED
+    if role != Role.OWNER:
+        return KeyEnd.DEMOTED
+    return KeyEnd.EXPIRED if row.expires_at is not None and row.expires_at <= clock.now() else None
 
 
 def touch(session: Session, key_id: int) -> None:
@@ -220,7 +356,7 @@ def hand_over(session: Session, workspace_id: int, key_id: int, to: int) -> str:
             next_step=_l("Choose another owner."),
         )
     row = _get(session, workspace_id, key_id)
-    if row.revoked_at is not None:
+    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= clock.now()):
         raise ConflictError(
             _l("This key has expired or was revoked, so it cannot be transferred."),
             next_step=_l("Create a new one."),
@@ -245,21 +381,22 @@ def listing(session: Session, workspace_id: int, *, holder_id: int | None = None
     :param holder_id: only active keys owned by this person.
     """
     maker = aliased(User)
+    expired = sa.and_(ApiKey.expires_at.is_not(None), ApiKey.expires_at <= clock.now())
     query = (
         _with_holder(sa.select(ApiKey, maker.name, User.name, Membership.role, User.disabled_at))
         .outerjoin(maker, maker.id == ApiKey.created_by)
         .where(ApiKey.workspace_id == workspace_id)
-        .order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())
+        .order_by(sa.or_(ApiKey.revoked_at.is_not(None), expired), ApiKey.id.desc())
         .limit(2 * MOST)
     )
     if holder_id is not None:
-        query = query.where(ApiKey.holder_id == holder_id, ApiKey.revoked_at.is_(None))
+        query = query.where(ApiKey.holder_id == holder_id, ApiKey.revoked_at.is_(None), sa.not_(expired))
     return [
         KeyRow(
             id=row.id,
             name=row.name,
             hint=row.hint,
-            scopes=_scopes(row.scopes),
+            scopes=_scopes(row),
             created_by=made_by,
             holder_id=row.holder_id,
             holder=holder,
@@ -268,11 +405,14 @@ def listing(session: Session, workspace_id: int, *, holder_id: int | None = None
             ended_at=row.revoked_at,
             ended=_ended(row, role, disabled_at),
             automatic=row.automatic,
+            expires_at=row.expires_at,
+            limit=_limit(row),
         )
         for row, made_by, holder, role, disabled_at in session.execute(query)
     ]
 
 
-def _scopes(text: str) -> frozenset[Scope]:
+def _scopes(row: ApiKey) -> frozenset[Scope]:
+    """Return the stored scopes of a key; unknown ones, of a newer release, allow nothing."""
     known = set(Scope)
-    return frozenset(Scope(one) for one in text.split() if one in known)
+    return frozenset(Scope(one) for one in f"{row.scopes} {row.granted or ''}".split() if one in known)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from host.core.db import padded
 from host.features import registry
-from host.inbox.teams.models import TeamAccount, TeamMember
+from host.inbox.teams.models import Team, TeamAccount, TeamMember
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation
 from host.models.media import Upload
@@ -76,6 +76,27 @@ def accounts_of(session: Session, ids: Collection[int]) -> dict[int, int]:
     """Return the account of each conversation of *ids*."""
     query = sa.select(Conversation.id, Conversation.account_id).where(Conversation.id.in_(ids))
     return {row.id: row.account_id for row in session.execute(query)}
+
+
+def accounts_of_teams(session: Session, workspace_id: int, team_ids: Collection[int]) -> frozenset[int]:
+    """Return the accounts that these teams of the workspace are responsible for."""
+    query = (
+        sa.select(TeamAccount.account_id)
+        .join(Team, Team.id == TeamAccount.team_id)
+        .where(Team.workspace_id == workspace_id, Team.id.in_(team_ids))
+    )
+    return frozenset(session.scalars(query))
+
+
+def in_workspace(
+    session: Session, workspace_id: int, accounts: Collection[int], teams: Collection[int]
+) -> bool:
+    """Return whether all of these accounts and teams are in the workspace."""
+    for model, ids in ((ChannelAccount, accounts), (Team, teams)):
+        query = sa.select(sa.func.count()).where(model.workspace_id == workspace_id, model.id.in_(ids))
+        if ids and session.scalar(query) != len(set(ids)):
+            return False
+    return True
 
 
 def limits(

@@ -259,7 +259,9 @@ def _with_secret(row: Row, secret: Secret) -> WithSecret:
     return WithSecret(endpoint=shown(row), secret=secret.reveal())
 
 
-@route("GET", "/endpoints", tag="Events", summary="List endpoints", scope=Scope.READ, answer=Endpoints)
+@route(
+    "GET", "/endpoints", tag="Events", summary="List endpoints", scope=Scope.SETTINGS_READ, answer=Endpoints
+)
 def list_endpoints(call: Call) -> Endpoints:
     """Every address that receives events of the workspace."""
     with db.read() as session:
@@ -271,7 +273,7 @@ def list_endpoints(call: Call) -> Endpoints:
     "/endpoints",
     tag="Events",
     summary="Add an endpoint",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CreateEndpoint,
     answer=WithSecret,
     secret=True,
@@ -304,7 +306,7 @@ def create_endpoint(call: Call, body: CreateEndpoint) -> bytes:
     "/endpoints/{endpoint_id}",
     tag="Events",
     summary="Get an endpoint",
-    scope=Scope.READ,
+    scope=Scope.SETTINGS_READ,
     answer=Endpoint,
     errors=(EndpointNotFoundError,),
 )
@@ -319,7 +321,7 @@ def get_endpoint(call: Call, endpoint_id: int) -> Endpoint:
     "/endpoints/{endpoint_id}",
     tag="Events",
     summary="Change, pause or resume an endpoint",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     body=UpdateEndpoint,
     answer=Endpoint,
@@ -354,7 +356,7 @@ def change_endpoint(call: Call, endpoint_id: int, body: UpdateEndpoint) -> bytes
     "/endpoints/{endpoint_id}",
     tag="Events",
     summary="Delete an endpoint",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     status=204,
     errors=(EndpointNotFoundError,),
@@ -369,7 +371,7 @@ def delete_endpoint(call: Call, endpoint_id: int) -> None:
     "/endpoints/{endpoint_id}/rotate",
     tag="Events",
     summary="Rotate the secret of an endpoint",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     answer=WithSecret,
     secret=True,
     errors=(EndpointNotFoundError,),
@@ -388,7 +390,7 @@ def rotate_secret(call: Call, endpoint_id: int) -> bytes:
     "/endpoints/{endpoint_id}/test",
     tag="Events",
     summary="Send a test",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     answer=Delivery,
     status=202,
     errors=(EndpointNotFoundError,),
@@ -430,7 +432,7 @@ def delivery(line: LoggedDelivery) -> Delivery:
     "/endpoints/{endpoint_id}/deliveries",
     tag="Events",
     summary="List deliveries",
-    scope=Scope.READ,
+    scope=Scope.SETTINGS_READ,
     query=LogQuery,
     answer=Deliveries,
     errors=(QueryError, CursorError, EndpointNotFoundError),
@@ -456,7 +458,8 @@ def list_deliveries(call: Call, endpoint_id: int, query: LogQuery) -> Deliveries
     "/endpoints/{endpoint_id}/deliveries/{delivery_id}",
     tag="Events",
     summary="Get a delivery",
-    scope=Scope.READ,
+    scope=Scope.SETTINGS_READ,
+    also=(Scope.MESSAGES_READ,),
     answer=DeliveryWithBody,
     errors=(EndpointNotFoundError, DeliveryNotFoundError),
 )
@@ -473,7 +476,7 @@ def get_delivery(call: Call, endpoint_id: int, delivery_id: int) -> DeliveryWith
     "/endpoints/{endpoint_id}/replay",
     tag="Events",
     summary="Replay deliveries",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=Replay,
     answer=Replayed,
     status=202,

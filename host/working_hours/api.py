@@ -184,7 +184,8 @@ _EXAMPLES = {
     "/hours",
     tag="Hours",
     summary="Get the hours of the workspace",
-    scope=Scope.READ,
+    scope=Scope.SETTINGS_READ,
+    limited=True,
     answer=BusinessHours,
 )
 def get_hours(call: Call) -> BusinessHours:
@@ -197,7 +198,7 @@ def get_hours(call: Call) -> BusinessHours:
     "/hours",
     tag="Hours",
     summary="Set the hours of the workspace",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=UpdateHours,
     answer=BusinessHours,
     errors=(BodyError, HoursError, SavedMeanwhileError),
@@ -216,7 +217,8 @@ def set_hours(call: Call, body: UpdateHours) -> bytes:
     "/teams/{team_id}/hours",
     tag="Hours",
     summary="Get the hours of a team",
-    scope=Scope.READ,
+    scope=Scope.SETTINGS_READ,
+    limited=True,
     answer=BusinessHours,
     errors=(TeamNotFoundError,),
 )
@@ -230,7 +232,7 @@ def get_team_hours(call: Call, team_id: int) -> BusinessHours:
     "/teams/{team_id}/hours",
     tag="Hours",
     summary="Set the hours of a team",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=UpdateHours,
     answer=BusinessHours,
     errors=(BodyError, HoursError, SavedMeanwhileError, TeamNotFoundError),

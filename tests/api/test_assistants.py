@@ -26,6 +26,7 @@ from host.events.models import DomainEvent
 from host.models.inbox import Conversation, Handler, Message
 from host.models.users import AuditEntry
 from host.sdk.http import Client, Response
+from host.users.api_keys import GRANTABLE
 from tests.api.desks import TOOL, ApiDesk, Program, make_key
 from tests.assistants.making import store_turn
 from tests.assistants.papers import pdf
@@ -635,3 +636,22 @@ class TestPlayground:
         assert desk.program.refused("POST", path, {"question": " "})[1]["field"] == "question"
         status, error = desk.program.refused("POST", path, {"question": "Hi", "accountId": 999})
         assert (status, error["code"], error["field"]) == (404, "account_not_found", "accountId")
+
+
+def test_only_a_person_lets_an_assistant_answer_by_itself(desk: ApiDesk) -> None:
+    new = Program(desk.app, make_key(desk.workspace, *GRANTABLE))
+    assistant = new.send("POST", "/assistants", {"name": "Desk"}, 201)["id"]
+    path = f"/assistants/{assistant}/accounts/{desk.inbox.account.id}"
+    suggesting = new.send("PUT", path, {"mode": "suggest", "needed": 10})
+    typed = {"mode": "answer", "typedName": suggesting["accounts"][0]["name"]}
+    for body in ({"mode": "answer"}, typed):
+        status, error = new.refused("PUT", path, body)
+        assert (status, error["code"]) == (403, "person_required")
+    assert new.get(f"/assistants/{assistant}")["accounts"][0]["mode"] == "suggest"
+    desk.program.send("PUT", path, typed)
+    new.send("PUT", path, {"mode": "answer", "needed": 20})  # as it is: only other fields change
+    new.send("PATCH", f"/assistants/{assistant}", {"stopped": True})
+    status, error = new.refused("PATCH", f"/assistants/{assistant}", {"stopped": False})
+    assert (status, error["code"]) == (403, "person_required")
+    new.send("PUT", path, {"mode": "suggest"})
+    assert not new.send("PATCH", f"/assistants/{assistant}", {"stopped": False})["stoppedAt"]

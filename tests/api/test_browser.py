@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from playwright.sync_api import expect
 
 from host.api.http.declare import routes as api_routes
 from host.core import clock, db
+from host.inbox.teams import teams
 from host.models.users import Role
 from host.users import api_keys, invitations, members
+from host.users.actor import DESK
 from host.users.api_keys import Scope
 from host.users.pages import sudo
 from tests import helpers
@@ -61,7 +64,7 @@ def test_an_owner_makes_a_key_copies_it_and_revokes_it(page: Any, desk: ApiDesk)
     page.get_by_role("link", name="Integrations").click()
     page.get_by_role("link", name="API keys").first.click()
     page.get_by_label("Name").fill("Shop window")
-    page.get_by_label("Access").select_option(label="Read and write")
+    page.get_by_role("radio", name=re.compile("^Everything")).check()
     page.get_by_role("button", name="Create API key").click()
     shown = page.get_by_label("Key", exact=True)
     token = shown.input_value()
@@ -176,6 +179,40 @@ def test_who_leaves_is_asked_about_and_the_password_is_asked_again(
     with db.read() as session:
         rows = {row.name: row for row in api_keys.listing(session, desk.workspace)}
     assert {rows[name].holder for name in ("Nightly export", "Order sync")} == {"Ola"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(w, t) for w in (1440, 360) for t in ("light", "dark")])
+def test_the_form_of_a_key_shows_what_belongs_to_a_choice(
+    page: Any, desk: ApiDesk, theme: str, width: int
+) -> None:
+    db.write(teams.create, workspace_id=desk.workspace, name="Kiln", actor=DESK, now=clock.now())
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=theme)
+    page.goto(f"/w/{desk.workspace}/settings/api")
+    look(page, f"key-form-{width}-{theme}")
+    page.get_by_label("Name").fill("Order sync")
+    export = page.get_by_role("group", name="Export").get_by_role("checkbox")
+    expect(export).to_be_hidden()
+    page.get_by_role("radio", name="Read only").focus()
+    for _step in range(3):
+        page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("radio", name="Choose scopes")).to_be_checked()
+    export.check()
+    page.get_by_role("group", name="Messages").get_by_role("checkbox", name="Read").check()
+    page.get_by_role("radio", name="Selected accounts").check()
+    page.get_by_role("checkbox", name="@sample.pottery").check()
+    page.get_by_role("checkbox", name="Kiln").check()
+    expect(page.get_by_label("Last day")).to_be_hidden()
+    page.get_by_label("Expires").select_option("date")
+    page.get_by_label("Last day").fill((clock.now() + timedelta(days=3)).date().isoformat())
+    look(page, f"key-form-open-{width}-{theme}")
+    page.get_by_role("button", name="Create API key").click()
+    page.get_by_label("Key", exact=True).wait_for()
+    row = page.locator("tr", has_text="Order sync")
+    for text in ("Selected scopes", "Export", "@sample.pottery", "Kiln", "Expires soon"):
+        expect(row).to_contain_text(text)
+    look(page, f"key-made-{width}-{theme}")
 
 
 def look(page: Any, name: str) -> None:

@@ -60,7 +60,7 @@ def call(program: Program, route: Route, path: str) -> Any:
 @pytest.fixture
 def stranger(desk: ApiDesk) -> Program:
     whole(desk.inbox)
-    return Program(desk.app, make_key(helpers.make_workspace("Studio")))
+    return Program(desk.app, make_key(helpers.make_workspace("Studio"), name="Elsewhere"))
 
 
 def test_every_id_of_another_workspace_is_answered_404(desk: ApiDesk, stranger: Program) -> None:
@@ -117,6 +117,6 @@ def test_without_a_key_no_route_answers_and_a_reading_key_writes_nowhere(desk: A
     for route in GUARDED:
         path = route.path.format_map(ids)
         assert call(nobody, route, path).status_code == 401, f"{route.method} {route.path}"
-        if route.scope == "write":
+        if route.writes:
             assert call(desk.reader, route, path).status_code == 403, f"{route.method} {route.path}"
         assert fingerprint() == before, f"{route.method} {route.path}"

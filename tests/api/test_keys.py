@@ -8,14 +8,17 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from host.api import key_form
 from host.core import clock, db
 from host.core.errors import ConflictError, InvalidError
 from host.models.api import ApiKey
 from host.models.users import AuditEntry, Role
 from host.users import api_keys as keys
+from host.users.api_keys import GRANTABLE, Scope
 from tests import helpers
 from tests.api.desks import ApiDesk, Program, make_key
 from tests.helpers import Browser, client_for
+from tests.inbox import toys
 
 
 def owner_of(desk: ApiDesk) -> Browser:
@@ -58,7 +61,7 @@ def test_a_key_is_stored_as_a_hash_and_named_in_the_audit_journal(desk: ApiDesk)
     assert token not in repr(vars(row))
     assert row.token_hash == keys.hash_token(token)
     (line,) = audited("api_key.created")
-    assert (line.subject, line.details) == ("Shop", {"scopes": ["read", "write"]})
+    assert (line.subject, line.details) == ("Shop", {"scopes": sorted(GRANTABLE)})
     assert token not in repr(vars(line))
 
 
@@ -181,3 +184,74 @@ def test_a_database_that_cannot_note_the_use_does_not_stop_the_request(
 
     monkeypatch.setattr(keys, "touch", broken)
     assert desk.program.call("GET", "/accounts").status_code == 200
+
+
+def newest(desk: ApiDesk) -> keys.KeyRow:
+    with db.read() as session:
+        return max(keys.listing(session, desk.workspace), key=lambda row: row.id)
+
+
+@pytest.mark.parametrize("preset", key_form.PRESETS, ids=lambda one: one.value)
+def test_a_preset_gives_its_scopes(desk: ApiDesk, preset: key_form.Preset) -> None:
+    owner_of(desk).post_form(page(desk), name="Shop", scopes=preset.value, scope="export")
+    assert newest(desk).scopes == preset.scopes
+
+
+def test_scopes_can_be_chosen_one_by_one(desk: ApiDesk) -> None:
+    owner = owner_of(desk)
+    made = owner.post_form(
+        page(desk), name="Shop", scopes="custom", scope=["export", "messages:read", "write"]
+    )
+    assert newest(desk).scopes == {Scope.EXPORT, Scope.MESSAGES_READ}, "no scope of before"
+    assert "Selected scopes" in made.text
+    for bad in ("write", "read", "admin", ""):
+        answer = owner.post_form(page(desk), name="Shop", scopes="custom", scope=bad)
+        assert answer.status_code == 400
+        assert 'role="alert"' in answer.text
+
+
+def test_a_key_of_before_is_marked_on_the_page(desk: ApiDesk) -> None:
+    shown = owner_of(desk).get(page(desk)).text
+    assert "From before scopes: it can do what it always could." in shown
+    assert "including the export of contacts." in shown
+
+
+@pytest.mark.parametrize(
+    ("expires", "day"),
+    [("date", ""), ("date", "2020-01-01"), ("date", "9999-12-31"), ("date", "x"), ("31", ""), ("0", "")],
+)
+def test_an_expiry_that_is_no_day_ahead_makes_no_key(desk: ApiDesk, expires: str, day: str) -> None:
+    answer = owner_of(desk).post_form(page(desk), name="Shop", scopes="read", expires=expires, expires_on=day)
+    assert answer.status_code == 400
+    assert "expir" in answer.text
+    assert not audited("api_key.created")
+
+
+def test_an_expiry_is_a_number_of_days_or_the_end_of_a_day(desk: ApiDesk) -> None:
+    owner = owner_of(desk)
+    owner.post_form(page(desk), name="Shop", scopes="read", expires="30")
+    in_days = newest(desk).expires_at
+    assert in_days is not None
+    assert timedelta(days=29, hours=23) < in_days - clock.now() <= timedelta(days=30)
+    day = clock.now().date() + timedelta(days=40)
+    owner.post_form(page(desk), name="Shop", scopes="read", expires="date", expires_on=day.isoformat())
+    on_date = newest(desk).expires_at
+    assert on_date is not None
+    assert on_date.date() - day == timedelta(days=1)
+    owner.post_form(page(desk), name="Shop", scopes="read", expires="never", expires_on="x")
+    assert newest(desk).expires_at is None
+
+
+def test_a_key_is_limited_to_chosen_accounts(desk: ApiDesk) -> None:
+    owner = owner_of(desk)
+    account = desk.inbox.account.id
+    owner.post_form(page(desk), name="Shop", scopes="read", see="some", account=account)
+    assert newest(desk).limit == keys.Limit(accounts=(account,))
+    owner.post_form(page(desk), name="Shop", scopes="read", see="all", account=account)
+    assert newest(desk).limit is None
+    elsewhere = toys.make_account(helpers.make_workspace("Third"), "toy").id
+    before = newest(desk).id
+    for chosen in ({}, {"account": elsewhere}, {"team": 2**40}, {"team": "x"}):
+        answer = owner.post_form(page(desk), name="Shop", scopes="read", see="some", **chosen)
+        assert answer.status_code == 400, chosen
+    assert newest(desk).id == before

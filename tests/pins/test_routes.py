@@ -54,7 +54,10 @@ def _pages(generation: Generation) -> Iterator[str]:
 
 
 def _need_of_route(route: Route) -> str:
-    return f"key that may {route.scope}" if route.scope else "no key"
+    if route.scope is None:
+        return "no key"
+    scopes = [one for one in ("|".join(map(str, route.any_of)), *map(str, route.also)) if one]
+    return f"key with {' and '.join(scopes)}" if scopes else "any key"
 
 
 def _need_of_page(generation: Generation, rule: Rule, method: str) -> str:

@@ -559,7 +559,17 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{SETTINGS}/channels/accounts/<int:account_id>/history": {},
     f"{SETTINGS}/channels/accounts/<int:account_id>/look": {},
     f"{SETTINGS}/channels/accounts/<int:account_id>/disconnect": {},
-    f"{SETTINGS}/api": {"name": "Shop", "scopes": "read"},
+    f"{SETTINGS}/api": {
+        "name": "Shop",
+        "scopes": "custom",
+        "scope": "messages:read",
+        "expires": "date",
+        "expires_on": "2027-01-31",
+        "see": "some",
+        "account": "1",
+        "team": "1",
+        "automatic": "1",
+    },
     f"{SETTINGS}/api/<int:key_id>/revoke": {},
     f"{SETTINGS}/api/<int:key_id>/take-over": {},
     f"{SETTINGS}/channels/accounts/<int:account_id>/messages": {

@@ -24,7 +24,9 @@ from host.api.http.declare import BASE, Nothing, Route
 from host.api.http.errors import (
     KEY_ENDED,
     KeyEndedError,
+    KeyExpiredError,
     KeyInvalidError,
+    KeyLimitedError,
     KeyRevokedError,
     NoVersionError,
     RateLimitedError,
@@ -40,13 +42,16 @@ from host.events.models import ActorKind
 from host.models.api import KeyEnd
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
+from host.users import reach
 from host.users.actor import Actor
 from host.users.api_keys import Caller, Scope
+from host.users.reach import Accounts
 from host.web.request_helpers import client_address, config, request_id
 
 log = logging.getLogger("lobby.api")
 
 _PIECE = 1024 * 1024
+NOBODY = 0
 _encoder = msgspec.json.Encoder()
 _FIELD = re.compile(r"\{([^}]*)\}")
 
@@ -69,6 +74,15 @@ class Call:
     @property
     def workspace_id(self) -> int:
         return self.caller.workspace_id
+
+    @property
+    def accounts(self) -> Accounts:
+        """Return the accounts the key is limited to; None: all."""
+        return self.caller.accounts
+
+    def may(self, scope: Scope) -> bool:
+        """Return whether the key has *scope*, for parts of an answer that need one of their own."""
+        return scope in self.caller.scopes
 
     def adapter(self, channel: str) -> ChannelAdapter | None:
         return self.directory.adapter(channel)
@@ -145,12 +159,13 @@ def answer(route: Route, **ids: int | str) -> Response:
         raise NotFoundError()
     if route.scope is None:
         return _response(route, route.run())
-    caller = _caller(route.scope)
+    caller = _caller(route)
     _count(caller)
+    _check_limit(route, caller, ids)
     return _answered(Call(route, caller, current_directory(), clock.now(), ids=ids), ids)
 
 
-def _caller(scope: Scope) -> Caller:
+def _caller(route: Route) -> Caller:
     """Return the key in the request's Authorization header; nothing else is used."""
     scheme, _space, token = request.headers.get("Authorization", "").strip().partition(" ")
     if not scheme:
@@ -165,16 +180,36 @@ def _caller(scope: Scope) -> Caller:
     if caller.last_used_at is None or clock.now() - caller.last_used_at >= keys.TOUCH_EVERY:
         with suppress(SQLAlchemyError):
             db.write(keys.touch, caller.key_id)
-    if scope not in caller.scopes:
-        raise ScopeError()
-    if scope is Scope.WRITE and caller.archived:
+    if missing := route.missing(caller.scopes):
+        raise ScopeError(missing)
+    if route.writes and caller.archived:
         raise ArchivedError()
     return caller
+
+
+def _check_limit(route: Route, caller: Caller, ids: Mapping[str, int | str]) -> None:
+    """Check a route and the ids in its path against the accounts that a key is limited to.
+
+    An account's public id is left to the route, which has to look it up anyway.
+
+    :raises KeyLimitedError: if the route is not for limited keys.
+    :raises NotFoundError: if an id belongs to other accounts, as if it did not exist.
+    """
+    if caller.accounts is None:
+        return
+    if not route.limited:
+        raise KeyLimitedError()
+    numbers = {name: id_ for name, id_ in ids.items() if isinstance(id_, int)}
+    with db.read() as session:
+        if not reach.sees(session, caller.workspace_id, NOBODY, caller.accounts, numbers):
+            raise NotFoundError()
 
 
 def _refusal(caller: Caller | None) -> KeyInvalidError:
     if caller is None or caller.ended is None:
         return KeyInvalidError()
+    if caller.ended is KeyEnd.EXPIRED:
+        return KeyExpiredError()
     return KeyRevokedError() if caller.ended is KeyEnd.REVOKED else KeyEndedError(KEY_ENDED[caller.ended])
 
 
@@ -182,7 +217,7 @@ def _count(caller: Caller) -> None:
     """Count the request against the key's limit; every answer contains the remaining number."""
     settings = config()
     standing = limits.count(settings.limits_url, settings.api_limit, caller.key_id)
-    g.api_headers = standing.headers
+    g.api_standing, g.api_headers = standing, standing.headers
     if not standing.allowed:
         raise RateLimitedError(retry_after=standing.reset, limit=standing.limit)
 

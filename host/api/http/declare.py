@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -36,6 +36,8 @@ DEPRECATED = {"deprecated": True}
 BASE = "/api/v1"
 NAMED_PLACES = ("account_id", "upload_id")
 """Ids in paths that may be a string."""
+ANY_KEY: tuple[Scope, ...] = ()
+"""The scope of a route that any key may use."""
 TAGS: dict[str, str] = {
     "Conversations": "Messages between one contact and the team on one account.",
     "Messages": "Read, send and react to messages.",
@@ -53,7 +55,7 @@ TAGS: dict[str, str] = {
     "Team": "Members of the workspace.",
     "Files": "Files to send, and files of messages.",
     "Reports": "The figures of the Reports page.",
-    "About": "The description of this API.",
+    "About": "The description of this API, and of the key.",
 }
 
 
@@ -90,7 +92,11 @@ class Route:
 
     :param path: below :data:`BASE`, with ids as ``{conversation_id}``.
     :param operation: its name in clients generated from the document.
-    :param scope: the scope a key needs; None: no key is needed.
+    :param scope: the scope a key needs; several: one of them is enough; :data:`ANY_KEY`: any key will do;
+        None: no key is needed.
+    :param also: scopes a key needs besides.
+    :param limited: whether a key limited to some accounts may use it. It then keeps to ``call.accounts``: ids
+        in the path are checked for it, lists and ids in bodies are its own work. False: it is refused.
     :param query: the parameters it takes.
     :param body: the type of its JSON body; None: none.
     :param other_form: another form its JSON body may have, with names in camelCase or snake_case.
@@ -112,7 +118,9 @@ class Route:
     summary: str
     description: str
     run: Callable[..., Any]
-    scope: Scope | None
+    scope: Scope | tuple[Scope, ...] | None
+    also: tuple[Scope, ...] = ()
+    limited: bool = False
     query: type[Wire] = Nothing
     body: Any = None
     other_form: OtherForm | None = None
@@ -125,6 +133,25 @@ class Route:
     secret: bool = False
     body_limit: int | None = None
     examples: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def any_of(self) -> tuple[Scope, ...]:
+        """Return the scopes of which a key needs one, besides :attr:`also`; none: any key, or no key."""
+        if self.scope is None:
+            return ()
+        return (self.scope,) if isinstance(self.scope, Scope) else self.scope
+
+    @property
+    def writes(self) -> bool:
+        """Return whether it changes something, so that an archived workspace refuses it."""
+        alternatives = bool(self.any_of) and all(scope.writes for scope in self.any_of)
+        return alternatives or any(scope.writes for scope in self.also)
+
+    def missing(self, scopes: Collection[Scope]) -> Scope | None:
+        """Return the first scope that a key with *scopes* lacks for it; None: it may use it."""
+        if self.any_of and not set(self.any_of) & set(scopes):
+            return self.any_of[0]
+        return next((scope for scope in self.also if scope not in scopes), None)
 
     @property
     def rule(self) -> str:
@@ -155,7 +182,7 @@ _declared: list[Route] = []
 
 
 def route(
-    method: str, path: str, *, tag: str, summary: str, scope: Scope | None, **more: Any
+    method: str, path: str, *, tag: str, summary: str, scope: Scope | tuple[Scope, ...] | None, **more: Any
 ) -> Callable[[F], F]:
     """Declare the decorated function as the handler of *method* *path*; see :class:`Route`.
 

@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _l
 
 from host.core.errors import ConflictError, ForbiddenError, InvalidError, LobbyError, TooManyError
 from host.models.api import KeyEnd
+from host.users.api_keys import Scope
 
 REALM = "Lobby API"
 
@@ -51,6 +52,17 @@ class KeyEndedError(KeyInvalidError):
 
     code = "key_ended"
     title = _l("API key expired")
+    default_sentence = _l(
+        "The owner of the API key is no longer an owner of the workspace, so nothing was done."
+    )
+    default_next_step = _l("Ask an owner of the workspace to create a new one.")
+
+
+class KeyExpiredError(KeyInvalidError):
+    """The expiry of the key has passed."""
+
+    code = "key_expired"
+    title = _l("API key expired")
     default_sentence = _l("The API key has expired, so nothing was done.")
     default_next_step = _l("Ask an owner of the workspace to create a new one.")
 
@@ -71,12 +83,33 @@ class ScopeError(ForbiddenError):
     """The key's scopes do not allow that."""
 
     code = "scope_missing"
-    default_sentence = _l("The API key is read-only.")
-    default_next_step = _l("Use a key with read and write access.")
+    default_sentence = _l("The API key lacks a scope that this request needs.")
+    default_next_step = _l("Ask an owner of the workspace for a key with this scope.")
+
+    def __init__(self, scope: Scope | None = None) -> None:
+        super().__init__(None if scope is None else _l("The API key lacks the scope %(scope)s.", scope=scope))
+        self.scope = scope
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"WWW-Authenticate": f'Bearer realm="{REALM}", error="insufficient_scope"'}
+        named = "" if self.scope is None else f', scope="{self.scope}"'
+        return {"WWW-Authenticate": f'Bearer realm="{REALM}", error="insufficient_scope"{named}'}
+
+
+class KeyLimitedError(ForbiddenError):
+    """The key is limited to some accounts, and the route concerns the whole workspace."""
+
+    code = "key_limited"
+    default_sentence = _l("The API key is limited to some accounts, and this request isn't.")
+    default_next_step = _l("Use a key for all accounts.")
+
+
+class PersonRequiredError(ForbiddenError):
+    """Only a person may do that, whatever the scopes of the key."""
+
+    code = "person_required"
+    default_sentence = _l("Only a person can do this, so nothing was changed.")
+    default_next_step = _l("Ask an owner of the workspace to do it in Lobby.")
 
 
 class RateLimitedError(TooManyError):

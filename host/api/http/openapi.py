@@ -27,7 +27,9 @@ from host.api.http.errors import (
     IdempotencyReusedError,
     InFlightError,
     KeyEndedError,
+    KeyExpiredError,
     KeyInvalidError,
+    KeyLimitedError,
     KeyRevokedError,
     MediaTypeError,
     NoVersionError,
@@ -42,12 +44,12 @@ from host.core.errors import LobbyError, NotFoundError, TooLargeError, Unavailab
 from host.core.ids import MAX_ID
 from host.features import registry
 from host.sdk.channel import ChannelAdapter
-from host.users.api_keys import Scope
 
 ABOUT = """\
 Every request needs an API key of one workspace: `Authorization: Bearer lobby_…`. Owners create keys under
 Settings, Integrations, API keys. Only this header is accepted: cookies are ignored, and pages of other sites
-can't call the API.
+can't call the API. A key has scopes, which each operation names, and may be limited to some accounts, may
+expire, and says in `GET /me` what it can do.
 
 Requests and responses are JSON in camelCase. A field or parameter that is not in this document is rejected
 by name. Times are RFC 3339 in UTC. Ids of Lobby are numbers, ids of a provider are strings. Where a path
@@ -152,6 +154,9 @@ def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
     }
     if route.scope is None:
         made["security"] = []
+    elif route.any_of:
+        also = [str(scope) for scope in route.also]
+        made["security"] = [{"key": [str(scope), *also]} for scope in route.any_of]
     if route.body is not None:
         schema = by_type[id(route.body)]
         if route.other_form is not None:
@@ -178,7 +183,14 @@ def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
 
 
 def _scope_line(route: Route) -> str:
-    return "\n\nRequires a key with read and write access." if route.scope is Scope.WRITE else ""
+    if route.scope is None:
+        return ""
+    if not route.any_of:
+        return "\n\nAny key can do this."
+    choice = " or ".join(f"`{scope}`" for scope in route.any_of)
+    also = "".join(f" and `{scope}`" for scope in route.also)
+    line = f"\n\nRequires the scope {choice}{also}."
+    return line if route.limited else f"{line} Not for keys that are limited to some accounts."
 
 
 def parameters(route: Route) -> list[dict[str, Any]]:
@@ -277,6 +289,7 @@ def refusals(route: Route) -> list[Refused]:
             KeyInvalidError,
             KeyRevokedError,
             KeyEndedError,
+            KeyExpiredError,
             RateLimitedError,
             UnavailableError,
         ]
@@ -285,8 +298,10 @@ def refusals(route: Route) -> list[Refused]:
         known.append(PreconditionFailedError)
     elif route.method not in {"GET", "POST"}:
         known.append(NoVersionError)
-    if route.scope is Scope.WRITE:
+    if route.any_of:
         known.append(ScopeError)
+    if route.scope is not None and not route.limited:
+        known.append(KeyLimitedError)
     if route.body is not None or route.upload:
         known += [MediaTypeError, TooLargeError]
     if route.idempotent:

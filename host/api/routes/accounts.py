@@ -21,6 +21,7 @@ from host.inbox.errors import AccountDisconnectedError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.users import Membership, Role, User
 from host.users.api_keys import Scope
+from host.users.reach import includes
 
 
 class AccountNotFoundError(NotFoundError):
@@ -30,6 +31,17 @@ class AccountNotFoundError(NotFoundError):
     default_sentence = _l("This account does not exist in this workspace.")
     default_next_step = ""
 
+
+SETTING_UP = (
+    Scope.CONVERSATIONS_READ,
+    Scope.MESSAGES_READ,
+    Scope.MESSAGES_WRITE,
+    Scope.CONTACTS_READ,
+    Scope.REPORTS_READ,
+    Scope.AUTOMATION_READ,
+    Scope.SETTINGS_READ,
+)
+"""Scopes whose routes take ids of accounts or people, so that each of them also opens the lists of these."""
 
 State = Literal["connected", "needs_reconnect", "disconnected"]
 
@@ -56,7 +68,15 @@ def shown(call: Call, row: ChannelAccount) -> shapes.Account:
     )
 
 
-@route("GET", "/accounts", tag="Accounts", summary="List accounts", scope=Scope.READ, answer=shapes.Accounts)
+@route(
+    "GET",
+    "/accounts",
+    tag="Accounts",
+    summary="List accounts",
+    scope=SETTING_UP,
+    limited=True,
+    answer=shapes.Accounts,
+)
 def list_accounts(call: Call) -> shapes.Accounts:
     """All accounts the workspace ever connected, including disconnected ones."""
     query = (
@@ -64,6 +84,8 @@ def list_accounts(call: Call) -> shapes.Accounts:
         .where(ChannelAccount.workspace_id == call.workspace_id)
         .order_by(ChannelAccount.channel, ChannelAccount.name, ChannelAccount.id)
     )
+    if call.accounts is not None:
+        query = query.where(ChannelAccount.id.in_(sorted(call.accounts)))
     with db.read() as session:
         return shapes.Accounts(data=[shown(call, row) for row in session.scalars(query)])
 
@@ -71,7 +93,7 @@ def list_accounts(call: Call) -> shapes.Accounts:
 def find_account(
     session: Session, call: Call, account: int | str, *, field: str | None = None
 ) -> ChannelAccount:
-    """Return an account of the key's workspace.
+    """Return an account of the key's workspace, and of the accounts it is limited to.
 
     :param account: its id, or its public one, a string.
     :param field: the field that holds the id, if it is not in the path; for errors.
@@ -79,7 +101,7 @@ def find_account(
     """
     by = ChannelAccount.uuid if isinstance(account, str) else ChannelAccount.id
     row = session.scalars(sa.select(ChannelAccount).where(by == account)).one_or_none()
-    if row is None or row.workspace_id != call.workspace_id:
+    if row is None or row.workspace_id != call.workspace_id or not includes(call.accounts, row.id):
         raise AccountNotFoundError(field=field)
     return row
 
@@ -89,7 +111,8 @@ def find_account(
     "/accounts/{account_id}",
     tag="Accounts",
     summary="Get an account",
-    scope=Scope.READ,
+    scope=SETTING_UP,
+    limited=True,
     answer=shapes.Account,
     errors=(AccountNotFoundError,),
 )
@@ -104,7 +127,8 @@ def get_account(call: Call, account_id: int | str) -> shapes.Account:
     "/accounts/{account_id}",
     tag="Accounts",
     summary="Set the response time of an account",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
+    limited=True,
     body=shapes.UpdateAccount,
     answer=shapes.Account,
     errors=(BodyError, AccountNotFoundError, AccountDisconnectedError),
@@ -130,10 +154,18 @@ def change_account(call: Call, account_id: int | str, body: shapes.UpdateAccount
     return call.commit(use_case)
 
 
-@route("GET", "/members", tag="Team", summary="List people", scope=Scope.READ, answer=shapes.Members)
+@route(
+    "GET",
+    "/members",
+    tag="Team",
+    summary="List people",
+    scope=SETTING_UP,
+    limited=True,
+    answer=shapes.Members,
+)
 def list_members(call: Call) -> shapes.Members:
-    """All people a conversation can be assigned to. Only a key with write access gets their emails."""
-    shown_email = Scope.WRITE in call.caller.scopes
+    """All people a conversation can be assigned to. Only a key with `settings:write` gets their emails."""
+    shown_email = call.may(Scope.SETTINGS_WRITE)
     query = (
         sa.select(User.id, User.name, User.email, Membership.role)
         .join(Membership, Membership.user_id == User.id)

@@ -137,7 +137,8 @@ def _shown(kept: Settings) -> AccountAutomation:
     "/accounts/{account_id}/automation",
     tag="Rules",
     summary="Get the automation of an account",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
+    limited=True,
     answer=AccountAutomation,
     errors=(AccountNotFoundError,),
 )
@@ -153,7 +154,8 @@ def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
     "/accounts/{account_id}/automation",
     tag="Rules",
     summary="Set the automation of an account",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
+    limited=True,
     body=UpdateAutomation,
     answer=AccountAutomation,
     errors=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -43,7 +44,6 @@ from host.models.inbox import Conversation as ConversationRow
 from host.models.inbox import ConversationStatus, Handler, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 LIST = "conversations"
 Limit = Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")]
@@ -338,7 +338,8 @@ def window(call: Call, row: Row) -> Window:
     "/conversations",
     tag="Conversations",
     summary="List conversations",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     query=ConversationListQuery,
     answer=Conversations,
     errors=(QueryError, CursorError, EventsGoneError),
@@ -354,7 +355,8 @@ def list_conversations(call: Call, query: ConversationListQuery) -> Conversation
     with db.read() as session:
         if sort == "updated":
             page_ids = changes(session, call, query, name, changed.conversations)
-            found = queries.matching_rows(session, call.workspace_id, None, filter_of(query), page_ids.ids)
+            mine = replace(filter_of(query), accounts=call.accounts)
+            found = queries.matching_rows(session, call.workspace_id, None, mine, page_ids.ids)
             rows = {row.id: row for row in found}
             data = _listed(session, call, [rows[id_] for id_ in page_ids.ids if id_ in rows])
             return Conversations(data=data, next=page_ids.next)
@@ -365,7 +367,7 @@ def list_conversations(call: Call, query: ConversationListQuery) -> Conversation
             session,
             call.workspace_id,
             None,
-            filter_of(query),
+            replace(filter_of(query), accounts=call.accounts),
             before=before,
             limit=query.limit,
             order=Order(sort),
@@ -389,7 +391,7 @@ class ContactConversationsQuery(Wire, frozen=True):
     "/contacts/{contact_id}/conversations",
     tag="Contacts",
     summary="List the conversations of a contact",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
     query=ContactConversationsQuery,
     answer=Conversations,
     errors=(QueryError, CursorError, ContactNotFoundError),
@@ -401,7 +403,7 @@ def list_contact_conversations(
     name = call.list_name("conversations of contact")
     before = None if query.cursor is None else cursors.read(name, query.cursor, "cursor")
     with db.read() as session:
-        contact = people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS)
+        contact = people.get(session, call.workspace_id, contact_id, accounts=call.accounts)
         members = people.members_of(session, contact.id)
         page = queries.of_contacts(session, call.workspace_id, members, before=before, limit=query.limit)
         data = _listed(session, call, page.rows)
@@ -449,7 +451,7 @@ def get(session: Session, call: Call, conversation_id: int) -> Row:
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    row = queries.get_row(session, call.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+    row = queries.get_row(session, call.workspace_id, conversation_id, accounts=call.accounts)
     if row is None:
         raise ConversationNotFoundError(next_step="")
     return row
@@ -460,7 +462,8 @@ def get(session: Session, call: Call, conversation_id: int) -> Row:
     "/conversations/{conversation_id}",
     tag="Conversations",
     summary="Get a conversation",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     answer=Conversation,
     errors=(ConversationNotFoundError,),
 )
@@ -480,7 +483,8 @@ def _current(session: Session, call: Call, conversation_id: int) -> Conversation
     "/conversations/{conversation_id}",
     tag="Conversations",
     summary="Assign, close, label or snooze a conversation",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
     current=_current,
     body=UpdateConversation,
     answer=Conversation,
@@ -526,10 +530,10 @@ def change_conversation(call: Call, conversation_id: int, body: UpdateConversati
             "now": call.now,
         }
         try:
-            conversation_actions.set_fields(session, changes, **named, accounts=ALL_ACCOUNTS)
+            conversation_actions.set_fields(session, changes, **named, accounts=call.accounts)
             if body.add_labels or body.remove_labels:
                 labels.set_labels(
-                    session, add=body.add_labels, remove=body.remove_labels, **named, accounts=ALL_ACCOUNTS
+                    session, add=body.add_labels, remove=body.remove_labels, **named, accounts=call.accounts
                 )
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None

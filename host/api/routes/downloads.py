@@ -26,7 +26,8 @@ class AttachmentNotFoundError(NotFoundError):
     "/attachments/{attachment_id}",
     tag="Files",
     summary="Get a file of a message",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     answer=Binary,
     errors=(
         AttachmentNotFoundError,

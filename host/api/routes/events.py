@@ -27,6 +27,18 @@ from host.users.api_keys import Scope
 from host.web.request_helpers import config
 
 LIST = "events"
+EVENT_SCOPES = (Scope.CONVERSATIONS_READ, Scope.MESSAGES_READ, Scope.CONTACTS_READ)
+NEEDED = {
+    "account": Scope.SETTINGS_READ,
+    "assistant": Scope.AUTOMATION_READ,
+    "contact": Scope.CONTACTS_READ,
+    "conversation": Scope.CONVERSATIONS_READ,
+    "label": Scope.CONVERSATIONS_READ,
+    "team": Scope.CONVERSATIONS_READ,
+}
+"""The scope a key needs to see events, by the first part of the name of the built-in event. All others, also
+of notes and rules, are about messages.
+"""
 LONGEST_WAIT = 25
 LOOK_SECONDS = 0.5
 """Polling interval for events of other processes while a request waits."""
@@ -115,7 +127,8 @@ _waiting = _Waiting()
     "/events",
     tag="Events",
     summary="List events",
-    scope=Scope.READ,
+    scope=EVENT_SCOPES,
+    limited=True,
     query=EventQuery,
     answer=Events,
     errors=(QueryError, CursorError, EventsGoneError),
@@ -125,6 +138,10 @@ def list_events(call: Call, query: EventQuery) -> bytes:
 
     Continue with the `next` of the last response to miss nothing. If a channel has its own event, it replaces
     the general one.
+
+    A key sees the events that its scopes cover: those of conversations with `conversations:read`, of messages
+    with `messages:read`, of contacts with `contacts:read`, of assistants with `automation:read`, of accounts
+    with `settings:read`. A key that is limited to some accounts sees those of these accounts.
     """
     if query.cursor is not None and query.after is not None:
         raise QueryError(_l("Send `cursor` or `after`, not both."), field="after")
@@ -182,7 +199,9 @@ def _read(
         found = [
             (event, told)
             for event, bodies in build(session, events, call.directory, config().public_url)
+            if call.may(NEEDED.get(event.kind.partition(".")[0], Scope.MESSAGES_READ))
             for told in heard(wanted, bodies, both_names=False)
+            if call.accounts is None or told.body.account_id in call.accounts
         ]
     return found, batch.end, batch.more
 

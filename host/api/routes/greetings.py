@@ -191,7 +191,8 @@ def _shown(found: IceBreakers) -> IceBreakersOfAccount:
     "/accounts/{account_id}/ice-breakers",
     tag="Accounts",
     summary="Get the ice breakers of an account",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
+    limited=True,
     answer=IceBreakersOfAccount,
     errors=COMMON,
 )
@@ -206,7 +207,8 @@ def get_ice_breakers(call: Call, account_id: int | str) -> IceBreakersOfAccount:
     "/accounts/{account_id}/ice-breakers",
     tag="Accounts",
     summary="Set the ice breakers of an account",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
+    limited=True,
     body=IceBreakersOfAccount,
     answer=IceBreakersOfAccount,
     errors=(BodyError, IceBreakerError, *COMMON),
@@ -226,7 +228,8 @@ def set_ice_breakers(call: Call, account_id: int | str, body: IceBreakersOfAccou
     "/accounts/{account_id}/ice-breakers",
     tag="Accounts",
     summary="Remove the ice breakers of an account",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
+    limited=True,
     errors=COMMON,
 )
 def delete_ice_breakers(call: Call, account_id: int | str) -> None:
@@ -250,7 +253,8 @@ def _shown_menu(found: Menu) -> MenuOfAccount:
     "/accounts/{account_id}/menu",
     tag="Accounts",
     summary="Get the menu of an account",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
+    limited=True,
     answer=MenuOfAccount,
     errors=COMMON,
 )
@@ -265,7 +269,8 @@ def get_menu(call: Call, account_id: int | str) -> MenuOfAccount:
     "/accounts/{account_id}/menu",
     tag="Accounts",
     summary="Set the menu of an account",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
+    limited=True,
     body=MenuOfAccount,
     answer=MenuOfAccount,
     errors=(BodyError, MenuError, *COMMON),
@@ -285,7 +290,8 @@ def set_menu(call: Call, account_id: int | str, body: MenuOfAccount) -> MenuOfAc
     "/accounts/{account_id}/menu",
     tag="Accounts",
     summary="Remove the menu of an account",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
+    limited=True,
     errors=COMMON,
 )
 def delete_menu(call: Call, account_id: int | str) -> None:

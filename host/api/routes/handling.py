@@ -37,7 +37,6 @@ from host.models import inbox
 from host.queue import signals
 from host.queue.signals import Signal
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 SIGNALS = (
     AccountDisconnectedError,
@@ -95,7 +94,8 @@ class Passing(Wire, frozen=True):
     "/conversations/{conversation_id}/typing",
     tag="Conversations",
     summary="Show the customer a typing indicator",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
     body=Typing,
     errors=(BodyError, *SIGNALS),
     examples={"Someone is typing": {"on": True}},
@@ -113,7 +113,8 @@ def show_typing(call: Call, conversation_id: int, body: Typing) -> None:
     "/conversations/{conversation_id}/seen",
     tag="Conversations",
     summary="Show the customer that their messages were seen",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
     errors=SIGNALS,
 )
 def show_seen(call: Call, conversation_id: int) -> None:
@@ -144,7 +145,8 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
     "/conversations/{conversation_id}/hand-over",
     tag="Conversations",
     summary="Hand a conversation over to people",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
     body=HandingOver,
     answer=Conversation,
     errors=(
@@ -177,7 +179,7 @@ def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) 
             "now": call.now,
         }
         try:
-            conversation_actions.hand_over(session, changes, **named, accounts=ALL_ACCOUNTS)
+            conversation_actions.hand_over(session, changes, **named, accounts=call.accounts)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
         if body.note:
@@ -187,7 +189,7 @@ def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) 
                 text=body.note,
                 reply_key=new_reply_key(),
                 **named,
-                accounts=ALL_ACCOUNTS,
+                accounts=call.accounts,
             )
         return shown(session, call, get(session, call, conversation_id))
 
@@ -199,7 +201,8 @@ def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) 
     "/conversations/{conversation_id}/take",
     tag="Conversations",
     summary="Take a conversation from another app",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
     body=Taking,
     answer=Conversation,
     errors=CONTROL,
@@ -215,7 +218,7 @@ def take_conversation(call: Call, conversation_id: int, body: Taking) -> Convers
         by=call.caller.name,
         note=body.note,
         now=call.now,
-        accounts=ALL_ACCOUNTS,
+        accounts=call.accounts,
     )
     return _answer(call, conversation_id)
 
@@ -225,7 +228,8 @@ def take_conversation(call: Call, conversation_id: int, body: Taking) -> Convers
     "/conversations/{conversation_id}/pass",
     tag="Conversations",
     summary="Pass a conversation to another app",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
     body=Passing,
     answer=Conversation,
     errors=CONTROL,
@@ -244,7 +248,7 @@ def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conver
         to=body.to.strip(),
         note=body.note,
         now=call.now,
-        accounts=ALL_ACCOUNTS,
+        accounts=call.accounts,
     )
     return _answer(call, conversation_id)
 

@@ -44,7 +44,6 @@ from host.inbox.unsent import holding, later, resending
 from host.models.inbox import Message
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 LIST = "messages"
 T = TypeVar("T")
@@ -156,7 +155,8 @@ class UpdateNote(Wire, frozen=True):
     "/conversations/{conversation_id}/messages",
     tag="Messages",
     summary="List the messages of a conversation",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     query=MessageQuery,
     answer=shapes.Messages,
     errors=(QueryError, CursorError, ConversationNotFoundError),
@@ -223,7 +223,7 @@ class MessagesQuery(Wire, frozen=True):
     "/messages",
     tag="Messages",
     summary="List the messages of all conversations",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
     query=MessagesQuery,
     answer=shapes.MessagePage,
     errors=(QueryError, CursorError, EventsGoneError),
@@ -268,7 +268,8 @@ def get(session: Session, call: Call, message_id: int) -> shapes.Message:
     "/messages/{message_id}",
     tag="Messages",
     summary="Get a message",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     answer=shapes.Message,
     errors=(MessageNotFoundError,),
 )
@@ -291,7 +292,8 @@ WAITING = (MessageNotFoundError, NotInOutboxError, StateMovedOnError)
     "/messages/{message_id}/cancel",
     tag="Messages",
     summary="Cancel a queued message",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     answer=shapes.Message,
     errors=WAITING,
 )
@@ -315,7 +317,8 @@ def cancel_message(call: Call, message_id: int) -> bytes:
     "/messages/{message_id}",
     tag="Messages",
     summary="Edit a queued message",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     current=_current,
     body=UpdateMessage,
     answer=shapes.Message,
@@ -344,7 +347,7 @@ def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
     def use_case(session: Session) -> shapes.Message:
         found = get(session, call, message_id)
         conversation = get_conversation(
-            session, call.workspace_id, found.conversation_id, accounts=ALL_ACCOUNTS
+            session, call.workspace_id, found.conversation_id, accounts=call.accounts
         )
         adapter = call.adapter(conversation.channel)
         if body.send_at is not UNSET and body.send_at is not None:
@@ -357,7 +360,7 @@ def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
                 unless_written=body.unless_written,
                 adapter=adapter,
                 now=call.now,
-                accounts=ALL_ACCOUNTS,
+                accounts=call.accounts,
             )
         if body.text is not UNSET:
             resending.edit(session, message_id, body.text, adapter)
@@ -368,7 +371,7 @@ def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
                 conversation_id=conversation.id,
                 message_id=message_id,
                 now=call.now,
-                accounts=ALL_ACCOUNTS,
+                accounts=call.accounts,
             )
         return get(session, call, message_id)
 
@@ -380,7 +383,8 @@ def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
     "/conversations/{conversation_id}/notes",
     tag="Messages",
     summary="Add a note",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=CreateNote,
     answer=shapes.Message,
     status=201,
@@ -407,7 +411,7 @@ def add_note(call: Call, conversation_id: int, body: CreateNote) -> bytes:
             now=call.now,
             mentioned=body.mentions,
             teams=body.teams,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return get(session, call, note.id)
 
@@ -419,7 +423,8 @@ def add_note(call: Call, conversation_id: int, body: CreateNote) -> bytes:
     "/notes/{message_id}",
     tag="Messages",
     summary="Edit a note",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=UpdateNote,
     answer=shapes.Message,
     errors=(
@@ -459,7 +464,8 @@ def edit_note(call: Call, message_id: int, body: UpdateNote) -> bytes:
     "/notes/{message_id}",
     tag="Messages",
     summary="Delete a note",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     errors=(MessageNotFoundError, NotAuthorError),
 )
 def delete_note(call: Call, message_id: int) -> None:
@@ -479,7 +485,7 @@ def _note(session: Session, call: Call, message_id: int) -> dict[str, Any]:
     return {
         "workspace_id": call.workspace_id,
         "note_id": message_id,
-        "accounts": ALL_ACCOUNTS,
+        "accounts": call.accounts,
         "actor": call.actor,
         "now": call.now,
     }
@@ -494,7 +500,8 @@ def _set(value: T | UnsetType) -> T | None:
     "/conversations/{conversation_id}/forwards",
     tag="Messages",
     summary="Forward messages",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=CreateForward,
     answer=shapes.Message,
     status=201,
@@ -534,7 +541,7 @@ def forward(call: Call, conversation_id: int, body: CreateForward) -> bytes:
             reply_key=new_reply_key(),
             directory=call.directory,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return get(session, call, made.id)
 

@@ -24,7 +24,6 @@ from host.inbox.errors import (
 )
 from host.inbox.reacting import MAX_LENGTH, react
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 COMMON = (
     AccountDisconnectedError,
@@ -47,7 +46,8 @@ class CreateReaction(Wire, frozen=True):
     "/messages/{message_id}/reactions",
     tag="Messages",
     summary="React to a message",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=CreateReaction,
     answer=shapes.Message,
     errors=(BodyError, EmptyTextError, *COMMON),
@@ -68,7 +68,8 @@ def react_to_message(call: Call, message_id: int, body: CreateReaction) -> bytes
     "/messages/{message_id}/reactions",
     tag="Messages",
     summary="Remove the reaction to a message",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     errors=COMMON,
 )
 def remove_reaction(call: Call, message_id: int) -> None:
@@ -86,7 +87,7 @@ def _set(session: Session, call: Call, message_id: int, emoji: str) -> shapes.Me
             author_id=None,
             directory=call.directory,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
     except MessageNotFoundError:
         get(session, call, message_id)  # raises the API's own error if there is no such message

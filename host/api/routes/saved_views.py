@@ -86,7 +86,15 @@ def _current(session: Session, call: Call, view_id: int) -> View:
     return _view(saved_views.get(session, call.workspace_id, view_id, None, lock=True))
 
 
-@route("GET", "/views", tag="Labels", summary="List shared views", scope=Scope.READ, answer=Views)
+@route(
+    "GET",
+    "/views",
+    tag="Labels",
+    summary="List shared views",
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
+    answer=Views,
+)
 def list_views(call: Call) -> Views:
     """The shared views, in order. Members' private views are not included."""
     with db.read() as session:
@@ -98,7 +106,7 @@ def list_views(call: Call) -> Views:
     "/views",
     tag="Labels",
     summary="Save a shared view",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CreateView,
     answer=View,
     status=201,
@@ -135,7 +143,8 @@ def create_view(call: Call, body: CreateView) -> bytes:
     "/views/{view_id}",
     tag="Labels",
     summary="Get a shared view",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     answer=View,
     errors=(ViewNotFoundError,),
 )
@@ -150,7 +159,7 @@ def get_view(call: Call, view_id: int) -> View:
     "/views/{view_id}",
     tag="Labels",
     summary="Change a shared view",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     body=UpdateView,
     answer=View,
@@ -174,7 +183,7 @@ def change_view(call: Call, view_id: int, body: UpdateView) -> bytes:
     "/views/{view_id}",
     tag="Labels",
     summary="Delete a shared view",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     errors=(ViewNotFoundError,),
 )

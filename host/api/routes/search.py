@@ -96,23 +96,27 @@ class SearchQuery(Wire, frozen=True):
     "/search",
     tag="Search",
     summary="Search messages and contacts",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     query=SearchQuery,
     answer=SearchResults,
     errors=(QueryError, CursorError),
 )
 def search(call: Call, query: SearchQuery) -> SearchResults:
-    """Words match regardless of case and accents, in any script. Days are in UTC."""
+    """Words match regardless of case and accents, in any script. Days are in UTC.
+
+    `contacts` is empty for a key without `contacts:read`.
+    """
     asked = read_query(query.q)
     after = None
     if query.cursor is not None:
         after = SearchPosition(*cursors.read_numbers(call.list_name(LIST), query.cursor, "cursor")[:2])
     with db.read() as session:
-        wanted = understood(session, call.workspace_id, None, asked, zone=UTC)
+        wanted = understood(session, call.workspace_id, None, asked, accounts=call.accounts, zone=UTC)
         found = finder.find(session, call.workspace_id, None, wanted, after=after, limit=query.limit)
         people = []
-        if after is None and not asked.filters:
-            people = finder.find_people(session, call.workspace_id, asked, accounts=None)
+        if after is None and not asked.filters and call.may(Scope.CONTACTS_READ):
+            people = finder.find_people(session, call.workspace_id, asked, accounts=call.accounts)
         ids = [one.id for one in found.hits]
         messages = {one.id: one for one in serialise.some_messages(session, call.workspace_id, ids)}
         complete = building.progress(session).done

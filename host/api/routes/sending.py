@@ -76,7 +76,6 @@ from host.models.inbox import ContactIdentity, Conversation, Origin
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import OWN_ADDRESS, MessageKind
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 
 class NotWrittenFirstError(LobbyError):
@@ -132,7 +131,8 @@ FIELDS = {
     "/messages",
     tag="Messages",
     summary="Send a message",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=Sendable,
     other_form=OtherForm("content", SendContent),
     answer=shapes.Sent,
@@ -198,7 +198,7 @@ def _send(call: Call, body: Any) -> bytes:
             voice=voice,
             seen_id=body.if_last_message_id,
             hold=AT_ONCE if body.send_at is None else Hold(body.send_at, body.unless_written),
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         for message in () if voice is Voice.AUTOMATION else messages:
             message.origin = Origin.API
@@ -235,7 +235,7 @@ def _target(session: Session, call: Call, body: Send) -> tuple[Conversation, Cha
             )
         try:
             conversation = get_conversation(
-                session, call.workspace_id, body.conversation_id, accounts=ALL_ACCOUNTS
+                session, call.workspace_id, body.conversation_id, accounts=call.accounts
             )
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="", field="conversationId") from None
@@ -404,7 +404,8 @@ class Started(Wire, frozen=True):
     "/contacts/{contact_id}/conversations",
     tag="Contacts",
     summary="Start a conversation with a contact",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=CreateConversation,
     answer=Started,
     status=201,
@@ -452,7 +453,7 @@ def start_conversation(call: Call, contact_id: int, body: CreateConversation) ->
             by=call.caller.name,
             by_person=False,
             voice=voice,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         for message in () if voice is Voice.AUTOMATION else started.messages:
             message.origin = Origin.API

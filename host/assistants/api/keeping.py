@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError, QueryError
+from host.api.http.errors import BodyError, PersonRequiredError, QueryError
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.assistants import figures, keeping
 from host.assistants.figures import Spent, TurnCounts
@@ -29,6 +29,7 @@ from host.assistants.keeping import (
 )
 from host.assistants.models import Assistant as Row
 from host.assistants.models import LanguageModel as ModelRow
+from host.assistants.models import Mode
 from host.assistants.tool_keeping import BUILT_IN
 from host.assistants.values import Body, Cap, Limits
 from host.automation.deciding import GREETED, Sent
@@ -431,7 +432,14 @@ def _one(session: Session, call: Call, assistant_id: int) -> Assistant:
     return _shown(session, found[0])
 
 
-@route("GET", "/assistants", tag="Assistants", summary="List assistants", scope=Scope.READ, answer=Assistants)
+@route(
+    "GET",
+    "/assistants",
+    tag="Assistants",
+    summary="List assistants",
+    scope=Scope.AUTOMATION_READ,
+    answer=Assistants,
+)
 def list_assistants(call: Call) -> Assistants:
     """All of them, at most 20, with the accounts where they are not off."""
     with db.read() as session:
@@ -444,7 +452,7 @@ def list_assistants(call: Call) -> Assistants:
     "/assistants",
     tag="Assistants",
     summary="Add an assistant",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CreateAssistant,
     answer=Assistant,
     status=201,
@@ -475,7 +483,7 @@ def create_assistant(call: Call, body: CreateAssistant) -> bytes:
     "/assistants/{assistant_id}",
     tag="Assistants",
     summary="Get an assistant",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
     answer=Assistant,
     errors=(AssistantNotFoundError,),
 )
@@ -490,7 +498,7 @@ def get_assistant(call: Call, assistant_id: int) -> Assistant:
     "/assistants/{assistant_id}",
     tag="Assistants",
     summary="Replace the content of an assistant",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=ReplaceAssistant,
     answer=Assistant,
     errors=(*ERRORS, SavedMeanwhileError),
@@ -523,16 +531,21 @@ def replace_assistant(call: Call, assistant_id: int, body: ReplaceAssistant) -> 
     "/assistants/{assistant_id}",
     tag="Assistants",
     summary="Stop an assistant, or change its model",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=UpdateAssistant,
     answer=Assistant,
-    errors=ERRORS,
+    errors=(*ERRORS, PersonRequiredError),
     examples={"Stop immediately": {"stopped": True}, "No model": {"modelId": None}},
 )
 def change_assistant(call: Call, assistant_id: int, body: UpdateAssistant) -> bytes:
-    """Stopping also discards every turn that is waiting, being answered or ready, in the same write."""
+    """Stopping also discards every turn that is waiting, being answered or ready, in the same write.
+
+    Only a person can let a stopped assistant go on that answers on an account (`person_required`).
+    """
 
     def use_case(session: Session) -> Assistant:
+        if body.stopped is False and not call.caller.before:
+            _check_stays_silent(session, call, assistant_id)
         keeping.change(
             session,
             workspace_id=call.workspace_id,
@@ -548,12 +561,25 @@ def change_assistant(call: Call, assistant_id: int, body: UpdateAssistant) -> by
         return call.commit(use_case)
 
 
+def _check_stays_silent(session: Session, call: Call, assistant_id: int) -> None:
+    """Refuse to let a stopped assistant go on if it would then answer by itself.
+
+    :raises PersonRequiredError: if it would.
+    """
+    row = keeping.get(session, call.workspace_id, assistant_id)
+    modes = keeping.places(session, call.workspace_id).values()
+    if row.stopped_at is not None and any(
+        one.assistant_id == row.id and one.mode == Mode.ANSWER for one in modes
+    ):
+        raise PersonRequiredError()
+
+
 @route(
     "DELETE",
     "/assistants/{assistant_id}",
     tag="Assistants",
     summary="Delete an assistant",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     errors=(AssistantError, AssistantNotFoundError),
 )
 def delete_assistant(call: Call, assistant_id: int) -> None:
@@ -567,7 +593,7 @@ def delete_assistant(call: Call, assistant_id: int) -> None:
     "/assistants/{assistant_id}/versions",
     tag="Assistants",
     summary="List the versions of an assistant",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
     answer=AssistantVersions,
     errors=(AssistantNotFoundError,),
 )
@@ -591,17 +617,27 @@ def list_assistant_versions(call: Call, assistant_id: int) -> AssistantVersions:
     "/assistants/{assistant_id}/accounts/{account_id}",
     tag="Assistants",
     summary="Set the mode of an assistant on an account",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=AssistantMode,
     answer=Assistant,
-    errors=(*ERRORS, AccountNotFoundError, AccountNotThereError, NotEarnedError, OtherNameError),
+    errors=(
+        *ERRORS,
+        AccountNotFoundError,
+        AccountNotThereError,
+        NotEarnedError,
+        OtherNameError,
+        PersonRequiredError,
+    ),
     examples={"Suggest": {"mode": "suggest"}, "In shadow": {"mode": "shadow", "needed": 100}},
 )
 def set_assistant_mode(call: Call, assistant_id: int, account_id: int | str, body: AssistantMode) -> bytes:
     """An account has one assistant: setting a mode takes the account from another assistant.
 
-    `answer` requires `earned` to reach `needed`. Before that, it requires the name of the account in
-    `typedName`, as it does on the page. The audit log records which key allowed it.
+    Letting an assistant answer by itself needs a person, who does it on the page (`person_required`). A key
+    can take that back with any other mode, and change `answersOn` and `needed`.
+
+    A key from before scopes can still set `answer`. That requires `earned` to reach `needed`; before, it
+    requires the name of the account in `typedName`. The audit log records which key allowed it.
     """
 
     def use_case(session: Session) -> Assistant:
@@ -609,6 +645,9 @@ def set_assistant_mode(call: Call, assistant_id: int, account_id: int | str, bod
         account = find_account(session, call, account_id)
         place = keeping.places(session, call.workspace_id).get(account.id)
         mine = place if place is not None and place.assistant_id == row.id else None
+        answers = mine is not None and mine.mode == Mode.ANSWER
+        if body.mode == "answer" and not answers and not call.caller.before:
+            raise PersonRequiredError()
         as_it_is = (GREETED, keeping.USUALLY_NEEDED) if mine is None else (mine.answers_on, mine.needed)
         keeping.set_mode(
             session,
@@ -634,7 +673,7 @@ def set_assistant_mode(call: Call, assistant_id: int, account_id: int | str, bod
     "/assistants/{assistant_id}/figures",
     tag="Assistants",
     summary="Get the figures of an assistant",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
     query=FiguresQuery,
     answer=AssistantFigures,
     errors=(QueryError, AssistantNotFoundError),
@@ -666,7 +705,7 @@ def _spent(one: Spent) -> AssistantSpent:
     "/language-models",
     tag="Assistants",
     summary="List language models",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
     answer=LanguageModels,
 )
 def list_language_models(call: Call) -> LanguageModels:

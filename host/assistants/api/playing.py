@@ -119,7 +119,7 @@ def _shown(one: Played, currency: str | None) -> PlayedAnswer:
     "/assistants/{assistant_id}/playground",
     tag="Assistants",
     summary="Try an assistant in the playground",
-    scope=Scope.WRITE,
+    scope=Scope.AUTOMATION_WRITE,
     body=Play,
     answer=PlayedAnswer,
     errors=(BodyError, AssistantNotFoundError, AccountNotFoundError, AccountNotThereError),

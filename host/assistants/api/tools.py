@@ -162,7 +162,7 @@ def _wanted(body: CreateAssistantTool) -> ToolInput:
     "/assistants/{assistant_id}/tools",
     tag="Assistants",
     summary="List tools of an assistant",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
     answer=AssistantTools,
     errors=(AssistantNotFoundError,),
 )
@@ -179,7 +179,7 @@ def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
     "/assistants/{assistant_id}/tools",
     tag="Assistants",
     summary="Add a tool to an assistant",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CreateAssistantTool,
     answer=AssistantTool,
     status=201,
@@ -202,7 +202,7 @@ def create_assistant_tool(call: Call, assistant_id: int, body: CreateAssistantTo
     "/assistants/{assistant_id}/tools/{tool_id}",
     tag="Assistants",
     summary="Get a tool of an assistant",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
     answer=AssistantTool,
     errors=OF,
 )
@@ -217,7 +217,7 @@ def get_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> Assistant
     "/assistants/{assistant_id}/tools/{tool_id}",
     tag="Assistants",
     summary="Replace a tool of an assistant",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=ReplaceAssistantTool,
     answer=AssistantTool,
     errors=(*ERRORS, ToolNotFoundError),
@@ -239,7 +239,7 @@ def replace_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Re
     "/assistants/{assistant_id}/tools/{tool_id}/try",
     tag="Assistants",
     summary="Try a tool of an assistant",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=Trial,
     answer=TriedTool,
     errors=(BodyError, ToolError, *OF),
@@ -256,7 +256,7 @@ def try_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Trial)
     "/assistants/{assistant_id}/tools/{tool_id}",
     tag="Assistants",
     summary="Delete a tool of an assistant",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     errors=OF,
 )
 def delete_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> None:

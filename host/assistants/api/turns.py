@@ -27,7 +27,6 @@ from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import AT_ONCE, Voice
 from host.sdk import strictjson
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 LIST = "assistant turns"
 
@@ -180,7 +179,8 @@ def _before(call: Call, query: AssistantTurnQuery) -> int | None:
     "/assistants/{assistant_id}/turns",
     tag="Assistants",
     summary="List the turns of an assistant",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
+    also=(Scope.MESSAGES_READ,),
     query=ShowQuery,
     answer=AssistantTurns,
     errors=(QueryError, CursorError, AssistantNotFoundError),
@@ -203,7 +203,7 @@ def list_assistant_turns(call: Call, assistant_id: int, query: ShowQuery) -> Ass
     "/assistants/{assistant_id}/turns/{turn_id}",
     tag="Assistants",
     summary="Rate a turn",
-    scope=Scope.WRITE,
+    scope=Scope.AUTOMATION_WRITE,
     body=Judgement,
     answer=AssistantTurn,
     errors=(BodyError, AssistantNotFoundError, TurnNotFoundError),
@@ -228,7 +228,9 @@ def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> 
     "/conversations/{conversation_id}/turns",
     tag="Assistants",
     summary="List suggestions of a conversation",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
+    also=(Scope.MESSAGES_READ,),
+    limited=True,
     query=AssistantTurnQuery,
     answer=AssistantTurns,
     errors=(QueryError, CursorError, ConversationNotFoundError),
@@ -247,7 +249,9 @@ def list_conversation_turns(call: Call, conversation_id: int, query: AssistantTu
     "/conversations/{conversation_id}/turns/{turn_id}/take",
     tag="Assistants",
     summary="Send a suggestion unchanged",
-    scope=Scope.WRITE,
+    scope=Scope.AUTOMATION_WRITE,
+    also=(Scope.MESSAGES_WRITE,),
+    limited=True,
     answer=shapes.Sent,
     status=201,
     location="/messages/{data.0.id}",
@@ -272,7 +276,7 @@ def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
             now=call.now,
             hold=AT_ONCE,
             voice=Voice.AUTOMATION if call.caller.automatic else Voice.PERSON,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return shapes.Sent(
             data=some_messages(session, call.workspace_id, [message.id for message in messages])
@@ -286,7 +290,8 @@ def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
     "/conversations/{conversation_id}/turns/{turn_id}/dismiss",
     tag="Assistants",
     summary="Dismiss a suggestion",
-    scope=Scope.WRITE,
+    scope=Scope.AUTOMATION_WRITE,
+    limited=True,
     answer=AssistantTurn,
     errors=(ConversationNotFoundError, SuggestionNotFoundError),
 )
@@ -301,7 +306,7 @@ def dismiss_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
             turn_id=turn_id,
             user_id=None,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return shown(session.get_one(Row, turn_id))
 

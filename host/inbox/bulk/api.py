@@ -97,7 +97,7 @@ def _shown(one: BulkProgress) -> BulkAction:
     "/bulk-actions",
     tag="Conversations",
     summary="Change many conversations",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
     body=CreateBulkAction,
     answer=BulkAction,
     status=201,
@@ -153,7 +153,7 @@ def create_bulk_action(call: Call, body: CreateBulkAction) -> bytes:
     "/bulk-actions/{bulk_id}",
     tag="Conversations",
     summary="Get a bulk action",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
     answer=BulkAction,
     errors=(BulkNotFoundError,),
 )
@@ -168,7 +168,7 @@ def get_bulk_action(call: Call, bulk_id: int) -> BulkAction:
     "/bulk-actions/{bulk_id}/undo",
     tag="Conversations",
     summary="Undo a bulk action",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
     answer=BulkAction,
     errors=(BulkNotFoundError, UndoOverError),
 )

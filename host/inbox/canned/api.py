@@ -33,7 +33,6 @@ from host.inbox.variables import VariableError
 from host.models.users import Workspace
 from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 PROGRAM = Viewer(None, keeps=True)
 
@@ -169,7 +168,8 @@ def _current(session: Session, call: Call, canned_id: int) -> CannedReply:
     "/canned-replies",
     tag="Canned replies",
     summary="List canned replies",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     answer=CannedReplies,
 )
 def list_canned_replies(call: Call) -> CannedReplies:
@@ -185,7 +185,7 @@ def list_canned_replies(call: Call) -> CannedReplies:
     "/canned-replies",
     tag="Canned replies",
     summary="Add a canned reply",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CreateCannedReply,
     answer=CannedReply,
     status=201,
@@ -222,7 +222,8 @@ def create_canned_reply(call: Call, body: CreateCannedReply) -> bytes:
     "/canned-replies/{canned_id}",
     tag="Canned replies",
     summary="Get a canned reply",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     answer=CannedReply,
     errors=(CannedReplyNotFoundError,),
 )
@@ -237,7 +238,7 @@ def get_canned_reply(call: Call, canned_id: int) -> CannedReply:
     "/canned-replies/{canned_id}",
     tag="Canned replies",
     summary="Change a canned reply",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     body=UpdateCannedReply,
     answer=CannedReply,
@@ -269,7 +270,7 @@ def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> 
     "/canned-replies/{canned_id}",
     tag="Canned replies",
     summary="Delete a canned reply",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     errors=(CannedReplyNotFoundError,),
 )
@@ -284,7 +285,8 @@ def delete_canned_reply(call: Call, canned_id: int) -> None:
     "/macros",
     tag="Canned replies",
     summary="List macros",
-    scope=Scope.READ,
+    scope=Scope.MESSAGES_READ,
+    limited=True,
     answer=Macros,
 )
 def list_macros(call: Call) -> Macros:
@@ -310,7 +312,9 @@ def list_macros(call: Call) -> Macros:
     "/conversations/{conversation_id}/macros/{macro_id}",
     tag="Canned replies",
     summary="Run a macro",
-    scope=Scope.WRITE,
+    scope=Scope.CONVERSATIONS_WRITE,
+    also=(Scope.MESSAGES_WRITE,),
+    limited=True,
     answer=shapes.Sent,
     errors=(ConversationNotFoundError, MacroNotFoundError, MacroStepError),
 )
@@ -323,7 +327,7 @@ def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
 
     def use_case(session: Session) -> shapes.Sent:
         try:
-            row = conversation_row(session, call.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+            row = conversation_row(session, call.workspace_id, conversation_id, accounts=call.accounts)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
         zone = session.get_one(Workspace, call.workspace_id).timezone
@@ -335,7 +339,7 @@ def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
             context=ActionContext(PROGRAM, new_reply_key(), ZoneInfo(zone or "UTC"), by=call.caller.name),
             adapter=call.adapter(row.channel),
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         ids = [message.id for message in messages]
         return shapes.Sent(data=some_messages(session, call.workspace_id, ids))

@@ -193,12 +193,14 @@ def listing(
     account_id: int | None = None,
     before: int | None = None,
     limit: int,
+    accounts: Accounts = None,
 ) -> Sequence[PostRow]:
     """Return up to *limit* posts of a workspace, most recently mentioned first.
 
     :param before: the id of a post, to continue after it.
+    :param accounts: only posts of these accounts; None: of all.
     """
-    query = _of(workspace_id, None).order_by(Post.id.desc()).limit(limit)
+    query = _of(workspace_id, accounts).order_by(Post.id.desc()).limit(limit)
     if account_id is not None:
         query = query.where(Post.account_id == account_id)
     if before is not None:

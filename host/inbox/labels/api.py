@@ -57,7 +57,15 @@ def _current(session: Session, call: Call, label_id: int) -> shapes.LabelRef:
     return _shown(labels.get(session, call.workspace_id, label_id, lock=True))
 
 
-@route("GET", "/labels", tag="Labels", summary="List labels", scope=Scope.READ, answer=Labels)
+@route(
+    "GET",
+    "/labels",
+    tag="Labels",
+    summary="List labels",
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
+    answer=Labels,
+)
 def list_labels(call: Call) -> Labels:
     """All labels, by name."""
     with db.read() as session:
@@ -69,7 +77,7 @@ def list_labels(call: Call) -> Labels:
     "/labels",
     tag="Labels",
     summary="Add a label",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CreateLabel,
     answer=shapes.LabelRef,
     status=201,
@@ -99,7 +107,8 @@ def create_label(call: Call, body: CreateLabel) -> bytes:
     "/labels/{label_id}",
     tag="Labels",
     summary="Get a label",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     answer=shapes.LabelRef,
     errors=(LabelNotFoundError,),
 )
@@ -114,7 +123,7 @@ def get_label(call: Call, label_id: int) -> shapes.LabelRef:
     "/labels/{label_id}",
     tag="Labels",
     summary="Change the name or color of a label",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     body=UpdateLabel,
     answer=shapes.LabelRef,
@@ -143,7 +152,7 @@ def change_label(call: Call, label_id: int, body: UpdateLabel) -> bytes:
     "/labels/{label_id}",
     tag="Labels",
     summary="Delete a label",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     errors=(LabelNotFoundError,),
 )
@@ -158,7 +167,7 @@ def delete_label(call: Call, label_id: int) -> None:
     "/labels/{label_id}/merge",
     tag="Labels",
     summary="Merge a label into another",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=MergeLabel,
     answer=shapes.LabelRef,
     errors=(BodyError, LabelNameError, LabelNotFoundError),

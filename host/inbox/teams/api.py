@@ -108,7 +108,15 @@ def _current(session: Session, call: Call, team_id: int) -> Team:
     return _shown(teams.details(session, call.workspace_id, team_id))
 
 
-@route("GET", "/teams", tag="Teams", summary="List teams", scope=Scope.READ, answer=Teams)
+@route(
+    "GET",
+    "/teams",
+    tag="Teams",
+    summary="List teams",
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
+    answer=Teams,
+)
 def list_teams(call: Call) -> Teams:
     """All teams, by name."""
     with db.read() as session:
@@ -120,7 +128,7 @@ def list_teams(call: Call) -> Teams:
     "/teams",
     tag="Teams",
     summary="Add a team",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CreateTeam,
     answer=Team,
     status=201,
@@ -142,7 +150,8 @@ def create_team(call: Call, body: CreateTeam) -> bytes:
     "/teams/{team_id}",
     tag="Teams",
     summary="Get a team",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     answer=Team,
     errors=(TeamNotFoundError,),
 )
@@ -157,7 +166,7 @@ def get_team(call: Call, team_id: int) -> Team:
     "/teams/{team_id}",
     tag="Teams",
     summary="Change a team",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     body=UpdateTeam,
     answer=Team,
@@ -182,7 +191,7 @@ def change_team(call: Call, team_id: int, body: UpdateTeam) -> bytes:
     "/teams/{team_id}",
     tag="Teams",
     summary="Delete a team",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     errors=(TeamNotFoundError,),
 )

@@ -273,7 +273,7 @@ def _all(session: Session, call: Call) -> Rules:
     return Rules(data=[_shown(one, counts.get(one.id, {})) for one in found])
 
 
-@route("GET", "/rules", tag="Rules", summary="List rules", scope=Scope.READ, answer=Rules)
+@route("GET", "/rules", tag="Rules", summary="List rules", scope=Scope.AUTOMATION_READ, answer=Rules)
 def list_rules(call: Call) -> Rules:
     """All rules, in the order in which they are evaluated, each with its counts of the last 24 hours."""
     with db.read() as session:
@@ -285,7 +285,7 @@ def list_rules(call: Call) -> Rules:
     "/rules",
     tag="Rules",
     summary="Add a rule",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CreateRule,
     answer=Rule,
     status=201,
@@ -322,7 +322,7 @@ def create_rule(call: Call, body: CreateRule) -> bytes:
     "/rules/{rule_id}",
     tag="Rules",
     summary="Get a rule",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
     answer=Rule,
     errors=(RuleNotFoundError,),
 )
@@ -337,7 +337,7 @@ def get_rule(call: Call, rule_id: int) -> Rule:
     "/rules/{rule_id}",
     tag="Rules",
     summary="Replace a rule",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=ReplaceRule,
     answer=Rule,
     errors=(*ERRORS, RuleNotFoundError, SavedMeanwhileError),
@@ -371,7 +371,7 @@ def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> bytes:
     "/rules/{rule_id}",
     tag="Rules",
     summary="Change the state of a rule",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=UpdateRule,
     answer=Rule,
     errors=(*ERRORS, RuleNotFoundError),
@@ -401,7 +401,7 @@ def change_rule(call: Call, rule_id: int, body: UpdateRule) -> bytes:
     "/rules/{rule_id}/move",
     tag="Rules",
     summary="Move a rule",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=RuleMove,
     answer=Rules,
     errors=(BodyError, RuleNotFoundError),
@@ -422,7 +422,7 @@ def move_rule(call: Call, rule_id: int, body: RuleMove) -> bytes:
     "/rules/{rule_id}",
     tag="Rules",
     summary="Delete a rule",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     errors=(RuleNotFoundError,),
 )
 def delete_rule(call: Call, rule_id: int) -> None:
@@ -435,7 +435,7 @@ def delete_rule(call: Call, rule_id: int) -> None:
     "/rules/{rule_id}/runs",
     tag="Rules",
     summary="List the runs of a rule",
-    scope=Scope.READ,
+    scope=Scope.AUTOMATION_READ,
     query=RuleRunQuery,
     answer=RuleRuns,
     errors=(QueryError, CursorError, RuleNotFoundError),

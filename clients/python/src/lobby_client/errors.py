@@ -99,10 +99,26 @@ class KeyEndedError(AuthenticationError):
     """The person who created the key is no longer an owner."""
 
 
+class KeyExpiredError(AuthenticationError):
+    """The expiry date of the key has passed."""
+
+
 class PermissionDeniedError(APIError):
-    """403: the key is read-only."""
+    """403: the key may not do that."""
 
     status = 403
+
+
+class ScopeMissingError(PermissionDeniedError):
+    """The key lacks a scope, which the message names."""
+
+
+class KeyLimitedError(PermissionDeniedError):
+    """The key is limited to some accounts, and the call concerns the whole workspace."""
+
+
+class PersonRequiredError(PermissionDeniedError):
+    """Only a person may do that, in the desk."""
 
 
 class NotFoundError(APIError):
@@ -197,10 +213,14 @@ BY_CODE: dict[str, type[APIError]] = {
     "fetch_failed": FetchFailedError,
     "idempotency_key_reused": IdempotencyKeyReusedError,
     "key_ended": KeyEndedError,
+    "key_expired": KeyExpiredError,
+    "key_limited": KeyLimitedError,
     "key_revoked": KeyRevokedError,
     "not_written_first": NotWrittenFirstError,
     "people_only": PeopleOnlyError,
+    "person_required": PersonRequiredError,
     "provider_refused": ProviderRefusedError,
+    "scope_missing": ScopeMissingError,
     "state_moved_on": StateMovedOnError,
     "too_long": TooLongError,
     "window_closed": WindowClosedError,

@@ -1367,6 +1367,50 @@ class Macros(Model):
 
 
 @dataclass(frozen=True)
+class MyWorkspace(Model):
+    """The workspace of the key."""
+
+    id: int
+    """An id from this API."""
+    name: str
+
+
+@dataclass(frozen=True)
+class RateLimit(Model):
+    """The requests of the key in the current window, as in the headers `RateLimit-*`."""
+
+    limit: int
+    remaining: int
+    reset: int
+    """Seconds until the window ends."""
+
+
+@dataclass(frozen=True)
+class Me(Model):
+    """The key of the request."""
+
+    name: str
+    workspace: MyWorkspace
+    scopes: Sequence[str]
+    """What it can do, such as `messages:write`."""
+    before_scopes: bool
+    """Whether the key is older than scopes: it can still do everything it could then."""
+    accounts: Optional[Sequence[int]]
+    """The accounts it is limited to, with those of its teams; null: all."""
+    teams: Optional[Sequence[int]]
+    """The teams whose accounts it is limited to; null: it isn't limited to teams."""
+    automatic: bool
+    """Whether its messages count as automated."""
+    expires_at: Optional[str]
+    """When it stops working; null: never."""
+    read_only: bool
+    """Whether the workspace is archived, so nothing can change."""
+    rate_limit: RateLimit
+    version: str
+    """The version of Lobby."""
+
+
+@dataclass(frozen=True)
 class Member(Model):
     """A person conversations can be assigned to."""
 

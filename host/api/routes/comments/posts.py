@@ -23,7 +23,6 @@ from host.inbox.comments.posts import PostNotFoundError
 from host.inbox.errors import AccountDisconnectedError, MessageNotFoundError, UnknownChannelError
 from host.sdk.channel import Moderated
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 LIST = "posts"
 
@@ -50,7 +49,8 @@ class UpdateModeration(Wire, frozen=True):
     "/posts",
     tag="Conversations",
     summary="List posts",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     query=PostQuery,
     answer=shapes.Posts,
     errors=(QueryError, CursorError),
@@ -60,7 +60,12 @@ def list_posts(call: Call, query: PostQuery) -> shapes.Posts:
     before = None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]
     with db.read() as session:
         found = posts.listing(
-            session, call.workspace_id, account_id=query.account, before=before, limit=query.limit + 1
+            session,
+            call.workspace_id,
+            account_id=query.account,
+            before=before,
+            limit=query.limit + 1,
+            accounts=call.accounts,
         )
     shown = found[: query.limit]
     last = shown[-1] if len(found) > query.limit else None
@@ -75,7 +80,8 @@ def list_posts(call: Call, query: PostQuery) -> shapes.Posts:
     "/posts/{post_id}",
     tag="Conversations",
     summary="Get a post",
-    scope=Scope.READ,
+    scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     answer=shapes.Post,
     errors=(PostNotFoundError,),
 )
@@ -90,7 +96,8 @@ def get_post(call: Call, post_id: int) -> shapes.Post:
     "/messages/{message_id}/moderation",
     tag="Messages",
     summary="Hide, show or delete a customer's message at the provider",
-    scope=Scope.WRITE,
+    scope=Scope.MESSAGES_WRITE,
+    limited=True,
     body=UpdateModeration,
     answer=shapes.Message,
     errors=(
@@ -119,7 +126,7 @@ def moderate_message(call: Call, message_id: int, body: UpdateModeration) -> byt
             author=call.caller.name,
             directory=call.directory,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return get(session, call, message_id)
 

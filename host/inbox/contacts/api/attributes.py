@@ -73,7 +73,8 @@ def _current(session: Session, call: Call, attribute_id: int) -> Attribute:
     "/contact-attributes",
     tag="Contacts",
     summary="List contact attributes",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     answer=Attributes,
 )
 def list_contact_attributes(call: Call) -> Attributes:
@@ -87,7 +88,7 @@ def list_contact_attributes(call: Call) -> Attributes:
     "/contact-attributes",
     tag="Contacts",
     summary="Add a contact attribute",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     body=CreateAttribute,
     answer=Attribute,
     status=201,
@@ -118,7 +119,8 @@ def create_contact_attribute(call: Call, body: CreateAttribute) -> bytes:
     "/contact-attributes/{attribute_id}",
     tag="Contacts",
     summary="Get a contact attribute",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     answer=Attribute,
     errors=(AttributeNotFoundError,),
 )
@@ -133,7 +135,7 @@ def get_contact_attribute(call: Call, attribute_id: int) -> Attribute:
     "/contact-attributes/{attribute_id}",
     tag="Contacts",
     summary="Change a contact attribute",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     body=UpdateAttribute,
     answer=Attribute,
@@ -162,7 +164,7 @@ def change_contact_attribute(call: Call, attribute_id: int, body: UpdateAttribut
     "/contact-attributes/{attribute_id}",
     tag="Contacts",
     summary="Delete a contact attribute",
-    scope=Scope.WRITE,
+    scope=Scope.SETTINGS_WRITE,
     current=_current,
     errors=(AttributeNotFoundError,),
 )

@@ -40,7 +40,6 @@ from host.models.users import User
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.users.api_keys import Scope
-from host.users.reach import ALL_ACCOUNTS
 
 Limit = Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")]
 LIST = "contacts"
@@ -189,13 +188,15 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
         )
     }
     identities: dict[int, list[shapes.Identity]] = {}
-    rows = session.execute(
+    query = (
         sa.select(ContactIdentity, ChannelAccount.channel)
         .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
         .where(ContactIdentity.contact_id.in_(ids), ContactIdentity.workspace_id == call.workspace_id)
         .order_by(ContactIdentity.id)
     )
-    for row, channel in rows:
+    if call.accounts is not None:
+        query = query.where(ContactIdentity.account_id.in_(sorted(call.accounts)))
+    for row, channel in session.execute(query):
         identities.setdefault(row.contact_id, []).append(
             shapes.Identity(
                 account_id=row.account_id,
@@ -210,7 +211,7 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
         )
     values = attributes.values_of(session, ids)
     known = attributes.all_of(session, call.workspace_id)
-    labels = labels_of_contacts(session, ids, None)
+    labels = labels_of_contacts(session, ids, call.accounts)
     return [
         shapes.Contact(
             id=id_,
@@ -238,7 +239,7 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
 
 def _one(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     return shown(
-        session, call, [people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS).id]
+        session, call, [people.get(session, call.workspace_id, contact_id, accounts=call.accounts).id]
     )[0]
 
 
@@ -247,7 +248,8 @@ def _one(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     "/contacts",
     tag="Contacts",
     summary="List contacts",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     query=ContactQuery,
     answer=Contacts,
     errors=(QueryError, CursorError, EventsGoneError),
@@ -288,6 +290,7 @@ def list_contacts(call: Call, query: ContactQuery) -> Contacts:
             value=query.value if query.attribute is not None else None,
             since=query.since,
             before=query.before,
+            accounts=call.accounts,
         )
         found, following = finding.find_ids(
             session, call.workspace_id, filter_, sort=order, after=after, limit=limit
@@ -305,7 +308,8 @@ def list_contacts(call: Call, query: ContactQuery) -> Contacts:
     "/contacts/{contact_id}",
     tag="Contacts",
     summary="Get a contact",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     answer=shapes.Contact,
     errors=(ContactNotFoundError,),
 )
@@ -328,7 +332,8 @@ def _current(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     "/contacts/{contact_id}",
     tag="Contacts",
     summary="Change a contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     current=_current,
     body=UpdateContact,
     answer=shapes.Contact,
@@ -353,7 +358,7 @@ def change_contact(call: Call, contact_id: int, body: UpdateContact) -> bytes:
             changes=changes,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return _one(session, call, contact_id)
 
@@ -365,14 +370,15 @@ def change_contact(call: Call, contact_id: int, body: UpdateContact) -> bytes:
     "/contacts/{contact_id}/notes",
     tag="Contacts",
     summary="List the notes about a contact",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     answer=ContactNotes,
     errors=(ContactNotFoundError,),
 )
 def list_contact_notes(call: Call, contact_id: int) -> ContactNotes:
     """Newest first. Notes in a conversation are with its messages."""
     with db.read() as session:
-        contact = people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS)
+        contact = people.get(session, call.workspace_id, contact_id, accounts=call.accounts)
         rows = session.execute(
             sa.select(ContactEntry, User.name)
             .outerjoin(User, User.id == ContactEntry.author_id)
@@ -391,14 +397,15 @@ def list_contact_notes(call: Call, contact_id: int) -> ContactNotes:
     "/contacts/{contact_id}/notes/{contact_note_id}",
     tag="Contacts",
     summary="Get a note about a contact",
-    scope=Scope.READ,
+    scope=Scope.CONTACTS_READ,
+    limited=True,
     answer=ContactNote,
     errors=(ContactNotFoundError, ContactNoteNotFoundError),
 )
 def get_contact_note(call: Call, contact_id: int, contact_note_id: int) -> ContactNote:
     """A note of the team about the contact."""
     with db.read() as session:
-        contact = people.get(session, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS)
+        contact = people.get(session, call.workspace_id, contact_id, accounts=call.accounts)
         row = session.execute(
             sa.select(ContactEntry, User.name)
             .outerjoin(User, User.id == ContactEntry.author_id)
@@ -422,7 +429,8 @@ def _note(row: ContactEntry, author: str | None) -> ContactNote:
     "/contacts/{contact_id}/notes",
     tag="Contacts",
     summary="Add a note about a contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     body=CreateContactNote,
     answer=ContactNote,
     status=201,
@@ -441,7 +449,7 @@ def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> by
             text=body.text,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return _note(row, None)
 
@@ -453,7 +461,8 @@ def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> by
     "/contacts/{contact_id}/opt-out",
     tag="Contacts",
     summary="Opt a contact out of automated messages",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     body=OptOut,
     answer=shapes.Contact,
     errors=(BodyError, ContactFieldError, ContactNotFoundError),
@@ -470,7 +479,7 @@ def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
             source=body.source,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return _one(session, call, contact_id)
 
@@ -482,7 +491,8 @@ def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
     "/contacts/{contact_id}/opt-out",
     tag="Contacts",
     summary="Opt a contact in to automated messages again",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     errors=(ContactNotFoundError,),
 )
 def opt_contact_in(call: Call, contact_id: int) -> None:
@@ -493,7 +503,7 @@ def opt_contact_in(call: Call, contact_id: int) -> None:
         contact_id=contact_id,
         actor=call.actor,
         now=call.now,
-        accounts=ALL_ACCOUNTS,
+        accounts=call.accounts,
     )
 
 
@@ -502,7 +512,8 @@ def opt_contact_in(call: Call, contact_id: int) -> None:
     "/contacts/{contact_id}/block",
     tag="Contacts",
     summary="Block a contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     answer=Blocked,
     errors=(ContactNotFoundError,),
 )
@@ -520,7 +531,8 @@ def block_contact(call: Call, contact_id: int) -> Blocked:
     "/contacts/{contact_id}/block",
     tag="Contacts",
     summary="Unblock a contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     answer=Blocked,
     errors=(ContactNotFoundError,),
 )
@@ -537,7 +549,7 @@ def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
         on=on,
         actor=call.actor,
         now=call.now,
-        accounts=ALL_ACCOUNTS,
+        accounts=call.accounts,
     )
     with db.read() as session:
         problems = [f"{one.label}: {one.sentence}" for one in missed]
@@ -549,7 +561,8 @@ def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
     "/contacts/{contact_id}/merge",
     tag="Contacts",
     summary="Merge another contact into this one",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     body=MergeContact,
     answer=Merged,
     errors=(BodyError, ContactFieldError, ContactNotFoundError, MergeError),
@@ -571,7 +584,7 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
             take=body.take,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return Merged(id=found.id, contact=_one(session, call, contact_id), other=body.other)
 
@@ -583,7 +596,8 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
     "/contacts/{contact_id}/split",
     tag="Contacts",
     summary="Split a merged contact",
-    scope=Scope.WRITE,
+    scope=Scope.CONTACTS_WRITE,
+    limited=True,
     body=Splitting,
     answer=shapes.Contact,
     errors=(BodyError, ContactNotFoundError, MergeError, MergeNotFoundError),
@@ -600,7 +614,7 @@ def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
             merge_id=body.merge,
             actor=call.actor,
             now=call.now,
-            accounts=ALL_ACCOUNTS,
+            accounts=call.accounts,
         )
         return _one(session, call, other.id)
 
@@ -612,7 +626,8 @@ def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
     "/contacts/{contact_id}/export",
     tag="Contacts",
     summary="Export a contact",
-    scope=Scope.READ,
+    scope=Scope.EXPORT,
+    limited=True,
     answer=Binary,
     errors=(ContactNotFoundError,),
 )
@@ -621,7 +636,7 @@ def export_contact(call: Call, contact_id: int) -> Response:
 
     Unsent and erased content is left out.
     """
-    found = db.write(export.summary, call.workspace_id, contact_id, accounts=ALL_ACCOUNTS, actor=call.actor)
+    found = db.write(export.summary, call.workspace_id, contact_id, accounts=call.accounts, actor=call.actor)
     answer = Response(export.pieces(call.workspace_id, found, export.ENGLISH), mimetype="application/zip")
     answer.headers["Content-Disposition"] = f'attachment; filename="contact-{found.contact_id}.zip"'
     return answer

@@ -58,6 +58,7 @@ from lobby_client.types import (
     LanguageModels,
     Macro,
     Macros,
+    Me,
     Member,
     Members,
     MenuItem,
@@ -150,6 +151,10 @@ class AsyncLobby:
     async def description(self) -> Any:
         """Return the API's own description, as OpenAPI 3.1."""
         return await self._http.call("GET", "/openapi.json")
+
+    async def me(self) -> Me:
+        """Return who the key is: its name and workspace, what it may do and until when, and the version."""
+        return Me.from_wire(await self._http.call("GET", "/me"))
 
     async def close(self) -> None:
         """Close open connections. ``with`` does that too."""

@@ -61,6 +61,7 @@ from lobby_client.types import (
     LanguageModels,
     Macro,
     Macros,
+    Me,
     Member,
     Members,
     MenuItem,
@@ -153,6 +154,10 @@ class Lobby:
     def description(self) -> Any:
         """Return the API's own description, as OpenAPI 3.1."""
         return self._http.call("GET", "/openapi.json")
+
+    def me(self) -> Me:
+        """Return who the key is: its name and workspace, what it may do and until when, and the version."""
+        return Me.from_wire(self._http.call("GET", "/me"))
 
     def close(self) -> None:
         """Close open connections. ``with`` does that too."""

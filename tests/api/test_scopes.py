@@ -1,0 +1,319 @@
+"""Scopes, limits and expiries: each route needs what the reviewed table says, and a key gets nothing more."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from collections.abc import Collection
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from werkzeug.test import TestResponse
+
+from host.api.http.declare import Route
+from host.api.http.declare import routes as api_routes
+from host.api.key_form import PRESETS
+from host.core import clock, db
+from host.core.errors import ConflictError, InvalidError
+from host.inbox.teams import teams
+from host.models.api import ApiKey
+from host.models.users import Role
+from host.users import api_keys as keys
+from host.users.actor import DESK
+from host.users.api_keys import BEFORE, GRANTABLE, Limit, Scope
+from tests import helpers
+from tests.api.desks import ApiDesk, Program, a_post, endpoint_ids
+from tests.inbox import toys
+from tests.reports.test_figures import span, store
+
+TABLE = tomllib.loads(Path(__file__).with_name("scopes.toml").read_text())
+GUARDED = [route for route in api_routes() if route.scope is not None]
+NOWHERE = 2**40
+
+
+def program(desk: ApiDesk, scopes: Collection[Scope], **more: Any) -> Program:
+    """Return a program whose key has *scopes*."""
+    owner = helpers.make_user(workspace=desk.workspace, role=Role.OWNER)
+    token = db.write(
+        keys.create, workspace_id=desk.workspace, name="Tool", scopes=scopes, created_by=owner.id, **more
+    )
+    return Program(desk.app, token)
+
+
+def preset(value: str) -> frozenset[Scope]:
+    return next(one.scopes for one in PRESETS if one.value == value)
+
+
+def nowhere(caller: Program, route: Route) -> TestResponse:
+    """Call *route* with ids that nothing has."""
+    path = route.path.format_map(dict.fromkeys(route.places, NOWHERE))
+    body = next(iter(route.examples.values())) if route.examples else None
+    options: dict[str, Any] = {"data": {"file": (io.BytesIO(b"x"), "x.png")}} if route.upload else {}
+    return caller.call(route.method, path, body, **options)
+
+
+def code(answer: TestResponse) -> str:
+    return "" if answer.json is None or "error" not in answer.json else str(answer.json["error"]["code"])
+
+
+def needs(route: Route) -> list[str]:
+    """Return the scopes that the table says about a route; several of the first kind as ``a|b``."""
+    first = "|".join(map(str, route.any_of))
+    return [one for one in (first, *map(str, route.also)) if one]
+
+
+def test_the_reviewed_table_names_what_each_route_needs() -> None:
+    declared = {
+        f"{route.method} {route.path}": {"needs": needs(route), "limited": route.limited} for route in GUARDED
+    }
+    assert {name: TABLE.get(name) for name in declared} == declared, "tests/api/scopes.toml is reviewed"
+    assert set(TABLE) == set(declared)
+
+
+def test_a_route_that_changes_something_needs_a_scope_that_writes() -> None:
+    for route in GUARDED:
+        assert route.writes is (route.method != "GET"), f"{route.method} {route.path}"
+
+
+def test_a_key_lacks_what_it_was_not_given_and_is_told_which(desk: ApiDesk) -> None:
+    for route in GUARDED:
+        wanted = [route.any_of, *((scope,) for scope in route.also)]
+        for some in filter(None, wanted):
+            answer = nowhere(program(desk, GRANTABLE - set(some)), route)
+            where = f"{route.method} {route.path} without {some}"
+            assert (answer.status_code, code(answer)) == (403, "scope_missing"), where
+            assert some[0] in answer.json["error"]["message"], where  # type: ignore[index]
+            assert f'scope="{some[0]}"' in answer.headers["WWW-Authenticate"], where
+        with db.read() as session:
+            few = session.scalar(sa.select(sa.func.count()).select_from(ApiKey))
+        if few and few > 40:
+            db.write(lambda session: session.execute(sa.delete(ApiKey)))
+
+
+def test_a_key_with_just_the_scopes_of_a_route_may_use_it(desk: ApiDesk) -> None:
+    for route in GUARDED:
+        for scope in route.any_of or tuple(GRANTABLE)[:1]:
+            caller = program(desk, {scope, *route.also})
+            answer = nowhere(caller, route)
+            assert answer.status_code not in {401, 403}, f"{route.method} {route.path}: {answer.text}"
+            hash_ = keys.hash_token(caller.token)
+            db.write(
+                lambda session, hash_=hash_: session.execute(
+                    sa.delete(ApiKey).where(ApiKey.token_hash == hash_)
+                )
+            )
+
+
+def test_a_key_of_before_may_what_it_could(desk: ApiDesk) -> None:
+    for route in GUARDED:
+        assert code(nowhere(desk.program, route)) != "scope_missing", f"{route.method} {route.path}"
+        may_read = code(nowhere(desk.reader, route)) != "scope_missing"
+        assert may_read is (route.method == "GET"), f"{route.method} {route.path}"
+    assert set().union(*BEFORE.values()) == GRANTABLE, "a scope added later stays out of BEFORE"
+
+
+def test_the_release_before_finds_no_scope_on_a_new_key(desk: ApiDesk) -> None:
+    token = program(desk, GRANTABLE).token
+    with db.read() as session:
+        row = session.scalars(sa.select(ApiKey).where(ApiKey.token_hash == keys.hash_token(token))).one()
+    assert row.scopes == ""
+
+
+def test_a_key_that_only_reads_exports_no_contact(desk: ApiDesk) -> None:
+    desk.scene.said("ana", "Ana", "Hello", desk.scene.ago(minutes=1))
+    contact = desk.program.get("/contacts")["data"][0]["id"]
+    reader = program(desk, preset("read"))
+    assert reader.get(f"/contacts/{contact}")["id"] == contact
+    status, error = reader.refused("GET", f"/contacts/{contact}/export")
+    assert (status, error["code"]) == (403, "scope_missing")
+    assert program(desk, {Scope.EXPORT}).call("GET", f"/contacts/{contact}/export").status_code == 200
+    assert desk.reader.call("GET", f"/contacts/{contact}/export").status_code == 200
+
+
+def test_a_key_ends_at_its_expiry_and_says_so(desk: ApiDesk) -> None:
+    caller = program(desk, GRANTABLE, expires_at=clock.now() + timedelta(hours=1))
+    with clock.travel(timedelta(minutes=59, seconds=58)):
+        assert caller.get("/me")["expiresAt"] is not None
+    with clock.travel(timedelta(hours=1, seconds=1)):
+        status, error = caller.refused("GET", "/me")
+        assert (status, error["code"]) == (401, "key_expired")
+        with db.read() as session:
+            row = next(one for one in keys.listing(session, desk.workspace) if one.name == "Tool")
+        assert row.ended == "expired"
+        with db.read() as session:
+            rows = keys.listing(session, desk.workspace)
+            assert [one.name for one in rows][-1] == "Tool", "keys that work come first"
+            assert not keys.listing(session, desk.workspace, holder_id=row.holder_id)
+        with pytest.raises(ConflictError):
+            db.write(keys.hand_over, desk.workspace, row.id, row.holder_id)
+
+
+def test_an_expired_key_counts_towards_no_limit(desk: ApiDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "MOST", 3)
+    program(desk, GRANTABLE, expires_at=clock.now() + timedelta(hours=1))
+    with pytest.raises(ConflictError):
+        program(desk, GRANTABLE)
+    with clock.travel(timedelta(hours=2)):
+        program(desk, GRANTABLE)
+
+
+def test_an_expiry_that_has_passed_is_refused(desk: ApiDesk) -> None:
+    for seconds in (0, 1):
+        with pytest.raises(InvalidError):
+            program(desk, GRANTABLE, expires_at=clock.now() - timedelta(seconds=seconds))
+
+
+def test_me_says_who_a_key_is_and_what_it_may(desk: ApiDesk) -> None:
+    account = desk.inbox.account.id
+    until = clock.now().replace(microsecond=0) + timedelta(days=3)
+    caller = program(
+        desk,
+        {Scope.MESSAGES_READ, Scope.EXPORT},
+        limit=Limit(accounts=(account,)),
+        expires_at=until,
+        automatic=True,
+    )
+    me = caller.get("/me")
+    assert (me["name"], me["scopes"]) == ("Tool", ["export", "messages:read"])
+    assert (me["accounts"], me["teams"], me["automatic"]) == ([account], None, True)
+    assert me["workspace"]["id"] == desk.workspace
+    assert me["workspace"]["name"]
+    assert (me["beforeScopes"], me["readOnly"]) == (False, False)
+    assert me["expiresAt"].startswith(until.isoformat()[:19])
+    assert me["rateLimit"]["remaining"] < me["rateLimit"]["limit"]
+    before = desk.reader.get("/me")
+    assert before["beforeScopes"]
+    assert (before["accounts"], before["expiresAt"]) == (None, None)
+    assert before["scopes"] == sorted(BEFORE[Scope.READ])
+
+
+# Keys that are limited to some accounts
+
+
+@pytest.fixture
+def other(desk: ApiDesk) -> int:
+    """Return another account of the workspace; the customers of the scene write to the first."""
+    desk.scene.said("ana.sample", "Ana", "Sample of the first account", desk.scene.ago(minutes=1))
+    return toys.make_account(desk.workspace, "toy", name="Second").id
+
+
+def limited(desk: ApiDesk, *accounts: int, teams: tuple[int, ...] = ()) -> Program:
+    return program(desk, GRANTABLE, limit=Limit(accounts, teams))
+
+
+def test_a_limited_key_sees_nothing_of_other_accounts(desk: ApiDesk, other: int) -> None:
+    caller = limited(desk, other)
+    ids = {
+        "conversation_id": desk.scene.conversation("ana.sample"),
+        "contact_id": desk.program.get("/contacts")["data"][0]["id"],
+        "account_id": desk.inbox.account.id,
+        "post_id": a_post(desk),
+        **endpoint_ids(desk),
+    }
+    messages = desk.program.get(f"/conversations/{ids['conversation_id']}/messages")["data"]
+    ids["message_id"] = messages[0]["id"]
+    checked = 0
+    for route in GUARDED:
+        named = set(route.places) & {"conversation_id", "contact_id", "account_id", "post_id", "message_id"}
+        if not route.limited or not named:
+            continue
+        path = route.path.format_map({name: ids.get(name, NOWHERE) for name in route.places})
+        body = next(iter(route.examples.values())) if route.examples else None
+        answer = caller.call(route.method, path, body)
+        assert answer.status_code == 404, f"{route.method} {route.path}: {answer.text}"
+        checked += 1
+    assert checked > 30
+    by_address = caller.call("GET", f"/accounts/{desk.inbox.account.uuid}")
+    assert by_address.status_code == 404
+
+
+def test_lists_of_a_limited_key_hold_only_its_accounts(desk: ApiDesk, other: int) -> None:
+    a_post(desk)
+    start = {"after": desk.program.get("/events")["next"]}
+    desk.scene.said("ana.sample", "Ana", "Sample again", desk.scene.ago(minutes=0))
+    words = ("Sample again", "Tide mugs")
+    here, there = limited(desk, desk.inbox.account.id), limited(desk, other)
+    told = ""
+    for route in GUARDED:
+        if route.method != "GET" or route.places or not route.limited:
+            continue
+        query = {"/search": {"q": "sample"}, "/events": start}.get(route.path, {})
+        told += here.call("GET", route.path, query_string=query).text
+        answer = there.call("GET", route.path, query_string=query)
+        assert answer.status_code == 200, route.path
+        if route.path != "/me":
+            assert not [word for word in words if word in answer.text], route.path
+    assert all(word in told for word in words), "a key of the account itself hears them"
+    assert [one["id"] for one in there.get("/accounts")["data"]] == [other]
+    assert there.get("/conversations")["data"] == there.get("/contacts")["data"] == []
+
+
+def test_a_limited_key_sends_nothing_through_other_accounts(desk: ApiDesk, other: int) -> None:
+    caller = limited(desk, other)
+    first = desk.inbox.account
+    bodies: list[dict[str, Any]] = [
+        {"kind": "text", "text": "Hi", "conversationId": desk.scene.conversation("ana.sample")},
+        {"kind": "text", "text": "Hi", "accountId": first.id, "to": "ana.sample"},
+        {"channelId": first.uuid, "to": "ana.sample", "content": {"type": "text", "text": "Hi"}},
+    ]
+    for body in bodies:
+        assert caller.refused("POST", "/messages", body)[0] == 404, body
+
+
+def test_what_concerns_the_whole_workspace_is_not_for_a_limited_key(desk: ApiDesk, other: int) -> None:
+    caller = limited(desk, other)
+    for route in GUARDED:
+        if not route.limited:
+            assert code(nowhere(caller, route)) == "key_limited", f"{route.method} {route.path}"
+
+
+def test_a_key_of_a_team_sees_its_accounts_and_nothing_once_it_is_gone(desk: ApiDesk, other: int) -> None:
+    named: dict[str, Any] = {"workspace_id": desk.workspace, "actor": DESK}
+    team = db.write(teams.create, name="Kiln", accounts=[other], now=clock.now(), **named)
+    caller = limited(desk, teams=(team.id,))
+    me = caller.get("/me")
+    assert (me["accounts"], me["teams"]) == ([other], [team.id])
+    assert [one["id"] for one in caller.get("/accounts")["data"]] == [other]
+    db.write(teams.delete, team_id=team.id, **named)
+    a_post(desk)
+    began = clock.now() - timedelta(hours=1)
+    answered = span("first", began, began + timedelta(minutes=1), account_id=desk.inbox.account.id)
+    store(desk.workspace, [answered])
+    for path in ("/accounts", "/conversations", "/contacts", "/posts"):
+        assert desk.program.get(path)["data"]
+        assert caller.get(path)["data"] == [], path
+    found = caller.get("/search", q="sample")
+    assert found["data"] == found["contacts"] == []
+    figure = "firstResponse"
+    assert desk.program.get("/analytics")["total"][figure]["count"] == 1
+    assert caller.get("/analytics")["total"][figure]["count"] == 0
+    conversation = desk.scene.conversation("ana.sample")
+    assert caller.refused("GET", f"/conversations/{conversation}")[0] == 404
+    assert caller.get("/me")["accounts"] == []
+
+
+def test_a_limit_names_accounts_and_teams_of_the_workspace(desk: ApiDesk) -> None:
+    elsewhere = toys.make_account(helpers.make_workspace("Third"), "toy").id
+    for limit in (Limit(accounts=(elsewhere,)), Limit(accounts=(NOWHERE,)), Limit(teams=(NOWHERE,))):
+        with pytest.raises(InvalidError):
+            program(desk, GRANTABLE, limit=limit)
+
+
+def test_events_are_those_that_the_scopes_cover(desk: ApiDesk) -> None:
+    desk.scene.said("ana", "Ana", "Hello", desk.scene.ago(minutes=1))
+    start = desk.program.get("/events")["next"]
+    desk.scene.said("ben", "Ben", "Hello", desk.scene.ago(minutes=0))
+    conversation = desk.scene.conversation("ana")
+    desk.program.send("PATCH", f"/conversations/{conversation}", {"status": "closed"})
+
+    def heard(*scopes: Scope) -> set[str]:
+        found = program(desk, scopes).get("/events", after=start)["data"]
+        return {one["event"].partition(".")[0] for one in found}
+
+    assert heard(Scope.CONVERSATIONS_READ) == {"conversation"}
+    assert heard(Scope.MESSAGES_READ) == {"message"}
+    assert heard(Scope.CONTACTS_READ) == set()
+    assert heard(Scope.CONVERSATIONS_READ, Scope.MESSAGES_READ) == {"conversation", "message"}
