@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from flask import request
@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 
 from host.core import clock
 from host.core.errors import InvalidError
+from host.features import registry
 from host.users.api_keys import BEFORE, GRANTABLE, KeyRow, Limit, Scope
 from host.web import account_picker
 from host.web.request_helpers import id_in
@@ -24,22 +25,33 @@ MOST_YEARS = 10
 """Furthest expiry that can be chosen; beyond it, a key may as well never expire."""
 
 
+T = TypeVar("T", "Preset", "Resource")
+
+
 class Preset(NamedTuple):
-    """Scopes with a name that says what they are for."""
+    """Scopes with a name that says what they are for.
+
+    :param of: the features they are for, of which one has to be on; empty: they are for all.
+    """
 
     value: str
     name: object
     about: object
     scopes: frozenset[Scope]
+    of: tuple[str, ...] = ()
 
 
 class Resource(NamedTuple):
-    """A resource with its scopes; None: there is no such scope."""
+    """A resource with its scopes; None: there is no such scope.
+
+    :param of: as of :class:`Preset`.
+    """
 
     name: object
     about: object
     read: Scope | None
     write: Scope | None
+    of: tuple[str, ...] = ()
 
 
 PRESETS = (
@@ -69,7 +81,13 @@ PRESETS = (
             }
         ),
     ),
-    Preset("reports", _l("Reports"), _l("Reads figures, but no messages."), frozenset({Scope.REPORTS_READ})),
+    Preset(
+        "reports",
+        _l("Reports"),
+        _l("Reads figures, but no messages."),
+        frozenset({Scope.REPORTS_READ}),
+        ("reports",),
+    ),
 )
 """Scopes an owner can give a key with one choice."""
 
@@ -92,21 +110,28 @@ RESOURCES = (
         Scope.CONTACTS_READ,
         Scope.CONTACTS_WRITE,
     ),
-    Resource(_l("Reports"), _l("The figures of the Reports page."), Scope.REPORTS_READ, None),
+    Resource(_l("Reports"), _l("The figures of the Reports page."), Scope.REPORTS_READ, None, ("reports",)),
     Resource(
         _l("Automation"),
         _l("Read rules, campaigns and assistants. Change: try assistants, rate and use their answers."),
         Scope.AUTOMATION_READ,
         Scope.AUTOMATION_WRITE,
+        ("rules", "assistants"),
     ),
     Resource(
         _l("Settings"),
-        _l("Change: webhook endpoints, rules, assistants, accounts, labels, teams, canned replies and more."),
+        _l("Change: accounts, labels, teams, canned replies, automation, integrations and more."),
         Scope.SETTINGS_READ,
         Scope.SETTINGS_WRITE,
     ),
     Resource(_l("Export"), _l("Download everything about a contact as a file."), Scope.EXPORT, None),
 )
+
+
+def offered(of_all: Sequence[T]) -> list[T]:
+    """Return those of features that are on, and of none."""
+    return [one for one in of_all if not one.of or any(map(registry.is_on, one.of))]
+
 
 _BEFORE_NAMES: Mapping[frozenset[Scope], object] = {
     frozenset({Scope.READ}): lazy_pgettext("permission", "Read"),

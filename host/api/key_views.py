@@ -18,6 +18,7 @@ from host.api.key_form import KeyForm
 from host.core import clock
 from host.core.db import db
 from host.core.errors import ConflictError, LobbyError
+from host.features import registry
 from host.inbox.teams import teams
 from host.models.api import KeyEnd
 from host.users import api_keys as keys
@@ -87,8 +88,9 @@ def _page(
         problem=problem,
         field=field,
         form=form,
-        presets=key_form.PRESETS,
-        resources=key_form.RESOURCES,
+        presets=key_form.offered(key_form.PRESETS),
+        resources=key_form.offered(key_form.RESOURCES),
+        assistants=registry.is_on("assistants"),
         expiries=key_form.DAYS,
         accounts=account_picker.picker(session, workspace_id, form.accounts),
         teams=of_workspace,

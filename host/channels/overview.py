@@ -57,7 +57,7 @@ def automation_overview(
         15,
         "send",
         _("Ice breakers and menu"),
-        _("A tap with an answer of its own gets it, after the greeting. Rules then send nothing more."),
+        _("A tap with an answer of its own gets it, after the greeting. Nothing more is sent then."),
     )
     return AutomationOverview(columns, steps=[step] if columns else ())
 

@@ -180,7 +180,7 @@ OF_NO_ACCOUNT = {
     "team",
 }
 """Those that name people, teams, labels, rules, attributes or lines of a list; ``before`` is a place."""
-FOR_LEADS = {"delivery", "person", "turn", "version"}
+FOR_LEADS = {"assistant", "delivery", "person", "turn", "version"}
 """Those of pages that nobody opens who may be limited."""
 WITH = {"with": ({}, {"different": "1"})}
 """What else a form says beside a field, where that leads elsewhere."""

@@ -155,8 +155,13 @@ class Scene:
         with self.engine.connect() as connection:
             return list(connection.execute(sa.text(query)))
 
-    def together(self, place: str, button: str, values: dict[str, str] | None = None) -> list[str]:
-        """Have both admins open *place*, then press *button* at once; return what each read after that."""
+    def together(
+        self, place: str, button: str, values: dict[str, str] | None = None, to: str = ""
+    ) -> list[str]:
+        """Have both admins open *place*, then press *button* at once; return what each read after that.
+
+        :param to: part of the form's address, if several forms have such a button.
+        """
         for admin in self.admins:
             admin.open(place)
         barrier = threading.Barrier(2)
@@ -165,7 +170,7 @@ class Scene:
         def press(admin: Person) -> None:
             barrier.wait(10)
             try:
-                read.append(admin.press(button, values))
+                read.append(admin.press(button, values, to=to))
             except (PageError, requests.RequestException) as error:
                 self.provider.trouble.append(str(error))
 
@@ -282,9 +287,9 @@ def test_nothing_is_lost_while_two_admins_switch_an_addon_at_once(scene: Scene) 
     for wait, version in ((on_the_first, "1.0.0"), (on_the_second, "1.1.0")):
         answer = wait()
         assert (answer.status_code, answer.text) == (200, f"<p>toy page slow {version}</p>")
-    scene.together(addons, "Deactivate")
+    scene.together(addons, "Deactivate", to="/toy/")
     scene.both_show("404")
-    scene.together(addons, "Activate")
+    scene.together(addons, "Activate", to="/toy/")
     scene.both_show("1.0.0")
     scene.together(addons, "Roll back to 1.1.0")
     scene.both_show("1.1.0")
@@ -296,7 +301,7 @@ def test_nothing_is_lost_while_two_admins_switch_an_addon_at_once(scene: Scene) 
     assert set(counted) == provider.taken
     assert set(counted.values()) == {1}
     assert scene.rows("SELECT reason FROM inbound_events WHERE state = 'dead'") == []
-    assert scene.rows("SELECT state, operation FROM addons") == [("active", None)]
+    assert scene.rows("SELECT state, operation FROM addons WHERE slug = 'toy'") == [("active", None)]
     scene.both_show("1.1.0")
     for desk in scene.desks:
         assert "Traceback" not in desk.output, desk.output[-4000:]
@@ -309,13 +314,13 @@ def test_nothing_is_lost_while_two_admins_uninstall_an_addon_at_once(scene: Scen
     provider.begin()
     on_the_second = scene.in_flight(scene.desks[1], "1.0.0")
 
-    scene.together(addons, "Deactivate")
+    scene.together(addons, "Deactivate", to="/toy/")
     scene.both_show("404")
     read = scene.together(page, "Uninstall", {"what": "keep"})
     assert provider.trouble == []
     assert sum("Its tables and conversations are kept." in one for one in read) == 1, read
     assert sum("The addon toy is not installed." in one or BUSY in one for one in read) == 1, read
-    assert scene.rows("SELECT slug FROM addons") == []
+    assert scene.rows("SELECT slug FROM addons WHERE slug = 'toy'") == []
     before = len(provider.taken)
     assert scene.rows("SELECT state FROM channel_accounts") == [("connected",)]
 
@@ -325,7 +330,7 @@ def test_nothing_is_lost_while_two_admins_uninstall_an_addon_at_once(scene: Scen
     answer = on_the_second()
     assert (answer.status_code, answer.text) == (200, "<p>toy page slow 1.0.0</p>")
 
-    scene.together(addons, "Deactivate")
+    scene.together(addons, "Deactivate", to="/toy/")
     export = scene.admins[1]
     export.open(page)
     export.press("Export data")
