@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -238,6 +238,13 @@ def places(session: Session, workspace_id: int) -> dict[int, AccountMode]:
             row.changed_at,
         )
         for row, channel, handle, name in session.execute(query)
+    }
+
+
+def at_work(places: Mapping[int, AccountMode], assistant_id: int) -> dict[int, AccountMode]:
+    """Return those of *places* where an assistant is not off."""
+    return {
+        id_: one for id_, one in places.items() if one.assistant_id == assistant_id and one.mode != Mode.OFF
     }
 
 

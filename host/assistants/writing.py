@@ -35,7 +35,7 @@ from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import Voice, queue_parts, take_lane
 from host.models.automation import AccountAutomation
-from host.models.inbox import Conversation, Handler, Presence, PresenceState
+from host.models.inbox import Conversation, Handler, Message, Presence, PresenceState
 from host.models.users import Workspace
 from host.sdk.channel import ChannelAdapter
 from host.users.reach import ALL_ACCOUNTS
@@ -247,25 +247,43 @@ def _send(
     if its.body.announces and not _announced(session, turn, now):
         text = f"{text}\n\n{announcement(session, its)}"
     try:
-        messages = queue_parts(
-            session,
-            workspace_id=turn.workspace_id,
-            conversation_id=conversation.id,
-            author_id=None,
-            drafts=[draft(session, turn, text, adapter)],
-            reply_key=f"assistant-{turn.id}",
-            adapter=adapter,
-            now=now,
-            by_person=False,
-            voice=Voice.AUTOMATION,
-            seen_id=turn.message_id,
-            accounts=ALL_ACCOUNTS,
-        )
+        its_draft = draft(session, turn, text, adapter)
+        messages = _queue(session, turn, its_draft, f"assistant-{turn.id}", Voice.AUTOMATION, adapter, now)
     except LobbyError as error:
         # Raised before anything is written: a person has the conversation, or the channel doesn't allow it.
         return error.code
     turn.sent_id = messages[0].id
     return ""
+
+
+def _queue(
+    session: Session,
+    turn: AssistantTurn,
+    draft: Draft,
+    key: str,
+    voice: Voice,
+    adapter: ChannelAdapter | None,
+    now: datetime,
+) -> Sequence[Message]:
+    """Queue an automatic message of a turn, under a key of its own.
+
+    :raises LobbyError: before anything is written, if a person has the conversation or the channel doesn't
+        allow it.
+    """
+    return queue_parts(
+        session,
+        workspace_id=turn.workspace_id,
+        conversation_id=turn.conversation_id,
+        author_id=None,
+        drafts=[draft],
+        reply_key=key,
+        adapter=adapter,
+        now=now,
+        by_person=False,
+        voice=voice,
+        seen_id=turn.message_id,
+        accounts=ALL_ACCOUNTS,
+    )
 
 
 def _tell_handoff(
@@ -283,20 +301,8 @@ def _tell_handoff(
     if not text or _silent(session, turn, conversation, adapter, now):
         return
     with suppress(LobbyError):  # raised before anything is written: people get the conversation all the same
-        queue_parts(
-            session,
-            workspace_id=turn.workspace_id,
-            conversation_id=conversation.id,
-            author_id=None,
-            drafts=[Draft(text=text)],
-            reply_key=f"assistant-{turn.id}-handoff",
-            adapter=adapter,
-            now=now,
-            by_person=False,
-            voice=Voice.NOTICE,
-            seen_id=turn.message_id,
-            accounts=ALL_ACCOUNTS,
-        )
+        key = f"assistant-{turn.id}-handoff"
+        _queue(session, turn, Draft(text=text), key, Voice.NOTICE, adapter, now)
 
 
 def handoff(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import segno
@@ -25,6 +26,7 @@ from host.inbox import queries
 from host.inbox.pages.conversation_view import name_of
 from host.live.events import newest_id
 from host.models.channels import ChannelAccount, ref
+from host.sdk.channel import ChannelAdapter
 from host.start import hours_step, steps
 from host.start.hours_step import HoursForm
 from host.start.models import WorkspaceStart
@@ -133,7 +135,7 @@ class StartList(msgspec.Struct, frozen=True):
 
 def leading(workspace_id: int) -> StartList | None:
     """Return the list if it belongs in the inbox's place, and the signed-in person is an owner."""
-    if g.workspace.archived or not g.workspace.may(Permission.ACCOUNTS):
+    if not _is_theirs():
         return None
     found = start_list(workspace_id)
     if not found.progress.leads:
@@ -144,18 +146,58 @@ def leading(workspace_id: int) -> StartList | None:
 
 def line(workspace_id: int) -> tuple[str, str] | None:
     """Return what is left of a list that was begun, and its address; None: nothing, or it isn't theirs."""
-    if g.workspace.archived or not g.workspace.may(Permission.ACCOUNTS):
+    if not _is_theirs():
         return None
     with db.read() as session:
         row = session.get(WorkspaceStart, workspace_id)
-    if row is None or row.hidden_at is not None or row.finished_at is not None:
+        if row is None or row.hidden_at is not None or row.finished_at is not None:
+            return None
+        left = _progress(session, workspace_id, _channels(current_directory())).left
+    if not left:
         return None
-    progress = start_list(workspace_id).progress
-    if progress.current is None:
-        return None
-    left = sum(state in {State.OPEN, State.LOCKED} for state in progress.states.values())
-    text = ngettext("%(num)s first step is left.", "%(num)s first steps are left.", left)
+    text = ngettext("%(num)s setup step left", "%(num)s setup steps left", len(left))
     return text, url_for("start.index", workspace_id=workspace_id)
+
+
+def _is_theirs() -> bool:
+    """Return whether the signed-in person sets this workspace up."""
+    return not g.workspace.archived and g.workspace.may(Permission.ACCOUNTS)
+
+
+class _Channels(NamedTuple):
+    """The channels of a start list.
+
+    :param with_lobby: the addons that come with this release, by their channels.
+    :param preinstalled: the channels every desk starts with, which no step is about.
+    :param offers: the channels to install; *brought*: those that can be connected.
+    """
+
+    with_lobby: Mapping[tuple[str, ...], Shipped]
+    preinstalled: frozenset[str]
+    offers: Sequence[Offer]
+    brought: Sequence[ChannelAdapter]
+
+
+def _channels(directory: Directory) -> _Channels:
+    with_lobby = {one.manifest.channels: one for one in shipped.addons()}
+    from_start = frozenset(
+        key for keys, one in with_lobby.items() if one.manifest.slug in preinstalled.SLUGS for key in keys
+    )
+    return _Channels(
+        with_lobby,
+        from_start,
+        [one for one in navigation.channel_offers() if one.key not in from_start],
+        [
+            one
+            for one in directory.adapters
+            if one.key not in from_start and not one.beside and directory.card(one.key) is not None
+        ],
+    )
+
+
+def _progress(session: Session, workspace_id: int, channels: _Channels) -> Progress:
+    keys = [one.key for one in channels.brought]
+    return steps.read(session, workspace_id, keys, installable=bool(channels.offers))
 
 
 def record(workspace_id: int, progress: Progress) -> None:
@@ -171,23 +213,13 @@ def start_list(workspace_id: int, typed: HoursForm | None = None) -> StartList:
 
     :param typed: the form of the last step as somebody filled it in; None: as suggested.
     """
-    directory, offers = current_directory(), navigation.channel_offers()
-    with_lobby = {one.manifest.channels: one for one in shipped.addons()}
-    preinstalled_keys = {
-        key for keys, one in with_lobby.items() if one.manifest.slug in preinstalled.SLUGS for key in keys
-    }
-    offers = [one for one in offers if one.key not in preinstalled_keys]
+    directory = current_directory()
+    channels = _channels(directory)
+    with_lobby, preinstalled_keys, offers, brought = channels
     offer = offers[0] if offers else None
-    brought = [
-        one
-        for one in directory.adapters
-        if one.key not in preinstalled_keys and not one.beside and directory.card(one.key) is not None
-    ]
     with db.read() as session:
         after = newest_id(session)
-        progress = steps.read(
-            session, workspace_id, [one.key for one in brought], installable=offer is not None
-        )
+        progress = _progress(session, workspace_id, channels)
         asked = asking.asked(session, workspace_id) if offer is not None else {}
         sender = _sender(session, workspace_id, progress, directory)
     channel = brought[0].label if brought else "" if offer is None else offer.label

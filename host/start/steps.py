@@ -106,7 +106,12 @@ class Progress(msgspec.Struct, frozen=True):
     @property
     def current(self) -> Key | None:
         """The step to do next: the first that is neither done nor skipped; None: there is none."""
-        return next((key for key in Key if self.states[key] in {State.OPEN, State.LOCKED}), None)
+        return next(iter(self.left), None)
+
+    @property
+    def left(self) -> list[Key]:
+        """The steps that are neither done nor skipped."""
+        return [key for key in Key if self.states[key] in {State.OPEN, State.LOCKED}]
 
     @property
     def done(self) -> int:
@@ -116,7 +121,7 @@ class Progress(msgspec.Struct, frozen=True):
     @property
     def minutes_left(self) -> int:
         """About how many minutes the remaining steps take."""
-        return sum(MINUTES[key] for key in Key if self.states[key] in {State.OPEN, State.LOCKED})
+        return sum(MINUTES[key] for key in self.left)
 
     @property
     def leads(self) -> bool:

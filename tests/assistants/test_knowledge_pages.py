@@ -102,6 +102,16 @@ def test_what_cannot_be_read_is_not_given(
     assert rows() == []
 
 
+def test_files_are_given_all_or_none(
+    owner: helpers.Browser, base_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries, "MOST", 1)
+    files = [(io.BytesIO(b"We ship on Monday."), "a.txt"), (io.BytesIO(b"Closed in May."), "b.txt")]
+    answer = owner.post_form(f"{base_path}/give", file=files)
+    assert answer.status_code == 400
+    assert rows() == []
+
+
 def test_an_answer_to_a_question_that_was_tried_is_begun_with_it(
     owner: helpers.Browser, base_path: str
 ) -> None:

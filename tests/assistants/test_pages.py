@@ -496,6 +496,12 @@ def test_an_empty_question_asks_nothing(automated: Automated, owner: helpers.Bro
     assert heard == []
 
 
+def test_why_a_model_was_not_chosen_is_said(automated: Automated, owner: helpers.Browser) -> None:
+    answer = owner.post_form(path(automated, made(automated), "model"), model="999")
+    assert answer.status_code == 400
+    assert "This model was deleted." in plain(answer)
+
+
 def test_each_of_very_many_accounts_can_be_chosen(automated: Automated, owner: helpers.Browser) -> None:
     ids = fill(automated.desk.workspace, 2_000)
     here = path(automated, made(automated))

@@ -107,12 +107,12 @@ def test_the_first_message_is_shown_and_the_list_is_left(workspace: int, mia: Br
     assert "Hello, &lt;b&gt;it&lt;/b&gt; works" in page
     page = text(mia, f"/w/{workspace}/inbox")
     assert LIST not in page, "a customer's message is seen at once"
-    assert "2 first steps are left." in page
+    assert "2 setup steps left" in page
     mia.post_form(f"/w/{workspace}/start/hide", done="1")
     page = text(mia, f"/w/{workspace}/inbox")
     assert LIST not in page
     assert "List hidden" not in page
-    assert "steps are left" not in page
+    assert "setup steps left" not in page
 
 
 def test_what_was_installed_is_named_and_not_what_could_be(

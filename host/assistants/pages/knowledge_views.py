@@ -11,6 +11,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
 
 from host.assistants import keeping
 from host.assistants.knowing import entries, knowledge, learning, reading
@@ -252,23 +254,27 @@ def _with_file(filling: EntryForm) -> EntryForm:
     given = request.files.get("file")
     if filling.kind is not EntryKind.FILE or given is None or not given.filename:
         return filling
+    read = _read(given, filling.title)
+    return replace(filling, title=read.title, read=read.text, file_name=read.origin)
+
+
+def _read(given: FileStorage, title: str) -> EntryInput:
+    """Return the entry for an uploaded file.
+
+    :param title: if empty, the file's own title or its name is used.
+    :raises EntryError: if it cannot be read.
+    """
     with closing(given):
         data = given.stream.read(reading.MOST_BYTES + 1)
-    read = reading.wanted_file(given.filename, data, filling.title)
-    return replace(filling, title=read.title, read=read.text, file_name=read.origin)
+    return reading.wanted_file(given.filename or "", data, title)
 
 
 def add_given(workspace_id: int, assistant_id: int) -> list[str]:
     """Add the uploaded files and the page at the form's address, and return their titles.
 
-    :raises LobbyError: at the first that can't be added; those before it stay.
+    :raises LobbyError: if one of them can't be read or added; nothing is added then.
     """
-    wanted = []
-    for given in request.files.getlist("file"):
-        if given.filename:
-            with closing(given):
-                data = given.stream.read(reading.MOST_BYTES + 1)
-            wanted.append(reading.wanted_file(given.filename, data, ""))
+    wanted = [_read(given, "") for given in request.files.getlist("file") if given.filename]
     if url := request.form.get("url", "").strip():
         wanted.append(reading.wanted_page(url, "", ()))
     if not wanted:
@@ -278,7 +284,11 @@ def add_given(workspace_id: int, assistant_id: int) -> list[str]:
             field="file",
         )
     of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id, "actor": actor()}
-    return [db.write(entries.add, one, **of, now=clock.now()).title for one in wanted]
+
+    def use_case(session: Session) -> list[str]:
+        return [entries.add(session, one, **of, now=clock.now()).title for one in wanted]
+
+    return db.write(use_case)
 
 
 def _wanted(filling: EntryForm, shown: KnowledgeEntry | None) -> EntryInput:

@@ -11,7 +11,6 @@ from flask_babel import gettext as _
 
 from host.assistants import keeping, playing, words
 from host.assistants.deciding import AnswerPart, in_parts
-from host.assistants.models import Mode
 from host.assistants.playing import ASSISTANT, CUSTOMER, MOST_LINES, Played, PlaygroundAccount, line
 from host.assistants.values import Body, ModelError
 from host.channels.directory import current_directory
@@ -95,7 +94,7 @@ def accounts(workspace_id: int, assistant_id: int) -> list[Choice]:
     with db.read() as session:
         places = keeping.places(session, workspace_id)
         found = [one for one in reach.choices(session, workspace_id) if one.connected]
-    mine = {id_ for id_, one in places.items() if one.assistant_id == assistant_id and one.mode != Mode.OFF}
+    mine = keeping.at_work(places, assistant_id)
     shown = [one for one in found if seen is None or one.id in seen]
     return sorted(shown, key=lambda one: one.id not in mine)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from heapq import nlargest
 from typing import Any
@@ -182,7 +182,8 @@ def setup_page(
         held = keeping.body_of(session, its)
         names = {one.id: one.name for one in keeping.listing(session, workspace_id)}
         places = keeping.places(session, workspace_id)
-        part, wanted = _connected(session, workspace_id, places, assistant_id, account_id)
+        mine = keeping.at_work(places, assistant_id)
+        part, wanted = _connected(session, workspace_id, mine, account_id)
         rows = part.rows
         asked = figures.asked(session, workspace_id, now - figures.WEEK)
         earned = keeping.earned(session, assistant_id, [row.id for row in rows])
@@ -194,7 +195,6 @@ def setup_page(
         _line(row, places.get(row.id), its, names, earned.get(row.id, 0), asked.get((its.id, row.id), 0))
         for row in rows
     ]
-    mine = [one for one in places.values() if one.assistant_id == its.id and one.mode != Mode.OFF]
     page = render_template(
         "assistants/assistant.html",
         assistant=its,
@@ -209,12 +209,13 @@ def setup_page(
         ],
         known=len(known),
         can_read=reading.is_available(),
+        most_bytes=reading.MOST_BYTES,
         reading=sum(one.state == EntryState.WAITING for one in known),
         waiting=waiting,
         at_work=mine,
         lines=lines,
         locked=[one for one in lines if one.mode in {Mode.SHADOW, Mode.SUGGEST} and not one.open],
-        needed=max((one.needed for one in mine), default=keeping.USUALLY_NEEDED),
+        needed=max((one.needed for one in mine.values()), default=keeping.USUALLY_NEEDED),
         fewest=keeping.NEEDED[0],
         most=keeping.NEEDED[-1],
         modes=keeping.MODES,
@@ -240,7 +241,7 @@ register("setup", setup_page)
 @body_limit(reading.MOST_BYTES + knowledge_views.FORM_BYTES)
 @workspace_view(NEEDS)
 def give(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
-    """Add files and the page at an address to what an assistant knows, as many as can be read."""
+    """Add files and the page at an address to what an assistant knows, all of them or none."""
     try:
         titles = knowledge_views.add_given(workspace_id, assistant_id)
     except LobbyError as error:
@@ -252,16 +253,15 @@ def give(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 def _connected(
     session: Session,
     workspace_id: int,
-    places: Mapping[int, AccountMode],
-    assistant_id: int,
+    mine: Collection[int],
     account_id: int | None,
 ) -> tuple[Portion[Choice], str]:
     """Return a page of the connected accounts the person may see, the assistant's first.
 
+    :param mine: the accounts where the assistant is at work.
     :param account_id: an account whose page is shown if the address has no page.
     :return: the page, and its search text.
     """
-    mine = {id_ for id_, one in places.items() if one.assistant_id == assistant_id and one.mode != Mode.OFF}
     wanted = request.args.get("q", "").strip()
     seen = seen_accounts()
     found = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -139,28 +139,38 @@ def _version(row: Assistant, problem: LobbyError | None) -> int:
 @workspace_view(NEEDS)
 def save_prompt(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Save a new version of the prompt; earlier versions are kept."""
+    url = url_for("assistants.prompt", workspace_id=workspace_id, assistant_id=assistant_id)
+    return _saved(workspace_id, assistant_id, filling.prompt, prompt_page, url)
+
+
+def _saved(
+    workspace_id: int,
+    assistant_id: int,
+    filled: Callable[[Body | None], Body],
+    page: Callable[..., ResponseReturnValue],
+    url: str,
+) -> ResponseReturnValue:
+    """Save a form as a new version, and redirect to *url*; if it is refused, return its page as typed.
+
+    :param filled: puts the values of the form into the current version; None: it cannot be read here.
+    """
     with db.read() as session:
-        held = keeping.body_of(session, keeping.get(session, workspace_id, assistant_id))
-    body = filling.prompt(held)
+        body = filled(keeping.body_of(session, keeping.get(session, workspace_id, assistant_id)))
     try:
-        _save(workspace_id, assistant_id, body)
+        db.write(
+            keeping.save_version,
+            workspace_id=workspace_id,
+            assistant_id=assistant_id,
+            body=body,
+            author=current_user().name,
+            actor=actor(),
+            now=clock.now(),
+            version=form_version() or 0,
+        )
     except (AssistantError, SavedMeanwhileError) as error:
-        return prompt_page(workspace_id, assistant_id, body=body, problem=error)
+        return page(workspace_id, assistant_id, body=body, problem=error)
     flash_good(_("Saved."))
-    return redirect(url_for("assistants.prompt", workspace_id=workspace_id, assistant_id=assistant_id), 303)
-
-
-def _save(workspace_id: int, assistant_id: int, body: Body) -> None:
-    db.write(
-        keeping.save_version,
-        workspace_id=workspace_id,
-        assistant_id=assistant_id,
-        body=body,
-        author=current_user().name,
-        actor=actor(),
-        now=clock.now(),
-        version=form_version() or 0,
-    )
+    return redirect(url, 303)
 
 
 # ---- limits and cost -----------------------------------------------------------------------------------
@@ -306,19 +316,8 @@ def _day_name(at: datetime) -> str:
 @workspace_view(NEEDS)
 def save_limits(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Save the limits of an assistant."""
-    with db.read() as session:
-        held = keeping.body_of(session, keeping.get(session, workspace_id, assistant_id))
-    body = filling.limits(held)
-    try:
-        _save(workspace_id, assistant_id, body)
-    except (AssistantError, SavedMeanwhileError) as error:
-        return limits_page(workspace_id, assistant_id, body=body, problem=error)
-    flash_good(_("Saved."))
-    return redirect(_limits_url(workspace_id, assistant_id), 303)
-
-
-def _limits_url(workspace_id: int, assistant_id: int) -> str:
-    return url_for("assistants.limits", workspace_id=workspace_id, assistant_id=assistant_id)
+    url = url_for("assistants.limits", workspace_id=workspace_id, assistant_id=assistant_id)
+    return _saved(workspace_id, assistant_id, filling.limits, limits_page, url)
 
 
 @bp.post(f"{ONE}/model")
@@ -350,12 +349,6 @@ def choose_model(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 @workspace_view(NEEDS)
 def save_handoff(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Save what customers are told when the assistant hands off."""
-    with db.read() as session:
-        held = keeping.body_of(session, keeping.get(session, workspace_id, assistant_id))
-    body = filling.handoff(held)
-    try:
-        _save(workspace_id, assistant_id, body)
-    except (AssistantError, SavedMeanwhileError) as error:
-        return setup_page(workspace_id, assistant_id, problem=error, body=body)
-    flash_good(_("Saved."))
-    return redirect(url_of(workspace_id, assistant_id, "handoff"), 303)
+    return _saved(
+        workspace_id, assistant_id, filling.handoff, setup_page, url_of(workspace_id, assistant_id, "handoff")
+    )

@@ -5,7 +5,6 @@ import "./base.js";
 
 const AGAIN_MS = 2000;
 const MOST_LOOKS = 60; // two minutes
-const LARGEST = 20 * 1024 * 1024; // bytes, as the server has it
 
 const section = document.querySelector("[data-knowledge]");
 let looks = 0;
@@ -40,7 +39,7 @@ if (section) {
 
   /** Upload a file and return why it was not read; empty if it was. */
   async function read(file) {
-    if (file.size > LARGEST) return named(status.dataset.large, file);
+    if (file.size > Number(status.dataset.most)) return named(status.dataset.large, file);
     const body = new FormData(form);
     body.delete("url");
     body.set("file", file);
