@@ -49,6 +49,7 @@ class Kept {
       draft.addEventListener("change", () => this.changed());
     }
     this.savedAt = -Infinity;
+    this.notes = 0; // how often what the desk has became known
     this.failures = 0;
     window.addEventListener("online", () => this.changed(0));
     window.addEventListener("pagehide", () => this.leave());
@@ -172,6 +173,7 @@ class Kept {
 
   /** Note what the desk has. */
   rest({ version, content }) {
+    this.notes += 1;
     this.version = version;
     this.base = { ...nothing(), ...structuredClone(content) };
     write(this.key, version ? JSON.stringify({ version, content: this.base }) : "");
@@ -185,6 +187,7 @@ class Kept {
       return;
     }
     this.asking = true;
+    const known = this.notes;
     try {
       const response = await fetch(this.url, {
         headers: { Accept: "application/json" }, credentials: "same-origin", signal: AbortSignal.timeout(ANSWER_MS),
@@ -192,8 +195,10 @@ class Kept {
       if (!response.ok) return;
       const answer = await response.json();
       this.colleagues = answer.colleagues;
-      // While one is being saved the answer may be older than that; what is saved says so itself.
-      if (!this.saving && answer.version !== this.version) this.merge(answer);
+      // While one is being saved the answer may be older than that; what is saved says so itself. One that was saved
+      // since the question is newer, too: whoever merged the answer would take its text away.
+      if (known !== this.notes) this.askAgain = true;
+      else if (!this.saving && answer.version !== this.version) this.merge(answer);
       this.show(this);
       this.changed();
     } catch {

@@ -222,3 +222,35 @@ def test_an_erased_draft_leaves_the_open_page(desk: Desk, scene: scenes.Scene, o
     db.write(drafts.erase, [conversation], clock.now())
     until(lambda: field(page) == "")
     assert "About Ana" not in json.dumps(page.evaluate("({...sessionStorage})"))
+
+
+def test_an_answer_older_than_what_was_saved_meanwhile_takes_no_text_away(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    page = open_page(f"/{scene.conversation('ana')}")
+    until(lambda: desk.hub.count == 1)
+    held: list[tuple[Any, Any]] = []
+
+    def hold(route: Any) -> None:
+        if route.request.method == "GET" and not held:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route(f"**/{scene.conversation('ana')}/draft", hold)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it asks what the desk has: nothing
+    until(lambda: page.evaluate("1") and held)
+    page.locator(REPLY).fill("Written meanwhile")
+    until(lambda: page.evaluate("1") and text() == "Written meanwhile")
+    page.wait_for_timeout(500)  # the answer to the save is there as well
+    page.evaluate(f"""() => {{
+        window.emptied = false;
+        const field = document.querySelector({json.dumps(REPLY)});
+        const look = () => {{ window.emptied ||= !field.value; requestAnimationFrame(look); }};
+        look();
+    }}""")
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    page.wait_for_timeout(500)
+    assert not page.evaluate("window.emptied")
+    assert field(page) == text() == "Written meanwhile"
