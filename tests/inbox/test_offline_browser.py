@@ -144,3 +144,76 @@ def test_what_an_act_complained_of_goes_when_the_next_one_works(scene: scenes.Sc
     page.unroute("**/close")
     page.keyboard.press("e")
     page.wait_for_selector(PROBLEM, state="detached")
+
+
+def test_a_composer_drawn_anew_while_a_reply_is_sent_holds_the_reply_no_more(
+    scene: scenes.Scene, open_page: Open
+) -> None:
+    ana = scene.conversation("ana")
+    page = open_page(f"/{ana}")
+    held: list[tuple[Any, Any]] = []
+    redrawn: list[bool] = []
+
+    def other_composer(route: Any) -> None:
+        answer = route.fetch()
+        text = answer.text()
+        redrawn.append("data-signature=" in text)
+        route.fulfill(response=answer, body=text.replace('data-signature=\\"', 'data-signature=\\"new-'))
+
+    page.route("**/inbox/updates*", other_composer)
+    page.route("**/reply", lambda route: held.append((route, route.fetch())), times=1)
+    page.fill(REPLY, "Yes, it is.")
+    page.keyboard.press("Control+Enter")
+    until(lambda: page.evaluate("1") and any(redrawn))
+    page.wait_for_timeout(300)
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    page.wait_for_selector(".log >> text=Yes, it is.")
+    wait(page, f"!document.querySelector('{REPLY}').value")
+    page.wait_for_selector("[data-composer][data-signature^=new-]")
+    assert page.locator(REPLY).input_value() == ""
+    assert sent(ana) == ["Yes, it is."]
+
+
+def test_coming_back_while_a_reply_is_sent_finds_an_empty_field(scene: scenes.Scene, open_page: Open) -> None:
+    ana, jon = scene.conversation("ana"), scene.conversation("jon")
+    page = open_page(f"/{ana}")
+    held: list[tuple[Any, Any]] = []
+    page.route("**/draft", lambda route: route.abort())
+    page.route("**/reply", lambda route: held.append((route, route.fetch())), times=1)
+    page.fill(REPLY, "Yes, it is.")
+    page.keyboard.press("Control+Enter")
+    until(lambda: page.evaluate("1") and held)
+    page.click(f"[data-row='{jon}'] .conv")
+    opened(page, "Jon B.")
+    page.click(f"[data-row='{ana}'] .conv")
+    opened(page, "Ana Q.")
+    assert page.locator(REPLY).input_value() == "Yes, it is.", "not known to be sent yet"
+    page.press(REPLY, "Control+Enter")  # impatient
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    wait(page, f"!document.querySelector('{REPLY}').value")
+    assert sent(ana) == ["Yes, it is."]
+    page.unroute("**/reply")
+    page.fill(REPLY, "And this.")
+    page.press(REPLY, "Control+Enter")
+    until(lambda: page.evaluate("1") and sent(ana) == ["Yes, it is.", "And this."])
+
+
+def test_one_that_arrived_is_not_sent_twice_after_a_reload(scene: scenes.Scene, open_page: Open) -> None:
+    ana = scene.conversation("ana")
+    page = open_page(f"/{ana}")
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/draft", lambda route: route.abort())  # it does not learn that the text was sent
+    page.route("**/reply", lose, times=1)
+    page.fill(REPLY, "Yes, it is.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(OFFERED)
+    page.reload()
+    page.click("[data-unsent-send]")
+    wait(page, f"!document.querySelector('{REPLY}').value")
+    assert sent(ana) == ["Yes, it is."]

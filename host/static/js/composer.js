@@ -17,11 +17,12 @@ export function byteLength(text) {
  * Make the composer inside *root* work. `onSent(html)` gets the new messages, `onWriting(on)` hears that somebody
  * writes a reply, `onDraft()` that what is begun changed. `newest()` is the id of the newest message that is shown.
  * `settled()` resolves to the version of the draft on the desk, once none is on its way. `onAway(mode, how)` hears that the
- * desk was not reached when something was sent; `onTaken(mode)` that it was taken.
+ * desk was not reached when something was sent; `onTaken(mode, text)` that it was taken. `onSending(mode, key)` hears the key
+ * that something is sent with, and null once the desk answered.
  */
 export class Composer {
-  constructor(root, { words, onSent, onWriting, onDraft, onAway, onTaken, newest, settled }) {
-    Object.assign(this, { root, words, onSent, onWriting, onDraft, onAway, onTaken, newest, settled });
+  constructor(root, { words, onSent, onWriting, onDraft, onAway, onTaken, onSending, newest, settled }) {
+    Object.assign(this, { root, words, onSent, onWriting, onDraft, onAway, onTaken, onSending, newest, settled });
     this.section = root.querySelector("[data-composer]");
     this.signature = this.section.dataset.signature;
     this.life = new AbortController();
@@ -60,6 +61,19 @@ export class Composer {
 
   text() {
     return this.form()?.querySelector("textarea");
+  }
+
+  /** Whether a reply or a note is on its way. */
+  isSending() {
+    return this.root.querySelector("[data-form][data-sending]") !== null;
+  }
+
+  /** The desk has *text*, which was sent as *mode*: it is not begun any more. */
+  taken(mode, text) {
+    const form = this.root.querySelector(`[data-form="${mode}"]`);
+    if (form?.querySelector("textarea").value !== text) return;
+    form.querySelector("textarea").value = "";
+    this.count(form);
   }
 
   show(mode) {
@@ -107,7 +121,8 @@ export class Composer {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       event.stopPropagation(); // the page's own guard against double clicks would keep the button off for long
-      this.send(form, text, key, event.submitter);
+      if (form.dataset.sending) return; // a second click sends nothing twice
+      this.sent = this.send(form, text, key, event.submitter);
     });
     if ("tools" in form.dataset) this.tools = new Tools(form, this, this.life.signal); // one form of a composer has them
     this.count(form);
@@ -190,7 +205,6 @@ export class Composer {
 
   /** Send what stands in *form*; *how* is the button that was pressed, where it says more than that. */
   async send(form, text, key, how) {
-    if (form.dataset.sending) return; // a second click sends nothing twice
     form.dataset.sending = "1";
     const button = form.querySelector("[data-send]") ?? form.querySelector("button[type=submit]");
     form.querySelector("#send-menu:popover-open")?.hidePopover();
@@ -214,9 +228,9 @@ export class Composer {
       const version = await this.settled?.();
       if (version) body.set("draft_version", version);
       if (!(await this.post(form, body, how))) return;
-      this.onTaken(form.dataset.form);
       this.onWriting(false);
       if (text.value === sent) text.value = "";
+      this.onTaken(form.dataset.form, sent);
       write(key, text.value);
       this.onDraft();
       tools?.sent(parts);
@@ -242,14 +256,17 @@ export class Composer {
       if (await this.post(form, body)) this.heartKey = null;
     } finally {
       delete form.dataset.sending;
+      this.onDraft();
     }
   }
 
   /** Post a reply or a note; show what became of it. Return whether the desk took it. */
   async post(form, body, how = null) {
     try {
+      if (!body.has("heart")) this.onSending(form.dataset.form, body.get("reply_key"));
       const response = await post(form.action, body);
       const answer = await response.json();
+      if (!body.has("heart")) this.onSending(form.dataset.form, null);
       if (answer.reply_key && body.get("reply_key") === form.elements.reply_key.value) {
         form.elements.reply_key.value = answer.reply_key;
       }

@@ -11,6 +11,7 @@ export class Unsent {
   constructor(begun) {
     this.begun = begun;
     this.all = stored();
+    this.keys = new Map(); // of what is on its way
     this.connected = true;
     this.composer = null;
     this.opened = null;
@@ -21,8 +22,16 @@ export class Unsent {
   /** What was written as *mode* in the conversation *id*, with *name*, did not reach the desk; *how*: the button. */
   add(id, name, mode, how) {
     this.all = this.all.filter((one) => one.id !== id || one.mode !== mode);
-    this.all.push({ id, name, mode, closes: how?.name === "then", later: how?.name === "later" });
+    const key = this.keys.get(`${mode}-${id}`);
+    this.sending(id, mode, null);
+    this.all.push({ id, name, mode, key, closes: how?.name === "then", later: how?.name === "later" });
     this.keep();
+  }
+
+  /** Something is sent with *key*, or was answered: null. */
+  sending(id, mode, key) {
+    if (key) this.keys.set(`${mode}-${id}`, key);
+    else this.keys.delete(`${mode}-${id}`);
   }
 
   taken(id, mode) {
@@ -41,6 +50,12 @@ export class Unsent {
   enter(id, composer) {
     this.opened = id;
     this.composer = composer;
+    // It may have arrived all the same: once more with its key is not twice.
+    for (const form of composer?.root.querySelectorAll("[data-form]") ?? []) {
+      const mode = form.dataset.form;
+      const key = this.keys.get(`${mode}-${id}`) ?? this.all.find((one) => one.id === id && one.mode === mode)?.key;
+      if (key) form.elements.reply_key.value = key;
+    }
     composer?.root.querySelector("[data-unsent-send]")?.addEventListener("click", (event) => {
       const { mode, closes } = this.here();
       const form = composer.root.querySelector(`[data-form="${mode}"]`);

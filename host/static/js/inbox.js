@@ -219,9 +219,14 @@ function showContact(html) {
   if (pane && !choosing && !writing) pane.replaceChildren(...elements(html)[0].children);
 }
 
+let composerIsOld = false;
+
 function showComposer(html) {
   const box = part("composer");
   if (!box) return; // who reads only has none
+  // What is on its way is emptied where it was written. Drawn anew meanwhile, it would stand there unsent.
+  composerIsOld = Boolean(composer?.isSending());
+  if (composerIsOld) return;
   const [fresh] = elements(html);
   if (composer && fresh.dataset.signature === composer.signature) {
     part("window").replaceWith(fresh.querySelector("[data-part=window]"));
@@ -248,6 +253,7 @@ async function answer(id, mode) {
   const url = new URL(data.updates, location.href);
   for (const [name, value] of Object.entries({ conversation: here, composer: 1, quote: id, write: mode })) url.searchParams.set(name, value);
   const told = await load(url).catch(() => null);
+  await composer?.sent; // until then it stays as it is
   if (here !== opened) return;
   if (!told?.composer) {
     report(data.textSilent);
@@ -330,11 +336,17 @@ function startComposer() {
       unsent.add(here, name, mode, how);
       live.doubt();
     },
-    onTaken: (mode) => unsent.taken(here, mode),
+    onSending: (mode, key) => unsent.sending(here, mode, key),
+    onTaken(mode, text) {
+      unsent.taken(here, mode);
+      // Who went elsewhere meanwhile and came back finds it in a field of another composer.
+      if (here === opened) composer?.taken(mode, text);
+    },
     onDraft() {
       list.draft(here);
       if (here === opened) unsent.draw();
       if (here === opened) kept?.changed();
+      if (here === opened && composerIsOld && !composer.isSending()) ask({ composer: true });
     },
     onSent(html, then) {
       ask({ rows: [here], head: Boolean(then) });

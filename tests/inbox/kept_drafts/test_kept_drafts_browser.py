@@ -238,7 +238,8 @@ def test_an_answer_older_than_what_was_saved_meanwhile_takes_no_text_away(
             route.continue_()
 
     page.route(f"**/{scene.conversation('ana')}/draft", hold)
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it asks what the desk has: nothing
+    # It asks what the desk has: nothing.
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     until(lambda: page.evaluate("1") and held)
     page.locator(REPLY).fill("Written meanwhile")
     until(lambda: page.evaluate("1") and text() == "Written meanwhile")
