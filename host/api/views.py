@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 
 from flask import Blueprint, Response, g, render_template, request
@@ -77,5 +78,6 @@ def complete(response: Response) -> Response:
 
 @bp.get("/api/docs")
 def docs() -> ResponseReturnValue:
-    """Show the description of the API to people."""
-    return render_template("api/docs.html")
+    """Show the description of the API to people, with a list of its operations and a field for a key."""
+    groups = {tag: list(found) for tag, found in groupby(routes(), lambda one: one.tag)}
+    return render_template("api/docs.html", groups=groups, base=BASE)

@@ -134,6 +134,59 @@ def test_the_description_tells_of_every_route_and_each_has_an_address(page: Any)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(w, t) for w in (1440, 360) for t in ("light", "dark")])
+def test_an_operation_is_found_by_its_words_and_tried_with_ones_own_key(
+    page: Any, desk: ApiDesk, theme: str, width: int
+) -> None:
+    jo = helpers.make_user("jo@example.com", "Jo Brandt", workspace=desk.workspace, role=Role.OWNER)
+    key = db.write(
+        api_keys.create, workspace_id=desk.workspace, name="Shop", scopes={Scope.READ}, created_by=jo.id
+    )
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=theme)
+    page.goto("/api/docs")
+    page.locator("#operations-tag-Messages").wait_for()
+    search = page.get_by_role("searchbox", name="Search operations")
+    results = page.locator(".api-index a:visible")
+    search.fill("no such thing")
+    page.get_by_text("No operation matches.").wait_for()
+    assert results.count() == 0
+    search.fill("listLabels")
+    expect(results).to_have_count(1)
+    look(page, f"api-search-{width}-{theme}")
+    results.click()
+    operation = page.locator("#operations-Labels-listLabels")
+    expect(operation).to_be_in_viewport()
+    colours = {
+        one.evaluate("node => getComputedStyle(node).backgroundColor")
+        for one in (
+            operation.locator(".opblock-summary-method"),
+            page.locator(".api-post").first,
+            page.locator(".api-delete").first,
+        )
+    }
+    assert len(colours) == 3
+
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table")
+    expect(answer).to_contain_text("401")
+    page.get_by_label("Your API key").fill("lobby_wrong")
+    page.get_by_role("button", name="Use key").click()
+    expect(page.locator("[data-whose]")).to_have_text("The API key is invalid.")
+    page.get_by_label("Your API key").fill(f" {key} ")
+    page.get_by_role("button", name="Use key").click()
+    page.get_by_text("Calls use the key “Shop” of").wait_for()
+    operation.get_by_role("button", name="Execute").click()
+    expect(answer.locator(".response .response-col_status")).to_contain_text("200")
+    expect(answer).to_contain_text('"data"')
+    look(page, f"api-tried-{width}-{theme}")
+    assert "Bearer YOUR_KEY" in page.locator(".curl").inner_text()
+    assert key not in page.content(), "an example that is copied or shown holds no key"
+    assert not page.evaluate("Object.values({...localStorage, ...sessionStorage}).join()").count(key)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(w, t) for w in (1440, 360) for t in ("light", "dark")])
 def test_who_leaves_is_asked_about_and_the_password_is_asked_again(
     page: Any, desk: ApiDesk, theme: str, width: int
 ) -> None:

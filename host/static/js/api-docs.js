@@ -43,7 +43,23 @@ function mend() {
 }
 
 new MutationObserver(mend).observe(box, { childList: true, subtree: true });
-window.SwaggerUIBundle({
+
+// The key a person tries calls with: it is held here alone, and no example that is shown has it.
+
+const SHOWN = "YOUR_KEY";
+let key = "";
+
+function signed(request) {
+  const url = new URL(request.url, location.href);
+  if (!url.pathname.startsWith(`${box.dataset.base}/`)) return request;
+  // Never with the cookies of the person who reads, and at the address that is open: the public one may be another.
+  const headers = { ...request.headers };
+  if (key) headers.Authorization = `Bearer ${key}`;
+  else delete headers.Authorization;
+  return { ...request, url: url.pathname + url.search, headers, credentials: "omit" };
+}
+
+const viewer = window.SwaggerUIBundle({
   url: box.dataset.document,
   domNode: box,
   layout: "DeskLayout",
@@ -51,7 +67,56 @@ window.SwaggerUIBundle({
   deepLinking: true,
   docExpansion: "none", // the groups are what one chooses from; above 149 lines Swagger UI draws only those in view
   validatorUrl: null,
-  supportedSubmitMethods: [],
+  requestInterceptor: signed,
+  showMutatedRequest: false, // else the key would stand in the example for curl
   syntaxHighlight: { activated: false },
   defaultModelsExpandDepth: 1,
+  onComplete() { viewer.preauthorizeApiKey("key", SHOWN); },
+});
+
+const form = document.querySelector("[data-key]");
+form.hidden = false;
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const field = form.querySelector("input"), whose = form.querySelector("[data-whose]");
+  key = field.value.trim();
+  const headers = { Accept: "application/json", Authorization: `Bearer ${key}` };
+  const me = await fetch(form.dataset.me, { headers, credentials: "omit" })
+    .then((response) => response.json()).catch(() => ({}));
+  if (me.workspace) field.removeAttribute("aria-invalid");
+  else field.setAttribute("aria-invalid", "true");
+  whose.textContent = me.workspace
+    ? whose.dataset.text.replace("{key}", () => me.name).replace("{workspace}", () => me.workspace.name)
+    : (me.error?.message ?? form.dataset.wrong);
+});
+
+// The list of operations: what is typed narrows it, and a click opens the operation
+
+const index = document.querySelector(".api-index");
+const search = index.querySelector("input");
+
+search.addEventListener("input", () => {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let found = 0;
+  for (const group of index.querySelectorAll("details")) {
+    let here = 0;
+    for (const link of group.querySelectorAll("a")) {
+      const text = `${link.textContent} ${link.dataset.words}`.toLowerCase();
+      const matches = words.every((word) => text.includes(word));
+      link.parentElement.hidden = !matches;
+      here += matches;
+    }
+    group.hidden = !here;
+    group.open = Boolean(words.length && here);
+    found += here;
+  }
+  index.classList.toggle("is-searching", Boolean(words.length));
+  index.querySelector("[data-none]").hidden = Boolean(found);
+});
+
+window.addEventListener("hashchange", () => {
+  viewer.layoutActions.parseDeepLinkHash(decodeURIComponent(location.hash));
+  const [tag, operation] = decodeURIComponent(location.hash).slice(2).split("/");
+  // Swagger UI scrolls only to what it draws now; what is drawn already is for us.
+  requestAnimationFrame(() => document.getElementById(`operations-${tag.replaceAll(" ", "_")}-${operation}`)?.scrollIntoView());
 });
