@@ -107,6 +107,9 @@ class Route:
     :param current: returns what the route changes as its GET does, locked until the write ends, for the
         header If-Match; None: the route can't check that.
     :param errors: its errors, in addition to those of every route.
+    :param fields: the field or parameter that an error is about, where the error doesn't name one itself.
+    :param goes_on: whether what it starts is carried out after its answer.
+    :param replaced_by: the operation that programs use instead, which makes this one deprecated.
     :param secret: whether its answer contains a secret, so that answers stored for repeats are sealed.
     :param examples: example bodies, by a short title.
     """
@@ -130,6 +133,9 @@ class Route:
     location: str = ""
     current: Callable[..., Any] | None = None
     errors: tuple[type[LobbyError] | Refused, ...] = ()
+    fields: Mapping[type[LobbyError], str] = field(default_factory=dict)
+    goes_on: bool = False
+    replaced_by: str = ""
     secret: bool = False
     body_limit: int | None = None
     examples: Mapping[str, Any] = field(default_factory=dict)

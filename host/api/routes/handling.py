@@ -158,6 +158,12 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
         TooLongError,
     ),
     examples={"To a team, with a note": {"team": 5, "note": "Wants to change an order that has left."}},
+    fields={
+        EmptyTextError: "note",
+        TooLongError: "note",
+        TeamNotFoundError: "team",
+        NotAMemberError: "assignee",
+    },
 )
 def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) -> bytes:
     """The customer then waits for a person, and nothing automated is sent until the conversation is closed or

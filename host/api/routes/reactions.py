@@ -52,6 +52,7 @@ class CreateReaction(Wire, frozen=True):
     answer=shapes.Message,
     errors=(BodyError, EmptyTextError, *COMMON),
     examples={"A heart": {"emoji": "\u2764\ufe0f"}},
+    goes_on=True,
 )
 def react_to_message(call: Call, message_id: int, body: CreateReaction) -> bytes:
     """The team has one reaction per message: another replaces it, and the same again changes nothing.

@@ -72,7 +72,9 @@ def _shows(body: CreateView | UpdateView) -> ConversationFilter | str | None:
     :raises BodyError: if it has both.
     """
     if body.filter is not UNSET and body.search is not UNSET:
-        raise BodyError(_l("A view has `filter` or `search`, not both, so nothing was saved."))
+        raise BodyError(
+            _l("A view has `filter` or `search`, not both, so nothing was saved."), field="search"
+        )
     if body.search is not UNSET:
         return body.search
     return None if body.filter is UNSET else filter_of(body.filter)
@@ -116,12 +118,13 @@ def list_views(call: Call) -> Views:
         "Open orders": {"name": "Orders to answer", "filter": {"status": "open", "labels": "3"}},
         "A search": {"name": "Glaze in orders", "search": "label:orders glaze"},
     },
+    fields={ViewNameError: "name", ViewSearchError: "search"},
 )
 def create_view(call: Call, body: CreateView) -> bytes:
     """Adds a shared view after the others: a filter or a search."""
     shows = _shows(body)
     if shows is None:
-        raise BodyError(_l("A view needs `filter` or `search`, so nothing was saved."))
+        raise BodyError(_l("A view needs `filter` or `search`, so nothing was saved."), field="filter")
 
     def use_case(session: Session) -> View:
         row = saved_views.create(
@@ -165,6 +168,7 @@ def get_view(call: Call, view_id: int) -> View:
     answer=View,
     errors=(BodyError, ViewNameError, ViewNotFoundError, ViewSearchError),
     examples={"Another name": {"name": "Orders"}},
+    fields={ViewNameError: "name", ViewSearchError: "search"},
 )
 def change_view(call: Call, view_id: int, body: UpdateView) -> bytes:
     """Changes its name, or what it shows."""
