@@ -172,6 +172,24 @@ def test_the_document_describes_the_version_that_is_asked_for(desk: ApiDesk) -> 
         assert "label_name" in responses[status]["description"]
 
 
+def test_the_filter_of_a_view_is_read_as_it_is_sent(desk: ApiDesk) -> None:
+    wish = {"name": "Open", "filter": {"status": "open", "noLabels": str(ids_of(desk)["label_id"])}}
+    view = desk.program.send("POST", "/views", wish, 201)
+    assert set(view["filter"]) == {"status", "noLabels", "spam"}
+    assert set(view["condition"]) == {"status", "no_labels", "spam"}
+    assert view["search"] is None
+    found = desk.program.send("POST", "/views", {"name": "Glaze", "search": "glaze"}, 201)
+    assert (found["filter"], found["search"]) == (None, "glaze")
+
+
+def test_a_better_name_does_the_same_as_the_old_one(desk: ApiDesk) -> None:
+    contact = ids_of(desk)["contact_id"]
+    for path, body in (("block", None), ("opt-out", {"source": "wrote stop"})):
+        new = desk.program.send("PUT", f"/contacts/{contact}/{path}", body)
+        assert desk.program.send("POST", f"/contacts/{contact}/{path}", body) == new
+    assert desk.program.get(f"/contacts/{contact}")["optedOutAt"]
+
+
 class TestProblemDetails:
     def test_every_kind_of_refusal_is_one_where_asked_for(
         self, desk: ApiDesk, monkeypatch: pytest.MonkeyPatch, data: Any

@@ -113,7 +113,7 @@ def document(
 
 @cache
 def _made(_features: tuple[str, ...], version: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    declared = routes()
+    declared = [route for route in routes() if route.since <= version]
     types = [ErrorAnswer, shapes.ProblemDetails, *(kind for route in declared for kind in _types(route))]
     made, components = schemas.of_types(types)
     by_type = dict(zip(map(id, types), made, strict=True))
@@ -155,7 +155,7 @@ def _operation(route: Route, by_type: dict[int, Any], version: str) -> dict[str,
         "parameters": parameters(route),
         "responses": _responses(route, by_type, version),
     }
-    if route.replaced_by:
+    if route.replaced_by and version != versions.FIRST:
         made |= DEPRECATED
         made["description"] += f"\n\nDeprecated: use `{route.replaced_by}`."
     if route.scope is None:

@@ -8,8 +8,9 @@ from flask_babel import lazy_gettext as _l
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
+from host.api import reading
 from host.api.http.call import Call
-from host.api.http.declare import Id, Wire, route
+from host.api.http.declare import DEPRECATED, Id, Wire, route
 from host.api.http.errors import BodyError
 from host.api.routes.conversations import ConversationQuery, filter_of
 from host.core import db
@@ -33,10 +34,19 @@ class View(Wire, frozen=True):
     condition: Annotated[
         dict[str, Any],
         Meta(
-            description="The fields of its filter that are set; for a search, `search` with its text.",
+            description="As `filter`, with names such as `no_labels`; for a search, `search` with its text.",
             examples=[{"status": "open", "labels": [3]}, {"search": "label:orders glaze"}],
+            extra_json_schema=DEPRECATED,
         ),
     ]
+    filter: Annotated[
+        dict[str, Any] | None,
+        Meta(
+            description="The parameters of the list of conversations that are set; null for a search.",
+            examples=[{"status": "open", "noLabels": [3]}],
+        ),
+    ]
+    search: Annotated[str | None, Meta(description="The text of a search; null for a filter.")]
 
 
 class Views(Wire, frozen=True):
@@ -81,7 +91,16 @@ def _shows(body: CreateView | UpdateView) -> ConversationFilter | str | None:
 
 
 def _view(row: SavedView) -> View:
-    return View(id=row.id, name=row.name, condition=dict(row.condition))
+    condition = dict(row.condition)
+    search = condition.get("search")
+    filter_ = {reading.camel_case(name): value for name, value in condition.items()}
+    return View(
+        id=row.id,
+        name=row.name,
+        condition=condition,
+        filter=None if search is not None else filter_,
+        search=search,
+    )
 
 
 def _current(session: Session, call: Call, view_id: int) -> View:

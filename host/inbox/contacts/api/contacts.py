@@ -14,7 +14,7 @@ from host.api import shapes
 from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
 from host.api.http.call import Call, locked
-from host.api.http.declare import Binary, Id, Moment, Wire, route
+from host.api.http.declare import Binary, Id, Moment, Wire, rename, route
 from host.api.http.errors import BodyError, CursorError, QueryError
 from host.api.http.fields import about
 from host.api.http.log_cursors import EventsGoneError
@@ -490,6 +490,11 @@ def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
     return call.commit(use_case)
 
 
+rename(
+    opt_contact_out, "PUT", "/contacts/{contact_id}/opt-out", operation="putContactOptOut", since="2026-11-27"
+)
+
+
 @route(
     "DELETE",
     "/contacts/{contact_id}/opt-out",
@@ -528,6 +533,9 @@ def block_contact(call: Call, contact_id: int) -> Blocked:
     The contact is not notified. Repeat the request to retry providers that failed.
     """
     return _blocked(call, contact_id, on=True)
+
+
+rename(block_contact, "PUT", "/contacts/{contact_id}/block", operation="putContactBlock", since="2026-11-27")
 
 
 @route(
