@@ -11,8 +11,10 @@ import msgspec
 from flask import Request
 from flask_babel import gettext as _
 
+from host.api.http import validation
 from host.api.http.declare import Route
 from host.api.http.errors import BodyError, MediaTypeError, QueryError
+from host.api.http.validation import Path
 from host.core.errors import InvalidError
 from host.sdk import strictjson
 
@@ -21,8 +23,6 @@ T = TypeVar("T", bound=msgspec.Struct)
 MOST_DEPTH = 32
 """Deepest nesting of objects and arrays in a body."""
 
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
-_NAMED = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -35,7 +35,8 @@ def query(request: Request, kind: type[T]) -> T:
     for name, values in request.args.lists():
         if len(values) > 1:
             raise QueryError(
-                _("The parameter %(name)s appears more than once.", name=_short(name)), field=_short(name)
+                _("The parameter %(name)s appears more than once.", name=validation.shortened(name)),
+                field=validation.shortened(name),
             )
         given[name] = values[0]
     _storable(given, QueryError)
@@ -52,12 +53,16 @@ def query(request: Request, kind: type[T]) -> T:
         value = getattr(found, one.name)
         if one.encode_name in given and value is None:
             raise QueryError(
-                _("The field %(name)s is invalid: %(why)s.", name=one.encode_name, why="it is null"),
+                _("The field %(name)s is invalid: %(why)s.", name=one.encode_name, why=_("it is null")),
                 field=one.encode_name,
             )
         if isinstance(value, datetime) and not _is_utc_time(value):
             raise QueryError(
-                _("The field %(name)s is invalid: %(why)s.", name=one.encode_name, why="it is out of range"),
+                _(
+                    "The field %(name)s is invalid: %(why)s.",
+                    name=one.encode_name,
+                    why=_("it is out of range"),
+                ),
                 field=one.encode_name,
             )
     return found
@@ -88,7 +93,7 @@ def body(request: Request) -> Any:
     :raises BodyError: if it is not standard JSON, or nested too deeply.
     """
     if request.mimetype != "application/json":
-        raise MediaTypeError()
+        raise MediaTypeError(field="Content-Type")
     data = request.get_data(cache=True)
     if not data:
         raise BodyError(_("The body is empty."))
@@ -135,7 +140,8 @@ def _in_camel_case(value: Any) -> Any:
         camel = camel_case(name)
         if camel in named:
             raise BodyError(
-                _("The field %(name)s appears more than once.", name=_short(camel)), field=_short(camel)
+                _("The field %(name)s appears more than once.", name=validation.shortened(camel)),
+                field=validation.shortened(camel),
             )
         named[camel] = _in_camel_case(one)
     return named
@@ -151,35 +157,14 @@ def _converted(value: Any, kind: type[T], problem: type[InvalidError], *, strict
     try:
         return strictjson.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        what, field = _explained(str(error))
-        raise problem(what, field=field) from error
-
-
-def _explained(text: str) -> tuple[str, str | None]:
-    """Return the sentence for a validation error, and the field it is about: ``elements[0].title``."""
-    found = _PLACE.match(text)
-    assert found is not None
-    what, path = found["what"], (found["path"] or "").removeprefix(".")
-    named = _NAMED.search(what)
-    if named is not None:
-        name = _short(named["name"])
-        field = f"{path}.{name}" if path else name
-        if "unknown" in what:
-            return str(_("The field %(name)s doesn't exist here.", name=field)), field
-        return str(_("The field %(name)s is missing.", name=field)), field
-    if not path:
-        return str(_("The format is invalid: %(why)s.", why=what)), None
-    return str(_("The field %(name)s is invalid: %(why)s.", name=path, why=what)), path
+        sentence, field = validation.explain(str(error), value, kind, strict=strict)
+        raise problem(sentence, field=field) from error
 
 
 def _why(error: ValueError) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8"
     return str(error)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 60 else name[:60] + "…"
 
 
 def _depth(value: Any) -> int:
@@ -199,17 +184,20 @@ def _depth(value: Any) -> int:
 
 def _storable(value: Any, problem: type[InvalidError]) -> None:
     """Refuse NUL characters and lone surrogates: no database stores them, and people don't type them."""
-    waiting = [value]
+    waiting: list[tuple[Any, Path]] = [(value, ())]
     while waiting:
-        one = waiting.pop()
+        one, path = waiting.pop()
+        field = validation.written(path) or None
         if isinstance(one, str):
             if _UNSTORABLE.search(one):
-                raise problem(_("It contains an invalid character: NUL, or half of a surrogate pair."))
+                raise problem(
+                    _("It contains an invalid character: NUL, or half of a surrogate pair."), field=field
+                )
         elif isinstance(one, float):
             if not math.isfinite(one):
-                raise problem(_("It contains a number that is too large."))
+                raise problem(_("It contains a number that is too large."), field=field)
         elif isinstance(one, dict):
-            waiting.extend(one)
-            waiting.extend(one.values())
+            waiting.extend((name, path) for name in one)
+            waiting.extend((inner, (*path, name)) for name, inner in one.items())
         elif isinstance(one, list):
-            waiting.extend(one)
+            waiting.extend((inner, (*path, at)) for at, inner in enumerate(one))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from host.api.http.declare import ChannelId, Id, Moment, Wire
+from host.api.http.declare import DEPRECATED, ChannelId, Id, Moment, Wire
 from host.models.inbox import Actor
 from host.models.users import Role
 
@@ -21,15 +21,45 @@ ExternalId = Annotated[
 Cursor = Annotated[str, Meta(description="A cursor from a response, unchanged.")]
 
 
+RequestId = Annotated[str, Meta(description="Identifies this request in Lobby's log.")]
+ErrorField = Annotated[
+    str,
+    Meta(
+        description="The value of the request that is at fault: a path into the body, or the name of a "
+        "parameter or header.",
+        examples=["content.quickReplies[2].title"],
+    ),
+]
+ErrorLimit = Annotated[int, Meta(description="The limit that was exceeded.")]
+
+
 class Error(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An error."""
 
     code: Annotated[str, Meta(description="Stable code, for programs.", examples=["too_long"])]
-    message: Annotated[str, Meta(description="What happened, as a sentence for people.")]
-    request_id: Annotated[str, Meta(description="Identifies this request in Lobby's log.")]
-    next: Annotated[str, Meta(description="What to do next.")] = ""
-    field: Annotated[str | None, Meta(description="The invalid field of the request.")] = None
-    limit: Annotated[int | None, Meta(description="The limit that was exceeded.")] = None
+    message: Annotated[
+        str, Meta(description="What happened, in a sentence for the program's author, in their language.")
+    ]
+    reference: RequestId = msgspec.field(name="requestId")
+    request_id: Annotated[str, Meta(description="As `requestId`.", extra_json_schema=DEPRECATED)]
+    next: Annotated[str, Meta(description="What the program can do; omitted: nothing.")] = ""
+    field: ErrorField | None = None
+    limit: ErrorLimit | None = None
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """An error as problem details (RFC 9457), for `Accept: application/problem+json`."""
+
+    type: Annotated[str, Meta(description="Identifies the kind of the problem, and leads to the docs.")]
+    title: Annotated[str, Meta(description="The kind of the problem, in English.")]
+    status: Annotated[int, Meta(description="The status of the answer.")]
+    detail: Annotated[str, Meta(description="What happened: `message` of an error.")]
+    instance: Annotated[str, Meta(description="The path of the request.")]
+    code: Annotated[str, Meta(description="Stable code, for programs.")]
+    request_id: RequestId
+    next: Annotated[str, Meta(description="What the program can do; omitted: nothing.")] = ""
+    field: ErrorField | None = None
+    limit: ErrorLimit | None = None
 
 
 class Person(Wire, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -16,8 +17,12 @@ from werkzeug.routing import BaseConverter
 from host.api.http import versions
 from host.api.http.call import answer
 from host.api.http.declare import BASE, Route, routes
+from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
+from host.web import error_pages
 from host.web.request_helpers import body_limit, request_id
+
+log = logging.getLogger("lobby.api")
 
 
 def _viewer() -> Path:
@@ -66,13 +71,24 @@ def _view(route: Route) -> Callable[..., Response]:
     return body_limit(route.body_limit, allowed=lambda: None)(view)
 
 
+@bp.errorhandler(LobbyError)
+def refuse(error: LobbyError) -> ResponseReturnValue:
+    """Refuse a request with the status that its version of the API has for that."""
+    if error.status >= 500:
+        log.warning("%s answers %s: %s", request.path, error.status, error)
+    status = versions.refusal_status(
+        versions.asked(request), error.code, error.status, in_path=error.field in (request.view_args or {})
+    )
+    return error_pages.render(error, status=status)
+
+
 @bp.after_request
 def complete(response: Response) -> Response:
     """Add headers: the key's remaining requests, the id of the request, and the version of the API."""
     response.headers.update(g.get("api_headers", {}))
     response.headers["X-Request-Id"] = request_id()
     if request.path.startswith(f"{BASE}/"):
-        response.headers[versions.HEADER] = versions.CURRENT
+        response.headers[versions.HEADER] = versions.asked(request)
     return response
 
 

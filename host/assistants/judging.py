@@ -47,6 +47,7 @@ class TurnNotFoundError(NotFoundError):
     title = _l("Answer not found")
     default_sentence = _l("This answer does not exist. Its conversation may have been erased.")
     default_next_step = _l("Go back to the list.")
+    program_step = ""
 
 
 class Turn(msgspec.Struct, frozen=True):

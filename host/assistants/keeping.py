@@ -86,6 +86,7 @@ class AssistantNotFoundError(NotFoundError):
     title = _l("Assistant not found")
     default_sentence = _l("This assistant does not exist. Someone may have deleted it.")
     default_next_step = lazy_pgettext("assistant", "Choose another one.")
+    program_step = ""
 
 
 class AssistantError(InvalidError):
@@ -94,6 +95,7 @@ class AssistantError(InvalidError):
     code = "assistant_invalid"
     title = _l("The assistant was not saved")
     default_next_step = _l("Fix it, then save again.")
+    program_step = _l("Correct it and send it again.")
 
 
 class AccountNotThereError(NotFoundError):
@@ -103,6 +105,8 @@ class AccountNotThereError(NotFoundError):
     title = _l("Account not found")
     default_sentence = _l("This account is disconnected or doesn't exist, so nothing was changed.")
     default_next_step = _l("Connect it under Settings → Channels, then try again.")
+    program_step = ""
+    place = "account_id"
 
 
 class NotEarnedError(AssistantError):
@@ -112,6 +116,7 @@ class NotEarnedError(AssistantError):
     title = _l("It can't answer yet")
     default_sentence = _l("Too few suggestions were accepted unchanged, so nothing was changed.")
     default_next_step = _l("Let it suggest for longer, or type the account name to allow answers now.")
+    program_step = ""
 
 
 class OtherNameError(AssistantError):
@@ -121,6 +126,7 @@ class OtherNameError(AssistantError):
     title = _l("Name doesn't match")
     default_sentence = _l("The name you typed doesn't match the account, so nothing was changed.")
     default_next_step = _l("Type the name exactly as shown in the table.")
+    program_step = _l("Send the name of the account exactly as the API returns it.")
 
 
 class AccountMode(msgspec.Struct, frozen=True):

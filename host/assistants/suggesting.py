@@ -41,6 +41,8 @@ class SuggestionNotFoundError(NotFoundError):
     title = _l("Suggestion not found")
     default_sentence = _l("This suggestion does not exist.")
     default_next_step = _l("Open the conversation again.")
+    program_step = ""
+    place = "turn_id"
 
 
 class SuggestionGoneError(ConflictError):
@@ -50,6 +52,7 @@ class SuggestionGoneError(ConflictError):
     title = _l("The suggestion is no longer current")
     default_sentence = _l("There are newer messages, so this suggestion was not used.")
     default_next_step = _l("Read the new messages, then reply or wait for the next suggestion.")
+    program_step = _l("Read the newer messages, then decide whether to send yours.")
 
 
 class Suggested(msgspec.Struct, frozen=True):

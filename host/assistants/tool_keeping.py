@@ -78,6 +78,8 @@ class ToolNotFoundError(NotFoundError):
     title = _l("Tool not found")
     default_sentence = _l("This tool does not exist. Someone may have deleted it.")
     default_next_step = _l("Choose another one.")
+    program_step = ""
+    place = "tool_id"
 
 
 class ToolError(InvalidError):

@@ -34,6 +34,7 @@ class SilenceError(InvalidError):
     title = _l("Invalid number of days")
     default_sentence = _l("The number of days must be from 1 to 365, so nothing was saved.")
     default_next_step = _l("Type another number.")
+    program_step = _l("Send another number.")
 
 
 class RouteError(InvalidError):
@@ -43,6 +44,7 @@ class RouteError(InvalidError):
     title = _l("Team missing")
     default_sentence = _l("Routing new conversations needs a team, and none is selected. Nothing was saved.")
     default_next_step = _l("Choose a team, or turn routing off.")
+    program_step = _l("Send a team, or turn routing off.")
 
 
 def of_accounts(session: Session, accounts: Collection[int]) -> dict[int, Settings]:

@@ -2,7 +2,8 @@
 
 A use case raises one of these; ``host.web.error_pages`` renders it as a page or as JSON. The sentence
 describes what happened and why, ``next_step`` what to do; both are translated when they are shown. For
-programs, ``field`` names the wrong field of the request, and ``limit`` is the number it exceeded.
+programs, ``field`` names the wrong value of the request, and ``limit`` is the number it exceeded. Where the
+default texts speak of pages, ``program_sentence`` and ``program_step`` are what the API says instead.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ class LobbyError(Exception):
     title: ClassVar[object] = _l("Something went wrong")
     default_sentence: ClassVar[object] = _l("The action failed.")
     default_next_step: ClassVar[object] = _l("Try again in a moment.")
+    program_sentence: ClassVar[object]
+    program_step: ClassVar[object]
 
     def __init__(
         self,
@@ -47,6 +50,23 @@ class LobbyError(Exception):
         return str(self.default_next_step if self._next_step is None else self._next_step)
 
     @property
+    def sentence_for_programs(self) -> str:
+        """Return what happened, without words about pages."""
+        return self._for_programs(self._sentence, "program_sentence", "default_sentence")
+
+    @property
+    def step_for_programs(self) -> str:
+        """Return what a program can do, or an empty string."""
+        return self._for_programs(self._next_step, "program_step", "default_next_step")
+
+    def _for_programs(self, given: object, *names: str) -> str:
+        """Return *given*, or the first of *names* that the nearest class with one of them has."""
+        if given is not None:
+            return str(given)
+        found = (vars(kind)[name] for kind in type(self).__mro__ for name in names if name in vars(kind))
+        return str(next(found))
+
+    @property
     def headers(self) -> dict[str, str]:
         """Return additional headers for the response."""
         return {}
@@ -60,6 +80,7 @@ class InvalidError(LobbyError):
     title = _l("Invalid request")
     default_sentence = _l("The request was incomplete or malformed, so nothing was changed.")
     default_next_step = _l("Go back, reload the page and try again.")
+    program_step = _l("Check the request against the API documentation.")
 
 
 class NotSignedInError(LobbyError):
@@ -80,6 +101,8 @@ class ForbiddenError(LobbyError):
     title = _l("Permission denied")
     default_sentence = _l("Your role in this workspace does not allow it.")
     default_next_step = _l("Ask an owner of the workspace, or a desk admin.")
+    program_sentence = _l("The API key may not do that.")
+    program_step = ""
 
 
 class NotFoundError(LobbyError):
@@ -90,6 +113,10 @@ class NotFoundError(LobbyError):
     title = _l("Page not found")
     default_sentence = _l("This page does not exist, or it belongs to a workspace you are not a member of.")
     default_next_step = _l("Check the address, or go to the home page.")
+    program_sentence = _l("Nothing has this address, or it belongs to another workspace.")
+    program_step = _l("Check the path and the ids in it.")
+    place: ClassVar[str] = ""
+    """Name of its id in paths of the API, if its code does not say it."""
 
 
 class ConflictError(LobbyError):
@@ -100,6 +127,8 @@ class ConflictError(LobbyError):
     title = _l("No longer possible")
     default_sentence = _l("Something changed since you opened the page.")
     default_next_step = _l("Reload the page and look again.")
+    program_sentence = _l("Something changed in the meantime, so nothing was done.")
+    program_step = _l("Read it again, then decide whether to repeat the request.")
 
 
 class ArchivedError(ConflictError):
@@ -109,6 +138,7 @@ class ArchivedError(ConflictError):
     title = _l("The workspace is archived")
     default_sentence = _l("This workspace is archived and read-only.")
     default_next_step = _l("An owner can restore it under Settings → General.")
+    program_step = ""
 
 
 class TooLargeError(LobbyError):

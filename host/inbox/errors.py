@@ -16,6 +16,7 @@ class ConversationNotFoundError(NotFoundError):
     title = _l("Conversation not found")
     default_sentence = _l("This conversation does not exist in this workspace.")
     default_next_step = _l("Go back to the inbox.")
+    program_step = ""
 
 
 class MessageNotFoundError(NotFoundError):
@@ -25,6 +26,7 @@ class MessageNotFoundError(NotFoundError):
     title = _l("Message not found")
     default_sentence = _l("This message does not exist in this conversation.")
     default_next_step = _l("Reload the page and look again.")
+    program_step = ""
 
 
 class NotAuthorError(ForbiddenError):
@@ -34,6 +36,7 @@ class NotAuthorError(ForbiddenError):
     title = _l("Not your note")
     default_sentence = _l("Only the author of a note can edit or delete it.")
     default_next_step = _l("Add a note of your own.")
+    program_step = ""
 
 
 class NoteChangedError(ConflictError):
@@ -47,6 +50,7 @@ class NoteChangedError(ConflictError):
     title = _l("The note was edited elsewhere")
     default_sentence = _l("This note was edited elsewhere in the meantime, so your text was not saved.")
     default_next_step = _l("Compare the two texts, then save again to replace the other one.")
+    program_step = _l("Get the note, then send your change again.")
 
     def __init__(self, text: str = "", version: int = 0) -> None:
         super().__init__()
@@ -60,6 +64,7 @@ class NoteDeletedError(ConflictError):
     title = _l("The note was deleted")
     default_sentence = _l("This note was deleted in the meantime, so your text was not saved.")
     default_next_step = _l("Copy your text and add it as a new note.")
+    program_step = ""
 
 
 class EmptyTextError(InvalidError):
@@ -69,6 +74,7 @@ class EmptyTextError(InvalidError):
     title = _l("Nothing to send")
     default_sentence = _l("The text is empty, so nothing was sent.")
     default_next_step = _l("Write something first.")
+    program_step = ""
 
 
 class TooLongError(InvalidError):
@@ -87,6 +93,7 @@ class ReplyKeyError(InvalidError):
     title = _l("The form was incomplete")
     default_sentence = _l("The form was incomplete, so nothing was sent.")
     default_next_step = _l("Reload the page and send it again.")
+    program_step = ""
 
 
 class AlreadySentError(ConflictError):
@@ -108,6 +115,7 @@ class AnsweredMeanwhileError(ConflictError):
     title = _l("Someone else replied in the meantime")
     default_sentence = _l("Someone else replied while you were writing, so your reply was not sent yet.")
     default_next_step = _l("Read their reply, then send yours anyway or discard it.")
+    program_step = _l("Read the newer messages, then decide whether to send yours.")
 
     def __init__(self, newer: Sequence[int] = (), *, next_step: str | None = None) -> None:
         super().__init__(next_step=next_step)
@@ -139,6 +147,7 @@ class PeopleOnlyError(ConflictError):
     title = _l("Only a person can reply now")
     default_sentence = _l("Only a person can still reply here, so this automatic message was not sent.")
     default_next_step = _l("Reply from the inbox.")
+    program_step = ""
 
 
 class HandledByPersonError(ConflictError):
@@ -157,6 +166,7 @@ class OptedOutError(ConflictError):
     title = _l("Opted out of automated messages")
     default_sentence = _l("This customer opted out of automated messages, so this one was not sent.")
     default_next_step = _l("You can still reply from the inbox.")
+    program_step = ""
 
 
 class FromMachineError(ConflictError):
@@ -166,6 +176,7 @@ class FromMachineError(ConflictError):
     title = _l("Automated message received")
     default_sentence = _l("The message was sent by a program, so it gets no automatic reply.")
     default_next_step = _l("You can still reply from the inbox.")
+    program_step = ""
 
 
 class AutomaticLimitError(ConflictError):
@@ -178,6 +189,7 @@ class AutomaticLimitError(ConflictError):
         "replying to them. This one was not sent."
     )
     default_next_step = _l("You can still reply from the inbox.")
+    program_step = ""
 
 
 class ContactUnreachableError(ConflictError):
@@ -187,6 +199,7 @@ class ContactUnreachableError(ConflictError):
     title = _l("This person cannot be messaged")
     default_sentence = _l("This person cannot receive your messages, so nothing was sent.")
     default_next_step = _l("Contact them another way, or wait until they write.")
+    program_step = ""
 
 
 class UnknownChannelError(ConflictError):
@@ -196,6 +209,7 @@ class UnknownChannelError(ConflictError):
     title = _l("This channel is not active")
     default_sentence = _l("The addon for this channel is not active, so nothing can be sent through it.")
     default_next_step = _l("An admin can install or activate it again. The conversation stays readable.")
+    program_step = ""
 
 
 class AccountDisconnectedError(ConflictError):
@@ -205,6 +219,7 @@ class AccountDisconnectedError(ConflictError):
     title = _l("The account is disconnected")
     default_sentence = _l("The account this conversation came through is disconnected, so nothing was sent.")
     default_next_step = _l("An owner can reconnect it under Settings, Channels.")
+    program_step = ""
 
 
 class KindNotSupportedError(ConflictError):
@@ -251,6 +266,7 @@ class NotAMemberError(InvalidError):
     title = _l("Not a member")
     default_sentence = _l("This person is not a member of the workspace, so nothing was changed.")
     default_next_step = _l("Choose someone from the list.")
+    program_step = _l("List the members, and choose one who can answer there.")
 
 
 class SnoozeTimeError(InvalidError):
@@ -278,6 +294,7 @@ class ViewNotFoundError(NotFoundError):
     title = _l("View not found")
     default_sentence = _l("This view does not exist. It may have been deleted.")
     default_next_step = _l("Choose another view.")
+    program_step = ""
 
 
 class ViewNameError(InvalidError):
@@ -296,6 +313,7 @@ class ViewSearchError(InvalidError):
     title = _l("The search cannot be saved")
     default_sentence = _l("A saved search needs between 1 and 1,000 characters. Nothing was saved.")
     default_next_step = _l("Search for something, then save it.")
+    program_step = ""
 
 
 class TooManyViewsError(ConflictError):
@@ -314,6 +332,8 @@ class BulkNotFoundError(NotFoundError):
     title = _l("Bulk action not found")
     default_sentence = _l("This bulk action no longer exists.")
     default_next_step = _l("Go back to the inbox.")
+    program_step = ""
+    place = "bulk_id"
 
 
 class BulkError(InvalidError):
@@ -323,6 +343,7 @@ class BulkError(InvalidError):
     title = _l("Nothing was changed")
     default_sentence = _l("The action is incomplete. Nothing was changed.")
     default_next_step = _l("Choose an action and the conversations to apply it to.")
+    program_step = _l("Send an action with its value, and either a filter or conversation ids.")
 
 
 class UndoOverError(ConflictError):
@@ -332,6 +353,7 @@ class UndoOverError(ConflictError):
     title = _l("Too late to undo")
     default_sentence = _l("A bulk action can be undone once, within one hour. Nothing was changed.")
     default_next_step = _l("Select the conversations again and change them back.")
+    program_step = ""
 
 
 class ContactNotFoundError(NotFoundError):
@@ -350,6 +372,7 @@ class ContactFieldError(InvalidError):
     title = _l("Not saved")
     default_sentence = _l("Contacts do not have this field. Nothing was saved.")
     default_next_step = _l("Correct it and save again.")
+    program_step = _l("Correct it and send it again.")
 
 
 class AttributeNameError(InvalidError):
@@ -377,6 +400,7 @@ class AttributeNotFoundError(NotFoundError):
     title = _l("Attribute not found")
     default_sentence = _l("This attribute does not exist in this workspace.")
     default_next_step = _l("Reload the page. It may have been deleted.")
+    program_step = ""
 
 
 class MergeError(ConflictError):
@@ -386,6 +410,7 @@ class MergeError(ConflictError):
     title = _l("Not merged")
     default_sentence = _l("One of the two was changed at the same time, so nothing was merged.")
     default_next_step = _l("Review both, then try again.")
+    program_step = ""
 
 
 class MergeNotFoundError(NotFoundError):
@@ -395,6 +420,7 @@ class MergeNotFoundError(NotFoundError):
     title = _l("Merge not found")
     default_sentence = _l("This merge does not exist or was already undone.")
     default_next_step = _l("Reload the page.")
+    program_step = ""
 
 
 class NotAllTheirsError(ForbiddenError):
@@ -404,6 +430,7 @@ class NotAllTheirsError(ForbiddenError):
     title = _l("Not allowed for this contact")
     default_sentence = _l("This contact also writes to accounts you cannot see. Nothing was changed.")
     default_next_step = _l("Ask someone who can see all of them.")
+    program_step = ""
 
 
 class NoWayOutError(ConflictError):
@@ -434,6 +461,7 @@ class GoesOnError(ConflictError):
     title = _l("Already continued")
     default_sentence = _l("This conversation already continues by email. Nothing was sent.")
     default_next_step = _l("Write in that conversation. This thread links to it.")
+    program_step = _l("Write in that conversation.")
 
     def __init__(self, after: int) -> None:
         super().__init__()

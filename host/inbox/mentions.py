@@ -41,6 +41,7 @@ class MentionError(InvalidError):
     title = _l("Mention not possible")
     default_sentence = _l("Someone you mentioned cannot reply here, so the note was not saved.")
     default_next_step = _l("Choose someone from the list, or remove the @.")
+    program_step = _l("List the members, and choose one who can answer there.")
 
 
 class MentionablePerson(msgspec.Struct, frozen=True):

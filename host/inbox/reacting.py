@@ -61,7 +61,7 @@ def react(
         raise NotSendableError(
             "reaction_unknown",
             _l("You cannot react to that message: it was not sent, or was unsent."),
-            next_step=_l("Reload the conversation."),
+            next_step=_l("Load the conversation again."),
             status=409,
         )
     policy = check_may_send(session, conversation, adapter, now)

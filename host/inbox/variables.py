@@ -63,6 +63,7 @@ class VariableError(InvalidError):
     title = _l("Unknown variable")
     default_sentence = _l("The text has an unknown variable in double braces. Nothing was saved.")
     default_next_step = _l("Choose a variable from the list below the text.")
+    program_step = _l("Use a variable from the documentation of canned replies.")
 
 
 class UnfilledError(InvalidError):

@@ -33,6 +33,7 @@ class FileGoneError(LobbyError):
     title = _l("No longer available")
     default_sentence = _l("The sender removed it, or it has expired.")
     default_next_step = _l("It cannot be restored.")
+    program_step = ""
 
 
 class NotFetchedError(NotFoundError):

@@ -26,6 +26,8 @@ class NotInOutboxError(NotFoundError):
     code = "not_in_outbox"
     default_sentence = _l("This message can't be sent from here.")
     default_next_step = _l("Reload the conversation.")
+    program_step = ""
+    place = "message_id"
 
 
 class StateMovedOnError(ConflictError):
@@ -35,6 +37,7 @@ class StateMovedOnError(ConflictError):
     title = _l("No longer possible")
     default_sentence = _l("This message has changed in the meantime, so nothing was done.")
     default_next_step = _l("Reload the conversation and look again.")
+    program_step = _l("Get the message to see its state.")
 
 
 def message_key(message: Message) -> str:

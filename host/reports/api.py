@@ -118,6 +118,7 @@ class AnalyticsQuery(Wire, frozen=True):
     query=AnalyticsQuery,
     answer=Analytics,
     errors=(QueryError, AccountNotFoundError),
+    fields={AccountNotFoundError: "account"},
 )
 def get_analytics(call: Call, query: AnalyticsQuery) -> Analytics:
     """The same figures as on the Reports page; `docs/reports.md` defines each.

@@ -241,6 +241,7 @@ class RuleError(InvalidError):
     title = _l("The rule wasn't saved")
     default_sentence = _l("The rule is incomplete, so nothing was saved.")
     default_next_step = _l("Fix the marked field.")
+    program_step = _l("Correct this field and send it again.")
 
 
 class RuleTargets(msgspec.Struct, frozen=True):

@@ -39,6 +39,7 @@ class RuleNotFoundError(NotFoundError):
     title = _l("Rule not found")
     default_sentence = _l("This rule does not exist. Someone may have deleted it.")
     default_next_step = lazy_pgettext("rule", "Choose another one.")
+    program_step = ""
 
 
 class RuleView(msgspec.Struct, frozen=True):

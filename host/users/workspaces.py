@@ -81,6 +81,8 @@ class SavedMeanwhileError(ConflictError):
         "Someone else saved these settings after you opened the page, so nothing was changed."
     )
     default_next_step = _l("Review their changes, then save again to replace them.")
+    program_sentence = _l("Someone else saved these settings in the meantime, so nothing was changed.")
+    program_step = _l("Get them, then send your change again.")
 
 
 def create(session: Session, name: str, owner_id: int | None) -> Workspace:

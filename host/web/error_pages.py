@@ -6,7 +6,7 @@ import logging
 from typing import ClassVar
 
 import msgspec
-from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
@@ -20,6 +20,7 @@ from host.core.backports.values import replace
 from host.core.db import db
 from host.core.errors import LobbyError, PasswordNeededError
 from host.users.confirming import Ways, ways_of
+from host.web import problems
 from host.web.headers import SAFE_METHODS
 from host.web.request_helpers import config, maybe_user, request_id, safe_next, wants_json
 
@@ -43,6 +44,7 @@ class _MediaTypeError(LobbyError):
         "This address does not accept that content type. Nothing was saved."
     )
     default_next_step: ClassVar[object] = _l("Go back and use the buttons on the page.")
+    program_step: ClassVar[object] = _l("Send the content type that the API documentation names.")
 
 
 class _MethodError(LobbyError):
@@ -51,6 +53,7 @@ class _MethodError(LobbyError):
     title: ClassVar[object] = _l("Method not allowed")
     default_sentence: ClassVar[object] = _l("This address does not support that method.")
     default_next_step: ClassVar[object] = _l("Go back and use the buttons on the page.")
+    program_step: ClassVar[object] = _l("Use a method that the header Allow names.")
 
 
 class _FormExpiredError(LobbyError):
@@ -73,6 +76,7 @@ class _InternalError(LobbyError):
     default_next_step: ClassVar[object] = _l(
         "Try again. If it keeps happening, give your admins the reference below."
     )
+    program_step: ClassVar[object] = _l("Try again. If it keeps happening, send your admins the request id.")
 
 
 class _ErrorView(msgspec.Struct, frozen=True):
@@ -255,7 +259,7 @@ def render(error: LobbyError, *, status: int | None = None, reference: str | Non
         way_on=_way_on(error),
     )
     if wants_json():
-        response = jsonify(error=as_json(error))
+        response = problems.answer(error, status)
     else:
         try:
             carried = _carried(error)
@@ -272,15 +276,3 @@ def render(error: LobbyError, *, status: int | None = None, reference: str | Non
     response.status_code = status
     response.headers.update(error.headers)
     return response
-
-
-def as_json(error: LobbyError) -> dict[str, str | int]:
-    """Return *error* for programs: code, message, next step, field, limit and the id of the request."""
-    body: dict[str, str | int] = {"code": error.code, "message": error.sentence}
-    if error.next_step:
-        body["next"] = error.next_step
-    if error.field is not None:
-        body["field"] = error.field
-    if error.limit is not None:
-        body["limit"] = error.limit
-    return body | {"request_id": request_id()}

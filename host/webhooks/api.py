@@ -286,6 +286,12 @@ def list_endpoints(call: Call) -> Endpoints:
             "events": ["message.received", "conversation.*"],
         }
     },
+    fields={
+        AddressError: "url",
+        OtherAccountsError: "accounts",
+        OtherLabelsError: "labels",
+        UnknownEventError: "events",
+    },
 )
 def create_endpoint(call: Call, body: CreateEndpoint) -> bytes:
     """Each event is posted to it, signed according to Standard Webhooks. The secret is only shown in this
@@ -327,6 +333,12 @@ def get_endpoint(call: Call, endpoint_id: int) -> Endpoint:
     answer=Endpoint,
     errors=(*NOT_USABLE, EndpointNotFoundError),
     examples={"Pause it": {"state": "paused"}, "Resume it": {"state": "active"}},
+    fields={
+        AddressError: "url",
+        OtherAccountsError: "accounts",
+        OtherLabelsError: "labels",
+        UnknownEventError: "events",
+    },
 )
 def change_endpoint(call: Call, endpoint_id: int, body: UpdateEndpoint) -> bytes:
     """Pending deliveries go to the new address. After a resume, deliveries that were pending come first."""

@@ -330,6 +330,7 @@ class HoursError(InvalidError):
 
     code = "hours"
     default_next_step = _l("Nothing was saved.")
+    program_step = ""
 
 
 class NotHoursError(ValueError):

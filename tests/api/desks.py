@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from host.api.http import versions
 from host.automation.actions import Close
 from host.core import clock, db
 from host.features import registry
@@ -27,6 +28,7 @@ from host.users import api_keys as keys
 from host.users.actor import DESK
 from host.users.api_keys import Scope
 from tests import helpers
+from tests.api import refusals
 from tests.inbox import desks as inbox_desks
 from tests.inbox.scenes import Scene
 
@@ -58,6 +60,8 @@ class Program:
         with self.app.test_client() as client:
             response = client.open(BASE + path, method=method, headers=headers, **options)
             response.get_data()
+            version = headers.get(versions.HEADER, versions.FIRST)
+            refusals.check(self.app, method, BASE + path, response, version)
             return response
 
     def get(self, path: str, **query: Any) -> Any:

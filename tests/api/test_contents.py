@@ -145,7 +145,7 @@ def test_a_channel_of_another_workspace_is_one_that_is_not_there(desk: ApiDesk) 
     [
         ({"type": "text"}, "invalid_body", "content.text"),
         ({"type": "text", "text": ""}, "invalid_body", "content.text"),
-        ({"type": "text", "text": "  "}, "empty", None),
+        ({"type": "text", "text": "  "}, "empty", "content.text"),
         ({"type": "image", "image": {}}, "invalid_body", "content.image"),
         ({"type": "image", "image": {"url": "http://10.0.0.1/a.jpg"}}, "fetch_failed", "content.image.url"),
         ({"type": "image", "file": {"url": "https://example.com/a"}}, "invalid_body", "content.file"),

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
-from host.api.http import openapi
+from host.api.http import openapi, versions
 from host.api.http.declare import BASE, Route
 from host.api.http.declare import routes as api_routes
 from host.api.http.openapi import document
@@ -30,6 +30,7 @@ from tests.api.desks import ApiDesk, endpoint_ids, kept_ids, open_api_desk, sent
 from tests.inbox.scenes import whole
 
 DOCUMENT = document("http://127.0.0.1:8080")
+NEWEST = document("http://127.0.0.1:8080", version=versions.CURRENT)
 OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods]
 EXAMPLES = 25
 LEFT_OUT = (
@@ -48,7 +49,21 @@ def test_every_route_is_in_the_document_and_nothing_else(desk: ApiDesk) -> None:
         if rule.rule.startswith(f"{BASE}/")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert served == set(OPERATIONS)
+    newest = {(method, path) for path, methods in NEWEST["paths"].items() for method in methods}
+    assert served == newest
+    assert newest > set(OPERATIONS)
+    added = {(one.method.lower(), one.path) for one in api_routes() if one.since}
+    assert newest - set(OPERATIONS) == added
+
+
+def test_what_has_a_better_name_is_deprecated_in_the_newest_document_only() -> None:
+    old = [one for one in api_routes() if one.replaced_by]
+    assert len(old) == 6
+    for route in old:
+        method, _space, path = route.replaced_by.partition(" ")
+        assert NEWEST["paths"][path][method.lower()]["operationId"]
+        assert NEWEST["paths"][route.path][route.method.lower()]["deprecated"] is True
+        assert "deprecated" not in DOCUMENT["paths"][route.path][route.method.lower()]
 
 
 def test_the_document_is_served_without_a_key_and_printed_by_the_command(desk: ApiDesk) -> None:

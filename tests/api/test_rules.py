@@ -294,7 +294,7 @@ def test_a_program_sets_what_an_account_does_by_itself(desk: ApiDesk) -> None:
         ({"greeting": {"on": False, "silenceDays": 0}}, "invalid_body", "greeting.silenceDays"),
         ({"greeting": {"on": False, "after": ["wave"]}}, "invalid_body", "greeting.after[0]"),
         ({"routing": {"on": True}}, "route_without_team", "routing.team"),
-        ({"routing": {"on": True, "team": 2**40}}, "team_not_found", None),
+        ({"routing": {"on": True, "team": 2**40}}, "team_not_found", "routing.team"),
         ({"routing": {}}, "invalid_body", "routing.on"),
     ],
 )

@@ -241,7 +241,7 @@ def test_a_conversation_or_account_of_another_workspace_is_not_there(desk: ApiDe
         got = stranger.refused("POST", "/messages", {**theirs, **text})
         assert got[0] == 404
         missing = stranger.refused("POST", "/messages", {**nobodys, **text})[1]
-        assert got[1] | {"request_id": ""} == missing | {"request_id": ""}
+        assert got[1] | {"request_id": "", "requestId": ""} == missing | {"request_id": "", "requestId": ""}
     own = {**text, "conversationId": conversation(desk), "replyTo": 2**40}
     assert desk.program.refused("POST", "/messages", own)[0] == 404
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from host.api import reading
-from host.api.http import idempotency, limits, versions
+from host.api.http import fields, idempotency, limits, versions
 from host.api.http.declare import BASE, Nothing, Route
 from host.api.http.errors import (
     KEY_ENDED,
@@ -36,7 +36,7 @@ from host.api.http.errors import (
 from host.api.http.idempotency import Claim, Stored
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
-from host.core.errors import ArchivedError, NotFoundError
+from host.core.errors import ArchivedError, LobbyError, NotFoundError
 from host.core.ids import MAX_ID
 from host.events.models import ActorKind
 from host.models.api import KeyEnd
@@ -154,6 +154,14 @@ def new_reply_key() -> str:
 def answer(route: Route, **ids: int | str) -> Response:
     """Answer the current request as *route* declares it."""
     g.lobby_user = None  # cookies are ignored here
+    try:
+        return _answer(route, ids)
+    except LobbyError as error:
+        fields.name_field(route, error)
+        raise
+
+
+def _answer(route: Route, ids: dict[str, int | str]) -> Response:
     versions.check(request)
     if any(isinstance(id_, int) and id_ > MAX_ID for id_ in ids.values()):
         raise NotFoundError()
@@ -276,7 +284,8 @@ def _response(route: Route, answered: Any, status: int | None = None) -> Respons
     if route.answer is None:
         return Response(status=204)
     body = answered if isinstance(answered, bytes) else encode(answered)
-    response = Response(body, status=status or route.status, mimetype="application/json")
+    status = versions.success_status(versions.asked(request), status or route.status, goes_on=route.goes_on)
+    response = Response(body, status=status, mimetype="application/json")
     if route.location and (path := _location(route, body)) is not None:
         response.headers["Location"] = BASE + path
     if route.tagged:

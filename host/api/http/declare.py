@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
+from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
 from host.features import registry
@@ -107,6 +108,10 @@ class Route:
     :param current: returns what the route changes as its GET does, locked until the write ends, for the
         header If-Match; None: the route can't check that.
     :param errors: its errors, in addition to those of every route.
+    :param fields: the field or parameter that an error is about, where the error doesn't name one itself.
+    :param goes_on: whether what it starts is carried out after its answer.
+    :param since: the version of the API from which on it is documented; empty: the first. It answers in all.
+    :param replaced_by: what programs use instead, which makes this one deprecated, such as ``PUT /hours``.
     :param secret: whether its answer contains a secret, so that answers stored for repeats are sealed.
     :param examples: example bodies, by a short title.
     """
@@ -130,6 +135,10 @@ class Route:
     location: str = ""
     current: Callable[..., Any] | None = None
     errors: tuple[type[LobbyError] | Refused, ...] = ()
+    fields: Mapping[type[LobbyError], str] = field(default_factory=dict)
+    goes_on: bool = False
+    since: str = ""
+    replaced_by: str = ""
     secret: bool = False
     body_limit: int | None = None
     examples: Mapping[str, Any] = field(default_factory=dict)
@@ -208,6 +217,16 @@ def route(
         return run
 
     return decorate
+
+
+def rename(run: Callable[..., Any], method: str, path: str, *, operation: str, since: str) -> None:
+    """Give the route of *run* a better name; the old one goes on answering, and is deprecated.
+
+    :param since: the version of the API whose document has the new name.
+    """
+    at, old = next((at, one) for at, one in enumerate(_declared) if one.run is run)
+    _declared[at] = replace(old, replaced_by=f"{method} {path}")
+    _declared.append(replace(old, method=method, path=path, operation=operation, since=since))
 
 
 def routes() -> list[Route]:

@@ -73,7 +73,7 @@ def claim(key_id: int, name: str, wanted: str, now: datetime) -> Claim | Stored:
     :raises InFlightError: if it is in progress.
     """
     if not _NAME.fullmatch(name):
-        raise IdempotencyKeyError()
+        raise IdempotencyKeyError(field="Idempotency-Key")
     return db.write(_claim, key_id, hashlib.sha256(name.encode()).hexdigest(), wanted, now)
 
 

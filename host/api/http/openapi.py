@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 
 from host import __version__
 from host.api import shapes
-from host.api.http import posted, schemas
+from host.api.http import fields, posted, schemas, versions
 from host.api.http.declare import (
     BASE,
     DEPRECATED,
@@ -44,6 +44,7 @@ from host.core.errors import LobbyError, NotFoundError, TooLargeError, Unavailab
 from host.core.ids import MAX_ID
 from host.features import registry
 from host.sdk.channel import ChannelAdapter
+from host.web.problems import PROBLEM
 
 ABOUT = """\
 Every request needs an API key of one workspace: `Authorization: Bearer lobby_…`. Owners create keys under
@@ -91,9 +92,11 @@ HEADERS: dict[str, str] = {
 }
 
 
-def document(public_url: str, adapters: Iterable[ChannelAdapter] = ()) -> dict[str, Any]:
-    """Return the document for the desk at *public_url*, with the events that *adapters* add."""
-    paths, components = _made(tuple(feature.package for feature in registry.active()))
+def document(
+    public_url: str, adapters: Iterable[ChannelAdapter] = (), version: str = versions.FIRST
+) -> dict[str, Any]:
+    """Return the document of a version for the desk at *public_url*, with the events that *adapters* add."""
+    paths, components = _made(tuple(feature.package for feature in registry.active()), version)
     webhooks, shapes_of_events = posted.described(adapters) if registry.hooks().posts_events() else ({}, {})
     used = {route["tags"][0] for path in (*paths.values(), *webhooks.values()) for route in path.values()}
     return {
@@ -109,14 +112,14 @@ def document(public_url: str, adapters: Iterable[ChannelAdapter] = ()) -> dict[s
 
 
 @cache
-def _made(_features: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
-    declared = routes()
-    types = [ErrorAnswer, *(kind for route in declared for kind in _types(route))]
+def _made(_features: tuple[str, ...], version: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    declared = [route for route in routes() if route.since <= version]
+    types = [ErrorAnswer, shapes.ProblemDetails, *(kind for route in declared for kind in _types(route))]
     made, components = schemas.of_types(types)
     by_type = dict(zip(map(id, types), made, strict=True))
     paths: dict[str, Any] = {}
     for route in declared:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type, version)
     return paths, {
         "schemas": components,
         "securitySchemes": {
@@ -143,15 +146,18 @@ def _types(route: Route) -> Iterable[Any]:
             yield kind
 
 
-def _operation(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
+def _operation(route: Route, by_type: dict[int, Any], version: str) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": route.operation,
         "tags": [route.tag],
         "summary": route.summary,
         "description": route.description + _scope_line(route),
         "parameters": parameters(route),
-        "responses": _responses(route, by_type),
+        "responses": _responses(route, by_type, version),
     }
+    if route.replaced_by and version != versions.FIRST:
+        made |= DEPRECATED
+        made["description"] += f"\n\nDeprecated: use `{route.replaced_by}`."
     if route.scope is None:
         made["security"] = []
     elif route.any_of:
@@ -245,7 +251,7 @@ def _present(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _responses(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
+def _responses(route: Route, by_type: dict[int, Any], version: str) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done."}
     if route.answer is Binary:
         file = {"schema": {"type": "string", "format": "binary"}}
@@ -253,7 +259,9 @@ def _responses(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
         good["content"] = {"application/octet-stream": file, "*/*": file}
     elif route.answer is not None:
         good["content"] = {"application/json": {"schema": by_type[id(route.answer)]}}
-    status = 204 if route.answer is None else route.status
+    status = 204
+    if route.answer is not None:
+        status = versions.success_status(version, route.status, goes_on=route.goes_on)
     names = ["Lobby-Version", *(HEADERS if route.scope is not None else ())]
     if route.tagged:
         names.append("ETag")
@@ -264,12 +272,15 @@ def _responses(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
     if route.tagged and route.method == "GET":
         made["304"] = {"description": "`If-None-Match` names the current version."}
     problems: dict[int, list[str]] = {}
-    for one in refusals(route):
+    for one in refusals(route, version):
         problems.setdefault(one.status, []).append(f"- `{one.code}`: {one.sentence}")
     for number, lines in problems.items():
         made[str(number)] = {
             "description": "\n".join(lines),
-            "content": {"application/json": {"schema": schemas.reference(ErrorAnswer.__name__)}},
+            "content": {
+                "application/json": {"schema": schemas.reference(ErrorAnswer.__name__)},
+                PROBLEM: {"schema": schemas.reference(shapes.ProblemDetails.__name__)},
+            },
         }
     return made
 
@@ -277,11 +288,15 @@ def _responses(route: Route, by_type: dict[int, Any]) -> dict[str, Any]:
 def _in_english(error: type[LobbyError]) -> str:
     """Return the English sentence of an error: the document is the same for every reader."""
     sentence = error.default_sentence
+    for kind in error.__mro__:
+        if "program_sentence" in vars(kind) or "default_sentence" in vars(kind):
+            sentence = vars(kind).get("program_sentence", vars(kind).get("default_sentence"))
+            break
     return str(getattr(sentence, "_args", (sentence,))[0])
 
 
-def refusals(route: Route) -> list[Refused]:
-    """Return all error answers of a route, by status and code."""
+def refusals(route: Route, version: str = versions.FIRST) -> list[Refused]:
+    """Return all error answers of a route in a version, by status and code."""
     known: list[type[LobbyError] | Refused] = [*route.errors, UnknownVersionError]
     if route.scope is not None:
         known += [
@@ -308,10 +323,21 @@ def refusals(route: Route) -> list[Refused]:
         known += [IdempotencyKeyError, IdempotencyReusedError, InFlightError]
     if route.places:
         known.append(NotFoundError)
-    found = {
-        (one.status, one.code): one
-        if isinstance(one, Refused)
-        else Refused(one.status, one.code, _in_english(one))
-        for one in known
-    }
+    found = {(one.status, one.code): one for one in _by_status(route, known, version)}
     return [found[place] for place in sorted(found)]
+
+
+def _by_status(route: Route, known: Iterable[type[LobbyError] | Refused], version: str) -> Iterator[Refused]:
+    """Yield each error with its status in *version*: both, if the path or the body can be at fault."""
+    for one in known:
+        status = versions.refusal_status(version, one.code, one.status, in_path=True)
+        if isinstance(one, Refused):
+            yield one._replace(status=status)
+            continue
+        found = Refused(status, one.code, _in_english(one))
+        path = fields.in_path(route, one)
+        if path or status != 404:
+            yield found
+        if status == 404 and (not path or fields.declared(route, one)):
+            status = versions.refusal_status(version, one.code, one.status, in_path=False)
+            yield found._replace(status=status)

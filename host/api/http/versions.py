@@ -10,18 +10,65 @@ from werkzeug.datastructures import ETags
 from host.api.http.errors import PreconditionFailedError, UnknownVersionError
 
 HEADER = "Lobby-Version"
-CURRENT = "2026-11-26"
-VERSIONS = (CURRENT,)
+FIRST = "2026-11-26"
+"""The version of a request without the header: an upgrade of the desk changes nothing for its program."""
+CURRENT = "2026-11-27"
+VERSIONS = (FIRST, CURRENT)
 """Every version that is answered, oldest first."""
+
+_UNREADABLE = frozenset(
+    {
+        "invalid",
+        "invalid_body",
+        "invalid_cursor",
+        "invalid_idempotency_key",
+        "invalid_query",
+        "invalid_replay",
+        "unknown_version",
+    }
+)
+"""Codes of requests that don't match the API document; they are 400 in every version."""
+_CONFLICTS = frozenset({"assistant_not_earned"})
+"""Codes that were 400, and depend on the state of the desk."""
 
 
 def check(request: Request) -> None:
-    """Check the version that a request asks for; without one it gets the current version.
+    """Check the version that a request asks for.
 
     :raises UnknownVersionError: for a version that doesn't exist.
     """
-    if request.headers.get(HEADER, CURRENT).strip() not in VERSIONS:
+    if request.headers.get(HEADER, FIRST).strip() not in VERSIONS:
         raise UnknownVersionError(field=HEADER)
+
+
+def asked(request: Request) -> str:
+    """Return the version that answers a request: :data:`FIRST` unless the request names another one."""
+    named = request.headers.get(HEADER, FIRST).strip()
+    return named if named in VERSIONS else FIRST
+
+
+def refusal_status(version: str, code: str, status: int, *, in_path: bool) -> int:
+    """Return the status with which *version* refuses a request.
+
+    :param status: the status in :data:`FIRST`.
+    :param in_path: whether it is about something that the path names.
+    """
+    if version == FIRST:
+        return status
+    if status == 404 and not in_path:
+        return 422
+    if status != 400 or code in _UNREADABLE:
+        return status
+    return 409 if code in _CONFLICTS else 422
+
+
+def success_status(version: str, status: int, *, goes_on: bool) -> int:
+    """Return the status with which *version* answers a request that was accepted.
+
+    :param status: the status in :data:`FIRST`.
+    :param goes_on: whether the request is carried out after the answer.
+    """
+    return 202 if goes_on and version != FIRST else status
 
 
 def tag_of(body: bytes) -> str:

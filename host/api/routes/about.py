@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from flask import g
+from flask import g, request
 from msgspec import Meta
 
 from host import __version__
+from host.api.http import versions
 from host.api.http.call import Call
 from host.api.http.declare import ANY_KEY, Id, Wire, route
 from host.api.http.openapi import document
@@ -85,5 +86,8 @@ def get_me(call: Call) -> Me:
     answer=dict[str, Any],
 )
 def get_description() -> dict[str, Any]:
-    """Needs no key. It includes the events of the channels that are active."""
-    return document(config().public_url, current_directory().adapters)
+    """Needs no key. It includes the events of the channels that are active.
+
+    It describes the version that `Lobby-Version` names.
+    """
+    return document(config().public_url, current_directory().adapters, versions.asked(request))

@@ -180,6 +180,7 @@ def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
             "routing": {"on": False},
         }
     },
+    fields={TeamNotFoundError: "routing.team"},
 )
 def set_automation(call: Call, account_id: int | str, body: UpdateAutomation) -> bytes:
     """Replaces all settings. Invalid ones are refused with their path: `greeting.text`."""

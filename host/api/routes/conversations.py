@@ -504,6 +504,13 @@ def _current(session: Session, call: Call, conversation_id: int) -> Conversation
         "Label it": {"addLabels": [3]},
         "Snooze it until they write": {"snooze": {"kind": "reply"}},
     },
+    fields={
+        LabelNotFoundError: "addLabels",
+        TeamNotFoundError: "team",
+        NotAMemberError: "assignee",
+        SnoozeTimeError: "snooze",
+        NotSnoozableError: "snooze",
+    },
 )
 def change_conversation(call: Call, conversation_id: int, body: UpdateConversation) -> bytes:
     """Changes one or several properties; each adds a line to the thread, in the name of the key."""

@@ -9,7 +9,7 @@ from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call, new_reply_key
-from host.api.http.declare import Id, Wire, route
+from host.api.http.declare import Id, Wire, rename, route
 from host.api.http.errors import BodyError
 from host.api.routes.conversations import Conversation, get, shown
 from host.core import db
@@ -158,6 +158,12 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
         TooLongError,
     ),
     examples={"To a team, with a note": {"team": 5, "note": "Wants to change an order that has left."}},
+    fields={
+        EmptyTextError: "note",
+        TooLongError: "note",
+        TeamNotFoundError: "team",
+        NotAMemberError: "assignee",
+    },
 )
 def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) -> bytes:
     """The customer then waits for a person, and nothing automated is sent until the conversation is closed or
@@ -223,6 +229,15 @@ def take_conversation(call: Call, conversation_id: int, body: Taking) -> Convers
     return _answer(call, conversation_id)
 
 
+rename(
+    take_conversation,
+    "POST",
+    "/conversations/{conversation_id}/request-control",
+    operation="requestControl",
+    since="2026-11-27",
+)
+
+
 @route(
     "POST",
     "/conversations/{conversation_id}/pass",
@@ -251,6 +266,15 @@ def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conver
         accounts=call.accounts,
     )
     return _answer(call, conversation_id)
+
+
+rename(
+    pass_conversation,
+    "POST",
+    "/conversations/{conversation_id}/pass-control",
+    operation="passControl",
+    since="2026-11-27",
+)
 
 
 def _answer(call: Call, conversation_id: int) -> Conversation:

@@ -337,6 +337,7 @@ def cancel_message(call: Call, message_id: int) -> bytes:
         "Another time": {"sendAt": "2026-12-24T09:00:00Z"},
         "Now": {"sendAt": None},
     },
+    fields={EmptyTextError: "text", TooLongError: "text", SendTimeError: "sendAt"},
 )
 def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
     """Edits a queued message that has not left; it keeps its place. A text must fit in one message.
@@ -395,6 +396,7 @@ def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
         "A note that mentions a person": {"text": "Is the blue glaze ready?", "mentions": [7]},
         "A note that mentions a team": {"text": "Who is at the kiln?", "teams": [3]},
     },
+    fields={EmptyTextError: "text", TooLongError: "text", MentionError: "mentions"},
 )
 def add_note(call: Call, conversation_id: int, body: CreateNote) -> bytes:
     """Only the team sees it. Mentioned people are notified according to their settings."""
@@ -441,6 +443,7 @@ def add_note(call: Call, conversation_id: int, body: CreateNote) -> bytes:
         "Another text": {"text": "Paid by bank transfer, order 1042."},
         "Only if it has not been edited since": {"text": "Paid by bank transfer.", "editCount": 0},
     },
+    fields={EmptyTextError: "text", TooLongError: "text", MentionError: "mentions"},
 )
 def edit_note(call: Call, message_id: int, body: UpdateNote) -> bytes:
     """Edits a note that a key of the same name added. Repeating it does nothing."""
@@ -518,6 +521,7 @@ def _set(value: T | UnsetType) -> T | None:
         "A conversation": {"to": ["Ana Lima <ana@example.org>"], "note": "Can you look at this?"},
         "A message": {"to": ["ana@example.org"], "messageId": 4711, "files": False},
     },
+    fields={TooLongError: "note", MessageNotFoundError: "messageId"},
 )
 def forward(call: Call, conversation_id: int, body: CreateForward) -> bytes:
     """The customer is not notified; answers arrive in the conversation. Notes are never forwarded.

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call
-from host.api.http.declare import Wire, route
+from host.api.http.declare import Wire, rename, route
 from host.api.http.errors import BodyError
 from host.api.http.refusals import REACTIONS
 from host.api.routes.messages import get
@@ -52,6 +52,7 @@ class CreateReaction(Wire, frozen=True):
     answer=shapes.Message,
     errors=(BodyError, EmptyTextError, *COMMON),
     examples={"A heart": {"emoji": "\u2764\ufe0f"}},
+    goes_on=True,
 )
 def react_to_message(call: Call, message_id: int, body: CreateReaction) -> bytes:
     """The team has one reaction per message: another replaces it, and the same again changes nothing.
@@ -61,6 +62,11 @@ def react_to_message(call: Call, message_id: int, body: CreateReaction) -> bytes
     if not body.emoji.strip():
         raise EmptyTextError(_l("The emoji is missing."), next_step="", field="emoji")
     return call.commit(lambda session: _set(session, call, message_id, body.emoji))
+
+
+rename(
+    react_to_message, "PUT", "/messages/{message_id}/reactions", operation="putReaction", since="2026-11-27"
+)
 
 
 @route(

@@ -8,8 +8,9 @@ from flask_babel import lazy_gettext as _l
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
+from host.api import reading
 from host.api.http.call import Call
-from host.api.http.declare import Id, Wire, route
+from host.api.http.declare import DEPRECATED, Id, Wire, route
 from host.api.http.errors import BodyError
 from host.api.routes.conversations import ConversationQuery, filter_of
 from host.core import db
@@ -33,10 +34,19 @@ class View(Wire, frozen=True):
     condition: Annotated[
         dict[str, Any],
         Meta(
-            description="The fields of its filter that are set; for a search, `search` with its text.",
+            description="As `filter`, with names such as `no_labels`; for a search, `search` with its text.",
             examples=[{"status": "open", "labels": [3]}, {"search": "label:orders glaze"}],
+            extra_json_schema=DEPRECATED,
         ),
     ]
+    filter: Annotated[
+        dict[str, Any] | None,
+        Meta(
+            description="The parameters of the list of conversations that are set; null for a search.",
+            examples=[{"status": "open", "noLabels": [3]}],
+        ),
+    ]
+    search: Annotated[str | None, Meta(description="The text of a search; null for a filter.")]
 
 
 class Views(Wire, frozen=True):
@@ -72,14 +82,25 @@ def _shows(body: CreateView | UpdateView) -> ConversationFilter | str | None:
     :raises BodyError: if it has both.
     """
     if body.filter is not UNSET and body.search is not UNSET:
-        raise BodyError(_l("A view has `filter` or `search`, not both, so nothing was saved."))
+        raise BodyError(
+            _l("A view has `filter` or `search`, not both, so nothing was saved."), field="search"
+        )
     if body.search is not UNSET:
         return body.search
     return None if body.filter is UNSET else filter_of(body.filter)
 
 
 def _view(row: SavedView) -> View:
-    return View(id=row.id, name=row.name, condition=dict(row.condition))
+    condition = dict(row.condition)
+    search = condition.get("search")
+    filter_ = {reading.camel_case(name): value for name, value in condition.items()}
+    return View(
+        id=row.id,
+        name=row.name,
+        condition=condition,
+        filter=None if search is not None else filter_,
+        search=search,
+    )
 
 
 def _current(session: Session, call: Call, view_id: int) -> View:
@@ -116,12 +137,13 @@ def list_views(call: Call) -> Views:
         "Open orders": {"name": "Orders to answer", "filter": {"status": "open", "labels": "3"}},
         "A search": {"name": "Glaze in orders", "search": "label:orders glaze"},
     },
+    fields={ViewNameError: "name", ViewSearchError: "search"},
 )
 def create_view(call: Call, body: CreateView) -> bytes:
     """Adds a shared view after the others: a filter or a search."""
     shows = _shows(body)
     if shows is None:
-        raise BodyError(_l("A view needs `filter` or `search`, so nothing was saved."))
+        raise BodyError(_l("A view needs `filter` or `search`, so nothing was saved."), field="filter")
 
     def use_case(session: Session) -> View:
         row = saved_views.create(
@@ -165,6 +187,7 @@ def get_view(call: Call, view_id: int) -> View:
     answer=View,
     errors=(BodyError, ViewNameError, ViewNotFoundError, ViewSearchError),
     examples={"Another name": {"name": "Orders"}},
+    fields={ViewNameError: "name", ViewSearchError: "search"},
 )
 def change_view(call: Call, view_id: int, body: UpdateView) -> bytes:
     """Changes its name, or what it shows."""

@@ -37,6 +37,7 @@ from host.api.http.contents import EXAMPLES as EXAMPLES_OF_CONTENTS
 from host.api.http.contents import SendContent
 from host.api.http.declare import Id, OtherForm, Refused, Wire, route
 from host.api.http.errors import BodyError
+from host.api.http.fields import name_field
 from host.api.http.refusals import FILES, PARTS
 from host.api.routes import conversations
 from host.api.routes.accounts import AccountNotFoundError, find_account
@@ -140,6 +141,14 @@ FIELDS = {
     location="/messages/{data.0.id}",
     errors=REFUSALS,
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
+    fields={
+        EmptyTextError: "text",
+        TooLongError: "text",
+        SendTimeError: "sendAt",
+        MessageNotFoundError: "replyTo",
+        AccountNotFoundError: "accountId",
+        ConversationNotFoundError: "conversationId",
+    },
 )
 def send_message(call: Call, body: Any) -> bytes:
     """Each `kind` has its own form of body. The account lists what its channel can send.
@@ -169,6 +178,7 @@ def send_message(call: Call, body: Any) -> bytes:
     try:
         return _send(call, body.as_sendable(account.id))
     except LobbyError as error:
+        name_field(call.route, error)
         error.field = body.place_of(error.field)
         raise
 
@@ -418,6 +428,12 @@ class Started(Wire, frozen=True):
             "text": "The blue mugs are back.",
         },
         "With a subject": {"accountId": 2, "subject": "Your order", "text": "It ships on Friday."},
+    },
+    fields={
+        EmptyTextError: "text",
+        TooLongError: "text",
+        AccountNotFoundError: "accountId",
+        ConversationNotFoundError: "previousId",
     },
 )
 def start_conversation(call: Call, contact_id: int, body: CreateConversation) -> bytes:

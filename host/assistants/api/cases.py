@@ -189,6 +189,7 @@ def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuer
         "A question": EXAMPLE,
         "From a wrong turn": {"turnId": 42, "handsOver": True},
     },
+    fields={CaseNotFoundError: "turnId"},
 )
 def create_assistant_case(call: Call, assistant_id: int, body: CreateAssistantCase) -> bytes:
     """From a question, or from a turn that was wrong."""
@@ -269,6 +270,7 @@ def delete_assistant_case(call: Call, assistant_id: int, case_id: int) -> None:
     answer=TriedCases,
     errors=(BodyError, *OF),
     examples={"Due cases": {}, "These": {"cases": [42, 43]}},
+    fields={CaseNotFoundError: "cases"},
 )
 def try_assistant_cases(call: Call, assistant_id: int, body: Tries) -> bytes:
     """Asks the current version each question, one by one, and stores the results.

@@ -629,6 +629,7 @@ def list_assistant_versions(call: Call, assistant_id: int) -> AssistantVersions:
         PersonRequiredError,
     ),
     examples={"Suggest": {"mode": "suggest"}, "In shadow": {"mode": "shadow", "needed": 100}},
+    fields={NotEarnedError: "mode", OtherNameError: "typedName"},
 )
 def set_assistant_mode(call: Call, assistant_id: int, account_id: int | str, body: AssistantMode) -> bytes:
     """An account has one assistant: setting a mode takes the account from another assistant.

@@ -317,6 +317,7 @@ def replace_knowledge(call: Call, assistant_id: int, knowledge_id: int, body: Re
     scope=Scope.SETTINGS_WRITE,
     answer=KnowledgeEntry,
     errors=OF,
+    goes_on=True,
 )
 def check_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> bytes:
     """A page is read again shortly. Any other entry is marked as checked now."""

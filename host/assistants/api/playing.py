@@ -134,6 +134,7 @@ def _shown(one: Played, currency: str | None) -> PlayedAnswer:
             "accountId": 3,
         },
     },
+    fields={AccountNotThereError: "accountId", AccountNotFoundError: "accountId"},
 )
 def play_assistant(call: Call, assistant_id: int, body: Play) -> bytes:
     """Nothing is sent or stored. It costs as much as an answer, and can take as long.

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http import cursors
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.declare import Id, Moment, Wire, rename, route
 from host.api.http.errors import BodyError, CursorError, QueryError
 from host.api.routes.conversations import get as get_conversation
 from host.api.routes.sending import REFUSALS
@@ -283,6 +283,15 @@ def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
         )
 
     return call.commit(use_case)
+
+
+rename(
+    take_turn,
+    "POST",
+    "/conversations/{conversation_id}/turns/{turn_id}/send",
+    operation="sendTurn",
+    since="2026-11-27",
+)
 
 
 @route(

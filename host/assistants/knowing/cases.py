@@ -61,6 +61,7 @@ class CaseNotFoundError(NotFoundError):
     title = _l("Test case not found")
     default_sentence = _l("This test case does not exist. Someone may have deleted it.")
     default_next_step = lazy_pgettext("case", "Choose another one.")
+    program_step = ""
 
 
 class CaseError(InvalidError):
@@ -70,6 +71,7 @@ class CaseError(InvalidError):
     title = _l("The test case is incomplete")
     default_sentence = _l("The question is missing, so nothing was saved.")
     default_next_step = _l("Change it and save it again.")
+    program_step = _l("Correct it and send it again.")
 
 
 class CaseInput(msgspec.Struct, frozen=True):

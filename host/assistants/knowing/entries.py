@@ -48,6 +48,8 @@ class EntryNotFoundError(NotFoundError):
     title = _l("Entry not found")
     default_sentence = _l("This entry does not exist. Someone may have deleted it.")
     default_next_step = lazy_pgettext("entry", "Choose another one.")
+    program_step = ""
+    place = "knowledge_id"
 
 
 class EntryError(InvalidError):
@@ -57,6 +59,7 @@ class EntryError(InvalidError):
     title = _l("The entry is incomplete")
     default_sentence = _l("The entry has no text, so nothing was saved.")
     default_next_step = _l("Change it and save it again.")
+    program_step = _l("Correct it and send it again.")
 
 
 class EntryInput(msgspec.Struct, frozen=True):

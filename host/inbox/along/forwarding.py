@@ -60,6 +60,7 @@ class NoForwarderError(ConflictError):
     title = _l("Messages cannot be forwarded")
     default_sentence = _l("This workspace has no email account you can use, so nothing was forwarded.")
     default_next_step = _l("Connect one under Settings, Channels.")
+    program_step = ""
 
 
 class Forwarder(msgspec.Struct, frozen=True):

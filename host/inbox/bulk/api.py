@@ -110,6 +110,13 @@ def _shown(one: BulkProgress) -> BulkAction:
         },
         "Label some conversations": {"action": "label", "label": 3, "conversationIds": [41, 42]},
     },
+    goes_on=True,
+    fields={
+        LabelNotFoundError: "label",
+        TeamNotFoundError: "team",
+        NotAMemberError: "assignee",
+        SnoozeTimeError: "snooze",
+    },
 )
 def create_bulk_action(call: Call, body: CreateBulkAction) -> bytes:
     """Changes exactly the conversations that match at the time of the request, in the background, each once.
@@ -117,7 +124,7 @@ def create_bulk_action(call: Call, body: CreateBulkAction) -> bytes:
     It can be undone for an hour. A filter that matches every conversation needs `all`.
     """
     if (body.conversation_ids is None) is (body.filter is None):
-        raise BulkError(next_step="")
+        raise BulkError(field="filter" if body.filter is not None else "conversationIds")
     filter_ = filter_of(body.filter or ConversationQuery())
     if body.filter is not None and not body.all and filter_ == filter_of(ConversationQuery()):
         raise BulkError(
@@ -171,6 +178,7 @@ def get_bulk_action(call: Call, bulk_id: int) -> BulkAction:
     scope=Scope.CONVERSATIONS_WRITE,
     answer=BulkAction,
     errors=(BulkNotFoundError, UndoOverError),
+    goes_on=True,
 )
 def undo_bulk_action(call: Call, bulk_id: int) -> BulkAction:
     """Restores each conversation that has not changed since; a running action is stopped first."""

@@ -50,6 +50,7 @@ class MacroNotFoundError(NotFoundError):
     title = _l("Macro not found")
     default_sentence = _l("This macro does not exist. It may have been deleted.")
     default_next_step = _l("Choose another one.")
+    program_step = ""
 
 
 class MacroError(InvalidError):

@@ -52,6 +52,8 @@ class CannedReplyNotFoundError(NotFoundError):
     title = _l("Canned reply not found")
     default_sentence = _l("This canned reply does not exist. It may have been deleted.")
     default_next_step = lazy_pgettext("canned reply", "Choose another one.")
+    program_step = ""
+    place = "canned_id"
 
 
 class CannedReplyError(InvalidError):
@@ -61,6 +63,7 @@ class CannedReplyError(InvalidError):
     title = _l("The canned reply is incomplete")
     default_sentence = _l("The canned reply has no text. Nothing was saved.")
     default_next_step = _l("Change it and save it again.")
+    program_step = _l("Correct it and send it again.")
 
 
 class SharedReplyError(ForbiddenError):

@@ -78,7 +78,7 @@ def moderate(
         raise NotSendableError(
             "message_gone",
             _l("The message no longer exists: it was deleted or unsent."),
-            next_step=_l("Reload the conversation."),
+            next_step=_l("Load the conversation again."),
             status=409,
         )
     if row is None and wanted is Moderated.SHOWN:

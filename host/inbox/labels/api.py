@@ -11,6 +11,7 @@ from host.api import shapes
 from host.api.http.call import Call, void
 from host.api.http.declare import Id, Wire, route
 from host.api.http.errors import BodyError
+from host.api.http.fields import about
 from host.core import db
 from host.inbox.labels import labels
 from host.inbox.labels.errors import LabelNameError, LabelNotFoundError
@@ -84,6 +85,7 @@ def list_labels(call: Call) -> Labels:
     location="/labels/{id}",
     errors=(BodyError, LabelNameError),
     examples={"For orders": {"name": "order", "tone": "orange"}},
+    fields={LabelNameError: "name"},
 )
 def create_label(call: Call, body: CreateLabel) -> bytes:
     """Names are unique, ignoring case."""
@@ -129,6 +131,7 @@ def get_label(call: Call, label_id: int) -> shapes.LabelRef:
     answer=shapes.LabelRef,
     errors=(BodyError, LabelNameError, LabelNotFoundError),
     examples={"Another color": {"tone": "red"}},
+    fields={LabelNameError: "name"},
 )
 def change_label(call: Call, label_id: int, body: UpdateLabel) -> bytes:
     """Every conversation with the label shows the change immediately."""
@@ -172,11 +175,14 @@ def delete_label(call: Call, label_id: int) -> None:
     answer=shapes.LabelRef,
     errors=(BodyError, LabelNameError, LabelNotFoundError),
     examples={"Into another": {"into": 7}},
+    fields={LabelNameError: "into", LabelNotFoundError: "into"},
 )
 def merge_label(call: Call, label_id: int, body: MergeLabel) -> bytes:
     """Every conversation with the first label gets the second; the first is deleted. Returns the second."""
 
     def use_case(session: Session) -> shapes.LabelRef:
+        with about("label_id", LabelNotFoundError):
+            labels.get(session, call.workspace_id, label_id)
         _gone, kept = labels.merge(
             session, workspace_id=call.workspace_id, label_id=label_id, into_id=body.into, actor=call.actor
         )

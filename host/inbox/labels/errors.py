@@ -14,6 +14,7 @@ class LabelNotFoundError(NotFoundError):
     title = _l("Label not found")
     default_sentence = _l("This label does not exist in this workspace. It may have been deleted.")
     default_next_step = _l("Reload the page and choose another.")
+    program_step = _l("List the labels, and choose one of them.")
 
 
 class LabelNameError(InvalidError):

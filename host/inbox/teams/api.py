@@ -135,6 +135,7 @@ def list_teams(call: Call) -> Teams:
     location="/teams/{id}",
     errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError),
     examples={"Two people": {"name": "Orders", "members": [{"id": 2, "lead": True}, {"id": 3}]}},
+    fields={NotAMemberError: "members", TeamAccountError: "accounts", TeamNameError: "name"},
 )
 def create_team(call: Call, body: CreateTeam) -> bytes:
     """Names are unique, ignoring case."""
@@ -172,6 +173,7 @@ def get_team(call: Call, team_id: int) -> Team:
     answer=Team,
     errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError, TeamNotFoundError),
     examples={"Another name": {"name": "Returns"}, "The accounts it handles": {"accounts": [1]}},
+    fields={NotAMemberError: "members", TeamAccountError: "accounts", TeamNameError: "name"},
 )
 def change_team(call: Call, team_id: int, body: UpdateTeam) -> bytes:
     """Changes its name, members and accounts.

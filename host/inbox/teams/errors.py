@@ -14,6 +14,7 @@ class TeamNotFoundError(NotFoundError):
     title = _l("Team not found")
     default_sentence = _l("This team does not exist in this workspace. It may have been deleted.")
     default_next_step = _l("Reload the page and choose another.")
+    program_step = _l("List the teams, and choose one of them.")
 
 
 class TeamNameError(InvalidError):
@@ -32,6 +33,7 @@ class TeamAccountError(InvalidError):
     title = _l("Account not found")
     default_sentence = _l("One of these accounts is not in this workspace. Nothing was saved.")
     default_next_step = _l("Reload the page and choose again.")
+    program_step = _l("List the accounts, and choose from them.")
 
 
 class TeamKeepersError(ForbiddenError):

@@ -44,6 +44,7 @@ class NotForLaterError(ConflictError):
     title = _l("No longer scheduled")
     default_sentence = _l("This reply is no longer scheduled. Nothing was changed.")
     default_next_step = _l("Reload the conversation and look again.")
+    program_step = _l("Get the message to see its state.")
 
 
 def _waiting() -> list[sa.ColumnElement[bool]]:

@@ -2237,7 +2237,11 @@ class View(Model):
     """An id from this API."""
     name: str
     condition: Mapping[str, Any]
-    """The fields of its filter that are set; for a search, `search` with its text."""
+    """As `filter`, with names such as `no_labels`; for a search, `search` with its text."""
+    filter: Optional[Mapping[str, Any]]
+    """The parameters of the list of conversations that are set; null for a search."""
+    search: Optional[str]
+    """The text of a search; null for a filter."""
 
 
 @dataclass(frozen=True)

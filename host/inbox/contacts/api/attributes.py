@@ -95,6 +95,7 @@ def list_contact_attributes(call: Call) -> Attributes:
     location="/contact-attributes/{id}",
     errors=(AttributeNameError, BodyError),
     examples={"A choice": {"name": "Glaze", "kind": "choice", "choices": ["Sage", "Tide blue"]}},
+    fields={AttributeNameError: "name"},
 )
 def create_contact_attribute(call: Call, body: CreateAttribute) -> bytes:
     """Names are unique, ignoring case. A workspace has 50 at most."""
@@ -141,6 +142,7 @@ def get_contact_attribute(call: Call, attribute_id: int) -> Attribute:
     answer=Attribute,
     errors=(AttributeNameError, AttributeNotFoundError, BodyError),
     examples={"Another name": {"name": "Colour of the glaze"}},
+    fields={AttributeNameError: "name"},
 )
 def change_contact_attribute(call: Call, attribute_id: int, body: UpdateAttribute) -> bytes:
     """Contacts keep values that are no longer among the choices."""

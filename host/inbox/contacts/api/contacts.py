@@ -14,8 +14,9 @@ from host.api import shapes
 from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
 from host.api.http.call import Call, locked
-from host.api.http.declare import Binary, Id, Moment, Wire, route
+from host.api.http.declare import Binary, Id, Moment, Wire, rename, route
 from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.fields import about
 from host.api.http.log_cursors import EventsGoneError
 from host.core import db
 from host.events import changed
@@ -339,6 +340,7 @@ def _current(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     answer=shapes.Contact,
     errors=(AttributeNotFoundError, BodyError, ContactFieldError, ContactNotFoundError),
     examples={"An attribute and a name": {"name": "Rosa S.", "attributes": {"5": "Sage"}}},
+    fields={AttributeNotFoundError: "attributes"},
 )
 def change_contact(call: Call, contact_id: int, body: UpdateContact) -> bytes:
     """Changes everything or nothing. The provider's own data about the contact stays."""
@@ -437,6 +439,7 @@ def _note(row: ContactEntry, author: str | None) -> ContactNote:
     location="/contacts/{contact_id}/notes/{id}",
     errors=(BodyError, ContactNotFoundError, EmptyTextError, TooLongError),
     examples={"A note": {"text": "Rings the bell twice."}},
+    fields={EmptyTextError: "text", TooLongError: "text"},
 )
 def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> bytes:
     """The team sees it next to every conversation with the contact; the contact never does."""
@@ -467,6 +470,7 @@ def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> by
     answer=shapes.Contact,
     errors=(BodyError, ContactFieldError, ContactNotFoundError),
     examples={"They said stop": {"source": "wrote “stop” to the autumn sale"}},
+    fields={ContactFieldError: "source"},
 )
 def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
     """People can still reply to them. Repeating it changes nothing."""
@@ -484,6 +488,11 @@ def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
         return _one(session, call, contact_id)
 
     return call.commit(use_case)
+
+
+rename(
+    opt_contact_out, "PUT", "/contacts/{contact_id}/opt-out", operation="putContactOptOut", since="2026-11-27"
+)
 
 
 @route(
@@ -524,6 +533,9 @@ def block_contact(call: Call, contact_id: int) -> Blocked:
     The contact is not notified. Repeat the request to retry providers that failed.
     """
     return _blocked(call, contact_id, on=True)
+
+
+rename(block_contact, "PUT", "/contacts/{contact_id}/block", operation="putContactBlock", since="2026-11-27")
 
 
 @route(
@@ -567,6 +579,7 @@ def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
     answer=Merged,
     errors=(BodyError, ContactFieldError, ContactNotFoundError, MergeError),
     examples={"Keep the other's name": {"other": 23, "take": ["name"]}},
+    fields={ContactNotFoundError: "other"},
 )
 def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
     """Their accounts and conversations move to this contact, and requests for the other id return this
@@ -576,6 +589,8 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
     """
 
     def use_case(session: Session) -> Merged:
+        with about("contact_id", ContactNotFoundError):
+            people.get(session, call.workspace_id, contact_id, accounts=call.accounts)
         found: ContactMerge = merging.merge(
             session,
             workspace_id=call.workspace_id,
@@ -602,6 +617,7 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
     answer=shapes.Contact,
     errors=(BodyError, ContactNotFoundError, MergeError, MergeNotFoundError),
     examples={"The last merge": {"merge": 3}},
+    fields={MergeNotFoundError: "merge"},
 )
 def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
     """Returns the restored contact, with its accounts and all their current conversations."""

@@ -1,0 +1,45 @@
+"""Name the value of a request that an error is about: a field of the body, a parameter, or a header.
+
+A field is written as a path, such as ``content.quickReplies[2].title``: names separated by dots, positions in
+lists in brackets, counted from 0. A parameter of the path has its name in the API document
+(``conversation_id``), a header its own (``If-Match``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from host.api.http.declare import Route
+from host.core.errors import LobbyError, NotFoundError
+
+
+def in_path(route: Route, kind: type[LobbyError]) -> str | None:
+    """Return the parameter of the path that an error of *kind* is about; None: it is about something else."""
+    if not issubclass(kind, NotFoundError) or not route.places:
+        return None
+    if kind.code == NotFoundError.code:
+        return route.places[-1]
+    name = kind.place or kind.code.removesuffix("_not_found") + "_id"
+    return name if name in route.places else None
+
+
+def declared(route: Route, kind: type[LobbyError]) -> str | None:
+    """Return the field that an error of *kind* is about, as *route* declares it."""
+    return next((route.fields[one] for one in kind.__mro__ if one in route.fields), None)
+
+
+def name_field(route: Route, error: LobbyError) -> None:
+    """Set the field of *error*, unless it has one or is about no single value."""
+    if error.field is None:
+        error.field = declared(route, type(error)) or in_path(route, type(error))
+
+
+@contextmanager
+def about(field: str, *kinds: type[LobbyError]) -> Iterator[None]:
+    """Name *field* in errors of *kinds* that the block raises without a field."""
+    try:
+        yield
+    except kinds as error:
+        error.field = error.field or field
+        raise
