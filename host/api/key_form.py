@@ -58,7 +58,7 @@ PRESETS = (
     Preset(
         "write",
         _l("Everything"),
-        _l("All scopes, including settings and export. Only for programs you trust like an owner."),
+        _l("All scopes: also settings, export and erasing. Only for programs you trust like an owner."),
         GRANTABLE,
     ),
     Preset(
@@ -125,6 +125,7 @@ RESOURCES = (
         Scope.SETTINGS_WRITE,
     ),
     Resource(_l("Export"), _l("Download everything about a contact as a file."), Scope.EXPORT, None),
+    Resource(_l("Erase"), _l("Erase everything about a contact. This can’t be undone."), None, Scope.ERASE),
 )
 
 

@@ -65,11 +65,12 @@ class Scope(StrEnum):
     SETTINGS_READ = "settings:read"
     SETTINGS_WRITE = "settings:write"
     EXPORT = "export"
+    ERASE = "erase"
 
     @property
     def writes(self) -> bool:
         """Whether it allows changes."""
-        return self.value.rpartition(":")[2] == "write"
+        return self is Scope.ERASE or self.value.rpartition(":")[2] == "write"
 
 
 BEFORE: Mapping[Scope, frozenset[Scope]] = {

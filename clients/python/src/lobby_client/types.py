@@ -1579,6 +1579,32 @@ class MessagePage(Model):
 
 
 @dataclass(frozen=True)
+class PreviewedMessage(Model):
+    """One of the messages that would be sent."""
+
+    kind: str
+    """Its kind, as in `GET /messages/{message_id}`."""
+    text: str
+    """Its text, cut to what fits in one message of the channel."""
+    bytes: int
+    """The size of the text, of which the channel allows so many."""
+    files: Sequence[str]
+    """The ids of the uploads that are its files, in order."""
+    html: Optional[str]
+    """How the channel lays it out, as in an email with earlier messages quoted below. A picture in the text has the address `cid:` with its place in `files`. Null: the channel sends the text as it is."""
+
+
+@dataclass(frozen=True)
+class MessagePreview(Model):
+    """The messages that `POST /messages` would send."""
+
+    conversation_id: int
+    """An id from this API."""
+    data: Sequence[PreviewedMessage]
+    """The messages, in the order they would go out."""
+
+
+@dataclass(frozen=True)
 class Messages(Model):
     """A page of a conversation, oldest first."""
 

@@ -69,6 +69,7 @@ from lobby_client.types import (
     Merged,
     Message,
     MessagePage,
+    MessagePreview,
     Messages,
     PlayedAnswer,
     Post,
@@ -283,6 +284,38 @@ class MessageCalls(_Calls):
         """Cancel a message that was not sent yet."""
         path = "/messages/{}/cancel"
         return Message.from_wire(self._call("POST", path, message_id))
+
+    def preview(self, message: Sendable) -> MessagePreview:
+        """Return the messages that :meth:`reply` would send, or raise what it would raise. Sends nothing.
+
+        Files have to be uploaded first.
+        """
+        return MessagePreview.from_wire(self._call("POST", "/messages/preview", body=message))
+
+    def retry(
+        self,
+        message_id: int,
+        *,
+        may_repeat: bool = False,
+        own_address: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Message:
+        """Send a failed message again.
+
+        :param may_repeat: also send one that is ``unknown``, although it may have arrived already.
+        :param own_address: another address of the account to send it from.
+        """
+        body: dict[str, Any] = {"mayRepeat": may_repeat}
+        if own_address is not None:
+            body["ownAddress"] = own_address
+        path = "/messages/{}/retry"
+        return Message.from_wire(
+            self._call("POST", path, message_id, body=body, idempotency_key=idempotency_key)
+        )
+
+    def check(self, message_id: int) -> Message:
+        """Look for a message that is ``unknown`` at the provider; :meth:`get` returns what was found."""
+        return Message.from_wire(self._call("POST", "/messages/{}/check", message_id))
 
     def react(self, message_id: int, emoji: str) -> Message:
         """React to a message. The team has one reaction per message."""
@@ -547,6 +580,10 @@ class ConversationCalls(_Calls):
         """Return the progress of a bulk action."""
         return BulkAction.from_wire(self._call("GET", "/bulk-actions/{}", bulk_id))
 
+    def stop(self, bulk_id: int) -> BulkAction:
+        """Stop a bulk action; what it changed stays changed."""
+        return BulkAction.from_wire(self._call("POST", "/bulk-actions/{}/stop", bulk_id))
+
     def undo(self, bulk_id: int) -> BulkAction:
         """Undo a bulk action, except for what was changed since."""
         return BulkAction.from_wire(self._call("POST", "/bulk-actions/{}/undo", bulk_id))
@@ -637,6 +674,24 @@ class ConversationCalls(_Calls):
     def show_seen(self, conversation_id: int) -> None:
         """Show the customer that their messages were seen. Returns at once."""
         self._call("POST", "/conversations/{}/seen", conversation_id)
+
+    def mark_read(
+        self, conversation_id: int, *, until: Optional[int] = None, member_id: Optional[int] = None
+    ) -> Conversation:
+        """Mark a conversation as read.
+
+        :param until: the id of the last message read; None: all of them.
+        :param member_id: the id of the person who read it; None: the team as a whole.
+        """
+        given = {"until": until, "memberId": member_id}
+        body = {name: value for name, value in given.items() if value is not None}
+        path = "/conversations/{}/read"
+        return Conversation.from_wire(self._call("POST", path, conversation_id, body=body))
+
+    def mark_unread(self, conversation_id: int, *, member_id: int) -> Conversation:
+        """Mark a conversation as unread for a person."""
+        path, body = "/conversations/{}/unread", {"memberId": member_id}
+        return Conversation.from_wire(self._call("POST", path, conversation_id, body=body))
 
     def hand_over(
         self,
@@ -823,6 +878,10 @@ class ContactCalls(_Calls):
         """Undo a merge, and return the contact that was split off."""
         path, body = "/contacts/{}/split", {"merge": merge}
         return Contact.from_wire(self._call("POST", path, contact_id, body=body))
+
+    def erase(self, contact_id: int) -> None:
+        """Erase what is stored about a contact, permanently. The key needs the scope ``erase``."""
+        self._call("DELETE", "/contacts/{}", contact_id)
 
     def export(self, contact_id: int) -> File:
         """Return all data of a contact as a zip."""
