@@ -66,11 +66,12 @@ class Scope(StrEnum):
     SETTINGS_WRITE = "settings:write"
     EXPORT = "export"
     ERASE = "erase"
+    APPROVE = "approve"
 
     @property
     def writes(self) -> bool:
         """Whether it allows changes."""
-        return self is Scope.ERASE or self.value.rpartition(":")[2] == "write"
+        return self in {Scope.ERASE, Scope.APPROVE} or self.value.rpartition(":")[2] == "write"
 
 
 BEFORE: Mapping[Scope, frozenset[Scope]] = {

@@ -21,9 +21,10 @@ from sqlalchemy.orm import Session
 from host.assistants import keeping
 from host.assistants.knowing import alike, knowledge
 from host.assistants.knowing.entries import LONGEST_QUESTION, MOST_QUESTIONS
-from host.assistants.models import AssistantTurn, DismissedAnswer, TurnState
+from host.assistants.models import Assistant, AssistantAccount, AssistantTurn, DismissedAnswer, TurnState
 from host.core.backports.values import replace
 from host.core.errors import InvalidError, NotFoundError
+from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message, Origin
 from host.models.users import User
 from host.sdk.messages import MessageKind
@@ -296,6 +297,33 @@ def past_answers(
     people = _names_of_people(session, {one.author_id for group in groups for one in group if one.author_id})
     customers = _names_of_customers(session, {one.conversation_id for group in groups for one in group})
     return [replace(_draft(group, people, customers), dismissed=id_) for group, id_ in shown]
+
+
+def past_answers_for(session: Session, row: Assistant, now: datetime, *, accounts: Accounts) -> list[Draft]:
+    """Return suggested entries for an assistant, from the answers of :data:`PAST` on its accounts.
+
+    :param accounts: the accounts the reader sees; None: all.
+    """
+    return past_answers(
+        session,
+        row.workspace_id,
+        accounts_of(session, row, accounts),
+        since=now - PAST,
+        assistant_id=row.id,
+    )
+
+
+def accounts_of(session: Session, row: Assistant, accounts: Accounts) -> set[int]:
+    """Return the accounts whose answers are read: the assistant's, or all visible ones if it has none.
+
+    :param accounts: the accounts the reader sees; None: all.
+    """
+    query = sa.select(AssistantAccount.account_id).where(AssistantAccount.assistant_id == row.id)
+    found = set(session.scalars(query))
+    if not found:
+        every = sa.select(ChannelAccount.id).where(ChannelAccount.workspace_id == row.workspace_id)
+        found = set(session.scalars(every))
+    return found if accounts is None else found & accounts
 
 
 # ---- dismissed answers --------------------------------------------------------------------------------

@@ -511,6 +511,32 @@ class AssistantTool(Model):
 
 
 @dataclass(frozen=True)
+class AssistantToolCall(Model):
+    """The use of a tool by an assistant."""
+
+    id: int
+    """An id from this API."""
+    turn_id: int
+    """An id from this API."""
+    tool: str
+    """Its name, as in the assistant's `tools`, or a built-in one."""
+    arguments: Mapping[str, Any]
+    """What it is called with."""
+    state: Literal["allowed", "asked", "begun", "done", "failed", "refused"]
+    """`asked`: it waits for a person's decision; `begun` without a later state: it isn't known whether it was done."""
+    result: str
+    """What the tool answered, or why it failed; empty before."""
+    at: datetime
+
+
+@dataclass(frozen=True)
+class AssistantToolCalls(Model):
+    """The tool calls of a conversation, newest first; at most 100."""
+
+    data: Sequence[AssistantToolCall]
+
+
+@dataclass(frozen=True)
 class AssistantTools(Model):
     """An assistant's tools that are other programs, in the order they were added; at most 20."""
 
@@ -1139,6 +1165,45 @@ class DeliveryWithBody(Model):
 
 
 @dataclass(frozen=True)
+class DiagnosisFinding(Model):
+    """The result of a check."""
+
+    name: str
+    """A stable name of the check."""
+    title: str
+    """What was checked, in the language of `Accept-Language`."""
+    verdict: Literal["fail", "pass", "unknown", "warn"]
+    """`warn`: it blocks nothing yet; `unknown`: the check could not tell."""
+    evidence: str
+    """What was observed; never a credential."""
+    fix: str
+    """What to do; empty if it passed."""
+    seen_at: Optional[datetime]
+    """When that was observed; null: while the check ran."""
+    old: bool
+    """Whether that is too long ago to rely on."""
+
+
+@dataclass(frozen=True)
+class Diagnosis(Model):
+    """The results of all checks of an account."""
+
+    account_id: int
+    """An id from this API."""
+    at: datetime
+    data: Sequence[DiagnosisFinding]
+
+
+@dataclass(frozen=True)
+class DismissedPastAnswer(Model):
+    """A dismissed answer."""
+
+    id: int
+    """The id of the dismissal, to restore the answer."""
+    at: datetime
+
+
+@dataclass(frozen=True)
 class LinkButton(Model):
     """A button that opens an address."""
 
@@ -1420,6 +1485,8 @@ class Member(Model):
     role: str
     email: Optional[str] = None
     """Null: the key is read-only."""
+    on_duty_since: Optional[datetime] = None
+    """Since when they are on duty, so that conversations go to them; null: they aren't."""
 
 
 @dataclass(frozen=True)
@@ -1630,6 +1697,33 @@ class OfferedReply(Model):
     title: Optional[str] = None
     payload: str = ""
     """The payload returned by a tap. Default: the title."""
+
+
+@dataclass(frozen=True)
+class PastAnswer(Model):
+    """An answer that people of the team gave several times, as a suggested entry."""
+
+    title: str
+    text: str
+    """May contain personal data of a customer: see `personal`."""
+    personal: Sequence[str]
+    """Parts of the text that may be a customer's name, address, phone or order number."""
+    questions: Sequence[str]
+    """Questions it answered."""
+    times: int
+    """How often it was given."""
+    authors: Sequence[str]
+    """The names of the people who gave it."""
+    last_at: datetime
+    dismissed_id: Optional[int]
+    """The id of its dismissal, to restore it; null: it wasn't dismissed."""
+
+
+@dataclass(frozen=True)
+class PastAnswers(Model):
+    """The past answers of the last 90 days, most frequent first, dismissed ones last."""
+
+    data: Sequence[PastAnswer]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from lobby_client.types import (
     AssistantFigures,
     Assistants,
     AssistantTool,
+    AssistantToolCall,
+    AssistantToolCalls,
     AssistantTools,
     AssistantTurn,
     AssistantTurns,
@@ -45,6 +47,8 @@ from lobby_client.types import (
     Deliveries,
     Delivery,
     DeliveryWithBody,
+    Diagnosis,
+    DismissedPastAnswer,
     Endpoint,
     Endpoints,
     FileRef,
@@ -68,6 +72,8 @@ from lobby_client.types import (
     MessagePage,
     MessagePreview,
     Messages,
+    PastAnswer,
+    PastAnswers,
     PlayedAnswer,
     Post,
     Posts,
@@ -946,6 +952,10 @@ class AccountCalls(_Calls):
         body = {"replyTarget": minutes}
         return Account.from_wire(await self._call("PATCH", "/accounts/{}", account, body=body))
 
+    async def diagnose(self, account: Id) -> Diagnosis:
+        """Run the checks of an account; what to fix first comes first."""
+        return Diagnosis.from_wire(await self._call("POST", "/accounts/{}/diagnosis", account))
+
     async def ice_breakers(self, account: Id) -> IceBreakersOfAccount:
         """Return the ice breakers, questions offered to new customers, as the provider has them."""
         return IceBreakersOfAccount.from_wire(await self._call("GET", "/accounts/{}/ice-breakers", account))
@@ -1717,6 +1727,45 @@ class AssistantCalls(_Calls):
         path = "/conversations/{}/turns/{}/dismiss"
         return AssistantTurn.from_wire(await self._call("POST", path, conversation_id, turn_id))
 
+    async def tool_calls(self, conversation_id: int, *, waiting: bool = False) -> Sequence[AssistantToolCall]:
+        """Return the tool calls of a conversation, newest first.
+
+        :param waiting: only those that wait for a person's decision.
+        """
+        query = {"waiting": _yes_or_no(waiting or None)}
+        path = "/conversations/{}/tool-calls"
+        return AssistantToolCalls.from_wire(await self._call("GET", path, conversation_id, query=query)).data
+
+    async def approve(self, conversation_id: int, call_id: int, *, member_id: int) -> AssistantToolCall:
+        """Run a tool call that a person approved, and return its result. The key needs ``approve``.
+
+        :param member_id: the id of the person who decided.
+        """
+        path, body = "/conversations/{}/tool-calls/{}/approve", {"memberId": member_id}
+        return AssistantToolCall.from_wire(
+            await self._call("POST", path, conversation_id, call_id, body=body)
+        )
+
+    async def refuse(self, conversation_id: int, call_id: int) -> AssistantToolCall:
+        """Refuse a tool call that waits for a decision."""
+        path = "/conversations/{}/tool-calls/{}/refuse"
+        return AssistantToolCall.from_wire(await self._call("POST", path, conversation_id, call_id))
+
+    async def past_answers(self, assistant_id: int) -> Sequence[PastAnswer]:
+        """Return what the team answered repeatedly, the most frequent first, as suggested entries."""
+        path = "/assistants/{}/past-answers"
+        return PastAnswers.from_wire(await self._call("GET", path, assistant_id)).data
+
+    async def dismiss_past_answer(self, assistant_id: int, text: str) -> DismissedPastAnswer:
+        """Suggest an answer, as it was listed, and similar ones no more."""
+        path, body = "/assistants/{}/past-answers/dismiss", {"text": text}
+        return DismissedPastAnswer.from_wire(await self._call("POST", path, assistant_id, body=body))
+
+    async def restore_past_answer(self, assistant_id: int, dismissed_id: int) -> None:
+        """Suggest a dismissed answer again."""
+        path = "/assistants/{}/past-answers/dismissed/{}"
+        await self._call("DELETE", path, assistant_id, dismissed_id)
+
 
 class CannedReplyCalls(_Calls):
     """Canned replies, shared and of teams."""
@@ -1843,6 +1892,10 @@ class MemberCalls(_Calls):
     async def list(self) -> Sequence[Member]:
         """Return everyone to whom a conversation can be assigned."""
         return Members.from_wire(await self._call("GET", "/members")).data
+
+    async def set_duty(self, member_id: int, *, on: bool) -> Member:
+        """Put a person on duty, so that conversations go to them, or take them off."""
+        return Member.from_wire(await self._call("PUT", "/members/{}/duty", member_id, body={"on": on}))
 
 
 class FileCalls(_Calls):

@@ -25,6 +25,8 @@ from lobby_client.types import (
     AssistantFigures,
     Assistants,
     AssistantTool,
+    AssistantToolCall,
+    AssistantToolCalls,
     AssistantTools,
     AssistantTurn,
     AssistantTurns,
@@ -48,6 +50,8 @@ from lobby_client.types import (
     Deliveries,
     Delivery,
     DeliveryWithBody,
+    Diagnosis,
+    DismissedPastAnswer,
     Endpoint,
     Endpoints,
     FileRef,
@@ -71,6 +75,8 @@ from lobby_client.types import (
     MessagePage,
     MessagePreview,
     Messages,
+    PastAnswer,
+    PastAnswers,
     PlayedAnswer,
     Post,
     Posts,
@@ -943,6 +949,10 @@ class AccountCalls(_Calls):
         body = {"replyTarget": minutes}
         return Account.from_wire(self._call("PATCH", "/accounts/{}", account, body=body))
 
+    def diagnose(self, account: Id) -> Diagnosis:
+        """Run the checks of an account; what to fix first comes first."""
+        return Diagnosis.from_wire(self._call("POST", "/accounts/{}/diagnosis", account))
+
     def ice_breakers(self, account: Id) -> IceBreakersOfAccount:
         """Return the ice breakers, questions offered to new customers, as the provider has them."""
         return IceBreakersOfAccount.from_wire(self._call("GET", "/accounts/{}/ice-breakers", account))
@@ -1706,6 +1716,43 @@ class AssistantCalls(_Calls):
         path = "/conversations/{}/turns/{}/dismiss"
         return AssistantTurn.from_wire(self._call("POST", path, conversation_id, turn_id))
 
+    def tool_calls(self, conversation_id: int, *, waiting: bool = False) -> Sequence[AssistantToolCall]:
+        """Return the tool calls of a conversation, newest first.
+
+        :param waiting: only those that wait for a person's decision.
+        """
+        query = {"waiting": _yes_or_no(waiting or None)}
+        path = "/conversations/{}/tool-calls"
+        return AssistantToolCalls.from_wire(self._call("GET", path, conversation_id, query=query)).data
+
+    def approve(self, conversation_id: int, call_id: int, *, member_id: int) -> AssistantToolCall:
+        """Run a tool call that a person approved, and return its result. The key needs ``approve``.
+
+        :param member_id: the id of the person who decided.
+        """
+        path, body = "/conversations/{}/tool-calls/{}/approve", {"memberId": member_id}
+        return AssistantToolCall.from_wire(self._call("POST", path, conversation_id, call_id, body=body))
+
+    def refuse(self, conversation_id: int, call_id: int) -> AssistantToolCall:
+        """Refuse a tool call that waits for a decision."""
+        path = "/conversations/{}/tool-calls/{}/refuse"
+        return AssistantToolCall.from_wire(self._call("POST", path, conversation_id, call_id))
+
+    def past_answers(self, assistant_id: int) -> Sequence[PastAnswer]:
+        """Return what the team answered repeatedly, the most frequent first, as suggested entries."""
+        path = "/assistants/{}/past-answers"
+        return PastAnswers.from_wire(self._call("GET", path, assistant_id)).data
+
+    def dismiss_past_answer(self, assistant_id: int, text: str) -> DismissedPastAnswer:
+        """Suggest an answer, as it was listed, and similar ones no more."""
+        path, body = "/assistants/{}/past-answers/dismiss", {"text": text}
+        return DismissedPastAnswer.from_wire(self._call("POST", path, assistant_id, body=body))
+
+    def restore_past_answer(self, assistant_id: int, dismissed_id: int) -> None:
+        """Suggest a dismissed answer again."""
+        path = "/assistants/{}/past-answers/dismissed/{}"
+        self._call("DELETE", path, assistant_id, dismissed_id)
+
 
 class CannedReplyCalls(_Calls):
     """Canned replies, shared and of teams."""
@@ -1830,6 +1877,10 @@ class MemberCalls(_Calls):
     def list(self) -> Sequence[Member]:
         """Return everyone to whom a conversation can be assigned."""
         return Members.from_wire(self._call("GET", "/members")).data
+
+    def set_duty(self, member_id: int, *, on: bool) -> Member:
+        """Put a person on duty, so that conversations go to them, or take them off."""
+        return Member.from_wire(self._call("PUT", "/members/{}/duty", member_id, body={"on": on}))
 
 
 class FileCalls(_Calls):
