@@ -124,6 +124,7 @@ RESOURCES = (
         Scope.SETTINGS_READ,
         Scope.SETTINGS_WRITE,
     ),
+    Resource(_l("Accounts"), _l("Connect and disconnect accounts."), None, Scope.ACCOUNTS_WRITE),
     Resource(_l("Export"), _l("Download everything about a contact as a file."), Scope.EXPORT, None),
     Resource(_l("Erase"), _l("Erase everything about a contact. This can’t be undone."), None, Scope.ERASE),
     Resource(

@@ -65,6 +65,7 @@ class Scope(StrEnum):
     SETTINGS_READ = "settings:read"
     SETTINGS_WRITE = "settings:write"
     EXPORT = "export"
+    ACCOUNTS_WRITE = "accounts:write"
     ERASE = "erase"
     APPROVE = "approve"
 

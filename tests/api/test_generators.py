@@ -25,6 +25,7 @@ from tests.inbox import toys
 METHODS = {"post": "Create", "patch": "Update"}
 NOT_OF_ONE_THING = {
     "approveToolCall",
+    "connectAccount",
     "dismissPastAnswer",
     "markConversationRead",
     "markConversationUnread",

@@ -936,6 +936,57 @@ class Card(Model):
 
 
 @dataclass(frozen=True)
+class ChannelFieldChoice(Model):
+    """An option of a field."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ChannelField(Model):
+    """A field to fill in to connect an account."""
+
+    name: str
+    """Its name in `values`."""
+    label: str
+    help: str
+    kind: Literal["checkbox", "lines", "number", "select", "text"]
+    """`lines`: several lines; `checkbox`: `1` or empty; `select`: see `choices`."""
+    required: bool
+    secret: bool = field(repr=False)
+    """Whether it is a credential, which is never returned."""
+    max_length: int
+    choices: Sequence[ChannelFieldChoice]
+
+
+@dataclass(frozen=True)
+class Channel(Model):
+    """A channel whose accounts can be connected with credentials."""
+
+    key: str
+    """Its key, as in `channel` of an account."""
+    name: str
+    fields: Sequence[ChannelField]
+
+
+@dataclass(frozen=True)
+class Channels(Model):
+    """The channels whose accounts can be connected with credentials."""
+
+    data: Sequence[Channel]
+
+
+@dataclass(frozen=True)
+class ConnectedAccount(Model):
+    """The account that was connected, or why it isn't yet."""
+
+    account: Optional[Account]
+    asked: Optional[str]
+    """The person who has to approve it first, and what happens then."""
+
+
+@dataclass(frozen=True)
 class ContactNote(Model):
     """A note of the team about a contact."""
 
@@ -1192,6 +1243,15 @@ class Diagnosis(Model):
     """An id from this API."""
     at: datetime
     data: Sequence[DiagnosisFinding]
+
+
+@dataclass(frozen=True)
+class DisconnectedAccount(Model):
+    """A disconnected account."""
+
+    account: Account
+    provider_notified: bool
+    """False: the provider could not be notified. Remove Lobby's access there, too."""
 
 
 @dataclass(frozen=True)

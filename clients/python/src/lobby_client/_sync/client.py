@@ -41,6 +41,9 @@ from lobby_client.types import (
     CampaignPerson,
     CannedReplies,
     CannedReply,
+    Channel,
+    Channels,
+    ConnectedAccount,
     Contact,
     ContactNote,
     ContactNotes,
@@ -51,6 +54,7 @@ from lobby_client.types import (
     Delivery,
     DeliveryWithBody,
     Diagnosis,
+    DisconnectedAccount,
     DismissedPastAnswer,
     Endpoint,
     Endpoints,
@@ -948,6 +952,26 @@ class AccountCalls(_Calls):
         """Set the response target in minutes; None removes it."""
         body = {"replyTarget": minutes}
         return Account.from_wire(self._call("PATCH", "/accounts/{}", account, body=body))
+
+    def channels(self) -> Sequence[Channel]:
+        """Return the channels whose accounts can be connected with credentials, with their fields."""
+        return Channels.from_wire(self._call("GET", "/channels")).data
+
+    def connect(
+        self, channel: str, values: Mapping[str, str], *, idempotency_key: Optional[str] = None
+    ) -> ConnectedAccount:
+        """Connect an account. The key needs the scope ``accounts:write``.
+
+        :param values: the values of the channel's fields, by their names.
+        """
+        body = {"channel": channel, "values": dict(values)}
+        return ConnectedAccount.from_wire(
+            self._call("POST", "/accounts", body=body, idempotency_key=idempotency_key)
+        )
+
+    def disconnect(self, account: Id) -> DisconnectedAccount:
+        """Disconnect an account. Its conversations stay."""
+        return DisconnectedAccount.from_wire(self._call("DELETE", "/accounts/{}", account))
 
     def diagnose(self, account: Id) -> Diagnosis:
         """Run the checks of an account; what to fix first comes first."""
