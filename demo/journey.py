@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 from lobby_client import Lobby
+from lobby_client.types import SendText
 
 from demo.outside import Outside, write_mail, written_mail
 from demo.person import PageError, Person
@@ -765,6 +766,11 @@ def program(j: Journey) -> str:
         raise PageError("the page showed no key")
     with Lobby(api_key=key[0], base_url=j.host.url) as client:
         conversation = client.conversations.get(int(j.conversation))
+        previewed = client.messages.preview(SendText(conversation_id=conversation.id, text=SHIPPED))
+        if [one.text for one in previewed.data] != [SHIPPED]:
+            raise PageError(f"the preview was {previewed.data}")
+        if client.conversations.mark_read(conversation.id).unread_count:
+            raise PageError("the conversation is still unread")
         content = {"type": "text", "text": SHIPPED}
         client.messages.send(
             channel_id=conversation.channel_id, to=conversation.contact.external_id, content=content
@@ -809,5 +815,5 @@ STEPS: list[Step] = [
     ("a mailbox is read by IMAP, and answered as it was laid out", mailbox),
     ("somebody is written to first, from their page", write_first),
     ("a message is forwarded by email, and answered", forward),
-    ("a program answers the customer", program),
+    ("a program previews an answer, and sends it to the customer", program),
 ]

@@ -58,7 +58,7 @@ PRESETS = (
     Preset(
         "write",
         _l("Everything"),
-        _l("All scopes, including settings and export. Only for programs you trust like an owner."),
+        _l("All scopes, with settings, export, erasing and approving. For programs you trust like an owner."),
         GRANTABLE,
     ),
     Preset(
@@ -124,7 +124,16 @@ RESOURCES = (
         Scope.SETTINGS_READ,
         Scope.SETTINGS_WRITE,
     ),
+    Resource(_l("Accounts"), _l("Connect and disconnect accounts."), None, Scope.ACCOUNTS_WRITE),
     Resource(_l("Export"), _l("Download everything about a contact as a file."), Scope.EXPORT, None),
+    Resource(_l("Erase"), _l("Erase everything about a contact. This can’t be undone."), None, Scope.ERASE),
+    Resource(
+        _l("Approve"),
+        _l("Approve what assistants ask for, such as payments: for programs through which a person decides."),
+        None,
+        Scope.APPROVE,
+        ("assistants",),
+    ),
 )
 
 

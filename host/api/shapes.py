@@ -112,6 +112,16 @@ class Member(Wire, frozen=True):
     name: str
     role: Role
     email: Annotated[str | None, Meta(description="Null: the key is read-only.")] = None
+    on_duty_since: Annotated[
+        Moment | None,
+        Meta(description="Since when they are on duty, so that conversations go to them; null: they aren't."),
+    ] = None
+
+
+class UpdateDuty(Wire, frozen=True):
+    """Whether a person is on duty."""
+
+    on: bool
 
 
 class Members(Wire, frozen=True):

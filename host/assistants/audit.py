@@ -23,6 +23,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "assistant.resumed": _l("%(who)s resumed the assistant %(what)s"),
     "assistant.stopped": _l("%(who)s stopped the assistant %(what)s"),
     "assistant_tool.added": _l("%(who)s added the tool %(what)s to the assistant %(of)s"),
+    "assistant_tool.approved": _l("%(who)s passed on a person’s approval of the tool %(what)s"),
     "assistant_tool.chosen": _l("%(who)s set the built-in tools of the assistant %(of)s: %(what)s"),
     "assistant_tool.changed": _l("%(who)s changed the tool %(what)s of the assistant %(of)s"),
     "assistant_tool.deleted": _l("%(who)s deleted the tool %(what)s of the assistant %(of)s"),

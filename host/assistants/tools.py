@@ -85,6 +85,7 @@ class CallDecidedError(ConflictError):
     code = "assistant_call_decided"
     default_sentence = _l("Someone has already decided this.")
     default_next_step = _l("Reload the page to see the result.")
+    program_step = _l("Read the tool call again to see the result.")
 
 
 class _FailedError(Exception):

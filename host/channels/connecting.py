@@ -1,17 +1,19 @@
-"""Store an account that the provider accepted; if that fails, undo the call at the provider."""
+"""Connect an account: let its addon ask the provider, store the account, and undo the call if that fails."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.channels.accounts import save_account
+from host.channels.accounts import disconnect_account, save_account
 from host.core import db
 from host.models.channels import ChannelAccount, ref
-from host.sdk.cards import Connection
+from host.sdk.cards import Asked, Connection, ConnectRequest, Problems, SettingsCard
 from host.sdk.channel import AccountRef
+from host.users.actor import Actor
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,79 @@ def save(
             # The account is connected; the follow-up can be repeated.
             log.exception("what follows connecting account %s of channel %s failed", saved.id, channel)
     return saved
+
+
+def ask(
+    card: SettingsCard,
+    *,
+    workspace_id: int,
+    account: AccountRef | None,
+    values: Mapping[str, str],
+    taken: Callable[[str], str | None],
+    by_admin: bool,
+) -> Connection | Problems | Asked:
+    """Let the addon of a channel check the values of its form with the provider.
+
+    An exception becomes a problem of the whole form. Call it outside any transaction.
+
+    :param account: the account being changed; None: a new one.
+    :param values: the cleaned values by field.
+    :param taken: as :attr:`host.sdk.cards.ConnectRequest.taken`; *by_admin* as there.
+    """
+    try:
+        outcome = card.connect(ConnectRequest(workspace_id, account, values, taken, by_admin))
+        if not isinstance(outcome, Connection | Problems | Asked):
+            raise TypeError(f"connect() returned {type(outcome).__name__}")
+    except Exception:
+        log.exception("the card of channel %s failed while connecting", card.channel)
+        return Problems(
+            {"": _("The addon of this channel failed while checking, so nothing was changed. Tell an admin.")}
+        )
+    return outcome
+
+
+def audit_connected(session: Session, actor: Actor, saved: ChannelAccount, *, known: bool) -> None:
+    """Write the line of the audit log about a connected account.
+
+    :param known: whether it was connected before.
+    """
+    actor.audit(
+        session,
+        "account.changed" if known else "account.connected",
+        saved.handle,
+        workspace_id=saved.workspace_id,
+        details={"channel": saved.channel, "name": saved.name, "way": saved.way},
+    )
+
+
+def disconnect(card: SettingsCard | None, row: ChannelAccount, actor: Actor) -> bool:
+    """Disconnect an account, then let its addon notify the provider. Return whether that worked.
+
+    Call it outside any transaction.
+
+    :param card: None: no active addon provides the channel, so nobody can notify the provider.
+    :raises AccountGoneError: if it is disconnected already.
+    """
+
+    def use_case(session: Session) -> None:
+        disconnect_account(session, row.id)
+        actor.audit(
+            session,
+            "account.disconnected",
+            row.handle,
+            workspace_id=row.workspace_id,
+            details={"channel": row.channel},
+        )
+
+    db.write(use_case)
+    if card is None:
+        return False
+    try:
+        card.disconnect(ref(row))
+    except Exception:
+        log.exception("the addon of channel %s failed while disconnecting account %s", row.channel, row.id)
+        return False
+    return True
 
 
 def _undo(connection: Connection, channel: str) -> None:

@@ -16,7 +16,12 @@ FEATURE = Feature(
         "pages.overview_views",
         "pages.workspace_views",
     ),
-    routes=("host.api.routes.accounts", "host.api.routes.greetings"),
+    routes=(
+        "host.api.routes.accounts",
+        "host.api.routes.connecting",
+        "host.api.routes.diagnosing",
+        "host.api.routes.greetings",
+    ),
     sentences="audit",
     sealed={"sign_ins": ("candidates",)},
     data="data",

@@ -19,7 +19,7 @@ from host.core import db
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import AccountRef
-from host.web.request_helpers import Permission, audit, current_user
+from host.web.request_helpers import Permission, audit, current_user, maybe_user
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,8 @@ def elsewhere_sentence(channel: str, external_id: str) -> str:
     """Return a sentence saying where an account is connected; only members see the workspace's name."""
     with db.read() as session:
         owner = owner_of(session, channel, external_id)
-    membership = None if owner is None else current_user().membership(owner[1])
+    user = maybe_user()  # a program has none
+    membership = None if owner is None or user is None else user.membership(owner[1])
     if membership is not None and membership.may(Permission.ACCOUNTS):
         return str(
             _(

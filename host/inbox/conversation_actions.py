@@ -454,12 +454,19 @@ OTHER_ACTIVITY = ("info", _l("%(who)s changed this conversation"))
 
 
 def mark_read(
-    session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, user_id: int, until: int
+    session: Session,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    accounts: Accounts,
+    user_id: int | None,
+    until: int,
 ) -> bool:
     """Mark a conversation as read by a member up to the message *until*.
 
     Return whether they are the first member to read it.
 
+    :param user_id: the member; None for a program, which changes only the team's unread count.
     :param until: the id of a message; what arrived after it stays unread.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
@@ -477,11 +484,12 @@ def mark_read(
         )
         or 0
     )
-    before = session.get(ConversationRead, (user_id, conversation.id))
-    floor = conversation.read_count if before is None else before.seen_count
-    seen = max(conversation.arrived_count - later, floor)
-    if seen > floor or (before is not None and before.marked):
-        _note_read(session, conversation, user_id, seen, marked=False)
+    if user_id is not None:
+        before = session.get(ConversationRead, (user_id, conversation.id))
+        floor = conversation.read_count if before is None else before.seen_count
+        seen = max(conversation.arrived_count - later, floor)
+        if seen > floor or (before is not None and before.marked):
+            _note_read(session, conversation, user_id, seen, marked=False)
     if later >= conversation.unread_count:
         return False
     conversation.unread_count = later

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.errors import ConflictError
 from host.events.kinds.contacts import CONTACT_ERASED, OfContact
+from host.events.models import ActorKind
 from host.events.writing import Happened, record
 from host.features import registry
 from host.inbox.apply.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
@@ -172,7 +173,8 @@ def erase(
         conversation.read_count, conversation.waiting_since = conversation.arrived_count, None
         conversation.scheduled_at = None
         session.flush()
-        add_activity(session, conversation, actor.id, {"what": ERASED}, now)
+        by = actor.name if actor.kind is ActorKind.KEY else None
+        add_activity(session, conversation, actor.id, {"what": ERASED}, now, by=by)
         publish_conversation(session, conversation)
     record(
         session,

@@ -69,6 +69,7 @@ __all__ = [
     "check_send_time",
     "parts_of",
     "policy_for",
+    "preview_parts",
     "queue_parts",
     "queue_reply",
 ]
@@ -218,24 +219,17 @@ def queue_parts(
     if adapter is None:
         raise UnknownChannelError()
     before = _made_before(session, conversation, reply_key)
-    check_asks([draft.content for draft in drafts], adapter.withdrawn_asks)
-    planned = plan(session, conversation, drafts, adapter.capabilities, overflow)
-    if by_person:
-        # A program's text may contain braces; only people can fill in a canned reply's placeholders.
-        _check_filled(drafts)
+    planned = _planned(session, conversation, drafts, adapter, overflow, by_person=by_person)
     if before and not _same(session, workspace_id, before, planned):
         raise AlreadySentError()
     if before:
         return before
     if seen_id is not None:
         _check_not_answered(session, conversation, seen_id, author_id)
-    private = planned[0].reply_to if planned[0].private else None
-    policy = check_may_send(
-        session, conversation, adapter, now, by_person=by_person, voice=voice, private=private
+    policy = _check_planned(
+        session, conversation, planned, adapter, now, by_person=by_person, voice=voice, at=hold.at
     )
-    if hold.at is not None:
-        check_send_time(session, conversation, adapter, hold.at, now, private=private is not None)
-    elif undone_until is not None and policy.until is not None:
+    if hold.at is None and undone_until is not None and policy.until is not None:
         undone_until = max(now, min(undone_until, policy.until - UNDONE_BEFORE))
         outbox.take_lane(session, conversation.account_id, recipient, undone_until)
     taken = {
@@ -286,6 +280,74 @@ def queue_parts(
     if by_person and author_id is not None:
         _assign(session, conversation, author_id, now)
     return messages
+
+
+def preview_parts(
+    session: Session,
+    conversation: Conversation,
+    drafts: Sequence[Draft],
+    adapter: ChannelAdapter,
+    now: datetime,
+    *,
+    overflow: Overflow = "split",
+    by_person: bool = True,
+    voice: Voice = Voice.PERSON,
+    seen_id: int | None = None,
+    at: datetime | None = None,
+) -> list[Planned]:
+    """Return the messages that :func:`queue_parts` would queue for a program or a person. It writes nothing.
+
+    It raises what :func:`queue_parts` would, except for a wrong or used reply key.
+
+    :param at: the time to send it; None: now.
+    """
+    planned = _planned(session, conversation, drafts, adapter, overflow, by_person=by_person)
+    if seen_id is not None:
+        _check_not_answered(session, conversation, seen_id, None)
+    _check_planned(session, conversation, planned, adapter, now, by_person=by_person, voice=voice, at=at)
+    uploads.unsent(session, conversation.workspace_id, [one for part in planned for one in part.uploads])
+    account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
+    for address in {sent_from.named(part.content) for part in planned} - {""}:
+        sent_from.check(adapter, account, address)
+    return planned
+
+
+def _planned(
+    session: Session,
+    conversation: Conversation,
+    drafts: Sequence[Draft],
+    adapter: ChannelAdapter,
+    overflow: Overflow,
+    *,
+    by_person: bool,
+) -> list[Planned]:
+    check_asks([draft.content for draft in drafts], adapter.withdrawn_asks)
+    planned = plan(session, conversation, drafts, adapter.capabilities, overflow)
+    if by_person:
+        # A program's text may contain braces; only people can fill in a canned reply's placeholders.
+        _check_filled(drafts)
+    return planned
+
+
+def _check_planned(
+    session: Session,
+    conversation: Conversation,
+    planned: Sequence[Planned],
+    adapter: ChannelAdapter,
+    now: datetime,
+    *,
+    by_person: bool,
+    voice: Voice,
+    at: datetime | None,
+) -> ReplyPolicy:
+    """Raise if *planned* can't be sent now, or at the time *at*; otherwise return the reply window."""
+    private = planned[0].reply_to if planned[0].private else None
+    policy = check_may_send(
+        session, conversation, adapter, now, by_person=by_person, voice=voice, private=private
+    )
+    if at is not None:
+        check_send_time(session, conversation, adapter, at, now, private=private is not None)
+    return policy
 
 
 def _lock(

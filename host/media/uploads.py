@@ -207,6 +207,21 @@ def attach(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> li
     :raises FileRefusedError: code ``upload_gone`` if one no longer exists, was already sent, or belongs to
         another workspace.
     """
+    rows = _unsent(session, workspace_id, upload_ids, lock=True)
+    now = clock.now()
+    for row in rows:
+        row.attached_at = now
+    if rows:
+        session.flush()
+    return [Upload.of(row) for row in rows]
+
+
+def unsent(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> list[Upload]:
+    """Return the uploads that :func:`attach` would reserve; it raises the same errors."""
+    return [Upload.of(row) for row in _unsent(session, workspace_id, upload_ids, lock=False)]
+
+
+def _unsent(session: Session, workspace_id: int, upload_ids: Sequence[str], *, lock: bool) -> list[UploadRow]:
     if not upload_ids:
         return []
     query = sa.select(UploadRow).where(
@@ -215,7 +230,9 @@ def attach(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> li
         UploadRow.attached_at.is_(None),
         UploadRow.created_at > clock.now() - KEPT,
     )
-    rows = {row.uuid: row for row in session.scalars(query.order_by(UploadRow.id).with_for_update())}
+    if lock:
+        query = query.order_by(UploadRow.id).with_for_update()
+    rows = {row.uuid: row for row in session.scalars(query)}
     if set(rows) != set(upload_ids) or len(rows) != len(upload_ids):
         raise FileRefusedError(
             "upload_gone",
@@ -223,11 +240,7 @@ def attach(session: Session, workspace_id: int, upload_ids: Sequence[str]) -> li
             next_step=_l("Add it again."),
             status=409,
         )
-    now = clock.now()
-    for row in rows.values():
-        row.attached_at = now
-    session.flush()
-    return [Upload.of(rows[one]) for one in upload_ids]
+    return [rows[one] for one in upload_ids]
 
 
 def put_back(session: Session, upload: Upload, user_id: int | None) -> None:

@@ -65,11 +65,14 @@ class Scope(StrEnum):
     SETTINGS_READ = "settings:read"
     SETTINGS_WRITE = "settings:write"
     EXPORT = "export"
+    ACCOUNTS_WRITE = "accounts:write"
+    ERASE = "erase"
+    APPROVE = "approve"
 
     @property
     def writes(self) -> bool:
         """Whether it allows changes."""
-        return self.value.rpartition(":")[2] == "write"
+        return self in {Scope.ERASE, Scope.APPROVE} or self.value.rpartition(":")[2] == "write"
 
 
 BEFORE: Mapping[Scope, frozenset[Scope]] = {

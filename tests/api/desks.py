@@ -155,6 +155,7 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
         "bulk_id": bulk,
         "canned_id": canned,
         "macro_id": macro.id,
+        "member_id": desk.inbox.mia.id,
         **rule,
         **(assistant_ids(desk, conversation, len(names)) if has_assistants() else {}),
     }
@@ -203,6 +204,10 @@ def assistant_ids(desk: ApiDesk, conversation: int, number: int) -> dict[str, in
         state=TurnState.DISMISSED,
         text="Four to six days.",
     )
+    used = db.write(store_call, turn)
+    answer = {"text": "We ship to Norway within four to six days."}
+    path = f"/assistants/{assistant}/past-answers/dismiss"
+    dismissed = desk.program.send("POST", path, answer)["id"]
     like = {"question": "To Norway?", "says": ["four"]}
     case = desk.program.send("POST", f"/assistants/{assistant}/cases", like, 201)["id"]
     tool = desk.program.send("POST", f"/assistants/{assistant}/tools", TOOL, 201)["id"]
@@ -212,7 +217,29 @@ def assistant_ids(desk: ApiDesk, conversation: int, number: int) -> dict[str, in
         "turn_id": turn,
         "case_id": case,
         "tool_id": tool,
+        "call_id": used,
+        "dismissed_id": dismissed,
     }
+
+
+def store_call(session: Session, turn: int) -> int:
+    """Store a tool call of a turn that waits for a person's decision; return its id."""
+    from host.assistants.models import AssistantCall, CallState
+
+    row = AssistantCall(
+        turn_id=turn,
+        number=1,
+        tool="close",
+        arguments={},
+        state=CallState.ASKED,
+        result="",
+        key=f"key-{turn}",
+        took_ms=0,
+        at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    return row.id
 
 
 def a_post(desk: ApiDesk) -> int:

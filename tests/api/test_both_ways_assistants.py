@@ -90,6 +90,14 @@ def case(desk: ApiDesk) -> int:
     return db.write(cases.add, wanted, **named, actor=DESK, now=clock.now()).id
 
 
+PAST = "We ship to Norway within four to six days."
+
+
+def dismissed(desk: ApiDesk) -> int:
+    assistant(desk)
+    return int(desk.program.send("POST", its("past-answers/dismiss"), {"text": PAST})["id"])
+
+
 def tool(desk: ApiDesk) -> int:
     return db.write(tool_keeping.create, desk.workspace, assistant(desk), wanted_tool(), actor=DESK).id
 
@@ -194,6 +202,16 @@ ACTS = {
         page=lambda owner, at, id_: owner.post_form(at + its(f"cases/{id_}/delete")),
         api=lambda desk, id_: desk.program.call("DELETE", its(f"cases/{id_}")),
         before=case,
+    ),
+    "past_answer.dismissed": Act(
+        page=lambda owner, at, _id: owner.post_form(at + its("past-answers/dismiss"), text=PAST),
+        api=lambda desk, _id: desk.program.send("POST", its("past-answers/dismiss"), {"text": PAST}),
+        before=assistant,
+    ),
+    "past_answer.brought_back": Act(
+        page=lambda owner, at, id_: owner.post_form(at + its("past-answers/bring-back"), dismissed=id_),
+        api=lambda desk, id_: desk.program.call("DELETE", its(f"past-answers/dismissed/{id_}")),
+        before=dismissed,
     ),
     "assistant_tool.added": Act(
         page=lambda owner, at, _id: owner.post_form(at + its("tools/new"), **TOOL_FORM),

@@ -82,6 +82,11 @@ def contact(desk: ApiDesk) -> int:
     return int(desk.program.get("/contacts")["data"][0]["id"])
 
 
+def conversation(desk: ApiDesk) -> int:
+    contact(desk)
+    return desk.scene.conversation("ana")
+
+
 def canned(desk: ApiDesk) -> int:
     return db.write(
         replies.create,
@@ -133,6 +138,13 @@ ACTS = {
         page=lambda owner, at, id_: owner.post_form(f"{at}/settings/attributes/{id_}/delete"),
         api=lambda desk, id_: desk.program.call("DELETE", f"/contact-attributes/{id_}"),
         before=attribute,
+    ),
+    "contact.erased": Act(
+        page=lambda owner, at, id_: owner.post_form(f"{at}/inbox/{id_}/erase", understood="1"),
+        api=lambda desk, id_: desk.program.call(
+            "DELETE", f"/contacts/{desk.program.get(f'/conversations/{id_}')['contact']['id']}"
+        ),
+        before=conversation,
     ),
     "contact.exported": Act(
         page=lambda owner, at, id_: owner.post_form(f"{at}/contacts/{id_}/export"),

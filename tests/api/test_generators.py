@@ -24,6 +24,13 @@ from tests.inbox import toys
 
 METHODS = {"post": "Create", "patch": "Update"}
 NOT_OF_ONE_THING = {
+    "approveToolCall",
+    "connectAccount",
+    "dismissPastAnswer",
+    "markConversationRead",
+    "markConversationUnread",
+    "previewMessage",
+    "retryMessage",
     # These POSTs act, and these PATCHes judge, instead of making or changing the thing of their path.
     *("handOverConversation", "passConversation", "takeConversation", "showTyping", "sendMessage"),
     *("mergeLabel", "moveRule", "tryAssistantCases", "playAssistant", "tryAssistantTool", "judgeTurn"),

@@ -1,4 +1,4 @@
-"""Typing, seen, and which app has a conversation, by the API."""
+"""Typing, seen, read, and which app has a conversation, by the API."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from host.channels.accounts import disconnect_account
 from host.core import db
 from host.inbox.thread_control import is_elsewhere
+from host.models.inbox import ConversationRead
+from host.models.users import Role
 from host.queue import signals
 from host.queue.signals import Signal
 from host.sdk.channel import ProviderProblem
+from tests import helpers
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, open_api_desk
 
@@ -116,3 +120,43 @@ def test_what_the_provider_says_is_passed_on_and_nothing_is_noted(desk: ApiDesk,
     assert desk.program.get(path(desk, "messages"))["data"] == before
     db.write(disconnect_account, desk.inbox.account.id)
     assert desk.program.refused("POST", path(desk, "take"), {})[1]["code"] == "account_disconnected"
+
+
+# Read and unread
+
+
+def reads() -> list[tuple[int, int, bool]]:
+    with db.read() as session:
+        rows = session.scalars(sa.select(ConversationRead)).all()
+    return [(one.user_id, one.seen_count, one.marked) for one in rows]
+
+
+def test_a_program_marks_a_conversation_as_read_for_the_team(desk: ApiDesk) -> None:
+    desk.scene.said("ana", "Ana", "And the blue one?", desk.scene.ago(minutes=4))
+    first = desk.program.get(path(desk, "messages"))["data"][0]["id"]
+    assert desk.program.send("POST", path(desk, "read"), {"until": first})["unreadCount"] == 1
+    assert desk.program.send("POST", path(desk, "read"), {})["unreadCount"] == 0
+    assert reads() == []
+    assert offered() == [], "the customer is not told"
+
+
+def test_a_program_marks_a_conversation_for_a_person(desk: ApiDesk) -> None:
+    mia = desk.inbox.mia.id
+    assert desk.program.send("POST", path(desk, "read"), {"memberId": mia})["unreadCount"] == 0
+    assert reads() == [(mia, 1, False)]
+    assert desk.program.send("POST", path(desk, "unread"), {"memberId": mia})["unreadCount"] == 0
+    assert reads() == [(mia, 1, True)]
+    desk.program.send("POST", path(desk, "read"), {"memberId": mia})
+    assert reads() == [(mia, 1, False)]
+
+
+def test_only_who_may_reply_there_has_read_or_not(desk: ApiDesk) -> None:
+    auditor = helpers.make_user(workspace=desk.workspace, role=Role.AUDITOR).id
+    elsewhere = helpers.make_user(workspace=helpers.make_workspace("Studio")).id
+    for member in (auditor, elsewhere, 2**40):
+        for what in ("read", "unread"):
+            status, error = desk.program.refused("POST", path(desk, what), {"memberId": member})
+            assert (status, error["code"], error["field"]) == (400, "not_a_member", "memberId")
+    assert desk.program.refused("POST", path(desk, "unread"), {})[1]["field"] == "memberId"
+    assert desk.program.refused("POST", "/conversations/999/read", {})[0] == 404
+    assert reads() == []

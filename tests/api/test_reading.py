@@ -198,7 +198,7 @@ def test_accounts_and_people_are_listed(desk: ApiDesk) -> None:
     (account,) = desk.program.get("/accounts")["data"]
     assert (account["channel"], account["channelName"], account["state"]) == ("email", "Toy", "connected")
     people = desk.program.get("/members")["data"]
-    assert {"id": desk.inbox.mia.id, "name": "Mia R.", "role": "agent"} in [
+    assert {"id": desk.inbox.mia.id, "name": "Mia R.", "role": "agent", "onDutySince": None} in [
         {name: value for name, value in one.items() if name != "email"} for one in people
     ]
 

@@ -142,7 +142,7 @@ class ToyProvider:
 
 def _digits(text: str) -> str:
     if not text.isdigit():
-        raise ValueError("Toy ID is a number, copy it from the toy's page.")
+        raise ValueError("Toy ID is a number, copy it from the toy.")
     return text
 
 

@@ -13,9 +13,11 @@ from host.api.capabilities import declared
 from host.api.http.call import Call
 from host.api.http.declare import route
 from host.api.http.errors import BodyError
+from host.automation import routing
 from host.channels import accounts
 from host.core import db
 from host.core.errors import InvalidError, NotFoundError
+from host.inbox import queries
 from host.inbox.along import sent_from
 from host.inbox.errors import AccountDisconnectedError
 from host.models.channels import AccountState, ChannelAccount, ref
@@ -29,6 +31,14 @@ class AccountNotFoundError(NotFoundError):
 
     code = "account_not_found"
     default_sentence = _l("This account does not exist in this workspace.")
+    default_next_step = ""
+
+
+class MemberNotFoundError(NotFoundError):
+    """No such person, or they may not answer in this workspace."""
+
+    code = "member_not_found"
+    default_sentence = _l("This person does not exist in this workspace, or can't reply in it.")
     default_next_step = ""
 
 
@@ -165,17 +175,46 @@ def change_account(call: Call, account_id: int | str, body: shapes.UpdateAccount
 )
 def list_members(call: Call) -> shapes.Members:
     """All people a conversation can be assigned to. Only a key with `settings:write` gets their emails."""
+    with db.read() as session:
+        return shapes.Members(data=_members(session, call))
+
+
+def _members(session: Session, call: Call, user_id: int | None = None) -> list[shapes.Member]:
     shown_email = call.may(Scope.SETTINGS_WRITE)
     query = (
-        sa.select(User.id, User.name, User.email, Membership.role)
+        sa.select(User.id, User.name, User.email, Membership.role, Membership.on_duty_since)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.workspace_id == call.workspace_id, User.disabled_at.is_(None))
         .order_by(User.name, User.id)
     )
-    with db.read() as session:
-        return shapes.Members(
-            data=[
-                shapes.Member(id=id_, name=name, role=Role(role), email=email if shown_email else None)
-                for id_, name, email, role in session.execute(query)
-            ]
+    if user_id is not None:
+        query = query.where(User.id == user_id)
+    return [
+        shapes.Member(
+            id=id_, name=name, role=Role(role), email=email if shown_email else None, on_duty_since=since
         )
+        for id_, name, email, role, since in session.execute(query)
+    ]
+
+
+@route(
+    "PUT",
+    "/members/{member_id}/duty",
+    tag="Team",
+    summary="Put a person on duty or take them off",
+    scope=Scope.CONVERSATIONS_WRITE,
+    body=shapes.UpdateDuty,
+    answer=shapes.Member,
+    errors=(BodyError, MemberNotFoundError),
+    examples={"On duty": {"on": True}, "Off duty": {"on": False}},
+)
+def set_duty(call: Call, member_id: int, body: shapes.UpdateDuty) -> bytes:
+    """Conversations of a team go to its members who are on duty. They can change it themselves."""
+
+    def use_case(session: Session) -> shapes.Member:
+        if all(one.id != member_id for one in queries.all_members(session, call.workspace_id)):
+            raise MemberNotFoundError()
+        routing.set_duty(session, workspace_id=call.workspace_id, user_id=member_id, on=body.on, now=call.now)
+        return _members(session, call, member_id)[0]
+
+    return call.commit(use_case)

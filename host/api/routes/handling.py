@@ -1,4 +1,4 @@
-"""API routes for typing and seen indicators, handoff, and thread control between apps."""
+"""API routes for typing and seen indicators, read and unread, handoff, and thread control between apps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from host.api.http.declare import Id, Wire, rename, route
 from host.api.http.errors import BodyError
 from host.api.routes.conversations import Conversation, get, shown
 from host.core import db
-from host.inbox import conversation_actions, notes, thread_control
+from host.core.ids import MAX_ID
+from host.inbox import conversation_actions, notes, queries, thread_control
 from host.inbox.conversation_actions import Changes
 from host.inbox.errors import (
     AccountDisconnectedError,
@@ -63,6 +64,30 @@ class Typing(Wire, frozen=True):
     """The typing indicator."""
 
     on: Annotated[bool, Meta(description="False: stop showing it.")] = True
+
+
+class MarkingRead(Wire, frozen=True):
+    """The reader of a conversation, and the last message read."""
+
+    until: Annotated[
+        Id | None,
+        Meta(description="The id of the last message read; later ones stay unread. Omitted: all of them."),
+    ] = None
+    member_id: Annotated[
+        Id | None,
+        Meta(
+            description=(
+                "The person who read it, for whom it isn't shown as unread any more. Omitted: no person, "
+                "which only lowers the team's `unreadCount`."
+            )
+        ),
+    ] = None
+
+
+class MarkingUnread(Wire, frozen=True):
+    """The person for whom a conversation is marked as unread."""
+
+    member_id: Annotated[Id, Meta(description="The person for whom it is shown as unread.")]
 
 
 class Taking(Wire, frozen=True):
@@ -138,6 +163,81 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
         voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
         check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
     signals.current().offer(row.account, row.identity_external_id, signal)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/read",
+    tag="Conversations",
+    summary="Mark a conversation as read",
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
+    body=MarkingRead,
+    answer=Conversation,
+    errors=(BodyError, ConversationNotFoundError, NotAMemberError),
+    examples={"All of it": {}, "Up to a message, by a person": {"until": 991, "memberId": 7}},
+)
+def mark_conversation_read(call: Call, conversation_id: int, body: MarkingRead) -> bytes:
+    """The customer isn't told: for that, use `seen`."""
+
+    def use_case(session: Session) -> Conversation:
+        if body.member_id is not None:
+            _check_reader(session, call, conversation_id, body.member_id)
+        conversation_actions.mark_read(
+            session,
+            workspace_id=call.workspace_id,
+            conversation_id=conversation_id,
+            accounts=call.accounts,
+            user_id=body.member_id,
+            until=MAX_ID if body.until is None else body.until,
+        )
+        return shown(session, call, get(session, call, conversation_id))
+
+    return call.commit(use_case)
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/unread",
+    tag="Conversations",
+    summary="Mark a conversation as unread",
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
+    body=MarkingUnread,
+    answer=Conversation,
+    errors=(BodyError, ConversationNotFoundError, NotAMemberError),
+    examples={"For a person": {"memberId": 7}},
+)
+def mark_conversation_unread(call: Call, conversation_id: int, body: MarkingUnread) -> bytes:
+    """Shows it as unread to one person, until they open it. The team's `unreadCount` stays the same."""
+
+    def use_case(session: Session) -> Conversation:
+        _check_reader(session, call, conversation_id, body.member_id)
+        conversation_actions.mark_unread(
+            session,
+            workspace_id=call.workspace_id,
+            conversation_id=conversation_id,
+            accounts=call.accounts,
+            user_id=body.member_id,
+        )
+        return shown(session, call, get(session, call, conversation_id))
+
+    return call.commit(use_case)
+
+
+def _check_reader(session: Session, call: Call, conversation_id: int, member_id: int) -> None:
+    """Raise unless a person may mark a conversation as read or unread, as on the page.
+
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises NotAMemberError: if they are not a member who may answer on its account.
+    """
+    account_id = get(session, call, conversation_id).account.id
+    if all(one.id != member_id for one in queries.members(session, call.workspace_id, account_id)):
+        raise NotAMemberError(
+            _l("This person can't reply in this conversation, so nothing was changed."),
+            next_step=_l("Choose someone who can."),
+            field="memberId",
+        )
 
 
 @route(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -47,7 +48,7 @@ from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
 from host.inbox.conversations import get_conversation
-from host.inbox.drafts import Draft
+from host.inbox.drafts import Draft, Overflow
 from host.inbox.errors import (
     AccountDisconnectedError,
     AddressOfAnotherError,
@@ -77,6 +78,8 @@ from host.models.inbox import ContactIdentity, Conversation, Origin
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import OWN_ADDRESS, MessageKind
 from host.users.api_keys import Scope
+
+T = TypeVar("T")
 
 
 class NotWrittenFirstError(LobbyError):
@@ -126,6 +129,16 @@ FIELDS = {
 }
 """The inbox's name for a part of a message -> its name in the body."""
 
+FIELDS_OF_ERRORS: dict[type[LobbyError], str] = {
+    EmptyTextError: "text",
+    TooLongError: "text",
+    SendTimeError: "sendAt",
+    MessageNotFoundError: "replyTo",
+    AccountNotFoundError: "accountId",
+    ConversationNotFoundError: "conversationId",
+}
+"""Errors of a message -> the field of its body."""
+
 
 @route(
     "POST",
@@ -141,14 +154,7 @@ FIELDS = {
     location="/messages/{data.0.id}",
     errors=REFUSALS,
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
-    fields={
-        EmptyTextError: "text",
-        TooLongError: "text",
-        SendTimeError: "sendAt",
-        MessageNotFoundError: "replyTo",
-        AccountNotFoundError: "accountId",
-        ConversationNotFoundError: "conversationId",
-    },
+    fields=FIELDS_OF_ERRORS,
 )
 def send_message(call: Call, body: Any) -> bytes:
     """Each `kind` has its own form of body. The account lists what its channel can send.
@@ -171,27 +177,36 @@ def send_message(call: Call, body: Any) -> bytes:
     several addresses, it is sent from `ownAddress`. The answer has these in `content`. If the channel has
     `textWithFiles`, a text and its `files` are one message.
     """
+    return in_own_form(call, body, _send)
+
+
+def in_own_form(call: Call, body: Any, act: Callable[[Call, Any], T]) -> T:
+    """Call *act* with a body of sending, in the form with a `kind`; errors name the fields that were sent."""
     if not isinstance(body, SendContent):
-        return _send(call, body)
+        return act(call, body)
     with db.read() as session:
         account = find_account(session, call, body.channel_id, field="channelId")
     try:
-        return _send(call, body.as_sendable(account.id))
+        return act(call, body.as_sendable(account.id))
     except LobbyError as error:
         name_field(call.route, error)
         error.field = body.place_of(error.field)
         raise
 
 
+def voice_of(call: Call) -> Voice:
+    """Return on whose behalf the key of a request sends."""
+    return Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
+
+
 def _send(call: Call, body: Any) -> bytes:
+    voice = voice_of(call)
     with db.read() as session:
-        conversation, adapter = _target(session, call, body)
+        conversation, adapter = target(session, call, body)
         conversation_id = conversation.id
-        voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
         if not _is_private(body):  # another check, made where the message is written
             check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
-    draft = _draft(call, body, adapter)
-    draft = replace(draft, content={**draft.content, **_along(body)})
+    draft = draft_of(call, body, adapter)
 
     def use_case(session: Session) -> shapes.Sent:
         messages = queue_parts(
@@ -201,7 +216,7 @@ def _send(call: Call, body: Any) -> bytes:
             author_id=None,
             drafts=[draft],
             reply_key=new_reply_key(),
-            overflow=body.overflow if isinstance(body, SendText) else "split",
+            overflow=overflow_of(body),
             adapter=adapter,
             now=call.now,
             by_person=False,
@@ -234,7 +249,12 @@ def _is_private(body: Any) -> bool:
     return isinstance(body, SendText) and body.private
 
 
-def _target(session: Session, call: Call, body: Send) -> tuple[Conversation, ChannelAdapter]:
+def overflow_of(body: Any) -> Overflow:
+    """Return what is done with a text that is too long for one message."""
+    return body.overflow if isinstance(body, SendText) else "split"
+
+
+def target(session: Session, call: Call, body: Send) -> tuple[Conversation, ChannelAdapter]:
     """Return the conversation that a body names, and the adapter of its channel."""
     conversation: Conversation | None
     if body.conversation_id is not None:
@@ -277,8 +297,13 @@ def _latest(session: Session, call: Call, account_id: int, to: str) -> Conversat
     return conversation
 
 
-def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
+def draft_of(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
     """Return the draft for a body. Fetches files given by address, so do not call it inside a transaction."""
+    draft = _draft(call, body, adapter)
+    return replace(draft, content={**draft.content, **_along(body)})
+
+
+def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
     quoted = body.reply_to
     if isinstance(body, SendText):
         offered = [_quick_reply(one, f"quickReplies[{at}]") for at, one in enumerate(body.quick_replies)]
@@ -451,7 +476,7 @@ def start_conversation(call: Call, contact_id: int, body: CreateConversation) ->
     content = _along(body) | ({"subject": body.subject} if body.subject else {})
     ids = [_file(call, one, adapter, f"files[{at}]") for at, one in enumerate(body.files)]
     draft = Draft(text=body.text, uploads=tuple(ids), content=content)
-    voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
+    voice = voice_of(call)
 
     def use_case(session: Session) -> Started:
         started = start(

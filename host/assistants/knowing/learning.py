@@ -21,9 +21,10 @@ from sqlalchemy.orm import Session
 from host.assistants import keeping
 from host.assistants.knowing import alike, knowledge
 from host.assistants.knowing.entries import LONGEST_QUESTION, MOST_QUESTIONS
-from host.assistants.models import AssistantTurn, DismissedAnswer, TurnState
+from host.assistants.models import Assistant, AssistantAccount, AssistantTurn, DismissedAnswer, TurnState
 from host.core.backports.values import replace
 from host.core.errors import InvalidError, NotFoundError
+from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message, Origin
 from host.models.users import User
 from host.sdk.messages import MessageKind
@@ -298,6 +299,33 @@ def past_answers(
     return [replace(_draft(group, people, customers), dismissed=id_) for group, id_ in shown]
 
 
+def past_answers_for(session: Session, row: Assistant, now: datetime, *, accounts: Accounts) -> list[Draft]:
+    """Return suggested entries for an assistant, from the answers of :data:`PAST` on its accounts.
+
+    :param accounts: the accounts the reader sees; None: all.
+    """
+    return past_answers(
+        session,
+        row.workspace_id,
+        accounts_of(session, row, accounts),
+        since=now - PAST,
+        assistant_id=row.id,
+    )
+
+
+def accounts_of(session: Session, row: Assistant, accounts: Accounts) -> set[int]:
+    """Return the accounts whose answers are read: the assistant's, or all visible ones if it has none.
+
+    :param accounts: the accounts the reader sees; None: all.
+    """
+    query = sa.select(AssistantAccount.account_id).where(AssistantAccount.assistant_id == row.id)
+    found = set(session.scalars(query))
+    if not found:
+        every = sa.select(ChannelAccount.id).where(ChannelAccount.workspace_id == row.workspace_id)
+        found = set(session.scalars(every))
+    return found if accounts is None else found & accounts
+
+
 # ---- dismissed answers --------------------------------------------------------------------------------
 
 
@@ -307,12 +335,14 @@ class DismissedError(InvalidError):
     code = "past_answer"
     default_sentence = _l("This answer is too short to recognize again, so nothing was changed.")
     default_next_step = _l("Reload the page.")
+    program_step = ""
 
 
 class NotDismissedError(NotFoundError):
     """The answer was not dismissed."""
 
     code = "past_answer_not_dismissed"
+    place = "dismissed_id"
     default_sentence = _l("This answer was not dismissed, or someone has restored it.")
     default_next_step = ""
 

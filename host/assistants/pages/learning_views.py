@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from host.assistants import keeping
 from host.assistants.knowing import entries, learning
 from host.assistants.knowing.entries import EntryInput
-from host.assistants.models import Assistant, AssistantAccount, EntryKind
+from host.assistants.models import Assistant, EntryKind
 from host.assistants.words import said
 from host.channels.directory import current_directory
 from host.core import clock, db
@@ -109,21 +109,7 @@ def _past(
 
 
 def _drafts(session: Session, row: Assistant, now: datetime) -> list[learning.Draft]:
-    accounts = _accounts(session, row)
-    return learning.past_answers(
-        session, row.workspace_id, accounts, since=now - learning.PAST, assistant_id=row.id
-    )
-
-
-def _accounts(session: Session, row: Assistant) -> set[int]:
-    """Return the accounts whose answers are read: the assistant's, or all visible ones if it has none."""
-    query = sa.select(AssistantAccount.account_id).where(AssistantAccount.assistant_id == row.id)
-    found = set(session.scalars(query))
-    if not found:
-        every = sa.select(ChannelAccount.id).where(ChannelAccount.workspace_id == row.workspace_id)
-        found = set(session.scalars(every))
-    seen = seen_accounts()
-    return found if seen is None else found & seen
+    return learning.past_answers_for(session, row, now, accounts=seen_accounts())
 
 
 def waiting(session: Session, row: Assistant, now: datetime) -> int:
@@ -148,7 +134,7 @@ def _with_ice_breakers(session: Session, row: Assistant) -> list[tuple[int, str]
     query = (
         sa.select(ChannelAccount)
         .where(
-            ChannelAccount.id.in_(_accounts(session, row)),
+            ChannelAccount.id.in_(learning.accounts_of(session, row, seen_accounts())),
             ChannelAccount.state != AccountState.DISCONNECTED,
         )
         .order_by(ChannelAccount.name, ChannelAccount.id)

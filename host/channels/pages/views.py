@@ -16,7 +16,6 @@ from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.channels import asking, connecting, deliveries, other_workspaces
-from host.channels.accounts import disconnect_account
 from host.channels.directory import Directory, current_directory
 from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
 from host.channels.pages import cards, forms, looks
@@ -32,7 +31,7 @@ from host.live.events import newest_id
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.notifications.notify import translated
 from host.queue.catch_ups import catching_up
-from host.sdk.cards import Asked, CardAction, Connection, ConnectRequest, Problems, SettingsCard
+from host.sdk.cards import Asked, CardAction, Connection, Problems, SettingsCard
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
 from host.users.pages import sudo
 from host.users.pages.sudo import fresh_password
@@ -40,6 +39,7 @@ from host.web import navigation
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
+    actor,
     audit,
     current_user,
     flash_bad,
@@ -254,13 +254,7 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
 
     def then(session: Session, saved: ChannelAccount) -> None:
         known = row is not None and row.state == AccountState.CONNECTED
-        audit(
-            session,
-            "account.changed" if known else "account.connected",
-            saved.handle,
-            workspace_id=workspace_id,
-            details={"channel": card.channel, "name": saved.name, "way": saved.way},
-        )
+        connecting.audit_connected(session, actor(), saved, known=known)
 
     try:
         saved = connecting.save(
@@ -310,17 +304,14 @@ def _ask(
             return None
         return taken_sentence(workspace_id, card.channel, external_id)
 
-    try:
-        by_admin = current_user().is_admin
-        outcome = card.connect(ConnectRequest(workspace_id, account, entered.clean, taken, by_admin))
-        if not isinstance(outcome, Connection | Problems | Asked):
-            raise TypeError(f"connect() returned {type(outcome).__name__}")
-    except Exception:
-        log.exception("the card of channel %s failed while connecting", card.channel)
-        return Problems(
-            {"": _("The addon of this channel failed while checking, so nothing was changed. Tell an admin.")}
-        )
-    return outcome
+    return connecting.ask(
+        card,
+        workspace_id=workspace_id,
+        account=account,
+        values=entered.clean,
+        taken=taken,
+        by_admin=current_user().is_admin,
+    )
 
 
 @bp.post("/w/<int:workspace_id>/settings/channels/accounts/<int:account_id>/disconnect")
@@ -331,25 +322,14 @@ def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
     row = account_of(workspace_id, account_id)
     card = _card(row.channel)
 
-    def use_case(session: Session) -> None:
-        disconnect_account(session, account_id)
-        audit(
-            session,
-            "account.disconnected",
-            row.handle,
-            workspace_id=workspace_id,
-            details={"channel": row.channel},
-        )
-
     try:
-        db.write(use_case)
+        notified = connecting.disconnect(card, row, actor())
     except AccountGoneError:
         flash_good(_("%(handle)s was already disconnected.", handle=row.handle))
         return redirect(_index_url(workspace_id))
-    try:
-        card.disconnect(ref(row))
-    except Exception:
-        log.exception("the addon of channel %s failed while disconnecting account %s", row.channel, row.id)
+    if notified:
+        flash_good(_("%(handle)s is disconnected. Its conversations are kept.", handle=row.handle))
+    else:
         flash_bad(
             _(
                 "%(handle)s is disconnected here, but the provider could not be notified. Remove "
@@ -357,8 +337,6 @@ def disconnect(workspace_id: int, account_id: int) -> ResponseReturnValue:
                 handle=row.handle,
             )
         )
-    else:
-        flash_good(_("%(handle)s is disconnected. Its conversations are kept.", handle=row.handle))
     return redirect(_index_url(workspace_id))
 
 

@@ -404,7 +404,7 @@ def _act(session: Session, conversation: Conversation, row: BulkAction, now: dat
         ids = [int(row.argument["label_id"])]
         add, remove = (ids, []) if row.action == "label" else ([], ids)
         _label(session, conversation, row, now, add=add, remove=remove)
-    elif row.action == "read" and row.user_id is not None:
+    elif row.action == "read":
         mark_read(
             session,
             workspace_id=row.workspace_id,
@@ -413,10 +413,6 @@ def _act(session: Session, conversation: Conversation, row: BulkAction, now: dat
             until=MAX_ID,
             accounts=ALL_ACCOUNTS,
         )
-    elif row.action == "read":  # a program has read nothing itself, so the team's unread count applies
-        if conversation.unread_count:
-            conversation.unread_count = 0
-            publish_conversation(session, conversation)
     else:
         _set(session, conversation, row, now, _changes(row))
 

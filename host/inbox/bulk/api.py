@@ -1,4 +1,4 @@
-"""Routes for bulk actions: start, progress and undo."""
+"""Routes for bulk actions: start, progress, stop and undo."""
 
 from __future__ import annotations
 
@@ -168,6 +168,26 @@ def get_bulk_action(call: Call, bulk_id: int) -> BulkAction:
     """Bulk actions of members are not visible. They are deleted after a week."""
     with db.read() as session:
         return _shown(actions.of_user(session, call.workspace_id, None, bulk_id))
+
+
+@route(
+    "POST",
+    "/bulk-actions/{bulk_id}/stop",
+    tag="Conversations",
+    summary="Stop a bulk action",
+    scope=Scope.CONVERSATIONS_WRITE,
+    answer=BulkAction,
+    errors=(BulkNotFoundError,),
+)
+def stop_bulk_action(call: Call, bulk_id: int) -> bytes:
+    """Conversations that were already changed stay changed. Stopping one that is not running does nothing."""
+
+    def use_case(session: Session) -> BulkAction:
+        actions.stop(session, workspace_id=call.workspace_id, bulk_id=bulk_id, actor=call.actor)
+        session.flush()
+        return _shown(actions.get(session, call.workspace_id, bulk_id))
+
+    return call.commit(use_case)
 
 
 @route(

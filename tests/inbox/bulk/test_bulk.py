@@ -32,6 +32,7 @@ from host.models.inbox import (
 from host.sdk.channel import AccountRef
 from host.users.actor import DESK, Actor
 from tests import helpers
+from tests.api.desks import Program, make_key, open_api_desk
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 
@@ -300,6 +301,38 @@ def test_a_person_closes_a_selection_and_undoes_it(database: db.Database, data: 
     assert "reopened this" not in thread
     empty = post(desk.browser, desk.path("/bulk?chosen=ids"), {"action": "close"})
     assert empty.status_code == 400
+
+
+# The API
+
+
+def test_a_program_stops_its_own_action_and_nobody_elses(
+    database: db.Database, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "PORTION", 2)
+    desk = open_api_desk(data)
+    fill(desk.inbox.account, 5)
+    wish = {"action": "close", "filter": {"status": "open"}, "all": True}
+    bulk_id = desk.program.send("POST", "/bulk-actions", wish, 201)["id"]
+    actions.step()
+    stopped = desk.program.send("POST", f"/bulk-actions/{bulk_id}/stop", None)
+    assert (stopped["state"], stopped["changed"], stopped["done"]) == ("stopped", 2, 2)
+    assert not actions.step()
+    assert len(open_ids(desk.inbox.account)) == 3
+    assert desk.program.send("POST", f"/bulk-actions/{bulk_id}/stop", None) == stopped
+    assert desk.program.get(f"/bulk-actions/{bulk_id}") == stopped
+    stranger = Program(desk.app, make_key(helpers.make_workspace("Studio")))
+    assert stranger.refused("POST", f"/bulk-actions/{bulk_id}/stop")[0] == 404
+    mias = db.write(
+        actions.create,
+        BulkChange("close"),
+        ConversationFilter(),
+        workspace_id=desk.workspace,
+        actor=Actor(ActorKind.USER, desk.inbox.mia.id),
+        now=clock.now(),
+    )
+    assert desk.program.refused("POST", f"/bulk-actions/{mias}/stop")[0] == 404
+    assert shown(desk.inbox.account, mias).state is BulkState.RUNNING
 
 
 @pytest.mark.slow

@@ -511,6 +511,32 @@ class AssistantTool(Model):
 
 
 @dataclass(frozen=True)
+class AssistantToolCall(Model):
+    """The use of a tool by an assistant."""
+
+    id: int
+    """An id from this API."""
+    turn_id: int
+    """An id from this API."""
+    tool: str
+    """Its name, as in the assistant's `tools`, or a built-in one."""
+    arguments: Mapping[str, Any]
+    """What it is called with."""
+    state: Literal["allowed", "asked", "begun", "done", "failed", "refused"]
+    """`asked`: it waits for a person's decision; `begun` without a later state: it isn't known whether it was done."""
+    result: str
+    """What the tool answered, or why it failed; empty before."""
+    at: datetime
+
+
+@dataclass(frozen=True)
+class AssistantToolCalls(Model):
+    """The tool calls of a conversation, newest first; at most 100."""
+
+    data: Sequence[AssistantToolCall]
+
+
+@dataclass(frozen=True)
 class AssistantTools(Model):
     """An assistant's tools that are other programs, in the order they were added; at most 20."""
 
@@ -910,6 +936,57 @@ class Card(Model):
 
 
 @dataclass(frozen=True)
+class ChannelFieldChoice(Model):
+    """An option of a field."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ChannelField(Model):
+    """A field to fill in to connect an account."""
+
+    name: str
+    """Its name in `values`."""
+    label: str
+    help: str
+    kind: Literal["checkbox", "lines", "number", "select", "text"]
+    """`lines`: several lines; `checkbox`: `1` or empty; `select`: see `choices`."""
+    required: bool
+    secret: bool = field(repr=False)
+    """Whether it is a credential, which is never returned."""
+    max_length: int
+    choices: Sequence[ChannelFieldChoice]
+
+
+@dataclass(frozen=True)
+class Channel(Model):
+    """A channel whose accounts can be connected with credentials."""
+
+    key: str
+    """Its key, as in `channel` of an account."""
+    name: str
+    fields: Sequence[ChannelField]
+
+
+@dataclass(frozen=True)
+class Channels(Model):
+    """The channels whose accounts can be connected with credentials."""
+
+    data: Sequence[Channel]
+
+
+@dataclass(frozen=True)
+class ConnectedAccount(Model):
+    """The account that was connected, or why it isn't yet."""
+
+    account: Optional[Account]
+    asked: Optional[str]
+    """The person who has to approve it first, and what happens then."""
+
+
+@dataclass(frozen=True)
 class ContactNote(Model):
     """A note of the team about a contact."""
 
@@ -1136,6 +1213,54 @@ class DeliveryWithBody(Model):
     delivery: Delivery
     body: Mapping[str, Any]
     """`{event, data}`, as it would be sent now."""
+
+
+@dataclass(frozen=True)
+class DiagnosisFinding(Model):
+    """The result of a check."""
+
+    name: str
+    """A stable name of the check."""
+    title: str
+    """What was checked, in the language of `Accept-Language`."""
+    verdict: Literal["fail", "pass", "unknown", "warn"]
+    """`warn`: it blocks nothing yet; `unknown`: the check could not tell."""
+    evidence: str
+    """What was observed; never a credential."""
+    fix: str
+    """What to do; empty if it passed."""
+    seen_at: Optional[datetime]
+    """When that was observed; null: while the check ran."""
+    old: bool
+    """Whether that is too long ago to rely on."""
+
+
+@dataclass(frozen=True)
+class Diagnosis(Model):
+    """The results of all checks of an account."""
+
+    account_id: int
+    """An id from this API."""
+    at: datetime
+    data: Sequence[DiagnosisFinding]
+
+
+@dataclass(frozen=True)
+class DisconnectedAccount(Model):
+    """A disconnected account."""
+
+    account: Account
+    provider_notified: bool
+    """False: the provider could not be notified. Remove Lobby's access there, too."""
+
+
+@dataclass(frozen=True)
+class DismissedPastAnswer(Model):
+    """A dismissed answer."""
+
+    id: int
+    """The id of the dismissal, to restore the answer."""
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -1420,6 +1545,8 @@ class Member(Model):
     role: str
     email: Optional[str] = None
     """Null: the key is read-only."""
+    on_duty_since: Optional[datetime] = None
+    """Since when they are on duty, so that conversations go to them; null: they aren't."""
 
 
 @dataclass(frozen=True)
@@ -1579,6 +1706,32 @@ class MessagePage(Model):
 
 
 @dataclass(frozen=True)
+class PreviewedMessage(Model):
+    """One of the messages that would be sent."""
+
+    kind: str
+    """Its kind, as in `GET /messages/{message_id}`."""
+    text: str
+    """Its text, cut to what fits in one message of the channel."""
+    bytes: int
+    """The size of the text, of which the channel allows so many."""
+    files: Sequence[str]
+    """The ids of the uploads that are its files, in order."""
+    html: Optional[str]
+    """How the channel lays it out, as in an email with earlier messages quoted below. A picture in the text has the address `cid:` with its place in `files`. Null: the channel sends the text as it is."""
+
+
+@dataclass(frozen=True)
+class MessagePreview(Model):
+    """The messages that `POST /messages` would send."""
+
+    conversation_id: int
+    """An id from this API."""
+    data: Sequence[PreviewedMessage]
+    """The messages, in the order they would go out."""
+
+
+@dataclass(frozen=True)
 class Messages(Model):
     """A page of a conversation, oldest first."""
 
@@ -1604,6 +1757,33 @@ class OfferedReply(Model):
     title: Optional[str] = None
     payload: str = ""
     """The payload returned by a tap. Default: the title."""
+
+
+@dataclass(frozen=True)
+class PastAnswer(Model):
+    """An answer that people of the team gave several times, as a suggested entry."""
+
+    title: str
+    text: str
+    """May contain personal data of a customer: see `personal`."""
+    personal: Sequence[str]
+    """Parts of the text that may be a customer's name, address, phone or order number."""
+    questions: Sequence[str]
+    """Questions it answered."""
+    times: int
+    """How often it was given."""
+    authors: Sequence[str]
+    """The names of the people who gave it."""
+    last_at: datetime
+    dismissed_id: Optional[int]
+    """The id of its dismissal, to restore it; null: it wasn't dismissed."""
+
+
+@dataclass(frozen=True)
+class PastAnswers(Model):
+    """The past answers of the last 90 days, most frequent first, dismissed ones last."""
+
+    data: Sequence[PastAnswer]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Routes for contacts: list, show, change, notes, merge and split, opt-out, block, export."""
+"""Routes for contacts: list, show, change, notes, merge and split, opt-out, block, erase, export."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
-from host.api.http.call import Call, locked
+from host.api.http.call import Call, locked, void
 from host.api.http.declare import Binary, Id, Moment, Wire, rename, route
 from host.api.http.errors import BodyError, CursorError, QueryError
 from host.api.http.fields import about
 from host.api.http.log_cursors import EventsGoneError
 from host.core import db
 from host.events import changed
-from host.inbox import queries
+from host.inbox import erasure, queries
 from host.inbox.contacts import attributes, consent, details, export, finding, merging, people
 from host.inbox.contacts.finding import ContactFilter, Sort
 from host.inbox.contacts.models import ContactEntry, ContactMerge, EntryKind
+from host.inbox.erasure import BeingSentError
 from host.inbox.errors import (
     AttributeNotFoundError,
     ContactFieldError,
@@ -635,6 +636,35 @@ def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
         return _one(session, call, other.id)
 
     return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/contacts/{contact_id}",
+    tag="Contacts",
+    summary="Erase a contact",
+    scope=Scope.ERASE,
+    current=_current,
+    errors=(ContactNotFoundError, BeingSentError),
+)
+def erase_contact(call: Call, contact_id: int) -> None:
+    """Deletes what is stored about a person, permanently: their profile, and the content of every message,
+    note and file of their conversations.
+
+    Conversations stay, empty, and queued replies are not sent. Erasing a contact again also erases what
+    arrived since. A merged contact is erased by the `id` of the one it is part of.
+    """
+    call.commit(
+        lambda session: void(
+            erasure.erase(
+                session,
+                workspace_id=call.workspace_id,
+                contact_id=contact_id,
+                accounts=call.accounts,
+                actor=call.actor,
+            )
+        )
+    )
 
 
 @route(

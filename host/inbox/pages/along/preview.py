@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from flask import request, url_for
@@ -13,22 +12,18 @@ from host.channels.directory import current_directory
 from host.core import db
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
-from host.inbox.along.quoting import to_quote
+from host.inbox.along.layout import laid_out
 from host.inbox.drafts import MAX_FILES, check_pictures
 from host.inbox.pages.action_views import CONVERSATION, signature_from_form
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
 from host.media import formatted, uploads
 from host.media.pages.formatted_views import framed
-from host.models.users import Workspace
-from host.sdk.channel import AccountRef, ChannelAdapter, SendRequest
+from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.formatting import to_html
 from host.sdk.messages import OWN_ADDRESS, MessageKind, OutgoingPart
-from host.users import desk_language
 from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, current_user, passive, workspace_view
-
-log = logging.getLogger(__name__)
 
 
 @bp.post(f"{CONVERSATION}/preview")
@@ -94,21 +89,5 @@ def _laid_out(
     content = {name: value for name, value in given.items() if value}
     outgoing = tuple(uploads.outgoing(one, one.kind) for one in files)
     part = OutgoingPart(MessageKind.TEXT, text, files=outgoing, content=content)
-    with db.read() as session:
-        workspace = session.get_one(Workspace, account.workspace_id)
-        wanted = SendRequest(
-            account=account,
-            recipient="" if row is None else row.identity_external_id,
-            part=part,
-            message_key="",
-            recipient_name="" if row is None else row.identity_name or "",
-            quoted=None if row is None else to_quote(session, row.id, account.id),
-            language=desk_language.of_workspace(workspace.language),
-            timezone=workspace.timezone or "UTC",
-        )
-    try:
-        found = None if adapter is None else adapter.preview(wanted)
-    except Exception:
-        log.exception("the adapter of %s cannot lay out a message", account.channel)
-        found = None
+    found = laid_out(account, adapter, part, row)
     return to_html(text) + to_html(signature) if found is None else found

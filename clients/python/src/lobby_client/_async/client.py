@@ -22,6 +22,8 @@ from lobby_client.types import (
     AssistantFigures,
     Assistants,
     AssistantTool,
+    AssistantToolCall,
+    AssistantToolCalls,
     AssistantTools,
     AssistantTurn,
     AssistantTurns,
@@ -36,6 +38,9 @@ from lobby_client.types import (
     CampaignPerson,
     CannedReplies,
     CannedReply,
+    Channel,
+    Channels,
+    ConnectedAccount,
     Contact,
     ContactNote,
     ContactNotes,
@@ -45,6 +50,9 @@ from lobby_client.types import (
     Deliveries,
     Delivery,
     DeliveryWithBody,
+    Diagnosis,
+    DisconnectedAccount,
+    DismissedPastAnswer,
     Endpoint,
     Endpoints,
     FileRef,
@@ -66,7 +74,10 @@ from lobby_client.types import (
     Merged,
     Message,
     MessagePage,
+    MessagePreview,
     Messages,
+    PastAnswer,
+    PastAnswers,
     PlayedAnswer,
     Post,
     Posts,
@@ -284,6 +295,38 @@ class MessageCalls(_Calls):
         """Cancel a message that was not sent yet."""
         path = "/messages/{}/cancel"
         return Message.from_wire(await self._call("POST", path, message_id))
+
+    async def preview(self, message: Sendable) -> MessagePreview:
+        """Return the messages that :meth:`reply` would send, or raise what it would raise. Sends nothing.
+
+        Files have to be uploaded first.
+        """
+        return MessagePreview.from_wire(await self._call("POST", "/messages/preview", body=message))
+
+    async def retry(
+        self,
+        message_id: int,
+        *,
+        may_repeat: bool = False,
+        own_address: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Message:
+        """Send a failed message again.
+
+        :param may_repeat: also send one that is ``unknown``, although it may have arrived already.
+        :param own_address: another address of the account to send it from.
+        """
+        body: dict[str, Any] = {"mayRepeat": may_repeat}
+        if own_address is not None:
+            body["ownAddress"] = own_address
+        path = "/messages/{}/retry"
+        return Message.from_wire(
+            await self._call("POST", path, message_id, body=body, idempotency_key=idempotency_key)
+        )
+
+    async def check(self, message_id: int) -> Message:
+        """Look for a message that is ``unknown`` at the provider; :meth:`get` returns what was found."""
+        return Message.from_wire(await self._call("POST", "/messages/{}/check", message_id))
 
     async def react(self, message_id: int, emoji: str) -> Message:
         """React to a message. The team has one reaction per message."""
@@ -548,6 +591,10 @@ class ConversationCalls(_Calls):
         """Return the progress of a bulk action."""
         return BulkAction.from_wire(await self._call("GET", "/bulk-actions/{}", bulk_id))
 
+    async def stop(self, bulk_id: int) -> BulkAction:
+        """Stop a bulk action; what it changed stays changed."""
+        return BulkAction.from_wire(await self._call("POST", "/bulk-actions/{}/stop", bulk_id))
+
     async def undo(self, bulk_id: int) -> BulkAction:
         """Undo a bulk action, except for what was changed since."""
         return BulkAction.from_wire(await self._call("POST", "/bulk-actions/{}/undo", bulk_id))
@@ -638,6 +685,24 @@ class ConversationCalls(_Calls):
     async def show_seen(self, conversation_id: int) -> None:
         """Show the customer that their messages were seen. Returns at once."""
         await self._call("POST", "/conversations/{}/seen", conversation_id)
+
+    async def mark_read(
+        self, conversation_id: int, *, until: Optional[int] = None, member_id: Optional[int] = None
+    ) -> Conversation:
+        """Mark a conversation as read.
+
+        :param until: the id of the last message read; None: all of them.
+        :param member_id: the id of the person who read it; None: the team as a whole.
+        """
+        given = {"until": until, "memberId": member_id}
+        body = {name: value for name, value in given.items() if value is not None}
+        path = "/conversations/{}/read"
+        return Conversation.from_wire(await self._call("POST", path, conversation_id, body=body))
+
+    async def mark_unread(self, conversation_id: int, *, member_id: int) -> Conversation:
+        """Mark a conversation as unread for a person."""
+        path, body = "/conversations/{}/unread", {"memberId": member_id}
+        return Conversation.from_wire(await self._call("POST", path, conversation_id, body=body))
 
     async def hand_over(
         self,
@@ -827,6 +892,10 @@ class ContactCalls(_Calls):
         path, body = "/contacts/{}/split", {"merge": merge}
         return Contact.from_wire(await self._call("POST", path, contact_id, body=body))
 
+    async def erase(self, contact_id: int) -> None:
+        """Erase what is stored about a contact, permanently. The key needs the scope ``erase``."""
+        await self._call("DELETE", "/contacts/{}", contact_id)
+
     async def export(self, contact_id: int) -> File:
         """Return all data of a contact as a zip."""
         answer = await self._raw("GET", "/contacts/{}/export", contact_id)
@@ -886,6 +955,30 @@ class AccountCalls(_Calls):
         """Set the response target in minutes; None removes it."""
         body = {"replyTarget": minutes}
         return Account.from_wire(await self._call("PATCH", "/accounts/{}", account, body=body))
+
+    async def channels(self) -> Sequence[Channel]:
+        """Return the channels whose accounts can be connected with credentials, with their fields."""
+        return Channels.from_wire(await self._call("GET", "/channels")).data
+
+    async def connect(
+        self, channel: str, values: Mapping[str, str], *, idempotency_key: Optional[str] = None
+    ) -> ConnectedAccount:
+        """Connect an account. The key needs the scope ``accounts:write``.
+
+        :param values: the values of the channel's fields, by their names.
+        """
+        body = {"channel": channel, "values": dict(values)}
+        return ConnectedAccount.from_wire(
+            await self._call("POST", "/accounts", body=body, idempotency_key=idempotency_key)
+        )
+
+    async def disconnect(self, account: Id) -> DisconnectedAccount:
+        """Disconnect an account. Its conversations stay."""
+        return DisconnectedAccount.from_wire(await self._call("DELETE", "/accounts/{}", account))
+
+    async def diagnose(self, account: Id) -> Diagnosis:
+        """Run the checks of an account; what to fix first comes first."""
+        return Diagnosis.from_wire(await self._call("POST", "/accounts/{}/diagnosis", account))
 
     async def ice_breakers(self, account: Id) -> IceBreakersOfAccount:
         """Return the ice breakers, questions offered to new customers, as the provider has them."""
@@ -1658,6 +1751,45 @@ class AssistantCalls(_Calls):
         path = "/conversations/{}/turns/{}/dismiss"
         return AssistantTurn.from_wire(await self._call("POST", path, conversation_id, turn_id))
 
+    async def tool_calls(self, conversation_id: int, *, waiting: bool = False) -> Sequence[AssistantToolCall]:
+        """Return the tool calls of a conversation, newest first.
+
+        :param waiting: only those that wait for a person's decision.
+        """
+        query = {"waiting": _yes_or_no(waiting or None)}
+        path = "/conversations/{}/tool-calls"
+        return AssistantToolCalls.from_wire(await self._call("GET", path, conversation_id, query=query)).data
+
+    async def approve(self, conversation_id: int, call_id: int, *, member_id: int) -> AssistantToolCall:
+        """Run a tool call that a person approved, and return its result. The key needs ``approve``.
+
+        :param member_id: the id of the person who decided.
+        """
+        path, body = "/conversations/{}/tool-calls/{}/approve", {"memberId": member_id}
+        return AssistantToolCall.from_wire(
+            await self._call("POST", path, conversation_id, call_id, body=body)
+        )
+
+    async def refuse(self, conversation_id: int, call_id: int) -> AssistantToolCall:
+        """Refuse a tool call that waits for a decision."""
+        path = "/conversations/{}/tool-calls/{}/refuse"
+        return AssistantToolCall.from_wire(await self._call("POST", path, conversation_id, call_id))
+
+    async def past_answers(self, assistant_id: int) -> Sequence[PastAnswer]:
+        """Return what the team answered repeatedly, the most frequent first, as suggested entries."""
+        path = "/assistants/{}/past-answers"
+        return PastAnswers.from_wire(await self._call("GET", path, assistant_id)).data
+
+    async def dismiss_past_answer(self, assistant_id: int, text: str) -> DismissedPastAnswer:
+        """Suggest an answer, as it was listed, and similar ones no more."""
+        path, body = "/assistants/{}/past-answers/dismiss", {"text": text}
+        return DismissedPastAnswer.from_wire(await self._call("POST", path, assistant_id, body=body))
+
+    async def restore_past_answer(self, assistant_id: int, dismissed_id: int) -> None:
+        """Suggest a dismissed answer again."""
+        path = "/assistants/{}/past-answers/dismissed/{}"
+        await self._call("DELETE", path, assistant_id, dismissed_id)
+
 
 class CannedReplyCalls(_Calls):
     """Canned replies, shared and of teams."""
@@ -1784,6 +1916,10 @@ class MemberCalls(_Calls):
     async def list(self) -> Sequence[Member]:
         """Return everyone to whom a conversation can be assigned."""
         return Members.from_wire(await self._call("GET", "/members")).data
+
+    async def set_duty(self, member_id: int, *, on: bool) -> Member:
+        """Put a person on duty, so that conversations go to them, or take them off."""
+        return Member.from_wire(await self._call("PUT", "/members/{}/duty", member_id, body={"on": on}))
 
 
 class FileCalls(_Calls):

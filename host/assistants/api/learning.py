@@ -1,0 +1,137 @@
+"""Routes for past answers: what the team answers repeatedly, as suggested knowledge entries."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+from sqlalchemy.orm import Session
+
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.errors import BodyError
+from host.assistants import keeping
+from host.assistants.keeping import AssistantNotFoundError
+from host.assistants.knowing import learning
+from host.assistants.knowing.learning import DismissedError, NotDismissedError
+from host.core import db
+from host.users.api_keys import Scope
+
+
+class PastAnswer(Wire, frozen=True):
+    """An answer that people of the team gave several times, as a suggested entry."""
+
+    title: str
+    text: Annotated[str, Meta(description="May contain personal data of a customer: see `personal`.")]
+    personal: Annotated[
+        list[str],
+        Meta(description="Parts of the text that may be a customer's name, address, phone or order number."),
+    ]
+    questions: Annotated[list[str], Meta(description="Questions it answered.")]
+    times: Annotated[int, Meta(description="How often it was given.")]
+    authors: Annotated[list[str], Meta(description="The names of the people who gave it.")]
+    last_at: Moment
+    dismissed_id: Annotated[
+        Id | None, Meta(description="The id of its dismissal, to restore it; null: it wasn't dismissed.")
+    ]
+
+
+class PastAnswers(Wire, frozen=True):
+    """The past answers of the last 90 days, most frequent first, dismissed ones last."""
+
+    data: list[PastAnswer]
+
+
+class DismissPastAnswer(Wire, frozen=True):
+    """The answer to dismiss."""
+
+    text: Annotated[str, Meta(max_length=20_000, description="Its text, as it was listed.")]
+
+
+class DismissedPastAnswer(Wire, frozen=True):
+    """A dismissed answer."""
+
+    id: Annotated[Id, Meta(description="The id of the dismissal, to restore the answer.")]
+    at: Moment
+
+
+@route(
+    "GET",
+    "/assistants/{assistant_id}/past-answers",
+    tag="Assistants",
+    summary="List past answers",
+    scope=Scope.AUTOMATION_READ,
+    also=(Scope.MESSAGES_READ,),
+    answer=PastAnswers,
+    errors=(AssistantNotFoundError,),
+)
+def list_past_answers(call: Call, assistant_id: int) -> PastAnswers:
+    """Those the assistant already knows are left out.
+
+    Add one with `POST /assistants/{assistant_id}/knowledge`, without the personal data.
+    """
+    with db.read() as session:
+        row = keeping.get(session, call.workspace_id, assistant_id)
+        found = learning.past_answers_for(session, row, call.now, accounts=call.accounts)
+    return PastAnswers(
+        data=[
+            PastAnswer(
+                title=one.title,
+                text=one.text,
+                personal=[part.text for part in one.parts if part.kind],
+                questions=list(one.questions),
+                times=one.times,
+                authors=list(one.by),
+                last_at=one.last_at,
+                dismissed_id=one.dismissed or None,
+            )
+            for one in found
+        ]
+    )
+
+
+@route(
+    "POST",
+    "/assistants/{assistant_id}/past-answers/dismiss",
+    tag="Assistants",
+    summary="Dismiss a past answer",
+    scope=Scope.SETTINGS_WRITE,
+    body=DismissPastAnswer,
+    answer=DismissedPastAnswer,
+    errors=(BodyError, AssistantNotFoundError, DismissedError),
+    examples={"An answer": {"text": "We ship to Norway within four to six days."}},
+)
+def dismiss_past_answer(call: Call, assistant_id: int, body: DismissPastAnswer) -> bytes:
+    """The answer isn't suggested again, nor are similar ones. Repeating it does nothing."""
+
+    def use_case(session: Session) -> DismissedPastAnswer:
+        of: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
+        row = learning.dismiss(session, body.text, **of, now=call.now)
+        _audit(session, call, "past_answer.dismissed", assistant_id)
+        return DismissedPastAnswer(id=row.id, at=row.created_at)
+
+    return call.commit(use_case)
+
+
+@route(
+    "DELETE",
+    "/assistants/{assistant_id}/past-answers/dismissed/{dismissed_id}",
+    tag="Assistants",
+    summary="Restore a past answer",
+    scope=Scope.SETTINGS_WRITE,
+    errors=(AssistantNotFoundError, NotDismissedError),
+)
+def restore_past_answer(call: Call, assistant_id: int, dismissed_id: int) -> None:
+    """The answer is suggested again."""
+
+    def use_case(session: Session) -> None:
+        of: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
+        learning.bring_back(session, **of, dismissed_id=dismissed_id)
+        _audit(session, call, "past_answer.brought_back", assistant_id)
+
+    call.commit(use_case)
+
+
+def _audit(session: Session, call: Call, action: str, assistant_id: int) -> None:
+    name = keeping.get(session, call.workspace_id, assistant_id).name
+    call.actor.audit(session, action, name, workspace_id=call.workspace_id)
