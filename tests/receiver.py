@@ -56,8 +56,11 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Yield a program at an address of its own, which the desk may reach."""
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    """Yield a program at an address of its own, which the desk may reach.
+
+    :param port: 0: any that is free.
+    """
     receiver = Receiver()
     lock = threading.Lock()
 
@@ -79,7 +82,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     address = f"127.0.0.1:{server.server_address[1]}"

@@ -39,7 +39,7 @@ PAGES = sorted(
         *(ROOT / "docs").rglob("*.md"),
         *ROOT.glob("*/README.md"),
         *(ROOT / "addons").glob("*/*.md"),
-        *(ROOT / "clients" / "python").glob("*.md"),
+        *(ROOT / "clients").glob("*/*.md"),
     ]
 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +15,13 @@ from lobby_client import Lobby, errors
 from lobby_client.types import Message
 
 from demo.processes import CHECKOUT
-from tests.core.servers import answer, read_request, serving
-from tests.media import samples
-from tests.whole.rig import Rig, running, until
-from tests.whole.shops import POTTERY, POTTERY_OWNER, furnish, point_webhooks
+from tests.whole.guided import ADDRESS, GuidedDesk, guided_desk
+from tests.whole.rig import until
+from tests.whole.shops import POTTERY
 
 GUIDE = (CHECKOUT / "docs" / "api.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 CALLS = [block for block in BLOCKS if "client." in block and "import" not in block and "next(" not in block]
-ADDRESS = "https://example.com"
-FILES = {
-    "product.jpg": samples.picture("JPEG"),
-    "summer.jpg": samples.picture("JPEG"),
-    "tutorial.mp4": samples.MP4,
-    "hello.m4a": samples.M4A,
-    "catalogue.pdf": samples.PDF,
-}
 
 
 def snake_case(block: str) -> str:
@@ -69,32 +59,16 @@ pytestmark = pytest.mark.slow  # the quick ones are clients/python/tests and tes
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[Shop]:
     """A desk with a customer who wrote, and a server with the files the blocks name."""
-
-    def give(connection: socket.socket) -> None:
-        while asked := read_request(connection):
-            name = asked.split()[1].decode().removeprefix("/")
-            connection.sendall(answer(FILES[name]))
-
-    with serving(give) as files:
-        address = f"127.0.0.1:{files.port}"
-        for rig in running(tmp_path_factory.mktemp("client")):
-            rig.settings["LOBBY_ALLOW_HOSTS"] = f"{rig.environment['LOBBY_ALLOW_HOSTS']},{address}"
-            made = furnish(rig, addon_zip, keys={"Pottery": POTTERY_OWNER})
-            rig.start()
-            point_webhooks(rig)
-            written = {"account": POTTERY.igid, "customer": POTTERY.customer, "text": "Is it in stock?"}
-            rig.control("POST", "dm", written)
-            with Lobby(api_key=made["keys"]["Pottery"], base_url=rig.url) as client:
-                until(lambda: next(client.conversations.list(), None), "the conversation")
-                yield Shop(rig, client, made["keys"]["Pottery"], f"http://{address}")
+    with (
+        guided_desk(tmp_path_factory.mktemp("client"), addon_zip) as desk,
+        Lobby(api_key=desk.key, base_url=desk.rig.url) as client,
+    ):
+        yield Shop(desk.rig, desk.key, desk.files, client)
 
 
 @dataclass
-class Shop:
-    rig: Rig
+class Shop(GuidedDesk):
     client: Lobby
-    key: str
-    files: str
 
     def run(self, block: str, client: object) -> None:
         """Run a block of the guide; example.com is the server with the files."""
@@ -103,11 +77,6 @@ class Shop:
         exec(begin, names)
         names["client"] = client
         exec(block.replace(ADDRESS, self.files), names)
-
-    def sent(self) -> list[dict[str, Any]]:
-        """Return what arrived at the provider from the desk, without signs of typing."""
-        entries = self.rig.control("GET", "ledger?kind=send")["entries"]
-        return [one for one in entries if one.get("what") not in {"mark_seen", "typing_on", "typing_off"}]
 
 
 def test_the_guide_begins_as_a_program_does(shop: Shop) -> None:

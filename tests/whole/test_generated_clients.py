@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.whole.node import installed, needed, run
 from tests.whole.rig import Rig, running, until
 from tests.whole.shops import POTTERY, POTTERY_OWNER, furnish, point_webhooks
 
@@ -102,38 +102,6 @@ replace gopkg.in/validator.v2 => ./validator
 """
 VALIDATOR = "package validator\n\nfunc Validate(v interface{}) error { return nil }\n"
 """Stands in for the one module that the client imports: its generator sets no rules for it to check."""
-
-
-def run(folder: Path, *command: str, **environment: str) -> str:
-    """Run *command* in *folder*; return what it printed."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-    return done.stdout
-
-
-def needed(program: str) -> str:
-    """Return the path of *program*; skip the test where it isn't installed."""
-    path = shutil.which(program)
-    if path is None:
-        pytest.skip(f"{program} is not installed, so the client it takes can't be compiled")
-    return path
-
-
-def installed(folder: Path, *command: str) -> None:
-    """Install packages; skip the test where their registry does not answer."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
-        pytest.skip(f"the registry gave no {' '.join(command[-3:])}: {said}")
 
 
 @dataclass

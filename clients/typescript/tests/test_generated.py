@@ -1,0 +1,116 @@
+"""The types and calls of the client for TypeScript are made of the API's document. Needs no Node."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate_typescript", ROOT / "tools" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def document(generator: ModuleType) -> Any:
+    generator.files()
+    from host.api.http.openapi import document
+
+    return document("https://desk.example.com")
+
+
+@pytest.fixture
+def table() -> Any:
+    return tomllib.loads((ROOT / "tools" / "calls.toml").read_text())
+
+
+def test_types_and_calls_are_those_of_the_document(generator: ModuleType) -> None:
+    for path, text in generator.files().items():
+        assert path.read_text() == text, f"{path.name} is not as its source has it: run `make client`"
+
+
+def test_a_new_operation_needs_a_call(generator: ModuleType, document: Any, table: Any) -> None:
+    del table["labels"]["merge"]
+    with pytest.raises(ValueError, match="no call for mergeLabel"):
+        generator.calls(document, table)
+
+
+def test_a_call_needs_an_operation(generator: ModuleType, document: Any, table: Any) -> None:
+    table["labels"]["paint"] = "paintLabel"
+    with pytest.raises(ValueError, match=r"labels\.paint: the document has no operation paintLabel"):
+        generator.calls(document, table)
+
+
+def test_every_call_of_the_client_for_python_is_here(table: Any) -> None:
+    source = (ROOT.parent / "python" / "src" / "lobby_client" / "_sync" / "client.py").read_text()
+    attributes = dict(re.findall(r"self\.(\w+) = (\w+Calls)\(", source))
+    here = {
+        group: set(calls) | {call["page"] for call in calls.values() if "page" in call}
+        for group, calls in table.items()
+        if group != "by_hand"
+    }
+    here["events"], here["instagram"] = {"page", "pages"}, {"setIceBreakers"}
+    other_names = {("accounts", "setReplyTarget"): "change"}
+    for group, name in attributes.items():
+        body = source.partition(f"class {name}(_Calls)")[2].partition("\nclass ")[0]
+        for call in re.findall(r"^    def ([a-z]\w*)\(", body, re.MULTILINE):
+            camel = re.sub("_(.)", lambda found: found[1].upper(), call)
+            wanted = other_names.get((_camel(group), camel), camel)
+            assert wanted in here[_camel(group)], f"{group}.{call}"
+
+
+def _camel(name: str) -> str:
+    return re.sub("_(.)", lambda found: found[1].upper(), name)
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    version = json.loads((ROOT / "package.json").read_text())["version"]
+    assert json.loads((ROOT / "package-lock.json").read_text())["version"] == version
+    assert f'VERSION = "{version}"' in (ROOT / "src" / "version.ts").read_text()
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_package_needs_no_other() -> None:
+    package = json.loads((ROOT / "package.json").read_text())
+    assert not {"dependencies", "peerDependencies", "optionalDependencies"} & set(package)
+    imported = {
+        name
+        for path in (ROOT / "src").rglob("*.ts")
+        for name in re.findall(r'from "([^"]+)"', path.read_text())
+        if not name.startswith(".")
+    }
+    assert imported == {"node:crypto"}
+
+
+def test_every_error_of_the_client_for_python_is_here() -> None:
+    classes = r"^(?:export )?class (\w+Error)\b"
+    there = (ROOT.parent / "python" / "src" / "lobby_client" / "errors.py").read_text()
+    here = (ROOT / "src" / "errors.ts").read_text()
+    assert set(re.findall(classes, here, re.MULTILINE)) == set(re.findall(classes, there, re.MULTILINE))
+    codes = r'"(\w+)"[:,] (\w+Error)\b'
+    assert set(re.findall(codes, here)) == set(re.findall(codes, there))
+
+
+def test_the_readme_has_every_call(table: Any) -> None:
+    readme = (ROOT / "README.md").read_text()
+    rows = dict(re.findall(r"^\| `client\.(\w+)` \| (.*) \|$", readme, re.MULTILINE))
+    for group, calls in table.items():
+        if group != "by_hand":
+            wanted = set(calls) | {call["page"] for call in calls.values() if "page" in call}
+            assert set(re.findall(r"`(\w+)`", rows[group])) == wanted, group
