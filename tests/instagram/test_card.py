@@ -86,7 +86,7 @@ def test_only_what_must_be_secret_is(ig: Addon) -> None:
         "app_secret",
     ]
     required = [field.name for field in ig.card.CARD.fields if field.required]
-    assert required == ["name", "page_id", "ig_user_id", "page_access_token", "app_secret"]
+    assert required == ["page_id", "page_access_token", "app_secret"]
 
 
 @pytest.fixture

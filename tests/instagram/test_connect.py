@@ -229,6 +229,30 @@ def test_the_id_of_another_instagram_account(ask: Any) -> None:
     assert POTTERY in found["ig_user_id"]
 
 
+def test_page_token_and_secret_are_enough(save: Any, ig: Addon, meta: Meta) -> None:
+    account = save(world.workspace(), name="", ig_user_id="", page_name="", ig_username="")
+    assert (account.external_id, account.handle, account.name) == (
+        POTTERY,
+        "@sample.pottery",
+        "Sample Pottery",
+    )
+    assert row(ig, account).page_id == POTTERY_PAGE
+
+
+def test_without_its_id_an_account_that_is_connected_elsewhere_is_the_pages(ask: Any, meta: Meta) -> None:
+    assert problems(ask(taken="It is connected elsewhere.", ig_user_id="")) == {
+        "page_id": "It is connected elsewhere."
+    }
+    assert meta.calls("subscribe") == []
+
+
+def test_when_meta_hides_the_account_its_id_is_asked_for(ask: Any, meta: Meta) -> None:
+    meta.fault(f"/*{POTTERY_PAGE}", "error", code=200)
+    assert isinstance(ask(), Connection)
+    found = problems(ask(ig_user_id=""))
+    assert "Enter its ID" in found["ig_user_id"]
+
+
 def test_the_two_ids_swapped(ask: Any) -> None:
     found = problems(ask(page_id=POTTERY, ig_user_id=POTTERY_PAGE))
     assert "Instagram account" in found["page_id"]
@@ -473,6 +497,8 @@ def test_another_page_of_the_same_account_is_asked_about_first(
         refused = problems(ask(edited))["page_id"]
         assert "through the Page “Old Pottery”" in refused
         assert "All its conversations stay" in refused
+        assert "through the Page “Old Pottery”" in problems(ask(edited, ig_user_id=""))["page_id"]
+    assert meta.calls("subscribe") == []
     found = ask(account, moved="1")
     assert isinstance(found, Connection)
     saved = connecting.save(workspace_id=1, channel="instagram", connection=found, account_id=account.id)

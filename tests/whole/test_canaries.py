@@ -9,6 +9,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -237,7 +238,7 @@ def connect_an_account(story: Story) -> None:
             "app_secret": secrets["token"],
         },
         {"name": secrets["token"], "ig_user_id": secrets["app secret"], "page_name": secrets["app secret"]},
-        {"ig_user_id": ""},
+        {"page_id": ""},
         {"ig_user_id": "17841499999999999"},
     ]
     for values in wrong:
@@ -526,12 +527,13 @@ def test_the_api_tells_no_secret_and_its_key_is_kept_nowhere(story: Story) -> No
     asked = 0
     note = f"{base}/contacts/{ids['contact_id']}/notes"
     requests.post(note, headers=headers, json={"text": "rings twice"}, timeout=30)
+    places = defaultdict(lambda: 1, ids)  # of what the story has none of, there is nothing to be told
     for path, methods in document["paths"].items():
         if "get" in methods and "attachment" not in path:
-            answer = requests.get(base + path.format_map(ids), headers=headers, timeout=30)
+            answer = requests.get(base + path.format_map(places), headers=headers, timeout=30)
             story.hunt.look_at(f"the API's {path}", answer)
             asked += answer.status_code == 200
-    assert asked > 6
+    assert asked > 40
     story.hunt.secrets["api key"] = key  # type: ignore[index]  # from here on it is one of them
     for wrong in (key + "x", key[:-1], f"{key} {key}"):
         headers = {"Authorization": f"Bearer {wrong}"}

@@ -310,7 +310,7 @@ CARD = SettingsCard(
     advice=Advice(
         when=lazy_gettext("You have your own Meta app"),
         how=lazy_gettext("Every value is checked with Meta before it's saved."),
-        needs=lazy_gettext("Page ID, IG User ID, token, App Secret"),
+        needs=lazy_gettext("Page ID, token, App Secret"),
         takes=lazy_gettext("10 minutes in Meta's dashboard"),
         lasts=lazy_gettext("As long as the token is valid"),
     ),

@@ -28,7 +28,10 @@ _PERMISSION = {3, 10}
 
 @dataclass(frozen=True, slots=True)
 class EnteredCredentials:
-    """Credentials that a person entered, or stored ones."""
+    """Credentials that a person entered, or stored ones.
+
+    :param ig_user_id: empty: the account that is linked to the Page.
+    """
 
     page_id: str
     page_name: str
@@ -63,14 +66,15 @@ def examine(given: EnteredCredentials, taken: Callable[[str], str | None]) -> De
     page = _check_page(graph, given, me, findings)
     if findings.problems or page is None or facts is None:
         return findings.problems
-    sentence = taken(given.ig_user_id)
-    if sentence:
-        return {IG_USER_ID.name: sentence}
     linked = page.instagram_business_account
+    ig_user_id = given.ig_user_id or (linked.id if linked else "")
+    sentence = taken(ig_user_id)
+    if sentence:
+        return {IG_USER_ID.name if given.ig_user_id else PAGE_ID.name: sentence}
     return Details(
         page_id=page.id,
         page_name=page.name or given.page_name,
-        ig_user_id=given.ig_user_id,
+        ig_user_id=ig_user_id,
         ig_username=(linked.username if linked else "") or given.ig_username,
         app_id=facts.app_id,
         token=given.token,
@@ -157,7 +161,16 @@ def _check_page(graph: Graph, given: EnteredCredentials, me: Node, findings: Fin
     try:
         page = _page(graph, me, given)
     except GraphError as error:
-        if me.id == given.page_id:
+        if me.id == given.page_id and is_permission(error) and not given.ig_user_id:
+            findings.note(
+                IG_USER_ID.name,
+                _(
+                    "Meta doesn't show this token which Instagram account is linked to the Page. Enter its "
+                    "ID."
+                ),
+                error,
+            )
+        elif me.id == given.page_id:
             findings.note(PAGE_ID.name, _("This token has no access to this Page."), error)
         else:
             findings.note(TOKEN.name, _("This token doesn't belong to a Page."), error)
@@ -197,7 +210,7 @@ def _check_page(graph: Graph, given: EnteredCredentials, me: Node, findings: Fin
                 page=page.name,
             ),
         )
-    elif linked.id != given.ig_user_id:
+    elif given.ig_user_id and linked.id != given.ig_user_id:
         findings.note(
             IG_USER_ID.name,
             _(
@@ -220,7 +233,7 @@ def _page(graph: Graph, me: Node, given: EnteredCredentials) -> PageNode:
     try:
         return graph.page(me.id)
     except GraphError as error:
-        if not is_permission(error) or me.id != given.page_id:
+        if not is_permission(error) or me.id != given.page_id or not given.ig_user_id:
             raise
         try:
             linked = graph.account(given.ig_user_id)

@@ -58,6 +58,9 @@ def connect(request: ConnectRequest) -> Connection | Problems:
     checked = examine(given, request.taken)
     if not isinstance(checked, Details):
         return Problems(checked)
+    moved = _unasked_move(request, checked.ig_user_id)
+    if moved is not None:
+        return moved
     made = connection(
         checked,
         workspace_id=request.workspace_id,
@@ -142,12 +145,11 @@ def _has_comments(workspace_id: int, ig_user_id: str) -> bool:
 
 def _given(request: ConnectRequest) -> EnteredCredentials | Problems:
     values = request.values
-    ig_user_id = values[IG_USER_ID.name]
+    ig_user_id = values.get(IG_USER_ID.name) or (request.account.external_id if request.account else "")
     kept: Credentials | None = None
-    moved = moves(request.workspace_id, ig_user_id, values[PAGE_ID.name])
-    if moved and values.get(MOVED.name) != "1":
-        advice = _("To move it there, tick the box below.")
-        return Problems({PAGE_ID.name: f"{moved} {advice}"})
+    moved = _unasked_move(request, ig_user_id)
+    if moved is not None:
+        return moved
     if request.account is not None:
         if ig_user_id != request.account.external_id:
             return Problems(
@@ -182,6 +184,17 @@ def _given(request: ConnectRequest) -> EnteredCredentials | Problems:
         new_token=bool(token),
         new_app_secret=bool(app_secret),
     )
+
+
+def _unasked_move(request: ConnectRequest, ig_user_id: str) -> Problems | None:
+    """Return the problem if connecting would move an account to another Page without being asked to.
+
+    :param ig_user_id: empty if only Meta knows it yet.
+    """
+    moved = moves(request.workspace_id, ig_user_id, request.values[PAGE_ID.name]) if ig_user_id else ""
+    if not moved or request.values.get(MOVED.name) == "1":
+        return None
+    return Problems({PAGE_ID.name: f"{moved} {_('To move it there, tick the box below.')}"})
 
 
 def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:

@@ -90,7 +90,13 @@ def clean_verify_token(value: str) -> str:
     return value
 
 
-NAME = Field("name", lazy_gettext("Name"), help=lazy_gettext("Visible only to your team."), max_length=120)
+NAME = Field(
+    "name",
+    lazy_gettext("Name"),
+    help=lazy_gettext("Visible only to your team. Without one, the Page's name is used."),
+    required=False,
+    max_length=120,
+)
 PAGE_ID = Field(
     "page_id",
     lazy_gettext("Page ID"),
@@ -109,7 +115,9 @@ PAGE_NAME = Field(
 IG_USER_ID = Field(
     "ig_user_id",
     lazy_gettext("IG User ID"),
+    help=lazy_gettext("If you leave it empty, the account linked to the Page is used."),
     placeholder=IG_USER,
+    required=False,
     clean=clean_id,
     pasted=True,
     link=dashboard.linked_account(),
