@@ -124,9 +124,9 @@ RESOURCES = (
         Scope.SETTINGS_READ,
         Scope.SETTINGS_WRITE,
     ),
-    Resource(_l("Accounts"), _l("Connect and disconnect accounts."), None, Scope.ACCOUNTS_WRITE),
+    Resource(_l("Connect accounts"), _l("Connect and disconnect accounts."), None, Scope.ACCOUNTS_WRITE),
     Resource(_l("Export"), _l("Download everything about a contact as a file."), Scope.EXPORT, None),
-    Resource(_l("Erase"), _l("Erase everything about a contact. This can’t be undone."), None, Scope.ERASE),
+    Resource(_l("Erase"), _l("Erase everything about a contact. This can't be undone."), None, Scope.ERASE),
     Resource(
         _l("Approve"),
         _l("Approve what assistants ask for, such as payments: for programs through which a person decides."),
@@ -245,7 +245,8 @@ def access_of(row: KeyRow) -> Access:
     return Access(
         name,
         [
-            (one.name, one.read in row.scopes, one.write in row.scopes)
+            # What has one scope is named by what it allows.
+            (one.name, one.read in row.scopes, one.read is not None and one.write in row.scopes)
             for one in RESOURCES
             if not row.scopes.isdisjoint({one.read, one.write})
         ],
