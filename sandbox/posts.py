@@ -21,7 +21,7 @@ def made_up(box: Sandbox, account: Account, number: int) -> Post:
         id=f"178950000{short}{number:05}",
         igid=account.igid,
         kind="FEED",
-        at=box.clock.now() - (MADE_UP - number) * DAY,
+        at=(box.clock.now() // DAY - (MADE_UP - number)) * DAY,  # the same at each look
         caption=f"Post {number} of @{account.username} #pottery" if number % 10 else None,
         owner=account.username,
         permalink=f"https://www.instagram.com/p/Post{short}{number}/",

@@ -150,7 +150,7 @@ def list_channels(call: Call) -> Channels:
     body=ConnectAccount,
     answer=ConnectedAccount,
     errors=(BodyError, ConnectError),
-    examples={"A Telegram bot": {"channel": "telegram", "values": {"token": "123456:ABC"}}},
+    examples={"An account with a token": {"channel": "chat", "values": {"token": "123456:ABC"}}},
 )
 def connect_account(call: Call, body: ConnectAccount) -> ConnectedAccount:
     """Checks the values with the provider, and stores the account. Credentials are never returned.
