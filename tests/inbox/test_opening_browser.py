@@ -487,3 +487,17 @@ def test_who_cannot_say_that_they_left_is_forgotten(desk: Desk, scene: scenes.Sc
     with clock.travel(timedelta(seconds=40)):
         page.clock.run_for(50_000)
         page.wait_for_selector("[aria-label='Bo T. has this open']", state="detached")
+
+
+def test_a_name_that_comes_later_is_beside_the_first_message_too(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    scene.said("zoe_p", "", "First words", scene.ago(minutes=3))
+    page = open_page(f"/{scene.conversation('zoe_p')}")
+    face = page.locator(".log .msg[data-inbound] > .avatar").first
+    before = face.inner_text()
+    until(lambda: desk.hub.count == 1)
+    scene.said("zoe_p", "Quinn Arbor", "Second words", scene.ago(minutes=2))
+    page.wait_for_selector(".thread-head h2 >> text=Quinn Arbor")
+    assert before != "QA"
+    until(lambda: face.inner_text() == "QA")

@@ -210,6 +210,11 @@ function showHead(html) {
   if (headIsOld) return;
   actedHere = false;
   replaceContent(head, html);
+  // Name and picture of somebody new come after their first message: they belong to that message, too.
+  const face = head.querySelector(".avatar").innerHTML;
+  for (const one of log?.list.querySelectorAll(".msg[data-inbound]:not([data-writer]) > .avatar") ?? []) {
+    if (one.innerHTML !== face) one.innerHTML = face;
+  }
 }
 
 function showContact(html) {
