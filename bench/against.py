@@ -15,11 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from bench import events_pg as pg
 from bench import live, pace
 from bench.cpu import whole
 from bench.databases import KINDS, desk_on
 from bench.hand import answerable
 from bench.hand import measure as measured
+from bench.lanes import BROKERS
 from bench.load import Result
 from bench.pages import ask, filled, pages
 from bench.plan import Plan, SkippedError
@@ -225,6 +227,21 @@ def cpu(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
     return found
 
 
+def events_pg(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
+    """Measure statements and processor time per event on PostgreSQL, and of an idle desk."""
+    with pg.cluster() as own:
+
+        def measure(desk: Desk) -> dict[str, Reading]:
+            found = pg.measure(plan, own, desk, BROKERS["rabbitmq"])
+            # Processor time depends on who else uses the cores; statements do not.
+            return {
+                f"pg {key}": Reading(value, "", judged="statements" in key or "begin" in key)
+                for key, value in found.items()
+            }
+
+        return alternating(measure, old, new, plan.rounds)
+
+
 def hand(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
     """Measure what the inbox weighs and how soon a click is painted, in the same browser."""
     desks = [answerable(desk, plan, f"hand-{name}") for name, desk in (("old", old), ("new", new))]
@@ -256,6 +273,7 @@ FIGURES: dict[str, Callable[[Plan, Desk, Desk], list[Comparison]]] = {
     "F12": f12,
     "hand": hand,
     "cpu": cpu,
+    "events_pg": events_pg,
 }
 
 

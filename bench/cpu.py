@@ -101,9 +101,9 @@ def _steady(
 
 
 @contextmanager
-def worker(desk: Desk, data: Path) -> Iterator[int]:
+def worker(desk: Desk, data: Path, **environment: str) -> Iterator[int]:
     """Run `lobby worker` on the first core; yield its process."""
-    settings = settings_for(desk, data, workers=4)
+    settings = settings_for(desk, data, workers=4) | environment
     command = desk.tree.command("host.cli", "worker")
     program = start("worker", command, settings, "lobby worker running", folder=desk.tree.root)
     try:

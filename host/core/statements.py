@@ -144,10 +144,10 @@ class Statement:
         one = self._for(connection.dialect, values)
         return one.results.made(connection.exec_driver_sql(one.text, one.bind(values)).all())
 
-    def run(self, connection: Connection, values: Values) -> None:
-        """Execute it once."""
+    def run(self, connection: Connection, values: Values) -> int:
+        """Execute it once; return how many rows it changed."""
         one = self._for(connection.dialect, values)
-        connection.exec_driver_sql(one.text, one.bind(values))
+        return connection.exec_driver_sql(one.text, one.bind(values)).rowcount
 
     def run_many(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Run it for each of *rows*, which all have the same names."""

@@ -45,6 +45,14 @@ SQLITE_LOOK_SECONDS = 2.0
 """Polling interval on SQLite, where no other process writes events."""
 SOON_SECONDS = 0.02
 """Polling interval right after an event was written that may not be readable in order yet."""
+GATHER_SECONDS = 0.1
+"""On a server, how long events are gathered before the log is read, and again before a consumer handles them.
+
+Each process asks for them, and each consumer has a transaction of its own. On SQLite neither costs a network
+round trip, and the process that writes is the one that reads.
+"""
+TAKE_SECONDS = 5.0
+"""Interval in seconds at which a process asks whether a consumer is free that another process reads for."""
 MOST_PAUSE_SECONDS = 60.0
 HELD_SECONDS = 0.01
 """Target duration of one write on SQLite, whose single writer customers' messages also need."""
@@ -59,8 +67,8 @@ _OFF = "off.consumer."
 """Prefix of the installation values with the time since which a consumer's feature is disabled."""
 
 _named = CONSUMER_TABLE.c.name == sa.bindparam("consumer")
-_owner = Statement(sa.select(CONSUMER_TABLE.c.owner).where(_named).with_for_update())
-_change = Statement(sa.update(CONSUMER_TABLE).where(_named))
+_lease = Statement(sa.select(CONSUMER_TABLE.c.owner, CONSUMER_TABLE.c.lease_until).where(_named))
+_move = Statement(sa.update(CONSUMER_TABLE).where(_named, CONSUMER_TABLE.c.owner == sa.bindparam("reader")))
 
 
 class EventConsumer(Protocol):
@@ -190,9 +198,11 @@ class Consumers:
         """Number committed events if the database needs it, and wake the readers for new ones."""
         last: Position | None = None
         quick_until = 0.0
-        pause = SQLITE_LOOK_SECONDS if db.current().is_sqlite else LOOK_SECONDS
+        alone = db.current().is_sqlite
+        pause, soon = (SQLITE_LOOK_SECONDS, SOON_SECONDS) if alone else (LOOK_SECONDS, GATHER_SECONDS)
         while not self._stopping.is_set():
-            if self._awake.wait(SOON_SECONDS if clock.monotonic() < quick_until else pause):
+            if self._awake.wait(soon if clock.monotonic() < quick_until else pause):
+                self._stopping.wait(_gather_seconds())
                 self._awake.clear()
                 quick_until = clock.monotonic() + pause
             try:
@@ -205,6 +215,7 @@ class Consumers:
                 continue
             if mark != last:
                 last, quick_until = mark, 0.0
+                self._recent.reached(mark)
                 for reader in self._readers:
                     reader.awake.set()
 
@@ -243,6 +254,11 @@ class _Recent:
         self._events: list[Recorded] = []
         """Events between ``_begin`` and ``_end``, including those only for browsers."""
         self._begin = self._end = BEGINNING
+        self._mark: Position | None = None
+
+    def reached(self, mark: Position) -> None:
+        """Note up to where the log can be read, so that no reader asks again."""
+        self._mark = mark
 
     def after(self, position: Position, limit: int, *, shown: bool) -> reading.Batch:
         """Return events like :func:`host.events.reading.after`."""
@@ -251,7 +267,7 @@ class _Recent:
                 return self._after(position, limit, shown)
         # A reader that lags behind must not evict the latest events.
         with db.read() as session:
-            return reading.after(session, position, limit, shown=shown)
+            return reading.after(session, position, limit, shown=shown, mark=self._mark)
 
     def _after(self, position: Position, limit: int, shown: bool) -> reading.Batch:
         if not self._events or position > self._end:
@@ -261,8 +277,11 @@ class _Recent:
         found = list(islice(wanted, limit))
         if len(found) == limit:
             return reading.Batch(found, found[-1].position, more=True)
+        mark = self._mark
+        if mark is not None and mark <= self._end:
+            return reading.Batch(found, self._end, more=False)
         with db.read() as session:
-            batch = reading.after(session, self._end, limit - len(found), shown=True)
+            batch = reading.after(session, self._end, limit - len(found), shown=True, mark=mark)
         self._events += batch.events
         self._end = batch.end
         if len(self._events) > MOST_KEPT:
@@ -290,6 +309,8 @@ class _Reader:
         """Its position; None: another process probably reads for it."""
         self._owner = ""
         self._stored_at = 0.0
+        self._asked_at = float("-inf")
+        """When it last asked whether the consumer is free."""
         self._limit = consumer.batch
         self._worked = 0.0
         """Duration of the last write in seconds."""
@@ -314,7 +335,7 @@ class _Reader:
                 if not more:
                     self.awake.wait(_renew_seconds())
                     self.awake.clear()
-                    self.stopping.wait(self._gather)
+                    self.stopping.wait(max(self._gather, _gather_seconds()))
             except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may stop a reader thread
                 call_budget.refuse_given_up()
                 self._note(error)
@@ -327,6 +348,8 @@ class _Reader:
     def _step(self) -> bool:
         """Handle the next events; return whether there may be more."""
         if self._position is None:
+            if not self._may_take():
+                return False
             self._owner = uuid.uuid4().hex
             self._position = db.write(_take, self.consumer.name, self._owner)
             self._stored_at = clock.monotonic()
@@ -349,6 +372,18 @@ class _Reader:
         self._limit, self._failures = self._fitting(len(batch.events)), 0
         return batch.more
 
+    def _may_take(self) -> bool:
+        """Return whether the consumer may be free; asked rarely, as another process usually reads for it."""
+        if db.current().is_sqlite:
+            return True
+        now = clock.monotonic()
+        if now - self._asked_at < TAKE_SECONDS:
+            return False
+        self._asked_at = now
+        with db.read() as session:
+            rows = _lease.rows(session.connection(), {"consumer": self.consumer.name})
+        return any(owner is None or until is None or until <= db.now() for owner, until in rows)
+
     def _fitting(self, done: int) -> int:
         """Return the number of events to handle next: on SQLite as many as fit in :data:`HELD_SECONDS`."""
         if not db.current().is_sqlite or not done or not self._worked:
@@ -357,18 +392,20 @@ class _Reader:
 
     def _consume(self, session: Session, events: Sequence[Recorded], position: Position) -> bool | None:
         """Handle *events* and advance; return whether others wait to write, or None without the lease."""
-        connection, name = session.connection(), self.consumer.name
-        if _owner.rows(connection, {"consumer": name}) != [(self._owner,)]:
+        now = db.now()
+        moved: dict[str, Any] = {"failing_since": None, "problem": None} if events else {}
+        moved |= {"place": position.place, "event_id": position.event_id}
+        moved |= {"moved_at": now, "lease_until": now + LEASE}
+        # First, so that the row is locked during the work, which is undone with it if it fails.
+        held = _move.run(
+            session.connection(), {"consumer": self.consumer.name, "reader": self._owner, **moved}
+        )
+        if not held:
             return None
         if events:
             began = clock.monotonic()
             self.consumer.consume(session, events)
             self._worked = clock.monotonic() - began
-        moved: dict[str, Any] = {"failing_since": None, "problem": None} if events else {}
-        now = db.now()
-        moved |= {"place": position.place, "event_id": position.event_id}
-        moved |= {"moved_at": now, "lease_until": now + LEASE}
-        _change.run(connection, {"consumer": name, **moved})
         return db.current().is_wanted
 
     def _note(self, error: BaseException) -> None:
@@ -385,6 +422,10 @@ class _Reader:
 
 def _renew_seconds() -> float:
     return SQLITE_RENEW_SECONDS if db.current().is_sqlite else RENEW_SECONDS
+
+
+def _gather_seconds() -> float:
+    return 0.0 if db.current().is_sqlite else GATHER_SECONDS
 
 
 def _make_rows(session: Session, consumers: Sequence[EventConsumer]) -> None:

@@ -118,6 +118,7 @@ def after(
     *,
     workspace_id: int | None = None,
     shown: bool = False,
+    mark: Position | None = None,
 ) -> Batch:
     """Return up to *limit* events after *position*, of all kinds, before which none will be inserted.
 
@@ -125,8 +126,9 @@ def after(
 
     :param workspace_id: only events of this workspace.
     :param shown: whether to include changes for open browsers only; their kind is empty.
+    :param mark: what :func:`newest` returned a moment ago; None: ask again.
     """
-    mark = newest(session)
+    mark = mark or newest(session)
     values = {
         "place": position.place,
         "id": position.event_id,
@@ -209,7 +211,7 @@ def newest(session: Session) -> Position:
     found = Position(*rows[0])
     if _dialect(session) != "postgresql":
         return found
-    return _of_engine(session).mark(session, found)
+    return _of_pool(session).mark(session, found)
 
 
 class _Writers:
@@ -236,6 +238,8 @@ class _Writers:
         :param newest: the newest position, read before this call.
         """
         with self._lock:
+            if newest <= self._vouched and not self._waiting:
+                return self._vouched
             now = set(session.scalars(self._now))
             if newest > (self._waiting[-1][0] if self._waiting else self._vouched):
                 self._waiting.append((newest, set(now)))
@@ -252,8 +256,9 @@ MOST_WAITING = 100
 _writers: WeakKeyDictionary[Any, _Writers] = WeakKeyDictionary()
 
 
-def _of_engine(session: Session) -> _Writers:
-    return _writers.setdefault(session.get_bind().engine, _Writers())
+def _of_pool(session: Session) -> _Writers:
+    # The engines for reading and for writing have one pool.
+    return _writers.setdefault(session.get_bind().engine.pool, _Writers())
 
 
 def _reads_ranges(session: Session) -> bool:

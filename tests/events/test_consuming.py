@@ -22,7 +22,7 @@ from host.events import reading as record_reading
 from host.events.consuming import ConsumerContext, Consumers, of_features
 from host.events.kinds.conversations import NOTE_ADDED
 from host.events.models import Consumer, DomainEvent
-from host.events.reading import BEGINNING, Batch, Recorded, number, number_all
+from host.events.reading import BEGINNING, Batch, Position, Recorded, number, number_all
 from host.events.writing import Happened, caused_by, record
 from host.models.users import Workspace
 from tests.helpers import StandInGeneration, make_config
@@ -150,6 +150,82 @@ def test_two_processes_share_one_position(any_database: db.Database) -> None:
         until(lambda: len(done()) == 40)
     assert done() == ids()
     assert not (one.given and two.given)
+
+
+class Asked:
+    """The statements that name a table while the block runs."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self.seen: list[str] = []
+
+    def _note(self, _connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if self.table in statement:
+            self.seen.append(statement)
+
+    def __enter__(self) -> list[str]:
+        sa.event.listen(sa.engine.Engine, "before_cursor_execute", self._note)
+        return self.seen
+
+    def __exit__(self, *_: object) -> None:
+        sa.event.remove(sa.engine.Engine, "before_cursor_execute", self._note)
+
+
+def newest() -> Position:
+    """Number what is committed, and return the position after all that can be read."""
+    number_all()
+    with db.read() as session:
+        return record_reading.newest(session)
+
+
+def test_a_process_asks_seldom_for_what_another_reads(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if any_database.is_sqlite:
+        pytest.skip("one process owns the file")
+    first, second = consuming._Reader(Keeper()), consuming._Reader(Keeper())
+    db.write(consuming._make_rows, [first.consumer])
+    first._step()
+    assert first._position is not None
+    with Asked("consumers") as asked:
+        for _ in range(10):
+            second._step()
+    assert len(asked) == 1, asked
+    assert second._position is None
+    db.write(consuming._release, first.consumer.name, first._owner, first._position)
+    now = clock.monotonic() + consuming.TAKE_SECONDS
+    monkeypatch.setattr(clock, "monotonic", lambda: now)
+    second._step()
+    assert second._position == first._position
+
+
+def test_the_readers_of_a_process_read_once_up_to_the_mark(any_database: db.Database) -> None:
+    recent = consuming._Recent()
+    readers = [consuming._Reader(Keeper(name=name), recent=recent) for name in ("one", "two", "three")]
+    db.write(consuming._make_rows, [reader.consumer for reader in readers])
+    for reader in readers:
+        reader._step()
+    say(5)
+    until(lambda: newest().event_id == ids()[-1])
+    recent.reached(newest())
+    with Asked("domain_events") as asked:
+        for reader in readers:
+            reader._step()
+            reader._step()
+    assert [reader.consumer.given for reader in readers] == [ids()] * 3  # type: ignore[attr-defined]
+    assert len([one for one in asked if "ORDER BY" in one]) == 1, asked
+
+
+def test_a_batch_moves_its_consumer_with_one_statement(any_database: db.Database) -> None:
+    reader = consuming._Reader(Keeper())
+    db.write(consuming._make_rows, [reader.consumer])
+    reader._step()
+    say(3)
+    until(lambda: newest().event_id == ids()[-1])
+    with Asked("consumers") as asked:
+        reader._step()
+    assert len(done()) == 3
+    assert [one.split()[0] for one in asked] == ["UPDATE"]
 
 
 def test_who_lost_the_lease_writes_nothing(any_database: db.Database) -> None:
