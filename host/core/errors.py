@@ -2,12 +2,14 @@
 
 A use case raises one of these; ``host.web.error_pages`` renders it as a page or as JSON. The sentence
 describes what happened and why, ``next_step`` what to do; both are translated when they are shown. For
-programs, ``field`` names the wrong value of the request, and ``limit`` is the number it exceeded. Where the
-default texts speak of pages, ``program_sentence`` and ``program_step`` are what the API says instead.
+programs, ``field`` names the wrong value of the request, and ``limit`` is the number it exceeded. If the
+field is a list, ``wrong_values`` are those of its values that are wrong. Where the default texts speak of
+pages, ``program_sentence`` and ``program_step`` are what the API says instead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from flask_babel import lazy_gettext as _l
@@ -31,11 +33,13 @@ class LobbyError(Exception):
         next_step: object = None,
         field: str | None = None,
         limit: int | None = None,
+        wrong_values: Collection[object] = (),
     ) -> None:
         self._sentence = sentence
         self._next_step = next_step
         self.field = field
         self.limit = limit
+        self.wrong_values = wrong_values
         super().__init__()
 
     def __str__(self) -> str:

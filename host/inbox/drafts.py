@@ -350,7 +350,7 @@ def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]
     planned: list[Planned] = []
     if len(set(draft.uploads)) != len(draft.uploads):
         raise limits.FileRefusedError(
-            "file_twice", _l("The same file is attached twice."), next_step=_l("Remove one.")
+            "file_twice", _l("The same file is attached twice."), next_step=_l("Remove one."), field="uploads"
         )
     size = sum(found[one].size for one in draft.uploads if one in found)
     if capabilities.files_bytes is not None and size > capabilities.files_bytes:
@@ -362,6 +362,7 @@ def _media(draft: Draft, capabilities: Capabilities, found: Mapping[str, Upload]
                 "other_kind",
                 _l("The file type does not match the message type."),
                 next_step=_l("Send it as its own type."),
+                field="uploads",
             )
         last = planned[-1] if planned else None
         if (

@@ -157,8 +157,10 @@ def named(
     chosen: list[MentionablePerson | MentionableTeam] = [one for one in known if one.id in wanted]
     chosen += [one for one in there if one.id in wanted_teams]
     found, found_teams = {one.id for one in known}, {one.id for one in there}
-    if wanted - found - before.people or wanted_teams - found_teams - before.teams:
-        raise MentionError()
+    if unknown := wanted - found - before.people:
+        raise MentionError(field="mentions", wrong_values=unknown)
+    if unknown := wanted_teams - found_teams - before.teams:
+        raise MentionError(field="teams", wrong_values=unknown)
     if typed:
         everybody: list[MentionablePerson | MentionableTeam] = [*known, *there]
         taken = {one.name.casefold() for one in chosen}
@@ -171,7 +173,9 @@ def named(
         )
     for one in chosen:
         if not one.reached and one.id not in before.of(one):
-            raise MentionError(_unreached(one))
+            listed = one.id in (wanted if isinstance(one, MentionablePerson) else wanted_teams)
+            field = KEYS[isinstance(one, MentionableTeam)] if listed else "text"
+            raise MentionError(_unreached(one), field=field, wrong_values=[one.id] if listed else ())
     return NoteMentions(
         [one for one in chosen if isinstance(one, MentionablePerson)],
         [one for one in chosen if isinstance(one, MentionableTeam)],

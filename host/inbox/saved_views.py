@@ -281,7 +281,7 @@ def missing(session: Session, workspace_id: int, filter_: ConversationFilter) ->
     named = {*(filter_.labels or ()), *(filter_.all_labels or ()), *(filter_.no_labels or ())}
     if filter_.labels == NOTHING:
         found.append(_l("This view has an unknown filter, so it is empty."))
-    elif named and label_queries.existing(session, workspace_id, named) != len(named):
+    elif named and len(label_queries.existing(session, workspace_id, named)) != len(named):
         found.append(_l("A label in this view’s filter was deleted."))
     if isinstance(filter_.team, int):
         query = sa.select(sa.func.count()).where(Team.workspace_id == workspace_id, Team.id == filter_.team)

@@ -40,8 +40,16 @@ class FileRefusedError(LobbyError):
     status = 422
     title = _l("That file cannot be sent")
 
-    def __init__(self, code: str, sentence: object, *, next_step: object = "", status: int = 422) -> None:
-        super().__init__(sentence, next_step=next_step)
+    def __init__(
+        self,
+        code: str,
+        sentence: object,
+        *,
+        next_step: object = "",
+        status: int = 422,
+        field: str | None = None,
+    ) -> None:
+        super().__init__(sentence, next_step=next_step, field=field)
         self.code = code  # type: ignore[misc]
         self.status = status  # type: ignore[misc]
 

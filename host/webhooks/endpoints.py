@@ -103,16 +103,16 @@ def check(
         raise UnknownEventError(_l("Choose at least one event."), field="events")
     for name in events:
         if name != EVERYTHING and (not _NAME.fullmatch(name) or name not in {*known, *groups}):
-            raise UnknownEventError(field="events")
+            raise UnknownEventError(field="events", wrong_values=[name])
     accounts = sorted(set(wanted.accounts))
-    mine = sa.select(sa.func.count()).where(
+    mine = sa.select(ChannelAccount.id).where(
         ChannelAccount.workspace_id == workspace_id, ChannelAccount.id.in_(accounts)
     )
-    if accounts and session.scalar(mine) != len(accounts):
-        raise OtherAccountsError(field="accounts")
+    if accounts and (unknown := {*accounts}.difference(session.scalars(mine))):
+        raise OtherAccountsError(field="accounts", wrong_values=unknown)
     labels = sorted(set(wanted.labels))
-    if labels and label_queries.existing(session, workspace_id, labels) != len(labels):
-        raise OtherLabelsError(field="labels")
+    if labels and (unknown := set(labels) - label_queries.existing(session, workspace_id, labels)):
+        raise OtherLabelsError(field="labels", wrong_values=unknown)
     return EndpointSettings(url, events, accounts, wanted.both_names, wanted.ordered, labels)
 
 

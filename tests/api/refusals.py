@@ -31,6 +31,13 @@ OF_PAGES = re.compile(
     re.IGNORECASE,
 )
 FIELD = re.compile(r"[^.\[\]]+(\[\d+\])*(\.[^.\[\]]+(\[\d+\])*)*|[A-Z][A-Za-z-]+")
+WITHOUT_FIELD = {
+    "cannot_be_mentioned": "more than 20 people and teams together",
+    "invalid_body": "no JSON, or no object",
+    "invalid_replay": "exactly one of three fields",
+    "not_connected": "refused by the provider, or by the channel as a whole",
+}
+"""Codes of requests in which no single value is at fault, with the reason. All other 400 and 422 name one."""
 HEADERS = {"If-Match", "Lobby-Version", "Idempotency-Key", "Content-Type"}
 
 
@@ -72,6 +79,11 @@ def check(app: Flask, method: str, path: str, response: TestResponse, version: s
     field = error.get("field")
     if field is not None:
         assert FIELD.fullmatch(field), f"{field} is no path of a field"
+    if response.status_code in {400, 422} and field is None:
+        assert error["code"] in WITHOUT_FIELD, (
+            f"{method} {route.path}: {error['code']} names no field: {message}"
+        )
+        assert error["code"] != "invalid_body" or "The body" in message or "format" in message, message
     if response.status_code == 404 or error["code"].endswith("_not_found"):
         assert field, f"{method} {route.path}: {error['code']} names no field"
     if response.status_code == 404 and version != versions.FIRST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
@@ -111,7 +112,7 @@ def test_every_code_of_the_document_has_a_sentence_without_pages(version: str) -
 @pytest.mark.parametrize(
     ("method", "path", "body", "field", "code", "first"),
     [
-        ("PATCH", "/conversations/{c}", {"addLabels": [NOBODY]}, "addLabels", "label_not_found", 404),
+        ("PATCH", "/conversations/{c}", {"addLabels": [NOBODY]}, "addLabels[0]", "label_not_found", 404),
         ("PATCH", "/conversations/{c}", {"team": NOBODY}, "team", "team_not_found", 404),
         ("PATCH", "/conversations/{c}", {"assignee": NOBODY}, "assignee", "not_a_member", 400),
         ("POST", "/labels/{l}/merge", {"into": NOBODY}, "into", "label_not_found", 404),
@@ -137,6 +138,98 @@ def test_what_a_body_or_query_names_is_422_since_the_second_version(
     for headers, status in (({}, first), (NEWEST, 422)):
         got, error = desk.program.refused(method, path, body, headers=headers)
         assert (got, error["code"], error["field"]) == (status, code, field)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field", "code"),
+    [
+        (
+            "PATCH",
+            "/conversations/{conversation_id}",
+            {"addLabels": ["{label_id}", "{label_id}", NOBODY]},
+            "addLabels[2]",
+            "label_not_found",
+        ),
+        (
+            "POST",
+            "/teams",
+            {"name": "A", "members": [{"id": "{member_id}"}, {"id": NOBODY}]},
+            "members[1].id",
+            "not_a_member",
+        ),
+        ("PATCH", "/teams/{team_id}", {"accounts": ["{account_id}", NOBODY]}, "accounts[1]", "team_account"),
+        (
+            "POST",
+            "/conversations/{conversation_id}/notes",
+            {"text": "a", "mentions": ["{member_id}", NOBODY], "teams": [NOBODY]},
+            "mentions[1]",
+            "cannot_be_mentioned",
+        ),
+        (
+            "POST",
+            "/conversations/{conversation_id}/notes",
+            {"text": "a", "mentions": ["{member_id}"], "teams": [NOBODY]},
+            "teams[0]",
+            "cannot_be_mentioned",
+        ),
+        (
+            "POST",
+            "/conversations/{conversation_id}/notes",
+            {"text": "a", "teams": ["{team_id}"]},
+            "teams[0]",
+            "cannot_be_mentioned",
+        ),
+        (
+            "POST",
+            "/endpoints",
+            {"url": "https://crm.example.com/a", "events": ["message.*", "nonsense"]},
+            "events[1]",
+            "unknown_event",
+        ),
+        (
+            "POST",
+            "/endpoints",
+            {"url": "https://crm.example.com/a", "events": ["*"], "accounts": ["{account_id}", NOBODY]},
+            "accounts[1]",
+            "account_not_found",
+        ),
+        (
+            "POST",
+            "/endpoints",
+            {"url": "https://crm.example.com/a", "events": ["*"], "labels": ["{label_id}", NOBODY]},
+            "labels[1]",
+            "label_not_found",
+        ),
+        (
+            "POST",
+            "/assistants/{assistant_id}/cases/try",
+            {"cases": ["{case_id}", NOBODY]},
+            "cases[1]",
+            "case_not_found",
+        ),
+        (
+            "POST",
+            "/bulk-actions",
+            {"action": "read", "conversationIds": [NOBODY]},
+            "conversationIds",
+            "bulk_action",
+        ),
+        (
+            "POST",
+            "/bulk-actions",
+            {"action": "label", "conversationIds": ["{conversation_id}"]},
+            "label",
+            "bulk_action",
+        ),
+    ],
+)
+def test_the_field_leads_to_the_wrong_value_of_a_list(
+    desk: ApiDesk, method: str, path: str, body: Any, field: str, code: str
+) -> None:
+    ids = ids_of(desk)
+    filled = json.loads(re.sub(r'"\{(\w+)\}"', lambda name: str(ids[name[1]]), json.dumps(body)))
+    status, error = desk.program.refused(method, path.format_map(ids), filled, headers=NEWEST)
+    assert (status, error["code"], error["field"]) == (422, code, field)
 
 
 @pytest.mark.parametrize(

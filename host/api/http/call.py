@@ -158,6 +158,8 @@ def answer(route: Route, **ids: int | str) -> Response:
         return _answer(route, ids)
     except LobbyError as error:
         fields.name_field(route, error)
+        if error.wrong_values and route.body is not None:
+            fields.name_position(error, reading.body(request))
         raise
 
 

@@ -35,6 +35,18 @@ def name_field(route: Route, error: LobbyError) -> None:
         error.field = declared(route, type(error)) or in_path(route, type(error))
 
 
+def name_position(error: LobbyError, body: object) -> None:
+    """Add the position of the first wrong value to the field of *error*, if that is a list in *body*."""
+    items = body.get(error.field) if isinstance(body, dict) else None
+    if not isinstance(items, list):
+        return
+    for at, item in enumerate(items):
+        part = ".id" if isinstance(item, dict) else ""
+        if (item["id"] if part else item) in error.wrong_values:
+            error.field = f"{error.field}[{at}]{part}"
+            return
+
+
 @contextmanager
 def about(field: str, *kinds: type[LobbyError]) -> Iterator[None]:
     """Name *field* in errors of *kinds* that the block raises without a field."""

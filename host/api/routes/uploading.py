@@ -17,7 +17,7 @@ from host.api.http.refusals import FILES
 from host.core import clock, db, storage
 from host.core.errors import NotFoundError, TooManyError
 from host.media import uploads
-from host.media.limits import MAX_BYTES
+from host.media.limits import MAX_BYTES, FileRefusedError
 from host.models.media import Upload as UploadRow
 from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
@@ -103,6 +103,7 @@ def the_file() -> FileStorage:
     status=201,
     location="/uploads/{id}",
     errors=(BodyError, TooManyUploadsError, *FILES),
+    fields={FileRefusedError: "file"},
     body_limit=MAX_BYTES + MULTIPART,
 )
 def create_upload(call: Call) -> Upload:

@@ -100,6 +100,7 @@ def list_past_answers(call: Call, assistant_id: int) -> PastAnswers:
     answer=DismissedPastAnswer,
     errors=(BodyError, AssistantNotFoundError, DismissedError),
     examples={"An answer": {"text": "We ship to Norway within four to six days."}},
+    fields={DismissedError: "text"},
 )
 def dismiss_past_answer(call: Call, assistant_id: int, body: DismissPastAnswer) -> bytes:
     """The answer isn't suggested again, nor are similar ones. Repeating it does nothing."""

@@ -158,7 +158,7 @@ def get(
         query = query.with_for_update().execution_options(populate_existing=True)
     row = session.scalars(query).one_or_none()
     if row is None:
-        raise CaseNotFoundError()
+        raise CaseNotFoundError(wrong_values=[case_id])
     return row
 
 

@@ -190,11 +190,11 @@ def check(session: Session, workspace_id: int, change: BulkChange, now: datetime
         raise BulkError()
     if change.action in {"label", "unlabel"}:
         if change.label_id is None:
-            raise BulkError(_l("Choose a label first."))
+            raise BulkError(_l("Choose a label first."), field="label")
         labels.get(session, workspace_id, change.label_id)
     if change.action == "snooze":
         if change.snooze is None:
-            raise BulkError(_l("Choose a time first."))
+            raise BulkError(_l("Choose a time first."), field="snooze")
         check_snooze(change.snooze, now)
     if change.action == "assign" and change.assignee_id is not None:
         queries.check_member(session, workspace_id, change.assignee_id)

@@ -12,6 +12,7 @@ from host.api import shapes
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError
+from host.api.http.fields import about
 from host.api.routes.conversations import ConversationQuery, filter_of, snooze_of
 from host.core import db
 from host.inbox.bulk import actions
@@ -141,15 +142,16 @@ def create_bulk_action(call: Call, body: CreateBulkAction) -> bytes:
     )
 
     def use_case(session: Session) -> BulkAction:
-        bulk_id = actions.create(
-            session,
-            change,
-            filter_,
-            workspace_id=call.workspace_id,
-            actor=call.actor,
-            now=call.now,
-            ids=body.conversation_ids,
-        )
+        with about("filter" if body.conversation_ids is None else "conversationIds", BulkError):
+            bulk_id = actions.create(
+                session,
+                change,
+                filter_,
+                workspace_id=call.workspace_id,
+                actor=call.actor,
+                now=call.now,
+                ids=body.conversation_ids,
+            )
         return _shown(actions.get(session, call.workspace_id, bulk_id))
 
     return call.commit(use_case)

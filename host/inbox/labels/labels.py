@@ -241,8 +241,8 @@ def set_labels(
     called = {
         row.id: row.name for row in session.execute(query.order_by(Label.id).with_for_update(read=True))
     }
-    if not wanted <= called.keys():
-        raise LabelNotFoundError()
+    if unknown := wanted - called.keys():
+        raise LabelNotFoundError(wrong_values=unknown)
     has = set(
         session.scalars(
             sa.select(ConversationLabel.label_id).where(ConversationLabel.conversation_id == conversation.id)

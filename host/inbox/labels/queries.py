@@ -84,7 +84,7 @@ def _grouped(rows: Iterable[Any]) -> Mapping[int, Sequence[LabelRef]]:
     return found
 
 
-def existing(session: Session, workspace_id: int, ids: Collection[int]) -> int:
-    """Return the number of these ids that are labels of the workspace."""
-    query = sa.select(sa.func.count()).where(Label.workspace_id == workspace_id, Label.id.in_(ids))
-    return session.scalar(query) or 0
+def existing(session: Session, workspace_id: int, ids: Collection[int]) -> set[int]:
+    """Return those of the ids that are labels of the workspace."""
+    query = sa.select(Label.id).where(Label.workspace_id == workspace_id, Label.id.in_(ids))
+    return set(session.scalars(query))

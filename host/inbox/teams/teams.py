@@ -351,8 +351,8 @@ def _set_members(
         Membership.workspace_id == workspace_id,
         Membership.role.in_(sorted(with_permission(Permission.ANSWER))),
     )
-    if not people.keys() <= before.keys() | set(session.scalars(writers)):
-        raise NotAMemberError()
+    if unknown := people.keys() - before.keys() - set(session.scalars(writers)):
+        raise NotAMemberError(wrong_values=unknown)
     after = {**people}
     for user_id, row in before.items():
         if user_id not in after:
@@ -374,8 +374,8 @@ def _set_accounts(session: Session, workspace_id: int, team_id: int, accounts: C
         )
     )
     wanted = set(accounts)
-    if wanted != set(known):
-        raise TeamAccountError()
+    if unknown := wanted - set(known):
+        raise TeamAccountError(wrong_values=unknown)
     of_team = TeamAccount.team_id == team_id
     has = set(session.scalars(sa.select(TeamAccount.account_id).where(of_team)))
     session.execute(sa.delete(TeamAccount).where(of_team, TeamAccount.account_id.in_(sorted(has - wanted))))
