@@ -25,6 +25,8 @@ from host.core.config_servers import (
 
 PREFIX = "LOBBY_"
 ADDON_PREFIX = "LOBBY_ADDON_"
+CLIENT_NAMES = frozenset({"LOBBY_URL", "LOBBY_API_KEY"})
+"""Read by the API's clients, which may run in the same shell as a desk; no settings of it."""
 
 
 class Exit(IntEnum):
@@ -564,7 +566,9 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     values: dict[str, Any] = {}
     problems: list[str] = []
     for name in sorted(environ):
-        if name.startswith(PREFIX) and not name.startswith(ADDON_PREFIX) and name not in known:
+        if name in CLIENT_NAMES or name.startswith(ADDON_PREFIX):
+            continue
+        if name.startswith(PREFIX) and name not in known:
             problems.append(f"{name} is not a setting of Lobby (`lobby settings` lists them)")
     for variable, setting in known.items():
         try:

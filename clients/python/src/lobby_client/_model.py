@@ -7,19 +7,34 @@ import functools
 import typing
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, Union
+from typing import Any, ClassVar, Optional, TypeVar, Union
 
 M = TypeVar("M", bound="Model")
 
 
+class Found(dict[str, Any]):
+    """The JSON object of a response, with the ETag that came with it."""
+
+    etag: Optional[str] = None
+
+
 class Model:
-    """Base of the API's types. Unknown fields, from a newer desk, are ignored."""
+    """Base of the API's types. Unknown fields, from a newer desk, are ignored.
+
+    :ivar etag: of the answer to a GET, for ``if_match`` of a change; None: it had none, or it is a part of
+        an answer.
+    """
+
+    etag: ClassVar[Optional[str]] = None
 
     @classmethod
     def from_wire(cls: type[M], data: Mapping[str, Any]) -> M:
         """Return an object for a response of the API."""
         kind: Any = cls
-        return cls(**{name: _read(hint, data.get(wire)) for name, wire, hint in _fields(kind)})
+        made = cls(**{name: _read(hint, data.get(wire)) for name, wire, hint in _fields(kind)})
+        if isinstance(data, Found) and data.etag:
+            object.__setattr__(made, "etag", data.etag)  # no field, so that equal answers compare equal
+        return made
 
 
 @functools.cache

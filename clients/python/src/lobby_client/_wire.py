@@ -59,6 +59,19 @@ class Answer:
         return json.loads(self.body) if self.body else None
 
 
+@dataclass(frozen=True)
+class Response:
+    """A response of the desk, as :meth:`lobby_client.Lobby.request` returns it.
+
+    :param headers: with names in lower case, such as ``etag``.
+    :param data: its JSON; None without a body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    data: Any
+
+
 class ConnectionFailed(Exception):  # noqa: N818 - a transport's word to the client, never a user's
     """There was no response.
 
@@ -72,19 +85,20 @@ class ConnectionFailed(Exception):  # noqa: N818 - a transport's word to the cli
         self.final = final
 
 
-def address(base_url: str, *, allow_http: bool) -> str:
+def address(base_url: str, *, allow_http: bool, name: str = "base_url") -> str:
     """Return the base URL of the API for a desk's address.
 
+    :param name: what the caller calls it, for errors.
     :raises ValueError: for what is no address, or would send the key where others can read it.
     """
     parts = urlsplit(base_url.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("base_url has to be the address of a desk, like https://desk.example.com")
+        raise ValueError(f"{name} has to be the address of a desk, like https://desk.example.com")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("base_url must hold no name and no password")
+        raise ValueError(f"{name} must hold no name and no password")
     if parts.scheme == "http" and not allow_http and parts.hostname not in LOCAL:
         raise ValueError(
-            "base_url is http, so others could read the key; use https, or pass allow_http=True inside a "
+            f"{name} is http, so others could read the key; use https, or pass allow_http=True inside a "
             "network you trust"
         )
     found = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
@@ -184,7 +198,11 @@ def refusal(answer: Answer, idempotency_key: Optional[str]) -> APIError:
         found = {}
     known = found if isinstance(found, dict) else {}
     return error_of(
-        answer.status, known, retry_after=_seconds(answer.headers.get("retry-after")), key=idempotency_key
+        answer.status,
+        known,
+        retry_after=_seconds(answer.headers.get("retry-after")),
+        key=idempotency_key,
+        headers=answer.headers,
     )
 
 

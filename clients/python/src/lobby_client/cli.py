@@ -12,11 +12,9 @@ from typing import Optional
 from urllib.parse import urlsplit
 
 from lobby_client import Lobby, LobbyError, __version__
+from lobby_client._settings import EARLIER, KEY, URL, of_environment
 from lobby_client.errors import APIError
 from lobby_client.listening import Listener, Place
-
-KEY, ADDRESS = "DESK_API_KEY", "DESK_URL"
-"""Not named after Lobby: a desk started in the same shell would take them for settings of its own."""
 
 FORGOTTEN = " The desk no longer has this place; --from-now begins anew."
 
@@ -43,10 +41,12 @@ def _parser() -> argparse.ArgumentParser:
         "listen",
         help="bring events to a program on this machine, signed like webhooks",
         description=f"Brings events to a program on this machine, signed like the webhooks of the desk. The "
-        f"API key is read from {KEY}, the address of the desk from {ADDRESS}.",
+        f"API key is read from {KEY}, the address of the desk from {URL}.",
     )
     listen.add_argument("--forward", required=True, metavar="URL", help="where to post each event")
-    listen.add_argument("--base-url", default=os.environ.get(ADDRESS, ""), metavar="URL", help="of the desk")
+    listen.add_argument(
+        "--url", "--base-url", dest="url", default=of_environment(URL), metavar="URL", help="of the desk"
+    )
     listen.add_argument("--place", type=Path, metavar="FILE", help="where to keep the place and the secret")
     listen.add_argument("--from-now", action="store_true", help="leave out what happened meanwhile")
     listen.add_argument(
@@ -56,24 +56,27 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _listen(given: argparse.Namespace) -> int:
-    key = os.environ.get(KEY, "")
-    if not key or not given.base_url:
-        raise ValueError(f"set {KEY} to an API key and {ADDRESS} to the address of the desk")
+    key = of_environment(KEY)
+    if not key or not given.url:
+        raise ValueError(
+            f"set {KEY} to an API key and {URL} to the address of the desk; earlier versions said to set "
+            f"{EARLIER[KEY]} and {EARLIER[URL]}, which still work"
+        )
     if urlsplit(given.forward).scheme not in {"http", "https"} or not urlsplit(given.forward).hostname:
         raise ValueError("--forward has to be an address, like http://127.0.0.1:9000/hook")
-    place = Place.read(given.place or _usual_place(given.base_url, key, given.forward))
+    place = Place.read(given.place or _usual_place(given.url, key, given.forward))
     if given.from_now:
         place.after, place.taken = None, []
     place.keep()
-    with Lobby(api_key=key, base_url=given.base_url, allow_http=given.allow_http, max_retries=0) as client:
+    with Lobby(given.url, api_key=key, allow_http=given.allow_http, max_retries=0) as client:
         print(f"events go to {given.forward}; the place is kept in {place.path}")
         print(f"signed with {place.secret}", flush=True)
         Listener(client, given.forward, place, say=lambda line: print(line, flush=True)).run()
     return 0
 
 
-def _usual_place(base_url: str, key: str, forward: str) -> Path:
+def _usual_place(url: str, key: str, forward: str) -> Path:
     """Return this user's state file for these addresses and this key, which its name doesn't reveal."""
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    name = hashlib.sha256("\n".join((base_url.rstrip("/"), key, forward)).encode()).hexdigest()[:16]
+    name = hashlib.sha256("\n".join((url.rstrip("/"), key, forward)).encode()).hexdigest()[:16]
     return home / "lobby-client" / f"{name}.json"

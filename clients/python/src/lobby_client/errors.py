@@ -48,6 +48,7 @@ class APIError(LobbyError):
     :ivar request_id: names the request in the log of the desk.
     :ivar retry_after: seconds to wait, where the desk says so.
     :ivar idempotency_key: the key of the call, if it has one.
+    :ivar headers: of the response, with names in lower case, such as ``ratelimit-reset``.
     """
 
     status = 0
@@ -59,6 +60,7 @@ class APIError(LobbyError):
         *,
         retry_after: Optional[float] = None,
         idempotency_key: Optional[str] = None,
+        headers: Optional[Mapping[str, str]] = None,
     ) -> None:
         self.status = status
         self.code = str(found.get("code") or "")
@@ -69,6 +71,7 @@ class APIError(LobbyError):
         self.request_id = str(found.get("request_id") or "")
         self.retry_after = retry_after
         self.idempotency_key = idempotency_key
+        self.headers: Mapping[str, str] = dict(headers or {})
         words = [f"{status} {self.code}".strip() + ":", self.message, self.next]
         words += [f"(field {self.field})"] if self.field else []
         words += [f"(request {self.request_id})"] if self.request_id else []
@@ -228,9 +231,14 @@ BY_CODE: dict[str, type[APIError]] = {
 
 
 def error_of(
-    status: int, found: Mapping[str, Any], *, retry_after: Optional[float], key: Optional[str]
+    status: int,
+    found: Mapping[str, Any],
+    *,
+    retry_after: Optional[float],
+    key: Optional[str],
+    headers: Optional[Mapping[str, str]] = None,
 ) -> APIError:
     """Return the error for a response."""
     by_status = BY_STATUS.get(status, ServerError if status >= 500 else APIError)
     kind = BY_CODE.get(str(found.get("code")), by_status)
-    return kind(status, found, retry_after=retry_after, idempotency_key=key)
+    return kind(status, found, retry_after=retry_after, idempotency_key=key, headers=headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING, Optional
 
 from lobby_client._wire import Answer, ConnectionFailed, Request
@@ -14,14 +15,20 @@ CONNECT_SECONDS = 10.0
 
 
 class Transport:
-    """Sends requests; follows no redirect and reads no proxy or netrc from the environment."""
+    """Sends requests; follows no redirect and reads no proxy or netrc from the environment.
 
-    def __init__(self) -> None:
+    :param proxy: the address of a proxy, ``http://user:password@proxy.example.com:3128``; None: none.
+    :param ca_file: a file with the certificates to trust, in PEM; None: those of this machine.
+    """
+
+    def __init__(self, *, proxy: Optional[str] = None, ca_file: Optional[str] = None) -> None:
         try:
             import httpx2 as library
         except ImportError:
             raise ImportError("AsyncLobby needs more: pip install 'lobby-desk-client[async]'") from None
         self._library = library
+        self._proxy = proxy
+        self._trusted = ssl.create_default_context(cafile=ca_file) if ca_file else True
         self._client: Optional[httpx2.AsyncClient] = None
 
     async def send(self, request: Request) -> Answer:
@@ -30,7 +37,9 @@ class Transport:
         :raises ConnectionFailed: if nothing does.
         """
         if self._client is None:  # made here, because it belongs to the event loop that runs
-            self._client = self._library.AsyncClient(follow_redirects=False, trust_env=False)
+            self._client = self._library.AsyncClient(
+                follow_redirects=False, trust_env=False, proxy=self._proxy, verify=self._trusted
+            )
         timeout = self._library.Timeout(request.timeout, connect=min(CONNECT_SECONDS, request.timeout))
         try:
             # The time-out above is for the wait between two bytes; a whole answer has a limit, too.

@@ -6,13 +6,18 @@ Made by tools/generate.py: do not edit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Optional, Union
 
-from lobby_client import _wire
+from lobby_client import _settings, _wire
 from lobby_client._given import UNSET, Content, File, Sendable, Unset
+from lobby_client._settings import Settings
 from lobby_client._sync.http import Http, Id
+from lobby_client._sync.transport import Transport
+from lobby_client._wire import Response
+from lobby_client.errors import UnreadableAnswerError
 from lobby_client.events import EventPage
 from lobby_client.types import (
     Account,
@@ -113,51 +118,114 @@ TRYING_SECONDS = 20.0
 class Lobby:
     """A desk, accessed with an API key. Each group of calls is an attribute: ``client.messages.send(...)``.
 
-    :param api_key: ``lobby_...``, from Settings, API keys.
-    :param base_url: the address of the desk.
+    :param url: the address of the desk; None: that in ``LOBBY_URL``.
+    :param api_key: ``lobby_...``, from Settings, API keys; None: that in ``LOBBY_API_KEY``.
     :param timeout: seconds an attempt may wait for the desk.
     :param max_retries: how often a call is tried again that was not answered, or asked to come back later.
         It has one idempotency key however often it is tried, so that nothing is sent twice.
+    :param page_size: how many entries ``list`` and the like ask for at a time, up to 100.
+    :param proxy: the address of a proxy; None: none. None is read from the environment.
+    :param ca_file: a file with the certificates to trust, in PEM; None: those of this machine.
     :param allow_http: send the key over http to another machine than this one.
-    :raises ValueError: for a key or an address that cannot be one.
+    :param base_url: the earlier name of *url*.
+    :raises ValueError: for a key or an address that is missing, or cannot be one.
+    :raises OSError: if *ca_file* cannot be read.
 
     Calls raise the classes of :mod:`lobby_client.errors`. Threads may share an object.
     """
 
     def __init__(
         self,
+        url: Optional[str] = None,
         *,
-        api_key: str,
-        base_url: str,
+        api_key: Optional[str] = None,
         timeout: float = 30.0,
         max_retries: int = 4,
+        page_size: int = 100,
+        proxy: Optional[str] = None,
+        ca_file: Optional[str] = None,
         allow_http: bool = False,
+        base_url: Optional[str] = None,
     ) -> None:
-        if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
-            raise ValueError("api_key is empty, or holds what no key does")
-        url = _wire.address(base_url, allow_http=allow_http)
-        self._http = Http(url, api_key.strip(), timeout=timeout, max_retries=max_retries)
-        self.accounts = AccountCalls(self._http)
-        self.analytics = AnalyticsCalls(self._http)
-        self.canned_replies = CannedReplyCalls(self._http)
-        self.contacts = ContactCalls(self._http)
-        self.assistants = AssistantCalls(self._http)
-        self.attributes = AttributeCalls(self._http)
-        self.conversations = ConversationCalls(self._http)
-        self.endpoints = EndpointCalls(self._http)
-        self.events = EventCalls(self._http)
-        self.files = FileCalls(self._http)
-        self.hours = HoursCalls(self._http)
-        self.instagram = InstagramCalls(self._http)
-        self.labels = LabelCalls(self._http)
-        self.macros = MacroCalls(self._http)
-        self.members = MemberCalls(self._http)
-        self.views = ViewCalls(self._http)
-        self.messages = MessageCalls(self._http)
-        self.posts = PostCalls(self._http)
-        self.rules = RuleCalls(self._http)
-        self.search = SearchCalls(self._http)
-        self.teams = TeamCalls(self._http)
+        key = _settings.given_key(api_key)
+        found, name = _settings.given_url(url, base_url)
+        address = _wire.address(found, allow_http=allow_http, name=name)
+        settings = Settings(timeout, max_retries, page_size)
+        self._use(Http(address, key, settings, Transport(proxy=proxy, ca_file=ca_file)))
+
+    def _use(self, http: Http) -> None:
+        self._http = http
+        self.accounts = AccountCalls(http)
+        self.analytics = AnalyticsCalls(http)
+        self.canned_replies = CannedReplyCalls(http)
+        self.contacts = ContactCalls(http)
+        self.assistants = AssistantCalls(http)
+        self.attributes = AttributeCalls(http)
+        self.conversations = ConversationCalls(http)
+        self.endpoints = EndpointCalls(http)
+        self.events = EventCalls(http)
+        self.files = FileCalls(http)
+        self.hours = HoursCalls(http)
+        self.instagram = InstagramCalls(http)
+        self.labels = LabelCalls(http)
+        self.macros = MacroCalls(http)
+        self.members = MemberCalls(http)
+        self.views = ViewCalls(http)
+        self.messages = MessageCalls(http)
+        self.posts = PostCalls(http)
+        self.rules = RuleCalls(http)
+        self.search = SearchCalls(http)
+        self.teams = TeamCalls(http)
+
+    def with_options(
+        self,
+        *,
+        timeout: Optional[float] = None,
+        max_retries: Optional[int] = None,
+        page_size: Optional[int] = None,
+    ) -> Lobby:
+        """Return a client with other settings, for one call or several; it shares the open connections.
+
+        ``client.with_options(timeout=5).messages.send(...)``. Closing either of them closes both.
+        """
+        other = copy(self)
+        other._use(self._http.with_settings(self._http.settings.changed(timeout, max_retries, page_size)))
+        return other
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *ids: Id,
+        query: Optional[Mapping[str, Any]] = None,
+        body: Any = None,
+        if_match: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Response:
+        """Make any call of the API; return its JSON with the status and the headers of the response.
+
+        :param path: below ``/api/v1``, with ``{}`` for each of *ids*: ``/labels/{}``.
+        :param body: in the API's names; None: none.
+        :raises UnreadableAnswerError: if the response is not JSON.
+        """
+        content = None if body is None else _wire.encoded(body)
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        answer = self._http.raw(
+            method,
+            path,
+            *ids,
+            query=query,
+            content=content,
+            headers=headers,
+            if_match=if_match,
+            idempotency_key=idempotency_key,
+        )
+        try:
+            return Response(answer.status, answer.headers, answer.json())
+        except ValueError:
+            raise UnreadableAnswerError(
+                f"{method} {path} was answered with something else than JSON"
+            ) from None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._http.url!r})"
@@ -190,6 +258,7 @@ class _Calls:
     def __init__(self, http: Http) -> None:
         self._call = http.call
         self._raw = http.raw
+        self._page_size = http.settings.page_size
 
 
 class MessageCalls(_Calls):
@@ -238,13 +307,13 @@ class MessageCalls(_Calls):
 
     def list(self, conversation_id: int) -> Iterator[Message]:
         """Yield the messages of a conversation, newest first, page by page."""
-        page = self.page(conversation_id, limit=100)
+        page = self.page(conversation_id, limit=self._page_size)
         while True:
             for message in reversed(page.data):
                 yield message
             if not page.has_before:
                 return
-            page = self.page(conversation_id, before=page.before, limit=100)
+            page = self.page(conversation_id, before=page.before, limit=self._page_size)
 
     def all_page(
         self,
@@ -268,27 +337,40 @@ class MessageCalls(_Calls):
         """
         cursor = None
         while True:
-            page = self.all_page(updated_since=updated_since, sort=sort, limit=100, cursor=cursor)
+            page = self.all_page(updated_since=updated_since, sort=sort, limit=self._page_size, cursor=cursor)
             for message in page.data:
                 yield message
             if page.next is None:
                 return
             cursor = page.next
 
-    def edit(self, message_id: int, text: str) -> Message:
-        """Change the text of a message that was not sent yet."""
-        return Message.from_wire(self._call("PATCH", "/messages/{}", message_id, body={"text": text}))
+    def edit(self, message_id: int, text: str, *, if_match: Optional[str] = None) -> Message:
+        """Change the text of a message that was not sent yet.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
+        return Message.from_wire(
+            self._call("PATCH", "/messages/{}", message_id, body={"text": text}, if_match=if_match)
+        )
 
     def reschedule(
-        self, message_id: int, send_at: Optional[datetime], *, unless_written: bool = True
+        self,
+        message_id: int,
+        send_at: Optional[datetime],
+        *,
+        unless_written: bool = True,
+        if_match: Optional[str] = None,
     ) -> Message:
         """Reschedule a reply.
 
         :param send_at: with a time zone; None: it goes out now.
         :param unless_written: whether it stays there if the customer writes first.
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
         """
         body = {"sendAt": send_at, "unlessWritten": unless_written}
-        return Message.from_wire(self._call("PATCH", "/messages/{}", message_id, body=body))
+        return Message.from_wire(
+            self._call("PATCH", "/messages/{}", message_id, body=body, if_match=if_match)
+        )
 
     def cancel(self, message_id: int) -> Message:
         """Cancel a message that was not sent yet."""
@@ -366,7 +448,7 @@ class PostCalls(_Calls):
         """
         cursor = None
         while True:
-            page = self.page(account=account, limit=100, cursor=cursor)
+            page = self.page(account=account, limit=self._page_size, cursor=cursor)
             for post in page.data:
                 yield post
             if page.next is None:
@@ -499,7 +581,7 @@ class ConversationCalls(_Calls):
                 post=post,
                 updated_since=updated_since,
                 sort=sort,
-                limit=100,
+                limit=self._page_size,
                 cursor=cursor,
             )
             for conversation in page.data:
@@ -524,6 +606,7 @@ class ConversationCalls(_Calls):
         snooze: Union[Snooze, Unset, None] = UNSET,
         spam: Union[bool, Unset] = UNSET,
         handled_by: Union[str, Unset] = UNSET,
+        if_match: Optional[str] = None,
     ) -> Conversation:
         """Assign, close, reopen, label or snooze a conversation; omitted fields stay unchanged.
 
@@ -535,6 +618,7 @@ class ConversationCalls(_Calls):
         :param snooze: ``Snooze(kind="reply")`` and so on; None: it comes back now.
         :param spam: whether it is spam.
         :param handled_by: ``person``: nothing automatic is sent there any more; ``nobody``: it may be again.
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
         """
         asked: dict[str, Any] = {
             "assignee": assignee,
@@ -550,7 +634,9 @@ class ConversationCalls(_Calls):
         if remove_labels:
             body["removeLabels"] = list(remove_labels)
         path = "/conversations/{}"
-        return Conversation.from_wire(self._call("PATCH", path, conversation_id, body=body))
+        return Conversation.from_wire(
+            self._call("PATCH", path, conversation_id, body=body, if_match=if_match)
+        )
 
     def change_many(
         self,
@@ -773,7 +859,7 @@ class ContactCalls(_Calls):
         """
         cursor = None
         while True:
-            page = self.page(limit=100, cursor=cursor, **narrowed)
+            page = self.page(limit=self._page_size, cursor=cursor, **narrowed)
             for contact in page.data:
                 yield contact
             if page.next is None:
@@ -787,14 +873,18 @@ class ContactCalls(_Calls):
         name: Union[str, Unset, None] = UNSET,
         email: Union[str, Unset, None] = UNSET,
         attributes: Union[Mapping[str, Optional[str]], Unset] = UNSET,
+        if_match: Optional[str] = None,
     ) -> Contact:
         """Change details of a contact. Omitted fields stay unchanged; None clears a field.
 
         :param attributes: by the id of the attribute, as text.
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
         """
         asked: dict[str, Any] = {"name": name, "email": email, "attributes": attributes}
         body = {one: value for one, value in asked.items() if value is not UNSET}
-        return Contact.from_wire(self._call("PATCH", "/contacts/{}", contact_id, body=body))
+        return Contact.from_wire(
+            self._call("PATCH", "/contacts/{}", contact_id, body=body, if_match=if_match)
+        )
 
     def notes(self, contact_id: int) -> Sequence[ContactNote]:
         """Return the notes about a contact, the newest first."""
@@ -810,7 +900,7 @@ class ContactCalls(_Calls):
         path = "/contacts/{}/conversations"
         cursor = None
         while True:
-            query = {"limit": 100, "cursor": cursor}
+            query = {"limit": self._page_size, "cursor": cursor}
             page = Conversations.from_wire(self._call("GET", path, contact_id, query=query))
             for conversation in page.data:
                 yield conversation
@@ -889,9 +979,12 @@ class ContactCalls(_Calls):
         path, body = "/contacts/{}/split", {"merge": merge}
         return Contact.from_wire(self._call("POST", path, contact_id, body=body))
 
-    def erase(self, contact_id: int) -> None:
-        """Erase what is stored about a contact, permanently. The key needs the scope ``erase``."""
-        self._call("DELETE", "/contacts/{}", contact_id)
+    def erase(self, contact_id: int, *, if_match: Optional[str] = None) -> None:
+        """Erase what is stored about a contact, permanently. The key needs the scope ``erase``.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
+        self._call("DELETE", "/contacts/{}", contact_id, if_match=if_match)
 
     def export(self, contact_id: int) -> File:
         """Return all data of a contact as a zip."""
@@ -925,16 +1018,23 @@ class AttributeCalls(_Calls):
         *,
         name: Union[str, Unset] = UNSET,
         choices: Union[Sequence[str], Unset] = UNSET,
+        if_match: Optional[str] = None,
     ) -> Attribute:
-        """Rename an attribute or its choices; omitted fields stay unchanged."""
+        """Rename an attribute or its choices; omitted fields stay unchanged.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
         asked: dict[str, Any] = {"name": name, "choices": choices}
         body = {one: value for one, value in asked.items() if value is not UNSET}
         path = "/contact-attributes/{}"
-        return Attribute.from_wire(self._call("PATCH", path, attribute_id, body=body))
+        return Attribute.from_wire(self._call("PATCH", path, attribute_id, body=body, if_match=if_match))
 
-    def delete(self, attribute_id: int) -> None:
-        """Delete an attribute and its values."""
-        self._call("DELETE", "/contact-attributes/{}", attribute_id)
+    def delete(self, attribute_id: int, *, if_match: Optional[str] = None) -> None:
+        """Delete an attribute and its values.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
+        self._call("DELETE", "/contact-attributes/{}", attribute_id, if_match=if_match)
 
 
 class AccountCalls(_Calls):
@@ -1067,16 +1167,27 @@ class LabelCalls(_Calls):
         return LabelRef.from_wire(self._call("POST", "/labels", body=body))
 
     def change(
-        self, label_id: int, *, name: Union[str, Unset] = UNSET, tone: Union[str, Unset] = UNSET
+        self,
+        label_id: int,
+        *,
+        name: Union[str, Unset] = UNSET,
+        tone: Union[str, Unset] = UNSET,
+        if_match: Optional[str] = None,
     ) -> LabelRef:
-        """Rename or recolour a label; omitted fields stay unchanged."""
+        """Rename or recolour a label; omitted fields stay unchanged.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
         asked = {"name": name, "tone": tone}
         body = {one: value for one, value in asked.items() if value is not UNSET}
-        return LabelRef.from_wire(self._call("PATCH", "/labels/{}", label_id, body=body))
+        return LabelRef.from_wire(self._call("PATCH", "/labels/{}", label_id, body=body, if_match=if_match))
 
-    def delete(self, label_id: int) -> None:
-        """Delete a label and remove it from every conversation."""
-        self._call("DELETE", "/labels/{}", label_id)
+    def delete(self, label_id: int, *, if_match: Optional[str] = None) -> None:
+        """Delete a label and remove it from every conversation.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
+        self._call("DELETE", "/labels/{}", label_id, if_match=if_match)
 
     def merge(self, label_id: int, *, into: int) -> LabelRef:
         """Merge a label into another one: relabel its conversations, delete it and return the other."""
@@ -1113,10 +1224,12 @@ class TeamCalls(_Calls):
         name: Union[str, Unset] = UNSET,
         members: Union[Mapping[int, bool], Unset] = UNSET,
         accounts: Union[Sequence[int], Unset] = UNSET,
+        if_match: Optional[str] = None,
     ) -> Team:
         """Change a team's name, members or accounts; omitted fields stay unchanged.
 
         :param members: ids of all people in it, each with whether they lead it.
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
         """
         body: dict[str, Any] = {}
         if not isinstance(name, Unset):
@@ -1125,11 +1238,14 @@ class TeamCalls(_Calls):
             body["members"] = _members(members)
         if not isinstance(accounts, Unset):
             body["accounts"] = list(accounts)
-        return Team.from_wire(self._call("PATCH", "/teams/{}", team_id, body=body))
+        return Team.from_wire(self._call("PATCH", "/teams/{}", team_id, body=body, if_match=if_match))
 
-    def delete(self, team_id: int) -> None:
-        """Delete a team; its conversations then have none."""
-        self._call("DELETE", "/teams/{}", team_id)
+    def delete(self, team_id: int, *, if_match: Optional[str] = None) -> None:
+        """Delete a team; its conversations then have none.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
+        self._call("DELETE", "/teams/{}", team_id, if_match=if_match)
 
 
 class HoursCalls(_Calls):
@@ -1275,7 +1391,7 @@ class RuleCalls(_Calls):
         """
         cursor = None
         while True:
-            page = self.page(rule_id, matched=matched, limit=100, cursor=cursor)
+            page = self.page(rule_id, matched=matched, limit=self._page_size, cursor=cursor)
             for run in page.data:
                 yield run
             cursor = page.next
@@ -1306,7 +1422,7 @@ class RuleCalls(_Calls):
         """
         cursor = None
         while True:
-            page = self.people_page(rule_id, got=got, search=search, limit=100, cursor=cursor)
+            page = self.people_page(rule_id, got=got, search=search, limit=self._page_size, cursor=cursor)
             for person in page.data:
                 yield person
             cursor = page.next
@@ -1430,7 +1546,7 @@ class AssistantCalls(_Calls):
         """
         cursor = None
         while True:
-            page = self.knowledge_page(assistant_id, search=search, limit=100, cursor=cursor)
+            page = self.knowledge_page(assistant_id, search=search, limit=self._page_size, cursor=cursor)
             for entry in page.data:
                 yield entry
             cursor = page.next
@@ -1618,7 +1734,7 @@ class AssistantCalls(_Calls):
         """Yield an assistant's test cases with their results, oldest first."""
         cursor = None
         while True:
-            page = self.cases_page(assistant_id, limit=100, cursor=cursor)
+            page = self.cases_page(assistant_id, limit=self._page_size, cursor=cursor)
             for case in page.data:
                 yield case
             cursor = page.next
@@ -1703,7 +1819,7 @@ class AssistantCalls(_Calls):
         """
         cursor = None
         while True:
-            page = self.turns_page(assistant_id, show=show, limit=100, cursor=cursor)
+            page = self.turns_page(assistant_id, show=show, limit=self._page_size, cursor=cursor)
             for turn in page.data:
                 yield turn
             cursor = page.next
@@ -1817,21 +1933,28 @@ class CannedReplyCalls(_Calls):
         team: Union[int, Unset, None] = UNSET,
         keep_files: Union[Sequence[int], Unset] = UNSET,
         uploads: Sequence[str] = (),
+        if_match: Optional[str] = None,
     ) -> CannedReply:
         """Change a canned reply; omitted fields stay unchanged.
 
         :param keep_files: ids of its files that stay.
         :param uploads: ids of uploaded files to be added; with some it is tried once only.
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
         """
         asked = {"shortcut": shortcut, "title": title, "texts": texts, "team": team, "keepFiles": keep_files}
         body: dict[str, Any] = {name: value for name, value in asked.items() if value is not UNSET}
         body["uploads"] = list(uploads)
         path = "/canned-replies/{}"
-        return CannedReply.from_wire(self._call("PATCH", path, canned_id, body=body, repeatable=not uploads))
+        return CannedReply.from_wire(
+            self._call("PATCH", path, canned_id, body=body, repeatable=not uploads, if_match=if_match)
+        )
 
-    def delete(self, canned_id: int) -> None:
-        """Delete a canned reply with its files."""
-        self._call("DELETE", "/canned-replies/{}", canned_id)
+    def delete(self, canned_id: int, *, if_match: Optional[str] = None) -> None:
+        """Delete a canned reply with its files.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
+        self._call("DELETE", "/canned-replies/{}", canned_id, if_match=if_match)
 
 
 class MacroCalls(_Calls):
@@ -1884,15 +2007,22 @@ class ViewCalls(_Calls):
         name: Union[str, Unset] = UNSET,
         filter: Union[Mapping[str, Any], Unset] = UNSET,
         search: Union[str, Unset] = UNSET,
+        if_match: Optional[str] = None,
     ) -> View:
-        """Rename a view or change its filter; omitted fields stay unchanged."""
+        """Rename a view or change its filter; omitted fields stay unchanged.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
         asked: dict[str, Any] = {"name": name, "filter": filter, "search": search}
         body = {one: value for one, value in asked.items() if value is not UNSET}
-        return View.from_wire(self._call("PATCH", "/views/{}", view_id, body=body))
+        return View.from_wire(self._call("PATCH", "/views/{}", view_id, body=body, if_match=if_match))
 
-    def delete(self, view_id: int) -> None:
-        """Delete a view; the conversations it shows stay."""
-        self._call("DELETE", "/views/{}", view_id)
+    def delete(self, view_id: int, *, if_match: Optional[str] = None) -> None:
+        """Delete a view; the conversations it shows stay.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
+        self._call("DELETE", "/views/{}", view_id, if_match=if_match)
 
 
 class MemberCalls(_Calls):
@@ -1973,19 +2103,26 @@ class EndpointCalls(_Calls):
         both: Union[bool, Unset] = UNSET,
         ordered: Union[bool, Unset] = UNSET,
         state: Union[str, Unset] = UNSET,
+        if_match: Optional[str] = None,
     ) -> Endpoint:
         """Change, pause or resume an endpoint; omitted fields stay unchanged.
 
         :param state: ``active`` or ``paused``.
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
         """
         asked = {"url": url, "events": events, "accounts": accounts, "both": both}
         asked.update(ordered=ordered, state=state, labels=labels)
         body = {name: value for name, value in asked.items() if value is not UNSET}
-        return Endpoint.from_wire(self._call("PATCH", "/endpoints/{}", endpoint_id, body=body))
+        return Endpoint.from_wire(
+            self._call("PATCH", "/endpoints/{}", endpoint_id, body=body, if_match=if_match)
+        )
 
-    def delete(self, endpoint_id: int) -> None:
-        """Delete an endpoint."""
-        self._call("DELETE", "/endpoints/{}", endpoint_id)
+    def delete(self, endpoint_id: int, *, if_match: Optional[str] = None) -> None:
+        """Delete an endpoint.
+
+        :param if_match: the ``etag`` that was read; if it was changed since, it is a PreconditionFailedError.
+        """
+        self._call("DELETE", "/endpoints/{}", endpoint_id, if_match=if_match)
 
     def rotate(self, endpoint_id: int) -> WithSecret:
         """Replace an endpoint's secret. For a day, both secrets sign."""
@@ -2017,7 +2154,7 @@ class EndpointCalls(_Calls):
         """
         before = None
         while True:
-            page = self.page(endpoint_id, state=state, before=before, limit=100)
+            page = self.page(endpoint_id, state=state, before=before, limit=self._page_size)
             for delivery in page.data:
                 yield delivery
             before = page.before
@@ -2090,7 +2227,7 @@ class SearchCalls(_Calls):
         """
         cursor = None
         while True:
-            page = self.page(q, limit=100, cursor=cursor)
+            page = self.page(q, limit=self._page_size, cursor=cursor)
             for hit in page.data:
                 yield hit
             cursor = page.next

@@ -8,10 +8,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Optional, Union
 from urllib.parse import urlsplit
 
 from lobby_client import _wire
+from lobby_client._model import Found
+from lobby_client._settings import Settings
 from lobby_client._sync.transport import Transport
 from lobby_client._wire import Answer, Attempts, Bearer, ConnectionFailed, Request
 from lobby_client.errors import RedirectedError, UnreadableAnswerError
@@ -25,12 +28,17 @@ EXTRA_SECONDS = 10.0
 class Http:
     """Makes calls with one key to one desk."""
 
-    def __init__(self, url: str, key: str, *, timeout: float, max_retries: int) -> None:
+    def __init__(self, url: str, key: str, settings: Settings, transport: Transport) -> None:
         self.url = url
+        self.settings = settings
         self._bearer = Bearer(f"Bearer {key}")
-        self._timeout = timeout
-        self._max_retries = max_retries
-        self._transport = Transport()
+        self._transport = transport
+
+    def with_settings(self, settings: Settings) -> Http:
+        """Return the same with other settings; it shares the open connections."""
+        other = copy(self)
+        other.settings = settings
+        return other
 
     def call(
         self,
@@ -41,6 +49,7 @@ class Http:
         body: Any = None,
         repeatable: bool = True,
         idempotency_key: Optional[str] = None,
+        if_match: Optional[str] = None,
         wait: float = 0.0,
     ) -> Any:
         """Return the JSON of the response, or None without a body.
@@ -48,6 +57,7 @@ class Http:
         :param template: the path, with ``{}`` for each of *ids*.
         :param repeatable: whether doing it twice does no harm.
         :param idempotency_key: of a POST, the same in each attempt; None: one is made for the call.
+        :param if_match: the ETag that was read; if it is another by now, nothing is done.
         :param wait: seconds the route is asked to wait for something to happen.
         """
         content = None if body is None else _wire.encoded(body)
@@ -61,14 +71,19 @@ class Http:
             headers=headers,
             repeatable=repeatable,
             idempotency_key=idempotency_key,
+            if_match=if_match,
             wait=wait,
         )
         try:
-            return answer.json()
+            found = answer.json()
         except ValueError:
             raise UnreadableAnswerError(
                 f"{method} {template} was answered with something else than JSON"
             ) from None
+        if isinstance(found, dict):
+            found = Found(found)
+            found.etag = answer.headers.get("etag")
+        return found
 
     def raw(
         self,
@@ -80,6 +95,7 @@ class Http:
         headers: Optional[Mapping[str, str]] = None,
         repeatable: bool = True,
         idempotency_key: Optional[str] = None,
+        if_match: Optional[str] = None,
         wait: float = 0.0,
     ) -> Answer:
         """Return the response to a successful call; see :meth:`call`."""
@@ -92,12 +108,16 @@ class Http:
         if method == "POST":
             idempotency_key = idempotency_key or new_key()
             given["Idempotency-Key"] = idempotency_key
+        if if_match is not None:
+            given["If-Match"] = if_match
+            repeatable = False  # once it was done, the ETag is another
+        timeout = self.settings.timeout
         request = Request(
             method,
             self.url + _wire.path_of(template, ids) + _wire.query_of(query or {}),
             given,
             content,
-            self._timeout if not wait else max(self._timeout, wait + EXTRA_SECONDS),
+            timeout if not wait else max(timeout, wait + EXTRA_SECONDS),
         )
         answer = self._attempt(request, repeatable=repeatable, idempotency_key=idempotency_key)
         if 200 <= answer.status < 300:
@@ -105,11 +125,11 @@ class Http:
         if 300 <= answer.status < 400:
             there = urlsplit(answer.headers.get("location", ""))
             where = f"{there.scheme}://{there.hostname}" if there.hostname else "another path"
-            raise RedirectedError(f"the desk's address leads to {where}; set base_url to the address itself")
+            raise RedirectedError(f"the desk's address leads to {where}; set url to the address itself")
         raise _wire.refusal(answer, idempotency_key)
 
     def _attempt(self, request: Request, *, repeatable: bool, idempotency_key: Optional[str]) -> Answer:
-        attempts = Attempts(self._max_retries, repeatable=repeatable)
+        attempts = Attempts(self.settings.max_retries, repeatable=repeatable)
         while True:
             try:
                 answer = self._transport.send(request)

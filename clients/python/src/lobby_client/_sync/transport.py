@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
+from typing import Optional
+from urllib.parse import unquote
+
 import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -16,10 +20,23 @@ CONNECT_SECONDS = 10.0
 
 
 class Transport:
-    """Sends requests; follows no redirect and reads no proxy from the environment. Threads may share it."""
+    """Sends requests; follows no redirect and reads no proxy from the environment. Threads may share it.
 
-    def __init__(self) -> None:
-        self._pool = urllib3.PoolManager(retries=False)
+    :param proxy: the address of a proxy, ``http://user:password@proxy.example.com:3128``; None: none.
+    :param ca_file: a file with the certificates to trust, in PEM; None: those of this machine.
+    """
+
+    def __init__(self, *, proxy: Optional[str] = None, ca_file: Optional[str] = None) -> None:
+        trusted = ssl.create_default_context(cafile=ca_file) if ca_file else None
+        self._pool: urllib3.PoolManager
+        if proxy is None:
+            self._pool = urllib3.PoolManager(retries=False, ssl_context=trusted)
+        else:
+            there = urllib3.util.parse_url(proxy)
+            login = urllib3.make_headers(proxy_basic_auth=unquote(there.auth)) if there.auth else None
+            self._pool = urllib3.ProxyManager(
+                proxy, retries=False, ssl_context=trusted, proxy_ssl_context=trusted, proxy_headers=login
+            )
 
     def send(self, request: Request) -> Answer:
         """Return what comes back, whatever its status.
