@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 
 import { type Content, Lobby, type types, webhooks } from "@lobby-desk/client";
 
-const client = new Lobby(); // of DESK_URL and DESK_API_KEY
+const client = new Lobby(); // of LOBBY_URL and LOBBY_API_KEY
 const [, , action, argument] = process.argv;
 const given: unknown = JSON.parse(argument ?? "null");
 

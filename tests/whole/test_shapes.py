@@ -134,7 +134,7 @@ class TypeScript:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"DESK_URL": self.desk.rig.url, "DESK_API_KEY": self.desk.key}
+        return {"LOBBY_URL": self.desk.rig.url, "LOBBY_API_KEY": self.desk.key}
 
     def send(self, given: dict[str, Any]) -> None:
         run(

@@ -49,7 +49,7 @@ def test_what_is_missing_is_named() -> None:
         Lobby(api_key=KEY)
     with pytest.raises(ValueError, match="one of them"):
         Lobby("https://desk.example.com", api_key=KEY, base_url="https://desk.example.com")
-    with pytest.raises(ValueError, match="^url is http"):
+    with pytest.raises(ValueError, match=r"^url is http"):
         Lobby("http://desk.example.com", api_key=KEY)
 
 

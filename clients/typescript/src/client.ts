@@ -14,10 +14,10 @@ import { EventsCalls } from "./listening.js";
 
 /** The settings of a client. */
 export interface LobbyOptions {
-  /** `lobby_...`, from Settings, Integrations, API keys; default: DESK_API_KEY of the environment. */
+  /** `lobby_...`, from Settings, Integrations, API keys; default: LOBBY_API_KEY of the environment. */
   apiKey?: string | undefined;
-  /** The address of the desk; default: DESK_URL of the environment. */
-  baseUrl?: string | undefined;
+  /** The address of the desk; default: LOBBY_URL of the environment. */
+  url?: string | undefined;
   /** Milliseconds an attempt may wait for the desk; default: 30 000. */
   timeout?: number | undefined;
   /**
@@ -71,13 +71,13 @@ export class Lobby {
 
   /** @throws TypeError for a key or an address that cannot be one. */
   constructor(options: LobbyOptions = {}) {
-    const key = (options.apiKey ?? process.env.DESK_API_KEY ?? "").trim();
+    const key = (options.apiKey ?? process.env.LOBBY_API_KEY ?? "").trim();
     if (!/^[!-~]+$/.test(key)) {
       throw new TypeError(
-        "apiKey is missing, or holds what no key does; DESK_API_KEY is another way to give it",
+        "apiKey is missing, or holds what no key does; LOBBY_API_KEY is another way to give it",
       );
     }
-    const url = options.baseUrl ?? process.env.DESK_URL ?? "";
+    const url = options.url ?? process.env.LOBBY_URL ?? "";
     const http = new Http(addressOf(url, options.allowHttp ?? false), key, {
       timeout: options.timeout ?? 30_000,
       maxRetries: options.maxRetries ?? 4,

@@ -178,7 +178,7 @@ export class Http {
     if (answer.status >= 200 && answer.status < 300) return answer;
     if (answer.status === 0 || (answer.status >= 300 && answer.status < 400)) {
       throw new RedirectedError(
-        `the desk's address leads to ${whereTo(answer)}; set baseUrl to the address itself`,
+        `the desk's address leads to ${whereTo(answer)}; set url to the address itself`,
       );
     }
     throw errorOf(answer.status, refusalOf(answer), answer.headers, key);
@@ -263,20 +263,20 @@ class Attempts {
  *
  * @throws TypeError for what is no address, or would send the key where others can read it.
  */
-export function addressOf(baseUrl: string, allowHttp: boolean): string {
+export function addressOf(text: string, allowHttp: boolean): string {
   let url: URL | undefined;
   try {
-    url = new URL(baseUrl.trim());
+    url = new URL(text.trim());
   } catch {
     url = undefined;
   }
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search || url.hash) {
-    throw new TypeError("baseUrl has to be the address of a desk, like https://desk.example.com");
+    throw new TypeError("url has to be the address of a desk, like https://desk.example.com");
   }
-  if (url.username || url.password) throw new TypeError("baseUrl must hold no name and no password");
+  if (url.username || url.password) throw new TypeError("url must hold no name and no password");
   if (url.protocol === "http:" && !allowHttp && !LOCAL.has(url.hostname)) {
     throw new TypeError(
-      "baseUrl is http, so others could read the key; use https, or pass allowHttp in a network you trust",
+      "url is http, so others could read the key; use https, or pass allowHttp in a network you trust",
     );
   }
   const found = url.origin + url.pathname.replace(/\/+$/, "");

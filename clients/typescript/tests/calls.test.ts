@@ -134,15 +134,15 @@ test("an address that would give the key away is refused", () => {
     "https://desk?x=1",
     "",
   ];
-  for (const baseUrl of refused) {
-    assert.throws(() => new Lobby({ apiKey: KEY, baseUrl }), TypeError, baseUrl);
+  for (const url of refused) {
+    assert.throws(() => new Lobby({ apiKey: KEY, url }), TypeError, url);
   }
-  for (const baseUrl of ["https://desk.example.com/", "http://localhost:8080", "http://[::1]:8080/api/v1"]) {
-    assert.ok(new Lobby({ apiKey: KEY, baseUrl }));
+  for (const url of ["https://desk.example.com/", "http://localhost:8080", "http://[::1]:8080/api/v1"]) {
+    assert.ok(new Lobby({ apiKey: KEY, url }));
   }
-  assert.ok(new Lobby({ apiKey: KEY, baseUrl: "http://desk.internal", allowHttp: true }));
+  assert.ok(new Lobby({ apiKey: KEY, url: "http://desk.internal", allowHttp: true }));
   for (const apiKey of ["", " ", "lobby_ü", "a\nb"]) {
-    assert.throws(() => new Lobby({ apiKey, baseUrl: "https://desk" }), TypeError);
+    assert.throws(() => new Lobby({ apiKey, url: "https://desk" }), TypeError);
   }
 });
 
@@ -152,8 +152,8 @@ test("key and address come from the environment", async (t) => {
   t.after(() => {
     process.env = before;
   });
-  process.env.DESK_URL = desk.url;
-  process.env.DESK_API_KEY = KEY;
+  process.env.LOBBY_URL = desk.url;
+  process.env.LOBBY_API_KEY = KEY;
   assert.deepEqual(await new Lobby().me(), { name: "Bot" });
 });
 

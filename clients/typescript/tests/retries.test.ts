@@ -109,7 +109,7 @@ test("a desk that is not there is an error that says nothing was sent", async ()
   await once(gone, "close");
   const client = new Lobby({
     apiKey: KEY,
-    baseUrl: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${port}`,
     sleep: async (milliseconds) => void slept.push(milliseconds),
   });
   const call = client.assistants.play(1, { question: "Hours?" });
@@ -136,7 +136,7 @@ test("a signal ends a call, with its reason", async (t) => {
 
 test("a signal ends the pause before an attempt", async (t) => {
   const desk = await standIn(t, refusal(429, "rate_limited", { "retry-after": "30" }));
-  const client = new Lobby({ apiKey: KEY, baseUrl: desk.url });
+  const client = new Lobby({ apiKey: KEY, url: desk.url });
   await assert.rejects(client.me({ signal: AbortSignal.timeout(100) }), { name: "TimeoutError" });
 });
 

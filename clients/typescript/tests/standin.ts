@@ -80,7 +80,7 @@ export async function standIn(
     client: (options = {}) =>
       new Lobby({
         apiKey: KEY,
-        baseUrl: url,
+        url,
         sleep: async (milliseconds, signal) => {
           signal?.throwIfAborted();
           slept.push(milliseconds / 1000);
