@@ -143,9 +143,8 @@ def test_wrong_credentials_are_named_beside_their_field(admin: Page) -> None:
 
 
 def fill_credentials(page: Page, *, token: str) -> None:
-    page.get_by_label("Name", exact=True).fill("Pottery")
+    page.locator("#f-name").fill("Pottery")
     page.get_by_label("Page ID").fill("100000000000001")
-    page.get_by_label("IG User ID").fill("17841400000000001")
     page.get_by_label("Page Access Token").fill(token)
     page.get_by_label("App Secret").fill("5a9db0c05a9db0c05a9db0c05a9db0c0")
 

@@ -194,7 +194,8 @@ def _unasked_move(request: ConnectRequest, ig_user_id: str) -> Problems | None:
     moved = moves(request.workspace_id, ig_user_id, request.values[PAGE_ID.name]) if ig_user_id else ""
     if not moved or request.values.get(MOVED.name) == "1":
         return None
-    return Problems({PAGE_ID.name: f"{moved} {_('To move it there, tick the box below.')}"})
+    advice = _("To move it there, tick the box below.")
+    return Problems({PAGE_ID.name: f"{moved} {advice}"})
 
 
 def moves(workspace_id: int, ig_user_id: str, page_id: str) -> str:

@@ -191,6 +191,7 @@ def list_canned_replies(call: Call) -> CannedReplies:
     status=201,
     location="/canned-replies/{id}",
     errors=(BodyError, CannedReplyError, VariableError, *FILES),
+    fields={VariableError: "text"},
     examples={
         "In two languages": {
             "shortcut": "thanks",
@@ -243,6 +244,7 @@ def get_canned_reply(call: Call, canned_id: int) -> CannedReply:
     body=UpdateCannedReply,
     answer=CannedReply,
     errors=(BodyError, CannedReplyError, CannedReplyNotFoundError, VariableError, *FILES),
+    fields={VariableError: "text"},
     examples={"Another title": {"title": "The parcel left"}},
 )
 def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> bytes:
