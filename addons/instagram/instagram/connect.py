@@ -58,8 +58,7 @@ def connect(request: ConnectRequest) -> Connection | Problems:
     checked = examine(given, request.taken)
     if not isinstance(checked, Details):
         return Problems(checked)
-    moved = _unasked_move(request, checked.ig_user_id)
-    if moved is not None:
+    if not given.ig_user_id and (moved := _unasked_move(request, checked.ig_user_id)) is not None:
         return moved
     made = connection(
         checked,

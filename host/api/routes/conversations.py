@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
@@ -455,6 +456,21 @@ def get(session: Session, call: Call, conversation_id: int) -> Row:
     if row is None:
         raise ConversationNotFoundError(next_step="")
     return row
+
+
+def check_can_reply(session: Session, call: Call, conversation_id: int, member_id: int) -> None:
+    """Raise unless the person that a body names as ``memberId`` can reply in a conversation.
+
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises NotAMemberError: if they are not a member who may answer on its account.
+    """
+    account_id = get(session, call, conversation_id).account.id
+    if all(one.id != member_id for one in queries.members(session, call.workspace_id, account_id)):
+        raise NotAMemberError(
+            _l("This person can't reply in this conversation, so nothing was changed."),
+            next_step=_l("Choose someone who can."),
+            field="memberId",
+        )
 
 
 @route(

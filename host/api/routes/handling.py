@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from host.api.http.call import Call, new_reply_key
 from host.api.http.declare import Id, Wire, rename, route
 from host.api.http.errors import BodyError
-from host.api.routes.conversations import Conversation, get, shown
+from host.api.routes.conversations import Conversation, check_can_reply, get, shown
+from host.api.routes.sending import voice_of
 from host.core import db
 from host.core.ids import MAX_ID
-from host.inbox import conversation_actions, notes, queries, thread_control
+from host.inbox import conversation_actions, notes, thread_control
 from host.inbox.conversation_actions import Changes
 from host.inbox.errors import (
     AccountDisconnectedError,
@@ -32,7 +33,7 @@ from host.inbox.errors import (
     UnknownChannelError,
     WindowClosedError,
 )
-from host.inbox.reply import Voice, check_may_send
+from host.inbox.reply import check_may_send
 from host.inbox.teams.errors import TeamNotFoundError
 from host.models import inbox
 from host.queue import signals
@@ -160,7 +161,7 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
         if not (can.mark_seen if signal is Signal.SEEN else can.typing):
             raise SignalNotSupportedError()
         conversation = session.get_one(inbox.Conversation, conversation_id)
-        voice = Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
+        voice = voice_of(call)
         check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
     signals.current().offer(row.account, row.identity_external_id, signal)
 
@@ -182,7 +183,7 @@ def mark_conversation_read(call: Call, conversation_id: int, body: MarkingRead) 
 
     def use_case(session: Session) -> Conversation:
         if body.member_id is not None:
-            _check_reader(session, call, conversation_id, body.member_id)
+            check_can_reply(session, call, conversation_id, body.member_id)
         conversation_actions.mark_read(
             session,
             workspace_id=call.workspace_id,
@@ -212,7 +213,7 @@ def mark_conversation_unread(call: Call, conversation_id: int, body: MarkingUnre
     """Shows it as unread to one person, until they open it. The team's `unreadCount` stays the same."""
 
     def use_case(session: Session) -> Conversation:
-        _check_reader(session, call, conversation_id, body.member_id)
+        check_can_reply(session, call, conversation_id, body.member_id)
         conversation_actions.mark_unread(
             session,
             workspace_id=call.workspace_id,
@@ -223,21 +224,6 @@ def mark_conversation_unread(call: Call, conversation_id: int, body: MarkingUnre
         return shown(session, call, get(session, call, conversation_id))
 
     return call.commit(use_case)
-
-
-def _check_reader(session: Session, call: Call, conversation_id: int, member_id: int) -> None:
-    """Raise unless a person may mark a conversation as read or unread, as on the page.
-
-    :raises ConversationNotFoundError: if the workspace has no such conversation.
-    :raises NotAMemberError: if they are not a member who may answer on its account.
-    """
-    account_id = get(session, call, conversation_id).account.id
-    if all(one.id != member_id for one in queries.members(session, call.workspace_id, account_id)):
-        raise NotAMemberError(
-            _l("This person can't reply in this conversation, so nothing was changed."),
-            next_step=_l("Choose someone who can."),
-            field="memberId",
-        )
 
 
 @route(

@@ -16,17 +16,16 @@ from host.api.http.declare import Id, OtherForm, Wire, route
 from host.api.http.errors import BodyError
 from host.api.routes import conversations
 from host.api.routes.sending import (
-    FIELDS,
     FIELDS_OF_ERRORS,
     REFUSALS,
     draft_of,
+    fields_of_body,
     in_own_form,
     overflow_of,
     target,
     voice_of,
 )
 from host.core import db
-from host.core.errors import LobbyError
 from host.inbox.along.layout import laid_out
 from host.inbox.drafts import Planned
 from host.inbox.reply import preview_parts
@@ -94,26 +93,22 @@ def _preview(call: Call, body: Any) -> MessagePreview:
                     _l("A preview doesn't fetch files. Upload the file first, and name the upload."),
                     field=f"files[{place}].url",
                 )
-    try:
-        with db.read() as session:
-            conversation, adapter = target(session, call, body)
-            planned = preview_parts(
-                session,
-                conversation,
-                [draft_of(call, body, adapter)],
-                adapter,
-                call.now,
-                overflow=overflow_of(body),
-                by_person=False,
-                voice=voice_of(call),
-                seen_id=body.if_last_message_id,
-                at=body.send_at,
-            )
-            row = conversations.get(session, call, conversation.id)
-            parts = [_outgoing(session, call, part) for part in planned]
-    except LobbyError as error:
-        error.field = FIELDS.get(error.field or "", error.field)
-        raise
+    with fields_of_body(), db.read() as session:
+        conversation, adapter = target(session, call, body)
+        planned = preview_parts(
+            session,
+            conversation,
+            [draft_of(call, body, adapter)],
+            adapter,
+            call.now,
+            overflow=overflow_of(body),
+            by_person=False,
+            voice=voice_of(call),
+            seen_id=body.if_last_message_id,
+            at=body.send_at,
+        )
+        row = conversations.get(session, call, conversation.id)
+        parts = [_outgoing(session, call, part) for part in planned]
     return MessagePreview(
         conversation_id=row.id,
         data=[

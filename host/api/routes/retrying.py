@@ -13,8 +13,7 @@ from host.api.http.call import Call
 from host.api.http.declare import Refused, Wire, route
 from host.api.http.errors import BodyError
 from host.api.routes.messages import get
-from host.api.routes.sending import voice_of
-from host.core.errors import LobbyError
+from host.api.routes.sending import fields_of_body, voice_of
 from host.inbox.comments.once import PrivateReplyUsedError
 from host.inbox.conversations import get_conversation
 from host.inbox.errors import (
@@ -121,11 +120,8 @@ def retry_message(call: Call, message_id: int, body: RetryMessage) -> bytes:
             resending.retry(session, message_id, body.own_address or "", adapter)
         return get(session, call, message_id)
 
-    try:
+    with fields_of_body():
         return call.commit(use_case)
-    except LobbyError as error:
-        error.field = "ownAddress" if error.field == "own_address" else error.field
-        raise
 
 
 @route(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 import sqlalchemy as sa
@@ -194,6 +195,16 @@ def in_own_form(call: Call, body: Any, act: Callable[[Call, Any], T]) -> T:
         raise
 
 
+@contextmanager
+def fields_of_body() -> Iterator[None]:
+    """Give the field of an error that the block raises its name in the body; see :data:`FIELDS`."""
+    try:
+        yield
+    except LobbyError as error:
+        error.field = FIELDS.get(error.field or "", error.field)
+        raise
+
+
 def voice_of(call: Call) -> Voice:
     """Return on whose behalf the key of a request sends."""
     return Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
@@ -232,11 +243,8 @@ def _send(call: Call, body: Any) -> bytes:
             data=some_messages(session, call.workspace_id, [message.id for message in messages])
         )
 
-    try:
+    with fields_of_body():
         return call.commit(use_case)
-    except LobbyError as error:
-        error.field = FIELDS.get(error.field or "", error.field)
-        raise
 
 
 def _along(body: Send | CreateConversation) -> dict[str, Any]:
@@ -505,8 +513,5 @@ def start_conversation(call: Call, contact_id: int, body: CreateConversation) ->
             messages=some_messages(session, call.workspace_id, [one.id for one in started.messages]),
         )
 
-    try:
+    with fields_of_body():
         return call.commit(use_case)
-    except LobbyError as error:
-        error.field = FIELDS.get(error.field or "", error.field)
-        raise

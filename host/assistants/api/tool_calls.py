@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, cast
 
 import sqlalchemy as sa
-from flask_babel import lazy_gettext as _l
 from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError, PersonRequiredError
+from host.api.routes.conversations import check_can_reply
 from host.api.routes.conversations import get as get_conversation
 from host.assistants import tools
 from host.assistants.models import AssistantCall, AssistantTurn, CallState
 from host.assistants.tools import CallDecidedError, CallGoneError
 from host.core import db
-from host.inbox import queries
 from host.inbox.errors import ConversationNotFoundError, NotAMemberError
 from host.users.api_keys import Scope
 
@@ -136,13 +135,7 @@ def approve_tool_call(
         raise PersonRequiredError()
 
     def use_case(session: Session) -> None:
-        account_id = get_conversation(session, call, conversation_id).account.id
-        if all(one.id != body.member_id for one in queries.members(session, call.workspace_id, account_id)):
-            raise NotAMemberError(
-                _l("This person can't reply in this conversation, so nothing was changed."),
-                next_step=_l("Choose someone who can."),
-                field="memberId",
-            )
+        check_can_reply(session, call, conversation_id, body.member_id)
         row = _decide(session, call, conversation_id, call_id, is_allowed=True)
         call.actor.audit(
             session,

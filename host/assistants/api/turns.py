@@ -13,7 +13,7 @@ from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Wire, rename, route
 from host.api.http.errors import BodyError, CursorError, QueryError
 from host.api.routes.conversations import get as get_conversation
-from host.api.routes.sending import REFUSALS
+from host.api.routes.sending import REFUSALS, voice_of
 from host.api.serialise import some_messages
 from host.assistants import judging, keeping, suggesting
 from host.assistants.judging import TurnFilter, TurnNotFoundError
@@ -24,7 +24,7 @@ from host.assistants.suggesting import SuggestionGoneError, SuggestionNotFoundEr
 from host.assistants.values import Cited
 from host.core import db
 from host.inbox.errors import ConversationNotFoundError
-from host.inbox.reply import AT_ONCE, Voice
+from host.inbox.reply import AT_ONCE
 from host.sdk import strictjson
 from host.users.api_keys import Scope
 
@@ -275,7 +275,7 @@ def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
             adapter=adapter,
             now=call.now,
             hold=AT_ONCE,
-            voice=Voice.AUTOMATION if call.caller.automatic else Voice.PERSON,
+            voice=voice_of(call),
             accounts=call.accounts,
         )
         return shapes.Sent(

@@ -115,6 +115,7 @@ search.addEventListener("input", () => {
 });
 
 window.addEventListener("hashchange", () => {
+  if (!location.hash.startsWith("#/")) return; // as of "Skip to content"
   viewer.layoutActions.parseDeepLinkHash(decodeURIComponent(location.hash));
   const [tag, operation] = decodeURIComponent(location.hash).slice(2).split("/");
   // Swagger UI scrolls only to what it draws now; what is drawn already is for us.
