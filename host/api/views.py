@@ -96,4 +96,4 @@ def complete(response: Response) -> Response:
 def docs() -> ResponseReturnValue:
     """Show the description of the API to people, with a list of its operations and a field for a key."""
     groups = {tag: list(found) for tag, found in groupby(routes(), lambda one: one.tag)}
-    return render_template("api/docs.html", groups=groups, base=BASE)
+    return render_template("api/docs.html", groups=groups, base=BASE, version=versions.CURRENT)

@@ -53,7 +53,7 @@ function signed(request) {
   const url = new URL(request.url, location.href);
   if (!url.pathname.startsWith(`${box.dataset.base}/`)) return request;
   // Never with the cookies of the person who reads, and at the address that is open: the public one may be another.
-  const headers = { ...request.headers };
+  const headers = { ...request.headers, "Lobby-Version": box.dataset.version }; // the newest, which also lists the newest calls
   if (key) headers.Authorization = `Bearer ${key}`;
   else delete headers.Authorization;
   return { ...request, url: url.pathname + url.search, headers, credentials: "omit" };
