@@ -71,7 +71,10 @@ const viewer = window.SwaggerUIBundle({
   showMutatedRequest: false, // else the key would stand in the example for curl
   syntaxHighlight: { activated: false },
   defaultModelsExpandDepth: 1,
-  onComplete() { viewer.preauthorizeApiKey("key", SHOWN); },
+  onComplete() {
+    viewer.preauthorizeApiKey("key", SHOWN);
+    list(viewer.specSelectors.specJson().toJS());
+  },
 });
 
 const form = document.querySelector("[data-key]");
@@ -94,6 +97,29 @@ form.addEventListener("submit", async (event) => {
 
 const index = document.querySelector(".api-index");
 const search = index.querySelector("input");
+
+function made(name, properties, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+/** List the operations of *spec*, the document, by their tags. */
+function list(spec) {
+  const groups = new Map(spec.tags.map((tag) => [tag.name, made("ul", {})]));
+  for (const [path, methods] of Object.entries(spec.paths)) {
+    for (const [method, { tags: [tag], operationId, summary }] of Object.entries(methods)) {
+      const link = made("a", { href: `#/${encodeURIComponent(tag)}/${operationId}` },
+        made("span", { className: `api-method api-${method}` }, method.toUpperCase()), ` ${summary} `, made("code", {}, path));
+      link.dataset.words = `${operationId} ${tag}`;
+      groups.get(tag).append(made("li", {}, link));
+    }
+  }
+  const shown = [...groups].filter(([, operations]) => operations.childElementCount);
+  index.querySelector("[data-groups]").replaceChildren(
+    ...shown.map(([tag, operations]) => made("details", {}, made("summary", {}, tag), operations)),
+  );
+}
 
 search.addEventListener("input", () => {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
