@@ -193,6 +193,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         **kept(scene, home, conversation),
         "delivery_id": 1,
         "notification_id": 1,
+        "dismissed_id": 1,
     }
     whose = "SELECT contact_id FROM conversations WHERE id = ?"
     scene.pottery = common | {
@@ -209,6 +210,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "call_id": call(rig),
         "account_id": made["accounts"][0],
         "user_id": made["people"][POTTERY_AGENT],
+        "member_id": made["people"][POTTERY_AGENT],
         "invitation_id": rig.value("SELECT MAX(id) FROM invitations"),
         "session_id": rig.value(
             "SELECT MAX(s.id) FROM login_sessions s JOIN users u ON u.id = s.user_id WHERE u.email = ?",
@@ -222,6 +224,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "message_id": found[STUDIO.page]["id"],
         "account_id": made["accounts"][1],
         "user_id": made["people"][STUDIO_AGENT],
+        "member_id": made["people"][STUDIO_AGENT],
     }
     return scene
 
