@@ -29,10 +29,11 @@ from bench.plan import Figure, Plan, SkippedError, medians
 from bench.processes import cpu_seconds, family
 from bench.servers import Desk, on_last_core, prepare, product
 from demo.processes import free_port
+from host.queue.activity import QUIET_SECONDS
 
 RATES = (50.0, 300.0)
 SERVING, DELIVERING = 2, 2
-SETTLING_SECONDS = 6.0
+SETTLING_SECONDS = QUIET_SECONDS + 5.0
 IDLE_SECONDS = 10.0
 PATH = "/addons/instagram/webhook"
 
@@ -49,9 +50,10 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Statements and processor seconds up to a moment, or between two.
+    """Statements, processor seconds and bytes up to a moment, or between two.
 
     :param bounds: the statements that only begin or end a transaction.
+    :param log: bytes of the write-ahead log; *size*: of the database.
     """
 
     at: float
@@ -61,6 +63,8 @@ class Used:
     database: float
     delivering: float
     serving: float
+    log: float
+    size: float
 
     def since(self, other: Used) -> Used:
         return Used(*(getattr(self, name) - getattr(other, name) for name in self.__slots__))
@@ -133,6 +137,13 @@ class Cluster:
         with self._engine.connect() as connection:
             return {text: int(calls) for text, calls in connection.exec_driver_sql(query, (database,))}
 
+    def written(self, database: str) -> tuple[float, float]:
+        """Return the bytes of the write-ahead log up to now, and of *database*."""
+        query = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'), pg_database_size(%s)"
+        with self._engine.connect() as connection:
+            log, size = connection.exec_driver_sql(query, (database,)).one()
+        return float(log), float(size)
+
     def cpu_seconds(self) -> float:
         """Return the processor seconds of all its processes."""
         return cpu_seconds(family(self._process.pid))
@@ -185,6 +196,7 @@ class Running:
             self._own.cpu_seconds(),
             sum(cpu_seconds(family(pid)) for pid in self._working),
             sum(cpu_seconds(family(pid)) for pid in self._serving),
+            *self._own.written(self._database),
         )
 
     def most_frequent(self, before: Mapping[str, int], most: int = 40) -> list[tuple[int, str]]:
@@ -268,6 +280,8 @@ def _at(plan: Plan, desk: Desk, one: Running, rate: float, seconds: float) -> di
         f"postgresql ms {words}": used.database / sent * 1000,
         f"workers ms {words}": used.delivering / sent * 1000,
         f"webs ms {words}": used.serving / sent * 1000,
+        f"log kB {words}": used.log / sent / 1000,
+        f"database kB {words}": used.size / sent / 1000,
         f"in the inbox p99 ms {words}": one.number(delay) * 1000,
     }
 

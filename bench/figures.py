@@ -60,6 +60,8 @@ FIGURES: dict[str, Measure] = {
     "hand": of("bench.hand:hand"),
     "setup": of("bench.setting_up:setup"),
     "rules": of("bench.rules:rules"),
+    "sequences": of("bench.sequences:sequences"),
+    "addons": of("bench.addons:addons"),
     "storm": of("bench.storm:storm"),
 }
 

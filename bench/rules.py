@@ -18,14 +18,14 @@ from sqlalchemy.orm import Session
 from bench.plan import Figure, Plan, medians
 from bench.processing import applied, run
 from demo.processes import clean_environment
+from host.automation.condition_facts import Event, EventFacts
+from host.automation.conditions import Facts
 from host.channels.directory import Directory
 from host.core import clock
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
 from host.rules import body, keeping
-from host.rules.conditions import Facts
-from host.rules.facts import Event, EventFacts
 from host.rules.models import RuleState
 from host.rules.passing import Active, judge
 from host.users.actor import DESK

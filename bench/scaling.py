@@ -35,7 +35,7 @@ MOST_BUSY = 0.6
 CELL = 20_000
 """Accounts of one partition."""
 RAW_DAYS = 30
-"""How long the journal keeps what providers sent; see host.queue.policy.RAW_KEPT."""
+"""How long the journal keeps what providers sent; see host.users.data_retention.RAW_DEFAULT."""
 
 Run = dict[str, Any]
 

@@ -152,7 +152,7 @@ def _run(plan: Plan, seconds: float, limit: int, accounts: tuple[str, ...], *, l
         "LOBBY_ADDON_INSTAGRAM_SENDS_PER_SECOND": str(limit),
     }
     try:
-        with _provider(port, ledger, limited), product(desk, plan.folder, workers=1, **settings):
+        with provider(port, ledger, limited), product(desk, plan.folder, workers=1, **settings):
             ends = time.monotonic() + 120
             while time.monotonic() < ends:
                 lines = _read(ledger)
@@ -165,7 +165,11 @@ def _run(plan: Plan, seconds: float, limit: int, accounts: tuple[str, ...], *, l
 
 
 @contextmanager
-def _provider(port: int, ledger: Path, limited: str) -> Iterator[None]:
+def provider(port: int, ledger: Path, limited: str = "") -> Iterator[None]:
+    """Run a provider on *port* that keeps a ledger.
+
+    :param limited: ids of the accounts that it limits altogether, separated by commas.
+    """
     ledger.unlink(missing_ok=True)
     environment = {**clean_environment(), "PROVIDER_LIMITED": limited, "PYTHONUNBUFFERED": "1"}
     with on_last_core():

@@ -39,6 +39,11 @@ def storm(plan: Plan) -> list[Figure]:
 
 def measure(desk: Desk, served: Served, *, stormy: bool) -> float:
     """Return the 99th percentile in milliseconds from when a message was due to when a browser had it."""
+    return Result(SECONDS, delays(desk, served, stormy=stormy)).percentile(0.99)
+
+
+def delays(desk: Desk, served: Served, *, stormy: bool) -> list[float]:
+    """Return for each message and browser the time from when it was due to when the browser had it."""
     requests, mids = deliveries(served.path, int(RATE * (SECONDS + 5)))
     large = batches(served.path, EVENTS, EACH)
     due_at: list[float] = []
@@ -52,13 +57,12 @@ def measure(desk: Desk, served: Served, *, stormy: bool) -> float:
         blowing.finish()
         listener.finish(len(due_at))
     found = live.ids(served)
-    delays = [
+    return [
         one.seen[found[mid]] - due
         for mid, due in zip(mids, due_at, strict=False)
         for one in watchers
         if due >= due_at[0] + 1.0
     ]
-    return Result(SECONDS, delays).percentile(0.99)
 
 
 class Blowing(threading.Thread):

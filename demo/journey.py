@@ -20,8 +20,11 @@ from lobby_client.types import SendText
 from demo.outside import Outside, write_mail, written_mail
 from demo.person import PageError, Person
 from demo.processes import CHECKOUT, Host, Sandbox
+from sandbox.shop import KEY, SECRET, WEBHOOK_SECRET
 
 ADDON_ZIP = CHECKOUT / "dist" / "instagram-addon-v1.0.0.zip"
+ASKING_ZIP = CHECKOUT / "dist" / "satisfaction-addon-v1.0.0.zip"
+SHOP_ZIP = CHECKOUT / "dist" / "shop-addon-v1.0.0.zip"
 PASSWORD = "correct horse battery"  # noqa: S105 - of a desk that lives for the length of a demo
 ADMIN = "mia@example.com"
 AGENT = "bo@example.com"
@@ -35,6 +38,7 @@ WRITTEN = "It can: the sage glaze is back, and we kept a bowl for you."
 CAME_BACK = "Wonderful, I will come by on Friday."
 READY = "The forty mugs are fired, and you can fetch them from Monday."
 WORKSHOP = "workshop@example.org"
+LOST = "Where is my order?"
 POSSIBLE = "The workshop can fire them by the end of April."
 WANTED = "We want forty mugs in sand"
 QUESTION = "Hi, is the blue mug still in stock? 💙"
@@ -47,6 +51,7 @@ KNOWN = "To Norway a parcel takes 4 to 6 days and costs 14 €."
 COMMENT = "Does the blue one go in the oven?"
 PRIVATELY = "Up to 180 degrees, if it warms up with the oven. Shall I put one aside for you?"
 THANKS = "Yes please, one of them!"
+ARRIVED = "It arrived in one piece, thank you."
 SWALLOWED = "Did my last message get lost?"
 FOUND = "It did, and we found it. Your bowl is on its way."
 BEGUN = "I put one aside"
@@ -771,9 +776,10 @@ def program(j: Journey) -> str:
             raise PageError(f"the preview was {previewed.data}")
         if client.conversations.mark_read(conversation.id).unread_count:
             raise PageError("the conversation is still unread")
-        content = {"type": "text", "text": SHIPPED}
         client.messages.send(
-            channel_id=conversation.channel_id, to=conversation.contact.external_id, content=content
+            channel_id=conversation.channel_id,
+            to=conversation.contact.external_id,
+            content={"type": "text", "text": SHIPPED},
         )
     until(lambda: landed(j, SHIPPED), "the program's message in Instagram")
     return "with the client for Python, over the API"
@@ -781,6 +787,95 @@ def program(j: Journey) -> str:
 
 Step = tuple[str, Callable[["Journey"], str]]
 """The name of a step, and a function that runs it and returns a note."""
+
+
+def orders(j: Journey) -> str:
+    """Activate the shop's addon; an agent sees the customer's order, and learns that it is paid."""
+    shop, buyer = j.outside.shop, "ana@example.com"
+    j.admin.open("/admin/addons")
+    j.admin.press("Upload and install", files={"zip": (SHOP_ZIP.name, SHOP_ZIP.read_bytes())})
+    j.admin.open("/admin/addons")
+    j.admin.press("Activate", to="/shop/")
+    form = f"/w/{j.workspace}/settings/addons/shop"
+    until(lambda: "Consumer key" in j.admin.open(form), "the form of the addon in every process", 20)
+    values = {"url": shop.url, "key": KEY, "secret": SECRET, "webhook_secret": WEBHOOK_SECRET}
+    j.admin.press("Save", {f"setting-{name}": value for name, value in values.items()})
+    order = shop.add(buyer, (2, "Blue mug", "36.00"), status="pending")
+    j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
+    page = re.search(rf'href="(/w/{j.workspace}/contacts/\d+)"', j.agent.html)
+    if page is None:
+        raise PageError("the conversation leads to no contact")
+    j.agent.open(page[1])
+    j.agent.press("Save", {"field": "email", "value": buyer})
+    panel = f"/w/{j.workspace}/inbox/{j.conversation}/panels/shop.orders"
+    j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
+    if f'data-addon-panel="{panel}"' not in j.agent.html:
+        raise PageError("there is no panel of orders beside the conversation")
+    shown = j.agent.session.get(j.host.url + panel, timeout=30).json()["html"]
+    if f"Order {order['number']}" not in shown or "Waiting for payment" not in shown:
+        raise PageError(f"the panel shows no order: {shown[:400]}")
+    address = f"{j.host.url}/addons/shop/webhook?workspace={j.workspace}"
+    paid = {**order, "status": "processing", "date_paid_gmt": order["date_created_gmt"]}
+    if [shop.webhook("order.updated", paid, address) for _ in range(2)] != [200, 200]:
+        raise PageError("the shop's webhook was refused")
+    thread = f"/w/{j.workspace}/inbox/{j.conversation}"
+    j.agent.open(thread)
+    j.agent.expect(f"Order {order['number']} was paid: 36.00 EUR.")
+    return "shown beside the conversation, and noted once when it was paid"
+
+
+def satisfied(j: Journey) -> str:
+    """Ask a customer how it went when their conversation is closed; their tap reopens nothing."""
+    asked, thanked = "How did we do?", "Thank you! Is there anything you would like to add?"
+    j.admin.open("/admin/addons")
+    j.admin.press("Upload and install", files={"zip": (ASKING_ZIP.name, ASKING_ZIP.read_bytes())})
+    j.admin.open("/admin/addons")
+    j.admin.press("Activate", to="/satisfaction/")
+    form = f"/w/{j.workspace}/settings/addons/satisfaction"
+    until(lambda: "Ask customers" in j.admin.open(form), "the form of the addon in every process", 20)
+    j.admin.press("Save", {"setting-enabled": "1"})
+    inbox = f"/w/{j.workspace}/inbox"
+    j.control("POST", "dm", {"customer": "kit.makes.sample", "text": ARRIVED})
+    until(lambda: ARRIVED in j.agent.open(inbox), "the customer's last message")
+    thread = f"{inbox}/{open_conversation(j, ARRIVED)}"
+    j.agent.press("Close")
+    until(lambda: landed(j, asked), "the question in Instagram")
+    sends = j.control("GET", "ledger?kind=send&bodies=1")["entries"]
+    (sent,) = (json.loads(one["body"])["message"] for one in sends if one.get("text") == asked)
+    message = json.loads(sent) if isinstance(sent, str) else sent
+    five = next(one for one in message["quick_replies"] if one["title"] == "5")
+    tapped = {"kind": "quick_reply", "text": "5", "payload": five["payload"]}
+    j.control("POST", "dm", {"customer": "kit.makes.sample", **tapped})
+    until(lambda: landed(j, thanked), "the thank-you in Instagram")
+    j.agent.open(thread)
+    j.agent.expect("Closed", asked, thanked)
+    panel = f"{j.host.url}{thread}/panels/satisfaction.answers"
+    shown = j.agent.session.get(panel, timeout=30).json()["html"]
+    if "5 of 5" not in shown:
+        raise PageError(f"the panel shows no score: {shown[:400]}")
+    return "asked by buttons, answered with 5, and the conversation stayed closed"
+
+
+def sequence(j: Journey) -> str:
+    """Publish a sequence from a template: it asks for the order number, and hands over with the answer."""
+    asked = "Please send us your order number."
+    thanked = "Thank you! We look up your order 54321 and answer here."
+    j.admin.open(f"/w/{j.workspace}/sequences")
+    templates = next(one for one in j.admin.forms if one.action.endswith("/sequences/new"))
+    j.admin.submit(templates, name="from", value="order")
+    j.admin.press("Publish")
+    j.admin.expect("Live")
+    inbox = f"/w/{j.workspace}/inbox"
+    j.control("POST", "dm", {"customer": "gil.sample", "text": LOST})
+    until(lambda: landed(j, asked), "the question in Instagram")
+    j.control("POST", "dm", {"customer": "gil.sample", "text": "It is 54321"})
+    until(lambda: landed(j, thanked), "the thanks with the number in Instagram")
+    until(lambda: thanked in j.agent.open(inbox), "the conversation in the inbox")
+    open_conversation(j, thanked)
+    j.agent.expect(asked, "It is 54321", thanked, "handed this off to the team")
+    return "asked for the number, kept it, and handed the conversation to people"
+
+
 STEPS: list[Step] = [
     ("the sandbox answers as Meta", sandbox_answers),
     ("the desk serves its first page", first_page),
@@ -816,4 +911,7 @@ STEPS: list[Step] = [
     ("somebody is written to first, from their page", write_first),
     ("a message is forwarded by email, and answered", forward),
     ("a program previews an answer, and sends it to the customer", program),
+    ("another addon shows the customer's orders", orders),
+    ("a customer is asked how it went", satisfied),
+    ("a sequence asks for the order number and hands over", sequence),
 ]

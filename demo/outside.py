@@ -1,4 +1,4 @@
-"""External services on this machine: mail servers, a webhook receiver, a stand-in for a language model."""
+"""External services on this machine: mail servers, a webhook receiver, stand-ins for a model and a shop."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from demo.processes import free_port
 from demo.program import Program
 from sandbox.mailbox import ImapServer, running
 from sandbox.model.server import ModelServer
+from sandbox.shop import Shop
 
 
 class Outside:
@@ -35,6 +36,7 @@ class Outside:
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self.program = Program(free_port())
         self.model = ModelServer()
+        self.shop = Shop()
         self._ending = ExitStack()
         folder = self._ending.enter_context(tempfile.TemporaryDirectory(prefix="lobby-demo-tls-"))
         self.certificate = make_certificate(Path(folder), "localhost")
@@ -50,7 +52,8 @@ class Outside:
     def addresses(self) -> str:
         """All addresses here that the desk uses, in the format of LOBBY_ALLOW_HOSTS."""
         model = f"{self.model.host}:{self.model.port}"
-        return f"{self.address},{self.program.address},{model},localhost:{self.mailbox.port}"
+        shop = f"127.0.0.1:{self.shop.port}"
+        return f"{self.address},{self.program.address},{model},{shop},localhost:{self.mailbox.port}"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
@@ -71,6 +74,7 @@ class Outside:
         self._controller.start()
         self.program.start()
         self.model.start()
+        self.shop.start()
         self._ending.enter_context(running(self.mailbox))
 
     def stop(self) -> None:
@@ -78,6 +82,7 @@ class Outside:
             self._controller.stop()
             self.program.stop()
             self.model.close()
+            self.shop.close()
         self._ending.close()
 
 

@@ -1,4 +1,5 @@
-"""Keep two counters that every process watches: the generation of addons, and changes of accounts.
+"""Keep three counters that every process watches: the generation of addons, changes of accounts, and changes
+of addons' settings.
 
 And two constants: the number of this installation, and the number that marks its store of files.
 """
@@ -19,6 +20,8 @@ from host.models.users import Counter
 
 GENERATION = "generation"
 ACCOUNTS = "accounts"
+ADDON_SETTINGS = "addon_settings"
+"""Increases when a workspace owner or an admin saves settings that an addon declares as a form."""
 SETTINGS = "settings"
 """Increases with each change of a setting of the desk; no process watches it."""
 INSTALLATION = "installation"
@@ -108,6 +111,11 @@ def generation() -> int:
 def accounts() -> int:
     """Return a number that changes whenever an account is connected, changed or disconnected."""
     return _look().get(ACCOUNTS, 0)
+
+
+def addon_settings() -> int:
+    """Return a number that changes whenever a value of an addon's settings form does."""
+    return _look().get(ADDON_SETTINGS, 0)
 
 
 def _look() -> dict[str, int]:

@@ -396,7 +396,7 @@ def _unsynced(connection: sqlite3.Connection, _record: object) -> None:
 
 def _use(url: str) -> Iterator[db.Database]:
     database = db.connect(url)
-    for engine in {database.read_engine, database.write_engine}:
+    for engine in database.engines:
         _compiled_once(engine)
         if database.is_sqlite:
             # No test here outlives a power cut; tests/core/test_database.py holds engines to FULL.

@@ -42,6 +42,7 @@ from host.core import clock, config, db
 from host.live import events
 from host.models.users import Role, User
 from host.process.app import create_app
+from host.sdk._forms.values import Forms
 from host.start import steps
 from host.users import members, passwords, sessions, users, workspaces
 
@@ -53,6 +54,10 @@ ORIGIN = "http://127.0.0.1:8080"
 
 T = TypeVar("T")
 _numbers = itertools.count(1)
+
+
+def _manifest() -> SimpleNamespace:
+    return SimpleNamespace(version="1.0.0", forms=Forms())
 
 
 class StandInGeneration:
@@ -69,7 +74,11 @@ class StandInGeneration:
         self.failures: Mapping[str, str] = {}
         self.attention: Mapping[str, tuple[str, ...]] = {}
         self.admin_pages: Mapping[str, Any] = {}
-        self.manifests: Mapping[str, Any] = defaultdict(lambda: SimpleNamespace(version="1.0.0"))
+        self.api_routes: tuple[tuple[str, Any], ...] = ()
+        self.names: Mapping[str, str] = {}
+        self.manifests: Mapping[str, Any] = defaultdict(
+            lambda: SimpleNamespace(version="1.0.0", forms=Forms())
+        )
         self.releases: Mapping[str, Any] = defaultdict(lambda: SimpleNamespace(sha256=""))
         for name, value in given.items():
             setattr(self, name, value)

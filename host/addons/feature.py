@@ -14,7 +14,10 @@ FEATURE = Feature(
         "parked_requests",
     ),
     blueprints=("views:bp", "hook_views:bp"),
+    views=("form_views",),
     sentences="audit",
-    sealed={"parked_requests": ("about",)},
+    sealed={"addon_settings": ("secret",), "parked_requests": ("about",)},
     commands={"addon": "host.cli.addon:group"},
+    data="data",
+    hooks="hooks",
 )

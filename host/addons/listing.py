@@ -18,11 +18,12 @@ from host.addons.metrics import across_processes
 from host.addons.metrics.in_process import Key, Series
 from host.addons.package import keys, trust
 from host.addons.package.manifest import Manifest
-from host.addons.package.store import Release
+from host.addons.package.store import Release, icon_of
 from host.addons.package.trust import Standing
 from host.addons.records import Card, installed
 from host.addons.running import held_webhooks
 from host.addons.running.generation import Generation
+from host.channels import hanging
 from host.core import clock, db
 from host.core.config import Config
 from host.models.addons import AddonState, Operation
@@ -127,9 +128,13 @@ class CardView(msgspec.Struct, frozen=True):
     fault: LastFault | None
     stopping: str
     """The confirmation question before deactivating: what stops and what is kept."""
+    picture: str
+    """Its icon as a ``data:`` address; empty: none."""
     requests_waiting: int
     """Held webhook requests the addon has not decided on yet."""
     has_page: bool
+    has_form: bool
+    """Whether it runs and declares settings for the whole server."""
     is_set_elsewhere: bool
     """Whether it runs without a settings page, with only cards for connecting accounts."""
     may_activate: bool
@@ -154,6 +159,7 @@ class CardView(msgspec.Struct, frozen=True):
         possible = {
             "activate": self.may_activate and bool(self.activate_label),
             "settings": self.has_page,
+            "form": self.has_form,
             "report": True,
             "roll_back": self.may_roll_back,
             "deactivate": self.may_deactivate,
@@ -167,6 +173,8 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
     found = installed()
     trusted, waiting, uses, day = trust.load(config), held_webhooks.counts(), _uses(), health.of_last_day()
     _since, seen = across_processes.all_calls()
+    with db.read() as session:
+        hung = hanging.lately(session)
     return [
         _shown(
             card,
@@ -176,14 +184,33 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
             _last_fault(card, seen),
             trust.standing_of(config, card.release, trust=trusted),
             waiting.get(card.slug, 0),
+            icon_of(config.data, card.release),
+            hung.get(card.slug, 0),
         )
         for card in found
     ]
 
 
+READS: Mapping[str, object] = {
+    "conversations": _l("Conversations and messages of every workspace"),
+    "contacts": _l("Names and addresses of customers"),
+}
+"""The things an addon may declare to read on the desk, in words."""
+WRITES: Mapping[str, object] = {
+    "notes": _l("Adds notes"),
+    "labels": _l("Adds, creates and removes labels"),
+    "assignments": _l("Assigns conversations"),
+    "attributes": _l("Fills in contact attributes"),
+    "replies": _l("Sends replies to customers"),
+}
+"""The things an addon may declare to change on the desk, in words."""
+
+
 def secrets_of(manifest: Manifest) -> list[str]:
     """Return the settings of an addon that hold secrets, by name."""
-    return sorted(name for name, setting in manifest.settings.items() if setting.secret)
+    forms = (manifest.forms.workspace, manifest.forms.desk)
+    entered = {name for form in forms for name, field in form.items() if field.secret}
+    return sorted(entered | {name for name, setting in manifest.settings.items() if setting.secret})
 
 
 def fingerprint(release: Release) -> str:
@@ -198,6 +225,7 @@ _WORDS = {
     "send": _l("Sending a message failed."),
     "reply_policy": _l("Checking whether a reply may be sent failed."),
     "fetch_profile": _l("Fetching a customer's profile failed."),
+    "fetch_profiles": _l("Fetching a customer's profile failed."),
     "react": _l("Adding a reaction to a message failed."),
     "connect": _l("Connecting an account failed."),
     "card status": _l("Checking an account's status failed."),
@@ -278,6 +306,8 @@ def _shown(
     fault: LastFault | None,
     signature: Standing,
     waiting: int,
+    picture: str,
+    hung: int,
 ) -> CardView:
     slug = card.slug
     error = card.error or {}
@@ -308,6 +338,14 @@ def _shown(
                 use.reconnect,
             )
         )
+    if running and hung:
+        notes.append(
+            ngettext(
+                "%(num)s call did not return in time within the last hour.",
+                "%(num)s calls did not return in time within the last hour.",
+                hung,
+            )
+        )
     label, tone, icon = _chip(card, state, running, bool(notes))
     failed = bool(error) or state not in (AddonState.ACTIVE, AddonState.INACTIVE, AddonState.ACTIVATING)
     return CardView(
@@ -324,7 +362,9 @@ def _shown(
         has_health=bool(card.manifest.channels) and (bool(day) or card.wanted),
         fault=fault if running else None,
         stopping=_stopping(card, use),
+        picture=picture,
         requests_waiting=waiting,
+        has_form=running and bool(generation.manifests[slug].forms.desk),
         has_page=running and slug in generation.admin_pages,
         is_set_elsewhere=running and slug not in generation.admin_pages and bool(card.manifest.channels),
         may_activate=not running and card.state is not AddonState.ACTIVATING,

@@ -17,7 +17,7 @@ from host.addons.package import trust
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import Manifest
 from host.addons.package.store import Release, as_release
-from host.addons.running import channel_names, held_webhooks
+from host.addons.running import channel_names, held_webhooks, listening
 from host.core import db
 from host.events.writing import EVERYBODY, show
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
@@ -298,6 +298,7 @@ def deactivated(session: Session, slug: str, actor: Actor, now: datetime) -> Non
     row.state = AddonState.INACTIVE
     row.wanted = False
     held_webhooks.delete_of(session, slug)
+    listening.forget(session, slug)
     row.error = None
     row.operation_until = None
     row.updated_at = now
@@ -312,6 +313,7 @@ def removed(session: Session, slug: str, actor: Actor) -> None:
     if row.state in (AddonState.ACTIVE, AddonState.ACTIVATING):
         raise AddonError(_("Deactivate the addon first. Nothing was removed."))
     actor.record(session, "addon.removed", slug)
+    listening.forget(session, slug)
     session.delete(row)
     session.flush()
     session.execute(sa.delete(AddonRelease).where(AddonRelease.slug == slug))

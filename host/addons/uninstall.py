@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.addons import records
+from host.addons import records, setting_forms
 from host.addons.operation_lock import operation
 from host.addons.package import store
 from host.addons.package.failures import AddonError
@@ -156,7 +156,7 @@ def export(slug: str) -> IO[bytes]:
     :raises AddonError: if the addon is not installed.
     """
     file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
-    with db.read() as session:
+    with db.snapshot() as session:
         row = _installed(session, slug)
         release = session.get_one(AddonRelease, row.release_id)
         about = {"slug": slug, "version": release.version, "exported_at": clock.now().isoformat()}
@@ -263,6 +263,7 @@ def _drop(config: Config, slug: str, names: list[str]) -> None:
 def _purged(session: Session, slug: str, names: list[str], actor: Actor) -> None:
     actor.record(session, "addon.purged", slug, tables=", ".join(names)[:300])
     held_webhooks.delete_of(session, slug)
+    setting_forms.delete_of(session, slug)
     reason = _("The addon was uninstalled before this was applied.")
     waiting.give_up(session, _channels(session, slug), str(reason))
     publisher = session.get(AddonPublisher, slug)

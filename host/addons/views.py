@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from host.addons import health, lifecycle, listing, reports, switching
+from host.addons import health, lifecycle, listing, reports, setting_forms, switching
 from host.addons import uninstall as uninstalling
 from host.addons.lifecycle import Actor, Card, Outcome
 from host.addons.package import archive, shipped, store, trust
@@ -253,11 +253,14 @@ def report(release_id: int) -> ResponseReturnValue:
         card=card,
         report=found,
         release=found.release,
+        picture=store.icon_of(config().data, found.release),
         manifest=found.release.manifest,
         current=found.current.manifest if found.current else None,
         uploads=config().uploads,
         may_activate=card is not None and card.state is AddonState.INACTIVE,
         secrets_of=listing.secrets_of,
+        described=setting_forms.described,
+        desk_words={"reads": listing.READS, "writes": listing.WRITES},
         fingerprint=listing.fingerprint,
     )
 

@@ -20,8 +20,8 @@ UpdatedSince = Annotated[
     Moment,
     Meta(
         description=(
-            "Only what changed at this time or later, and up to a minute before; at most 400 days ago. "
-            "Implies `sort=updated`."
+            "Only what changed at this time or later, and up to a minute before; as far back as the event "
+            "log is kept, 400 days by default. Implies `sort=updated`."
         ),
         examples=["2026-01-15T10:30:00Z"],
     ),

@@ -1,12 +1,13 @@
 """The API for other programs, and its keys."""
 
-from host.features.feature import Feature
+from host.features.feature import Feature, Job
 
 FEATURE = Feature(
     __package__,
     models=("host.models.api",),
     blueprints=("key_views:bp", "views:bp"),
     routes=("host.api.routes.about",),
+    jobs=(Job("expiring keys", "expiring:notify_due", 300.0),),
     sentences="audit",
     commands={"openapi": "host.cli.desk:openapi"},
     data="data",

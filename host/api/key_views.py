@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.api import key_form
+from host.api import expiring, key_form
 from host.api.key_form import KeyForm
 from host.core import clock
 from host.core.db import db
@@ -49,8 +48,6 @@ navigation.add_settings(
     finds=(navigation.Find(_l("Create API key"), "new-title", "new token, add key, Schlüssel anlegen"),),
 )
 
-SOON = timedelta(days=7)
-"""How long before its expiry a key is marked on the page."""
 _EMPTY = KeyForm()
 
 _WHY: dict[str, Callable[[str], str]] = {
@@ -97,7 +94,7 @@ def _page(
         access_of=key_form.access_of,
         account_names=names,
         team_names={one.id: one.name for one in of_workspace},
-        soon=clock.now() + SOON,
+        soon=clock.now() + keys.SOON,
         why=_WHY,
         address=config().public_url + "/api/v1",
         team=g.workspace.name,
@@ -156,6 +153,7 @@ def revoke(workspace_id: int, key_id: int) -> ResponseReturnValue:
         name = keys.revoke(session, workspace_id, key_id)
         if name is not None:
             audit(session, "api_key.revoked", name, workspace_id=workspace_id)
+            expiring.settle(session, workspace_id, key_id, name)
 
     db.write(use_case)
     flash_good(_("The key was revoked."))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from flask import Request
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from host.api.http import validation
 from host.api.http.declare import Route
@@ -24,6 +25,7 @@ MOST_DEPTH = 32
 """Deepest nesting of objects and arrays in a body."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CHARACTER = _l("it contains an invalid character, NUL or half of a surrogate pair")
 
 
 def query(request: Request, kind: type[T]) -> T:
@@ -187,17 +189,23 @@ def _storable(value: Any, problem: type[InvalidError]) -> None:
     waiting: list[tuple[Any, Path]] = [(value, ())]
     while waiting:
         one, path = waiting.pop()
-        field = validation.written(path) or None
         if isinstance(one, str):
             if _UNSTORABLE.search(one):
-                raise problem(
-                    _("It contains an invalid character: NUL, or half of a surrogate pair."), field=field
-                )
+                raise _unstorable(problem, path, _CHARACTER)
         elif isinstance(one, float):
             if not math.isfinite(one):
-                raise problem(_("It contains a number that is too large."), field=field)
+                raise _unstorable(problem, path, _("its number is too large"))
         elif isinstance(one, dict):
-            waiting.extend((name, path) for name in one)
+            for name in one:
+                if _UNSTORABLE.search(name):
+                    raise _unstorable(problem, (*path, _UNSTORABLE.sub("\ufffd", name)), _CHARACTER)
             waiting.extend((inner, (*path, name)) for name, inner in one.items())
         elif isinstance(one, list):
             waiting.extend((inner, (*path, at)) for at, inner in enumerate(one))
+
+
+def _unstorable(problem: type[InvalidError], path: Path, why: object) -> InvalidError:
+    field = validation.written(path)
+    if not field:
+        return problem(_("The body is invalid: %(why)s.", why=why))
+    return problem(_("The field %(name)s is invalid: %(why)s.", name=field, why=why), field=field)

@@ -16,19 +16,35 @@ from host.inbox.comments.posts import PostRow
 from host.inbox.comments.private import LedTo, led_to
 from host.inbox.messages import Entry, File, Moderation, Reacted, load_messages
 from host.models.inbox import Actor, DeliveryState, Direction
+from host.users.reach import Accounts, includes
 
 WAITS = frozenset({DeliveryState.QUEUED, DeliveryState.UNKNOWN})
 
 
-def some_messages(session: Session, workspace_id: int, ids: Collection[int]) -> list[shapes.Message]:
-    """Return those of the messages *ids* that belong to the workspace, in the order of their ids."""
-    entries = load_messages(session, workspace_id, None, ids, parts=False)
-    return shown(session, workspace_id, sorted(entries, key=attrgetter("id")))
+def some_messages(
+    session: Session, workspace_id: int, ids: Collection[int], *, accounts: Accounts = None
+) -> list[shapes.Message]:
+    """Return those of the messages *ids* that belong to the workspace, in the order of their ids.
+
+    :param accounts: only those of these accounts.
+    """
+    entries = [
+        entry
+        for entry in load_messages(session, workspace_id, None, ids, parts=False)
+        if includes(accounts, entry.account_id)
+    ]
+    return shown(session, workspace_id, sorted(entries, key=attrgetter("id")), accounts=accounts)
 
 
-def shown(session: Session, workspace_id: int, entries: Sequence[Entry]) -> list[shapes.Message]:
-    """Return messages of a workspace as the API shows them; one statement if there are private replies."""
-    led = led_to(session, workspace_id, [one.id for one in entries if one.private and one.external_id])
+def shown(
+    session: Session, workspace_id: int, entries: Sequence[Entry], *, accounts: Accounts = None
+) -> list[shapes.Message]:
+    """Return messages of a workspace as the API shows them; one statement if there are private replies.
+
+    :param accounts: those the key sees; what a private reply led to on another account is left out.
+    """
+    private = [one.id for one in entries if one.private and one.external_id]
+    led = led_to(session, workspace_id, private, accounts)
     return [_shown(entry, led.get(entry.id)) for entry in entries]
 
 

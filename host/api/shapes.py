@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from host.api.http.declare import DEPRECATED, ChannelId, Id, Moment, Wire
+from host.api.http.declare import ChannelId, Id, Moment, Wire
 from host.models.inbox import Actor
 from host.models.users import Role
 
@@ -33,15 +33,17 @@ ErrorField = Annotated[
 ErrorLimit = Annotated[int, Meta(description="The limit that was exceeded.")]
 
 
-class Error(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Error(msgspec.Struct, frozen=True, kw_only=True):
     """An error."""
+
+    # Open, because answers also have ``request_id``, the old name of ``requestId``. Generated clients for
+    # TypeScript would have two fields of one name if it were declared.
 
     code: Annotated[str, Meta(description="Stable code, for programs.", examples=["too_long"])]
     message: Annotated[
         str, Meta(description="What happened, in a sentence for the program's author, in their language.")
     ]
     reference: RequestId = msgspec.field(name="requestId")
-    request_id: Annotated[str, Meta(description="As `requestId`.", extra_json_schema=DEPRECATED)]
     next: Annotated[str, Meta(description="What the program can do; omitted: nothing.")] = ""
     field: ErrorField | None = None
     limit: ErrorLimit | None = None

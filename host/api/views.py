@@ -13,9 +13,10 @@ from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
-from host.api.http import versions
+from host.api.http import addon_routes, versions
 from host.api.http.call import answer
 from host.api.http.declare import BASE, Route, routes
+from host.api.http.error_list import error_list
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
 from host.web import error_pages
@@ -58,7 +59,9 @@ class _Account(_Id):
 def _add_routes(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["api_id"] = _Id
     state.app.url_map.converters["api_account"] = _Account
-    for one in routes():
+    generation = state.app.extensions.get("lobby.generation")
+    of_addons = () if generation is None else addon_routes.routes_of(generation.api_routes)
+    for one in (*routes(), *of_addons):
         state.add_url_rule(one.rule, one.operation, _view(one), methods=[one.method])
 
 
@@ -93,5 +96,6 @@ def complete(response: Response) -> Response:
 
 @bp.get("/api/docs")
 def docs() -> ResponseReturnValue:
-    """Show the description of the API to people, with a list of its operations and a field for a key."""
-    return render_template("api/docs.html", base=BASE, version=versions.CURRENT)
+    """Show people the description of the API: its operations and errors, and a field for a key."""
+    listed = error_list(versions.CURRENT)
+    return render_template("api/docs.html", base=BASE, version=versions.CURRENT, errors=listed)

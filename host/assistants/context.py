@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from babel.dates import format_datetime
 from sqlalchemy.orm import Session
 
-from host.assistants import asked_for
 from host.assistants.knowing import knowledge
 from host.assistants.models import KnowledgeEntry
 from host.assistants.values import Body, Source, TranscriptLine
+from host.automation import asked_for
 from host.automation.deciding import RunKind, Sent, sent_as
 from host.automation.facts import UNSAID
 from host.core import clock

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy.orm import Session
 
-from host.assistants import asked_for, context, keeping, thinking, words, writing
+from host.assistants import context, keeping, thinking, words, writing
 from host.assistants import tools as tool_calls
 from host.assistants.context import Context
 from host.assistants.knowing import cases, knowledge
@@ -27,7 +27,7 @@ from host.assistants.values import (
     TranscriptLine,
 )
 from host.assistants.writing import TurnResult
-from host.automation import texts
+from host.automation import asked_for, texts
 from host.core import clock, db
 from host.core.cleaning import clean
 from host.core.ports import AssistantDirectory

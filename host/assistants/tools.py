@@ -20,8 +20,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host import __version__
-from host.assistants import hanging, keeping, tool_keeping
-from host.assistants.hanging import HangsError
+from host.assistants import keeping, tool_keeping
 from host.assistants.models import (
     Assistant,
     AssistantCall,
@@ -31,6 +30,8 @@ from host.assistants.models import (
 )
 from host.assistants.tool_keeping import BUILT_IN, ToolConnection
 from host.assistants.values import Body, Source, ToolOffer
+from host.channels import hanging
+from host.channels.hanging import HangsError, PausedError
 from host.core import clock, db
 from host.core.cleaning import clean
 from host.core.errors import ConflictError, LobbyError, NotFoundError
@@ -118,7 +119,9 @@ Brought = Mapping[str, BroughtTool]
 
 def brought_for(directory: AssistantDirectory, channel: str) -> Brought:
     """Return addons' tools for conversations of a channel."""
-    return {tool_keeping.asked_as(one): one for one in directory.tools.values() if one.channel == channel}
+    return {
+        tool_keeping.asked_as(one): one for one in directory.tools.values() if one.channel in {None, channel}
+    }
 
 
 def _built_in(session: Session, assistant_id: int, name: str) -> ToolOffer | None:
@@ -433,16 +436,25 @@ def used_for(
             return None
         return UsedFor(account_ref(played_on), "", None, {}, key)
     query = (
-        sa.select(ChannelAccount, ContactIdentity)
+        sa.select(ChannelAccount, ContactIdentity, Contact.email)
         .join(Conversation, Conversation.account_id == ChannelAccount.id)
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .join(Contact, Contact.id == Conversation.contact_id)
         .where(Conversation.id == conversation_id, Conversation.workspace_id == workspace_id)
     )
     row = None if conversation_id is None else session.execute(query).one_or_none()
     if row is None:
         return None
-    account, customer = row
-    return UsedFor(account_ref(account), customer.external_id, customer.username, customer.profile or {}, key)
+    account, customer, email = row
+    return UsedFor(
+        account_ref(account),
+        customer.external_id,
+        customer.username,
+        customer.profile or {},
+        key,
+        email,
+        conversation_id,
+    )
 
 
 # ---- addons and other programs -------------------------------------------------------------------------
@@ -457,8 +469,10 @@ def _brought(
         if about is None:
             raise _FailedError("there is no customer in a trial")
         try:
-            said = hanging.within(SECONDS, tool.name, lambda: str(tool.use(about, arguments)))
+            said = hanging.within(SECONDS, f"tool {tool.name}", lambda: str(tool.use(about, arguments)))
             return clean(said).strip()[:MOST_TOLD]
+        except PausedError:
+            raise _FailedError("its addon hangs, so it was not called and nothing was done") from None
         except HangsError:
             raise _FailedError("it does not answer in time, and nobody knows whether it was done") from None
         except Exception as error:

@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants import asked_for, keeping
+from host.assistants import keeping
 from host.assistants.models import (
     Assistant,
     AssistantAccount,
@@ -26,7 +26,7 @@ from host.assistants.models import (
     TurnState,
 )
 from host.assistants.values import Body
-from host.automation import buttons
+from host.automation import asked_for, buttons
 from host.automation.deciding import DEEPEST, TOO_LATE, Sent, sent_as
 from host.automation.facts import PEOPLE, UNSAID
 from host.core import db

@@ -17,11 +17,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants import asked_for, events, turns, words
+from host.assistants import events, turns, words
 from host.assistants.models import AssistantTurn, Mode, TurnState
 from host.assistants.turns import Attached
 from host.assistants.values import Body, Cited, ModelUsage, Topic
-from host.automation import facts, texts
+from host.automation import asked_for, facts, texts
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory

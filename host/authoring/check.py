@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from flask_babel import gettext as _
@@ -16,12 +17,23 @@ from flask_babel import gettext as _
 from host.addons.package import archive, checking, imports, manifest
 from host.addons.package.archive import ArchiveError
 from host.addons.package.build import build_addon
-from host.addons.package.failures import AddonError
+from host.addons.package.failures import AddonError, place_in
 from host.addons.package.manifest import Manifest
 from host.addons.running import probe
-from host.addons.running.contributions import KINDS
+from host.addons.running.contributions import (
+    ACTIONS,
+    COMPOSER_ACTIONS,
+    CONDITIONS,
+    KINDS,
+    LISTENERS,
+    PANELS,
+    REPORT_SECTIONS,
+    TOOLS,
+    Kind,
+)
 from host.authoring import trial_migrations
 from host.authoring.deprecations import uses
+from host.core import child
 from host.sdk.i18n import noop
 
 TEST_SECONDS = 600.0
@@ -50,6 +62,40 @@ class Test{number}(AdapterContract):
     def adapter(self, desk):
         return desk.adapter({key!r})
 """
+
+_PARTS = """
+
+import pytest
+
+from host.authoring import parts
+from host.authoring.parts import prepare
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared(desk):
+    with pytest.MonkeyPatch.context() as patch:
+        prepare(desk, patch)
+        yield
+"""
+_PART = """
+
+@pytest.mark.parametrize("name", {names!r})
+def test_{what}(desk, name):
+    parts.{what}(desk, name)
+"""
+_STEP = """
+
+def test_{what}{number}(desk):
+    parts.{what}(desk)
+"""
+_TRIED: tuple[tuple[Kind[Any], str], ...] = (
+    (CONDITIONS, "try_condition"),
+    (ACTIONS, "try_action"),
+    (TOOLS, "try_tool"),
+    (PANELS, "try_panel"),
+    (COMPOSER_ACTIONS, "try_composer_action"),
+    (REPORT_SECTIONS, "try_report_section"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +134,12 @@ def check(folder: Path, *, tests: Path | None = None, database_url: str = "") ->
             ("code", lambda: _code(found, folder)),
             ("migrations", lambda: _migrations(found, folder, database_url, there)),
             ("contract", lambda: _contract(found, folder, there)),
+            ("parts", lambda: _parts(found, folder, there)),
             ("tests", lambda: _tests(folder, tests or folder / "tests", there)),
         )
         broken = False
         for name, step in steps:
-            if broken and name in {"code", "migrations", "contract", "tests"}:
+            if broken and name in {"code", "migrations", "contract", "parts", "tests"}:
                 yield Finding(name, None, (_("Not tried: mend what is above first."),))
                 continue
             finding = step()
@@ -150,7 +197,10 @@ def _code(found: Manifest, folder: Path) -> Finding:
     try:
         seen = probe.run(folder, found)
     except AddonError as error:
-        return Finding("code", False, tuple(filter(None, (error.sentence, error.detail))))
+        said = _(error.sentence)
+        if error.detail.startswith(f"{found.package}/"):  # file and line first, as in other steps
+            return Finding("code", False, (f"{error.detail}: {said}",))
+        return Finding("code", False, tuple(filter(None, (said, error.detail))))
     brought = {kind.declared: seen.names(kind) for kind in KINDS if kind.declared} | {"tables": seen.tables}
     unused = [
         _("addon.toml declares the %(what)s %(name)s, which the code does not bring.", what=what, name=name)
@@ -175,53 +225,116 @@ NO_PYTEST = noop("pytest is not installed here: pip install pytest, then check a
 def _contract(found: Manifest, folder: Path, place: Path) -> Finding:
     if not found.channels:
         return Finding("contract", None, (_("It brings no channel."),))
-    file = place / "contract" / "test_contract.py"
-    file.parent.mkdir()
     channels = "".join(_CHANNEL.format(number=n, key=key) for n, key in enumerate(found.channels))
-    file.write_text(_CONTRACT.format(folder=str(folder)) + channels)
-    return _pytest("contract", file.parent, file, place, "--disable-plugin-autoload")
+    return _written("contract", found, folder, place, channels)
+
+
+NO_PARTS = noop("It brings no settings forms, panels, report sections, rules, tools or listeners.")
+
+
+def _parts(found: Manifest, folder: Path, place: Path) -> Finding:
+    """Try what it brings besides channels, first without settings, then with made-up ones."""
+    seen = probe.run(folder, found)
+    named = [(what, list(seen.names(kind))) for kind, what in _TRIED if seen.names(kind)]
+    forms = found.forms.workspace or found.forms.desk
+    if not named and not forms and not seen.names(LISTENERS):
+        return Finding("parts", None, (_(NO_PARTS),))
+    tries = "".join(_PART.format(what=what, names=names) for what, names in named)
+    tries += _STEP.format(what="hear", number="") if seen.names(LISTENERS) else ""
+    if forms:
+        tries += _STEP.format(what="fill_in_forms", number="")
+        tries += "".join(
+            _PART.format(what=what, names=names).replace(f"def test_{what}(", f"def test_{what}_filled_in(")
+            for what, names in named
+        )
+    return _written("parts", found, folder, place, f"{_PARTS}{tries}")
+
+
+def _written(name: str, found: Manifest, folder: Path, place: Path, tests: str) -> Finding:
+    """Write *tests*, which use the fixture ``desk``, and run them."""
+    file = place / name / f"test_{name}.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(_CONTRACT.format(folder=str(folder)) + tests)
+    return _pytest(
+        name, file.parent, file, place, "--disable-plugin-autoload", author=(folder, found.package)
+    )
 
 
 def _tests(folder: Path, tests: Path, place: Path) -> Finding:
     if not tests.is_dir():
         said = _("There are none in %(folder)s: the contract was run without samples.", folder=str(tests))
         return Finding("tests", None, (said,))
-    return _pytest("tests", folder, tests, place)
+    return _pytest("tests", folder, tests, place, author=(folder, manifest.read_manifest(folder).package))
 
 
-def _pytest(name: str, root: Path, target: Path, place: Path, *more: str) -> Finding:
-    """Run *target* with pytest in a separate process, with only Lobby's settings."""
+def _pytest(
+    name: str, root: Path, target: Path, place: Path, *more: str, author: tuple[Path, str]
+) -> Finding:
+    """Run *target* with pytest in a separate process, with only Lobby's settings.
+
+    :param author: the addon's folder and package, for the places in its code.
+    """
     if find_spec("pytest") is None:
         return Finding(name, False, (_(NO_PYTEST),))
     report, settings = place / f"{name}.xml", place / "pytest.ini"
     settings.write_text("[pytest]\n")
     arguments = [
-        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"),
+        *(child.PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"),
         *more,
         *("-c", str(settings), f"--rootdir={root}", f"--junitxml={report}", str(target)),
     ]
     try:
         ended = subprocess.run(  # noqa: S603 - our own interpreter
-            arguments, cwd=root, capture_output=True, text=True, timeout=TEST_SECONDS, check=False
+            arguments,
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=TEST_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         said = _("The tests did not end within %(seconds)s seconds.", seconds=int(TEST_SECONDS))
         return Finding(name, False, (said,))
     if not report.is_file():
-        return Finding(name, False, (_("The tests could not be run."), *ended.stdout.splitlines()[-5:]))
-    passed, failed = _outcome(report)
+        said = [line for line in (ended.stderr + ended.stdout).splitlines() if line.strip()]
+        why = [line.removeprefix("E").strip() for line in said if line.startswith("E  ")] or said[-5:]
+        where = _place(ended.stderr + ended.stdout, *author)
+        return Finding(name, False, (_("The tests could not be run."), *filter(None, (where, *why))))
+    passed, failed = _outcome(report, *author)
     if not failed and not passed:
         failed = [_("No test was found.")]
     return Finding(name, not failed, tuple(failed[:MOST_SHOWN]) or (_("%(count)s passed", count=passed),))
 
 
-def _outcome(report: Path) -> tuple[int, list[str]]:
+def _outcome(report: Path, folder: Path, package: str) -> tuple[int, list[str]]:
     """Return the number of passed tests, and a line for each other test."""
     passed, failed = 0, []
     for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it just now
         bad = [each for each in case if each.tag in {"failure", "error"}]
         for each in bad:
-            words = (each.get("message") or "").strip().splitlines()
-            failed.append(f"{case.get('name')}: {words[0] if words else each.tag}")
+            words, text = (each.get("message") or "").strip().splitlines(), each.text or ""
+            if words[:1] == ["collection failure"]:
+                words = [line[1:].strip() for line in text.splitlines() if line.startswith("E  ")][
+                    -1:
+                ] or words
+            place = _place(text, folder, package)
+            said = f"{case.get('name') or case.get('classname')}: {words[0] if words else each.tag}"
+            failed.append(f"{said} ({place})" if place else said)
         passed += not bad and all(each.tag != "skipped" for each in case)
     return passed, failed
+
+
+_PLACES = re.compile(r"(?m)^(?:E\s+)?(?:File \")?(\S+?\.py)(?:\", line |:)(\d+)")
+
+
+def _place(text: str, folder: Path, package: str) -> str:
+    """Return the last file and line of the addon in a traceback of pytest's; an empty text if there is none.
+
+    A trial desk runs an unpacked copy of the package: its lines are those of the file in *folder*.
+    """
+    places: list[str] = []
+    for name, line in _PLACES.findall(text):
+        inner = f"{package}/{name.rpartition(f'/{package}/')[2]}" if f"/{package}/" in name else name
+        known = (folder / one for one in (inner, name) if (folder / one).is_file())
+        places += filter(None, (place_in(folder, str(path), int(line)) for path in known))
+    return places[-1] if places else ""

@@ -27,7 +27,11 @@ def uses(manifest: Manifest, folder: Path, names: dict[str, Deprecated] | None =
     found = []
     for part in (manifest.package, "migrations"):
         for path in sorted((folder / part).rglob("*.py")):
-            for line, name in _named(ast.parse(path.read_bytes())):
+            try:
+                tree = ast.parse(path.read_bytes())
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue  # the step "imports" names it
+            for line, name in _named(tree):
                 if name in names:
                     place = path.relative_to(folder).as_posix()
                     found.append(f"{place}, line {line}: {names[name].sentence}")

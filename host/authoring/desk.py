@@ -11,45 +11,58 @@ import io
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from werkzeug.test import Client, TestResponse
 
 from host import counters
-from host.addons import lifecycle
+from host.addons import lifecycle, setting_forms
 from host.addons.package.build import build_addon
 from host.addons.package.manifest import Manifest, read_manifest
-from host.addons.running import contributions
-from host.channels import connecting
+from host.addons.running import contributions, listening
+from host.authoring import customers
+from host.channels import connecting, hanging
 from host.channels.accounts import disconnect_account
 from host.channels.other_workspaces import taken_sentence
 from host.channels.pages import forms
 from host.core import clock, config, db, guard, migrations
 from host.delivery import results, waiting
 from host.delivery.worker import drain
+from host.events import reading
 from host.inbox.drafts import Draft
+from host.inbox.panels import calling
 from host.inbox.reply import queue_parts
 from host.media import fetching, uploads
 from host.models.channels import ChannelAccount
-from host.models.inbox import Attachment, ContactIdentity, Conversation, Message
+from host.models.inbox import Attachment, Conversation, Message
 from host.models.queue import Lane
 from host.process.serving import HostApplication
 from host.queue import send_limiter
+from host.reports.figures import Days, Selection
+from host.reports.pages import sections
+from host.sdk._forms.fields import Form
+from host.sdk._forms.values import DESK
 from host.sdk.cards import Asked, ConnectRequest, Problems
 from host.sdk.channel import AccountRef, ChannelAdapter
+from host.sdk.panels import Block, CustomerContext, InsertText, ShowNotice
+from host.sdk.reports import Counts, Number
+from host.sdk.rules import FACTS_SECONDS, AskedAbout, React, SendText
 from host.users import sessions, users, workspaces
 from host.users.reach import ALL_ACCOUNTS
 
 PUBLIC_URL = "http://localhost"
 MOST_ROUNDS = 20
+EVENTS_AT_ONCE = 500
 LIMIT_STEP = timedelta(seconds=0.25)
+
+T = TypeVar("T")
 
 
 class NotActivatedError(Exception):
@@ -64,6 +77,17 @@ class RefusedByCardError(Exception):
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {words}".lstrip(": ") for name, words in problems.items()))
+        self.problems = dict(problems)
+
+
+class RefusedFormError(Exception):
+    """A settings form of the addon refused a value.
+
+    :ivar problems: sentences by the name of the setting.
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {words}" for name, words in problems.items()))
         self.problems = dict(problems)
 
 
@@ -110,6 +134,8 @@ class TrialDesk:
         owner = db.write(lambda s: users.create(s, "owner@example.com", "Mia R.", uuid.uuid4().hex, True))
         self.owner_id: int = owner.id
         self.workspace_id: int = db.write(lambda s: workspaces.create(s, "Sample", owner.id).id)
+        with db.read() as session:
+            self._heard = reading.newest(session)
 
     def adapter(self, channel: str) -> ChannelAdapter:
         """Return the adapter of a channel that the desk uses.
@@ -158,6 +184,37 @@ class TrialDesk:
             account_id=None if account is None else account.id,
         )
 
+    def fill_in(self, values: Mapping[str, str]) -> None:
+        """Save *values* on the form of ``[settings.workspace.<name>]``, as text as an owner enters it.
+
+        Other settings stay as they are. A switch is on with ``1``, and off with an empty text.
+
+        :raises RefusedFormError: if a value is refused, or a required one is missing.
+        """
+        self._fill_in(self.manifest.forms.workspace, self.workspace_id, values)
+
+    def fill_in_desk(self, values: Mapping[str, str]) -> None:
+        """Save *values* on the form of ``[settings.desk.<name>]``, as :meth:`fill_in` does for a workspace.
+
+        :raises RefusedFormError: if a value is refused, or a required one is missing.
+        """
+        self._fill_in(self.manifest.forms.desk, DESK, values)
+
+    def _fill_in(self, form: Form, workspace_id: int, values: Mapping[str, str]) -> None:
+        unknown = sorted(set(values) - set(form))
+        if unknown:
+            raise RefusedFormError(dict.fromkeys(unknown, "addon.toml declares no such setting."))
+        slug = self.manifest.slug
+        with self.application.generation().app.test_request_context():
+            with db.read() as session:
+                before = setting_forms.shown(session, slug, workspace_id, form, "en")
+            texts = {row.name: row.text for row in before.rows} | dict(values)
+            entered = setting_forms.check(before, setting_forms.FilledForm(texts), "en")
+            errors = {row.name: row.error for row in entered.rows if row.error}
+            if errors:
+                raise RefusedFormError(errors)
+            db.write(setting_forms.save, slug, workspace_id, form, entered.values)
+
     def disconnect(self, account: AccountRef) -> None:
         """Disconnect *account*, then let its card tell the provider."""
         db.write(disconnect_account, account.id)
@@ -181,12 +238,26 @@ class TrialDesk:
         return answer
 
     def work(self) -> None:
-        """Do all due work: apply events, send replies, fetch files."""
+        """Do all due work: apply events, send replies, fetch files, and let the addon's listeners hear."""
         directory = self.application.generation().directory
         for _ in range(MOST_ROUNDS):
             done = drain(self.application.generation)
-            if not done + fetching.fetch_due(directory):
+            if not done + fetching.fetch_due(directory) + self._listen():
                 return
+
+    def _listen(self) -> int:
+        """Pass what happened since the last call to the addon's listeners; return the number of events.
+
+        An exception of a listener ends the test, instead of being repeated like on a running desk.
+        """
+        with db.read() as session:
+            batch = reading.after(session, self._heard, EVENTS_AT_ONCE)
+        self._heard = batch.end
+        for consumer in listening.consumers(self.application.generation):
+            events = consumer.chosen(batch.events)
+            for start in range(0, len(events), consumer.batch):
+                consumer.work(events[start : start + consumer.batch])
+        return len(batch.events)
 
     def later(self, by: timedelta) -> None:
         """Advance the time, and do all work when it becomes due, such as replies that wait for a limit."""
@@ -283,14 +354,113 @@ class TrialDesk:
             accounts=ALL_ACCOUNTS,
         )
 
-    def _conversation(self, session: Session, contact: str) -> Conversation | None:
-        return session.scalar(
-            sa.select(Conversation)
-            .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
-            .where(ContactIdentity.external_id == contact)
-            .order_by(Conversation.id.desc())
-            .limit(1)
+    def receive(self, contact: str, text: str, *, name: str = "", email: str | None = None) -> int:
+        """Have a made-up customer write, without a provider, and return the id of the conversation.
+
+        They write on the addon's first channel, or on a made-up one that delivers nothing.
+
+        :param contact: their id at the provider, by which the other methods find them.
+        :param name: default: *contact* with a capital.
+        """
+        adapter = customers.adapter_of(self.manifest.channels, self.application.generation().directory)
+        return customers.write(self.workspace_id, adapter, contact, text, name=name, email=email)
+
+    def customer(self, contact: str) -> CustomerContext:
+        """Return *contact* as panels and composer actions get them.
+
+        :raises KeyError: if they have not written.
+        """
+        return customers.context(contact)
+
+    def render(self, panel: str, contact: str) -> Sequence[Block]:
+        """Return what a panel shows beside the conversation with *contact*, checked as on a page.
+
+        :param panel: its name, such as ``shop.orders``.
+        :raises KeyError: if the addon has no such panel, or the contact has not written.
+        :raises Exception: the one of the addon, if its function raised.
+        """
+        found = self.application.generation().directory.panels[panel]
+        return self._shown(lambda customer: calling.blocks_of(found, customer, self.manifest.name), contact)
+
+    def press(self, panel: str, contact: str, button: str, value: str = "") -> InsertText | ShowNotice:
+        """Press a button of a panel, and return the effect. It raises as :meth:`render`."""
+        found = self.application.generation().directory.panels[panel]
+        return self._shown(
+            lambda customer: calling.pressed(found, customer, self.manifest.name, button, value), contact
         )
+
+    def compose(self, action: str, contact: str) -> InsertText | ShowNotice:
+        """Press a button of the composer, and return the effect. It raises as :meth:`render`.
+
+        :param action: the name of the composer action.
+        """
+        found = self.application.generation().directory.composer_actions[action]
+        return self._shown(lambda customer: calling.run(found, customer, self.manifest.name), contact)
+
+    def report(self, section: str, accounts: Collection[int] | None = None) -> Sequence[Number | Counts]:
+        """Return what a section of the Reports page shows for the last seven days, checked as on the page.
+
+        :param section: its name, such as ``survey.scores``.
+        :param accounts: ids of the accounts to count; None: all.
+        :raises KeyError: if the addon has no such section.
+        :raises Exception: the one of the addon, if its function raised.
+        """
+        found = self.application.generation().directory.report_sections[section]
+        today = clock.now().date()
+        days = Days(today - timedelta(days=6), today)
+        query = sections.query_of(
+            Selection(self.workspace_id, days, None if accounts is None else [*accounts]), None
+        )
+        return self._called(lambda: sections.read(found, query, self.manifest.name))
+
+    def _shown(self, call: Callable[[CustomerContext], T], contact: str) -> T:
+        customer = self.customer(contact)
+        return self._called(lambda: call(customer))
+
+    def _called(self, call: Callable[[], T]) -> T:
+        with self.application.generation().app.test_request_context():
+            try:
+                return call()
+            except calling.PanelFailedError as error:
+                if isinstance(error.__context__, Exception):
+                    raise error.__context__ from None
+                raise
+
+    def holds(self, condition: str, contact: str, value: str = "") -> bool:
+        """Return whether a condition of rules is met for the newest message of *contact*, facts included.
+
+        :param condition: its name, such as ``shop.bought``.
+        :param value: one of its choices.
+        :raises KeyError: if the addon has no such condition, or the contact has not written.
+        :raises Exception: the one of the addon, if its function raised.
+        """
+        found = self.application.generation().directory.conditions[condition]
+        about = self._about(contact)
+        if found.channel not in {None, about.account.channel}:
+            return False
+        if found.facts is not None:
+            facts = found.facts
+            (its,) = hanging.within(FACTS_SECONDS, f"condition {found.name}", lambda: list(facts([about])))
+            about = replace(about, facts=its)
+        return bool(found.holds(about, value))
+
+    def plan(self, action: str, contact: str) -> React | SendText | None:
+        """Return what an action of rules would do about the newest message of *contact*; nothing is sent.
+
+        It raises as :meth:`holds`.
+        """
+        return self.application.generation().directory.actions[action].plan(self._about(contact))
+
+    def use(self, tool: str, contact: str, arguments: Mapping[str, Any] | None = None) -> str:
+        """Return what a tool of assistants answers for *contact*. It raises as :meth:`holds`."""
+        found = self.application.generation().directory.tools[tool]
+        return found.use(customers.tool_subject(contact), dict(arguments or {}))
+
+    def _about(self, contact: str) -> AskedAbout:
+        return customers.about(contact, self.application.generation().directory)
+
+    def _conversation(self, session: Session, contact: str) -> Conversation | None:
+        return customers.conversation_of(session, contact)
 
 
 def _plain(row: Message, files: tuple[TrialFile, ...]) -> TrialMessage:
@@ -326,6 +496,7 @@ def trial_desk(
     :raises NotActivatedError: if the desk refuses the addon, with the reason an admin would see.
     :raises ManifestError: if its ``addon.toml`` is invalid.
     """
+    folder, data = folder.absolute(), data.absolute()
     manifest = read_manifest(folder)
     values = {
         f"{config.ADDON_PREFIX}{manifest.slug.upper()}_{name.upper()}": value

@@ -1,9 +1,10 @@
-"""Write a new addon: a renamed copy of the starter next to this module."""
+"""Write a new addon: a renamed copy of one of the starters next to this module."""
 
 from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from flask_babel import gettext as _
@@ -11,6 +12,13 @@ from flask_babel import gettext as _
 from host.addons.package import shipped
 
 STARTER = Path(__file__).resolve().parent / "starter"
+KINDS = {
+    "channel": ("provider", "channel"),
+    "panel": ("provider", "panel"),
+    "automation": ("automation",),
+}
+"""The kinds of addon to start from: the folders of the starter whose files each has."""
+_COMMON = STARTER / "common" / "README.md"
 _NAME = re.compile(r"[a-z][a-z0-9]{2,40}")
 _OWN = "pigeon"
 
@@ -19,9 +27,10 @@ class NotNamedError(ValueError):
     """The name is invalid, or the folder already exists. The message is one sentence."""
 
 
-def create(slug: str, folder: Path) -> list[Path]:
+def create(slug: str, folder: Path, kind: str = "channel") -> list[Path]:
     """Write the starter as the addon *slug* into the new folder *folder*; return its files.
 
+    :param kind: one of :data:`KINDS`.
     :raises NotNamedError: if *slug* cannot be the name of an addon, or *folder* exists already.
     """
     if not _NAME.fullmatch(slug) or keyword.iskeyword(slug):
@@ -31,15 +40,22 @@ def create(slug: str, folder: Path) -> list[Path]:
     if folder.exists():
         raise NotNamedError(_("%(folder)s is there already; nothing was written.", folder=str(folder)))
     written = []
-    for source in sorted(STARTER.rglob("*")):
-        name = source.relative_to(STARTER).as_posix()
-        if not source.is_file() or "__pycache__" in name:
-            continue
+    for name, source in sorted(_sources(kind)):
         target = folder / _renamed(name, slug)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(_renamed(source.read_text(), slug))
+        text = source.read_text() + (_COMMON.read_text() if name == _COMMON.name else "")
+        target.write_text(_renamed(text, slug))
         written.append(target)
     return written
+
+
+def _sources(kind: str) -> Iterator[tuple[str, Path]]:
+    """Yield the name of each file of *kind* in the new addon, and its source."""
+    for part in KINDS[kind]:
+        for source in (STARTER / part).rglob("*"):
+            name = source.relative_to(STARTER / part).as_posix()
+            if source.is_file() and "__pycache__" not in name:
+                yield name, source
 
 
 def _renamed(text: str, slug: str) -> str:

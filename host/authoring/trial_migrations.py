@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,11 +13,19 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import DeclarativeBase
 
 from host.addons.migrating import plan, runner, snapshot
-from host.addons.package.failures import AddonError
+from host.addons.package.failures import AddonError, place_in
 from host.addons.package.manifest import Manifest
 from host.addons.running import loader
 from host.addons.running.loader import LoadedRelease
+from host.authoring.customers import MadeUpChannel
 from host.core import db, migrations
+from host.sdk.i18n import noop
+from host.sdk.migrations import enum_to_varchar
+
+NOT_WIDENED = noop(
+    "It adds the channel %(channel)s, but no migration widens conversations.channel: call "
+    'enum_to_varchar(op, "conversations", "channel") of host.sdk.migrations in upgrade().'
+)
 
 
 class TrialError(Exception):
@@ -41,6 +51,8 @@ def _run(manifest: Manifest, folder: Path, url: str) -> str:
     try:
         revisions = [one.revision for one in plan.revisions(folder, manifest.slug)]
         if not revisions:
+            if _new_channels(manifest):
+                raise TrialError(_(NOT_WIDENED, channel=_new_channels(manifest)[0]))
             if manifest.declares.tables:
                 raise TrialError(_("addon.toml declares tables, but no migration makes any."))
             return str(_("there are none"))
@@ -48,6 +60,7 @@ def _run(manifest: Manifest, folder: Path, url: str) -> str:
             before = _taken(engine)
             runner.upgrade(engine, manifest, folder)
             first = _taken(engine)
+            _check_widened(manifest, engine)
             _check_tables(manifest, engine)
             _check_models(manifest, folder, engine)
             _forget(engine, manifest)
@@ -58,10 +71,51 @@ def _run(manifest: Manifest, folder: Path, url: str) -> str:
             runner.upgrade(engine, manifest, folder)
             _same(first, _taken(engine), _("After down and up, the tables are not what they were."))
     except (AddonError, plan.PlanError) as error:
-        words = (str(error), getattr(error, "statement", ""), getattr(error, "detail", ""))
+        words = (
+            str(error),
+            getattr(error, "statement", ""),
+            getattr(error, "detail", ""),
+            _place(folder, str(error)),
+        )
         raise TrialError(" ".join(word for word in words if word)) from error
     done = _("up, checked, up again, down, up: %(names)s", names=", ".join(revisions))
     return f"{done} ({database_name(url)})"
+
+
+def _new_channels(manifest: Manifest) -> list[str]:
+    """Return the channels that the host's own tables do not take."""
+    return [channel for channel in manifest.channels if channel != MadeUpChannel.key]
+
+
+def _check_widened(manifest: Manifest, engine: sa.Engine) -> None:
+    channels = _new_channels(manifest)
+    if channels:
+        with engine.begin() as connection:
+            if enum_to_varchar(connection, "conversations", "channel"):
+                raise TrialError(_(NOT_WIDENED, channel=channels[0]))
+
+
+def _place(folder: Path, sentence: str) -> str:
+    """Return file and line of ``upgrade`` or ``downgrade`` of the revision that *sentence* names."""
+    for path in sorted((folder / "migrations" / "versions").glob("*.py")):
+        try:
+            body = ast.parse(path.read_bytes()).body
+        except (SyntaxError, ValueError) as error:
+            if path.name in sentence:
+                return f"({place_in(folder, str(path), getattr(error, 'lineno', None) or 1)})"
+            continue
+        constants = {
+            target.id: node.value.value
+            for node in body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        if re.search(rf"\b{re.escape(str(constants.get('revision')))}\b", sentence):
+            wanted = "downgrade" if "downgrade" in sentence else "upgrade"
+            lines = [one.lineno for one in body if isinstance(one, ast.FunctionDef) and one.name == wanted]
+            return f"({place_in(folder, str(path), next(iter(lines), 1))})"
+    return ""
 
 
 def database_name(url: str) -> str:

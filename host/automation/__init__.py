@@ -2,6 +2,8 @@
 
 - :mod:`host.automation.actions`: actions on a conversation, of macros and rules, and running them
 - :mod:`host.automation.action_forms`: actions as rows of a form
+- :mod:`host.automation.conditions`: conditions and their evaluator; pure
+- :mod:`host.automation.condition_facts`: the data that conditions check, read from the database
 - :mod:`host.automation.deciding`: decides what to send and how to route; pure, also used by the preview
 - :mod:`host.automation.facts`: the database queries for those decisions
 - :mod:`host.automation.settings`: the settings of an account, validated when they are saved

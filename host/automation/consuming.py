@@ -25,7 +25,7 @@ from host.core import clock, db
 from host.core.ports import RuleDirectory
 from host.events.consuming import ConsumerContext
 from host.events.kinds.conversations import CONVERSATION_CREATED, CONVERSATION_REOPENED
-from host.events.kinds.messages import MESSAGE_RECEIVED, OfMessage
+from host.events.kinds.messages import MESSAGE_RECEIVED, OfMessage, is_claimed
 from host.events.models import ActorKind
 from host.events.reading import Recorded
 from host.features import registry
@@ -66,13 +66,33 @@ class Automating:
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
         """Create the runs of accounts, rules and assistants for *events*."""
         now = clock.now()
+        # A tap that an addon claims is answered by that addon alone.
+        events = [one for one in events if not is_claimed(one)]
         since = self._since = self._since or restored.since(session)
         hooks = registry.hooks()
+        first: list[Mapping[str, Any]] = []
+        taken: set[int] = set()
+        for rows, ids in hooks.taken_first(session=session, events=events, now=now, since=since):
+            first += rows
+            taken.update(ids)
+        if first:
+            _insert(session, first)
+        others = [one for one in events if one.id not in taken]
+        self._others(session, others, now, since)
+        hooks.after_runs(session=session, events=events, now=now)
+
+    def release(self, session: Session, event: Recorded, now: datetime) -> None:
+        """Create the runs for *event*, which a sequence took and then did not want."""
+        since = restored.since(session)
+        self._others(session, [event], now, since)
+
+    def _others(self, session: Session, events: Sequence[Recorded], now: datetime, since: datetime) -> None:
+        """Create the runs of accounts, rules and assistants."""
         taps, own = _of_accounts(session, events, now, since)
         if taps:
             # Assistants leave the messages alone that are answered by a button.
             _insert(session, taps)
-        found = hooks.runs_of(
+        found = registry.hooks().runs_of(
             session=session, events=events, directory=self._directory(), now=now, since=since
         )
         runs = [*chain.from_iterable(found), *own]
@@ -80,7 +100,6 @@ class Automating:
         runs.sort(key=lambda run: run["kind"] == RunKind.ANSWER)
         if runs:
             _insert(session, runs)
-        hooks.after_runs(session=session, events=events, now=now)
 
 
 def _insert(session: Session, runs: Sequence[Mapping[str, Any]]) -> None:

@@ -14,13 +14,14 @@ from host.automation.routing import finish
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
 from host.models.automation import AutomationRun, RunState
-from host.queue import policy
+from host.users import data_retention
 
 
 @hookimpl
 def clean_up(most: int) -> None:
     """Remove runs that are older than the retention period of the event log."""
-    while db.write(running.remove_old, clock.now() - policy.RECORD_KEPT, most) == most:
+    before = clock.now() - data_retention.read().log
+    while db.write(running.remove_old, before, most) == most:
         pass
 
 

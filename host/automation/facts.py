@@ -85,8 +85,11 @@ class MessageFacts(msgspec.Struct, frozen=True):
             is_answered=is_answered,
         )
 
-    def hindrance(self, adapter: ChannelAdapter | None, now: datetime) -> str:
-        """Return why no automatic message may be sent here, as a key of the reasons, or an empty string."""
+    def hindrance(self, adapter: ChannelAdapter | None, now: datetime, *, closed_too: bool = False) -> str:
+        """Return why no automatic message may be sent here, as a key of the reasons, or an empty string.
+
+        :param closed_too: whether one may be sent in a closed conversation.
+        """
         row = self.row
         account: ChannelAccount = row.ChannelAccount
         if row.archived_at is not None or row.deleting_at is not None:
@@ -107,7 +110,7 @@ class MessageFacts(msgspec.Struct, frozen=True):
             return "imported"
         if row.unsent_at is not None:
             return "taken_back"
-        if row.status != ConversationStatus.OPEN:
+        if row.status != ConversationStatus.OPEN and not closed_too:
             return "closed_by_team"
         policy = policy_for(adapter, ref(account), row.last_inbound_at, now, by_person=False)
         if policy.state is ReplyState.CLOSED:
@@ -183,7 +186,7 @@ def _query() -> Any:
             _newest(Message.sent_at, theirs, before).label("wrote_before"),
             _newest(Message.sent_at, theirs, before, Message.kind.not_in(UNSAID)).label("said_before"),
             elsewhere.label("elsewhere"),
-            _newest(Message.sent_at, *_by_people()).label("person_at"),
+            _newest(Message.sent_at, *by_people()).label("person_at"),
             _last_run(AutomationRun.done_at, "greeting").label("greeted_at"),
             _last_run(AutomationRun.facts, "away").label("told"),
         )
@@ -196,7 +199,8 @@ def _query() -> Any:
     )
 
 
-def _by_people() -> tuple[Any, ...]:
+def by_people() -> tuple[Any, ...]:
+    """Return the conditions of messages that people of the team wrote, and that were not given up."""
     return (
         Message.direction == Direction.OUTBOUND,
         Message.origin.in_(PEOPLE),
@@ -263,7 +267,7 @@ def last_writer(session: Session, conversation: Conversation) -> int | None:
     """Return the id of the member who last wrote in a conversation, or None."""
     query = (
         sa.select(Message.author_id)
-        .where(Message.conversation_id == conversation.id, Message.author_id.is_not(None), *_by_people())
+        .where(Message.conversation_id == conversation.id, Message.author_id.is_not(None), *by_people())
         .order_by(Message.sent_at.desc(), Message.id.desc())
         .limit(1)
     )

@@ -51,10 +51,11 @@ class AutomationTextError(InvalidError):
     default_next_step = _l("Change the text.")
 
 
-def checked(text: str, limit: int | None) -> str:
+def checked(text: str, limit: int | None, known: Mapping[str, LazyString] = VARIABLES) -> str:
     """Return *text* validated.
 
     :param limit: most bytes in a message of the channel; None: unknown.
+    :param known: the variables allowed in it, with their labels.
     :raises AutomationTextError: if it is empty or too long, or if a variable may be empty and has no
         fallback.
     :raises VariableError: if something in double braces is not a variable.
@@ -80,7 +81,7 @@ def checked(text: str, limit: int | None) -> str:
             next_step=_l("Make it shorter."),
             limit=limit,
         )
-    for piece in variables.parse(kept, VARIABLES):
+    for piece in variables.parse(kept, known):
         if isinstance(piece, variables.Field):
             raise AutomationTextError(
                 _l("The text contains a field that a person has to fill in."),
@@ -92,7 +93,7 @@ def checked(text: str, limit: int | None) -> str:
             and not ALWAYS_KNOWN.intersection(piece.names)
         ):
             raise AutomationTextError(
-                _l("“%(what)s” may be unknown.", what=VARIABLES[piece.names[0]]),
+                _l("“%(what)s” may be unknown.", what=known[piece.names[0]]),
                 next_step=_l('Add a fallback: {{%(name)s || "there"}}.', name=" || ".join(piece.names)),
             )
     return kept
@@ -108,14 +109,16 @@ def offered() -> list[tuple[str, str]]:
     return found
 
 
-def parts(text: str, values: Mapping[str, str]) -> list[variables.FilledPart]:
+def parts(
+    text: str, values: Mapping[str, str], known: Mapping[str, LazyString] = VARIABLES
+) -> list[variables.FilledPart]:
     """Return the pieces of a checked *text*, filled."""
-    return variables.fill(variables.parse(text, VARIABLES), values, VARIABLES)
+    return variables.fill(variables.parse(text, known), values, known)
 
 
-def filled(text: str, values: Mapping[str, str]) -> str | None:
+def filled(text: str, values: Mapping[str, str], known: Mapping[str, LazyString] = VARIABLES) -> str | None:
     """Return a checked *text*, filled; None if something in it could not be."""
-    made = parts(text, values)
+    made = parts(text, values, known)
     return None if any(one.state == "open" for one in made) else variables.text_of(made)
 
 

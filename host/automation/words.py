@@ -68,6 +68,8 @@ REASONS: Mapping[str, LazyString] = {
     # The greeting
     "known": _l("Returning customer who wrote too recently"),
     "greeted": _l("Already greeted"),
+    "in_sequence": _l("The contact is in a sequence already"),
+    "no_question": _l("No sequence waits for this message"),
     "in_talk": _l("Someone on the team wrote to them in the meantime"),
     "away_instead": _l("The away message is sent instead"),
     "greets": _l("New customer, or hasn't written for a long time"),

@@ -11,6 +11,8 @@ from flask import current_app
 
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter, ChannelMark
+from host.sdk.panels import ComposerAction, Panel, Place
+from host.sdk.reports import ReportSection
 from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 
 NEUTRAL_MARK = ChannelMark(icon="inbox", tone=6)
@@ -32,7 +34,17 @@ class Directory:
         adapter.
     """
 
-    __slots__ = ("_actions", "_adapters", "_cards", "_conditions", "_known", "_tools")
+    __slots__ = (
+        "_actions",
+        "_adapters",
+        "_cards",
+        "_composer_actions",
+        "_conditions",
+        "_known",
+        "_panels",
+        "_report_sections",
+        "_tools",
+    )
 
     def __init__(
         self,
@@ -41,6 +53,9 @@ class Directory:
         conditions: Iterable[RuleCondition] = (),
         actions: Iterable[RuleAction] = (),
         tools: Iterable[AssistantTool] = (),
+        panels: Iterable[Panel] = (),
+        composer_actions: Iterable[ComposerAction] = (),
+        report_sections: Iterable[ReportSection] = (),
         known: Mapping[str, KnownChannel] = MappingProxyType({}),
     ) -> None:
         by_key: dict[str, ChannelAdapter] = {}
@@ -60,6 +75,9 @@ class Directory:
         self._conditions = MappingProxyType({one.name: one for one in conditions})
         self._actions = MappingProxyType({one.name: one for one in actions})
         self._tools = MappingProxyType({one.name: one for one in tools})
+        self._panels = MappingProxyType({one.name: one for one in panels})
+        self._composer_actions = MappingProxyType({one.name: one for one in composer_actions})
+        self._report_sections = MappingProxyType({one.name: one for one in report_sections})
         self._known = known
 
     def without(self, slug: str, channels: Collection[str]) -> Directory:
@@ -71,6 +89,9 @@ class Directory:
             [one for name, one in self._conditions.items() if not name.startswith(own)],
             [one for name, one in self._actions.items() if not name.startswith(own)],
             [one for name, one in self._tools.items() if not name.startswith(own)],
+            [one for name, one in self._panels.items() if not name.startswith(own)],
+            [one for name, one in self._composer_actions.items() if not name.startswith(own)],
+            [one for name, one in self._report_sections.items() if not name.startswith(own)],
             self._known,
         )
 
@@ -105,6 +126,33 @@ class Directory:
     def tools(self) -> Mapping[str, AssistantTool]:
         """Tools of assistants from addons, by name."""
         return self._tools
+
+    @property
+    def panels(self) -> Mapping[str, Panel]:
+        """Panels from addons, by name."""
+        return self._panels
+
+    def panels_at(self, place: Place) -> list[Panel]:
+        """Return the panels of a page, by name."""
+        return [one for _, one in sorted(self._panels.items()) if place in one.places]
+
+    @property
+    def composer_actions(self) -> Mapping[str, ComposerAction]:
+        """Buttons for the composer from addons, by name."""
+        return self._composer_actions
+
+    def composer_actions_shown(self) -> list[ComposerAction]:
+        """Return the buttons of the composer, by name."""
+        return [one for _, one in sorted(self._composer_actions.items())]
+
+    @property
+    def report_sections(self) -> Mapping[str, ReportSection]:
+        """Sections of the Reports page from addons, by name."""
+        return self._report_sections
+
+    def report_sections_shown(self) -> list[ReportSection]:
+        """Return the sections of the Reports page, by name."""
+        return [one for _, one in sorted(self._report_sections.items())]
 
     def condition(self, name: str) -> RuleCondition | None:
         """Return the condition *name* of rules, or None while no active addon provides it."""

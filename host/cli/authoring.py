@@ -24,11 +24,18 @@ from host.core.filelock import is_served
 @click.command("new")
 @click.argument("slug")
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder to create; default: SLUG.")
-def addon_new(slug: str, folder: Path | None) -> None:
+@click.option(
+    "--kind",
+    type=click.Choice(list(scaffold.KINDS)),
+    default="channel",
+    show_default=True,
+    help="A channel; a panel beside conversations; or automation that hears what happens on the desk.",
+)
+def addon_new(slug: str, folder: Path | None, kind: str) -> None:
     """Create a new addon to start from, with passing tests."""
     target = folder or Path(slug)
     try:
-        written = scaffold.create(slug, target)
+        written = scaffold.create(slug, target, kind)
     except scaffold.NotNamedError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Wrote {len(written)} files to {target}. {target / 'README.md'} explains what to change.")

@@ -15,6 +15,7 @@ import requests
 from host import counters
 from host.addons import preinstalled
 from host.addons.lifecycle import migrate_everything
+from host.api.http import versions as api_versions
 from host.api.http.openapi import document
 from host.backup import making
 from host.backup.archive import BackupError
@@ -165,11 +166,18 @@ def _back_up(configuration: Config) -> Path:
 
 
 @click.command()
-def openapi() -> None:
+@click.option(
+    "--version",
+    type=click.Choice(api_versions.VERSIONS),
+    default=api_versions.FIRST,
+    show_default=True,
+    help="Version of the API, as in the header Lobby-Version.",
+)
+def openapi(version: str) -> None:
     """Print the description of the API, as OpenAPI 3.1."""
     configuration = config.load()
     choose_features(configuration)
-    click.echo(json.dumps(document(configuration.public_url), indent=2))
+    click.echo(json.dumps(document(configuration.public_url, version=version), indent=2))
 
 
 @click.command()

@@ -19,6 +19,8 @@ import msgspec
 _LENGTH = struct.Struct("!I")
 _MAX_REPORT = 4 * 1024 * 1024
 _ROOT = Path(__file__).resolve().parents[2]
+PYTHON = str(Path(sys.executable).absolute())
+"""This interpreter, as an absolute path: Python may know a relative one, and children run elsewhere."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -59,7 +61,7 @@ def run(module: str, *arguments: str, timeout: float) -> Ended:
 
 def _started(module: str, *arguments: str, descriptor: int) -> subprocess.Popen[bytes]:
     code = f"import sys; sys.path.append(sys.argv[1]); from {module} import main; main()"
-    command = [sys.executable, "-I", "-c", code, str(_ROOT), *arguments, str(descriptor)]
+    command = [PYTHON, "-I", "-c", code, str(_ROOT), *arguments, str(descriptor)]
     environment = {"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command,

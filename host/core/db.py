@@ -95,6 +95,12 @@ CLOCK_NOISE = timedelta(milliseconds=50)
 CLOCK_SECONDS = 5.0
 """Interval in seconds between queries of the server's time."""
 
+PING_SECONDS = 5.0
+"""Idle time in seconds after which a connection to a server is tested before its next use.
+
+One used more recently is taken without a round trip. If the server restarted in between, one statement fails,
+and the whole pool reconnects.
+"""
 IDLE_CONNECTION_SECONDS = 30.0
 """Time in seconds after which an unused connection to a server is closed."""
 SQLITE_MORE, SERVER_MORE = 8, 16
@@ -388,16 +394,51 @@ def _server_engine(url: URL, *, pool_size: int) -> Engine:
         pool_use_lifo=True,
         pool_size=pool_size,
         max_overflow=SERVER_MORE,
-        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args=connect_args,
     )
+    event.listen(engine, "checkout", partial(_test_idle, engine.dialect))
 
     @event.listens_for(engine, "do_connect")
     def _name(_dialect: Dialect, _record: object, _args: object, parameters: dict[str, Any]) -> None:
         parameters.setdefault(name_key, f"lobby {_role} {os.getpid()}".replace("  ", " "))
 
     return engine
+
+
+def _test_idle(dialect: Dialect, connection: Any, record: Any, _proxy: object) -> None:
+    """Test a connection that was unused for :data:`PING_SECONDS`; if it is lost, the pool opens a new one."""
+    idle_since = record.info.get("idle_since")
+    if idle_since is None or clock.monotonic() - idle_since < PING_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error:
+        raise sa.exc.InvalidatePoolError from None
+
+
+class ReadOnlyError(RuntimeError):
+    """A session for reading was asked to write or to lock rows."""
+
+
+_READS = ("SELECT", "WITH", "SHOW", "EXPLAIN", "VALUES")
+
+
+def _without_transactions(engine: Engine) -> Engine:
+    """Return *engine* for reading on PostgreSQL: no statement begins a transaction.
+
+    Reads are READ COMMITTED, so each statement sees its own snapshot anyway; BEGIN and ROLLBACK were two of
+    the three round trips of a small read. A statement that writes would be committed at once, so it is
+    refused.
+    """
+    reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @event.listens_for(reading, "before_cursor_execute")
+    def _refuse(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.lstrip()[:8].upper().startswith(_READS) or " FOR UPDATE" in statement:
+            raise ReadOnlyError("a session for reading only reads: write through db.write()")
+
+    return reading
 
 
 class WouldWaitError(BaseException):
@@ -471,7 +512,11 @@ class Database:
             self.write_engine = _sqlite_engine(self.url, pool_size=2, readonly=False)
         else:
             self.write_engine = _server_engine(self.url, pool_size=pool_size)
-            self.read_engine = self.write_engine
+            self.read_engine = (
+                _without_transactions(self.write_engine)
+                if self.dialect == "postgresql"
+                else self.write_engine
+            )
         self._clock = None if self.is_sqlite else ServerClock(self.write_engine)
         self.lock = threading.Lock()
         self._waiting: deque[None] = deque()
@@ -481,6 +526,11 @@ class Database:
         """Whether SQLite's log may still contain deleted rows; see :mod:`host.core.sqlite_wipe`."""
         self.compacted_at = float("-inf")
 
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """One engine for each pool; what listens to one also hears what others do with the pool."""
+        return (self.read_engine, self.write_engine) if self.is_sqlite else (self.write_engine,)
+
     def now(self) -> datetime:
         """Return the time that leases use: the server's; on SQLite, the process's own."""
         return clock.now() if self._clock is None else self._clock.now()
@@ -488,7 +538,7 @@ class Database:
     def connections(self) -> dict[str, int]:
         """Return the number of connections in use (``used``), kept (``idle``), and possible (``most``)."""
         found = {"used": 0, "idle": 0, "most": 0}
-        for engine in {self.read_engine, self.write_engine}:
+        for engine in self.engines:
             pool: Any = engine.pool
             found["used"] += pool.checkedout()
             found["idle"] += pool.checkedin()
@@ -502,6 +552,23 @@ class Database:
         close_request_session()
         with (
             Session(self.read_engine, expire_on_commit=False, autoflush=False) as session,
+            call_budget.releasing(partial(cut_off, session)),
+        ):
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Yield a session for reading in which every statement sees the same state.
+
+        Long results can be streamed in it. It holds a transaction open: use :meth:`read` for anything short.
+        """
+        may_wait()
+        close_request_session()
+        engine = self.read_engine
+        if not self.is_sqlite:
+            engine = self.write_engine.execution_options(isolation_level="REPEATABLE READ")
+        with (
+            Session(engine, expire_on_commit=False, autoflush=False) as session,
             call_budget.releasing(partial(cut_off, session)),
         ):
             yield session
@@ -620,9 +687,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close every pooled connection."""
-        self.write_engine.dispose()
-        if self.read_engine is not self.write_engine:
-            self.read_engine.dispose()
+        for engine in self.engines:
+            engine.dispose()
 
 
 class ReadChangedError(Exception):
@@ -819,6 +885,13 @@ def write(fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.k
 def read() -> Iterator[Session]:
     """Yield a reading session of this process's database."""
     with current().read() as session:
+        yield session
+
+
+@contextmanager
+def snapshot() -> Iterator[Session]:
+    """Yield a session of this process's database that sees one state; see :meth:`Database.snapshot`."""
+    with current().snapshot() as session:
         yield session
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from host.sdk.api import ApiRoute
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
@@ -56,7 +57,15 @@ class ShownGeneration(RunningGeneration, Protocol):
 
     :ivar failures: slug -> one sentence, for each active addon that was left out.
     :ivar attention: slug -> sentences about a running addon.
+    :ivar names: slug -> name of each running addon.
+    :ivar api_routes: routes of the API, each with the slug of its addon.
     """
+
+    @property
+    def api_routes(self) -> Sequence[tuple[str, ApiRoute]]: ...
+
+    @property
+    def names(self) -> Mapping[str, str]: ...
 
     @property
     def failures(self) -> Mapping[str, str]: ...

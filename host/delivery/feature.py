@@ -7,7 +7,7 @@ FEATURE = Feature(
     blueprints=("pages.event_views:bp",),
     sentences="audit",
     jobs=(
-        Job("profiles", "profiles:fetch_due", 1.0),
+        Job("profiles", "profiles:fetch", 1.0),
         Job("message acts", "message_acts:send_due", 0.5),
         Job("look-ups", "posts:look_up_due", 1.0),
         Job("posts", "posts:fetch_due", 1.0),

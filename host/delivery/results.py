@@ -245,7 +245,7 @@ def note_recovered(session: Session, account_id: int) -> None:
     )
     if away:
         keys = sa.select(_lanes.key).where(_lanes.direction == OUT, _lanes.account_id == account_id)
-        lanes.make_due(session, keys, at=now)
+        lanes.resume(session, keys)
         for entry in session.scalars(_looked_for(account_id, now)).all():
             pause = policy.reading_gap if entry.readings else policy.echo_patience
             longer = pause(entry.transient, answered=True) - policy.TRANSIENT_PAUSES[0]

@@ -14,7 +14,7 @@ from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
 from host.delivery import inbound, outbound
 from host.delivery.waiting import wake_active_channels
 from host.features import registry
-from host.queue import lanes, policy, signals, wakeups
+from host.queue import activity, lanes, policy, signals, wakeups
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease, claim_locally, forget_local
 from host.queue.wakeups import IN, OUT
@@ -198,6 +198,7 @@ class Workers:
         """Take no new work. Current work is finished; a lane with more to send is released."""
         self._unlisten()
         self._stopping.set()
+        activity.current().note()
         signals.current().stop()
         for condition in self._conditions.values():
             with condition:
@@ -323,7 +324,7 @@ class Workers:
             except Exception:
                 call_budget.refuse_given_up()
                 log.exception("%s failed; it is tried again", run.__name__)
-            if not more and self._stopping.wait(every):
+            if not more and activity.current().rest(every, self._stopping.is_set):
                 return
 
 

@@ -9,12 +9,18 @@ from collections.abc import Mapping
 from itertools import chain
 
 from host.events.declaring import Kind
-from host.events.kinds import accounts, assistants, contacts, conversations, messages, rules
+from host.events.kinds import accounts, assistants, contacts, conversations, messages, rules, sequences
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in chain(
-        messages.KINDS, conversations.KINDS, contacts.KINDS, rules.KINDS, assistants.KINDS, accounts.KINDS
+        messages.KINDS,
+        conversations.KINDS,
+        contacts.KINDS,
+        rules.KINDS,
+        sequences.KINDS,
+        assistants.KINDS,
+        accounts.KINDS,
     )
 }
 """Kinds by name."""

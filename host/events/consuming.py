@@ -3,12 +3,16 @@
 A consumer's work and its new position are committed in one transaction. One process at a time reads for a
 consumer. Each consumer has its own thread, so a slow or failing one does not affect the others; it retries
 the same event until it succeeds.
+
+A consumer that works outside of transactions, because its work is an addon's, moves afterwards instead: each
+event at least once.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +35,7 @@ from host.events.reading import BEGINNING, CONSUMER_TABLE, Position, Recorded
 from host.events.writing import listen
 from host.features import registry
 from host.models.users import InstallationValue
+from host.queue import activity
 
 log = logging.getLogger("lobby.record")
 
@@ -41,6 +46,8 @@ SQLITE_RENEW_SECONDS = 8.0
 """Seconds between lease renewals on SQLite, where no other process waits and each one syncs the disk."""
 LOOK_SECONDS = 0.25
 """Polling interval for events of other processes."""
+QUIET_LOOK_SECONDS = 0.5
+"""The same while Lobby is not in use."""
 SQLITE_LOOK_SECONDS = 2.0
 """Polling interval on SQLite, where no other process writes events."""
 SOON_SECONDS = 0.02
@@ -102,6 +109,31 @@ class BeginsAgain(Protocol):
 
     def begin_again(self, session: Session, off_since: datetime) -> None:
         """Close everything that unread events would have closed."""
+
+
+@runtime_checkable
+class WorksOutside(Protocol):
+    """A consumer whose work runs outside any transaction, before its position moves.
+
+    Each event is handled at least once.
+
+    :param lease: how long other processes wait for one that died; longer than any work and any pause.
+    :param gives_up_after: time after which an event that keeps failing is skipped.
+    """
+
+    @property
+    def lease(self) -> timedelta: ...
+    @property
+    def gives_up_after(self) -> timedelta: ...
+
+    def chosen(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
+        """Return those of *events* that it works on."""
+
+    def work(self, events: Sequence[Recorded]) -> None:
+        """Handle *events*, in their order. They are passed again if it raises, or the process dies."""
+
+    def skip(self, session: Session, event: Recorded) -> None:
+        """Record in this transaction that *event* is skipped, because it failed for so long."""
 
 
 class ConsumerContext(NamedTuple):
@@ -199,12 +231,12 @@ class Consumers:
         last: Position | None = None
         quick_until = 0.0
         alone = db.current().is_sqlite
-        pause, soon = (SQLITE_LOOK_SECONDS, SOON_SECONDS) if alone else (LOOK_SECONDS, GATHER_SECONDS)
+        soon = SOON_SECONDS if alone else GATHER_SECONDS
         while not self._stopping.is_set():
-            if self._awake.wait(soon if clock.monotonic() < quick_until else pause):
+            if self._awake.wait(soon if clock.monotonic() < quick_until else _look_seconds()):
                 self._stopping.wait(_gather_seconds())
                 self._awake.clear()
-                quick_until = clock.monotonic() + pause
+                quick_until = clock.monotonic() + _look_seconds()
             try:
                 reading.number_all()
                 with db.read() as session:
@@ -215,6 +247,7 @@ class Consumers:
                 continue
             if mark != last:
                 last, quick_until = mark, 0.0
+                activity.current().note()
                 self._recent.reached(mark)
                 for reader in self._readers:
                     reader.awake.set()
@@ -314,10 +347,16 @@ class _Reader:
         self._limit = consumer.batch
         self._worked = 0.0
         """Duration of the last write in seconds."""
+        self._worked_outside = 0.0
+        """Processor time in seconds of the last work outside a transaction."""
         self._away = 0.0
         """Pause in seconds before the next write."""
         self._failures = 0
         self._gather = float(getattr(consumer, "gather_seconds", 0.0))
+        self._outside = consumer if isinstance(consumer, WorksOutside) else None
+        self._lease = LEASE if self._outside is None else self._outside.lease
+        self._attempted: Sequence[Recorded] = ()
+        """The events that are being worked on outside a transaction."""
 
     def stop(self) -> None:
         self.stopping.set()
@@ -351,26 +390,53 @@ class _Reader:
             if not self._may_take():
                 return False
             self._owner = uuid.uuid4().hex
-            self._position = db.write(_take, self.consumer.name, self._owner)
+            self._position = db.write(_take, self.consumer.name, self._owner, self._lease)
             self._stored_at = clock.monotonic()
             if self._position is None:
                 return False
         began, self._away = clock.monotonic(), 0.0
         batch = self._recent.after(self._position, self._limit, shown=self.consumer.shown)
         read_for = clock.monotonic() - began
-        if batch.events or clock.monotonic() - self._stored_at > _renew_seconds():
-            kept_others = db.write(self._consume, batch.events, batch.end)
-            if kept_others is None:
-                log.info("another process reads for %s now", self.consumer.name)
-                self._position = None
+        events = batch.events
+        if self._outside is not None:
+            events = self._outside.chosen(events)
+            if events and not self._work(self._outside, events):
                 return False
-            self._stored_at = clock.monotonic()
-            if batch.events:
-                worked = read_for + self._worked
+        if events or clock.monotonic() - self._stored_at > _renew_seconds():
+            kept_others = self._store(events, batch.end)
+            if kept_others is None:
+                return False
+            if events:
+                worked = read_for + self._worked + self._worked_outside
                 self._away = self._courtesy.seconds_after(worked, kept_others=kept_others)
         self._position = batch.end
         self._limit, self._failures = self._fitting(len(batch.events)), 0
         return batch.more
+
+    def _store(self, events: Sequence[Recorded], position: Position) -> bool | None:
+        """Do what :meth:`_consume` does in a write, and note the result in this process."""
+        kept_others = db.write(self._consume, events, position)
+        if kept_others is None:
+            log.info("another process reads for %s now", self.consumer.name)
+            self._position = None
+        else:
+            self._stored_at = clock.monotonic()
+        return kept_others
+
+    def _work(self, outside: WorksOutside, events: Sequence[Recorded]) -> bool:
+        """Handle *events* outside a transaction; return False if another process reads for the consumer."""
+        assert self._position is not None
+        # After a pause another process may have it. The lease then lasts as long as the work.
+        due = clock.monotonic() - self._stored_at > _renew_seconds()
+        if due and self._store((), self._position) is None:
+            return False
+        self._attempted = events
+        # Its processor time, which the workers of this process need, too; it may wait for other programs.
+        began = time.thread_time()
+        outside.work(events)
+        self._worked_outside = time.thread_time() - began
+        self._attempted = ()
+        return True
 
     def _may_take(self) -> bool:
         """Return whether the consumer may be free; asked rarely, as another process usually reads for it."""
@@ -395,14 +461,14 @@ class _Reader:
         now = db.now()
         moved: dict[str, Any] = {"failing_since": None, "problem": None} if events else {}
         moved |= {"place": position.place, "event_id": position.event_id}
-        moved |= {"moved_at": now, "lease_until": now + LEASE}
+        moved |= {"moved_at": now, "lease_until": now + self._lease}
         # First, so that the row is locked during the work, which is undone with it if it fails.
         held = _move.run(
             session.connection(), {"consumer": self.consumer.name, "reader": self._owner, **moved}
         )
         if not held:
             return None
-        if events:
+        if events and self._outside is None:
             began = clock.monotonic()
             self.consumer.consume(session, events)
             self._worked = clock.monotonic() - began
@@ -413,15 +479,49 @@ class _Reader:
         log.error("%s cannot go on; it tries again", self.consumer.name, exc_info=error)
         self._limit = 1  # the events before the failing one are done
         self._failures += 1
+        attempted, self._attempted = self._attempted, ()
         try:
-            db.write(_mark_failing, self.consumer.name, self._owner, type(error).__name__)
+            since = db.write(
+                _mark_failing, self.consumer.name, self._owner, type(error).__name__, self._lease
+            )
+            if self._gives_up(attempted, since):
+                return
         except sa.exc.SQLAlchemyError:
             log.warning("that could not be noted")
         self.stopping.wait(min(2.0 ** (self._failures - 1), MOST_PAUSE_SECONDS))
 
+    def _gives_up(self, attempted: Sequence[Recorded], since: datetime | None) -> bool:
+        """Move past the one event in *attempted* if it has failed for too long; return whether it did.
+
+        :param since: since when it has failed; None: another process reads now.
+        """
+        outside = self._outside
+        if outside is None or since is None or len(attempted) != 1:
+            return False
+        if clock.now() - since < outside.gives_up_after:
+            return False
+        (event,) = attempted
+
+        def skip(session: Session) -> bool:
+            if self._consume(session, [event], event.position) is None:
+                return False
+            outside.skip(session, event)
+            return True
+
+        self._position = event.position if db.write(skip) else None
+        self._stored_at = clock.monotonic()
+        self._failures = 0
+        return True
+
 
 def _renew_seconds() -> float:
     return SQLITE_RENEW_SECONDS if db.current().is_sqlite else RENEW_SECONDS
+
+
+def _look_seconds() -> float:
+    if db.current().is_sqlite:
+        return SQLITE_LOOK_SECONDS
+    return QUIET_LOOK_SECONDS if activity.current().is_quiet else LOOK_SECONDS
 
 
 def _gather_seconds() -> float:
@@ -451,7 +551,7 @@ def note_off(session: Session, names: Iterable[str]) -> None:
             session.delete(row)
 
 
-def _take(session: Session, name: str, owner: str) -> Position | None:
+def _take(session: Session, name: str, owner: str, lease: timedelta = LEASE) -> Position | None:
     """Take the lease of a consumer if it is free, and return its position."""
     row = session.get(Consumer, name, with_for_update=True)
     now = db.now()
@@ -460,7 +560,7 @@ def _take(session: Session, name: str, owner: str) -> Position | None:
         return None
     if not alone and row.owner is not None and row.lease_until is not None and row.lease_until > now:
         return None
-    row.owner, row.lease_until = owner, now + LEASE
+    row.owner, row.lease_until = owner, now + lease
     return Position(row.place, row.event_id)
 
 
@@ -471,9 +571,26 @@ def _release(session: Session, name: str, owner: str, position: Position) -> Non
         row.place, row.event_id = position
 
 
-def _mark_failing(session: Session, name: str, owner: str, problem: str) -> None:
+def _mark_failing(session: Session, name: str, owner: str, problem: str, lease: timedelta) -> datetime | None:
+    """Note that the next event failed; return since when it has, or None without the lease."""
     row = session.get(Consumer, name, with_for_update=True)
-    if row is not None and row.owner == owner:
-        row.failing_since = row.failing_since or clock.now()
-        row.problem = problem
-        row.lease_until = db.now() + LEASE
+    if row is None or row.owner != owner:
+        return None
+    row.failing_since = row.failing_since or clock.now()
+    row.problem = problem
+    row.lease_until = db.now() + lease
+    return row.failing_since
+
+
+def forget(session: Session, names: Iterable[str]) -> None:
+    """Delete the positions of consumers that no release has any more; a later one begins with what comes."""
+    for name in sorted(names):
+        row = session.get(Consumer, name, with_for_update=True)
+        if row is not None:
+            session.delete(row)
+
+
+def named(session: Session, prefix: str) -> Sequence[str]:
+    """Return the names of the consumers that begin with *prefix* and have a position."""
+    query = sa.select(Consumer.name).where(Consumer.name.startswith(prefix, autoescape=True))
+    return session.scalars(query.order_by(Consumer.name)).all()

@@ -9,6 +9,7 @@ from host.events import keeping
 from host.events.models import DomainEvent
 from host.features.hookspecs import hookimpl
 from host.queue import policy
+from host.users import data_retention
 
 
 @hookimpl
@@ -16,7 +17,8 @@ def clean_up(most: int) -> None:
     """Remove events for browsers after a day, and other expired events that every consumer has passed."""
     while db.write(keeping.remove_shown, clock.now() - policy.LIVE_KEPT, most) == most:
         pass
-    while db.write(keeping.remove_old, clock.now() - policy.RECORD_KEPT, most) == most:
+    before = clock.now() - data_retention.read().log
+    while db.write(keeping.remove_old, before, most) == most:
         pass
 
 

@@ -12,7 +12,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Facts of a kind of event beyond the ids in its row. Never contains text that a person wrote.
 
     :cvar named: field -> type of object its id refers to, for fields whose names appear in bodies:
-        ``people``, ``teams``, ``labels``, ``rules`` or ``assistants``. The id 0 means nobody.
+        ``people``, ``teams``, ``labels``, ``rules``, ``sequences`` or ``assistants``. The id 0 means nobody.
     """
 
     named: ClassVar[Mapping[str, str]] = {}

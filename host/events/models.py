@@ -25,6 +25,8 @@ class ActorKind(StrEnum):
     """A person using the provider's app, or the provider."""
     SYSTEM = "system"
     """The desk, automatically."""
+    ADDON = "addon"
+    """An addon; :attr:`DomainEvent.addon` is its slug."""
 
 
 class CommitPlace(FunctionElement[int]):
@@ -72,6 +74,8 @@ class DomainEvent(Base):
     message_id: Mapped[int | None] = mapped_column(Id)
     actor_kind: Mapped[str | None] = mapped_column(sa.String(16))
     actor_id: Mapped[int | None] = mapped_column(Id)
+    addon: Mapped[str | None] = mapped_column(sa.String(48))
+    """The slug of the addon that did it; NULL: no addon did."""
     cause_id: Mapped[int | None] = mapped_column(Id)
     """The event whose consumer caused this one."""
     root_id: Mapped[int | None] = mapped_column(Id)

@@ -80,6 +80,8 @@ class Recorded(msgspec.Struct, frozen=True):
     data: str | None
     topic: str | None = None
     """The live event for browsers; None: none."""
+    addon: str | None = None
+    """The slug of the addon that did it; None: no addon did."""
 
     @property
     def position(self) -> Position:
@@ -168,6 +170,27 @@ def _following(ranges: bool, shown: bool, of_one: bool) -> Statement:
     if not shown:
         query = query.where(TABLE.c.kind.is_not(None))
     return Statement(query.where(TABLE.c.workspace_id == sa.bindparam("workspace")) if of_one else query)
+
+
+def by_id(session: Session, event_id: int) -> Recorded | None:
+    """Return an event; None if it was removed."""
+    row = session.execute(sa.select(*_COLUMNS).where(TABLE.c.id == event_id)).one_or_none()
+    return None if row is None else _recorded(row)
+
+
+def newest_of(session: Session, workspace_id: int, conversation_id: int, kind: str) -> int:
+    """Return the id of the newest event of a kind in a locked conversation, such as one just recorded."""
+    query = (
+        sa.select(DomainEvent.id)
+        .where(
+            DomainEvent.workspace_id == workspace_id,
+            DomainEvent.conversation_id == conversation_id,
+            DomainEvent.kind == kind,
+        )
+        .order_by(DomainEvent.id.desc())
+        .limit(1)
+    )
+    return session.execute(query).scalar_one()
 
 
 def _recorded(row: Sequence[Any]) -> Recorded:

@@ -28,6 +28,7 @@ _insert = Insert(cast(sa.Table, DomainEvent.__table__))
 EVERYBODY = 0
 """Workspace id for events that concern all workspaces."""
 _CAUSE = "cause of what is recorded"
+_ADDON = "the addon that acts"
 _TOGETHER = "recorded together"
 
 
@@ -99,6 +100,22 @@ def because(session: Session, *, cause_id: int, root_id: int, depth: int) -> Ite
 
 
 @contextmanager
+def by_addon(session: Session, slug: str) -> Iterator[None]:
+    """Record the addon *slug* as the actor of all events written in *session* inside the block."""
+    session.info[_ADDON] = slug
+    try:
+        yield
+    finally:
+        del session.info[_ADDON]
+
+
+def acting_addon(session: Session) -> str | None:
+    """Return the slug of the addon that acts in *session*, or None."""
+    slug: str | None = session.info.get(_ADDON)
+    return slug
+
+
+@contextmanager
 def together(session: Session) -> Iterator[None]:
     """Write the events of the block in one statement when it ends, in the same order.
 
@@ -133,7 +150,8 @@ def record_all(session: Session, happened: Iterable[Happened]) -> None:
     """Write events in one statement, in the order given."""
     at = clock.now()
     cause = session.info.get(_CAUSE, _NO_CAUSE)
-    rows = [_row(one, cause, at) for one in happened]
+    addon = acting_addon(session)
+    rows = [_row(one, cause, at, addon) for one in happened]
     if not rows:
         return
     kept = session.info.get(_TOGETHER)
@@ -167,7 +185,7 @@ def show_conversations(session: Session, conversations: Iterable[tuple[int, int]
     record_all(session, told)
 
 
-def _row(one: Happened, cause: _Cause, at: datetime) -> Mapping[str, Any]:
+def _row(one: Happened, cause: _Cause, at: datetime, addon: str | None) -> Mapping[str, Any]:
     return {
         "workspace_id": one.workspace_id,
         "kind": one.kind or None,
@@ -175,8 +193,9 @@ def _row(one: Happened, cause: _Cause, at: datetime) -> Mapping[str, Any]:
         "account_id": one.account_id,
         "conversation_id": one.conversation_id,
         "message_id": one.message_id,
-        "actor_kind": one.actor_kind,
+        "actor_kind": one.actor_kind if addon is None else ActorKind.ADDON,
         "actor_id": one.actor_id,
+        "addon": addon,
         "cause_id": cause.id,
         "root_id": cause.root,
         "depth": cause.depth,

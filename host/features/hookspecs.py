@@ -95,6 +95,13 @@ def runs_of(
 
 
 @hookspec
+def taken_first(
+    session: Session, events: Sequence[Any], now: datetime, since: datetime
+) -> tuple[Sequence[Mapping[str, Any]], Collection[int]] | None:
+    """Return rows of runs as :func:`runs_of`, and the ids of the events that it then does not get."""
+
+
+@hookspec
 def after_runs(session: Session, events: Sequence[Any], now: datetime) -> None:
     """Handle *events* in ways that may lock conversations, after their runs are written.
 

@@ -62,7 +62,11 @@ COUNTERS = {
         ("channel",),
     ),
     Metric.ADDON_FAULTS: ("lobby_addon_faults", "Errors in the code of addons.", ("addon",)),
-    Metric.TOOLS_HUNG: ("lobby_tools_hung", "Calls of an addon's tools that hung.", ("addon",)),
+    Metric.CALLS_HUNG: (
+        "lobby_addon_calls_hung",
+        "Calls of an addon that did not return in time, by kind of function.",
+        ("addon", "kind"),
+    ),
 }
 HISTOGRAMS = {
     Metric.VISIBLE: (

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from host.events.facts import Facts
 from host.events.kinds.browsers import OfPresence
 from host.events.models import ActorKind
-from host.events.writing import Happened, is_caused, record, show
+from host.events.writing import Happened, acting_addon, is_caused, record, show
 from host.inbox import queries
 from host.inbox.errors import ConversationNotFoundError, MessageNotFoundError, ReplyKeyError
 from host.inbox.queries import Row
@@ -204,7 +204,11 @@ def record_conversation(
 
 
 def program_of(session: Session) -> tuple[ActorKind, Origin]:
-    """Return the kind of a named program: a rule if this write has a causing event, otherwise an API key."""
+    """Return the kind of a named program: an addon if one acts in this write, a rule if it has a causing
+    event, otherwise an API key.
+    """
+    if acting_addon(session) is not None:
+        return ActorKind.ADDON, Origin.SYSTEM
     if is_caused(session):
         return ActorKind.SYSTEM, Origin.SYSTEM
     return ActorKind.KEY, Origin.API
@@ -222,6 +226,9 @@ def by_assistant(session: Session) -> Iterator[None]:
 
 def named_by(session: Session, by: str) -> dict[str, Any]:
     """Return the content that names the program *by* as the author of a note or activity line."""
+    addon = acting_addon(session)
+    if addon is not None:
+        return {"by": by, "addon": addon}
     return {"by": by, "assistant": True} if _ASSISTANT in session.info else {"by": by}
 
 

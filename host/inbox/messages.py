@@ -6,9 +6,9 @@ statements, plus one for quotes and one for counting parts of replies, regardles
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from host.models.queue import OutboxEntry
 from host.models.users import User
 from host.sdk.i18n import noop
 from host.sdk.messages import AttachmentRole
+from host.users.reach import Accounts
 
 PAGE = 50
 RECONNECT_FIRST = noop("Reconnect the account. The reply will then be sent automatically.")
@@ -296,22 +297,76 @@ def load_by_id(
     )
 
 
+MOST_LOOKED_AT = 5000
+"""Maximum number of messages read to find those of some accounts: a page may then be short, or empty."""
+
+
 def load_all_by_id(
-    session: Session, workspace_id: int, *, beyond: int | None, oldest_first: bool, limit: int
-) -> tuple[list[Entry], bool]:
-    """Return up to *limit* messages of a workspace in the order of their ids, and whether there are more.
+    session: Session,
+    workspace_id: int,
+    *,
+    beyond: int | None,
+    oldest_first: bool,
+    limit: int,
+    accounts: Accounts,
+) -> tuple[list[Entry], int | None]:
+    """Return up to *limit* messages of a workspace in the order of their ids, and where the next page begins.
+
+    That is the id for *beyond*, or None if there are no more. A page of some accounts can be short, or empty,
+    although there are more: no index leads to their messages in this order, so the number read is limited.
 
     :param beyond: the id after which the page begins; None: the list begins.
+    :param accounts: only messages of these.
     """
+    page = partial(_ids, workspace_id, oldest_first)
+    if accounts is None:
+        ids = session.scalars(page(beyond, limit + 1)).all()
+        ids, end = ids[:limit], ids[limit - 1] if len(ids) > limit else None
+    else:
+        ids, end = _ids_of(session, accounts, page, beyond, limit)
+    found = load_messages(session, workspace_id, None, ids, parts=False) if ids else []
+    found.sort(key=lambda entry: entry.id, reverse=not oldest_first)
+    return found, end
+
+
+def _ids(workspace_id: int, oldest_first: bool, beyond: int | None, limit: int) -> Any:
     # Ids alone, from the index: MariaDB reads every row of the workspace otherwise.
     query = sa.select(Message.id).where(Message.workspace_id == workspace_id)
     if beyond is not None:
         query = query.where(Message.id > beyond if oldest_first else Message.id < beyond)
-    order = Message.id if oldest_first else Message.id.desc()
-    ids = session.scalars(query.order_by(order).limit(limit + 1)).all()
-    found = load_messages(session, workspace_id, None, ids[:limit], parts=False) if ids else []
-    found.sort(key=lambda entry: entry.id, reverse=not oldest_first)
-    return found, len(ids) > limit
+    return query.order_by(Message.id if oldest_first else Message.id.desc()).limit(limit)
+
+
+def _ids_of(
+    session: Session,
+    accounts: frozenset[int],
+    page: Callable[[int | None, int], Any],
+    beyond: int | None,
+    limit: int,
+) -> tuple[list[int], int | None]:
+    """Return up to *limit* ids of messages of *accounts*, and where the next page begins.
+
+    :param page: returns the query for a number of ids beyond one.
+    """
+    found: list[int] = []
+    looked_at, end, batch = 0, beyond, 2 * limit
+    while accounts and looked_at < MOST_LOOKED_AT:
+        ids = session.scalars(page(end, batch)).all()
+        rows = session.execute(
+            sa.select(Message.id, Message.account_id).where(Message.id.in_(db.padded(ids or [0])))
+        )
+        account_of = {row.id: row.account_id for row in rows}
+        for id_ in ids:
+            if account_of.get(id_) in accounts:
+                if len(found) == limit:
+                    return found, end
+                found.append(id_)
+            end = id_
+        if len(ids) < batch:
+            return found, None
+        looked_at += len(ids)
+        batch = min(2 * batch, 1000)
+    return found, end if accounts else None
 
 
 AROUND = 8

@@ -219,7 +219,8 @@ def _conditions(given: Given, *, along_workspace: bool = False) -> list[sa.Colum
             TeamMember.user_id == sa.bindparam("reader", type_=db.Id),
             TeamMember.workspace_id == sa.bindparam("workspace"),
         )
-        found.append(Conversation.team_id.in_(mine))
+        # The first condition names the index, which has no other conversations.
+        found += [Conversation.team_id.is_not(None), Conversation.team_id.in_(mine)]
     if "mentioned" in given:
         named = sa.select(Mention.conversation_id).where(Mention.user_id == sa.bindparam("mentioned"))
         found.append(Conversation.id.in_(named))
@@ -732,15 +733,21 @@ def of_contacts(
     *,
     before: Position | None = None,
     limit: int = PAGE,
+    accounts: Accounts = None,
 ) -> Page:
-    """Return a page of all conversations with some contacts, the one with the latest message first."""
+    """Return a page of all conversations with some contacts, the one with the latest message first.
+
+    :param accounts: only those on these accounts.
+    """
     at, id_ = Conversation.last_message_at, Conversation.id
     query = sa.select(id_).where(Conversation.contact_id.in_(contact_ids))
     query = query.where(Conversation.workspace_id == workspace_id)
+    if accounts is not None:
+        query = query.where(Conversation.account_id.in_(sorted(accounts)))
     if before is not None:
         query = query.where(*earlier_than(before, at, id_))
     ids = session.scalars(query.order_by(at.desc(), id_.desc()).limit(limit + 1)).all()
-    rows = matching_rows(session, workspace_id, None, ConversationFilter(), ids[:limit])
+    rows = matching_rows(session, workspace_id, None, ConversationFilter(accounts=accounts), ids[:limit])
     rows.sort(key=lambda row: (row.last_message_at, row.id), reverse=True)
     more = len(ids) > limit
     return Page(rows, (rows[-1].last_message_at, rows[-1].id) if more and rows else None)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from host.core.db import Ascii64, Base, Id, JsonDict, LongBlob, LongText, UTCDateTime
-from host.models.users import User
+from host.models.users import User, Workspace
 
 
 class AddonState(StrEnum):
@@ -151,3 +151,53 @@ class ParkedRequest(Base):
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
     retry_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When to pass it to its addon again, after the addon failed on it."""
+
+
+class AddonSettingValue(Base):
+    """The value of a setting that an addon declares as a field of a form. One per workspace, or one in all.
+
+    A row stays when its setting is cleared, or the addon no longer declares it: rolling back needs the value.
+    """
+
+    __tablename__ = "addon_settings"
+    __writers__ = ("addons",)
+    __table_args__ = (sa.UniqueConstraint("slug", "workspace_id", "name"), Base.__table_args__)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    uuid: Mapped[str] = mapped_column(Ascii64)
+    slug: Mapped[str] = mapped_column(sa.String(48))
+    workspace_id: Mapped[int] = mapped_column(Id, index=True)
+    """0: a value for the whole Lobby server. No foreign key for that reason."""
+    name: Mapped[str] = mapped_column(sa.String(48))
+    value: Mapped[str | None] = mapped_column(LongText)
+    """JSON; None if it is a secret or not set."""
+    secret: Mapped[str | None] = mapped_column(LongText)
+    """Sealed for this row; None if it is no secret or not set."""
+    version: Mapped[int] = mapped_column(sa.Integer)
+    """Number of the save that wrote it, counted for each addon and workspace."""
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class AddonWrite(Base):
+    """A change that an addon made on the desk, so that repeating it with the same key changes nothing.
+
+    The row is written in the transaction of the change.
+    """
+
+    __tablename__ = "addon_writes"
+    __writers__ = ("addons", "sdk")
+    __table_args__ = (
+        sa.Index("ix_addon_writes_slug_workspace_id_at", "slug", "workspace_id", "at"),
+        sa.Index("ix_addon_writes_at", "at"),
+        Base.__table_args__,
+    )
+
+    slug: Mapped[str] = mapped_column(sa.String(48), primary_key=True)
+    key_hash: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    """SHA-256 of the addon's key."""
+    fingerprint: Mapped[str] = mapped_column(Ascii64)
+    """SHA-256 of the change, so that a key used for another one is noticed."""
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
+    result: Mapped[list[int] | None] = mapped_column(JsonDict)
+    """The ids of the messages it wrote; NULL: none."""
+    at: Mapped[datetime] = mapped_column(UTCDateTime)

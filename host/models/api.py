@@ -58,6 +58,8 @@ class ApiKey(Base):
     """A name of :class:`host.models.api.KeyEnd`, once revoked."""
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time from which it no longer works; NULL: never."""
+    noticed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Time of the last notice to the owners that it will expire."""
     limited_to: Mapped[dict[str, list[int]] | None] = mapped_column(JsonDict)
     """Ids of the ``accounts`` and ``teams`` it is limited to; NULL: no limit. An id that no longer exists
     opens nothing, so it may stay.

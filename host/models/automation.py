@@ -108,7 +108,7 @@ class AutomationRun(Base):
     """
 
     __tablename__ = "automation_runs"
-    __writers__ = ("automation", "rules")
+    __writers__ = ("automation", "rules", "sequences")
     __table_args__ = (
         sa.UniqueConstraint("root_id", "kind", "automation_id", name="uq_automation_runs_once"),
         sa.Index("ix_automation_runs_due", "state", "due_at", "id"),

@@ -51,8 +51,11 @@ class Metric(StrEnum):
     """Errors in an addon's code; its slug is in the channel's place; no label. In :data:`TOTAL` alone."""
     MISSED = "missed"
     """Messages that a provider did not deliver but the desk found; no label."""
-    TOOLS_HUNG = "tools_hung"
-    """Calls of an addon's tools that did not return in time; its slug is in the channel's place."""
+    CALLS_HUNG = "calls_hung"
+    """Calls of an addon's panels, actions, conditions, tools and routes that did not return in time.
+
+    The addon's slug is in the channel's place; the label is the kind of function.
+    """
 
 
 class Outcome(StrEnum):

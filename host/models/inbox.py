@@ -53,6 +53,10 @@ class Snooze(NamedTuple):
     until: datetime | None = None
 
 
+CLAIMED_BY = "claimed_by"
+"""Key in the content of a customer's tap: slug of the addon that claims it, so that nothing else reacts."""
+
+
 class Direction(StrEnum):
     INBOUND = "inbound"
     OUTBOUND = "outbound"
@@ -185,10 +189,18 @@ class ContactIdentity(Base):
     """
 
 
+def _having(column: str, name: str, *columns: str) -> sa.Index:
+    """Return an index of the rows whose *column* is not NULL.
+
+    The others have no entry, where the database can do that: a new message writes one into each index.
+    """
+    having = sa.text(f"{column} IS NOT NULL")
+    return sa.Index(name, *columns, postgresql_where=having, sqlite_where=having)
+
+
 def _of_person(name: str, column: str) -> sa.Index:
     """Return an index on a person's rows, so that deleting a person does not read every row."""
-    theirs = sa.text(f"{column} IS NOT NULL")
-    return sa.Index(name, column, postgresql_where=theirs, sqlite_where=theirs)
+    return _having(column, name, column)
 
 
 class Conversation(Base):
@@ -204,19 +216,26 @@ class Conversation(Base):
     __table_args__ = (
         sa.Index("ix_conversations_list", "workspace_id", "status", "last_message_at", "id"),
         sa.Index("ix_conversations_channel", "workspace_id", "status", "channel", "last_message_at", "id"),
-        sa.Index(
-            "ix_conversations_assignee", "workspace_id", "status", "assignee_id", "last_message_at", "id"
+        _having(
+            "assignee_id",
+            "ix_conversations_assignee",
+            *("workspace_id", "status", "assignee_id", "last_message_at", "id"),
         ),
-        sa.Index("ix_conversations_snoozed", "snoozed_until"),
-        sa.Index("ix_conversations_woken", "workspace_id", "woken_at", "id"),
-        sa.Index("ix_conversations_waiting", "workspace_id", "status", "waiting_since", "id"),
+        _having("snoozed_until", "ix_conversations_snoozed", "snoozed_until"),
+        _having("woken_at", "ix_conversations_woken", "workspace_id", "woken_at", "id"),
+        _having(
+            "waiting_since",
+            "ix_conversations_waiting",
+            *("workspace_id", "status", "waiting_since", "id"),
+        ),
         sa.Index(
             "ix_conversations_tally",
             *("workspace_id", "status", "channel", "assignee_id", "waiting_since", "failed_count"),
             # Last, so that counting only reads the index and the list has no reason to choose it.
             *("arrived_count", "read_count", "spam_at", "snooze_kind"),
         ),
-        sa.Index(
+        _having(
+            "team_id",
             "ix_conversations_team",
             *("workspace_id", "status", "team_id", "last_message_at", "id"),
             # After the columns that the list reads, so that the counts of teams only need the index.
@@ -227,8 +246,8 @@ class Conversation(Base):
         sa.Index("ix_conversations_contact", "contact_id", "last_message_at"),
         _of_person("ix_conversations_assigned", "assignee_id"),
         _of_person("ix_conversations_last_author", "last_author_id"),
-        sa.Index("ix_conversations_scheduled", "workspace_id", "scheduled_at"),
-        sa.Index("ix_conversations_post", "post_id", "status", "last_message_at", "id"),
+        _having("scheduled_at", "ix_conversations_scheduled", "workspace_id", "scheduled_at"),
+        _having("post_id", "ix_conversations_post", "post_id", "status", "last_message_at", "id"),
         Base.__table_args__,
     )
 

@@ -358,11 +358,16 @@ def tell_test(session: Session, user_id: int, workspace_id: int | None, sentence
     session.flush()
 
 
-def settle(session: Session, workspace_id: int, title: str, sentences: Collection[str]) -> None:
+def settle(
+    session: Session, workspace_id: int, title: str, sentences: Collection[str], *, path: str | None = None
+) -> None:
     """Mark notices with one of *sentences* about *title* as read, as they are resolved.
 
     Pending mails are not sent.
+
+    :param path: only those with this link, where several things can have the same title.
     """
+    link = [] if path is None else [Notification.path == path]
     session.execute(
         sa.update(Notification)
         .where(
@@ -370,6 +375,7 @@ def settle(session: Session, workspace_id: int, title: str, sentences: Collectio
             Notification.title == title[:255],
             Notification.sentence.in_(list(sentences)),
             Notification.read_at.is_(None),
+            *link,
         )
         .values(read_at=clock.now(), mail_due_at=None)
     )

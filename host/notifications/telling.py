@@ -29,7 +29,7 @@ from host.events.kinds.conversations import (
     OfAssignment,
     OfDue,
 )
-from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED
+from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED, is_claimed
 from host.events.kinds.rules import RULE_TOLD, OfRule
 from host.events.models import ActorKind
 from host.events.reading import Recorded
@@ -84,7 +84,12 @@ class Notifier:
         """Notify everyone concerned by *events*."""
         since = clock.now() - TOO_OLD
         about = [
-            one for one in events if one.kind in _KINDS and one.conversation_id is not None and one.at > since
+            one
+            for one in events
+            if one.kind in _KINDS
+            and one.conversation_id is not None
+            and one.at > since
+            and not is_claimed(one)
         ]
         if about:
             _tell(session, about)

@@ -22,9 +22,9 @@ from host.addons import lifecycle
 from host.addons.metrics import across_processes, in_process
 from host.addons.package.failures import AddonError
 from host.addons.package.store import Release
-from host.addons.running import contributions, held_webhooks, look_ups, undecided
+from host.addons.running import contributions, held_webhooks, listening, look_ups, undecided
 from host.addons.running import generation as generations
-from host.addons.running.generation import Generation
+from host.addons.running.generation import Generation, use_forms
 from host.addons.running.jobs import JobRunner
 from host.addons.running.receivers import Receivers
 from host.api.http import idempotency
@@ -65,6 +65,7 @@ from host.queue import refusals, send_limiter
 from host.queue.announcing import Heard, announcer_of
 from host.queue.journal import Journal
 from host.queue.spool import folder_of
+from host.sdk import desk as sdk_desk
 from host.sdk import i18n
 from host.sdk.i18n import noop
 from host.users import audit, desk_language, desk_settings, invitations, password_links
@@ -232,6 +233,14 @@ class HostApplication:
         self._effective = config
         links.use(config)
         i18n.use_catalogues(generation.catalogues.values())
+        use_forms(generation)
+        sdk_desk.provide(
+            generation.directory,
+            {
+                slug: sdk_desk.Grant(one.name, one.declares.writes, one.declares.reads)
+                for slug, one in generation.manifests.items()
+            },
+        )
         mailing.use(config)
         password_links.use_settings(config)
         invitations.use_settings(config)
@@ -380,13 +389,16 @@ class HostApplication:
         jobs = JobRunner(lambda: self.generation().each(contributions.JOBS), beside=self._deliver_parked)
         if not self.config.workers:
             return (jobs,)
-        self._consumers = Consumers(self._active_consumers(), is_behind=lambda: self.workers.is_behind)
+        self._consumers = Consumers(self._of_features(), is_behind=lambda: self.workers.is_behind)
         if not self.config.senders:
             return (self.workers, self._consumers, jobs)
         return (self.workers, self._consumers, self._senders, jobs)
 
-    def _active_consumers(self) -> list[EventConsumer]:
+    def _of_features(self) -> list[EventConsumer]:
         return consuming.of_features(ConsumerContext(self.effective, self.generation))
+
+    def _active_consumers(self) -> list[EventConsumer]:
+        return [*self._of_features(), *listening.consumers(lambda: self._current)]
 
     def _follow_switches(self) -> None:
         """Start the consumers and senders of newly enabled features, and stop those of disabled ones."""
@@ -437,6 +449,7 @@ class HostApplication:
             self.hub.start()
         for part in self._beside:
             part.start()
+        self._follow_switches()  # the generation, and with it the listeners, may be newer than these parts
         kind = Kind.WEB if web else Kind.WORKER
         db.call_process(kind)
         self._heartbeat.start(kind)

@@ -13,8 +13,9 @@ from host.core import clock, db
 from host.features.hookspecs import hookimpl
 from host.models.channels import ChannelAccount
 from host.models.queue import EventState, InboundEvent, InboundRequest, Lane
-from host.queue import journal_erasure, policy, refusals
+from host.queue import journal_erasure, refusals
 from host.queue.spool import request_id
+from host.users import data_retention
 
 _requests = InboundRequest.metadata.tables["inbound_requests"]
 _events = InboundEvent.metadata.tables["inbound_events"]
@@ -29,7 +30,8 @@ def clean_up(places: dict[str, int], most: int) -> None:
     Only the first round of a process searches all rows for bodies.
     """
     now = clock.now()
-    raw, keys = now - policy.RAW_KEPT, now - policy.KEYS_KEPT
+    kept = data_retention.read()
+    raw, keys = now - kept.raw, now - kept.keys
     places[_REQUESTS] = _walk(old_requests, blank_requests, raw, most, places.get(_REQUESTS, 0))
     places[_EVENTS] = _walk(old_events, blank_events, raw, most, places.get(_EVENTS, 0))
     _walk(old_requests, remove_requests, keys, most)

@@ -19,8 +19,10 @@ R = TypeVar("R")
 
 SOCKET_SECONDS = 5.0
 HEARTBEAT_SECONDS = 30
-POLL_MILLISECONDS = 50
-"""How often an idle process polls Redis, and checks whether it should stop; RabbitMQ pushes messages."""
+REDIS_POLL_MILLISECONDS = 50
+"""How often an idle process polls Redis."""
+RABBITMQ_POLL_MILLISECONDS = 1000
+"""How often an idle process checks whether it should stop: RabbitMQ pushes messages."""
 STOP_MILLISECONDS = 3000
 REPEAT_SECONDS = 600.0
 
@@ -60,6 +62,8 @@ def _quieten() -> None:
 
 
 class _Rabbitmq:
+    poll = RABBITMQ_POLL_MILLISECONDS
+
     def __init__(self, url: str) -> None:
         from dramatiq.brokers.rabbitmq import RabbitmqBroker
 
@@ -83,6 +87,8 @@ class _Rabbitmq:
 
 
 class _Redis:
+    poll = REDIS_POLL_MILLISECONDS
+
     def __init__(self, url: str) -> None:
         import redis
         from dramatiq.brokers import redis as brokers
@@ -156,7 +162,7 @@ class DramatiqBroker:
         queues = {self._actors[direction].queue_name for direction in directions}
         if queues:
             self._worker = dramatiq.Worker(
-                self._transport.broker, queues=queues, worker_threads=1, worker_timeout=POLL_MILLISECONDS
+                self._transport.broker, queues=queues, worker_threads=1, worker_timeout=self._transport.poll
             )
             self._worker.start()
 

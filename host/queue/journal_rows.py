@@ -22,18 +22,19 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.statements import MOST_ROWS, InsertText
 from host.models.queue import EventState
-from host.queue import lane_waking, policy, wakeups
+from host.queue import lane_waking, wakeups
 from host.queue.lane_waking import LaneRow
 from host.queue.lanes import keep_earlier_clause, lane_key
 from host.queue.spool import Delivery, request_id
 from host.queue.wakeups import IN
 from host.sdk.webhooks import Envelope
+from host.users.data_retention import KEYS_KEPT
 
 Key = tuple[str, str, str]
 """Channel, account and dedupe key of an event."""
 
 PENDING = EventState.PENDING.value
-STALE = f"older than {policy.KEYS_KEPT.days} days by the provider's time"
+STALE = f"older than {KEYS_KEPT.days} days by the provider's time"
 
 
 class RequestRow(NamedTuple):
@@ -280,7 +281,7 @@ class Rows:
         self.size = len(delivery.raw)
         stale = None
         if not delivery.source.startswith("receiver:"):
-            stale = delivery.received_at - policy.KEYS_KEPT
+            stale = delivery.received_at - KEYS_KEPT
         for envelope in delivery.envelopes:
             state, reason = _standing(envelope, stale)
             account_id = envelope.account_id

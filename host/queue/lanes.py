@@ -15,11 +15,13 @@ Both times are the database's, so that machines whose clocks differ agree; calle
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +33,8 @@ from host.models.queue import Lane
 from host.queue import paused, policy, send_limiter
 from host.queue.account_rotation import AccountRotation, Candidate
 from host.queue.wakeups import IN, OUT
+
+log = logging.getLogger(__name__)
 
 CHUNK = 500
 """Most lanes named in one statement."""
@@ -456,6 +460,23 @@ def make_due(session: Session, keys: Collection[str] | sa.Select[Any], *, at: da
     for begin in range(0, len(found), CHUNK):
         some = found[begin : begin + CHUNK]
         session.execute(sa.update(_table).where(_lanes.key.in_(some)).values(next_at=at))
+
+
+def resume(session: Session, keys: Collection[str] | sa.Select[Any]) -> None:
+    """Make lanes due that waited for what this write changes: now, and again after the commit.
+
+    Until the commit, a worker that claims a lane reads the state before it, and lets the lane wait longer.
+    """
+    make_due(session, keys, at=clock.now())
+    db.after_commit(session, partial(_resume_again, keys))
+
+
+def _resume_again(keys: Collection[str] | sa.Select[Any]) -> None:
+    try:
+        db.write(make_due, keys, at=clock.now())
+    except sa.exc.SQLAlchemyError:
+        # The change itself is committed, so its caller must not see an error.
+        log.exception("lanes could not be made due again; each goes on once its own time has come")
 
 
 _lock = threading.Lock()

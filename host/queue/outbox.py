@@ -123,7 +123,7 @@ def resume_account(session: Session, account_id: int) -> None:
         .where(OutboxEntry.account_id == account_id, OutboxEntry.open.is_(True))
         .distinct()
     )
-    lanes.make_due(session, waiting, at=clock.now())
+    lanes.resume(session, waiting)
     session.execute(
         sa.update(Reaction)
         .where(Reaction.account_id == account_id, Reaction.next_at.is_not(None))

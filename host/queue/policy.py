@@ -102,15 +102,7 @@ REACTION_CLAIM = timedelta(minutes=3)
 REACTION_TRIES = 6
 """Number of tries of an unconfirmed reaction."""
 
-RAW_KEPT = timedelta(days=30)
-KEYS_KEPT = timedelta(days=90)
-"""How long a repeated event is recognised.
-
-A signed event older than this by the provider's time is stored but not applied: it could be a replay of a
-recorded request.
-"""
 LIVE_KEPT = timedelta(days=1)
-RECORD_KEPT = timedelta(days=400)
 
 REFUSALS_FLUSH_SECONDS = 2.0
 REFUSALS_AUDIT_EVERY = timedelta(hours=1)

@@ -21,7 +21,7 @@ class EventNotFoundError(NotFoundError):
 
     code = "event_not_found"
     title = _l("Event not found")
-    default_sentence = _l("This event does not exist. Received events are deleted after 90 days.")
+    default_sentence = _l("This event does not exist. Old received events are deleted automatically.")
     default_next_step = _l("Go back to the received events.")
 
 

@@ -32,7 +32,7 @@ from host.events.kinds.conversations import (
     CONVERSATION_TEAM_ASSIGNED,
     OfTeam,
 )
-from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED, MESSAGE_SENT
+from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED, MESSAGE_SENT, is_claimed
 from host.events.models import ActorKind, Consumer
 from host.events.reading import BEGINNING, Position, Recorded
 from host.models.channels import ChannelAccount
@@ -170,7 +170,7 @@ class Counting:
         measured = [
             (event, team)
             for event, team in zip(events, teams, strict=True)
-            if event.kind in _MEASURED and event.conversation_id
+            if event.kind in _MEASURED and event.conversation_id and not is_claimed(event)
         ]
         if not measured:
             return []

@@ -5,7 +5,7 @@ from host.features.feature import Feature, Switch, noop
 FEATURE = Feature(
     __package__,
     models=("models",),
-    blueprints=("pages.views:bp",),
+    blueprints=("pages.views:bp", "pages.section_views:bp"),
     routes=("api",),
     consumers={"reports": "counting:consumer"},
     commands={"reports": "cli:group"},

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.automation.actions import AddLabel
+from host.automation.condition_facts import Event, seen
 from host.automation.deciding import RunKind
 from host.automation.routing import finish
 from host.automation.runs import row_of
@@ -21,7 +22,6 @@ from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Message
 from host.rules import campaigns, doing, passing
 from host.rules.body import Action, GiveOut
-from host.rules.facts import Event, seen
 
 
 def runs(session: Session, events: Sequence[Recorded], now: datetime) -> list[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
 from flask_babel.speaklater import LazyString
 
-from host.automation import texts
+from host.automation import conditions, texts
 from host.automation.actions import (
     LONGEST_NOTE,
     ActionTargets,
@@ -26,6 +26,19 @@ from host.automation.actions import (
     RemoveLabel,
     SendReply,
     SnoozeUntil,
+)
+from host.automation.conditions import (
+    AnyOf,
+    Concerns,
+    Condition,
+    Contact,
+    FilterCondition,
+    OfAddon,
+    One,
+    OnPost,
+    Pattern,
+    Sent,
+    Words,
 )
 from host.core.cleaning import clean, clean_written
 from host.core.errors import InvalidError
@@ -58,20 +71,6 @@ from host.events.kinds.messages import (
     MESSAGE_UNSENT,
 )
 from host.inbox.queries import AnyTeam, Assignee
-from host.rules import conditions
-from host.rules.conditions import (
-    AnyOf,
-    Concerns,
-    Condition,
-    Contact,
-    FilterCondition,
-    OfAddon,
-    One,
-    OnPost,
-    Pattern,
-    Sent,
-    Words,
-)
 from host.sdk import strictjson
 from host.sdk.capabilities import PrivateReplyLimits
 from host.sdk.messages import MessageKind
@@ -618,14 +617,3 @@ def labels_named(body: Body) -> Iterator[int]:
     yield from (one.label for one in body.actions if isinstance(one, AddLabel | RemoveLabel))
     if body.campaign is not None and body.campaign.label:
         yield body.campaign.label
-
-
-def needs(bodies: Sequence[Body]) -> frozenset[str]:
-    """Return the facts that the conditions of *bodies* need and that take an extra database query."""
-    found: set[str] = set()
-    for body in bodies:
-        for one in conditions.leaves(body.conditions):
-            found.add(str(one.__struct_config__.tag))
-            if isinstance(one, FilterCondition):
-                found |= set(one.filter)
-    return frozenset(found)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from host.automation import buttons, texts
 from host.automation import facts as talks
 from host.automation.actions import ActionContext, ActionRunner, AssignNobody, AssignTo, GiveToTeam, kind_of
+from host.automation.condition_facts import EventFacts
 from host.automation.deciding import BUDGET, may_speak
 from host.core import clock
 from host.core.errors import ConflictError, LobbyError
@@ -51,7 +52,6 @@ from host.rules.body import (
     Say,
 )
 from host.rules.campaigns import Took
-from host.rules.facts import EventFacts
 from host.sdk.messages import MessageKind
 from host.sdk.rules import React, SendText
 from host.users import desk_language
@@ -378,7 +378,7 @@ class Acting:
         brought = self.directory.action(action.name)
         if brought is None:
             raise NotDoneError("addon_off")
-        if brought.channel != self.conversation.channel:
+        if brought.channel not in {None, self.conversation.channel}:
             raise NotDoneError("other_channel")
         try:
             wanted: object = brought.plan(self.about.about())

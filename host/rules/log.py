@@ -11,15 +11,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from host.automation.condition_facts import Event, EventFacts, needs, seen
+from host.automation.conditions import ConditionResult, decide
 from host.automation.deciding import RunKind
 from host.core.ports import RuleDirectory
 from host.events.kinds.conversations import CONVERSATION_CREATED
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.models.automation import AutomationRun
 from host.models.inbox import Contact, Conversation, Direction, Message
-from host.rules.body import UNANSWERED, Body, needs
-from host.rules.conditions import ConditionResult, decide
-from host.rules.facts import Event, EventFacts, seen
+from host.rules.body import UNANSWERED, Body
 from host.rules.models import Rule
 
 DAYS = 7

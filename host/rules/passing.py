@@ -23,6 +23,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.automation import routing
+from host.automation.condition_facts import Event, EventFacts, is_ours, needs, seen
+from host.automation.conditions import Trace, decide
 from host.automation.deciding import RunKind
 from host.automation.routing import finish
 from host.automation.runs import row_of
@@ -54,10 +56,8 @@ from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Message
 from host.rules import campaigns, doing
-from host.rules.body import UNANSWERED, Action, Body, needs, read, sends
+from host.rules.body import UNANSWERED, Action, Body, read, sends
 from host.rules.campaigns import Took
-from host.rules.conditions import Trace, decide
-from host.rules.facts import Event, EventFacts, is_ours, seen
 from host.rules.models import Rule, RuleState, RuleVersion
 from host.working_hours import hours
 

@@ -10,11 +10,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.automation.conditions import finders, folded, found_in
 from host.inbox.queries import picture_hash
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Direction, Message
 from host.models.posts import Post
-from host.rules.conditions import finders, folded, found_in
 
 MOST = 100
 """Most posts to choose from: the newest."""

@@ -13,6 +13,7 @@ from typing import cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.automation.condition_facts import Event, seen
 from host.automation.deciding import RunKind
 from host.automation.facts import NEVER_WENT
 from host.automation.routing import finish
@@ -29,7 +30,6 @@ from host.models.inbox import Conversation, DeliveryState, Message
 from host.models.queue import OutboxEntry
 from host.rules import campaigns, doing, passing
 from host.rules.body import read
-from host.rules.facts import Event, seen
 from host.rules.models import RuleVersion
 
 _OUTCOMES = frozenset({MESSAGE_SENT, MESSAGE_FAILED, MESSAGE_UNCONFIRMED})

@@ -519,6 +519,17 @@ class ChannelAdapter(TellsHistory, ABC):
         """Fetch the profile of *contact* from the provider."""
         return NoProfile("this channel has no profiles", retry=False)
 
+    def fetch_profiles(
+        self, account: AccountRef, contacts: Sequence[str]
+    ) -> Mapping[str, Profile | NoProfile]:
+        """Fetch the profiles of several *contacts* in fewer requests, by contact.
+
+        Leave out those for which a request of their own may have a better answer: :meth:`fetch_profile` is
+        called for each, unless an answer has a ``retry_after``. By default, for all of them. A single contact
+        is always requested by itself.
+        """
+        return {}
+
     def contact_label(self, contact: str) -> str:
         """Return a label for a contact without a name."""
         return contact

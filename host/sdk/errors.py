@@ -19,6 +19,18 @@ class OtherAccountError(SdkError):
     """The credentials belong to another account than the one being changed."""
 
 
+class DeskError(SdkError):
+    """A call of :mod:`host.sdk.desk` was refused; nothing was changed.
+
+    ``code``: the reason, for programs: ``undeclared``, ``too_many``, ``conversation_not_found``, ... The
+    codes are in docs/sdk/desk.md.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
 class FetchError(SdkError):
     """The guarded client could not fetch something, or refused to.
 
@@ -37,6 +49,20 @@ class FileEndedError(FetchError):
 
 class ForbiddenAddressError(FetchError):
     """The address is private, or its host is not declared by the addon."""
+
+
+class SettingsMissingError(SdkError):
+    """Required settings of an addon's form are not filled in.
+
+    ``slug``: the addon; ``names``: the missing settings; ``workspace_id``: whose, None for the server's.
+    """
+
+    def __init__(self, slug: str, names: tuple[str, ...], workspace_id: int | None = None) -> None:
+        where = "an admin fills them in" if workspace_id is None else f"workspace {workspace_id}"
+        super().__init__(f"settings of addon {slug!r} are missing ({where}): {', '.join(names)}")
+        self.slug = slug
+        self.names = names
+        self.workspace_id = workspace_id
 
 
 class SecretUnreadableError(SdkError):

@@ -11,9 +11,13 @@ from collections.abc import Sequence
 import pluggy
 from flask import Blueprint
 
+from host.sdk.api import ApiRoute
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
+from host.sdk.events import Listener
 from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.panels import ComposerAction, Panel
+from host.sdk.reports import ReportSection
 from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
@@ -65,17 +69,42 @@ def register_jobs() -> Sequence[Job]:  # type: ignore[empty-body]
 
 @hookspec
 def register_conditions() -> Sequence[RuleCondition]:  # type: ignore[empty-body]
-    """Return conditions for the rules of workspaces, each on conversations of a channel of the same addon."""
+    """Return conditions for the rules of workspaces, on a channel of the same addon or on every channel."""
 
 
 @hookspec
 def register_actions() -> Sequence[RuleAction]:  # type: ignore[empty-body]
-    """Return actions for the rules of workspaces, each on conversations of a channel of the same addon."""
+    """Return actions for the rules of workspaces, on a channel of the same addon or on every channel."""
 
 
 @hookspec
 def register_tools() -> Sequence[AssistantTool]:  # type: ignore[empty-body]
-    """Return tools for the assistants of workspaces, each in conversations of a channel of the same addon."""
+    """Return tools for the assistants of workspaces, on a channel of the same addon or on every channel."""
+
+
+@hookspec
+def register_panels() -> Sequence[Panel]:  # type: ignore[empty-body]
+    """Return panels beside conversations and on contacts' pages."""
+
+
+@hookspec
+def register_composer_actions() -> Sequence[ComposerAction]:  # type: ignore[empty-body]
+    """Return buttons for the composer of replies."""
+
+
+@hookspec
+def register_report_sections() -> Sequence[ReportSection]:  # type: ignore[empty-body]
+    """Return sections with the addon's own figures for the Reports page."""
+
+
+@hookspec
+def register_routes() -> Sequence[ApiRoute]:  # type: ignore[empty-body]
+    """Return routes of Lobby's API, below ``/api/v1/addons/<slug>/``."""
+
+
+@hookspec
+def register_listeners() -> Sequence[Listener]:  # type: ignore[empty-body]
+    """Return listeners of events of the desk, each with a position of its own in the event log."""
 
 
 @hookspec

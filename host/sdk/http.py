@@ -135,9 +135,9 @@ class Client:
     Only https on port 443, except for the exact ``host:port`` pairs in the operator's LOBBY_ALLOW_HOSTS,
     which every client may reach, also by http. No proxy, cookie or netrc is used.
 
-    Connections are kept per thread, but only a GET or HEAD reuses an idle one: the server may be closing it,
-    and then it is unknown whether a POST took effect. A GET that fails this way is repeated once on a new
-    connection.
+    Connections are kept per thread, but only a GET, a HEAD, or a POST that only reads reuses an idle one: the
+    server may be closing it, and then it is unknown whether another POST took effect. A GET that fails this
+    way is repeated once on a new connection.
     """
 
     def __init__(
@@ -169,6 +169,7 @@ class Client:
         follow: int = 0,
         read_timeout: float | None = None,
         total_timeout: float | None = None,
+        repeatable: bool = False,
     ) -> Response:
         """Make one request and return the complete response.
 
@@ -181,6 +182,8 @@ class Client:
             itself.
         :param read_timeout: replaces the client's, for a response known to be slow.
         :param total_timeout: replaces the client's, for a large body.
+        :param repeatable: whether a POST only reads, so that it may use a kept connection and be repeated, as
+            a GET.
         :raises ForbiddenAddressError: for a host not on the list, or one that resolves to a private address.
         :raises FetchError: without a usable response; ``sent``: whether the request may have arrived. The
             message contains only the host of the URL.
@@ -188,6 +191,8 @@ class Client:
         method = method.upper()
         if follow and method not in _REPEATABLE:
             raise ValueError("only GET and HEAD follow redirects")
+        if repeatable and multipart is not None:
+            raise ValueError("a body that is read while it is sent cannot be repeated")
         body: str | MultipartBody | None = None
         sending = {"User-Agent": "Lobby", "Accept-Encoding": "identity", **(headers or {})}
         if json is not None:
@@ -209,7 +214,7 @@ class Client:
             return _read_whole(answer, host, max_bytes, head=method == "HEAD")
 
         with marks.waiting():
-            return self._follow(method, url, body, sending, follow, deadline, whole)
+            return self._follow(method, url, body, sending, follow, deadline, whole, repeatable)
 
     def open(
         self,
@@ -252,9 +257,18 @@ class Client:
         follow: int,
         deadline: float,
         take: Callable[[requests.Response, str], Answer],
+        repeatable: bool = False,
     ) -> Answer:
         for _ in range(min(follow, MAX_REDIRECTS) + 1):
-            answer = self._once(method, url, body=body, headers=sending, deadline=deadline, take=take)
+            answer = self._once(
+                method,
+                url,
+                body=body,
+                headers=sending,
+                deadline=deadline,
+                take=take,
+                repeatable=repeatable,
+            )
             location = answer.headers.get("location")
             if not follow or answer.status not in _REDIRECTS or not location:
                 return answer
@@ -275,6 +289,7 @@ class Client:
         headers: Mapping[str, str],
         deadline: float,
         take: Callable[[requests.Response, str], Answer],
+        repeatable: bool = False,
     ) -> Answer:
         db.refuse_open_transaction()
         attempt.target = self._vet(url)
@@ -282,7 +297,7 @@ class Client:
         attempt.connect_timeout = self._connect_timeout
         attempt.sent = False
         attempt.reused = False
-        attempt.fresh = method not in _REPEATABLE
+        attempt.fresh = not (repeatable or method in _REPEATABLE)
         host = attempt.target[0]
         try:
             prepared = requests.Request(method, url, data=body, headers=dict(headers)).prepare()
@@ -296,7 +311,7 @@ class Client:
         except (requests.RequestException, HTTPError, OSError) as error:
             if not attempt.reused:
                 raise FetchError(_describe(error, host), sent=attempt.sent) from None
-        # The server closed the idle connection. Only a GET or HEAD gets here, so a repeat is safe.
+        # The server closed the idle connection. Only what may be repeated gets here.
         attempt.fresh = True
         try:
             return take(self._exchange(prepared), host)

@@ -45,25 +45,28 @@ def extract_toml(
 ) -> Iterator[tuple[int, None, str, list[str]]]:
     """Extract texts from a TOML file for ``pybabel extract``; ``texts`` in babel.cfg names the keys.
 
+    With ``below``, only tables below one of these are read, such as the forms of an ``addon.toml``.
     Yields line, function, text and comments of each, as Babel expects.
     """
     wanted = {name.strip() for name in options.get("texts", "").split(",")}
+    below = {name.strip() for name in options.get("below", "").split(",")} - {""}
     raw = file.read().decode("utf-8")
     lines = {line.strip(): number for number, line in reversed(list(enumerate(raw.splitlines(), 1)))}
-    for name, text in _texts(tomllib.loads(raw)):
-        if name in wanted and text:
+    for path, text in _texts(tomllib.loads(raw)):
+        name = path[-1]
+        if name in wanted and text and (not below or below & set(path[:-1])):
             yield lines.get(f"{name} = {json.dumps(text, ensure_ascii=False)}", 1), None, text, []
 
 
-def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+def _texts(value: object, path: tuple[str, ...] = ("",)) -> Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(value, str):
-        yield name, value
+        yield path, value
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _texts(inner, key)
+            yield from _texts(inner, (*path, key))
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner, name)
+            yield from _texts(inner, path)
 
 
 def noop(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,9 @@ class AskedAbout:
         message.
     :param content: the addon's content of the message besides its text.
     :param profile: the facts of the contact's :class:`host.sdk.channel.Profile`.
+    :param email: the contact's e-mail address, if known.
+    :param contact_id: None in a trial without a customer; *conversation_id*, too.
+    :param facts: what :attr:`RuleCondition.facts` returned for this subject.
     """
 
     account: AccountRef
@@ -25,25 +28,39 @@ class AskedAbout:
     text: str
     content: Mapping[str, Any]
     profile: Mapping[str, Any]
+    email: str | None = None
+    contact_id: int | None = None
+    conversation_id: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleCondition:
-    """A condition of an addon, on conversations of one of its channels.
+    """A condition of an addon.
 
     :param name: ``<slug>.<word>``; must never change, because rules are stored with it.
+    :param channel: one of the addon's channels; None: conversations of every channel.
     :param title: the condition, as a clause that follows "if": ``they follow the account``. Mark it and
         the labels of *choices* with :func:`host.sdk.i18n.noop`: they are translated where they are shown.
     :param holds: returns whether it is met for the chosen value. It must only read its arguments, because it
         is called in a transaction, and again for the preview. An exception counts as not met.
     :param choices: values to choose from, with labels; empty: no choice.
+    :param facts: returns, for many subjects at once and in their order, what *holds* finds in
+        :attr:`AskedAbout.facts`. It may read the addon's own tables with :func:`host.sdk.db.read`, on a
+        connection of its own; it must not use the network. If it raises or takes longer than
+        :data:`FACTS_SECONDS`, the condition is not met.
     """
 
     name: str
-    channel: str
+    channel: str | None
     title: str
     holds: Callable[[AskedAbout, str], bool]
     choices: Sequence[tuple[str, str]] = ()
+    facts: Callable[[Sequence[AskedAbout]], Sequence[Mapping[str, Any]]] | None = None
+
+
+FACTS_SECONDS = 1.0
+"""The timeout of :attr:`RuleCondition.facts`: customers' messages wait for rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +79,10 @@ class SendText:
 
 @dataclass(frozen=True, slots=True)
 class RuleAction:
-    """An action of an addon, on conversations of one of its channels.
+    """An action of an addon.
 
     :param name: ``<slug>.<word>``; never changes.
+    :param channel: as of :class:`RuleCondition`.
     :param title: what it does, as a clause that follows "then": ``react with a heart``; marked like a
         condition's.
     :param plan: returns what to do, or None for nothing. It must not send anything itself: the desk does,
@@ -73,7 +91,7 @@ class RuleAction:
     """
 
     name: str
-    channel: str
+    channel: str | None
     title: str
     plan: Callable[[AskedAbout], React | SendText | None]
 
@@ -97,6 +115,8 @@ class UsedFor:
     :param username: the customer's user name at the provider, if known.
     :param profile: the facts of the contact's :class:`host.sdk.channel.Profile`.
     :param key: idempotency key, the same on every retry: a change is made once per key.
+    :param email: the contact's e-mail address, if known.
+    :param conversation_id: None in the playground.
     """
 
     account: AccountRef
@@ -104,13 +124,16 @@ class UsedFor:
     username: str | None
     profile: Mapping[str, Any]
     key: str
+    email: str | None = None
+    conversation_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AssistantTool:
-    """A tool of an addon, for assistants in conversations of one of its channels.
+    """A tool of an addon, for assistants.
 
     :param name: ``<slug>.<word>``; must never change, because assistants are stored with it.
+    :param channel: as of :class:`RuleCondition`.
     :param title: what it does, for owners and as the name of a source: ``Looks up an order``. Mark it and
         *about* with :func:`host.sdk.i18n.noop`: they are translated where owners read them.
     :param about: when a model should use it, in a sentence or two.
@@ -123,7 +146,7 @@ class AssistantTool:
     """
 
     name: str
-    channel: str
+    channel: str | None
     title: str
     about: str
     parameters: Mapping[str, Any]

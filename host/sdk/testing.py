@@ -14,7 +14,8 @@ in your own tests.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -23,6 +24,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from host.sdk._forms import values as _form_values
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities, InboundMedia, MediaLimits
 from host.sdk.channel import (
     AccountRef,
@@ -63,6 +65,7 @@ from host.sdk.messages import (
     OutgoingPart,
     ToLookUp,
 )
+from host.sdk.secrets import Secret
 from host.sdk.webhooks import Envelope
 
 __all__ = [
@@ -72,6 +75,7 @@ __all__ = [
     "check_changes",
     "declared_parts",
     "junk_bodies",
+    "provided_settings",
     "recorded",
 ]
 
@@ -89,6 +93,23 @@ _ADDRESSES = (
     "1" * 3000,
 )
 """Addresses a contact may have, and invalid values."""
+
+
+@contextmanager
+def provided_settings(
+    slug: str,
+    *,
+    workspace: Mapping[str, str | int | float | bool | Secret] | None = None,
+    desk: Mapping[str, str | int | float | bool | Secret] | None = None,
+) -> Iterator[None]:
+    """Have :mod:`host.sdk.settings` return these values inside ``with``, without a desk.
+
+    They are not compared with a manifest; :meth:`host.authoring.desk.TrialDesk.fill_in` does that.
+
+    :param workspace: returned for every workspace.
+    """
+    with _form_values.provided(slug, workspace, desk):
+        yield
 
 
 def check_changes(changes: Sequence[InboundChange]) -> None:
@@ -419,6 +440,10 @@ class AdapterContract:
         self, adapter: ChannelAdapter, account: AccountRef
     ) -> None:
         assert isinstance(adapter.fetch_profile(account, "1"), Profile | NoProfile)
+        found = adapter.fetch_profiles(account, ("1", "2"))
+        assert isinstance(found, Mapping)
+        assert found.keys() <= {"1", "2"}
+        assert all(isinstance(one, Profile | NoProfile) for one in found.values())
 
     def test_locating_a_file_without_credentials_is_an_address_or_a_fetch_error(
         self, adapter: ChannelAdapter, account: AccountRef

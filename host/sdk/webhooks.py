@@ -30,8 +30,8 @@ class Envelope:
         reason.
     :param channel: key of its channel, if not the route's: an attached account shares the address of the
         account it is attached to.
-    :param any_age: whether to apply it at any age, such as unsending a message; others are only applied as
-        long as the host recognises duplicates, which is 90 days.
+    :param any_age: whether to apply it at any age, such as unsending a message; others are only applied for
+        90 days, as long as the host certainly recognises duplicates.
     """
 
     account_id: int | None

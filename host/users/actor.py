@@ -13,10 +13,10 @@ from host.users import audit
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """A person, a program with an API key, or Lobby.
+    """A person, a program with an API key, an addon, or Lobby.
 
     :param id: id of the person; None for other actors.
-    :param name: the name of the API key, shown in each of its lines in the audit log.
+    :param name: the name of the API key or addon, shown in each of its lines in the audit log.
     :param remote: the IP address of the request.
     """
 
@@ -38,7 +38,7 @@ class Actor(msgspec.Struct, frozen=True):
 
         :param workspace_id: None: the line is about the desk.
         """
-        named = {"by": self.name} if self.kind is ActorKind.KEY else {}
+        named = {"by": self.name} if self.kind in (ActorKind.KEY, ActorKind.ADDON) else {}
         audit.record(
             session,
             action,

@@ -40,6 +40,11 @@ MOST = 50
 TOUCH_EVERY = timedelta(minutes=5)
 """How old ``last_used_at`` may be before a request writes it again."""
 
+NOTICES = (timedelta(days=14), timedelta(days=3))
+"""How long before its expiry the owners are notified, once each; the longest first."""
+SOON = NOTICES[0]
+"""How long before its expiry a key is marked: on the page of keys, and in each answer of the API."""
+
 _TOKEN = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _HINT = len(PREFIX) + 4
 
@@ -127,6 +132,11 @@ class Caller(msgspec.Struct, frozen=True):
     expires_at: datetime | None = None
     workspace: str = ""
 
+    @property
+    def expires_soon(self) -> bool:
+        """Whether it expires within :data:`SOON`."""
+        return self.expires_at is not None and self.expires_at <= clock.now() + SOON
+
 
 class Limit(msgspec.Struct, frozen=True):
     """The accounts a key is limited to: *accounts*, and those of *teams*."""
@@ -172,6 +182,15 @@ class KeyRow(msgspec.Struct, frozen=True):
     def before(self) -> bool:
         """Whether it is from before scopes had resources."""
         return not self.scopes.isdisjoint(BEFORE)
+
+
+class ExpiringKey(msgspec.Struct, frozen=True):
+    """A key that will expire, and that its owners are notified of."""
+
+    id: int
+    workspace_id: int
+    name: str
+    expires_at: datetime
 
 
 def hash_token(token: str) -> str:
@@ -322,6 +341,38 @@ def touch(session: Session, key_id: int) -> None:
     now = clock.now()
     stale = sa.or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - TOUCH_EVERY)
     session.execute(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))
+
+
+def expiring(session: Session) -> list[int]:
+    """Return the ids of active keys that the owners have to be notified of, see :func:`take_notice`."""
+    now = clock.now()
+    query = sa.select(ApiKey).where(
+        ApiKey.expires_at > now, ApiKey.expires_at <= now + SOON, ApiKey.revoked_at.is_(None)
+    )
+    return [row.id for row in session.scalars(query.order_by(ApiKey.id)) if _is_due(row, now)]
+
+
+def take_notice(session: Session, key_id: int) -> ExpiringKey | None:
+    """Record that the owners are notified of a key in this write, and return the key; None if it isn't due.
+
+    A time of :data:`NOTICES` counts from the current expiry, so an extended key is due again later. One that
+    had passed when the key was created is left out, because whoever chose the expiry knows it.
+    """
+    now = clock.now()
+    row = session.scalars(sa.select(ApiKey).where(ApiKey.id == key_id).with_for_update()).one_or_none()
+    if row is None or row.revoked_at is not None or not _is_due(row, now):
+        return None
+    assert row.expires_at is not None
+    row.noticed_at = now
+    session.flush()
+    return ExpiringKey(row.id, row.workspace_id, row.name, row.expires_at)
+
+
+def _is_due(row: ApiKey, now: datetime) -> bool:
+    if row.expires_at is None or row.expires_at <= now:
+        return False
+    last = row.noticed_at or row.created_at
+    return any(last < row.expires_at - before <= now for before in NOTICES)
 
 
 def revoke(session: Session, workspace_id: int, key_id: int) -> str | None:

@@ -35,6 +35,7 @@ TABLE: Mapping[str, str] = {
     # The desk
     "accounts.add_person": "with a form that can be used",
     "accounts.desk_address": ALWAYS,
+    "accounts.desk_data": ALWAYS,
     "accounts.desk_mail": ALWAYS,
     "accounts.desk_rules": ALWAYS,
     "accounts.disable_person": "if nothing keeps them here",
@@ -53,6 +54,7 @@ TABLE: Mapping[str, str] = {
     "addons.install_shipped": ALWAYS,
     "addons.remove": ALWAYS,
     "addons.roll_back": ALWAYS,
+    "addons.save_desk_form": "in the form itself: it may hold a secret",
     "addons.switch_feature": ALWAYS,
     "addons.upload": ALWAYS,
     "start.install": ALWAYS,
@@ -64,6 +66,7 @@ TABLE: Mapping[str, str] = {
     "accounts.keep_for": "a shorter time than before",
     "accounts.remove_member": ALWAYS,
     "accounts.set_member_role": "giving or taking the role of owner, and handing on keys that write",
+    "addons.save_workspace_form": "in the form itself: it may hold a secret",
     "api_keys.create": "a key that writes",
     "api_keys.take_over": ALWAYS,
     "assistant_tools.add": "in the form itself: it holds a secret",

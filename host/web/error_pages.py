@@ -120,6 +120,18 @@ _BY_STATUS: dict[int, type[LobbyError]] = {
 }
 
 
+OF_ANY_ROUTE: tuple[type[LobbyError], ...] = (
+    errors.InvalidError,
+    errors.NotFoundError,
+    _MethodError,
+    errors.ArchivedError,
+    errors.TooLargeError,
+    _InternalError,
+    errors.UnavailableError,
+)
+"""Errors of the API that no route declares: of routing, of the server, and of an archived workspace."""
+
+
 def install(app: Flask) -> None:
     """Handle every error of *app* with Lobby's texts."""
     app.register_error_handler(LobbyError, _lobby_error)

@@ -210,13 +210,14 @@ def add_settings(
     order: int,
     icon: str = "gear",
     section: Section | None = None,
+    shown: Callable[[], bool] | None = None,
     mark: Callable[[], Mark | None] | None = None,
     words: str = "",
     finds: Sequence[Find] = (),
 ) -> None:
     """Add a page to a workspace's settings. Its view takes ``workspace_id``."""
     _settings[endpoint] = Entry(
-        endpoint, label, order, icon, section, find_mark=mark, words=words, finds=finds
+        endpoint, label, order, icon, section, shown=shown, find_mark=mark, words=words, finds=finds
     )
 
 

@@ -39,6 +39,7 @@ PLACES = {
         "toy/pages.py",
         '    return render_template("toy/page.html", text="for everybody")',
     ),
+    "listener toy.parcels": ("toy/listeners.py", "    for event in events:"),
 }
 """What hangs -> the file of the toy, and the text before which it does."""
 
@@ -65,8 +66,8 @@ def hang(serving: HostApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         yield found
 
 
-def activated(desk: HostApplication, make: MakeZip, hang: Hang, what: str) -> None:
-    """Have *desk* run a toy that hangs in *what* while the fuse is there."""
+def activated(desk: HostApplication, make: MakeZip, hang: Hang, what: str, **more: Any) -> None:
+    """Have *desk* run a toy that hangs in *what* while the fuse is there, with *more* changes."""
     file, before = PLACES[what]
     indent = before[: len(before) - len(before.lstrip(" "))]
 
@@ -74,7 +75,7 @@ def activated(desk: HostApplication, make: MakeZip, hang: Hang, what: str) -> No
         assert text.count(before) == 1
         return text.replace(before, f"{indent}{hang.code}\n{before}")
 
-    lifecycle.install_file(desk.config, make({file: change}))
+    lifecycle.install_file(desk.config, make({file: change, **more}))
     outcome = lifecycle.activate(desk.config, "toy", host=desk)
     assert outcome.ok, outcome.error
 
@@ -240,6 +241,27 @@ def test_a_job_that_hangs_holds_no_other(
 def hangs_often(desk: HostApplication) -> None:
     for _ in range(HANGS):
         assert page(desk, "/addons/toy/about") == 503
+
+
+@pytest.mark.slow
+def test_a_listener_that_hangs_holds_nobody_up_and_replaces_the_process_the_third_time(
+    serving: HostApplication, hang: Hang, toy_zip: MakeZip, until: Callable[..., None]
+) -> None:
+    hears = {"toy/addon.py": lambda text: text.replace('["conversation.labelled"]', '["message.received"]')}
+    activated(serving, toy_zip, hang, "listener toy.parcels", **hears)
+    shop = Shop(serving)
+    replaced: list[int] = []
+    serving.on_replacement = lambda: replaced.append(1)
+    hang.fuse.touch()
+    until(lambda: shop.send("first") == 200)
+    until(lambda: hang.count == 1)
+    assert shop.send("second") == 200
+    until(lambda: shop.texts() == ["first", "second"])
+    until(lambda: replaced)
+    assert hang.count == HANGS, "no more threads than that"
+    assert set(serving.generation().failures) == {"toy"}
+    assert "Its code kept hanging, so it is off in this process." in shop.admin.get("/admin/health").text
+    assert audited()[-1] == "addon.process_replaced"
 
 
 @pytest.mark.slow

@@ -20,10 +20,11 @@ from host.core import clock, db
 from host.features import registry
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
-from host.models.inbox import Contact
+from host.models.inbox import Contact, Conversation
 from host.models.posts import Post
 from host.models.users import Role
 from host.sdk.channel import ChannelAdapter
+from host.sequences.models import SequenceRun, WaitsFor
 from host.users import api_keys as keys
 from host.users.actor import DESK
 from host.users.api_keys import Scope
@@ -157,6 +158,7 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
         "macro_id": macro.id,
         "member_id": desk.inbox.mia.id,
         **rule,
+        **sequence_ids(desk, conversation),
         **(assistant_ids(desk, conversation, len(names)) if has_assistants() else {}),
     }
 
@@ -184,6 +186,43 @@ def rule_ids(desk: ApiDesk) -> dict[str, int]:
         return {}
     wanted = {"name": "Done", "body": {"when": "message.received", "actions": [{"do": "close"}]}}
     return {"rule_id": desk.program.send("POST", "/rules", wanted, 201)["id"]}
+
+
+def sequence_ids(desk: ApiDesk, conversation: int) -> dict[str, int]:
+    """Return a live sequence made anew, its version, and a run of it, in which nobody is any more."""
+    step = {"do": "end", "id": "end"}
+    wanted = {"name": "Orders", "body": {"starts": {"programs": True}, "steps": [step]}}
+    sequence = desk.program.send("POST", "/sequences", wanted, 201)["id"]
+    run = db.write(store_run, desk.workspace, sequence, conversation)
+    return {"sequence_id": sequence, "version_id": 1, "run_id": run}
+
+
+def store_run(session: Session, workspace: int, sequence: int, conversation: int) -> int:
+    """Store a run of a sequence that ended."""
+    now = clock.now()
+    row = SequenceRun(
+        workspace_id=workspace,
+        sequence_id=sequence,
+        version=1,
+        conversation_id=conversation,
+        contact_id=session.get_one(Conversation, conversation).contact_id,
+        started_by="api",
+        waits_for=WaitsFor.NOTHING,
+        step="end",
+        number=0,
+        tries=0,
+        attempts=0,
+        cause_id=1,
+        root_id=1,
+        depth=1,
+        started_at=now,
+        moved_at=now,
+        ended_at=now,
+        outcome="done",
+    )
+    session.add(row)
+    session.flush()
+    return row.id
 
 
 def assistant_ids(desk: ApiDesk, conversation: int, number: int) -> dict[str, int]:

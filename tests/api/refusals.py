@@ -11,17 +11,10 @@ from werkzeug.test import TestResponse
 
 from host.api.http import openapi, versions
 from host.api.http.declare import Nothing, Route, routes
+from host.api.http.error_list import error_list
+from host.web import error_pages
 
-OF_ANY_ROUTE = {
-    (400, "invalid"),
-    (404, "not_found"),
-    (405, "method_not_allowed"),
-    (409, "workspace_archived"),
-    (413, "too_large"),
-    (500, "internal"),
-    (503, "unavailable"),
-}
-"""Refusals that no route declares: of routing, of the server, and of an archived workspace."""
+OF_ANY_ROUTE = {(one.status, one.code) for one in error_pages.OF_ANY_ROUTE}
 MEMBERS = {"code", "message", "next", "field", "limit", "requestId", "request_id"}
 PROBLEM = {"type", "title", "status", "detail", "instance", "code", "next", "field", "limit", "requestId"}
 OF_PAGES = re.compile(
@@ -71,6 +64,10 @@ def check(app: Flask, method: str, path: str, response: TestResponse, version: s
     assert not OF_PAGES.search(words), f"{method} {path} speaks of pages or types: {words}"
     assert error.get("next") != "", f"{method} {path} has an empty next"
     found = (response.status_code, error["code"])
+    explained = {one.code: one.statuses for one in error_list(versions.CURRENT)}
+    assert error["code"] in explained, f"{error['code']} is not on the page about the API"
+    if version == versions.CURRENT and found not in OF_ANY_ROUTE:
+        assert response.status_code in explained[error["code"]], found
     route = route_of(app, method, path)
     if route is None or found in OF_ANY_ROUTE:
         return

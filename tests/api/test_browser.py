@@ -134,6 +134,26 @@ def test_the_description_tells_of_every_route_and_each_has_an_address(page: Any)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(w, t) for w in (1440, 360) for t in ("light", "dark")])
+def test_the_address_of_a_code_leads_to_its_entry_and_on_to_an_operation(
+    page: Any, theme: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=theme)
+    page.goto("/api/docs#window_closed")
+    page.locator("#operations-tag-Messages").wait_for()
+    entry = page.locator("#window_closed")
+    expect(entry).to_be_in_viewport()
+    expect(entry).to_contain_text("409")
+    assert page.url.endswith("/api/docs#window_closed")
+    look(page, f"api-error-{width}-{theme}")
+    entry.get_by_role("link", name="sendMessage", exact=True).click()
+    expect(page.locator("#operations-Messages-sendMessage")).to_be_in_viewport()
+    page.get_by_role("link", name="Error codes").click()
+    expect(page.get_by_role("heading", name="Error codes")).to_be_in_viewport()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(w, t) for w in (1440, 360) for t in ("light", "dark")])
 def test_an_operation_is_found_by_its_words_and_tried_with_ones_own_key(
     page: Any, desk: ApiDesk, theme: str, width: int
 ) -> None:

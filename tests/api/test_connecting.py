@@ -120,3 +120,4 @@ def test_the_fields_of_a_channel_are_listed(desk: ApiDesk, provider: ToyProvider
     fields = {one["name"]: (one["required"], one["secret"]) for one in channel["fields"]}
     assert fields["toy_secret"] == (True, True)
     assert fields["note"] == (False, False)
+    assert channel["fields"][0]["help"] == "Visible only to your team."

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from host.channels.accounts import disconnect_account
-from host.core import db
+from host.core import clock, db
 from host.models.inbox import Message
 from host.sdk.http import Client, Response
 from tests import helpers
@@ -112,6 +113,27 @@ def test_each_content_becomes_the_same_message_as_in_the_apis_own_form(
             {"title": "Learn More", "payload": "SUMMER_INFO"},
         ],
     }
+
+
+def test_a_content_has_what_every_message_can_have(desk: ApiDesk) -> None:
+    text = {"type": "text", "text": "This one"}
+    conversation = desk.program.get("/conversations")["data"][0]["id"]
+    quoted = desk.program.get(f"/conversations/{conversation}/messages")["data"][0]
+    later = (clock.now() + timedelta(hours=1)).isoformat()
+    body = body_of(desk, text, replyTo=quoted["id"], sendAt=later, unlessWritten=False)
+    (message,) = desk.program.send("POST", "/messages", body, 201)["data"]
+    assert message["replyTo"]["messageId"] == quoted["id"]
+    assert (message["state"], datetime.fromisoformat(message["sendAt"])) == (
+        "queued",
+        datetime.fromisoformat(later),
+    )
+    for field, value, code in (
+        ("replyTo", 2**40, "message_not_found"),
+        ("sendAt", "2000-01-01T00:00:00Z", "send_time"),
+        ("cc", ["x"], "copies_not_supported"),
+    ):
+        error = desk.program.refused("POST", "/messages", body_of(desk, text, **{field: value}))[1]
+        assert (error["code"], error["field"]) == (code, field)
 
 
 def test_an_upload_takes_the_place_of_an_address(desk: ApiDesk, fetched: dict[str, bytes]) -> None:

@@ -18,6 +18,7 @@ from host.api import reading
 from host.api.http import openapi, validation, versions
 from host.api.http.declare import Route, Wire
 from host.api.http.declare import routes as api_routes
+from host.api.http.error_list import error_list
 from host.api.http.errors import BodyError
 from host.api.http.validation import Path
 from host.models.inbox import Contact, Message
@@ -107,6 +108,32 @@ def test_every_code_of_the_document_has_a_sentence_without_pages(version: str) -
             assert not OF_PAGES.search(refusal.sentence), f"{route.operation}: {refusal}"
             if version != versions.FIRST and refusal.status == 404:
                 assert route.places, f"{route.operation}: {refusal}"
+
+
+def test_the_type_of_a_problem_leads_to_an_entry_that_explains_its_code(desk: ApiDesk) -> None:
+    problem = desk.program.call("GET", f"/contacts/{NOBODY}", headers={**PROBLEMS, **NEWEST}).json
+    assert problem is not None
+    address, _hash, code = problem["type"].partition("#")
+    page = desk.app.test_client().get(address).text
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids)), "a code is the name of another part of the page"
+    entry = page.split(f'<div id="{code}">')[1].split("</div>")[0]
+    for text in ("404, 422", problem["detail"], "#/Contacts/getContact"):
+        assert text in entry
+    body = {code for route in api_routes() for _, code, _ in openapi.refusals(route, versions.CURRENT)}
+    assert body | {"internal", "method_not_allowed"} <= set(ids)
+
+
+def test_every_entry_says_what_happened_and_where_and_speaks_to_programs() -> None:
+    listed = {one.code: one for one in error_list(versions.CURRENT)}
+    for code, one in listed.items():
+        assert one.sentences, code
+        assert one.everywhere or one.operations, code
+        assert not OF_PAGES.search(" ".join([*one.sentences, *one.steps])), one
+    assert listed["rate_limited"].everywhere
+    many = listed["invalid_body"]
+    assert (many.everywhere, many.named) == (False, [])
+    assert len(many.operations) > 20
 
 
 @pytest.mark.parametrize(

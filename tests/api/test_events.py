@@ -14,7 +14,7 @@ from host.events import reading
 from host.events.consuming import _make_rows, _Reader
 from host.events.kinds import shapes
 from host.models.users import AuditEntry
-from host.queue import policy
+from host.users.data_retention import DataRetention
 from host.webhooks import sending
 from host.webhooks.models import Endpoint
 from host.webhooks.telling import Webhooks
@@ -190,7 +190,7 @@ def test_cursors_that_are_none_or_too_old_say_so(desk: ApiDesk) -> None:
     after = desk.reader.get("/events")["next"]
     for wrong in ("x", after[:-2], after + "A", "é", ""):
         assert desk.reader.refused("GET", f"/events?after={wrong}")[1]["code"] == "invalid_cursor"
-    with clock.travel(policy.RECORD_KEPT + timedelta(days=1)):
+    with clock.travel(DataRetention().log + timedelta(days=1)):
         status, error = desk.reader.refused("GET", f"/events?after={after}")
     assert (status, error["code"]) == (410, "events_gone")
 

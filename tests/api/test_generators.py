@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import jsonschema_rs
 import pytest
 
-from host.api.http import posted, schemas
+from host.api.http import posted, schemas, versions
 from host.api.http.declare import BASE, TAGS
 from host.api.http.openapi import document
 from host.core import db
@@ -33,6 +33,7 @@ NOT_OF_ONE_THING = {
     "retryMessage",
     # These POSTs act, and these PATCHes judge, instead of making or changing the thing of their path.
     *("handOverConversation", "passConversation", "takeConversation", "showTyping", "sendMessage"),
+    *("moveSequence", "startSequenceRun", "turnOffSequence"),
     *("mergeLabel", "moveRule", "tryAssistantCases", "playAssistant", "tryAssistantTool", "judgeTurn"),
     *("mergeContact", "optContactOut", "splitContact", "replayDeliveries"),
 }
@@ -101,6 +102,12 @@ def traps(made: Mapping[str, Any]) -> list[str]:
     found += [
         f"title of {name}: {one.get('title')}" for name, one in named.items() if one.get("title") != name
     ]
+    # TypeScript: properties are in camelCase, so ``request_id`` and ``requestId`` would be one.
+    found += [
+        f"field of {name} twice: {field}"
+        for name, one in named.items()
+        for field in twice(one.get("properties", ()))
+    ]
     found += [f"title inside: {one['title']}" for one in inline(made) if isinstance(one.get("title"), str)]
     whole = [*named.values(), *inline(made)]
     found += [f"object as default: {one['default']}" for one in whole if isinstance(one.get("default"), dict)]
@@ -124,8 +131,9 @@ def traps(made: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def test_the_document_has_no_trap() -> None:
-    assert traps(document("https://desk.example.com")) == []
+@pytest.mark.parametrize("version", versions.VERSIONS)
+def test_the_document_has_no_trap(version: str) -> None:
+    assert traps(document("https://desk.example.com", version=version)) == []
 
 
 def rename(made: dict[str, Any], name: str, to: str) -> None:
@@ -161,6 +169,9 @@ BROKEN: dict[str, Callable[[dict[str, Any]], Any]] = {
     "title inside: Query": lambda made: made["paths"]["/search"]["get"]["parameters"][0]["schema"].update(
         title="Query"
     ),
+    "field of Error twice: requestid": lambda made: made["components"]["schemas"]["Error"][
+        "properties"
+    ].update(request_id={"type": "string"}),
     "object as default: {'seconds': 20}": lambda made: made["components"]["schemas"]["AssistantBodyInput"][
         "properties"
     ]["limits"].update(default={"seconds": 20}),

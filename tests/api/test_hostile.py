@@ -133,6 +133,26 @@ def test_a_field_that_cannot_be_used_is_named(desk: ApiDesk, body: Any, field: s
     assert field in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"text": "a\\u0000b"}', "text"),
+        (b'{"text\\u0000": "a"}', "text\ufffd"),
+        (b'{"mentions": [{"a\\ud800": "\\u0000"}]}', "mentions[0].a\ufffd"),
+        (b'{"mentions": [1e999]}', "mentions[0]"),
+        (b'"\\u0000"', None),
+        (b"1e999", None),
+    ],
+)
+def test_what_no_database_stores_is_refused_with_its_place(
+    desk: ApiDesk, body: bytes, field: str | None
+) -> None:
+    path = path_of(desk, "/conversations/{conversation_id}/notes")
+    status, error = desk.program.refused("POST", path, data=body, content_type="application/json")
+    assert (status, error["code"], error.get("field")) == (400, "invalid_body", field)
+    assert error["message"].startswith(f"The field {field} is " if field else "The body is ")
+
+
 def test_a_page_of_another_site_gets_nothing(desk: ApiDesk) -> None:
     for origin in ("https://evil.example", "null", desk.app.extensions["lobby.config"].public_url):
         asked = desk.app.test_client().options(

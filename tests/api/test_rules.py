@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from host.automation.actions import SNOOZES
+from host.automation.conditions import Condition
 from host.core import clock, db
 from host.events import reading
 from host.events.kinds.rules import RULE_CALLED
 from host.events.models import DomainEvent
 from host.rules import keeping
 from host.rules.body import EVENTS, Action, Body
-from host.rules.conditions import Condition
 from host.rules.models import Rule
 from host.users import audit
 from tests.api.desks import ApiDesk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import tomllib
 from collections.abc import Collection
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from host.api.http.declare import Route
@@ -18,8 +20,11 @@ from host.api.http.declare import routes as api_routes
 from host.api.key_form import PRESETS
 from host.core import clock, db
 from host.core.errors import ConflictError, InvalidError
+from host.inbox import messages
 from host.inbox.teams import teams
 from host.models.api import ApiKey
+from host.models.channels import ChannelAccount
+from host.models.inbox import ConversationLink
 from host.models.users import Role
 from host.users import api_keys as keys
 from host.users.actor import DESK
@@ -215,6 +220,13 @@ def limited(desk: ApiDesk, *accounts: int, teams: tuple[int, ...] = ()) -> Progr
     return program(desk, GRANTABLE, limit=Limit(accounts, teams))
 
 
+def of_team(desk: ApiDesk, account: int) -> Program:
+    """Return a program with a key that is limited to a new team, which has one account."""
+    named: dict[str, Any] = {"workspace_id": desk.workspace, "actor": DESK, "now": clock.now()}
+    team = db.write(teams.create, name=f"Kiln {secrets.token_hex(4)}", accounts=[account], **named)
+    return limited(desk, teams=(team.id,))
+
+
 def test_a_limited_key_sees_nothing_of_other_accounts(desk: ApiDesk, other: int) -> None:
     caller = limited(desk, other)
     ids = {
@@ -248,18 +260,167 @@ def test_lists_of_a_limited_key_hold_only_its_accounts(desk: ApiDesk, other: int
     words = ("Sample again", "Tide mugs")
     here, there = limited(desk, desk.inbox.account.id), limited(desk, other)
     told = ""
-    for route in GUARDED:
-        if route.method != "GET" or route.places or not route.limited:
-            continue
-        query = {"/search": {"q": "sample"}, "/events": start}.get(route.path, {})
-        told += here.call("GET", route.path, query_string=query).text
-        answer = there.call("GET", route.path, query_string=query)
-        assert answer.status_code == 200, route.path
-        if route.path != "/me":
-            assert not [word for word in words if word in answer.text], route.path
+    since = {"updatedSince": "2026-01-01T00:00:00Z"}
+    lists = [route for route in GUARDED if route.method == "GET" and not route.places and route.limited]
+    asked = [(one.path, {"/search": {"q": "sample"}, "/events": start}.get(one.path, {})) for one in lists]
+    copied = [(one.path, since) for one in lists if "updated_since" in one.query.__struct_fields__]
+    assert {path for path, _query in copied} == {"/conversations", "/messages", "/contacts"}
+    for path, query in [*asked, *copied]:
+        told += here.call("GET", path, query_string=query).text
+        answer = there.call("GET", path, query_string=query)
+        assert answer.status_code == 200, path
+        if path != "/me":
+            assert not [word for word in words if word in answer.text], path
     assert all(word in told for word in words), "a key of the account itself hears them"
     assert [one["id"] for one in there.get("/accounts")["data"]] == [other]
     assert there.get("/conversations")["data"] == there.get("/contacts")["data"] == []
+
+
+@pytest.mark.parametrize("by_team", [False, True], ids=["account", "team"])
+def test_a_cursor_of_another_key_shows_nothing_that_a_limited_key_may_not_see(
+    desk: ApiDesk, other: int, by_team: bool
+) -> None:
+    """A cursor is only a position: what follows it depends on the key that sends it."""
+    second = next(one for one in toys.everything(ChannelAccount) if one.id == other)
+    for contact_name in ("ana.sample", "ben.sample", "cem.sample"):
+        for account in (desk.inbox.account, second):
+            desk.scene.said(contact_name, "Sample", "Hello", clock.now(), account=account)
+    caller = of_team(desk, other) if by_team else limited(desk, other)
+    account_of = {one["id"]: one["accountId"] for one in desk.program.get("/conversations")["data"]}
+    assert set(account_of.values()) == {desk.inbox.account.id, other}
+    seen = 0
+    cursor: dict[str, str] = {}
+    while True:
+        rows = caller.get("/conversations", **cursor)["data"]
+        assert {account_of[row["id"]] for row in rows} <= {other}
+        seen += len(rows)
+        following = desk.program.get("/conversations", limit=1, **cursor)["next"]
+        if following is None:
+            break
+        cursor = {"cursor": following}
+    assert seen
+
+
+def both_accounts(desk: ApiDesk, other: int) -> int:
+    """Make customers who write to both accounts of the desk in turn; return one whom both belong to."""
+    second = next(one for one in toys.everything(ChannelAccount) if one.id == other)
+    for number, name in enumerate(("ana.sample", "ben.sample", "cem.sample", "ana.sample")):
+        for account in (desk.inbox.account, second):
+            text = f"Hello {account.id} {number}"
+            desk.scene.said(name, "Sample", text, clock.now(), account=account)
+    people = {one["identities"][0]["accountId"]: one["id"] for one in desk.program.get("/contacts")["data"]}
+    assert set(people) == {desk.inbox.account.id, other}
+    merged = {"other": people[other]}
+    desk.program.send("POST", f"/contacts/{people[desk.inbox.account.id]}/merge", merged)
+    return int(people[desk.inbox.account.id])
+
+
+def pages(caller: Program, path: str, **query: Any) -> list[dict[str, Any]]:
+    """Return the data of all pages of a list."""
+    found: list[dict[str, Any]] = []
+    for _page in range(100):
+        page = caller.get(path, **query)
+        found += page["data"]
+        if page["next"] is None:
+            return found
+        query["cursor"] = page["next"]
+    raise AssertionError(f"{path} does not end")
+
+
+ORDERS: tuple[dict[str, Any], ...] = (
+    {},
+    {"sort": "oldest"},
+    {"updatedSince": "2026-01-01T00:00:00Z", "limit": 3},
+    {"limit": 1},
+    {"limit": 1, "sort": "oldest"},
+)
+
+
+@pytest.mark.parametrize("query", ORDERS, ids=str)
+@pytest.mark.parametrize("by_team", [False, True], ids=["account", "team"])
+def test_a_limited_key_lists_the_messages_of_its_accounts(
+    desk: ApiDesk, other: int, query: dict[str, Any], by_team: bool
+) -> None:
+    both_accounts(desk, other)
+    for mine in (other, desk.inbox.account.id):
+        caller = of_team(desk, mine) if by_team else limited(desk, mine)
+        wanted = [one for one in pages(desk.program, "/messages", **query) if one["accountId"] == mine]
+        assert len(wanted) >= 4
+        assert pages(caller, "/messages", **query) == wanted
+    everything = limited(desk, other, desk.inbox.account.id)
+    assert pages(everything, "/messages", **query) == pages(desk.program, "/messages", **query)
+
+
+@pytest.mark.parametrize("query", ORDERS, ids=str)
+def test_a_cursor_of_another_key_leads_to_no_message_of_other_accounts(
+    desk: ApiDesk, other: int, query: dict[str, Any]
+) -> None:
+    both_accounts(desk, other)
+    caller, seen = limited(desk, other), 0
+    given = {**query, "limit": 1}
+    while True:
+        page = caller.get("/messages", **{**given, "limit": 2})
+        assert {one["accountId"] for one in page["data"]} <= {other}
+        seen += len(page["data"])
+        following = desk.program.get("/messages", **given)["next"]
+        if following is None:
+            break
+        given["cursor"] = following
+    assert seen
+
+
+def test_a_page_of_a_limited_key_reads_a_limited_number_of_messages(
+    desk: ApiDesk, other: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "MOST_LOOKED_AT", 4)
+    second = next(one for one in toys.everything(ChannelAccount) if one.id == other)
+    desk.scene.said("ana.sample", "Ana", "First", clock.now(), account=second)
+    for number in range(30):
+        desk.scene.said("ben.sample", "Ben", f"Between {number}", clock.now())
+    desk.scene.said("ana.sample", "Ana", "Last", clock.now(), account=second)
+    caller = limited(desk, other)
+    page = caller.get("/messages", limit=2)
+    assert ([one["text"] for one in page["data"]], page["next"] is None) == (["Last"], False)
+    empty = caller.get("/messages", limit=2, cursor=page["next"])
+    assert (empty["data"], empty["next"] is None) == ([], False)
+    for query in ({}, {"sort": "oldest"}):
+        texts = [one["text"] for one in pages(caller, "/messages", limit=2, **query)]
+        assert sorted(texts) == ["First", "Last"]
+
+
+def test_conversations_of_a_contact_are_those_on_the_accounts_of_a_limited_key(
+    desk: ApiDesk, other: int
+) -> None:
+    contact = both_accounts(desk, other)
+    path = f"/contacts/{contact}/conversations"
+    everything = pages(desk.program, path, limit=1)
+    assert {one["accountId"] for one in everything} == {desk.inbox.account.id, other}
+    for mine in (other, desk.inbox.account.id):
+        wanted = [one for one in everything if one["accountId"] == mine]
+        for caller in (limited(desk, mine), of_team(desk, mine)):
+            assert wanted == pages(caller, path, limit=1) == pages(caller, path)
+            cursor = desk.program.get(path, limit=1)["next"]
+            rest = caller.get(path, cursor=cursor)["data"]
+            assert {one["accountId"] for one in rest} <= {mine}
+    nobody = toys.make_account(desk.workspace, "toy", name="Third").id
+    assert limited(desk, nobody).refused("GET", path)[0] == 404
+
+
+def test_where_a_conversation_goes_on_is_hidden_from_a_key_of_one_side(desk: ApiDesk, other: int) -> None:
+    contact = both_accounts(desk, other)
+    found = pages(desk.program, f"/contacts/{contact}/conversations")
+    first = next(one["id"] for one in found if one["accountId"] == desk.inbox.account.id)
+    later = next(one["id"] for one in found if one["accountId"] == other)
+
+    def link(session: Session) -> None:
+        session.add(ConversationLink(before_id=first, after_id=later, created_at=clock.now()))
+
+    db.write(link)
+    assert desk.program.get(f"/conversations/{first}")["nextId"] == later
+    assert limited(desk, desk.inbox.account.id).get(f"/conversations/{first}")["nextId"] is None
+    assert limited(desk, other).get(f"/conversations/{later}")["previousId"] is None
+    both = limited(desk, other, desk.inbox.account.id)
+    assert both.get(f"/conversations/{later}")["previousId"] == first
 
 
 def test_a_limited_key_sends_nothing_through_other_accounts(desk: ApiDesk, other: int) -> None:
@@ -293,7 +454,7 @@ def test_a_key_of_a_team_sees_its_accounts_and_nothing_once_it_is_gone(desk: Api
     began = clock.now() - timedelta(hours=1)
     answered = span("first", began, began + timedelta(minutes=1), account_id=desk.inbox.account.id)
     store(desk.workspace, [answered])
-    for path in ("/accounts", "/conversations", "/contacts", "/posts"):
+    for path in ("/accounts", "/conversations", "/messages", "/contacts", "/posts"):
         assert desk.program.get(path)["data"]
         assert caller.get(path)["data"] == [], path
     found = caller.get("/search", q="sample")

@@ -20,7 +20,7 @@ from host.api.http.declare import routes as api_routes
 from host.core import clock, db
 from host.events.models import DomainEvent
 from host.models.users import User
-from host.queue import policy
+from host.users.data_retention import DataRetention
 from tests import helpers
 from tests.api.desks import ApiDesk, Program, kept_ids, make_key
 from tests.inbox.scenes import whole
@@ -119,7 +119,7 @@ def test_nothing_that_changes_while_a_list_is_read_is_lost(desk: ApiDesk, settle
 
 @pytest.mark.parametrize("path", LISTS)
 def test_a_time_before_the_event_log_is_refused(desk: ApiDesk, path: str) -> None:
-    long_ago = stamped(clock.now() - policy.RECORD_KEPT - timedelta(days=1))
+    long_ago = stamped(clock.now() - DataRetention().log - timedelta(days=1))
     status, error = desk.program.refused("GET", path, query_string={"updatedSince": long_ago})
     assert (status, error["code"], error["field"]) == (410, "events_gone", "updatedSince")
     assert desk.program.get(path, updatedSince=stamped(clock.now() + timedelta(days=1)))["data"] == []

@@ -9,8 +9,8 @@ from host.addons.package import manifest as manifests
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("host", "migrations")
-ORDINARY = {"email", "lobby_mail"}
-"""Words of any desk: people have an email address, and Lobby sends mail of its own."""
+ORDINARY = {"email", "lobby_mail", "shop"}
+"""Words of any desk: people have an email address, Lobby sends mail of its own, examples are of a shop."""
 
 
 def words() -> set[str]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from host.assistants import hanging, thinking, tools
-from host.assistants.hanging import HangsError, within
+from host.assistants import thinking, tools
 from host.assistants.values import Ask, CallTool, ModelAnswer
+from host.channels import hanging
+from host.channels.hanging import HangsError, within
 from host.core import clock
 from host.sdk.rules import AssistantTool, UsedFor
 from tests.assistants.assisting import ANSWER, Assisted
@@ -27,8 +28,8 @@ def test_what_is_raised_in_time_is_raised() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        within(30, "toy.fails", fails)
-    assert within(30, "toy.fails", lambda: "fine") == "fine"
+        within(30, "tool toy.fails", fails)
+    assert within(30, "tool toy.fails", lambda: "fine") == "fine"
 
 
 def test_one_that_hangs_hinders_no_other_tool(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,17 +41,17 @@ def test_one_that_hangs_hinders_no_other_tool(monkeypatch: pytest.MonkeyPatch) -
 
     try:
         with pytest.raises(HangsError):
-            within(0.05, "toy.hangs", hangs)
+            within(0.05, "tool toy.hangs", hangs)
         began = time.monotonic()
         for _ in range(50):
             with pytest.raises(HangsError):
-                within(30, "toy.hangs", hangs)
+                within(30, "tool toy.hangs", hangs)
         assert time.monotonic() - began < 30, "not one of them waited"
-        assert within(30, "toy.other", lambda: "fine") == "fine"
+        assert within(30, "tool toy.other", lambda: "fine") == "fine"
     finally:
         goes_on.set()
-    until(lambda: not hanging._hung["toy.hangs"])
-    assert within(30, "toy.hangs", lambda: "fine") == "fine"
+    until(lambda: not hanging._hung["tool toy.hangs"])
+    assert within(30, "tool toy.hangs", lambda: "fine") == "fine"
 
 
 def test_places_are_given_back_and_other_customers_are_answered(
@@ -100,4 +101,4 @@ def test_places_are_given_back_and_other_customers_are_answered(
         assert assisted.turns()[-1].text == ANSWER.answer
     finally:
         goes_on.set()
-    until(lambda: not hanging._hung["toy.order"])
+    until(lambda: not hanging._hung["tool toy.order"])

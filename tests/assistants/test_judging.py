@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.assistants import asked_for, deciding
+from host.assistants import deciding
 from host.assistants.values import Cited, ModelAnswer, Source
+from host.automation import asked_for
 from host.inbox.apply import opt_out_words
 from tests.helpers import takes_at_most
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from host import recording
-from host.assistants import hanging, problems, tool_keeping, tools
+from host.assistants import tool_keeping, tools
 from host.assistants.language import language_models
 from host.assistants.language.asking import ask
 from host.assistants.language.language_models import ModelInput
 from host.assistants.models import AssistantCall, CallState
 from host.assistants.tools import CallDecidedError, CallGoneError, Runner
 from host.assistants.values import Body, Speaks
+from host.channels import hanging
 from host.channels.directory import Directory
 from host.core import db, guard
 from host.core.backports.values import replace
@@ -462,7 +463,7 @@ def hanging_tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
     one = Hanging()
     yield one
     one.goes_on.set()
-    until(lambda: not hanging._hung["toy.order"])
+    until(lambda: not hanging._hung["tool toy.order"])
 
 
 def test_a_tool_that_hangs_is_left_and_asked_nothing_more_until_it_returns(
@@ -478,9 +479,8 @@ def test_a_tool_that_hangs_is_left_and_asked_nothing_more_until_it_returns(
     assert [state for _n, _tool, state, _result in noted(staffed)] == ["failed"] * 3
     recording.flush()
     with db.read() as session:
-        (problem,) = problems._tools(session)
-    assert "toy" in problem.fact
+        assert hanging.lately(session)["toy"] >= 1
     hanging_tool.goes_on.set()
-    until(lambda: not hanging._hung["toy.order"])
+    until(lambda: not hanging._hung["tool toy.order"])
     run = runner(staffed, offered=offered, brought=found)
     assert "It left on Wednesday." in run("toy-order", {"number": 4})

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from host.addons.package import manifest
-from host.authoring import check, deprecations, trial_migrations
+from host.authoring import check, deprecations, scaffold, trial_migrations
 from host.authoring.check import Finding
 from host.cli.commands import main
 from host.core import migrations
@@ -193,3 +193,134 @@ def test_each_use_of_what_will_go_is_listed(
     notes = deprecations.uses(manifest.read_manifest(heron), heron, leaving(name))
     assert len([note for note in notes if "deprecated since host.sdk 1.2.0" in note]) == len(notes) > 0
     assert any(note.startswith(place) for note in notes), notes
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "line", "said"),
+    [
+        ("addon.py", "return [CARD]", "pass", "@hookimpl", "register_settings_cards: returned None instead"),
+        ("addon.py", "return [CARD]", "1 / 0", "1 / 0", "register_settings_cards: ZeroDivisionError"),
+        ("channel.py", 'key = "heron"', "key = 1 / 0", "1 / 0", "ZeroDivisionError: division by zero"),
+        ("addon.py", 'Route("webhook"', 'Route("other"', "@hookimpl", "'other' is not among the declared"),
+    ],
+)
+def test_mistakes_in_code_are_named_with_their_place(
+    heron: Path, name: str, old: str, new: str, line: str, said: str
+) -> None:
+    path = heron / "heron" / name
+    spoil(heron, f"heron/{name}", old, new)
+    text = path.read_text()
+    at = text.index(new)
+    number = text.count("\n", 0, text.rindex(line, 0, at) if line == "@hookimpl" else at) + 1
+    found = check._code(manifest.read_manifest(heron), heron)
+    assert found.fine is False
+    words = " ".join(found.sentences)
+    assert f"heron/{name}, line {number}" in words
+    assert said in words
+
+
+@pytest.mark.parametrize("name", ["heron/events.py", "migrations/versions/0001_accounts.py"])
+def test_a_syntax_error_is_named_with_its_place(heron: Path, name: str) -> None:
+    path = heron / name
+    path.write_text(path.read_text() + "def wrong(:\n    pass\n")
+    line = path.read_text().count("\n") - 1
+    answer = CliRunner().invoke(main, ["addon", "check", str(heron)])
+    assert answer.exit_code == 1
+    assert f"FAILED  imports     {name}, line {line}: it is not Python that can be read" in answer.output
+    assert answer.exception is None or isinstance(answer.exception, SystemExit)
+
+
+@pytest.mark.slow
+def test_a_channel_has_to_widen_the_column_of_channels(heron: Path, tmp_path: Path) -> None:
+    spoil(heron, MIGRATION, '    enum_to_varchar(op, "conversations", "channel")\n', "")
+    found = check._migrations(manifest.read_manifest(heron), heron, "", tmp_path)
+    assert first_problem(found).startswith("It adds the channel heron, but no migration widens conversations")
+    (heron / MIGRATION).unlink()
+    found = check._migrations(manifest.read_manifest(heron), heron, "", tmp_path / "other")
+    assert "no migration widens conversations.channel" in first_problem(found)
+
+
+@pytest.mark.slow
+def test_a_migration_that_fails_is_named_with_its_place(heron: Path, tmp_path: Path) -> None:
+    spoil(heron, MIGRATION, "def upgrade() -> None:\n", "def upgrade() -> None:\n    1 / 0\n")
+    found = check._migrations(manifest.read_manifest(heron), heron, "", tmp_path)
+    assert first_problem(found).endswith(f"({MIGRATION}, line 15)")
+
+
+@pytest.mark.slow
+def test_tests_that_cannot_be_run_say_why(heron: Path, tmp_path: Path) -> None:
+    conftest = heron / "tests/conftest.py"
+    conftest.write_text('"""Fixtures."""\n\nimport a_module_of_somewhere_else\n')
+    found = check._tests(heron, heron / "tests", tmp_path)
+    assert first_problem(found) == "The tests could not be run."
+    assert "tests/conftest.py, line 3" in found.sentences
+    assert any("No module named 'a_module_of_somewhere_else'" in one for one in found.sentences)
+
+
+@pytest.mark.slow
+def test_a_test_that_cannot_be_imported_says_why(heron: Path, tmp_path: Path) -> None:
+    path = heron / "tests/test_pigeon.py"
+    path.write_text("import a_module_of_somewhere_else\n")
+    said = first_problem(check._tests(heron, path.parent, tmp_path))
+    assert "No module named 'a_module_of_somewhere_else'" in said
+    assert said.endswith("(tests/test_pigeon.py, line 1)")
+
+
+@pytest.mark.slow
+def test_a_rule_of_the_contract_names_the_place_in_the_authors_own_tree(heron: Path, tmp_path: Path) -> None:
+    spoil(heron, "heron/events.py", 'return Ignored("not an event of Heron\'s")', "raise")
+    found = check._contract(manifest.read_manifest(heron), heron, tmp_path)
+    assert "(heron/events.py, line " in first_problem(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "name", "old", "new", "said"),
+    [
+        (
+            "panel",
+            "beside.py",
+            "    try:\n        person = people.find(customer.workspace_id, customer.email) if",
+            "    1 / 0\n    try:\n        person = people.find(customer.workspace_id, customer.email) if",
+            "test_try_panel[heron.person]: ZeroDivisionError",
+        ),
+        (
+            "panel",
+            "beside.py",
+            "        return []\n",
+            "        return None\n",
+            "returned None instead of a list of blocks",
+        ),
+        (
+            "panel",
+            "beside.py",
+            "if not customer.email:\n        return",
+            "if not customer.email:\n        raise KeyError(1)\n        return",
+            "test_try_composer_action[heron.offer]: KeyError: 1",
+        ),
+        (
+            "automation",
+            "rules.py",
+            "return [{",
+            "return []\n    return [{",
+            "test_try_condition[heron.often]: ValueError: not enough values",
+        ),
+        (
+            "automation",
+            "listening.py",
+            "    for event in events:\n",
+            "    for event in events:\n        event.data['nothing']\n",
+            "test_hear: KeyError: 'nothing' (heron/listening.py, line ",
+        ),
+    ],
+)
+def test_parts_are_tried_with_made_up_customers(
+    tmp_path: Path, kind: str, name: str, old: str, new: str, said: str
+) -> None:
+    folder = tmp_path / "heron"
+    scaffold.create("heron", folder, kind)
+    assert check._parts(manifest.read_manifest(folder), folder, tmp_path / "fine").fine is True
+    spoil(folder, f"heron/{name}", old, new)
+    found = check._parts(manifest.read_manifest(folder), folder, tmp_path)
+    assert said in first_problem(found)
+    assert "(heron/" in first_problem(found) or "returned None" in said or "ValueError" in said

@@ -376,4 +376,5 @@ def test_nobody_who_set_nothing_pays_more_than_one_look(automated: Automated) ->
     assert len([one for one in statements if "account_automations" in one]) == 1
     assert len([one for one in statements if "rules" in one]) == 1
     assert len([one for one in statements if "assistant_accounts" in one]) == 1
-    assert len([one for one in statements if one.startswith(("SELECT", "INSERT", "UPDATE"))]) == 3
+    assert len([one for one in statements if "sequences" in one]) == 1
+    assert len([one for one in statements if one.startswith(("SELECT", "INSERT", "UPDATE"))]) == 4

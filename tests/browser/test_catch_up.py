@@ -121,9 +121,7 @@ def test_an_account_moves_to_another_workspace_of_its_owner(pottery: Pottery, pa
     look(page, "move")
     token = next(one for one in pottery.journey.seed["tokens"] if one["id"] == "pottery-long")["value"]
     fields = {
-        "Name": "Pottery",
         "Page ID": "100000000000001",
-        "IG User ID": "17841400000000001",
         "Page Access Token": token,
         "App Secret": pottery.journey.seed["apps"][0]["secret"],
     }

@@ -97,7 +97,7 @@ def test_the_zip_is_reported_on_before_anything_runs(admin: Page) -> None:
     admin.goto("/admin/addons")
     admin.locator("input[type=file]").set_input_files(str(ADDON_ZIP))
     admin.get_by_role("button", name="Upload and install").click()
-    report = admin.get_by_role("heading", name=re.compile("Instagram Direct"))
+    report = admin.get_by_role("heading", level=1, name=re.compile("Instagram Direct"))
     expect(report).to_be_visible()
     expect(admin.get_by_text("instagram_accounts", exact=True)).to_be_visible()
     look(admin, "addon-report")

@@ -280,11 +280,20 @@ def test_columns_of_features_that_are_off_are_missing(desk: Below) -> None:
     add_account(desk, "Buttons")
     registry.switch_off(["rules", "assistants"])
     page, table = shown(desk, browser)
-    assert table.heads == ["Account", "Greeting", "Away message", "Ice breakers", "Menu", "Routing"]
+    assert table.heads == [
+        "Account",
+        "Greeting",
+        "Away message",
+        "Ice breakers",
+        "Menu",
+        "Routing",
+        "Sequences",
+    ]
     assert "Pia" not in page
     steps = re.findall(r"<b>(.*?)</b>", page.partition("au-steps")[2])
     assert steps == [
         "Opt-out words",
+        "Sequences",
         "Ice breakers and menu",
         "Routing",
         "Away message or greeting",
@@ -296,6 +305,7 @@ def test_the_steps_stand_in_the_order_they_are_done(desk: Below) -> None:
     steps = re.findall(r"<b>(.*?)</b>", shown(desk)[0].partition("au-steps")[2])
     assert steps == [
         "Opt-out words",
+        "Sequences",
         "Rules and campaigns",
         "Routing",
         "Away message or greeting",

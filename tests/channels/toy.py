@@ -33,6 +33,7 @@ from host.sdk.channel import (
     SendResult,
     Sent,
 )
+from host.sdk.i18n import lazy_gettext
 from host.sdk.messages import InboundChange, MessageKind
 from host.sdk.webhooks import Envelope
 
@@ -152,7 +153,7 @@ def toy_card(provider: ToyProvider | None = None) -> SettingsCard:
         channel="toy",
         summary="Messages of toys",
         fields=(
-            Field("name", "Name", help="Visible only to your team.", max_length=60),
+            Field("name", "Name", help=lazy_gettext("Visible only to your team."), max_length=60),
             Field("toy_id", "Toy ID", clean=_digits),
             Field("note", "Note", required=False),
             Field("loud", "Loud", required=False, kind="checkbox"),

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import nullcontext, suppress
+import uuid
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import counters
-from host.core import db
+from host.core import clock, db
+from host.models.users import Counter
 
 
 def test_counters_survive_and_grow(any_database: db.Database) -> None:
@@ -114,6 +116,77 @@ def test_a_write_waits_for_a_row_as_long_as_it_says(empty_url: str) -> None:
         assert tuple(limits) == (db.LOCK_SECONDS, db.STATEMENT_SECONDS)
     one.dispose()
     other.dispose()
+
+
+def _backends(database: db.Database) -> list[int]:
+    query = "SELECT pg_backend_pid()" if database.dialect == "postgresql" else "SELECT CONNECTION_ID()"
+    with database.read() as session:
+        return [session.scalar(sa.text(query)) or 0]
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+def test_a_connection_that_the_server_closed_while_nobody_used_it_is_replaced(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, other = (db.Database(empty_url, pool_size=2) for _ in range(2))
+    (lost,) = _backends(database)
+    end = "SELECT pg_terminate_backend({})" if database.dialect == "postgresql" else "KILL {}"
+    with other.write_engine.begin() as connection:
+        connection.exec_driver_sql(end.format(lost))
+    later = clock.monotonic() + db.PING_SECONDS + 1
+    monkeypatch.setattr(clock, "monotonic", lambda: later)
+    assert _backends(database) != [lost]
+    database.dispose()
+    other.dispose()
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql", "mariadb"], indirect=True)
+def test_one_statement_at_most_fails_after_the_server_closed_connections_in_use(empty_url: str) -> None:
+    database, other = (db.Database(empty_url, pool_size=4) for _ in range(2))
+    with ExitStack() as stack:
+        lost = [stack.enter_context(database.write_engine.connect()) for _ in range(4)]
+        query = "SELECT pg_backend_pid()" if database.dialect == "postgresql" else "SELECT CONNECTION_ID()"
+        numbers = [one.exec_driver_sql(query).scalar_one() for one in lost]
+    end = "SELECT pg_terminate_backend({})" if database.dialect == "postgresql" else "KILL {}"
+    with other.write_engine.begin() as connection:
+        for number in numbers:
+            connection.exec_driver_sql(end.format(number))
+    with pytest.raises(sa.exc.DBAPIError):
+        _backends(database)
+    for _ in range(4):
+        assert set(_backends(database)).isdisjoint(numbers)
+    database.dispose()
+    other.dispose()
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+def test_a_read_is_one_round_trip(empty_url: str) -> None:
+    """Without BEGIN, ROLLBACK, or a test of a connection just used."""
+    name = f"reads {uuid.uuid4().hex[:8]}"
+    url = sa.make_url(empty_url).update_query_dict({"application_name": name})
+    database = db.Database(url.render_as_string(hide_password=False), pool_size=1)
+    with database.read() as session:
+        session.execute(sa.text("SELECT 1"))
+        state = sa.text(
+            "SELECT state, xact_start, query FROM pg_stat_activity WHERE application_name = :name"
+        )
+        other = sa.create_engine(empty_url, poolclass=sa.pool.NullPool)
+        with other.connect() as connection:
+            assert connection.execute(state, {"name": name}).all() == [("idle", None, "SELECT 1")]
+    with other.connect() as connection:
+        assert connection.execute(state, {"name": name}).all() == [("idle", None, "SELECT 1")]
+    database.dispose()
+
+
+def test_a_snapshot_sees_one_state_and_streams_it(any_database: db.Database) -> None:
+    db.write(lambda session: counters.bump(session, counters.ACCOUNTS))
+    with db.snapshot() as session:
+        before = session.scalar(sa.select(Counter.value).where(Counter.name == counters.ACCOUNTS))
+        db.write(lambda session: counters.bump(session, counters.ACCOUNTS))
+        rows = session.execute(sa.select(Counter.name, Counter.value).execution_options(yield_per=1))
+        assert {row.name: row.value for row in rows}[counters.ACCOUNTS] == before
+    with db.read() as session:
+        assert session.scalar(sa.select(Counter.value).where(Counter.name == counters.ACCOUNTS)) != before
 
 
 @pytest.mark.parametrize("behind", [True, False])

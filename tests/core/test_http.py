@@ -420,6 +420,24 @@ def test_a_post_after_an_idle_connection_arrives_once() -> None:
     assert [request.split()[1] for request in seen] == [b"/1", b"/2"]
 
 
+def test_a_post_that_only_reads_uses_the_kept_connection_and_is_repeated() -> None:
+    seen: list[bytes] = []
+    with serving(_closes_after_first(seen)) as server:
+        one = client(server)
+        assert one.request("GET", url(server, "/1")).body == b"ok"
+        answer = one.request("POST", url(server, "/2"), form={"a": "b"}, repeatable=True)
+        assert answer.body == b"ok"
+    assert [request.split()[1] for request in seen] == [b"/1", b"/2", b"/2"]
+    assert seen[1] == seen[2]
+
+
+def test_a_body_that_is_read_while_it_is_sent_is_not_repeated() -> None:
+    with serving(always(answer(b"ok"))) as server:
+        form = Multipart({}, "a", "a.txt", "text/plain", 1, lambda: BytesIO(b"a"))
+        with pytest.raises(ValueError, match="repeated"):
+            client(server).request("POST", url(server), multipart=form, repeatable=True)
+
+
 def test_a_client_may_be_shared_between_threads() -> None:
     with serving(always(answer(b"ok"))) as server:
         one = client(server)

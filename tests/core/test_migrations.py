@@ -112,6 +112,25 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.services
+@pytest.mark.parametrize("url", [pytest.param(POSTGRESQL, id="postgresql")], indirect=True)
+def test_indexes_built_concurrently_are_built_again_where_that_was_cut_off(url: str) -> None:
+    """After the new one took the name, or before it was whole."""
+    directory, table = migrations.host_directory(), migrations.HOST_VERSION_TABLE
+    columns = "conversations (workspace_id)"
+    with migrations.locked(url) as engine:
+        migrations.upgrade(engine, directory, table, "0047")
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE INDEX ix_conversations_assignee_old ON {columns}")
+            connection.exec_driver_sql(f"CREATE INDEX ix_conversations_team_new ON {columns}")
+    assert "host 0049" in migrations.upgrade_host(url)
+    with migrations.locked(url) as engine:
+        names = {str(one["name"]) for one in sa.inspect(engine).get_indexes("conversations")}
+        assert not {name for name in names if name.endswith(("_old", "_new"))}
+        assert {"ix_conversations_assignee", "ix_conversations_team"} <= names
+
+
+@pytest.mark.slow
+@pytest.mark.services
 @pytest.mark.parametrize("url", [pytest.param(MARIADB, id="mariadb")], indirect=True)
 def test_a_revision_that_was_cut_off_on_mariadb_is_run_to_its_end(url: str) -> None:
     """Each of its changes is a commit of its own there."""

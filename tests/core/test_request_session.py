@@ -15,7 +15,16 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from host.core import clock, guard
-from host.core.db import Base, Database, OpenTransactionError, UncommittableError, connect, current, db
+from host.core.db import (
+    Base,
+    Database,
+    OpenTransactionError,
+    ReadOnlyError,
+    UncommittableError,
+    connect,
+    current,
+    db,
+)
 from host.models.users import Workspace
 from host.sdk.http import Client
 from tests.core.servers import Server, always, answer, serving
@@ -33,8 +42,7 @@ def make_app(view: Callable[[], Any]) -> Flask:
 
 def held() -> int:
     """Return how many connections of the database are in use."""
-    engines = {current().read_engine, current().write_engine}
-    return sum(engine.pool.checkedout() for engine in engines)  # type: ignore[attr-defined]
+    return sum(engine.pool.checkedout() for engine in current().engines)  # type: ignore[attr-defined]
 
 
 def count() -> int:
@@ -113,7 +121,7 @@ def test_there_is_none_without_a_request(database: Database) -> None:
 
 def test_it_cannot_be_committed(any_database: Database) -> None:
     with make_app(count).app_context():
-        count() if any_database.is_sqlite else add(db.session(), "By the side door")
+        add(db.session(), "By the side door") if any_database.dialect == "mysql" else count()
         with pytest.raises(UncommittableError):
             db.session.commit()
     with make_app(count).app_context():
@@ -126,6 +134,20 @@ def test_it_cannot_be_committed(any_database: Database) -> None:
 def test_on_sqlite_it_cannot_write_at_all(database: Database) -> None:
     with make_app(count).app_context(), pytest.raises(OperationalError, match="readonly"):
         add(db.session())
+
+
+@pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)
+def test_on_postgresql_it_cannot_write_or_lock_at_all(any_database: Database) -> None:
+    """Without a transaction, it would be committed at once."""
+    with make_app(count).app_context(), pytest.raises(ReadOnlyError):
+        add(db.session())
+    lock = sa.select(Workspace.id).with_for_update()
+    with make_app(count).app_context(), pytest.raises(ReadOnlyError):
+        db.session.execute(lock)
+    with any_database.read() as session, pytest.raises(ReadOnlyError):
+        session.execute(sa.text("  truncate workspaces"))
+    with any_database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Workspace)) == 0
 
 
 def test_rows_are_found_or_there_is_no_such_page(database: Database) -> None:

@@ -53,6 +53,7 @@ from host.sdk.messages import (
     MessageReceived,
     MessageUnsent,
 )
+from host.sdk.reports import ReportSection
 from host.sdk.webhooks import Envelope
 
 PROBLEM = ProviderProblem("42", "The toy is broken.", "Mend it.", raw="toy says no")
@@ -179,6 +180,9 @@ class ToyDirectory:
 
     def label(self, key: str) -> str:
         return self.adapters[key].label
+
+    def report_sections_shown(self) -> list[ReportSection]:
+        return []
 
 
 @dataclass

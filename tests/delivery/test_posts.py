@@ -543,6 +543,9 @@ def test_a_private_reply_leads_to_the_direct_conversation(board: Desk) -> None:
     db.write(apply_changes, [Incoming(direct, plain, echo, clock.now(), "echo")])
     with db.read() as session:
         found = private.led_to(session, board.workspace_id, [made.id])
+        seen = frozenset({board.account.id})
+        assert private.led_to(session, board.workspace_id, [made.id], seen) == {}
+        assert private.led_to(session, board.workspace_id, [made.id], seen | {direct.id}) == found
     talk = found[made.id].conversation_id
     with db.read() as session:
         (beside,) = load_messages(session, board.workspace_id, talk, [found[made.id].message_id])

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from host.delivery import agent_messages, results, waiting
 from host.models.channels import ChannelAccount
 from host.models.inbox import DeliveryState
 from host.models.queue import OutboxEntry
-from host.queue import policy
+from host.queue import lanes, policy
 from host.sdk.channel import (
     Absent,
     NotSent,
@@ -181,6 +182,59 @@ def test_a_wait_that_had_grown_is_short_again_once_the_provider_takes_a_call(des
     assert desk.entry(message).next_at > now + policy.TRANSIENT_PAUSES[0]
     db.write(results.note_recovered, desk.account.id)
     assert desk.entry(message).next_at == now + policy.TRANSIENT_PAUSES[0]
+
+
+@pytest.mark.parametrize("any_database", ["postgresql", "mariadb"], indirect=True)
+def test_a_reply_that_a_worker_puts_back_before_the_recovery_is_committed_does_not_wait(
+    any_desk: Desk,
+) -> None:
+    """The worker still saw a provider that was unavailable; nobody else would wake that lane in time."""
+    provider = Provider(any_desk, lambda: NotSent(PROBLEM))
+    talk = any_desk.customer_wrote()
+    later = clock.now() + policy.PROBE_MOST
+    away = sa.update(ChannelAccount).values(failures=3, failing_since=clock.now(), probe_at=later)
+    db.write(lambda session: session.execute(away))
+    message = any_desk.reply("written while the news was on its way", talk)
+    noted, parked = threading.Event(), threading.Event()
+
+    def recover(session: Session) -> None:
+        results.note_recovered(session, any_desk.account.id)
+        noted.set()
+        assert parked.wait(20)
+
+    recovering = threading.Thread(target=db.write, args=(recover,))
+    recovering.start()
+    try:
+        assert noted.wait(20)
+        any_desk.drain()
+        assert any_desk.state(message) == QUEUED
+    finally:
+        parked.set()
+        recovering.join()
+    provider.away = False
+    any_desk.drain()
+    assert any_desk.state(message) == SENT
+
+
+def test_a_recovery_stays_recorded_if_its_lanes_cannot_be_woken_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = sa.update(ChannelAccount).values(failures=3, failing_since=clock.now(), probe_at=clock.now())
+    db.write(lambda session: session.execute(away))
+    make_due, calls = lanes.make_due, []
+
+    def fail_again(session: Session, *args: Any, **values: Any) -> None:
+        calls.append(args)
+        if len(calls) > 1:
+            raise sa.exc.OperationalError("UPDATE lanes", {}, Exception("the server is away"))
+        make_due(session, *args, **values)
+
+    monkeypatch.setattr(lanes, "make_due", fail_again)
+    db.write(results.note_recovered, desk.account.id)
+    assert len(calls) == 2
+    assert "lanes could not be made due again" in caplog.text
+    with db.read() as session:
+        assert session.scalar(sa.select(ChannelAccount.probe_at)) is None
 
 
 def test_a_time_the_provider_named_is_kept_when_it_takes_others(desk: Desk, travel: Travel) -> None:

@@ -182,7 +182,7 @@ class Injector:
         self.dialect = db.current().dialect
         self.fault = Fault(self.dialect, "none", 0)
         self.rows = db.current()
-        for engine in {self.rows.read_engine, self.rows.write_engine}:
+        for engine in self.rows.engines:
             event.listen(engine, "do_execute", self._execute)
             event.listen(engine, "do_execute_no_params", self._execute)
             event.listen(engine, "do_executemany", self._execute)

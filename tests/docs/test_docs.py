@@ -24,11 +24,10 @@ from host.inbox.apply import opt_out_words
 from host.media import limits as media_limits
 from host.media import picture_size
 from host.process import connections, incoming
-from host.queue import policy
 from host.sdk import webhooks
 from host.sdk.capabilities import Capabilities
 from host.sdk.channel import ChannelAdapter
-from host.users import invitations, passwords, sessions, throttle
+from host.users import data_retention, invitations, passwords, sessions, throttle
 from host.users.pages import sudo
 from host.web import headers, navigation
 
@@ -84,7 +83,8 @@ def figures_table() -> str:
         "an addon's code is tried out": f"{selftest.PATIENCE_SECONDS:g} s",
         "a hook that only tells an addon something is waited for": f"{hooks_apart.SECONDS:g} s",
         "processes that end in an addon before it is set aside": f"{marks.DEATHS}",
-        "raw webhooks are kept": f"{policy.RAW_KEPT.days} days",
+        "raw webhooks are kept": f"{data_retention.RAW_DEFAULT} days, or as an admin chose: "
+        f"{data_retention.LEAST_RAW_DAYS} to {data_retention.MOST_RAW_DAYS}",
     }
     rows = [f"| {what} | {figure} |" for what, figure in figures.items()]
     return "\n".join(["| what | figure |", "|---|---|", *rows])

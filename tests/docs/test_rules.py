@@ -8,10 +8,11 @@ import re
 import pytest
 from flask import Flask
 
+from host.automation import conditions
 from host.automation.actions import ActionTargets
 from host.automation.words import OF_RULES
 from host.inbox import names
-from host.rules import body, conditions, keeping, log, passing
+from host.rules import body, keeping, log, passing
 from host.rules.body import RuleTargets
 from host.rules.pages import filling
 from tests.docs.test_docs import ROOT

@@ -572,3 +572,111 @@ def test_what_one_reader_read_another_does_not_read_again(
     assert got == [ids()] * 4
     if kept > 12:
         assert read == ids()
+
+
+@dataclass
+class Outsider(Keeper):
+    """Works outside of transactions, as listeners of addons do."""
+
+    name: str = "outsider"
+    lease: timedelta = timedelta(seconds=30)
+    gives_up_after: timedelta = timedelta(hours=24)
+    worked: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    odd_only: bool = False
+
+    def chosen(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
+        return [event for event in events if event.id % 2 or not self.odd_only]
+
+    def work(self, events: Sequence[Recorded]) -> None:
+        db.write(lambda session: None)  # would raise inside a write
+        for event in events:
+            if self.fails(event):
+                raise ValueError("it cannot be done")
+            self.worked.append(event.id)
+
+    def skip(self, session: Session, event: Recorded) -> None:
+        session.add(Workspace(name=f"skipped {event.id}", created_at=clock.now()))
+        self.skipped.append(event.id)
+
+
+def test_work_outside_of_transactions_is_done_in_order_and_moves_the_position(
+    any_database: db.Database,
+) -> None:
+    outsider = Outsider(odd_only=True)
+    say(9)
+    with reading(outsider):
+        until(lambda: len(outsider.worked) == len([one for one in ids() if one % 2]))
+    say(2)
+    with reading(outsider):
+        until(lambda: outsider.worked == [one for one in ids() if one % 2])
+    assert outsider.given == [], "nothing is done inside of the write"
+
+
+def test_work_outside_leaves_the_processor_to_a_backlog(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = [0.0]
+    monkeypatch.setattr(consuming.time, "thread_time", lambda: used[0])
+
+    class Busy(Outsider):
+        def work(self, events: Sequence[Recorded]) -> None:
+            super().work(events)
+            used[0] += 5.0
+
+    reader = consuming._Reader(Busy(), consuming._Courtesy(lambda: True))
+    db.write(consuming._make_rows, [reader.consumer])
+    say(3)
+    reader._step()
+    assert reader._away >= 5.0 * consuming.BACKLOG_COURTESY
+
+
+def test_work_outside_ends_where_another_process_reads_by_now(any_database: db.Database) -> None:
+    slow, quick = Outsider(), Outsider()
+    first, second = consuming._Reader(slow), consuming._Reader(quick)
+    db.write(consuming._make_rows, [slow])
+    say(2)
+    until(lambda: (db.write(number), first._step(), len(slow.worked) == 2)[-1])
+    with clock.travel(timedelta(minutes=1)):
+        second._owner = "another"
+        second._position = db.write(consuming._take, "outsider", "another", slow.lease)
+        say(2)
+        until(lambda: (db.write(number), second._step(), len(quick.worked) == 2)[-1])
+        first._stored_at -= 60  # it slept
+        say(1)
+        until(lambda: (db.write(number), first._step(), first._position is None)[-1])
+        until(lambda: (db.write(number), second._step(), len(quick.worked) == 3)[-1])
+    assert slow.worked + quick.worked == ids(), "the one that slept did it again"
+
+
+def test_work_outside_that_fails_for_a_day_is_passed_over(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "MOST_PAUSE_SECONDS", 0.01)
+    say(3)
+    second = ids()[1]
+    outsider = Outsider(fails=lambda event: event.id == second)
+    reader = consuming._Reader(outsider)
+    db.write(consuming._make_rows, [outsider])
+
+    def step() -> None:
+        try:
+            reader._step()
+        except ValueError as error:
+            reader._note(error)
+
+    for _ in range(4):
+        step()
+    assert set(outsider.worked) == {ids()[0]}
+    assert outsider.skipped == []
+    with clock.travel(timedelta(hours=23)):
+        step()
+        assert outsider.skipped == []
+    with clock.travel(timedelta(hours=25)):
+        for _ in range(3):
+            step()
+    assert outsider.skipped == [second]
+    assert outsider.worked[-1] == ids()[2]
+    with db.read() as session:
+        row = session.get_one(Consumer, "outsider")
+        assert (row.event_id, row.failing_since) == (ids()[2], None)

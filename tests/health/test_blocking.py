@@ -151,7 +151,7 @@ def test_another_role_is_named_though_its_statements_are_hidden(
     monkeypatch.setattr(blocking, "LEAST_SECONDS", 3.0)
 
     def look() -> list[Blocker]:
-        with db.read() as session:
+        with db.snapshot() as session:
             session.execute(sa.text("SET LOCAL ROLE pg_signal_backend"))  # it may see no statistics
             return find_blockers(session)
 

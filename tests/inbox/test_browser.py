@@ -143,7 +143,8 @@ def test_a_reply_that_cannot_leave_keeps_its_text(desk: Desk, scene: scenes.Scen
     page.unroute("**/reply")
     page.reload()
     assert text.input_value() == "my words"  # the draft survives
-    page.click("[data-form=reply] button[type=submit]")
+    with page.expect_response("**/reply"):
+        page.click("[data-form=reply] button[type=submit]")
     page.wait_for_selector(".log .words >> text=my words")
     assert text.input_value() == ""
     page.reload()

@@ -330,7 +330,7 @@ class Statements:
     """Counts what a database is asked while the block runs."""
 
     def __init__(self, database: db.Database) -> None:
-        self.engines = {database.read_engine, database.write_engine}
+        self.engines = database.engines
         self.seen: list[str] = []
 
     def _count(self, _c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:

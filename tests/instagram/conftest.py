@@ -130,7 +130,7 @@ def statements(desk: db.Database) -> Iterator[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         seen.append(statement)
 
-    engines = {desk.read_engine, desk.write_engine}
+    engines = desk.engines
     for engine in engines:
         sa.event.listen(engine, "before_cursor_execute", note)
     yield seen

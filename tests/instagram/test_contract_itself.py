@@ -200,6 +200,8 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
         {"capabilities": PAST, "threads": lambda *_: ThreadPage(), "history": raising},
     ),
     ("a_profile_without_credentials_is_an_answer", {"fetch_profile": lambda *_: None}),
+    ("a_profile_without_credentials_is_an_answer", {"fetch_profiles": lambda *_: {"1": None}}),
+    ("a_profile_without_credentials_is_an_answer", {"fetch_profiles": lambda *_: {"9": None}}),
     ("locating_a_file_without_credentials_is_an_address_or_a_fetch_error", {"locate": raising}),
     ("locating_a_file_without_credentials_is_an_address_or_a_fetch_error", {"locate": lambda *_: None}),
     ("every_contact_has_a_label", {"contact_label": lambda *_: ""}),

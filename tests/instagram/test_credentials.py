@@ -84,6 +84,7 @@ def test_no_result_of_a_call_shows_a_credential(
         adapter.send(request(canary)),
         adapter.search(SearchRequest(canary, ANA, part, "f" * 32, clock.now())),
         adapter.fetch_profile(canary, ANA),
+        adapter.fetch_profiles(canary, [ANA, world.KIT]),
     ]
     for shown in map(repr, results):
         assert not any(secret in shown for secret in CANARIES)
@@ -152,6 +153,7 @@ def test_no_address_holds_the_token_but_the_one_question_that_must(
     adapter = ig.channel.InstagramAdapter()
     adapter.send(request(canary))
     adapter.fetch_profile(canary, ANA)
+    adapter.fetch_profiles(canary, [ANA, world.KIT])
     adapter.search(SearchRequest(canary, ANA, request(canary).part, "f" * 32, clock.now()))
     ig.watchdog.watch()
     found = ig.accounts.credentials(canary.id)

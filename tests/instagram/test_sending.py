@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from host.core import clock, guard, secrets
+from host.core import clock, db, guard, secrets
+from host.core.backports.values import replace
 from host.sdk import settings
 from host.sdk.channel import (
     Absent,
@@ -26,7 +27,10 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
+from host.sdk.http import Client, Response
 from host.sdk.messages import MessageKind, OutgoingPart
+from host.sdk.secrets import Secret
+from sandbox import seed
 from tests.instagram import world
 from tests.instagram.test_errors import TABLE
 from tests.instagram.world import ANA, KIT, POTTERY, Addon, Meta
@@ -401,6 +405,100 @@ def test_a_profile_that_is_refused_costs_a_name_only(
     assert isinstance(found, NoProfile)
     assert found.retry is retry
     assert str(code) in found.reason
+
+
+def people(meta: Meta, count: int) -> list[str]:
+    """Let customers have written who are like Ana."""
+    meta.wrote()
+    ids = [str(1026000000100000 + number) for number in range(count)]
+    for number, igsid in enumerate(ids):
+        ana = meta.box.world.customers[ANA]
+        meta.box.world.customers[igsid] = replace(ana, igsid=igsid, name=f"N{number}", username=f"u{number}")
+    return ids
+
+
+def asked(meta: Meta) -> list[str]:
+    """Return the requests for profiles in their order: ids, and ``batch``."""
+    calls = [call for call in meta.entries("call") if call["call"] in {"profile", "batch"}]
+    return [call["path"].strip("/") or "batch" for call in calls]
+
+
+def names(found: Any) -> dict[str, str | None]:
+    return {contact: getattr(one, "name", None) for contact, one in found.items()}
+
+
+def test_profiles_of_several_are_asked_for_in_one_request(
+    adapter: Any, account: AccountRef, meta: Meta
+) -> None:
+    ids = people(meta, 10)
+    meta.box.world.apps[seed.APP_ID].require_proof = True
+    found = adapter.fetch_profiles(account, ids)
+    assert names(found) == {igsid: f"N{number}" for number, igsid in enumerate(ids)}
+    assert found[ids[3]] == adapter.fetch_profile(account, ids[3])
+    assert asked(meta) == [*ids, "batch", ids[3]]
+
+
+def test_one_who_is_refused_takes_nobody_down(adapter: Any, account: AccountRef, meta: Meta) -> None:
+    ids = people(meta, 10)
+    meta.box.world.customers[ids[2]].consent = "denied"
+    meta.fault("profile", "error", status=403, code=10, match={"customer": ids[5]})
+    meta.fault("profile", "timeout", seconds=0.01, match={"customer": ids[7]})
+    meta.fault("profile", "garbage", match={"customer": ids[8]})
+    found = adapter.fetch_profiles(account, [*ids, "no id"])
+    missing = {ids[5], ids[7], ids[8]}
+    assert set(found) == set(ids) - missing, "the host asks for these alone"
+    refused = found[ids[2]]
+    assert isinstance(refused, NoProfile)
+    assert refused.retry, "the next message gives consent"
+    assert names(found)[ids[9]] == "N9"
+    assert asked(meta).count("batch") == 1
+
+
+@pytest.mark.parametrize(("code", "waits"), [(4, True), (190, False)])
+def test_an_error_of_the_whole_account_is_not_asked_for_again_one_by_one(
+    adapter: Any, account: AccountRef, meta: Meta, code: int, waits: bool
+) -> None:
+    ids = people(meta, 3)
+    meta.fault("profile", "error", code=code)
+    found = adapter.fetch_profiles(account, ids)
+    assert set(found) == set(ids)
+    assert all(isinstance(one, NoProfile) and one.retry for one in found.values())
+    assert {one.retry_after is not None for one in found.values()} == {waits}
+
+
+def test_a_token_that_ended_is_told_for_all_at_once(adapter: Any, account: AccountRef, meta: Meta) -> None:
+    ids = people(meta, 3)
+    meta.token("pottery-long").valid = False
+    found = adapter.fetch_profiles(account, ids)
+    assert set(found) == set(ids)
+    assert all(isinstance(one, NoProfile) and "190" in one.reason for one in found.values())
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"[null,null]", b'{"error":{"code":100}}', b"<html>", b'[7,{"a":1}]']
+)
+def test_if_meta_answers_no_batches_each_is_asked_for_alone(
+    adapter: Any, account: AccountRef, meta: Meta, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    ids = people(meta, 2)
+    answer = Response(400 if b"error" in body else 200, {}, body)
+    monkeypatch.setattr(Client, "request", lambda *_, **__: answer)
+    assert adapter.fetch_profiles(account, ids) == {}
+
+
+def test_by_instagram_login_they_are_asked_for_one_after_the_other(
+    ig: Addon, desk: db.Database, adapter: Any, meta: Meta
+) -> None:
+    token = Secret(meta.token("pottery-instagram").value)
+    login = world.connect(ig, flavour=ig.config.Flavour.LOGIN, way="instagram", page_id="", token=token)
+    ids = people(meta, 3)
+    found = adapter.fetch_profiles(login, ids)
+    assert names(found) == {igsid: f"N{number}" for number, igsid in enumerate(ids)}
+    assert asked(meta) == ids
+    meta.fault("profile", "error", code=4, match={"customer": ids[1]})
+    found = adapter.fetch_profiles(login, ids)
+    assert list(found) == ids[:2], "after a limit nobody else is asked for"
+    assert found[ids[1]].retry_after is not None
 
 
 def test_somebody_who_never_wrote_has_no_profile_yet(adapter: Any, account: AccountRef, meta: Meta) -> None:

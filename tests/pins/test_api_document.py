@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
+from host.api.http import versions
 from host.api.http.openapi import document
 from tests.pins.pinning import changes, hold
 
@@ -110,6 +111,15 @@ def _fields(properties: Mapping[str, Any]) -> str:
 
 def test_the_document_says_what_it_said() -> None:
     hold("api", facts(document("http://127.0.0.1:8080")))
+
+
+def test_each_newer_version_differs_from_the_first_as_it_did() -> None:
+    """The file of a version has only the lines that the first has not (``+``), or it has not (``-``)."""
+    first = facts(document("http://127.0.0.1:8080"))
+    for version in versions.VERSIONS[1:]:
+        newer = facts(document("http://127.0.0.1:8080", version=version))
+        assert newer != first
+        hold(f"api-{version}", changes(first, newer))
 
 
 def test_a_field_an_answer_and_a_parameter_that_change_are_seen_and_words_are_not() -> None:

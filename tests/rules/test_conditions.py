@@ -13,19 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from host.automation import condition_facts as facts
+from host.automation import conditions
 from host.automation.actions import ActionTargets
-from host.core import clock, db
-from host.core.backports.values import replace
-from host.inbox import names, queries
-from host.inbox.labels import models as labels
-from host.inbox.queries import AnyTeam, Assignee, ConversationFilter
-from host.inbox.saved_views import condition_of, filter_of
-from host.inbox.teams.models import Team
-from host.models import inbox, mentions
-from host.models.inbox import ConversationStatus, Handler, SnoozeKind
-from host.rules import body, conditions, facts
-from host.rules.body import RuleError, RuleTargets
-from host.rules.conditions import (
+from host.automation.conditions import (
     ActorCondition,
     AnyOf,
     Concerns,
@@ -44,6 +35,17 @@ from host.rules.conditions import (
     decide,
     lets_through,
 )
+from host.core import clock, db
+from host.core.backports.values import replace
+from host.inbox import names, queries
+from host.inbox.labels import models as labels
+from host.inbox.queries import AnyTeam, Assignee, ConversationFilter
+from host.inbox.saved_views import condition_of, filter_of
+from host.inbox.teams.models import Team
+from host.models import inbox, mentions
+from host.models.inbox import ConversationStatus, Handler, SnoozeKind
+from host.rules import body
+from host.rules.body import RuleError, RuleTargets
 from tests.helpers import takes_at_most
 from tests.inbox import toys
 from tests.rules.ruled import Ruled

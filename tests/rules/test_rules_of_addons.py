@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from host.channels import hanging
 from host.channels.directory import Directory
+from host.core import db
 from host.core.backports.values import replace
-from host.models.inbox import Reaction
+from host.models.inbox import Contact, Reaction
 from host.rules.body import RuleError
 from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition, SendText
 from tests.inbox import toys
@@ -43,12 +47,13 @@ def bring(
     *,
     holds: Callable[[AskedAbout, str], Any] = is_long,
     plan: Callable[[AskedAbout], Any] = thank,
-    channel: str = "email",
+    channel: str | None = "email",
+    facts: Callable[[Sequence[AskedAbout]], Sequence[Mapping[str, Any]]] | None = None,
 ) -> None:
     """Let an addon that is on bring a condition and an action."""
     desk.desk.generation.directory = Directory(
         [Reacting()],
-        conditions=[RuleCondition("email.long", channel, "they wrote", holds)],
+        conditions=[RuleCondition("email.long", channel, "they wrote", holds, facts=facts)],
         actions=[RuleAction("email.thank", channel, "say thank you", plan)],
     )
 
@@ -173,3 +178,86 @@ def test_in_conversations_of_another_channel_it_is_not_asked_and_not_done(automa
     automated.run()
     assert automated.ran(asked) == []
     assert [one.done for one in automated.ran(done)] == [[("addon", "other_channel")]]
+
+
+# ---- facts ---------------------------------------------------------------------------------------------
+
+
+def has_order(about: AskedAbout, value: str) -> bool:
+    return bool(about.facts["orders"])
+
+
+def test_facts_are_read_for_many_events_at_once_and_for_every_channel(any_desk: Ruled) -> None:
+    asked: list[list[str]] = []
+
+    def facts(about: Sequence[AskedAbout]) -> list[dict[str, Any]]:
+        asked.append(sorted(one.text for one in about))
+        with db.read() as session:
+            addresses = dict(session.execute(sa.select(Contact.id, Contact.email)).all())
+        return [{"orders": addresses[one.contact_id or 0] == "ana@example.com"} for one in about]
+
+    bring(any_desk, holds=has_order, facts=facts, channel=None)
+    rule = any_desk.rule(NOTE, conditions=[LONG])
+    any_desk.said("ana", "Hello")
+    any_desk.said("bob", "Hey")
+    with db.read() as session:
+        first = session.scalars(sa.select(Contact).order_by(Contact.id)).first()
+        assert first is not None
+        first_id = first.id
+    db.write(
+        lambda session: session.execute(
+            sa.update(Contact).where(Contact.id == first_id).values(email="ana@example.com")
+        )
+    )
+    any_desk.run()
+    assert asked[0] == ["Hello", "Hey"]
+    assert [one.outcome for one in any_desk.ran(rule)] == ["did"]
+
+
+def _raises(about: Sequence[AskedAbout]) -> list[dict[str, Any]]:
+    with db.read() as session:
+        session.execute(sa.text("SELECT * FROM there_is_no_such_table"))
+    return []
+
+
+def _too_few(about: Sequence[AskedAbout]) -> list[dict[str, Any]]:
+    return []
+
+
+def _writes(about: Sequence[AskedAbout]) -> list[dict[str, Any]]:
+    return [None for _ in about]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("facts", [_raises, _too_few, _writes])
+def test_facts_that_fail_are_a_condition_that_is_not_met_and_cost_nothing_else(
+    any_desk: Ruled, facts: Callable[[Sequence[AskedAbout]], list[dict[str, Any]]]
+) -> None:
+    bring(any_desk, holds=has_order, facts=facts)
+    rule = any_desk.rule(NOTE, conditions=[LONG])
+    other = any_desk.rule(NOTE, name="Other")
+    any_desk.said("ana", "Hello")
+    any_desk.run()
+    assert [one.outcome for one in any_desk.ran(other)] == ["did"]
+    assert "did" not in [one.outcome for one in any_desk.ran(rule)]
+
+
+def test_facts_that_hang_hold_up_a_rule_for_a_moment_once(
+    automated: Ruled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr("host.automation.condition_facts.FACTS_SECONDS", 0.05)
+
+    def hangs(about: Sequence[AskedAbout]) -> list[dict[str, Any]]:
+        goes_on.wait(60)
+        return [{} for _ in about]
+
+    bring(automated, holds=has_order, facts=hangs)
+    automated.rule(NOTE, conditions=[LONG])
+    other = automated.rule(NOTE, name="Other")
+    try:
+        automated.said("ana", "Hello")
+        automated.run()
+        assert [one.outcome for one in automated.ran(other)] == ["did"]
+    finally:
+        goes_on.set()
+        hanging._hung.clear()

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from werkzeug.datastructures import MultiDict
 
 from host.automation.actions import AddLabel, GiveToTeam
+from host.automation.conditions import ConditionResult
 from host.core import db
 from host.core.backports.values import replace
 from host.inbox.labels import labels
 from host.models.users import AuditEntry, Role
 from host.rules import keeping
 from host.rules.body import EVENTS, Body, NotifyPeople, given, plain
-from host.rules.conditions import ConditionResult
 from host.rules.models import Rule, RuleState, RuleVersion
 from host.rules.pages import filling, wording
 from host.users.actor import DESK

@@ -22,7 +22,7 @@ def test_the_start_is_the_documented_one(meta: Meta) -> None:
     tokens = {token["id"]: token for token in state["tokens"]}
     assert tokens["pottery-long"]["value"] == LONG
     assert tokens["cafe-long"]["app_id"] == seed.SECOND_APP_ID
-    assert {customer["name"] for customer in state["customers"]} == {"Ana Q.", "Kit L.", "Rosa S."}
+    assert {customer["name"] for customer in state["customers"]} == {"Ana Q.", "Kit L.", "Rosa S.", "Gil F."}
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ CHANGES = {
         ("    _set_fields(session, team, ", "description, "),
         ("    session: Session,\n    team: Team,\n", "    description: str | None,\n"),
         (
-            '    """Write those fields of a team that are not None."""\n',
+            "    accounts: Collection[int] | None,\n    now: datetime,\n) -> None:\n",
             "    if description is not None:\n        team.description = clean(description).strip()[:200]\n",
         ),
         (
@@ -68,7 +68,7 @@ CHANGES = {
     f"{FOLDER}/api.py": [
         (
             "class Team(Wire, frozen=True):\n"
-            '    """Some members whom conversations can be given to together."""\n'
+            '    """A group of members that conversations can be assigned to."""\n'
             "\n    id: Id\n    name: str\n",
             '    description: Annotated[str, Meta(description="What it is for.")]\n',
         ),

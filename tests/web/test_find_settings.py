@@ -93,6 +93,7 @@ def test_people_find_what_they_may_open(desk: Flask) -> None:
     assert not {"Addons", "Mail server"} & labels(owner)
     assert {"Addons", "Mail server"} <= labels(admin)
     assert "Data retention" not in labels(admin)
+    assert "Event retention" in labels(admin)
     registry.switch_off(["webhooks"])
     try:
         off = helpers.client_for(

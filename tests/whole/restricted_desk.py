@@ -16,7 +16,9 @@ _load = loader.load
 
 def load(*arguments: Any) -> loader.LoadedRelease:
     release = _load(*arguments)
-    restrictions = sys.modules[f"{release.module_name}.restrictions"]
+    restrictions = sys.modules.get(f"{release.module_name}.restrictions")
+    if restrictions is None:
+        return release  # another addon, such as e-mail
     restrictions.PROBES = (timedelta(seconds=1),)  # type: ignore[attr-defined]
     restrictions.AGAIN_SECONDS = 0.3  # type: ignore[attr-defined]
     restrictions.CLOCKS_DIFFER = timedelta()  # type: ignore[attr-defined]

@@ -509,6 +509,9 @@ def test_the_api_tells_no_secret_and_its_key_is_kept_nowhere(story: Story) -> No
     ids["team_id"] = team["id"]
     rule = {"name": "Done", "body": {"when": "message.received", "actions": [{"do": "close"}]}}
     ids["rule_id"] = requests.post(f"{base}/rules", headers=headers, json=rule, timeout=30).json()["id"]
+    sequence = {"name": "Orders", "body": {"steps": [{"do": "end", "id": "end"}]}}
+    made = requests.post(f"{base}/sequences", headers=headers, json=sequence, timeout=30).json()
+    ids["sequence_id"], ids["version_id"], ids["run_id"] = made["id"], 1, 1  # nobody is in it
     ids["post_id"] = 1  # no channel of the story has posts
     made = requests.post(f"{base}/assistants", headers=headers, json={"name": "Helper"}, timeout=30).json()
     ids["assistant_id"], ids["turn_id"] = made["id"], 1  # it has thought about nothing

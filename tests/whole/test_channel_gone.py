@@ -86,8 +86,8 @@ def test_programs_read_it_too(scene: Scene) -> None:
     assert key is not None
     answered = {}
     for route in scene.routes:
-        if not of_the_api(route):
-            continue
+        if not of_the_api(route) or route == "DELETE /api/v1/contacts/<api_id:contact_id>":
+            continue  # the next test reads what a customer wrote
         method, _, rule = route.partition(" ")
         ids = {**scene.pottery, "id": scene.pottery["conversation_id"]}
         path = PLACE.sub(lambda place: str(ids.get(place.group(1), 1)), rule)  # noqa: B023

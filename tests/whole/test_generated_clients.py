@@ -1,5 +1,6 @@
 """Clients that generators make of a desk's OpenAPI document: they compile, and each answers a customer.
 
+They are made from the document of the newest version, which they name in each request, as docs/api.md says.
 The tools come from PyPI and npm, at the versions below, into a folder of the run.
 """
 
@@ -17,11 +18,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from host.api.http import versions
 from tests.whole.node import installed, needed, run
 from tests.whole.rig import Rig, running, until
 from tests.whole.shops import POTTERY, POTTERY_OWNER, furnish, point_webhooks
 
-FROM_PYPI = ("openapi-python-client==0.29.1", "openapi-generator-cli==7.26.0")
+FROM_PYPI = ("openapi-python-client==0.29.1", "openapi-generator-cli==7.26.0", "mypy==2.4.1")
 FROM_NPM = ("openapi-typescript@7.13.0", "typescript@5.9.3", "@types/node@20.19.25")
 
 pytestmark = pytest.mark.slow
@@ -32,23 +34,38 @@ import sys
 from desk_client import AuthenticatedClient
 from desk_client.api.conversations import list_conversations
 from desk_client.api.messages import send_message
-from desk_client.models import SendText, SendTextKind
+from desk_client.models import Conversations, SendText, SendTextKind, Sent
 
-url, key, text = sys.argv[1:]
-with AuthenticatedClient(base_url=url, token=key, raise_on_unexpected_status=True) as client:
-    (conversation,) = list_conversations.sync(client=client).data
+url, key, text, version = sys.argv[1:]
+named = {"Lobby-Version": version}
+with AuthenticatedClient(base_url=url, token=key, headers=named, raise_on_unexpected_status=True) as client:
+    found = list_conversations.sync_detailed(client=client)
+    assert found.headers["Lobby-Version"] == version
+    assert isinstance(found.parsed, Conversations)
+    (conversation,) = found.parsed.data
     body = SendText(kind=SendTextKind.TEXT, conversation_id=conversation.id, text=text)
     done = send_message.sync_detailed(client=client, body=body)
     assert done.status_code == 201, done
+    assert isinstance(done.parsed, Sent)
     assert [one.text for one in done.parsed.data] == [text]
+"""
+
+# The module that is the same for every document has types that httpx does not take.
+MYPY = """
+[mypy]
+check_untyped_defs = True
+
+[mypy-desk_client.client]
+ignore_errors = True
 """
 
 TYPESCRIPT = """
 import { Configuration, ConversationsApi, EventsApi, MessagesApi } from "./client";
 
 async function main(): Promise<void> {
-    const [basePath, accessToken, text] = process.argv.slice(2);
-    const configuration = new Configuration({ basePath, accessToken });
+    const [basePath, accessToken, text, version] = process.argv.slice(2);
+    const headers = { "Lobby-Version": version };
+    const configuration = new Configuration({ basePath, accessToken, headers });
     const { data } = await new ConversationsApi(configuration).listConversations();
     const sent = await new MessagesApi(configuration).sendMessage({
         sendMessageRequest: { kind: "text", conversationId: data[0].id, text },
@@ -75,6 +92,7 @@ import (
 func main() {
 	configuration := client.NewConfiguration()
 	configuration.Servers = client.ServerConfigurations{{URL: os.Args[1]}}
+	configuration.AddDefaultHeader("Lobby-Version", os.Args[4])
 	api := client.NewAPIClient(configuration)
 	key := context.WithValue(context.Background(), client.ContextAccessToken, os.Args[2])
 	found, _, err := api.ConversationsAPI.ListConversations(key).Execute()
@@ -124,6 +142,10 @@ class Shop:
         paths = json.loads(self.document.read_text())["paths"].values()
         return {operation["operationId"] for path in paths for operation in path.values()}
 
+    def asked(self, text: str) -> tuple[str, ...]:
+        """Return the arguments of a program that answers *text*."""
+        return self.url, self.key, text, versions.CURRENT
+
     def arrived(self, text: str) -> None:
         """Wait until the provider has *text*."""
 
@@ -142,7 +164,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory, addon_zip: Path) -> Iterator[
         rig.start()
         point_webhooks(rig)
         document = folder / "lobby.json"
-        document.write_text(requests.get(f"{rig.url}/api/v1/openapi.json", timeout=60).text)
+        newest = {versions.HEADER: versions.CURRENT}
+        answer = requests.get(f"{rig.url}/api/v1/openapi.json", headers=newest, timeout=60)
+        assert answer.headers[versions.HEADER] == versions.CURRENT
+        document.write_text(answer.text)
         made = Shop(rig, key, document)
         written = {"account": POTTERY.igid, "customer": POTTERY.customer, "text": "Is it in stock?"}
         rig.control("POST", "dm", written)
@@ -194,7 +219,9 @@ def test_the_client_for_python_answers_a_customer(shop: Shop, tools: Path, tmp_p
     program = tmp_path / "answer.py"
     program.write_text(PYTHON)
     text = "Yes, says Python."
-    run(tmp_path, str(tools / "python"), str(program), shop.url, shop.key, text, PYTHONPATH=str(tmp_path))
+    (tmp_path / "mypy.ini").write_text(MYPY)
+    run(tmp_path, str(tools / "mypy"), "desk_client", "answer.py")
+    run(tmp_path, str(tools / "python"), str(program), *shop.asked(text), PYTHONPATH=str(tmp_path))
     shop.arrived(text)
 
 
@@ -221,7 +248,7 @@ def test_the_client_for_typescript_answers_a_customer(shop: Shop, tools: Path, t
     )
     run(tmp_path, str(programs / "tsc"), *checks, "--rootDir", ".", "types.ts", "answer.ts")
     text = "Yes, says TypeScript."
-    run(tmp_path, node, "out/answer.js", shop.url, shop.key, text)
+    run(tmp_path, node, "out/answer.js", *shop.asked(text))
     shop.arrived(text)
 
 
@@ -240,7 +267,8 @@ def test_the_client_for_go_answers_a_customer(shop: Shop, tools: Path, tmp_path:
     (tmp_path / "go.mod").write_text(MODULE)
     (tmp_path / "answer.go").write_text(GO)
     offline = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOCACHE": str(tmp_path / "cache")}
+    run(tmp_path, go, "vet", "./...", **offline)
     run(tmp_path, go, "build", "-o", "answer", ".", **offline)
     text = "Yes, says Go."
-    assert run(tmp_path, "./answer", shop.url, shop.key, text).strip() == text
+    assert run(tmp_path, "./answer", *shop.asked(text)).strip() == text
     shop.arrived(text)

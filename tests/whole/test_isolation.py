@@ -110,7 +110,13 @@ class Scene:
         if token and method == "POST":
             form["csrf_token"] = self.tokens[email]
         with self.people[email].request(
-            method, self.rig.url + path, data=form, allow_redirects=False, stream=True, timeout=20
+            method,
+            self.rig.url + path,
+            data=form,
+            allow_redirects=False,
+            stream=True,
+            # Longer than the desk waits for a model whose name the name server does not answer.
+            timeout=60,
         ) as answer:
             if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
                 answer.content  # noqa: B018 - read before the connection goes back
@@ -245,6 +251,7 @@ def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
             "settings/rules/new",
             {"name": "Done", "when": "message.received", "state": "draft", "then": "close", "then_text": ""},
         ),
+        (POTTERY_OWNER, "sequences/new", {"from": "empty"}),
         (
             POTTERY_OWNER,
             "settings/models/new",
@@ -295,11 +302,12 @@ def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
         "canned_file_id": "canned_files",
         "macro_id": "macros",
         "rule_id": "rules",
+        "sequence_id": "sequences",
         "model_id": "language_models",
         "tool_id": "assistant_tools",
     }
     made = {name: scene.rig.value(f"SELECT MAX(id) FROM {table}") for name, table in tables.items()}
-    return {**made, **by_hand, "merge_id": 1}
+    return {**made, **by_hand, "merge_id": 1, "sequence_run_id": 1}
 
 
 def refused(scene: Scene, workspace: int, conversation: int) -> int:
@@ -454,6 +462,50 @@ def test_being_signed_in_opens_nothing_of_the_api(scene: Scene) -> None:
     assert fingerprint(scene.rig) == before
 
 
+def test_a_limited_key_lists_nothing_of_other_accounts(scene: Scene) -> None:
+    home = scene.pottery["workspace_id"]
+    counted = "SELECT account_id, COUNT(*) FROM messages WHERE workspace_id = ? GROUP BY account_id"
+    until(lambda: len(scene.rig.rows(counted, home)) > 1, "messages on two accounts")
+    for account in [row[0] for row in scene.rig.rows(counted, home)]:
+        bearer = {"Authorization": f"Bearer {limited_key(scene, home, account)}"}
+        here = "WHERE workspace_id = ? AND account_id = ?"
+        wanted = {row[0] for row in scene.rig.rows(f"SELECT id FROM messages {here}", home, account)}
+        for query in ({}, {"sort": "oldest"}, {"updatedSince": "2026-01-01T00:00:00Z"}):
+            assert set(listed(scene, "/messages", bearer, query)) == wanted, query
+        talks = {row[0] for row in scene.rig.rows(f"SELECT id FROM conversations {here}", home, account)}
+        assert set(listed(scene, "/conversations", bearer, {})) == talks
+        found: list[int] = []
+        for contact in listed(scene, "/contacts", bearer, {}):
+            found += listed(scene, f"/contacts/{contact}/conversations", bearer, {})
+        assert set(found) == talks
+
+
+def limited_key(scene: Scene, workspace: int, account: int) -> str:
+    """Return a key that an owner limited to an account."""
+    form = {"name": "Part", "scopes": "read", "see": "some", "account": str(account)}
+    form["csrf_token"] = scene.tokens[POTTERY_OWNER]
+    page = scene.people[POTTERY_OWNER].post(
+        f"{scene.rig.url}/w/{workspace}/settings/api", data=form, timeout=60
+    )
+    found = re.search(r'id="api-key" value="([^"]+)"', page.text)
+    assert found is not None, page.status_code
+    return found[1]
+
+
+def listed(scene: Scene, path: str, headers: dict[str, str], query: dict[str, str]) -> list[int]:
+    """Return the ids on all pages of a list, of one entry each."""
+    found: list[int] = []
+    asked = {**query, "limit": "1"}
+    for _page in range(200):
+        answer = requests.get(f"{scene.rig.url}/api/v1{path}", asked, headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        found += [one["id"] for one in answer.json()["data"]]
+        if answer.json()["next"] is None:
+            return found
+        asked["cursor"] = answer.json()["next"]
+    raise AssertionError(f"{path} does not end")
+
+
 def test_the_own_workspace_is_no_way_to_an_object_of_another(scene: Scene) -> None:
     """Studio's owner asks below Studio's own address for what belongs to the Pottery."""
     before = fingerprint(scene.rig)
@@ -481,6 +533,7 @@ def test_the_own_workspace_is_no_way_to_an_object_of_another(scene: Scene) -> No
             "canned_file_id",
             "macro_id",
             "rule_id",
+            "sequence_id",
             "assistant_id",
             "turn_id",
             "call_id",

@@ -103,7 +103,7 @@ class Statements:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
-        for engine in {db.current().read_engine, db.current().write_engine}:
+        for engine in db.current().engines:
             event.listen(engine, "before_cursor_execute", self._note)
 
     def _note(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:

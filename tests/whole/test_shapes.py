@@ -20,7 +20,7 @@ from lobby_client import Lobby, webhooks
 from demo.processes import Program, clean_environment, free_port
 from tests.receiver import receiving
 from tests.whole.guided import ADDRESS, GuidedDesk, guided_desk
-from tests.whole.node import Package, built_package, run
+from tests.whole.node import CLIENT, Package, built_package, run
 from tests.whole.rig import finish, until
 from tests.whole.shops import POTTERY
 
@@ -335,6 +335,55 @@ def test_the_client_for_typescript_passes_its_own_tests(package: Package) -> Non
     assert re.search(r"^# fail 0$", said, re.MULTILINE), said
 
 
+FENCED = re.MULTILINE | re.DOTALL
+README = (CLIENT / "README.md").read_text()
+FROM_CLIENT = 'import { Lobby, type Content, type Handler, type types } from "@lobby-desk/client";'
+AROUND = {
+    "client": "declare const client: Lobby;",
+    "channelId": "declare const channelId: string;",
+    "to": "declare const to: string;",
+    "content": "declare const content: Content;",
+    "handle": "declare function handle(...given: unknown[]): Promise<void>;",
+    "signal": "declare const signal: AbortSignal;",
+    "rawBody": "declare const rawBody: Buffer;",
+    "request": 'declare const request: import("node:http").IncomingMessage;',
+    "response": 'declare const response: import("node:http").ServerResponse;',
+    "secret": "declare const secret: string;",
+}
+"""What a program has around a block of the README, by its name."""
+
+
+def readme_programs() -> dict[str, str]:
+    """Return each block of the README that is TypeScript as a program of its own, by a name."""
+    found = {}
+    for number, (indent, block) in enumerate(re.findall(r"^( *)```ts\n(.*?)^ *```$", README, FENCED), 1):
+        text = re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
+        lines = [] if "import { Lobby" in text else [FROM_CLIENT]
+        for name, line in AROUND.items():
+            if re.search(rf"(?<![\w.]){name}\b(?!:)", text) and f"const {name} =" not in text:
+                lines.append(line)
+        found[f"readme{number}"] = "\n".join([*lines, text, "export {};\n"])
+    return found
+
+
+def test_every_block_of_the_readme_for_typescript_compiles(package: Package) -> None:
+    programs = readme_programs()
+    shell = len(re.findall(r"^ *```sh$", README, re.MULTILINE))
+    assert len(programs) + shell == len(re.findall(r"^ *```\w+$", README, re.MULTILINE)), "no other language"
+    assert len(programs) == len(re.findall(r"^ *```ts$", README, re.MULTILINE)) > 5
+    package.compile(**programs)
+
+
+def test_a_mistake_in_a_block_of_the_readme_does_not_compile(package: Package) -> None:
+    wrong = {
+        name: text.replace("waiting.channelId", "waiting.channel_id")
+        for name, text in readme_programs().items()
+    }
+    assert wrong != readme_programs()
+    with pytest.raises(AssertionError, match="channel_id"):
+        package.compile(**wrong)
+
+
 def test_a_mistake_in_a_content_does_not_compile(package: Package) -> None:
     wrong = """
 import { Lobby } from "@lobby-desk/client";
@@ -342,3 +391,30 @@ await new Lobby().messages.send({ channelId: "c", to: "1", content: { type: "tex
 """
     with pytest.raises(AssertionError, match="txt"):
         package.compile(wrong=wrong)
+
+
+RULES = """
+import { Lobby } from "@lobby-desk/client";
+const client = new Lobby();
+await client.rules.create({
+  name: "Wholesale",
+  body: {
+    when: "message.received",
+    conditions: [
+      { if: "words", words: ["wholesale"], has: "any" },
+      { if: "any", of: [{ if: "hours", open: false }, { if: "window", to: "people" }] },
+    ],
+    actions: [{ do: "label", label: 3 }, { do: "tell", team: 5 }, { do: "close" }],
+  },
+});
+const rule = await client.rules.get(3);
+if (rule.body) await client.rules.replace(rule.id, { name: "Renamed", body: rule.body });
+"""
+
+
+@pytest.mark.parametrize("mistake", ["message.came", "wrds", "labl"])
+def test_a_mistake_in_a_rule_does_not_compile(package: Package, mistake: str) -> None:
+    right = {"message.came": '"message.received"', "wrds": '"words"', "labl": '"label"'}[mistake]
+    package.compile(right=RULES)
+    with pytest.raises(AssertionError, match=mistake):
+        package.compile(wrong=RULES.replace(right, f'"{mistake}"'))

@@ -194,7 +194,7 @@ def store(
         session.delete(rows.pop(address))
     # A fixed order avoids deadlocks, because each one is locked.
     for address in sorted(rows if wanted is None else wanted):
-        right = ownership.right_to(session, account.workspace_id, address)
+        right = ownership.right_to(session, account.workspace_id, address, locked=True)
         fine = right is ownership.Right.HAS or (right is ownership.Right.ASKS and agreed(address))
         if wanted is None and (not fine or not _is_free(session, account, address)):
             session.delete(rows[address])

@@ -49,9 +49,12 @@ class TooManyAskedError(Exception):
     """Too many addresses of the workspace are waiting."""
 
 
-def right_to(session: Session, workspace_id: int, address: str) -> Right:
-    """Return whether the workspace owns a non-live address, can request it, or another workspace has it."""
-    if _elsewhere(session, workspace_id, address):
+def right_to(session: Session, workspace_id: int, address: str, *, locked: bool = False) -> Right:
+    """Return whether the workspace owns a non-live address, can request it, or another workspace has it.
+
+    :param locked: in a write that depends on it: what another workspace has is locked.
+    """
+    if _elsewhere(session, workspace_id, address, locked=locked):
         return Right.TAKEN
     holders = _holders(session, [without_tag(address), domain_of(address)])
     mailbox, domain = holders.get(without_tag(address)), holders.get(domain_of(address))
@@ -71,11 +74,11 @@ def take(session: Session, workspace_id: int, address: str) -> None:
     elif row.workspace_id != workspace_id:
         row.workspace_id, row.since = workspace_id, clock.now()
     session.flush()
-    if _elsewhere(session, workspace_id, address):
+    if _elsewhere(session, workspace_id, address, locked=True):
         raise AccountTakenError("This mailbox is connected in another workspace already.")
 
 
-def _elsewhere(session: Session, workspace_id: int, address: str) -> bool:
+def _elsewhere(session: Session, workspace_id: int, address: str, *, locked: bool) -> bool:
     """Return whether *address*, with any tag, is live in another workspace as an account or an alias."""
     table = host_table(ACCOUNTS)
     live = sa.and_(
@@ -87,7 +90,8 @@ def _elsewhere(session: Session, workspace_id: int, address: str) -> bool:
         .join(Alias, Alias.account_id == table.c.id)
         .where(live, _is_form_of(address, Alias.address))
     )
-    return any(session.execute(query.with_for_update()).first() for query in (of_account, of_alias))
+    queries = (query.with_for_update() if locked else query for query in (of_account, of_alias))
+    return any(session.execute(query).first() for query in queries)
 
 
 def _is_form_of(address: str, column: Any) -> sa.ColumnElement[bool]:

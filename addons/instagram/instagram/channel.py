@@ -60,7 +60,7 @@ from . import (
 from .accounts import Credentials, book, credentials
 from .config import CHANNEL, Flavour, media_hosts
 from .limits import CAPABILITIES, OF_LOGIN, STORED_KINDS, WITHDRAWN_ASKS
-from .profiles import fetch
+from .profiles import fetch, fetch_several
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +149,12 @@ class InstagramAdapter(ChannelAdapter):
         if found is None:
             return NoProfile("the account's credentials cannot be read", retry=True)
         return fetch(found, contact)
+
+    def fetch_profiles(
+        self, account: AccountRef, contacts: Sequence[str]
+    ) -> Mapping[str, Profile | NoProfile]:
+        found = self._credentials(account)
+        return fetch_several(found, contacts) if found is not None else {}
 
     def profile_url(self, username: str) -> str | None:
         return f"https://www.instagram.com/{quote(username, safe='')}/"

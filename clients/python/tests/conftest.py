@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+import host.process.features  # noqa: F401 - loads the features whose routes the document describes
 import pytest
 from clients.python.tests.standin import KEY, Answering, Reply, StandIn
 

@@ -40,7 +40,7 @@ Answering = Callable[[Asked], Reply]
 
 
 def refusal(status: int, code: str, **headers: str) -> Reply:
-    error = {"code": code, "message": "It cannot be done.", "next": "Do something.", "request_id": "r1"}
+    error = {"code": code, "message": "It cannot be done.", "next": "Do something.", "requestId": "r1"}
     return Reply(status, {"error": error}, headers)
 
 

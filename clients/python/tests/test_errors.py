@@ -50,6 +50,18 @@ def test_an_error_says_what_the_desk_said(run: Run, stand_in: Start) -> None:
     assert str(error) == "422 not_written_first: It cannot be done. Do something. (request r1)"
 
 
+def test_the_id_of_the_request_has_an_old_name_at_older_desks() -> None:
+    for given, wanted in (
+        ({"requestId": "r2", "request_id": "r2"}, "r2"),
+        ({"requestId": "r2"}, "r2"),
+        ({"request_id": "r1"}, "r1"),
+        ({}, ""),
+    ):
+        error = errors.APIError(404, {"code": "not_found", **given})
+        assert error.request_id == wanted
+        assert (f"(request {wanted})" in str(error)) == bool(wanted)
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b'{"error": "no"}', b'{"error": {"code": 7}}', b"\xff"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,7 +22,8 @@ import pytest
 from clients.python.tests.standin import KEY, Asked, Reply, StandIn, refusal
 from standardwebhooks.webhooks import Webhook as Oracle
 
-from lobby_client import Lobby, cli, errors, webhooks
+from lobby_client import AsyncLobby, Event, Lobby, cli, errors, webhooks
+from lobby_client.events import Position
 from lobby_client.listening import Listener, Place
 
 Start = Callable[..., StandIn]
@@ -215,6 +218,118 @@ def test_the_place_is_for_this_user_alone_and_a_broken_one_is_told(listening: Li
         place.write_text(broken)
         with pytest.raises(ValueError, match="remove it"):
             Place.read(place)
+
+
+# Other conversations
+
+
+def test_other_conversations_go_on_past_an_event_that_is_not_taken(
+    stand_in: Start, place: Path, said: list[str]
+) -> None:
+    refused = ["evt_1"]
+    got: list[str] = []
+
+    def hook(asked: Asked) -> Reply:
+        id_ = asked.headers["webhook-id"]
+        if id_ in refused:
+            return Reply(500)
+        got.append(id_)
+        return Reply(204)
+
+    def page(asked: Asked) -> Reply:
+        data = [] if "after=c1" in asked.path else [event(1, "ana"), event(2, "ben"), event(3, "ana")]
+        return Reply(200, {"data": data, "next": "c1", "more": False})
+
+    def listener() -> Listener:
+        kept = Place.read(place)
+        return Listener(client, program.url, kept, say=said.append, events=["a.b"], continue_others=True)
+
+    desk, program = stand_in(answer=page), stand_in(answer=hook)
+    with Lobby(api_key=KEY, base_url=desk.url, max_retries=0) as client:
+        first = listener()
+        first.turn()
+        assert got == ["evt_2"], "the other conversation goes on, and this one waits in its order"
+        assert [one["id"] for one in Place.read(place).waiting] == ["evt_1", "evt_3"]
+        first.turn()
+        assert got == ["evt_2"], "it is tried again after a pause only"
+        refused.clear()
+        listener().turn()
+        assert got == ["evt_2", "evt_1", "evt_3"], "a restart loses nothing and keeps the order"
+        assert Place.read(place).waiting == []
+    assert all("events=a.b" in one.path for one in desk.asked)
+
+
+def event(number: int, customer: str) -> dict[str, Any]:
+    data = {"channelId": "c", "from": customer}
+    return {"id": f"evt_{number}", "event": "a.b", "data": data, "at": "2026-01-15T10:30:00Z"}
+
+
+@pytest.mark.parametrize("kind", [Lobby, AsyncLobby])
+def test_a_handler_gets_each_event_once_and_can_leave_one_out(stand_in: Start, kind: Any) -> None:
+    desk = stand_in(
+        Reply(
+            200, {"data": [event(1, "ana"), event(2, "ana"), event(3, "ben")], "next": "c1", "more": False}
+        ),
+        refusal(401, "key_revoked"),
+    )
+    seen: list[str] = []
+    kept: list[Position] = []
+    told: list[tuple[str, int]] = []
+
+    def handle(one: Event) -> None:
+        seen.append(one.id)
+        if one.id == "evt_1":
+            raise ValueError("not now")
+
+    def decide(error: Exception, one: Event, attempt: int) -> Any:
+        assert str(error) == "not now"
+        told.append((one.id, attempt))
+        return "skip"
+
+    async def handled(one: Event) -> None:
+        handle(one)
+
+    async def save(position: Position) -> None:
+        kept.append(position)
+
+    async def in_loop() -> None:
+        async with AsyncLobby(api_key=KEY, url=desk.url) as client:
+            await client.events.listen(handled, save=save, on_error=decide)
+
+    def listen() -> None:
+        if kind is AsyncLobby:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(asyncio.run, in_loop()).result()
+        else:
+            with Lobby(api_key=KEY, url=desk.url) as client:
+                client.events.listen(handle, save=kept.append, on_error=decide)
+
+    with pytest.raises(errors.KeyRevokedError):
+        listen()
+    assert (seen, told) == (["evt_1", "evt_2", "evt_3"], [("evt_1", 1)])
+    assert [position.handled for position in kept] == [
+        ["evt_1"],
+        ["evt_1", "evt_2"],
+        ["evt_1", "evt_2", "evt_3"],
+        [],
+    ]
+    assert kept[-1] == Position("c1")
+
+
+def test_the_command_asks_for_the_chosen_events(
+    stand_in: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = stand_in(refusal(401, "key_revoked"))
+    monkeypatch.setenv("LOBBY_API_KEY", KEY)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    asked = ["listen", "--forward", "http://127.0.0.1:9/", "--url", desk.url]
+    assert cli.main([*asked, "--events", "message.*, note.added", "--events", "contact.changed"]) == 1
+    query = parse_qs(urlsplit(desk.asked[0].path).query)
+    assert query["events"] == ["message.*,note.added,contact.changed"]
+    assert cli.main(asked) == 1
+    assert "events" not in parse_qs(urlsplit(desk.asked[1].path).query)
+    assert len(list((tmp_path / "lobby-client").iterdir())) == 2, "another choice has another place"
+    capsys.readouterr()
 
 
 # The command

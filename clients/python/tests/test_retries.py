@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from clients.python.tests.standin import Reply, StandIn, refusal
+from clients.python.tests.standin import KEY, Reply, StandIn, refusal
 
-from lobby_client import errors
+from lobby_client import Lobby, errors
 
 CUT = Reply(0)
 SENT = Reply(201, {"data": []})
@@ -140,3 +140,29 @@ def test_a_desk_that_hangs_is_waited_for_as_long_as_was_said(
         assert len(desk.asked) == 2
     finally:
         done.set()
+
+
+def test_a_key_that_expires_soon_is_logged_once(
+    run: Run, stand_in: Start, slept: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    at = {"Lobby-Key-Expires": "2026-12-09T23:00:00Z"}
+    desk = stand_in(Reply(503, None, at), Reply(201, {"data": []}, at))
+    with caplog.at_level("WARNING", logger="lobby_client"):
+        run(desk, send)
+    assert len(desk.asked) == 2
+    (line,) = [one for one in caplog.records if one.name == "lobby_client"]
+    assert at["Lobby-Key-Expires"] in line.getMessage()
+    assert KEY not in line.getMessage()
+    caplog.clear()
+    run(stand_in(SENT), send)
+    assert not [one for one in caplog.records if one.name == "lobby_client"]
+
+
+def test_a_client_with_other_settings_logs_it_no_second_time(
+    stand_in: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = stand_in(Reply(200, {"data": []}, {"Lobby-Key-Expires": "2026-12-09T23:00:00Z"}))
+    with Lobby(api_key=KEY, url=desk.url) as client:
+        client.members.list()
+        client.with_options(timeout=5).members.list()
+    assert len([one for one in caplog.records if one.name == "lobby_client"]) == 1

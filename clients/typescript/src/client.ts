@@ -31,6 +31,8 @@ export interface LobbyOptions {
   fetch?: typeof fetch | undefined;
   /** What waits between attempts; for tests. It rejects with the signal's reason when that is aborted. */
   sleep?: ((milliseconds: number, signal?: AbortSignal) => Promise<void>) | undefined;
+  /** What is called once with a warning when the key expires within 14 days; default: `console.warn`. */
+  warn?: ((text: string) => void) | undefined;
 }
 
 /** A response with its headers, such as `ETag`. */
@@ -83,6 +85,7 @@ export class Lobby {
       maxRetries: options.maxRetries ?? 4,
       fetch: options.fetch ?? fetch,
       sleep: options.sleep ?? sleep,
+      warn: options.warn ?? ((text) => console.warn(text)),
     });
     this.#http = http;
     this.accounts = new calls.AccountsCalls(http);

@@ -30,8 +30,8 @@ export type Sendable =
 /** What is sent to a customer. Names in snake_case are accepted, too. */
 export type Content = SendContent["content"] | SnakeCased<SendContent["content"]>;
 
-/** A content for the customer `to` of a channel. */
-export interface Outgoing {
+/** A content for the customer `to` of a channel, and what every message can have: `replyTo`, `sendAt`, `cc`. */
+export interface Outgoing extends Omit<SendContent, "content"> {
   /** The public id of the account: `channelId` of an account or a conversation. */
   channelId: string;
   /** The customer's id at the provider. */

@@ -41,6 +41,8 @@ export interface Refusal {
   next?: unknown;
   field?: unknown;
   limit?: unknown;
+  requestId?: unknown;
+  /** Its name at desks older than `requestId`. */
   request_id?: unknown;
 }
 
@@ -71,7 +73,7 @@ export class APIError extends LobbyError {
     const explanation = text(refusal.message) || "The answer does not say why.";
     const next = text(refusal.next);
     const field = text(refusal.field) || undefined;
-    const requestId = text(refusal.request_id);
+    const requestId = text(refusal.requestId) || text(refusal.request_id);
     const words = [`${`${status} ${code}`.trim()}:`, explanation, next];
     words.push(field ? `(field ${field})` : "", requestId ? `(request ${requestId})` : "");
     super(words.filter(Boolean).join(" "));

@@ -69,6 +69,8 @@ export interface Parts {
   once?: boolean;
   /** Seconds the desk is asked to wait for something to happen. */
   wait?: number;
+  /** Seconds the desk may take, where the call has no timeout of its own. */
+  takes?: number;
 }
 
 /** The settings of a client. */
@@ -77,6 +79,7 @@ export interface Settings {
   maxRetries: number;
   fetch: typeof fetch;
   sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
+  warn: (text: string) => void;
 }
 
 /** A response that was read. */
@@ -110,6 +113,7 @@ class ConnectionFailed {
 /** Makes calls with one key to one desk. */
 export class Http {
   readonly #key: string;
+  #warned = false;
 
   constructor(
     readonly url: string,
@@ -165,13 +169,13 @@ export class Http {
     const key = method === "POST" ? (options.idempotencyKey ?? crypto.randomUUID()) : undefined;
     if (key !== undefined) headers.set("Idempotency-Key", key);
     if (options.ifMatch !== undefined) headers.set("If-Match", options.ifMatch);
-    const timeout = options.timeout ?? this.settings.timeout;
+    const timeout = options.timeout ?? atLeast(this.settings.timeout, parts.takes);
     const sending: Sending = {
       method,
       url: this.url + pathOf(template, ids) + queryOf(parts.query ?? {}),
       headers,
       body,
-      timeout: parts.wait ? Math.max(timeout, (parts.wait + EXTRA_SECONDS) * 1000) : timeout,
+      timeout: atLeast(timeout, parts.wait),
       signal: options.signal,
     };
     const answer = await this.#attempt(sending, !parts.once && options.ifMatch === undefined, key);
@@ -189,6 +193,7 @@ export class Http {
     for (;;) {
       sending.signal?.throwIfAborted();
       const found = await this.#send(sending);
+      if (!(found instanceof ConnectionFailed)) this.#checkExpiry(found);
       const pause = found instanceof ConnectionFailed ? attempts.failed(found) : attempts.answered(found);
       if (pause === undefined) {
         if (found instanceof ConnectionFailed) throw new APIConnectionError(found.why, found.sent, key);
@@ -196,6 +201,14 @@ export class Http {
       }
       await this.settings.sleep(pause * 1000, sending.signal);
     }
+  }
+
+  /** Warn once if the key expires soon. */
+  #checkExpiry(answer: Answer): void {
+    const at = answer.headers.get("lobby-key-expires");
+    if (at === null || this.#warned) return;
+    this.#warned = true;
+    this.settings.warn(`the API key expires at ${at}: ask an owner of the workspace for a new one`);
   }
 
   async #send(sending: Sending): Promise<Answer | ConnectionFailed> {
@@ -297,6 +310,11 @@ export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
     if (signal?.aborted) end();
     else signal?.addEventListener("abort", end, { once: true });
   });
+}
+
+/** Return a timeout in milliseconds, or a longer one that leaves the desk *seconds*. */
+function atLeast(timeout: number, seconds: number | undefined): number {
+  return seconds ? Math.max(timeout, (seconds + EXTRA_SECONDS) * 1000) : timeout;
 }
 
 /** Replace each `{}` by an id, safe in a path. */

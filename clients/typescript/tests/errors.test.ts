@@ -11,7 +11,7 @@ test("an error has everything the desk says", async (t) => {
     next: "Shorten it.",
     field: "text",
     limit: 1000,
-    request_id: "9f1c",
+    requestId: "9f1c",
   };
   const desk = await standIn(t, { status: 400, body: { error }, headers: { "lobby-version": "2026-11-26" } });
   const call = desk
@@ -28,6 +28,15 @@ test("an error has everything the desk says", async (t) => {
     );
     assert.deepEqual([found.requestId, found.idempotencyKey], ["9f1c", "k"]);
     assert.equal(found.headers.get("lobby-version"), "2026-11-26");
+    return true;
+  });
+});
+
+test("the id of the request has an old name at older desks", async (t) => {
+  const desk = await standIn(t, { status: 404, body: { error: { code: "x", request_id: "9f1c" } } });
+  await assert.rejects(desk.client().me(), (found: unknown) => {
+    assert.ok(found instanceof lobby.NotFoundError);
+    assert.equal(found.requestId, "9f1c");
     return true;
   });
 });

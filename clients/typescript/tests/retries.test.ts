@@ -123,6 +123,15 @@ test("an attempt that takes too long ends, and is tried again", async (t) => {
   assert.equal(desk.asked.length, 2);
 });
 
+test("a timeout of a call that may take long is kept to", async (t) => {
+  const desk = await standIn(t, null);
+  const client = desk.client({ maxRetries: 0 });
+  await assert.rejects(
+    client.accounts.diagnose("c", { timeout: 50 }),
+    (error: unknown) => error instanceof APIConnectionError && error.message.includes("nothing in 50 ms"),
+  );
+});
+
 test("a signal ends a call, with its reason", async (t) => {
   const desk = await standIn(t, null);
   const ending = new AbortController();
@@ -155,4 +164,19 @@ test("a conflict while the first attempt is worked on is one in the end", async 
   const desk = await standIn(t, refusal(409, "request_in_flight"));
   await assert.rejects(desk.client({ maxRetries: 1 }).messages.send(CONTENT), ConflictError);
   assert.equal(desk.asked.length, 2);
+});
+
+test("a key that expires soon is warned of once", async (t) => {
+  const headers = { "lobby-key-expires": "2026-12-09T23:00:00Z" };
+  const refused = refusal(403, "scope_missing", headers);
+  const desk = await standIn(t, {}, { status: 503, headers }, { headers }, refused);
+  const warnings: string[] = [];
+  const client = desk.client({ warn: (text) => warnings.push(text) });
+  await client.me();
+  assert.equal(warnings.length, 0);
+  await client.me();
+  await assert.rejects(client.me());
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? "", /2026-12-09T23:00:00Z/);
+  assert.ok(!warnings[0]?.includes(KEY));
 });

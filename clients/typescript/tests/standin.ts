@@ -35,7 +35,7 @@ export interface StandIn {
 }
 
 export function refusal(status: number, code: string, headers: Record<string, string> = {}): Reply {
-  const error = { code, message: "It cannot be done.", next: "Do something.", request_id: "r1" };
+  const error = { code, message: "It cannot be done.", next: "Do something.", requestId: "r1" };
   return { status, body: { error }, headers };
 }
 

@@ -65,7 +65,7 @@ def test_every_call_of_the_client_for_python_is_here(table: Any) -> None:
         for group, calls in table.items()
         if group != "by_hand"
     }
-    here["events"], here["instagram"] = {"page", "pages"}, {"setIceBreakers"}
+    here["events"], here["instagram"] = {"listen", "page", "pages"}, {"setIceBreakers"}
     other_names = {("accounts", "setReplyTarget"): "change"}
     for group, name in attributes.items():
         body = source.partition(f"class {name}(_Calls)")[2].partition("\nclass ")[0]

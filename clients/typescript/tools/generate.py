@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,27 +17,48 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script, it finds the tools of Lobby
+from tools import api_document
+from tools.api_document import Schema
+
 HERE = Path(__file__).resolve().parent
 GENERATED = HERE.parent / "src" / "generated"
 WIDTH = 110
 HEAD = "// Made by tools/generate.py: do not edit.\n\n"
+WITH_RULE_BODY = ("CreateRule", "ReplaceRule", "Rule")
+"""Types of the document whose ``body`` it only calls an object."""
 OBVIOUS = {"An id from this API.", "An id of this desk."}
-
-Schema = Mapping[str, Any]
 
 
 def types(document: Schema) -> str:
     """Return the module with an interface for each schema, and the data of each event by its name."""
-    schemas = document["components"]["schemas"]
+    schemas = _with_rule_bodies(document["components"]["schemas"])
     made = [_declared(name, schemas[name]) for name in sorted(schemas)]
     events = []
-    for name, path in document["webhooks"].items():
-        body = path["post"]["requestBody"]["content"]["application/json"]["schema"]
-        about = _comment([path["post"]["summary"]], "  ")
-        events.append(f'{about}  "{name}": {written(body["properties"]["data"])};\n')
+    for name, summary, data in api_document.events(document):
+        events.append(f'{_comment([summary], "  ")}  "{name}": {written(data)};\n')
     comment = _comment(["The data of each of the desk's own events."], "")
     made.append(f"{comment}export interface EventData {{\n{''.join(events)}}}\n")
     return HEAD + "\n".join(made)
+
+
+def _with_rule_bodies(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Return *schemas* with those of a rule's body, and fields that refer to it."""
+    bodies = api_document.rule_bodies()
+    if shared := schemas.keys() & bodies.keys():
+        raise ValueError(f"give these types of the API names of their own: {', '.join(sorted(shared))}")
+    # Their other paragraphs are about fields, with names of Python.
+    made = {**schemas}
+    for name, one in bodies.items():
+        text = one.get("description", "").partition("\n\n")[0].replace("``", "`")
+        made[name] = {**one, "description": text}
+    body = api_document.reference("RuleBody")
+    for name in WITH_RULE_BODY:
+        field = schemas[name]["properties"]["body"]
+        choices = {"anyOf": [body, {"type": "null"}]} if "anyOf" in field else body
+        described = {"description": field["description"], **choices}
+        made[name] = {**schemas[name], "properties": {**schemas[name]["properties"], "body": described}}
+    return made
 
 
 def _declared(name: str, schema: Schema) -> str:
@@ -77,7 +99,7 @@ def _key(name: str) -> str:
 def written(schema: Schema) -> str:
     """Return the TypeScript of a schema's values."""
     if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
+        return api_document.name_of(schema)
     for word in ("anyOf", "oneOf"):
         if word in schema:
             return " | ".join(dict.fromkeys(written(inner) for inner in schema[word]))
@@ -225,8 +247,8 @@ class Call:
         if "once_with" in self.given:
             tests = " || ".join(f"isSet(body.{name})" for name in self.given["once_with"])
             parts.append(f"once: {tests}")
-        if "wait" in self.given:
-            parts.append(f"wait: {self.given['wait']}")
+        if "takes" in self.given:
+            parts.append(f"takes: {self.given['takes']}")
         ids = ", ".join(name for name, _kind in self.ids)
         kind, how = self.answer
         about = self.declared.get("description", "")
@@ -299,11 +321,7 @@ def calls(document: Schema, table: Mapping[str, Any]) -> str:
 
     :raises ValueError: for an operation of the document without a call, or the other way round.
     """
-    operations = {
-        operation["operationId"]: (method.upper(), path, operation)
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-    }
+    operations = api_document.operations(document)
     used: set[str] = set()
     left = set(operations) - set(table["by_hand"])
     queries: dict[str, str] = {}
@@ -342,10 +360,7 @@ def _imports(used: Iterable[str]) -> str:
 
 def files() -> dict[Path, str]:
     """Return what each made file should hold."""
-    import host.process.features  # noqa: F401 - loads the features whose routes the document describes
-    from host.api.http.openapi import document
-
-    described = document("https://desk.example.com")
+    described = api_document.described()
     table = tomllib.loads((HERE / "calls.toml").read_text())
     return {
         GENERATED / "types.ts": types(described),
@@ -354,11 +369,7 @@ def files() -> dict[Path, str]:
 
 
 def main() -> None:
-    for path, text in files().items():
-        if not path.exists() or path.read_text() != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            print(f"wrote {path.relative_to(HERE.parent)}")
+    api_document.write(files(), HERE.parent)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from host.addons.package import signing, zipdirectory
 from host.addons.package.archive_rules import (
     ancestor_problem,
     content_problem,
+    icon_problem,
     layout_problems,
     name_problem,
     names_problem,
@@ -160,6 +161,9 @@ def _inspect(path: Path) -> Archive:
         raise ArchiveError(_no_manifest(files))
     manifest = manifests.parse(kept[manifests.FILE_NAME])
     problems = layout_problems(manifest, files)
+    if manifest.icon:
+        picture = next((content(data, entry) for entry in entries if entry.name == manifest.icon), None)
+        problems += filter(None, [icon_problem(manifest.icon, picture)])
     if problems:
         raise ArchiveError(*problems)
     sizes = {entry.name: entry.size for entry in entries if not entry.is_folder}

@@ -12,6 +12,7 @@ from host.addons.package.zipdirectory import Entry
 MAX_NAME = 200
 MAX_COMPONENT = 80
 MAX_DEPTH = 12
+MAX_ICON = 64 * 1024
 
 _COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
@@ -42,6 +43,8 @@ _SUFFIXES = frozenset(
     ]
 )
 _BARE = frozenset({"LICENSE", "LICENCE", "NOTICE", "README", "CHANGELOG", "COPYING"})
+_PNG = b"\x89PNG\r\n\x1a\n"
+_SVG = re.compile(rb"(?s)(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<svg[\s>]")
 _HOOKED = frozenset({"sitecustomize.py", "usercustomize.py", "conftest.py"})
 _FOLDERS = ("migrations", "templates", "static", "translations")
 _MAGIC = {
@@ -133,3 +136,16 @@ def layout_problems(manifest: Manifest, files: Mapping[str, str]) -> list[str]:
         elif name.endswith(".py") and top in ("templates", "static", "translations"):
             problems.append(f"{name} is code outside {package}/ and migrations/.")
     return problems[:10]
+
+
+def icon_problem(name: str, content: bytes | None) -> str | None:
+    """Return why the icon *name* of a manifest cannot be shown, or None.
+
+    :param content: None if the zip does not have it.
+    """
+    if content is None:
+        return f"The icon {name} is missing."
+    if len(content) > MAX_ICON:
+        return f"The icon {name} is larger than {MAX_ICON // 1024} KB."
+    is_picture = content.startswith(_PNG) if name.endswith(".png") else bool(_SVG.match(content))
+    return None if is_picture else f"The icon {name} is not the picture its name says."

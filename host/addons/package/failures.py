@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 from host.models.addons import AddonState
 
 
@@ -30,3 +33,25 @@ def last_lines(error: BaseException, count: int = 1) -> str:
     lines = str(error).strip().splitlines()
     text = " ".join(lines[:count])
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def place_of(error: BaseException, folder: Path) -> str:
+    """Return where in *folder* *error* arose, ``toy/addon.py, line 3``; an empty text if elsewhere."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        found = place_in(folder, error.filename, error.lineno)
+        if found:
+            return found
+    places = (
+        place_in(folder, frame.filename, frame.lineno)
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+        if frame.lineno
+    )
+    return next(filter(None, places), "")
+
+
+def place_in(folder: Path, file: str, line: int) -> str:
+    """Return *file* and *line* for people, relative to *folder*; an empty text if it is elsewhere."""
+    path = Path(file).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        return ""
+    return f"{path.relative_to(folder.resolve()).as_posix()}, line {line}"

@@ -8,7 +8,8 @@ import tomllib
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
@@ -16,10 +17,15 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 import host
 from host.sdk import SDK_VERSION, strictjson
+from host.sdk._forms.fields import SettingField, is_form, read_declared
 
 FILE_NAME = "addon.toml"
 MAX_BYTES = 64 * 1024
 MAX_ITEMS = 200
+LINKS = ("homepage", "changelog", "issues")
+OPTIONAL = (*LINKS, "icon")
+"""Keys that are left out where an addon does not have them."""
+MAX_LINK = 300
 
 _SLUG = re.compile(r"[a-z][a-z0-9]{2,40}")
 _PACKAGE = re.compile(r"[a-z][a-z0-9_]{0,60}")
@@ -28,6 +34,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _ROUTE = re.compile(r"[a-z0-9][a-z0-9_./-]{0,199}")
+_ICON = re.compile(r"static/(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./-]{0,150}\.(svg|png)")
 _SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
     r"(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?"
@@ -58,23 +65,38 @@ class AddonSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret: bool = False
 
 
+class SettingForms(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The settings the addon declares as forms, by name in the order of the manifest.
+
+    ``workspace``: filled in by owners, for each workspace; ``desk``: by an admin, for the whole server.
+    """
+
+    workspace: Mapping[str, SettingField] = {}
+    desk: Mapping[str, SettingField] = {}
+
+
 class Declares(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The resources the addon uses, owns and opens. Shown before it is installed, and enforced afterwards.
 
-    ``routes`` are the addresses that answer without a login, relative to ``/addons/<slug>/``.
+    ``routes`` are the addresses that answer without a login, relative to ``/addons/<slug>/``. ``writes`` and
+    ``reads`` are what it changes and reads on the desk, see :mod:`host.sdk.desk`.
     """
 
     hosts: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+    writes: tuple[Literal["notes", "labels", "assignments", "attributes", "replies"], ...] = ()
+    reads: tuple[Literal["conversations", "contacts"], ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An addon's ``addon.toml``.
 
     ``package`` is its one Python package; ``host``, ``sdk`` and ``python`` are version specifiers, an empty
-    ``sdk`` any; ``requires`` names distributions that must already be installed with the host.
+    ``sdk`` any; ``requires`` names distributions that must already be installed with the host. ``forms`` is
+    no key of its own: it is ``[settings.workspace.<name>]`` and ``[settings.desk.<name>]``. ``homepage``,
+    ``changelog`` and ``issues`` are addresses, ``icon`` is the path of a picture in ``static/``; or empty.
     """
 
     slug: str
@@ -92,6 +114,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mark: Mark = Mark("")
     declares: Declares = Declares()
     settings: Mapping[str, AddonSetting] = {}
+    forms: SettingForms = SettingForms()
+    homepage: str = ""
+    changelog: str = ""
+    issues: str = ""
+    icon: str = ""
 
     @property
     def prefix(self) -> str:
@@ -135,11 +162,14 @@ def from_dict(raw: Mapping[str, Any]) -> Manifest:
 
     :raises ManifestError: as :func:`parse` does.
     """
+    if "forms" in raw:
+        raise ManifestError(["addon.toml: Object contains unknown field `forms`"])
+    plain, forms, problems = _split_forms(_relative_routes(raw))
     try:
-        manifest = strictjson.convert(_relative_routes(raw), Manifest)
+        manifest = msgspec.structs.replace(strictjson.convert(plain, Manifest), forms=forms)
     except msgspec.ValidationError as error:
-        raise ManifestError([f"addon.toml: {error}"]) from None
-    problems = _shape_problems(manifest)
+        raise ManifestError([f"addon.toml: {error}", *problems]) from None
+    problems += _shape_problems(manifest)
     if problems:
         raise ManifestError(problems)
     return manifest
@@ -157,9 +187,28 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def to_dict(manifest: Manifest) -> dict[str, Any]:
-    """Return *manifest* as plain values, to be stored."""
+    """Return *manifest* as plain values, to be stored; :func:`from_dict` reads them."""
     result: dict[str, Any] = msgspec.to_builtins(manifest)
-    return result
+    forms = result.pop("forms")
+    for name in OPTIONAL:
+        if not result[name]:
+            del result[name]
+    return {**result, "settings": {**result["settings"], **forms}}
+
+
+def _split_forms(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], SettingForms, list[str]]:
+    """Return *raw* without its forms, the forms, and a sentence per mistake in them."""
+    settings = raw.get("settings")
+    if not isinstance(settings, dict):
+        return raw, SettingForms(), []
+    problems: list[str] = []
+    found: dict[str, dict[str, SettingField]] = {}
+    for place in SettingForms.__struct_fields__:
+        if is_form(settings.get(place)):
+            found[place], wrong = read_declared(place, settings[place])
+            problems += wrong
+    others = {name: value for name, value in settings.items() if name not in found}
+    return {**raw, "settings": others}, SettingForms(**found), problems
 
 
 def _relative_routes(raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -188,6 +237,15 @@ def _shape_problems(manifest: Manifest) -> list[str]:
         value = getattr(manifest, label)
         check(0 < len(value.strip()) <= 80 and value.isprintable(), f"{label} must be 1 to 80 characters")
     check(len(manifest.description) <= 500, "description is longer than 500 characters")
+    problems += [
+        f"{label} must be an https:// address, without a password"
+        for label in LINKS
+        if not _is_link(getattr(manifest, label))
+    ]
+    check(
+        not manifest.icon or _ICON.fullmatch(manifest.icon),
+        f"icon {manifest.icon!r} must be an SVG or PNG in static/, such as static/icon.svg",
+    )
     lists = {"requires": manifest.requires, "channels": manifest.channels, "settings": manifest.settings}
     declared = {f"declares.{name}": getattr(manifest.declares, name) for name in Declares.__struct_fields__}
     for label, items in {**lists, **declared}.items():
@@ -227,6 +285,18 @@ def _shape_problems(manifest: Manifest) -> list[str]:
         except InvalidRequirement:
             check(False, f"requires {requirement!r} is not a requirement")
     return problems
+
+
+def _is_link(text: str) -> bool:
+    """Return whether *text* is empty or an address that a page can link to."""
+    if not text:
+        return True
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme == "https" and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        return False
+    return usable and len(text) <= MAX_LINK and text.isprintable() and " " not in text
 
 
 def fit_problems(manifest: Manifest, *, host_version: str | None = None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import shutil
@@ -141,6 +142,24 @@ def staged(data: Path) -> list[Path]:
     """Return the contents of staging: of an operation that runs, or that was killed."""
     staging = root(data) / "staging"
     return list(staging.iterdir()) if staging.is_dir() else []
+
+
+def icon_of(data: Path, release: Release) -> str:
+    """Return the icon of *release* as a ``data:`` address; empty if it has none, or is not unpacked.
+
+    A page shows it by ``<img>``, where no script of an SVG runs and nothing else is loaded.
+    """
+    name = release.manifest.icon
+    if not name:
+        return ""
+    try:
+        picture = (root(data) / release.folder_name / name).read_bytes()
+    except OSError:
+        return ""
+    if hashlib.sha256(picture).hexdigest() != release.files.get(name):
+        return ""
+    kind = "image/png" if name.endswith(".png") else "image/svg+xml"
+    return f"data:{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def materialise(data: Path, release: Release, *, heal: bool = False) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import pluggy
 
 from host.addons.metrics import in_process
-from host.addons.package.failures import AddonError, last_lines
+from host.addons.package.failures import AddonError, last_lines, place_in, place_of
 from host.addons.package.manifest import Manifest
 from host.addons.running.contributions import KINDS, Contribution, Kind
 from host.core.call_budget import GivenUpError, HungCallError
@@ -60,10 +60,12 @@ def call(manager: pluggy.PluginManager, manifest: Manifest, hook: str) -> list[A
     except (GeneratorExit, GivenUpError, HungCallError):
         raise
     except BaseException as error:
+        place = place_of(error, _folder(manager.get_plugin(slug)))
+        words = f"{hook}: {last_lines(error)}"
         raise AddonError(
             f"It failed in {hook}.",
             state=AddonState.QUARANTINED,
-            detail=f"{hook}: {last_lines(error)}",
+            detail=f"{words} ({place})" if place else words,
         ) from error
     return list(result)
 
@@ -76,7 +78,7 @@ def collect(manager: pluggy.PluginManager, manifest: Manifest, folder: Path) -> 
     found = Contribution(manifest.slug, {kind.hook: _items(manager, manifest, kind) for kind in KINDS})
     for kind in KINDS:
         for problem in kind.check(manifest, found, folder):
-            raise _wrong(kind, problem)
+            raise _wrong(kind, problem, _place(manager, manifest, kind))
     return found
 
 
@@ -89,23 +91,52 @@ def counted(found: Contribution, release: str) -> Contribution:
 
 
 def _items(manager: pluggy.PluginManager, manifest: Manifest, kind: Kind[Any]) -> tuple[Any, ...]:
-    return tuple(_checked(kind, call(manager, manifest, kind.hook)))
+    returned = call(manager, manifest, kind.hook)
+    place = _place(manager, manifest, kind)
+    # pluggy leaves out None, so an implementation without a result is one that forgot its return.
+    if len(returned) < len(_implementations(manager, manifest, kind)):
+        wanted = kind.type.__name__ if kind.single else "a list"
+        raise _wrong(kind, f"returned None instead of {wanted}", place)
+    return tuple(_checked(kind, returned, place))
 
 
-def _checked(kind: Kind[Any], returned: Sequence[Any]) -> Iterator[Any]:
+def _checked(kind: Kind[Any], returned: Sequence[Any], place: str) -> Iterator[Any]:
     for value in returned:
         if kind.single:
             if not isinstance(value, kind.type):
-                raise _wrong(kind, f"returned {type(value).__name__} instead of {kind.type.__name__}")
+                raise _wrong(kind, f"returned {type(value).__name__} instead of {kind.type.__name__}", place)
             yield value
             continue
         if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-            raise _wrong(kind, f"returned {type(value).__name__} instead of a list")
+            raise _wrong(kind, f"returned {type(value).__name__} instead of a list", place)
         for item in value:
             if not isinstance(item, kind.type):
-                raise _wrong(kind, f"returned {type(item).__name__} where {kind.type.__name__} belongs")
+                raise _wrong(
+                    kind, f"returned {type(item).__name__} where {kind.type.__name__} belongs", place
+                )
             yield item
 
 
-def _wrong(kind: Kind[Any], what: str) -> AddonError:
-    return AddonError(f"{kind.hook}: {what}.", state=AddonState.QUARANTINED)
+def _implementations(
+    manager: pluggy.PluginManager, manifest: Manifest, kind: Kind[Any]
+) -> list[pluggy.HookImpl]:
+    found = getattr(manager.hook, kind.hook).get_hookimpls()
+    return [one for one in found if one.plugin_name == manifest.slug]
+
+
+def _place(manager: pluggy.PluginManager, manifest: Manifest, kind: Kind[Any]) -> str:
+    """Return the file and line of the addon's implementation of a hook; an empty text if it is unknown."""
+    for one in _implementations(manager, manifest, kind):
+        code = getattr(one.function, "__code__", None)
+        if code is not None:
+            return place_in(_folder(one.plugin), code.co_filename, code.co_firstlineno)
+    return ""
+
+
+def _folder(plugin: object) -> Path:
+    """Return the folder of the addon whose module ``addon`` is *plugin*."""
+    return Path(getattr(plugin, "__file__", None) or "/nowhere/addon.py").parent.parent
+
+
+def _wrong(kind: Kind[Any], what: str, place: str) -> AddonError:
+    return AddonError(f"{kind.hook}: {what}.", state=AddonState.QUARANTINED, detail=place)

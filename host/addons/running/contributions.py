@@ -24,15 +24,26 @@ from host.addons.package.manifest import Manifest
 from host.addons.running import scratch_app
 from host.channels import tool_schemas
 from host.core.backports.values import replace
+from host.events.catalogue import KINDS as EVENTS
+from host.events.kinds.rules import RULE_CALLED
+from host.sdk.api import ApiRoute, ApiScope, ApiStruct
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter, ChannelMark
+from host.sdk.events import Listener
 from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.panels import ComposerAction, Icon, Panel, Place
+from host.sdk.reports import ReportSection
 from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
 T = TypeVar("T")
 
 MAX_WEBHOOK_BODY = 16 * 1024 * 1024
+
+MOST_LISTENED = 200
+"""Most events a listener gets at once."""
+LONGEST_LISTENER = 55
+"""Longest name of a listener: with a prefix it is the key of its position."""
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _RULE_PART = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\.[a-z][a-z0-9_]{0,31}")
@@ -321,14 +332,25 @@ JOBS: Kind[Job] = Kind(
 
 
 def _check_of_rules(kind: Kind[Any], manifest: Manifest, found: Contribution) -> Iterator[str]:
-    yield from _check_channel_of(kind, found)
+    keys = {adapter.key for adapter in found.of(CHANNELS)}
+    for item in found.of(kind):
+        if item.channel is not None and item.channel not in keys:
+            yield f"{item.channel!r} is not a channel of this addon"
+    yield from _check_titled(kind, manifest, found)
+
+
+def _check_names(kind: Kind[Any], manifest: Manifest, found: Contribution) -> Iterator[str]:
     names = [item.name for item in found.of(kind)]
     for name in names:
         if not _RULE_PART.fullmatch(name) or not name.startswith(f"{manifest.slug}."):
             yield f"the name {name!r} must be {manifest.slug}.<word>"
     if len(set(names)) < len(names):
         yield "two have the same name"
-    if any(not item.title for item in found.of(kind)):
+
+
+def _check_titled(kind: Kind[Any], manifest: Manifest, found: Contribution) -> Iterator[str]:
+    yield from _check_names(kind, manifest, found)
+    if any(not getattr(item, "title", getattr(item, "label", "")) for item in found.of(kind)):
         yield "one has no title"
 
 
@@ -340,20 +362,26 @@ def _check_actions(manifest: Manifest, found: Contribution, _folder: Path) -> It
     yield from _check_of_rules(ACTIONS, manifest, found)
 
 
+def _count_condition(one: RuleCondition, count: Count) -> RuleCondition:
+    what = f"condition {one.name}"
+    facts = None if one.facts is None else count(what, one.facts)
+    return replace(one, holds=count(what, one.holds), facts=facts)
+
+
 CONDITIONS: Kind[RuleCondition] = Kind(
     "register_conditions",
     RuleCondition,
-    _l("Rule conditions for its conversations."),
+    _l("Rule conditions."),
     check=_check_conditions,
     names=lambda _manifest, one: (one.name,),
-    counted=lambda one, count: replace(one, holds=count(f"condition {one.name}", one.holds)),
+    counted=_count_condition,
     counted_as=("condition",),
 )
 
 ACTIONS: Kind[RuleAction] = Kind(
     "register_actions",
     RuleAction,
-    _l("Rule actions for its conversations."),
+    _l("Rule actions."),
     check=_check_actions,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, plan=count(f"rule {one.name}", one.plan)),
@@ -373,11 +401,140 @@ def _check_tools(manifest: Manifest, found: Contribution, _folder: Path) -> Iter
 TOOLS: Kind[AssistantTool] = Kind(
     "register_tools",
     AssistantTool,
-    _l("Assistant tools for its conversations."),
+    _l("Assistant tools."),
     check=_check_tools,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, use=count(f"tool {one.name}", one.use)),
     counted_as=("tool",),
+)
+
+MAX_PANEL_SECONDS = 10.0
+
+
+def _check_seconds(kind: Kind[Any], found: Contribution) -> Iterator[str]:
+    for one in found.of(kind):
+        if not 0 < one.seconds <= MAX_PANEL_SECONDS:
+            yield f"{one.name!r} wants {one.seconds} seconds, of at most {MAX_PANEL_SECONDS:g}"
+
+
+def _check_panels(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    yield from _check_titled(PANELS, manifest, found)
+    yield from _check_seconds(PANELS, found)
+    for one in found.of(PANELS):
+        if not one.places or not set(one.places) <= set(Place):
+            yield f"{one.name!r} has no place, or one that Lobby does not have"
+
+
+def _check_composer_actions(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    yield from _check_titled(COMPOSER_ACTIONS, manifest, found)
+    yield from _check_seconds(COMPOSER_ACTIONS, found)
+    for one in found.of(COMPOSER_ACTIONS):
+        if one.icon not in set(Icon):
+            yield f"{one.name!r} has an icon that Lobby does not have"
+
+
+def _count_panel(panel: Panel, count: Count) -> Panel:
+    return replace(
+        panel,
+        render=count(f"panel {panel.name}", panel.render),
+        press=None if panel.press is None else count(f"panel {panel.name}", panel.press),
+    )
+
+
+PANELS: Kind[Panel] = Kind(
+    "register_panels",
+    Panel,
+    _l("Panels beside conversations and on contact pages."),
+    check=_check_panels,
+    names=lambda _manifest, one: (one.name,),
+    counted=_count_panel,
+    counted_as=("panel",),
+)
+
+COMPOSER_ACTIONS: Kind[ComposerAction] = Kind(
+    "register_composer_actions",
+    ComposerAction,
+    _l("Buttons in the composer of replies."),
+    check=_check_composer_actions,
+    names=lambda _manifest, one: (one.name,),
+    counted=lambda one, count: replace(one, run=count(f"composer {one.name}", one.run)),
+    counted_as=("composer",),
+)
+
+
+def _check_report_sections(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    yield from _check_titled(REPORT_SECTIONS, manifest, found)
+    yield from _check_seconds(REPORT_SECTIONS, found)
+
+
+REPORT_SECTIONS: Kind[ReportSection] = Kind(
+    "register_report_sections",
+    ReportSection,
+    _l("Sections of the Reports page."),
+    check=_check_report_sections,
+    names=lambda _manifest, one: (one.name,),
+    counted=lambda one, count: replace(one, read=count(f"section {one.name}", one.read)),
+    counted_as=("section",),
+)
+
+_API_PATH = re.compile(r"[a-z][a-z0-9-]{0,40}(/[a-z][a-z0-9-]{0,40}){0,3}")
+_API_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+def _check_routes(_manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    routes = found.of(ROUTES)
+    for one in routes:
+        if not _API_PATH.fullmatch(one.path) or not _API_NAME.fullmatch(one.name):
+            yield f"the path {one.path!r} or the name {one.name!r} is not usable"
+        if one.scope not in set(ApiScope) or (one.method == "GET") != str(one.scope).endswith(":read"):
+            yield f"{one.name!r} needs a scope to read for GET, and to write for other methods"
+        kinds: tuple[object, ...] = (one.query, one.body, one.answer)
+        for kind in filter(None, kinds):
+            if not (isinstance(kind, type) and issubclass(kind, ApiStruct)):
+                yield f"{one.name!r} has a query, body or answer that is no ApiStruct"
+    if len({(one.method, one.path) for one in routes}) < len(routes):
+        yield "two have the same method and path"
+    if len({one.name for one in routes}) < len(routes):
+        yield "two have the same name"
+
+
+ROUTES: Kind[ApiRoute] = Kind(
+    "register_routes",
+    ApiRoute,
+    _l("Routes of the API."),
+    check=_check_routes,
+    names=lambda manifest, one: (f"{one.method} /api/v1/addons/{manifest.slug}/{one.path}",),
+    counted=lambda one, count: replace(one, run=count(f"route {one.name}", one.run)),
+    counted_as=("route",),
+)
+
+
+def _check_listeners(manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    yield from _check_names(LISTENERS, manifest, found)
+    for one in found.of(LISTENERS):
+        if len(one.name) > LONGEST_LISTENER:
+            yield f"the name {one.name!r} has more than {LONGEST_LISTENER} characters"
+        if isinstance(one.events, str) or not one.events:
+            yield f"{one.name!r} names no events"
+            continue
+        for kind in one.events:
+            if kind not in EVENTS or kind == RULE_CALLED:  # which is for one webhook endpoint alone
+                yield f"{one.name!r} listens to {kind!r}, which is no event of docs/events.md"
+        if not 1 <= one.batch <= MOST_LISTENED:
+            yield f"{one.name!r} wants {one.batch} events at once; 1 to {MOST_LISTENED} are possible"
+        parts = {"contacts" if kind.startswith("contact.") else "conversations" for kind in one.events}
+        for part in sorted(parts - set(manifest.declares.reads)):
+            yield f'{one.name!r} needs "{part}" among the reads of [declares] in addon.toml'
+
+
+LISTENERS: Kind[Listener] = Kind(
+    "register_listeners",
+    Listener,
+    _l("Listeners of events of the desk."),
+    check=_check_listeners,
+    names=lambda _manifest, one: (one.name,),
+    counted=lambda one, count: replace(one, handle=count(f"listener {one.name}", one.handle)),
+    counted_as=("listener",),
 )
 
 KINDS: tuple[Kind[Any], ...] = (
@@ -392,6 +549,11 @@ KINDS: tuple[Kind[Any], ...] = (
     CONDITIONS,
     ACTIONS,
     TOOLS,
+    PANELS,
+    COMPOSER_ACTIONS,
+    REPORT_SECTIONS,
+    ROUTES,
+    LISTENERS,
 )
 """All kinds in the order of :mod:`host.sdk.hookspecs`, in which they are collected, checked and shown."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
@@ -31,6 +31,9 @@ from host.core.config import ADDON_PREFIX, Config
 from host.models.addons import Addon, AddonRelease, AddonState
 from host.models.users import Counter
 from host.sdk import settings
+from host.sdk._forms import values as form_values
+from host.sdk._forms.values import Forms
+from host.sdk.api import ApiRoute
 from host.sdk.i18n import noop
 from host.sdk.pages import AdminPage
 from host.sdk.webhooks import WebhookRoute
@@ -83,6 +86,16 @@ class Generation:
     def each(self, kind: Kind[T]) -> list[tuple[str, T]]:
         """Return everything of *kind* with the slug of the addon that contributed it."""
         return [(found.slug, item) for found in self.contributions for item in found.of(kind)]
+
+    @property
+    def api_routes(self) -> Sequence[tuple[str, ApiRoute]]:
+        """The routes of the API that addons bring, each with the addon's slug."""
+        return self.each(contributions.ROUTES)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The name of each running addon, by slug."""
+        return {slug: manifest.name for slug, manifest in self.manifests.items()}
 
     def call(self, slug: str, hook: str) -> list[object]:
         """Call *hook* of one addon.
@@ -299,6 +312,7 @@ class _Builder:
         slug = manifest.slug
         try:
             settings.provide(slug, self._settings(manifest))
+            form_values.declare(slug, forms_of(manifest))
             # In a separate thread: the builder holds locks, which hanging code must not keep.
             loaded, found = run_apart(lambda: self._collect(manifest, load), f"addon {slug}")
             try:
@@ -381,6 +395,9 @@ class _Builder:
                 [one for found in contributed for one in found.of(contributions.CONDITIONS)],
                 [one for found in contributed for one in found.of(contributions.ACTIONS)],
                 [one for found in contributed for one in found.of(contributions.TOOLS)],
+                [one for found in contributed for one in found.of(contributions.PANELS)],
+                [one for found in contributed for one in found.of(contributions.COMPOSER_ACTIONS)],
+                [one for found in contributed for one in found.of(contributions.REPORT_SECTIONS)],
                 now.channels,
             ),
             webhooks={
@@ -405,6 +422,16 @@ class _Builder:
             waiting={path: one for path, one in now.addresses.items() if one.slug not in releases},
             releases=releases,
         )
+
+
+def forms_of(manifest: Manifest) -> Forms:
+    """Return the settings forms that *manifest* declares."""
+    return Forms(manifest.forms.workspace or None, manifest.forms.desk or None)
+
+
+def use_forms(generation: Generation) -> None:
+    """Let the SDK return settings by the forms of the addons in *generation*."""
+    form_values.use({slug: forms_of(manifest) for slug, manifest in generation.manifests.items()})
 
 
 def hung(error: HungCallError) -> AddonError:

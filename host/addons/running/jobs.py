@@ -68,11 +68,13 @@ class JobRunner:
     def run_due(self) -> int:
         """Run every job that is due and that no other process has; return how many ran."""
         ran = 0
-        for slug, job in self._jobs():
+        jobs = self._jobs()
+        waiting = _waiting(jobs)
+        for slug, job in jobs:
             if self._stop.is_set():
                 break
             started = clock.now()
-            if not db.write(claim, slug, job, started):
+            if value_name(slug, job) in waiting or not db.write(claim, slug, job, started):
                 continue
             ended = partial(_finish, slug, job, started)
             try:
@@ -83,6 +85,17 @@ class JobRunner:
             ended()
             ran += 1
         return ran
+
+
+def _waiting(jobs: Sequence[tuple[str, Job]]) -> set[str]:
+    """Return the names of the values of jobs that are not due, or run in another process."""
+    table, now = InstallationValue.__table__.c, clock.now()
+    names = [value_name(slug, job) for slug, job in jobs]
+    if not names:
+        return set()
+    with db.read() as session:
+        rows = session.execute(sa.select(table.name, table.value).where(table.name.in_(names)))
+        return {row.name for row in rows if datetime.fromisoformat(row.value) > now}
 
 
 def _finish(slug: str, job: Job, started: datetime) -> None:

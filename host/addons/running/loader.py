@@ -20,7 +20,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from host.addons.package.failures import AddonError, last_lines
+from host.addons.package.failures import AddonError, last_lines, place_of
 from host.addons.package.manifest import Manifest
 from host.core.call_budget import OverdueError
 from host.models.addons import AddonState
@@ -161,7 +161,7 @@ def load(manifest: Manifest, folder: Path, sha256: str, files: Mapping[str, str]
         source = _Source(folder, manifest.package, files)
         _sources[name.partition(".")[2]] = source
         try:
-            plugin = _guarded(lambda: importlib.import_module(f"{name}.addon"))
+            plugin = _guarded(lambda: importlib.import_module(f"{name}.addon"), folder)
         except BaseException:
             _drop(name, source)
             raise
@@ -171,14 +171,17 @@ def load(manifest: Manifest, folder: Path, sha256: str, files: Mapping[str, str]
         return release
 
 
-def _guarded(run: Callable[[], types.ModuleType]) -> types.ModuleType:
+def _guarded(run: Callable[[], types.ModuleType], folder: Path) -> types.ModuleType:
     try:
         return run()
     except (GeneratorExit, OverdueError):
         raise
     except BaseException as error:
+        place = place_of(error, folder)
         raise AddonError(
-            noop("Its code cannot be imported."), state=AddonState.QUARANTINED, detail=last_lines(error)
+            noop("Its code cannot be imported."),
+            state=AddonState.QUARANTINED,
+            detail=f"{place}: {last_lines(error)}" if place else last_lines(error),
         ) from error
 
 

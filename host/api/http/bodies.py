@@ -27,6 +27,44 @@ OwnAddress = Annotated[
 ProductId = Annotated[str, Meta(min_length=1, max_length=64)]
 Address = Annotated[str, Meta(min_length=1, max_length=2000)]
 
+ReplyTo = Annotated[
+    Id | None,
+    Meta(
+        description="The id of the message of the same conversation that this one quotes. Below a post "
+        "the one it answers; left out, the customer's newest."
+    ),
+]
+IfLastMessageId = Annotated[
+    Id | None,
+    Meta(
+        description=(
+            "The newest message you know. If the team has replied since, nothing is sent "
+            "(`answered_meanwhile`)."
+        )
+    ),
+]
+SendAt = Annotated[
+    Moment | None,
+    Meta(
+        description=(
+            "Send it at this time: in the future, within 60 days, and while the reply window is "
+            "open to programs."
+        )
+    ),
+]
+UnlessWritten = Annotated[
+    bool, Meta(description="With `sendAt`: don't send it if the customer writes first.")
+]
+Copies = Annotated[
+    tuple[Copied, ...],
+    Meta(max_length=50, description="Additional recipients, visible to all, if the channel has `copies`."),
+]
+HiddenCopies = Annotated[
+    tuple[Copied, ...], Meta(max_length=50, description="Additional recipients, hidden from the others.")
+]
+OPTIONS = ("reply_to", "if_last_message_id", "send_at", "unless_written", "cc", "bcc", "own_address")
+"""Fields of every message to send, in whichever form."""
+
 
 class Send(Wire, frozen=True):
     """The recipient: a conversation, or an account and the contact's id there."""
@@ -36,43 +74,12 @@ class Send(Wire, frozen=True):
     to: (
         Annotated[str, Meta(min_length=1, max_length=512, description="The contact's external id.")] | None
     ) = None
-    reply_to: Annotated[
-        Id | None,
-        Meta(
-            description="The id of the message of the same conversation that this one quotes. Below a post "
-            "the one it answers; left out, the customer's newest."
-        ),
-    ] = None
-    if_last_message_id: Annotated[
-        Id | None,
-        Meta(
-            description=(
-                "The newest message you know. If the team has replied since, nothing is sent "
-                "(`answered_meanwhile`)."
-            )
-        ),
-    ] = None
-    send_at: Annotated[
-        Moment | None,
-        Meta(
-            description=(
-                "Send it at this time: in the future, within 60 days, and while the reply window is "
-                "open to programs."
-            )
-        ),
-    ] = None
-    unless_written: Annotated[
-        bool, Meta(description="With `sendAt`: don't send it if the customer writes first.")
-    ] = True
-    cc: Annotated[
-        tuple[Copied, ...],
-        Meta(
-            max_length=50, description="Additional recipients, visible to all, if the channel has `copies`."
-        ),
-    ] = ()
-    bcc: Annotated[
-        tuple[Copied, ...], Meta(max_length=50, description="Additional recipients, hidden from the others.")
-    ] = ()
+    reply_to: ReplyTo = None
+    if_last_message_id: IfLastMessageId = None
+    send_at: SendAt = None
+    unless_written: UnlessWritten = True
+    cc: Copies = ()
+    bcc: HiddenCopies = ()
     own_address: OwnAddress | None = None
 
 

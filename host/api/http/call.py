@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from host.api import reading
-from host.api.http import fields, idempotency, limits, versions
+from host.api.http import expiry, fields, idempotency, limits, versions
 from host.api.http.declare import BASE, Nothing, Route
 from host.api.http.errors import (
     KEY_ENDED,
@@ -190,6 +190,7 @@ def _caller(route: Route) -> Caller:
     if caller.last_used_at is None or clock.now() - caller.last_used_at >= keys.TOUCH_EVERY:
         with suppress(SQLAlchemyError):
             db.write(keys.touch, caller.key_id)
+    g.api_headers = expiry.headers(caller)
     if missing := route.missing(caller.scopes):
         raise ScopeError(missing)
     if route.writes and caller.archived:
@@ -227,7 +228,7 @@ def _count(caller: Caller) -> None:
     """Count the request against the key's limit; every answer contains the remaining number."""
     settings = config()
     standing = limits.count(settings.limits_url, settings.api_limit, caller.key_id)
-    g.api_standing, g.api_headers = standing, standing.headers
+    g.api_standing, g.api_headers = standing, {**g.api_headers, **standing.headers}
     if not standing.allowed:
         raise RateLimitedError(retry_after=standing.reset, limit=standing.limit)
 

@@ -1,23 +1,30 @@
 """The alternative form of a message to send: a channel, the customer's id on it, and a content with a type.
 
-Programs written for other inboxes send this form. It has fewer options than :mod:`host.api.http.bodies`, and
-is converted to one of those first.
+Programs written for other inboxes send this form. It has fewer kinds than :mod:`host.api.http.bodies`, and is
+converted to one of those first.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from host.api.http.bodies import (
+    OPTIONS,
     Address,
     Button,
     Card,
+    Copies,
     FileRef,
+    HiddenCopies,
+    IfLastMessageId,
+    OwnAddress,
     QuickReply,
+    ReplyTo,
     Sendable,
+    SendAt,
     SendAudio,
     SendFile,
     SendImage,
@@ -27,6 +34,7 @@ from host.api.http.bodies import (
     SendVideo,
     Short,
     Text,
+    UnlessWritten,
 )
 from host.api.http.declare import ChannelId, Wire
 from host.sdk.capabilities import Ask
@@ -144,30 +152,39 @@ class SendContent(Wire, frozen=True):
         | StickerContent
         | TemplateContent
     )
+    reply_to: ReplyTo = None
+    if_last_message_id: IfLastMessageId = None
+    send_at: SendAt = None
+    unless_written: UnlessWritten = True
+    cc: Copies = ()
+    bcc: HiddenCopies = ()
+    own_address: OwnAddress | None = None
 
     def as_sendable(self, account_id: int) -> Sendable:
         """Return the same message in the API's own form, sent through the account *account_id*."""
-        found, to = self.content, self.to
+        found = self.content
+        common: dict[str, Any] = {name: getattr(self, name) for name in OPTIONS}
+        common |= {"account_id": account_id, "to": self.to}
         if isinstance(found, TextContent):
             offered = tuple(_quick_reply(one) for one in found.quick_replies)
-            return SendText(account_id=account_id, to=to, text=found.text, quick_replies=offered)
+            return SendText(**common, text=found.text, quick_replies=offered)
         if isinstance(found, ImageContent):
-            return SendImage(account_id=account_id, to=to, files=[found.image])
+            return SendImage(**common, files=[found.image])
         if isinstance(found, VideoContent):
-            return SendVideo(account_id=account_id, to=to, files=[found.video])
+            return SendVideo(**common, files=[found.video])
         if isinstance(found, AudioContent):
-            return SendAudio(account_id=account_id, to=to, files=[found.audio])
+            return SendAudio(**common, files=[found.audio])
         if isinstance(found, FileContent):
-            return SendFile(account_id=account_id, to=to, files=[found.file])
+            return SendFile(**common, files=[found.file])
         if isinstance(found, StickerContent):
-            return SendSticker(account_id=account_id, to=to)
+            return SendSticker(**common)
         cards = [_card(one) for one in found.template.elements]
-        return SendTemplate(account_id=account_id, to=to, elements=cards)
+        return SendTemplate(**common, elements=cards)
 
     def place_of(self, field: str | None) -> str | None:
         """Return the field of this body that corresponds to *field* in the API's own form."""
         first = _FIRST.match(field or "")
-        if field is None or first is None or first[1] == "to":
+        if field is None or first is None or first[1] in _SHARED:
             return field
         if first[1] == "files":
             return f"content.{self.content.__struct_config__.tag}{field[first.end() :]}"
@@ -175,6 +192,10 @@ class SendContent(Wire, frozen=True):
             place = re.sub(r"\.image(?:\.url)?$", ".imageUrl", field)
             return f"content.template.{place}"
         return {"accountId": "channelId"}.get(first[1], f"content.{field}")
+
+
+_SHARED = frozenset(SendContent.__struct_encode_fields__) - {"channelId", "content"}
+"""The fields that both forms have."""
 
 
 def _quick_reply(one: OfferedReply) -> QuickReply:

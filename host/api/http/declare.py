@@ -46,6 +46,7 @@ TAGS: dict[str, str] = {
     "Teams": "Groups of members that conversations can be assigned to.",
     "Hours": "Business hours of the workspace and its teams.",
     "Rules": "Automated messages, routing, rules and campaigns.",
+    "Sequences": "Steps that follow a customer's message, and the customers in them.",
     "Assistants": "Assistants, which suggest answers or answer automatically.",
     "Canned replies": "Canned replies and macros.",
     "Contacts": "Customers, with their details and notes.",
@@ -56,6 +57,7 @@ TAGS: dict[str, str] = {
     "Team": "Members of the workspace.",
     "Files": "Files to send, and files of messages.",
     "Reports": "The figures of the Reports page.",
+    "Addons": "What active addons add to this API.",
     "About": "The description of this API, and of the key.",
 }
 

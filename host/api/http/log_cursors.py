@@ -12,7 +12,7 @@ from host.core import clock
 from host.core.errors import LobbyError
 from host.events import reading
 from host.events.reading import Position
-from host.queue import policy
+from host.users import data_retention
 
 
 class EventsGoneError(LobbyError):
@@ -31,7 +31,7 @@ def since(session: Session, workspace_id: int, at: datetime, field: str) -> Posi
     :param field: the parameter with the time, for errors.
     :raises EventsGoneError: if the event log doesn't reach back to that time.
     """
-    if at < clock.now() - policy.RECORD_KEPT:
+    if not data_retention.log_reaches_back(session, at.timestamp()):
         raise EventsGoneError(
             _l("Changes of that time have been deleted."),
             next_step=_l("Read the whole list, then ask for what changed since you began."),
@@ -54,7 +54,7 @@ def read(session: Session, name: str, text: str, field: str) -> Position:
     :raises EventsGoneError: if what follows may have been deleted.
     """
     place, id_, made_at = cursors.read_numbers(name, text, field)
-    if made_at < (clock.now() - policy.RECORD_KEPT).timestamp():
+    if not data_retention.log_reaches_back(session, made_at):
         raise EventsGoneError(field=field)
     # A desk restored elsewhere has other positions for the same events.
     moved = reading.place_of(session, id_)

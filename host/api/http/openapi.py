@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 
 from host import __version__
 from host.api import shapes
-from host.api.http import fields, posted, schemas, versions
+from host.api.http import expiry, fields, posted, schemas, versions
 from host.api.http.declare import (
     BASE,
     DEPRECATED,
@@ -63,9 +63,10 @@ only if nothing changed in between. `Lobby-Version` is the dated version of the 
 With an `Idempotency-Key`, a POST can be retried safely for 24 hours: the first response is returned again.
 Requests are limited per key:
 `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) show the current state, and a 429
-says in `Retry-After` when to retry.
+says in `Retry-After` when to retry. In the 14 days before a key expires, answers say when in
+`Lobby-Key-Expires`.
 
-All errors have the same form: `{"error": {"code", "message", "request_id"}}`, with `next`, `field` and
+All errors have the same form: `{"error": {"code", "message", "requestId"}}`, with `next`, `field` and
 `limit` if they apply. `code` is for programs; `message` and `next` are for people, in the language of
 `Accept-Language`.
 """
@@ -85,6 +86,9 @@ ANSWER_HEADERS: dict[str, str] = {
     "Location": "The path of what was created.",
     "Lobby-Version": "The version of the API that answered.",
 }
+KEY_HEADERS: dict[str, str] = {
+    expiry.HEADER: "When the key expires, in UTC; only sent in the 14 days before.",
+}
 HEADERS: dict[str, str] = {
     "RateLimit-Limit": "Number of requests allowed per window.",
     "RateLimit-Remaining": "Number of requests left in this window.",
@@ -93,10 +97,21 @@ HEADERS: dict[str, str] = {
 
 
 def document(
-    public_url: str, adapters: Iterable[ChannelAdapter] = (), version: str = versions.FIRST
+    public_url: str,
+    adapters: Iterable[ChannelAdapter] = (),
+    version: str = versions.FIRST,
+    of_addons: Sequence[Route] = (),
 ) -> dict[str, Any]:
-    """Return the document of a version for the desk at *public_url*, with the events that *adapters* add."""
+    """Return the document of a version for the desk at *public_url*.
+
+    :param adapters: the channels whose events it has.
+    :param of_addons: the routes of addons.
+    """
     paths, components = _made(tuple(feature.package for feature in registry.active()), version)
+    for route in of_addons:
+        operation, more = _of_addon(route, version)
+        paths = {**paths, route.path: {**paths.get(route.path, {}), **operation}}
+        components = {**components, "schemas": {**components["schemas"], **more}}
     webhooks, shapes_of_events = posted.described(adapters) if registry.hooks().posts_events() else ({}, {})
     used = {route["tags"][0] for path in (*paths.values(), *webhooks.values()) for route in path.values()}
     return {
@@ -109,6 +124,15 @@ def document(
         "webhooks": webhooks,
         "components": {**components, "schemas": schemas.merged(components["schemas"], shapes_of_events)},
     }
+
+
+def _of_addon(route: Route, version: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the operation of an addon's route, by method, and its schemas, named after the addon."""
+    types = list(_types(route))
+    prefix = route.path.split("/")[2].capitalize()
+    made, components = schemas.of_types(types, prefix)
+    by_type = dict(zip(map(id, types), made, strict=True))
+    return {route.method.lower(): _operation(route, by_type, version)}, components
 
 
 @cache
@@ -134,6 +158,10 @@ def _made(_features: tuple[str, ...], version: str) -> tuple[dict[str, Any], dic
             **{
                 name: {"description": text, "schema": {"type": "string"}}
                 for name, text in ANSWER_HEADERS.items()
+            },
+            **{
+                name: {"description": text, "schema": {"type": "string", "format": "date-time"}}
+                for name, text in KEY_HEADERS.items()
             },
         },
     }
@@ -262,7 +290,7 @@ def _responses(route: Route, by_type: dict[int, Any], version: str) -> dict[str,
     status = 204
     if route.answer is not None:
         status = versions.success_status(version, route.status, goes_on=route.goes_on)
-    names = ["Lobby-Version", *(HEADERS if route.scope is not None else ())]
+    names = ["Lobby-Version", *((*HEADERS, *KEY_HEADERS) if route.scope is not None else ())]
     if route.tagged:
         names.append("ETag")
     if route.location:
@@ -285,18 +313,25 @@ def _responses(route: Route, by_type: dict[int, Any], version: str) -> dict[str,
     return made
 
 
-def _in_english(error: type[LobbyError]) -> str:
+def sentence_of(error: type[LobbyError]) -> str:
     """Return the English sentence of an error: the document is the same for every reader."""
-    sentence = error.default_sentence
-    for kind in error.__mro__:
-        if "program_sentence" in vars(kind) or "default_sentence" in vars(kind):
-            sentence = vars(kind).get("program_sentence", vars(kind).get("default_sentence"))
-            break
-    return str(getattr(sentence, "_args", (sentence,))[0])
+    return _in_english(error, "program_sentence", "default_sentence")
 
 
-def refusals(route: Route, version: str = versions.FIRST) -> list[Refused]:
-    """Return all error answers of a route in a version, by status and code."""
+def step_of(error: type[LobbyError]) -> str:
+    """Return in English what a program can do about an error; empty: nothing."""
+    return _in_english(error, "program_step", "default_next_step")
+
+
+def _in_english(error: type[LobbyError], *names: str) -> str:
+    """Return the first of *names* that the nearest class with one of them has."""
+    found = (vars(kind)[name] for kind in error.__mro__ for name in names if name in vars(kind))
+    text = next(found)
+    return str(getattr(text, "_args", (text,))[0])
+
+
+def known_errors(route: Route) -> list[type[LobbyError] | Refused]:
+    """Return the errors of a route, with those of every route."""
     known: list[type[LobbyError] | Refused] = [*route.errors, UnknownVersionError]
     if route.scope is not None:
         known += [
@@ -323,6 +358,12 @@ def refusals(route: Route, version: str = versions.FIRST) -> list[Refused]:
         known += [IdempotencyKeyError, IdempotencyReusedError, InFlightError]
     if route.places:
         known.append(NotFoundError)
+    return known
+
+
+def refusals(route: Route, version: str = versions.FIRST) -> list[Refused]:
+    """Return all error answers of a route in a version, by status and code."""
+    known = known_errors(route)
     found = {(one.status, one.code): one for one in _by_status(route, known, version)}
     return [found[place] for place in sorted(found)]
 
@@ -334,7 +375,7 @@ def _by_status(route: Route, known: Iterable[type[LobbyError] | Refused], versio
         if isinstance(one, Refused):
             yield one._replace(status=status)
             continue
-        found = Refused(status, one.code, _in_english(one))
+        found = Refused(status, one.code, sentence_of(one))
         path = fields.in_path(route, one)
         if path or status != 404:
             yield found

@@ -9,12 +9,12 @@ from flask import g, request
 from msgspec import Meta
 
 from host import __version__
-from host.api.http import versions
+from host.api.http import addon_routes, versions
 from host.api.http.call import Call
 from host.api.http.declare import ANY_KEY, Id, Wire, route
 from host.api.http.openapi import document
 from host.channels.directory import current_directory
-from host.web.request_helpers import config
+from host.web.request_helpers import config, generation
 
 
 class MyWorkspace(Wire, frozen=True):
@@ -90,4 +90,9 @@ def get_description() -> dict[str, Any]:
 
     It describes the version that `Lobby-Version` names.
     """
-    return document(config().public_url, current_directory().adapters, versions.asked(request))
+    return document(
+        config().public_url,
+        current_directory().adapters,
+        versions.asked(request),
+        addon_routes.routes_of(generation().api_routes),
+    )

@@ -103,13 +103,13 @@ class DisconnectedAccount(Wire, frozen=True):
 def _field(one: Field) -> ChannelField:
     return ChannelField(
         name=one.name,
-        label=one.label,
-        help=one.help,
+        label=str(one.label),
+        help=str(one.help),
         kind=cast(Any, one.kind),
         required=one.required,
         secret=one.secret,
         max_length=one.max_length,
-        choices=[ChannelFieldChoice(value=value, label=label) for value, label in one.choices],
+        choices=[ChannelFieldChoice(value=value, label=str(label)) for value, label in one.choices],
     )
 
 

@@ -269,7 +269,7 @@ def shown(session: Session, call: Call, row: Row) -> Conversation:
 
 def _listed(session: Session, call: Call, rows: Sequence[Row]) -> list[Conversation]:
     known = posts.by_id(session, call.workspace_id, {row.post_id for row in rows if row.post_id is not None})
-    previous, following = places.around(session, [row.id for row in rows])
+    previous, following = places.around(session, [row.id for row in rows], call.accounts)
     return [
         _shown(call, row, known.get(row.post_id or 0), previous.get(row.id), following.get(row.id))
         for row in rows
@@ -393,6 +393,7 @@ class ContactConversationsQuery(Wire, frozen=True):
     tag="Contacts",
     summary="List the conversations of a contact",
     scope=Scope.CONVERSATIONS_READ,
+    limited=True,
     query=ContactConversationsQuery,
     answer=Conversations,
     errors=(QueryError, CursorError, ContactNotFoundError),
@@ -406,7 +407,14 @@ def list_contact_conversations(
     with db.read() as session:
         contact = people.get(session, call.workspace_id, contact_id, accounts=call.accounts)
         members = people.members_of(session, contact.id)
-        page = queries.of_contacts(session, call.workspace_id, members, before=before, limit=query.limit)
+        page = queries.of_contacts(
+            session,
+            call.workspace_id,
+            members,
+            before=before,
+            limit=query.limit,
+            accounts=call.accounts,
+        )
         data = _listed(session, call, page.rows)
     return Conversations(data=data, next=None if page.next is None else cursors.write(name, page.next))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -184,7 +185,7 @@ def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shap
             after=after,
             limit=query.limit,
         )
-        data = shown(session, call.workspace_id, thread.entries)
+        data = shown(session, call.workspace_id, thread.entries, accounts=call.accounts)
     # An empty page keeps the requested position.
     ids = [entry.id for entry in thread.entries]
     ends = (min(ids), max(ids)) if ids else (after or before,) * 2
@@ -224,6 +225,7 @@ class MessagesQuery(Wire, frozen=True):
     tag="Messages",
     summary="List the messages of all conversations",
     scope=Scope.MESSAGES_READ,
+    limited=True,
     query=MessagesQuery,
     answer=shapes.MessagePage,
     errors=(QueryError, CursorError, EventsGoneError),
@@ -233,23 +235,36 @@ def list_all_messages(call: Call, query: MessagesQuery) -> shapes.MessagePage:
 
     With `updatedSince`, returns the messages that changed since then, oldest change first: their delivery
     state, text, reactions or files. One that changes again appears again.
+
+    A key that is limited to some accounts gets the messages of these. Its pages can be short or empty
+    although there are more: go on until `next` is null.
     """
     sort = sorted_by(query, "newest")
     name = call.list_name(f"all messages {sort}")
     with db.read() as session:
         if sort == "updated":
             page = changes(session, call, query, name, changed.messages)
-            entries = {one.id: one for one in some_messages(session, call.workspace_id, page.ids)}
+            entries = {one.id: one for one in _of_key(session, call, page.ids)}
             return shapes.MessagePage(
                 data=[entries[id_] for id_ in page.ids if id_ in entries], next=page.next
             )
         at = None if query.cursor is None else cursors.read_numbers(name, query.cursor, "cursor")[1]
-        found, more = load_all_by_id(
-            session, call.workspace_id, beyond=at, oldest_first=sort == "oldest", limit=query.limit
+        found, end = load_all_by_id(
+            session,
+            call.workspace_id,
+            beyond=at,
+            oldest_first=sort == "oldest",
+            limit=query.limit,
+            accounts=call.accounts,
         )
-        data = shown(session, call.workspace_id, found)
-    following = cursors.write_numbers(name, 0, found[-1].id, 0) if more else None
+        data = shown(session, call.workspace_id, found, accounts=call.accounts)
+    following = None if end is None else cursors.write_numbers(name, 0, end, 0)
     return shapes.MessagePage(data=data, next=following)
+
+
+def _of_key(session: Session, call: Call, ids: Collection[int]) -> list[shapes.Message]:
+    """Return the messages of *ids* that the key may see."""
+    return some_messages(session, call.workspace_id, ids, accounts=call.accounts)
 
 
 def get(session: Session, call: Call, message_id: int) -> shapes.Message:
@@ -257,7 +272,7 @@ def get(session: Session, call: Call, message_id: int) -> shapes.Message:
 
     :raises MessageNotFoundError: if the workspace has no such message.
     """
-    found = some_messages(session, call.workspace_id, [message_id])
+    found = _of_key(session, call, [message_id])
     if not found:
         raise MessageNotFoundError(_l("This message does not exist in this workspace."), next_step="")
     return found[0]

@@ -160,7 +160,8 @@ FIELDS_OF_ERRORS: dict[type[LobbyError], str] = {
 def send_message(call: Call, body: Any) -> bytes:
     """Each `kind` has its own form of body. The account lists what its channel can send.
 
-    A body with `content` is accepted, too: a channel by its public id, a recipient, and a content.
+    A body with `content` is accepted, too: a channel by its public id, a recipient, a content, and what every
+    message can have, such as `replyTo` and `sendAt`.
 
     It does not start a conversation: the contact must have written first (`not_written_first`).
 

@@ -123,7 +123,9 @@ def _own() -> list[BuiltInTool]:
         BuiltInTool(
             one.name,
             _l(one.title),
-            _l("In conversations of %(channel)s", channel=directory.label(one.channel)),
+            _l("In conversations of every channel")
+            if one.channel is None
+            else _l("In conversations of %(channel)s", channel=directory.label(one.channel)),
             one.effect,
             tool_keeping.asked_as(one),
         )

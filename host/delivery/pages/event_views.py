@@ -21,6 +21,7 @@ from host.queue import event_search
 from host.queue.event_search import LONGEST, SHORTEST, EventFilter
 from host.queue.refusals import read_counts
 from host.queue.replay import EventNotFoundError, replay, replay_many, replayable, replayable_among, why_not
+from host.users import data_retention
 from host.web import navigation
 from host.web.formats import duration
 from host.web.request_helpers import admin_required, audit, flash_good, id_argument, id_in
@@ -72,6 +73,7 @@ def journal() -> ResponseReturnValue:
         most=event_search.MOST_COUNTED,
         window=event_search.WINDOW,
         refused=refused,
+        kept=data_retention.chosen(session),
         channels=channels,
         longest=LONGEST,
         local=_local,
@@ -87,7 +89,12 @@ def event(event_id: int) -> ResponseReturnValue:
     if found is None:
         raise EventNotFoundError()
     return render_template(
-        "delivery/event.html", found=found, row=found.row, states=STATES, why_not=why_not(found.event)
+        "delivery/event.html",
+        found=found,
+        row=found.row,
+        states=STATES,
+        why_not=why_not(found.event),
+        kept=data_retention.chosen(db.session()),
     )
 
 

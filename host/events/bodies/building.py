@@ -23,7 +23,7 @@ from host.events.catalogue import KINDS
 from host.events.declaring import ConversationRow, EventSubject
 from host.events.kinds import parts
 from host.events.kinds.conversations import OfLabel
-from host.events.kinds.messages import MESSAGE_REACTED, OfReaction
+from host.events.kinds.messages import MESSAGE_REACTED, OfReaction, is_claimed
 from host.events.kinds.rules import RULE_CALLED, OfRule
 from host.events.kinds.shapes import Shape, timestamp
 from host.events.models import ActorKind
@@ -284,7 +284,7 @@ def _of_channel(about: EventSubject, directory: AdapterDirectory) -> Iterator[Ou
     adapter = None if account is None else directory.adapter(account.channel)
     if adapter is None or not adapter.outgoing_kinds or account is None or talk is None:
         return
-    if not KINDS[event.kind].for_channels:
+    if not KINDS[event.kind].for_channels or is_claimed(event):
         return
     facts = event.facts(OfReaction) if event.kind == MESSAGE_REACTED else None
     asked = DeskEvent(

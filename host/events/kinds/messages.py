@@ -23,8 +23,9 @@ from host.events.kinds.shapes import (
     Timestamp,
     timestamp,
 )
+from host.events.reading import Recorded
 from host.models.channels import ChannelAccount
-from host.models.inbox import Direction
+from host.models.inbox import CLAIMED_BY, Direction
 from host.sdk.i18n import noop
 
 KINDS = Kinds()
@@ -37,6 +38,8 @@ class OfMessage(Facts, frozen=True, kw_only=True):
     """New delivery state, see :class:`host.models.inbox.DeliveryState`; empty: unchanged."""
     late: bool = False
     """Whether it arrived too late to open a reply window."""
+    claimed_by: str = ""
+    """Slug of the addon that claims this tap on its quick reply, so that nothing else reacts; empty: none."""
 
 
 class OfReaction(Facts, frozen=True, kw_only=True):
@@ -59,6 +62,10 @@ class MessageReceived(Shape, frozen=True, kw_only=True):
     conversation_id: str
     contact_id: str
     content: Content
+    claimed_by: Annotated[
+        str,
+        Meta(description="For a tap on an addon's quick reply that nobody else has to answer: the addon."),
+    ] = ""
     timestamp: Timestamp
     metadata: Metadata
 
@@ -72,6 +79,7 @@ def _received(
         direction="inbound",
         from_=talk.external_id,
         content=parts.content(message, about.base),
+        claimed_by=str(message.content.get(CLAIMED_BY) or ""),
         timestamp=timestamp(message.sent_at),
         metadata=parts.metadata(message, talk),
         **parts.ids(account, talk),
@@ -452,3 +460,8 @@ MESSAGE_COMPLETED = KINDS.add(
         for_channels=True,
     )
 )
+
+
+def is_claimed(event: Recorded) -> bool:
+    """Return whether *event* is a customer's tap that an addon claims, so that nothing else reacts to it."""
+    return event.kind == MESSAGE_RECEIVED and bool(event.facts(OfMessage).claimed_by)

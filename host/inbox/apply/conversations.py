@@ -107,10 +107,16 @@ def count_as_new(
     wake(draft, thread, message, received_at)
     thread.unread += 1
     thread.waiting_since = thread.waiting_since or message.sent_at
-    opened_at = min(message.sent_at, received_at)
-    if opens_window and (thread.last_inbound_at is None or thread.last_inbound_at < opened_at):
-        thread.last_inbound_at = opened_at
+    if opens_window:
+        open_window(thread, message, received_at)
     thread.changed = True
+
+
+def open_window(thread: Thread, message: NewMessage, received_at: datetime) -> None:
+    """Restart the reply window with *message*, unless a later one did."""
+    opened_at = min(message.sent_at, received_at)
+    if thread.last_inbound_at is None or thread.last_inbound_at < opened_at:
+        thread.last_inbound_at, thread.changed = opened_at, True
 
 
 def reopen(draft: Draft, thread: Thread, cause: NewMessage, received_at: datetime) -> None:

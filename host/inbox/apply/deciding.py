@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
-from host.inbox.apply import bounces, consents, conversations, echoes, participants
+from host.inbox.apply import bounces, claims, consents, conversations, echoes, participants
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
 from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key, own_key, program
 from host.inbox.apply.values import (
@@ -161,6 +161,7 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     elif thread.subject is None and subject is not None:
         thread.subject = subject
     message = _new_message(draft, key, item, change, thread)
+    claims.claim(draft, item, change, message)
     joined = thread.person is not person
     if joined:
         _note_author(message, person, change)
@@ -169,7 +170,8 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     if not keep_erased(draft, message) and not item.imported:
         _count(draft, thread, message, item, change)
         consents.hear(draft, item, change, message)
-    conversations.show_last(thread, message)
+    if not claims.is_claimed(message):
+        conversations.show_last(thread, message)
     draft.add(message)
     if instead is not None and instead.id is not None:
         conversations.add_line(
@@ -208,10 +210,12 @@ def _receive_imported(
     draft.stored[key] = stored._replace(imported_at=None)
     person.wrote = True
     message = _new_message(draft, key, item, change, thread)
+    claims.claim(draft, item, change, message)
     draft.arrived.append((stored.id, message))
     _count(draft, thread, message, item, change)
     consents.hear(draft, item, change, message)
-    conversations.show_last(thread, message)
+    if not claims.is_claimed(message):
+        conversations.show_last(thread, message)
 
 
 def _count(
@@ -219,6 +223,10 @@ def _count(
 ) -> None:
     # An answer received through another account does not open this account's reply window.
     opens_window = change.opens_window and thread.person.account.id == item.account.id
+    if claims.is_claimed(message):
+        if opens_window:
+            conversations.open_window(thread, message, item.received_at)
+        return
     conversations.count_as_new(draft, thread, message, item.received_at, opens_window=opens_window)
 
 

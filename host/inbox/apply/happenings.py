@@ -19,7 +19,7 @@ from host.events.kinds.messages import (
 from host.events.models import ActorKind
 from host.events.writing import Happened
 from host.inbox.apply.values import Annotation, NewMessage
-from host.models.inbox import DeliveryState, Direction, Origin
+from host.models.inbox import CLAIMED_BY, DeliveryState, Direction, Origin
 
 _ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.READ})
 _ACTORS: dict[str, ActorKind] = {
@@ -106,18 +106,20 @@ def of_new(message: NewMessage, id_: int) -> Happened:
     Messages from the provider's history are for browsers only: nothing reacts to past messages.
     """
     kind = ""
+    claimed_by = str(message.content.get(CLAIMED_BY, ""))
     if message.imported_at is None:
         kind = _kind_of_new(message)
+    quiet = message.imported_at is not None or message.thread.is_spam or bool(claimed_by)
     return Happened(
         message.account.workspace_id,
         kind,
-        # Nobody is notified of imported messages, which are old, or of spam.
-        topic="changed" if message.imported_at is not None or message.thread.is_spam else "message",
+        # Nobody is notified of imported messages, which are old, of spam, or of taps that an addon claims.
+        topic="changed" if quiet else "message",
         account_id=message.account.id,
         conversation_id=message.thread.id,
         message_id=id_,
         actor_kind=_ACTORS.get(message.origin, ActorKind.SYSTEM),
-        facts=OfMessage(late=message.late),
+        facts=OfMessage(late=message.late, claimed_by=claimed_by),
         occurred_at=message.sent_at,
     )
 

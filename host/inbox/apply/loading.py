@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from host.core.cleaning import external_id
 from host.core.db import UTCDateTime, padded
 from host.core.statements import Statement
-from host.inbox.apply import consent_rows
+from host.inbox.apply import claims, consent_rows
 from host.inbox.apply.annotations import AnyAnnotation, line_keys
 from host.inbox.apply.consents import word_of
 from host.inbox.apply.incoming import Incoming, handover_id, message_key, own_key
@@ -48,7 +48,7 @@ from host.inbox.apply.values import (
     Unconfirmed,
 )
 from host.models.channels import ChannelAccount, ref
-from host.models.inbox import DeliveryState, Direction, MarkKind
+from host.models.inbox import DeliveryState, Direction, MarkKind, Origin
 from host.sdk.channel import AccountRef, Threading
 from host.sdk.messages import (
     AccountNoticed,
@@ -186,6 +186,16 @@ _select_bodies = (
 )
 _bodies = Statement(_select_bodies)
 _unconfirmed_bodies = Statement(_select_bodies.where(MESSAGES.c.external_id.is_(None)))
+_claiming = Statement(
+    sa.select(CONVERSATIONS.c.identity_id, MESSAGES.c.content)
+    .join(MESSAGES, MESSAGES.c.conversation_id == CONVERSATIONS.c.id)
+    .where(
+        _among(CONVERSATIONS.c.identity_id, "identities"),
+        _among(MESSAGES.c.reply_key, "keys"),
+        MESSAGES.c.direction == Direction.OUTBOUND,
+        MESSAGES.c.origin == Origin.SYSTEM,
+    )
+)
 _reactions = _LockedByName(sa.select(*_columns(StoredReaction, REACTIONS)), REACTIONS)
 
 
@@ -215,6 +225,7 @@ class _Needs:
     :param posts: posts that messages of the batch are about.
     :param answers: messages that messages of the batch refer to, each with the referring customer.
     :param wishing: customers who wrote an opt-out or opt-in word.
+    :param taps: customers who tapped a quick reply that an addon may claim, each with its payload.
     """
 
     people: dict[Key, AccountRef] = field(default_factory=dict)
@@ -227,6 +238,7 @@ class _Needs:
     posts: set[Key] = field(default_factory=set)
     wishing: set[Key] = field(default_factory=set)
     answers: set[tuple[Key, Key]] = field(default_factory=set)
+    taps: set[tuple[Key, str]] = field(default_factory=set)
     waits: bool = True
 
 
@@ -249,6 +261,7 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
             needs.named.add((key, person))
             if word_of(item, change) is not None:
                 needs.wishing.add(person)
+            needs.taps.update((person, payload) for payload in claims.payloads_to_check(change))
             if item.adapter.capabilities.threading is Threading.POST and change.post is not None:
                 needs.posts.add((account, external_id(change.post.external_id)))
             if item.adapter.capabilities.threading is Threading.REFERENCES:
@@ -325,6 +338,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
             connection, [messages[key].id for key in edited | needs.claimed if key in messages]
         ),
         reactions=_read_reactions(connection, reacted),
+        claims=_read_claims(connection, needs.taps, people),
         # Contacts are locked last, after everything that refers to them.
         standings=consent_rows.load(connection, needs.wishing, people),
     )
@@ -484,6 +498,23 @@ def _read_bodies(connection: Connection, ids: Collection[int]) -> dict[int, Stor
         return {}
     rows = map(StoredBody._make, _bodies.rows(connection, {"ids": padded(ids)}))
     return {row.id: row for row in rows}
+
+
+def _read_claims(
+    connection: Connection, taps: Collection[tuple[Key, str]], people: Mapping[Key, StoredPerson]
+) -> frozenset[tuple[Key, str]]:
+    """Return those of *taps* that an addon offered to that customer and claims."""
+    identities = {people[person].id for person, _payload in taps if person in people}
+    if not identities:
+        return frozenset()
+    keys = sorted({claims.reply_key_in(payload) for _person, payload in taps})
+    sent = _claiming.rows(connection, {"identities": padded(identities), "keys": keys})
+    offered = {(identity_id, one) for identity_id, content in sent for one in claims.offered(content)}
+    return frozenset(
+        (person, payload)
+        for person, payload in taps
+        if person in people and (people[person].id, payload) in offered
+    )
 
 
 def _read_reactions(connection: Connection, keys: Collection[Key]) -> list[StoredReaction]:

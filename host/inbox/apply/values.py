@@ -6,7 +6,7 @@ is decided. Writing takes :class:`Decided` and fills in the ids of the rows it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -217,6 +217,7 @@ class Loaded(msgspec.Struct, frozen=True):
     :param elsewhere: accounts of *strangers* that are not accounts of the batch, by id.
     :param answered: contents of stored messages referred to by somebody other than their customer, by id.
     :param shown: contents of the messages in those conversations, by the conversation's id.
+    :param claims: payloads of quick replies whose taps a running addon claims, each with the customer.
     """
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = msgspec.field(default_factory=dict)
@@ -233,6 +234,7 @@ class Loaded(msgspec.Struct, frozen=True):
     elsewhere: Mapping[int, AccountRef] = msgspec.field(default_factory=dict)
     answered: Mapping[int, Mapping[str, Any]] = msgspec.field(default_factory=dict)
     shown: Mapping[int, Sequence[Mapping[str, Any]]] = msgspec.field(default_factory=dict)
+    claims: Collection[tuple[Key, str]] = frozenset()
 
 
 # ---- drafts, changed while deciding ------------------------------------------------------------------

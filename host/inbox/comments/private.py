@@ -78,10 +78,14 @@ class LedTo(msgspec.Struct, frozen=True):
     answered: bool
 
 
-def led_to(session: Session, workspace_id: int, message_ids: Collection[int]) -> dict[int, LedTo]:
+def led_to(
+    session: Session, workspace_id: int, message_ids: Collection[int], accounts: Accounts = None
+) -> dict[int, LedTo]:
     """Return the direct messages that private replies became, by the ids of the replies.
 
     Replies that the linked account did not report are left out, for instance if it is disconnected.
+
+    :param accounts: only direct messages on these accounts.
     """
     if not message_ids:
         return {}
@@ -105,6 +109,8 @@ def led_to(session: Session, workspace_id: int, message_ids: Collection[int]) ->
         )
         .where(Message.id.in_(message_ids), Message.workspace_id == workspace_id)
     )
+    if accounts is not None:
+        query = query.where(theirs.account_id.in_(sorted(accounts)))
     return {
         id_: LedTo(conversation_id, message_id, state, bool(answers))
         for id_, conversation_id, message_id, state, answers in session.execute(query)

@@ -155,8 +155,13 @@ def _linked(session: Session, of: Any, where: Any, own: Any) -> Linked | None:
     return None if row is None else Linked(*row)
 
 
-def around(session: Session, ids: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the conversations before and after each of these, by id."""
+def around(
+    session: Session, ids: Sequence[int], accounts: Accounts = None
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the conversations before and after each of these, by id.
+
+    :param accounts: only conversations on these accounts.
+    """
     if not ids:
         return {}, {}
     link = ConversationLink
@@ -167,5 +172,8 @@ def around(session: Session, ids: Sequence[int]) -> tuple[dict[int, int], dict[i
         .join(second, second.id == link.after_id)
         .where(sa.or_(link.before_id.in_(ids), link.after_id.in_(ids)), first.contact_id == second.contact_id)
     )
+    if accounts is not None:
+        seen = sorted(accounts)
+        query = query.where(first.account_id.in_(seen), second.account_id.in_(seen))
     pairs = [(row.before_id, row.after_id) for row in session.execute(query)]
     return {later: earlier for earlier, later in pairs}, dict(pairs)

@@ -329,6 +329,7 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         and adapter.capabilities.thread_control
         and is_elsewhere(inbox.session, row.id),
         "tools": tools,
+        "composer_actions": inbox.directory.composer_actions_shown(),
         "quoted": quoted(inbox, row, draft.reply_to) if tools.quote and draft.reply_to else None,
         "reacting_to": reacting_to(inbox, row, draft.react_to)
         if tools.reactions and draft.react_to

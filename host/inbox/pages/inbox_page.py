@@ -29,6 +29,7 @@ from host.inbox.pages.message_view import ThreadEntry
 from host.inbox.pages.onward.shown import before
 from host.inbox.queries import Row
 from host.live.events import newest_id
+from host.sdk.panels import Place
 from host.web import devices, message_kinds
 from host.web.languages import local
 from host.web.request_helpers import id_argument, seen_accounts
@@ -77,6 +78,7 @@ SCRIPTS = tuple(
         "live",
         "menus",
         "notices",
+        "panels",
         "pieces",
         "popover",
         "reactions",
@@ -148,7 +150,13 @@ def render_contact(inbox: InboxContext, shown: Head, filter_: Filter) -> str:
     """Return the contact pane as HTML."""
     row = shown.row
     about = contact_details(inbox.session, row, inbox.adapter(row), seen_accounts())
-    return render_template("inbox/_contact.html", head=shown, filter=filter_, about=about)
+    return render_template(
+        "inbox/_contact.html",
+        head=shown,
+        filter=filter_,
+        about=about,
+        panels=inbox.directory.panels_at(Place.CONVERSATION),
+    )
 
 
 def render_messages(
@@ -282,6 +290,7 @@ def _conversation_values(inbox: InboxContext, row: Row, draft: ComposerState | N
         "earlier": position_text(thread.earlier) if thread.earlier else None,
         "older_page": request.args.get("before") is not None,
         "about": contact_details(inbox.session, row, inbox.adapter(row), seen_accounts()),
+        "panels": inbox.directory.panels_at(Place.CONVERSATION),
         "opened_by": opened_by(inbox, row),
         "seen": max((one.id for one in thread.entries), default=0),
         **composer_values(inbox, row, draft),

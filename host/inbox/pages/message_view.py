@@ -1031,7 +1031,7 @@ def _ours(entry: Entry) -> str:
     """Return the author of a team message: a member, an API key's name, or automation."""
     origin = entry.origin if entry.private_reply is None else entry.private_reply.origin
     if entry.direction == Direction.OUTBOUND and origin == Origin.SYSTEM:
-        return str(_("Automatic"))
+        return str(entry.content.get("by") or _("Automatic"))  # an addon's replies have its name
     if entry.author_name:
         return entry.author_name
     if entry.origin == Origin.SYSTEM:
@@ -1041,7 +1041,7 @@ def _ours(entry: Entry) -> str:
 
 def rule_of(entry: Entry) -> str:
     """Return the name of the rule behind a note or an activity line, or an empty string."""
-    if entry.origin != Origin.SYSTEM or entry.content.get("assistant"):
+    if entry.origin != Origin.SYSTEM or entry.content.get("assistant") or entry.content.get("addon"):
         return ""
     return str(entry.content.get("by") or "")
 

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.channels.directory import current_directory
 from host.core import clock
 from host.core.backports.values import replace
 from host.core.db import db, padded
@@ -133,6 +134,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         if by_label
         else None,
         unlabelled=_count_unlabelled(session, choice, now) if by_label else 0,
+        sections=current_directory().report_sections_shown(),
         step_name=drawing.step_name(choice),
         length=drawing.length,
         in_time=drawing.in_time,

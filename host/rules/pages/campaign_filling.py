@@ -9,6 +9,7 @@ import msgspec
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
+from host.automation.conditions import AnyOf, Condition, FilterCondition, OnPost, Words
 from host.core.backports.values import replace
 from host.core.ids import read_id
 from host.events.kinds.messages import MESSAGE_RECEIVED
@@ -21,7 +22,6 @@ from host.rules.body import (
     ReplyPublicly,
     RuleError,
 )
-from host.rules.conditions import AnyOf, Condition, FilterCondition, OnPost, Words
 from host.rules.models import RuleState
 from host.rules.pages.filling import LONGEST, Places, given_state, split
 from host.web.languages import gettext as _

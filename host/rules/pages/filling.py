@@ -31,6 +31,23 @@ from host.automation.actions import (
     SendReply,
     SnoozeUntil,
 )
+from host.automation.conditions import (
+    ActorCondition,
+    AnyOf,
+    Concerns,
+    Condition,
+    Contact,
+    FilterCondition,
+    OfAddon,
+    One,
+    OnPost,
+    Open,
+    Pattern,
+    Sent,
+    Window,
+    Words,
+    WroteBefore,
+)
 from host.core.backports.values import replace
 from host.core.ids import read_id
 from host.events.kinds.messages import MESSAGE_RECEIVED
@@ -50,23 +67,6 @@ from host.rules.body import (
     RuleError,
     RuleTargets,
     Say,
-)
-from host.rules.conditions import (
-    ActorCondition,
-    AnyOf,
-    Concerns,
-    Condition,
-    Contact,
-    FilterCondition,
-    OfAddon,
-    One,
-    OnPost,
-    Open,
-    Pattern,
-    Sent,
-    Window,
-    Words,
-    WroteBefore,
 )
 from host.rules.models import RuleState
 from host.rules.pages import wording

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from host.automation.actions import AddLabel, AssignTo, GiveToTeam
+from host.automation.conditions import Contact, OfAddon
 from host.events.kinds.conversations import CONVERSATION_CREATED
 from host.rules.body import UNANSWERED, Action, NotifyPeople, RuleTargets
-from host.rules.conditions import Contact, OfAddon
 from host.rules.pages.campaign_filling import CampaignFilling
 from host.rules.pages.filling import Filling, Row, row_of, row_of_action
 from host.sdk.messages import MessageKind

@@ -8,11 +8,12 @@ from datetime import datetime
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from host.automation import condition_facts
 from host.channels.directory import Directory
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.features.message_trial import TrialStep
 from host.models.channels import ChannelAccount
-from host.rules import facts, keeping, passing
+from host.rules import keeping, passing
 from host.rules.body import RuleTargets
 from host.rules.pages import wording
 from host.rules.passing import Verdict
@@ -35,7 +36,9 @@ def steps(
     ]
     if not rules:
         return []
-    about = facts.of_first_message(session, account, text, [one.body for one in rules], directory, now)
+    about = condition_facts.of_first_message(
+        session, account, text, [one.body for one in rules], directory, now
+    )
     what = keeping.there(session, workspace_id, directory)
     return [*_said(passing.judge(rules, about), what)]
 

@@ -17,6 +17,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.automation import words as reasons
+from host.automation.conditions import Condition, Words, leaves
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.backports.values import replace
@@ -27,7 +28,6 @@ from host.models.users import Workspace
 from host.rules import body as bodies
 from host.rules import keeping, log, people
 from host.rules.body import EVENTS, Body, RuleError, RuleTargets
-from host.rules.conditions import Condition, Words, leaves
 from host.rules.keeping import RuleView
 from host.rules.log import Preview, Ran
 from host.rules.models import Rule, RuleState

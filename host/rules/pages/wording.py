@@ -10,21 +10,7 @@ from flask_babel import format_date, lazy_pgettext, ngettext
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from host.rules.body import (
-    EVENTS,
-    UNANSWERED,
-    Action,
-    AddonDoes,
-    Body,
-    Call,
-    GiveOut,
-    NotifyPeople,
-    ReplyPrivately,
-    ReplyPublicly,
-    RuleTargets,
-    Say,
-)
-from host.rules.conditions import (
+from host.automation.conditions import (
     ActorCondition,
     AnyOf,
     Concerns,
@@ -41,6 +27,20 @@ from host.rules.conditions import (
     Window,
     Words,
     WroteBefore,
+)
+from host.rules.body import (
+    EVENTS,
+    UNANSWERED,
+    Action,
+    AddonDoes,
+    Body,
+    Call,
+    GiveOut,
+    NotifyPeople,
+    ReplyPrivately,
+    ReplyPublicly,
+    RuleTargets,
+    Say,
 )
 from host.rules.models import RuleState
 from host.web import message_kinds

@@ -59,6 +59,20 @@ function signed(request) {
   return { ...request, url: url.pathname + url.search, headers, credentials: "omit" };
 }
 
+// An address that names an error, such as #label_not_found, would be taken for a group of operations.
+const error = location.hash.startsWith("#/") ? null : document.getElementById(location.hash.slice(1));
+if (error) history.replaceState(null, "", location.pathname);
+
+/** Scroll to the error: the operations, drawn above it, move it, until the person scrolls on. */
+function showError() {
+  location.replace(`#${error.id}`);
+  const follow = new ResizeObserver(() => error.scrollIntoView());
+  follow.observe(box);
+  for (const act of ["wheel", "touchstart", "pointerdown", "keydown"]) {
+    addEventListener(act, () => follow.disconnect(), { once: true, passive: true });
+  }
+}
+
 const viewer = window.SwaggerUIBundle({
   url: box.dataset.document,
   domNode: box,
@@ -74,6 +88,7 @@ const viewer = window.SwaggerUIBundle({
   onComplete() {
     viewer.preauthorizeApiKey("key", SHOWN);
     list(viewer.specSelectors.specJson().toJS());
+    if (error) showError();
   },
 });
 

@@ -1,7 +1,8 @@
 // Everything a reply can have beside its text, put together for one form.
 
+import { post } from "./base.js";
 import { AlongFields, places } from "./composer-along.js";
-import { Canned } from "./composer-canned.js";
+import { Canned, write } from "./composer-canned.js";
 import { Cards } from "./composer-cards.js";
 import { draftOf } from "./composer-draft.js";
 import { Files } from "./composer-files.js";
@@ -42,6 +43,7 @@ export class Tools {
     if (has("[data-place]")) places(has("[data-place]"), form);
     if (has("[data-marks]")) marks(has("[data-marks]"), form.querySelector("textarea"));
     if (has("[data-preview]") && form.dataset.previewUrl) preview(has("[data-preview]"), form, () => this.uploads());
+    for (const button of form.querySelectorAll("[data-addon-action]")) button.addEventListener("click", () => this.act(button, shared));
     if (form.dataset.typingUrl) this.typing = new Typing(form, shared);
     has("[data-tool=heart]")?.addEventListener("click", (event) => {
       event.preventDefault();
@@ -64,6 +66,22 @@ export class Tools {
     if (!has("[data-strip=post]")) draft.post = "";
     if (!has("[data-tool=cards]")) draft.cards = [];
     if (!has("[data-along]")) draft.along = null;
+  }
+
+  /** Run an addon's action: it inserts a text at the caret, or says why not. */
+  async act(button, { problem }) {
+    const { actionUrl, textUnsaved } = this.form.dataset;
+    button.disabled = true;
+    problem(null);
+    try {
+      const answer = await (await post(actionUrl.replace("NAME", encodeURIComponent(button.dataset.addonAction)))).json();
+      if (answer.insert !== undefined) write(this.form.querySelector("textarea[name=text]"), answer.insert);
+      else problem(answer.notice ?? answer.error?.message, answer.error?.next);
+    } catch {
+      problem(textUnsaved);
+    } finally {
+      button.disabled = false;
+    }
   }
 
   /** Wait for files on their way; return the ids of all. */

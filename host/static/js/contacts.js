@@ -2,6 +2,7 @@
 
 import "./gallery.js";
 import "./menus.js";
+import "./panels.js";
 
 const form = document.querySelector("form[data-narrow]");
 

@@ -22,6 +22,7 @@ import { Undoing } from "./inbox-undo.js";
 import { Unsent } from "./inbox-unsent.js";
 import { Live } from "./live.js";
 import { ask as askForNews, entitle, told as toldNews } from "./notices.js";
+import "./panels.js";
 import { header, heldNow, whole } from "./pieces.js";
 import { reactions } from "./reactions.js";
 

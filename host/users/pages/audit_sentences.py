@@ -28,7 +28,7 @@ KINDS: Mapping[str, tuple[LazyString, tuple[str, ...]]] = {
     "labels": (_l("Labels and views"), ("label", "view")),
     "replies": (_l("Canned replies and macros"), ("canned_reply", "macro")),
     "knowledge": (_l("Knowledge and cases of assistants"), ("knowledge", "case", "past_answer")),
-    "rules": (_l("Rules"), ("rule",)),
+    "rules": (_l("Rules and sequences"), ("rule", "sequence")),
     "assistants": (_l("Assistants"), ("assistant", "assistant_tool", "language_model")),
     "customers": (_l("Customers and received events"), ("contact", "note", "attribute", "event", "events")),
     "addons": (_l("Addons and features"), ("addon", "feature")),

@@ -16,8 +16,8 @@ from host.core import mail
 from host.core.config import Config
 from host.core.db import db
 from host.core.errors import ConflictError, InvalidError, LobbyError, NotFoundError
+from host.users import data_retention, workspaces
 from host.users import desk_settings as use_cases
-from host.users import workspaces
 from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import MakeWorkspaceForm, text
@@ -51,6 +51,11 @@ navigation.add_admin(
             "SMTP, relay, outgoing mail, notifications by mail, E-Mail, Postausgang",
         ),
         navigation.Find(_l("Who can create workspaces"), "makers", "new workspace, Arbeitsbereich anlegen"),
+        navigation.Find(
+            _l("Event retention"),
+            "data-title",
+            "received events, raw webhooks, event log, delete, privacy, Aufbewahrung, Datenschutz, löschen",
+        ),
         navigation.Find(
             _l("Appearance"), "look-title", "logo, brand, colour, name, Logo, Marke, Farbe, Aussehen"
         ),
@@ -201,6 +206,34 @@ def desk_rules() -> ResponseReturnValue:
     return _save("rules", given)
 
 
+@bp.post("/admin/desk/data")
+@admin_required
+@sudo.fresh_password
+def desk_data() -> ResponseReturnValue:
+    """Save how long contents of received events and the event log are kept."""
+
+    def use_case(writing: Session) -> None:
+        changes = data_retention.save(writing, raw_days, log_days, version=form_version())
+        if changes:
+            audit(writing, "desk.changed", ", ".join(changes), details=changes)
+
+    try:
+        raw_days = data_retention.checked_raw(request.form.get("raw_days", ""))
+        log_days = data_retention.checked_log(request.form.get("log_days", ""))
+        now = data_retention.read()
+        shorter = raw_days < now.raw_days or log_days < now.log_days
+        if shorter and "sure" not in request.form:
+            raise InvalidError(
+                _("A shorter time permanently deletes older data."),
+                next_step=_("Confirm this, then save again."),
+            )
+        db.write(use_case)
+    except (InvalidError, ConflictError) as error:
+        return _page("data", error)
+    flash_good(_("Saved. Older data is deleted in the background.") if shorter else _("Saved."), at="data")
+    return _back("data")
+
+
 def _save(section: str, given: Callable[[], dict[str, str]]) -> ResponseReturnValue:
     """Store the result of *given* for a section of the page; show errors in that section."""
 
@@ -246,6 +279,7 @@ def _page(section: str = "", error: LobbyError | None = None) -> ResponseReturnV
         chosen = use_cases.stored(reading)
         version = use_cases.version(reading)
         look = use_cases.desk(reading)
+        kept = data_retention.chosen(reading)
     now = use_cases.overlaid(config(), chosen)
     relay = _relay(now)
     if section == "mail":
@@ -270,6 +304,8 @@ def _page(section: str = "", error: LobbyError | None = None) -> ResponseReturnV
         else "anybody"
         if look.anybody_makes
         else "admins",
+        raw_days=form.get("raw_days", "") if section == "data" else kept.raw_days,
+        log_days=form.get("log_days", "") if section == "data" else kept.log_days,
         given=config().given,
         others=_others(now, chosen),
         own_email=current_user().email,

@@ -77,6 +77,7 @@ GROUPS = {
     "team": _l("Teams"),
     "contact": _l("Customers"),
     "rule": _l("Rules"),
+    "sequence": _l("Sequences"),
     "account": _l("Accounts"),
     "assistant": _l("Assistants"),
 }

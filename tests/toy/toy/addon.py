@@ -7,13 +7,17 @@ from pathlib import Path
 
 from flask import Blueprint
 
+from host.sdk.api import ApiRoute
 from host.sdk.cards import SettingsCard
+from host.sdk.events import Listener
 from host.sdk.hookspecs import hookimpl
 from host.sdk.pages import AdminPage, Job, Migrations
+from host.sdk.panels import ComposerAction, Panel
+from host.sdk.reports import ReportSection
 from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
-from . import events, pages, rules, webhook
+from . import api, events, listeners, pages, panels, reports, rules, webhook
 from .channel import ToyChannel
 from .connect import card
 
@@ -71,6 +75,31 @@ def register_actions() -> list[RuleAction]:
 @hookimpl
 def register_tools() -> list[AssistantTool]:
     return rules.TOOLS
+
+
+@hookimpl
+def register_panels() -> list[Panel]:
+    return panels.PANELS
+
+
+@hookimpl
+def register_composer_actions() -> list[ComposerAction]:
+    return panels.COMPOSER_ACTIONS
+
+
+@hookimpl
+def register_report_sections() -> list[ReportSection]:
+    return reports.SECTIONS
+
+
+@hookimpl
+def register_routes() -> list[ApiRoute]:
+    return api.ROUTES
+
+
+@hookimpl
+def register_listeners() -> list[Listener]:
+    return [Listener("toy.parcels", ["conversation.labelled"], listeners.labelled)]
 
 
 @hookimpl

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Union
 
-from lobby_client import types
+from lobby_client import params, types
 
 Content = Union[
-    Mapping[str, Any],
+    params.Content,
     types.TextContent,
     types.ImageContent,
     types.VideoContent,

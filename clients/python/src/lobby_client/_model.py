@@ -48,13 +48,14 @@ def _fields(cls: Any) -> Sequence[tuple[str, str, Any]]:
 def _read(hint: Any, value: Any) -> Any:
     if value is None:
         return None
-    if typing.get_origin(hint) is Union:  # of answers only those with None
+    if typing.get_origin(hint) is Union:  # of answers those with None, and the kinds of events: one class
         hint = typing.get_args(hint)[0]
     origin = typing.get_origin(hint)
     if hint is datetime:
         return moment(value)
-    if isinstance(hint, type) and issubclass(hint, Model):
-        return hint.from_wire(value)
+    kind = origin or hint
+    if isinstance(kind, type) and issubclass(kind, Model):
+        return kind.from_wire(value)
     if isinstance(value, list) and origin is not None:
         return [_read(typing.get_args(hint)[0], one) for one in value]
     if isinstance(value, dict) and origin is not None:
@@ -68,12 +69,19 @@ def moment(text: str) -> datetime:
 
 
 def to_wire(value: Any) -> Any:
-    """Return *value* as JSON values. Keys of mappings stay unchanged: the API accepts both cases there."""
+    """Return *value* as JSON values. Keys of mappings stay unchanged: the API accepts both cases there.
+
+    :raises ValueError: for a time without a time zone.
+    """
     if isinstance(value, Model):
         fields = ((camel_case(field.name), getattr(value, field.name)) for field in dataclasses.fields(value))  # type: ignore[arg-type]
         return {name: to_wire(one) for name, one in fields if one is not None}
     if isinstance(value, Mapping):
         return {name: to_wire(one) for name, one in value.items()}
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{value} needs a time zone")
+        return value.isoformat()
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [to_wire(one) for one in value]
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import secrets
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from lobby_client import _model
 from lobby_client.errors import APIConnectionError, APIError, error_of
+
+log = logging.getLogger("lobby_client")
 
 VERSION = "1.0.0"
 API = "/api/v1"
@@ -139,6 +142,20 @@ def form_of(name: str, content: bytes, content_type: str) -> tuple[bytes, str]:
         head.encode() + content + f"\r\n--{boundary}--\r\n".encode(),
         f"multipart/form-data; boundary={boundary}",
     )
+
+
+class ExpiryWarning:
+    """Logs once that the key of a client expires soon, as ``Lobby-Key-Expires`` of its answers says."""
+
+    def __init__(self) -> None:
+        self._logged = False
+
+    def check(self, answer: Answer) -> None:
+        """Log the warning if *answer* says so and it was not logged yet."""
+        at = answer.headers.get("lobby-key-expires")
+        if at is not None and not self._logged:
+            self._logged = True
+            log.warning("the API key expires at %s: ask an owner of the workspace for a new one", at)
 
 
 class Attempts:

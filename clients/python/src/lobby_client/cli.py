@@ -48,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
         "--url", "--base-url", dest="url", default=of_environment(URL), metavar="URL", help="of the desk"
     )
     listen.add_argument("--place", type=Path, metavar="FILE", help="where to keep the place and the secret")
+    listen.add_argument(
+        "--events",
+        action="append",
+        default=[],
+        metavar="NAMES",
+        help="only these, with commas between; message.* stands for all that begin so",
+    )
     listen.add_argument("--from-now", action="store_true", help="leave out what happened meanwhile")
     listen.add_argument(
         "--allow-http", action="store_true", help="send the key over http to another machine than this one"
@@ -64,19 +71,30 @@ def _listen(given: argparse.Namespace) -> int:
         )
     if urlsplit(given.forward).scheme not in {"http", "https"} or not urlsplit(given.forward).hostname:
         raise ValueError("--forward has to be an address, like http://127.0.0.1:9000/hook")
-    place = Place.read(given.place or _usual_place(given.url, key, given.forward))
+    events = [name.strip() for names in given.events for name in names.split(",") if name.strip()]
+    place = Place.read(given.place or _usual_place(given.url, key, given.forward, events))
     if given.from_now:
-        place.after, place.taken = None, []
+        place.after, place.taken, place.waiting = None, [], []
     place.keep()
     with Lobby(given.url, api_key=key, allow_http=given.allow_http, max_retries=0) as client:
         print(f"events go to {given.forward}; the place is kept in {place.path}")
         print(f"signed with {place.secret}", flush=True)
-        Listener(client, given.forward, place, say=lambda line: print(line, flush=True)).run()
+        listener = Listener(
+            client,
+            given.forward,
+            place,
+            say=lambda line: print(line, flush=True),
+            events=events,
+            continue_others=True,
+        )
+        listener.run()
     return 0
 
 
-def _usual_place(url: str, key: str, forward: str) -> Path:
-    """Return this user's state file for these addresses and this key, which its name doesn't reveal."""
+def _usual_place(url: str, key: str, forward: str, events: Sequence[str]) -> Path:
+    """Return this user's state file for these addresses, events and this key, which its name hides."""
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    name = hashlib.sha256("\n".join((url.rstrip("/"), key, forward)).encode()).hexdigest()[:16]
+    name = hashlib.sha256("\n".join((url.rstrip("/"), key, forward, *sorted(events))).encode()).hexdigest()[
+        :16
+    ]
     return home / "lobby-client" / f"{name}.json"

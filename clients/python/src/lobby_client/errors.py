@@ -68,7 +68,7 @@ class APIError(LobbyError):
         self.next = str(found.get("next") or "")
         self.field: Optional[str] = found.get("field")
         self.limit: Optional[int] = found.get("limit")
-        self.request_id = str(found.get("request_id") or "")
+        self.request_id = str(found.get("requestId") or found.get("request_id") or "")  # the old name
         self.retry_after = retry_after
         self.idempotency_key = idempotency_key
         self.headers: Mapping[str, str] = dict(headers or {})

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Union
 
+from lobby_client._event import Event
 from lobby_client._model import Model
+from lobby_client._position import Position
+from lobby_client.event_data import DeskEvent
+from lobby_client.instagram import InstagramEvent
 
+__all__ = ["AnyEvent", "Event", "EventPage", "Position"]
 
-@dataclass(frozen=True)
-class Event(Model):
-    """An event.
-
-    :param id: the same in the API, in a webhook and in each of its repeats.
-    :param event: its name, as ``message.received``.
-    :param data: what its name says.
-    """
-
-    id: str
-    event: str
-    data: Mapping[str, Any]
-    at: datetime
+AnyEvent = Union[DeskEvent, InstagramEvent]
+"""Every event that is known, told apart by ``event``. A newer desk may have others: pass over these."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +26,6 @@ class EventPage(Model):
     :param more: whether there are more at this moment.
     """
 
-    data: Sequence[Event]
+    data: Sequence[AnyEvent]
     next: str
     more: bool

@@ -1,7 +1,8 @@
 """Deliver events to a program on this machine, as if they were the desk's webhooks.
 
 Events are posted one after the other, each until it was taken. The place in a file is the one behind the last
-event that was taken; what is posted again after a crash has the same id.
+event that was taken; what is posted again after a crash has the same id. Other conversations can go on past
+one whose event was not taken: the events that wait are in the file, too.
 """
 
 from __future__ import annotations
@@ -10,29 +11,27 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Literal, Optional
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from lobby_client import webhooks
+from lobby_client._position import Position, pause_of
+from lobby_client._sync import listening
 from lobby_client._sync.client import Lobby
-from lobby_client.errors import (
-    APIConnectionError,
-    LobbyError,
-    RateLimitedError,
-    ServerError,
-    UnreadableAnswerError,
-)
-from lobby_client.events import Event
+from lobby_client.errors import LobbyError
+from lobby_client.events import Event, EventPage
 
 PATIENCE_SECONDS = 15.0
 """How long the program may take to answer, as with the desk's own webhooks."""
-PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-WAIT_SECONDS = 25
+
+
+class NotTakenError(Exception):
+    """The program did not take an event."""
 
 
 @dataclass
@@ -40,13 +39,15 @@ class Place:
     """A listener's position in the events, and its signing secret.
 
     :param after: the cursor the present page was asked for with; None: nothing was asked yet.
-    :param taken: ids of the events of that page that were taken.
+    :param taken: ids of the events of that page that were taken, or wait.
+    :param waiting: events that wait for one that was not taken, with that; oldest first.
     """
 
     path: Path
     secret: str = field(repr=False)
     after: Optional[str] = None
     taken: list[str] = field(default_factory=list)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Place:
@@ -56,7 +57,9 @@ class Place:
         """
         try:
             found = json.loads(path.read_text())
-            return cls(path, found["secret"], found["after"], list(found["taken"]))
+            place = cls(path, found["secret"], found["after"], list(found["taken"]))
+            place.waiting = [dict(one) for one in found.get("waiting", ())]  # earlier versions kept none
+            return place
         except FileNotFoundError:
             return cls(path, webhooks.new_secret())
         except (KeyError, TypeError, ValueError):
@@ -80,6 +83,8 @@ class Listener:
     """Polls for events and posts them to *forward*.
 
     :param say: is told a line about what happens.
+    :param events: only these; ``message.*`` stands for all that begin so. Empty: all.
+    :param continue_others: whether other conversations go on while an event is not taken.
     :param sleep: waits; told from outside for tests.
     """
 
@@ -90,61 +95,73 @@ class Listener:
         place: Place,
         *,
         say: Callable[[str], None],
+        events: Sequence[str] = (),
+        continue_others: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._forward = forward
         self._place = place
         self._say = say
-        self._sleep = sleep
+        self._events = events
+        self._told = ""
         self._pool = urllib3.PoolManager(retries=False)
+        self._loop = listening.Listener(
+            self._page,
+            self._deliver,
+            position=Position(place.after, place.taken, place.waiting),
+            save=self._keep,
+            continue_others=continue_others,
+            on_error=self._failed,
+            on_unreachable=self._unreachable,
+            sleep=sleep,
+        )
 
     def run(self) -> None:
         """Deliver events until interrupted.
 
         :raises LobbyError: if the desk refuses, so that asking again would not help.
         """
-        while True:
-            self.turn()
+        self._loop.run()
 
     def turn(self) -> None:
-        """Deliver one page of events."""
+        """Deliver what waits and is due, and one page of events."""
+        self._loop.turn()
+
+    def _page(self, **query: Any) -> EventPage:
+        return self._client.events.page(events=self._events, **query)
+
+    def _keep(self, position: Position) -> None:
         place = self._place
-        page = self._page()
-        for event in _behind(page.data, place.taken):
-            told = self._deliver(event)
-            place.taken.append(event.id)
-            place.keep()
-            self._say(told)
-        place.after, place.taken = page.next, []
+        place.after, place.taken, place.waiting = position.cursor, position.handled, position.waiting
         place.keep()
+        if self._told:
+            self._say(self._told)
+            self._told = ""
 
-    def _page(self) -> Any:
-        after = self._place.after
-        # A first answer comes at once: until there is a place in the file, a restart would begin anew.
-        wait = 0 if after is None else WAIT_SECONDS
-        for pause in _pauses():
-            try:
-                return self._client.events.page(after=after, limit=200, wait=wait)
-            except (APIConnectionError, RateLimitedError, ServerError, UnreadableAnswerError) as problem:
-                self._say(f"the desk cannot be asked, trying again in {pause:g} s: {_brief(problem)}")
-                self._sleep(pause)
-        raise AssertionError  # there is always one more pause
+    def _deliver(self, event: Event) -> None:
+        """Post *event*.
 
-    def _deliver(self, event: Event) -> str:
-        """Post *event* until it is accepted; return a line for the log."""
+        :raises NotTakenError: if it was not answered with 2xx.
+        """
         body = json.dumps(
             {"event": event.event, "data": event.data}, ensure_ascii=False, separators=(",", ":")
         ).encode("utf-8", "replace")
-        for pause in _pauses():
-            began = time.monotonic()
-            outcome = self._post(event, body)
-            took = round((time.monotonic() - began) * 1000)
-            if outcome.isdigit() and outcome.startswith("2"):
-                return f"{outcome}  {event.event}  {event.id}  {took} ms"
-            self._say(f"{outcome}  {event.event}  {event.id}, again in {pause:g} s")
-            self._sleep(pause)
-        raise AssertionError  # there is always one more pause
+        began = time.monotonic()
+        outcome = self._post(event, body)
+        took = round((time.monotonic() - began) * 1000)
+        if not (outcome.isdigit() and outcome.startswith("2")):
+            raise NotTakenError(outcome)
+        self._told = f"{outcome}  {event.event}  {event.id}  {took} ms"
+
+    def _failed(self, error: Exception, event: Event, attempt: int) -> Literal["retry"]:
+        if not isinstance(error, NotTakenError):
+            raise error
+        self._say(f"{error}  {event.event}  {event.id}, again in {pause_of(attempt - 1):g} s")
+        return "retry"
+
+    def _unreachable(self, problem: LobbyError, pause: float) -> None:
+        self._say(f"the desk cannot be asked, trying again in {pause:g} s: {_brief(problem)}")
 
     def _post(self, event: Event, body: bytes) -> str:
         """Return the status of the response to *body*, or the error."""
@@ -157,18 +174,6 @@ class Listener:
         except (HTTPError, OSError) as error:
             return type(error).__name__
         return str(answer.status)
-
-
-def _behind(events: Sequence[Event], taken: Sequence[str]) -> Iterator[Event]:
-    """Yield those of *events* that were not delivered yet, in order."""
-    done = set(taken)
-    return (event for event in events if event.id not in done)
-
-
-def _pauses() -> Iterator[float]:
-    yield from PAUSES
-    while True:
-        yield PAUSES[-1]
 
 
 def _brief(problem: LobbyError) -> str:

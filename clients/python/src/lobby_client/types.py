@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, Optional, Union
 
 from lobby_client._model import Model
+from lobby_client.params import RuleBody
 
 
 @dataclass(frozen=True)
@@ -1472,6 +1473,42 @@ class LedTo(Model):
 
 
 @dataclass(frozen=True)
+class ListedSequence(Model):
+    """A sequence, without its definition."""
+
+    id: int
+    """An id from this API."""
+    name: str
+    """At most 40 characters."""
+    state: Literal["draft", "live", "off"]
+    """`draft`: never published. `off`: it does not start, but runs can go on."""
+    version: int
+    """The newest version. It is a draft unless it is published."""
+    live_version: Optional[int]
+    """The published version; null: none."""
+    author: str
+    """The author of the newest version: a member, or the name of an API key."""
+    changed_at: datetime
+    """When the newest version was saved."""
+    customers: int
+    """Number of customers in it now."""
+
+
+@dataclass(frozen=True)
+class ListedSequenceVersion(Model):
+    """A version of a sequence, without its definition."""
+
+    number: int
+    """The number of a version, from 1."""
+    author: str
+    """A member, or the name of an API key."""
+    at: datetime
+    """When it was saved."""
+    published_at: Optional[datetime]
+    """When it was first published; null: it wasn't."""
+
+
+@dataclass(frozen=True)
 class Macro(Model):
     """A shared macro: several actions at once."""
 
@@ -1902,7 +1939,7 @@ class Rule(Model):
     author: str
     """The author of that version: a member, or the name of an API key."""
     changed_at: datetime
-    body: Optional[Mapping[str, Any]]
+    body: Optional[RuleBody]
     """Null: created by a newer version of Lobby; it does not run here."""
     gone: Optional[str]
     """The path of a reference to something deleted, such as `body.actions[0]`. Null: none."""
@@ -2100,6 +2137,19 @@ class SendContent(Model):
     content: Union[
         TextContent, ImageContent, VideoContent, AudioContent, FileContent, StickerContent, TemplateContent
     ]
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
+    unless_written: bool = True
+    """With `sendAt`: don't send it if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Additional recipients, visible to all, if the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Additional recipients, hidden from the others."""
+    own_address: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -2315,6 +2365,186 @@ class Sent(Model):
     """The messages created by a send, in the order they are sent."""
 
     data: Sequence[Message]
+
+
+@dataclass(frozen=True)
+class SequenceAnswer(Model):
+    """An answer of the customer that a run keeps."""
+
+    name: str
+    """As in `variable` of the question."""
+    value: str
+    message_id: Optional[int]
+    """The message it comes from."""
+
+
+@dataclass(frozen=True)
+class SequenceProblem(Model):
+    """Something that keeps a sequence from being published."""
+
+    code: Literal["buttons", "end", "loop", "row", "unreachable", "window"]
+    """`window`: a message could be sent when automated ones aren't allowed. `loop`: steps could repeat for ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: no path leads there. `buttons`: the channel does not show them."""
+    step: str
+    """The `id` of the step."""
+    sentence: str
+    path: Sequence[str]
+    """The steps that lead there, `step` last; empty: none."""
+    after_seconds: Optional[int]
+    """For `window`: how long after the customer's last message it could be sent; null: any time."""
+
+
+@dataclass(frozen=True)
+class SequenceDetail(Model):
+    """A sequence: steps that follow a customer's message."""
+
+    id: int
+    """An id from this API."""
+    name: str
+    """At most 40 characters."""
+    state: Literal["draft", "live", "off"]
+    """`draft`: never published. `off`: it does not start, but runs can go on."""
+    version: int
+    """The newest version. It is a draft unless it is published."""
+    live_version: Optional[int]
+    """The published version; null: none."""
+    author: str
+    """The author of the newest version: a member, or the name of an API key."""
+    changed_at: datetime
+    """When the newest version was saved."""
+    customers: int
+    """Number of customers in it now."""
+    body: Optional[Mapping[str, Any]]
+    """The newest version. Null: created by a newer version of Lobby; it can't run here."""
+    problems: Sequence[SequenceProblem]
+    """What keeps the newest version from being published; empty: nothing."""
+
+
+@dataclass(frozen=True)
+class SequenceRun(Model):
+    """A run of a sequence: a customer's way through its steps."""
+
+    id: int
+    """An id from this API."""
+    sequence_id: int
+    """An id from this API."""
+    version: int
+    """The version of the sequence. The run ends on it."""
+    state: Literal["active", "ended"]
+    """`active`: the customer is in the sequence."""
+    conversation_id: int
+    """An id from this API."""
+    contact_id: int
+    """An id from this API."""
+    started_by: Literal["api", "first", "ref", "rule", "story", "tap", "words"]
+    """What started it: a message of the customer, a rule or this API."""
+    started_at: datetime
+    step: Optional[str]
+    """The step it is at, or ended at. Null: it ended before its first one."""
+    moved_at: datetime
+    """When it entered its step."""
+    waits_for: Optional[Literal["answer", "message", "person", "time"]]
+    """`answer`: an answer to its question. `message`: any message. `person`: it pauses while a member writes. Null: nothing."""
+    due_at: Optional[datetime]
+    """When it goes on by itself; null: not by itself, or it ended."""
+    ended_at: Optional[datetime]
+    """Null: it is active."""
+    outcome: Optional[Literal["done", "failed", "people", "stopped"]]
+    """`people`: it was handed to people. `stopped`: it could not go on. Null: it is active."""
+    reason: Optional[str]
+    """Why it ended, as a stable word such as `asked` or `window_closed`; null: none."""
+
+
+@dataclass(frozen=True)
+class SequenceVisit(Model):
+    """A step that a run entered. Steps are listed in order."""
+
+    step: str
+    at: datetime
+    way: Optional[Literal["case", "closed", "other", "silent", "then"]]
+    """The way it left the step, as in the body; null: it is there, or ended there."""
+    refused: Optional[str]
+    """Why its action was not done, as a stable word; null: it was."""
+    message_id: Optional[int]
+    """The message that it sent; null: none."""
+
+
+@dataclass(frozen=True)
+class SequenceRunDetail(Model):
+    """A run with its steps and answers."""
+
+    id: int
+    """An id from this API."""
+    sequence_id: int
+    """An id from this API."""
+    version: int
+    """The version of the sequence. The run ends on it."""
+    state: Literal["active", "ended"]
+    """`active`: the customer is in the sequence."""
+    conversation_id: int
+    """An id from this API."""
+    contact_id: int
+    """An id from this API."""
+    started_by: Literal["api", "first", "ref", "rule", "story", "tap", "words"]
+    """What started it: a message of the customer, a rule or this API."""
+    started_at: datetime
+    step: Optional[str]
+    """The step it is at, or ended at. Null: it ended before its first one."""
+    moved_at: datetime
+    """When it entered its step."""
+    waits_for: Optional[Literal["answer", "message", "person", "time"]]
+    """`answer`: an answer to its question. `message`: any message. `person`: it pauses while a member writes. Null: nothing."""
+    due_at: Optional[datetime]
+    """When it goes on by itself; null: not by itself, or it ended."""
+    ended_at: Optional[datetime]
+    """Null: it is active."""
+    outcome: Optional[Literal["done", "failed", "people", "stopped"]]
+    """`people`: it was handed to people. `stopped`: it could not go on. Null: it is active."""
+    reason: Optional[str]
+    """Why it ended, as a stable word such as `asked` or `window_closed`; null: none."""
+    visits: Sequence[SequenceVisit]
+    answers: Optional[Sequence[SequenceAnswer]]
+    """Null: the key needs `messages:read` for it, as they are what the customer wrote."""
+
+
+@dataclass(frozen=True)
+class SequenceRuns(Model):
+    """A page of a sequence's runs, newest first."""
+
+    data: Sequence[SequenceRun]
+    next: Optional[str]
+    """Cursor for older runs; null: there are none."""
+
+
+@dataclass(frozen=True)
+class SequenceVersion(Model):
+    """A version of a sequence."""
+
+    number: int
+    """The number of a version, from 1."""
+    author: str
+    """A member, or the name of an API key."""
+    at: datetime
+    """When it was saved."""
+    published_at: Optional[datetime]
+    """When it was first published; null: it wasn't."""
+    body: Optional[Mapping[str, Any]]
+    """Null: created by a newer version of Lobby; it can't run here."""
+
+
+@dataclass(frozen=True)
+class SequenceVersions(Model):
+    """A page of the versions of a sequence, newest first."""
+
+    data: Sequence[ListedSequenceVersion]
+    next: Optional[str]
+    """Cursor for earlier versions; null: there are none."""
+
+
+@dataclass(frozen=True)
+class Sequences(Model):
+    """The sequences of the workspace, in order: a message starts the first of those it could start."""
+
+    data: Sequence[ListedSequence]
 
 
 @dataclass(frozen=True)

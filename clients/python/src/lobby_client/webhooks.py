@@ -14,11 +14,24 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Optional, Union
+from typing import Optional, Union, cast
 
+from lobby_client._event import Webhook
 from lobby_client.errors import WebhookVerificationError
+from lobby_client.event_data import DeskWebhook
+from lobby_client.instagram import InstagramWebhook
+
+__all__ = [
+    "PREFIX",
+    "TOLERANCE",
+    "AnyWebhook",
+    "Webhook",
+    "headers_of",
+    "new_secret",
+    "sign",
+    "verify",
+]
 
 PREFIX = "whsec_"
 TOLERANCE = 300.0
@@ -26,20 +39,8 @@ TOLERANCE = 300.0
 _MOMENT = re.compile(r"[0-9]{1,12}")
 
 
-@dataclass(frozen=True)
-class Webhook:
-    """A verified webhook.
-
-    :param id: the same in each repeat: what was done for it once need not be done again.
-    :param event: its name, as ``message.received``.
-    :param data: what its name says.
-    :param timestamp: when this attempt was sent.
-    """
-
-    id: str
-    event: str
-    data: Mapping[str, Any]
-    timestamp: datetime
+AnyWebhook = Union[DeskWebhook, InstagramWebhook]
+"""Every webhook that is known, told apart by ``event``. A newer desk may send others: pass over these."""
 
 
 def verify(
@@ -49,7 +50,7 @@ def verify(
     *,
     tolerance: float = TOLERANCE,
     now: Optional[float] = None,
-) -> Webhook:
+) -> AnyWebhook:
     """Return the webhook if its signature is valid.
 
     :param headers: of the request, in whatever case.
@@ -83,12 +84,12 @@ def verify(
     return _read(id_, int(stamp), raw)
 
 
-def _read(id_: str, stamp: int, raw: bytes) -> Webhook:
+def _read(id_: str, stamp: int, raw: bytes) -> AnyWebhook:
     try:
         found = json.loads(raw)
-        return Webhook(
-            id_, str(found["event"]), dict(found["data"]), datetime.fromtimestamp(stamp, timezone.utc)
-        )
+        event, data = str(found["event"]), dict(found["data"])
+        read = Webhook(id_, event, data, datetime.fromtimestamp(stamp, timezone.utc))
+        return cast("AnyWebhook", read)
     except (ValueError, KeyError, TypeError):
         raise WebhookVerificationError("its body is not of the form {event, data}") from None
 

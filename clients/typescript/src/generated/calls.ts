@@ -49,6 +49,7 @@ import type {
   CreateNote,
   CreateReaction,
   CreateRule,
+  CreateSequence,
   CreateTeam,
   CreateView,
   Deliveries,
@@ -66,6 +67,8 @@ import type {
   KnowledgeEntry,
   LabelRef,
   LanguageModel,
+  ListedSequence,
+  ListedSequenceVersion,
   Macro,
   MarkingRead,
   MarkingUnread,
@@ -90,6 +93,7 @@ import type {
   ReplaceAssistantTool,
   ReplaceKnowledge,
   ReplaceRule,
+  ReplaceSequence,
   Replay,
   Replayed,
   RetryMessage,
@@ -100,7 +104,15 @@ import type {
   SearchHit,
   SearchResults,
   Sent,
+  SequenceDetail,
+  SequenceMove,
+  SequenceRun,
+  SequenceRunDetail,
+  SequenceRuns,
+  SequenceVersion,
+  SequenceVersions,
   Splitting,
+  StartSequence,
   Started,
   Taking,
   Team,
@@ -108,6 +120,7 @@ import type {
   TriedCases,
   TriedTool,
   Tries,
+  TurnOffSequence,
   Typing,
   UpdateAccount,
   UpdateAssistant,
@@ -142,8 +155,8 @@ export interface ListMessagesQuery {
 
 export interface ListAllMessagesQuery {
   /**
-   * Only what changed at this time or later, and up to a minute before; at most 400 days ago. Implies
-   * `sort=updated`.
+   * Only what changed at this time or later, and up to a minute before; as far back as the event log is
+   * kept, 400 days by default. Implies `sort=updated`.
    */
   updatedSince?: Date | string | undefined;
   /**
@@ -199,8 +212,8 @@ export interface ListConversationsQuery {
   /** `next` of the previous page. */
   cursor?: string | undefined;
   /**
-   * Only what changed at this time or later, and up to a minute before; at most 400 days ago. Implies
-   * `sort=updated`.
+   * Only what changed at this time or later, and up to a minute before; as far back as the event log is
+   * kept, 400 days by default. Implies `sort=updated`.
    */
   updatedSince?: Date | string | undefined;
   /**
@@ -228,8 +241,8 @@ export interface ListContactsQuery {
   /** Their conversations have no messages since then. */
   before?: Date | string | undefined;
   /**
-   * Only what changed at this time or later, and up to a minute before; at most 400 days ago. Implies
-   * `sort=updated`.
+   * Only what changed at this time or later, and up to a minute before; as far back as the event log is
+   * kept, 400 days by default. Implies `sort=updated`.
    */
   updatedSince?: Date | string | undefined;
   /**
@@ -265,6 +278,26 @@ export interface ListCampaignPeopleQuery {
   got?: "got" | "had" | "refused" | "waits" | undefined;
   /** Part of their name or username. */
   search?: string | undefined;
+  /** The maximum number of results. */
+  limit?: number | undefined;
+  /** A cursor from a response, unchanged. */
+  cursor?: string | undefined;
+}
+
+export interface ListSequenceVersionsQuery {
+  /** The maximum number of results. */
+  limit?: number | undefined;
+  /** A cursor from a response, unchanged. */
+  cursor?: string | undefined;
+}
+
+export interface ListSequenceRunsQuery {
+  /** Only runs in this state. */
+  state?: "active" | "ended" | undefined;
+  /** Only runs that are at this step, or ended at it. */
+  step?: string | undefined;
+  /** Only runs in this conversation. */
+  conversationId?: number | undefined;
   /** The maximum number of results. */
   limit?: number | undefined;
   /** A cursor from a response, unchanged. */
@@ -382,7 +415,8 @@ export class MessagesCalls extends Calls {
    *
    * Each `kind` has its own form of body. The account lists what its channel can send.
    *
-   * A body with `content` is accepted, too: a channel by its public id, a recipient, and a content.
+   * A body with `content` is accepted, too: a channel by its public id, a recipient, a content, and what
+   * every message can have, such as `replyTo` and `sendAt`.
    *
    * It does not start a conversation: the contact must have written first (`not_written_first`).
    *
@@ -411,7 +445,8 @@ export class MessagesCalls extends Calls {
    *
    * Each `kind` has its own form of body. The account lists what its channel can send.
    *
-   * A body with `content` is accepted, too: a channel by its public id, a recipient, and a content.
+   * A body with `content` is accepted, too: a channel by its public id, a recipient, a content, and what
+   * every message can have, such as `replyTo` and `sendAt`.
    *
    * It does not start a conversation: the contact must have written first (`not_written_first`).
    *
@@ -482,7 +517,10 @@ export class MessagesCalls extends Calls {
    * With `updatedSince`, returns the messages that changed since then, oldest change first: their
    * delivery state, text, reactions or files. One that changes again appears again.
    *
-   * Requires the scope `messages:read`. Not for keys that are limited to some accounts.
+   * A key that is limited to some accounts gets the messages of these. Its pages can be short or empty
+   * although there are more: go on until `next` is null.
+   *
+   * Requires the scope `messages:read`.
    */
   listAll(
     query: Omit<ListAllMessagesQuery, "cursor"> = {},
@@ -933,7 +971,7 @@ export class ContactsCalls extends Calls {
    *
    * On every account, open and closed, including spam and merged contacts; latest message first.
    *
-   * Requires the scope `conversations:read`. Not for keys that are limited to some accounts.
+   * Requires the scope `conversations:read`.
    */
   conversations(
     contactId: number,
@@ -1205,7 +1243,7 @@ export class AccountsCalls extends Calls {
    * Requires the scope `settings:write`.
    */
   diagnose(accountId: number | string, options: PostOptions = {}): Promise<Diagnosis> {
-    return this.http.json("POST", "/accounts/{}/diagnosis", [accountId], { options, wait: 60 });
+    return this.http.json("POST", "/accounts/{}/diagnosis", [accountId], { options, takes: 60 });
   }
 
   /**
@@ -1611,6 +1649,199 @@ export class RulesCalls extends Calls {
   }
 }
 
+export class SequencesCalls extends Calls {
+  /**
+   * List sequences.
+   *
+   * All sequences, in order. A message that could start several starts the first of them.
+   *
+   * Requires the scope `automation:read`. Not for keys that are limited to some accounts.
+   */
+  list(options: Options = {}): Promise<ListedSequence[]> {
+    return this.http.data("GET", "/sequences", [], { options });
+  }
+
+  /**
+   * Get a sequence.
+   *
+   * The sequence with its newest version, and what keeps that from being published.
+   *
+   * Requires the scope `automation:read`. Not for keys that are limited to some accounts.
+   */
+  get(sequenceId: number, options: Options = {}): Promise<SequenceDetail> {
+    return this.http.json("GET", "/sequences/{}", [sequenceId], { options });
+  }
+
+  /**
+   * Add a sequence.
+   *
+   * Adds a draft after the others. Publish it to let it start.
+   *
+   * An invalid sequence is refused with the path of the error: `body.steps[2].text`.
+   *
+   * Requires the scope `settings:write`. Not for keys that are limited to some accounts.
+   */
+  create(body: CreateSequence, options: PostOptions = {}): Promise<SequenceDetail> {
+    return this.http.json("POST", "/sequences", [], { body, options });
+  }
+
+  /**
+   * Replace a sequence.
+   *
+   * Replaces its name and its draft. A published version is kept as it is, and stays live until the
+   * draft is published.
+   *
+   * Requires the scope `settings:write`. Not for keys that are limited to some accounts.
+   */
+  replace(sequenceId: number, body: ReplaceSequence, options: Options = {}): Promise<SequenceDetail> {
+    return this.http.json("PUT", "/sequences/{}", [sequenceId], {
+      body,
+      options,
+      once: isSet(body.changedAt),
+    });
+  }
+
+  /**
+   * Publish a sequence.
+   *
+   * Publishes the newest version, if it has no `problems`. Runs that are under way end on their version.
+   *
+   * Requires the scope `settings:write`. Not for keys that are limited to some accounts.
+   */
+  publish(sequenceId: number, options: PostOptions = {}): Promise<SequenceDetail> {
+    return this.http.json("POST", "/sequences/{}/publish", [sequenceId], { options });
+  }
+
+  /**
+   * Turn off a sequence.
+   *
+   * Nothing starts in it any more. Runs go on, unless they are to end, too.
+   *
+   * Requires the scope `settings:write`. Not for keys that are limited to some accounts.
+   */
+  turnOff(
+    sequenceId: number,
+    body: TurnOffSequence = {},
+    options: PostOptions = {},
+  ): Promise<SequenceDetail> {
+    return this.http.json("POST", "/sequences/{}/off", [sequenceId], { body, options });
+  }
+
+  /**
+   * Move a sequence.
+   *
+   * A message that could start several starts the first. Returns all of them, in their new order.
+   *
+   * Requires the scope `settings:write`. Not for keys that are limited to some accounts.
+   */
+  move(sequenceId: number, body: SequenceMove, options: PostOptions = {}): Promise<ListedSequence[]> {
+    return this.http.data("POST", "/sequences/{}/move", [sequenceId], { body, options });
+  }
+
+  /**
+   * Delete a sequence.
+   *
+   * Deletes it with all versions and runs. Refused while customers are in it: end their runs first.
+   *
+   * Requires the scope `settings:write`. Not for keys that are limited to some accounts.
+   */
+  delete(sequenceId: number, options: Options = {}): Promise<void> {
+    return this.http.none("DELETE", "/sequences/{}", [sequenceId], { options });
+  }
+
+  /** Return one page; see {@link versions}. */
+  versionsPage(
+    sequenceId: number,
+    query: ListSequenceVersionsQuery = {},
+    options: Options = {},
+  ): Promise<SequenceVersions> {
+    return this.http.json("GET", "/sequences/{}/versions", [sequenceId], { query, options });
+  }
+
+  /**
+   * List the versions of a sequence. It goes through all pages.
+   *
+   * Newest first. A version that was published is never changed.
+   *
+   * Requires the scope `automation:read`. Not for keys that are limited to some accounts.
+   */
+  versions(
+    sequenceId: number,
+    query: Omit<ListSequenceVersionsQuery, "cursor"> = {},
+    options: Options = {},
+  ): AsyncGenerator<ListedSequenceVersion, void> {
+    return pages((cursor) => this.versionsPage(sequenceId, { limit: 100, ...query, cursor }, options));
+  }
+
+  /**
+   * Get a version of a sequence.
+   *
+   * A version with its definition. `version_id` is its `number`.
+   *
+   * Requires the scope `automation:read`. Not for keys that are limited to some accounts.
+   */
+  version(sequenceId: number, versionId: number, options: Options = {}): Promise<SequenceVersion> {
+    return this.http.json("GET", "/sequences/{}/versions/{}", [sequenceId, versionId], { options });
+  }
+
+  /** Return one page; see {@link runs}. */
+  page(sequenceId: number, query: ListSequenceRunsQuery = {}, options: Options = {}): Promise<SequenceRuns> {
+    return this.http.json("GET", "/sequences/{}/runs", [sequenceId], { query, options });
+  }
+
+  /**
+   * List the runs of a sequence. It goes through all pages.
+   *
+   * The customers in it, and those who were; the last to start first.
+   *
+   * Requires the scope `automation:read`. Not for keys that are limited to some accounts.
+   */
+  runs(
+    sequenceId: number,
+    query: Omit<ListSequenceRunsQuery, "cursor"> = {},
+    options: Options = {},
+  ): AsyncGenerator<SequenceRun, void> {
+    return pages((cursor) => this.page(sequenceId, { limit: 100, ...query, cursor }, options));
+  }
+
+  /**
+   * Get a run of a sequence.
+   *
+   * The run with the steps it entered, and the answers it keeps.
+   *
+   * Requires the scope `automation:read`. Not for keys that are limited to some accounts.
+   */
+  run(sequenceId: number, runId: number, options: Options = {}): Promise<SequenceRunDetail> {
+    return this.http.json("GET", "/sequences/{}/runs/{}", [sequenceId, runId], { options });
+  }
+
+  /**
+   * Start a sequence.
+   *
+   * Starts the live version in a conversation. `programs` of its `starts` must be true, the reply window
+   * open for automated messages, and the customer in no sequence.
+   *
+   * Its first messages are queued with the answer. A run that can't go on has ended with a `reason`.
+   *
+   * Requires the scope `automation:write` and `messages:write`. Not for keys that are limited to some
+   * accounts.
+   */
+  start(sequenceId: number, body: StartSequence, options: PostOptions = {}): Promise<SequenceRunDetail> {
+    return this.http.json("POST", "/sequences/{}/runs", [sequenceId], { body, options });
+  }
+
+  /**
+   * End a run of a sequence.
+   *
+   * Takes the customer out of the sequence. Nothing is sent. A run that ended stays as it is.
+   *
+   * Requires the scope `automation:write`. Not for keys that are limited to some accounts.
+   */
+  end(sequenceId: number, runId: number, options: PostOptions = {}): Promise<SequenceRunDetail> {
+    return this.http.json("POST", "/sequences/{}/runs/{}/end", [sequenceId, runId], { options });
+  }
+}
+
 export class AssistantsCalls extends Calls {
   /**
    * List assistants.
@@ -1991,7 +2222,7 @@ export class AssistantsCalls extends Calls {
       body,
       options,
       once: true,
-      wait: 60,
+      takes: 60,
     });
   }
 
@@ -2166,7 +2397,7 @@ export class AssistantsCalls extends Calls {
       body,
       options,
       once: true,
-      wait: 80,
+      takes: 80,
     });
   }
 

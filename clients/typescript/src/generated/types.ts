@@ -1069,9 +1069,20 @@ export interface CreateRule {
    * `when` names an event, all `conditions` must match, and `actions` run in order. The guide lists the
    * possible values.
    */
-  body: Record<string, unknown>;
+  body: RuleBody;
   /** `shadow`: it logs what it would have done, but does nothing. `draft` and `off`: it does not run. */
   state?: "draft" | "live" | "off" | "shadow";
+}
+
+/** A sequence to create. */
+export interface CreateSequence {
+  /** At most 40 characters. */
+  name: string;
+  /**
+   * `starts` names the messages that start it, and `steps` follow each other. The guide lists the
+   * possible values.
+   */
+  body: Record<string, unknown>;
 }
 
 /** A team to create. */
@@ -1223,11 +1234,6 @@ export interface Error {
   message: string;
   /** Identifies this request in Lobby's log. */
   requestId: string;
-  /**
-   * As `requestId`.
-   * @deprecated
-   */
-  request_id: string;
   /** What the program can do; omitted: nothing. */
   next?: string;
   field?: string | null;
@@ -1517,6 +1523,8 @@ export interface EventMessageReceived {
   conversationId: string;
   contactId: string;
   content: EventContent;
+  /** For a tap on an addon's quick reply that nobody else has to answer: the addon. */
+  claimedBy?: string;
   /** In UTC, to the second. */
   timestamp: string;
   metadata: EventMetadata;
@@ -1653,6 +1661,58 @@ export interface EventRuleTold {
   person?: EventPerson;
   /** Omitted: a member is notified. */
   team?: EventTeam;
+  /** In UTC, to the second. */
+  timestamp: string;
+}
+
+/** The end of a run of a sequence. */
+export interface EventSequenceEnded {
+  sequence: EventSequenceRef;
+  /** The id of the run in the API. */
+  runId: string;
+  version: number;
+  /** The step it ended at. Omitted: it ended before its first one. */
+  step?: string;
+  /** `people`: it was handed to people. `stopped`: it could not go on. */
+  outcome: "done" | "failed" | "people" | "stopped";
+  /** The reason, as a stable word such as `asked` or `window_closed`. Omitted: none. */
+  reason?: string;
+  /** The account of the channel. */
+  channelId: string;
+  channelType: string;
+  /** The customer's id at the provider. */
+  from: string;
+  contactId: string;
+  conversationId: string;
+  /** In UTC, to the second. */
+  timestamp: string;
+}
+
+/** A sequence. */
+export interface EventSequenceRef {
+  id: string;
+  /** Empty: it has been deleted. */
+  name?: string;
+}
+
+/** The start of a run of a sequence with a customer. */
+export interface EventSequenceStarted {
+  sequence: EventSequenceRef;
+  /** The id of the run in the API. */
+  runId: string;
+  /** The version of the sequence. The run ends on it. */
+  version: number;
+  /** What started it: a message of the customer, a rule or the API. */
+  startedBy: "api" | "first" | "ref" | "rule" | "story" | "tap" | "words";
+  /** The account of the channel. */
+  channelId: string;
+  channelType: string;
+  /** The customer's id at the provider. */
+  from: string;
+  contactId: string;
+  conversationId: string;
+  /** The customer's last message; omitted: none. */
+  messageId?: string;
   /** In UTC, to the second. */
   timestamp: string;
 }
@@ -1895,6 +1955,37 @@ export interface LinkButton {
   type: "web_url";
   title: string;
   url: string;
+}
+
+/** A sequence, without its definition. */
+export interface ListedSequence {
+  id: number;
+  /** At most 40 characters. */
+  name: string;
+  /** `draft`: never published. `off`: it does not start, but runs can go on. */
+  state: "draft" | "live" | "off";
+  /** The newest version. It is a draft unless it is published. */
+  version: number;
+  /** The published version; null: none. */
+  liveVersion: number | null;
+  /** The author of the newest version: a member, or the name of an API key. */
+  author: string;
+  /** When the newest version was saved. */
+  changedAt: string;
+  /** Number of customers in it now. */
+  customers: number;
+}
+
+/** A version of a sequence, without its definition. */
+export interface ListedSequenceVersion {
+  /** The number of a version, from 1. */
+  number: number;
+  /** A member, or the name of an API key. */
+  author: string;
+  /** When it was saved. */
+  at: string;
+  /** When it was first published; null: it wasn't. */
+  publishedAt: string | null;
 }
 
 /** A shared macro: several actions at once. */
@@ -2500,11 +2591,24 @@ export interface ReplaceRule {
    * `when` names an event, all `conditions` must match, and `actions` run in order. The guide lists the
    * possible values.
    */
-  body: Record<string, unknown>;
+  body: RuleBody;
   /** Omitted: unchanged. */
   state?: "draft" | "live" | "off" | "shadow";
   /** The version you read. If the rule has changed since, nothing is saved. */
   version?: number | null;
+}
+
+/** A definition that replaces the newest version. */
+export interface ReplaceSequence {
+  /** At most 40 characters. */
+  name: string;
+  /**
+   * `starts` names the messages that start it, and `steps` follow each other. The guide lists the
+   * possible values.
+   */
+  body: Record<string, unknown>;
+  /** The `changedAt` you read. If someone saved since, nothing is saved. */
+  changedAt?: string | null;
 }
 
 /** The deliveries to send again: exactly one of these fields. */
@@ -2567,7 +2671,7 @@ export interface Rule {
   author: string;
   changedAt: string;
   /** Null: created by a newer version of Lobby; it does not run here. */
-  body: Record<string, unknown> | null;
+  body: RuleBody | null;
   /** The path of a reference to something deleted, such as `body.actions[0]`. Null: none. */
   gone: string | null;
   counts: RuleCounts;
@@ -2581,6 +2685,107 @@ export interface RuleAction {
   reason: string | null;
 }
 
+/** The actor is a `customer`, a `user` of the desk, a program with a `key`, or the `system`. */
+export interface RuleActorCondition {
+  if: "by";
+  actor: "customer" | "key" | "system" | "user";
+}
+
+export interface RuleAddLabel {
+  do: "label";
+  label: number;
+}
+
+export interface RuleAddNote {
+  do: "note";
+  text: string;
+}
+
+/** Run an action of an addon. */
+export interface RuleAddonDoes {
+  do: "addon";
+  name: string;
+}
+
+/** At least one of these conditions is met. */
+export interface RuleAnyOf {
+  if: "any";
+  of: (RuleWords | RulePattern | RuleSent | RuleFilterCondition | RuleOpen | RuleWindow | RuleWroteBefore | RuleContact | RuleConcerns | RuleActorCondition | RuleOnPost | RuleOfAddon)[];
+}
+
+export interface RuleAssignNobody {
+  do: "assignNobody";
+}
+
+export interface RuleAssignTo {
+  do: "assign";
+  person: number;
+}
+
+/** The definition of a rule. */
+export interface RuleBody {
+  when:
+    | "conversation.assigned"
+    | "conversation.closed"
+    | "conversation.created"
+    | "conversation.forwarded"
+    | "conversation.handler_changed"
+    | "conversation.labelled"
+    | "conversation.marked_spam"
+    | "conversation.reopened"
+    | "conversation.reply_due"
+    | "conversation.snoozed"
+    | "conversation.team_assigned"
+    | "conversation.unanswered"
+    | "conversation.unlabelled"
+    | "conversation.unmarked_spam"
+    | "conversation.window_closing"
+    | "conversation.woken"
+    | "message.edited"
+    | "message.failed"
+    | "message.reacted"
+    | "message.read"
+    | "message.received"
+    | "message.sent"
+    | "message.unconfirmed"
+    | "message.unsent"
+    | "note.added";
+  hours?: number;
+  minutes?: number;
+  working?: boolean;
+  conditions?: (RuleWords | RulePattern | RuleSent | RuleFilterCondition | RuleOpen | RuleWindow | RuleWroteBefore | RuleContact | RuleConcerns | RuleActorCondition | RuleOnPost | RuleOfAddon | RuleAnyOf)[];
+  actions?: (RuleAddLabel | RuleRemoveLabel | RuleAssignTo | RuleAssignNobody | RuleGiveToTeam | RuleSnoozeUntil | RuleClose | RuleMarkSpam | RuleSendReply | RuleAddNote | RuleSay | RuleReplyPublicly | RuleReplyPrivately | RuleGiveOut | RuleNotifyPeople | RuleCall | RuleAddonDoes)[];
+  stops?: boolean;
+  once?: "" | "contact" | "conversation";
+  campaign?: RuleCampaign | null;
+}
+
+/** Notify another program, by one of the workspace's webhook endpoints. */
+export interface RuleCall {
+  do: "webhook";
+  endpoint: number;
+}
+
+/** Settings that make a rule a campaign: each person who comments with a keyword gets one private reply. */
+export interface RuleCampaign {
+  team?: number;
+  label?: number;
+  people?: number;
+  until?: string | null;
+}
+
+export interface RuleClose {
+  do: "close";
+}
+
+/** The event is about a label that was added or removed, or a team or member that was assigned. */
+export interface RuleConcerns {
+  if: "concerns";
+  label?: number;
+  team?: number;
+  person?: number;
+}
+
 /** Result of one condition of a run. Conditions are listed in order. */
 export interface RuleCondition {
   /** Null: not checked, because an earlier condition did not match. */
@@ -2589,6 +2794,14 @@ export interface RuleCondition {
   saw: string;
   /** In a group (`any`), the position of the condition that decided, from 0; null: not a group. */
   which: number | null;
+}
+
+/** An attribute of the contact has this value; if the value is empty, any value. */
+export interface RuleContact {
+  if: "contact";
+  attribute: number;
+  value?: string;
+  negated?: boolean;
 }
 
 /** Counts of a rule's runs in the last 24 hours, by outcome. */
@@ -2603,10 +2816,81 @@ export interface RuleCounts {
   missed: number;
 }
 
+/** The conversation matches a filter. *filter* is stored as in saved views. */
+export interface RuleFilterCondition {
+  if: "conversation";
+  filter: Record<string, unknown>;
+}
+
+/** Assign to a team, and to the member on duty who has waited longest for a conversation. */
+export interface RuleGiveOut {
+  do: "giveOut";
+  team: number;
+}
+
+export interface RuleGiveToTeam {
+  do: "team";
+  team: number;
+}
+
+export interface RuleMarkSpam {
+  do: "spam";
+}
+
 /** A move of a rule up or down the order. */
 export interface RuleMove {
   /** Negative: up, so that it runs earlier. Limited to the ends of the list. */
   places: number;
+}
+
+/** Notify a member, or all members of a team. */
+export interface RuleNotifyPeople {
+  do: "tell";
+  person?: number;
+  team?: number;
+}
+
+/** A condition of an addon, with the chosen value. */
+export interface RuleOfAddon {
+  if: "addon";
+  name: string;
+  value?: string;
+}
+
+/** The conversation is about any post, or about one whose caption contains one of the words. */
+export interface RuleOnPost {
+  if: "post";
+  words?: string[];
+}
+
+/** The time is inside, or outside, the working hours of the conversation's team. */
+export interface RuleOpen {
+  if: "hours";
+  open?: boolean;
+}
+
+/** The text matches a regular expression, in any case. */
+export interface RulePattern {
+  if: "pattern";
+  pattern: string;
+}
+
+export interface RuleRemoveLabel {
+  do: "unlabel";
+  label: number;
+}
+
+/** Answer the public message of the event privately, only to its author; possible once per message. */
+export interface RuleReplyPrivately {
+  do: "privately";
+  text: string;
+  quick_replies?: string[];
+}
+
+/** Answer the message of the event publicly, with these texts in turn. */
+export interface RuleReplyPublicly {
+  do: "publicly";
+  texts: string[];
 }
 
 /** A run of a rule: one evaluation and its outcome. */
@@ -2633,6 +2917,48 @@ export interface RuleRuns {
   data: RuleRun[];
   /** Cursor for older runs; null: there are none. */
   next: string | null;
+}
+
+/** Send a text with variables that does not count as an answer: the customer keeps waiting. */
+export interface RuleSay {
+  do: "say";
+  text: string;
+}
+
+export interface RuleSendReply {
+  do: "reply";
+  canned: number;
+}
+
+/** The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`. */
+export interface RuleSent {
+  if: "sent";
+  kinds: ("audio" | "disappearing" | "edit" | "feedback" | "file" | "image" | "opt_in" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
+}
+
+/** Snooze until *when*: `reply`, or a key of :data:`host.inbox.snoozing.PRESETS`. */
+export interface RuleSnoozeUntil {
+  do: "snooze";
+  when: "evening" | "hour" | "later" | "monday" | "reply" | "tomorrow" | "week";
+}
+
+/** The reply window is open for `programs` (and people), only for `people`, or `closed`. */
+export interface RuleWindow {
+  if: "window";
+  to: "closed" | "people" | "programs";
+}
+
+/** The text contains one of these words: whole words or phrases such as `in pieces`, in any case. */
+export interface RuleWords {
+  if: "words";
+  words: string[];
+  has?: "all" | "any" | "none";
+}
+
+/** The customer wrote on an earlier day; or this is their first message. */
+export interface RuleWroteBefore {
+  if: "before";
+  yes?: boolean;
 }
 
 /** The rules of the workspace, in the order in which they are evaluated. */
@@ -2733,6 +3059,22 @@ export interface SendContent {
     | FileContent
     | StickerContent
     | TemplateContent;
+  /**
+   * The id of the message of the same conversation that this one quotes. Below a post the one it
+   * answers; left out, the customer's newest.
+   */
+  replyTo?: number | null;
+  /** The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`). */
+  ifLastMessageId?: number | null;
+  /** Send it at this time: in the future, within 60 days, and while the reply window is open to programs. */
+  sendAt?: string | null;
+  /** With `sendAt`: don't send it if the customer writes first. */
+  unlessWritten?: boolean;
+  /** Additional recipients, visible to all, if the channel has `copies`. */
+  cc?: string[];
+  /** Additional recipients, hidden from the others. */
+  bcc?: string[];
+  ownAddress?: string | null;
 }
 
 /** Other files, each sent as its own message. */
@@ -2956,6 +3298,173 @@ export interface Sent {
   data: Message[];
 }
 
+/** An answer of the customer that a run keeps. */
+export interface SequenceAnswer {
+  /** As in `variable` of the question. */
+  name: string;
+  value: string;
+  /** The message it comes from. */
+  messageId: number | null;
+}
+
+/** A sequence: steps that follow a customer's message. */
+export interface SequenceDetail {
+  id: number;
+  /** At most 40 characters. */
+  name: string;
+  /** `draft`: never published. `off`: it does not start, but runs can go on. */
+  state: "draft" | "live" | "off";
+  /** The newest version. It is a draft unless it is published. */
+  version: number;
+  /** The published version; null: none. */
+  liveVersion: number | null;
+  /** The author of the newest version: a member, or the name of an API key. */
+  author: string;
+  /** When the newest version was saved. */
+  changedAt: string;
+  /** Number of customers in it now. */
+  customers: number;
+  /** The newest version. Null: created by a newer version of Lobby; it can't run here. */
+  body: Record<string, unknown> | null;
+  /** What keeps the newest version from being published; empty: nothing. */
+  problems: SequenceProblem[];
+}
+
+/** A move of a sequence up or down the order. */
+export interface SequenceMove {
+  /** Negative: up, so that it is chosen earlier. Limited to the ends of the list. */
+  places: number;
+}
+
+/** Something that keeps a sequence from being published. */
+export interface SequenceProblem {
+  /**
+   * `window`: a message could be sent when automated ones aren't allowed. `loop`: steps could repeat for
+   * ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: no path leads there.
+   * `buttons`: the channel does not show them.
+   */
+  code: "buttons" | "end" | "loop" | "row" | "unreachable" | "window";
+  /** The `id` of the step. */
+  step: string;
+  sentence: string;
+  /** The steps that lead there, `step` last; empty: none. */
+  path: string[];
+  /** For `window`: how long after the customer's last message it could be sent; null: any time. */
+  afterSeconds: number | null;
+}
+
+/** A run of a sequence: a customer's way through its steps. */
+export interface SequenceRun {
+  id: number;
+  sequenceId: number;
+  /** The version of the sequence. The run ends on it. */
+  version: number;
+  /** `active`: the customer is in the sequence. */
+  state: "active" | "ended";
+  conversationId: number;
+  contactId: number;
+  /** What started it: a message of the customer, a rule or this API. */
+  startedBy: "api" | "first" | "ref" | "rule" | "story" | "tap" | "words";
+  startedAt: string;
+  /** The step it is at, or ended at. Null: it ended before its first one. */
+  step: string | null;
+  /** When it entered its step. */
+  movedAt: string;
+  /**
+   * `answer`: an answer to its question. `message`: any message. `person`: it pauses while a member
+   * writes. Null: nothing.
+   */
+  waitsFor: "answer" | "message" | "person" | "time" | null;
+  /** When it goes on by itself; null: not by itself, or it ended. */
+  dueAt: string | null;
+  /** Null: it is active. */
+  endedAt: string | null;
+  /** `people`: it was handed to people. `stopped`: it could not go on. Null: it is active. */
+  outcome: "done" | "failed" | "people" | "stopped" | null;
+  /** Why it ended, as a stable word such as `asked` or `window_closed`; null: none. */
+  reason: string | null;
+}
+
+/** A run with its steps and answers. */
+export interface SequenceRunDetail {
+  id: number;
+  sequenceId: number;
+  /** The version of the sequence. The run ends on it. */
+  version: number;
+  /** `active`: the customer is in the sequence. */
+  state: "active" | "ended";
+  conversationId: number;
+  contactId: number;
+  /** What started it: a message of the customer, a rule or this API. */
+  startedBy: "api" | "first" | "ref" | "rule" | "story" | "tap" | "words";
+  startedAt: string;
+  /** The step it is at, or ended at. Null: it ended before its first one. */
+  step: string | null;
+  /** When it entered its step. */
+  movedAt: string;
+  /**
+   * `answer`: an answer to its question. `message`: any message. `person`: it pauses while a member
+   * writes. Null: nothing.
+   */
+  waitsFor: "answer" | "message" | "person" | "time" | null;
+  /** When it goes on by itself; null: not by itself, or it ended. */
+  dueAt: string | null;
+  /** Null: it is active. */
+  endedAt: string | null;
+  /** `people`: it was handed to people. `stopped`: it could not go on. Null: it is active. */
+  outcome: "done" | "failed" | "people" | "stopped" | null;
+  /** Why it ended, as a stable word such as `asked` or `window_closed`; null: none. */
+  reason: string | null;
+  visits: SequenceVisit[];
+  /** Null: the key needs `messages:read` for it, as they are what the customer wrote. */
+  answers: SequenceAnswer[] | null;
+}
+
+/** A page of a sequence's runs, newest first. */
+export interface SequenceRuns {
+  data: SequenceRun[];
+  /** Cursor for older runs; null: there are none. */
+  next: string | null;
+}
+
+/** A version of a sequence. */
+export interface SequenceVersion {
+  /** The number of a version, from 1. */
+  number: number;
+  /** A member, or the name of an API key. */
+  author: string;
+  /** When it was saved. */
+  at: string;
+  /** When it was first published; null: it wasn't. */
+  publishedAt: string | null;
+  /** Null: created by a newer version of Lobby; it can't run here. */
+  body: Record<string, unknown> | null;
+}
+
+/** A page of the versions of a sequence, newest first. */
+export interface SequenceVersions {
+  data: ListedSequenceVersion[];
+  /** Cursor for earlier versions; null: there are none. */
+  next: string | null;
+}
+
+/** A step that a run entered. Steps are listed in order. */
+export interface SequenceVisit {
+  step: string;
+  at: string;
+  /** The way it left the step, as in the body; null: it is there, or ended there. */
+  way: "case" | "closed" | "other" | "silent" | "then" | null;
+  /** Why its action was not done, as a stable word; null: it was. */
+  refused: string | null;
+  /** The message that it sent; null: none. */
+  messageId: number | null;
+}
+
+/** The sequences of the workspace, in order: a message starts the first of those it could start. */
+export interface Sequences {
+  data: ListedSequence[];
+}
+
 /** The snooze of a conversation. */
 export interface Snooze {
   /**
@@ -2971,6 +3480,11 @@ export interface Snooze {
 export interface Splitting {
   /** The id that the merge returned. */
   merge: number;
+}
+
+/** The conversation to start a sequence in. */
+export interface StartSequence {
+  conversationId: number;
 }
 
 /** The conversation that was started, and its first messages. */
@@ -3122,6 +3636,12 @@ export interface Try {
   /** Null: no response. */
   status: number | null;
   milliseconds: number;
+}
+
+/** How to turn off a sequence. */
+export interface TurnOffSequence {
+  /** Whether the customers in it leave it, too, within moments. */
+  endRuns?: boolean;
 }
 
 /** The typing indicator. */
@@ -3474,6 +3994,10 @@ export interface EventData {
   "rule.called": EventRuleCalled | EventTombstone;
   /** A rule notified a member or a team. */
   "rule.told": EventRuleTold | EventTombstone;
+  /** A customer's run of a sequence started. */
+  "sequence.started": EventSequenceStarted | EventTombstone;
+  /** A customer's run of a sequence ended. */
+  "sequence.ended": EventSequenceEnded | EventTombstone;
   /** An assistant suggested an answer to the team. */
   "assistant.suggested": EventAssistantTurn | EventTombstone;
   /** An assistant's suggestion was sent. */

@@ -37,6 +37,7 @@ from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.models.users import User
 from host.sdk.messages import MessageKind
+from host.sdk.panels import Place
 from host.web import message_kinds
 from host.web.languages import gettext as _
 from host.web.languages import number, reader
@@ -176,6 +177,7 @@ def contact_page(
         if figures.answer_seconds is None
         else durations.exact(timedelta(seconds=figures.answer_seconds)),
         longest=attributes.LONGEST,
+        panels=directory.panels_at(Place.CONTACT),
     )
     return page, 200 if problem is None else problem.status
 

@@ -13,7 +13,7 @@ from lobby_client import _wire
 from lobby_client._async.transport import Transport
 from lobby_client._model import Found
 from lobby_client._settings import Settings
-from lobby_client._wire import Answer, Attempts, Bearer, ConnectionFailed, Request
+from lobby_client._wire import Answer, Attempts, Bearer, ConnectionFailed, ExpiryWarning, Request
 from lobby_client.errors import RedirectedError, UnreadableAnswerError
 
 Id = Union[int, str]
@@ -30,6 +30,7 @@ class Http:
         self.settings = settings
         self._bearer = Bearer(f"Bearer {key}")
         self._transport = transport
+        self._expiry = ExpiryWarning()
 
     def with_settings(self, settings: Settings) -> Http:
         """Return the same with other settings; it shares the open connections."""
@@ -135,6 +136,7 @@ class Http:
                 if pause is None:
                     raise _wire.lost(problem, idempotency_key) from None
             else:
+                self._expiry.check(answer)
                 pause = attempts.answered(answer)
                 if pause is None:
                     return answer

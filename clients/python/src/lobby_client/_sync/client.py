@@ -5,20 +5,45 @@ Made by tools/generate.py: do not edit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import Any, Literal, Optional, Union
 
 from lobby_client import _settings, _wire
 from lobby_client._given import UNSET, Content, File, Sendable, Unset
+from lobby_client._position import Position
 from lobby_client._settings import Settings
 from lobby_client._sync.http import Http, Id
+from lobby_client._sync.listening import Handler, Listener, OnError
 from lobby_client._sync.transport import Transport
 from lobby_client._wire import Response
-from lobby_client.errors import UnreadableAnswerError
+from lobby_client.errors import LobbyError, UnreadableAnswerError
 from lobby_client.events import EventPage
+from lobby_client.params import (
+    AnalyticsStep,
+    AssistantModeWord,
+    AssistantTrigger,
+    AttributeKind,
+    BulkActionWord,
+    CampaignResult,
+    ContactSort,
+    ConversationSort,
+    ConversationStatus,
+    DeliveryFilter,
+    EndpointState,
+    HandledBy,
+    HandledByToSet,
+    MessageSort,
+    ModerationState,
+    RuleBody,
+    RuleState,
+    SequenceRunFilter,
+    Tone,
+    ToolEffect,
+    TurnFilter,
+)
 from lobby_client.types import (
     Account,
     AccountAutomation,
@@ -72,6 +97,8 @@ from lobby_client.types import (
     Labels,
     LanguageModel,
     LanguageModels,
+    ListedSequence,
+    ListedSequenceVersion,
     Macro,
     Macros,
     Me,
@@ -97,6 +124,13 @@ from lobby_client.types import (
     SearchHit,
     SearchResults,
     Sent,
+    SequenceDetail,
+    SequenceRun,
+    SequenceRunDetail,
+    SequenceRuns,
+    Sequences,
+    SequenceVersion,
+    SequenceVersions,
     Snooze,
     Started,
     Team,
@@ -111,6 +145,8 @@ from lobby_client.types import (
 
 PLAY_SECONDS = 60.0
 """The longest time an assistant may take to answer."""
+DIAGNOSE_SECONDS = 60.0
+"""Longest time that a diagnosis takes: it asks the provider several things."""
 TRYING_SECONDS = 20.0
 """The time after which the desk starts no further test case."""
 
@@ -174,6 +210,7 @@ class Lobby:
         self.messages = MessageCalls(http)
         self.posts = PostCalls(http)
         self.rules = RuleCalls(http)
+        self.sequences = SequenceCalls(http)
         self.search = SearchCalls(http)
         self.teams = TeamCalls(http)
 
@@ -265,7 +302,19 @@ class MessageCalls(_Calls):
     """Messages: read, send and react."""
 
     def send(
-        self, *, channel_id: str, to: str, content: Content, idempotency_key: Optional[str] = None
+        self,
+        *,
+        channel_id: str,
+        to: str,
+        content: Content,
+        reply_to: Optional[int] = None,
+        send_at: Optional[datetime] = None,
+        unless_written: bool = True,
+        cc: Sequence[str] = (),
+        bcc: Sequence[str] = (),
+        own_address: Optional[str] = None,
+        if_last_message_id: Optional[int] = None,
+        idempotency_key: Optional[str] = None,
     ) -> Sent:
         """Send *content* to the customer *to* of a channel; return the messages it became, one or several.
 
@@ -276,15 +325,27 @@ class MessageCalls(_Calls):
         :param to: the customer's id at the provider.
         :param content: ``{"type": "text", "text": ...}`` and so on, in camelCase or snake_case, or one of
             ``TextContent``, ``ImageContent``, ... of :mod:`lobby_client.types`.
+        :param reply_to: the id of the message that it quotes, or answers below a post.
+        :param send_at: when it is sent, with a time zone; None: now.
+        :param unless_written: with *send_at*: whether it is not sent if the customer writes first.
+        :param cc: further recipients, *bcc*: hidden ones, if the channel has copies.
+        :param own_address: which of the account's addresses it is sent from; None: the one they wrote to.
+        :param if_last_message_id: the newest message you know; if the team replied since, nothing is sent.
         :param idempotency_key: names this message, so that a program that was stopped may call again.
         """
-        body = {"channelId": channel_id, "to": to, "content": content}
+        body: dict[str, Any] = {"channelId": channel_id, "to": to, "content": content}
+        given: dict[str, Any] = {"replyTo": reply_to, "sendAt": send_at, "ownAddress": own_address}
+        given.update(ifLastMessageId=if_last_message_id, cc=[*cc] or None, bcc=[*bcc] or None)
+        body.update((name, value) for name, value in given.items() if value is not None)
+        if not unless_written:
+            body["unlessWritten"] = False
         return Sent.from_wire(self._call("POST", "/messages", body=body, idempotency_key=idempotency_key))
 
     def reply(self, message: Sendable, *, idempotency_key: Optional[str] = None) -> Sent:
-        """Send a message in the API's own form, with more kinds, quotes, and a conversation as recipient.
+        """Send a message in the API's own form, with more kinds, and a conversation as recipient.
 
-        :param message: ``SendText(conversation_id=42, text=...)`` and so on, of :mod:`lobby_client.types`.
+        :param message: ``SendText(conversation_id=42, text=...)`` and so on, of :mod:`lobby_client.types`. It
+            has what every message can have: ``reply_to``, ``send_at``, ``cc`` and so on.
         """
         return Sent.from_wire(self._call("POST", "/messages", body=message, idempotency_key=idempotency_key))
 
@@ -319,7 +380,7 @@ class MessageCalls(_Calls):
         self,
         *,
         updated_since: Optional[datetime] = None,
-        sort: Optional[str] = None,
+        sort: Optional[MessageSort] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> MessagePage:
@@ -328,7 +389,7 @@ class MessageCalls(_Calls):
         return MessagePage.from_wire(self._call("GET", "/messages", query=query))
 
     def list_all(
-        self, *, updated_since: Optional[datetime] = None, sort: Optional[str] = None
+        self, *, updated_since: Optional[datetime] = None, sort: Optional[MessageSort] = None
     ) -> Iterator[Message]:
         """Yield the messages of all conversations, the one that was stored last first.
 
@@ -418,7 +479,7 @@ class MessageCalls(_Calls):
         """Remove the team's reaction to a message."""
         self._call("DELETE", "/messages/{}/reactions", message_id)
 
-    def moderate(self, message_id: int, state: str) -> Message:
+    def moderate(self, message_id: int, state: ModerationState) -> Message:
         """Hide a customer's message at the provider, show it again, or delete it there.
 
         :param state: ``hidden``, ``shown`` or ``deleted``.
@@ -462,11 +523,11 @@ class ConversationCalls(_Calls):
     def page(
         self,
         *,
-        status: Optional[str] = None,
+        status: Optional[ConversationStatus] = None,
         channel: Optional[str] = None,
         account: Optional[int] = None,
-        assignee: Union[int, str, None] = None,
-        team: Union[int, str, None] = None,
+        assignee: Union[int, Literal["none"], None] = None,
+        team: Union[int, Literal["none"], None] = None,
         contact: Optional[str] = None,
         labels: Sequence[int] = (),
         all_labels: Sequence[int] = (),
@@ -477,13 +538,13 @@ class ConversationCalls(_Calls):
         failed: Optional[bool] = None,
         mentioned: Optional[int] = None,
         late: Optional[bool] = None,
-        handled_by: Optional[str] = None,
+        handled_by: Optional[HandledBy] = None,
         scheduled: Optional[bool] = None,
         post: Optional[int] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
         updated_since: Optional[datetime] = None,
-        sort: Optional[str] = None,
+        sort: Optional[ConversationSort] = None,
     ) -> Conversations:
         """Return a page of conversations, the one with the latest message first; see :meth:`list`."""
         query = {
@@ -515,11 +576,11 @@ class ConversationCalls(_Calls):
     def list(
         self,
         *,
-        status: Optional[str] = None,
+        status: Optional[ConversationStatus] = None,
         channel: Optional[str] = None,
         account: Optional[int] = None,
-        assignee: Union[int, str, None] = None,
-        team: Union[int, str, None] = None,
+        assignee: Union[int, Literal["none"], None] = None,
+        team: Union[int, Literal["none"], None] = None,
         contact: Optional[str] = None,
         labels: Sequence[int] = (),
         all_labels: Sequence[int] = (),
@@ -530,11 +591,11 @@ class ConversationCalls(_Calls):
         failed: Optional[bool] = None,
         mentioned: Optional[int] = None,
         late: Optional[bool] = None,
-        handled_by: Optional[str] = None,
+        handled_by: Optional[HandledBy] = None,
         scheduled: Optional[bool] = None,
         post: Optional[int] = None,
         updated_since: Optional[datetime] = None,
-        sort: Optional[str] = None,
+        sort: Optional[ConversationSort] = None,
     ) -> Iterator[Conversation]:
         """Yield the conversations that match all conditions, the one with the latest message first.
 
@@ -600,12 +661,12 @@ class ConversationCalls(_Calls):
         *,
         assignee: Union[int, Unset, None] = UNSET,
         team: Union[int, Unset, None] = UNSET,
-        status: Union[str, Unset] = UNSET,
+        status: Union[ConversationStatus, Unset] = UNSET,
         add_labels: Sequence[int] = (),
         remove_labels: Sequence[int] = (),
         snooze: Union[Snooze, Unset, None] = UNSET,
         spam: Union[bool, Unset] = UNSET,
-        handled_by: Union[str, Unset] = UNSET,
+        handled_by: Union[HandledByToSet, Unset] = UNSET,
         if_match: Optional[str] = None,
     ) -> Conversation:
         """Assign, close, reopen, label or snooze a conversation; omitted fields stay unchanged.
@@ -640,10 +701,11 @@ class ConversationCalls(_Calls):
 
     def change_many(
         self,
-        action: str,
+        action: BulkActionWord,
         *,
         conversation_ids: Optional[Sequence[int]] = None,
         filter: Optional[Mapping[str, Any]] = None,
+        all: bool = False,
         assignee: Optional[int] = None,
         team: Optional[int] = None,
         label: Optional[int] = None,
@@ -656,10 +718,12 @@ class ConversationCalls(_Calls):
             ``wake``, ``spam``, ``unspam`` or ``read``.
         :param conversation_ids: these alone, 200 at most.
         :param filter: else all that match now, in the API's names: ``{"status": "open", "labels": "3"}``.
+        :param all: has to be true for a filter that all conversations match, such as ``{}``.
         :param assignee: with ``assign``; None: nobody.
         :param team: with ``team``; None: none.
         """
         asked = {
+            "all": all or None,
             "conversationIds": None if conversation_ids is None else list(conversation_ids),
             "filter": filter,
             "assignee": assignee,
@@ -841,7 +905,7 @@ class ContactCalls(_Calls):
         blocked: Optional[bool] = None,
         since: Optional[str] = None,
         before: Optional[str] = None,
-        sort: Optional[str] = None,
+        sort: Optional[ContactSort] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
         updated_since: Optional[datetime] = None,
@@ -852,14 +916,48 @@ class ContactCalls(_Calls):
         query.update(sort=sort, limit=limit, cursor=cursor, updatedSince=_time(updated_since))
         return Contacts.from_wire(self._call("GET", "/contacts", query=query))
 
-    def list(self, **narrowed: Any) -> Iterator[Contact]:
+    def list(
+        self,
+        *,
+        q: Optional[str] = None,
+        channel: Optional[str] = None,
+        label: Optional[int] = None,
+        attribute: Optional[int] = None,
+        value: Optional[str] = None,
+        opted_out: Optional[bool] = None,
+        blocked: Optional[bool] = None,
+        since: Optional[str] = None,
+        before: Optional[str] = None,
+        sort: Optional[ContactSort] = None,
+        updated_since: Optional[datetime] = None,
+    ) -> Iterator[Contact]:
         """Yield contacts, newest first.
 
-        :param narrowed: what :meth:`page` takes besides ``limit`` and ``cursor``.
+        :param q: words that names, handles or addresses begin with.
+        :param channel: the key of a channel they use.
+        :param label: the id of a label of one of their conversations.
+        :param attribute: the id of an attribute that has *value*.
+        :param since: only with messages since this day, ``2026-11-01``; *before*: only without any since.
+        :param sort: ``newest``, ``recent``, ``quiet`` or, with *updated_since*, ``updated``.
+        :param updated_since: only those that changed since then, oldest change first; with a time zone.
         """
         cursor = None
         while True:
-            page = self.page(limit=self._page_size, cursor=cursor, **narrowed)
+            page = self.page(
+                q=q,
+                channel=channel,
+                label=label,
+                attribute=attribute,
+                value=value,
+                opted_out=opted_out,
+                blocked=blocked,
+                since=since,
+                before=before,
+                sort=sort,
+                updated_since=updated_since,
+                limit=self._page_size,
+                cursor=cursor,
+            )
             for contact in page.data:
                 yield contact
             if page.next is None:
@@ -895,13 +993,19 @@ class ContactCalls(_Calls):
         path = "/contacts/{}/notes/{}"
         return ContactNote.from_wire(self._call("GET", path, contact_id, note_id))
 
+    def conversations_page(
+        self, contact_id: int, *, limit: Optional[int] = None, cursor: Optional[str] = None
+    ) -> Conversations:
+        """Return a page of the conversations of a contact; see :meth:`conversations`."""
+        path = "/contacts/{}/conversations"
+        query = {"limit": limit, "cursor": cursor}
+        return Conversations.from_wire(self._call("GET", path, contact_id, query=query))
+
     def conversations(self, contact_id: int) -> Iterator[Conversation]:
         """Yield the conversations of a contact on all accounts, the one with the latest message first."""
-        path = "/contacts/{}/conversations"
         cursor = None
         while True:
-            query = {"limit": self._page_size, "cursor": cursor}
-            page = Conversations.from_wire(self._call("GET", path, contact_id, query=query))
+            page = self.conversations_page(contact_id, limit=self._page_size, cursor=cursor)
             for conversation in page.data:
                 yield conversation
             if page.next is None:
@@ -1003,7 +1107,7 @@ class AttributeCalls(_Calls):
         """Return an attribute."""
         return Attribute.from_wire(self._call("GET", "/contact-attributes/{}", attribute_id))
 
-    def create(self, name: str, kind: str = "text", *, choices: Sequence[str] = ()) -> Attribute:
+    def create(self, name: str, kind: AttributeKind = "text", *, choices: Sequence[str] = ()) -> Attribute:
         """Add an attribute.
 
         :param kind: ``text``, ``number``, ``date``, ``yes_no`` or ``choice``.
@@ -1048,10 +1152,17 @@ class AccountCalls(_Calls):
         """Return an account with its capabilities and limits."""
         return Account.from_wire(self._call("GET", "/accounts/{}", account))
 
-    def set_reply_target(self, account: Id, minutes: Optional[int]) -> Account:
-        """Set the response target in minutes; None removes it."""
-        body = {"replyTarget": minutes}
+    def change(self, account: Id, *, reply_target: Union[int, Unset, None] = UNSET) -> Account:
+        """Change an account; omitted fields stay unchanged.
+
+        :param reply_target: the response target in minutes, up to 43200; None: none.
+        """
+        body = {} if isinstance(reply_target, Unset) else {"replyTarget": reply_target}
         return Account.from_wire(self._call("PATCH", "/accounts/{}", account, body=body))
+
+    def set_reply_target(self, account: Id, minutes: Optional[int]) -> Account:
+        """Set the response target in minutes; None removes it. The same as :meth:`change`."""
+        return self.change(account, reply_target=minutes)
 
     def channels(self) -> Sequence[Channel]:
         """Return the channels whose accounts can be connected with credentials, with their fields."""
@@ -1075,7 +1186,8 @@ class AccountCalls(_Calls):
 
     def diagnose(self, account: Id) -> Diagnosis:
         """Run the checks of an account; what to fix first comes first."""
-        return Diagnosis.from_wire(self._call("POST", "/accounts/{}/diagnosis", account))
+        path = "/accounts/{}/diagnosis"
+        return Diagnosis.from_wire(self._call("POST", path, account, wait=DIAGNOSE_SECONDS))
 
     def ice_breakers(self, account: Id) -> IceBreakersOfAccount:
         """Return the ice breakers, questions offered to new customers, as the provider has them."""
@@ -1157,7 +1269,7 @@ class LabelCalls(_Calls):
         """Return a label."""
         return LabelRef.from_wire(self._call("GET", "/labels/{}", label_id))
 
-    def create(self, name: str, *, tone: str = "blue") -> LabelRef:
+    def create(self, name: str, *, tone: Tone = "blue") -> LabelRef:
         """Add a label.
 
         :param tone: ``grey``, ``blue``, ``teal``, ``green``, ``amber``, ``orange``, ``red``, ``pink`` or
@@ -1171,7 +1283,7 @@ class LabelCalls(_Calls):
         label_id: int,
         *,
         name: Union[str, Unset] = UNSET,
-        tone: Union[str, Unset] = UNSET,
+        tone: Union[Tone, Unset] = UNSET,
         if_match: Optional[str] = None,
     ) -> LabelRef:
         """Rename or recolour a label; omitted fields stay unchanged.
@@ -1327,7 +1439,7 @@ class RuleCalls(_Calls):
         """Return a rule."""
         return Rule.from_wire(self._call("GET", "/rules/{}", rule_id))
 
-    def create(self, name: str, body: Mapping[str, Any], *, state: str = "shadow") -> Rule:
+    def create(self, name: str, body: RuleBody, *, state: RuleState = "shadow") -> Rule:
         """Add a rule after the others.
 
         :param body: ``when``, ``conditions``, ``actions``: see the guide of the API.
@@ -1340,9 +1452,9 @@ class RuleCalls(_Calls):
         self,
         rule_id: int,
         name: str,
-        body: Mapping[str, Any],
+        body: RuleBody,
         *,
-        state: Union[str, Unset] = UNSET,
+        state: Union[RuleState, Unset] = UNSET,
         version: Optional[int] = None,
     ) -> Rule:
         """Replace a rule.
@@ -1355,7 +1467,7 @@ class RuleCalls(_Calls):
             asked["state"] = state
         return Rule.from_wire(self._call("PUT", "/rules/{}", rule_id, body=asked, repeatable=version is None))
 
-    def change(self, rule_id: int, *, state: str) -> Rule:
+    def change(self, rule_id: int, *, state: RuleState) -> Rule:
         """Change the state of a rule."""
         return Rule.from_wire(self._call("PATCH", "/rules/{}", rule_id, body={"state": state}))
 
@@ -1402,7 +1514,7 @@ class RuleCalls(_Calls):
         self,
         rule_id: int,
         *,
-        got: Optional[str] = None,
+        got: Optional[CampaignResult] = None,
         search: Optional[str] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
@@ -1413,7 +1525,7 @@ class RuleCalls(_Calls):
         return CampaignPeople.from_wire(self._call("GET", path, rule_id, query=query))
 
     def people(
-        self, rule_id: int, *, got: Optional[str] = None, search: Optional[str] = None
+        self, rule_id: int, *, got: Optional[CampaignResult] = None, search: Optional[str] = None
     ) -> Iterator[CampaignPerson]:
         """Yield the participants of a campaign with what they received, the latest first.
 
@@ -1428,6 +1540,156 @@ class RuleCalls(_Calls):
             cursor = page.next
             if cursor is None:
                 return
+
+
+class SequenceCalls(_Calls):
+    """Sequences: steps that follow a customer's message, and the customers in them."""
+
+    def list(self) -> Sequence[ListedSequence]:
+        """Return the sequences of the workspace, in their order, without their definitions."""
+        return Sequences.from_wire(self._call("GET", "/sequences")).data
+
+    def get(self, sequence_id: int) -> SequenceDetail:
+        """Return a sequence with its newest version, and what keeps that from being published."""
+        return SequenceDetail.from_wire(self._call("GET", "/sequences/{}", sequence_id))
+
+    def create(self, name: str, body: Mapping[str, Any]) -> SequenceDetail:
+        """Add a draft after the others.
+
+        :param body: ``starts``, ``steps`` and so on: see the guide of the API.
+        """
+        asked = {"name": name, "body": body}
+        return SequenceDetail.from_wire(self._call("POST", "/sequences", body=asked))
+
+    def replace(
+        self,
+        sequence_id: int,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        changed_at: Optional[datetime] = None,
+    ) -> SequenceDetail:
+        """Replace the name and the draft of a sequence. A published version is kept.
+
+        :param changed_at: that of the sequence you read; if somebody saved since, nothing is saved.
+        """
+        asked = {"name": name, "body": body, "changedAt": changed_at}
+        return SequenceDetail.from_wire(
+            self._call("PUT", "/sequences/{}", sequence_id, body=asked, repeatable=changed_at is None)
+        )
+
+    def publish(self, sequence_id: int) -> SequenceDetail:
+        """Publish the newest version of a sequence, if it has no problems."""
+        return SequenceDetail.from_wire(self._call("POST", "/sequences/{}/publish", sequence_id))
+
+    def turn_off(self, sequence_id: int, *, end_runs: bool = False) -> SequenceDetail:
+        """Let nothing start in a sequence any more.
+
+        :param end_runs: whether the customers in it leave it, too, within moments.
+        """
+        body = {"endRuns": end_runs}
+        return SequenceDetail.from_wire(self._call("POST", "/sequences/{}/off", sequence_id, body=body))
+
+    def move(self, sequence_id: int, places: int) -> Sequence[ListedSequence]:
+        """Move a sequence; return all of them in their new order.
+
+        :param places: how far; below zero: up, so that it is chosen earlier.
+        """
+        path, body = "/sequences/{}/move", {"places": places}
+        return Sequences.from_wire(self._call("POST", path, sequence_id, body=body)).data
+
+    def delete(self, sequence_id: int) -> None:
+        """Delete a sequence with all versions and runs. Nobody must be in it."""
+        self._call("DELETE", "/sequences/{}", sequence_id)
+
+    def versions_page(
+        self, sequence_id: int, *, limit: Optional[int] = None, cursor: Optional[str] = None
+    ) -> SequenceVersions:
+        """Return a page of the versions of a sequence, newest first; see :meth:`versions`."""
+        path = "/sequences/{}/versions"
+        query = {"limit": limit, "cursor": cursor}
+        return SequenceVersions.from_wire(self._call("GET", path, sequence_id, query=query))
+
+    def versions(self, sequence_id: int) -> Iterator[ListedSequenceVersion]:
+        """Yield the versions of a sequence, newest first, without their definitions."""
+        cursor = None
+        while True:
+            page = self.versions_page(sequence_id, limit=self._page_size, cursor=cursor)
+            for version in page.data:
+                yield version
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def version(self, sequence_id: int, number: int) -> SequenceVersion:
+        """Return a version of a sequence with its definition."""
+        path = "/sequences/{}/versions/{}"
+        return SequenceVersion.from_wire(self._call("GET", path, sequence_id, number))
+
+    def page(
+        self,
+        sequence_id: int,
+        *,
+        state: Optional[SequenceRunFilter] = None,
+        step: Optional[str] = None,
+        conversation_id: Optional[int] = None,
+        limit: Optional[int] = None,
+        cursor: Optional[str] = None,
+    ) -> SequenceRuns:
+        """Return a page of the runs of a sequence, newest first; see :meth:`runs`."""
+        query = {
+            "state": state,
+            "step": step,
+            "conversationId": conversation_id,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        path = "/sequences/{}/runs"
+        return SequenceRuns.from_wire(self._call("GET", path, sequence_id, query=query))
+
+    def runs(
+        self,
+        sequence_id: int,
+        *,
+        state: Optional[SequenceRunFilter] = None,
+        step: Optional[str] = None,
+        conversation_id: Optional[int] = None,
+    ) -> Iterator[SequenceRun]:
+        """Yield the runs of a sequence, newest first.
+
+        :param state: ``active`` or ``ended``.
+        :param step: only those at this step, or that ended at it.
+        """
+        cursor = None
+        while True:
+            page = self.page(
+                sequence_id,
+                state=state,
+                step=step,
+                conversation_id=conversation_id,
+                limit=self._page_size,
+                cursor=cursor,
+            )
+            for run in page.data:
+                yield run
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def run(self, sequence_id: int, run_id: int) -> SequenceRunDetail:
+        """Return a run with the steps it entered and the answers it keeps."""
+        path = "/sequences/{}/runs/{}"
+        return SequenceRunDetail.from_wire(self._call("GET", path, sequence_id, run_id))
+
+    def start(self, sequence_id: int, conversation_id: int) -> SequenceRunDetail:
+        """Start a live sequence in a conversation; its ``starts`` must allow programs to."""
+        path, body = "/sequences/{}/runs", {"conversationId": conversation_id}
+        return SequenceRunDetail.from_wire(self._call("POST", path, sequence_id, body=body))
+
+    def end(self, sequence_id: int, run_id: int) -> SequenceRunDetail:
+        """Take a customer out of a sequence."""
+        path = "/sequences/{}/runs/{}/end"
+        return SequenceRunDetail.from_wire(self._call("POST", path, sequence_id, run_id))
 
 
 class AssistantCalls(_Calls):
@@ -1493,9 +1755,9 @@ class AssistantCalls(_Calls):
         self,
         assistant_id: int,
         account: Union[int, str],
-        mode: str,
+        mode: AssistantModeWord,
         *,
-        answers_on: Union[Sequence[str], Unset] = UNSET,
+        answers_on: Union[Sequence[AssistantTrigger], Unset] = UNSET,
         needed: Union[int, Unset] = UNSET,
         typed_name: Optional[str] = None,
     ) -> Assistant:
@@ -1667,7 +1929,7 @@ class AssistantCalls(_Calls):
         title: str,
         about: str,
         url: str,
-        effect: str = "asks",
+        effect: ToolEffect = "asks",
         parameters: Optional[Mapping[str, Any]] = None,
         header: str = "Authorization",
         secret: Optional[str] = None,
@@ -1695,7 +1957,7 @@ class AssistantCalls(_Calls):
         title: str,
         about: str,
         url: str,
-        effect: str = "asks",
+        effect: ToolEffect = "asks",
         parameters: Optional[Mapping[str, Any]] = None,
         header: str = "Authorization",
         secret: Union[str, Unset, None] = UNSET,
@@ -1803,7 +2065,7 @@ class AssistantCalls(_Calls):
         self,
         assistant_id: int,
         *,
-        show: Optional[str] = None,
+        show: Optional[TurnFilter] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
     ) -> AssistantTurns:
@@ -1812,7 +2074,7 @@ class AssistantCalls(_Calls):
         query = {"show": show, "limit": limit, "cursor": cursor}
         return AssistantTurns.from_wire(self._call("GET", path, assistant_id, query=query))
 
-    def turns(self, assistant_id: int, *, show: Optional[str] = None) -> Iterator[AssistantTurn]:
+    def turns(self, assistant_id: int, *, show: Optional[TurnFilter] = None) -> Iterator[AssistantTurn]:
         """Yield an assistant's responses to customers, newest first.
 
         :param show: ``taken``, ``handed_over``, ``shadow``, ``wrong`` or ``failed`` ones alone.
@@ -2102,7 +2364,7 @@ class EndpointCalls(_Calls):
         labels: Union[Sequence[int], Unset] = UNSET,
         both: Union[bool, Unset] = UNSET,
         ordered: Union[bool, Unset] = UNSET,
-        state: Union[str, Unset] = UNSET,
+        state: Union[EndpointState, Unset] = UNSET,
         if_match: Optional[str] = None,
     ) -> Endpoint:
         """Change, pause or resume an endpoint; omitted fields stay unchanged.
@@ -2138,7 +2400,7 @@ class EndpointCalls(_Calls):
         self,
         endpoint_id: int,
         *,
-        state: Optional[str] = None,
+        state: Optional[DeliveryFilter] = None,
         before: Optional[int] = None,
         limit: Optional[int] = None,
     ) -> Deliveries:
@@ -2147,7 +2409,7 @@ class EndpointCalls(_Calls):
         path = "/endpoints/{}/deliveries"
         return Deliveries.from_wire(self._call("GET", path, endpoint_id, query=query))
 
-    def deliveries(self, endpoint_id: int, *, state: Optional[str] = None) -> Iterator[Delivery]:
+    def deliveries(self, endpoint_id: int, *, state: Optional[DeliveryFilter] = None) -> Iterator[Delivery]:
         """Yield the deliveries to an endpoint, newest first.
 
         :param state: ``failed``, ``waiting`` or ``delivered``.
@@ -2193,7 +2455,7 @@ class AnalyticsCalls(_Calls):
         account: Optional[int] = None,
         agent: Optional[int] = None,
         team: Optional[int] = None,
-        by: Optional[str] = None,
+        by: Optional[AnalyticsStep] = None,
         business_hours: bool = False,
     ) -> Analytics:
         """Return the figures of a range of days.
@@ -2268,6 +2530,49 @@ class EventCalls(_Calls):
             after = page.next
             yield page
 
+    def listen(
+        self,
+        handler: Handler,
+        *,
+        position: Optional[Position] = None,
+        save: Optional[Callable[[Position], None]] = None,
+        events: Sequence[str] = (),
+        account: Optional[int] = None,
+        continue_others: bool = False,
+        on_error: Optional[OnError] = None,
+        on_unreachable: Optional[Callable[[LobbyError, float], None]] = None,
+    ) -> None:
+        """Give each event to *handler*, one after the other and in their order, without end.
+
+        An event counts as handled when the handler returns; one for which it raises is tried again after a
+        pause. After a crash an event may be handled again: it has the same ``id``.
+
+        :param position: where an earlier run was; None: events from now on are handled.
+        :param save: keeps the position. It is called after each event.
+        :param events: only these; ``message.*`` stands for all that begin so. Empty: all.
+        :param account: only those of the account with this id.
+        :param continue_others: whether other conversations go on when the handler fails; the later events of
+            the same one wait. The position contains them, and thus what customers wrote.
+        :param on_error: is given the error, the event and the number of the attempt, and returns ``retry`` or
+            ``skip``; what it raises ends the loop. None: always ``retry``.
+        :param on_unreachable: is given the error of a desk that does not answer, and the seconds until it is
+            asked again.
+        :raises LobbyError: if the desk refuses, so that asking again would not help.
+        """
+
+        def fetch(**query: Any) -> EventPage:
+            return self.page(events=events, account=account, **query)
+
+        Listener(
+            fetch,
+            handler,
+            position=position,
+            save=save,
+            continue_others=continue_others,
+            on_error=on_error,
+            on_unreachable=on_unreachable,
+        ).run()
+
 
 def _time(at: Optional[datetime]) -> Optional[str]:
     if at is not None and at.tzinfo is None:
@@ -2285,7 +2590,7 @@ def _tool(
     title: str,
     about: str,
     url: str,
-    effect: str,
+    effect: ToolEffect,
     parameters: Optional[Mapping[str, Any]],
     header: str,
     secret: Union[str, Unset, None],

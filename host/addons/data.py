@@ -1,0 +1,36 @@
+"""Deletion of what addons' settings forms hold, and of what addons changed on the desk."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.addons.running import listening
+from host.core import clock, db
+from host.features.hookspecs import hookimpl
+from host.models.addons import AddonSettingValue, AddonWrite
+
+
+@hookimpl
+def clean_up(most: int) -> None:
+    """Forget the keys of changes that are older than :data:`listening.KEPT`."""
+    while db.write(_forget, most) == most:
+        pass
+
+
+def _forget(session: Session, most: int) -> int:
+    old = sa.select(AddonWrite.slug, AddonWrite.key_hash).where(AddonWrite.at < clock.now() - listening.KEPT)
+    rows = session.execute(old.order_by(AddonWrite.at).limit(most)).all()
+    for slug, key_hash in rows:
+        session.execute(sa.delete(AddonWrite).where(AddonWrite.slug == slug, AddonWrite.key_hash == key_hash))
+    return len(rows)
+
+
+@hookimpl
+def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | None:
+    """Remove what addons hold about a workspace that is being deleted: settings, and keys of changes."""
+    removed = sum(
+        db.delete_some(session, model, model.workspace_id == workspace_id, most)
+        for model in (AddonSettingValue, AddonWrite)
+    )
+    return removed > 0 or None

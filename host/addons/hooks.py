@@ -1,0 +1,100 @@
+"""Hooks of addons that other features call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import sqlalchemy as sa
+from flask_babel import format_datetime, ngettext
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.addons import setting_forms
+from host.addons.running import listening
+from host.channels import hanging
+from host.features.hookspecs import hookimpl
+from host.features.problem import Problem
+from host.models.users import Workspace
+from host.sdk import _acting
+
+
+@hookimpl
+def problems(session: Session) -> Sequence[Problem]:
+    """Return addons without required settings, those that hang, fail to listen, or changed too much."""
+    return [*_without_settings(session), *_hung(session), *_stuck(session), *_at_their_limit(session)]
+
+
+def _hung(session: Session) -> Iterator[Problem]:
+    for slug, times in hanging.lately(session).items():
+        fact = ngettext(
+            "%(num)s call of the addon %(addon)s did not return in time within the last hour.",
+            "%(num)s calls of the addon %(addon)s did not return in time within the last hour.",
+            times,
+            addon=slug,
+        )
+        advice = _(
+            "Lobby continues without them. While %(number)s of them hang, a process doesn't call the addon's "
+            "panels, actions, conditions, tools and API routes. Deactivate the addon, or fix what it waits "
+            "for.",
+            number=hanging.MOST_HUNG,
+        )
+        yield Problem("warn", fact, advice, ("addons.index", {}), _("Addons"))
+
+
+def _stuck(session: Session) -> Iterator[Problem]:
+    for one in listening.stuck(session):
+        fact = _(
+            "The listener “%(name)s” of the addon %(addon)s has failed since %(since)s: %(problem)s.",
+            name=one.listener,
+            addon=one.listener.partition(".")[0],
+            since=format_datetime(one.since, "short"),
+            problem=one.problem,
+        )
+        advice = _(
+            "It retries, and skips the event after 24 hours. The log has the error. Update the addon, or "
+            "deactivate it: it then continues with new events."
+        )
+        yield Problem("warn", fact, advice)
+
+
+def _at_their_limit(session: Session) -> Iterator[Problem]:
+    found = listening.at_their_limit(session)
+    if not found:
+        return
+    query = sa.select(Workspace.id, Workspace.name).where(Workspace.id.in_([id_ for _slug, id_ in found]))
+    names = {row.id: row.name for row in session.execute(query)}
+    for slug, workspace_id in found:
+        fact = _(
+            "The addon %(addon)s made %(number)s changes in %(workspace)s within an hour, so further ones "
+            "are refused.",
+            addon=slug,
+            number=_acting.MOST_AN_HOUR,
+            workspace=names.get(workspace_id, workspace_id),
+        )
+        yield Problem("warn", fact, _("Check the addon for a loop, or deactivate it."))
+
+
+def _without_settings(session: Session) -> Iterator[Problem]:
+    for one in setting_forms.missing_on_server(session):
+        yield Problem(
+            "warn",
+            _("The addon %(name)s needs settings.", name=one.name),
+            _("Fill in its server settings. Until then, it may not work."),
+            ("addons.desk_form", {"slug": one.slug}),
+            _("Server settings"),
+        )
+
+
+@hookimpl
+def health_lines(session: Session) -> Sequence[tuple[str, str]] | None:
+    """Return in how many workspaces owners have not filled in the required settings of each addon."""
+    sentences = [
+        ngettext(
+            "%(name)s needs settings in %(num)s workspace.",
+            "%(name)s needs settings in %(num)s workspaces.",
+            number,
+            name=manifest.name,
+        )
+        for manifest, number in setting_forms.missing_in_workspaces(session)
+    ]
+    return [(_("Settings of addons"), " ".join(sentences))] if sentences else None

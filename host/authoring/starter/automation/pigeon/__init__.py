@@ -1,0 +1,1 @@
+"""Pigeon: notices customers who write often."""

@@ -1,0 +1,1 @@
+"""Pigeon: what it knows about a customer, beside the conversation."""

@@ -1,0 +1,81 @@
+"""Taps that an addon claims: answers to quick replies it sent, which nobody else has to react to.
+
+The payload of such a quick reply begins with the reply key of its message, which names the addon. A tap is
+claimed only if that message went to the same customer and offered exactly this payload, and while the addon
+runs. Any other tap is an ordinary message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from host.core.cleaning import external_id
+from host.inbox.apply.incoming import Incoming
+from host.inbox.apply.values import Draft, NewMessage
+from host.models.inbox import CLAIMED_BY
+from host.sdk._acting import writer_of
+from host.sdk.messages import MessageKind, MessageReceived
+
+_SEPARATOR = ":"
+_TAPS = frozenset({MessageKind.QUICK_REPLY, MessageKind.POSTBACK})
+
+
+class _Running:
+    """The addons of the running revision that may claim taps, by slug."""
+
+    slugs: frozenset[str] = frozenset()
+
+
+def provide(slugs: Collection[str]) -> None:
+    """Set the addons whose claims count in this process."""
+    _Running.slugs = frozenset(slugs)
+
+
+def claiming_payload(reply_key: str, payload: str) -> str:
+    """Return the payload to send for a quick reply of the message *reply_key* whose tap is claimed."""
+    return f"{reply_key}{_SEPARATOR}{payload}"
+
+
+def reply_key_in(payload: str) -> str:
+    """Return the reply key at the beginning of a payload."""
+    return payload.partition(_SEPARATOR)[0]
+
+
+def payload_of(change: MessageReceived) -> str:
+    """Return the payload of a tap; empty for other messages."""
+    payload = change.content.get("payload") if change.kind in _TAPS else None
+    return payload if isinstance(payload, str) else ""
+
+
+def claim_in(change: MessageReceived) -> str | None:
+    """Return the slug of the running addon that the payload of *change* names, or None."""
+    key, separator, _payload = payload_of(change).partition(_SEPARATOR)
+    slug = writer_of(key) if separator else None
+    return slug if slug in _Running.slugs else None
+
+
+def payloads_to_check(change: MessageReceived) -> Sequence[str]:
+    """Return the payload of *change* if a running addon may claim it, in a list, or else an empty one."""
+    return [] if claim_in(change) is None else [payload_of(change)]
+
+
+def offered(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the payloads of the quick replies of a sent message."""
+    yield from (str(one.get("payload", "")) for one in content.get("quick_replies") or ())
+
+
+def claim(draft: Draft, item: Incoming, change: MessageReceived, message: NewMessage) -> None:
+    """Mark *message* if it is a claimed tap; its payload is then the one that the addon gave."""
+    message.content.pop(CLAIMED_BY, None)
+    person = item.account.id, external_id(change.contact)
+    payload = payload_of(change)
+    if item.imported or (person, payload) not in draft.loaded.claims:
+        return
+    message.content[CLAIMED_BY] = claim_in(change) or ""
+    message.content["payload"] = payload.partition(_SEPARATOR)[2]
+
+
+def is_claimed(message: NewMessage) -> bool:
+    """Return whether an addon claims *message*."""
+    return bool(message.content.get(CLAIMED_BY))

@@ -1,0 +1,1 @@
+"""The settings forms of addons: fields declared in a manifest, and what people entered in them."""

@@ -1,0 +1,19 @@
+"""Sequences: what happens after the first answer, as a list of steps.
+
+- :mod:`host.sequences.body`: the definition of a sequence, validated when it is saved
+- :mod:`host.sequences.proving`: what is proved before publishing
+- :mod:`host.sequences.answers`: whether a customer's message answers a question; pure
+- :mod:`host.sequences.picture`: the picture drawn from the steps; pure
+- :mod:`host.sequences.numbers`: how many customers reach each step, and where they leave
+- :mod:`host.sequences.keeping`: sequences with their order, states and versions
+- :mod:`host.sequences.starting`: which events start a run, or are answers in one
+- :mod:`host.sequences.beginning`: begins a run, also for programs
+- :mod:`host.sequences.running`: does the steps of a run, in one write
+- :mod:`host.sequences.timing`: goes on with runs whose wait is over
+- :mod:`host.sequences.listing`: versions and runs, in pages
+- :mod:`host.sequences.toml_form`: a sequence as TOML, and back
+- :mod:`host.sequences.api`: the routes for programs
+- :mod:`host.sequences.people`: the customers in a sequence now
+- :mod:`host.sequences.templates_of`: bodies to start from
+- :mod:`host.sequences.models`: the tables
+"""

@@ -1,0 +1,1 @@
+"""API routes of sequences and their runs."""

@@ -1,0 +1,19 @@
+"""Audit log entries of sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+SENTENCES: Mapping[str, LazyString] = {
+    "sequence.added": _l("%(who)s added the sequence %(what)s"),
+    "sequence.changed": _l("%(who)s changed the sequence %(what)s: version %(version)s"),
+    "sequence.deleted": _l("%(who)s deleted the sequence %(what)s"),
+    "sequence.moved": _l("%(who)s moved the sequence %(what)s to position %(place)s"),
+    "sequence.off": _l("%(who)s turned off the sequence %(what)s"),
+    "sequence.published": _l("%(who)s published version %(version)s of the sequence %(what)s"),
+}
+
+WORDS: Mapping[str, Mapping[str, LazyString]] = {}

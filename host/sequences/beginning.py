@@ -1,0 +1,283 @@
+"""Begin runs: for a customer's message, or because a program asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from host.automation import facts as talks
+from host.automation.deciding import BUDGET
+from host.automation.words import REASONS
+from host.core.errors import ConflictError
+from host.core.ports import RuleDirectory
+from host.events import reading
+from host.events.kinds.sequences import SEQUENCE_STARTED, OfSequence
+from host.events.models import ActorKind
+from host.events.writing import Happened, because, record
+from host.inbox.conversations import locked_conversation
+from host.inbox.errors import PeopleOnlyError, WindowClosedError
+from host.inbox.reply import HeldLocks, take_lane
+from host.models.inbox import Contact, Conversation, Direction, Handler, Message
+from host.sequences import running
+from host.sequences.models import ENDED_BY_TEAM, Sequence, SequenceRun, SequenceState, WaitsFor
+from host.users.actor import Actor
+from host.users.reach import ALL_ACCOUNTS
+
+
+class NotStartedError(ConflictError):
+    """A sequence cannot start in a conversation now."""
+
+    code = "sequence_not_started"
+    title = _l("Not started")
+    default_sentence = _l("The sequence can't start here now.")
+    default_next_step = _l("Start it when that has changed.")
+
+
+class InSequenceError(ConflictError):
+    """The contact is in a sequence already; nobody is in two."""
+
+    code = "in_sequence"
+    title = _l("Not started")
+    default_sentence = _l("The customer is in a sequence already.")
+    default_next_step = _l("Wait until that has ended, or end it.")
+
+
+_REFUSED: Mapping[str, LazyString] = {
+    "off": _l("The sequence is not live."),
+    "programs": _l("Only messages of customers start this sequence, as its starts say."),
+    "account": _l("The sequence doesn't run on this account."),
+    "public": _l("Sequences don't run in public conversations."),
+    "silent": _l("The customer hasn't written yet."),
+}
+"""Why a sequence is not started by a program, where no other automation has that reason."""
+
+
+class Cause(NamedTuple):
+    """The event that starts a run.
+
+    :ivar root: the first event of its chain.
+    :ivar depth: depth of what the run records.
+    """
+
+    id: int
+    root: int
+    depth: int
+
+
+def begin(
+    session: Session,
+    sequence: Sequence,
+    conversation: Conversation,
+    *,
+    by: str,
+    message_id: int | None,
+    cause: Cause | None,
+    directory: RuleDirectory,
+    now: datetime,
+    held: HeldLocks | None,
+    actor: Actor | None = None,
+) -> SequenceRun:
+    """Begin a run of a live sequence in a locked conversation, and return it after its first steps.
+
+    :param by: as :attr:`SequenceRun.started_by`.
+    :param message_id: the customer's last message, which is no answer.
+    :param cause: None: the event ``sequence.started`` itself, so the write must not collect its events.
+    :param actor: who started it; None: the desk.
+    :raises sqlalchemy.exc.IntegrityError: if the contact is in a sequence.
+    """
+    assert sequence.live_version is not None, "a live sequence was published"
+    # Until its own event has an id: no event's, and another one for each contact that is in no sequence.
+    nothing = Cause(0, -conversation.contact_id, 1)
+    known = cause or nothing
+    run = SequenceRun(
+        workspace_id=conversation.workspace_id,
+        sequence_id=sequence.id,
+        version=sequence.live_version,
+        conversation_id=conversation.id,
+        contact_id=conversation.contact_id,
+        active_contact_id=conversation.contact_id,
+        started_by=by,
+        waits_for=WaitsFor.NOTHING,
+        step="",
+        number=0,
+        tries=0,
+        message_id=message_id,
+        attempts=0,
+        cause_id=known.id,
+        root_id=known.root,
+        depth=known.depth,
+        started_at=now,
+        moved_at=now,
+    )
+    session.add(run)
+    session.flush()
+    _record_start(session, run, conversation, actor)
+    if cause is None:
+        own = reading.newest_of(session, run.workspace_id, conversation.id, SEQUENCE_STARTED)
+        run.cause_id = run.root_id = own
+        session.flush()
+    with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
+        walk = running.walk(session, run, conversation, directory, now, held)
+        if walk is not None:
+            walk.start()
+    return run
+
+
+def _record_start(
+    session: Session, run: SequenceRun, conversation: Conversation, actor: Actor | None
+) -> None:
+    facts = OfSequence(sequence=run.sequence_id, run=run.id, version=run.version, by=run.started_by)
+    record(
+        session,
+        Happened(
+            run.workspace_id,
+            SEQUENCE_STARTED,
+            account_id=conversation.account_id,
+            conversation_id=conversation.id,
+            message_id=run.message_id,
+            actor_kind=ActorKind.SYSTEM if actor is None else actor.kind,
+            actor_id=None if actor is None else actor.id,
+            facts=facts,
+        ),
+    )
+
+
+def start_for(
+    session: Session,
+    sequence: Sequence,
+    conversation_id: int,
+    *,
+    by: str,
+    directory: RuleDirectory,
+    actor: Actor,
+    now: datetime,
+) -> SequenceRun:
+    """Start a sequence for a program and return the run. Takes the customer's lane and the conversation.
+
+    :param by: as :attr:`SequenceRun.started_by`.
+    :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises InSequenceError: if the contact is in a sequence.
+    :raises WindowClosedError: if the reply window is closed.
+    :raises PeopleOnlyError: if it is only open for people.
+    :raises NotStartedError: if it cannot start for another reason.
+    """
+    recipient = take_lane(session, sequence.workspace_id, conversation_id)
+    conversation = locked_conversation(session, sequence.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+    message_id = _last_message(session, conversation.id)
+    why = _hindrance(session, sequence, conversation, message_id, directory, now)
+    if why in _ERRORS:
+        raise _ERRORS[why]()
+    if why:
+        raise NotStartedError(_REFUSED.get(why) or _l("It can't start here: %(why)s.", why=REASONS[why]))
+    try:
+        with session.begin_nested():
+            return begin(
+                session,
+                sequence,
+                conversation,
+                by=by,
+                message_id=message_id,
+                cause=None,
+                directory=directory,
+                now=now,
+                held=HeldLocks(conversation, recipient),
+                actor=actor,
+            )
+    except IntegrityError:  # in another conversation of the contact, at the same moment
+        raise InSequenceError() from None
+
+
+_ERRORS: Mapping[str, type[ConflictError]] = {
+    "in_sequence": InSequenceError,
+    "window_closed": WindowClosedError,
+    "people_only": PeopleOnlyError,
+}
+
+
+def is_in_sequence(session: Session, conversation: Conversation) -> bool:
+    """Return whether a contact, or one merged into it, is in a sequence, or a run is in the conversation."""
+    theirs = sa.select(Contact.id).where(
+        sa.or_(Contact.id == conversation.contact_id, Contact.merged_into_id == conversation.contact_id)
+    )
+    query = sa.select(SequenceRun.id).where(
+        SequenceRun.active_contact_id.is_not(None),
+        sa.or_(SequenceRun.active_contact_id.in_(theirs), SequenceRun.conversation_id == conversation.id),
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _last_message(session: Session, conversation_id: int) -> int | None:
+    query = (
+        sa.select(Message.id)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.direction == Direction.INBOUND,
+            Message.imported_at.is_(None),
+            Message.unsent_at.is_(None),
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def _hindrance(
+    session: Session,
+    sequence: Sequence,
+    conversation: Conversation,
+    message_id: int | None,
+    directory: RuleDirectory,
+    now: datetime,
+) -> str:
+    """Return why a program must not start a sequence, as a key of reasons; empty: it may."""
+    body = None
+    if sequence.state == SequenceState.LIVE and sequence.live_version is not None:
+        body = running.body_of(session, sequence.id, sequence.live_version)
+    adapter = directory.adapter(conversation.channel)
+    if body is None:
+        return "off"
+    if not body.starts.programs:
+        return "programs"
+    if body.accounts and conversation.account_id not in body.accounts:
+        return "account"
+    if adapter is not None and adapter.capabilities.public:
+        return "public"
+    if is_in_sequence(session, conversation):
+        return "in_sequence"
+    about = None if message_id is None else talks.known(session, [message_id]).get(message_id)
+    if about is None:
+        return "silent"
+    why = about.hindrance(adapter, now)
+    if why:
+        return why
+    if conversation.handled_by == Handler.PERSON:
+        return "person"
+    return "budget" if talks.unanswered(session, conversation.id) >= BUDGET else ""
+
+
+def end_one(
+    session: Session,
+    run: SequenceRun,
+    *,
+    directory: RuleDirectory,
+    now: datetime,
+) -> None:
+    """End a run, unless it ended. Takes the customer's lane and the conversation."""
+    recipient = take_lane(session, run.workspace_id, run.conversation_id)
+    conversation = locked_conversation(session, run.workspace_id, run.conversation_id, accounts=ALL_ACCOUNTS)
+    active = running.locked_run(session, conversation.id)
+    if active is None or active.id != run.id:
+        session.refresh(run)
+        return
+    with because(session, cause_id=active.cause_id, root_id=active.root_id, depth=active.depth):
+        held = HeldLocks(conversation, recipient)
+        walk = running.walk(session, active, conversation, directory, now, held)
+        if walk is not None:
+            walk.end("stopped", ENDED_BY_TEAM)

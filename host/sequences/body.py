@@ -1,0 +1,517 @@
+"""The definition of a sequence: its starts and steps. Everything here is pure.
+
+Steps stand in a list. Each is followed by the next one, unless it names another, or ends the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+import regex
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from host.automation import texts
+from host.automation.actions import (
+    LONGEST_NOTE,
+    ActionTargets,
+    AddLabel,
+    AddNote,
+    AssignNobody,
+    AssignTo,
+    GiveToTeam,
+    RemoveLabel,
+)
+from host.automation.conditions import Condition, FilterCondition, leaves
+from host.core.cleaning import clean, clean_written
+from host.core.errors import InvalidError
+from host.inbox.variables import VariableError
+from host.sdk import strictjson
+
+MOST_STEPS = 60
+MOST_CASES = 8
+MOST_CHOICES = 13
+MOST_STARTS = 50
+"""Most words, taps or references that start a sequence."""
+MOST_CONDITIONS = 10
+LONGEST_ID = 32
+LONGEST_CHOICE = 60
+LONGEST_WAIT = timedelta(days=90)
+"""Longest wait for a time or an answer."""
+LONGEST_ANSWER = 500
+"""Most characters that are kept of an answer."""
+_ID = regex.compile(r"[a-z][a-z0-9_]{0,31}")
+
+Kind = Literal["text", "choice", "number", "email", "phone", "date"]
+"""The kind of an answer."""
+
+
+class _StepBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", kw_only=True):
+    """A step of a sequence.
+
+    :param id: its name within the sequence; the runs and the numbers of a step keep to it.
+    :param then: the next step; empty: the next one in the list.
+    """
+
+    id: str
+    then: str = ""
+
+
+class Say(_StepBase, tag="say", frozen=True, kw_only=True, omit_defaults=True):
+    """Send a text with variables.
+
+    :param closed: the step to go on with if the reply window is closed; empty: the run ends there.
+    """
+
+    text: str
+    quick_replies: tuple[str, ...] = ()
+    closed: str = ""
+
+
+class Ask(_StepBase, tag="ask", frozen=True, kw_only=True, omit_defaults=True):
+    """Ask a question, and go on with the answer.
+
+    :param kind: what the answer has to be; for ``choice`` one of *choices*.
+    :param digits: for ``number``: how many digits it has to have; 0: any number of them.
+    :param variable: the name under which the run keeps the answer, as ``{{answer.name}}``.
+    :param attribute: the attribute of contacts it is stored in, too; 0: none.
+    :param again: what is said, once, if the answer does not fit; empty: the question again.
+    :param other: the step to go on with if the second answer does not fit either; empty: people take over.
+    :param hours: how long to wait for an answer; 0: until they write.
+    :param silent: the step to go on with if no answer came in that time; empty: the run ends.
+    :param closed: as in :class:`Say`.
+    """
+
+    text: str
+    kind: Kind = "text"
+    choices: tuple[str, ...] = ()
+    digits: int = 0
+    variable: str = ""
+    attribute: int = 0
+    again: str = ""
+    other: str = ""
+    hours: int = 0
+    silent: str = ""
+    closed: str = ""
+
+
+class Wait(_StepBase, tag="wait", frozen=True, kw_only=True, omit_defaults=True):
+    """Wait for a time, until the customer writes, or until working hours begin.
+
+    :param until: ``time``: for *minutes* and *hours*; ``written``: until they write, at most that long if a
+        time is given; ``working``: until the team's working hours begin, at most that long.
+    :param early: for ``time`` and ``working``: whether to go on at once if they write.
+    :param silent: for ``written``: the step to go on with if they did not; empty: the run ends.
+    """
+
+    until: Literal["time", "written", "working"] = "time"
+    minutes: int = 0
+    hours: int = 0
+    early: bool = True
+    silent: str = ""
+
+    @property
+    def length(self) -> timedelta:
+        """The time to wait; 0: no limit."""
+        return timedelta(hours=self.hours, minutes=self.minutes)
+
+
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A way out of a branch: all of it has to hold.
+
+    :param variable: an answer of the run that has to be *value*, in any case; empty: none.
+    :param value: empty: any answer.
+    :param conditions: conditions on the conversation and the contact.
+    :param to: the step to go on with.
+    """
+
+    to: str
+    variable: str = ""
+    value: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class Branch(_StepBase, tag="branch", frozen=True, kw_only=True, omit_defaults=True):
+    """Go on with the first of *cases* that holds, otherwise with *then*."""
+
+    cases: tuple[Case, ...]
+
+
+class Act(_StepBase, tag="act", frozen=True, kw_only=True):
+    """Run an action on the conversation."""
+
+    action: AddLabel | RemoveLabel | AssignTo | AssignNobody | GiveToTeam | AddNote
+
+
+class Hand(_StepBase, tag="people", frozen=True, kw_only=True, omit_defaults=True):
+    """Hand the conversation to people, which ends the run.
+
+    :param team: the team that gets it; 0: as it is.
+    :param text: what is said to the customer before; empty: nothing. It is left out outside the window.
+    """
+
+    team: int = 0
+    text: str = ""
+
+
+class GoTo(_StepBase, tag="goto", frozen=True, kw_only=True, omit_defaults=True):
+    """Go on with the step *then*."""
+
+
+class End(_StepBase, tag="end", frozen=True, kw_only=True, omit_defaults=True):
+    """End the run.
+
+    :param close: whether to close the conversation.
+    """
+
+    close: bool = False
+
+
+Step = Say | Ask | Wait | Branch | Act | Hand | GoTo | End
+
+
+class Starts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The messages of customers that start a run. Any of them is enough.
+
+    :param words: whole words or phrases in its text.
+    :param taps: titles of ice breakers, menu items and buttons that were tapped.
+    :param refs: references of links and advertisements.
+    :param first: whether it is the first message of a new customer.
+    :param story_replies: whether it answers a story.
+    :param programs: whether programs may start it, too, while the reply window is open.
+    """
+
+    words: tuple[str, ...] = ()
+    taps: tuple[str, ...] = ()
+    refs: tuple[str, ...] = ()
+    first: bool = False
+    story_replies: bool = False
+    programs: bool = False
+
+    @property
+    def listens(self) -> bool:
+        """Whether a customer's message can start it."""
+        return bool(self.words or self.taps or self.refs or self.first or self.story_replies)
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The definition of a sequence.
+
+    :param accounts: the accounts it runs on; empty: all.
+    :param person: what happens if a person of the team writes in the conversation during a run.
+    :param people: words by which a customer asks for a person at every step, besides the button.
+    :param team: the team that then gets the conversation; 0: as it is.
+    """
+
+    steps: tuple[Step, ...]
+    starts: Starts = Starts()
+    accounts: tuple[int, ...] = ()
+    person: Literal["end", "pause"] = "end"
+    people: tuple[str, ...] = ()
+    team: int = 0
+
+    def step(self, id_: str) -> Step | None:
+        """Return a step by its name, or None."""
+        return next((one for one in self.steps if one.id == id_), None)
+
+    def following(self, step: Step) -> str:
+        """Return the name of the step after *step*; empty after the last one, and after those that end."""
+        if isinstance(step, End | Hand):
+            return ""
+        if step.then or isinstance(step, GoTo):
+            return step.then
+        at = next(at for at, one in enumerate(self.steps) if one.id == step.id)
+        return self.steps[at + 1].id if at + 1 < len(self.steps) else ""
+
+    @property
+    def variables(self) -> list[str]:
+        """The names of the answers that its steps keep, in order."""
+        return [one.variable for one in self.steps if isinstance(one, Ask) and one.variable]
+
+    @property
+    def conditions(self) -> Sequence[Condition]:
+        """The conditions of all its branches, for loading their facts."""
+        found: list[Condition] = []
+        for step in self.steps:
+            if isinstance(step, Branch):
+                for case in step.cases:
+                    found += case.conditions
+        return found
+
+
+class SequenceError(InvalidError):
+    """The sequence is incomplete or invalid; *field* is the place, such as ``steps.2.text``."""
+
+    code = "sequence"
+    title = _l("The sequence wasn't saved")
+    default_sentence = _l("The sequence is incomplete, so nothing was saved.")
+    default_next_step = _l("Fix the marked step.")
+    program_step = _l("Correct this field and send it again.")
+
+
+class Targets(msgspec.Struct, frozen=True):
+    """All objects that sequences of a workspace may refer to, by id.
+
+    :param accounts: names of accounts.
+    :param attributes: labels of the attributes of contacts.
+    """
+
+    targets: ActionTargets
+    accounts: Mapping[int, str] = msgspec.field(default_factory=dict)
+    attributes: Mapping[int, str] = msgspec.field(default_factory=dict)
+
+
+def read(stored: Mapping[str, Any]) -> Body | None:
+    """Return a stored body, or None if it cannot be read because a newer version of Lobby wrote it."""
+    try:
+        return strictjson.convert(dict(stored), Body)
+    except msgspec.ValidationError:
+        return None
+
+
+def given(body: Mapping[str, Any]) -> Body:
+    """Return the body that a program or a page submitted.
+
+    :raises SequenceError: if it is not a body.
+    """
+    try:
+        return strictjson.convert(dict(body), Body)
+    except msgspec.ValidationError as error:
+        sentence = _l("Part of the sequence is invalid: %(why)s", why=str(error))
+        raise SequenceError(sentence, field=_path(str(error))) from None
+
+
+def _path(message: str) -> str:
+    """Return the place in a message of msgspec, such as ``steps.2.text`` of ``... at `$.steps[2].text```."""
+    found = regex.search(r"at `\$\.?([^`]*)`", message)
+    return "" if found is None else regex.sub(r"\[(\d+|\.\.\.)\]", r".\1", found.group(1))
+
+
+def plain(body: Body) -> dict[str, Any]:
+    """Return a body as stored, in plain JSON types, so that equal sequences compare equal."""
+    kept: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body))
+    return kept
+
+
+def known_variables(names: Sequence[str]) -> Mapping[str, LazyString]:
+    """Return the variables that texts may use, with their labels.
+
+    :param names: the names under which answers are kept.
+    """
+    answers = {f"answer.{name}": _l("their answer “%(name)s”", name=name) for name in names}
+    return {**texts.VARIABLES, **answers}
+
+
+def ways_out(body: Body, step: Step) -> Iterator[tuple[str, str]]:
+    """Yield where a step can lead: the kind of the way, and the next step, empty at an end.
+
+    The kinds: ``then``, ``case``, ``other``, ``silent``, ``closed``. A *closed* way that is not given does
+    not count: what is said outside the window is refused before.
+    """
+    if isinstance(step, Hand | End):
+        return
+    if isinstance(step, Branch):
+        for case in step.cases:
+            yield "case", case.to
+    yield "then", body.following(step)
+    if isinstance(step, Ask) and step.kind != "text" and step.other:
+        yield "other", step.other
+    if isinstance(step, Ask | Wait) and step.silent:
+        yield "silent", step.silent
+    if isinstance(step, Say | Ask) and step.closed:
+        yield "closed", step.closed
+
+
+# ---- checking ------------------------------------------------------------------------------------------
+
+
+def checked(body: Body, there: Targets, limit: int | None = None) -> Body:
+    """Return a body with its texts cleaned, as it is saved. It may lack what publishing proves.
+
+    :param limit: most bytes in a message of the channels; None: unknown.
+    :raises SequenceError: if a step is invalid; *field* names the place.
+    """
+    if not body.steps:
+        raise SequenceError(_l("A sequence needs at least one step."), field="steps")
+    if len(body.steps) > MOST_STEPS:
+        raise SequenceError(
+            _l("A sequence can have at most %(most)s steps.", most=MOST_STEPS),
+            field="steps",
+            limit=MOST_STEPS,
+        )
+    seen: set[str] = set()
+    for at, step in enumerate(body.steps):
+        if _ID.fullmatch(step.id) is None:
+            sentence = _l("A step's name has 1 to 32 lowercase letters, digits and underscores.")
+            raise SequenceError(sentence, field=f"steps.{at}.id")
+        if step.id in seen:
+            raise SequenceError(_l("Two steps have the same name."), field=f"steps.{at}.id")
+        seen.add(step.id)
+    known = known_variables(body.variables)
+    steps = [_step(step, f"steps.{at}", seen, there, known, limit) for at, step in enumerate(body.steps)]
+    _check_ids(body.accounts, there.accounts, _l("An account of the sequence is gone."), "accounts")
+    if body.team and body.team not in there.targets.teams:
+        raise SequenceError(_l("The team was deleted."), field="team")
+    return msgspec.structs.replace(
+        body,
+        steps=tuple(steps),
+        starts=_starts(body.starts),
+        people=_words(body.people, "people"),
+    )
+
+
+def _check_ids(ids: Sequence[int], there: Mapping[int, str], sentence: LazyString, field: str) -> None:
+    for at, id_ in enumerate(ids):
+        if id_ not in there:
+            raise SequenceError(sentence, field=f"{field}.{at}")
+
+
+def _words(words: Sequence[str], field: str) -> tuple[str, ...]:
+    if len(words) > MOST_STARTS:
+        raise SequenceError(
+            _l("At most %(most)s are possible.", most=MOST_STARTS), field=field, limit=MOST_STARTS
+        )
+    kept = []
+    for at, word in enumerate(words):
+        cleaned = " ".join(clean(word).split())
+        if not cleaned or len(cleaned) > LONGEST_CHOICE:
+            sentence = _l("Each has 1 to %(most)s characters.", most=LONGEST_CHOICE)
+            raise SequenceError(sentence, field=f"{field}.{at}")
+        kept.append(cleaned)
+    return tuple(dict.fromkeys(kept))
+
+
+def _starts(starts: Starts) -> Starts:
+    return msgspec.structs.replace(
+        starts,
+        words=_words(starts.words, "starts.words"),
+        taps=_words(starts.taps, "starts.taps"),
+        refs=_words(starts.refs, "starts.refs"),
+    )
+
+
+def _text(text: str, place: str, known: Mapping[str, LazyString], limit: int | None) -> str:
+    try:
+        return texts.checked(text, limit, known)
+    except (texts.AutomationTextError, VariableError) as error:
+        raise SequenceError(error.sentence, next_step=error.next_step, field=place) from None
+
+
+def _step(
+    step: Step,
+    place: str,
+    names: set[str],
+    there: Targets,
+    known: Mapping[str, LazyString],
+    limit: int | None,
+) -> Step:
+    """Return a step validated."""
+    for field in ("then", "closed", "other", "silent"):
+        name = getattr(step, field, "")
+        if name and name not in names:
+            sentence = _l("There is no step “%(name)s”.", name=name)
+            raise SequenceError(sentence, field=f"{place}.{field}")
+    changes: dict[str, Any] = {}
+    if isinstance(step, Say | Ask) or (isinstance(step, Hand) and step.text):
+        changes["text"] = _text(step.text, f"{place}.text", known, limit)
+    if isinstance(step, Say):
+        changes["quick_replies"] = _titles(step.quick_replies, f"{place}.quick_replies")
+    elif isinstance(step, Ask):
+        changes |= _question(step, place, there, known, limit)
+    elif isinstance(step, Branch):
+        changes["cases"] = _cases(step, place, names, there)
+    elif isinstance(step, Act):
+        changes["action"] = _action(step, place, there)
+    else:
+        _check_rest(step, place, there)
+    return msgspec.structs.replace(step, **changes)
+
+
+def _cases(step: Branch, place: str, names: set[str], there: Targets) -> tuple[Case, ...]:
+    if not 1 <= len(step.cases) <= MOST_CASES:
+        sentence = _l("A branch has 1 to %(most)s cases.", most=MOST_CASES)
+        raise SequenceError(sentence, field=f"{place}.cases", limit=MOST_CASES)
+    return tuple(_case(case, f"{place}.cases.{at}", names, there) for at, case in enumerate(step.cases))
+
+
+def _action(step: Act, place: str, there: Targets) -> Any:
+    if there.targets.is_missing(step.action):
+        raise SequenceError(_l("What this step refers to was deleted."), field=f"{place}.action")
+    if not isinstance(step.action, AddNote):
+        return step.action
+    note = clean_written(step.action.text)
+    if not note or len(note) > LONGEST_NOTE:
+        sentence = _l("A note has 1 to %(most)s characters.", most=LONGEST_NOTE)
+        raise SequenceError(sentence, field=f"{place}.action.text")
+    return AddNote(note)
+
+
+def _check_rest(step: Step, place: str, there: Targets) -> None:
+    if isinstance(step, Wait):
+        _check_wait(step, place)
+    elif isinstance(step, Hand) and step.team and step.team not in there.targets.teams:
+        raise SequenceError(_l("The team was deleted."), field=f"{place}.team")
+    elif isinstance(step, GoTo) and not step.then:
+        raise SequenceError(_l("Choose the step to go on with."), field=f"{place}.then")
+
+
+def _titles(titles: Sequence[str], place: str) -> tuple[str, ...]:
+    if len(titles) > MOST_CHOICES:
+        sentence = _l("At most %(most)s are possible.", most=MOST_CHOICES)
+        raise SequenceError(sentence, field=place, limit=MOST_CHOICES)
+    return _words(titles, place)
+
+
+def _question(
+    step: Ask, place: str, there: Targets, known: Mapping[str, LazyString], limit: int | None
+) -> dict[str, Any]:
+    if step.kind == "choice" and not step.choices:
+        raise SequenceError(_l("A choice needs at least one answer."), field=f"{place}.choices")
+    if step.kind != "choice" and step.choices:
+        raise SequenceError(_l("Only a choice has answers to choose."), field=f"{place}.choices")
+    if not 0 <= step.digits <= 40 or (step.digits and step.kind != "number"):
+        raise SequenceError(_l("A number has 1 to 40 digits."), field=f"{place}.digits")
+    if step.variable and _ID.fullmatch(step.variable) is None:
+        sentence = _l("An answer's name has 1 to 32 lowercase letters, digits and underscores.")
+        raise SequenceError(sentence, field=f"{place}.variable")
+    if step.attribute and step.attribute not in there.attributes:
+        raise SequenceError(_l("The attribute was deleted."), field=f"{place}.attribute")
+    _check_hours(step.hours, 0, place)
+    if step.silent and not step.hours:
+        raise SequenceError(_l("Say how long to wait for the answer."), field=f"{place}.hours")
+    return {
+        "choices": _titles(step.choices, f"{place}.choices"),
+        "again": _text(step.again, f"{place}.again", known, limit) if step.again else "",
+    }
+
+
+def _check_hours(hours: int, minutes: int, place: str) -> None:
+    if hours < 0 or minutes < 0 or timedelta(hours=hours, minutes=minutes) > LONGEST_WAIT:
+        sentence = _l("The longest wait is %(days)s days.", days=LONGEST_WAIT.days)
+        raise SequenceError(sentence, field=f"{place}.hours")
+
+
+def _check_wait(step: Wait, place: str) -> None:
+    _check_hours(step.hours, step.minutes, place)
+    if step.until == "time" and not step.length:
+        raise SequenceError(_l("Say how long to wait."), field=f"{place}.hours")
+    if step.silent and (step.until != "written" or not step.length):
+        sentence = _l("Only a wait for a message has this way out, and needs a time.")
+        raise SequenceError(sentence, field=f"{place}.silent")
+
+
+def _case(case: Case, place: str, names: set[str], there: Targets) -> Case:
+    if case.to not in names:
+        raise SequenceError(_l("There is no step “%(name)s”.", name=case.to), field=f"{place}.to")
+    if not case.variable and not case.conditions:
+        raise SequenceError(_l("A case needs an answer or a condition."), field=place)
+    if len(case.conditions) > MOST_CONDITIONS:
+        sentence = _l("At most %(most)s are possible.", most=MOST_CONDITIONS)
+        raise SequenceError(sentence, field=f"{place}.conditions", limit=MOST_CONDITIONS)
+    for condition in leaves(case.conditions):
+        if isinstance(condition, FilterCondition) and condition.fields is None:
+            raise SequenceError(_l("A condition is invalid."), field=f"{place}.conditions")
+    return msgspec.structs.replace(case, value=" ".join(clean(case.value).split())[:LONGEST_ANSWER])

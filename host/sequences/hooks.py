@@ -1,0 +1,189 @@
+"""Hooks that start sequences and go on with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from collections.abc import Sequence as Many
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from host.automation import facts as talks
+from host.automation.consuming import Automating
+from host.automation.deciding import RunKind, may_speak
+from host.automation.routing import finish
+from host.automation.runs import Doer
+from host.core.ports import RuleDirectory
+from host.events import reading
+from host.events.reading import Recorded
+from host.features.automation_overview import AutomationOverview, OverviewAccount
+from host.features.hookspecs import hookimpl
+from host.inbox.reply import HeldLocks
+from host.models.automation import AutomationRun, RunState
+from host.models.inbox import Conversation, Message
+from host.sequences import beginning, running, starting
+from host.sequences.beginning import Cause
+from host.sequences.models import Sequence, SequenceState
+from host.sequences.overview import overview
+
+AFTER = timedelta(milliseconds=100)
+"""How long after an earlier message of the conversation the next one is tried again."""
+
+
+@hookimpl
+def taken_first(
+    session: Session, events: Many[Recorded], now: datetime, since: datetime
+) -> tuple[Many[Mapping[str, Any]], Collection[int]]:
+    """Return runs for messages that start sequences, or may be answers in one, and for what people did."""
+    return starting.taken(session, events, now, since)
+
+
+@hookimpl
+def doer_of(session: Session, kind: str, workspace_id: int) -> Doer | None:
+    """Return the function that does runs of *kind*: starts, messages and checks."""
+    do = _DOERS.get(kind)
+    return None if do is None else Doer(sends=kind != RunKind.SEQUENCE_CHECK, do=do)
+
+
+@hookimpl
+def automation_overview(
+    session: Session, workspace_id: int, accounts: Many[OverviewAccount], directory: RuleDirectory
+) -> AutomationOverview:
+    """Return the sequences of each account."""
+    return overview(session, workspace_id, accounts)
+
+
+def start(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    directory: RuleDirectory,
+    now: datetime,
+    held: HeldLocks | None,
+) -> None:
+    """Start a sequence for the message of *run*, or hand the message to rules and assistants."""
+    # Shared with other starts: a sequence that is turned off with its runs gets none meanwhile.
+    sequence = session.get(
+        Sequence, run.automation_id, populate_existing=True, with_for_update={"read": True}
+    )
+    why = _hindrance(session, sequence, run, conversation, directory, now)
+    if sequence is None or sequence.live_version is None or why:
+        finish(run, RunState.SKIPPED, now, reason=why)
+        _release(session, run, directory, now)
+        return
+    run.automation_version = sequence.live_version
+    try:
+        with session.begin_nested():
+            beginning.begin(
+                session,
+                sequence,
+                conversation,
+                by=str(run.facts.get("by", "")),
+                message_id=run.message_id,
+                cause=Cause(run.cause_id, run.root_id, run.depth),
+                directory=directory,
+                now=now,
+                held=held,
+            )
+    except IntegrityError:  # the contact entered one in another conversation, at the same moment
+        finish(run, RunState.SKIPPED, now, reason="in_sequence")
+        _release(session, run, directory, now)
+        return
+    finish(run, RunState.DONE, now, outcome="sequence")
+
+
+def _hindrance(
+    session: Session,
+    sequence: Sequence | None,
+    run: AutomationRun,
+    conversation: Conversation,
+    directory: RuleDirectory,
+    now: datetime,
+) -> str:
+    """Return why a sequence does not start, as a key of the reasons, or an empty string."""
+    if sequence is None or sequence.state != SequenceState.LIVE:
+        return "off"
+    if beginning.is_in_sequence(session, conversation):
+        return "in_sequence"
+    about = talks.known(session, [run.message_id or 0]).get(run.message_id or 0)
+    if about is None:
+        return "taken_back"
+    return may_speak(
+        now,
+        hindrance=about.hindrance(directory.adapter(conversation.channel), now),
+        answers=about.row.sent_at,
+        person_at=about.row.person_at,
+        is_persons=about.row.handled_by == "person",
+        unanswered=talks.unanswered(session, conversation.id),
+    )
+
+
+def _earlier(session: Session, run: AutomationRun) -> datetime | None:
+    """Return when an earlier message of the conversation is due, which another worker has not read yet."""
+    query = sa.select(sa.func.min(AutomationRun.due_at)).where(
+        AutomationRun.conversation_id == run.conversation_id,
+        AutomationRun.state == RunState.DUE,
+        AutomationRun.kind.in_((RunKind.SEQUENCE, RunKind.SEQUENCE_MESSAGE)),
+        AutomationRun.id < run.id,
+    )
+    return session.scalar(query)
+
+
+def hear(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    directory: RuleDirectory,
+    now: datetime,
+    held: HeldLocks | None,
+) -> None:
+    """Go on with a message in a sequence, or hand it to rules and assistants."""
+    earlier = _earlier(session, run)
+    if earlier is not None:
+        run.due_at = max(earlier, now) + AFTER
+        return
+    active = running.locked_run(session, conversation.id)
+    message = session.get(Message, run.message_id or 0, populate_existing=True)
+    if message is None or message.unsent_at is not None:
+        finish(run, RunState.SKIPPED, now, reason="taken_back")
+        return
+    walk = None if active is None else running.walk(session, active, conversation, directory, now, held)
+    if walk is not None and walk.hear(message):
+        finish(run, RunState.DONE, now, outcome="sequence")
+        return
+    finish(run, RunState.SKIPPED, now, reason="no_question")
+    _release(session, run, directory, now)
+
+
+def check(
+    session: Session,
+    run: AutomationRun,
+    conversation: Conversation,
+    directory: RuleDirectory,
+    now: datetime,
+    held: HeldLocks | None,
+) -> None:
+    """End or pause the sequence in a conversation where people act, or resume it."""
+    active = running.locked_run(session, conversation.id)
+    walk = None if active is None else running.walk(session, active, conversation, directory, now, held)
+    if walk is not None:
+        closed = bool(run.facts.get("closed")) and run.cause_id > walk.run.cause_id
+        walk.check(closed=closed)
+    finish(run, RunState.DONE if walk is not None else RunState.SKIPPED, now, reason="")
+
+
+def _release(session: Session, run: AutomationRun, directory: RuleDirectory, now: datetime) -> None:
+    """Hand a message that no sequence wanted to rules, assistants and the greeting."""
+    event = reading.by_id(session, run.cause_id)
+    if event is not None:
+        Automating(lambda: directory).release(session, event, now)
+
+
+_DOERS: Mapping[str, Callable[..., None]] = {
+    RunKind.SEQUENCE: start,
+    RunKind.SEQUENCE_MESSAGE: hear,
+    RunKind.SEQUENCE_CHECK: check,
+}

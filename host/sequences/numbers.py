@@ -1,0 +1,166 @@
+"""How many customers reach each step of a sequence, how long they stay there, and where they leave."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from host.sequences.body import Body
+from host.sequences.models import SequenceRun, SequenceVisit
+
+MOST_TIMES = 5000
+"""Most stays at steps, the newest ones, from which the median times are taken."""
+
+
+class StepNumbers(msgspec.Struct, frozen=True):
+    """Numbers of a step.
+
+    :param reached: customers who came to it, each counted once.
+    :param here: those who are at it now.
+    :param left: those whose run ended at it without an end or people that the sequence planned, by reason.
+    :param time: median time that they stayed; None: nobody went on from it.
+    """
+
+    step: str
+    reached: int
+    here: int
+    left: Mapping[str, int]
+    time: timedelta | None
+
+    @property
+    def left_here(self) -> int:
+        """How many left at it."""
+        return sum(self.left.values())
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """Numbers of a version of a sequence in a period, by when runs started.
+
+    :param started: by what they started, with counts.
+    :param active: those that are under way.
+    :param done: those that ended as planned, without people.
+    :param planned: those handed to people by a step; *asked*: because the customer asked for a person.
+    :param stopped: those that ended otherwise, by reason.
+    :param time: median time from start to end of those that are done; None: none is.
+    :param steps: in the order of the list.
+    """
+
+    started: Mapping[str, int]
+    active: int
+    done: int
+    planned: int
+    asked: int
+    stopped: Mapping[str, int]
+    time: timedelta | None
+    steps: Sequence[StepNumbers]
+
+    @property
+    def all(self) -> int:
+        """How many runs started."""
+        return sum(self.started.values())
+
+    @property
+    def alone(self) -> int:
+        """Return the percentage of ended runs that needed nobody of the team."""
+        ended = self.all - self.active
+        return round(100 * self.done / ended) if ended else 0
+
+
+def of_version(
+    session: Session, sequence_id: int, version: int, body: Body, since: datetime, until: datetime
+) -> Numbers:
+    """Return the numbers of the runs of a version that started from *since* until before *until*."""
+    runs = (
+        SequenceRun.sequence_id == sequence_id,
+        SequenceRun.version == version,
+        SequenceRun.started_at >= since,
+        SequenceRun.started_at < until,
+    )
+    started: dict[str, int] = defaultdict(int)
+    stopped: dict[str, int] = defaultdict(int)
+    here: dict[str, int] = defaultdict(int)
+    left: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    done = planned = asked = active = 0
+    groups = (SequenceRun.started_by, SequenceRun.step, SequenceRun.outcome, SequenceRun.reason)
+    for by, step, outcome, reason, count in session.execute(
+        sa.select(*groups, sa.func.count()).where(*runs).group_by(*groups)
+    ):
+        started[by] += count
+        if outcome is None:
+            active += count
+            here[step] += count
+        elif outcome == "done" and not reason:
+            done += count
+        elif outcome == "people" and not reason:
+            planned += count
+        else:
+            asked += count if reason == "asked" else 0
+            stopped[reason or outcome] += count
+            left[step][reason or outcome] += count
+    visits = (
+        sa.select(SequenceVisit.step, sa.func.count(sa.distinct(SequenceVisit.run_id)).label("runs"))
+        .join(SequenceRun, SequenceRun.id == SequenceVisit.run_id)
+        .where(*runs)
+        .group_by(SequenceVisit.step)
+    )
+    reached: dict[str, int] = {row.step: row.runs for row in session.execute(visits)}
+    times = _times(session, runs)
+    return Numbers(
+        dict(started),
+        active,
+        done,
+        planned,
+        asked,
+        {reason: count for reason, count in stopped.items() if reason != "asked"},
+        _whole(session, runs),
+        [
+            StepNumbers(
+                step.id,
+                reached.get(step.id, 0),
+                here.get(step.id, 0),
+                dict(left.get(step.id, {})),
+                _median(times.get(step.id, [])),
+            )
+            for step in body.steps
+        ],
+    )
+
+
+def _times(session: Session, runs: Sequence[sa.ColumnElement[bool]]) -> dict[str, list[timedelta]]:
+    """Return how long runs stayed at each step, of the newest stays."""
+    following = aliased(SequenceVisit)
+    query = (
+        sa.select(SequenceVisit.step, SequenceVisit.at, following.at)
+        .join(SequenceRun, SequenceRun.id == SequenceVisit.run_id)
+        .join(
+            following,
+            sa.and_(following.run_id == SequenceVisit.run_id, following.number == SequenceVisit.number + 1),
+        )
+        .where(*runs)
+        .order_by(SequenceVisit.run_id.desc(), SequenceVisit.number)
+        .limit(MOST_TIMES)
+    )
+    found: dict[str, list[timedelta]] = defaultdict(list)
+    for step, at, left_at in session.execute(query):
+        found[step].append(left_at - at)
+    return found
+
+
+def _whole(session: Session, runs: Sequence[sa.ColumnElement[bool]]) -> timedelta | None:
+    query = (
+        sa.select(SequenceRun.started_at, SequenceRun.ended_at)
+        .where(*runs, SequenceRun.outcome == "done", SequenceRun.reason.is_(None))
+        .order_by(SequenceRun.id.desc())
+        .limit(MOST_TIMES)
+    )
+    return _median([ended - began for began, ended in session.execute(query) if ended is not None])
+
+
+def _median(times: Sequence[timedelta]) -> timedelta | None:
+    return timedelta(seconds=median(one.total_seconds() for one in times)) if times else None

@@ -1,0 +1,557 @@
+"""Settings -> Sequences: the list, the steps of each with what was proved, its customers and its versions.
+
+One step is saved at a time, into the draft. A form names the save it is based on, so that two tabs cannot
+overwrite each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.automation.action_forms import row_of
+from host.automation.actions import (
+    AddLabel,
+    AddNote,
+    AssignNobody,
+    AssignTo,
+    ConversationAction,
+    GiveToTeam,
+    RemoveLabel,
+)
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import LobbyError
+from host.inbox.pages import durations
+from host.models.users import Workspace
+from host.sequences import body as bodies
+from host.sequences import keeping, listing, people, picture
+from host.sequences.body import Body, SequenceError, Step, Targets, known_variables
+from host.sequences.keeping import SequenceSavedMeanwhileError
+from host.sequences.models import Sequence, SequenceState, SequenceVersion
+from host.sequences.pages import filling, wording
+from host.sequences.pages.blueprint import ONE, SEQUENCES, bp
+from host.sequences.pages.filling import StepForm
+from host.sequences.proving import Proof
+from host.sequences.templates_of import TEMPLATES, body_of
+from host.users.actor import Actor
+from host.web.portions import portion
+from host.web.request_helpers import (
+    Permission,
+    actor,
+    current_user,
+    flash_good,
+    id_argument,
+    seen_accounts,
+    workspace_view,
+)
+
+STARTS = "starts"
+"""The part of the page that is opened to edit starts and settings, where others name a step."""
+
+
+# ---- the list ------------------------------------------------------------------------------------------
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A sequence in the list.
+
+    :param number: its place in the order, from 1.
+    :param starts: what starts it, in words; empty: a newer Lobby wrote it.
+    """
+
+    id: int
+    name: str
+    state: str
+    number: int
+    starts: str
+    version: str
+
+
+@bp.get(SEQUENCES)
+@workspace_view(Permission.ACCOUNTS)
+def index(workspace_id: int) -> ResponseReturnValue:
+    """List the sequences in order, with what starts each and who is in it."""
+    with db.read() as session:
+        found = keeping.listing(session, workspace_id)
+        inside = keeping.in_it(session, [one.id for one in found])
+        stands = listing.versions_of_all(session, workspace_id, live=True)
+        lines = [
+            _line(one, stands[one.id], number, inside.get(one.id, 0)) for number, one in enumerate(found, 1)
+        ]
+    return render_template(
+        "sequences/sequences.html",
+        part=portion(lines),
+        states=wording.STATES,
+        templates=TEMPLATES,
+        most=keeping.MOST,
+    )
+
+
+def _line(one: Sequence, stands: SequenceVersion, number: int, inside: int) -> Line:
+    body = bodies.read(stands.body)
+    return Line(
+        one.id,
+        one.name,
+        one.state,
+        number,
+        "" if body is None else wording.starts(body.starts),
+        wording.version(one.state, one.version, one.live_version, inside),
+    )
+
+
+@bp.post(f"{SEQUENCES}/new")
+@workspace_view(Permission.ACCOUNTS)
+def add(workspace_id: int) -> ResponseReturnValue:
+    """Add a draft from a template."""
+    key = request.form.get("from", "")
+    if key not in TEMPLATES:
+        raise SequenceError(_("Choose a template from the list."), field="from")
+    id_ = db.write(_add, workspace_id, key, str(TEMPLATES[key].title), by=actor())
+    return redirect(url_for("sequences.sequence", workspace_id=workspace_id, sequence_id=id_), 303)
+
+
+def _add(session: Session, workspace_id: int, key: str, name: str, *, by: Actor) -> int:
+    language = session.get_one(Workspace, workspace_id).language
+    return keeping.create(
+        session,
+        workspace_id=workspace_id,
+        name=name,
+        body=body_of(key, language),
+        directory=current_directory(),
+        author=current_user().name,
+        actor=by,
+        now=clock.now(),
+    ).id
+
+
+@bp.post(f"{ONE}/move")
+@workspace_view(Permission.ACCOUNTS)
+def move(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Move a sequence up or down."""
+    step = -1 if request.form.get("to") == "up" else 1
+    db.write(keeping.move, workspace_id, sequence_id, step, actor=actor())
+    away = url_for("sequences.index", workspace_id=workspace_id, _anchor=f"sequence-{sequence_id}")
+    return redirect(away, 303)
+
+
+# ---- one sequence --------------------------------------------------------------------------------------
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """The data for the pages of a sequence.
+
+    :param there: all that sequences may refer to.
+    :param number: the version that is shown; *stands*: its row.
+    :param body: None: a newer Lobby wrote it.
+    """
+
+    sequence: Sequence
+    stands: SequenceVersion
+    body: Body | None
+    there: Targets
+    proof: Proof | None
+    inside: int
+    versions: int
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether the newest version is shown, which can be changed."""
+        return self.stands.number == self.sequence.version
+
+    @property
+    def known(self) -> Body:
+        """The body.
+
+        :raises SequenceError: if a newer Lobby wrote it.
+        """
+        if self.body is None:
+            sentence = _("This sequence was created by a newer version of Lobby and can't run here.")
+            raise SequenceError(sentence)
+        return self.body
+
+
+def _opened(workspace_id: int, sequence_id: int, number: int | None = None) -> Opened:
+    """Return a sequence with one of its versions, the newest by default.
+
+    :raises SequenceNotFoundError: if there is no such sequence or version.
+    """
+    with db.read() as session:
+        sequence = keeping.get(session, workspace_id, sequence_id)
+        stands = keeping.version(session, sequence_id, number or sequence.version)
+        body = bodies.read(stands.body)
+        proof = None
+        if body is not None:
+            proof = keeping.proof(session, workspace_id, body, current_directory(), clock.now())
+        opened = Opened(
+            sequence,
+            stands,
+            body,
+            keeping.there(session, workspace_id),
+            proof,
+            keeping.in_it(session, [sequence_id]).get(sequence_id, 0),
+            sequence.version,  # numbered from 1, and none is ever deleted
+        )
+        session.expunge_all()
+    return opened
+
+
+@bp.get(ONE)
+@workspace_view(Permission.ACCOUNTS)
+def sequence(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Show the steps of a sequence and what was proved.
+
+    With ``step``, that step is open to be changed; with ``add``, a form for a new step of that kind, after
+    the step ``after``; with ``part=starts``, the starts and settings. With ``version``, an earlier version
+    is shown, which cannot be changed.
+    """
+    opened = _opened(workspace_id, sequence_id, id_argument("version"))
+    if opened.body is None or not opened.is_draft:
+        return _page(workspace_id, opened)
+    if request.args.get("part") == STARTS:
+        return _page(workspace_id, opened, part=STARTS)
+    kind = request.args.get("add", "")
+    if kind in wording.KINDS:
+        return _page(workspace_id, opened, form=StepForm(kind), after=request.args.get("after", ""))
+    chosen = opened.body.step(request.args.get("step", ""))
+    return _page(workspace_id, opened, form=None if chosen is None else filling.of_step(chosen))
+
+
+def _page(
+    workspace_id: int,
+    opened: Opened,
+    *,
+    form: StepForm | None = None,
+    after: str = "",
+    part: str = "",
+    posted: Body | None = None,
+    name: str | None = None,
+    problem: LobbyError | None = None,
+) -> ResponseReturnValue:
+    """Show a sequence, with a step or its settings open.
+
+    :param form: the step that is open; without an id, a new one, after the step *after*.
+    :param posted: the settings as submitted, which were not saved.
+    :param problem: why something was not saved.
+    """
+    body, there, proof = opened.body, _seen(opened.there), opened.proof
+    context: dict[str, Any] = {}
+    if body is not None:
+        numbers = wording.numbers(body)
+        words = {one.id: wording.step(one, body, there) for one in body.steps}
+        context = {
+            "numbers": numbers,
+            "picture": picture.draw(body, proof),
+            "titles": words,
+            "box_width": picture.WIDTH,
+            "box_height": picture.HEIGHT,
+            "starts": wording.starts(body.starts),
+            "steps": [
+                (
+                    one,
+                    wording.KINDS[wording.kind_of(one)],
+                    words[one.id],
+                    wording.details(one, body),
+                )
+                for one in body.steps
+            ],
+            "choices": [(id_, f"{numbers[id_]} · {said}") for id_, said in words.items()],
+            "actions": _actions(there, None if form is None else body.step(form.id)),
+            "variables": {key: str(said) for key, said in known_variables(body.variables).items()},
+            "answers": body.variables,
+            "last": body.steps[-1].id,
+            "settings": posted or body,
+        }
+    page = render_template(
+        "sequences/sequence.html",
+        here="steps",
+        **_head(opened),
+        body=body,
+        form=form,
+        rows=() if form is None else filling.rows_of(form),
+        after=after,
+        part=part,
+        name=opened.sequence.name if name is None else name,
+        problem=problem,
+        place=_place(problem, opened, form),
+        marks=() if proof is None else {one.step for one in proof.problems},
+        problems=() if proof is None else proof.problems,
+        checks=[] if proof is None else wording.checks(proof),
+        kinds=wording.KINDS,
+        answer_kinds=wording.ANSWERS,
+        until=wording.UNTIL,
+        units=wording.UNITS,
+        there=there,
+        most_steps=bodies.MOST_STEPS,
+        seen_at=_seen_at(opened, problem),
+        **context,
+    )
+    return page, 200 if problem is None else problem.status
+
+
+def _head(opened: Opened) -> dict[str, Any]:
+    """Return what stands above each of the pages of a sequence."""
+    one = opened.sequence
+    return {
+        "shown": one,
+        "states": wording.STATES,
+        "stands": opened.stands,
+        "is_draft": opened.is_draft,
+        "inside": opened.inside,
+        "versions": opened.versions,
+        "says": wording.version(one.state, one.version, one.live_version, opened.inside),
+        "may_publish": one.state != SequenceState.LIVE or one.live_version != one.version,
+    }
+
+
+def _seen(there: Targets) -> Targets:
+    """Return the targets with the accounts that the viewer may see."""
+    accounts = seen_accounts()
+    if accounts is None:
+        return there
+    mine = {id_: name for id_, name in there.accounts.items() if id_ in accounts}
+    return msgspec.structs.replace(there, accounts=mine)
+
+
+def _actions(there: Targets, step: Step | None) -> list[tuple[str, str]]:
+    """Return the choices for an action: its value in the form, and its words."""
+    names = there.targets
+    every: list[ConversationAction] = [
+        *(AddLabel(id_) for id_ in names.labels),
+        *(RemoveLabel(id_) for id_ in names.labels),
+        *(GiveToTeam(id_) for id_ in names.teams),
+        *(AssignTo(id_) for id_ in names.people),
+        AssignNobody(),
+        AddNote(""),
+    ]
+    found = [(row_of(one)[0], names.describe(one)) for one in every]
+    if isinstance(step, bodies.Act) and names.is_missing(step.action):
+        found.append((row_of(step.action)[0], names.describe(step.action)))
+    return found
+
+
+def _place(problem: LobbyError | None, opened: Opened, form: StepForm | None) -> str:
+    """Return the field of the open form at which an error is shown; empty: above the steps."""
+    field = "" if problem is None else problem.field or ""
+    if not field.startswith("steps.") or form is None:
+        return field.removeprefix("starts.").partition(".")[0]
+    _steps, _at, rest = (*field.split(".", 2), "")[:3]
+    name = {"quick_replies": "choices", "hours": "wait"}.get(rest.partition(".")[0], rest.partition(".")[0])
+    if name == "cases":
+        return ".".join(rest.split(".")[:2])
+    return "text" if rest == "action.text" else name
+
+
+def _seen_at(opened: Opened, problem: LobbyError | None) -> str:
+    """Return when the version that a form is based on was saved. What was not saved keeps what it named."""
+    if problem is not None and not isinstance(problem, SequenceSavedMeanwhileError):
+        return request.form.get("seen_at") or opened.stands.at.isoformat()
+    return opened.stands.at.isoformat()
+
+
+def _given_at() -> datetime | None:
+    """Return when the version was saved that the form is based on.
+
+    :raises SequenceError: if the form says it wrongly.
+    """
+    given = request.form.get("seen_at", "")
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        raise SequenceError(_("The form is incomplete, so nothing was saved."), field="seen_at") from None
+    if found.tzinfo is None:
+        raise SequenceError(_("The form is incomplete, so nothing was saved."), field="seen_at")
+    return found
+
+
+def _save(workspace_id: int, opened: Opened, body: Body, name: str | None = None) -> None:
+    db.write(
+        keeping.change,
+        workspace_id=workspace_id,
+        sequence_id=opened.sequence.id,
+        name=opened.sequence.name if name is None else name,
+        body=body,
+        directory=current_directory(),
+        author=current_user().name,
+        actor=actor(),
+        now=clock.now(),
+        seen_at=_given_at(),
+    )
+
+
+def _back(workspace_id: int, sequence_id: int, **where: Any) -> ResponseReturnValue:
+    away = url_for("sequences.sequence", workspace_id=workspace_id, sequence_id=sequence_id, **where)
+    return redirect(away, 303)
+
+
+@bp.post(ONE)
+@workspace_view(Permission.ACCOUNTS)
+def change(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Save the name, the starts and the settings into the draft."""
+    opened, posted = _opened(workspace_id, sequence_id), None
+    name = request.form.get("name", "")
+    try:
+        seen, every = list(_seen(opened.there).accounts), seen_accounts() is None
+        posted = filling.settings_of(request.form, opened.known, seen, every)
+        _save(workspace_id, opened, posted, name)
+    except LobbyError as error:
+        return _page(workspace_id, opened, part=STARTS, posted=posted, name=name, problem=error)
+    flash_good(_("The draft was saved."))
+    return _back(workspace_id, sequence_id)
+
+
+@bp.post(f"{ONE}/step")
+@workspace_view(Permission.ACCOUNTS)
+def save_step(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Save a step into the draft: a changed or a new one, or move or delete it with ``move``."""
+    opened = _opened(workspace_id, sequence_id)
+    move_, after = request.form.get("move", ""), request.form.get("after", "")
+    form: StepForm | None = filling.given_step(request.form)
+    assert form is not None
+    id_ = form.id
+    try:
+        body = opened.known
+        if move_ in _MOVES:
+            form = None if body.step(id_) is None else filling.of_step(body.step(id_))  # type: ignore[arg-type]
+            changed = _MOVES[move_](body, id_)
+        else:
+            step = filling.step_of(
+                msgspec.structs.replace(form, id=id_ or filling.free_id(body)), body.step(id_)
+            )
+            changed, id_ = filling.placed(body, step, after), step.id
+        _save(workspace_id, opened, changed)
+    except LobbyError as error:
+        known = form is not None and form.do in wording.KINDS
+        return _page(workspace_id, opened, form=form if known else None, after=after, problem=error)
+    if move_ == "delete":
+        flash_good(_("The step was deleted."))
+        return _back(workspace_id, sequence_id)
+    if move_ in _MOVES:
+        return _back(workspace_id, sequence_id, step=id_, _anchor=f"step-{id_}")
+    flash_good(_("The draft was saved."))
+    return _back(workspace_id, sequence_id, _anchor=f"step-{id_}")
+
+
+_MOVES: dict[str, Callable[[Body, str], Body]] = {
+    "up": lambda body, id_: filling.moved(body, id_, -1),
+    "down": lambda body, id_: filling.moved(body, id_, 1),
+    "delete": filling.without,
+}
+
+
+@bp.post(f"{ONE}/publish")
+@workspace_view(Permission.ACCOUNTS)
+def publish(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Publish the newest version, or show what could go wrong."""
+    try:
+        done = db.write(_publish, workspace_id, sequence_id, by=actor())
+    except SequenceError as error:
+        return _page(workspace_id, _opened(workspace_id, sequence_id), problem=error)
+    except keeping.NotPublishableError as error:
+        return _page(workspace_id, _opened(workspace_id, sequence_id), problem=error)
+    flash_good(_("Version %(number)s is live.", number=done))
+    return _back(workspace_id, sequence_id)
+
+
+def _publish(session: Session, workspace_id: int, sequence_id: int, *, by: Actor) -> int:
+    return keeping.publish(
+        session,
+        workspace_id=workspace_id,
+        sequence_id=sequence_id,
+        directory=current_directory(),
+        actor=by,
+        now=clock.now(),
+    ).version
+
+
+@bp.post(f"{ONE}/off")
+@workspace_view(Permission.ACCOUNTS)
+def turn_off(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Let nothing start any more; with ``end``, also end the runs under way."""
+    db.write(
+        keeping.turn_off,
+        workspace_id=workspace_id,
+        sequence_id=sequence_id,
+        end_runs="end" in request.form,
+        actor=actor(),
+        now=clock.now(),
+    )
+    flash_good(_("The sequence is off."))
+    return _back(workspace_id, sequence_id)
+
+
+@bp.post(f"{ONE}/delete")
+@workspace_view(Permission.ACCOUNTS)
+def delete(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Delete a sequence nobody is in."""
+    try:
+        name = db.write(keeping.delete, workspace_id, sequence_id, actor=actor())
+    except SequenceError as error:
+        return _page(workspace_id, _opened(workspace_id, sequence_id), problem=error)
+    flash_good(_("Sequence %(name)s was deleted.", name=name))
+    return redirect(url_for("sequences.index", workspace_id=workspace_id), 303)
+
+
+# ---- people and versions -------------------------------------------------------------------------------
+
+
+@bp.get(f"{ONE}/people")
+@workspace_view(Permission.ACCOUNTS)
+def people_in(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """List the customers in a sequence, the newest first, with the step each is at."""
+    opened, now = _opened(workspace_id, sequence_id), clock.now()
+    with db.read() as session:
+        found = people.listing(
+            session,
+            sequence_id,
+            accounts=seen_accounts(),
+            before=id_argument("before"),
+            limit=people.PAGE + 1,
+        )
+        some = found[: people.PAGE]
+        steps = {number: _steps(session, opened, number) for number in {one.version for one in some}}
+    lines = [(one, steps[one.version].get(one.step, ""), durations.since(one.since, now)) for one in some]
+    return render_template(
+        "sequences/people.html",
+        here="people",
+        **_head(opened),
+        lines=lines,
+        older=some[-1].id if len(found) > len(some) else None,
+        waits=wording.WAITS,
+    )
+
+
+def _steps(session: Session, opened: Opened, number: int) -> dict[str, str]:
+    """Return the words of the steps of a version, with their numbers."""
+    body = bodies.read(keeping.version(session, opened.sequence.id, number).body)
+    if body is None:
+        return {}
+    place = wording.numbers(body)
+    return {one.id: f"{place[one.id]} · {wording.step(one, body, opened.there)}" for one in body.steps}
+
+
+@bp.post(f"{ONE}/people/<int:sequence_run_id>/end")
+@workspace_view(Permission.ACCOUNTS)
+def end_run(workspace_id: int, sequence_id: int, sequence_run_id: int) -> ResponseReturnValue:
+    """Let one customer's run end."""
+    db.write(people.end, workspace_id, sequence_id, sequence_run_id, clock.now())
+    flash_good(_("It ends in a moment."))
+    return redirect(url_for("sequences.people_in", workspace_id=workspace_id, sequence_id=sequence_id), 303)
+
+
+@bp.get(f"{ONE}/versions")
+@workspace_view(Permission.ACCOUNTS)
+def versions(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """List the versions of a sequence, newest first."""
+    opened = _opened(workspace_id, sequence_id)
+    with db.read() as session:
+        part = portion(keeping.versions(session, sequence_id))
+        session.expunge_all()
+    return render_template("sequences/versions.html", here="versions", **_head(opened), part=part)

@@ -1,0 +1,627 @@
+"""Do the steps of runs, each in the write that moves the run.
+
+The customer's ordered queue and the conversation are locked, as for any reply. Then it is checked again
+whether automation may write at all: publishing proved nominal times only. A run goes on until it waits or
+ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation import asked_for, buttons, condition_facts, texts
+from host.automation import facts as talks
+from host.automation.actions import ActionContext, ActionRunner
+from host.automation.condition_facts import Event
+from host.automation.conditions import decide, folded
+from host.automation.deciding import BUDGET, RunKind
+from host.core import clock
+from host.core.errors import LobbyError
+from host.core.ports import RuleDirectory
+from host.events.kinds.messages import MESSAGE_RECEIVED
+from host.events.kinds.sequences import SEQUENCE_ENDED, OfSequence
+from host.events.models import ActorKind
+from host.events.writing import Happened, record, together
+from host.inbox.canned.replies import Viewer
+from host.inbox.contacts import details
+from host.inbox.conversation_actions import hand_over, handle, set_fields
+from host.inbox.conversations import publish_conversation
+from host.inbox.drafts import Draft
+from host.inbox.reply import HeldLocks, Voice, queue_parts
+from host.models.automation import AutomationRun, RunState
+from host.models.inbox import Contact, Conversation, ConversationStatus, Handler, Message
+from host.models.users import Workspace
+from host.sequences import answers
+from host.sequences.body import (
+    Act,
+    Ask,
+    Body,
+    Branch,
+    Case,
+    End,
+    GoTo,
+    Hand,
+    Say,
+    Step,
+    Wait,
+    known_variables,
+    read,
+)
+from host.sequences.models import (
+    ENDED_BY_TEAM,
+    Sequence,
+    SequenceAnswer,
+    SequenceRun,
+    SequenceVersion,
+    SequenceVisit,
+    WaitsFor,
+)
+from host.users.actor import Actor
+from host.users.reach import ALL_ACCOUNTS
+from host.working_hours import hours
+
+MOST_MOVES = 100
+"""Most steps in one write; a published sequence has fewer between two waits."""
+_CLOSED = frozenset({"window_closed", "people_only"})
+"""Refusals for which a step may have a way of its own."""
+
+
+def body_of(session: Session, sequence_id: int, version: int) -> Body | None:
+    """Return a version's definition; None if a newer Lobby wrote it."""
+    query = sa.select(sa.cast(SequenceVersion.body, sa.Text)).where(
+        SequenceVersion.sequence_id == sequence_id, SequenceVersion.number == version
+    )
+    text = session.scalar(query)
+    return None if text is None else body_in(text)
+
+
+@lru_cache(maxsize=512)
+def body_in(text: str) -> Body | None:
+    """Return the definition in a stored JSON text, cached; None if a newer Lobby wrote it."""
+    return read(json.loads(text))
+
+
+def locked_run(session: Session, conversation_id: int, run_id: int | None = None) -> SequenceRun | None:
+    """Return the run in a locked conversation, locked until the write ends; None if there is none.
+
+    :param run_id: the only run that is wanted; None: any.
+    """
+    mine = [] if run_id is None else [SequenceRun.id == run_id]
+    query = (
+        sa.select(SequenceRun)
+        .where(
+            SequenceRun.conversation_id == conversation_id, SequenceRun.active_contact_id.is_not(None), *mine
+        )
+        .order_by(SequenceRun.id.desc())
+        .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def stopping(session: Session, run: SequenceRun, conversation: Conversation) -> str:
+    """Return why a run must not go on in a locked conversation, a key of the reasons; empty: it may."""
+    workspace = session.get_one(Workspace, conversation.workspace_id)
+    contact = session.get_one(Contact, conversation.contact_id, populate_existing=True)
+    if workspace.archived_at is not None or workspace.deleting_at is not None:
+        return "archived"
+    if conversation.spam_at is not None:
+        return "spam"
+    if not contact.accepts_automatic:
+        return "opted_out"
+    if conversation.status != ConversationStatus.OPEN:
+        return "closed_by_team"
+    if conversation.handled_by == Handler.PERSON:
+        return "person"
+    by_people = sa.select(Message.id).where(
+        Message.conversation_id == conversation.id,
+        Message.sent_at >= run.started_at,
+        *talks.by_people(),
+    )
+    return "person" if session.scalar(by_people.limit(1)) is not None else ""
+
+
+@dataclass(slots=True)
+class Walk:
+    """A run that goes on in its locked conversation.
+
+    :param held: the locks of this write for sending, lane first.
+    """
+
+    session: Session
+    run: SequenceRun
+    name: str
+    body: Body
+    conversation: Conversation
+    directory: RuleDirectory
+    now: datetime
+    held: HeldLocks | None = None
+    _sent: list[int] = field(default_factory=list)
+    """Our messages of this write."""
+
+    # ---- what moves it ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Enter the first step."""
+        if not self._is_stopped():
+            self._go("start", self.body.steps[0].id)
+
+    def hear(self, message: Message) -> bool:
+        """Go on with a message of the customer; return whether the run took it."""
+        run = self.run
+        if run.message_id is not None and message.id <= run.message_id:
+            return True  # it was read already
+        if self._is_stopped():
+            return False
+        payload = message.content.get("payload") if isinstance(message.content, Mapping) else None
+        tapped = payload if isinstance(payload, str) else ""
+        if tapped == asked_for.PERSON_PAYLOAD or self._asks_for_person(message.text or ""):
+            run.message_id = message.id
+            self.leave_to_people("asked")
+            return True
+        step = self.body.step(run.step)
+        if run.waits_for == WaitsFor.ANSWER and isinstance(step, Ask):
+            run.message_id = message.id
+            self._answer(step, message, answers.chosen(tapped, run.id, run.number))
+            return True
+        if run.waits_for == WaitsFor.MESSAGE or (
+            # Without a time, as the team has no working hours, only a message goes on.
+            run.waits_for == WaitsFor.TIME and isinstance(step, Wait) and (step.early or run.due_at is None)
+        ):
+            assert step is not None
+            run.message_id = message.id
+            self._go("then", self.body.following(step))
+            return True
+        return False
+
+    def go_on(self) -> None:
+        """Go on because the time has come."""
+        run = self.run
+        run.due_at = None
+        if self._is_stopped():
+            return
+        step = self.body.step(run.step)
+        if step is None:
+            self.leave_to_people("step_gone")
+        elif run.waits_for in {WaitsFor.ANSWER, WaitsFor.MESSAGE}:
+            silent = step.silent if isinstance(step, Ask | Wait) else ""
+            if silent:
+                self._go("silent", silent)
+            else:
+                self.end("done", "no_answer")
+        else:
+            self._go("then", self.body.following(step))
+
+    def check(self, *, closed: bool = False) -> None:
+        """End or pause the run if something of the team's stops it; resume it if nothing does any more.
+
+        :param closed: whether the team closed the conversation during the run. The customer may have written
+            since, which opens it again.
+        """
+        if closed:
+            self.end("stopped", "closed_by_team")
+        elif not self._is_stopped() and self.run.waits_for == WaitsFor.PERSON:
+            self._resume()
+
+    def _resume(self) -> None:
+        step = self.body.step(self.run.step)
+        if isinstance(step, Ask | Wait):
+            self._wait(step)
+        else:
+            self.leave_to_people("step_gone")
+
+    # ---- ends ------------------------------------------------------------------------------------------
+
+    def end(self, outcome: str, reason: str | None = None) -> None:
+        """End the run; the conversation is nobody's again."""
+        self._note_end(outcome, reason)
+        if self.conversation.handled_by == Handler.AUTOMATION:
+            handle(self.session, self.conversation, Handler.NOBODY, because="ended", by=self.name)
+
+    def leave_to_people(self, reason: str, team: int = 0, outcome: str = "people") -> None:
+        """End the run and hand the conversation to people, for whose answer the customer waits."""
+        self._note_end(outcome, reason or None)
+        self._let_leave()
+        team_id = team or self.body.team
+        try:
+            with self.session.begin_nested():
+                self._hand_over({"team_id": team_id} if team_id else {})
+        except LobbyError:  # the team was deleted
+            self._hand_over({})
+
+    def _let_leave(self) -> None:
+        """Let the messages of this write leave although people have the conversation from now on.
+
+        What was queued before and has not left is held back, as when a person takes over.
+        """
+        if not self._sent:
+            return
+        run = self.run
+        last = AutomationRun(
+            workspace_id=run.workspace_id,
+            kind=RunKind.SEQUENCE_PEOPLE,
+            automation_id=run.id,
+            automation_version=run.version,
+            conversation_id=run.conversation_id,
+            message_id=run.message_id,
+            cause_id=run.cause_id,
+            root_id=run.root_id,
+            depth=run.depth,
+            state=RunState.DONE,
+            attempts=0,
+            facts={"sent": self._sent},
+            sent_id=self._sent[-1],
+            created_at=self.now,
+            done_at=self.now,
+        )
+        self.session.add(last)
+        self.session.flush()
+
+    def _note_end(self, outcome: str, reason: str | None) -> None:
+        run = self.run
+        run.end(outcome, reason, self.now)
+        self.session.flush()
+        facts = OfSequence(
+            sequence=run.sequence_id,
+            run=run.id,
+            version=run.version,
+            step=run.step,
+            outcome=outcome,
+            reason=reason or "",
+        )
+        record(
+            self.session,
+            Happened(
+                run.workspace_id,
+                SEQUENCE_ENDED,
+                account_id=self.conversation.account_id,
+                conversation_id=self.conversation.id,
+                actor_kind=ActorKind.SYSTEM,
+                facts=facts,
+            ),
+        )
+
+    def _hand_over(self, changes: Any) -> None:
+        hand_over(
+            self.session,
+            changes,
+            workspace_id=self.run.workspace_id,
+            conversation_id=self.conversation.id,
+            accounts=ALL_ACCOUNTS,
+            by=self.name,
+            now=self.now,
+        )
+
+    def _is_stopped(self) -> bool:
+        """Return whether the run must not go on; then end it, or pause it where a person writes."""
+        if self.run.reason == ENDED_BY_TEAM:
+            self.end("stopped", ENDED_BY_TEAM)
+            return True
+        why = stopping(self.session, self.run, self.conversation)
+        if why == "person" and self.body.person == "pause" and self.conversation.handled_by == Handler.PERSON:
+            self.run.waits_for, self.run.due_at = WaitsFor.PERSON, None
+            return True
+        if why == "person" and self.body.person == "pause":
+            why = ""  # they left it to automation again
+        if why:
+            self.end("stopped", why)
+        return bool(why)
+
+    # ---- the steps -------------------------------------------------------------------------------------
+
+    def _go(self, way: str, to: str) -> None:
+        """Leave the current step by *way*, and enter the next ones until the run waits or ends."""
+        self.session.flush()
+        for _ in range(MOST_MOVES):
+            self._leave(way)
+            step = self.body.step(to)
+            if step is None:
+                self.end("done")
+                return
+            self._enter(step)
+            with together(self.session):
+                found = self._do(step)
+            if found is None:
+                return
+            way, to = found
+        self.leave_to_people("too_long", outcome="failed")
+
+    def _leave(self, way: str) -> None:
+        if self.run.number:
+            self._visit().way = way
+
+    def _enter(self, step: Step) -> None:
+        run = self.run
+        run.step, run.tries, run.moved_at, run.due_at = step.id, 0, self.now, None
+        run.number += 1
+        run.waits_for = WaitsFor.NOTHING
+        self.session.add(SequenceVisit(run_id=run.id, number=run.number, step=step.id, at=self.now))
+        self.session.flush()
+
+    def _visit(self) -> SequenceVisit:
+        return self.session.get_one(SequenceVisit, (self.run.id, self.run.number))
+
+    def _do(self, step: Step) -> tuple[str, str] | None:
+        """Do a step; return the way out and the next step, or None if the run waits or ended."""
+        match step:
+            case Say() | Ask():
+                return self._speak(step)
+            case Wait():
+                self._wait(step)
+                return None
+            case Branch():
+                return self._choose(step)
+            case Act():
+                self._act(step)
+            case Hand():
+                if step.text:
+                    self._queue(step.text, {}, Voice.NOTICE)
+                self.leave_to_people("", step.team)
+                return None
+            case End():
+                self._end(step)
+                return None
+            case GoTo():
+                pass
+        return "then", self.body.following(step)
+
+    def _end(self, step: End) -> None:
+        self.end("done")
+        if step.close:
+            set_fields(
+                self.session,
+                {"status": ConversationStatus.CLOSED},
+                workspace_id=self.run.workspace_id,
+                conversation_id=self.conversation.id,
+                author_id=None,
+                by=self.name,
+                now=self.now,
+                accounts=ALL_ACCOUNTS,
+            )
+
+    def _speak(self, step: Say | Ask) -> tuple[str, str] | None:
+        why = self._queue(step.text, self._offers(step), Voice.AUTOMATION)
+        if why in _CLOSED and step.closed:
+            return "closed", step.closed
+        if why:
+            self.leave_to_people(why, outcome="stopped")
+            return None
+        if isinstance(step, Ask):
+            self._wait(step)
+            return None
+        return "then", self.body.following(step)
+
+    def _wait(self, step: Ask | Wait) -> None:
+        """Wait as *step* says, from when the run entered it."""
+        run = self.run
+        if isinstance(step, Ask):
+            run.waits_for = WaitsFor.ANSWER
+            run.due_at = run.moved_at + timedelta(hours=step.hours) if step.hours else None
+        elif step.until == "written":
+            run.waits_for = WaitsFor.MESSAGE
+            run.due_at = run.moved_at + step.length if step.length else None
+        else:
+            run.waits_for = WaitsFor.TIME
+            run.due_at = self._until(step)
+        self.session.flush()
+        conversation = self.conversation
+        if conversation.handled_by == Handler.AUTOMATION and conversation.waiting_since is not None:
+            # They wait for the sequence: an assistant must not hand them to people meanwhile.
+            conversation.waiting_since = None
+            self.session.flush()
+            publish_conversation(self.session, conversation)
+
+    def _until(self, step: Wait) -> datetime | None:
+        since = self.run.moved_at
+        latest = since + step.length if step.length else None
+        if step.until == "time":
+            return latest
+        theirs = hours.of_team(self.session, self.run.workspace_id, self.conversation.team_id)
+        opens = since if theirs.is_open(since) else theirs.opens_at(since)
+        if opens is None or (latest is not None and latest < opens):
+            return latest  # no working hours at all: only a message goes on
+        return opens
+
+    def _choose(self, step: Branch) -> tuple[str, str]:
+        said = self._answers()
+        facts = None
+        for case in step.cases:
+            if not _is_answered(case, said):
+                continue
+            if case.conditions:
+                facts = facts or self._facts()
+                if facts is None or not decide(case.conditions, facts.facts)[0]:
+                    continue
+            return "case", case.to
+        return "then", self.body.following(step)
+
+    def _facts(self) -> condition_facts.EventFacts | None:
+        event = Event(
+            self.run.id,
+            self.run.workspace_id,
+            MESSAGE_RECEIVED,
+            self.conversation.id,
+            self.run.message_id,
+            str(ActorKind.CUSTOMER),
+        )
+        asked = {self.run.workspace_id: [self.body]}
+        needs = condition_facts.needs([self.body])
+        found = condition_facts.seen(self.session, [event], needs, self.directory, self.now, asked)
+        return found.get(self.run.id)
+
+    def _act(self, step: Act) -> None:
+        context = ActionContext(
+            viewer=Viewer(None, keeps=False),
+            key=f"sequence-{self.run.id}-{self.run.number}",
+            zone=clock.zone("UTC"),
+            by=self.name,
+            voice=Voice.AUTOMATION,
+        )
+        adapter = self.directory.adapter(self.conversation.channel)
+        runner = ActionRunner(
+            self.session,
+            self.run.workspace_id,
+            self.conversation.id,
+            context,
+            adapter,
+            self.now,
+            ALL_ACCOUNTS,
+        )
+        try:
+            with self.session.begin_nested():
+                runner.run(1, step.action)
+        except LobbyError as error:
+            self._visit().refused = error.code
+
+    # ---- questions -------------------------------------------------------------------------------------
+
+    def _asks_for_person(self, text: str) -> bool:
+        said = folded(text).strip(" .!?")
+        return asked_for.is_asked(text) or said in {folded(one) for one in self.body.people}
+
+    def _answer(self, step: Ask, message: Message, choice: int | None) -> None:
+        workspace = self.session.get_one(Workspace, self.run.workspace_id)
+        value = answers.fitting(step, message.text or "", choice, workspace.language)
+        if value is None:
+            self._ask_again(step)
+            return
+        if step.variable:
+            self._keep(step.variable, value, message.id)
+        if step.attribute:
+            self._store(step.attribute, value)
+        self._go("then", self.body.following(step))
+
+    def _ask_again(self, step: Ask) -> None:
+        if self.run.tries == 0:
+            self.run.tries = 1
+            why = self._queue(step.again or step.text, self._offers(step), Voice.AUTOMATION, again=True)
+            if why:
+                self.leave_to_people(why, outcome="stopped")
+        elif step.other:
+            self._go("other", step.other)
+        else:
+            self.leave_to_people("no_fit")
+
+    def _keep(self, name: str, value: str, message_id: int) -> None:
+        row = self.session.get(SequenceAnswer, (self.run.id, name))
+        if row is None:
+            row = SequenceAnswer(run_id=self.run.id, name=name, value=value, message_id=message_id)
+            self.session.add(row)
+        row.value, row.message_id = value, message_id
+        self.session.flush()
+
+    def _store(self, attribute_id: int, value: str) -> None:
+        try:
+            with self.session.begin_nested():
+                details.change(
+                    self.session,
+                    workspace_id=self.run.workspace_id,
+                    contact_id=self.conversation.contact_id,
+                    accounts=ALL_ACCOUNTS,
+                    changes={details.field_of(attribute_id): value},
+                    actor=Actor(ActorKind.SYSTEM, name=self.name),
+                    now=self.now,
+                )
+        except LobbyError as error:
+            self._visit().refused = error.code
+
+    def _answers(self) -> dict[str, str]:
+        kept = sa.select(SequenceAnswer).where(SequenceAnswer.run_id == self.run.id)
+        return {row.name: row.value for row in self.session.scalars(kept)}
+
+    # ---- sending ---------------------------------------------------------------------------------------
+
+    def _offers(self, step: Say | Ask) -> dict[str, Any]:
+        """Return the quick replies of a step: its answers to choose, and a person."""
+        adapter = self.directory.adapter(self.conversation.channel)
+        limits = None if adapter is None else adapter.capabilities.quick_replies
+        if adapter is None or limits is None:
+            return {}
+        titles = step.choices if isinstance(step, Ask) else step.quick_replies
+        run = self.run
+        offers = [
+            {
+                "title": title[: limits.title_length],
+                "payload": answers.payload(run.id, run.number, at) if isinstance(step, Ask) else title,
+            }
+            for at, title in enumerate(titles[: limits.most - 1])
+        ]
+        person = buttons.person_title(self.session, run.workspace_id, adapter.capabilities)
+        return {"quick_replies": [*offers, {"title": person, "payload": asked_for.PERSON_PAYLOAD}]}
+
+    def _queue(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool = False) -> str:
+        """Queue a message; return why it is not sent, or an empty string."""
+        if talks.unanswered(self.session, self.conversation.id) >= BUDGET:
+            return "budget"
+        said = self._filled(text)
+        if said is None:
+            return "unfilled"
+        step = self.body.step(self.run.step)
+        if isinstance(step, Ask) and step.choices and not content:
+            said += "".join(f"\n{number}. {one}" for number, one in enumerate(step.choices, 1))
+        key = f"sequence-{self.run.id}-{self.run.number}{'-again' if again else ''}"
+        try:
+            messages = queue_parts(
+                self.session,
+                workspace_id=self.run.workspace_id,
+                conversation_id=self.conversation.id,
+                author_id=None,
+                drafts=[Draft(text=said, content=content)],
+                reply_key=key,
+                adapter=self.directory.adapter(self.conversation.channel),
+                now=self.now,
+                by_person=False,
+                voice=voice,
+                held=self.held,
+                accounts=ALL_ACCOUNTS,
+            )
+        except LobbyError as error:
+            # Raised before any write: the account, the customer or the channel does not allow it.
+            return error.code
+        self._visit().message_id = messages[-1].id
+        self._sent += [one.id for one in messages]
+        return ""
+
+    def _filled(self, text: str) -> str | None:
+        if "{{" not in text:
+            return text  # it needs no look-ups
+        theirs = hours.of_team(self.session, self.run.workspace_id, self.conversation.team_id)
+        opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
+        values = dict(talks.values(self.session, self.conversation, opens, self.now))
+        values |= {f"answer.{name}": value for name, value in self._answers().items()}
+        return texts.filled(text, values, known_variables(self.body.variables))
+
+
+def _is_answered(case: Case, said: Mapping[str, str]) -> bool:
+    """Return whether the answer that a case asks for was given."""
+    if not case.variable:
+        return True
+    there = said.get(case.variable, "")
+    return folded(there).strip() == folded(case.value).strip() if case.value else bool(there)
+
+
+def walk(
+    session: Session,
+    run: SequenceRun,
+    conversation: Conversation,
+    directory: RuleDirectory,
+    now: datetime,
+    held: HeldLocks | None,
+) -> Walk | None:
+    """Return a run that can go on; None after it was ended, because its version cannot be read."""
+    name = session.scalar(sa.select(Sequence.name).where(Sequence.id == run.sequence_id)) or ""
+    body = body_of(session, run.sequence_id, run.version)
+    if body is not None:
+        return Walk(session, run, name, body, conversation, directory, now, held)
+    empty = Walk(session, run, name, Body(steps=()), conversation, directory, now, held)
+    empty.leave_to_people("unreadable", outcome="failed")
+    return None

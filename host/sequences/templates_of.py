@@ -1,0 +1,115 @@
+"""Templates of sequences: bodies to start from, with texts for customers in the workspace's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from host.automation.texts import in_language
+from host.sdk.i18n import noop
+from host.sequences.body import Ask, Body, Branch, Case, End, Hand, Say, Starts
+
+
+class Template(msgspec.Struct, frozen=True):
+    """A template in the list.
+
+    :param words: what it does, in a sentence.
+    """
+
+    icon: str
+    title: LazyString
+    words: LazyString
+
+
+TEMPLATES: Mapping[str, Template] = {
+    "order": Template(
+        "bag",
+        _l("Order question"),
+        _l("Ask for the order number, say thanks, and hand the conversation to people"),
+    ),
+    "topics": Template(
+        "split",
+        _l("Frequent questions"),
+        _l("Let the customer choose a topic, and answer it or hand it to people"),
+    ),
+    "feedback": Template("heart", _l("Feedback"), _l("Ask how it was, and say thanks")),
+    "empty": Template("plus", _l("Empty sequence"), _l("One step that hands the conversation to people")),
+}
+"""Templates by key, in the order of the list."""
+
+_NUMBER = noop("Please send us your order number.")
+_NUMBER_AGAIN = noop("That does not look like an order number. It has only digits.")
+_NUMBER_THANKS = noop('Thank you! We look up your order {{answer.order_number || "now"}} and answer here.')
+_TOPIC = noop("Please choose a topic.")
+_DELIVERY, _RETURN, _OTHER = noop("Delivery"), noop("Return"), noop("Something else")
+_DELIVERY_ANSWER = noop("Orders leave us within two working days.")
+_RETURN_ANSWER = noop("You can send back anything within 14 days.")
+_HOW = noop("How was it with us?")
+_GOOD, _SO_SO, _BAD = noop("Good"), noop("So-so"), noop("Bad")
+_HOW_THANKS = noop("Thank you for telling us!")
+_WORDS = {
+    "order": (noop("order"), noop("order number")),
+    "topics": (noop("question"), noop("help")),
+    "feedback": (noop("feedback"),),
+}
+
+
+def body_of(key: str, language: str | None) -> Body:
+    """Return the body of a template.
+
+    :param language: of the workspace, for the texts that customers get.
+    :raises KeyError: if there is no such template.
+    """
+
+    def say(text: str) -> str:
+        return in_language(text, language)
+
+    if key == "empty":
+        return Body(steps=(Hand(id="people"),))
+    starts = Starts(words=tuple(say(word) for word in _WORDS[key]))
+    if key == "order":
+        return Body(
+            starts=starts,
+            steps=(
+                Ask(
+                    id="number",
+                    text=say(_NUMBER),
+                    kind="number",
+                    variable="order_number",
+                    again=say(_NUMBER_AGAIN),
+                ),
+                Say(id="thanks", text=say(_NUMBER_THANKS)),
+                Hand(id="people"),
+            ),
+        )
+    if key == "topics":
+        topics = tuple(say(one) for one in (_DELIVERY, _RETURN, _OTHER))
+        return Body(
+            starts=starts,
+            steps=(
+                Ask(id="topic", text=say(_TOPIC), kind="choice", choices=topics, variable="topic"),
+                Branch(
+                    id="which",
+                    cases=(
+                        Case(variable="topic", value=topics[0], to="delivery"),
+                        Case(variable="topic", value=topics[1], to="returns"),
+                    ),
+                ),
+                Hand(id="people"),
+                Say(id="delivery", text=say(_DELIVERY_ANSWER), then="done"),
+                Say(id="returns", text=say(_RETURN_ANSWER)),
+                End(id="done"),
+            ),
+        )
+    choices = tuple(say(one) for one in (_GOOD, _SO_SO, _BAD))
+    return Body(
+        starts=starts,
+        steps=(
+            Ask(id="how", text=say(_HOW), kind="choice", choices=choices, variable="feedback"),
+            Say(id="thanks", text=say(_HOW_THANKS)),
+            End(id="done"),
+        ),
+    )

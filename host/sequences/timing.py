@@ -1,0 +1,134 @@
+"""Go on with runs whose wait is over.
+
+Each goes on in a write of its own, in portions with pauses, so that many that are due at once do not delay
+the messages of customers.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.automation.running import PAUSES
+from host.core import clock, db
+from host.core.ports import RuleDirectory
+from host.events.consuming import COURTESY
+from host.events.writing import because
+from host.inbox.conversations import locked_conversation
+from host.inbox.errors import ConversationNotFoundError
+from host.inbox.reply import HeldLocks, take_lane
+from host.sequences import running
+from host.sequences.models import SequenceRun
+from host.users.reach import ALL_ACCOUNTS
+
+log = logging.getLogger(__name__)
+
+PORTION = 20
+"""Most runs per round."""
+
+
+def run_due(directory: RuleDirectory) -> bool:
+    """Go on with a portion of the runs that are due; return whether there may be more."""
+    with db.read() as session:
+        ids = due(session, clock.now())
+    with db.behind():
+        for run_id in ids:
+            try:
+                away = db.write(_go_on_and_look, run_id, directory)
+            except Exception:
+                log.exception("the sequence run %s failed", run_id)
+                _retry(run_id, directory)
+                continue
+            if away:
+                time.sleep(away)
+    return len(ids) == PORTION
+
+
+def _go_on_and_look(session: Session, run_id: int, directory: RuleDirectory) -> float:
+    """Go on with one run; return the seconds to pause, which are 0 unless other writers wait.
+
+    Measured within the write: how long it waited for others is no work of its own.
+    """
+    began = clock.monotonic()
+    go_on(session, run_id, directory, clock.now())
+    return (clock.monotonic() - began) * COURTESY if db.current().is_shared else 0.0
+
+
+def _retry(run_id: int, directory: RuleDirectory) -> None:
+    """Retry a run that failed later, or leave it to people; if that fails, too, others are served first."""
+    try:
+        db.write(note_failure, run_id, directory, clock.now())
+    except Exception:
+        log.exception("the sequence run %s could not be left to people", run_id)
+        db.write(put_off, run_id, clock.now() + PAUSES[-1])
+
+
+def put_off(session: Session, run_id: int, until: datetime) -> None:
+    """Let a run that is due wait until then."""
+    mine = SequenceRun.id == run_id, SequenceRun.due_at < until
+    session.execute(sa.update(SequenceRun).where(*mine).values(due_at=until))
+
+
+def due(session: Session, now: datetime) -> Sequence[int]:
+    """Return the ids of runs that are due, the oldest first."""
+    query = (
+        sa.select(SequenceRun.id)
+        .where(SequenceRun.due_at <= now)
+        .order_by(SequenceRun.due_at, SequenceRun.id)
+        .limit(PORTION)
+    )
+    return session.scalars(query).all()
+
+
+def go_on(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> None:
+    """Go on with one run, unless another worker did meanwhile, or it is not due any more."""
+    walk = _walk(session, run_id, directory, now)
+    if walk is None:
+        return
+    run = walk.run
+    with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
+        walk.go_on()
+        run.attempts = 0
+    session.flush()
+
+
+def note_failure(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> None:
+    """Schedule a retry of a run that failed, or leave it to people."""
+    walk = _walk(session, run_id, directory, now)
+    if walk is None:
+        return
+    run = walk.run
+    if run.attempts < len(PAUSES):
+        run.due_at = now + PAUSES[run.attempts]
+    else:
+        walk.leave_to_people("error", outcome="failed")
+    run.attempts += 1
+    session.flush()
+
+
+def _walk(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> running.Walk | None:
+    """Return a run that is due, with its lane and conversation locked; None if it is not due any more."""
+    place = session.execute(
+        sa.select(SequenceRun.workspace_id, SequenceRun.conversation_id).where(
+            SequenceRun.id == run_id, SequenceRun.due_at <= now
+        )
+    ).one_or_none()
+    if place is None:
+        return None
+    try:
+        recipient = take_lane(session, place.workspace_id, place.conversation_id)
+        conversation = locked_conversation(
+            session, place.workspace_id, place.conversation_id, accounts=ALL_ACCOUNTS
+        )
+    except ConversationNotFoundError:
+        return None  # the run is deleted with it
+    run = running.locked_run(session, conversation.id, run_id)
+    if run is None or run.due_at is None or run.due_at > now:
+        return None
+    held = HeldLocks(conversation, recipient)
+    return running.walk(session, run, conversation, directory, now, held)

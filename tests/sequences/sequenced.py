@@ -1,0 +1,88 @@
+"""A desk with sequences, run step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Many
+from typing import Any
+
+import sqlalchemy as sa
+
+from host.core import clock, db
+from host.models.inbox import Message
+from host.sequences import keeping, timing
+from host.sequences.body import Body, Starts, Step
+from host.sequences.models import Sequence, SequenceAnswer, SequenceRun, SequenceVisit
+from host.users.actor import DESK
+from tests.automation.automated import Automated
+
+
+class Sequenced(Automated):
+    """A desk with sequences on its one account."""
+
+    def sequence(
+        self,
+        *steps: Step,
+        starts: Starts | None = None,
+        name: str = "Orders",
+        publish: bool = True,
+        **more: Any,
+    ) -> int:
+        """Create a sequence, publish it, and return its id."""
+        body = Body(steps=steps, starts=starts or Starts(words=("order",)), **more)
+        place: dict[str, Any] = {
+            "workspace_id": self.desk.workspace,
+            "directory": self.desk.generation.directory,
+            "actor": DESK,
+            "now": clock.now(),
+        }
+        id_ = db.write(
+            lambda session: keeping.create(session, name=name, body=body, author="Ada", **place).id
+        )
+        if publish:
+            db.write(lambda session: keeping.publish(session, sequence_id=id_, **place).id)
+        return id_
+
+    def run(self) -> None:
+        """Do all there is to do: what the event log says, and what is due."""
+        super().run()
+        while timing.run_due(self.desk.generation.directory):
+            pass
+        super().run()
+
+    def runs_of_automation(self) -> list[tuple[str, str, str | None, str | None]]:
+        """Return what messages led to: the kind, the state, the outcome, and why."""
+        return super().runs()
+
+    def runs(self) -> Many[SequenceRun]:  # type: ignore[override]
+        with db.read() as session:
+            found = session.scalars(sa.select(SequenceRun).order_by(SequenceRun.id)).all()
+            session.expunge_all()
+            return found
+
+    @property
+    def last(self) -> SequenceRun:
+        return self.runs()[-1]
+
+    def visits(self) -> list[tuple[str, str | None]]:
+        """Return the steps that runs entered, with their ways out."""
+        with db.read() as session:
+            query = sa.select(SequenceVisit.step, SequenceVisit.way)
+            return [
+                (step, way)
+                for step, way in session.execute(query.order_by(SequenceVisit.run_id, SequenceVisit.number))
+            ]
+
+    def answers(self) -> dict[str, str]:
+        with db.read() as session:
+            return {one.name: one.value for one in session.scalars(sa.select(SequenceAnswer))}
+
+    def quick_replies(self) -> list[dict[str, str]]:
+        """Return those of our last message."""
+        with db.read() as session:
+            query = sa.select(Message.content).where(Message.direction == "outbound")
+            content = session.scalars(query.order_by(Message.id.desc()).limit(1)).one()
+            return list(content.get("quick_replies", []))
+
+    def sequences(self) -> Many[Sequence]:
+        with db.read() as session:
+            return keeping.listing(session, self.desk.workspace)

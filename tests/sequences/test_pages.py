@@ -1,0 +1,432 @@
+"""The pages of sequences: the list, the steps and their forms, publishing, people and versions."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from werkzeug.datastructures import MultiDict
+
+from host.automation.actions import ActionTargets, AddLabel, AddNote
+from host.automation.conditions import Open, Window, Words
+from host.core import db
+from host.models.users import Role
+from host.sequences import keeping
+from host.sequences.body import (
+    Act,
+    Ask,
+    Body,
+    Branch,
+    Case,
+    End,
+    GoTo,
+    Hand,
+    Say,
+    Starts,
+    Step,
+    Targets,
+    Wait,
+    read,
+)
+from host.sequences.models import SequenceState
+from host.sequences.pages import filling, wording
+from host.sequences.templates_of import TEMPLATES, body_of
+from tests import helpers
+from tests.sequences.sequenced import Sequenced
+
+ASK = Ask(id="number", text="Which order?", kind="number", digits=5, variable="order_number")
+THANKS = Say(id="thanks", text='Thanks for {{answer.order_number || "it"}}')
+PEOPLE = Hand(id="people")
+
+
+@pytest.fixture
+def owner(sequenced: Sequenced) -> helpers.Browser:
+    person = helpers.make_user(name="Olu O.", workspace=sequenced.desk.workspace, role=Role.OWNER)
+    return helpers.client_for(sequenced.desk.app, person)
+
+
+def path(desk: Sequenced, rest: object = "") -> str:
+    return f"/w/{desk.desk.workspace}/sequences" + (f"/{rest}" if rest else "")
+
+
+def text(response: Any) -> str:
+    return html.unescape(response.get_data(as_text=True))
+
+
+def draft(desk: Sequenced, id_: int) -> Body:
+    with db.read() as session:
+        one = keeping.get(session, desk.desk.workspace, id_)
+        body = read(keeping.version(session, id_, one.version).body)
+    assert body is not None
+    return body
+
+
+def seen_at(owner: helpers.Browser, desk: Sequenced, id_: int) -> str:
+    (found,) = set(
+        re.findall(r'name="seen_at" value="([^"]+)"', text(owner.get(path(desk, f"{id_}?part=starts"))))
+    )
+    return found
+
+
+def save(owner: helpers.Browser, desk: Sequenced, id_: int, **fields: Any) -> Any:
+    """Post the form of a step."""
+    return owner.post_form(
+        path(desk, f"{id_}/step"), **{"seen_at": seen_at(owner, desk, id_), "unit": "hours", **fields}
+    )
+
+
+def test_an_empty_list_says_what_sequences_are_for_and_each_template_makes_a_draft_that_is_proved(
+    sequenced: Sequenced, owner: helpers.Browser
+) -> None:
+    assert "No sequences yet" in text(owner.get(path(sequenced)))
+    for key in TEMPLATES:
+        answer = owner.post_form(path(sequenced, "new"), **{"from": key})
+        assert answer.status_code == 303
+        id_ = answer.headers["Location"].rpartition("/")[2]
+        assert owner.post_form(path(sequenced, f"{id_}/publish")).status_code == 303, key
+    assert [(one.name, one.state) for one in sequenced.sequences()] == [
+        (str(one.title), SequenceState.LIVE) for one in TEMPLATES.values()
+    ]
+    assert owner.post_form(path(sequenced, "new"), **{"from": "nothing"}).status_code == 400
+
+
+def test_templates_speak_the_language_of_the_workspace() -> None:
+    for key in TEMPLATES:
+        texts = [[getattr(one, "text", "") for one in body_of(key, code).steps] for code in ("en", "de")]
+        assert key == "empty" or texts[0] != texts[1]
+
+
+def test_the_list_names_states_and_orders(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    first = sequenced.sequence(ASK, THANKS, PEOPLE, name="First")
+    second = sequenced.sequence(PEOPLE, name="Second", publish=False)
+    page = text(owner.get(path(sequenced)))
+    assert "Starts when someone writes “order”" in page
+    assert "Version 1 is live with 0 customers in it" in page
+    assert "Version 1, draft" in page
+    save(owner, sequenced, first, do="end", after="people")
+    assert "Version 2, draft; version 1 is live with 0 customers in it" in text(owner.get(path(sequenced)))
+    assert owner.post_form(path(sequenced, f"{second}/move"), to="up").status_code == 303
+    assert [one.id for one in sequenced.sequences()] == [second, first]
+
+
+STEPS: list[tuple[Step, str]] = [
+    (Say(id="a", text="Hello\n you"), "Say: Hello you"),
+    (Say(id="a", text="x" * 99, quick_replies=("Yes", "No"), closed="b"), f"Say: {'x' * 69}…"),
+    (
+        Ask(
+            id="a", text="How?", kind="choice", choices=("Good", "Bad"), variable="how", attribute=4,
+            again="Eh?", other="b", hours=48, silent="b", closed="b", then="b",
+        ),
+        "Ask: How?",
+    ),
+    (Ask(id="a", text="Number?", kind="number", digits=5, hours=5), "Ask: Number?"),
+    (Wait(id="a", hours=48), "Wait 2 days"),
+    (Wait(id="a", minutes=30, early=False), "Wait 30 minutes"),
+    (Wait(id="a", until="written", hours=1, silent="b"), "Wait until they write, at most 1 hour"),
+    (Wait(id="a", until="written"), "Wait until they write"),
+    (Wait(id="a", until="working"), "Wait until business hours begin"),
+    (Wait(id="a", until="working", hours=3), "Wait until business hours begin, at most 3 hours"),
+    (
+        Branch(
+            id="a",
+            cases=(
+                Case(variable="how", value="Good", to="b"),
+                Case(variable="how", to="b"),
+                Case(conditions=(Window("programs"),), to="b"),
+                Case(conditions=(Open(False),), to="b"),
+                Case(conditions=(Words(("vip",)),), variable="how", to="b"),
+            ),
+        ),
+        "Branch: 5 cases",
+    ),
+    (Act(id="a", action=AddLabel(3)), "Do: Add label Order"),
+    (Act(id="a", action=AddNote("Look")), "Do: Add a note"),
+    (Hand(id="a", team=7, text="A colleague answers."), "Hand to people: Care"),
+    (Hand(id="a"), "Hand to people"),
+    (GoTo(id="a", then="b"), "Go to step 2"),
+    (End(id="a", close=True), "End, and close the conversation"),
+    (End(id="a"), "End"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", [step for step, _words in STEPS])
+def test_a_step_comes_back_from_its_form_as_it_was(step: Step) -> None:
+    form = filling.of_step(step)
+    fields = MultiDict[str, str]()
+    for name in form.__struct_fields__:
+        value = getattr(form, name)
+        if isinstance(value, str):
+            fields[name] = value
+        elif value is True:
+            fields[name] = "1"
+    for row in filling.rows_of(form):
+        for part, value in (("if", row.chosen), ("value", row.value), ("to", row.to), ("at", row.at)):
+            fields.add(f"case_{part}", value)
+    assert filling.step_of(filling.given_step(fields), step) == step
+
+
+def test_each_kind_of_step_has_words(sequenced: Sequenced) -> None:
+    there = Targets(ActionTargets({3: "Order"}, {}, {7: "Care"}, {}))
+    with sequenced.desk.app.test_request_context():
+        for step, words in STEPS:
+            body = Body(steps=(step, End(id="b")))
+            assert wording.step(step, body, there) == words
+        (_ask, *_rest) = [step for step, _words in STEPS if isinstance(step, Ask)]
+        assert wording.details(_ask, Body(steps=(_ask, End(id="b")))) == [
+            "Good, Bad · kept as how · waits at most 2 days",
+            "then step 2",
+            "If the answer doesn’t fit: step 2",
+            "If nothing comes: step 2",
+            "If the reply window is closed: step 2",
+        ]
+        (branch,) = [step for step, _words in STEPS if isinstance(step, Branch)]
+        assert wording.details(branch, Body(steps=(branch, End(id="b")))) == [
+            "If how is “Good”: step 2",
+            "If how was answered: step 2",
+            "If automated messages may be sent: step 2",
+            "If it is outside business hours: step 2",
+            "If how was answered and another condition holds: step 2",
+            "Otherwise: step 2",
+        ]
+
+
+def test_steps_are_added_changed_moved_and_deleted(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    id_ = sequenced.sequence(PEOPLE, publish=False)
+    page = text(owner.get(path(sequenced, f"{id_}?add=ask&after=people")))
+    assert 'id="new-step"' in page
+    answer = save(
+        owner,
+        sequenced,
+        id_,
+        do="ask",
+        after="people",
+        text="Which order?",
+        kind="number",
+        digits="5",
+        variable="number",
+    )
+    assert answer.status_code == 303
+    assert [one.id for one in draft(sequenced, id_).steps] == ["people", "step1"]
+    save(owner, sequenced, id_, id="step1", move="up", do="ask", text="Thrown away")
+    assert [one.id for one in draft(sequenced, id_).steps] == ["step1", "people"]
+    save(owner, sequenced, id_, do="say", after="step1", text='Thanks for {{answer.number || "it"}}')
+    save(owner, sequenced, id_, do="say", id="step2", text="Thank you!", then="people")
+    assert draft(sequenced, id_).steps == (
+        Ask(id="step1", text="Which order?", kind="number", digits=5, variable="number"),
+        Say(id="step2", text="Thank you!", then="people"),
+        PEOPLE,
+    )
+    page = text(owner.get(path(sequenced, f"{id_}?step=step2")))
+    assert "Thank you!</textarea>" in page
+    save(owner, sequenced, id_, do="goto", after="people", then="step2")
+    save(owner, sequenced, id_, id="step2", move="delete")
+    assert draft(sequenced, id_).steps[1:] == (PEOPLE, GoTo(id="step3", then="people"))
+
+
+def test_a_step_that_others_need_is_not_deleted(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    end = End(id="end")
+    id_ = sequenced.sequence(
+        Branch(id="b", cases=(Case(variable="x", to="end"),), then="end"), end, publish=False
+    )
+    answer = save(owner, sequenced, id_, id="end", move="delete")
+    assert answer.status_code == 400
+    assert "Another step leads to this one" in text(answer)
+    assert draft(sequenced, id_).steps[-1] == end
+
+
+def test_two_tabs_do_not_overwrite_each_other(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    id_ = sequenced.sequence(PEOPLE, publish=False)
+    old = seen_at(owner, sequenced, id_)
+    save(owner, sequenced, id_, do="say", after="people", text="One")
+    answer = owner.post_form(
+        path(sequenced, f"{id_}/step"), seen_at=old, do="say", after="people", text="Two"
+    )
+    assert answer.status_code == 409
+    assert "Someone else saved this sequence in the meantime" in text(answer)
+    assert "Two</textarea>" in text(answer), "what was typed is kept"
+    assert len(draft(sequenced, id_).steps) == 2
+
+
+def test_starts_and_settings_are_saved(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    id_ = sequenced.sequence(PEOPLE, publish=False)
+    team = sequenced.team(sequenced.person("Lea K."), name="Care")
+    account = sequenced.desk.account.id
+    form = {
+        "seen_at": seen_at(owner, sequenced, id_), "name": "Orders!",
+        "words": "order\r\n where is \r\n", "taps": "Order",
+        "refs": "ad-1", "first": "1", "story_replies": "1", "programs": "1", "accounts": str(account),
+        "person": "pause", "people": "human", "team": str(team),
+    }  # fmt: skip
+    answer = owner.post_form(path(sequenced, id_), **form)
+    assert answer.status_code == 303, re.findall('<p class="seq-why.*?</p>', text(answer), re.DOTALL)
+    body = draft(sequenced, id_)
+    assert body == Body(
+        steps=(PEOPLE,),
+        starts=Starts(
+            words=("order", "where is"),
+            taps=("Order",),
+            refs=("ad-1",),
+            first=True,
+            story_replies=True,
+            programs=True,
+        ),
+        accounts=(account,),
+        person="pause",
+        people=("human",),
+        team=team,
+    )
+    assert sequenced.sequences()[0].name == "Orders!"
+    for wrong in (
+        {"name": ""},
+        {"person": "x"},
+        {"team": "99999"},
+        {"team": "x"},
+        {"accounts": "99999"},
+        {"words": "w" * 61},
+    ):
+        now = {"seen_at": seen_at(owner, sequenced, id_)}
+        answer = owner.post_form(path(sequenced, id_), **{**form, **now, **wrong})
+        assert answer.status_code == 400, wrong
+        assert draft(sequenced, id_) == body, wrong
+
+
+def test_publishing_is_refused_with_the_steps_marked(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    late = Say(id="late", text="Did it arrive?")
+    id_ = sequenced.sequence(ASK, Wait(id="wait", hours=48), late, End(id="end"), publish=False)
+    answer = owner.post_form(path(sequenced, f"{id_}/publish"))
+    assert answer.status_code == 400
+    page = text(answer)
+    assert "Not published" in page
+    assert re.search(r'class="seq-step is-wrong" id="step-late"', page)
+    assert "48 hours after the customer’s last message" in page
+    assert " ".join(re.findall(r'seq-path">(.*?)</span>', page, re.DOTALL)[0].split()) == "Path: 2 → 3"
+    assert sequenced.sequences()[0].state == SequenceState.DRAFT
+    save(owner, sequenced, id_, id="wait", do="wait", until="time", wait="20", unit="hours", early="1")
+    assert owner.post_form(path(sequenced, f"{id_}/publish")).status_code == 303
+    assert sequenced.sequences()[0].state == SequenceState.LIVE
+
+
+def test_a_live_sequence_keeps_its_version_until_the_draft_is_published(
+    sequenced: Sequenced, owner: helpers.Browser
+) -> None:
+    id_ = sequenced.sequence(PEOPLE)
+    save(owner, sequenced, id_, do="end", id="people")
+    old = text(owner.get(path(sequenced, f"{id_}?version=1")))
+    assert "This is version 1." in old
+    assert "Hand to people" in old
+    assert "step=people" not in old, "an old version cannot be changed"
+    page = text(owner.get(path(sequenced, f"{id_}/versions")))
+    assert [one in page for one in ("Version 1", "Version 2", "Draft", "Olu O.", "Ada")] == [True] * 5
+    assert owner.get(path(sequenced, f"{id_}?version=3")).status_code == 404
+
+
+def test_people_in_it_are_listed_and_one_or_all_are_ended(
+    sequenced: Sequenced, owner: helpers.Browser
+) -> None:
+    id_ = sequenced.sequence(ASK, THANKS, PEOPLE)
+    for contact in ("ana", "bob", "dee"):
+        sequenced.said(contact, "order")
+    sequenced.run()
+    page = text(owner.get(path(sequenced, f"{id_}/people")))
+    assert "1 · Ask: Which order?" in page
+    assert page.count("waits for an answer") == 3
+    first = sequenced.runs()[0]
+    where = path(sequenced, f"{id_}/people/{first.id}/end")
+    assert owner.post_form(where).status_code == 303
+    sequenced.run()
+    assert [one.outcome for one in sequenced.runs()] == ["stopped", None, None]
+    assert owner.post_form(where).status_code == 404
+    assert owner.post_form(path(sequenced, f"{id_}/delete")).status_code == 409
+    owner.post_form(path(sequenced, f"{id_}/off"))
+    assert sequenced.sequences()[0].state == SequenceState.OFF
+    owner.post_form(path(sequenced, f"{id_}/off"), end="1")
+    sequenced.run()
+    assert [one.outcome for one in sequenced.runs()] == ["stopped"] * 3
+    assert owner.post_form(path(sequenced, f"{id_}/delete")).status_code == 303
+    assert sequenced.sequences() == []
+
+
+def test_people_are_listed_in_pages(sequenced: Sequenced, owner: helpers.Browser, monkeypatch: Any) -> None:
+    monkeypatch.setattr("host.sequences.people.PAGE", 2)
+    id_ = sequenced.sequence(ASK, THANKS, PEOPLE)
+    for contact in ("ana", "bob", "dee"):
+        sequenced.said(contact, "order")
+    sequenced.run()
+    page = text(owner.get(path(sequenced, f"{id_}/people")))
+    assert page.count("waits for an answer") == 2
+    (older,) = re.findall(r"\?before=(\d+)", page)
+    assert text(owner.get(path(sequenced, f"{id_}/people?before={older}"))).count("waits for an answer") == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"do": "explode"},
+        {"do": ""},
+        {"do": "say", "text": ""},
+        {"do": "say", "text": "{{contact.first_name}}"},
+        {"do": "say", "text": "Hi", "then": "nowhere"},
+        {"do": "ask", "text": "Hi", "kind": "colour"},
+        {"do": "ask", "text": "Hi", "kind": "number", "digits": "many"},
+        {"do": "ask", "text": "Hi", "kind": "text", "attribute": "9223372036854775808"},
+        {"do": "ask", "text": "Hi", "kind": "text", "wait": "30", "unit": "minutes"},
+        {"do": "ask", "text": "Hi", "kind": "choice", "choices": ""},
+        {"do": "wait", "until": "time", "wait": "-3"},
+        {"do": "wait", "until": "time", "wait": "999999", "unit": "days"},
+        {"do": "wait", "until": "time", "wait": "3", "unit": "years"},
+        {"do": "wait", "until": "doomsday", "wait": "3"},
+        {"do": "branch"},
+        {"do": "branch", "case_if": "kept", "case_to": "people", "case_value": "", "case_at": "0"},
+        {"do": "branch", "case_if": "answer:x", "case_to": "nowhere", "case_value": "", "case_at": ""},
+        {"do": "act", "action": ""},
+        {"do": "act", "action": "label:99999"},
+        {"do": "act", "action": "close"},
+        {"do": "act", "action": "label:x"},
+        {"do": "people", "team": "99999"},
+        {"do": "goto", "then": ""},
+        {"do": "say", "text": "Hi", "seen_at": "yesterday"},
+        {"do": "say", "text": "Hi", "seen_at": "2026-01-01T00:00:00"},
+        {"do": "say", "text": "Hi", "id": "Not A Name"},
+    ],
+)  # fmt: skip
+def test_what_is_no_step_is_refused(
+    sequenced: Sequenced, owner: helpers.Browser, fields: dict[str, str]
+) -> None:
+    id_ = sequenced.sequence(PEOPLE, publish=False)
+    assert save(owner, sequenced, id_, **fields).status_code == 400
+    assert draft(sequenced, id_).steps == (PEOPLE,)
+
+
+def test_a_team_of_another_workspace_is_refused(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    id_ = sequenced.sequence(PEOPLE, publish=False)
+    team = sequenced.team(sequenced.person("Lea K."), name="Care")
+    other = helpers.make_workspace("Elsewhere")
+    away = sa.text("UPDATE teams SET workspace_id = :other WHERE id = :team")
+    db.write(lambda session: bool(session.execute(away, {"other": other, "team": team})))
+    assert save(owner, sequenced, id_, do="people", id="people", team=str(team)).status_code == 400
+
+
+def test_there_are_at_most_sixty_steps(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    id_ = sequenced.sequence(*(End(id=f"step{number}") for number in range(1, 61)), publish=False)
+    assert save(owner, sequenced, id_, do="end", after="step60").status_code == 400
+    assert "Add a step" not in text(owner.get(path(sequenced, id_)))
+
+
+def test_a_version_of_a_newer_lobby_is_shown_without_its_steps(
+    sequenced: Sequenced, owner: helpers.Browser
+) -> None:
+    id_ = sequenced.sequence(PEOPLE)
+    newer = sa.text("UPDATE sequence_versions SET body = '{}'")
+    db.write(lambda session: bool(session.execute(newer)))
+    for rest in ("", id_, f"{id_}?step=people", f"{id_}/people", f"{id_}/versions"):
+        assert owner.get(path(sequenced, rest)).status_code == 200
+    assert owner.post_form(path(sequenced, f"{id_}/publish")).status_code == 400
+    assert owner.post_form(path(sequenced, f"{id_}/step"), do="end").status_code == 400
+
+
+def test_agents_see_no_sequences(sequenced: Sequenced) -> None:
+    agent = helpers.make_user(name="Ada A.", workspace=sequenced.desk.workspace, role=Role.AGENT)
+    assert helpers.client_for(sequenced.desk.app, agent).get(path(sequenced)).status_code == 403

@@ -1,0 +1,155 @@
+"""The pages of sequences in a browser: a sequence built by hand, at every width, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from host.models.users import Role
+from host.sequences.body import Ask, End, Hand, Say, Wait
+from host.sequences.models import SequenceState
+from tests import helpers
+from tests.accessibility import violations
+from tests.browser.conftest import screenshot
+from tests.sequences.sequenced import Sequenced
+from tests.sequences.test_pages import draft, path
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+@pytest.fixture
+def page(sequenced: Sequenced, chromium: Any, base: str) -> Iterator[Any]:
+    desk = sequenced.desk
+    owner = helpers.make_user(name="Olu O.", workspace=desk.workspace, role=Role.OWNER)
+    context = chromium.new_context(base_url=base, viewport={"width": 1440, "height": 900})
+    cookie = helpers.client_for(desk.app, owner).get_cookie("lobby")
+    assert cookie is not None
+    context.add_cookies([{"name": "lobby", "value": cookie.value, "url": base}])
+    troubles: list[str] = []
+    made = context.new_page()
+    made.on("pageerror", lambda error: troubles.append(str(error)))
+    yield made
+    context.close()
+    assert troubles == []
+
+
+def add(page: Any, kind: str) -> None:
+    """Add a step after the last one."""
+    page.locator(".seq-end summary").click()
+    page.locator(".seq-end").get_by_role("link", name=kind, exact=True).click()
+
+
+def save(page: Any) -> None:
+    page.get_by_role("button", name="Save draft", exact=True).last.click()
+    page.get_by_text("The draft was saved.").wait_for()
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_an_order_sequence_is_built_and_published_by_hand(
+    sequenced: Sequenced, page: Any, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(path(sequenced))
+    page.get_by_role("button", name="Empty sequence").click()
+    page.get_by_role("link", name="Nothing starts it yet").click()
+    page.get_by_label("Name", exact=True).fill("Orders")
+    page.get_by_label("Starts when they write").fill("where is my order")
+    save(page)
+    add(page, "Ask a question")
+    page.get_by_label("Text", exact=True).fill("What is your order number?")
+    page.get_by_label("The answer is").select_option("number")
+    page.get_by_label("Digits").fill("5")
+    page.get_by_label("Keep the answer as").fill("order_number")
+    assert not page.get_by_label("Choices").is_visible()
+    save(page)
+    page.get_by_role("link", name="Ask: What is your order number?").click()
+    page.get_by_role("button", name="Move up").click()
+    page.get_by_role("link", name="Ask: What is your order number?").wait_for()
+    page.locator(".seq-open .seq-add summary").click()
+    page.locator(".seq-open").get_by_role("link", name="Wait", exact=True).click()
+    page.get_by_label("Number", exact=True).fill("2")
+    page.get_by_label("Unit").select_option("days")
+    save(page)
+    page.get_by_role("link", name="Wait 2 days").click()
+    page.locator(".seq-open .seq-add summary").click()
+    page.locator(".seq-open").get_by_role("link", name="Send a message", exact=True).click()
+    page.get_by_label("Text", exact=True).fill('Thanks for {{answer.order_number || "it"}}.')
+    save(page)
+    page.get_by_role("button", name="Publish").click()
+    page.get_by_text("Not published").wait_for()
+    page.get_by_role("link", name="Step 3").first.click()
+    assert page.get_by_label("Text", exact=True).is_visible()
+    page.get_by_role("link", name="Wait 2 days").click()
+    page.get_by_role("button", name="Delete step").click()
+    page.get_by_text("The step was deleted.").wait_for()
+    page.get_by_role("button", name="Publish").click()
+    page.get_by_text("Version 1 is live.").wait_for()
+    (one,) = sequenced.sequences()
+    assert (one.name, one.state) == ("Orders", SequenceState.LIVE)
+    ask, thanks, people = draft(sequenced, one.id).steps
+    assert (type(ask), type(thanks), people) == (Ask, Say, Hand(id="people"))
+    sequenced.said("ana", "where is my order")
+    sequenced.run()
+    assert sequenced.last.step == ask.id
+
+
+def furnished(desk: Sequenced) -> tuple[int, int]:
+    """Add a live sequence with people in it, and a draft with a problem; return their ids."""
+    ask = Ask(id="number", text="What is your order number?", kind="number", variable="order_number")
+    main = desk.sequence(ask, Hand(id="people", text="A colleague answers."))
+    for contact in ("ana", "olu"):
+        desk.said(contact, "order")
+    desk.run()
+    late = Say(id="late", text="Did it arrive safely?", quick_replies=("Yes", "No"))
+    wrong = desk.sequence(
+        ask,
+        Wait(id="wait", hours=48),
+        late,
+        End(id="end"),
+        name="A very long name of forty letters, or so",
+        publish=False,
+    )
+    return main, wrong
+
+
+def look(desk: Sequenced, page: Any, widths: tuple[int, ...], schemes: tuple[str, ...]) -> list[str]:
+    """Return what is wrong with the pages at these widths."""
+    found = []
+    page.goto(path(desk))
+    main, wrong = furnished(desk)
+    pages = {
+        "list": "",
+        "draft": wrong,
+        "ask": f"{wrong}?step=number",
+        "wrong": f"{wrong}?step=late",
+        "branch": f"{wrong}?add=branch&after=number",
+        "action": f"{wrong}?add=act&after=number",
+        "starts": f"{main}?part=starts",
+        "people": f"{main}/people",
+        "versions": f"{main}/versions",
+    }
+    for name, rest in pages.items():
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 900})
+            for scheme in schemes:
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                page.goto(path(desk, rest))
+                screenshot(page, f"sequence-{name}-{width}-{scheme}", full_page=True)
+                if page.evaluate("document.documentElement.scrollWidth") > width:
+                    found.append(f"{name} is wider than {width}")
+                found += [
+                    f"{name} {width} {scheme}: {one['id']} {one['nodes'][0]['html']}"
+                    for one in violations(page, runOnly=RULES)
+                ]
+    return found
+
+
+def test_the_pages_fit_a_phone_and_can_be_read(sequenced: Sequenced, page: Any) -> None:
+    assert look(sequenced, page, (360,), ("light",)) == []
+
+
+@pytest.mark.slow
+def test_the_pages_fit_every_width_light_and_dark(sequenced: Sequenced, page: Any) -> None:
+    assert look(sequenced, page, (360, 768, 1100, 1440), ("light", "dark")) == []
