@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from host.automation.deciding import RunKind
 from host.automation.routing import finish
 from host.core import clock, db
+from host.features import registry
 from host.features.hookspecs import hookimpl
 from host.inbox.conversation_actions import handle
 from host.models.automation import AutomationRun, RunState
@@ -43,7 +44,12 @@ def forget_contacts(session: Session, ids: Collection[int], conversations: Colle
 
 @hookimpl
 def clean_up(most: int) -> None:
-    """Remove runs that ended before the retention period of the event log."""
+    """Remove runs that ended before the retention period of the event log.
+
+    Runs that were under way when sequences were disabled end, so that their conversations wait for people.
+    """
+    while not registry.is_on("sequences") and db.write(end_some, "off", clock.now(), most) == most:
+        pass
     before = clock.now() - data_retention.read().log
     while db.write(remove_old, before, most) == most:
         pass

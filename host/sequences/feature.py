@@ -1,6 +1,6 @@
 """The feature *sequences*: steps that follow a customer's message."""
 
-from host.features.feature import Feature, Job
+from host.features.feature import Feature, Job, Switch, noop
 
 FEATURE = Feature(
     __package__,
@@ -13,4 +13,11 @@ FEATURE = Feature(
     sentences="audit",
     data="data",
     hooks="hooks",
+    switch=Switch(
+        "split",
+        noop("Sequences"),
+        noop("Ask customers, wait for their answers and hand over to people, step by step."),
+        noop("Sequences and their runs are kept. Customers who are in one go to your team."),
+        noop("When you turn it on again, only new messages start sequences."),
+    ),
 )

@@ -24,7 +24,6 @@ from host.models.inbox import Contact, Conversation
 from host.models.posts import Post
 from host.models.users import Role
 from host.sdk.channel import ChannelAdapter
-from host.sequences.models import SequenceRun, WaitsFor
 from host.users import api_keys as keys
 from host.users.actor import DESK
 from host.users.api_keys import Scope
@@ -182,14 +181,16 @@ def has_assistants() -> bool:
 
 def rule_ids(desk: ApiDesk) -> dict[str, int]:
     """Return the id of a rule made anew; none on a desk without rules."""
-    if "rules" not in {feature.name for feature in registry.active()}:
+    if not registry.is_on("rules"):
         return {}
     wanted = {"name": "Done", "body": {"when": "message.received", "actions": [{"do": "close"}]}}
     return {"rule_id": desk.program.send("POST", "/rules", wanted, 201)["id"]}
 
 
 def sequence_ids(desk: ApiDesk, conversation: int) -> dict[str, int]:
-    """Return a live sequence made anew, its version, and a run of it, in which nobody is any more."""
+    """Return a live sequence made anew, its version, and a run that ended; none without sequences."""
+    if not registry.is_on("sequences"):
+        return {}
     step = {"do": "end", "id": "end"}
     wanted = {"name": "Orders", "body": {"starts": {"programs": True}, "steps": [step]}}
     sequence = desk.program.send("POST", "/sequences", wanted, 201)["id"]
@@ -199,6 +200,8 @@ def sequence_ids(desk: ApiDesk, conversation: int) -> dict[str, int]:
 
 def store_run(session: Session, workspace: int, sequence: int, conversation: int) -> int:
     """Store a run of a sequence that ended."""
+    from host.sequences.models import SequenceRun, WaitsFor  # a desk may be without them
+
     now = clock.now()
     row = SequenceRun(
         workspace_id=workspace,

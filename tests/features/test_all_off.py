@@ -22,7 +22,9 @@ from tests import helpers
 from tests.pins.filled import FilledDesk, filled_desk
 from tests.pins.pinning import shipped_generation
 
-NAMED = re.compile(r"\b(rules?|campaigns?|assistants?|language models?|webhooks?|reports?)\b", re.IGNORECASE)
+NAMED = re.compile(
+    r"\b(rules?|campaigns?|assistants?|language models?|webhooks?|reports?|sequences?)\b", re.IGNORECASE
+)
 NAMES = {"owner": "Ola O.", "agent": "Ari A.", "admin": "Ada D."}
 MAY_NAME = re.compile(r"/admin/(addons|hooks)|/audit\b")
 """Pages that may: where they are switched on, what addons bring, and what was done while they were on."""

@@ -49,6 +49,7 @@ ABOUT_IT = {
         "tests/instagram/test_campaigns_refused.py",
         "tests/webhooks/test_rules.py",
     ),
+    "sequences": ("tests/sequences", "tests/docs/test_sequences.py", "tests/features/test_switch.py"),
 }
 """What is only about the feature, and goes with it."""
 ABOUT_ALL = tuple(f"tests/features/test_{one}.py" for one in ("all_off", "commands_off", "deleting"))
@@ -80,6 +81,7 @@ KNOW_IT = {
     ),
     "assistants": ("tests/automation/test_words.py", "tests/users/test_audit.py", "tests/web/test_shell.py"),
     "rules": ("tests/web/test_shell.py",),
+    "sequences": ("tests/web/test_shell.py",),
 }
 """Tests of other features that use the deleted one on the way, besides those that import it."""
 

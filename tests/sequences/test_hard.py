@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from unittest import mock
@@ -17,6 +18,7 @@ from host.automation.consuming import Automating
 from host.channels import accounts
 from host.channels.directory import Directory
 from host.core import clock, db
+from host.features import registry
 from host.inbox import erasure
 from host.inbox.contacts import attributes, merging
 from host.inbox.contacts.models import AttributeKind
@@ -453,6 +455,32 @@ def test_a_restored_desk_says_nothing(sequenced: Sequenced) -> None:
     assert (desk.automatic(), desk.automatic("bo")) == (["One"], [])
     assert (desk.last.outcome, desk.last.reason) == ("stopped", "restored")
     assert desk.talk().handled_by == Handler.NOBODY
+
+
+@pytest.fixture
+def _on_again() -> Iterator[None]:
+    yield
+    registry.switch_off(())
+
+
+@pytest.mark.usefixtures("_on_again")
+def test_the_feature_is_switched_off_and_on_again(sequenced: Sequenced) -> None:
+    desk = sequenced
+    desk.sequence(*WAITING)
+    begin(desk)
+    desk.said("bo", text="order")
+    data.clean_up(most=1)
+    assert desk.last.ended_at is None
+    registry.switch_off({"sequences"})
+    data.clean_up(most=1)
+    assert (desk.last.outcome, desk.last.reason) == ("stopped", "off")
+    assert desk.talk().handled_by == Handler.NOBODY
+    desk.read()  # what Bo wrote starts nothing
+    registry.switch_off(())
+    with clock.travel(timedelta(hours=3)):
+        desk.read()
+        desk.run()
+    assert (desk.automatic(), desk.automatic("bo")) == (["One"], [])
 
 
 def test_the_account_is_disconnected(sequenced: Sequenced) -> None:
