@@ -37,6 +37,11 @@ class ErrorEntry:
     operations: list[Route] = field(default_factory=list)
 
     @property
+    def status(self) -> int:
+        """Return the first of its statuses, under which the page lists it."""
+        return self.statuses[0]
+
+    @property
     def named(self) -> list[Route]:
         """Return the operations to name; none: too many."""
         return self.operations if len(self.operations) <= _FEW else []

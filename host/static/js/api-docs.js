@@ -65,6 +65,7 @@ if (error) history.replaceState(null, "", location.pathname);
 
 /** Scroll to the error: the operations, drawn above it, move it, until the person scrolls on. */
 function showError() {
+  error.closest("details").open = true;
   location.replace(`#${error.id}`);
   const follow = new ResizeObserver(() => error.scrollIntoView());
   follow.observe(box);
