@@ -286,6 +286,8 @@ def test_nothing_is_lost_while_two_admins_switch_an_addon_at_once(scene: Scene) 
     (scene.folder / "go").touch()
     for wait, version in ((on_the_first, "1.0.0"), (on_the_second, "1.1.0")):
         answer = wait()
+        if answer.status_code != 200:
+            print("OUT1", first.output[-9000:], "OUT2", second.output[-9000:])
         assert (answer.status_code, answer.text) == (200, f"<p>toy page slow {version}</p>")
     scene.together(addons, "Deactivate", to="/toy/")
     scene.both_show("404")
