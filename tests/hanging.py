@@ -24,6 +24,12 @@ def enter(folder: str | Path) -> None:
         os.close(os.open(place / "pipe", os.O_RDONLY))
 
 
+def spin(folder: str | Path) -> None:
+    """Hang in Python, where an exception reaches it, if that was asked for in *folder*."""
+    while (Path(folder) / "fuse").exists():
+        time.sleep(0.01)
+
+
 class Hang:
     """A place where code hangs in C while ``fuse`` exists: it opens a pipe nobody writes to.
 

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from host.core import errors
 from host.core.backports.values import replace
+from host.core.call_budget import HungCallError
 from host.core.db import db
 from host.core.errors import LobbyError, PasswordNeededError
 from host.users.confirming import Ways, ways_of
@@ -79,6 +80,11 @@ class _InternalError(LobbyError):
     program_step: ClassVar[object] = _l("Try again. If it keeps happening, send your admins the request id.")
 
 
+class _AddonTooSlowError(errors.UnavailableError):
+    title: ClassVar[object] = _l("The addon didn't answer")
+    default_sentence: ClassVar[object] = _l("An addon took too long, so Lobby ended this request.")
+
+
 class _ErrorView(msgspec.Struct, frozen=True):
     """The values for the template of an error."""
 
@@ -138,6 +144,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_down)
     app.register_error_handler(PoolTimeoutError, _database_down)
+    app.register_error_handler(HungCallError, _addon_too_slow)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -189,6 +196,10 @@ def _database_down(error: Exception) -> BaseResponse:
     reference = _log_with_reference(error)
     g.lobby_user = None
     return render(errors.UnavailableError(), reference=reference)
+
+
+def _addon_too_slow(error: HungCallError) -> BaseResponse:
+    return render(_AddonTooSlowError(), reference=_log_with_reference(error))
 
 
 def _unexpected(error: Exception) -> BaseResponse:

@@ -166,6 +166,18 @@ def test_a_page_that_hangs_is_answered(serving: HostApplication, hang: Hang, toy
     assert page(serving, "/addons/toy/about") == 200
 
 
+def test_a_page_that_is_slow_is_ended_and_answered(
+    serving: HostApplication, hang: Hang, toy_zip: MakeZip
+) -> None:
+    hang.code = hang.code.replace("here.enter", "here.spin")
+    activated(serving, toy_zip, hang, "page toy_pages.about")
+    assert page(serving, "/addons/toy/about") == 200
+    hang.fuse.touch()
+    assert page(serving, "/addons/toy/about") == 503
+    hang.fuse.unlink()
+    assert page(serving, "/addons/toy/about") == 200
+
+
 class Shop:
     """A workspace with a toy account on a started desk."""
 

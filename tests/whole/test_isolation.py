@@ -307,7 +307,7 @@ def kept(scene: Scene, workspace: int, conversation: int) -> dict[str, int]:
         "tool_id": "assistant_tools",
     }
     made = {name: scene.rig.value(f"SELECT MAX(id) FROM {table}") for name, table in tables.items()}
-    return {**made, **by_hand, "merge_id": 1, "sequence_run_id": 1, "run_id": 1}
+    return {**made, **by_hand, "merge_id": 1, "sequence_run_id": 1, "run_id": 1, "version_id": 1}
 
 
 def refused(scene: Scene, workspace: int, conversation: int) -> int:
