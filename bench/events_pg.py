@@ -29,6 +29,8 @@ from bench.plan import Figure, Plan, SkippedError, medians
 from bench.processes import cpu_seconds, family
 from bench.servers import Desk, on_last_core, prepare, product
 from demo.processes import free_port
+from host.events.keeping import SCREENS
+from host.events.reading import NUMBERING
 from host.queue.activity import QUIET_SECONDS
 
 RATES = (50.0, 300.0)
@@ -208,6 +210,13 @@ class Running:
     def profile(self) -> dict[str, int]:
         return dict(self._profile)
 
+    def do(self, statement: str) -> None:
+        """Execute *statement* in the database of the desk."""
+        engine = sa.create_engine(self._own.url(self._database), poolclass=sa.pool.NullPool)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+        engine.dispose()
+
     def number(self, query: str) -> float:
         """Return the number *query* finds."""
         engine = sa.create_engine(self._own.url(self._database), poolclass=sa.pool.NullPool)
@@ -240,6 +249,8 @@ def measure(plan: Plan, own: Cluster, desk: Desk, broker: str) -> dict[str, floa
     """Return what an event costs at each rate, and what a desk costs without any."""
     found: dict[str, float] = {}
     with running(plan, own, desk, broker) as desk_running:
+        # There is no provider to catch up with, and each failure would count as use.
+        desk_running.do("DELETE FROM catch_ups")
         time.sleep(SETTLING_SECONDS)
         before = desk_running.used()
         profile = desk_running.profile
@@ -259,14 +270,16 @@ def measure(plan: Plan, own: Cluster, desk: Desk, broker: str) -> dict[str, floa
 def _at(plan: Plan, desk: Desk, one: Running, rate: float, seconds: float) -> dict[str, float]:
     messages = one.number("SELECT count(*) FROM messages")
     # The first events of each process compile statements.
-    messages += _send(one.ports, rate, 2.0)
+    messages += _send(one.ports, rate, 2.0).answered
     _applied(one, messages)
     before = one.used()
     profile = one.profile
     newest = int(one.number("SELECT coalesce(max(id), 0) FROM inbound_events"))
-    sent = _send(one.ports, rate, seconds)
-    _applied(one, messages + sent)
-    time.sleep(0.5)  # what reads the event log follows
+    with _watched(one) as behind:
+        load = _send(one.ports, rate, seconds)
+        sent = load.answered
+        _applied(one, messages + sent)
+        time.sleep(0.5)  # what reads the event log follows
     used = one.used().since(before)
     _tell(desk, f"{rate:.0f}/s", one.most_frequent(profile), sent)
     delay = (
@@ -282,8 +295,36 @@ def _at(plan: Plan, desk: Desk, one: Running, rate: float, seconds: float) -> di
         f"webs ms {words}": used.serving / sent * 1000,
         f"log kB {words}": used.log / sent / 1000,
         f"database kB {words}": used.size / sent / 1000,
+        f"answer p99 ms {words}": load.p99_ms,
         f"in the inbox p99 ms {words}": one.number(delay) * 1000,
+        f"readers behind s {words}": max(behind),
     }
+
+
+@contextmanager
+def _watched(one: Running) -> Iterator[list[float]]:
+    """Note each half second the age of the oldest event that a consumer has not read, in seconds."""
+    query = (
+        "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - unread.at)), 0)"
+        " FROM consumers c CROSS JOIN LATERAL (SELECT at FROM domain_events d"
+        " WHERE (d.place, d.id) > (c.place, c.event_id) AND d.kind IS NOT NULL"
+        " ORDER BY d.place, d.id LIMIT 1) unread"
+        f" WHERE c.name NOT IN ('{NUMBERING}', '{SCREENS}')"
+    )
+    seen: list[float] = [0.0]
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.5):
+            seen.append(one.number(query))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watching.join()
 
 
 def _tell(desk: Desk, words: str, statements: list[tuple[int, str]], by: float) -> None:
@@ -296,8 +337,16 @@ def _tell(desk: Desk, words: str, statements: list[tuple[int, str]], by: float) 
     (Path(folder) / name).write_text("\n".join(lines) + "\n")
 
 
-def _send(ports: list[int], rate: float, seconds: float) -> int:
-    """Send events to all serving processes at once; return how many were answered."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many events were answered, and within which time 99 of 100, in milliseconds."""
+
+    answered: int
+    p99_ms: float
+
+
+def _send(ports: list[int], rate: float, seconds: float) -> Load:
+    """Send events to all serving processes at once."""
     results: list[Result] = []
 
     def send(port: int, requests: list[bytes]) -> None:
@@ -313,7 +362,9 @@ def _send(ports: list[int], rate: float, seconds: float) -> int:
             thread.join()
     if len(results) < len(ports):
         raise WrongAnswerError("a serving process did not answer")
-    return sum(sum(one.statuses.values()) for one in results)
+    answered = sum(sum(one.statuses.values()) for one in results)
+    together = Result(seconds, [took for one in results for took in one.latencies])
+    return Load(answered, together.percentile(0.99))
 
 
 def _applied(one: Running, messages: float) -> None:

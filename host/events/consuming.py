@@ -67,6 +67,13 @@ COURTESY = 4
 """Factor by which consumers pause, relative to a write that others had to wait for."""
 BACKLOG_COURTESY = 29
 """The same factor while received events wait to be applied, because those are not visible yet."""
+LATE = timedelta(seconds=2)
+"""On a server, the age of an event after which a consumer works half of the time in a backlog, too.
+
+Rules, sequences and webhooks follow the log, so it must not fall behind for as long as a rush lasts.
+"""
+MOST_AWAY_SECONDS = 1.0
+"""On a server, the longest pause of a consumer, so that it learns in time that it is late."""
 MOST_KEPT = 2000
 """Most events cached for the slower consumers of a process: about 1.5 MB."""
 
@@ -265,17 +272,23 @@ class _Courtesy:
         self._lock = threading.Lock()
         self._until = 0.0
 
-    def seconds_after(self, worked: float, *, kept_others: bool) -> float:
+    def seconds_after(self, worked: float, *, kept_others: bool, age: timedelta | None = None) -> float:
         """Return the pause of a reader after *worked* seconds of work.
 
         :param kept_others: whether another writer waited for it.
+        :param age: on a server, the age of the last event it handled; None on SQLite, whose one writer the
+            backlog needs.
         """
         times = BACKLOG_COURTESY if self._is_behind() else COURTESY if kept_others else 0
         if not times:
             return 0.0
+        if age is not None and age > LATE:
+            return worked
         with self._lock:
             now = clock.monotonic()
             self._until = max(self._until, now) + worked * times
+            if age is not None:
+                self._until = min(self._until, now + MOST_AWAY_SECONDS)
             return self._until - now
 
 
@@ -408,7 +421,8 @@ class _Reader:
                 return False
             if events:
                 worked = read_for + self._worked + self._worked_outside
-                self._away = self._courtesy.seconds_after(worked, kept_others=kept_others)
+                age = None if db.current().is_sqlite else clock.now() - events[-1].at
+                self._away = self._courtesy.seconds_after(worked, kept_others=kept_others, age=age)
         self._position = batch.end
         self._limit, self._failures = self._fitting(len(batch.events)), 0
         return batch.more

@@ -537,6 +537,34 @@ def test_readers_stay_away_one_after_the_other(monkeypatch: pytest.MonkeyPatch) 
     assert courtesy.seconds_after(0.01, kept_others=False) == pytest.approx(0.01 * consuming.BACKLOG_COURTESY)
 
 
+def test_readers_of_a_server_are_late_for_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules, sequences and webhooks go on while more comes in than is applied, however long that lasts."""
+    monkeypatch.setattr(clock, "monotonic", lambda: 100.0)
+    courtesy = consuming._Courtesy(lambda: True)
+    fresh, old = timedelta(), consuming.LATE + timedelta(seconds=1)
+    pauses = [courtesy.seconds_after(0.3, kept_others=False, age=fresh) for _reader in range(5)]
+    assert max(pauses) == consuming.MOST_AWAY_SECONDS
+    assert courtesy.seconds_after(0.3, kept_others=False, age=old) == 0.3, "half of the time is theirs"
+
+
+def test_a_late_reader_of_a_server_goes_on_soon(any_database: db.Database) -> None:
+    class Slow(Keeper):
+        def consume(self, session: Session, events: Sequence[Recorded]) -> None:
+            super().consume(session, events)
+            time.sleep(0.1)
+
+    slow = Slow()
+    reader = consuming._Reader(slow, consuming._Courtesy(lambda: True))
+    db.write(consuming._make_rows, [slow])
+    say(3)
+    with clock.travel(timedelta(seconds=30)):
+        until(lambda: (db.write(number), reader._step(), len(slow.given) == 3)[-1])
+    if any_database.is_sqlite:
+        assert reader._away > 0.1 * consuming.COURTESY
+    else:
+        assert reader._away < consuming.MOST_AWAY_SECONDS
+
+
 @pytest.mark.services
 @pytest.mark.parametrize("kept", [12, consuming.MOST_KEPT])
 def test_what_one_reader_read_another_does_not_read_again(
