@@ -4,6 +4,7 @@
 - :mod:`host.sequences.proving`: what is proved before publishing
 - :mod:`host.sequences.answers`: whether a customer's message answers a question; pure
 - :mod:`host.sequences.picture`: the picture drawn from the steps; pure
+- :mod:`host.sequences.filtering`: filters of runs, for numbers and lists
 - :mod:`host.sequences.numbers`: how many customers reach each step, and where they leave
 - :mod:`host.sequences.keeping`: sequences with their order, states and versions
 - :mod:`host.sequences.starting`: which events start a run, or are answers in one
@@ -13,7 +14,7 @@
 - :mod:`host.sequences.listing`: versions and runs, in pages
 - :mod:`host.sequences.toml_form`: a sequence as TOML, and back
 - :mod:`host.sequences.api`: the routes for programs
-- :mod:`host.sequences.people`: the customers in a sequence now
+- :mod:`host.sequences.people`: the customers who are or were in a sequence
 - :mod:`host.sequences.templates_of`: bodies to start from
 - :mod:`host.sequences.models`: the tables
 """

@@ -5,8 +5,9 @@ from host.features.feature import Feature, Job, Switch, noop
 FEATURE = Feature(
     __package__,
     models=("models",),
-    routes=("api.runs", "api.sequences"),
+    routes=("api.numbers", "api.runs", "api.sequences"),
     blueprints=("pages.views:bp",),
+    views=("pages.people_views",),
     jobs=(Job("sequences", "timing:run_due", 0.5),),
     ids={"sequence_id": "", "run_id": "", "version_id": "", "sequence_run_id": "people:ACCOUNT"},
     names={"sequences": "data:NAMES"},

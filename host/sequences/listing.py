@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import NotFoundError
+from host.sequences.filtering import RunFilter
 from host.sequences.models import Sequence, SequenceAnswer, SequenceRun, SequenceVersion, SequenceVisit
 
 
@@ -76,25 +77,17 @@ def versions(
 def runs(
     session: Session,
     sequence_id: int,
+    wanted: RunFilter,
     *,
-    active: bool | None = None,
-    step: str = "",
     conversation_id: int | None = None,
     before: int | None = None,
     limit: int,
 ) -> Many[SequenceRun]:
-    """Return runs of a sequence, newest first.
+    """Return the wanted runs of a sequence, newest first.
 
-    :param active: only those that go on, or that ended; None: all.
-    :param step: only those at this step, or that ended at it; empty: all.
     :param before: the id of the run to continue from.
     """
-    query = sa.select(SequenceRun).where(SequenceRun.sequence_id == sequence_id)
-    if active is not None:
-        goes_on = SequenceRun.active_contact_id.is_not(None)
-        query = query.where(goes_on if active else sa.not_(goes_on))
-    if step:
-        query = query.where(SequenceRun.step == step)
+    query = sa.select(SequenceRun).where(*wanted.conditions(sequence_id))
     if conversation_id is not None:
         query = query.where(SequenceRun.conversation_id == conversation_id)
     if before is not None:

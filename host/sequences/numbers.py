@@ -11,11 +11,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from host.sequences.body import Body
+from host.sequences.body import Body, ways_out
+from host.sequences.filtering import RunFilter, end_of
 from host.sequences.models import SequenceRun, SequenceVisit
+from host.users.reach import Accounts
 
-MOST_TIMES = 5000
-"""Most stays at steps, the newest ones, from which the median times are taken."""
+MOST_TIMES = 1000
+"""Most runs, the newest ones, from which the median times are taken."""
 
 
 class StepNumbers(msgspec.Struct, frozen=True):
@@ -73,15 +75,21 @@ class Numbers(msgspec.Struct, frozen=True):
 
 
 def of_version(
-    session: Session, sequence_id: int, version: int, body: Body, since: datetime, until: datetime
+    session: Session,
+    sequence_id: int,
+    version: int,
+    body: Body,
+    since: datetime,
+    until: datetime,
+    *,
+    accounts: Accounts = None,
 ) -> Numbers:
-    """Return the numbers of the runs of a version that started from *since* until before *until*."""
-    runs = (
-        SequenceRun.sequence_id == sequence_id,
-        SequenceRun.version == version,
-        SequenceRun.started_at >= since,
-        SequenceRun.started_at < until,
-    )
+    """Return the numbers of the runs of a version that started from *since* until before *until*.
+
+    :param accounts: only those in conversations of these accounts; None: all.
+    """
+    wanted = RunFilter(version=version, since=since, until=until, accounts=accounts)
+    runs = wanted.conditions(sequence_id)
     started: dict[str, int] = defaultdict(int)
     stopped: dict[str, int] = defaultdict(int)
     here: dict[str, int] = defaultdict(int)
@@ -101,10 +109,12 @@ def of_version(
             planned += count
         else:
             asked += count if reason == "asked" else 0
-            stopped[reason or outcome] += count
-            left[step][reason or outcome] += count
+            stopped[end_of(outcome, reason)] += count
+            left[step][end_of(outcome, reason)] += count
+    # Counting different runs takes twice as long, and is needed only where a run can come to a step again.
+    counted = sa.distinct(SequenceVisit.run_id) if _repeats(body) else SequenceVisit.run_id
     visits = (
-        sa.select(SequenceVisit.step, sa.func.count(sa.distinct(SequenceVisit.run_id)).label("runs"))
+        sa.select(SequenceVisit.step, sa.func.count(counted).label("runs"))
         .join(SequenceRun, SequenceRun.id == SequenceVisit.run_id)
         .where(*runs)
         .group_by(SequenceVisit.step)
@@ -132,19 +142,26 @@ def of_version(
     )
 
 
+def _repeats(body: Body) -> bool:
+    """Return whether a run could enter a step again: whether a way leads back in the list."""
+    place = {step.id: at for at, step in enumerate(body.steps)}
+    return any(
+        to and place[to] <= place[step.id] for step in body.steps for _kind, to in ways_out(body, step)
+    )
+
+
 def _times(session: Session, runs: Sequence[sa.ColumnElement[bool]]) -> dict[str, list[timedelta]]:
-    """Return how long runs stayed at each step, of the newest stays."""
+    """Return how long the newest runs stayed at each step."""
     following = aliased(SequenceVisit)
+    newest = sa.select(SequenceRun.id).where(*runs).order_by(SequenceRun.id.desc()).limit(MOST_TIMES)
+    recent = newest.subquery()
     query = (
         sa.select(SequenceVisit.step, SequenceVisit.at, following.at)
-        .join(SequenceRun, SequenceRun.id == SequenceVisit.run_id)
+        .join(recent, recent.c.id == SequenceVisit.run_id)
         .join(
             following,
             sa.and_(following.run_id == SequenceVisit.run_id, following.number == SequenceVisit.number + 1),
         )
-        .where(*runs)
-        .order_by(SequenceVisit.run_id.desc(), SequenceVisit.number)
-        .limit(MOST_TIMES)
     )
     found: dict[str, list[timedelta]] = defaultdict(list)
     for step, at, left_at in session.execute(query):

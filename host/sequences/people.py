@@ -1,4 +1,4 @@
-"""The customers in a sequence now, and ending one of their runs."""
+"""The customers who are or were in a sequence, and ending one of their runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from host.core.errors import NotFoundError
 from host.models.inbox import Contact, ContactIdentity, Conversation
+from host.sequences.filtering import RunFilter, end_of
 from host.sequences.models import ENDED_BY_TEAM, SequenceRun, WaitsFor
-from host.users.reach import Accounts
 
 PAGE = 50
 ACCOUNT = (
@@ -34,11 +34,12 @@ class RunNotFoundError(NotFoundError):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A customer in a sequence.
+    """A customer who is or was in a sequence.
 
     :param id: the id of the run.
     :param since: when it entered its step; *due_at*: when it goes on by itself, None: not by itself.
     :param ending: whether a person ended it, so that a worker ends it next.
+    :param ended_at: None: it goes on; *ended*: how it ended, see :func:`host.sequences.filtering.end_of`.
     """
 
     id: int
@@ -51,14 +52,15 @@ class Person(msgspec.Struct, frozen=True):
     since: datetime
     due_at: datetime | None
     ending: bool
+    ended_at: datetime | None
+    ended: str
 
 
 def listing(
-    session: Session, sequence_id: int, *, accounts: Accounts, before: int | None, limit: int
+    session: Session, sequence_id: int, wanted: RunFilter, *, before: int | None, limit: int
 ) -> Many[Person]:
-    """Return the customers in a sequence, the newest run first.
+    """Return the customers of the wanted runs of a sequence, the newest run first.
 
-    :param accounts: only those of these accounts; None: all.
     :param before: only runs with a smaller id.
     """
     query = (
@@ -66,12 +68,10 @@ def listing(
         .join(Conversation, Conversation.id == SequenceRun.conversation_id)
         .join(Contact, Contact.id == SequenceRun.contact_id)
         .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
-        .where(SequenceRun.sequence_id == sequence_id, SequenceRun.active_contact_id.is_not(None))
+        .where(*wanted.conditions(sequence_id))
         .order_by(SequenceRun.id.desc())
         .limit(limit)
     )
-    if accounts is not None:
-        query = query.where(Conversation.account_id.in_(accounts))
     if before is not None:
         query = query.where(SequenceRun.id < before)
     return [
@@ -85,7 +85,9 @@ def listing(
             run.waits_for,
             run.moved_at,
             run.due_at,
-            run.reason == ENDED_BY_TEAM,
+            run.ended_at is None and run.reason == ENDED_BY_TEAM,
+            run.ended_at,
+            "" if run.outcome is None else end_of(run.outcome, run.reason),
         )
         for run, name, identity, handle in session.execute(query)
     ]

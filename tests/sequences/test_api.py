@@ -351,3 +351,44 @@ def test_a_message_starts_it_and_programs_hear_of_it(desk: ApiDesk) -> None:
             sa.select(DomainEvent.cause_id).where(DomainEvent.kind == "sequence.started")
         )
     assert cause is not None, "so it starts no rule"
+
+
+# ---- numbers -------------------------------------------------------------------------------------------
+
+
+def test_a_program_reads_the_numbers_and_the_runs_behind_them(any_desk: ApiDesk) -> None:
+    desk = any_desk
+    path = live(desk)
+    run = start(desk, path)
+    found = desk.reader.get(f"{path}/numbers")
+    assert found["startedFrom"] < run["startedAt"] < found["startedBefore"]
+    steps = found.pop("steps")
+    assert {key: found[key] for key in ("version", "started", "starts", "active", "done", "stopped")} == {
+        "version": 1,
+        "started": 1,
+        "starts": [{"startedBy": "api", "count": 1}],
+        "active": 1,
+        "done": 0,
+        "stopped": [],
+    }
+    assert steps[0] == {"step": "number", "reached": 1, "here": 1, "left": [], "seconds": None}
+    desk.program.send("POST", f"{path}/runs/{run['id']}/end", None)
+    found = desk.reader.get(f"{path}/numbers", version=1, zone="Europe/Berlin")
+    assert found["stopped"] == [{"ended": "ended_by_team", "count": 1}]
+    assert found["steps"][0]["left"] == found["stopped"]
+    behind: dict[str, Any] = {
+        "version": 1,
+        "startedFrom": found["startedFrom"],
+        "startedBefore": found["startedBefore"],
+        "startedBy": "api",
+        "reached": "number",
+        "step": "number",
+        "ended": "ended_by_team",
+        "state": "ended",
+    }
+    assert [one["id"] for one in desk.reader.get(f"{path}/runs", **behind)["data"]] == [run["id"]]
+    for other in ({"version": 2}, {"startedBy": "words"}, {"reached": "hand"}, {"ended": "done"}):
+        assert desk.reader.get(f"{path}/runs", **(behind | other))["data"] == []
+    assert desk.reader.refused("GET", f"{path}/numbers?version=9")[1]["code"] == "sequence_version_not_found"
+    assert desk.reader.refused("GET", f"{path}/numbers?zone=Nowhere")[0] == 400
+    assert desk.reader.refused("GET", f"{path}/numbers?from=2026-02-01&to=2026-01-01")[1]["field"] == "from"

@@ -51,6 +51,34 @@ def test_the_funnel(any_sequenced: Sequenced) -> None:
     assert dict(found.steps[0].left) == {"asked": 1}
 
 
+def test_who_sees_some_accounts_counts_only_their_customers(any_sequenced: Sequenced) -> None:
+    desk = any_sequenced
+    id_ = desk.sequence(ASK, Hand(id="people"))
+    desk.said("ana", text="order")
+    desk.run()
+    account = desk.desk.account.id
+    with db.read() as session:
+        body = running.body_of(session, id_, 1)
+        assert body is not None
+        now = clock.now()
+        period = now - timedelta(days=1), now + timedelta(days=1)
+        for accounts, count in ((None, 1), (frozenset({account}), 1), (frozenset[int](), 0)):
+            found = numbers.of_version(session, id_, 1, body, *period, accounts=accounts)
+            assert (found.all, found.steps[0].reached, found.steps[0].here) == (count, count, count)
+
+
+def test_a_step_that_is_reached_again_counts_once(any_sequenced: Sequenced) -> None:
+    desk = any_sequenced
+    again = Ask(id="ask", text="Another?", hours=1, silent="people", then="ask")
+    id_ = desk.sequence(again, Hand(id="people"))
+    for text in ("order", "one", "two"):
+        desk.said("ana", text=text)
+        desk.run()
+    assert len(desk.visits()) == 3
+    found = numbers_of(desk, id_)
+    assert [(one.reached, one.here) for one in found.steps] == [(1, 1), (0, 0)]
+
+
 def test_nothing_yet(sequenced: Sequenced) -> None:
     id_ = sequenced.sequence(ASK, Hand(id="people"))
     found = numbers_of(sequenced, id_)

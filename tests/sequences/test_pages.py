@@ -361,6 +361,57 @@ def test_people_are_listed_in_pages(sequenced: Sequenced, owner: helpers.Browser
     assert text(owner.get(path(sequenced, f"{id_}/people?before={older}"))).count("waits for an answer") == 1
 
 
+def links(page: str) -> dict[str, list[tuple[str, str]]]:
+    """Return the numbers of a page that open customers: the filters of each, with its count."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for address, number in re.findall(r'href="([^"]*/people\?[^"]*)">([^<]+)</a>', page):
+        key = "&".join(sorted(one for one in address.partition("?")[2].split("&") if one[:4] not in _PERIOD))
+        found.setdefault(key, []).append((address, number))
+    return found
+
+
+_PERIOD = ("from", "to=2", "vers")
+
+
+def test_each_number_opens_the_customers_it_counts(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    id_ = sequenced.sequence(ASK, THANKS, PEOPLE, people=("human",))
+    for contact in ("ana", "bob", "dee", "eve"):
+        sequenced.said(contact, "order")
+    sequenced.run()
+    sequenced.said("ana", "12345")
+    sequenced.said("bob", "human")
+    sequenced.run()
+    owner.post_form(path(sequenced, f"{id_}/people/{sequenced.runs()[2].id}/end"))
+    sequenced.run()
+    page = text(owner.get(path(sequenced, f"{id_}/numbers")))
+    found = {key: {number for _address, number in each} for key, each in links(page).items()}
+    assert found == {
+        "state=all": {"4"},
+        "started_by=words&state=all": {"4"},
+        "state=active": {"1"},
+        "ended=people&state=all": {"1"},
+        "ended=asked&state=all": {"1"},
+        "ended=ended_by_team&state=all": {"1"},
+        "reached=number&state=all": {"4"},
+        "reached=thanks&state=all": {"1"},
+        "reached=people&state=all": {"1"},
+        "state=active&step=number": {"1"},
+        "ended=asked&state=all&step=number": {"1"},
+        "ended=ended_by_team&state=all&step=number": {"1"},
+    }
+    for each in links(page).values():
+        for address, number in each:
+            listed = text(owner.get(address))
+            assert listed.count('<th scope="row">') == int(number), address
+            assert "Version 1" in listed
+    old = text(owner.get(path(sequenced, f"{id_}/numbers?from=2026-01-01&to=2026-01-02")))
+    assert links(old) == {}
+    for wrong in ("from=2026-02-01&to=2026-01-01", "version=x", "from=never"):
+        assert owner.get(path(sequenced, f"{id_}/numbers?{wrong}")).status_code == 400
+    assert owner.get(path(sequenced, f"{id_}/numbers?version=7")).status_code == 404
+    assert owner.get(path(sequenced, f"{id_}/people?state=some")).status_code == 400
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -421,7 +472,7 @@ def test_a_version_of_a_newer_lobby_is_shown_without_its_steps(
     id_ = sequenced.sequence(PEOPLE)
     newer = sa.text("UPDATE sequence_versions SET body = '{}'")
     db.write(lambda session: bool(session.execute(newer)))
-    for rest in ("", id_, f"{id_}?step=people", f"{id_}/people", f"{id_}/versions"):
+    for rest in ("", id_, f"{id_}?step=people", f"{id_}/numbers", f"{id_}/people", f"{id_}/versions"):
         assert owner.get(path(sequenced, rest)).status_code == 200
     assert owner.post_form(path(sequenced, f"{id_}/publish")).status_code == 400
     assert owner.post_form(path(sequenced, f"{id_}/step"), do="end").status_code == 400

@@ -127,7 +127,9 @@ def look(desk: Sequenced, page: Any, widths: tuple[int, ...], schemes: tuple[str
         "branch": f"{wrong}?add=branch&after=number",
         "action": f"{wrong}?add=act&after=number",
         "starts": f"{main}?part=starts",
+        "numbers": f"{main}/numbers",
         "people": f"{main}/people",
+        "behind": f"{main}/people?state=all&ended=asked&version=1",
         "versions": f"{main}/versions",
     }
     for name, rest in pages.items():

@@ -47,6 +47,7 @@ LITERALS = {
     "ModerationState": ("UpdateModeration", "state"),
     "RuleState": ("CreateRule", "state"),
     "SequenceRunFilter": ("listSequenceRuns", "state"),
+    "SequenceStart": ("listSequenceRuns", "startedBy"),
     "ToolEffect": ("CreateAssistantTool", "effect"),
     "Tone": ("CreateLabel", "tone"),
     "TurnFilter": ("listAssistantTurns", "show"),

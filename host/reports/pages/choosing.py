@@ -9,12 +9,10 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import sqlalchemy as sa
 from flask import request
-from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import InvalidError
@@ -23,15 +21,14 @@ from host.inbox.labels.models import Label
 from host.inbox.teams import teams
 from host.inbox.teams.models import Team
 from host.models.channels import ChannelAccount
-from host.reports.figures import MOST_DAYS, NO_LABEL, Days, Selection
+from host.reports.figures import NO_LABEL, Days, Selection
+from host.reports.periods import USUAL_DAYS, given_days, zone
 from host.reports.tables import Grouping, Key
 from host.users import members
 from host.users.members import Member
-from host.web import languages
 from host.web.account_picker import Picker, picker
 from host.web.request_helpers import id_argument
 
-USUAL_DAYS = 28
 IN_HOURS = "business"
 """Value in the address that selects working hours."""
 UNLABELLED = "none"
@@ -171,14 +168,6 @@ class Choice(msgspec.Struct, frozen=True):
         return {**self.arguments, "from": day.isoformat(), "to": day.isoformat()}
 
 
-def zone() -> ZoneInfo:
-    """Return the reader's time zone."""
-    try:
-        return ZoneInfo(languages.zone())
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
-
-
 def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
     """Return the filters in the page's address.
 
@@ -215,7 +204,7 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
     except ValueError:
         raise InvalidError() from None
     today = now.astimezone(zone()).date()
-    days = _days(today)
+    days = given_days(today)
     chosen = None
     if account is not None or channel:
         chosen = [one.id for one in accounts if account in (None, one) and channel in ("", one.channel)]
@@ -253,18 +242,3 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
         {name: value for name, value in arguments.items() if value},
         picker(session, workspace_id, [] if account is None else [account.id]),
     )
-
-
-def _days(today: date) -> Days:
-    """Return the days in the address; by default, the four weeks up to today."""
-    try:
-        last = date.fromisoformat(request.args.get("to") or today.isoformat())
-        usual = last - timedelta(days=USUAL_DAYS - 1)
-        return Days(date.fromisoformat(request.args.get("from") or usual.isoformat()), last, zone())
-    except (ValueError, OverflowError):
-        raise InvalidError(
-            _l("Reports are not available for this period."),
-            next_step=_l(
-                "Choose a start date that is not after the end date, and at most %(n)s days.", n=MOST_DAYS
-            ),
-        ) from None

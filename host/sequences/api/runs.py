@@ -16,6 +16,7 @@ from host.core import db
 from host.inbox.errors import ConversationNotFoundError, PeopleOnlyError, WindowClosedError
 from host.sequences import beginning, keeping, listing
 from host.sequences.beginning import InSequenceError, NotStartedError
+from host.sequences.filtering import RunFilter
 from host.sequences.keeping import SequenceNotFoundError
 from host.sequences.listing import SequenceRunNotFoundError
 from host.sequences.models import SequenceRun as Row
@@ -24,6 +25,7 @@ from host.users.api_keys import Scope
 LIST = "sequence runs"
 PAGE = 50
 
+StartedBy = Literal["words", "tap", "ref", "first", "story", "rule", "api"]
 RunState = Annotated[
     Literal["active", "ended"], Meta(description="`active`: the customer is in the sequence.")
 ]
@@ -39,8 +41,7 @@ class SequenceRun(Wire, frozen=True):
     conversation_id: Id
     contact_id: Id
     started_by: Annotated[
-        Literal["words", "tap", "ref", "first", "story", "rule", "api"],
-        Meta(description="What started it: a message of the customer, a rule or this API."),
+        StartedBy, Meta(description="What started it: a message of the customer, a rule or this API.")
     ]
     started_at: Moment
     step: Annotated[
@@ -125,6 +126,24 @@ class SequenceRunQuery(Wire, frozen=True):
     step: Annotated[
         str, Meta(max_length=32, description="Only runs that are at this step, or ended at it.")
     ] = ""
+    reached: Annotated[str, Meta(max_length=32, description="Only runs that entered this step.")] = ""
+    ended: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description=(
+                "Only runs that ended with this `reason`, or with this `outcome` and no reason: one of the "
+                "words in the numbers of a sequence."
+            ),
+            examples=["asked"],
+        ),
+    ] = ""
+    version: Annotated[
+        Annotated[int, Meta(ge=1, le=2**31)] | None, Meta(description="Only runs of this version.")
+    ] = None
+    started_by: Annotated[StartedBy | None, Meta(description="Only runs that this started.")] = None
+    started_from: Annotated[Moment | None, Meta(description="Only runs that started then or later.")] = None
+    started_before: Annotated[Moment | None, Meta(description="Only runs that started before.")] = None
     conversation_id: Annotated[Id | None, Meta(description="Only runs in this conversation.")] = None
     limit: Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")] = PAGE
     cursor: shapes.Cursor | None = None
@@ -198,8 +217,16 @@ def list_sequence_runs(call: Call, sequence_id: int, query: SequenceRunQuery) ->
         found = listing.runs(
             session,
             sequence_id,
-            active=None if query.state is None else query.state == "active",
-            step=query.step,
+            RunFilter(
+                version=query.version,
+                since=query.started_from,
+                until=query.started_before,
+                started_by=query.started_by or "",
+                step=query.step,
+                reached=query.reached,
+                active=None if query.state is None else query.state == "active",
+                ended=query.ended,
+            ),
             conversation_id=query.conversation_id,
             before=before,
             limit=query.limit + 1,

@@ -1,10 +1,22 @@
-"""The blueprint of the pages of sequences, and their addresses."""
+"""The blueprint of the pages of sequences, their addresses, and the frame they share."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from flask import Blueprint
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.sequences import body as bodies
+from host.sequences import keeping
+from host.sequences.body import Body, SequenceError, Targets
+from host.sequences.models import Sequence, SequenceState, SequenceVersion
+from host.sequences.pages import wording
+from host.sequences.proving import Proof
 from host.web import navigation
 
 bp = Blueprint("sequences", __name__, template_folder="../templates")
@@ -20,3 +32,76 @@ navigation.add_settings(
 
 SEQUENCES = "/w/<int:workspace_id>/sequences"
 ONE = f"{SEQUENCES}/<int:sequence_id>"
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """The data for the pages of a sequence.
+
+    :param there: all that sequences may refer to.
+    :param number: the version that is shown; *stands*: its row.
+    :param body: None: a newer Lobby wrote it.
+    """
+
+    sequence: Sequence
+    stands: SequenceVersion
+    body: Body | None
+    there: Targets
+    proof: Proof | None
+    inside: int
+    versions: int
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether the newest version is shown, which can be changed."""
+        return self.stands.number == self.sequence.version
+
+    @property
+    def known(self) -> Body:
+        """The body.
+
+        :raises SequenceError: if a newer Lobby wrote it.
+        """
+        if self.body is None:
+            sentence = _("This sequence was created by a newer version of Lobby and can't run here.")
+            raise SequenceError(sentence)
+        return self.body
+
+
+def open_sequence(workspace_id: int, sequence_id: int, number: int | None = None) -> Opened:
+    """Return a sequence with one of its versions, the newest by default.
+
+    :raises SequenceNotFoundError: if there is no such sequence or version.
+    """
+    with db.read() as session:
+        sequence = keeping.get(session, workspace_id, sequence_id)
+        stands = keeping.version(session, sequence_id, number or sequence.version)
+        body = bodies.read(stands.body)
+        proof = None
+        if body is not None:
+            proof = keeping.proof(session, workspace_id, body, current_directory(), clock.now())
+        opened = Opened(
+            sequence,
+            stands,
+            body,
+            keeping.there(session, workspace_id),
+            proof,
+            keeping.in_it(session, [sequence_id]).get(sequence_id, 0),
+            sequence.version,  # numbered from 1, and none is ever deleted
+        )
+        session.expunge_all()
+    return opened
+
+
+def head(opened: Opened) -> dict[str, Any]:
+    """Return what stands above each of the pages of a sequence."""
+    one = opened.sequence
+    return {
+        "shown": one,
+        "states": wording.STATES,
+        "stands": opened.stands,
+        "is_draft": opened.is_draft,
+        "inside": opened.inside,
+        "versions": opened.versions,
+        "says": wording.version(one.state, one.version, one.live_version, opened.inside),
+        "may_publish": one.state != SequenceState.LIVE or one.live_version != one.version,
+    }

@@ -1,4 +1,4 @@
-"""Settings -> Sequences: the list, the steps of each with what was proved, its customers and its versions.
+"""Settings -> Sequences: the list, the steps of each with what was proved, and its versions.
 
 One step is saved at a time, into the draft. A form names the save it is based on, so that two tabs cannot
 overwrite each other.
@@ -29,17 +29,15 @@ from host.automation.actions import (
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.inbox.pages import durations
 from host.models.users import Workspace
 from host.sequences import body as bodies
-from host.sequences import keeping, listing, people, picture
+from host.sequences import keeping, listing, picture
 from host.sequences.body import Body, SequenceError, Step, Targets, known_variables
 from host.sequences.keeping import SequenceSavedMeanwhileError
-from host.sequences.models import Sequence, SequenceState, SequenceVersion
+from host.sequences.models import Sequence, SequenceVersion
 from host.sequences.pages import filling, wording
-from host.sequences.pages.blueprint import ONE, SEQUENCES, bp
+from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, head, open_sequence
 from host.sequences.pages.filling import StepForm
-from host.sequences.proving import Proof
 from host.sequences.templates_of import TEMPLATES, body_of
 from host.users.actor import Actor
 from host.web.portions import portion
@@ -145,64 +143,6 @@ def move(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
 # ---- one sequence --------------------------------------------------------------------------------------
 
 
-class Opened(msgspec.Struct, frozen=True):
-    """The data for the pages of a sequence.
-
-    :param there: all that sequences may refer to.
-    :param number: the version that is shown; *stands*: its row.
-    :param body: None: a newer Lobby wrote it.
-    """
-
-    sequence: Sequence
-    stands: SequenceVersion
-    body: Body | None
-    there: Targets
-    proof: Proof | None
-    inside: int
-    versions: int
-
-    @property
-    def is_draft(self) -> bool:
-        """Whether the newest version is shown, which can be changed."""
-        return self.stands.number == self.sequence.version
-
-    @property
-    def known(self) -> Body:
-        """The body.
-
-        :raises SequenceError: if a newer Lobby wrote it.
-        """
-        if self.body is None:
-            sentence = _("This sequence was created by a newer version of Lobby and can't run here.")
-            raise SequenceError(sentence)
-        return self.body
-
-
-def _opened(workspace_id: int, sequence_id: int, number: int | None = None) -> Opened:
-    """Return a sequence with one of its versions, the newest by default.
-
-    :raises SequenceNotFoundError: if there is no such sequence or version.
-    """
-    with db.read() as session:
-        sequence = keeping.get(session, workspace_id, sequence_id)
-        stands = keeping.version(session, sequence_id, number or sequence.version)
-        body = bodies.read(stands.body)
-        proof = None
-        if body is not None:
-            proof = keeping.proof(session, workspace_id, body, current_directory(), clock.now())
-        opened = Opened(
-            sequence,
-            stands,
-            body,
-            keeping.there(session, workspace_id),
-            proof,
-            keeping.in_it(session, [sequence_id]).get(sequence_id, 0),
-            sequence.version,  # numbered from 1, and none is ever deleted
-        )
-        session.expunge_all()
-    return opened
-
-
 @bp.get(ONE)
 @workspace_view(Permission.ACCOUNTS)
 def sequence(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
@@ -212,7 +152,7 @@ def sequence(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     the step ``after``; with ``part=starts``, the starts and settings. With ``version``, an earlier version
     is shown, which cannot be changed.
     """
-    opened = _opened(workspace_id, sequence_id, id_argument("version"))
+    opened = open_sequence(workspace_id, sequence_id, id_argument("version"))
     if opened.body is None or not opened.is_draft:
         return _page(workspace_id, opened)
     if request.args.get("part") == STARTS:
@@ -272,7 +212,7 @@ def _page(
     page = render_template(
         "sequences/sequence.html",
         here="steps",
-        **_head(opened),
+        **head(opened),
         body=body,
         form=form,
         rows=() if form is None else filling.rows_of(form),
@@ -294,21 +234,6 @@ def _page(
         **context,
     )
     return page, 200 if problem is None else problem.status
-
-
-def _head(opened: Opened) -> dict[str, Any]:
-    """Return what stands above each of the pages of a sequence."""
-    one = opened.sequence
-    return {
-        "shown": one,
-        "states": wording.STATES,
-        "stands": opened.stands,
-        "is_draft": opened.is_draft,
-        "inside": opened.inside,
-        "versions": opened.versions,
-        "says": wording.version(one.state, one.version, one.live_version, opened.inside),
-        "may_publish": one.state != SequenceState.LIVE or one.live_version != one.version,
-    }
 
 
 def _seen(there: Targets) -> Targets:
@@ -395,7 +320,7 @@ def _back(workspace_id: int, sequence_id: int, **where: Any) -> ResponseReturnVa
 @workspace_view(Permission.ACCOUNTS)
 def change(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Save the name, the starts and the settings into the draft."""
-    opened, posted = _opened(workspace_id, sequence_id), None
+    opened, posted = open_sequence(workspace_id, sequence_id), None
     name = request.form.get("name", "")
     try:
         seen, every = list(_seen(opened.there).accounts), seen_accounts() is None
@@ -411,7 +336,7 @@ def change(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def save_step(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Save a step into the draft: a changed or a new one, or move or delete it with ``move``."""
-    opened = _opened(workspace_id, sequence_id)
+    opened = open_sequence(workspace_id, sequence_id)
     move_, after = request.form.get("move", ""), request.form.get("after", "")
     form: StepForm | None = filling.given_step(request.form)
     assert form is not None
@@ -453,9 +378,9 @@ def publish(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     try:
         done = db.write(_publish, workspace_id, sequence_id, by=actor())
     except SequenceError as error:
-        return _page(workspace_id, _opened(workspace_id, sequence_id), problem=error)
+        return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     except keeping.NotPublishableError as error:
-        return _page(workspace_id, _opened(workspace_id, sequence_id), problem=error)
+        return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     flash_good(_("Version %(number)s is live.", number=done))
     return _back(workspace_id, sequence_id)
 
@@ -494,64 +419,20 @@ def delete(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     try:
         name = db.write(keeping.delete, workspace_id, sequence_id, actor=actor())
     except SequenceError as error:
-        return _page(workspace_id, _opened(workspace_id, sequence_id), problem=error)
+        return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     flash_good(_("Sequence %(name)s was deleted.", name=name))
     return redirect(url_for("sequences.index", workspace_id=workspace_id), 303)
 
 
-# ---- people and versions -------------------------------------------------------------------------------
-
-
-@bp.get(f"{ONE}/people")
-@workspace_view(Permission.ACCOUNTS)
-def people_in(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
-    """List the customers in a sequence, the newest first, with the step each is at."""
-    opened, now = _opened(workspace_id, sequence_id), clock.now()
-    with db.read() as session:
-        found = people.listing(
-            session,
-            sequence_id,
-            accounts=seen_accounts(),
-            before=id_argument("before"),
-            limit=people.PAGE + 1,
-        )
-        some = found[: people.PAGE]
-        steps = {number: _steps(session, opened, number) for number in {one.version for one in some}}
-    lines = [(one, steps[one.version].get(one.step, ""), durations.since(one.since, now)) for one in some]
-    return render_template(
-        "sequences/people.html",
-        here="people",
-        **_head(opened),
-        lines=lines,
-        older=some[-1].id if len(found) > len(some) else None,
-        waits=wording.WAITS,
-    )
-
-
-def _steps(session: Session, opened: Opened, number: int) -> dict[str, str]:
-    """Return the words of the steps of a version, with their numbers."""
-    body = bodies.read(keeping.version(session, opened.sequence.id, number).body)
-    if body is None:
-        return {}
-    place = wording.numbers(body)
-    return {one.id: f"{place[one.id]} · {wording.step(one, body, opened.there)}" for one in body.steps}
-
-
-@bp.post(f"{ONE}/people/<int:sequence_run_id>/end")
-@workspace_view(Permission.ACCOUNTS)
-def end_run(workspace_id: int, sequence_id: int, sequence_run_id: int) -> ResponseReturnValue:
-    """Let one customer's run end."""
-    db.write(people.end, workspace_id, sequence_id, sequence_run_id, clock.now())
-    flash_good(_("It ends in a moment."))
-    return redirect(url_for("sequences.people_in", workspace_id=workspace_id, sequence_id=sequence_id), 303)
+# ---- versions ------------------------------------------------------------------------------------------
 
 
 @bp.get(f"{ONE}/versions")
 @workspace_view(Permission.ACCOUNTS)
 def versions(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """List the versions of a sequence, newest first."""
-    opened = _opened(workspace_id, sequence_id)
+    opened = open_sequence(workspace_id, sequence_id)
     with db.read() as session:
         part = portion(keeping.versions(session, sequence_id))
         session.expunge_all()
-    return render_template("sequences/versions.html", here="versions", **_head(opened), part=part)
+    return render_template("sequences/versions.html", here="versions", **head(opened), part=part)

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from host.automation.conditions import Condition, Open, Window
+from host.automation.words import said
 from host.sequences.body import (
     Act,
     Ask,
@@ -25,6 +26,7 @@ from host.sequences.body import (
     Wait,
     ways_out,
 )
+from host.sequences.filtering import RunFilter
 from host.sequences.models import SequenceState, WaitsFor
 from host.sequences.proving import Proof
 from host.web.languages import gettext as _
@@ -67,6 +69,31 @@ WAITS: Mapping[str, LazyString] = {
     WaitsFor.TIME: _l("waits for a time"),
     WaitsFor.PERSON: _l("paused while a person writes"),
 }
+STARTED_BY: Mapping[str, LazyString] = {
+    "words": _l("their words"),
+    "tap": _l("a tap"),
+    "ref": _l("a link or an ad"),
+    "first": _l("a first message"),
+    "story": _l("an answer to a story"),
+    "rule": _l("a rule"),
+    "api": _l("a program"),
+}
+ENDS: Mapping[str, LazyString] = {
+    "done": _l("Reached an end"),
+    "people": _l("Handed to people as planned"),
+    "stopped": _l("Stopped"),
+    "failed": _l("Failed"),
+    "asked": _l("Asked for a person"),
+    "ended_by_team": _l("Ended by your team"),
+    "no_answer": _l("No answer came"),
+    "no_fit": _l("No answer that fits"),
+    "person": _l("A person wrote to them"),
+    "closed_by_team": _l("Someone closed the conversation"),
+    "step_gone": _l("The step was deleted"),
+    "too_long": _l("Too many steps in a row"),
+    "unreadable": _l("Created by a newer version of Lobby"),
+}
+"""How runs ended. Other reasons are those of all automation."""
 CHECKS: Mapping[str, LazyString] = {
     "end": _l("Every path ends"),
     "loop": _l("No loop without the customer"),
@@ -106,6 +133,31 @@ def short(text: str) -> str:
     """Return the start of a text, in one line."""
     line = " ".join(text.split())
     return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
+
+
+def end(key: str) -> str:
+    """Return how a run ended in words, see :func:`host.sequences.filtering.end_of`."""
+    return str(ENDS[key]) if key in ENDS else said(key)
+
+
+def filters(wanted: RunFilter, steps: Mapping[str, str]) -> Iterator[str]:
+    """Yield in words what a list of runs is filtered by, besides that they go on.
+
+    :param steps: the words of steps, by id.
+    """
+    if wanted.version is not None:
+        yield _("Version %(number)s", number=wanted.version)
+    if wanted.started_by:
+        by = STARTED_BY.get(wanted.started_by, wanted.started_by)
+        yield _("started by %(what)s", what=by)
+    if wanted.reached:
+        yield _("reached step %(step)s", step=steps.get(wanted.reached, wanted.reached))
+    if wanted.step:
+        yield _("at step %(step)s", step=steps.get(wanted.step, wanted.step))
+    if wanted.active is not True and not wanted.ended:
+        yield _("in it or ended") if wanted.active is None else _("ended")
+    if wanted.ended:
+        yield end(wanted.ended)
 
 
 def ngettext(one: str, many: str, num: int) -> str:

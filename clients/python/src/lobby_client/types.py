@@ -2420,6 +2420,65 @@ class SequenceDetail(Model):
 
 
 @dataclass(frozen=True)
+class SequenceEndCount(Model):
+    """Customers who left in one way."""
+
+    ended: str
+    """A `reason` of runs, or an `outcome` without one; `ended` of the list of runs."""
+    count: int
+
+
+@dataclass(frozen=True)
+class SequenceStartCount(Model):
+    """Runs that were started in one way."""
+
+    started_by: str
+    """As in runs."""
+    count: int
+
+
+@dataclass(frozen=True)
+class SequenceStepNumbers(Model):
+    """The numbers of a step."""
+
+    step: str
+    """The `id` of the step."""
+    reached: int
+    """Runs that entered it."""
+    here: int
+    """Runs that are at it now."""
+    left: Sequence[SequenceEndCount]
+    """Runs that ended at it otherwise than the sequence planned."""
+    seconds: Optional[int]
+    """The median time at it; null: nobody went on from it."""
+
+
+@dataclass(frozen=True)
+class SequenceNumbers(Model):
+    """The numbers of a version in a period, by when runs started."""
+
+    version: int
+    started_from: datetime
+    started_before: datetime
+    started: int
+    starts: Sequence[SequenceStartCount]
+    active: int
+    """Runs that go on."""
+    done: int
+    """Runs that reached an end, without people."""
+    people: int
+    """Runs that a step handed to people."""
+    asked: int
+    """Runs whose customer asked for a person."""
+    stopped: Sequence[SequenceEndCount]
+    """Runs that ended otherwise."""
+    seconds: Optional[int]
+    """The median time from start to end of those in `done`; null: none."""
+    steps: Sequence[SequenceStepNumbers]
+    """In the order of the body."""
+
+
+@dataclass(frozen=True)
 class SequenceRun(Model):
     """A run of a sequence: a customer's way through its steps."""
 

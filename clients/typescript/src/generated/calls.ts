@@ -106,6 +106,7 @@ import type {
   Sent,
   SequenceDetail,
   SequenceMove,
+  SequenceNumbers,
   SequenceRun,
   SequenceRunDetail,
   SequenceRuns,
@@ -296,12 +297,38 @@ export interface ListSequenceRunsQuery {
   state?: "active" | "ended" | undefined;
   /** Only runs that are at this step, or ended at it. */
   step?: string | undefined;
+  /** Only runs that entered this step. */
+  reached?: string | undefined;
+  /**
+   * Only runs that ended with this `reason`, or with this `outcome` and no reason: one of the words in
+   * the numbers of a sequence.
+   */
+  ended?: string | undefined;
+  /** Only runs of this version. */
+  version?: number | undefined;
+  /** Only runs that this started. */
+  startedBy?: "api" | "first" | "ref" | "rule" | "story" | "tap" | "words" | undefined;
+  /** Only runs that started then or later. */
+  startedFrom?: Date | string | undefined;
+  /** Only runs that started before. */
+  startedBefore?: Date | string | undefined;
   /** Only runs in this conversation. */
   conversationId?: number | undefined;
   /** The maximum number of results. */
   limit?: number | undefined;
   /** A cursor from a response, unchanged. */
   cursor?: string | undefined;
+}
+
+export interface GetSequenceNumbersQuery {
+  /** Omitted: the live version, or the newest if none was published. */
+  version?: number | undefined;
+  /** The first day. */
+  from?: string | undefined;
+  /** The last day, included. Omitted: today. */
+  to?: string | undefined;
+  /** The IANA time zone of the days. */
+  zone?: string | undefined;
 }
 
 export interface GetAssistantFiguresQuery {
@@ -1813,6 +1840,23 @@ export class SequencesCalls extends Calls {
    */
   run(sequenceId: number, runId: number, options: Options = {}): Promise<SequenceRunDetail> {
     return this.http.json("GET", "/sequences/{}/runs/{}", [sequenceId, runId], { options });
+  }
+
+  /**
+   * Get the numbers of a sequence.
+   *
+   * How many customers who started in these days reached each step of a version, and where they left.
+   *
+   * The default is the last 28 days, including today. A version of a newer Lobby has no steps.
+   *
+   * Requires the scope `automation:read`. Not for keys that are limited to some accounts.
+   */
+  numbers(
+    sequenceId: number,
+    query: GetSequenceNumbersQuery = {},
+    options: Options = {},
+  ): Promise<SequenceNumbers> {
+    return this.http.json("GET", "/sequences/{}/numbers", [sequenceId], { query, options });
   }
 
   /**

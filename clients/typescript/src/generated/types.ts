@@ -3330,10 +3330,40 @@ export interface SequenceDetail {
   problems: SequenceProblem[];
 }
 
+/** Customers who left in one way. */
+export interface SequenceEndCount {
+  /** A `reason` of runs, or an `outcome` without one; `ended` of the list of runs. */
+  ended: string;
+  count: number;
+}
+
 /** A move of a sequence up or down the order. */
 export interface SequenceMove {
   /** Negative: up, so that it is chosen earlier. Limited to the ends of the list. */
   places: number;
+}
+
+/** The numbers of a version in a period, by when runs started. */
+export interface SequenceNumbers {
+  version: number;
+  startedFrom: string;
+  startedBefore: string;
+  started: number;
+  starts: SequenceStartCount[];
+  /** Runs that go on. */
+  active: number;
+  /** Runs that reached an end, without people. */
+  done: number;
+  /** Runs that a step handed to people. */
+  people: number;
+  /** Runs whose customer asked for a person. */
+  asked: number;
+  /** Runs that ended otherwise. */
+  stopped: SequenceEndCount[];
+  /** The median time from start to end of those in `done`; null: none. */
+  seconds: number | null;
+  /** In the order of the body. */
+  steps: SequenceStepNumbers[];
 }
 
 /** Something that keeps a sequence from being published. */
@@ -3425,6 +3455,27 @@ export interface SequenceRuns {
   data: SequenceRun[];
   /** Cursor for older runs; null: there are none. */
   next: string | null;
+}
+
+/** Runs that were started in one way. */
+export interface SequenceStartCount {
+  /** As in runs. */
+  startedBy: string;
+  count: number;
+}
+
+/** The numbers of a step. */
+export interface SequenceStepNumbers {
+  /** The `id` of the step. */
+  step: string;
+  /** Runs that entered it. */
+  reached: number;
+  /** Runs that are at it now. */
+  here: number;
+  /** Runs that ended at it otherwise than the sequence planned. */
+  left: SequenceEndCount[];
+  /** The median time at it; null: nobody went on from it. */
+  seconds: number | null;
 }
 
 /** A version of a sequence. */

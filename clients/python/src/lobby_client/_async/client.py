@@ -37,6 +37,7 @@ from lobby_client.params import (
     RuleBody,
     RuleState,
     SequenceRunFilter,
+    SequenceStart,
     Tone,
     ToolEffect,
     TurnFilter,
@@ -122,6 +123,7 @@ from lobby_client.types import (
     SearchResults,
     Sent,
     SequenceDetail,
+    SequenceNumbers,
     SequenceRun,
     SequenceRunDetail,
     SequenceRuns,
@@ -1647,6 +1649,12 @@ class SequenceCalls(_Calls):
         *,
         state: Optional[SequenceRunFilter] = None,
         step: Optional[str] = None,
+        reached: Optional[str] = None,
+        ended: Optional[str] = None,
+        version: Optional[int] = None,
+        started_by: Optional[SequenceStart] = None,
+        started_from: Optional[datetime] = None,
+        started_before: Optional[datetime] = None,
         conversation_id: Optional[int] = None,
         limit: Optional[int] = None,
         cursor: Optional[str] = None,
@@ -1655,6 +1663,12 @@ class SequenceCalls(_Calls):
         query = {
             "state": state,
             "step": step,
+            "reached": reached,
+            "ended": ended,
+            "version": version,
+            "startedBy": started_by,
+            "startedFrom": started_from,
+            "startedBefore": started_before,
             "conversationId": conversation_id,
             "limit": limit,
             "cursor": cursor,
@@ -1668,12 +1682,20 @@ class SequenceCalls(_Calls):
         *,
         state: Optional[SequenceRunFilter] = None,
         step: Optional[str] = None,
+        reached: Optional[str] = None,
+        ended: Optional[str] = None,
+        version: Optional[int] = None,
+        started_by: Optional[SequenceStart] = None,
+        started_from: Optional[datetime] = None,
+        started_before: Optional[datetime] = None,
         conversation_id: Optional[int] = None,
     ) -> AsyncIterator[SequenceRun]:
         """Yield the runs of a sequence, newest first.
 
         :param state: ``active`` or ``ended``.
-        :param step: only those at this step, or that ended at it.
+        :param step: only those at this step, or that ended at it; ``reached``: that entered it.
+        :param ended: only those that ended with this reason, or with this outcome and no reason.
+        :param started_from: only those that started then or later; ``started_before``: before.
         """
         cursor = None
         while True:
@@ -1681,6 +1703,12 @@ class SequenceCalls(_Calls):
                 sequence_id,
                 state=state,
                 step=step,
+                reached=reached,
+                ended=ended,
+                version=version,
+                started_by=started_by,
+                started_from=started_from,
+                started_before=started_before,
                 conversation_id=conversation_id,
                 limit=self._page_size,
                 cursor=cursor,
@@ -1690,6 +1718,25 @@ class SequenceCalls(_Calls):
             cursor = page.next
             if cursor is None:
                 return
+
+    async def numbers(
+        self,
+        sequence_id: int,
+        *,
+        version: Optional[int] = None,
+        from_: Optional[str] = None,
+        to: Optional[str] = None,
+        zone: Optional[str] = None,
+    ) -> SequenceNumbers:
+        """Return how many customers reached each step, of those who started in a range of days.
+
+        :param version: by default the live one.
+        :param from_: the first day, ``2026-11-01``; ``to``: the last.
+        :param zone: the time zone the days are of, ``Europe/Berlin``.
+        """
+        query = {"version": version, "from": from_, "to": to, "zone": zone}
+        path = "/sequences/{}/numbers"
+        return SequenceNumbers.from_wire(await self._call("GET", path, sequence_id, query=query))
 
     async def run(self, sequence_id: int, run_id: int) -> SequenceRunDetail:
         """Return a run with the steps it entered and the answers it keeps."""

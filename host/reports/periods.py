@@ -1,0 +1,41 @@
+"""The days that the address of a page gives with ``from`` and ``to``."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import request
+from flask_babel import lazy_gettext as _l
+
+from host.core.errors import InvalidError
+from host.reports.figures import MOST_DAYS, Days
+from host.web import languages
+
+USUAL_DAYS = 28
+
+
+def zone() -> ZoneInfo:
+    """Return the reader's time zone."""
+    try:
+        return ZoneInfo(languages.zone())
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def given_days(today: date) -> Days:
+    """Return the days in the address; by default, the four weeks up to today.
+
+    :raises InvalidError: for days out of order, or too many.
+    """
+    try:
+        last = date.fromisoformat(request.args.get("to") or today.isoformat())
+        usual = last - timedelta(days=USUAL_DAYS - 1)
+        return Days(date.fromisoformat(request.args.get("from") or usual.isoformat()), last, zone())
+    except (ValueError, OverflowError):
+        raise InvalidError(
+            _l("Reports are not available for this period."),
+            next_step=_l(
+                "Choose a start date that is not after the end date, and at most %(n)s days.", n=MOST_DAYS
+            ),
+        ) from None
