@@ -28,6 +28,8 @@ MOST_DEPTH = 12
 _RESERVED = frozenset(map(str, [*AnyTeam, *Assignee]))
 """Words in filters of conversations that are no names."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_HEADER = re.compile(r"\[\[(steps|steps\.cases)\]\]|\[(starts)\]")
+_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
 _NOT_PLAIN = re.compile(r'["\\\x00-\x1f\x7f]')
 _NOT_PLAIN_IN_LINES = re.compile(r'["\\\x00-\x09\x0b-\x1f\x7f]')
 
@@ -77,6 +79,41 @@ def from_toml(text: str, there: Targets) -> tuple[str, Body]:
     for kind, place, key, where in _references(data):
         place[key] = _id_of(place[key], kind, where, there)
     return name, bodies.given(data)
+
+
+def line_of(text: str, field: str) -> int | None:
+    """Return the number of the line of a text, from 1, that gives a field such as ``steps.2.team``.
+
+    That of its table if the field itself is not given; None if neither is found.
+    """
+    found, table, inside = None, "", False
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        was_inside, inside = inside, inside != (line.count('"""') % 2 == 1)
+        if was_inside:
+            continue
+        if header := _HEADER.fullmatch(line.strip()):
+            table = _place(header, counts)
+            place = table
+        elif key := _KEY.match(line):
+            place = f"{table}.{key[1]}".removeprefix(".")
+        else:
+            continue
+        if field == place or field.startswith(f"{place}."):
+            found = number
+    return found
+
+
+def _place(header: re.Match[str], counts: dict[str, int]) -> str:
+    """Return the place of a table, where tables of a list are counted."""
+    if header[2]:
+        return header[2]
+    if header[1] == "steps":
+        counts["cases"] = -1
+        counts["steps"] = counts.get("steps", -1) + 1
+        return f"steps.{counts['steps']}"
+    counts["cases"] = counts.get("cases", -1) + 1
+    return f"steps.{counts.get('steps', 0)}.cases.{counts['cases']}"
 
 
 # ---- references ----------------------------------------------------------------------------------------

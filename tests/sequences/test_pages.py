@@ -481,3 +481,64 @@ def test_a_version_of_a_newer_lobby_is_shown_without_its_steps(
 def test_agents_see_no_sequences(sequenced: Sequenced) -> None:
     agent = helpers.make_user(name="Ada A.", workspace=sequenced.desk.workspace, role=Role.AGENT)
     assert helpers.client_for(sequenced.desk.app, agent).get(path(sequenced)).status_code == 403
+
+
+def toml_of(page: str) -> str:
+    (found,) = re.findall(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
+    return str(found)
+
+
+def test_a_sequence_is_changed_and_copied_as_toml(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    id_ = sequenced.sequence(ASK, THANKS, PEOPLE)
+    given = toml_of(text(owner.get(path(sequenced, f"{id_}/toml"))))
+    stamp = seen_at(owner, sequenced, id_)
+    wrong = given.replace('"number"', '"colour"')
+    answer = owner.post_form(path(sequenced, f"{id_}/toml"), toml=wrong, seen_at=stamp)
+    assert answer.status_code == 400
+    line = next(at for at, one in enumerate(wrong.splitlines(), 1) if one == 'kind = "colour"')
+    assert f"Line {line}:" in text(answer)
+    assert toml_of(text(answer)) == wrong
+    for fault, words in (
+        ("name = ", "no TOML"),
+        ('name = "A"\nteam = "Nobody"\n', "There is no team “Nobody”"),
+    ):
+        answer = owner.post_form(path(sequenced, f"{id_}/toml"), toml=fault, seen_at=stamp)
+        assert (answer.status_code, words in text(answer)) == (400, True)
+    better = given.replace("Which order?", "Which one?").replace("\n", "\r\n")
+    assert owner.post_form(path(sequenced, f"{id_}/toml"), toml=better, seen_at=stamp).status_code == 303
+    assert draft(sequenced, id_).steps[0].text == "Which one?"  # type: ignore[union-attr]
+    assert owner.post_form(path(sequenced, f"{id_}/toml"), toml=given, seen_at=stamp).status_code == 409
+    assert owner.get(path(sequenced, "toml")).status_code == 200
+    answer = owner.post_form(path(sequenced, "toml"), toml=given)
+    assert answer.status_code == 303
+    copied = int(answer.headers["Location"].rpartition("/")[2])
+    assert draft(sequenced, copied).steps == (ASK, THANKS, PEOPLE)
+    assert owner.post_form(path(sequenced, "toml"), toml="x = 1").status_code == 400
+
+
+def test_an_earlier_version_is_restored_as_the_draft(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    id_ = sequenced.sequence(ASK, PEOPLE)
+    save(owner, sequenced, id_, do="say", after="number", text="Thanks")
+    assert len(draft(sequenced, id_).steps) == 3
+    where, stamp = path(sequenced, f"{id_}/versions/1/restore"), seen_at(owner, sequenced, id_)
+    assert "Restore this version" in text(owner.get(path(sequenced, f"{id_}/versions")))
+    assert owner.post_form(where, seen_at="").status_code == 400
+    assert owner.post_form(where, seen_at=stamp).status_code == 303
+    assert draft(sequenced, id_).steps == (ASK, PEOPLE)
+    assert owner.post_form(where, seen_at=stamp).status_code == 409
+    assert owner.post_form(path(sequenced, f"{id_}/versions/9/restore"), seen_at=stamp).status_code == 404
+
+
+def test_who_sees_some_accounts_adds_and_removes_no_others_by_toml(
+    sequenced: Sequenced, owner: helpers.Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = sequenced.desk.account.id
+    id_ = sequenced.sequence(ASK, PEOPLE, accounts=(account,))
+    monkeypatch.setattr("host.sequences.pages.toml_views.seen_accounts", lambda: frozenset({account + 1}))
+    given = toml_of(text(owner.get(path(sequenced, f"{id_}/toml"))))
+    stamp = seen_at(owner, sequenced, id_)
+    for changed in (re.sub("accounts = .*", "", given), re.sub("accounts = .*", "accounts = []", given)):
+        answer = owner.post_form(path(sequenced, f"{id_}/toml"), toml=changed, seen_at=stamp)
+        assert (answer.status_code, "accounts that you see" in text(answer)) == (400, True)
+    assert owner.post_form(path(sequenced, "toml"), toml=given).status_code == 400
+    assert owner.post_form(path(sequenced, f"{id_}/toml"), toml=given, seen_at=stamp).status_code == 303

@@ -128,6 +128,8 @@ def look(desk: Sequenced, page: Any, widths: tuple[int, ...], schemes: tuple[str
         "action": f"{wrong}?add=act&after=number",
         "starts": f"{main}?part=starts",
         "numbers": f"{main}/numbers",
+        "toml": f"{main}/toml",
+        "new-toml": "toml",
         "people": f"{main}/people",
         "behind": f"{main}/people?state=all&ended=asked&version=1",
         "versions": f"{main}/versions",

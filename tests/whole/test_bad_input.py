@@ -357,6 +357,9 @@ FIELDS: dict[str, dict[str, str]] = {
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/off": {"end": "1"},
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/people/<int:sequence_run_id>/end": {},
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/delete": {},
+    "/w/<int:workspace_id>/sequences/<int:sequence_id>/toml": {"toml": 'name = "Orders"', "seen_at": ""},
+    "/w/<int:workspace_id>/sequences/<int:sequence_id>/versions/<int:version_id>/restore": {"seen_at": ""},
+    "/w/<int:workspace_id>/sequences/toml": {"toml": 'name = "Orders"'},
     ASSISTANTS: {"name": "Shop desk"},
     f"{ASSISTANT}/accounts/<int:account_id>": {
         "mode": "suggest",
@@ -873,6 +876,7 @@ IDS: dict[str, Any] = {
     "rule_id": 1,
     "sequence_id": 1,
     "sequence_run_id": 1,
+    "version_id": 1,
     "model_id": 1,
     "tool_id": 1,
     "turn_id": 1,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from flask import Blueprint
+from flask import Blueprint, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -18,6 +19,7 @@ from host.sequences.models import Sequence, SequenceState, SequenceVersion
 from host.sequences.pages import wording
 from host.sequences.proving import Proof
 from host.web import navigation
+from host.web.request_helpers import seen_accounts
 
 bp = Blueprint("sequences", __name__, template_folder="../templates")
 navigation.add_settings(
@@ -105,3 +107,27 @@ def head(opened: Opened) -> dict[str, Any]:
         "says": wording.version(one.state, one.version, one.live_version, opened.inside),
         "may_publish": one.state != SequenceState.LIVE or one.live_version != one.version,
     }
+
+
+def seen(there: Targets) -> Targets:
+    """Return the targets with the accounts that the viewer may see."""
+    accounts = seen_accounts()
+    if accounts is None:
+        return there
+    mine = {id_: name for id_, name in there.accounts.items() if id_ in accounts}
+    return msgspec.structs.replace(there, accounts=mine)
+
+
+def given_at() -> datetime | None:
+    """Return when the version was saved that the form is based on.
+
+    :raises SequenceError: if the form says it wrongly.
+    """
+    given = request.form.get("seen_at", "")
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        raise SequenceError(_("The form is incomplete, so nothing was saved."), field="seen_at") from None
+    if found.tzinfo is None:
+        raise SequenceError(_("The form is incomplete, so nothing was saved."), field="seen_at")
+    return found

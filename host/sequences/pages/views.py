@@ -7,7 +7,6 @@ overwrite each other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -36,7 +35,7 @@ from host.sequences.body import Body, SequenceError, Step, Targets, known_variab
 from host.sequences.keeping import SequenceSavedMeanwhileError
 from host.sequences.models import Sequence, SequenceVersion
 from host.sequences.pages import filling, wording
-from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, head, open_sequence
+from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at, head, open_sequence, seen
 from host.sequences.pages.filling import StepForm
 from host.sequences.templates_of import TEMPLATES, body_of
 from host.users.actor import Actor
@@ -181,7 +180,7 @@ def _page(
     :param posted: the settings as submitted, which were not saved.
     :param problem: why something was not saved.
     """
-    body, there, proof = opened.body, _seen(opened.there), opened.proof
+    body, there, proof = opened.body, seen(opened.there), opened.proof
     context: dict[str, Any] = {}
     if body is not None:
         numbers = wording.numbers(body)
@@ -236,15 +235,6 @@ def _page(
     return page, 200 if problem is None else problem.status
 
 
-def _seen(there: Targets) -> Targets:
-    """Return the targets with the accounts that the viewer may see."""
-    accounts = seen_accounts()
-    if accounts is None:
-        return there
-    mine = {id_: name for id_, name in there.accounts.items() if id_ in accounts}
-    return msgspec.structs.replace(there, accounts=mine)
-
-
 def _actions(there: Targets, step: Step | None) -> list[tuple[str, str]]:
     """Return the choices for an action: its value in the form, and its words."""
     names = there.targets
@@ -281,21 +271,6 @@ def _seen_at(opened: Opened, problem: LobbyError | None) -> str:
     return opened.stands.at.isoformat()
 
 
-def _given_at() -> datetime | None:
-    """Return when the version was saved that the form is based on.
-
-    :raises SequenceError: if the form says it wrongly.
-    """
-    given = request.form.get("seen_at", "")
-    try:
-        found = datetime.fromisoformat(given)
-    except ValueError:
-        raise SequenceError(_("The form is incomplete, so nothing was saved."), field="seen_at") from None
-    if found.tzinfo is None:
-        raise SequenceError(_("The form is incomplete, so nothing was saved."), field="seen_at")
-    return found
-
-
 def _save(workspace_id: int, opened: Opened, body: Body, name: str | None = None) -> None:
     db.write(
         keeping.change,
@@ -307,7 +282,7 @@ def _save(workspace_id: int, opened: Opened, body: Body, name: str | None = None
         author=current_user().name,
         actor=actor(),
         now=clock.now(),
-        seen_at=_given_at(),
+        seen_at=given_at(),
     )
 
 
@@ -323,8 +298,8 @@ def change(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     opened, posted = open_sequence(workspace_id, sequence_id), None
     name = request.form.get("name", "")
     try:
-        seen, every = list(_seen(opened.there).accounts), seen_accounts() is None
-        posted = filling.settings_of(request.form, opened.known, seen, every)
+        mine, every = list(seen(opened.there).accounts), seen_accounts() is None
+        posted = filling.settings_of(request.form, opened.known, mine, every)
         _save(workspace_id, opened, posted, name)
     except LobbyError as error:
         return _page(workspace_id, opened, part=STARTS, posted=posted, name=name, problem=error)
@@ -435,4 +410,23 @@ def versions(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     with db.read() as session:
         part = portion(keeping.versions(session, sequence_id))
         session.expunge_all()
-    return render_template("sequences/versions.html", here="versions", **head(opened), part=part)
+    return render_template(
+        "sequences/versions.html",
+        here="versions",
+        **head(opened),
+        part=part,
+        seen_at=opened.stands.at.isoformat(),
+    )
+
+
+@bp.post(f"{ONE}/versions/<int:version_id>/restore")
+@workspace_view(Permission.ACCOUNTS)
+def restore(workspace_id: int, sequence_id: int, version_id: int) -> ResponseReturnValue:
+    """Make an earlier version the draft, in place of the one there is."""
+    opened = open_sequence(workspace_id, sequence_id, version_id)
+    try:
+        _save(workspace_id, opened, opened.known)
+    except LobbyError as error:
+        return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
+    flash_good(_("Version %(number)s is the draft now.", number=version_id))
+    return _back(workspace_id, sequence_id)

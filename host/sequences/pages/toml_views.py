@@ -1,0 +1,128 @@
+"""Settings -> Sequences: a sequence as TOML, to copy it, change it, or make a new one from it."""
+
+from __future__ import annotations
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import LobbyError
+from host.sequences import keeping
+from host.sequences.body import Body, SequenceError
+from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at, head, open_sequence, seen
+from host.sequences.toml_form import from_toml, line_of, to_toml
+from host.users.actor import Actor
+from host.web.request_helpers import (
+    Permission,
+    actor,
+    current_user,
+    flash_good,
+    seen_accounts,
+    workspace_view,
+)
+
+
+@bp.get(f"{ONE}/toml")
+@workspace_view(Permission.ACCOUNTS)
+def toml(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Show the newest version as TOML, to copy and to change."""
+    opened = open_sequence(workspace_id, sequence_id)
+    return _page(opened, to_toml(opened.sequence.name, opened.known, seen(opened.there)))
+
+
+@bp.post(f"{ONE}/toml")
+@workspace_view(Permission.ACCOUNTS)
+def save_toml(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Save the TOML into the draft, or say where its fault is."""
+    opened, text = open_sequence(workspace_id, sequence_id), request.form.get("toml", "")
+    try:
+        name, body = from_toml(text, seen(opened.there))
+        _check_accounts(body, opened.known.accounts)
+        db.write(
+            keeping.change,
+            workspace_id=workspace_id,
+            sequence_id=sequence_id,
+            name=name,
+            body=body,
+            directory=current_directory(),
+            author=current_user().name,
+            actor=actor(),
+            now=clock.now(),
+            seen_at=given_at(),
+        )
+    except LobbyError as error:
+        return _page(opened, text, error)
+    flash_good(_("The draft was saved."))
+    return redirect(url_for("sequences.sequence", workspace_id=workspace_id, sequence_id=sequence_id), 303)
+
+
+def _page(opened: Opened, text: str, problem: LobbyError | None = None) -> ResponseReturnValue:
+    page = render_template(
+        "sequences/toml.html",
+        here="steps",
+        **head(opened),
+        text=text,
+        seen_at=request.form.get("seen_at") or opened.stands.at.isoformat(),
+        problem=problem,
+        line=_line(text, problem),
+    )
+    return page, 200 if problem is None else problem.status
+
+
+@bp.get(f"{SEQUENCES}/toml")
+@workspace_view(Permission.ACCOUNTS)
+def new_toml(workspace_id: int) -> ResponseReturnValue:
+    """Show an empty field to paste a sequence into."""
+    return render_template("sequences/toml.html", shown=None, text="", problem=None, line=None)
+
+
+@bp.post(f"{SEQUENCES}/toml")
+@workspace_view(Permission.ACCOUNTS)
+def add_toml(workspace_id: int) -> ResponseReturnValue:
+    """Add a draft from TOML, or say where its fault is."""
+    text = request.form.get("toml", "")
+    try:
+        id_ = db.write(_add, workspace_id, text, by=actor())
+    except LobbyError as error:
+        page = render_template(
+            "sequences/toml.html", shown=None, text=text, problem=error, line=_line(text, error)
+        )
+        return page, error.status
+    flash_good(_("The draft was saved."))
+    return redirect(url_for("sequences.sequence", workspace_id=workspace_id, sequence_id=id_), 303)
+
+
+def _add(session: Session, workspace_id: int, text: str, *, by: Actor) -> int:
+    name, body = from_toml(text, seen(keeping.there(session, workspace_id)))
+    _check_accounts(body, ())
+    return keeping.create(
+        session,
+        workspace_id=workspace_id,
+        name=name,
+        body=body,
+        directory=current_directory(),
+        author=current_user().name,
+        actor=by,
+        now=clock.now(),
+    ).id
+
+
+def _line(text: str, problem: LobbyError | None) -> int | None:
+    return None if problem is None or not problem.field else line_of(text, problem.field)
+
+
+def _check_accounts(body: Body, before: tuple[int, ...]) -> None:
+    """Refuse to add or remove accounts that the person does not see.
+
+    :raises SequenceError: if it does.
+    """
+    mine = seen_accounts()
+    if mine is None:
+        return
+    widened = bool(before) and not body.accounts
+    if widened or set(body.accounts) - mine != set(before) - mine:
+        sentence = _("You can only add and remove accounts that you see.")
+        raise SequenceError(sentence, field="accounts")
