@@ -138,8 +138,8 @@ class Dry(running.Walk):
     def _answers(self) -> dict[str, str]:
         return self.said
 
-    def _facts(self) -> EventFacts:
-        return self.facts
+    def _facts(self) -> Facts:
+        return self.facts.facts
 
     def _queue(self, text: str, content: Any, voice: Voice, *, again: bool = False) -> str:
         return ""

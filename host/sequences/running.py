@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.automation import asked_for, buttons, condition_facts, texts
+from host.automation import buttons, condition_facts
 from host.automation import facts as talks
 from host.automation.actions import ActionContext, ActionRunner
 from host.automation.condition_facts import Event
-from host.automation.conditions import decide, folded
-from host.automation.deciding import BUDGET, RunKind
+from host.automation.conditions import Facts
+from host.automation.deciding import RunKind
 from host.core import clock
 from host.core.errors import LobbyError
 from host.core.ports import RuleDirectory
@@ -39,22 +40,9 @@ from host.inbox.reply import HeldLocks, Voice, queue_parts
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Contact, Conversation, ConversationStatus, Handler, Message
 from host.models.users import Workspace
-from host.sequences import answers
-from host.sequences.body import (
-    Act,
-    Ask,
-    Body,
-    Branch,
-    Case,
-    End,
-    GoTo,
-    Hand,
-    Say,
-    Step,
-    Wait,
-    known_variables,
-    read,
-)
+from host.sdk.capabilities import QuickReplyLimits
+from host.sequences.body import Act, Ask, Body, Wait, read
+from host.sequences.deciding import Decider, Heard
 from host.sequences.models import (
     ENDED_BY_TEAM,
     Sequence,
@@ -67,11 +55,7 @@ from host.sequences.models import (
 from host.users.actor import Actor
 from host.users.reach import ALL_ACCOUNTS
 from host.working_hours import hours
-
-MOST_MOVES = 100
-"""Most steps in one write; a published sequence has fewer between two waits."""
-_CLOSED = frozenset({"window_closed", "people_only"})
-"""Refusals for which a step may have a way of its own."""
+from host.working_hours.hours import Hours
 
 
 def body_of(session: Session, sequence_id: int, version: int) -> Body | None:
@@ -131,8 +115,8 @@ def stopping(session: Session, run: SequenceRun, conversation: Conversation) -> 
 
 
 @dataclass(slots=True)
-class Walk:
-    """A run that goes on in its locked conversation.
+class Walk(Decider):
+    """A run that goes on in its locked conversation, and writes to the database.
 
     :param held: the locks of this write for sending, lane first.
     """
@@ -150,56 +134,10 @@ class Walk:
 
     # ---- what moves it ---------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Enter the first step."""
-        if not self._is_stopped():
-            self._go("start", self.body.steps[0].id)
-
     def hear(self, message: Message) -> bool:
         """Go on with a message of the customer; return whether the run took it."""
-        run = self.run
-        if run.message_id is not None and message.id <= run.message_id:
-            return True  # it was read already
-        if self._is_stopped():
-            return False
         payload = message.content.get("payload") if isinstance(message.content, Mapping) else None
-        tapped = payload if isinstance(payload, str) else ""
-        if tapped == asked_for.PERSON_PAYLOAD or self._asks_for_person(message.text or ""):
-            run.message_id = message.id
-            self.leave_to_people("asked")
-            return True
-        step = self.body.step(run.step)
-        if run.waits_for == WaitsFor.ANSWER and isinstance(step, Ask):
-            run.message_id = message.id
-            self._answer(step, message, answers.chosen(tapped, run.id, run.number))
-            return True
-        if run.waits_for == WaitsFor.MESSAGE or (
-            # Without a time, as the team has no working hours, only a message goes on.
-            run.waits_for == WaitsFor.TIME and isinstance(step, Wait) and (step.early or run.due_at is None)
-        ):
-            assert step is not None
-            run.message_id = message.id
-            self._go("then", self.body.following(step))
-            return True
-        return False
-
-    def go_on(self) -> None:
-        """Go on because the time has come."""
-        run = self.run
-        run.due_at = None
-        if self._is_stopped():
-            return
-        step = self.body.step(run.step)
-        if step is None:
-            self.leave_to_people("step_gone")
-        elif run.waits_for in {WaitsFor.ANSWER, WaitsFor.MESSAGE}:
-            silent = step.silent if isinstance(step, Ask | Wait) else ""
-            if silent:
-                self._go("silent", silent)
-            else:
-                self.end("done", "no_answer")
-        else:
-            self._go("then", self.body.following(step))
+        return self.take(Heard(message.id, message.text or "", payload if isinstance(payload, str) else ""))
 
     def check(self, *, closed: bool = False) -> None:
         """End or pause the run if something of the team's stops it; resume it if nothing does any more.
@@ -318,100 +256,37 @@ class Walk:
 
     # ---- the steps -------------------------------------------------------------------------------------
 
-    def _go(self, way: str, to: str) -> None:
-        """Leave the current step by *way*, and enter the next ones until the run waits or ends."""
+    def _flush(self) -> None:
         self.session.flush()
-        for _ in range(MOST_MOVES):
-            self._leave(way)
-            step = self.body.step(to)
-            if step is None:
-                self.end("done")
-                return
-            self._enter(step)
-            with together(self.session):
-                found = self._do(step)
-            if found is None:
-                return
-            way, to = found
-        self.leave_to_people("too_long", outcome="failed")
+
+    def _together(self) -> AbstractContextManager[Any]:
+        return together(self.session)
 
     def _leave(self, way: str) -> None:
         if self.run.number:
             self._visit().way = way
 
-    def _enter(self, step: Step) -> None:
+    def _note_visit(self) -> None:
         run = self.run
-        run.step, run.tries, run.moved_at, run.due_at = step.id, 0, self.now, None
-        run.number += 1
-        run.waits_for = WaitsFor.NOTHING
-        self.session.add(SequenceVisit(run_id=run.id, number=run.number, step=step.id, at=self.now))
+        self.session.add(SequenceVisit(run_id=run.id, number=run.number, step=run.step, at=self.now))
         self.session.flush()
 
     def _visit(self) -> SequenceVisit:
         return self.session.get_one(SequenceVisit, (self.run.id, self.run.number))
 
-    def _do(self, step: Step) -> tuple[str, str] | None:
-        """Do a step; return the way out and the next step, or None if the run waits or ended."""
-        match step:
-            case Say() | Ask():
-                return self._speak(step)
-            case Wait():
-                self._wait(step)
-                return None
-            case Branch():
-                return self._choose(step)
-            case Act():
-                self._act(step)
-            case Hand():
-                if step.text:
-                    self._queue(step.text, {}, Voice.NOTICE)
-                self.leave_to_people("", step.team)
-                return None
-            case End():
-                self._end(step)
-                return None
-            case GoTo():
-                pass
-        return "then", self.body.following(step)
+    def _close(self) -> None:
+        set_fields(
+            self.session,
+            {"status": ConversationStatus.CLOSED},
+            workspace_id=self.run.workspace_id,
+            conversation_id=self.conversation.id,
+            author_id=None,
+            by=self.name,
+            now=self.now,
+            accounts=ALL_ACCOUNTS,
+        )
 
-    def _end(self, step: End) -> None:
-        self.end("done")
-        if step.close:
-            set_fields(
-                self.session,
-                {"status": ConversationStatus.CLOSED},
-                workspace_id=self.run.workspace_id,
-                conversation_id=self.conversation.id,
-                author_id=None,
-                by=self.name,
-                now=self.now,
-                accounts=ALL_ACCOUNTS,
-            )
-
-    def _speak(self, step: Say | Ask) -> tuple[str, str] | None:
-        why = self._queue(step.text, self._offers(step), Voice.AUTOMATION)
-        if why in _CLOSED and step.closed:
-            return "closed", step.closed
-        if why:
-            self.leave_to_people(why, outcome="stopped")
-            return None
-        if isinstance(step, Ask):
-            self._wait(step)
-            return None
-        return "then", self.body.following(step)
-
-    def _wait(self, step: Ask | Wait) -> None:
-        """Wait as *step* says, from when the run entered it."""
-        run = self.run
-        if isinstance(step, Ask):
-            run.waits_for = WaitsFor.ANSWER
-            run.due_at = run.moved_at + timedelta(hours=step.hours) if step.hours else None
-        elif step.until == "written":
-            run.waits_for = WaitsFor.MESSAGE
-            run.due_at = run.moved_at + step.length if step.length else None
-        else:
-            run.waits_for = WaitsFor.TIME
-            run.due_at = self._until(step)
+    def _note_wait(self) -> None:
         self.session.flush()
         conversation = self.conversation
         if conversation.handled_by == Handler.AUTOMATION and conversation.waiting_since is not None:
@@ -420,31 +295,14 @@ class Walk:
             self.session.flush()
             publish_conversation(self.session, conversation)
 
-    def _until(self, step: Wait) -> datetime | None:
-        since = self.run.moved_at
-        latest = since + step.length if step.length else None
-        if step.until == "time":
-            return latest
-        theirs = hours.of_team(self.session, self.run.workspace_id, self.conversation.team_id)
-        opens = since if theirs.is_open(since) else theirs.opens_at(since)
-        if opens is None or (latest is not None and latest < opens):
-            return latest  # no working hours at all: only a message goes on
-        return opens
+    def _open_from(self, since: datetime) -> datetime | None:
+        theirs = self._hours()
+        return since if theirs.is_open(since) else theirs.opens_at(since)
 
-    def _choose(self, step: Branch) -> tuple[str, str]:
-        said = self._answers()
-        facts = None
-        for case in step.cases:
-            if not _is_answered(case, said):
-                continue
-            if case.conditions:
-                facts = facts or self._facts()
-                if facts is None or not decide(case.conditions, facts.facts)[0]:
-                    continue
-            return "case", case.to
-        return "then", self.body.following(step)
+    def _hours(self) -> Hours:
+        return hours.of_team(self.session, self.run.workspace_id, self.conversation.team_id)
 
-    def _facts(self) -> condition_facts.EventFacts | None:
+    def _facts(self) -> Facts | None:
         event = Event(
             self.run.id,
             self.run.workspace_id,
@@ -456,7 +314,8 @@ class Walk:
         asked = {self.run.workspace_id: [self.body]}
         needs = condition_facts.needs([self.body])
         found = condition_facts.seen(self.session, [event], needs, self.directory, self.now, asked)
-        return found.get(self.run.id)
+        there = found.get(self.run.id)
+        return None if there is None else there.facts
 
     def _act(self, step: Act) -> None:
         context = ActionContext(
@@ -483,33 +342,6 @@ class Walk:
             self._visit().refused = error.code
 
     # ---- questions -------------------------------------------------------------------------------------
-
-    def _asks_for_person(self, text: str) -> bool:
-        said = folded(text).strip(" .!?")
-        return asked_for.is_asked(text) or said in {folded(one) for one in self.body.people}
-
-    def _answer(self, step: Ask, message: Message, choice: int | None) -> None:
-        workspace = self.session.get_one(Workspace, self.run.workspace_id)
-        value = answers.fitting(step, message.text or "", choice, workspace.language)
-        if value is None:
-            self._ask_again(step)
-            return
-        if step.variable:
-            self._keep(step.variable, value, message.id)
-        if step.attribute:
-            self._store(step.attribute, value)
-        self._go("then", self.body.following(step))
-
-    def _ask_again(self, step: Ask) -> None:
-        if self.run.tries == 0:
-            self.run.tries = 1
-            why = self._queue(step.again or step.text, self._offers(step), Voice.AUTOMATION, again=True)
-            if why:
-                self.leave_to_people(why, outcome="stopped")
-        elif step.other:
-            self._go("other", step.other)
-        else:
-            self.leave_to_people("no_fit")
 
     def _keep(self, name: str, value: str, message_id: int) -> None:
         row = self.session.get(SequenceAnswer, (self.run.id, name))
@@ -540,34 +372,27 @@ class Walk:
 
     # ---- sending ---------------------------------------------------------------------------------------
 
-    def _offers(self, step: Say | Ask) -> dict[str, Any]:
-        """Return the quick replies of a step: its answers to choose, and a person."""
+    def _quick_reply_limits(self) -> QuickReplyLimits | None:
         adapter = self.directory.adapter(self.conversation.channel)
-        limits = None if adapter is None else adapter.capabilities.quick_replies
-        if adapter is None or limits is None:
-            return {}
-        titles = step.choices if isinstance(step, Ask) else step.quick_replies
-        run = self.run
-        offers = [
-            {
-                "title": title[: limits.title_length],
-                "payload": answers.payload(run.id, run.number, at) if isinstance(step, Ask) else title,
-            }
-            for at, title in enumerate(titles[: limits.most - 1])
-        ]
-        person = buttons.person_title(self.session, run.workspace_id, adapter.capabilities)
-        return {"quick_replies": [*offers, {"title": person, "payload": asked_for.PERSON_PAYLOAD}]}
+        return None if adapter is None else adapter.capabilities.quick_replies
 
-    def _queue(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool = False) -> str:
-        """Queue a message; return why it is not sent, or an empty string."""
-        if talks.unanswered(self.session, self.conversation.id) >= BUDGET:
-            return "budget"
-        said = self._filled(text)
-        if said is None:
-            return "unfilled"
-        step = self.body.step(self.run.step)
-        if isinstance(step, Ask) and step.choices and not content:
-            said += "".join(f"\n{number}. {one}" for number, one in enumerate(step.choices, 1))
+    def _person(self) -> str:
+        adapter = self.directory.adapter(self.conversation.channel)
+        assert adapter is not None  # it has quick replies
+        return buttons.person_title(self.session, self.run.workspace_id, adapter.capabilities)
+
+    def _language(self) -> str | None:
+        return self.session.get_one(Workspace, self.run.workspace_id).language
+
+    def _unanswered(self) -> int:
+        return talks.unanswered(self.session, self.conversation.id)
+
+    def _values(self) -> Mapping[str, str]:
+        theirs = self._hours()
+        opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
+        return talks.values(self.session, self.conversation, opens, self.now)
+
+    def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool) -> str:
         key = f"sequence-{self.run.id}-{self.run.number}{'-again' if again else ''}"
         try:
             messages = queue_parts(
@@ -575,7 +400,7 @@ class Walk:
                 workspace_id=self.run.workspace_id,
                 conversation_id=self.conversation.id,
                 author_id=None,
-                drafts=[Draft(text=said, content=content)],
+                drafts=[Draft(text=text, content=content)],
                 reply_key=key,
                 adapter=self.directory.adapter(self.conversation.channel),
                 now=self.now,
@@ -590,23 +415,6 @@ class Walk:
         self._visit().message_id = messages[-1].id
         self._sent += [one.id for one in messages]
         return ""
-
-    def _filled(self, text: str) -> str | None:
-        if "{{" not in text:
-            return text  # it needs no look-ups
-        theirs = hours.of_team(self.session, self.run.workspace_id, self.conversation.team_id)
-        opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
-        values = dict(talks.values(self.session, self.conversation, opens, self.now))
-        values |= {f"answer.{name}": value for name, value in self._answers().items()}
-        return texts.filled(text, values, known_variables(self.body.variables))
-
-
-def _is_answered(case: Case, said: Mapping[str, str]) -> bool:
-    """Return whether the answer that a case asks for was given."""
-    if not case.variable:
-        return True
-    there = said.get(case.variable, "")
-    return folded(there).strip() == folded(case.value).strip() if case.value else bool(there)
 
 
 def walk(
