@@ -10,9 +10,11 @@ pages, ``program_sentence`` and ``program_step`` are what the API says instead.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from flask_babel import lazy_gettext as _l
+
+Kind = TypeVar("Kind", bound="LobbyError")
 
 
 class LobbyError(Exception):
@@ -69,6 +71,10 @@ class LobbyError(Exception):
             return str(given)
         found = (vars(kind)[name] for kind in type(self).__mro__ for name in names if name in vars(kind))
         return str(next(found))
+
+    def as_kind(self, kind: type[Kind], field: str | None) -> Kind:
+        """Return an error of *kind* that says the same, at *field*."""
+        return kind(self._sentence, next_step=self._next_step, field=field, limit=self.limit)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -31,6 +31,21 @@ class RuleDirectory(AdapterDirectory, Protocol):
     def action(self, name: str, /) -> RuleAction | None: ...
 
 
+class ListingDirectory(RuleDirectory, Protocol):
+    """Also lists the running channels, and addons' additions to rules."""
+
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+
+    @property
+    def conditions(self) -> Mapping[str, RuleCondition]: ...
+
+    @property
+    def actions(self) -> Mapping[str, RuleAction]: ...
+
+    def label(self, key: str, /) -> str: ...
+
+
 class AssistantDirectory(RuleDirectory, Protocol):
     """Also finds addons' tools for assistants by name."""
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
-import regex
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
 from flask_babel.speaklater import LazyString
 
-from host.automation import conditions, texts
+from host.automation import condition_checks, conditions, texts
 from host.automation.actions import (
     LONGEST_NOTE,
-    ActionTargets,
     AddLabel,
     AddNote,
     AssignNobody,
@@ -27,18 +26,14 @@ from host.automation.actions import (
     SendReply,
     SnoozeUntil,
 )
+from host.automation.condition_checks import ConditionError, ConditionTargets
 from host.automation.conditions import (
     AnyOf,
     Concerns,
     Condition,
-    Contact,
     FilterCondition,
     OfAddon,
-    One,
     OnPost,
-    Pattern,
-    Sent,
-    Words,
 )
 from host.core.cleaning import clean, clean_written
 from host.core.errors import InvalidError
@@ -70,16 +65,11 @@ from host.events.kinds.messages import (
     MESSAGE_UNCONFIRMED,
     MESSAGE_UNSENT,
 )
-from host.inbox.queries import AnyTeam, Assignee
 from host.sdk import strictjson
 from host.sdk.capabilities import PrivateReplyLimits
-from host.sdk.messages import MessageKind
 
 MOST_CONDITIONS = 20
 MOST_ACTIONS = 10
-MOST_WORDS = 100
-LONGEST_WORD = 60
-LONGEST_PATTERN = 300
 LONGEST_WAIT = timedelta(days=14)
 """Longest time without an answer after which a rule can run."""
 MOST_ANSWERS = 10
@@ -243,27 +233,21 @@ class RuleError(InvalidError):
     program_step = _l("Correct this field and send it again.")
 
 
-class RuleTargets(msgspec.Struct, frozen=True):
+class RuleTargets(ConditionTargets, frozen=True):
     """All objects that the rules of a workspace may refer to, by id.
 
     :param handles: of accounts; *empty_teams*: teams without members.
-    :param conditions: conditions of addons, by name, with the values to choose from; *actions*: likewise.
-    :param posts: posts with comments, newest first, with the beginning of their captions, and
-    their accounts.
+    :param actions: actions of addons, by name.
+    :param post_accounts: the accounts of posts.
     :param running: the channel of each account whose addon is running; *below*: those with private replies.
     :param public: whether any channel has public answers; *private*: the tightest limits on private replies
     of all channels; None: no channel has them.
     """
 
-    targets: ActionTargets
-    accounts: Mapping[int, str] = msgspec.field(default_factory=dict)
     handles: Mapping[int, str] = msgspec.field(default_factory=dict)
-    attributes: Mapping[int, str] = msgspec.field(default_factory=dict)
     endpoints: Mapping[int, str] = msgspec.field(default_factory=dict)
     empty_teams: Collection[int] = ()
-    conditions: Mapping[str, Any] = msgspec.field(default_factory=dict)
     actions: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    posts: Mapping[int, str] = msgspec.field(default_factory=dict)
     post_accounts: Mapping[int, int] = msgspec.field(default_factory=dict)
     running: Mapping[int, str] = msgspec.field(default_factory=dict)
     below: Collection[int] = ()
@@ -364,98 +348,21 @@ def checked_conditions(body: Body, there: RuleTargets) -> tuple[Condition, ...]:
 
 
 def _condition(condition: Condition, there: RuleTargets, place: str) -> Condition:
-    if isinstance(condition, AnyOf):
-        if not 1 < len(condition.of) <= MOST_CONDITIONS:
-            raise RuleError(_l("A group must have 2 to 20 conditions."), field=place)
-        return AnyOf(tuple(_one(one, there, f"{place}.{at}") for at, one in enumerate(condition.of)))
-    return _one(condition, there, place)
+    with _as_rule_error():
+        return condition_checks.checked_condition(condition, there, place)
 
 
-def _one(condition: One, there: RuleTargets, place: str) -> One:
-    match condition:
-        case Words():
-            words = _checked_words(condition.words, place)
-            if not words:
-                raise RuleError(_l("Enter the words to look for."), field=place)
-            return Words(words, condition.has)
-        case OnPost():
-            return OnPost(_checked_words(condition.words, place))
-        case Pattern():
-            return _pattern(condition, place)
-        case Sent():
-            if not condition.kinds or not set(condition.kinds) <= set(MessageKind):
-                raise RuleError(_l("Choose what the customer sent."), field=place)
-        case FilterCondition():
-            _check_filter(condition, there, place)
-        case Contact():
-            if condition.attribute not in there.attributes:
-                raise RuleError(_l("This contact field was deleted."), field=place)
-            return msgspec.structs.replace(condition, value=clean(condition.value)[:200])
-        case Concerns():
-            _check_named(there, place, label=condition.label, team=condition.team, person=condition.person)
-        case OfAddon():
-            if condition.name not in there.conditions:
-                raise RuleError(_l("The addon that provides this condition is not active."), field=place)
-    return condition
+def _check_named(there: RuleTargets, place: str, **named: int) -> None:
+    with _as_rule_error():
+        condition_checks.check_named(there, place, **named)
 
 
-def _checked_words(words: Sequence[str], place: str) -> tuple[str, ...]:
-    found = tuple(one for one in dict.fromkeys(" ".join(clean(one).split()) for one in words) if one)
-    if len(found) > MOST_WORDS or any(len(one) > LONGEST_WORD for one in found):
-        raise RuleError(_l("Enter at most 100 words of up to 60 characters each."), field=place)
-    return found
-
-
-def _pattern(condition: Pattern, place: str) -> Pattern:
-    if not condition.pattern.strip() or len(condition.pattern) > LONGEST_PATTERN:
-        raise RuleError(_l("A pattern must have 1 to 300 characters."), field=place)
+@contextmanager
+def _as_rule_error() -> Iterator[None]:
     try:
-        conditions.compiled(condition.pattern)
-    except regex.error as error:
-        why = _l("The pattern is invalid: %(why)s.", why=str(error))
-        raise RuleError(why, next_step=_l("Use words instead."), field=place) from None
-    if conditions.explodes(condition.pattern):
-        raise RuleError(
-            _l("The pattern takes too long to match some texts."),
-            next_step=_l("Avoid nested repeats, or use words."),
-            field=place,
-        )
-    return condition
-
-
-def _check_filter(condition: FilterCondition, there: RuleTargets, place: str) -> None:
-    wanted = conditions.filter_in(condition)
-    if wanted is None or not condition.filter:
-        raise RuleError(_l("This condition is invalid."), field=place)
-    if Assignee.ME in {wanted.assignee, wanted.mentioned} or wanted.team is AnyTeam.MINE:
-        raise RuleError(
-            _l("A rule can't have conversations assigned to it."),
-            next_step=_l("Choose a person or a team."),
-            field=place,
-        )
-    for label in (*(wanted.labels or ()), *(wanted.all_labels or ()), *(wanted.no_labels or ())):
-        _check_named(there, place, label=label)
-    if isinstance(wanted.assignee, int):
-        _check_named(there, place, person=wanted.assignee)
-    if isinstance(wanted.team, int):
-        _check_named(there, place, team=wanted.team)
-    if wanted.account_id is not None and wanted.account_id not in there.accounts:
-        raise RuleError(_l("This account was deleted."), field=place)
-    if wanted.post is not None and wanted.post not in there.posts:
-        raise RuleError(
-            _l("This post was deleted."), next_step=lazy_pgettext("post", "Choose another one."), field=place
-        )
-
-
-def _check_named(there: RuleTargets, place: str, *, label: int = 0, team: int = 0, person: int = 0) -> None:
-    if label and label not in there.targets.labels:
-        raise RuleError(_l("This label was deleted."), next_step=_l("Choose another one."), field=place)
-    if team and team not in there.targets.teams:
-        raise RuleError(_l("This team was deleted."), next_step=_l("Choose another one."), field=place)
-    if person and person not in there.targets.people:
-        raise RuleError(
-            _l("This person can't answer in this workspace."), next_step=_l("Choose another."), field=place
-        )
+        yield
+    except ConditionError as error:
+        raise error.as_kind(RuleError, error.field) from None
 
 
 def _action(action: Action, there: RuleTargets, place: str) -> Action:

@@ -93,6 +93,7 @@ def there(session: Session, workspace_id: int, directory: Directory) -> RuleTarg
         empty_teams=frozenset(session.scalars(empty)),
         conditions=directory.conditions,
         actions=directory.actions,
+        channels={key: directory.label(key) for key in directory.keys},
         posts={id_: title for id_, (title, _account) in below.items()},
         post_accounts={id_: account_id for id_, (_title, account_id) in below.items()},
         running={row.id: row.channel for row in accounts if row.channel in replies},

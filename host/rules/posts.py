@@ -10,14 +10,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.automation.condition_forms import MOST_POSTS
 from host.automation.conditions import finders, folded, found_in
 from host.inbox.queries import picture_hash
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Direction, Message
 from host.models.posts import Post
 
-MOST = 100
-"""Most posts to choose from: the newest."""
 MOST_NAMED = 10_000
 """Most posts that rules may refer to; in a workspace with more, only the newest."""
 MOST_LOOKED = 5000
@@ -77,7 +76,7 @@ def newest(
     mine = sa.select(Post.id).where(Post.workspace_id == workspace_id)
     if accounts is not None:
         mine = mine.where(Post.account_id.in_(accounts))
-    ids = {*session.scalars(mine.order_by(Post.id.desc()).limit(MOST))}
+    ids = {*session.scalars(mine.order_by(Post.id.desc()).limit(MOST_POSTS))}
     ids |= {*session.scalars(mine.where(Post.id.in_(also)))} if also else set()
     written = (
         sa.select(sa.func.count())

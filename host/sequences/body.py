@@ -14,10 +14,9 @@ import regex
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from host.automation import texts
+from host.automation import condition_checks, texts
 from host.automation.actions import (
     LONGEST_NOTE,
-    ActionTargets,
     AddLabel,
     AddNote,
     AssignNobody,
@@ -25,7 +24,8 @@ from host.automation.actions import (
     GiveToTeam,
     RemoveLabel,
 )
-from host.automation.conditions import Condition, FilterCondition, leaves
+from host.automation.condition_checks import ConditionError, ConditionTargets
+from host.automation.conditions import Condition
 from host.core.cleaning import clean, clean_written
 from host.core.errors import InvalidError
 from host.inbox.variables import VariableError
@@ -252,16 +252,8 @@ class SequenceError(InvalidError):
     program_step = _l("Correct this field and send it again.")
 
 
-class Targets(msgspec.Struct, frozen=True):
-    """All objects that sequences of a workspace may refer to, by id.
-
-    :param accounts: names of accounts.
-    :param attributes: labels of the attributes of contacts.
-    """
-
-    targets: ActionTargets
-    accounts: Mapping[int, str] = msgspec.field(default_factory=dict)
-    attributes: Mapping[int, str] = msgspec.field(default_factory=dict)
+class Targets(ConditionTargets, frozen=True):
+    """All objects that sequences of a workspace may refer to, by id."""
 
 
 def read(stored: Mapping[str, Any]) -> Body | None:
@@ -511,7 +503,17 @@ def _case(case: Case, place: str, names: set[str], there: Targets) -> Case:
     if len(case.conditions) > MOST_CONDITIONS:
         sentence = _l("At most %(most)s are possible.", most=MOST_CONDITIONS)
         raise SequenceError(sentence, field=f"{place}.conditions", limit=MOST_CONDITIONS)
-    for condition in leaves(case.conditions):
-        if isinstance(condition, FilterCondition) and condition.fields is None:
-            raise SequenceError(_l("A condition is invalid."), field=f"{place}.conditions")
-    return msgspec.structs.replace(case, value=" ".join(clean(case.value).split())[:LONGEST_ANSWER])
+    return msgspec.structs.replace(
+        case,
+        value=" ".join(clean(case.value).split())[:LONGEST_ANSWER],
+        conditions=tuple(
+            _condition(one, f"{place}.conditions.{at}", there) for at, one in enumerate(case.conditions)
+        ),
+    )
+
+
+def _condition(condition: Condition, place: str, there: Targets) -> Condition:
+    try:
+        return condition_checks.checked_condition(condition, there, place)
+    except ConditionError as error:
+        raise error.as_kind(SequenceError, error.field) from None

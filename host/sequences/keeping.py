@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.automation import actions
 from host.core.errors import ConflictError, InvalidError, NotFoundError
-from host.core.ports import AdapterDirectory
+from host.core.ports import AdapterDirectory, ListingDirectory
 from host.inbox import names
 from host.inbox.canned.replies import Viewer
 from host.inbox.contacts.models import ContactAttribute
@@ -75,8 +75,11 @@ class NotPublishableError(InvalidError):
     program_step = _l("Change the steps that `problems` of the sequence name.")
 
 
-def there(session: Session, workspace_id: int) -> Targets:
-    """Return what sequences of a workspace may refer to."""
+def there(session: Session, workspace_id: int, directory: ListingDirectory | None = None) -> Targets:
+    """Return what sequences of a workspace may refer to.
+
+    :param directory: None: without what addons add.
+    """
     accounts = sa.select(ChannelAccount.id, ChannelAccount.name).where(
         ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
     )
@@ -87,6 +90,9 @@ def there(session: Session, workspace_id: int) -> Targets:
         actions.targets(session, workspace_id, Viewer(None, keeps=False)),
         {row.id: row.name for row in session.execute(accounts)},
         {row.id: row.name for row in session.execute(attributes)},
+        {} if directory is None else directory.conditions,
+        {},  # sequences don't run below posts
+        {} if directory is None else {key: directory.label(key) for key in directory.keys},
     )
 
 
@@ -211,7 +217,7 @@ def create(
     workspace_id: int,
     name: str,
     body: Body,
-    directory: AdapterDirectory,
+    directory: ListingDirectory,
     author: str,
     actor: Actor,
     now: datetime,
@@ -252,7 +258,7 @@ def change(
     sequence_id: int,
     name: str,
     body: Body,
-    directory: AdapterDirectory,
+    directory: ListingDirectory,
     author: str,
     actor: Actor,
     now: datetime,
@@ -295,7 +301,7 @@ def publish(
     *,
     workspace_id: int,
     sequence_id: int,
-    directory: AdapterDirectory,
+    directory: ListingDirectory,
     actor: Actor,
     now: datetime,
 ) -> Sequence:
@@ -389,9 +395,9 @@ def delete(session: Session, workspace_id: int, sequence_id: int, *, actor: Acto
     return name
 
 
-def _checked(session: Session, workspace_id: int, body: Body, directory: AdapterDirectory) -> Body:
+def _checked(session: Session, workspace_id: int, body: Body, directory: ListingDirectory) -> Body:
     limit = text_limit(session, workspace_id, body, directory)
-    return bodies.checked(body, there(session, workspace_id), limit)
+    return bodies.checked(body, there(session, workspace_id, directory), limit)
 
 
 def checked_name(name: str) -> str:

@@ -8,8 +8,9 @@ import re
 import pytest
 from flask import Flask
 
-from host.automation import conditions
+from host.automation import condition_forms, conditions
 from host.automation.actions import ActionTargets
+from host.automation.condition_checks import LONGEST_PATTERN, LONGEST_WORD, MOST_WORDS
 from host.automation.words import OF_RULES
 from host.inbox import names
 from host.rules import body, keeping, log, passing
@@ -41,8 +42,8 @@ def limits() -> str:
         "letters of a name": f"{names.LONGEST}",
         "conditions of a rule, and of a group": f"{body.MOST_CONDITIONS}",
         "actions of a rule": f"{body.MOST_ACTIONS}",
-        "words of a condition": f"{body.MOST_WORDS} of at most {body.LONGEST_WORD} letters",
-        "letters of a pattern": f"{body.LONGEST_PATTERN}",
+        "words of a condition": f"{MOST_WORDS} of at most {LONGEST_WORD} letters",
+        "letters of a pattern": f"{LONGEST_PATTERN}",
         "a pattern may take": f"{conditions.PATTERN_SECONDS * 1000:g} ms",
         "letters of a text that are looked at": f"{conditions.MOST_READ:,}",
         "time without an answer": f"{body.LONGEST_WAIT.days} days",
@@ -74,7 +75,7 @@ def test_every_group_of_the_form_is_explained(app: Flask) -> None:
 
     there = RuleTargets(ActionTargets({}, {}, {}, {}))
     with app.test_request_context():
-        asked = [name for name, _some in filling.condition_choices(there)]
+        asked = [name for name, _some in condition_forms.condition_choices(there)]
         done = [name for name, _some in filling.action_choices(there)]
     assert first("conditions") == asked[1:], "the first group is what no select offers"
     assert first("actions") == done

@@ -10,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.datastructures import MultiDict
 
+from host.automation import condition_forms, condition_words
 from host.automation.actions import AddLabel, GiveToTeam
+from host.automation.condition_forms import Row
 from host.automation.conditions import ConditionResult
 from host.core import db
 from host.core.backports.values import replace
@@ -348,8 +350,8 @@ def test_usual_conditions_come_first_and_once(automated: Ruled, owner: helpers.B
     (select,) = re.findall(r'<select[^>]* name="if".*?</select>', page, re.DOTALL)
     first = select.split("</optgroup>")[0]
     assert 'label="Usual"' in first
-    assert re.findall(r'<option value="([^"]+)"', first) == list(filling.USUAL)
-    assert len(filling.USUAL) == 20
+    assert re.findall(r'<option value="([^"]+)"', first) == list(condition_forms.USUAL)
+    assert len(condition_forms.USUAL) == 20
     values = re.findall(r'<option value="([^"]+)"', select)
     assert len(values) == len(set(values))
 
@@ -363,10 +365,10 @@ def test_other_words_are_those_of_choices(automated: Ruled) -> None:
     there = replace(there, attributes={1: "Size"}, accounts={1: "Shop"}, endpoints={1: "A"})
     there = replace(there, targets=replace(there.targets, replies={1: "Hello"}))
     with desk.desk.app.test_request_context():
-        choices = [*filling.condition_choices(there), *filling.action_choices(there)]
+        choices = [*condition_forms.condition_choices(there), *filling.action_choices(there)]
     values = {value for _group, some in choices for value, _words, _kind in some}
     kinds = {value.split(":")[0] for value in values}
-    assert set(wording.SEARCH_WORDS) - values - kinds == set()
+    assert set(condition_words.SEARCH_WORDS) - values - kinds == set()
 
 
 @pytest.mark.parametrize("furnished", [False, True])
@@ -431,16 +433,16 @@ def test_every_choice_of_the_form_can_be_saved(automated: Ruled) -> None:
     texts = {"words": "broken", "pattern": "b.*n", "value": "blue", "say": "Hello", "note": "Hm", "": ""}
     for when in EVENTS:
         made = filling.Filling(when=when, name="All")
-        for _group, some in filling.condition_choices(there):
+        for _group, some in condition_forms.condition_choices(there):
             for value, words, kind in some:
-                row = filling.Row(value, texts[kind])
-                read, _places = filling.replace(made, conditions=[row], actions=[filling.Row("close")]).body()
+                row = Row(value, texts[kind])
+                read, _places = filling.replace(made, conditions=[row], actions=[Row("close")]).body()
                 assert words
                 assert filling.of_body("All", read, "live").conditions == [row]
                 assert given(plain(read)) == read
         for _group, some in filling.action_choices(there):
             for value, words, kind in some:
-                row = filling.Row(value, texts[kind])
+                row = Row(value, texts[kind])
                 read, _places = filling.replace(made, actions=[row]).body()
                 assert words
                 assert filling.of_body("All", read, "live").actions == [row]
@@ -714,7 +716,7 @@ def test_what_a_condition_saw_is_in_words(automated: Ruled) -> None:
 
     def saw(condition: dict[str, Any], value: str, which: int | None = None) -> str:
         (one,) = given({"when": "message.received", "conditions": [condition], "actions": []}).conditions
-        return wording.saw(one, ConditionResult(True, value, which), there)
+        return condition_words.saw(one, ConditionResult(True, value, which), there)
 
     before, window = {"if": "before"}, {"if": "window", "to": "people"}
     with automated.desk.app.test_request_context():

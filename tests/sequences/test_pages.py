@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from werkzeug.datastructures import MultiDict
 
 from host.automation.actions import ActionTargets, AddLabel, AddNote
-from host.automation.conditions import Open, Window, Words
+from host.automation.conditions import AnyOf, Contact, FilterCondition, Open, Window, Words, WroteBefore
 from host.core import db
 from host.models.users import Role
 from host.sequences import keeping
@@ -93,6 +93,33 @@ def test_an_empty_list_says_what_sequences_are_for_and_each_template_makes_a_dra
     assert owner.post_form(path(sequenced, "new"), **{"from": "nothing"}).status_code == 400
 
 
+def test_a_case_says_what_is_wrong_in_its_row(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    id_ = sequenced.sequence(PEOPLE, publish=False)
+    rows = {"case_to": ["people", ""], "case_joins": ["", "and"], "case_value": ["", ""]}
+    for second in ("label:99999", "answer:x", "contact:1:is", "sent:nothing"):
+        answer = save(owner, sequenced, id_, do="branch", **rows, case_if=["answer:y", second])
+        assert answer.status_code == 400
+        page = text(answer)
+        assert page.index("Row 2: value") < page.index('id="seq-why"') < page.index("Row 3: if"), second
+
+
+def test_the_choices_of_a_branch_are_found_by_their_names(
+    sequenced: Sequenced, owner: helpers.Browser
+) -> None:
+    for number in range(30):
+        sequenced.label(f"Label {number:02}")
+    found = owner.get(path(sequenced, "choices?q=label 2")).get_json()
+    assert found["found"] == 20, "each label is, or is not"
+    id_ = sequenced.sequence(PEOPLE, publish=False)
+    page = text(owner.get(path(sequenced, f"{id_}?add=branch")))
+    assert "Find labels, people and more" in page
+    answer = save(
+        owner, sequenced, id_, do="branch", option_find="Label 29", option_found="", option_look="1"
+    )
+    assert answer.status_code == 200
+    assert "the label is Label 29" in text(answer)
+
+
 def test_templates_speak_the_language_of_the_workspace() -> None:
     for key in TEMPLATES:
         texts = [[getattr(one, "text", "") for one in body_of(key, code).steps] for code in ("en", "de")]
@@ -138,9 +165,16 @@ STEPS: list[tuple[Step, str]] = [
                 Case(conditions=(Window("programs"),), to="b"),
                 Case(conditions=(Open(False),), to="b"),
                 Case(conditions=(Words(("vip",)),), variable="how", to="b"),
+                Case(
+                    conditions=(
+                        AnyOf((Contact(4, "XL"), FilterCondition({"labels": [3]}))),
+                        WroteBefore(),
+                    ),
+                    to="b",
+                ),
             ),
         ),
-        "Branch: 5 cases",
+        "Branch: 6 cases",
     ),
     (Act(id="a", action=AddLabel(3)), "Do: Add label Order"),
     (Act(id="a", action=AddNote("Look")), "Do: Add a note"),
@@ -163,19 +197,19 @@ def test_a_step_comes_back_from_its_form_as_it_was(step: Step) -> None:
         elif value is True:
             fields[name] = "1"
     for row in filling.rows_of(form):
-        for part, value in (("if", row.chosen), ("value", row.value), ("to", row.to), ("at", row.at)):
+        for part, value in (("if", row.chosen), ("value", row.value), ("to", row.to), ("joins", row.joins)):
             fields.add(f"case_{part}", value)
-    assert filling.step_of(filling.given_step(fields), step) == step
+    assert filling.step_of(filling.given_step(fields)) == step
 
 
 def test_each_kind_of_step_has_words(sequenced: Sequenced) -> None:
-    there = Targets(ActionTargets({3: "Order"}, {}, {7: "Care"}, {}))
+    there = Targets(ActionTargets({3: "Order"}, {}, {7: "Care"}, {}), attributes={4: "size"})
     with sequenced.desk.app.test_request_context():
         for step, words in STEPS:
             body = Body(steps=(step, End(id="b")))
             assert wording.step(step, body, there) == words
         (_ask, *_rest) = [step for step, _words in STEPS if isinstance(step, Ask)]
-        assert wording.details(_ask, Body(steps=(_ask, End(id="b")))) == [
+        assert wording.details(_ask, Body(steps=(_ask, End(id="b"))), there) == [
             "Good, Bad · kept as how · waits at most 2 days",
             "then step 2",
             "If the answer doesn’t fit: step 2",
@@ -183,12 +217,13 @@ def test_each_kind_of_step_has_words(sequenced: Sequenced) -> None:
             "If the reply window is closed: step 2",
         ]
         (branch,) = [step for step, _words in STEPS if isinstance(step, Branch)]
-        assert wording.details(branch, Body(steps=(branch, End(id="b")))) == [
+        assert wording.details(branch, Body(steps=(branch, End(id="b"))), there) == [
             "If how is “Good”: step 2",
             "If how was answered: step 2",
-            "If automated messages may be sent: step 2",
-            "If it is outside business hours: step 2",
-            "If how was answered and another condition holds: step 2",
+            "If programs can still reply: step 2",
+            "If it's outside business hours: step 2",
+            "If how was answered and the text has vip: step 2",
+            "If size is XL or the label is Order and the customer wrote before: step 2",
             "Otherwise: step 2",
         ]
 
@@ -430,8 +465,8 @@ def test_each_number_opens_the_customers_it_counts(sequenced: Sequenced, owner: 
         {"do": "wait", "until": "time", "wait": "3", "unit": "years"},
         {"do": "wait", "until": "doomsday", "wait": "3"},
         {"do": "branch"},
-        {"do": "branch", "case_if": "kept", "case_to": "people", "case_value": "", "case_at": "0"},
-        {"do": "branch", "case_if": "answer:x", "case_to": "nowhere", "case_value": "", "case_at": ""},
+        {"do": "branch", "case_if": "kept", "case_to": "people", "case_value": "", "case_joins": ""},
+        {"do": "branch", "case_if": "answer:x", "case_to": "nowhere", "case_value": "", "case_joins": ""},
         {"do": "act", "action": ""},
         {"do": "act", "action": "label:99999"},
         {"do": "act", "action": "close"},

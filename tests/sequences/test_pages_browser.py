@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from host.automation.conditions import AnyOf, FilterCondition, Words, WroteBefore
 from host.models.users import Role
-from host.sequences.body import Ask, End, Hand, Say, Wait
+from host.sequences.body import Ask, Branch, Case, End, Hand, Say, Wait
 from host.sequences.models import SequenceState
 from tests import helpers
 from tests.accessibility import violations
@@ -93,6 +94,33 @@ def test_an_order_sequence_is_built_and_published_by_hand(
     sequenced.said("ana", "where is my order")
     sequenced.run()
     assert sequenced.last.step == ask.id
+
+
+def test_a_branch_by_conditions_of_rules_is_built_by_hand(sequenced: Sequenced, page: Any) -> None:
+    label = sequenced.label("VIP")
+    id_ = sequenced.sequence(Hand(id="people"), End(id="end"), publish=False)
+    page.goto(path(sequenced, f"{id_}?add=branch"))
+    for number, words in ((1, "the label is VIP"), (2, "any of these words"), (3, "never wrote before")):
+        page.get_by_role("combobox", name=f"Row {number}: if").fill(words)
+        page.keyboard.press("Enter")
+        if number == 2:
+            page.get_by_label("Row 2: how it is joined").select_option("or")
+            page.get_by_label("Row 2: value").fill("broken, in pieces")
+        else:
+            page.get_by_label(f"Row {number}: go on with").select_option(index=number)
+        if number == 2:
+            assert not page.get_by_label("Row 2: go on with").is_visible()
+            save(page)
+            page.get_by_role("link", name="Branch: 1 case").click()
+    save(page)
+    branch = draft(sequenced, id_).steps[-1]
+    assert isinstance(branch, Branch)
+    vip = AnyOf((FilterCondition({"labels": [label]}), Words(("broken", "in pieces"))))
+    assert branch.cases == (
+        Case(to="people", conditions=(vip,)),
+        Case(to=branch.id, conditions=(WroteBefore(False),)),
+    )
+    assert page.get_by_text("If the label is VIP or the text has broken, in pieces: step 1").is_visible()
 
 
 def furnished(desk: Sequenced) -> tuple[int, int]:

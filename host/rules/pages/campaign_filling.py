@@ -9,6 +9,7 @@ import msgspec
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
+from host.automation.condition_forms import split
 from host.automation.conditions import AnyOf, Condition, FilterCondition, OnPost, Words
 from host.core.backports.values import replace
 from host.core.ids import read_id
@@ -23,7 +24,7 @@ from host.rules.body import (
     RuleError,
 )
 from host.rules.models import RuleState
-from host.rules.pages.filling import LONGEST, Places, given_state, split
+from host.rules.pages.filling import LONGEST, Places, given_state
 from host.web.languages import gettext as _
 
 SHOWN_ANSWERS = 3

@@ -15,6 +15,8 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.automation import texts
+from host.automation.condition_checks import MOST_WORDS
+from host.automation.condition_forms import split
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError, NotFoundError
@@ -39,7 +41,6 @@ from host.rules.pages import campaign_filling as fillings
 from host.rules.pages import campaign_wording, wording
 from host.rules.pages.blueprint import ONE, RULES, bp
 from host.rules.pages.campaign_filling import CampaignFilling
-from host.rules.pages.filling import split
 from host.rules.people import Counts, Got, Person
 from host.rules.posts import Tried
 from host.rules.recent import PostAccount, PostsNotListedError
@@ -225,7 +226,7 @@ def _limits(session: Session, workspace_id: int, chosen: set[int]) -> tuple[int,
 
 def _tried(session: Session, workspace_id: int, filling: CampaignFilling, accounts: Any) -> Tried | None:
     """Return the comments the keywords match so far, or None without keywords or a chosen post."""
-    words = split(filling.words)[: bodies.MOST_WORDS]
+    words = split(filling.words)[:MOST_WORDS]
     if not words or filling.on_posts() is None:
         return None
     return posts.tried(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from host.automation.actions import AddLabel, AssignTo, GiveToTeam
+from host.automation.condition_forms import Row, row_of
 from host.automation.conditions import Contact, OfAddon
 from host.events.kinds.conversations import CONVERSATION_CREATED
 from host.rules.body import UNANSWERED, Action, NotifyPeople, RuleTargets
 from host.rules.pages.campaign_filling import CampaignFilling
-from host.rules.pages.filling import Filling, Row, row_of, row_of_action
+from host.rules.pages.filling import Filling, row_of_action
 from host.sdk.messages import MessageKind
 from host.web.languages import gettext as _
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.automation import condition_facts
+from host.automation import condition_facts, condition_words
 from host.channels.directory import Directory
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.features.message_trial import TrialStep
@@ -50,5 +50,5 @@ def _said(verdicts: list[Verdict], what: RuleTargets) -> Iterator[TrialStep]:
         elif not rule.live:
             yield TrialStep("bolt", rule.name, does=_("matches, but runs in shadow mode"))
         else:
-            done = wording.both(wording.action(one, what) for one in rule.body.actions)
+            done = condition_words.both(wording.action(one, what) for one in rule.body.actions)
             yield TrialStep("bolt", rule.name, acts=True, does=done)

@@ -16,7 +16,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.automation import condition_forms
 from host.automation import words as reasons
+from host.automation.condition_words import SEARCH_WORDS, head, saw
+from host.automation.condition_words import condition as condition_of
 from host.automation.conditions import Condition, Words, leaves
 from host.channels.directory import current_directory
 from host.core import clock, db
@@ -473,7 +476,7 @@ def _fields(
     return {
         "events": EVENTS,
         "units": wording.UNIT_NAMES,
-        "search_words": json.dumps({key: str(words) for key, words in wording.SEARCH_WORDS.items()}),
+        "search_words": json.dumps({key: str(words) for key, words in SEARCH_WORDS.items()}),
         "conditions": _conditions(said, filling),
         "actions": _actions(said, filling),
         "most_conditions": fillings.MOST_ROWS,
@@ -486,7 +489,7 @@ def _fields(
 def _conditions(what: RuleTargets, filling: Filling, wanted: str | None = None) -> Options:
     chosen = {row.chosen for row in filling.conditions}
     handles = {f"account:{id_}": handle for id_, handle in what.handles.items()}
-    choices = fillings.condition_choices(what, filling.conditions)
+    choices = condition_forms.condition_choices(what, filling.conditions)
     return account_picker.options("if", choices, chosen, wanted, handles)
 
 
@@ -525,7 +528,7 @@ def _gone(shown: RuleView | None, what: RuleTargets) -> str:
     part, *numbers = shown.gone.split(".")
     at = int(numbers[0]) if numbers else -1
     if part == "conditions" and 0 <= at < len(shown.body.conditions):
-        return wording.condition(shown.body.conditions[at], what)
+        return condition_of(shown.body.conditions[at], what)
     if part == "actions" and 0 <= at < len(shown.body.actions):
         return wording.action(shown.body.actions[at], what)
     return wording.event(shown.body)
@@ -561,7 +564,7 @@ def _preview(found: Preview, body: Body, places: Places, what: RuleTargets, now:
             for hit in found.hits
         ],
         "missed": [
-            (wording.condition(body.conditions[place], what), number)
+            (condition_of(body.conditions[place], what), number)
             for place, number in sorted(found.missed.items(), key=lambda one: -one[1])
         ],
         "unanswered": body.when == bodies.UNANSWERED,
@@ -660,12 +663,14 @@ def _runs(number: int, body: Body | None, its: Sequence[Ran], what: RuleTargets)
     conditions = () if body is None else body.conditions
     actions = () if body is None else body.actions
     wide = max((len(one.trace) for one in its), default=0)
-    heads = [wording.head(conditions[at]) if at < len(conditions) else _("Condition") for at in range(wide)]
+    heads = [head(conditions[at]) if at < len(conditions) else _("Condition") for at in range(wide)]
     lines = []
     for run in its:
         cells = [
             Cell(
-                heads[at], one.holds, wording.saw(conditions[at] if at < len(conditions) else None, one, what)
+                heads[at],
+                one.holds,
+                saw(conditions[at] if at < len(conditions) else None, one, what),
             )
             for at, one in enumerate(run.trace)
         ]

@@ -85,7 +85,7 @@ def open_sequence(workspace_id: int, sequence_id: int, number: int | None = None
             sequence,
             stands,
             body,
-            keeping.there(session, workspace_id),
+            keeping.there(session, workspace_id, current_directory()),
             proof,
             keeping.in_it(session, [sequence_id]).get(sequence_id, 0),
             sequence.version,  # numbered from 1, and none is ever deleted

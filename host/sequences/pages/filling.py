@@ -5,19 +5,20 @@ One step is saved at a time, so that a form needs no script; each save is checke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
+from host.automation import condition_forms
 from host.automation.action_forms import fields_of, row_of
-from host.automation.conditions import Condition, Open, Window
+from host.automation.condition_checks import ConditionError
+from host.automation.conditions import AnyOf, Condition
 from host.core.ids import read_id
 from host.sdk import strictjson
 from host.sequences.body import (
-    MOST_CASES,
     Act,
     Ask,
     Body,
@@ -36,28 +37,23 @@ from host.sequences.body import (
 Form = MultiDict[str, str]
 WAYS = ("then", "closed", "other", "silent")
 UNITS = {"minutes": 1, "hours": 60, "days": 1440}
-_OFFERED: Mapping[str, Condition] = {
-    "programs": Window("programs"),
-    "closed": Window("closed"),
-    "inside": Open(True),
-    "outside": Open(False),
-}
-"""The conditions of a case that the form offers, besides answers."""
-KEPT = "kept"
-"""The choice for conditions that a program set, and that the form does not show."""
+MOST_ROWS = 60
+"""Most rows of a branch: conditions of its cases."""
+ANSWER = "answer:"
+"""Prefix of the choices for answers, with their names."""
 
 
 class CaseRow(msgspec.Struct, frozen=True):
-    """A row of a branch.
+    """A row of a branch: a condition.
 
-    :param chosen: ``answer:`` with a name, a key of the offered conditions, or ``kept``; empty: no row.
-    :param at: the place of the case it comes from, for what is kept; empty: a new one.
+    :param chosen: ``answer:`` with a name, or a condition as a row of a form has it; empty: no row.
+    :param joins: ``and`` or ``or`` if it belongs to the case of the row before; empty: it begins a case.
     """
 
     chosen: str = ""
     value: str = ""
     to: str = ""
-    at: str = ""
+    joins: str = ""
 
 
 class StepForm(msgspec.Struct, frozen=True):
@@ -111,7 +107,7 @@ def of_step(step: Step) -> StepForm:
             wait, unit = _time(step.hours * 60 + step.minutes)
             given |= {"until": step.until, "wait": wait, "unit": unit, "early": step.early}
         case Branch():
-            given["cases"] = tuple(_row(case, at) for at, case in enumerate(step.cases))
+            given["cases"] = tuple(row for case in step.cases for row in _rows(case))
         case Act():
             given["action"], given["text"] = row_of(step.action)
         case Hand():
@@ -129,18 +125,32 @@ def _time(minutes: int) -> tuple[str, str]:
     return str(minutes // UNITS[unit]), unit
 
 
-def _row(case: Case, at: int) -> CaseRow:
-    chosen = KEPT
-    if case.variable and not case.conditions:
-        chosen = f"answer:{case.variable}"
-    elif not case.variable and len(case.conditions) == 1:
-        chosen = next((key for key, one in _OFFERED.items() if one == case.conditions[0]), KEPT)
-    return CaseRow(chosen, case.value, case.to, str(at))
+def _rows(case: Case) -> list[CaseRow]:
+    rows = [CaseRow(f"{ANSWER}{case.variable}", case.value)] if case.variable else []
+    for condition in case.conditions:
+        group = condition.of if isinstance(condition, AnyOf) else (condition,)
+        for at, one in enumerate(group):
+            row = condition_forms.row_of(one)
+            rows.append(CaseRow(row.chosen, row.text, joins="or" if at else "and"))
+    return [msgspec.structs.replace(rows[0], to=case.to, joins=""), *rows[1:]]
 
 
 def rows_of(form: StepForm) -> tuple[CaseRow, ...]:
-    """Return the rows of a branch with two empty ones for more, at most :data:`MOST_CASES`."""
-    return (*form.cases, CaseRow(), CaseRow())[: max(MOST_CASES, len(form.cases))]
+    """Return the rows of a branch with two empty ones for more, at most :data:`MOST_ROWS`."""
+    return (*form.cases, CaseRow(), CaseRow())[: max(MOST_ROWS, len(form.cases))]
+
+
+def row_at(form: StepForm, case: int, condition: int | None) -> int:
+    """Return the row of a case, or of one of its conditions; 0 if there is none."""
+    number, group, begins = -1, -1, 0
+    for at, row in enumerate(form.cases):
+        if not row.joins or number < 0:
+            number, group, begins = number + 1, -1, at
+        if not row.chosen.startswith(ANSWER) and (row.joins != "or" or at == begins):
+            group += 1
+        if number == case and condition in {None, group}:
+            return at
+    return 0
 
 
 def given_step(form: Form) -> StepForm:
@@ -150,7 +160,7 @@ def given_step(form: Form) -> StepForm:
         "unit", "action", "team", *WAYS,
     )  # fmt: skip
     given: dict[str, Any] = {name: form.get(name, "") for name in fields}
-    lists = (form.getlist(f"case_{part}")[: MOST_CASES + 1] for part in ("if", "value", "to", "at"))
+    lists = (form.getlist(f"case_{part}")[: MOST_ROWS + 2] for part in ("if", "value", "to", "joins"))
     cases = tuple(CaseRow(*row) for row in zip(*lists, strict=False))
     return StepForm(
         **given,
@@ -160,10 +170,9 @@ def given_step(form: Form) -> StepForm:
     )
 
 
-def step_of(form: StepForm, before: Step | None) -> Step:
+def step_of(form: StepForm) -> Step:
     """Return the step of a form.
 
-    :param before: the step as it was saved, whose conditions may be kept.
     :raises SequenceError: if it is not a step; *field* is a field of the form.
     """
     fields: dict[str, Any] = {"do": form.do, "id": form.id}
@@ -199,8 +208,7 @@ def step_of(form: StepForm, before: Step | None) -> Step:
                 "silent": form.silent if form.until == "written" else "",
             }
         case "branch":
-            cases = [_case(row, at, before) for at, row in enumerate(form.cases)]
-            fields["cases"] = msgspec.to_builtins(cases)
+            fields["cases"] = msgspec.to_builtins(_cases(form.cases))
         case "act":
             if not form.action:
                 raise SequenceError(_l("Choose what to do."), field="action")
@@ -215,22 +223,43 @@ def step_of(form: StepForm, before: Step | None) -> Step:
         raise SequenceError(_l("This step is invalid.")) from None
 
 
-def _case(row: CaseRow, at: int, before: Step | None) -> Case:
-    """Return the case of a row.
+def _cases(rows: Sequence[CaseRow]) -> list[Case]:
+    """Return the cases of rows.
 
-    :raises SequenceError: if it says nothing, or keeps what is not there any more.
+    :raises SequenceError: for the first row that says nothing.
     """
-    place = f"cases.{at}"
-    if not row.to:
-        raise SequenceError(_l("Choose the step to go on with."), field=place)
-    if row.chosen.startswith("answer:"):
-        return Case(to=row.to, variable=row.chosen.removeprefix("answer:"), value=row.value)
-    if row.chosen in _OFFERED:
-        return Case(to=row.to, conditions=(_OFFERED[row.chosen],))
-    stood = read_id(row.at)
-    if row.chosen == KEPT and isinstance(before, Branch) and stood is not None and stood < len(before.cases):
-        return msgspec.structs.replace(before.cases[stood], to=row.to)
-    raise SequenceError(_l("Choose when this case holds."), field=place)
+    cases: list[Case] = []
+    for at, row in enumerate(rows):
+        place = f"cases.{at}"
+        if not row.joins or not cases:
+            if not row.to:
+                raise SequenceError(_l("Choose the step to go on with."), field=place)
+            cases.append(Case(to=row.to))
+        cases[-1] = _with_row(cases[-1], row, place)
+    return cases
+
+
+def _with_row(case: Case, row: CaseRow, place: str) -> Case:
+    if not row.chosen:
+        raise SequenceError(_l("Choose when this case holds."), field=place)
+    if row.chosen.startswith(ANSWER):
+        if case.variable or row.joins == "or":
+            sentence = _l("A case can ask for one answer, and not with “or”.")
+            raise SequenceError(sentence, field=place)
+        name = row.chosen.removeprefix(ANSWER)
+        return msgspec.structs.replace(case, variable=name, value=row.value)
+    try:
+        one = condition_forms.given(condition_forms.Row(row.chosen, row.value))
+    except ConditionError as error:
+        raise error.as_kind(SequenceError, place) from None
+    condition: Condition = one
+    before = list(case.conditions)
+    if row.joins == "or":
+        if not before:
+            raise SequenceError(_l("A case can ask for one answer, and not with “or”."), field=place)
+        last = before.pop()
+        condition = AnyOf((*(last.of if isinstance(last, AnyOf) else (last,)), one))
+    return msgspec.structs.replace(case, conditions=(*before, condition))
 
 
 def _lines(text: str) -> list[str]:

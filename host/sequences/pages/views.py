@@ -6,15 +6,17 @@ overwrite each other.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from flask import redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from host.automation import condition_forms
 from host.automation.action_forms import row_of
 from host.automation.actions import (
     AddLabel,
@@ -25,6 +27,7 @@ from host.automation.actions import (
     GiveToTeam,
     RemoveLabel,
 )
+from host.automation.condition_words import SEARCH_WORDS
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
@@ -39,6 +42,8 @@ from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at,
 from host.sequences.pages.filling import StepForm
 from host.sequences.templates_of import TEMPLATES, body_of
 from host.users.actor import Actor
+from host.web import account_picker
+from host.web.account_picker import Options
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
@@ -197,7 +202,7 @@ def _page(
                     one,
                     wording.KINDS[wording.kind_of(one)],
                     words[one.id],
-                    wording.details(one, body),
+                    wording.details(one, body, there),
                 )
                 for one in body.steps
             ],
@@ -205,6 +210,8 @@ def _page(
             "actions": _actions(there, None if form is None else body.step(form.id)),
             "variables": {key: str(said) for key, said in known_variables(body.variables).items()},
             "answers": body.variables,
+            "conditions": _conditions(there, form),
+            "search_words": json.dumps({key: str(one) for key, one in SEARCH_WORDS.items()}),
             "last": body.steps[-1].id,
             "settings": posted or body,
         }
@@ -255,13 +262,39 @@ def _actions(there: Targets, step: Step | None) -> list[tuple[str, str]]:
 def _place(problem: LobbyError | None, opened: Opened, form: StepForm | None) -> str:
     """Return the field of the open form at which an error is shown; empty: above the steps."""
     field = "" if problem is None else problem.field or ""
+    if field.startswith("cases."):
+        return field
     if not field.startswith("steps.") or form is None:
         return field.removeprefix("starts.").partition(".")[0]
     _steps, _at, rest = (*field.split(".", 2), "")[:3]
     name = {"quick_replies": "choices", "hours": "wait"}.get(rest.partition(".")[0], rest.partition(".")[0])
     if name == "cases":
-        return ".".join(rest.split(".")[:2])
+        _cases, *at = rest.split(".")
+        numbers = [int(one) for one in at if one.isdigit()]
+        if not numbers:
+            return name
+        return f"cases.{filling.row_at(form, numbers[0], numbers[1] if numbers[1:] else None)}"
     return "text" if rest == "action.text" else name
+
+
+def _conditions(there: Targets, form: StepForm | None, wanted: str | None = None) -> Options:
+    """Return the choices for the rows of a branch.
+
+    :param wanted: what a script looks for.
+    """
+    rows = () if form is None else form.cases
+    kept = [condition_forms.Row(row.chosen) for row in rows]
+    groups = condition_forms.condition_choices(there, kept, in_steps=True)
+    return account_picker.options("case_if", groups, {row.chosen for row in rows}, wanted)
+
+
+@bp.get(f"{SEQUENCES}/choices")
+@workspace_view(Permission.ACCOUNTS)
+def choices(workspace_id: int) -> Response:
+    """Return the choices for conditions that match ``q``, for the form's script."""
+    with db.read() as session:
+        there = seen(keeping.there(session, workspace_id, current_directory()))
+    return account_picker.found_options(_conditions(there, None, account_picker.searched()))
 
 
 def _seen_at(opened: Opened, problem: LobbyError | None) -> str:
@@ -316,15 +349,15 @@ def save_step(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     form: StepForm | None = filling.given_step(request.form)
     assert form is not None
     id_ = form.id
+    if account_picker.is_looking():
+        return _page(workspace_id, opened, form=form if form.do in wording.KINDS else None, after=after)
     try:
         body = opened.known
         if move_ in _MOVES:
             form = None if body.step(id_) is None else filling.of_step(body.step(id_))  # type: ignore[arg-type]
             changed = _MOVES[move_](body, id_)
         else:
-            step = filling.step_of(
-                msgspec.structs.replace(form, id=id_ or filling.free_id(body)), body.step(id_)
-            )
+            step = filling.step_of(msgspec.structs.replace(form, id=id_ or filling.free_id(body)))
             changed, id_ = filling.placed(body, step, after), step.id
         _save(workspace_id, opened, changed)
     except LobbyError as error:

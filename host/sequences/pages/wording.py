@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from host.automation.conditions import Condition, Open, Window
+from host.automation.condition_words import condition
 from host.automation.words import said
 from host.sequences.body import (
     Act,
@@ -213,7 +213,7 @@ def _wait(one: Wait) -> str:
     return _("Wait until business hours begin, at most %(time)s", time=time)
 
 
-def details(one: Step, body: Body) -> list[str]:
+def details(one: Step, body: Body, said: Targets) -> list[str]:
     """Return what else is worth saying about a step: the answer it keeps, its cases, and its ways out."""
     lines: list[str] = []
     place = numbers(body)
@@ -223,7 +223,7 @@ def details(one: Step, body: Body) -> list[str]:
         lines.append(", ".join(one.quick_replies))
     if isinstance(one, Branch):
         lines += [
-            _("If %(case)s: step %(number)s", case=case(each), number=place.get(each.to, "?"))
+            _("If %(case)s: step %(number)s", case=case(each, said), number=place.get(each.to, "?"))
             for each in one.cases
         ]
     for kind, to in ways_out(body, one):
@@ -252,26 +252,15 @@ def _answer(one: Ask) -> str:
     return " · ".join(parts)
 
 
-def case(one: Case) -> str:
+def case(one: Case, said: Targets) -> str:
     """Return what has to hold for a case of a branch."""
     parts = []
     if one.variable and one.value:
         parts.append(_("%(answer)s is “%(value)s”", answer=one.variable, value=one.value))
     elif one.variable:
         parts.append(_("%(answer)s was answered", answer=one.variable))
-    parts += [condition(each) for each in one.conditions]
+    parts += [condition(each, said) for each in one.conditions]
     return _(" and ").join(parts)
-
-
-def condition(one: Condition) -> str:
-    """Return a condition of a branch in words; those that the form does not offer are named as others."""
-    if isinstance(one, Window) and one.to == "programs":
-        return _("automated messages may be sent")
-    if isinstance(one, Window) and one.to == "closed":
-        return _("the reply window is closed")
-    if isinstance(one, Open):
-        return _("it is inside business hours") if one.open else _("it is outside business hours")
-    return _("another condition holds")
 
 
 def starts(given: Starts) -> str:
