@@ -59,6 +59,7 @@ REASONS: Mapping[str, LazyString] = {
     "closed_by_team": _l("Someone closed the conversation in the meantime"),
     "window_closed": _l("The reply window is closed"),
     "people_only": _l("Only a person can still reply"),
+    "call_failed": _l("The program that a step asks gave no answer that fits"),
     "unfilled": _l("A field in the text couldn't be filled in"),
     # The away message
     "open_now": _l("Within business hours"),

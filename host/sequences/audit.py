@@ -14,6 +14,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "sequence.moved": _l("%(who)s moved the sequence %(what)s to position %(place)s"),
     "sequence.off": _l("%(who)s turned off the sequence %(what)s"),
     "sequence.published": _l("%(who)s published version %(version)s of the sequence %(what)s"),
+    "sequence.secret": _l("%(who)s replaced the signing secret of the sequence %(what)s"),
 }
 
 WORDS: Mapping[str, Mapping[str, LazyString]] = {}

@@ -29,6 +29,7 @@ from host.automation.conditions import Condition
 from host.core.cleaning import clean, clean_written
 from host.core.errors import InvalidError
 from host.inbox.variables import VariableError
+from host.programs import posting
 from host.sdk import strictjson
 
 MOST_STEPS = 60
@@ -41,6 +42,11 @@ LONGEST_ID = 32
 LONGEST_CHOICE = 60
 LONGEST_WAIT = timedelta(days=90)
 """Longest wait for a time or an answer."""
+PROGRAM = "https://example.com/order-status"
+"""Stands for the owner's program in a template until they replace it."""
+LONGEST_URL = 2000
+MOST_KEEPS = 10
+"""Most fields that are kept of a program's answer."""
 LONGEST_ANSWER = 500
 """Most characters that are kept of an answer."""
 _ID = regex.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -146,6 +152,30 @@ class Act(_StepBase, tag="act", frozen=True, kw_only=True):
     action: AddLabel | RemoveLabel | AssignTo | AssignNobody | GiveToTeam | AddNote
 
 
+class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A field of a program's answer that the run keeps.
+
+    :param field: its name in the JSON object; names of nested objects are joined with dots.
+    :param variable: the name under which the run keeps it, as ``{{answer.name}}``.
+    """
+
+    field: str
+    variable: str
+
+
+class Call(_StepBase, tag="call", frozen=True, kw_only=True, omit_defaults=True):
+    """Ask a program of the workspace, and go on with its answer.
+
+    :param url: it is posted to; see :mod:`host.sequences.calling`.
+    :param keeps: what the run keeps of the answer; each field has to be there.
+    :param failed: the step to go on with if there is no answer that fits; empty: people take over.
+    """
+
+    url: str
+    keeps: tuple[Keep, ...] = ()
+    failed: str = ""
+
+
 class Hand(_StepBase, tag="people", frozen=True, kw_only=True, omit_defaults=True):
     """Hand the conversation to people, which ends the run.
 
@@ -170,7 +200,7 @@ class End(_StepBase, tag="end", frozen=True, kw_only=True, omit_defaults=True):
     close: bool = False
 
 
-Step = Say | Ask | Wait | Branch | Act | Hand | GoTo | End
+Step = Say | Ask | Wait | Branch | Act | Call | Hand | GoTo | End
 
 
 class Starts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -229,7 +259,13 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     @property
     def variables(self) -> list[str]:
         """The names of the answers that its steps keep, in order."""
-        return [one.variable for one in self.steps if isinstance(one, Ask) and one.variable]
+        found: list[str] = []
+        for step in self.steps:
+            if isinstance(step, Ask) and step.variable:
+                found.append(step.variable)
+            elif isinstance(step, Call):
+                found += [one.variable for one in step.keeps]
+        return found
 
     @property
     def conditions(self) -> Sequence[Condition]:
@@ -300,8 +336,8 @@ def known_variables(names: Sequence[str]) -> Mapping[str, LazyString]:
 def ways_out(body: Body, step: Step) -> Iterator[tuple[str, str]]:
     """Yield where a step can lead: the kind of the way, and the next step, empty at an end.
 
-    The kinds: ``then``, ``case``, ``other``, ``silent``, ``closed``. A *closed* way that is not given does
-    not count: what is said outside the window is refused before.
+    The kinds: ``then``, ``case``, ``other``, ``silent``, ``failed``, ``closed``. A *closed* way that is not
+    given does not count: what is said outside the window is refused before.
     """
     if isinstance(step, Hand | End):
         return
@@ -313,6 +349,8 @@ def ways_out(body: Body, step: Step) -> Iterator[tuple[str, str]]:
         yield "other", step.other
     if isinstance(step, Ask | Wait) and step.silent:
         yield "silent", step.silent
+    if isinstance(step, Call) and step.failed:
+        yield "failed", step.failed
     if isinstance(step, Say | Ask) and step.closed:
         yield "closed", step.closed
 
@@ -401,7 +439,7 @@ def _step(
     limit: int | None,
 ) -> Step:
     """Return a step validated."""
-    for field in ("then", "closed", "other", "silent"):
+    for field in ("then", "closed", "other", "silent", "failed"):
         name = getattr(step, field, "")
         if name and name not in names:
             sentence = _l("There is no step “%(name)s”.", name=name)
@@ -417,6 +455,9 @@ def _step(
         changes["cases"] = _cases(step, place, names, there)
     elif isinstance(step, Act):
         changes["action"] = _action(step, place, there)
+    elif isinstance(step, Call):
+        changes["url"] = _address(step.url, place)
+        changes["keeps"] = _keeps(step.keeps, place)
     else:
         _check_rest(step, place, there)
     return msgspec.structs.replace(step, **changes)
@@ -439,6 +480,35 @@ def _action(step: Act, place: str, there: Targets) -> Any:
         sentence = _l("A note has 1 to %(most)s characters.", most=LONGEST_NOTE)
         raise SequenceError(sentence, field=f"{place}.action.text")
     return AddNote(note)
+
+
+def _address(url: str, place: str) -> str:
+    address = url.strip()
+    if not address or len(address) > LONGEST_URL or not posting.allows(address):
+        raise SequenceError(
+            _l("Lobby can't send to this URL."),
+            next_step=_l("Use an https URL on port 443 with a public hostname."),
+            field=f"{place}.url",
+        )
+    return address
+
+
+def _keeps(keeps: Sequence[Keep], place: str) -> tuple[Keep, ...]:
+    if len(keeps) > MOST_KEEPS:
+        raise SequenceError(
+            _l("At most %(most)s are possible.", most=MOST_KEEPS), field=f"{place}.keeps", limit=MOST_KEEPS
+        )
+    kept = []
+    for at, one in enumerate(keeps):
+        path = one.field.strip()
+        if not path or len(path) > LONGEST_CHOICE or not all(path.split(".")):
+            sentence = _l("Name the field of the answer with 1 to %(most)s characters.", most=LONGEST_CHOICE)
+            raise SequenceError(sentence, field=f"{place}.keeps.{at}.field")
+        if _ID.fullmatch(one.variable) is None:
+            sentence = _l("An answer's name has 1 to 32 lowercase letters, digits and underscores.")
+            raise SequenceError(sentence, field=f"{place}.keeps.{at}.variable")
+        kept.append(Keep(field=path, variable=one.variable))
+    return tuple(kept)
 
 
 def _check_rest(step: Step, place: str, there: Targets) -> None:

@@ -24,6 +24,7 @@ from host.sequences.body import (
     Ask,
     Body,
     Branch,
+    Call,
     Case,
     End,
     GoTo,
@@ -104,6 +105,9 @@ class Decider:
             run.message_id = heard.id
             self._go("then", self.body.following(step))
             return True
+        if run.waits_for == WaitsFor.CALL:
+            run.message_id = heard.id  # the sequence goes on in a moment, so nothing else answers
+            return True
         return False
 
     def go_on(self) -> None:
@@ -123,6 +127,37 @@ class Decider:
                 self.end("done", "no_answer")
         else:
             self._go("then", self.body.following(step))
+
+    # ---- programs --------------------------------------------------------------------------------------
+
+    def answered(self, values: Mapping[str, str]) -> None:
+        """Go on with what a program answered."""
+        step = self.body.step(self.run.step)
+        if self._is_stopped():
+            return
+        if step is None:
+            self.leave_to_people("step_gone")
+            return
+        for name, value in values.items():
+            # Erased with what the customer said: it is about that.
+            self._keep(name, value, self.run.message_id)
+        self._go("then", self.body.following(step))
+
+    def call_again(self, at: datetime) -> None:
+        """Let the program be asked again then."""
+        if not self._is_stopped():
+            self.run.due_at = at
+
+    def unanswered(self, why: str) -> None:
+        """Go on after a program gave no answer that fits."""
+        if self._is_stopped():
+            return
+        self._note_refused(why)
+        step = self.body.step(self.run.step)
+        if isinstance(step, Call) and step.failed:
+            self._go("failed", step.failed)
+        else:
+            self.leave_to_people("call_failed")
 
     # ---- the steps -------------------------------------------------------------------------------------
 
@@ -162,6 +197,9 @@ class Decider:
                 return self._choose(step)
             case Act():
                 self._act(step)
+            case Call():
+                self._wait(step)
+                return None
             case Hand():
                 if step.text:
                     self._queue(step.text, {}, Voice.NOTICE)
@@ -191,10 +229,12 @@ class Decider:
             return None
         return "then", self.body.following(step)
 
-    def _wait(self, step: Ask | Wait) -> None:
+    def _wait(self, step: Ask | Wait | Call) -> None:
         """Wait as *step* says, from when the run entered it."""
         run = self.run
-        if isinstance(step, Ask):
+        if isinstance(step, Call):
+            run.waits_for, run.due_at, run.tries = WaitsFor.CALL, self.now, 0
+        elif isinstance(step, Ask):
             run.waits_for = WaitsFor.ANSWER
             run.due_at = run.moved_at + timedelta(hours=step.hours) if step.hours else None
         elif step.until == "written":
@@ -327,6 +367,10 @@ class Decider:
         """Note that the run waits."""
         raise NotImplementedError
 
+    def _note_refused(self, why: str) -> None:
+        """Note why a program gave no answer that fits."""
+        raise NotImplementedError
+
     def _act(self, step: Act) -> None:
         raise NotImplementedError
 
@@ -334,8 +378,11 @@ class Decider:
         """Close the conversation."""
         raise NotImplementedError
 
-    def _keep(self, name: str, value: str, message_id: int) -> None:
-        """Keep an answer under a name."""
+    def _keep(self, name: str, value: str, message_id: int | None) -> None:
+        """Keep an answer under a name.
+
+        :param message_id: the customer's message; None: a program answered.
+        """
         raise NotImplementedError
 
     def _store(self, attribute_id: int, value: str) -> None:

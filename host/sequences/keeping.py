@@ -13,13 +13,15 @@ from sqlalchemy.orm import Session
 from host.automation import actions
 from host.core.errors import ConflictError, InvalidError, NotFoundError
 from host.core.ports import AdapterDirectory, ListingDirectory
+from host.core.secrets import Secret
 from host.inbox import names
 from host.inbox.canned.replies import Viewer
 from host.inbox.contacts.models import ContactAttribute
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import ReplyContext, ReplyState
 from host.sequences import body as bodies
-from host.sequences.body import Body, SequenceError, Targets
+from host.sequences import secrets_of
+from host.sequences.body import PROGRAM, Body, Call, SequenceError, Targets
 from host.sequences.models import (
     ENDED_BY_TEAM,
     Sequence,
@@ -317,15 +319,29 @@ def publish(
     if body is None:
         raise SequenceError(_l("This sequence was created by a newer version of Lobby and can't run here."))
     _checked(session, workspace_id, body, directory)
+    for at, step in enumerate(body.steps):
+        if isinstance(step, Call) and step.url == PROGRAM:
+            sentence = _l("Enter the URL of your program.")
+            raise SequenceError(sentence, field=f"steps.{at}.url")
     problems = proof(session, workspace_id, body, directory, now).problems
     if problems:
         raise NotPublishableError(problems[0].sentence, field=f"steps.{problems[0].step}")
+    if any(isinstance(step, Call) for step in body.steps):
+        secrets_of.ensure(session, sequence)
     sequence.live_version, sequence.state = sequence.version, SequenceState.LIVE
     newest.published_at = newest.published_at or now
     session.flush()
     details = {"version": sequence.version}
     actor.audit(session, "sequence.published", sequence.name, workspace_id=workspace_id, details=details)
     return sequence
+
+
+def replace_secret(session: Session, workspace_id: int, sequence_id: int, *, actor: Actor) -> Secret:
+    """Give a sequence a new secret, which signs its calls from now on, and return it.
+
+    :raises SequenceNotFoundError: if there is none.
+    """
+    return secrets_of.replace(session, get(session, workspace_id, sequence_id, lock=True), actor=actor)
 
 
 def turn_off(

@@ -34,6 +34,8 @@ class WaitsFor(StrEnum):
     MESSAGE = "message"
     """Any message of the customer."""
     TIME = "time"
+    CALL = "call"
+    """The answer of a program. ``due_at`` is when it is asked, or asked again if nobody noted its answer."""
     PERSON = "person"
     """A person, who writes with the customer: the run is paused."""
 
@@ -64,6 +66,21 @@ class Sequence(Base):
     live_version: Mapped[int | None] = mapped_column(sa.Integer)
     """The published version; None: it was never published."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class SequenceSecret(Base):
+    """The secret that signs a sequence's calls of programs, sealed with its uuid."""
+
+    __tablename__ = "sequence_secrets"
+    __writers__ = ("sequences",)
+    __table_args__ = (sa.Index("ix_sequence_secrets_workspace_id", "workspace_id"), Base.__table_args__)
+
+    sequence_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(Sequence.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))
+    uuid: Mapped[str] = mapped_column(Ascii64)
+    secret: Mapped[str] = mapped_column(sa.Text)
 
 
 class SequenceVersion(Base):
@@ -121,7 +138,7 @@ class SequenceRun(Base):
     """How many steps it entered: the number of its row in ``sequence_visits``, and a part of the keys of what
     it sends."""
     tries: Mapped[int] = mapped_column(sa.SmallInteger)
-    """How often the question was asked again."""
+    """How often the question was asked again, or the program."""
     message_id: Mapped[int | None] = mapped_column(Id)
     """The last message of the customer it went on with. Older ones and itself are no answer."""
     due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -19,8 +19,10 @@ from flask_babel.speaklater import LazyString
 from host.automation.conditions import Window
 from host.automation.deciding import BUDGET
 from host.sdk.capabilities import QuickReplyLimits
-from host.sequences.body import Ask, Body, Branch, Case, End, Hand, Say, Step, Wait, ways_out
+from host.sequences.body import Ask, Body, Branch, Call, Case, End, Hand, Say, Step, Wait, ways_out
 
+CALL = timedelta(minutes=1)
+"""The longest nominal time until a program answers, with all tries."""
 NEVER = timedelta.max
 """A time without a limit, such as until somebody's working hours begin again."""
 
@@ -145,6 +147,8 @@ def _ways(body: Body, step: Step, age: timedelta, limits: Limits) -> Iterator[_W
             yield _Way(to, _plus(past, length), False, sends)
         elif kind == "other" or isinstance(step, Ask) or (isinstance(step, Wait) and step.until == "written"):
             yield _Way(to, timedelta(), True, False)
+        elif isinstance(step, Call):
+            yield _Way(to, _plus(past, CALL), False, False)
         elif isinstance(step, Wait):
             yield _Way(to, _plus(past, _longest(step, limits)), False, False)
         else:

@@ -41,7 +41,7 @@ from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Contact, Conversation, ConversationStatus, Handler, Message
 from host.models.users import Workspace
 from host.sdk.capabilities import QuickReplyLimits
-from host.sequences.body import Act, Ask, Body, Wait, read
+from host.sequences.body import Act, Ask, Body, Call, Wait, read
 from host.sequences.deciding import Decider, Heard
 from host.sequences.models import (
     ENDED_BY_TEAM,
@@ -152,7 +152,7 @@ class Walk(Decider):
 
     def _resume(self) -> None:
         step = self.body.step(self.run.step)
-        if isinstance(step, Ask | Wait):
+        if isinstance(step, Ask | Wait | Call):
             self._wait(step)
         else:
             self.leave_to_people("step_gone")
@@ -286,6 +286,9 @@ class Walk(Decider):
             accounts=ALL_ACCOUNTS,
         )
 
+    def _note_refused(self, why: str) -> None:
+        self._visit().refused = why
+
     def _note_wait(self) -> None:
         self.session.flush()
         conversation = self.conversation
@@ -343,7 +346,7 @@ class Walk(Decider):
 
     # ---- questions -------------------------------------------------------------------------------------
 
-    def _keep(self, name: str, value: str, message_id: int) -> None:
+    def _keep(self, name: str, value: str, message_id: int | None) -> None:
         row = self.session.get(SequenceAnswer, (self.run.id, name))
         if row is None:
             row = SequenceAnswer(run_id=self.run.id, name=name, value=value, message_id=message_id)

@@ -10,7 +10,7 @@ from flask_babel.speaklater import LazyString
 
 from host.automation.texts import in_language
 from host.sdk.i18n import noop
-from host.sequences.body import Ask, Body, Branch, Case, End, Hand, Say, Starts
+from host.sequences.body import PROGRAM, Ask, Body, Branch, Call, Case, End, Hand, Keep, Say, Starts
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -30,6 +30,11 @@ TEMPLATES: Mapping[str, Template] = {
         _l("Order question"),
         _l("Ask for the order number, say thanks, and hand the conversation to people"),
     ),
+    "status": Template(
+        "hook",
+        _l("Order status"),
+        _l("Ask for the order number, look it up with your program, and say how it stands"),
+    ),
     "topics": Template(
         "split",
         _l("Frequent questions"),
@@ -43,6 +48,8 @@ TEMPLATES: Mapping[str, Template] = {
 _NUMBER = noop("Please send us your order number.")
 _NUMBER_AGAIN = noop("That does not look like an order number. It has only digits.")
 _NUMBER_THANKS = noop('Thank you! We look up your order {{answer.order_number || "now"}} and answer here.')
+_STATUS = noop('Your order {{answer.order_number || ""}}: {{answer.status || "we look it up"}}')
+_STATUS_FAILED = noop("We couldn't look it up just now. Somebody from our team will answer you here.")
 _TOPIC = noop("Please choose a topic.")
 _DELIVERY, _RETURN, _OTHER = noop("Delivery"), noop("Return"), noop("Something else")
 _DELIVERY_ANSWER = noop("Orders leave us within two working days.")
@@ -52,6 +59,7 @@ _GOOD, _SO_SO, _BAD = noop("Good"), noop("So-so"), noop("Bad")
 _HOW_THANKS = noop("Thank you for telling us!")
 _WORDS = {
     "order": (noop("order"), noop("order number")),
+    "status": (noop("order status"), noop("where is my order")),
     "topics": (noop("question"), noop("help")),
     "feedback": (noop("feedback"),),
 }
@@ -83,6 +91,28 @@ def body_of(key: str, language: str | None) -> Body:
                 ),
                 Say(id="thanks", text=say(_NUMBER_THANKS)),
                 Hand(id="people"),
+            ),
+        )
+    if key == "status":
+        return Body(
+            starts=starts,
+            steps=(
+                Ask(
+                    id="number",
+                    text=say(_NUMBER),
+                    kind="number",
+                    variable="order_number",
+                    again=say(_NUMBER_AGAIN),
+                ),
+                Call(
+                    id="look",
+                    url=PROGRAM,
+                    keeps=(Keep(field="status", variable="status"),),
+                    failed="failed",
+                ),
+                Say(id="stands", text=say(_STATUS)),
+                End(id="done"),
+                Hand(id="failed", text=say(_STATUS_FAILED)),
             ),
         )
     if key == "topics":

@@ -23,7 +23,7 @@ from host.inbox.conversations import locked_conversation
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import HeldLocks, take_lane
 from host.sequences import running
-from host.sequences.models import SequenceRun
+from host.sequences.models import SequenceRun, WaitsFor
 from host.users.reach import ALL_ACCOUNTS
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def due(session: Session, now: datetime) -> Sequence[int]:
     """Return the ids of runs that are due, the oldest first."""
     query = (
         sa.select(SequenceRun.id)
-        .where(SequenceRun.due_at <= now)
+        .where(SequenceRun.due_at <= now, SequenceRun.waits_for != WaitsFor.CALL)
         .order_by(SequenceRun.due_at, SequenceRun.id)
         .limit(PORTION)
     )
@@ -115,7 +115,9 @@ def _walk(session: Session, run_id: int, directory: RuleDirectory, now: datetime
     """Return a run that is due, with its lane and conversation locked; None if it is not due any more."""
     place = session.execute(
         sa.select(SequenceRun.workspace_id, SequenceRun.conversation_id).where(
-            SequenceRun.id == run_id, SequenceRun.due_at <= now
+            SequenceRun.id == run_id,
+            SequenceRun.due_at <= now,
+            SequenceRun.waits_for != WaitsFor.CALL,
         )
     ).one_or_none()
     if place is None:

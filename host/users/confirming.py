@@ -82,6 +82,7 @@ TABLE: Mapping[str, str] = {
     "integrations.rotate": ALWAYS,
     "models.add": "in the form itself: it holds a key",
     "models.change": "in the form itself: it holds a key",
+    "sequences.replace_secret": ALWAYS,
     "sign_in.choose": "an account that moves here from another workspace",
 }
 

@@ -18,8 +18,9 @@ from host.core.secrets import Place, Secret
 from host.events.bodies.choosing import EVERYTHING
 from host.inbox.labels import queries as label_queries
 from host.models.channels import ChannelAccount
+from host.programs import posting, signing
 from host.users.actor import Actor
-from host.webhooks import policy, posting, signing, waiting
+from host.webhooks import policy, waiting
 from host.webhooks.models import Endpoint, EndpointState, OffReason
 
 MAX_URL = 2000

@@ -23,12 +23,13 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.programs import signing
 from host.queue import lanes
 from host.queue import policy as queue_policy
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease
 from host.sdk.errors import SecretUnreadableError
-from host.webhooks import endpoints, policy, posting, signing, waiting
+from host.webhooks import endpoints, policy, posting, waiting
 from host.webhooks.models import Endpoint, EndpointState
 from host.webhooks.outcomes import Report, Tried, settle
 from host.webhooks.posting import Answer

@@ -354,6 +354,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/move": {"to": "up"},
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/publish": {},
+    "/w/<int:workspace_id>/sequences/<int:sequence_id>/secret": {},
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/off": {"end": "1"},
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/people/<int:sequence_run_id>/end": {},
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/delete": {},

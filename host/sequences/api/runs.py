@@ -50,11 +50,11 @@ class SequenceRun(Wire, frozen=True):
     ]
     moved_at: Annotated[Moment, Meta(description="When it entered its step.")]
     waits_for: Annotated[
-        Literal["answer", "message", "time", "person"] | None,
+        Literal["answer", "message", "time", "call", "person"] | None,
         Meta(
             description=(
-                "`answer`: an answer to its question. `message`: any message. `person`: it pauses while a "
-                "member writes. Null: nothing."
+                "`answer`: an answer to its question. `message`: any message. `call`: the answer of your "
+                "program. `person`: it pauses while a member writes. Null: nothing."
             )
         ),
     ]

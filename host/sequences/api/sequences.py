@@ -148,6 +148,12 @@ class TurnOffSequence(Wire, frozen=True):
     ] = False
 
 
+class SequenceSecret(Wire, frozen=True):
+    """The new signing secret of a sequence, which is not shown again."""
+
+    secret: Annotated[str, Meta(description="`whsec_…`, which signs what its steps post to your program.")]
+
+
 class SequenceMove(Wire, frozen=True):
     """A move of a sequence up or down the order."""
 
@@ -417,6 +423,26 @@ def publish_sequence(call: Call, sequence_id: int) -> bytes:
         with db.read() as session:
             error.field = _of_step(session, call, sequence_id, error.field or "")
         raise
+
+
+@route(
+    "POST",
+    "/sequences/{sequence_id}/secret",
+    tag="Sequences",
+    summary="Replace the signing secret of a sequence",
+    scope=Scope.SETTINGS_WRITE,
+    answer=SequenceSecret,
+    secret=True,
+    errors=(SequenceNotFoundError,),
+)
+def replace_sequence_secret(call: Call, sequence_id: int) -> bytes:
+    """Its steps that call a webhook are signed with it from now on, as Standard Webhooks says."""
+
+    def use_case(session: Session) -> SequenceSecret:
+        secret = keeping.replace_secret(session, call.workspace_id, sequence_id, actor=call.actor)
+        return SequenceSecret(secret=secret.reveal())
+
+    return call.commit(use_case)
 
 
 def _of_step(session: Session, call: Call, sequence_id: int, field: str) -> str:

@@ -23,10 +23,12 @@ from host.sequences.body import (
     Ask,
     Body,
     Branch,
+    Call,
     Case,
     End,
     GoTo,
     Hand,
+    Keep,
     Say,
     SequenceError,
     Starts,
@@ -35,7 +37,7 @@ from host.sequences.body import (
 )
 
 Form = MultiDict[str, str]
-WAYS = ("then", "closed", "other", "silent")
+WAYS = ("then", "closed", "other", "silent", "failed")
 UNITS = {"minutes": 1, "hours": 60, "days": 1440}
 MOST_ROWS = 60
 """Most rows of a branch: conditions of its cases."""
@@ -80,6 +82,9 @@ class StepForm(msgspec.Struct, frozen=True):
     closed: str = ""
     other: str = ""
     silent: str = ""
+    failed: str = ""
+    url: str = ""
+    keeps: str = ""
 
 
 def of_step(step: Step) -> StepForm:
@@ -110,6 +115,9 @@ def of_step(step: Step) -> StepForm:
             given["cases"] = tuple(row for case in step.cases for row in _rows(case))
         case Act():
             given["action"], given["text"] = row_of(step.action)
+        case Call():
+            given["url"] = step.url
+            given["keeps"] = "\n".join(f"{one.field} = {one.variable}" for one in step.keeps)
         case Hand():
             given |= {"text": step.text, "team": str(step.team or "")}
         case End():
@@ -157,7 +165,7 @@ def given_step(form: Form) -> StepForm:
     """Return the submitted form of a step."""
     fields = (
         "do", "id", "text", "choices", "kind", "digits", "variable", "attribute", "again", "until", "wait",
-        "unit", "action", "team", *WAYS,
+        "unit", "action", "team", "url", "keeps", *WAYS,
     )  # fmt: skip
     given: dict[str, Any] = {name: form.get(name, "") for name in fields}
     lists = (form.getlist(f"case_{part}")[: MOST_ROWS + 2] for part in ("if", "value", "to", "joins"))
@@ -213,6 +221,9 @@ def step_of(form: StepForm) -> Step:
             if not form.action:
                 raise SequenceError(_l("Choose what to do."), field="action")
             fields["action"] = fields_of(form.action, form.text)
+        case "call":
+            keeps = [_keep(line) for line in _lines(form.keeps)]
+            fields |= {"url": form.url.strip(), "keeps": msgspec.to_builtins(keeps), "failed": form.failed}
         case "people":
             fields |= {"text": form.text.strip(), "team": _id(form.team, "team")}
         case "end":
@@ -260,6 +271,15 @@ def _with_row(case: Case, row: CaseRow, place: str) -> Case:
         last = before.pop()
         condition = AnyOf((*(last.of if isinstance(last, AnyOf) else (last,)), one))
     return msgspec.structs.replace(case, conditions=(*before, condition))
+
+
+def _keep(line: str) -> Keep:
+    """Return what is kept by a line, such as ``order.status = status``."""
+    field, equals, variable = line.partition("=")
+    if not equals:
+        sentence = _l("Write a field of the answer, =, and the name it is kept as.")
+        raise SequenceError(sentence, field="keeps")
+    return Keep(field=field.strip(), variable=variable.strip())
 
 
 def _lines(text: str) -> list[str]:

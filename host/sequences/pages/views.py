@@ -42,6 +42,7 @@ from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at,
 from host.sequences.pages.filling import StepForm
 from host.sequences.templates_of import TEMPLATES, body_of
 from host.users.actor import Actor
+from host.users.pages import sudo
 from host.web import account_picker
 from host.web.account_picker import Options
 from host.web.portions import portion
@@ -178,12 +179,14 @@ def _page(
     posted: Body | None = None,
     name: str | None = None,
     problem: LobbyError | None = None,
+    secret: str = "",
 ) -> ResponseReturnValue:
     """Show a sequence, with a step or its settings open.
 
     :param form: the step that is open; without an id, a new one, after the step *after*.
     :param posted: the settings as submitted, which were not saved.
     :param problem: why something was not saved.
+    :param secret: a new signing secret, shown this once.
     """
     body, there, proof = opened.body, seen(opened.there), opened.proof
     context: dict[str, Any] = {}
@@ -213,6 +216,7 @@ def _page(
             "conditions": _conditions(there, form),
             "search_words": json.dumps({key: str(one) for key, one in SEARCH_WORDS.items()}),
             "last": body.steps[-1].id,
+            "calls": any(isinstance(one, bodies.Call) for one in body.steps),
             "settings": posted or body,
         }
     page = render_template(
@@ -226,6 +230,7 @@ def _page(
         part=part,
         name=opened.sequence.name if name is None else name,
         problem=problem,
+        secret=secret,
         place=_place(problem, opened, form),
         marks=() if proof is None else {one.step for one in proof.problems},
         problems=() if proof is None else proof.problems,
@@ -377,6 +382,15 @@ _MOVES: dict[str, Callable[[Body, str], Body]] = {
     "down": lambda body, id_: filling.moved(body, id_, 1),
     "delete": filling.without,
 }
+
+
+@bp.post(f"{ONE}/secret")
+@workspace_view(Permission.KEYS)
+@sudo.fresh_password
+def replace_secret(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
+    """Create a new signing secret; it is shown once, on the resulting page."""
+    secret = db.write(keeping.replace_secret, workspace_id, sequence_id, actor=actor())
+    return _page(workspace_id, open_sequence(workspace_id, sequence_id), secret=secret.reveal())
 
 
 @bp.post(f"{ONE}/publish")

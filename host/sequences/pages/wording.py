@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
@@ -15,6 +16,7 @@ from host.sequences.body import (
     Ask,
     Body,
     Branch,
+    Call,
     Case,
     End,
     GoTo,
@@ -43,6 +45,7 @@ KINDS: Mapping[str, tuple[str, LazyString]] = {
     "wait": ("wait", _l("Wait")),
     "branch": ("split", _l("Branch")),
     "act": ("bolt", _l("Run an action")),
+    "call": ("hook", _l("Call a webhook")),
     "people": ("users", _l("Hand to people")),
     "goto": ("right", _l("Go to a step")),
     "end": ("stop", _l("End")),
@@ -67,6 +70,7 @@ WAITS: Mapping[str, LazyString] = {
     WaitsFor.ANSWER: _l("waits for an answer"),
     WaitsFor.MESSAGE: _l("waits for a message"),
     WaitsFor.TIME: _l("waits for a time"),
+    WaitsFor.CALL: _l("waits for a webhook"),
     WaitsFor.PERSON: _l("paused while a person writes"),
 }
 STARTED_BY: Mapping[str, LazyString] = {
@@ -189,6 +193,8 @@ def step(one: Step, body: Body, said: Targets) -> str:
             return ngettext("Branch: %(num)s case", "Branch: %(num)s cases", len(one.cases))
         case Act():
             return _("Do: %(action)s", action=said.targets.describe(one.action))
+        case Call():
+            return _("Call: %(host)s", host=urlsplit(one.url).hostname or one.url)
         case Hand():
             if not one.team:
                 return _("Hand to people")
@@ -219,6 +225,9 @@ def details(one: Step, body: Body, said: Targets) -> list[str]:
     place = numbers(body)
     if isinstance(one, Ask):
         lines.append(_answer(one))
+    if isinstance(one, Call) and one.keeps:
+        kept = ", ".join(f"{each.field} → {each.variable}" for each in one.keeps)
+        lines.append(_("keeps %(fields)s", fields=kept))
     if isinstance(one, Say) and one.quick_replies:
         lines.append(", ".join(one.quick_replies))
     if isinstance(one, Branch):
@@ -234,6 +243,8 @@ def details(one: Step, body: Body, said: Targets) -> list[str]:
             lines.append(_("then step %(number)s", number=number))
         elif kind == "other":
             lines.append(_("If the answer doesn’t fit: step %(number)s", number=number))
+        elif kind == "failed":
+            lines.append(_("If it fails: step %(number)s", number=number))
         elif kind == "silent":
             lines.append(_("If nothing comes: step %(number)s", number=number))
         elif kind == "closed":

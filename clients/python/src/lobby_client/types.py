@@ -2501,8 +2501,8 @@ class SequenceRun(Model):
     """The step it is at, or ended at. Null: it ended before its first one."""
     moved_at: datetime
     """When it entered its step."""
-    waits_for: Optional[Literal["answer", "message", "person", "time"]]
-    """`answer`: an answer to its question. `message`: any message. `person`: it pauses while a member writes. Null: nothing."""
+    waits_for: Optional[Literal["answer", "call", "message", "person", "time"]]
+    """`answer`: an answer to its question. `message`: any message. `call`: the answer of your program. `person`: it pauses while a member writes. Null: nothing."""
     due_at: Optional[datetime]
     """When it goes on by itself; null: not by itself, or it ended."""
     ended_at: Optional[datetime]
@@ -2550,8 +2550,8 @@ class SequenceRunDetail(Model):
     """The step it is at, or ended at. Null: it ended before its first one."""
     moved_at: datetime
     """When it entered its step."""
-    waits_for: Optional[Literal["answer", "message", "person", "time"]]
-    """`answer`: an answer to its question. `message`: any message. `person`: it pauses while a member writes. Null: nothing."""
+    waits_for: Optional[Literal["answer", "call", "message", "person", "time"]]
+    """`answer`: an answer to its question. `message`: any message. `call`: the answer of your program. `person`: it pauses while a member writes. Null: nothing."""
     due_at: Optional[datetime]
     """When it goes on by itself; null: not by itself, or it ended."""
     ended_at: Optional[datetime]
@@ -2572,6 +2572,14 @@ class SequenceRuns(Model):
     data: Sequence[SequenceRun]
     next: Optional[str]
     """Cursor for older runs; null: there are none."""
+
+
+@dataclass(frozen=True)
+class SequenceSecret(Model):
+    """The new signing secret of a sequence, which is not shown again."""
+
+    secret: str = field(repr=False)
+    """`whsec_…`, which signs what its steps post to your program."""
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ import type {
   SequenceRun,
   SequenceRunDetail,
   SequenceRuns,
+  SequenceSecret,
   SequenceVersion,
   SequenceVersions,
   Splitting,
@@ -1763,6 +1764,17 @@ export class SequencesCalls extends Calls {
    */
   move(sequenceId: number, body: SequenceMove, options: PostOptions = {}): Promise<ListedSequence[]> {
     return this.http.data("POST", "/sequences/{}/move", [sequenceId], { body, options });
+  }
+
+  /**
+   * Replace the signing secret of a sequence.
+   *
+   * Its steps that call a webhook are signed with it from now on, as Standard Webhooks says.
+   *
+   * Requires the scope `settings:write`. Not for keys that are limited to some accounts.
+   */
+  replaceSecret(sequenceId: number, options: PostOptions = {}): Promise<SequenceSecret> {
+    return this.http.json("POST", "/sequences/{}/secret", [sequenceId], { options });
   }
 
   /**

@@ -3401,10 +3401,10 @@ export interface SequenceRun {
   /** When it entered its step. */
   movedAt: string;
   /**
-   * `answer`: an answer to its question. `message`: any message. `person`: it pauses while a member
-   * writes. Null: nothing.
+   * `answer`: an answer to its question. `message`: any message. `call`: the answer of your program.
+   * `person`: it pauses while a member writes. Null: nothing.
    */
-  waitsFor: "answer" | "message" | "person" | "time" | null;
+  waitsFor: "answer" | "call" | "message" | "person" | "time" | null;
   /** When it goes on by itself; null: not by itself, or it ended. */
   dueAt: string | null;
   /** Null: it is active. */
@@ -3433,10 +3433,10 @@ export interface SequenceRunDetail {
   /** When it entered its step. */
   movedAt: string;
   /**
-   * `answer`: an answer to its question. `message`: any message. `person`: it pauses while a member
-   * writes. Null: nothing.
+   * `answer`: an answer to its question. `message`: any message. `call`: the answer of your program.
+   * `person`: it pauses while a member writes. Null: nothing.
    */
-  waitsFor: "answer" | "message" | "person" | "time" | null;
+  waitsFor: "answer" | "call" | "message" | "person" | "time" | null;
   /** When it goes on by itself; null: not by itself, or it ended. */
   dueAt: string | null;
   /** Null: it is active. */
@@ -3455,6 +3455,12 @@ export interface SequenceRuns {
   data: SequenceRun[];
   /** Cursor for older runs; null: there are none. */
   next: string | null;
+}
+
+/** The new signing secret of a sequence, which is not shown again. */
+export interface SequenceSecret {
+  /** `whsec_…`, which signs what its steps post to your program. */
+  secret: string;
 }
 
 /** Runs that were started in one way. */

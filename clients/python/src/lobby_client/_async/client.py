@@ -128,6 +128,7 @@ from lobby_client.types import (
     SequenceRunDetail,
     SequenceRuns,
     Sequences,
+    SequenceSecret,
     SequenceVersion,
     SequenceVersions,
     Snooze,
@@ -1614,6 +1615,10 @@ class SequenceCalls(_Calls):
         """
         path, body = "/sequences/{}/move", {"places": places}
         return Sequences.from_wire(await self._call("POST", path, sequence_id, body=body)).data
+
+    async def replace_secret(self, sequence_id: int) -> SequenceSecret:
+        """Replace the secret that signs its steps that call a webhook, and return it."""
+        return SequenceSecret.from_wire(await self._call("POST", "/sequences/{}/secret", sequence_id))
 
     async def delete(self, sequence_id: int) -> None:
         """Delete a sequence with all versions and runs. Nobody must be in it."""

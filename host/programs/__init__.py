@@ -1,0 +1,1 @@
+"""Requests to programs of a workspace: signed, and only to public addresses."""
