@@ -96,6 +96,37 @@ def test_an_order_sequence_is_built_and_published_by_hand(
     assert sequenced.last.step == ask.id
 
 
+@pytest.mark.parametrize(("width", "look"), [(360, "dark"), (1440, "light")])
+def test_a_step_that_calls_a_webhook_is_added_and_its_secret_shown(
+    sequenced: Sequenced, page: Any, width: int, look: str
+) -> None:
+    id_ = sequenced.sequence(Hand(id="people"), publish=False)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=look)
+    page.goto(path(sequenced, f"{id_}?add=call"))
+    page.get_by_label("URL of your program").fill("http://shop.example/status")
+    page.get_by_label("Keep from its answer").fill("order.status")
+    page.get_by_role("button", name="Save draft", exact=True).last.click()
+    page.get_by_text("Write a field of the answer, =, and the name it is kept as.").last.wait_for()
+    page.get_by_label("Keep from its answer").fill("order.status = status")
+    page.get_by_role("button", name="Save draft", exact=True).last.click()
+    page.get_by_text("Use an https URL on port 443 with a public hostname.").last.wait_for()
+    assert page.get_by_label("URL of your program").input_value() == "http://shop.example/status"
+    page.get_by_label("URL of your program").fill("https://shop.example/status")
+    page.get_by_label("If it fails or a field is missing").select_option("people")
+    assert violations(page, runOnly=RULES) == []
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    save(page)
+    page.get_by_text("keeps order.status → status").wait_for()
+    (_people, call) = draft(sequenced, id_).steps
+    assert (call.url, call.failed) == ("https://shop.example/status", "people")  # type: ignore[union-attr]
+    page.get_by_role("button", name="New signing secret").click()
+    page.locator("dialog[open]").get_by_role("button", name="New signing secret").click()
+    page.get_by_label("Secret", exact=True).wait_for()
+    assert page.get_by_label("Secret", exact=True).input_value().startswith("whsec_")
+    assert violations(page, runOnly=RULES) == []
+
+
 def test_a_branch_by_conditions_of_rules_is_built_by_hand(sequenced: Sequenced, page: Any) -> None:
     label = sequenced.label("VIP")
     id_ = sequenced.sequence(Hand(id="people"), End(id="end"), publish=False)
