@@ -10,6 +10,7 @@
 - :mod:`host.sequences.starting`: which events start a run, or are answers in one
 - :mod:`host.sequences.beginning`: begins a run, also for programs
 - :mod:`host.sequences.deciding`: where a run goes on, what it says and what it waits for; pure
+- :mod:`host.sequences.playing`: plays a sequence without a database, to try it; pure
 - :mod:`host.sequences.running`: does the steps of a run, in one write
 - :mod:`host.sequences.timing`: goes on with runs whose wait is over
 - :mod:`host.sequences.listing`: versions and runs, in pages

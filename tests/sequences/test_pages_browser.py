@@ -154,6 +154,35 @@ def test_a_branch_by_conditions_of_rules_is_built_by_hand(sequenced: Sequenced, 
     assert page.get_by_text("If the label is VIP or the text has broken, in pieces: step 1").is_visible()
 
 
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_draft_is_tried_without_a_mouse(sequenced: Sequenced, page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(path(sequenced))
+    _main, wrong = furnished(sequenced)
+    sent = len(sequenced.automatic())
+    page.goto(path(sequenced, wrong))
+    page.get_by_role("link", name="Try it").press("Enter")
+    log = page.get_by_role("log")
+    log.get_by_text("What is your order number?").wait_for()
+    field = page.get_by_label("Write as the customer")
+    assert field.evaluate("(one) => one === document.activeElement")
+    page.keyboard.type("number 12345")
+    page.keyboard.press("Enter")
+    log.get_by_text("Kept as order_number: 12345").wait_for()
+    assert field.evaluate("(one) => one === document.activeElement")
+    page.get_by_role("button", name="2 days later").press("Enter")
+    log.get_by_text("Not sent: The reply window is closed").wait_for()
+    assert log.get_by_text("Hand to people").count() == 1
+    page.go_back()
+    page.get_by_role("button", name="2 days later").wait_for()
+    page.get_by_role("link", name="Start again").press("Enter")
+    field.fill("talk to a person")
+    page.keyboard.press("Enter")
+    log.get_by_text("Asked for a person").wait_for()
+    assert len(sequenced.automatic()) == sent
+    assert len(sequenced.runs()) == 2
+
+
 def furnished(desk: Sequenced) -> tuple[int, int]:
     """Add a live sequence with people in it, and a draft with a problem; return their ids."""
     ask = Ask(id="number", text="What is your order number?", kind="number", variable="order_number")
@@ -184,6 +213,7 @@ def look(desk: Sequenced, page: Any, widths: tuple[int, ...], schemes: tuple[str
         "ask": f"{wrong}?step=number",
         "wrong": f"{wrong}?step=late",
         "branch": f"{wrong}?add=branch&after=number",
+        "try": f"{wrong}?try=1&move=say:hm&move=say:12345&move=later&move=tap:0",
         "action": f"{wrong}?add=act&after=number",
         "starts": f"{main}?part=starts",
         "numbers": f"{main}/numbers",

@@ -37,9 +37,10 @@ from host.sequences import keeping, listing, picture
 from host.sequences.body import Body, SequenceError, Step, Targets, known_variables
 from host.sequences.keeping import SequenceSavedMeanwhileError
 from host.sequences.models import Sequence, SequenceVersion
-from host.sequences.pages import filling, wording
+from host.sequences.pages import filling, trying, wording
 from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at, head, open_sequence, seen
 from host.sequences.pages.filling import StepForm
+from host.sequences.pages.trying import Tried
 from host.sequences.templates_of import TEMPLATES, body_of
 from host.users.actor import Actor
 from host.users.pages import sudo
@@ -155,9 +156,12 @@ def sequence(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
 
     With ``step``, that step is open to be changed; with ``add``, a form for a new step of that kind, after
     the step ``after``; with ``part=starts``, the starts and settings. With ``version``, an earlier version
-    is shown, which cannot be changed.
+    is shown, which cannot be changed. With ``try``, it can be tried beside its steps: each ``move`` is one of
+    :mod:`host.sequences.playing`, and ``said`` or ``kept`` the text of another one.
     """
     opened = open_sequence(workspace_id, sequence_id, id_argument("version"))
+    if opened.body is not None and "try" in request.args:
+        return _page(workspace_id, opened, tried=_tried(workspace_id, opened, opened.body))
     if opened.body is None or not opened.is_draft:
         return _page(workspace_id, opened)
     if request.args.get("part") == STARTS:
@@ -169,10 +173,27 @@ def sequence(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     return _page(workspace_id, opened, form=None if chosen is None else filling.of_step(chosen))
 
 
+def _tried(workspace_id: int, opened: Opened, body: Body) -> Tried:
+    asked = request.args
+    answer = asked.getlist("kept") if "answered" in asked else None
+    moves = trying.moves_of(asked.getlist("move"), asked.get("said", ""), answer)
+    with db.read() as session:
+        return trying.tried(
+            session,
+            workspace_id,
+            body,
+            seen(opened.there),
+            moves,
+            name=current_user().name,
+            now=clock.now(),
+        )
+
+
 def _page(
     workspace_id: int,
     opened: Opened,
     *,
+    tried: Tried | None = None,
     form: StepForm | None = None,
     after: str = "",
     part: str = "",
@@ -183,6 +204,7 @@ def _page(
 ) -> ResponseReturnValue:
     """Show a sequence, with a step or its settings open.
 
+    :param tried: a try of it, beside the steps.
     :param form: the step that is open; without an id, a new one, after the step *after*.
     :param posted: the settings as submitted, which were not saved.
     :param problem: why something was not saved.
@@ -224,6 +246,7 @@ def _page(
         here="steps",
         **head(opened),
         body=body,
+        tried=tried,
         form=form,
         rows=() if form is None else filling.rows_of(form),
         after=after,
