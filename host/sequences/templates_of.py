@@ -40,6 +40,14 @@ TEMPLATES: Mapping[str, Template] = {
         _l("Frequent questions"),
         _l("Let the customer choose a topic, and answer it or hand it to people"),
     ),
+    "appointment": Template(
+        "clock",
+        _l("Appointment request"),
+        _l("Ask for the reason and the day, and hand the conversation to people"),
+    ),
+    "waiting": Template(
+        "list", _l("Waiting list"), _l("Ask for what they wait and for their email address, and say thanks")
+    ),
     "feedback": Template("heart", _l("Feedback"), _l("Ask how it was, and say thanks")),
     "empty": Template("plus", _l("Empty sequence"), _l("One step that hands the conversation to people")),
 }
@@ -54,6 +62,12 @@ _TOPIC = noop("Please choose a topic.")
 _DELIVERY, _RETURN, _OTHER = noop("Delivery"), noop("Return"), noop("Something else")
 _DELIVERY_ANSWER = noop("Orders leave us within two working days.")
 _RETURN_ANSWER = noop("You can send back anything within 14 days.")
+_REASON, _DAY = noop("What would you like an appointment for?"), noop("Which day suits you?")
+_DAY_AGAIN = noop("Please write the day with its month and year.")
+_DAY_THANKS = noop("Thank you! We look for a time and answer here.")
+_WISH, _EMAIL = noop("What are you waiting for?"), noop("Which email address can we write to?")
+_EMAIL_AGAIN = noop("That does not look like an email address.")
+_EMAIL_THANKS = noop("Thank you! You are on the list, and we write to you.")
 _HOW = noop("How was it with us?")
 _GOOD, _SO_SO, _BAD = noop("Good"), noop("So-so"), noop("Bad")
 _HOW_THANKS = noop("Thank you for telling us!")
@@ -61,6 +75,8 @@ _WORDS = {
     "order": (noop("order"), noop("order number")),
     "status": (noop("order status"), noop("where is my order")),
     "topics": (noop("question"), noop("help")),
+    "appointment": (noop("appointment"),),
+    "waiting": (noop("waiting list"),),
     "feedback": (noop("feedback"),),
 }
 
@@ -131,6 +147,26 @@ def body_of(key: str, language: str | None) -> Body:
                 Hand(id="people"),
                 Say(id="delivery", text=say(_DELIVERY_ANSWER), then="done"),
                 Say(id="returns", text=say(_RETURN_ANSWER)),
+                End(id="done"),
+            ),
+        )
+    if key == "appointment":
+        return Body(
+            starts=starts,
+            steps=(
+                Ask(id="reason", text=say(_REASON), variable="reason"),
+                Ask(id="day", text=say(_DAY), kind="date", variable="day", again=say(_DAY_AGAIN)),
+                Say(id="thanks", text=say(_DAY_THANKS)),
+                Hand(id="people"),
+            ),
+        )
+    if key == "waiting":
+        return Body(
+            starts=starts,
+            steps=(
+                Ask(id="wish", text=say(_WISH), variable="wish"),
+                Ask(id="email", text=say(_EMAIL), kind="email", variable="email", again=say(_EMAIL_AGAIN)),
+                Say(id="thanks", text=say(_EMAIL_THANKS)),
                 End(id="done"),
             ),
         )
