@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from functools import partial
 from typing import Any
 
 import requests
@@ -403,9 +404,10 @@ def contact(j: Journey) -> str:
     return "one page with what was said, and a note"
 
 
-def landed(j: Journey, text: str) -> bool:
-    """Return whether *text* is on the customer's phone."""
-    return any(entry.get("text") == text for entry in j.control("GET", "ledger?kind=send")["entries"])
+def landed(j: Journey, text: str, times: int = 1) -> bool:
+    """Return whether *text* is on customers' phones *times* times."""
+    entries = j.control("GET", "ledger?kind=send")["entries"]
+    return [entry.get("text") for entry in entries].count(text) >= times
 
 
 def greet(j: Journey) -> str:
@@ -857,23 +859,37 @@ def satisfied(j: Journey) -> str:
 
 
 def sequence(j: Journey) -> str:
-    """Publish a sequence from a template: it asks for the order number, and hands over with the answer."""
-    asked = "Please send us your order number."
-    thanked = "Thank you! We look up your order 54321 and answer here."
+    """Publish a sequence: a tapped ice breaker asks for the order number, and a program knows the status."""
+    asked, status = "Please send us your order number.", "Your order 54321: on its way"
+    unknown = "We could not look it up. Our team will answer you here."
+    question, shop = "Where is my order?", j.outside.order_status
     j.admin.open(f"/w/{j.workspace}/sequences")
     templates = next(one for one in j.admin.forms if one.action.endswith("/sequences/new"))
-    j.admin.submit(templates, name="from", value="order")
+    j.admin.submit(templates, name="from", value="status")
+    page = re.sub(r"[?#].*", "", j.admin.url)
+    j.admin.open(f"{page}?part=starts")
+    j.admin.press("Save draft", {"taps": question})
+    j.admin.open(f"{page}?step=look")
+    j.admin.press("Save draft", {"url": f"http://{shop.address}/status"})
+    j.admin.press("New signing secret")
+    secret = re.search(r'value="(whsec_[^"]+)"', j.admin.html)
+    if secret is None:
+        raise PageError("the secret of the sequence was not shown")
+    shop.secret = secret.group(1)
+    j.admin.open(page)
     j.admin.press("Publish")
     j.admin.expect("Live")
     inbox = f"/w/{j.workspace}/inbox"
-    j.control("POST", "dm", {"customer": "gil.sample", "text": LOST})
-    until(lambda: landed(j, asked), "the question in Instagram")
-    j.control("POST", "dm", {"customer": "gil.sample", "text": "It is 54321"})
-    until(lambda: landed(j, thanked), "the thanks with the number in Instagram")
-    until(lambda: thanked in j.agent.open(inbox), "the conversation in the inbox")
-    open_conversation(j, thanked)
-    j.agent.expect(asked, "It is 54321", thanked, "handed this off to the team")
-    return "asked for the number, kept it, and handed the conversation to people"
+    for times, (number, answer) in enumerate((("54321", status), ("99999", unknown)), 1):
+        tapped = {"kind": "postback", "title": question, "payload": question}
+        j.control("POST", "dm", {"customer": "gil.sample", **tapped})
+        until(partial(landed, j, asked, times), "the question in Instagram")
+        j.control("POST", "dm", {"customer": "gil.sample", "text": f"It is {number}"})
+        until(partial(landed, j, answer), "what the program knows in Instagram")
+    until(lambda: "It is 99999" in j.agent.open(inbox), "the conversation in the inbox")
+    open_conversation(j, "It is 99999")
+    j.agent.expect(asked, status, "It is 99999", unknown, "handed this off to the team")
+    return "asked by an ice breaker, answered by a program, and handed over where that knows nothing"
 
 
 STEPS: list[Step] = [
@@ -913,5 +929,5 @@ STEPS: list[Step] = [
     ("a program previews an answer, and sends it to the customer", program),
     ("another addon shows the customer's orders", orders),
     ("a customer is asked how it went", satisfied),
-    ("a sequence asks for the order number and hands over", sequence),
+    ("a sequence asks for the order number, a program answers, people take over", sequence),
 ]

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -20,6 +21,11 @@ from demo.program import Program
 from sandbox.mailbox import ImapServer, running
 from sandbox.model.server import ModelServer
 from sandbox.shop import Shop
+
+
+def _status(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the status of the order that a sequence asks for; there is one order."""
+    return {"status": "on its way"} if asked["answers"].get("order_number") == "54321" else {}
 
 
 class Outside:
@@ -35,6 +41,7 @@ class Outside:
         self._arrived = threading.Condition()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self.program = Program(free_port())
+        self.order_status = Program(free_port(), _status)
         self.model = ModelServer()
         self.shop = Shop()
         self._ending = ExitStack()
@@ -53,7 +60,8 @@ class Outside:
         """All addresses here that the desk uses, in the format of LOBBY_ALLOW_HOSTS."""
         model = f"{self.model.host}:{self.model.port}"
         shop = f"127.0.0.1:{self.shop.port}"
-        return f"{self.address},{self.program.address},{model},{shop},localhost:{self.mailbox.port}"
+        programs = f"{self.program.address},{self.order_status.address}"
+        return f"{self.address},{programs},{model},{shop},localhost:{self.mailbox.port}"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
@@ -73,6 +81,7 @@ class Outside:
     def start(self) -> None:
         self._controller.start()
         self.program.start()
+        self.order_status.start()
         self.model.start()
         self.shop.start()
         self._ending.enter_context(running(self.mailbox))
@@ -81,6 +90,7 @@ class Outside:
         if self._controller.loop.is_running():
             self._controller.stop()
             self.program.stop()
+            self.order_status.stop()
             self.model.close()
             self.shop.close()
         self._ending.close()

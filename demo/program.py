@@ -8,6 +8,7 @@ import hmac
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,10 +17,14 @@ PATIENCE_SECONDS = 300
 
 
 class Program:
-    """A receiver on this machine that keeps the events it gets. Set *secret* to the one the desk shows."""
+    """A receiver on this machine that keeps the events it gets. Set *secret* to the one the desk shows.
 
-    def __init__(self, port: int) -> None:
+    :param answers: what it answers in JSON to what the desk sent; None: nothing.
+    """
+
+    def __init__(self, port: int, answers: Callable[[dict[str, Any]], dict[str, Any]] | None = None) -> None:
         self.secret = ""
+        self._answers = answers
         self.told: list[dict[str, Any]] = []
         self.refused = 0
         self._arrived = threading.Condition()
@@ -28,8 +33,12 @@ class Program:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                self.send_response(204 if program.take(dict(self.headers.items()), body) else 401)
+                genuine = program.take(dict(self.headers.items()), body)
+                words = program.answer(body) if genuine else b""
+                self.send_response((200 if words else 204) if genuine else 401)
+                self.send_header("content-length", str(len(words)))
                 self.end_headers()
+                self.wfile.write(words)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -54,6 +63,10 @@ class Program:
                 self.refused += 1
             self._arrived.notify_all()
         return genuine
+
+    def answer(self, body: bytes) -> bytes:
+        """Return its answer to *body*; empty: it has none."""
+        return b"" if self._answers is None else json.dumps(self._answers(json.loads(body))).encode()
 
     def _is_genuine(self, headers: dict[str, str], body: bytes) -> bool:
         """Check the signature according to Standard Webhooks."""

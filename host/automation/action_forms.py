@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from host.automation import actions
-from host.automation.actions import ID_FIELDS, AddNote
+from host.automation.actions import ID_FIELDS, AddNote, SetAttribute
 from host.core.ids import read_id
 
 R = TypeVar("R")
@@ -22,6 +22,10 @@ def fields_of(chosen: str, text: str, id_fields: Mapping[str, str] = ID_FIELDS) 
     kind, _colon, value = chosen.partition(":")
     if kind in id_fields:
         return {"do": kind, id_fields[kind]: read_id(value)}
+    if kind == "attribute":
+        return {"do": kind, "attribute": read_id(value), "value": text}
+    if kind == "addon":
+        return {"do": kind, "name": value}
     if kind == "snooze":
         return {"do": kind, "when": value}
     return {"do": kind, "text": text} if kind == "note" else {"do": kind}
@@ -31,6 +35,8 @@ def row_of(action: msgspec.Struct) -> tuple[str, str]:
     """Return the value of the select for an action, and its text."""
     if isinstance(action, AddNote):
         return actions.kind_of(action), action.text
+    if isinstance(action, SetAttribute):
+        return f"{actions.kind_of(action)}:{action.attribute}", ""
     return ":".join(map(str, actions.to_builtins(action).values())), ""
 
 

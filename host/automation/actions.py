@@ -1,4 +1,4 @@
-"""Actions on a conversation, for macros and rules: their names, and running them.
+"""Actions on a conversation, for macros, rules and sequences: their names, and running them.
 
 Each is run by the use case that buttons call, so it has the same entries, events and refusals.
 """
@@ -84,6 +84,19 @@ class SendReply(_Action, tag="reply", frozen=True):
 
 class AddNote(_Action, tag="note", frozen=True):
     text: str
+
+
+class AddonDoes(_Action, tag="addon", frozen=True):
+    """Run an action of an addon."""
+
+    name: str
+
+
+class SetAttribute(_Action, tag="attribute", frozen=True):
+    """Set an attribute of the contact to a text with variables; empty: clear it."""
+
+    attribute: int
+    value: str = ""
 
 
 ConversationAction = (

@@ -17,6 +17,7 @@ from host.automation.actions import (
     LONGEST_NOTE,
     AddLabel,
     AddNote,
+    AddonDoes,
     AssignNobody,
     AssignTo,
     Close,
@@ -150,12 +151,6 @@ class Call(_Action, tag="webhook", frozen=True):
     """Notify another program, by one of the workspace's webhook endpoints."""
 
     endpoint: int
-
-
-class AddonDoes(_Action, tag="addon", frozen=True):
-    """Run an action of an addon."""
-
-    name: str
 
 
 Action = (

@@ -7,7 +7,6 @@ and a budget.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +14,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from host.automation import buttons, texts
+from host.automation import addon_actions, buttons, texts
 from host.automation import facts as talks
-from host.automation.actions import ActionContext, ActionRunner, AssignNobody, AssignTo, GiveToTeam, kind_of
+from host.automation.actions import (
+    ActionContext,
+    ActionRunner,
+    AddonDoes,
+    AssignNobody,
+    AssignTo,
+    GiveToTeam,
+    kind_of,
+)
 from host.automation.condition_facts import EventFacts
 from host.automation.deciding import BUDGET, may_speak
 from host.core import clock
@@ -42,7 +49,6 @@ from host.rules.body import (
     ANSWERS,
     SENDING,
     Action,
-    AddonDoes,
     Body,
     Call,
     GiveOut,
@@ -53,12 +59,10 @@ from host.rules.body import (
 )
 from host.rules.campaigns import Took
 from host.sdk.messages import MessageKind
-from host.sdk.rules import React, SendText
+from host.sdk.rules import React
 from host.users import desk_language
 from host.users.reach import ALL_ACCOUNTS
 from host.working_hours import hours
-
-log = logging.getLogger(__name__)
 
 AWAITED = "private_awaited"
 """Reason code: the public answer waits for the outcome of its rule's private reply."""
@@ -375,22 +379,10 @@ class Acting:
         done.sent.append(message.id)
 
     def _addon(self, number: int, action: AddonDoes, done: ActionResults) -> None:
-        brought = self.directory.action(action.name)
-        if brought is None:
-            raise NotDoneError("addon_off")
-        if brought.channel not in {None, self.conversation.channel}:
-            raise NotDoneError("other_channel")
-        try:
-            wanted: object = brought.plan(self.about.about())
-        except Exception:
-            log.exception("the action %s failed", action.name)
-            raise NotDoneError("addon_failed") from None
-        if wanted is None:
-            raise NotDoneError("nothing_to_do")
-        said = wanted.emoji if isinstance(wanted, React) else getattr(wanted, "text", None)
-        if not isinstance(wanted, React | SendText) or not isinstance(said, str) or not said:
-            log.error("the action %s planned a %s that cannot be done", action.name, type(wanted).__name__)
-            raise NotDoneError("addon_failed")
+        about = self.about.about()
+        wanted = addon_actions.planned(self.directory, action.name, self.conversation.channel, about)
+        if isinstance(wanted, str):
+            raise NotDoneError(wanted)
         if isinstance(wanted, React):
             message_id = self.about.event.message_id
             if message_id is None:

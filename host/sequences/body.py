@@ -19,10 +19,12 @@ from host.automation.actions import (
     LONGEST_NOTE,
     AddLabel,
     AddNote,
+    AddonDoes,
     AssignNobody,
     AssignTo,
     GiveToTeam,
     RemoveLabel,
+    SetAttribute,
 )
 from host.automation.condition_checks import ConditionError, ConditionTargets
 from host.automation.conditions import Condition
@@ -149,7 +151,7 @@ class Branch(_StepBase, tag="branch", frozen=True, kw_only=True, omit_defaults=T
 class Act(_StepBase, tag="act", frozen=True, kw_only=True):
     """Run an action on the conversation."""
 
-    action: AddLabel | RemoveLabel | AssignTo | AssignNobody | GiveToTeam | AddNote
+    action: AddLabel | RemoveLabel | AssignTo | AssignNobody | GiveToTeam | AddNote | SetAttribute | AddonDoes
 
 
 class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -289,7 +291,12 @@ class SequenceError(InvalidError):
 
 
 class Targets(ConditionTargets, frozen=True):
-    """All objects that sequences of a workspace may refer to, by id."""
+    """All objects that sequences of a workspace may refer to, by id.
+
+    :param actions: actions of addons, by name.
+    """
+
+    actions: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def read(stored: Mapping[str, Any]) -> Body | None:
@@ -331,6 +338,16 @@ def known_variables(names: Sequence[str]) -> Mapping[str, LazyString]:
     """
     answers = {f"answer.{name}": _l("their answer “%(name)s”", name=name) for name in names}
     return {**texts.VARIABLES, **answers}
+
+
+def speaks(step: Step) -> bool:
+    """Return whether a step can send a message, other than the last one before people take over."""
+    return isinstance(step, Say | Ask) or (isinstance(step, Act) and isinstance(step.action, AddonDoes))
+
+
+def listed(choices: Sequence[str]) -> str:
+    """Return answers to choose as lines below a question, for channels without quick replies."""
+    return "".join(f"\n{number}. {one}" for number, one in enumerate(choices, 1))
 
 
 def ways_out(body: Body, step: Step) -> Iterator[tuple[str, str]]:
@@ -454,7 +471,7 @@ def _step(
     elif isinstance(step, Branch):
         changes["cases"] = _cases(step, place, names, there)
     elif isinstance(step, Act):
-        changes["action"] = _action(step, place, there)
+        changes["action"] = _action(step, place, there, known)
     elif isinstance(step, Call):
         changes["url"] = _address(step.url, place)
         changes["keeps"] = _keeps(step.keeps, place)
@@ -470,7 +487,21 @@ def _cases(step: Branch, place: str, names: set[str], there: Targets) -> tuple[C
     return tuple(_case(case, f"{place}.cases.{at}", names, there) for at, case in enumerate(step.cases))
 
 
-def _action(step: Act, place: str, there: Targets) -> Any:
+def _action(step: Act, place: str, there: Targets, known: Mapping[str, LazyString]) -> Any:
+    if isinstance(step.action, AddonDoes):
+        if step.action.name not in there.actions:
+            sentence = _l("The addon that provides this action is not active.")
+            raise SequenceError(sentence, field=f"{place}.action")
+        return step.action
+    if isinstance(step.action, SetAttribute):
+        if step.action.attribute not in there.attributes:
+            raise SequenceError(_l("The attribute was deleted."), field=f"{place}.action")
+        value = clean_written(step.action.value)
+        if len(value) > LONGEST_ANSWER:
+            sentence = _l("A value has at most %(most)s characters.", most=LONGEST_ANSWER)
+            raise SequenceError(sentence, field=f"{place}.action.value", limit=LONGEST_ANSWER)
+        value = _text(value, f"{place}.action.value", known, None) if value else ""
+        return SetAttribute(step.action.attribute, value)
     if there.targets.is_missing(step.action):
         raise SequenceError(_l("What this step refers to was deleted."), field=f"{place}.action")
     if not isinstance(step.action, AddNote):

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from host.automation import asked_for, texts
+from host.automation.actions import SetAttribute
 from host.automation.conditions import Facts, decide, folded
 from host.automation.deciding import BUDGET
 from host.inbox.reply import Voice
@@ -33,6 +34,7 @@ from host.sequences.body import (
     Step,
     Wait,
     known_variables,
+    listed,
 )
 from host.sequences.models import SequenceRun, WaitsFor
 
@@ -195,6 +197,10 @@ class Decider:
                 return None
             case Branch():
                 return self._choose(step)
+            case Act(action=SetAttribute() as action):
+                value = action.value if "{{" not in action.value else self._filled(action.value)
+                if value is not None:
+                    self._store(action.attribute, value)
             case Act():
                 self._act(step)
             case Call():
@@ -322,8 +328,8 @@ class Decider:
         if said is None:
             return "unfilled"
         step = self.body.step(self.run.step)
-        if isinstance(step, Ask) and step.choices and not content:
-            said += "".join(f"\n{number}. {one}" for number, one in enumerate(step.choices, 1))
+        if isinstance(step, Ask) and not content:
+            said += listed(step.choices)
         return self._send(said, content, voice, again=again)
 
     def _filled(self, text: str) -> str | None:
@@ -386,7 +392,7 @@ class Decider:
         raise NotImplementedError
 
     def _store(self, attribute_id: int, value: str) -> None:
-        """Store an answer in an attribute of the contact."""
+        """Store a value in an attribute of the contact; empty: clear it."""
         raise NotImplementedError
 
     def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool) -> str:

@@ -95,6 +95,7 @@ def there(session: Session, workspace_id: int, directory: ListingDirectory | Non
         {} if directory is None else directory.conditions,
         {},  # sequences don't run below posts
         {} if directory is None else {key: directory.label(key) for key in directory.keys},
+        {} if directory is None else directory.actions,
     )
 
 
@@ -158,7 +159,7 @@ def limits(
     )
     accounts = [one for one in session.scalars(query) if not body.accounts or one.id in body.accounts]
     windows: list[timedelta] = []
-    offers = []
+    offers, texts, listed = [], [], []
     for account in accounts:
         adapter = directory.adapter(account.channel)
         if adapter is None or adapter.capabilities.public:
@@ -167,11 +168,17 @@ def limits(
         if policy.state is ReplyState.OPEN and policy.until is not None:
             windows.append(policy.until - now)
         offers.append(adapter.capabilities.quick_replies)
+        if (most := adapter.capabilities.text_limit_bytes) is not None:
+            texts.append(most)
+            if adapter.capabilities.quick_replies is None:
+                listed.append(most)
     shown = [one for one in offers if one is not None]
     return Limits(
         min(windows, default=None),
         min(shown, key=lambda one: (one.most, one.title_length), default=None),
         _longest_break(session, workspace_id, now),
+        min(texts, default=None),
+        min(listed, default=None),
     )
 
 

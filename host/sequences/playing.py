@@ -20,6 +20,7 @@ from host.automation.actions import AddLabel, AssignNobody, AssignTo, GiveToTeam
 from host.automation.conditions import Facts
 from host.inbox.apply.opt_out_words import word_in
 from host.inbox.reply import Voice
+from host.sdk import strictjson
 from host.sdk.capabilities import QuickReplyLimits
 from host.sequences.body import LONGEST_ANSWER, Act, Body, Call
 from host.sequences.deciding import MOST_MOVES, Decider, Heard, PlayedRun
@@ -162,8 +163,8 @@ class Play(Decider):
 
     def _answered(self, step: Call, given: str) -> None:
         try:
-            values = msgspec.json.decode(given, type=list[str])
-        except (msgspec.DecodeError, UnicodeEncodeError):
+            values = strictjson.convert(strictjson.loads(given), list[str])
+        except ValueError:
             return
         if len(values) == len(step.keeps):
             kept = zip(step.keeps, values, strict=True)

@@ -19,7 +19,22 @@ from flask_babel.speaklater import LazyString
 from host.automation.conditions import Window
 from host.automation.deciding import BUDGET
 from host.sdk.capabilities import QuickReplyLimits
-from host.sequences.body import Ask, Body, Branch, Call, Case, End, Hand, Say, Step, Wait, ways_out
+from host.sdk.text import byte_length
+from host.sequences.body import (
+    Ask,
+    Body,
+    Branch,
+    Call,
+    Case,
+    End,
+    Hand,
+    Say,
+    Step,
+    Wait,
+    listed,
+    speaks,
+    ways_out,
+)
 
 CALL = timedelta(minutes=1)
 """The longest nominal time until a program answers, with all tries."""
@@ -34,17 +49,21 @@ class Limits(msgspec.Struct, frozen=True):
     :param quick_replies: of the channel that allows the fewest; None: a channel has none, and shows them as
         lines of text.
     :param closed: the longest time between two working hours; :data:`NEVER`: there are none.
+    :param text: most bytes of a message; None: no limit.
+    :param listed: the same of the channels without quick replies, where a message also has the choices.
     """
 
     window: timedelta | None = None
     quick_replies: QuickReplyLimits | None = None
     closed: timedelta = NEVER
+    text: int | None = None
+    listed: int | None = None
 
 
 class Problem(msgspec.Struct, frozen=True):
     """Something that keeps a sequence from being published.
 
-    :param code: ``window``, ``loop``, ``end``, ``row``, ``unreachable``, ``buttons``.
+    :param code: ``window``, ``loop``, ``end``, ``row``, ``unreachable``, ``buttons``, ``text``.
     :param step: the step it happens at.
     :param sentence: what would happen, in words.
     :param path: the steps that lead there, *step* last.
@@ -112,6 +131,7 @@ def prove(body: Body, limits: Limits) -> Proof:
         problems += _late(body, limits, reach)
         problems += _rows(body, reach)
     problems += _buttons(body, limits)
+    problems += _texts(body, limits)
     order = {step.id: at for at, step in enumerate(body.steps)}
     problems.sort(key=lambda one: order[one.step])
     return Proof(tuple(problems), reach)
@@ -131,7 +151,7 @@ def _clamped(age: timedelta, window: timedelta | None) -> timedelta:
 
 def _ways(body: Body, step: Step, age: timedelta, limits: Limits) -> Iterator[_Way]:
     """Yield the ways from a step that was reached with *age*."""
-    sends = isinstance(step, Say | Ask)
+    sends = speaks(step)
     is_safe = isinstance(step, Say | Ask) and bool(step.closed)
     past = _clamped(age, limits.window) if is_safe else age
     cases = iter(step.cases) if isinstance(step, Branch) else iter(())
@@ -269,7 +289,8 @@ def _late(body: Body, limits: Limits, reach: Mapping[str, Reach]) -> list[Proble
         return found
     for step in body.steps:
         there = reach.get(step.id)
-        if not isinstance(step, Say | Ask) or step.closed or there is None or there.age <= window:
+        is_safe = isinstance(step, Say | Ask) and bool(step.closed)
+        if not speaks(step) or is_safe or there is None or there.age <= window:
             continue
         hours = _hours(window)
         if there.age == NEVER:
@@ -302,7 +323,7 @@ def _rows(body: Body, reach: Mapping[str, Reach]) -> list[Problem]:
     found = []
     for step in body.steps:
         there = reach.get(step.id)
-        if there is not None and isinstance(step, Say | Ask) and there.row >= BUDGET:
+        if there is not None and speaks(step) and there.row >= BUDGET:
             found.append(Problem("row", step.id, sentence, there.longest_row))
     return found
 
@@ -323,4 +344,32 @@ def _buttons(body: Body, limits: Limits) -> list[Problem]:
         elif any(len(title) > offers.title_length for title in titles):
             sentence = _l("An answer to choose can have %(most)s characters.", most=offers.title_length)
             found.append(Problem("buttons", step.id, sentence))
+    return found
+
+
+def _texts(body: Body, limits: Limits) -> list[Problem]:
+    """Return the steps with a message that is too long, counted as it is written."""
+    found = []
+    for step in body.steps:
+        if not isinstance(step, Say | Ask | Hand):
+            continue
+        said = [step.text, step.again] if isinstance(step, Ask) else [step.text]
+        choices = listed(step.choices) if isinstance(step, Ask) else ""
+        plain = max(byte_length(text) for text in said)
+        whole = plain + byte_length(choices)
+        if limits.text is not None and plain > limits.text:
+            sentence = _l(
+                "A text has %(count)s bytes. A message on this channel can have at most %(most)s.",
+                count=plain,
+                most=limits.text,
+            )
+            found.append(Problem("text", step.id, sentence))
+        elif choices and limits.listed is not None and whole > limits.listed:
+            sentence = _l(
+                "On a channel without quick replies, this has %(count)s bytes with its choices. "
+                "A message there can have at most %(most)s.",
+                count=whole,
+                most=limits.listed,
+            )
+            found.append(Problem("text", step.id, sentence))
     return found

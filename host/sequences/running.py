@@ -18,12 +18,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.automation import buttons, condition_facts
+from host.automation import addon_actions, buttons, condition_facts
 from host.automation import facts as talks
-from host.automation.actions import ActionContext, ActionRunner
+from host.automation.actions import ActionContext, ActionRunner, AddonDoes, SetAttribute
 from host.automation.condition_facts import Event
 from host.automation.conditions import Facts
-from host.automation.deciding import RunKind
+from host.automation.deciding import BUDGET, RunKind
 from host.core import clock
 from host.core.errors import LobbyError
 from host.core.ports import RuleDirectory
@@ -36,11 +36,13 @@ from host.inbox.contacts import details
 from host.inbox.conversation_actions import hand_over, handle, set_fields
 from host.inbox.conversations import publish_conversation
 from host.inbox.drafts import Draft
+from host.inbox.reacting import react
 from host.inbox.reply import HeldLocks, Voice, queue_parts
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Contact, Conversation, ConversationStatus, Handler, Message
 from host.models.users import Workspace
 from host.sdk.capabilities import QuickReplyLimits
+from host.sdk.rules import SendText
 from host.sequences.body import Act, Ask, Body, Call, Wait, read
 from host.sequences.deciding import Decider, Heard
 from host.sequences.models import (
@@ -306,6 +308,10 @@ class Walk(Decider):
         return hours.of_team(self.session, self.run.workspace_id, self.conversation.team_id)
 
     def _facts(self) -> Facts | None:
+        seen = self._seen()
+        return None if seen is None else seen.facts
+
+    def _seen(self) -> condition_facts.EventFacts | None:
         event = Event(
             self.run.id,
             self.run.workspace_id,
@@ -317,10 +323,14 @@ class Walk(Decider):
         asked = {self.run.workspace_id: [self.body]}
         needs = condition_facts.needs([self.body])
         found = condition_facts.seen(self.session, [event], needs, self.directory, self.now, asked)
-        there = found.get(self.run.id)
-        return None if there is None else there.facts
+        return found.get(self.run.id)
 
     def _act(self, step: Act) -> None:
+        action = step.action
+        if isinstance(action, AddonDoes):
+            self._visit().refused = self._run_addon(action.name) or None
+            return
+        assert not isinstance(action, SetAttribute), "stored by the decider"
         context = ActionContext(
             viewer=Viewer(None, keeps=False),
             key=f"sequence-{self.run.id}-{self.run.number}",
@@ -340,9 +350,40 @@ class Walk(Decider):
         )
         try:
             with self.session.begin_nested():
-                runner.run(1, step.action)
+                runner.run(1, action)
         except LobbyError as error:
             self._visit().refused = error.code
+
+    def _run_addon(self, name: str) -> str:
+        """Run an action of an addon; return why it was not done, or an empty string."""
+        seen = self._seen()
+        if seen is None:
+            return "nothing_to_do"
+        wanted = addon_actions.planned(self.directory, name, self.conversation.channel, seen.about())
+        if isinstance(wanted, str):
+            return wanted
+        if isinstance(wanted, SendText):
+            if self._unanswered() >= BUDGET:
+                return "budget"
+            return self._send(wanted.text, {}, Voice.AUTOMATION, again=False)
+        if self.run.message_id is None:
+            return "nothing_to_do"
+        try:
+            with self.session.begin_nested():
+                react(
+                    self.session,
+                    workspace_id=self.run.workspace_id,
+                    conversation_id=self.conversation.id,
+                    message_id=self.run.message_id,
+                    emoji=wanted.emoji,
+                    author_id=None,
+                    directory=self.directory,
+                    now=self.now,
+                    accounts=ALL_ACCOUNTS,
+                )
+        except LobbyError as error:
+            return error.code
+        return ""
 
     # ---- questions -------------------------------------------------------------------------------------
 

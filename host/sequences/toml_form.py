@@ -139,7 +139,8 @@ def _references(data: Any) -> Iterator[tuple[str, Any, Any, str]]:
 
 
 def _of_action(action: Any, where: str) -> Iterator[tuple[str, Any, Any, str]]:
-    for key, kind in (("label", "labels"), ("person", "people"), ("team", "teams")):
+    kinds = {"label": "labels", "person": "people", "team": "teams", "attribute": "attributes"}
+    for key, kind in kinds.items():
         yield from _single(action, key, kind, f"{where}.{key}")
 
 

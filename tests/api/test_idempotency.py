@@ -382,7 +382,8 @@ def counted() -> dict[str, int]:
 
 def test_a_secret_in_an_answer_is_kept_sealed(desk: ApiDesk) -> None:
     route = next(route for route in POSTS if route.path == "/endpoints")
-    assert {one.path for one in POSTS if one.secret} == {"/endpoints", "/endpoints/{endpoint_id}/rotate"}
+    secret = {"/endpoints", "/endpoints/{endpoint_id}/rotate", "/sequences/{sequence_id}/secret"}
+    assert {one.path for one in POSTS if one.secret} == secret
     first = with_key(desk.program, route, route.path)
     assert first.json["secret"].startswith("whsec_")
     (kept,) = rows()

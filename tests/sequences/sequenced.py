@@ -6,8 +6,11 @@ from collections.abc import Sequence as Many
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.inbox.contacts import attributes
+from host.inbox.contacts.models import AttributeKind, ContactValue
 from host.models.inbox import Message
 from host.sequences import keeping, timing
 from host.sequences.body import Body, Starts, Step
@@ -75,6 +78,20 @@ class Sequenced(Automated):
     def answers(self) -> dict[str, str]:
         with db.read() as session:
             return {one.name: one.value for one in session.scalars(sa.select(SequenceAnswer))}
+
+    def attribute(self, name: str) -> int:
+        """Add a text attribute of contacts and return its id."""
+
+        def use_case(session: Session) -> int:
+            place: dict[str, Any] = {"workspace_id": self.desk.workspace, "actor": DESK}
+            return attributes.create(session, name=name, kind=AttributeKind.TEXT, now=clock.now(), **place).id
+
+        return db.write(use_case)
+
+    def values(self) -> dict[int, str]:
+        """Return the attributes of all contacts."""
+        with db.read() as session:
+            return {one.attribute_id: one.value for one in session.scalars(sa.select(ContactValue))}
 
     def quick_replies(self) -> list[dict[str, str]]:
         """Return those of our last message."""

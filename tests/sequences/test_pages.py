@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.datastructures import MultiDict
 
-from host.automation.actions import ActionTargets, AddLabel, AddNote
+from host.automation.actions import ActionTargets, AddLabel, AddNote, AddonDoes, SetAttribute
 from host.automation.conditions import AnyOf, Contact, FilterCondition, Open, Window, Words, WroteBefore
 from host.core import db
 from host.models.users import Role
@@ -112,7 +112,7 @@ def test_the_choices_of_a_branch_are_found_by_their_names(
     for number in range(30):
         sequenced.label(f"Label {number:02}")
     found = owner.get(path(sequenced, "choices?q=label 2")).get_json()
-    assert found["found"] == 20, "each label is, or is not"
+    assert found["found"] == 40, "each label is, or is not, is added, or removed"
     id_ = sequenced.sequence(PEOPLE, publish=False)
     page = text(owner.get(path(sequenced, f"{id_}?add=branch")))
     assert "Find labels, people and more" in page
@@ -121,6 +121,8 @@ def test_the_choices_of_a_branch_are_found_by_their_names(
     )
     assert answer.status_code == 200
     assert "the label is Label 29" in text(answer)
+    answer = save(owner, sequenced, id_, do="act", option_find="Label 29", option_found="", option_look="1")
+    assert "Add label Label 29" in text(answer)
 
 
 def test_templates_speak_the_language_of_the_workspace() -> None:
@@ -181,6 +183,9 @@ STEPS: list[tuple[Step, str]] = [
     ),
     (Act(id="a", action=AddLabel(3)), "Do: Add label Order"),
     (Act(id="a", action=AddNote("Look")), "Do: Add a note"),
+    (Act(id="a", action=SetAttribute(4, "{{answer.how}}")), "Do: Set size to {{answer.how}}"),
+    (Act(id="a", action=SetAttribute(4)), "Do: Clear size"),
+    (Act(id="a", action=AddonDoes("toy.heart")), "Do: An action of an addon that is not active"),
     (Hand(id="a", team=7, text="A colleague answers."), "Hand to people: Care"),
     (Hand(id="a"), "Hand to people"),
     (GoTo(id="a", then="b"), "Go to step 2"),
@@ -345,6 +350,19 @@ def test_publishing_is_refused_with_the_steps_marked(sequenced: Sequenced, owner
     save(owner, sequenced, id_, id="wait", do="wait", until="time", wait="20", unit="hours", early="1")
     assert owner.post_form(path(sequenced, f"{id_}/publish")).status_code == 303
     assert sequenced.sequences()[0].state == SequenceState.LIVE
+
+
+def test_a_question_is_too_long_with_its_choices_where_there_are_no_quick_replies(
+    sequenced: Sequenced, owner: helpers.Browser
+) -> None:
+    ask = Ask(id="ask", text="a" * 990, kind="choice", choices=("Shoes", "Bag"))
+    id_ = sequenced.sequence(ask, PEOPLE, publish=False)
+    page = text(owner.get(path(sequenced, f"{id_}?step=ask")))
+    assert "this has 1006 bytes with its choices. A message there can have at most 1000." in page
+    assert "990 / 1,000 bytes" in page
+    response = owner.post_form(path(sequenced, f"{id_}/publish"))
+    assert response.status_code == 400
+    assert "On a channel without quick replies, this has 1006 bytes" in text(response)
 
 
 def test_a_live_sequence_keeps_its_version_until_the_draft_is_published(

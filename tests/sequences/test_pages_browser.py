@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from host.automation.actions import SetAttribute
 from host.automation.conditions import AnyOf, FilterCondition, Words, WroteBefore
 from host.models.users import Role
-from host.sequences.body import Ask, Branch, Case, End, Hand, Say, Wait
+from host.sequences.body import Act, Ask, Branch, Case, End, Hand, Say, Wait
 from host.sequences.models import SequenceState
 from tests import helpers
 from tests.accessibility import violations
@@ -181,6 +182,35 @@ def test_a_draft_is_tried_without_a_mouse(sequenced: Sequenced, page: Any, width
     log.get_by_text("Asked for a person").wait_for()
     assert len(sequenced.automatic()) == sent
     assert len(sequenced.runs()) == 2
+
+
+def test_an_attribute_is_set_by_hand(sequenced: Sequenced, page: Any) -> None:
+    size = sequenced.attribute("Size")
+    id_ = sequenced.sequence(Hand(id="people"), publish=False)
+    page.goto(path(sequenced, f"{id_}?add=act"))
+    assert not page.get_by_label("Value", exact=True).is_visible()
+    page.get_by_role("combobox", name="Action").fill("set size")
+    page.keyboard.press("Enter")
+    page.get_by_label("Value", exact=True).fill('{{contact.first_name || "XL"}}')
+    save(page)
+    assert page.get_by_role("link", name="Do: Set Size to").is_visible()
+    step = draft(sequenced, id_).steps[-1]
+    assert isinstance(step, Act)
+    assert step.action == SetAttribute(size, '{{contact.first_name || "XL"}}')
+
+
+def test_the_bytes_of_a_text_are_counted_while_it_is_typed(sequenced: Sequenced, page: Any) -> None:
+    id_ = sequenced.sequence(Say(id="say", text="Hello"), Hand(id="people"), publish=False)
+    page.set_viewport_size({"width": 360, "height": 900})
+    page.goto(path(sequenced, f"{id_}?step=say"))
+    counter = page.locator("[data-bytes-of=f-text]")
+    assert counter.text_content().strip() == "5 / 1,000 bytes"
+    page.get_by_label("Text", exact=True).fill("é" * 501)
+    page.get_by_text("1,002 / 1,000 bytes").wait_for()
+    assert "over" in counter.get_attribute("class")
+    assert violations(page, runOnly=RULES) == []
+    page.get_by_role("button", name="Save draft", exact=True).last.click()
+    page.get_by_text("A text has 1002 bytes.").first.wait_for()
 
 
 def furnished(desk: Sequenced) -> tuple[int, int]:

@@ -11,10 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from host.automation.actions import AddonDoes, SetAttribute
 from host.automation.conditions import Window
 from host.automation.deciding import BUDGET
 from host.sdk.capabilities import QuickReplyLimits
-from host.sequences.body import Ask, Body, Branch, Case, End, GoTo, Hand, Say, Starts, Step, Wait, ways_out
+from host.sequences.body import (
+    Act,
+    Ask,
+    Body,
+    Branch,
+    Case,
+    End,
+    GoTo,
+    Hand,
+    Say,
+    Starts,
+    Step,
+    Wait,
+    ways_out,
+)
 from host.sequences.proving import NEVER, Limits, prove
 
 DAY = Limits(window=timedelta(hours=24), closed=timedelta(hours=64))
@@ -44,6 +59,15 @@ def test_a_message_after_the_window_is_found_with_its_path() -> None:
     assert problem.path == ("which", "sent", "wait", "safe")
     assert "48" in str(problem.sentence)
     assert "24" in str(problem.sentence)
+
+
+def test_an_action_of_an_addon_counts_as_a_message() -> None:
+    hearts = [Act(id=f"heart{number}", action=AddonDoes("toy.heart")) for number in range(BUDGET)]
+    assert problems(*hearts, End(id="end")) == []
+    assert problems(*hearts, Say(id="more", text="Hello"), End(id="end")) == [("row", "more")]
+    assert problems(Say(id="say", text="Hello"), *hearts, End(id="end")) == [("row", hearts[-1].id)]
+    assert problems(Wait(id="wait", hours=25), hearts[0], End(id="end")) == [("window", "heart0")]
+    assert problems(Wait(id="wait", hours=25), Act(id="set", action=SetAttribute(1)), End(id="end")) == []
 
 
 @pytest.mark.parametrize(("hours", "found"), [(24, []), (25, [("window", "later")])])
@@ -135,6 +159,23 @@ def test_answers_to_choose_fit_the_channel() -> None:
     assert problems(ask, End(id="end"), limits=limits) == [("buttons", "ask")]
     say = Say(id="say", text="Hm", quick_replies=("a" * 21,))
     assert problems(say, End(id="end"), limits=limits) == [("buttons", "say")]
+
+
+def test_texts_fit_the_channel() -> None:
+    limits = Limits(text=20, listed=20)
+    ask = Ask(id="ask", text="Which one?", kind="choice", choices=("Shoes", "Bag"))
+    assert problems(Say(id="say", text="é" * 10), Hand(id="people", text="a" * 20), limits=limits) == []
+    assert problems(Say(id="say", text="é" * 11), Hand(id="people"), limits=limits) == [("text", "say")]
+    assert problems(Hand(id="people", text="a" * 21), limits=limits) == [("text", "people")]
+    assert problems(replace(ask, choices=(), kind="text", again="a" * 21), End(id="end"), limits=limits) == [
+        ("text", "ask")
+    ]
+    (problem,) = prove(Body(steps=(ask, End(id="end"))), limits).problems
+    assert (problem.code, problem.step) == ("text", "ask")
+    # "Which one?", "\n1. Shoes" and "\n2. Bag"
+    assert "26 bytes" in str(problem.sentence)
+    assert problems(ask, End(id="end"), limits=Limits(text=20)) == []
+    assert problems(ask, End(id="end"), limits=Limits(text=20, listed=26)) == []
 
 
 def test_many_branches_are_proved_at_once() -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
+from host.automation.actions import AddonDoes, SetAttribute
+from host.channels.directory import Directory
 from host.core import clock, db
 from host.delivery import outbox_head
-from host.models.inbox import Conversation, Handler, Message
-from host.sequences.body import Ask, Branch, Case, End, GoTo, Hand, Say, Starts, Wait
-from host.sequences.models import WaitsFor
+from host.models.inbox import Conversation, Handler, Message, Reaction
+from host.sdk.rules import React, RuleAction, SendText
+from host.sequences.body import Act, Ask, Branch, Case, End, GoTo, Hand, Say, SequenceError, Starts, Wait
+from host.sequences.models import SequenceVisit, WaitsFor
+from tests.inbox import toys
 from tests.sequences.sequenced import Sequenced
 
 ORDER = Ask(
@@ -69,6 +75,65 @@ def test_branches_by_the_answer(sequenced: Sequenced) -> None:
     desk.said(text="shipped!")
     desk.run()
     assert desk.automatic()[-1] == "Good"
+
+
+def test_it_sets_an_attribute_to_an_answer_and_clears_it(sequenced: Sequenced) -> None:
+    desk = sequenced
+    size = desk.attribute("Size")
+    kept = Act(id="keep", action=SetAttribute(size, 'Number {{answer.order || "?"}}'))
+    cleared = Act(id="clear", action=SetAttribute(size))
+    desk.sequence(ORDER, kept, Wait(id="wait", until="written"), cleared, End(id="end"))
+    desk.said(text="order")
+    desk.run()
+    desk.said(text="12345")
+    desk.run()
+    assert desk.values() == {size: "Number 12345"}
+    desk.said(text="Thanks")
+    desk.run()
+    assert (desk.values(), desk.last.outcome) == ({}, "done")
+
+
+@pytest.mark.parametrize(
+    ("plan", "sent", "refused"),
+    [
+        (SendText("❤️ {{thanks"), ["❤️ {{thanks", "Bye"], None),
+        (React("❤️"), ["Bye"], None),
+        (None, ["Bye"], "nothing_to_do"),
+        ("broken", ["Bye"], "addon_failed"),
+    ],
+)
+def test_it_runs_an_action_of_an_addon_once(
+    any_sequenced: Sequenced, plan: Any, sent: list[str], refused: str | None
+) -> None:
+    desk = any_sequenced
+    action = RuleAction("toy.heart", "email", "say it", lambda about: plan)
+    desk.desk.generation.directory = Directory([toys.RICH], actions=[action])
+    heart = Act(id="heart", action=AddonDoes("toy.heart"))
+    desk.sequence(heart, Say(id="bye", text="Bye"), End(id="end"))
+    desk.said(text="order")
+    desk.run()
+    desk.read(again=True)
+    desk.run()
+    assert desk.automatic() == sent
+    assert [one.emoji for one in toys.everything(Reaction)] == (["❤️"] if isinstance(plan, React) else [])
+    with db.read() as session:
+        visit = session.scalars(sa.select(SequenceVisit).where(SequenceVisit.step == "heart")).one()
+    assert visit.refused == refused
+
+
+def test_without_its_addon_an_action_is_left_out_and_nothing_new_is_published(sequenced: Sequenced) -> None:
+    desk, action = sequenced, RuleAction("toy.heart", "email", "say it", lambda about: SendText("Hi"))
+    running = desk.desk.generation.directory
+    desk.desk.generation.directory = Directory([toys.RICH], actions=[action])
+    steps = Act(id="heart", action=AddonDoes("toy.heart")), Say(id="bye", text="Bye"), End(id="end")
+    desk.sequence(*steps)
+    desk.desk.generation.directory = running
+    desk.said(text="order")
+    desk.run()
+    assert (desk.automatic(), desk.last.outcome) == (["Bye"], "done")
+    with pytest.raises(SequenceError) as found:
+        desk.sequence(*steps)
+    assert found.value.field == "steps.0.action"
 
 
 def test_it_waits_for_a_time(sequenced: Sequenced) -> None:

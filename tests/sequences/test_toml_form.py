@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host.automation.actions import ActionTargets, AddLabel, AddNote, AssignNobody, AssignTo, GiveToTeam
+from host.automation.actions import (
+    ActionTargets,
+    AddLabel,
+    AddNote,
+    AddonDoes,
+    AssignNobody,
+    AssignTo,
+    GiveToTeam,
+    SetAttribute,
+)
 from host.automation.conditions import AnyOf, Concerns, Contact, FilterCondition, Open, Words
 from host.sequences import toml_form
 from host.sequences.body import (
@@ -81,6 +90,8 @@ actions = st.one_of(
     st.builds(AssignTo, person=ids),
     st.builds(GiveToTeam, team=ids),
     st.builds(AddNote, text=texts),
+    st.builds(SetAttribute, attribute=ids, value=texts),
+    st.builds(AddonDoes, name=texts),
     st.just(AssignNobody()),
 )
 steps = st.one_of(

@@ -43,6 +43,7 @@ SCRIPTS = tuple(
     for name in (
         "base",
         "bulk",
+        "bytes",
         "composer",
         "composer-along",
         "composer-canned",

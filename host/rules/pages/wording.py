@@ -9,12 +9,12 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_babel.speaklater import LazyString
 
+from host.automation.actions import AddonDoes
 from host.automation.condition_words import both, condition, listed, named
 from host.rules.body import (
     EVENTS,
     UNANSWERED,
     Action,
-    AddonDoes,
     Body,
     Call,
     GiveOut,

@@ -66,12 +66,13 @@ class SequenceProblem(Wire, frozen=True):
     """Something that keeps a sequence from being published."""
 
     code: Annotated[
-        Literal["window", "loop", "end", "row", "unreachable", "buttons"],
+        Literal["window", "loop", "end", "row", "unreachable", "buttons", "text"],
         Meta(
             description=(
                 "`window`: a message could be sent when automated ones aren't allowed. `loop`: steps could "
                 "repeat for ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: "
-                "no path leads there. `buttons`: the channel does not show them."
+                "no path leads there. `buttons`: the channel does not show them. `text`: too long for "
+                "the channel."
             )
         ),
     ]

@@ -17,7 +17,7 @@ from host.sequences import keeping
 from host.sequences.body import Body, SequenceError, Targets
 from host.sequences.models import Sequence, SequenceState, SequenceVersion
 from host.sequences.pages import wording
-from host.sequences.proving import Proof
+from host.sequences.proving import Proof, prove
 from host.web import navigation
 from host.web.request_helpers import seen_accounts
 
@@ -42,6 +42,7 @@ class Opened(msgspec.Struct, frozen=True):
     :param there: all that sequences may refer to.
     :param number: the version that is shown; *stands*: its row.
     :param body: None: a newer Lobby wrote it.
+    :param text_limit: most bytes of a message on the channels it runs on; None: no limit.
     """
 
     sequence: Sequence
@@ -49,6 +50,7 @@ class Opened(msgspec.Struct, frozen=True):
     body: Body | None
     there: Targets
     proof: Proof | None
+    text_limit: int | None
     inside: int
     versions: int
 
@@ -78,15 +80,17 @@ def open_sequence(workspace_id: int, sequence_id: int, number: int | None = None
         sequence = keeping.get(session, workspace_id, sequence_id)
         stands = keeping.version(session, sequence_id, number or sequence.version)
         body = bodies.read(stands.body)
-        proof = None
+        proof = limit = None
         if body is not None:
-            proof = keeping.proof(session, workspace_id, body, current_directory(), clock.now())
+            limits = keeping.limits(session, workspace_id, body, current_directory(), clock.now())
+            proof, limit = prove(body, limits), limits.text
         opened = Opened(
             sequence,
             stands,
             body,
             keeping.there(session, workspace_id, current_directory()),
             proof,
+            limit,
             keeping.in_it(session, [sequence_id]).get(sequence_id, 0),
             sequence.version,  # numbered from 1, and none is ever deleted
         )

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from host.automation import condition_forms
 from host.automation.action_forms import fields_of, row_of
+from host.automation.actions import SetAttribute
 from host.automation.condition_checks import ConditionError
 from host.automation.conditions import AnyOf, Condition
 from host.core.ids import read_id
@@ -75,6 +76,7 @@ class StepForm(msgspec.Struct, frozen=True):
     unit: str = "hours"
     early: bool = True
     action: str = ""
+    value: str = ""
     team: str = ""
     close: bool = False
     cases: tuple[CaseRow, ...] = ()
@@ -115,6 +117,8 @@ def of_step(step: Step) -> StepForm:
             given["cases"] = tuple(row for case in step.cases for row in _rows(case))
         case Act():
             given["action"], given["text"] = row_of(step.action)
+            if isinstance(step.action, SetAttribute):
+                given["value"] = step.action.value
         case Call():
             given["url"] = step.url
             given["keeps"] = "\n".join(f"{one.field} = {one.variable}" for one in step.keeps)
@@ -165,7 +169,7 @@ def given_step(form: Form) -> StepForm:
     """Return the submitted form of a step."""
     fields = (
         "do", "id", "text", "choices", "kind", "digits", "variable", "attribute", "again", "until", "wait",
-        "unit", "action", "team", "url", "keeps", *WAYS,
+        "unit", "action", "value", "team", "url", "keeps", *WAYS,
     )  # fmt: skip
     given: dict[str, Any] = {name: form.get(name, "") for name in fields}
     lists = (form.getlist(f"case_{part}")[: MOST_ROWS + 2] for part in ("if", "value", "to", "joins"))
@@ -220,7 +224,9 @@ def step_of(form: StepForm) -> Step:
         case "act":
             if not form.action:
                 raise SequenceError(_l("Choose what to do."), field="action")
-            fields["action"] = fields_of(form.action, form.text)
+            fields["action"] = fields_of(
+                form.action, form.value if form.action.startswith("attribute:") else form.text
+            )
         case "call":
             keeps = [_keep(line) for line in _lines(form.keeps)]
             fields |= {"url": form.url.strip(), "keeps": msgspec.to_builtins(keeps), "failed": form.failed}

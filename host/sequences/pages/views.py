@@ -21,9 +21,9 @@ from host.automation.action_forms import row_of
 from host.automation.actions import (
     AddLabel,
     AddNote,
+    AddonDoes,
     AssignNobody,
     AssignTo,
-    ConversationAction,
     GiveToTeam,
     RemoveLabel,
 )
@@ -32,9 +32,10 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.models.users import Workspace
+from host.sdk.text import byte_length
 from host.sequences import body as bodies
 from host.sequences import keeping, listing, picture
-from host.sequences.body import Body, SequenceError, Step, Targets, known_variables
+from host.sequences.body import Body, SequenceError, Targets, known_variables
 from host.sequences.keeping import SequenceSavedMeanwhileError
 from host.sequences.models import Sequence, SequenceVersion
 from host.sequences.pages import filling, trying, wording
@@ -232,7 +233,7 @@ def _page(
                 for one in body.steps
             ],
             "choices": [(id_, f"{numbers[id_]} · {said}") for id_, said in words.items()],
-            "actions": _actions(there, None if form is None else body.step(form.id)),
+            "actions": _actions(there, form),
             "variables": {key: str(said) for key, said in known_variables(body.variables).items()},
             "answers": body.variables,
             "conditions": _conditions(there, form),
@@ -265,26 +266,33 @@ def _page(
         there=there,
         most_steps=bodies.MOST_STEPS,
         seen_at=_seen_at(opened, problem),
+        text_limit=opened.text_limit,
+        bytes_of=byte_length,
         **context,
     )
     return page, 200 if problem is None else problem.status
 
 
-def _actions(there: Targets, step: Step | None) -> list[tuple[str, str]]:
-    """Return the choices for an action: its value in the form, and its words."""
+def _actions(there: Targets, form: StepForm | None, wanted: str | None = None) -> Options:
+    """Return the choices for an action.
+
+    :param wanted: what a script looks for.
+    """
     names = there.targets
-    every: list[ConversationAction] = [
-        *(AddLabel(id_) for id_ in names.labels),
-        *(RemoveLabel(id_) for id_ in names.labels),
-        *(GiveToTeam(id_) for id_ in names.teams),
-        *(AssignTo(id_) for id_ in names.people),
-        AssignNobody(),
-        AddNote(""),
+    set_ = [(f"attribute:{id_}", _("Set %(name)s", name=name), "") for id_, name in there.attributes.items()]
+    every: list[tuple[str, list[Any]]] = [
+        (_("Add a label"), [AddLabel(id_) for id_ in names.labels]),
+        (_("Remove label"), [RemoveLabel(id_) for id_ in names.labels]),
+        (_("Assign"), [AssignNobody(), *(AssignTo(id_) for id_ in names.people)]),
+        (_("Team"), [GiveToTeam(id_) for id_ in names.teams]),
+        (_("Other"), [AddNote("")]),
+        (_("Addons"), [AddonDoes(name) for name in there.actions]),
     ]
-    found = [(row_of(one)[0], names.describe(one)) for one in every]
-    if isinstance(step, bodies.Act) and names.is_missing(step.action):
-        found.append((row_of(step.action)[0], names.describe(step.action)))
-    return found
+    groups = [
+        (name, [(row_of(one)[0], wording.action(one, there), "") for one in some]) for name, some in every
+    ]
+    groups.insert(2, (_("Set an attribute"), set_))
+    return account_picker.options("action", groups, () if form is None else {form.action}, wanted)
 
 
 def _place(problem: LobbyError | None, opened: Opened, form: StepForm | None) -> str:
@@ -302,7 +310,7 @@ def _place(problem: LobbyError | None, opened: Opened, form: StepForm | None) ->
         if not numbers:
             return name
         return f"cases.{filling.row_at(form, numbers[0], numbers[1] if numbers[1:] else None)}"
-    return "text" if rest == "action.text" else name
+    return {"action.text": "text", "action.value": "value"}.get(rest, name)
 
 
 def _conditions(there: Targets, form: StepForm | None, wanted: str | None = None) -> Options:
@@ -319,10 +327,11 @@ def _conditions(there: Targets, form: StepForm | None, wanted: str | None = None
 @bp.get(f"{SEQUENCES}/choices")
 @workspace_view(Permission.ACCOUNTS)
 def choices(workspace_id: int) -> Response:
-    """Return the choices for conditions that match ``q``, for the form's script."""
+    """Return the choices for conditions and actions that match ``q``, for the form's script."""
     with db.read() as session:
         there = seen(keeping.there(session, workspace_id, current_directory()))
-    return account_picker.found_options(_conditions(there, None, account_picker.searched()))
+    wanted = account_picker.searched()
+    return account_picker.found_options(_conditions(there, None, wanted) + _actions(there, None, wanted))
 
 
 def _seen_at(opened: Opened, problem: LobbyError | None) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from host.automation.actions import AddonDoes, SetAttribute
 from host.automation.condition_words import condition
 from host.automation.words import said
 from host.sequences.body import (
@@ -105,6 +106,7 @@ CHECKS: Mapping[str, LazyString] = {
     "window": _l("Every message is inside the reply window"),
     "row": _l("Messages in a row stay within the limit"),
     "buttons": _l("Answers to choose fit the channel"),
+    "text": _l("Texts fit the channel"),
 }
 """Checks of the proof, by the code of their problem."""
 _NEEDS_REACH = frozenset({"unreachable", "window", "row"})
@@ -192,7 +194,7 @@ def step(one: Step, body: Body, said: Targets) -> str:
         case Branch():
             return ngettext("Branch: %(num)s case", "Branch: %(num)s cases", len(one.cases))
         case Act():
-            return _("Do: %(action)s", action=said.targets.describe(one.action))
+            return _("Do: %(action)s", action=action(one.action, said))
         case Call():
             return _("Call: %(host)s", host=urlsplit(one.url).hostname or one.url)
         case Hand():
@@ -204,6 +206,19 @@ def step(one: Step, body: Body, said: Targets) -> str:
             return _("Go to step %(number)s", number=numbers(body).get(one.then, "?"))
         case End():
             return _("End, and close the conversation") if one.close else _("End")
+
+
+def action(one: Any, said: Targets) -> str:
+    """Return an action in words."""
+    if isinstance(one, SetAttribute):
+        name = said.attributes.get(one.attribute, _("a deleted attribute"))
+        if not one.value:
+            return _("Clear %(name)s", name=name)
+        return _("Set %(name)s to %(value)s", name=name, value=short(one.value))
+    if isinstance(one, AddonDoes):
+        brought = said.actions.get(one.name)
+        return _("An action of an addon that is not active") if brought is None else _(brought.title)
+    return said.targets.describe(one)
 
 
 def _wait(one: Wait) -> str:

@@ -1,17 +1,13 @@
 // Writing: drafts that survive, a byte counter, what a text too long would become, and sending once.
 
 import { csrfToken } from "./base.js";
+import { byteLength } from "./bytes.js";
 import { write as insert } from "./composer-canned.js";
 import { read, write } from "./composer-draft.js";
 import { Tools } from "./composer-tools.js";
 
-const encoder = new TextEncoder();
+export { byteLength };
 const OVERFLOW_DELAY_MS = 150;
-
-/** Return how many bytes *text* takes once the desk has cleaned it: no blank edges, no NUL. */
-export function byteLength(text) {
-  return encoder.encode(text.replaceAll("\r\n", "\n").replaceAll("\r", "\n").replaceAll("\0", "").trim()).length;
-}
 
 /**
  * Make the composer inside *root* work. `onSent(html)` gets the new messages, `onWriting(on)` hears that somebody

@@ -2382,8 +2382,8 @@ class SequenceAnswer(Model):
 class SequenceProblem(Model):
     """Something that keeps a sequence from being published."""
 
-    code: Literal["buttons", "end", "loop", "row", "unreachable", "window"]
-    """`window`: a message could be sent when automated ones aren't allowed. `loop`: steps could repeat for ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: no path leads there. `buttons`: the channel does not show them."""
+    code: Literal["buttons", "end", "loop", "row", "text", "unreachable", "window"]
+    """`window`: a message could be sent when automated ones aren't allowed. `loop`: steps could repeat for ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: no path leads there. `buttons`: the channel does not show them. `text`: too long for the channel."""
     step: str
     """The `id` of the step."""
     sentence: str

@@ -3371,9 +3371,9 @@ export interface SequenceProblem {
   /**
    * `window`: a message could be sent when automated ones aren't allowed. `loop`: steps could repeat for
    * ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: no path leads there.
-   * `buttons`: the channel does not show them.
+   * `buttons`: the channel does not show them. `text`: too long for the channel.
    */
-  code: "buttons" | "end" | "loop" | "row" | "unreachable" | "window";
+  code: "buttons" | "end" | "loop" | "row" | "text" | "unreachable" | "window";
   /** The `id` of the step. */
   step: string;
   sentence: string;

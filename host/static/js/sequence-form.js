@@ -1,0 +1,17 @@
+// The form of a step: how many bytes each of its texts has while it is typed.
+
+import { byteLength } from "./bytes.js";
+
+const number = new Intl.NumberFormat(document.documentElement.lang);
+
+function count(counter) {
+  const used = byteLength(document.getElementById(counter.dataset.bytesOf).value);
+  counter.textContent = counter.dataset.text
+    .replace("{used}", number.format(used)).replace("{limit}", number.format(counter.dataset.limit));
+  counter.classList.toggle("over", used > counter.dataset.limit);
+}
+
+for (const counter of document.querySelectorAll("[data-bytes-of]")) {
+  document.getElementById(counter.dataset.bytesOf).addEventListener("input", () => count(counter));
+  count(counter);
+}
