@@ -220,15 +220,20 @@ def verify(j: Journey) -> str:
     return "Meta's GET answered with its challenge"
 
 
+def shown_secret(j: Journey) -> str:
+    """Return the new signing secret that the admin's page shows."""
+    j.admin.expect("Signing secret")
+    secret = re.search(r'value="(whsec_[^"]+)"', j.admin.html)
+    if secret is None:
+        raise PageError("the signing secret was not shown")
+    return secret.group(1)
+
+
 def add_endpoint(j: Journey) -> str:
     program = j.outside.program
     j.admin.open(f"/w/{j.workspace}/settings/integrations/new")
     j.admin.press("Create endpoint", {"url": f"http://{program.address}/lobby"})
-    j.admin.expect("Signing secret")
-    secret = re.search(r'value="(whsec_[^"]+)"', j.admin.html)
-    if secret is None:
-        raise PageError("the secret of the endpoint was not shown")
-    program.secret = secret.group(1)
+    program.secret = shown_secret(j)
     return "its secret is shown once"
 
 
@@ -872,10 +877,7 @@ def sequence(j: Journey) -> str:
     j.admin.open(f"{page}?step=look")
     j.admin.press("Save draft", {"url": f"http://{shop.address}/status"})
     j.admin.press("New signing secret")
-    secret = re.search(r'value="(whsec_[^"]+)"', j.admin.html)
-    if secret is None:
-        raise PageError("the secret of the sequence was not shown")
-    shop.secret = secret.group(1)
+    shop.secret = shown_secret(j)
     j.admin.open(page)
     j.admin.press("Publish")
     j.admin.expect("Live")

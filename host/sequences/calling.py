@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -26,9 +26,6 @@ from host.core.cleaning import clean
 from host.core.ports import RuleDirectory
 from host.events.writing import because
 from host.inbox.contacts import attributes
-from host.inbox.conversations import locked_conversation
-from host.inbox.errors import ConversationNotFoundError
-from host.inbox.reply import HeldLocks, take_lane
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.programs import posting, signing
 from host.sdk import strictjson
@@ -36,7 +33,6 @@ from host.sdk.errors import SecretUnreadableError
 from host.sequences import running, secrets_of
 from host.sequences.body import LONGEST_ANSWER, Call, Keep
 from host.sequences.models import Sequence, SequenceAnswer, SequenceRun, WaitsFor
-from host.users.reach import ALL_ACCOUNTS
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +158,9 @@ def _is_due(full: Collection[int]) -> bool:
         return session.scalar(sa.select(SequenceRun.id).where(*_due(clock.now(), full)).limit(1)) is not None
 
 
-def claim(session: Session, most: int, full: Collection[int], left: Any, now: datetime) -> list[Claimed]:
+def claim(
+    session: Session, most: int, full: Collection[int], left: Callable[[int], int], now: datetime
+) -> list[Claimed]:
     """Claim calls that are due until their lease ends, the oldest first.
 
     :param full: workspaces that get none.
@@ -274,7 +272,7 @@ def outcome_of(answer: posting.Reply, keeps: Collection[Keep]) -> Outcome:
         return Outcome({})
     try:
         data = strictjson.loads(answer.body)
-    except (ValueError, RecursionError):
+    except ValueError:
         return Outcome(None, "not_json")
     values = {one.variable: _found(data, one.field) for one in keeps}
     kept = {name: value for name, value in values.items() if value is not None}
@@ -294,25 +292,16 @@ def _found(data: Any, field: str) -> str | None:
 
 def settle(session: Session, one: Claimed, outcome: Outcome, directory: RuleDirectory, now: datetime) -> None:
     """Go on with a run whose program was asked, unless it does not wait for that any more."""
-    conversation_id = session.scalar(
-        sa.select(SequenceRun.conversation_id).where(SequenceRun.id == one.run_id)
-    )
-    if conversation_id is None:
-        return
-    try:
-        recipient = take_lane(session, one.workspace_id, conversation_id)
-        conversation = locked_conversation(session, one.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
-    except ConversationNotFoundError:
-        return
-    run = running.locked_run(session, conversation.id, one.run_id)
-    if run is None or run.waits_for != WaitsFor.CALL or run.number != one.number:
-        return
-    if outcome.values is None and run.tries != one.tries:
-        return  # it took longer than its lease, and another process asked again
-    held = HeldLocks(conversation, recipient)
-    walk = running.walk(session, run, conversation, directory, now, held)
+
+    def is_awaited(run: SequenceRun) -> bool:
+        # A failure that took longer than its lease does not count: another process asked again.
+        is_current = outcome.values is not None or run.tries == one.tries
+        return run.waits_for == WaitsFor.CALL and run.number == one.number and is_current
+
+    walk = running.locked_walk(session, one.run_id, directory, now, is_awaited)
     if walk is None:
         return
+    run = walk.run
     with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
         if outcome.values is not None:
             walk.answered(outcome.values)

@@ -87,6 +87,8 @@ class Play(Decider):
         self.offers: list[tuple[str, str]] = []
         """The buttons below the last message: title and payload."""
         self.ended = False
+        self.fresh = 0
+        """The number of entries before the last move."""
         self._said = ""
         self._heard_at: datetime | None = now
         self._row = 0
@@ -218,7 +220,7 @@ class Play(Decider):
     def _note_wait(self) -> None: ...
 
     def _note_refused(self, why: str) -> None:
-        self._note(why)
+        self._note("failed")
 
     def _act(self, step: Act) -> None:
         match step.action:
@@ -299,5 +301,6 @@ def play(body: Body, scene: Scene, moves: Iterable[str], now: datetime) -> Play:
     made.start()
     made._go_on_at_once()
     for move in moves:
+        made.fresh = len(made.entries)
         made.move(move)
     return made

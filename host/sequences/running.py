@@ -8,7 +8,7 @@ ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,10 +34,11 @@ from host.events.writing import Happened, record, together
 from host.inbox.canned.replies import Viewer
 from host.inbox.contacts import details
 from host.inbox.conversation_actions import hand_over, handle, set_fields
-from host.inbox.conversations import publish_conversation
+from host.inbox.conversations import locked_conversation, publish_conversation
 from host.inbox.drafts import Draft
+from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reacting import react
-from host.inbox.reply import HeldLocks, Voice, queue_parts
+from host.inbox.reply import HeldLocks, Voice, queue_parts, take_lane
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Contact, Conversation, ConversationStatus, Handler, Message
 from host.models.users import Workspace
@@ -477,3 +478,30 @@ def walk(
     empty = Walk(session, run, name, Body(steps=()), conversation, directory, now, held)
     empty.leave_to_people("unreadable", outcome="failed")
     return None
+
+
+def locked_walk(
+    session: Session,
+    run_id: int,
+    directory: RuleDirectory,
+    now: datetime,
+    is_wanted: Callable[[SequenceRun], bool],
+) -> Walk | None:
+    """Return a run that can go on, with its lane, conversation and row locked in that order.
+
+    None if it ended, is deleted, or is not wanted; *is_wanted* is asked before and after locking.
+    """
+    seen = session.get(SequenceRun, run_id)
+    if seen is None or not is_wanted(seen):
+        return None
+    try:
+        recipient = take_lane(session, seen.workspace_id, seen.conversation_id)
+        conversation = locked_conversation(
+            session, seen.workspace_id, seen.conversation_id, accounts=ALL_ACCOUNTS
+        )
+    except ConversationNotFoundError:
+        return None  # the run is deleted with it
+    run = locked_run(session, conversation.id, run_id)
+    if run is None or not is_wanted(run):
+        return None
+    return walk(session, run, conversation, directory, now, HeldLocks(conversation, recipient))

@@ -19,12 +19,8 @@ from host.core import clock, db
 from host.core.ports import RuleDirectory
 from host.events.consuming import COURTESY
 from host.events.writing import because
-from host.inbox.conversations import locked_conversation
-from host.inbox.errors import ConversationNotFoundError
-from host.inbox.reply import HeldLocks, take_lane
 from host.sequences import running
 from host.sequences.models import SequenceRun, WaitsFor
-from host.users.reach import ALL_ACCOUNTS
 
 log = logging.getLogger(__name__)
 
@@ -113,24 +109,8 @@ def note_failure(session: Session, run_id: int, directory: RuleDirectory, now: d
 
 def _walk(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> running.Walk | None:
     """Return a run that is due, with its lane and conversation locked; None if it is not due any more."""
-    place = session.execute(
-        sa.select(SequenceRun.workspace_id, SequenceRun.conversation_id).where(
-            SequenceRun.id == run_id,
-            SequenceRun.due_at <= now,
-            SequenceRun.waits_for != WaitsFor.CALL,
-        )
-    ).one_or_none()
-    if place is None:
-        return None
-    try:
-        recipient = take_lane(session, place.workspace_id, place.conversation_id)
-        conversation = locked_conversation(
-            session, place.workspace_id, place.conversation_id, accounts=ALL_ACCOUNTS
-        )
-    except ConversationNotFoundError:
-        return None  # the run is deleted with it
-    run = running.locked_run(session, conversation.id, run_id)
-    if run is None or run.due_at is None or run.due_at > now:
-        return None
-    held = HeldLocks(conversation, recipient)
-    return running.walk(session, run, conversation, directory, now, held)
+
+    def is_due(run: SequenceRun) -> bool:
+        return run.due_at is not None and run.due_at <= now and run.waits_for != WaitsFor.CALL
+
+    return running.locked_walk(session, run_id, directory, now, is_due)

@@ -107,12 +107,11 @@ def tried(
     :param name: the customer's.
     """
     scene = _scene(session, workspace_id, body, there, name, now)
-    before = playing.play(body, scene, moves[:-1], now) if moves else None
     play = playing.play(body, scene, moves, now)
     return Tried(
         moves,
         [_line(one, body, there) for one in play.entries],
-        0 if before is None else len(before.entries),
+        play.fresh,
         [(title, f"tap:{at}") for at, (title, _payload) in enumerate(play.offers)],
         _later(play),
         None if play.call is None else [one.variable for one in play.call.keeps],
