@@ -194,6 +194,7 @@ def test_coming_back_while_a_reply_is_sent_finds_an_empty_field(scene: scenes.Sc
     route.fulfill(response=answer)
     wait(page, f"!document.querySelector('{REPLY}').value")
     assert sent(ana) == ["Yes, it is."]
+    wait(page, "!document.querySelector('[data-form][data-sending]')")  # the impatient one was answered, too
     page.unroute("**/reply")
     page.fill(REPLY, "And this.")
     page.press(REPLY, "Control+Enter")
