@@ -25,7 +25,7 @@ from host.core.cleaning import clean_short
 from host.core.ports import AdapterDirectory
 from host.events.writing import show
 from host.media import pictures, sniff
-from host.media.inbound import client_for
+from host.media.inbound import open_file
 from host.media.limits import MAX_BYTES
 from host.media.retention import Retention
 from host.models.channels import AccountState, ChannelAccount
@@ -50,7 +50,6 @@ AWAY = timedelta(minutes=1)
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 6 * 3600))
 """Delays between attempts to fetch a file; after the last it stays a link."""
 TOTAL_SECONDS = 120.0
-REDIRECTS = 3
 GONE = frozenset({403, 404, 410})
 """Status codes that mean that a URL has expired."""
 LATER = frozenset({408, 425, 429})
@@ -148,9 +147,11 @@ def _fetch(directory: AdapterDirectory, due: _Due) -> None:
             return
         located = adapter.locate(due.account, due.url)
         if isinstance(located, Located):
-            due, located = replace(due, name=due.name or clean_short(located.name, 255) or ""), located.url
+            due = replace(due, name=due.name or clean_short(located.name, 255) or "")
             db.write(_set, due.id, {"name": due.name})
-        if not located:
+        else:
+            located = Located(located)
+        if not located.url:
             raise FileEndedError("it has a name and no file")
         _take(due, located, adapter.inbound_media())
     except FileEndedError:
@@ -169,9 +170,8 @@ def _fetch(directory: AdapterDirectory, due: _Due) -> None:
         _try_later(due, "a fault of the desk")
 
 
-def _take(due: _Due, url: str, media: InboundMedia) -> None:
-    client = client_for(media.hosts)
-    with client.open(url, max_bytes=MAX_BYTES, follow=REDIRECTS, total_timeout=TOTAL_SECONDS) as answer:
+def _take(due: _Due, file: Located, media: InboundMedia) -> None:
+    with open_file(file, media.hosts, max_bytes=MAX_BYTES, total_timeout=TOTAL_SECONDS) as answer:
         if answer.status in GONE:
             db.write(_set, due.id, {**_AWAY, "state": AttachmentState.EXPIRED})
             return

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from flask import Response
 from flask_babel import lazy_gettext as _l
 
 from host.core.errors import LobbyError, NotFoundError, UnavailableError
 from host.media import files, picture_size, sniff
-from host.media.fetching import GONE, REDIRECTS
-from host.media.inbound import client_for
-from host.sdk.errors import FetchError, ForbiddenAddressError
+from host.media.fetching import GONE
+from host.media.inbound import UndeclaredHostError, UnsendableHeaderError, client_for, open_file
+from host.sdk.channel import AccountRef, Located
+from host.sdk.errors import FetchError, FileEndedError, ForbiddenAddressError
 from host.sdk.http import OpenResponse
+
+log = logging.getLogger(__name__)
 
 MAX_BYTES = 200 * 1024 * 1024
 TOTAL_SECONDS = 300.0
@@ -54,8 +58,30 @@ class SilentError(LobbyError):
     default_next_step = _l("Try again in a moment.")
 
 
+def locate(find: Callable[[AccountRef, str], str | Located], account: AccountRef, url: str) -> Located:
+    """Return the current address of a file, or of a picture of a person or post.
+
+    :param find: the adapter's ``locate`` or ``locate_picture``.
+    :raises FileGoneError: if the provider no longer has it.
+    :raises SilentError: if the address cannot be determined now.
+    """
+    try:
+        found = find(account, url)
+    except FileEndedError:
+        raise FileGoneError() from None
+    except FetchError:
+        raise SilentError() from None
+    except Exception:
+        log.exception("the addon of channel %s failed while a file was located", account.channel)
+        raise SilentError() from None
+    located = found if isinstance(found, Located) else Located(found)
+    if not located.url:
+        raise FileGoneError()
+    return located
+
+
 def open_at_provider(
-    url: str,
+    file: Located,
     hosts: frozenset[str],
     *,
     part: str | None = None,
@@ -69,13 +95,18 @@ def open_at_provider(
     :raises NotFetchedError: if the URL is not on a declared host.
     :raises SilentError: if the provider did not return the file.
     """
-    headers = {"Range": part} if part and len(part) < 100 and part.isascii() and part.isprintable() else None
+    if part and not (len(part) < 100 and part.isascii() and part.isprintable()):
+        part = None
     try:
-        answer = client_for(hosts).open(
-            url, headers=headers, max_bytes=max_bytes, follow=REDIRECTS, total_timeout=total_timeout
-        )
+        answer = open_file(file, hosts, part=part or None, max_bytes=max_bytes, total_timeout=total_timeout)
+    except UndeclaredHostError as error:
+        log.warning("a file or picture is not fetched: %s", error)
+        raise NotFetchedError() from None
     except ForbiddenAddressError:
         raise NotFetchedError() from None
+    except UnsendableHeaderError as error:
+        log.warning("a file or picture is not fetched: %s", error)
+        raise SilentError() from None
     except FetchError:
         raise SilentError() from None
     if answer.status in {200, 206}:
@@ -90,7 +121,7 @@ def may_ask(url: str, host: str) -> bool:
 
 
 def pass_on(
-    url: str,
+    file: Located,
     hosts: frozenset[str],
     *,
     kind: str,
@@ -99,7 +130,7 @@ def pass_on(
     download: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> Response:
-    """Return a response that streams the file at *url*.
+    """Return a response that streams *file*.
 
     :param part: the ``Range`` header of the request.
     :raises UnavailableError: if too many files are already being streamed.
@@ -108,7 +139,7 @@ def pass_on(
     if not _places.acquire(blocking=False):
         raise UnavailableError(_l("Too many files are being viewed right now."))
     try:
-        answer = open_at_provider(url, hosts, part=part, max_bytes=max_bytes)
+        answer = open_at_provider(file, hosts, part=part, max_bytes=max_bytes)
     except BaseException:
         _places.release()
         raise

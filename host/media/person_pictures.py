@@ -12,6 +12,7 @@ import msgspec
 from host.core import clock
 from host.media import passthrough, picture_size, sniff
 from host.media.pictures import PictureError
+from host.sdk.channel import AccountRef, ChannelAdapter, Located
 from host.sdk.errors import FetchError
 from host.sdk.messages import MessageKind
 
@@ -38,39 +39,46 @@ class CachedPicture(msgspec.Struct, frozen=True):
 
 _lock = threading.Lock()
 _places = threading.BoundedSemaphore(AT_ONCE)
-_remembered: OrderedDict[str, CachedPicture] = OrderedDict()
+_Key = tuple[int, str]
+"""Account and URL: with an account's credentials, one URL may show what another account may not see."""
+_remembered: OrderedDict[_Key, CachedPicture] = OrderedDict()
 
 
-def recall(url: str) -> CachedPicture | None:
-    """Return the picture at *url* if it is cached, otherwise None."""
+def recall(account: AccountRef, url: str) -> CachedPicture | None:
+    """Return the picture that *account*'s provider named by *url* if it is cached, otherwise None."""
+    key = account.id, url
     with _lock:
-        found = _remembered.get(url)
+        found = _remembered.get(key)
         if found is None or found.until <= clock.now():
             return None
-        _remembered.move_to_end(url)
+        _remembered.move_to_end(key)
         return found
 
 
 def fetch(
+    adapter: ChannelAdapter,
+    account: AccountRef,
     url: str,
-    hosts: frozenset[str],
     *,
     most: int = MOST_BYTES,
     made: Callable[[bytes, str], tuple[bytes, str]] | None = None,
 ) -> CachedPicture:
     """Fetch a picture from the provider and cache it; return an empty one if the file is not a picture.
 
+    :param url: what the provider named it by, see :meth:`host.sdk.channel.ChannelAdapter.locate_picture`.
     :param most: maximum bytes of it at the provider.
     :param made: converts it, and returns content and content type to cache; None keeps it unchanged.
     :raises LobbyError: if the provider has none, or does not send it.
     """
+    key = account.id, url
     if not _places.acquire(timeout=WAIT_SECONDS):
         raise passthrough.SilentError()
     try:
-        content = _read(url, hosts, most)
+        file = passthrough.locate(adapter.locate_picture, account, url)
+        content = _read(file, adapter.inbound_media().hosts, most)
     except passthrough.SilentError:
         # Cache the failure: a list of fifty people must not wait for a provider fifty times.
-        _remember(url, CachedPicture(b"", "", clock.now() + SILENT))
+        _remember(key, CachedPicture(b"", "", clock.now() + SILENT))
         raise
     finally:
         _places.release()
@@ -82,13 +90,13 @@ def fetch(
             content, content_type = made(content, content_type)
         except PictureError:
             content, content_type = b"", ""
-    return _remember(url, CachedPicture(content, content_type, clock.now() + KEPT))
+    return _remember(key, CachedPicture(content, content_type, clock.now() + KEPT))
 
 
-def _read(url: str, hosts: frozenset[str], most: int) -> bytes:
+def _read(file: Located, hosts: frozenset[str], most: int) -> bytes:
     content = b""
     try:
-        with passthrough.open_at_provider(url, hosts, max_bytes=most, total_timeout=TOTAL_SECONDS) as answer:
+        with passthrough.open_at_provider(file, hosts, max_bytes=most, total_timeout=TOTAL_SECONDS) as answer:
             while chunk := answer.read():
                 content += chunk
     except FetchError:
@@ -96,9 +104,9 @@ def _read(url: str, hosts: frozenset[str], most: int) -> bytes:
     return content
 
 
-def _remember(url: str, picture: CachedPicture) -> CachedPicture:
+def _remember(key: _Key, picture: CachedPicture) -> CachedPicture:
     with _lock:
-        _remembered[url] = picture
+        _remembered[key] = picture
         while len(_remembered) > MOST:
             _remembered.popitem(last=False)
     return picture

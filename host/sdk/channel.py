@@ -72,6 +72,7 @@ __all__ = [
     "IceBreakerLimits",
     "IceBreakers",
     "InboundMedia",
+    "Located",
     "MediaLimits",
     "Menu",
     "MenuLimits",
@@ -332,8 +333,9 @@ class SearchRequest:
 class Profile:
     """A customer's profile at the provider; fields the provider does not return stay empty.
 
-    :param picture_url: address of their picture, on one of the hosts of :meth:`ChannelAdapter.inbound_media`.
-        The desk proxies it and stores no copy.
+    :param picture_url: address of their picture, on one of the hosts of :meth:`ChannelAdapter.inbound_media`,
+        or a made-up one there that :meth:`ChannelAdapter.locate_picture` finds. The desk proxies it and
+        stores no copy.
     """
 
     name: str | None = None
@@ -344,10 +346,16 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """The current address and the name of a file. *url* is empty if only the name is known."""
+    """The current address and the name of a file. *url* is empty if only the name is known.
+
+    :param headers: headers for the request, such as ``{"Authorization": "Bearer ..."}``. They are sent only
+        to the hosts of :meth:`ChannelAdapter.inbound_media`, dropped on a redirect to another host, and never
+        stored, logged or shown. With headers, an address elsewhere is refused.
+    """
 
     url: str
     name: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -553,8 +561,20 @@ class ChannelAdapter(TellsHistory, ABC):
     def locate(self, account: AccountRef, url: str) -> str | Located:
         """Return the current address of the file that :meth:`parse` named by *url*, an id or an old address.
 
-        Return a :class:`Located` if the provider reveals the file's name only now. May use the network. The
-        host fetches the file immediately; it does not store, log or show that address.
+        Return a :class:`Located` if the provider reveals the file's name only now, or wants headers with the
+        request. May use the network. The host fetches the file immediately; it does not store, log or show
+        that address.
+
+        :raises FileEndedError: if the provider no longer has it.
+        :raises FetchError: if the address cannot be determined now.
+        """
+        return url
+
+    def locate_picture(self, account: AccountRef, url: str) -> str | Located:
+        """Return the current address of a picture that a :class:`Profile` or a post named by *url*.
+
+        As :meth:`locate`, for a picture of a contact or a post, each time it is fetched; its name is not
+        used.
 
         :raises FileEndedError: if the provider no longer has it.
         :raises FetchError: if the address cannot be determined now.

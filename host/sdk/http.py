@@ -248,6 +248,16 @@ class Client:
             return False
         return True
 
+    def lists(self, url: str) -> bool:
+        """Return whether the host of *url* is one of this client's own *hosts*.
+
+        The hosts of the operator's LOBBY_ALLOW_HOSTS are not, unless they are also among these.
+        """
+        try:
+            return self._listed(urlsplit(url).hostname or "")
+        except ValueError:
+            return False
+
     def _follow(
         self,
         method: str,

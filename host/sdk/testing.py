@@ -30,6 +30,7 @@ from host.sdk.channel import (
     AccountRef,
     ChannelAdapter,
     ChannelMark,
+    Located,
     NoProfile,
     Profile,
     ProviderProblem,
@@ -453,8 +454,17 @@ class AdapterContract:
                 found = adapter.locate(account, url)
             except FetchError:
                 continue
-            assert isinstance(found, str), "an address is text"
+            assert isinstance(found, str | Located), "an address is text, or a Located"
             assert found, "an address is not empty"
+
+    def test_locating_a_picture_without_credentials_is_an_address_or_a_fetch_error(
+        self, adapter: ChannelAdapter, account: AccountRef
+    ) -> None:
+        try:
+            found = adapter.locate_picture(account, "https://files.example.com/a")
+        except FetchError:
+            return
+        assert isinstance(found, str | Located), "an address is text, or a Located"
 
     def test_every_contact_has_a_label(self, adapter: ChannelAdapter) -> None:
         for contact in ("1026000000000001", "a@example.com", "x", "😀"):

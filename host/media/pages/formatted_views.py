@@ -26,6 +26,7 @@ from host.events.writing import show
 from host.media import formatted, passthrough, senders
 from host.media.pages.blueprint import bp
 from host.models.inbox import Attachment, AttachmentState
+from host.sdk.channel import Located
 from host.sdk.messages import AttachmentRole, MessageKind
 from host.web.request_helpers import Permission, current_user, workspace_view
 
@@ -167,7 +168,12 @@ def picture_elsewhere(workspace_id: int, message_id: int) -> ResponseReturnValue
     # The desk requests only https; pictures with an http URL are nearly always available there.
     secure = url if passthrough.may_ask(url, host) else parts._replace(scheme="https").geturl()
     response = passthrough.pass_on(
-        secure, frozenset({host}), kind=MessageKind.IMAGE, name="picture", part=None, max_bytes=PICTURE
+        Located(secure),
+        frozenset({host}),
+        kind=MessageKind.IMAGE,
+        name="picture",
+        part=None,
+        max_bytes=PICTURE,
     )
     # Content that is not a picture is not shown.
     response.headers["Referrer-Policy"] = "no-referrer"

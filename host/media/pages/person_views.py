@@ -16,11 +16,11 @@ from host.core import clock, db
 from host.core.errors import NotFoundError
 from host.media import files, passthrough, person_pictures, portraits
 from host.media.pages.blueprint import bp
-from host.models.channels import ChannelAccount
+from host.models.channels import ChannelAccount, ref
 from host.models.inbox import ContactIdentity
 from host.models.posts import Post
 from host.queue import policy
-from host.sdk.channel import ChannelAdapter
+from host.sdk.channel import AccountRef, ChannelAdapter
 from host.web.request_helpers import Permission, workspace_view
 
 MOST_OF_POST = 4 * 1024 * 1024
@@ -72,29 +72,30 @@ def _picture(
     """
     with db.read() as session:
         row = session.execute(
-            sa.select(kind.picture_url, ChannelAccount.channel)
+            sa.select(kind.picture_url, ChannelAccount)
             .join(ChannelAccount, ChannelAccount.id == kind.account_id)
             .where(kind.id == id_, kind.workspace_id == workspace_id)
         ).one_or_none()
-    adapter = None if row is None else current_directory().adapter(row.channel)
-    if row is None or row.picture_url is None or adapter is None:
+        account = None if row is None else ref(row.ChannelAccount)
+    adapter = None if account is None else current_directory().adapter(account.channel)
+    if row is None or row.picture_url is None or account is None or adapter is None:
         raise NotFoundError()
     try:
-        return _shown(row.picture_url, adapter, **fetching)
+        return _shown(row.picture_url, account, adapter, **fetching)
     except passthrough.FileGoneError:
         db.write(end, row.picture_url)
         raise
 
 
-def post_picture(url: str, adapter: ChannelAdapter) -> ResponseReturnValue:
-    """Return a response with the picture at *url*, of a post, as a small square."""
-    return _shown(url, adapter, most=MOST_OF_POST, made=portraits.thumbnail)
+def post_picture(url: str, account: AccountRef, adapter: ChannelAdapter) -> ResponseReturnValue:
+    """Return a response with the picture at *url*, of a post of *account*, as a small square."""
+    return _shown(url, account, adapter, most=MOST_OF_POST, made=portraits.thumbnail)
 
 
-def _shown(url: str, adapter: ChannelAdapter, **fetching: Any) -> ResponseReturnValue:
-    picture = person_pictures.recall(url)
+def _shown(url: str, account: AccountRef, adapter: ChannelAdapter, **fetching: Any) -> ResponseReturnValue:
+    picture = person_pictures.recall(account, url)
     if picture is None:
-        picture = person_pictures.fetch(url, adapter.inbound_media().hosts, **fetching)
+        picture = person_pictures.fetch(adapter, account, url, **fetching)
     if not picture.content:
         raise NotFoundError()
     response = Response(picture.content)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import msgspec
 import sqlalchemy as sa
 from flask import Response, request
@@ -16,11 +14,8 @@ from host.media import files, passthrough, picture_size
 from host.media.fetching import publish_change
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import Attachment, AttachmentState, Message
-from host.sdk.channel import AccountRef, ChannelAdapter, Located
-from host.sdk.errors import FetchError, FileEndedError
+from host.sdk.channel import AccountRef
 from host.web.message_kinds import look_of
-
-log = logging.getLogger(__name__)
 
 _attachments = Attachment.metadata.tables["attachments"]
 
@@ -77,7 +72,7 @@ def view(
         raise NotFoundError()
     try:
         response = passthrough.pass_on(
-            _located(adapter, file.account, file.url),
+            passthrough.locate(adapter.locate, file.account, file.url),
             adapter.inbound_media().hosts,
             kind=file.kind,
             name=name,
@@ -91,23 +86,6 @@ def view(
     if not file.content_type and found in files.TYPED:
         db.write(_learn, file.id, found)
     return response
-
-
-def _located(adapter: ChannelAdapter, account: AccountRef, url: str) -> str:
-    """Return the file's current URL; see :meth:`host.sdk.channel.ChannelAdapter.locate`."""
-    try:
-        located = adapter.locate(account, url)
-    except FileEndedError:
-        raise passthrough.FileGoneError() from None
-    except FetchError:
-        raise passthrough.SilentError() from None
-    except Exception:
-        log.exception("the addon of channel %s failed while a file was located", account.channel)
-        raise passthrough.SilentError() from None
-    address = located.url if isinstance(located, Located) else located
-    if not address:
-        raise passthrough.FileGoneError()
-    return address
 
 
 def _load(session: Session, workspace_id: int, attachment_id: int) -> _File | None:

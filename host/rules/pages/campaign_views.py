@@ -109,7 +109,7 @@ def recent_picture(workspace_id: int) -> ResponseReturnValue:
     url = next((one.picture_url for one in listed if one.external_id == named), None)
     if url is None:
         raise NotFoundError()
-    return post_picture(url, of.adapter)
+    return post_picture(url, of.ref, of.adapter)
 
 
 def _post_account(workspace_id: int, account_id: int | None) -> PostAccount:
