@@ -99,6 +99,12 @@ def because(session: Session, *, cause_id: int, root_id: int, depth: int) -> Ite
         session.info[_CAUSE] = before
 
 
+def cause_of(session: Session) -> tuple[int, int, int] | None:
+    """Return id, root and depth of the cause of what is written in *session* now, see :func:`because`."""
+    cause: _Cause = session.info.get(_CAUSE, _NO_CAUSE)
+    return None if cause.id is None or cause.root is None else (cause.id, cause.root, cause.depth)
+
+
 @contextmanager
 def by_addon(session: Session, slug: str) -> Iterator[None]:
     """Record the addon *slug* as the actor of all events written in *session* inside the block."""

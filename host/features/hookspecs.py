@@ -251,6 +251,30 @@ def addresses(session: Session, workspace_id: int) -> Mapping[int, str] | None:
 
 
 @hookspec(firstresult=True)
+def rule_sequences(session: Session, workspace_id: int) -> Mapping[int, tuple[str, bool]] | None:
+    """Return the sequences of a workspace by id, in order: the name, and whether a rule may start it now."""
+
+
+@hookspec(firstresult=True)
+def start_sequence(
+    session: Session,
+    sequence_id: int,
+    conversation: Any,
+    by: str,
+    directory: Any,
+    now: datetime,
+    held: Any,
+) -> str | None:
+    """Start a sequence in a locked conversation; return why it does not start, or an empty string.
+
+    The cause of the write, see :func:`host.events.writing.because`, is the cause of the run.
+
+    :param by: as :attr:`host.sequences.models.SequenceRun.started_by`.
+    :param held: the locks of this write for sending; None: only the conversation.
+    """
+
+
+@hookspec(firstresult=True)
 def answer_times(session: Session, conversations: Any, most: int | None) -> Sequence[tuple[int, int]] | None:
     """Return the customers' waiting times for first answers, newest first: conversation and seconds.
 

@@ -153,6 +153,12 @@ class Call(_Action, tag="webhook", frozen=True):
     endpoint: int
 
 
+class StartSequence(_Action, tag="sequence", frozen=True):
+    """Start a sequence in the conversation."""
+
+    sequence: int
+
+
 Action = (
     AddLabel
     | RemoveLabel
@@ -170,11 +176,12 @@ Action = (
     | GiveOut
     | NotifyPeople
     | Call
+    | StartSequence
     | AddonDoes
 )
 ANSWERS = (ReplyPublicly, ReplyPrivately)
 """The actions that answer the message of the event itself."""
-SENDING = (Say, SendReply, AddonDoes, *ANSWERS)
+SENDING = (Say, SendReply, StartSequence, AddonDoes, *ANSWERS)
 """The actions that send something to the customer."""
 
 
@@ -232,6 +239,7 @@ class RuleTargets(ConditionTargets, frozen=True):
     """All objects that the rules of a workspace may refer to, by id.
 
     :param handles: of accounts; *empty_teams*: teams without members.
+    :param sequences: of the workspace; *startable*: those that a rule may start now.
     :param actions: actions of addons, by name.
     :param post_accounts: the accounts of posts.
     :param running: the channel of each account whose addon is running; *below*: those with private replies.
@@ -241,6 +249,8 @@ class RuleTargets(ConditionTargets, frozen=True):
 
     handles: Mapping[int, str] = msgspec.field(default_factory=dict)
     endpoints: Mapping[int, str] = msgspec.field(default_factory=dict)
+    sequences: Mapping[int, str] = msgspec.field(default_factory=dict)
+    startable: Collection[int] = ()
     empty_teams: Collection[int] = ()
     actions: Mapping[str, Any] = msgspec.field(default_factory=dict)
     post_accounts: Mapping[int, int] = msgspec.field(default_factory=dict)
@@ -433,9 +443,13 @@ def _check_there(action: Action, there: RuleTargets, place: str) -> None:
                 raise RuleError(_l("Choose who to notify."), field=place)
             _check_named(there, place, team=action.team, person=action.person)
         case Call():
-            if action.endpoint not in there.endpoints:
-                gone = _l("This webhook endpoint was deleted.")
-                raise RuleError(gone, next_step=lazy_pgettext("address", "Choose another one."), field=place)
+            gone = _l("This webhook endpoint was deleted.")
+            another = lazy_pgettext("address", "Choose another one.")
+            _check_kept(action.endpoint, there.endpoints, gone, another, place)
+        case StartSequence():
+            gone = _l("This sequence was deleted.")
+            another = lazy_pgettext("sequence", "Choose another one.")
+            _check_kept(action.sequence, there.sequences, gone, another, place)
         case AddonDoes():
             if action.name not in there.actions:
                 raise RuleError(_l("The addon that provides this action is not active."), field=place)
@@ -445,6 +459,11 @@ def _check_there(action: Action, there: RuleTargets, place: str) -> None:
             if there.targets.is_missing(action):
                 gone = lazy_pgettext("action", "Something it refers to was deleted.")
                 raise RuleError(gone, next_step=_l("Choose another one."), field=place)
+
+
+def _check_kept(id_: int, kept: Mapping[int, str], gone: LazyString, another: LazyString, place: str) -> None:
+    if id_ not in kept:
+        raise RuleError(gone, next_step=another, field=place)
 
 
 def sends(body: Body) -> bool:

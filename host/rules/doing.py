@@ -56,6 +56,7 @@ from host.rules.body import (
     ReplyPrivately,
     ReplyPublicly,
     Say,
+    StartSequence,
 )
 from host.rules.campaigns import Took
 from host.sdk.messages import MessageKind
@@ -221,13 +222,9 @@ class Acting:
                 facts = OfRule(rule=self.rule_id, person=action.person, team=action.team)
                 self._record(RULE_TOLD, facts)
             case Call():
-                where = {"session": self.session, "workspace_id": self.conversation.workspace_id}
-                addresses = registry.hooks().addresses(**where)
-                if addresses is None:
-                    raise NotDoneError("webhooks_off")
-                if action.endpoint not in addresses:
-                    raise NotDoneError("endpoint_gone")
-                self._record(RULE_CALLED, OfRule(rule=self.rule_id, endpoint=action.endpoint))
+                self._call(action.endpoint)
+            case StartSequence():
+                self._start(action.sequence)
             case AddonDoes():
                 self._addon(number, action, done)
             case _:
@@ -243,11 +240,12 @@ class Acting:
             return False
         return self.conversation.assignee_id is not None and self.conversation.handled_by == Handler.PERSON
 
-    def _check_may_speak(self, *, is_answer: bool = False) -> None:
+    def _check_may_speak(self, *, is_answer: bool = False, is_start: bool = False) -> None:
         """Refuse to send where automated messages are not allowed.
 
         :param is_answer: whether it answers the message of the event itself, which still makes sense an hour
             later.
+        :param is_start: whether it starts a sequence, which is refused later where another automation is.
         :raises NotDoneError: with the reason.
         """
         tapped = self.about.event.message_id if self.about.row.message_kind == MessageKind.POSTBACK else None
@@ -262,7 +260,7 @@ class Acting:
         hindrance = known.hindrance(adapter, self.now)
         if hindrance == "closed_by_team" and (self._is_about_closing() or self._private_was_sent):
             hindrance = ""
-        if hindrance == "automation" and is_answer:
+        if hindrance == "automation" and (is_answer or is_start):
             hindrance = ""  # answers to different messages don't exclude each other
         why = may_speak(
             self.now,
@@ -290,7 +288,9 @@ class Acting:
             and not done.steps[-1][1]
         )
         if not asked:
-            self._check_may_speak(is_answer=isinstance(action, ANSWERS))
+            self._check_may_speak(
+                is_answer=isinstance(action, ANSWERS), is_start=isinstance(action, StartSequence)
+            )
         elif self._unanswered + len(done.sent) >= BUDGET:  # no one else can send while it is locked
             raise NotDoneError("budget")
 
@@ -377,6 +377,30 @@ class Acting:
         )
         done.private_id = message.id
         done.sent.append(message.id)
+
+    def _call(self, endpoint_id: int) -> None:
+        where = {"session": self.session, "workspace_id": self.conversation.workspace_id}
+        addresses = registry.hooks().addresses(**where)
+        if addresses is None:
+            raise NotDoneError("webhooks_off")
+        if endpoint_id not in addresses:
+            raise NotDoneError("endpoint_gone")
+        self._record(RULE_CALLED, OfRule(rule=self.rule_id, endpoint=endpoint_id))
+
+    def _start(self, sequence_id: int) -> None:
+        why = registry.hooks().start_sequence(
+            session=self.session,
+            sequence_id=sequence_id,
+            conversation=self.conversation,
+            by="rule",
+            directory=self.directory,
+            now=self.now,
+            held=self.held,
+        )
+        if why is None:
+            raise NotDoneError("sequences_off")
+        if why:
+            raise NotDoneError(why)
 
     def _addon(self, number: int, action: AddonDoes, done: ActionResults) -> None:
         about = self.about.about()

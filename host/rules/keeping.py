@@ -82,6 +82,7 @@ def there(session: Session, workspace_id: int, directory: Directory) -> RuleTarg
         )
     ).all()
     addresses = registry.hooks().addresses(session=session, workspace_id=workspace_id)
+    sequences = registry.hooks().rule_sequences(session=session, workspace_id=workspace_id) or {}
     below = posts.titles(session, workspace_id)
     replies = {one.key: one.capabilities.private_replies for one in directory.adapters}
     return RuleTargets(
@@ -90,6 +91,8 @@ def there(session: Session, workspace_id: int, directory: Directory) -> RuleTarg
         handles={row.id: row.handle or "" for row in accounts},
         attributes={one.id: one.name for one in attributes.all_of(session, workspace_id)},
         endpoints=addresses or {},
+        sequences={id_: name for id_, (name, _starts) in sequences.items()},
+        startable=[id_ for id_, (_name, starts) in sequences.items() if starts],
         empty_teams=frozenset(session.scalars(empty)),
         conditions=directory.conditions,
         actions=directory.actions,

@@ -1,4 +1,4 @@
-"""Begin runs: for a customer's message, or because a program asks for one."""
+"""Begin runs: for a customer's message, or because a program or a rule asks for one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from host.core.ports import RuleDirectory
 from host.events import reading
 from host.events.kinds.sequences import SEQUENCE_STARTED, OfSequence
 from host.events.models import ActorKind
-from host.events.writing import Happened, because, record
+from host.events.writing import Happened, because, cause_of, record
 from host.inbox.conversations import locked_conversation
 from host.inbox.errors import PeopleOnlyError, WindowClosedError
 from host.inbox.reply import HeldLocks, take_lane
@@ -194,6 +194,59 @@ def start_for(
         raise InSequenceError() from None
 
 
+def start_in(
+    session: Session,
+    sequence_id: int,
+    conversation: Conversation,
+    *,
+    by: str,
+    directory: RuleDirectory,
+    now: datetime,
+    held: HeldLocks | None,
+) -> str:
+    """Start a sequence in a locked conversation, caused by what causes this write.
+
+    :param by: as :attr:`SequenceRun.started_by`.
+    :return: why it does not start, as a key of the reasons; empty: it starts.
+    """
+    # Shared with other starts: a sequence that is turned off with its runs gets none meanwhile.
+    sequence = session.get(Sequence, sequence_id, populate_existing=True, with_for_update={"read": True})
+    if sequence is None or sequence.workspace_id != conversation.workspace_id:
+        return "sequence_gone"
+    message_id = _last_message(session, conversation.id)
+    why = _hindrance(session, sequence, conversation, message_id, directory, now)
+    if why:
+        return _AS_REASON.get(why, why)
+    cause = cause_of(session)
+    assert cause is not None, "in the write of a run"
+    try:
+        with session.begin_nested():
+            begin(
+                session,
+                sequence,
+                conversation,
+                by=by,
+                message_id=message_id,
+                cause=Cause(*cause),
+                directory=directory,
+                now=now,
+                held=held,
+            )
+    except IntegrityError:  # in another conversation of the contact, at the same moment; or for this event
+        return "in_sequence"
+    return ""
+
+
+_AS_REASON: Mapping[str, str] = {
+    "off": "sequence_off",
+    "programs": "sequence_closed",
+    "account": "sequence_account",
+    "public": "sequence_public",
+    "silent": "never_wrote",
+}
+"""Reasons of :func:`_hindrance` as keys of the reasons of automation, which rules show."""
+
+
 _ERRORS: Mapping[str, type[ConflictError]] = {
     "in_sequence": InSequenceError,
     "window_closed": WindowClosedError,
@@ -236,7 +289,7 @@ def _hindrance(
     directory: RuleDirectory,
     now: datetime,
 ) -> str:
-    """Return why a program must not start a sequence, as a key of reasons; empty: it may."""
+    """Return why a program or a rule must not start a sequence, as a key of reasons; empty: it may."""
     body = None
     if sequence.state == SequenceState.LIVE and sequence.live_version is not None:
         body = running.body_of(session, sequence.id, sequence.live_version)

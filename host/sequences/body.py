@@ -213,7 +213,7 @@ class Starts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     :param refs: references of links and advertisements.
     :param first: whether it is the first message of a new customer.
     :param story_replies: whether it answers a story.
-    :param programs: whether programs may start it, too, while the reply window is open.
+    :param programs: whether programs and rules may start it, too, while the reply window is open.
     """
 
     words: tuple[str, ...] = ()

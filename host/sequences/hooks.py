@@ -56,6 +56,27 @@ def automation_overview(
     return overview(session, workspace_id, accounts)
 
 
+@hookimpl
+def rule_sequences(session: Session, workspace_id: int) -> dict[int, tuple[str, bool]]:
+    """Return the sequences of a workspace, and whether a rule may start them."""
+    return {one.id: (one.name, one.starts) for one in starting.for_rules(session, workspace_id)}
+
+
+@hookimpl
+def start_sequence(
+    session: Session,
+    sequence_id: int,
+    conversation: Conversation,
+    by: str,
+    directory: RuleDirectory,
+    now: datetime,
+    held: HeldLocks | None,
+) -> str:
+    """Start a sequence for a rule."""
+    where: dict[str, Any] = {"directory": directory, "now": now, "held": held}
+    return beginning.start_in(session, sequence_id, conversation, by=by, **where)
+
+
 def start(
     session: Session,
     run: AutomationRun,

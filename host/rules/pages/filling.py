@@ -54,6 +54,7 @@ from host.rules.body import (
     RuleError,
     RuleTargets,
     Say,
+    StartSequence,
 )
 from host.rules.models import RuleState
 from host.rules.pages import wording
@@ -238,7 +239,7 @@ def of_body(name: str, body: Body, state: str) -> Filling:
 
 # ---- actions -------------------------------------------------------------------------------------------
 
-_ID_FIELDS = {**ID_FIELDS, "giveOut": "team", "webhook": "endpoint"}
+_ID_FIELDS = {**ID_FIELDS, "giveOut": "team", "webhook": "endpoint", "sequence": "sequence"}
 """Actions that refer to something, and the field with its id."""
 
 
@@ -277,7 +278,8 @@ def row_of_action(one: Action) -> Row:
 def action_choices(there: RuleTargets, kept: Collection[Row] = ()) -> Choices:
     """Return the choices for an action.
 
-    :param kept: the rows of the form, for private replies with quick replies or buttons.
+    :param kept: the rows of the form, for private replies with quick replies or buttons, and for sequences
+        that are not live any more.
     """
     targets = there.targets
     below: list[Action] = [ReplyPublicly(())] if there.public else []
@@ -301,6 +303,7 @@ def action_choices(there: RuleTargets, kept: Collection[Row] = ()) -> Choices:
         ),
         (_("Snooze"), [SnoozeUntil(when) for when in SNOOZES]),
         (_("Other"), [AddNote(""), Close(), MarkSpam()]),
+        (_("Start a sequence"), [StartSequence(id_) for id_ in _sequences(there, kept)]),
         (_("Webhook endpoint"), [Call(id_) for id_ in there.endpoints]),
         (_("Addons"), [AddonDoes(name) for name in there.actions]),
     ]
@@ -316,6 +319,12 @@ def action_choices(there: RuleTargets, kept: Collection[Row] = ()) -> Choices:
         )
         for name, some in groups
     ]
+
+
+def _sequences(there: RuleTargets, kept: Collection[Row]) -> list[int]:
+    """Return the sequences to choose from: those that rules may start, and those that were chosen."""
+    chosen = {row.chosen for row in kept}
+    return [id_ for id_ in there.sequences if id_ in there.startable or f"sequence:{id_}" in chosen]
 
 
 def _kept_action(row: Row) -> Action | None:

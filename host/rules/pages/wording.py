@@ -23,6 +23,7 @@ from host.rules.body import (
     ReplyPublicly,
     RuleTargets,
     Say,
+    StartSequence,
 )
 from host.rules.models import RuleState
 from host.web.languages import gettext as _
@@ -67,6 +68,8 @@ def action(one: Action, there: RuleTargets) -> str:
             return _("Notify %(name)s", name=named(there.targets.people, one.person))
         case Call():
             return _("Send to %(address)s", address=named(there.endpoints, one.endpoint))
+        case StartSequence():
+            return _("Start the sequence %(name)s", name=named(there.sequences, one.sequence))
         case AddonDoes():
             brought = there.actions.get(one.name)
             return _("An action of an addon that is not active") if brought is None else _(brought.title)

@@ -307,7 +307,7 @@ def _starts(given: Starts) -> Iterator[str]:
     if given.story_replies:
         yield _("someone answers a story")
     if given.programs:
-        yield _("a program starts it")
+        yield _("a program or a rule starts it")
 
 
 def _quoted(words: tuple[str, ...]) -> str:

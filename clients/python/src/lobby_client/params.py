@@ -452,6 +452,13 @@ class RuleSnoozeUntil(TypedDict):
     when: Literal["evening", "hour", "later", "monday", "reply", "tomorrow", "week"]
 
 
+class RuleStartSequence(TypedDict):
+    """Start a sequence in the conversation."""
+
+    do: Literal["sequence"]
+    sequence: int
+
+
 class _RuleBodyRequired(TypedDict):
     when: Literal[
         "conversation.assigned",
@@ -523,6 +530,7 @@ class RuleBody(_RuleBodyRequired, total=False):
             RuleGiveOut,
             RuleNotifyPeople,
             RuleCall,
+            RuleStartSequence,
             RuleAddonDoes,
         ]
     ]

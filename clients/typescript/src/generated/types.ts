@@ -2754,7 +2754,7 @@ export interface RuleBody {
   minutes?: number;
   working?: boolean;
   conditions?: (RuleWords | RulePattern | RuleSent | RuleFilterCondition | RuleOpen | RuleWindow | RuleWroteBefore | RuleContact | RuleConcerns | RuleActorCondition | RuleOnPost | RuleOfAddon | RuleAnyOf)[];
-  actions?: (RuleAddLabel | RuleRemoveLabel | RuleAssignTo | RuleAssignNobody | RuleGiveToTeam | RuleSnoozeUntil | RuleClose | RuleMarkSpam | RuleSendReply | RuleAddNote | RuleSay | RuleReplyPublicly | RuleReplyPrivately | RuleGiveOut | RuleNotifyPeople | RuleCall | RuleAddonDoes)[];
+  actions?: (RuleAddLabel | RuleRemoveLabel | RuleAssignTo | RuleAssignNobody | RuleGiveToTeam | RuleSnoozeUntil | RuleClose | RuleMarkSpam | RuleSendReply | RuleAddNote | RuleSay | RuleReplyPublicly | RuleReplyPrivately | RuleGiveOut | RuleNotifyPeople | RuleCall | RuleStartSequence | RuleAddonDoes)[];
   stops?: boolean;
   once?: "" | "contact" | "conversation";
   campaign?: RuleCampaign | null;
@@ -2940,6 +2940,12 @@ export interface RuleSent {
 export interface RuleSnoozeUntil {
   do: "snooze";
   when: "evening" | "hour" | "later" | "monday" | "reply" | "tomorrow" | "week";
+}
+
+/** Start a sequence in the conversation. */
+export interface RuleStartSequence {
+  do: "sequence";
+  sequence: number;
 }
 
 /** The reply window is open for `programs` (and people), only for `people`, or `closed`. */
