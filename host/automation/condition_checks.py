@@ -25,6 +25,7 @@ from host.automation.conditions import (
     Sent,
     Words,
 )
+from host.channels.abilities import EVERYTHING, Abilities
 from host.core.cleaning import clean
 from host.core.errors import InvalidError
 from host.inbox.queries import AnyTeam, Assignee
@@ -52,6 +53,7 @@ class ConditionTargets(msgspec.Struct, frozen=True):
     :param conditions: conditions of addons, by name, with the values to choose from.
     :param channels: names of channels with running addons, by key.
     :param posts: posts with comments, newest first, with the beginning of their captions.
+    :param abilities: of the workspace's channels; forms offer nothing else.
     """
 
     targets: ActionTargets
@@ -60,6 +62,7 @@ class ConditionTargets(msgspec.Struct, frozen=True):
     conditions: Mapping[str, Any] = msgspec.field(default_factory=dict)
     posts: Mapping[int, str] = msgspec.field(default_factory=dict)
     channels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    abilities: Abilities = EVERYTHING
 
 
 def checked_condition(condition: Condition, there: ConditionTargets, place: str) -> Condition:

@@ -241,11 +241,6 @@ def condition_choices(
         for one in there.conditions.values()
         for value, _words in (one.choices or [("", "")])
     ]
-    as_kept = [
-        (row.chosen, condition_words.condition(one, there), "")
-        for row in dict.fromkeys(kept)
-        if row.chosen.startswith(AS_KEPT) and (one := _kept(row)) is not None
-    ]
     everything: Choices = [
         (
             _("Message"),
@@ -254,7 +249,7 @@ def condition_choices(
                 ("words:all", _("the text has all of these words"), "words"),
                 ("words:none", _("the text has none of these words"), "words"),
                 ("pattern", _("the text matches a pattern"), "pattern"),
-                *each(*(Sent((kind,)) for kind in SENT)),
+                *each(*(Sent((kind,)) for kind in SENT if kind in there.abilities.kinds)),
             ],
         ),
         (_("Contact"), [*each(WroteBefore(), WroteBefore(False)), *contact]),
@@ -280,9 +275,11 @@ def condition_choices(
             _("Post"),
             [
                 *each(OnPost()),
-                ("caption", _("the comment is on a post with any of these words in its caption"), "words"),
+                ("caption", str(CAPTION), "words"),
                 *each(*(FilterCondition({"post": id_}) for id_ in _offered_posts(there, kept))),
-            ],
+            ]
+            if there.abilities.comments
+            else [],
         ),
         (
             _("Time"),
@@ -316,10 +313,30 @@ def condition_choices(
     by_value = {choice[0]: choice for _name, some in everything for choice in some}
     others = [(name, [one for one in some if one[0] not in USUAL]) for name, some in everything]
     return [
-        (_("As saved"), as_kept),
+        (_("As saved"), _as_kept(there, [row for row in dict.fromkeys(kept) if row.chosen not in by_value])),
         (_("Usual"), [by_value[value] for value in USUAL if value in by_value]),
         *others,
     ]
+
+
+CAPTION = _l("the comment is on a post with any of these words in its caption")
+
+
+def _as_kept(there: ConditionTargets, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """Return the choices for rows that were saved by a program or for another channel."""
+    found = []
+    for row in rows:
+        kind, _colon, value = row.chosen.partition(":")
+        if kind == "caption":
+            found.append((row.chosen, str(CAPTION), "words"))
+        elif row.chosen.startswith(AS_KEPT) or kind == "sent" or (kind == "post" and _is_there(value, there)):
+            one = _kept(row)
+            found += [] if one is None else [(row.chosen, condition_words.condition(one, there), "")]
+    return found
+
+
+def _is_there(post: str, there: ConditionTargets) -> bool:
+    return post == "any" or read_id(post) in there.posts
 
 
 USUAL = (

@@ -29,6 +29,7 @@ from host.automation.conditions import (
     Words,
     WroteBefore,
 )
+from host.sdk.messages import MessageKind
 from host.web import message_kinds
 from host.web.languages import gettext as _
 
@@ -165,6 +166,16 @@ SEARCH_WORDS: Mapping[str, LazyString] = {
 MOST_WORDS_SHOWN = 3
 
 
+def search_words(there: ConditionTargets) -> Mapping[str, str]:
+    """Return the entries of :data:`SEARCH_WORDS` for what the workspace's channels can do."""
+    able, left_out = there.abilities, set[str]()
+    if not able.comments:
+        left_out |= {"post", "caption"}
+    if MessageKind.STORY_MENTION not in able.kinds:
+        left_out.add(f"sent:{MessageKind.STORY_MENTION}")
+    return {key: str(words) for key, words in SEARCH_WORDS.items() if key not in left_out}
+
+
 def named(names: Mapping[int, str], id_: object) -> str:
     found = names.get(id_) if isinstance(id_, int) else None
     return found or _("a deleted item")
@@ -204,7 +215,7 @@ def condition(one: Condition, there: ConditionTargets) -> str:
         case Pattern():
             return _("the text matches %(pattern)s", pattern=one.pattern)
         case Sent():
-            return _("the customer sent: %(what)s", what=either(kind(each) for each in one.kinds))
+            return _("the customer sent: %(what)s", what=either(_sent(each, there) for each in one.kinds))
         case FilterCondition():
             return both(_field(name, value, there) for name, value in one.filter.items())
         case Open():
@@ -223,6 +234,12 @@ def condition(one: Condition, there: ConditionTargets) -> str:
 def kind(key: str) -> str:
     """Return the name of a kind of message."""
     return str(message_kinds.look_of(key).label)
+
+
+def _sent(key: str, there: ConditionTargets) -> str:
+    if key == MessageKind.REFERRAL and not there.abilities.ads:
+        return _("Came through a link")
+    return kind(key)
 
 
 def _field(name: str, value: Any, there: ConditionTargets) -> str:
@@ -314,7 +331,7 @@ def saw(one: Condition | None, asked: ConditionResult, there: ConditionTargets) 
     if isinstance(one, Words | Contact) and value not in _SEEN[type(one)]:
         return value
     if isinstance(one, Sent):
-        return kind(value) if value else _("no message")
+        return _sent(value, there) if value else _("no message")
     if isinstance(one, FilterCondition) and not value:
         return _("none of them") if _LABELS.intersection(one.filter) else ""
     return ", ".join(_saw_one(one, each, there) for each in value.split(", "))

@@ -38,6 +38,9 @@ class ListingDirectory(RuleDirectory, Protocol):
     def keys(self) -> tuple[str, ...]: ...
 
     @property
+    def adapters(self) -> tuple[ChannelAdapter, ...]: ...
+
+    @property
     def conditions(self) -> Mapping[str, RuleCondition]: ...
 
     @property

@@ -13,6 +13,7 @@ from flask_babel import lazy_pgettext
 from sqlalchemy.orm import Session
 
 from host.automation import actions
+from host.channels import abilities
 from host.channels.directory import Directory
 from host.core.errors import InvalidError, NotFoundError
 from host.features import registry
@@ -97,6 +98,7 @@ def there(session: Session, workspace_id: int, directory: Directory) -> RuleTarg
         conditions=directory.conditions,
         actions=directory.actions,
         channels={key: directory.label(key) for key in directory.keys},
+        abilities=abilities.of_workspace(directory.adapters, {row.channel for row in accounts}),
         posts={id_: title for id_, (title, _account) in below.items()},
         post_accounts={id_: account_id for id_, (_title, account_id) in below.items()},
         running={row.id: row.channel for row in accounts if row.channel in replies},

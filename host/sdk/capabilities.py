@@ -1,4 +1,4 @@
-"""Channel capabilities: the single declaration that the composer, the API and the server check read."""
+"""Channel capabilities: the single declaration that pages, the API and the server check read."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class InboundMedia:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Everything a channel can send. The composer, the API and the server check all read this.
+    """Everything a channel can send and receive. Pages, the composer, the API and the server all read this.
 
     :param text_limit_bytes: maximum UTF-8 bytes of a text message; None: no limit.
     :param sends: kinds of message that may be sent.
@@ -210,6 +210,10 @@ class Capabilities:
     :param moderation: actions the team can take on a customer's message at the provider.
     :param originals: one envelope is one message exactly as its sender made it, so the team may view it;
         False: it may contain more than the message.
+    :param receives: kinds of message that customers can send, and of events they can cause. Rules, sequences,
+        greetings and assistants offer only these. None: texts, files, stickers, reactions, edits and unsent
+        messages, and taps on what the team can offer.
+    :param ads: customers can come from an ad of the account, which a ``REFERRAL`` names.
     """
 
     text_limit_bytes: int | None = None
@@ -250,3 +254,5 @@ class Capabilities:
     recent_posts: bool = False
     moderation: frozenset[Moderation] = frozenset()
     originals: bool = False
+    receives: frozenset[MessageKind] | None = None
+    ads: bool = False

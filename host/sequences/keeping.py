@@ -11,6 +11,8 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.automation import actions
+from host.channels import abilities
+from host.channels.abilities import EVERYTHING
 from host.core.errors import ConflictError, InvalidError, NotFoundError
 from host.core.ports import AdapterDirectory, ListingDirectory
 from host.core.secrets import Secret
@@ -82,19 +84,23 @@ def there(session: Session, workspace_id: int, directory: ListingDirectory | Non
 
     :param directory: None: without what addons add.
     """
-    accounts = sa.select(ChannelAccount.id, ChannelAccount.name).where(
+    accounts = sa.select(ChannelAccount.id, ChannelAccount.name, ChannelAccount.channel).where(
         ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
     )
     attributes = sa.select(ContactAttribute.id, ContactAttribute.name).where(
         ContactAttribute.workspace_id == workspace_id
     )
+    rows = session.execute(accounts).all()
     return Targets(
         actions.targets(session, workspace_id, Viewer(None, keeps=False)),
-        {row.id: row.name for row in session.execute(accounts)},
+        {row.id: row.name for row in rows},
         {row.id: row.name for row in session.execute(attributes)},
         {} if directory is None else directory.conditions,
         {},  # sequences don't run below posts
         {} if directory is None else {key: directory.label(key) for key in directory.keys},
+        EVERYTHING
+        if directory is None
+        else abilities.of_workspace(directory.adapters, {row.channel for row in rows}),
         {} if directory is None else directory.actions,
     )
 

@@ -17,6 +17,8 @@ from host.assistants.playing import AnswerDelivery, Played
 from host.assistants.tools import ToolUse
 from host.assistants.values import Cited
 from host.core import clock, db
+from host.sdk.channel import Capabilities
+from host.sdk.messages import MessageKind
 from host.users.actor import DESK
 from tests.accessibility import violations
 from tests.assistants.test_learning import answered, said
@@ -133,7 +135,10 @@ def test_it_is_opened_early_by_typing_and_stopped_at_once(automated: Automated, 
     page.get_by_text("Shop desk was resumed.").wait_for()
 
 
-def test_what_it_takes_is_chosen_in_a_menu(automated: Automated, page: Any) -> None:
+def test_what_it_takes_is_chosen_in_a_menu(
+    automated: Automated, page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toys.Toy, "capabilities", Capabilities(receives=frozenset(MessageKind)))
     id_ = made(automated)
     put(automated, id_)
     page.goto(path(automated, id_))

@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from host.automation.deciding import GREETED, Sent
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.models.users import AuditEntry, Membership, Role
+from host.sdk.channel import Capabilities, IceBreakerLimits
+from host.sdk.messages import MessageKind
 from tests import helpers
 from tests.automation.automated import AWAY, GREETING, Automated, shut
+from tests.inbox.toys import Toy
 
 
 @pytest.fixture
@@ -40,6 +45,14 @@ def form(**values: Any) -> dict[str, Any]:
     return {**wanted, "known": "last", "greets_on": ["message", "tap"], **values}
 
 
+@pytest.fixture
+def stories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let customers send everything that any channel knows."""
+    able = Capabilities(text_limit_bytes=100, receives=frozenset(MessageKind))
+    monkeypatch.setattr(Toy, "capabilities", able)
+
+
+@pytest.mark.usefixtures("stories")
 def test_what_is_chosen_is_saved_and_noted(automated: Automated, owner: helpers.Browser) -> None:
     desk, team = automated, automated.team(automated.person("Ana"))
     chosen = form(greets="1", tells_away="1", routes="1", team=str(team), silence_days="60")
@@ -156,3 +169,48 @@ def test_a_thread_says_what_went_out_by_itself_and_why_somebody_has_it(automated
     assert "Automatic" in page
     assert "Assigned to the team Shop: it gets the new conversations of this account" in page
     assert "Assigned to Ana: on duty and waiting longest for a conversation" in page
+
+
+def ticks(page: str) -> list[str]:
+    return re.findall(r'name="greets_on" value="(\w+)"', page)
+
+
+def sent(page: str) -> list[str]:
+    (select,) = re.findall(r'<select[^>]* name="sent".*?</select>', page, re.DOTALL)
+    return re.findall(r'<option value="(\w+)"', select)
+
+
+def test_a_greeting_offers_what_the_channel_can_do(automated: Automated, owner: helpers.Browser) -> None:
+    page = text(owner.get(path(automated)))
+    assert (ticks(page), sent(page)) == ([], ["message"]), "nothing to choose"
+    assert "When someone sends" not in page
+    assert owner.post_form(path(automated), **form(greets_on=["tap"])).status_code == 303
+    assert automated.settings.greets_on == GREETED, "what is not offered is not chosen"
+
+
+@pytest.mark.usefixtures("stories")
+def test_a_channel_with_stories_offers_them(
+    automated: Automated, owner: helpers.Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = text(owner.get(path(automated)))
+    every = ["message", "story_reply", "tap", "mention"]
+    assert (ticks(page), sent(page)) == (every, every)
+    assert "a tap on a button" in page
+    assert "ice breaker" not in page
+    able = replace(Toy.capabilities, ice_breakers=IceBreakerLimits(4, 80, 1000))
+    monkeypatch.setattr(Toy, "capabilities", able)
+    assert "a tap on an ice breaker" in text(owner.get(path(automated)))
+
+
+def test_a_stored_mention_stays_and_can_be_given_up(
+    automated: Automated, owner: helpers.Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    able = replace(Toy.capabilities, receives=frozenset(MessageKind))
+    with monkeypatch.context() as before:
+        before.setattr(Toy, "capabilities", able)
+        owner.post_form(path(automated), **form(greets_on=["message", "story_reply", "mention"]))
+    page = text(owner.get(path(automated)))
+    assert ticks(page) == ["message", "mention"]
+    owner.post_form(path(automated), **form(version="1", greets_on=["message"]))
+    assert automated.settings.greets_on == {Sent.MESSAGE, Sent.STORY_REPLY}
+    assert ticks(text(owner.get(path(automated)))) == []

@@ -14,6 +14,8 @@ from host.automation.actions import ActionTargets, AddLabel, AddNote, AddonDoes,
 from host.automation.conditions import AnyOf, Contact, FilterCondition, Open, Window, Words, WroteBefore
 from host.core import db
 from host.models.users import Role
+from host.sdk.channel import Capabilities, IceBreakerLimits
+from host.sdk.messages import MessageKind
 from host.sequences import keeping
 from host.sequences.body import (
     Act,
@@ -35,6 +37,7 @@ from host.sequences.models import SequenceState
 from host.sequences.pages import filling, wording
 from host.sequences.templates_of import TEMPLATES, body_of
 from tests import helpers
+from tests.inbox.toys import Toy
 from tests.sequences.sequenced import Sequenced
 
 ASK = Ask(id="number", text="Which order?", kind="number", digits=5, variable="order_number")
@@ -291,6 +294,32 @@ def test_two_tabs_do_not_overwrite_each_other(sequenced: Sequenced, owner: helpe
     assert "Someone else saved this sequence in the meantime" in text(answer)
     assert "Two</textarea>" in text(answer), "what was typed is kept"
     assert len(draft(sequenced, id_).steps) == 2
+
+
+def test_starts_that_the_channel_lacks_are_shown_where_they_are_stored(
+    sequenced: Sequenced, owner: helpers.Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = sequenced.sequence(PEOPLE, publish=False)
+    kept = sequenced.sequence(
+        PEOPLE, starts=Starts(taps=("Hi",), refs=("x",), story_replies=True), publish=False
+    )
+    words = ("Starts when they tap", "Starts when they come by a link", "when they answer a story")
+
+    def shown(id_: int) -> list[str]:
+        page = text(owner.get(path(sequenced, f"{id_}?part=starts")))
+        return [one for one in (*words, "ice breakers", "link or ad") if one in page]
+
+    assert shown(kept) == list(words)
+    monkeypatch.setattr(Toy, "capabilities", Capabilities(text_limit_bytes=100))
+    assert shown(plain) == []
+    able = Capabilities(
+        text_limit_bytes=100,
+        ice_breakers=IceBreakerLimits(4, 80, 1000),
+        receives=frozenset(MessageKind),
+        ads=True,
+    )
+    monkeypatch.setattr(Toy, "capabilities", able)
+    assert shown(plain) == [*words, "ice breakers", "link or ad"]
 
 
 def test_starts_and_settings_are_saved(sequenced: Sequenced, owner: helpers.Browser) -> None:

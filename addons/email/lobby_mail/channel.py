@@ -87,6 +87,7 @@ class EmailAdapter(ChannelAdapter):
         copies=CopyLimits(most=20, clean=normal),
         automatic=AutomaticLimit(most=3, seconds=600),
         originals=True,
+        receives=frozenset({MessageKind.TEXT}),
     )
 
     @property

@@ -118,6 +118,8 @@ CAPABILITIES = Capabilities(
     history=HISTORY,
     second_look=SECOND_LOOK,
     blocks=True,
+    receives=frozenset(MessageKind),
+    ads=True,
 )
 
 WITHDRAWN_ASKS: Mapping[Ask, object] = dict.fromkeys(

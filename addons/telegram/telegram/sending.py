@@ -44,6 +44,12 @@ CAPABILITIES = Capabilities(
     },
     reply_quote=True,
     typing=True,
+    receives=frozenset(
+        {
+            *(MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE),
+            *(MessageKind.STICKER, MessageKind.EDIT, MessageKind.UNSUPPORTED),
+        }
+    ),
 )
 
 NO_CREDENTIALS = noop("The bot's token can't be read.")

@@ -12,6 +12,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host.assistants import figures, keeping
@@ -25,8 +26,11 @@ from host.assistants.pages.model_views import PRESETS
 from host.assistants.pages.playing import Play, register
 from host.assistants.values import Body
 from host.assistants.words import HANDOFF
-from host.automation import texts
+from host.automation import answered_kinds, texts
 from host.automation.deciding import GREETED, Sent
+from host.channels import abilities
+from host.channels.abilities import Abilities
+from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.models.users import Workspace
@@ -56,13 +60,6 @@ navigation.add_account_tab("assistants.of_account", _l("Assistant"), order=10)
 
 __all__ = ["bp"]
 
-TAKES = {
-    Sent.MESSAGE: _l("a message"),
-    Sent.STORY_REPLY: _l("a story reply"),
-    Sent.TAP: _l("a tap on an ice breaker"),
-    Sent.MENTION: _l("only a story mention"),
-}
-
 
 class AccountRow(msgspec.Struct, frozen=True):
     """An account in the table.
@@ -71,6 +68,7 @@ class AccountRow(msgspec.Struct, frozen=True):
     :param other: name of another assistant that has it; empty if none has.
     :param mode: mode of this assistant there.
     :param takes: kinds of messages it answers, in words; *answers_on*: as names.
+    :param choices: kinds of messages it could answer there, with their words.
     :param since: time at which the mode was set.
     """
 
@@ -84,6 +82,7 @@ class AccountRow(msgspec.Struct, frozen=True):
     needed: int
     takes: str
     answers_on: frozenset[Sent]
+    choices: Mapping[Sent, LazyString]
     asked: int
     since: str
 
@@ -219,7 +218,6 @@ def setup_page(
         fewest=keeping.NEEDED[0],
         most=keeping.NEEDED[-1],
         modes=keeping.MODES,
-        takes=TAKES,
         part=part,
         wanted=wanted,
         searchable=part.whole > SIZE or bool(wanted),
@@ -285,6 +283,7 @@ def _line(
     here = place is not None and place.assistant_id == its.id
     mine = place if here else None
     answers_on = GREETED if mine is None else mine.answers_on
+    choices = answered_kinds.offered(_abilities(row.channel), answers_on)
     other = "" if place is None or here or place.mode == Mode.OFF else names.get(place.assistant_id, "")
     return AccountRow(
         id=row.id,
@@ -295,11 +294,17 @@ def _line(
         mode=Mode.OFF if mine is None else mine.mode,
         earned=earned,
         needed=keeping.USUALLY_NEEDED if mine is None else mine.needed,
-        takes=", ".join(str(words) for sent, words in TAKES.items() if sent in answers_on),
+        takes=", ".join(str(words) for sent, words in choices.items() if sent in answers_on),
         answers_on=answers_on,
+        choices=choices,
         asked=asked,
         since="" if mine is None else _day(mine.changed_at),
     )
+
+
+def _abilities(channel: str) -> Abilities:
+    adapter = current_directory().adapter(channel)
+    return abilities.of(() if adapter is None else (adapter,))
 
 
 def _day(at: datetime) -> str:
@@ -317,7 +322,7 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
         "assistant_id": assistant_id,
         "account_id": account_id,
         "mode": form.get("mode", ""),
-        "answers_on": [Sent(one) for one in form.getlist("answers_on") if one in set(Sent)],
+        "answers_on": _answers_on(),
         "needed": int(needed) if needed.isascii() and needed.isdigit() and len(needed) < 7 else 0,
         "typed_name": form.get("typed_name"),
         "by": current_user().name,
@@ -328,6 +333,13 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
         return setup_page(workspace_id, assistant_id, problem=error, account_id=account_id)
     flash_good(_said(placed))
     return redirect(_url_at(workspace_id, assistant_id, account_id), 303)
+
+
+def _answers_on() -> list[Sent]:
+    """Return the chosen kinds of messages, with those chosen before that the form did not offer."""
+    ticked = request.form.getlist("answers_on")
+    kept = request.form.getlist("not_offered") if ticked else []
+    return [Sent(one) for one in [*ticked, *kept] if one in set(Sent)]
 
 
 def _said(placed: ModeChange) -> str:

@@ -10,10 +10,12 @@ from flask import redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from host.automation import facts, preview, texts
+from host.automation import answered_kinds, facts, preview, texts
 from host.automation import settings as account_settings
 from host.automation.deciding import GREETED, Person, Sent, Settings, longest_waiting
 from host.automation.preview import KNOWN, NEW, SILENT, Question
+from host.channels import abilities
+from host.channels.abilities import Abilities
 from host.channels.pages.blueprint import bp
 from host.channels.pages.message_views import BELOW, settable
 from host.core import clock, db
@@ -48,13 +50,13 @@ def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
     With ``add``, that part is already turned on in the form; it is saved with the rest.
     """
     row, adapter, choices = settable(workspace_id, account_id)
-    limit = adapter.capabilities.text_limit_bytes
+    limit, able = adapter.capabilities.text_limit_bytes, abilities.of([adapter])
     with db.read() as session:
         kept = account_settings.of_account(session, workspace_id, account_id)
     added = request.args.get("add", "")
     chosen, problem = replace(kept, **{added: True}) if added in PARTS else kept, None
     if request.method == "POST":
-        chosen = _entered(kept)
+        chosen = _entered(kept, able)
         try:
             if "preview" not in request.form:
                 db.write(
@@ -82,13 +84,15 @@ def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
         problem=problem,
         days=sorted({*DAYS, chosen.silence_days}),
         variables=texts.offered(),
+        ticks=answered_kinds.offered(able, kept.greets_on),
+        clauses=answered_kinds.clauses(able, kept.greets_on),
         **_seen(row, chosen),
     )
     refused = problem is not None and "preview" not in request.form
     return page, problem.status if refused and problem is not None else 200
 
 
-def _entered(kept: Settings) -> Settings:
+def _entered(kept: Settings, able: Abilities) -> Settings:
     """Return the submitted settings; invalid days become None, which validation rejects."""
     form = request.form
     days = form.get("silence_days", "30").strip()
@@ -98,7 +102,7 @@ def _entered(kept: Settings) -> Settings:
         greets=bool(form.get("greets")),
         greeting=form.get("greeting", "")[:LONGEST],
         silence_days=int(days) if days.isascii() and days.isdigit() and len(days) < 4 else 0,
-        greets_on=frozenset(sent) or GREETED,
+        greets_on=answered_kinds.chosen(sent, able, kept.greets_on),
         tells_away=bool(form.get("tells_away")),
         away=form.get("away", "")[:LONGEST],
         routes=bool(form.get("routes")),

@@ -278,14 +278,16 @@ def row_of_action(one: Action) -> Row:
 def action_choices(there: RuleTargets, kept: Collection[Row] = ()) -> Choices:
     """Return the choices for an action.
 
-    :param kept: the rows of the form, for private replies with quick replies or buttons, and for sequences
-        that are not live any more.
+    :param kept: the rows of the form, for answers to comments that are not offered or have quick replies, and
+        for sequences that are not live any more.
     """
     targets = there.targets
-    below: list[Action] = [ReplyPublicly(())] if there.public else []
-    below += [ReplyPrivately("")] if there.private is not None else []
-    offers = [row for row in dict.fromkeys(kept) if row.chosen.startswith("privately:")]
-    below += [one for row in offers if (one := _kept_action(row)) is not None]
+    able = there.abilities
+    below: list[Action] = [ReplyPublicly(())] if there.public and able.public else []
+    below += [ReplyPrivately("")] if there.private is not None and able.private else []
+    offered = {row_of_action(one).chosen for one in below}
+    saved = {row.chosen: row for row in kept if _is_below(row) and row.chosen not in offered}
+    below += [one for row in saved.values() if (one := _kept_action(row)) is not None]
     groups: list[tuple[str, list[Action]]] = [
         (_("Send"), [Say(""), *(SendReply(id_) for id_ in targets.replies)]),
         (_("Comments"), below),
@@ -325,6 +327,10 @@ def _sequences(there: RuleTargets, kept: Collection[Row]) -> list[int]:
     """Return the sequences to choose from: those that rules may start, and those that were chosen."""
     chosen = {row.chosen for row in kept}
     return [id_ for id_ in there.sequences if id_ in there.startable or f"sequence:{id_}" in chosen]
+
+
+def _is_below(row: Row) -> bool:
+    return row.chosen == "publicly" or row.chosen.partition(":")[0] == "privately"
 
 
 def _kept_action(row: Row) -> Action | None:

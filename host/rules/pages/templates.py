@@ -36,8 +36,8 @@ def templates(there: RuleTargets, person: int) -> list[Template]:
     """Return the templates. Each for a rule can be saved as it is, whatever the workspace has.
 
     The one for a campaign is offered where a channel has comments, and lacks the post, the words and the
-    link. Those for rules use the label whose name fits, or the first, and the first team
-    with members.
+    link. The one about stories is offered where customers can mention the account in theirs. Those for rules
+    use the label whose name fits, or the first, and the first team with members.
 
     :param person: the id of the reader, who takes the place of a team if there is none.
     """
@@ -71,8 +71,20 @@ def templates(there: RuleTargets, person: int) -> list[Template]:
             text=_('Here is the link you asked for, {{contact.first_name || "hello"}}: '),
         ),
     )
+    story = Template(
+        "story",
+        "at",
+        _("Mentioned in a story"),
+        _("Say thanks once per conversation"),
+        Filling(
+            name=_("Story mention thanks"),
+            conditions=[Row(f"sent:{MessageKind.STORY_MENTION}"), Row("window:programs")],
+            actions=[Row("say", _('Thank you for the mention, {{contact.first_name || "friend"}}!'))],
+            once="conversation",
+        ),
+    )
     return [
-        *([] if there.private is None else [campaign]),
+        *([campaign] if there.private is not None and there.abilities.private else []),
         Template(
             "unanswered",
             "clock",
@@ -134,18 +146,7 @@ def templates(there: RuleTargets, person: int) -> list[Template]:
                 actions=rows(*(labelled("return", "regular", "stamm") or assign)),
             ),
         ),
-        Template(
-            "story",
-            "at",
-            _("Mentioned in a story"),
-            _("Say thanks once per conversation"),
-            Filling(
-                name=_("Story mention thanks"),
-                conditions=[Row(f"sent:{MessageKind.STORY_MENTION}"), Row("window:programs")],
-                actions=[Row("say", _('Thank you for the mention, {{contact.first_name || "friend"}}!'))],
-                once="conversation",
-            ),
-        ),
+        *([story] if MessageKind.STORY_MENTION in there.abilities.kinds else []),
     ]
 
 

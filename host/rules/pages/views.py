@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from host.automation import condition_forms
 from host.automation import words as reasons
-from host.automation.condition_words import SEARCH_WORDS, head, saw
 from host.automation.condition_words import condition as condition_of
+from host.automation.condition_words import head, saw, search_words
 from host.automation.conditions import Condition, Words, leaves
 from host.channels.directory import current_directory
 from host.core import clock, db
@@ -30,7 +30,7 @@ from host.inbox.pages import durations
 from host.models.users import Workspace
 from host.rules import body as bodies
 from host.rules import keeping, log, people
-from host.rules.body import EVENTS, Body, RuleError, RuleTargets
+from host.rules.body import Body, RuleError, RuleTargets
 from host.rules.keeping import RuleView
 from host.rules.log import Preview, Ran
 from host.rules.models import Rule, RuleState
@@ -166,6 +166,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         languages=len(opt_out_words.LANGUAGES),
         templates=offered,
         touched=touched,
+        campaigns_work=what.abilities.private,
         most=keeping.MOST,
     )
 
@@ -474,9 +475,9 @@ def _fields(
         found = log.preview(session, workspace_id, tried, current_directory(), now, seen_accounts())
         preview = _preview(found, tried, places, said, now)
     return {
-        "events": EVENTS,
+        "events": wording.events(what, filling.when),
         "units": wording.UNIT_NAMES,
-        "search_words": json.dumps({key: str(words) for key, words in SEARCH_WORDS.items()}),
+        "search_words": json.dumps(search_words(what)),
         "conditions": _conditions(said, filling),
         "actions": _actions(said, filling),
         "most_conditions": fillings.MOST_ROWS,

@@ -11,6 +11,8 @@ from flask_babel.speaklater import LazyString
 
 from host.automation.actions import AddonDoes
 from host.automation.condition_words import both, condition, listed, named
+from host.events.kinds.conversations import CONVERSATION_FORWARDED
+from host.events.kinds.messages import MESSAGE_EDITED, MESSAGE_REACTED, MESSAGE_UNSENT
 from host.rules.body import (
     EVENTS,
     UNANSWERED,
@@ -26,6 +28,7 @@ from host.rules.body import (
     StartSequence,
 )
 from host.rules.models import RuleState
+from host.sdk.messages import MessageKind
 from host.web.languages import gettext as _
 
 STATES: Mapping[RuleState, LazyString] = {
@@ -75,6 +78,24 @@ def action(one: Action, there: RuleTargets) -> str:
             return _("An action of an addon that is not active") if brought is None else _(brought.title)
         case _:
             return there.targets.describe(one)
+
+
+def events(there: RuleTargets, chosen: str) -> Mapping[str, LazyString]:
+    """Return the triggers that can happen on the workspace's channels, and the *chosen* one."""
+    able, left_out = there.abilities, set[str]()
+    for trigger, kind in _EVENT_OF_KIND.items():
+        if kind not in able.kinds:
+            left_out.add(trigger)
+    if not able.forwards:
+        left_out.add(CONVERSATION_FORWARDED)
+    return {key: words for key, words in EVENTS.items() if key == chosen or key not in left_out}
+
+
+_EVENT_OF_KIND = {
+    MESSAGE_REACTED: MessageKind.REACTION,
+    MESSAGE_EDITED: MessageKind.EDIT,
+    MESSAGE_UNSENT: MessageKind.UNSEND,
+}
 
 
 def event(body: Body) -> str:

@@ -27,7 +27,7 @@ from host.automation.actions import (
     GiveToTeam,
     RemoveLabel,
 )
-from host.automation.condition_words import SEARCH_WORDS
+from host.automation.condition_words import search_words
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
@@ -237,10 +237,11 @@ def _page(
             "variables": {key: str(said) for key, said in known_variables(body.variables).items()},
             "answers": body.variables,
             "conditions": _conditions(there, form),
-            "search_words": json.dumps({key: str(one) for key, one in SEARCH_WORDS.items()}),
+            "search_words": json.dumps(search_words(there)),
             "last": body.steps[-1].id,
             "calls": any(isinstance(one, bodies.Call) for one in body.steps),
             "settings": posted or body,
+            "tap_words": wording.tappable(there.abilities),
         }
     page = render_template(
         "sequences/sequence.html",

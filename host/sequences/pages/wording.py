@@ -12,6 +12,7 @@ from flask_babel.speaklater import LazyString
 from host.automation.actions import AddonDoes, SetAttribute
 from host.automation.condition_words import condition
 from host.automation.words import said
+from host.channels.abilities import Abilities
 from host.sequences.body import (
     Act,
     Ask,
@@ -308,6 +309,15 @@ def _starts(given: Starts) -> Iterator[str]:
         yield _("someone answers a story")
     if given.programs:
         yield _("a program or a rule starts it")
+
+
+def tappable(able: Abilities) -> LazyString:
+    """Return what the titles are that start a sequence when they are tapped."""
+    if able.ice_breakers:
+        return _l("Titles of ice breakers, menu items and buttons, one per line.")
+    if able.menu:
+        return _l("Titles of menu items and buttons, one per line.")
+    return _l("Titles of buttons, one per line.")
 
 
 def _quoted(words: tuple[str, ...]) -> str:

@@ -68,6 +68,7 @@ CAPABILITIES = Capabilities(
     ),
     recent_posts=True,
     moderation=frozenset({Moderation.HIDE, Moderation.DELETE}),
+    receives=frozenset({MessageKind.TEXT, MessageKind.EDIT, MessageKind.UNSEND}),
 )
 
 
