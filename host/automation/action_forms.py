@@ -22,6 +22,8 @@ def fields_of(chosen: str, text: str, id_fields: Mapping[str, str] = ID_FIELDS) 
     kind, _colon, value = chosen.partition(":")
     if kind in id_fields:
         return {"do": kind, id_fields[kind]: read_id(value)}
+    if kind == "macro":
+        return {"do": kind, "macro": read_id(value)}
     if kind == "attribute":
         return {"do": kind, "attribute": read_id(value), "value": text}
     if kind == "addon":

@@ -92,6 +92,12 @@ class AddonDoes(_Action, tag="addon", frozen=True):
     name: str
 
 
+class RunMacro(_Action, tag="macro", frozen=True):
+    """Run a shared macro: all of it, or nothing."""
+
+    macro: int
+
+
 class SetAttribute(_Action, tag="attribute", frozen=True):
     """Set an attribute of the contact to a text with variables; empty: clear it."""
 

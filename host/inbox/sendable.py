@@ -404,7 +404,7 @@ def _own_post(given: str, capabilities: Capabilities) -> str:
     if not capabilities.own_post:
         raise KindNotSupportedError()
     post = given.strip()
-    if not _ID.fullmatch(post) and not _address(post):
+    if not _ID.fullmatch(post) and not is_link(post):
         raise NotSendableError(
             "own_post",
             _l("That is not a post ID or link."),
@@ -567,7 +567,7 @@ def _card_text(what: object, text: str, most: int) -> str:
 
 def _card_address(given: str) -> str:
     address = given.strip()
-    if not _address(address):
+    if not is_link(address):
         raise NotSendableError(
             "card_address",
             _l("A card link needs to be a full URL, such as https://example.com/."),
@@ -577,7 +577,7 @@ def _card_address(given: str) -> str:
     return address
 
 
-def _address(text: str) -> bool:
+def is_link(text: str) -> bool:
     """Return whether *text* is an http or https URL that is safe to pass on unchanged."""
     if len(text) > LONGEST_ADDRESS or _UNSAFE.search(text) or not text.startswith(("https://", "http://")):
         return False

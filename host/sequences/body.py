@@ -24,12 +24,15 @@ from host.automation.actions import (
     AssignTo,
     GiveToTeam,
     RemoveLabel,
+    RunMacro,
+    SendReply,
     SetAttribute,
 )
 from host.automation.condition_checks import ConditionError, ConditionTargets
 from host.automation.conditions import Condition
 from host.core.cleaning import clean, clean_written
 from host.core.errors import InvalidError
+from host.inbox.sendable import is_link
 from host.inbox.variables import VariableError
 from host.programs import posting
 from host.sdk import strictjson
@@ -37,6 +40,9 @@ from host.sdk import strictjson
 MOST_STEPS = 60
 MOST_CASES = 8
 MOST_CHOICES = 13
+MOST_CARDS = 10
+LONGEST_CARD = 80
+"""Most characters of a title or a text of a card."""
 MOST_STARTS = 50
 """Most words, taps or references that start a sequence."""
 MOST_CONDITIONS = 10
@@ -106,6 +112,31 @@ class Ask(_StepBase, tag="ask", frozen=True, kw_only=True, omit_defaults=True):
     closed: str = ""
 
 
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A card with a picture and a button.
+
+    :param picture: its https address; empty: none.
+    :param button: the label of the button; empty: none.
+    :param url: what the button opens; empty: it is answered with its label.
+    """
+
+    title: str
+    text: str = ""
+    picture: str = ""
+    button: str = ""
+    url: str = ""
+
+
+class Show(_StepBase, tag="cards", frozen=True, kw_only=True, omit_defaults=True):
+    """Send cards side by side; channels without cards get a text that says the same.
+
+    :param closed: as in :class:`Say`.
+    """
+
+    cards: tuple[Card, ...]
+    closed: str = ""
+
+
 class Wait(_StepBase, tag="wait", frozen=True, kw_only=True, omit_defaults=True):
     """Wait for a time, until the customer writes, or until working hours begin.
 
@@ -149,9 +180,24 @@ class Branch(_StepBase, tag="branch", frozen=True, kw_only=True, omit_defaults=T
 
 
 class Act(_StepBase, tag="act", frozen=True, kw_only=True):
-    """Run an action on the conversation."""
+    """Run an action on the conversation.
 
-    action: AddLabel | RemoveLabel | AssignTo | AssignNobody | GiveToTeam | AddNote | SetAttribute | AddonDoes
+    A canned reply that cannot be sent leads to people, as a message does. Any other action that fails is left
+    out.
+    """
+
+    action: (
+        AddLabel
+        | RemoveLabel
+        | AssignTo
+        | AssignNobody
+        | GiveToTeam
+        | AddNote
+        | SetAttribute
+        | SendReply
+        | RunMacro
+        | AddonDoes
+    )
 
 
 class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -202,7 +248,7 @@ class End(_StepBase, tag="end", frozen=True, kw_only=True, omit_defaults=True):
     close: bool = False
 
 
-Step = Say | Ask | Wait | Branch | Act | Call | Hand | GoTo | End
+Step = Say | Ask | Show | Wait | Branch | Act | Call | Hand | GoTo | End
 
 
 class Starts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -294,9 +340,11 @@ class Targets(ConditionTargets, frozen=True):
     """All objects that sequences of a workspace may refer to, by id.
 
     :param actions: actions of addons, by name.
+    :param macros: the shared ones.
     """
 
     actions: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    macros: Mapping[int, str] = msgspec.field(default_factory=dict)
 
 
 def read(stored: Mapping[str, Any]) -> Body | None:
@@ -342,7 +390,14 @@ def known_variables(names: Sequence[str]) -> Mapping[str, LazyString]:
 
 def speaks(step: Step) -> bool:
     """Return whether a step can send a message, other than the last one before people take over."""
-    return isinstance(step, Say | Ask) or (isinstance(step, Act) and isinstance(step.action, AddonDoes))
+    return isinstance(step, Say | Ask | Show) or (
+        isinstance(step, Act) and isinstance(step.action, SendReply | RunMacro | AddonDoes)
+    )
+
+
+def as_text(cards: Sequence[Card]) -> str:
+    """Return cards as a text, for channels without cards."""
+    return "\n\n".join("\n".join(filter(None, (one.title, one.text, one.url))) for one in cards)
 
 
 def listed(choices: Sequence[str]) -> str:
@@ -368,7 +423,7 @@ def ways_out(body: Body, step: Step) -> Iterator[tuple[str, str]]:
         yield "silent", step.silent
     if isinstance(step, Call) and step.failed:
         yield "failed", step.failed
-    if isinstance(step, Say | Ask) and step.closed:
+    if isinstance(step, Say | Ask | Show) and step.closed:
         yield "closed", step.closed
 
 
@@ -468,6 +523,8 @@ def _step(
         changes["quick_replies"] = _titles(step.quick_replies, f"{place}.quick_replies")
     elif isinstance(step, Ask):
         changes |= _question(step, place, there, known, limit)
+    elif isinstance(step, Show):
+        changes["cards"] = _cards(step.cards, place, known)
     elif isinstance(step, Branch):
         changes["cases"] = _cases(step, place, names, there)
     elif isinstance(step, Act):
@@ -502,7 +559,12 @@ def _action(step: Act, place: str, there: Targets, known: Mapping[str, LazyStrin
             raise SequenceError(sentence, field=f"{place}.action.value", limit=LONGEST_ANSWER)
         value = _text(value, f"{place}.action.value", known, None) if value else ""
         return SetAttribute(step.action.attribute, value)
-    if there.targets.is_missing(step.action):
+    is_gone = (
+        step.action.macro not in there.macros
+        if isinstance(step.action, RunMacro)
+        else there.targets.is_missing(step.action)
+    )
+    if is_gone:
         raise SequenceError(_l("What this step refers to was deleted."), field=f"{place}.action")
     if not isinstance(step.action, AddNote):
         return step.action
@@ -511,6 +573,40 @@ def _action(step: Act, place: str, there: Targets, known: Mapping[str, LazyStrin
         sentence = _l("A note has 1 to %(most)s characters.", most=LONGEST_NOTE)
         raise SequenceError(sentence, field=f"{place}.action.text")
     return AddNote(note)
+
+
+def _cards(cards: Sequence[Card], place: str, known: Mapping[str, LazyString]) -> tuple[Card, ...]:
+    if not 1 <= len(cards) <= MOST_CARDS:
+        sentence = _l("This step has 1 to %(most)s cards.", most=MOST_CARDS)
+        raise SequenceError(sentence, field=f"{place}.cards", limit=MOST_CARDS)
+    return tuple(_card(card, f"{place}.cards.{at}", known) for at, card in enumerate(cards))
+
+
+def _card(card: Card, place: str, known: Mapping[str, LazyString]) -> Card:
+    lines: dict[str, str] = {}
+    for name, most in (("title", LONGEST_CARD), ("text", LONGEST_CARD), ("button", LONGEST_CHOICE)):
+        line = " ".join(clean(getattr(card, name)).split())
+        if len(line) > most:
+            raise SequenceError(_l("This can have %(most)s characters.", most=most), field=f"{place}.{name}")
+        is_filled = line and name != "button"
+        lines[name] = _text(line, f"{place}.{name}", known, None) if is_filled else line
+    if not lines["title"]:
+        raise SequenceError(_l("A card needs a title."), field=f"{place}.title")
+    picture, url = card.picture.strip(), card.url.strip()
+    for name, address in (("picture", picture), ("url", url)):
+        if address and not is_link(address):
+            raise SequenceError(
+                _l("Lobby can’t use this link."),
+                next_step=_l("Copy the whole URL, such as https://example.com/."),
+                field=f"{place}.{name}",
+            )
+    if url and not lines["button"]:
+        raise SequenceError(_l("Write what the button says."), field=f"{place}.button")
+    if not (lines["text"] or picture or lines["button"]):
+        raise SequenceError(
+            _l("A card needs a text, a picture or a button besides its title."), field=f"{place}.text"
+        )
+    return Card(**lines, picture=picture, url=url)
 
 
 def _address(url: str, place: str) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from host.automation import asked_for, texts
-from host.automation.actions import SetAttribute
+from host.automation.actions import SendReply, SetAttribute
 from host.automation.conditions import Facts, decide, folded
 from host.automation.deciding import BUDGET
 from host.inbox.reply import Voice
-from host.sdk.capabilities import QuickReplyLimits
+from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
 from host.sequences import answers
 from host.sequences.body import (
     Act,
@@ -26,15 +26,18 @@ from host.sequences.body import (
     Body,
     Branch,
     Call,
+    Card,
     Case,
     End,
-    GoTo,
     Hand,
     Say,
+    Show,
     Step,
     Wait,
+    as_text,
     known_variables,
     listed,
+    speaks,
 )
 from host.sequences.models import SequenceRun, WaitsFor
 
@@ -190,9 +193,9 @@ class Decider:
     def _do(self, step: Step) -> tuple[str, str] | None:
         """Do a step; return the way out and the next step, or None if the run waits or ended."""
         match step:
-            case Say() | Ask():
+            case Say() | Ask() | Show():
                 return self._speak(step)
-            case Wait():
+            case Wait() | Call():
                 self._wait(step)
                 return None
             case Branch():
@@ -201,10 +204,7 @@ class Decider:
                 value = action.value if "{{" not in action.value else self._filled(action.value)
                 if value is not None:
                     self._store(action.attribute, value)
-            case Act():
-                self._act(step)
-            case Call():
-                self._wait(step)
+            case Act() if not self._is_done(step):
                 return None
             case Hand():
                 if step.text:
@@ -214,17 +214,28 @@ class Decider:
             case End():
                 self._end(step)
                 return None
-            case GoTo():
-                pass
         return "then", self.body.following(step)
+
+    def _is_done(self, step: Act) -> bool:
+        """Run an action; return whether the run goes on."""
+        why = "budget" if speaks(step) and self._unanswered() >= BUDGET else self._act(step)
+        if why and isinstance(step.action, SendReply):
+            self.leave_to_people(why, outcome="stopped")
+            return False
+        if why:
+            self._note_refused(why)
+        return True
 
     def _end(self, step: End) -> None:
         self.end("done")
         if step.close:
             self._close()
 
-    def _speak(self, step: Say | Ask) -> tuple[str, str] | None:
-        why = self._queue(step.text, self._offers(step), Voice.AUTOMATION)
+    def _speak(self, step: Say | Ask | Show) -> tuple[str, str] | None:
+        if isinstance(step, Show):
+            why = self._show(step.cards)
+        else:
+            why = self._queue(step.text, self._offers(step), Voice.AUTOMATION)
         if why in CLOSED and step.closed:
             return "closed", step.closed
         if why:
@@ -332,6 +343,30 @@ class Decider:
             said += listed(step.choices)
         return self._send(said, content, voice, again=again)
 
+    def _show(self, cards: Sequence[Card]) -> str:
+        """Send cards; return why they are not sent, or an empty string."""
+        limits = self._card_limits()
+        if limits is None:
+            return self._queue(as_text(cards), {}, Voice.AUTOMATION)
+        if self._unanswered() >= BUDGET:
+            return "budget"
+        elements = []
+        for card in cards:
+            said = [self._filled(text) if "{{" in text else text for text in (card.title, card.text)]
+            if None in said:
+                return "unfilled"
+            title, text = (one or "" for one in said)
+            element: dict[str, Any] = {"title": title[: limits.title_length]}
+            if text:
+                element["subtitle"] = text[: limits.subtitle_length]
+            if card.picture:
+                element["image_url"] = card.picture
+            if card.button:
+                opens = {"url": card.url} if card.url else {"payload": card.button}
+                element["buttons"] = [{"title": card.button[: limits.button_title_length], **opens}]
+            elements.append(element)
+        return self._send_cards(elements)
+
     def _filled(self, text: str) -> str | None:
         values = dict(self._values())
         values |= {f"answer.{name}": value for name, value in self._answers().items()}
@@ -374,10 +409,11 @@ class Decider:
         raise NotImplementedError
 
     def _note_refused(self, why: str) -> None:
-        """Note why a program gave no answer that fits."""
+        """Note why an action or a call was not done."""
         raise NotImplementedError
 
-    def _act(self, step: Act) -> None:
+    def _act(self, step: Act) -> str:
+        """Run an action; return why it was not done, or an empty string."""
         raise NotImplementedError
 
     def _close(self) -> None:
@@ -397,6 +433,14 @@ class Decider:
 
     def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool) -> str:
         """Send a filled text; return why it is not sent, or an empty string."""
+        raise NotImplementedError
+
+    def _send_cards(self, elements: Sequence[Mapping[str, Any]]) -> str:
+        """Send cards in their stored form; return why they are not sent, or an empty string."""
+        raise NotImplementedError
+
+    def _card_limits(self) -> TemplateLimits | None:
+        """Return the limits of cards; None: the channel has none."""
         raise NotImplementedError
 
     def _answers(self) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from host.core.errors import ConflictError, InvalidError, NotFoundError
 from host.core.ports import AdapterDirectory, ListingDirectory
 from host.core.secrets import Secret
 from host.inbox import names
+from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
 from host.inbox.contacts.models import ContactAttribute
 from host.models.channels import AccountState, ChannelAccount, ref
@@ -91,8 +92,9 @@ def there(session: Session, workspace_id: int, directory: ListingDirectory | Non
         ContactAttribute.workspace_id == workspace_id
     )
     rows = session.execute(accounts).all()
+    nobody = Viewer(None, keeps=False)
     return Targets(
-        actions.targets(session, workspace_id, Viewer(None, keeps=False)),
+        actions.targets(session, workspace_id, nobody),
         {row.id: row.name for row in rows},
         {row.id: row.name for row in session.execute(attributes)},
         {} if directory is None else directory.conditions,
@@ -102,6 +104,7 @@ def there(session: Session, workspace_id: int, directory: ListingDirectory | Non
         if directory is None
         else abilities.of_workspace(directory.adapters, {row.channel for row in rows}),
         {} if directory is None else directory.actions,
+        {one.id: one.name for one in macros.listing(session, workspace_id, nobody)},
     )
 
 
@@ -165,7 +168,7 @@ def limits(
     )
     accounts = [one for one in session.scalars(query) if not body.accounts or one.id in body.accounts]
     windows: list[timedelta] = []
-    offers, texts, listed = [], [], []
+    offers, texts, listed, cards, carded = [], [], [], [], []
     for account in accounts:
         adapter = directory.adapter(account.channel)
         if adapter is None or adapter.capabilities.public:
@@ -178,6 +181,10 @@ def limits(
             texts.append(most)
             if adapter.capabilities.quick_replies is None:
                 listed.append(most)
+            if adapter.capabilities.template is None:
+                carded.append(most)
+        if adapter.capabilities.template is not None:
+            cards.append(adapter.capabilities.template)
     shown = [one for one in offers if one is not None]
     return Limits(
         min(windows, default=None),
@@ -185,6 +192,8 @@ def limits(
         _longest_break(session, workspace_id, now),
         min(texts, default=None),
         min(listed, default=None),
+        min(cards, key=lambda one: (one.elements, one.title_length), default=None),
+        min(carded, default=None),
     )
 
 

@@ -8,7 +8,7 @@ JSON list of the values that its step keeps, or ``failed``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 
 from host.automation import texts
-from host.automation.actions import AddLabel, AssignNobody, AssignTo, GiveToTeam, RemoveLabel
+from host.automation.actions import AddLabel, AssignNobody, AssignTo, GiveToTeam, RemoveLabel, SendReply
 from host.automation.conditions import Facts
 from host.inbox.apply.opt_out_words import word_in
 from host.inbox.reply import Voice
 from host.sdk import strictjson
-from host.sdk.capabilities import QuickReplyLimits
-from host.sequences.body import LONGEST_ANSWER, Act, Body, Call
+from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
+from host.sequences.body import LONGEST_ANSWER, Act, Body, Call, speaks
 from host.sequences.deciding import MOST_MOVES, Decider, Heard, PlayedRun
 from host.sequences.models import WaitsFor
 from host.sequences.proving import Limits
@@ -61,6 +61,7 @@ class Entry(msgspec.Struct, frozen=True):
         ``unheard``: no step took the message;
         ``people`` and ``end``, with how it ended, as :func:`host.sequences.filtering.end_of` has it.
     :param step: the step it comes from.
+    :param cards: those that were sent, in their stored form.
     :param about: the name of a variable, or the id of an attribute or a team.
     """
 
@@ -70,6 +71,7 @@ class Entry(msgspec.Struct, frozen=True):
     minutes: int = 0
     about: str | int = ""
     act: Act | None = None
+    cards: tuple[Mapping[str, Any], ...] = ()
 
 
 def _stops(text: str) -> bool:
@@ -222,7 +224,11 @@ class Play(Decider):
     def _note_refused(self, why: str) -> None:
         self._note("failed")
 
-    def _act(self, step: Act) -> None:
+    def _act(self, step: Act) -> str:
+        if isinstance(step.action, SendReply) and not self.window_open:
+            self._note("unsent", "window_closed")
+            return "window_closed"
+        self._row += speaks(step)
         match step.action:
             case AddLabel(label):
                 self._labels |= {label}
@@ -235,6 +241,7 @@ class Play(Decider):
             case GiveToTeam(team):
                 self._team = team
         self._note("act", act=step)
+        return ""
 
     def _close(self) -> None:
         self._note("close")
@@ -255,6 +262,14 @@ class Play(Decider):
         self.offers = [(one["title"], one["payload"]) for one in content.get("quick_replies", ())]
         self._note("sent", text)
         return ""
+
+    def _send_cards(self, elements: Sequence[Mapping[str, Any]]) -> str:
+        why = self._send("", {}, Voice.AUTOMATION, again=False)
+        if not why:
+            self.entries[-1] = msgspec.structs.replace(self.entries[-1], cards=tuple(elements))
+            buttons = [one for card in elements for one in card.get("buttons", ()) if "payload" in one]
+            self.offers = [(one["title"], one["payload"]) for one in buttons]
+        return why
 
     # ---- what they depend on ---------------------------------------------------------------------------
 
@@ -280,6 +295,9 @@ class Play(Decider):
 
     def _quick_reply_limits(self) -> QuickReplyLimits | None:
         return self.scene.limits.quick_replies
+
+    def _card_limits(self) -> TemplateLimits | None:
+        return self.scene.limits.cards
 
     def _person(self) -> str:
         return self.scene.person

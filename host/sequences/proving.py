@@ -18,7 +18,7 @@ from flask_babel.speaklater import LazyString
 
 from host.automation.conditions import Window
 from host.automation.deciding import BUDGET
-from host.sdk.capabilities import QuickReplyLimits
+from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
 from host.sdk.text import byte_length
 from host.sequences.body import (
     Ask,
@@ -29,8 +29,10 @@ from host.sequences.body import (
     End,
     Hand,
     Say,
+    Show,
     Step,
     Wait,
+    as_text,
     listed,
     speaks,
     ways_out,
@@ -51,6 +53,8 @@ class Limits(msgspec.Struct, frozen=True):
     :param closed: the longest time between two working hours; :data:`NEVER`: there are none.
     :param text: most bytes of a message; None: no limit.
     :param listed: the same of the channels without quick replies, where a message also has the choices.
+    :param cards: of the channel that allows the least; None: none has cards.
+    :param carded: most bytes of a message on the channels without cards; None: no limit, or all have them.
     """
 
     window: timedelta | None = None
@@ -58,12 +62,14 @@ class Limits(msgspec.Struct, frozen=True):
     closed: timedelta = NEVER
     text: int | None = None
     listed: int | None = None
+    cards: TemplateLimits | None = None
+    carded: int | None = None
 
 
 class Problem(msgspec.Struct, frozen=True):
     """Something that keeps a sequence from being published.
 
-    :param code: ``window``, ``loop``, ``end``, ``row``, ``unreachable``, ``buttons``, ``text``.
+    :param code: ``window``, ``loop``, ``end``, ``row``, ``unreachable``, ``buttons``, ``text``, ``cards``.
     :param step: the step it happens at.
     :param sentence: what would happen, in words.
     :param path: the steps that lead there, *step* last.
@@ -132,6 +138,7 @@ def prove(body: Body, limits: Limits) -> Proof:
         problems += _rows(body, reach)
     problems += _buttons(body, limits)
     problems += _texts(body, limits)
+    problems += _cards(body, limits)
     order = {step.id: at for at, step in enumerate(body.steps)}
     problems.sort(key=lambda one: order[one.step])
     return Proof(tuple(problems), reach)
@@ -152,7 +159,7 @@ def _clamped(age: timedelta, window: timedelta | None) -> timedelta:
 def _ways(body: Body, step: Step, age: timedelta, limits: Limits) -> Iterator[_Way]:
     """Yield the ways from a step that was reached with *age*."""
     sends = speaks(step)
-    is_safe = isinstance(step, Say | Ask) and bool(step.closed)
+    is_safe = isinstance(step, Say | Ask | Show) and bool(step.closed)
     past = _clamped(age, limits.window) if is_safe else age
     cases = iter(step.cases) if isinstance(step, Branch) else iter(())
     for kind, to in ways_out(body, step):
@@ -289,7 +296,7 @@ def _late(body: Body, limits: Limits, reach: Mapping[str, Reach]) -> list[Proble
         return found
     for step in body.steps:
         there = reach.get(step.id)
-        is_safe = isinstance(step, Say | Ask) and bool(step.closed)
+        is_safe = isinstance(step, Say | Ask | Show) and bool(step.closed)
         if not speaks(step) or is_safe or there is None or there.age <= window:
             continue
         hours = _hours(window)
@@ -372,4 +379,38 @@ def _texts(body: Body, limits: Limits) -> list[Problem]:
                 most=limits.listed,
             )
             found.append(Problem("text", step.id, sentence))
+    return found
+
+
+def _cards(body: Body, limits: Limits) -> list[Problem]:
+    """Return the steps with cards that do not fit the channels."""
+    found = []
+    for step in body.steps:
+        if not isinstance(step, Show):
+            continue
+        most = limits.cards
+        if most is not None and len(step.cards) > most.elements:
+            sentence = _l("The channel shows at most %(most)s cards.", most=most.elements)
+            found.append(Problem("cards", step.id, sentence))
+        elif most is not None and any(
+            len(one.title) > most.title_length
+            or len(one.text) > most.subtitle_length
+            or len(one.button) > most.button_title_length
+            for one in step.cards
+        ):
+            sentence = _l(
+                "A card’s title can have %(title)s characters, its text %(text)s, its button %(button)s.",
+                title=most.title_length,
+                text=most.subtitle_length,
+                button=most.button_title_length,
+            )
+            found.append(Problem("cards", step.id, sentence))
+        elif limits.carded is not None and (count := byte_length(as_text(step.cards))) > limits.carded:
+            sentence = _l(
+                "On a channel without cards, this has %(count)s bytes as a text. "
+                "A message there can have at most %(most)s.",
+                count=count,
+                most=limits.carded,
+            )
+            found.append(Problem("cards", step.id, sentence))
     return found

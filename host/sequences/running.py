@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from collections.abc import Sequence as Many
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,10 +21,10 @@ from sqlalchemy.orm import Session
 
 from host.automation import addon_actions, buttons, condition_facts
 from host.automation import facts as talks
-from host.automation.actions import ActionContext, ActionRunner, AddonDoes, SetAttribute
+from host.automation.actions import ActionContext, ActionRunner, AddonDoes, RunMacro, SetAttribute
 from host.automation.condition_facts import Event
 from host.automation.conditions import Facts
-from host.automation.deciding import BUDGET, RunKind
+from host.automation.deciding import RunKind
 from host.core import clock
 from host.core.errors import LobbyError
 from host.core.ports import RuleDirectory
@@ -31,6 +32,7 @@ from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.events.kinds.sequences import SEQUENCE_ENDED, OfSequence
 from host.events.models import ActorKind
 from host.events.writing import Happened, record, together
+from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
 from host.inbox.contacts import details
 from host.inbox.conversation_actions import hand_over, handle, set_fields
@@ -42,7 +44,8 @@ from host.inbox.reply import HeldLocks, Voice, queue_parts, take_lane
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Contact, Conversation, ConversationStatus, Handler, Message
 from host.models.users import Workspace
-from host.sdk.capabilities import QuickReplyLimits
+from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
+from host.sdk.messages import MessageKind
 from host.sdk.rules import SendText
 from host.sequences.body import Act, Ask, Body, Call, Wait, read
 from host.sequences.deciding import Decider, Heard
@@ -326,34 +329,40 @@ class Walk(Decider):
         found = condition_facts.seen(self.session, [event], needs, self.directory, self.now, asked)
         return found.get(self.run.id)
 
-    def _act(self, step: Act) -> None:
+    def _act(self, step: Act) -> str:
         action = step.action
         if isinstance(action, AddonDoes):
-            self._visit().refused = self._run_addon(action.name) or None
-            return
+            return self._run_addon(action.name)
         assert not isinstance(action, SetAttribute), "stored by the decider"
         context = ActionContext(
             viewer=Viewer(None, keeps=False),
             key=f"sequence-{self.run.id}-{self.run.number}",
-            zone=clock.zone("UTC"),
+            zone=clock.zone(self._hours().timezone),
             by=self.name,
             voice=Voice.AUTOMATION,
         )
-        adapter = self.directory.adapter(self.conversation.channel)
-        runner = ActionRunner(
-            self.session,
-            self.run.workspace_id,
-            self.conversation.id,
-            context,
-            adapter,
-            self.now,
-            ALL_ACCOUNTS,
-        )
+        place: dict[str, Any] = {
+            "workspace_id": self.run.workspace_id,
+            "conversation_id": self.conversation.id,
+            "accounts": ALL_ACCOUNTS,
+        }
+        more: dict[str, Any] = {
+            "context": context,
+            "adapter": self.directory.adapter(self.conversation.channel),
+            "now": self.now,
+        }
         try:
             with self.session.begin_nested():
-                runner.run(1, action)
+                if isinstance(action, RunMacro):
+                    _macro, sent = macros.run(self.session, macro_id=action.macro, **place, **more)
+                else:
+                    runner = ActionRunner(self.session, **place, **more)
+                    runner.run(1, action)
+                    sent = runner.sent
         except LobbyError as error:
-            self._visit().refused = error.code
+            return error.code
+        self._note_sent(sent)
+        return ""
 
     def _run_addon(self, name: str) -> str:
         """Run an action of an addon; return why it was not done, or an empty string."""
@@ -364,8 +373,6 @@ class Walk(Decider):
         if isinstance(wanted, str):
             return wanted
         if isinstance(wanted, SendText):
-            if self._unanswered() >= BUDGET:
-                return "budget"
             return self._send(wanted.text, {}, Voice.AUTOMATION, again=False)
         if self.run.message_id is None:
             return "nothing_to_do"
@@ -421,6 +428,10 @@ class Walk(Decider):
         adapter = self.directory.adapter(self.conversation.channel)
         return None if adapter is None else adapter.capabilities.quick_replies
 
+    def _card_limits(self) -> TemplateLimits | None:
+        adapter = self.directory.adapter(self.conversation.channel)
+        return None if adapter is None else adapter.capabilities.template
+
     def _person(self) -> str:
         adapter = self.directory.adapter(self.conversation.channel)
         assert adapter is not None  # it has quick replies
@@ -438,6 +449,13 @@ class Walk(Decider):
         return talks.values(self.session, self.conversation, opens, self.now)
 
     def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool) -> str:
+        return self._send_draft(Draft(text=text, content=content), voice, again=again)
+
+    def _send_cards(self, elements: Many[Mapping[str, Any]]) -> str:
+        content = {"template": {"elements": list(elements)}}
+        return self._send_draft(Draft(kind=MessageKind.TEMPLATE, content=content), Voice.AUTOMATION)
+
+    def _send_draft(self, draft: Draft, voice: Voice, *, again: bool = False) -> str:
         key = f"sequence-{self.run.id}-{self.run.number}{'-again' if again else ''}"
         try:
             messages = queue_parts(
@@ -445,7 +463,7 @@ class Walk(Decider):
                 workspace_id=self.run.workspace_id,
                 conversation_id=self.conversation.id,
                 author_id=None,
-                drafts=[Draft(text=text, content=content)],
+                drafts=[draft],
                 reply_key=key,
                 adapter=self.directory.adapter(self.conversation.channel),
                 now=self.now,
@@ -457,9 +475,13 @@ class Walk(Decider):
         except LobbyError as error:
             # Raised before any write: the account, the customer or the channel does not allow it.
             return error.code
-        self._visit().message_id = messages[-1].id
-        self._sent += [one.id for one in messages]
+        self._note_sent(messages)
         return ""
+
+    def _note_sent(self, messages: Many[Message]) -> None:
+        if messages:
+            self._visit().message_id = messages[-1].id
+            self._sent += [one.id for one in messages]
 
 
 def walk(

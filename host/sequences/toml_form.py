@@ -28,7 +28,7 @@ MOST_DEPTH = 12
 _RESERVED = frozenset(map(str, [*AnyTeam, *Assignee]))
 """Words in filters of conversations that are no names."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_HEADER = re.compile(r"\[\[(steps|steps\.cases)\]\]|\[(starts)\]")
+_HEADER = re.compile(r"\[\[(steps|steps\.cases|steps\.cards)\]\]|\[(starts)\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
 _NOT_PLAIN = re.compile(r'["\\\x00-\x1f\x7f]')
 _NOT_PLAIN_IN_LINES = re.compile(r'["\\\x00-\x09\x0b-\x1f\x7f]')
@@ -38,6 +38,8 @@ _MISSING: Mapping[str, LazyString] = {
     "attributes": _l("There is no attribute “%(name)s”."),
     "labels": _l("There is no label “%(name)s”."),
     "people": _l("There is no member “%(name)s”."),
+    "macros": _l("There is no shared macro “%(name)s”."),
+    "replies": _l("There is no shared canned reply “%(name)s”."),
     "teams": _l("There is no team “%(name)s”."),
 }
 _SEVERAL = _l("Several have the name “%(name)s”: write the id instead.")
@@ -56,12 +58,13 @@ def to_toml(name: str, body: Body, there: Targets) -> str:
     if starts:
         lines += ["", "[starts]", *_pairs(starts)]
     for step in steps:
-        cases = step.pop("cases") if step.get("cases") else ()
+        tables = {key: step.pop(key) for key in ("cases", "cards") if step.get(key)}
         if step.get("then") == "":
             del step["then"]
         lines += ["", "[[steps]]", *_pairs(step)]
-        for case in cases:
-            lines += ["", "[[steps.cases]]", *_pairs(case)]
+        for key, rows in tables.items():
+            for row in rows:
+                lines += ["", f"[[steps.{key}]]", *_pairs(row)]
     return "\n".join(lines) + "\n"
 
 
@@ -109,11 +112,11 @@ def _place(header: re.Match[str], counts: dict[str, int]) -> str:
     if header[2]:
         return header[2]
     if header[1] == "steps":
-        counts["cases"] = -1
+        counts["rows"] = -1
         counts["steps"] = counts.get("steps", -1) + 1
         return f"steps.{counts['steps']}"
-    counts["cases"] = counts.get("cases", -1) + 1
-    return f"steps.{counts.get('steps', 0)}.cases.{counts['cases']}"
+    counts["rows"] = counts.get("rows", -1) + 1
+    return f"steps.{counts.get('steps', 0)}.{header[1].removeprefix('steps.')}.{counts['rows']}"
 
 
 # ---- references ----------------------------------------------------------------------------------------
@@ -139,7 +142,14 @@ def _references(data: Any) -> Iterator[tuple[str, Any, Any, str]]:
 
 
 def _of_action(action: Any, where: str) -> Iterator[tuple[str, Any, Any, str]]:
-    kinds = {"label": "labels", "person": "people", "team": "teams", "attribute": "attributes"}
+    kinds = {
+        "label": "labels",
+        "person": "people",
+        "team": "teams",
+        "attribute": "attributes",
+        "canned": "replies",
+        "macro": "macros",
+    }
     for key, kind in kinds.items():
         yield from _single(action, key, kind, f"{where}.{key}")
 
@@ -190,7 +200,9 @@ def _names(kind: str, there: Targets) -> Mapping[int, str]:
         "accounts": there.accounts,
         "attributes": there.attributes,
         "labels": there.targets.labels,
+        "macros": there.macros,
         "people": there.targets.people,
+        "replies": there.targets.replies,
         "teams": there.targets.teams,
     }
     return found[kind]

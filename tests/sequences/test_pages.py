@@ -10,7 +10,15 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.datastructures import MultiDict
 
-from host.automation.actions import ActionTargets, AddLabel, AddNote, AddonDoes, SetAttribute
+from host.automation.actions import (
+    ActionTargets,
+    AddLabel,
+    AddNote,
+    AddonDoes,
+    RunMacro,
+    SendReply,
+    SetAttribute,
+)
 from host.automation.conditions import AnyOf, Contact, FilterCondition, Open, Window, Words, WroteBefore
 from host.core import db
 from host.models.users import Role
@@ -22,11 +30,13 @@ from host.sequences.body import (
     Ask,
     Body,
     Branch,
+    Card,
     Case,
     End,
     GoTo,
     Hand,
     Say,
+    Show,
     Starts,
     Step,
     Targets,
@@ -188,6 +198,21 @@ STEPS: list[tuple[Step, str]] = [
     (Act(id="a", action=AddNote("Look")), "Do: Add a note"),
     (Act(id="a", action=SetAttribute(4, "{{answer.how}}")), "Do: Set size to {{answer.how}}"),
     (Act(id="a", action=SetAttribute(4)), "Do: Clear size"),
+    (Act(id="a", action=SendReply(5)), "Do: Send /hours"),
+    (Act(id="a", action=SendReply(6)), "Do: Send a deleted canned reply"),
+    (Act(id="a", action=RunMacro(9)), "Do: Run the macro Wrap up"),
+    (Act(id="a", action=RunMacro(8)), "Do: Run a deleted macro"),
+    (
+        Show(
+            id="a",
+            cards=(
+                Card(title="Mug", text="12 EUR", picture="https://example.com/mug.jpg", button="I want it"),
+                Card(title="Bowl", button="Look", url="https://example.com/bowl"),
+            ),
+            closed="b",
+        ),
+        "Cards: Mug, Bowl",
+    ),
     (Act(id="a", action=AddonDoes("toy.heart")), "Do: An action of an addon that is not active"),
     (Hand(id="a", team=7, text="A colleague answers."), "Hand to people: Care"),
     (Hand(id="a"), "Hand to people"),
@@ -210,11 +235,18 @@ def test_a_step_comes_back_from_its_form_as_it_was(step: Step) -> None:
     for row in filling.rows_of(form):
         for part, value in (("if", row.chosen), ("value", row.value), ("to", row.to), ("joins", row.joins)):
             fields.add(f"case_{part}", value)
+    for card in filling.cards_of(form):
+        for part in card.__struct_fields__:
+            fields.add(f"card_{part}", getattr(card, part))
     assert filling.step_of(filling.given_step(fields)) == step
 
 
 def test_each_kind_of_step_has_words(sequenced: Sequenced) -> None:
-    there = Targets(ActionTargets({3: "Order"}, {}, {7: "Care"}, {}), attributes={4: "size"})
+    there = Targets(
+        ActionTargets({3: "Order"}, {}, {7: "Care"}, {5: "/hours"}),
+        attributes={4: "size"},
+        macros={9: "Wrap up"},
+    )
     with sequenced.desk.app.test_request_context():
         for step, words in STEPS:
             body = Body(steps=(step, End(id="b")))

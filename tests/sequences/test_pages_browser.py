@@ -9,12 +9,14 @@ import pytest
 
 from host.automation.actions import SetAttribute
 from host.automation.conditions import AnyOf, FilterCondition, Words, WroteBefore
+from host.channels.directory import Directory
 from host.models.users import Role
-from host.sequences.body import Act, Ask, Branch, Case, End, Hand, Say, Wait
+from host.sequences.body import Act, Ask, Branch, Card, Case, End, Hand, Say, Show, Wait
 from host.sequences.models import SequenceState
 from tests import helpers
 from tests.accessibility import violations
 from tests.browser.conftest import screenshot
+from tests.inbox import toys
 from tests.sequences.sequenced import Sequenced
 from tests.sequences.test_pages import draft, path
 
@@ -213,6 +215,50 @@ def test_the_bytes_of_a_text_are_counted_while_it_is_typed(sequenced: Sequenced,
     page.get_by_text("A text has 1002 bytes.").first.wait_for()
 
 
+CARDS = Show(
+    id="cards",
+    cards=(
+        Card(
+            title="Mug",
+            text="12 EUR, made by hand",
+            picture="https://example.com/mug.jpg",
+            button="I want it",
+        ),
+        Card(title="Bowl", button="Look", url="https://example.com/bowl"),
+    ),
+)
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_cards_are_made_by_hand_and_tried(sequenced: Sequenced, page: Any, width: int) -> None:
+    sequenced.desk.generation.directory = Directory([toys.RICH])
+    page.set_viewport_size({"width": width, "height": 900})
+    id_ = sequenced.sequence(Say(id="say", text="Look at these"), End(id="end"), publish=False)
+    page.goto(path(sequenced, f"{id_}?add=cards&after=say"))
+    for number, card in enumerate(CARDS.cards, 1):
+        fields = page.get_by_role("group", name=f"Card {number}", exact=True)
+        fields.get_by_label("Title").fill(card.title)
+        fields.get_by_label("Text", exact=True).fill(card.text)
+        fields.get_by_label("Link to a picture").fill(card.picture)
+        fields.get_by_label("Button", exact=True).fill("" if number == 2 else card.button)
+        fields.get_by_label("Link the button opens").fill(card.url)
+        page.get_by_role("button", name="Save draft", exact=True).last.click()
+        if number == 1:
+            page.get_by_role("link", name="Cards: Mug").click()
+    page.get_by_text("Write what the button says.").first.wait_for()
+    wrong = page.locator("[aria-invalid]")
+    assert wrong.evaluate("one => one.labels[0].textContent") == "Button"
+    assert violations(page, runOnly=RULES) == []
+    wrong.fill("Look")
+    save(page)
+    (_say, cards, _end) = draft(sequenced, id_).steps
+    assert (cards.cards, cards.closed) == (CARDS.cards, "")  # type: ignore[union-attr]
+    page.get_by_role("link", name="Try it").click()
+    page.get_by_role("log").get_by_text("12 EUR, made by hand").wait_for()
+    page.get_by_role("button", name="I want it").click()
+    page.get_by_text("No step takes this message.").wait_for()
+
+
 def furnished(desk: Sequenced) -> tuple[int, int]:
     """Add a live sequence with people in it, and a draft with a problem; return their ids."""
     ask = Ask(id="number", text="What is your order number?", kind="number", variable="order_number")
@@ -225,6 +271,7 @@ def furnished(desk: Sequenced) -> tuple[int, int]:
         ask,
         Wait(id="wait", hours=48),
         late,
+        CARDS,
         End(id="end"),
         name="A very long name of forty letters, or so",
         publish=False,
@@ -242,6 +289,7 @@ def look(desk: Sequenced, page: Any, widths: tuple[int, ...], schemes: tuple[str
         "draft": wrong,
         "ask": f"{wrong}?step=number",
         "wrong": f"{wrong}?step=late",
+        "cards": f"{wrong}?step=cards",
         "branch": f"{wrong}?add=branch&after=number",
         "try": f"{wrong}?try=1&move=say:hm&move=say:12345&move=later&move=tap:0",
         "action": f"{wrong}?add=act&after=number",

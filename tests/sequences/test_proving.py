@@ -11,20 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from host.automation.actions import AddonDoes, SetAttribute
+from host.automation.actions import AddonDoes, RunMacro, SendReply, SetAttribute
 from host.automation.conditions import Window
 from host.automation.deciding import BUDGET
-from host.sdk.capabilities import QuickReplyLimits
+from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
 from host.sequences.body import (
     Act,
     Ask,
     Body,
     Branch,
+    Card,
     Case,
     End,
     GoTo,
     Hand,
     Say,
+    Show,
     Starts,
     Step,
     Wait,
@@ -59,6 +61,44 @@ def test_a_message_after_the_window_is_found_with_its_path() -> None:
     assert problem.path == ("which", "sent", "wait", "safe")
     assert "48" in str(problem.sentence)
     assert "24" in str(problem.sentence)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Act(id="reply", action=SendReply(1)),
+        Act(id="macro", action=RunMacro(1)),
+        Show(id="cards", cards=(Card(title="Mug", text="12 EUR"),)),
+    ],
+)
+def test_what_may_send_something_is_inside_the_window(step: Step) -> None:
+    late = Wait(id="wait", hours=30, early=False)
+    assert problems(late, step, Hand(id="people")) == [("window", step.id)]
+    rest = [Say(id=f"say{number}", text="Hello") for number in range(BUDGET)]
+    assert problems(step, *rest, Hand(id="people")) == [("row", rest[-1].id)]
+
+
+def test_cards_with_a_way_for_a_closed_window_may_be_late() -> None:
+    late = Wait(id="wait", hours=30, early=False)
+    cards = Show(id="cards", cards=(Card(title="Mug", text="12 EUR"),), closed="people")
+    assert problems(late, cards, Hand(id="people")) == []
+
+
+@pytest.mark.parametrize(
+    ("card", "limits", "found"),
+    [
+        (Card(title="Mug", text="x"), Limits(cards=TemplateLimits(1, 1, 80, 80, 20)), ["cards"]),
+        (Card(title="Mug", text="x"), Limits(cards=TemplateLimits(2, 1, 3, 80, 20)), []),
+        (Card(title="Mugs", text="x"), Limits(cards=TemplateLimits(2, 1, 3, 80, 20)), ["cards"]),
+        (Card(title="Mug", button="Look"), Limits(cards=TemplateLimits(2, 1, 80, 80, 3)), ["cards"]),
+        (Card(title="Mug", text="x"), Limits(carded=12), []),
+        (Card(title="Mug", text="x"), Limits(carded=11), ["cards"]),
+        (Card(title="Mug", text="x" * 80), Limits(), []),
+    ],
+)
+def test_cards_fit_the_channels(card: Card, limits: Limits, found: list[str]) -> None:
+    steps = (Show(id="cards", cards=(card, card)), End(id="end"))
+    assert [code for code, _step in problems(*steps, limits=limits)] == found
 
 
 def test_an_action_of_an_addon_counts_as_a_message() -> None:

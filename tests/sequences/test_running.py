@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from host.automation.actions import AddonDoes, SetAttribute
+from host.automation.actions import AddLabel, AddNote, AddonDoes, RunMacro, SendReply, SetAttribute
 from host.channels.directory import Directory
-from host.core import clock, db
+from host.core import clock, db, storage
 from host.delivery import outbox_head
+from host.inbox.canned import macros, replies
+from host.inbox.canned.replies import ANY, CannedReplyInput, Viewer
+from host.inbox.labels import labels
+from host.inbox.labels.models import LabelTone
+from host.media import uploads
 from host.models.inbox import Conversation, Handler, Message, Reaction
 from host.sdk.rules import React, RuleAction, SendText
-from host.sequences.body import Act, Ask, Branch, Case, End, GoTo, Hand, Say, SequenceError, Starts, Wait
+from host.sequences.body import (
+    Act,
+    Ask,
+    Branch,
+    Card,
+    Case,
+    End,
+    GoTo,
+    Hand,
+    Say,
+    SequenceError,
+    Show,
+    Starts,
+    Wait,
+)
 from host.sequences.models import SequenceVisit, WaitsFor
+from host.users.actor import DESK
 from tests.inbox import toys
+from tests.media import samples
 from tests.sequences.sequenced import Sequenced
 
 ORDER = Ask(
@@ -134,6 +158,154 @@ def test_without_its_addon_an_action_is_left_out_and_nothing_new_is_published(se
     with pytest.raises(SequenceError) as found:
         desk.sequence(*steps)
     assert found.value.field == "steps.0.action"
+
+
+@pytest.fixture
+def kept_files(tmp_path: Path) -> None:
+    storage.use(storage.FolderStore(tmp_path / "files"))
+
+
+def hours_reply(desk: Sequenced) -> int:
+    """Make a shared canned reply with a file. Needs ``kept_files``."""
+    desk.desk.generation.directory = Directory([toys.RICH])
+    place: dict[str, Any] = {"workspace_id": desk.desk.workspace}
+    upload = uploads.keep_upload(io.BytesIO(samples.PDF), "map.pdf", user_id=desk.desk.mia.id, **place)
+    wanted = CannedReplyInput(
+        "hours",
+        "Hours",
+        {ANY: "Hi {{contact.first_name}}, 9 to 5.", "de": "9 bis 17 Uhr."},
+        uploads=(upload.id,),
+    )
+    place |= {"viewer": Viewer(desk.desk.mia.id, keeps=True), "actor": DESK, "now": clock.now()}
+    return db.write(lambda session: replies.create(session, wanted, **place).id)
+
+
+@pytest.mark.usefixtures("kept_files")
+def test_a_canned_reply_is_sent_once_with_its_files(any_sequenced: Sequenced) -> None:
+    desk = any_sequenced
+    hours = Act(id="hours", action=SendReply(hours_reply(desk)))
+    desk.sequence(hours, Say(id="bye", text="Bye"), End(id="end"))
+    desk.said(text="order")
+    desk.run()
+    desk.read(again=True)
+    desk.run()
+    sent = [one for one in toys.everything(Message) if one.direction == "outbound"]
+    assert [(one.kind, one.text) for one in sent] == [
+        ("file", ""),
+        ("text", "Hi Ana, 9 to 5."),
+        ("text", "Bye"),
+    ]
+    assert {one.origin for one in sent} == {"system"}
+    assert desk.last.outcome == "done"
+
+
+@pytest.mark.usefixtures("kept_files")
+def test_a_canned_reply_that_cannot_be_sent_leads_to_people(sequenced: Sequenced) -> None:
+    desk = sequenced
+    canned = hours_reply(desk)
+    desk.sequence(Act(id="hours", action=SendReply(canned)), Say(id="bye", text="Bye"), End(id="end"))
+    place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "canned_id": canned}
+    place |= {"viewer": Viewer(desk.desk.mia.id, keeps=True), "actor": DESK}
+    db.write(replies.delete, **place)
+    desk.said(text="order")
+    desk.run()
+    assert desk.automatic() == []
+    assert (desk.last.outcome, desk.last.reason) == ("stopped", "canned_reply_not_found")
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_macro_is_run_whole_or_left_out(any_sequenced: Sequenced, is_deleted: bool) -> None:
+    desk = any_sequenced
+    viewer = Viewer(desk.desk.mia.id, keeps=True)
+    place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "viewer": viewer, "actor": DESK}
+
+    def make(session: Session) -> tuple[int, int]:
+        label = labels.create(
+            session,
+            workspace_id=desk.desk.workspace,
+            name="Wrapped",
+            tone=LabelTone.TEAL,
+            actor=DESK,
+            now=clock.now(),
+        )
+        steps = (AddLabel(label.id), AddNote("Wrapped up"))
+        macro = macros.create(session, name="Wrap up", steps=steps, shared=True, now=clock.now(), **place)
+        return macro.id, label.id
+
+    macro, label = db.write(make)
+    desk.sequence(Act(id="wrap", action=RunMacro(macro)), Say(id="bye", text="Bye"), End(id="end"))
+    if is_deleted:  # the note must not be left alone
+        db.write(labels.delete, workspace_id=desk.desk.workspace, label_id=label, actor=DESK)
+    desk.said(text="order")
+    desk.run()
+    assert (desk.automatic(), desk.last.outcome) == (["Bye"], "done")
+    notes = [one.text for one in toys.everything(Message) if one.kind == "note"]
+    with db.read() as session:
+        visit = session.scalars(sa.select(SequenceVisit).where(SequenceVisit.step == "wrap")).one()
+    assert (notes, visit.refused) == (([], "macro_step") if is_deleted else (["Wrapped up"], None))
+
+
+CARDS = Show(
+    id="cards",
+    cards=(
+        Card(
+            title='Mug for {{contact.first_name || "you"}}',
+            text="12 EUR",
+            picture="https://example.com/mug.jpg",
+        ),
+        Card(title="Bowl", button="Look", url="https://example.com/bowl"),
+        Card(title="Vase", button="I want it"),
+    ),
+)
+
+
+def test_cards_are_sent_and_their_buttons_are_answers(any_sequenced: Sequenced) -> None:
+    desk = any_sequenced
+    desk.desk.generation.directory = Directory([toys.RICH])
+    desk.sequence(CARDS, Wait(id="wait", until="written"), Say(id="bye", text="Bye"), End(id="end"))
+    desk.said(text="order")
+    desk.run()
+    (message,) = [one for one in toys.everything(Message) if one.direction == "outbound"]
+    assert message.kind == "template"
+    assert message.content["template"]["elements"] == [
+        {"title": "Mug for Ana", "subtitle": "12 EUR", "image_url": "https://example.com/mug.jpg"},
+        {"title": "Bowl", "buttons": [{"title": "Look", "url": "https://example.com/bowl"}]},
+        {"title": "Vase", "buttons": [{"title": "I want it", "payload": "I want it"}]},
+    ]
+    desk.said(text="I want it")
+    desk.run()
+    assert desk.automatic()[1:] == ["Bye"]
+
+
+def test_channels_without_cards_get_a_text(sequenced: Sequenced) -> None:
+    desk = sequenced
+    desk.desk.generation.directory = Directory([toys.TOY])
+    desk.sequence(CARDS, End(id="end"))
+    desk.said(text="order")
+    desk.run()
+    said = "Mug for Ana\n12 EUR\n\nBowl\nhttps://example.com/bowl\n\nVase"
+    assert desk.automatic() == [said]
+
+
+@pytest.mark.parametrize(
+    ("cards", "field"),
+    [
+        ((), "steps.0.cards"),
+        ((Card(title="Mug", text="x"),) * 11, "steps.0.cards"),
+        ((Card(title=" ", text="x"),), "steps.0.cards.0.title"),
+        ((Card(title="Mug"),), "steps.0.cards.0.text"),
+        ((Card(title="Mug", text="x" * 81),), "steps.0.cards.0.text"),
+        ((Card(title="Mug", picture="javascript:alert(1)"),), "steps.0.cards.0.picture"),
+        ((Card(title="Mug", text="x", url="https://example.com"),), "steps.0.cards.0.button"),
+        ((Card(title="Mug", text="x"), Card(title="{{nobody}}", text="x")), "steps.0.cards.1.title"),
+    ],
+)
+def test_cards_that_cannot_be_shown_are_refused(
+    sequenced: Sequenced, cards: tuple[Card, ...], field: str
+) -> None:
+    with pytest.raises(SequenceError) as found:
+        sequenced.sequence(Show(id="cards", cards=cards), End(id="end"), publish=False)
+    assert found.value.field == field
 
 
 def test_it_waits_for_a_time(sequenced: Sequenced) -> None:

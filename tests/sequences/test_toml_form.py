@@ -16,6 +16,8 @@ from host.automation.actions import (
     AssignNobody,
     AssignTo,
     GiveToTeam,
+    RunMacro,
+    SendReply,
     SetAttribute,
 )
 from host.automation.conditions import AnyOf, Concerns, Contact, FilterCondition, Open, Words
@@ -25,12 +27,14 @@ from host.sequences.body import (
     Ask,
     Body,
     Branch,
+    Card,
     Case,
     End,
     GoTo,
     Hand,
     Say,
     SequenceError,
+    Show,
     Starts,
     Targets,
     Wait,
@@ -41,9 +45,10 @@ LABELS = {1: "VIP", 2: 'in "quotes"\\', 3: "twice", 4: "twice", 5: "none"}
 TEAMS = {1: "Shop", 2: "mine", 3: "Zoë\n"}
 PEOPLE = {7: "Mia", 8: "Ben", 9: "Ben", 10: "me"}
 THERE = Targets(
-    ActionTargets(labels=LABELS, people=PEOPLE, teams=TEAMS, replies={}),
+    ActionTargets(labels=LABELS, people=PEOPLE, teams=TEAMS, replies={4: "/hours", 5: "/hours"}),
     accounts={1: "shop.example", 2: "12"},
     attributes={1: "Order number", 2: "Größe"},
+    macros={3: "Wrap up"},
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
@@ -92,6 +97,8 @@ actions = st.one_of(
     st.builds(AddNote, text=texts),
     st.builds(SetAttribute, attribute=ids, value=texts),
     st.builds(AddonDoes, name=texts),
+    st.builds(SendReply, canned=ids),
+    st.builds(RunMacro, macro=ids),
     st.just(AssignNobody()),
 )
 steps = st.one_of(
@@ -114,6 +121,13 @@ steps = st.one_of(
         ).map(tuple),
     ),
     st.builds(Act, id=texts, action=actions),
+    st.builds(
+        Show,
+        id=texts,
+        cards=st.lists(
+            st.builds(Card, title=texts, text=texts, button=texts, url=texts), min_size=1, max_size=2
+        ).map(tuple),
+    ),
     st.builds(Hand, id=texts, team=ids, text=texts),
     st.builds(GoTo, id=texts, then=texts),
     st.builds(End, id=texts, close=st.booleans()),

@@ -20,6 +20,7 @@ from host.automation.conditions import AnyOf, Condition
 from host.core.ids import read_id
 from host.sdk import strictjson
 from host.sequences.body import (
+    MOST_CARDS,
     Act,
     Ask,
     Body,
@@ -32,6 +33,7 @@ from host.sequences.body import (
     Keep,
     Say,
     SequenceError,
+    Show,
     Starts,
     Step,
     Wait,
@@ -59,6 +61,20 @@ class CaseRow(msgspec.Struct, frozen=True):
     joins: str = ""
 
 
+class CardRow(msgspec.Struct, frozen=True):
+    """A card, as :class:`host.sequences.body.Card`; without any text: no card."""
+
+    title: str = ""
+    text: str = ""
+    picture: str = ""
+    button: str = ""
+    url: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        return not any(getattr(self, name).strip() for name in self.__struct_fields__)
+
+
 class StepForm(msgspec.Struct, frozen=True):
     """The fields of a step as texts, whatever its kind."""
 
@@ -80,6 +96,7 @@ class StepForm(msgspec.Struct, frozen=True):
     team: str = ""
     close: bool = False
     cases: tuple[CaseRow, ...] = ()
+    cards: tuple[CardRow, ...] = ()
     then: str = ""
     closed: str = ""
     other: str = ""
@@ -110,6 +127,10 @@ def of_step(step: Step) -> StepForm:
                 "wait": wait,
                 "unit": unit,
             }
+        case Show():
+            given["cards"] = tuple(
+                CardRow(**{key: getattr(one, key) for key in CardRow.__struct_fields__}) for one in step.cards
+            )
         case Wait():
             wait, unit = _time(step.hours * 60 + step.minutes)
             given |= {"until": step.until, "wait": wait, "unit": unit, "early": step.early}
@@ -152,6 +173,11 @@ def rows_of(form: StepForm) -> tuple[CaseRow, ...]:
     return (*form.cases, CaseRow(), CaseRow())[: max(MOST_ROWS, len(form.cases))]
 
 
+def cards_of(form: StepForm) -> tuple[CardRow, ...]:
+    """Return the cards of a step with an empty one for more, at most :data:`MOST_CARDS`."""
+    return (*form.cards, CardRow())[: max(MOST_CARDS, len(form.cards))]
+
+
 def row_at(form: StepForm, case: int, condition: int | None) -> int:
     """Return the row of a case, or of one of its conditions; 0 if there is none."""
     number, group, begins = -1, -1, 0
@@ -174,11 +200,15 @@ def given_step(form: Form) -> StepForm:
     given: dict[str, Any] = {name: form.get(name, "") for name in fields}
     lists = (form.getlist(f"case_{part}")[: MOST_ROWS + 2] for part in ("if", "value", "to", "joins"))
     cases = tuple(CaseRow(*row) for row in zip(*lists, strict=False))
+    cards = zip(
+        *(form.getlist(f"card_{part}")[: MOST_CARDS + 1] for part in CardRow.__struct_fields__), strict=False
+    )
     return StepForm(
         **given,
         early="early" in form,
         close="close" in form,
         cases=tuple(row for row in cases if row.chosen or row.to),
+        cards=tuple(one for row in cards if not (one := CardRow(*row)).is_blank),
     )
 
 
@@ -194,22 +224,9 @@ def step_of(form: StepForm) -> Step:
         case "say":
             fields |= {"text": form.text, "quick_replies": _lines(form.choices), "closed": form.closed}
         case "ask":
-            minutes = _minutes(form)
-            if minutes % 60:
-                raise SequenceError(_l("A question waits for whole hours."), field="wait")
-            fields |= {
-                "text": form.text,
-                "kind": form.kind,
-                "choices": _lines(form.choices) if form.kind == "choice" else [],
-                "digits": _number(form.digits, "digits") if form.kind == "number" else 0,
-                "variable": form.variable.strip(),
-                "attribute": _id(form.attribute, "attribute"),
-                "again": form.again,
-                "hours": minutes // 60,
-                "closed": form.closed,
-                "other": form.other,
-                "silent": form.silent,
-            }
+            fields |= _question(form)
+        case "cards":
+            fields |= {"cards": msgspec.to_builtins(form.cards), "closed": form.closed}
         case "wait":
             minutes = _minutes(form)
             fields |= {
@@ -238,6 +255,25 @@ def step_of(form: StepForm) -> Step:
         return strictjson.convert({"steps": [fields]}, Body).steps[0]
     except msgspec.ValidationError:
         raise SequenceError(_l("This step is invalid.")) from None
+
+
+def _question(form: StepForm) -> dict[str, Any]:
+    minutes = _minutes(form)
+    if minutes % 60:
+        raise SequenceError(_l("A question waits for whole hours."), field="wait")
+    return {
+        "text": form.text,
+        "kind": form.kind,
+        "choices": _lines(form.choices) if form.kind == "choice" else [],
+        "digits": _number(form.digits, "digits") if form.kind == "number" else 0,
+        "variable": form.variable.strip(),
+        "attribute": _id(form.attribute, "attribute"),
+        "again": form.again,
+        "hours": minutes // 60,
+        "closed": form.closed,
+        "other": form.other,
+        "silent": form.silent,
+    }
 
 
 def _cases(rows: Sequence[CaseRow]) -> list[Case]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -50,6 +51,7 @@ class Line(msgspec.Struct, frozen=True):
     text: str
     step: str
     icon: str = ""
+    cards: Sequence[Mapping[str, Any]] = ()
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -153,7 +155,7 @@ def _later(play: Play) -> str:
 
 def _line(entry: Entry, body: Body, there: Targets) -> Line:
     text = entry.text if entry.kind in {"said", "sent"} else _words(entry, body, there)
-    return Line(entry.kind, text, entry.step, ICONS.get(entry.kind, ""))
+    return Line(entry.kind, text, entry.step, ICONS.get(entry.kind, ""), entry.cards)
 
 
 def _words(entry: Entry, body: Body, there: Targets) -> str:

@@ -26,6 +26,8 @@ from host.automation.actions import (
     AssignTo,
     GiveToTeam,
     RemoveLabel,
+    RunMacro,
+    SendReply,
 )
 from host.automation.condition_words import search_words
 from host.channels.directory import current_directory
@@ -251,6 +253,7 @@ def _page(
         tried=tried,
         form=form,
         rows=() if form is None else filling.rows_of(form),
+        cards=() if form is None else filling.cards_of(form),
         after=after,
         part=part,
         name=opened.sequence.name if name is None else name,
@@ -266,6 +269,7 @@ def _page(
         units=wording.UNITS,
         there=there,
         most_steps=bodies.MOST_STEPS,
+        card_fields=wording.CARD_FIELDS,
         seen_at=_seen_at(opened, problem),
         text_limit=opened.text_limit,
         bytes_of=byte_length,
@@ -287,6 +291,8 @@ def _actions(there: Targets, form: StepForm | None, wanted: str | None = None) -
         (_("Assign"), [AssignNobody(), *(AssignTo(id_) for id_ in names.people)]),
         (_("Team"), [GiveToTeam(id_) for id_ in names.teams]),
         (_("Other"), [AddNote("")]),
+        (_("Send a canned reply"), [SendReply(id_) for id_ in names.replies]),
+        (_("Run a macro"), [RunMacro(id_) for id_ in there.macros]),
         (_("Addons"), [AddonDoes(name) for name in there.actions]),
     ]
     groups = [
@@ -304,6 +310,8 @@ def _place(problem: LobbyError | None, opened: Opened, form: StepForm | None) ->
     if not field.startswith("steps.") or form is None:
         return field.removeprefix("starts.").partition(".")[0]
     _steps, _at, rest = (*field.split(".", 2), "")[:3]
+    if rest.startswith("cards."):
+        return rest
     name = {"quick_replies": "choices", "hours": "wait"}.get(rest.partition(".")[0], rest.partition(".")[0])
     if name == "cases":
         _cases, *at = rest.split(".")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from host.automation.actions import AddonDoes, SetAttribute
+from host.automation.actions import AddonDoes, RunMacro, SetAttribute
 from host.automation.condition_words import condition
 from host.automation.words import said
 from host.channels.abilities import Abilities
@@ -24,6 +24,7 @@ from host.sequences.body import (
     GoTo,
     Hand,
     Say,
+    Show,
     Starts,
     Step,
     Targets,
@@ -44,6 +45,7 @@ STATES: Mapping[str, LazyString] = {
 KINDS: Mapping[str, tuple[str, LazyString]] = {
     "say": ("send", _l("Send a message")),
     "ask": ("q", _l("Ask a question")),
+    "cards": ("image", _l("Send cards")),
     "wait": ("wait", _l("Wait")),
     "branch": ("split", _l("Branch")),
     "act": ("bolt", _l("Run an action")),
@@ -67,6 +69,14 @@ UNTIL: Mapping[str, LazyString] = {
     "working": _l("until business hours begin"),
 }
 UNITS: Mapping[str, LazyString] = {"minutes": _l("minutes"), "hours": _l("hours"), "days": _l("days")}
+CARD_FIELDS = (
+    ("title", _l("Title"), "text"),
+    ("text", _l("Text"), "text"),
+    ("picture", _l("Link to a picture"), "url"),
+    ("button", _l("Button"), "text"),
+    ("url", _l("Link the button opens"), "url"),
+)
+"""Fields of a card: name, label and input mode."""
 WAITS: Mapping[str, LazyString] = {
     WaitsFor.NOTHING: _l("goes on in a moment"),
     WaitsFor.ANSWER: _l("waits for an answer"),
@@ -108,6 +118,7 @@ CHECKS: Mapping[str, LazyString] = {
     "row": _l("Messages in a row stay within the limit"),
     "buttons": _l("Answers to choose fit the channel"),
     "text": _l("Texts fit the channel"),
+    "cards": _l("Cards fit the channel"),
 }
 """Checks of the proof, by the code of their problem."""
 _NEEDS_REACH = frozenset({"unreachable", "window", "row"})
@@ -190,6 +201,8 @@ def step(one: Step, body: Body, said: Targets) -> str:
             return _("Say: %(text)s", text=short(one.text))
         case Ask():
             return _("Ask: %(text)s", text=short(one.text))
+        case Show():
+            return _("Cards: %(titles)s", titles=short(", ".join(card.title for card in one.cards)))
         case Wait():
             return _wait(one)
         case Branch():
@@ -216,6 +229,9 @@ def action(one: Any, said: Targets) -> str:
         if not one.value:
             return _("Clear %(name)s", name=name)
         return _("Set %(name)s to %(value)s", name=name, value=short(one.value))
+    if isinstance(one, RunMacro):
+        name = said.macros.get(one.macro, "")
+        return _("Run the macro %(name)s", name=name) if name else _("Run a deleted macro")
     if isinstance(one, AddonDoes):
         brought = said.actions.get(one.name)
         return _("An action of an addon that is not active") if brought is None else _(brought.title)
