@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.models.channels import ChannelAccount
-from host.models.inbox import DeliveryState, Message
+from host.models.inbox import ARRIVED, DeliveryState, Message
 from host.models.queue import EventState, InboundEvent, OutboxEntry
 from host.queue.spool import BEGINNING, request_id
 
@@ -125,7 +125,7 @@ def _sent(session: Session) -> tuple[dict[str, Health], bool]:
     total = 0
     for channel, state, count in session.execute(query):
         one = Health(
-            sent=count if state in (DeliveryState.SENT, DeliveryState.READ) else 0,
+            sent=count if state in ARRIVED else 0,
             failed=count if state == DeliveryState.FAILED else 0,
         )
         found[channel] = found.get(channel, Health()) + one

@@ -332,7 +332,7 @@ class Message(Wire, frozen=True):
     ]
     author: Annotated[Person | None, Meta(description="The member who wrote it.")]
     state: Annotated[
-        Literal["queued", "sending", "sent", "read", "failed", "unknown", "cancelled"] | None,
+        Literal["queued", "sending", "sent", "delivered", "read", "failed", "unknown", "cancelled"] | None,
         Meta(
             description="Of an outbound message. `unknown`: the provider neither confirmed nor refused it. "
             "`cancelled`: it was taken back before it left."

@@ -34,7 +34,7 @@ from host.inbox import outcome
 from host.inbox.unsent import later
 from host.media import claiming
 from host.models.addons import Addon, AddonArchivePart, AddonRelease
-from host.models.inbox import Message
+from host.models.inbox import ARRIVED, Message
 from host.models.queue import OutboxEntry
 from host.models.users import User
 from host.queue import lanes, outbox, spool
@@ -492,7 +492,7 @@ def _settle(waiting: Waiting) -> None:
             .order_by(OutboxEntry.id)
         ).all()
     for message_id, state in rows:
-        if state in outcome.ARRIVED:
+        if state in ARRIVED:
             # The echo arrived before the provider's answer, which would have closed the entry.
             db.write(outbox.close, message_id)
         else:

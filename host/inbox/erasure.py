@@ -31,6 +31,7 @@ from host.media import senders
 from host.media.person_pictures import forget_pictures
 from host.models.channels import ChannelAccount
 from host.models.inbox import (
+    ARRIVED,
     Attachment,
     ContactIdentity,
     Conversation,
@@ -51,7 +52,6 @@ ERASED = "erased"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """``profile_at`` of an erased customer: their profile is fetched again if they write again."""
 IN_FLIGHT = frozenset({DeliveryState.SENDING})
-GONE_OUT = frozenset({DeliveryState.SENT, DeliveryState.READ})
 
 
 class BeingSentError(ConflictError):
@@ -268,7 +268,7 @@ def erase_messages(session: Session, ids: Sequence[int], now: datetime) -> None:
         )
     )
     # Waiting replies are never sent: without a state, no worker finds them.
-    unsent = sa.and_(some, MESSAGES.c.state.is_not(None), MESSAGES.c.state.not_in(GONE_OUT))
+    unsent = sa.and_(some, MESSAGES.c.state.is_not(None), MESSAGES.c.state.not_in(ARRIVED))
     waiting = sa.select(MESSAGES.c.id).where(unsent)
     nothing = {name: sa.null() for name in ("not_before", "waiting", "undo")}
     connection.execute(

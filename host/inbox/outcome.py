@@ -23,6 +23,7 @@ from host.inbox.apply.happenings import Sent, of_state
 from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MESSAGES, OUTBOX
 from host.inbox.apply.writing import mark_seen
 from host.models.inbox import (
+    ARRIVED,
     Attachment,
     ContactIdentity,
     Conversation,
@@ -39,7 +40,6 @@ from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind
 from host.search import postings
 
-ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.READ})
 PART_BEFORE_FAILED = noop(
     "An earlier part of this reply was not sent. Retry that part, or send this one without it."
 )

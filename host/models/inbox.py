@@ -94,12 +94,19 @@ class DeliveryState(StrEnum):
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
+    """The provider accepted it."""
+    DELIVERED = "delivered"
+    """The provider reported that it reached the customer; only some channels do."""
     READ = "read"
     FAILED = "failed"
     UNKNOWN = "unknown"
     """The provider has neither confirmed nor refused it."""
     CANCELLED = "cancelled"
     """Cancelled while it waited, before any part was passed to the provider."""
+
+
+ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ})
+"""The states of messages that the provider has accepted."""
 
 
 class Contact(Base):

@@ -23,9 +23,8 @@ from host.core.statements import Statement
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.events.reading import Recorded
 from host.inbox.comments import once
-from host.inbox.outcome import ARRIVED
 from host.models.channels import ChannelAccount
-from host.models.inbox import Contact, ContactIdentity, Conversation, DeliveryState, Message
+from host.models.inbox import ARRIVED, Contact, ContactIdentity, Conversation, DeliveryState, Message
 from host.rules.body import Campaign
 from host.rules.models import CampaignPerson, PersonOutcome, Rule
 

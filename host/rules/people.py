@@ -16,8 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from host.automation.facts import NEVER_WENT
-from host.inbox.outcome import ARRIVED
-from host.models.inbox import Contact, ContactIdentity, DeliveryState, Message
+from host.models.inbox import ARRIVED, Contact, ContactIdentity, DeliveryState, Message
 from host.models.queue import OutboxEntry
 from host.rules.keeping import RuleView
 from host.rules.models import CampaignPerson, PersonOutcome, RuleState

@@ -23,10 +23,9 @@ from host.core.statements import Statement
 from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED, MESSAGE_SENT, MESSAGE_UNCONFIRMED
 from host.events.models import ActorKind
 from host.events.reading import Recorded
-from host.inbox.outcome import ARRIVED
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun, RunState
-from host.models.inbox import Conversation, DeliveryState, Message
+from host.models.inbox import ARRIVED, Conversation, DeliveryState, Message
 from host.models.queue import OutboxEntry
 from host.rules import campaigns, doing, passing
 from host.rules.body import read

@@ -208,6 +208,8 @@ class Capabilities:
     :param recent_posts: the account's own posts can be listed and found, see
         :meth:`ChannelAdapter.recent_posts`.
     :param moderation: actions the team can take on a customer's message at the provider.
+    :param delivery_reports: the provider tells when a message was delivered, see
+        :class:`host.sdk.messages.MessageDelivered`; until then it is shown as sent.
     :param originals: one envelope is one message exactly as its sender made it, so the team may view it;
         False: it may contain more than the message.
     :param receives: kinds of message that customers can send, and of events they can cause. Rules, sequences,
@@ -256,3 +258,4 @@ class Capabilities:
     originals: bool = False
     receives: frozenset[MessageKind] | None = None
     ads: bool = False
+    delivery_reports: bool = False

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db, secrets
 from host.models.channels import ChannelAccount
-from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message
+from host.models.inbox import ARRIVED, ContactIdentity, Conversation, DeliveryState, Direction, Message
 from host.models.queue import InboundEvent, InboundRequest, OutboxEntry, RefusedDelivery
 from host.queue import refusals
 from host.queue.journal_rows import stored_key
@@ -200,7 +200,7 @@ def last_sent(account_id: int, count: int, *, since: datetime, until: datetime) 
         .where(
             OutboxEntry.account_id == account_id,
             OutboxEntry.attempted_at.between(since, until),
-            Message.state.in_([DeliveryState.SENT, DeliveryState.READ]),
+            Message.state.in_(sorted(ARRIVED)),
             Message.external_id.is_not(None),
         )
         .order_by(OutboxEntry.id.desc())

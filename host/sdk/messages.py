@@ -291,6 +291,20 @@ class MessagesRead:
     read_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class MessageDelivered:
+    """Our message *external_id* was delivered to the customer, as opposed to accepted by the provider.
+
+    Applied if :attr:`host.sdk.capabilities.Capabilities.delivery_reports` is set.
+
+    :param at: provider's time of the delivery.
+    """
+
+    contact: str
+    external_id: str
+    at: datetime
+
+
 class ReportKind(StrEnum):
     """Kind of a delivery report about a message of ours."""
 
@@ -309,7 +323,8 @@ class MessageBounced:
 
     *sentence* is shown with the message: a failed one is marked as not delivered, a delayed one stays sent,
     and a receipt is recorded. If that message is unknown, or was never sent to *contact*, the report is shown
-    as the message *report*, so nothing received is lost.
+    as the message *report*, so nothing received is lost. A message that was reported as delivered or read is
+    not marked as failed.
 
     :param contact: the recipient the report is about.
     :param at: time of the report.
@@ -372,6 +387,7 @@ InboundChange = (
     | MessageEdited
     | MessageUnsent
     | MessagesRead
+    | MessageDelivered
     | MessageBounced
     | ConversationHandedOver
     | AccountNoticed

@@ -55,6 +55,7 @@ from host.sdk.messages import (
     Ignored,
     InboundChange,
     MessageBounced,
+    MessageDelivered,
     MessageEchoed,
     MessageEdited,
     MessageKind,
@@ -162,7 +163,9 @@ def _check_message(change: MessageReceived | MessageEchoed) -> None:
         assert attachment.url is not None or attachment.content is not None, "an empty attachment"
 
 
-def _check_about(change: MessageReacted | MessageEdited | MessageUnsent | MessagesRead) -> None:
+def _check_about(
+    change: MessageReacted | MessageEdited | MessageUnsent | MessagesRead | MessageDelivered,
+) -> None:
     at = change.read_at if isinstance(change, MessagesRead) else change.at
     assert at.tzinfo is not None, "times are aware"
     assert isinstance(change.external_id, str), "an id is a string"

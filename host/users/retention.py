@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock
 from host.models.inbox import (
+    ARRIVED,
     Attachment,
     Conversation,
     ConversationStatus,
@@ -67,7 +68,7 @@ def too_old(before: datetime) -> Sequence[sa.ColumnElement[bool]]:
         sa.or_(Message.direction != Direction.INTERNAL, Message.kind != InternalKind.ACTIVITY),
         sa.or_(
             Message.state.is_(None),
-            Message.state.in_([DeliveryState.SENT, DeliveryState.READ, DeliveryState.FAILED]),
+            Message.state.in_([*sorted(ARRIVED), DeliveryState.FAILED]),
             Message.state == DeliveryState.CANCELLED,
         ),
     )

@@ -204,6 +204,10 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("a_profile_without_credentials_is_an_answer", {"fetch_profiles": lambda *_: {"9": None}}),
     ("locating_a_file_without_credentials_is_an_address_or_a_fetch_error", {"locate": raising}),
     ("locating_a_file_without_credentials_is_an_address_or_a_fetch_error", {"locate": lambda *_: None}),
+    (
+        "locating_a_picture_without_credentials_is_an_address_or_a_fetch_error",
+        {"locate_picture": lambda *_: None},
+    ),
     ("every_contact_has_a_label", {"contact_label": lambda *_: ""}),
     ("every_contact_has_a_label", {"profile_url": lambda *_: "javascript:alert(1)"}),
 ]

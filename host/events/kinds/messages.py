@@ -218,6 +218,39 @@ def _read(about: EventSubject, account: ChannelAccount, talk: ConversationRow, m
     )
 
 
+class MessageDelivered(MessageRead, frozen=True, kw_only=True):
+    """A message that was delivered to the customer."""
+
+
+@of_message
+def _delivered(
+    about: EventSubject, account: ChannelAccount, talk: ConversationRow, message: AnyMessage
+) -> Shape:
+    return MessageDelivered(
+        id=str(message.id),
+        to=talk.external_id,
+        timestamp=parts.at(about),
+        metadata=parts.metadata(message, talk),
+        **parts.ids(account, talk),
+    )
+
+
+MESSAGE_DELIVERED = KINDS.add(
+    Kind(
+        "message.delivered",
+        noop("A message from the team was delivered. Only some channels report it."),
+        make=_delivered,
+        sample=MessageDelivered(
+            id="4712",
+            to=CUSTOMER,
+            timestamp=AT,
+            metadata=Metadata(mid="m_2", username="sample.customer"),
+            **parts.SAMPLE_IDS,
+        ),
+        facts=OfMessage,
+        since="1.1",
+    )
+)
 MESSAGE_READ = KINDS.add(
     Kind(
         "message.read",

@@ -31,6 +31,7 @@ from host.media.limits import megabytes
 from host.models.channels import AccountState, ChannelAccount
 from host.models.channels import ref as account_ref
 from host.models.inbox import (
+    ARRIVED,
     Attachment,
     Contact,
     ContactIdentity,
@@ -49,7 +50,7 @@ from host.users.reach import Accounts
 
 MOST = 200
 """Maximum number of messages forwarded at once: the newest."""
-_SAID = (DeliveryState.SENT, DeliveryState.READ)
+_SAID = tuple(sorted(ARRIVED))
 _PASSED_ON = re.compile(r"\s*fwd?\s?:", re.IGNORECASE)
 
 

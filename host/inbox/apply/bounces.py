@@ -1,8 +1,9 @@
-"""Record later reports about messages that the provider had accepted: failed, delayed, read."""
+"""Record later reports about messages that the provider had accepted: failed, delayed, delivered, read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -15,9 +16,9 @@ from host.inbox.apply import participants
 from host.inbox.apply.happenings import Sent, of_state
 from host.inbox.apply.incoming import Incoming
 from host.inbox.apply.tables import CONVERSATIONS, MESSAGES
-from host.inbox.apply.values import Bounced, Draft
-from host.models.inbox import DeliveryState, Direction
-from host.sdk.messages import MessageBounced, ReportKind
+from host.inbox.apply.values import Bounced, DeliveryReport, Draft, StoredMessage
+from host.models.inbox import ARRIVED, DeliveryState, Direction
+from host.sdk.messages import MessageBounced, MessageDelivered, MessagesRead, ReportKind
 
 CODE = "bounced"
 """Error code of a bounced message."""
@@ -25,24 +26,12 @@ COPY = "copy_bounced"
 """Error code of a message whose copy to the people in ``to`` bounced; the message itself arrived."""
 DELAYED = "delayed"
 """Error code of a delayed message; it counts as sent."""
+ARRIVED_FOR_SURE = "arrived"
+"""Key in the content of a message that was itself reported as delivered or read, if its channel tells."""
 RECEIPTS = "receipts"
 """Key in the content of a sent message: receipts by recipient id."""
 
-_arrived = Statement(
-    sa.select(MESSAGES.c.state, *(MESSAGES.c[name] for name in Sent._fields))
-    .where(
-        MESSAGES.c.id.in_(sa.bindparam("ids", expanding=True)),
-        MESSAGES.c.direction == Direction.OUTBOUND,
-        MESSAGES.c.state == DeliveryState.SENT,
-    )
-    .order_by(MESSAGES.c.id)
-    .with_for_update()
-)
-_fail = (
-    sa.update(MESSAGES)
-    .where(MESSAGES.c.id == sa.bindparam("b_id"))
-    .values(state=DeliveryState.FAILED, error=sa.bindparam("b_error", type_=MESSAGES.c.error.type))
-)
+_ORDER = {kind: order for order, kind in enumerate(DeliveryReport)}
 _went_out = Statement(
     sa.select(
         MESSAGES.c.error,
@@ -52,7 +41,7 @@ _went_out = Statement(
     )
     .where(
         MESSAGES.c.id.in_(sa.bindparam("ids", expanding=True)),
-        MESSAGES.c.state.in_((DeliveryState.SENT, DeliveryState.READ)),
+        MESSAGES.c.state.in_((*sorted(ARRIVED), DeliveryState.FAILED)),
     )
     .order_by(MESSAGES.c.id)
     .with_for_update()
@@ -90,9 +79,6 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
         content = draft.loaded.answered.get(message.id, {})
         if copy not in participants.of_message(content, item.account):
             return False
-    # By our clock, the report is about an attempt before the last one.
-    if message.attempted_at is not None and item.received_at < message.attempted_at:
-        return True
     code = {ReportKind.FAILED: COPY if copy else CODE, ReportKind.DELAYED: DELAYED}.get(change.kind, "")
     error = {
         "code": code,
@@ -100,48 +86,87 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
         "next_step": clean_short(change.next_step, 500) or "",
         "raw": clean_short(change.raw, 1000) or "",
     }
-    person = external_id(change.contact)
-    draft.bounced[message.id, person, change.kind] = Bounced(message, error, copy, person, change.kind)
+    _add(draft, item, message, DeliveryReport(change.kind), external_id(change.contact), error, copy)
     return True
 
 
+def note_arrival(draft: Draft, item: Incoming, change: MessageDelivered | MessagesRead) -> None:
+    """Record that a message was delivered or read.
+
+    A read receipt also covers the messages before it, see :func:`host.inbox.apply.echoes.decide_read`. Only
+    for the one it names does it count more than a failure.
+    """
+    tells = item.adapter.capabilities.delivery_reports
+    key = item.account.id, external_id(change.external_id)
+    person = draft.people[item.account.id, external_id(change.contact)]
+    if draft.is_of_another(key, person):
+        if isinstance(change, MessageDelivered):
+            draft.refused.append((key, item))
+        return
+    message = draft.stored.get(key)
+    if message is None or message.direction != Direction.OUTBOUND:
+        return
+    kind = DeliveryReport.READ if isinstance(change, MessagesRead) else DeliveryReport.DELIVERED
+    if tells or (kind is DeliveryReport.READ and message.state == DeliveryState.FAILED):
+        _add(draft, item, message, kind, person.external_id)
+
+
+def _add(
+    draft: Draft,
+    item: Incoming,
+    message: StoredMessage,
+    kind: DeliveryReport,
+    person: str,
+    error: Mapping[str, str] = MappingProxyType({}),
+    copy: str = "",
+) -> None:
+    # By our clock, the report is about an attempt before the last one.
+    if message.attempted_at is not None and item.received_at < message.attempted_at:
+        return
+    owner = draft.owner((message.account_id, message.external_id))
+    draft.bounced[message.id, person, kind] = Bounced(
+        message,
+        dict(error),
+        copy,
+        person,
+        kind,
+        tells=item.adapter.capabilities.delivery_reports,
+        seen=owner is not None and owner.seen_at is not None and message.position <= owner.seen_at,
+    )
+
+
 def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
-    """Write *bounced* and yield the events. Messages not in state *sent* stay, because reports may repeat."""
-    failed = [one for one in bounced if one.kind is ReportKind.FAILED and not one.copy]
-    yield from _annotated(connection, [one for one in bounced if one not in failed])
-    errors = {one.message.id: one.error for one in failed}
-    if not errors:
-        return
-    rows = _arrived.rows(connection, {"ids": sorted(errors)})
-    if not rows:
-        return
-    connection.execute(_fail, [{"b_id": row[1], "b_error": errors[row[1]]} for row in rows])
-    told = [(Sent(*row[1:]), row[0]) for row in rows]
-    connection.execute(_count, {"ids": sorted({sent.conversation_id for sent, _ in told})})
-    for sent, before in told:
-        yield from of_state(sent, DeliveryState.FAILED, before)
+    """Write *bounced* and yield the events.
 
-
-def _annotated(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
-    """Record bounced copies, delays and receipts on their messages, which stay sent or become read."""
+    The final state does not depend on the order of the reports or on repeats: one that says that a message
+    arrived counts more than a failure, and a failure more than a later message having been read.
+    """
     if not bounced:
         return
     rows = _went_out.rows(connection, {"ids": sorted({one.message.id for one in bounced})})
+    recount = set()
     for error, content, state, *ids in rows:
         sent = Sent(*ids)
         now = _Note(error, dict(content or {}), state)
-        for one in bounced:
-            if one.message.id == sent.id:
-                now = _noted(now, one)
+        of_it = [one for one in bounced if one.message.id == sent.id]
+        for one in sorted(of_it, key=lambda one: _ORDER[one.kind]):
+            now = _noted(now, one, sent)
+        if now == (error, content or {}, state):
+            continue
         connection.execute(
             _annotate,
             {"b_id": sent.id, "b_error": now.error, "b_content": now.content, "b_state": now.state},
         )
-        if now.state != state:
-            yield from of_state(sent, now.state, state)
-        elif (now.error, now.content) != (error, content):
+        if now.state == state:
             place = sent.account_id, sent.conversation_id, sent.id
             yield Happened(sent.workspace_id, "", "changed", *place)
+            continue
+        if DeliveryState.FAILED in {now.state, state}:
+            recount.add(sent.conversation_id)
+        # That it was sent was already told before it failed.
+        yield from of_state(sent, now.state, DeliveryState.SENT if state == DeliveryState.FAILED else state)
+    if recount:
+        connection.execute(_count, {"ids": sorted(recount)})
 
 
 class _Note(NamedTuple):
@@ -152,20 +177,48 @@ class _Note(NamedTuple):
     state: str
 
 
-def _noted(now: _Note, one: Bounced) -> _Note:
+def _noted(now: _Note, one: Bounced, sent: Sent) -> _Note:
+    if one.kind in {DeliveryReport.DELIVERED, DeliveryReport.READ} and not one.copy:
+        return _arrived(now, one, sent)
+    if one.kind is DeliveryReport.FAILED and not one.copy:
+        return _failed(now, one, sent)
+    if now.state == DeliveryState.FAILED:
+        return now
     code = (now.error or {}).get("code", "")
-    if one.kind is ReportKind.FAILED:
+    if one.kind is DeliveryReport.FAILED:
         before = (now.error or {}).get("to", "").split(", ") if code == COPY else []
         people = dict.fromkeys(filter(None, (*before, one.copy)))
         return now._replace(error={**one.error, "to": ", ".join(people)})
-    if one.kind is ReportKind.DELAYED:
+    if one.kind is DeliveryReport.DELAYED:
         # The final state takes precedence.
         return now._replace(error={**one.error, "to": one.copy}) if code in {"", DELAYED} else now
     arrived = code == DELAYED and (now.error or {}).get("to", "") == one.copy
-    if one.kind is ReportKind.READ and not one.copy:
-        return now._replace(error=None if arrived else now.error, state=DeliveryState.READ)
     receipts = now.content.get(RECEIPTS)
     receipts = {**receipts} if isinstance(receipts, Mapping) else {}
-    if receipts.get(one.person) != ReportKind.READ:
+    if receipts.get(one.person) != DeliveryReport.READ:
         receipts[one.person] = str(one.kind)
     return now._replace(error=None if arrived else now.error, content={**now.content, RECEIPTS: receipts})
+
+
+def _failed(now: _Note, one: Bounced, sent: Sent) -> _Note:
+    # A read receipt of a later message only suggests that this one arrived, too.
+    implied = one.tells and now.state == DeliveryState.READ and not now.content.get(ARRIVED_FOR_SURE)
+    if sent.direction != Direction.OUTBOUND or not (now.state == DeliveryState.SENT or implied):
+        return now
+    return now._replace(error=one.error, state=DeliveryState.FAILED)
+
+
+def _arrived(now: _Note, one: Bounced, sent: Sent) -> _Note:
+    """Return *now* after a report that the message itself was delivered or read."""
+    read = one.kind is DeliveryReport.READ
+    if not read and sent.direction != Direction.OUTBOUND:
+        return now
+    code = (now.error or {}).get("code", "")
+    over = now.state == DeliveryState.FAILED or (code == DELAYED and not (now.error or {}).get("to", ""))
+    content = {**now.content, ARRIVED_FOR_SURE: True} if one.tells else now.content
+    state = now.state
+    if read or (one.seen and state == DeliveryState.FAILED):
+        state = DeliveryState.READ
+    elif state != DeliveryState.READ:
+        state = DeliveryState.DELIVERED
+    return now._replace(error=None if over else now.error, content=content, state=state)

@@ -27,6 +27,7 @@ from host.sdk.messages import (
     ConversationHandedOver,
     Ignored,
     MessageBounced,
+    MessageDelivered,
     MessageEchoed,
     MessageReceived,
     MessagesRead,
@@ -65,6 +66,11 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
     for item in items:
         if isinstance(item.change, MessagesRead):
             echoes.decide_read(draft, item, item.change)
+            bounces.note_arrival(draft, item, item.change)
+    for item in items:
+        # After the read receipts, which may cover this message.
+        if isinstance(item.change, MessageDelivered):
+            bounces.note_arrival(draft, item, item.change)
     annotated = resolve_annotations(draft, collect_annotations(draft, items))
     return _decided(draft, annotated, items, agreed)
 

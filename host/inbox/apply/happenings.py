@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from host.events.kinds.conversations import CONVERSATION_REOPENED, CONVERSATION_WOKEN
 from host.events.kinds.messages import (
+    MESSAGE_DELIVERED,
     MESSAGE_FAILED,
     MESSAGE_REACTED,
     MESSAGE_READ,
@@ -19,9 +20,8 @@ from host.events.kinds.messages import (
 from host.events.models import ActorKind
 from host.events.writing import Happened
 from host.inbox.apply.values import Annotation, NewMessage
-from host.models.inbox import CLAIMED_BY, DeliveryState, Direction, Origin
+from host.models.inbox import ARRIVED, CLAIMED_BY, DeliveryState, Direction, Origin
 
-_ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.READ})
 _ACTORS: dict[str, ActorKind] = {
     Origin.CUSTOMER: ActorKind.CUSTOMER,
     Origin.AGENT: ActorKind.USER,
@@ -59,6 +59,7 @@ def of_state(message: Sent, state: str, before: str | None) -> Iterator[Happened
     for kind in kinds:
         read = kind == MESSAGE_READ
         sent = kind == MESSAGE_SENT
+        delivered = kind == MESSAGE_DELIVERED
         yield Happened(
             message.workspace_id,
             kind,
@@ -66,16 +67,22 @@ def of_state(message: Sent, state: str, before: str | None) -> Iterator[Happened
             account_id=message.account_id,
             conversation_id=message.conversation_id,
             message_id=message.id,
-            actor_kind=ActorKind.CUSTOMER if read else _ACTORS.get(message.origin, ActorKind.SYSTEM),
-            actor_id=None if read else message.author_id,
+            actor_kind=ActorKind.CUSTOMER
+            if read
+            else ActorKind.PROVIDER
+            if delivered
+            else _ACTORS.get(message.origin, ActorKind.SYSTEM),
+            actor_id=None if read or delivered else message.author_id,
             facts=OfMessage(state=state),
             occurred_at=message.sent_at if sent else None,
         )
 
 
 def _kinds(state: str, before: str | None) -> Iterator[str]:
-    if state in _ARRIVED and before not in _ARRIVED:
+    if state in ARRIVED and before not in ARRIVED:
         yield MESSAGE_SENT
+    if state == DeliveryState.DELIVERED and before not in {state, DeliveryState.READ}:
+        yield MESSAGE_DELIVERED
     if state == DeliveryState.READ and before != state:
         yield MESSAGE_READ
     if state == DeliveryState.FAILED and before != state:

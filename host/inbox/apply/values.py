@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from host.inbox.apply.opt_out_words import OptOutWord
 from host.models.inbox import Handler
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
-from host.sdk.messages import InboundAttachment, Post, ReportKind
+from host.sdk.messages import InboundAttachment, Post
 
 Key = tuple[int, str]
 """Account id and an external id."""
@@ -99,6 +100,7 @@ class StoredMessage(NamedTuple):
     unsent_at: datetime | None = None
     imported_at: datetime | None = None
     attempted_at: datetime | None = None
+    state: str | None = None
 
     @property
     def position(self) -> datetime:
@@ -344,19 +346,33 @@ class Confirmed(NamedTuple):
     sources: list[int]
 
 
+class DeliveryReport(StrEnum):
+    """Kind of a report about a sent message, in the order in which those of one message are applied."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELETED = "deleted"
+    DELIVERED = "delivered"
+    READ = "read"
+
+
 class Bounced(NamedTuple):
     """A report about a sent message that the provider had accepted.
 
     :param error: the error for its row.
     :param copy: the recipient of the copy; empty for the customer's own message.
     :param person: the person the report is about.
+    :param tells: whether the channel tells when a message was delivered.
+    :param seen: whether the customer has read a later message.
     """
 
     message: StoredMessage
     error: dict[str, str]
     copy: str
     person: str
-    kind: ReportKind
+    kind: DeliveryReport
+    tells: bool = False
+    seen: bool = False
 
 
 class Wish(NamedTuple):
@@ -419,7 +435,7 @@ class Draft:
         self.refused: list[tuple[Key, Incoming]] = []
         self.posts: dict[Key, tuple[AccountRef, Post]] = {}
         self.wishes: list[Wish] = []
-        self.bounced: dict[tuple[int, str, ReportKind], Bounced] = {}
+        self.bounced: dict[tuple[int, str, DeliveryReport], Bounced] = {}
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
 

@@ -553,6 +553,7 @@ def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Hap
             MESSAGES.c.author_id,
             MESSAGES.c.sent_at,
             CONVERSATIONS.c.identity_id,
+            MESSAGES.c.state,
             position.label("position"),
         )
         .select_from(CONVERSATIONS)
@@ -561,7 +562,7 @@ def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Hap
         .where(
             CONVERSATIONS.c.identity_id.in_(until),
             MESSAGES.c.direction == Direction.OUTBOUND,
-            MESSAGES.c.state == DeliveryState.SENT,
+            MESSAGES.c.state.in_((DeliveryState.SENT, DeliveryState.DELIVERED)),
         )
         .order_by(MESSAGES.c.id)
     )
@@ -571,11 +572,7 @@ def mark_seen(connection: Connection, until: Mapping[int, datetime]) -> list[Hap
     connection.execute(
         sa.update(MESSAGES).where(MESSAGES.c.id.in_([r.id for r in rows])).values(state=DeliveryState.READ)
     )
-    return [
-        happened
-        for row in rows
-        for happened in of_state(Sent(*row[:7]), DeliveryState.READ, DeliveryState.SENT)
-    ]
+    return [happened for row in rows for happened in of_state(Sent(*row[:7]), DeliveryState.READ, row.state)]
 
 
 def _touch_accounts(session: Session, heard: Mapping[int, datetime]) -> None:

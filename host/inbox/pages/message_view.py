@@ -31,7 +31,7 @@ from host.inbox.pages.message_content import Button
 from host.inbox.pages.text_view import Span
 from host.inbox.queries import Row
 from host.media.picture_size import MOST_PIXELS
-from host.models.inbox import Actor, AttachmentState, DeliveryState, Direction, InternalKind, Origin
+from host.models.inbox import ARRIVED, Actor, AttachmentState, DeliveryState, Direction, InternalKind, Origin
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import ChannelAdapter
 from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html
@@ -744,7 +744,7 @@ def _products_sent(entry: Entry, listed: Sequence[Media]) -> list[SlideView]:
     numbers = message_content.products(entry.content)
     states = [file.state for file in entry.files if file.kind == MessageKind.TEMPLATE]
     known = dict(zip(dict.fromkeys(numbers), zip(listed, states, strict=True), strict=False))
-    sent = entry.state in {DeliveryState.SENT, DeliveryState.READ}
+    sent = entry.state in ARRIVED
     why = str(_("Name and price appear if the account has access to the catalog.")) if sent else ""
     found = []
     for number in numbers:
@@ -1052,9 +1052,11 @@ def _rule(entry: Entry) -> str:
 
 
 def _state(entry: Entry, row: Row) -> str:
-    """Return the delivery state to show: sent instead of read if the account hides read receipts."""
+    """Return the delivery state to show: the one before read if the account hides read receipts."""
     if entry.state == DeliveryState.READ and row.account.settings.get("show_seen") is False:
-        return DeliveryState.SENT
+        adapter = current_directory().adapter(row.channel)
+        tells = adapter is not None and adapter.capabilities.delivery_reports
+        return DeliveryState.DELIVERED if tells else DeliveryState.SENT
     return entry.state or ""
 
 

@@ -22,9 +22,8 @@ from host.inbox.errors import (
     UnknownChannelError,
     WindowClosedError,
 )
-from host.inbox.outcome import ARRIVED
 from host.inbox.pages import durations
-from host.models.inbox import DeliveryState
+from host.models.inbox import ARRIVED, DeliveryState
 from host.rules.campaigns import USED
 from host.rules.people import Got, Person
 from host.web.languages import gettext as _

@@ -305,6 +305,23 @@ class EventMetadata(TypedDict, total=False):
     """The customer's username at the provider."""
 
 
+@final
+class EventMessageDelivered(TypedDict):
+    """A message that was delivered to the customer."""
+
+    id: str
+    channelId: str
+    """The account of the channel."""
+    channelType: str
+    to: str
+    """The customer's id at the provider."""
+    conversationId: str
+    contactId: str
+    timestamp: str
+    """In UTC, to the second."""
+    metadata: EventMetadata
+
+
 class _EventMessageEditedRequired(TypedDict):
     id: str
     channelId: str
@@ -680,6 +697,10 @@ MessageUnconfirmed = Event[Literal["message.unconfirmed"], Union[EventOurMessage
 """The outcome of sending a message is unknown."""
 
 
+MessageDelivered = Event[Literal["message.delivered"], Union[EventMessageDelivered, EventTombstone]]
+"""A message from the team was delivered. Only some channels report it."""
+
+
 MessageRead = Event[Literal["message.read"], Union[EventMessageRead, EventTombstone]]
 """The customer read a message from the team."""
 
@@ -901,6 +922,7 @@ DeskEvent = Union[
     MessageSent,
     MessageFailed,
     MessageUnconfirmed,
+    MessageDelivered,
     MessageRead,
     MessageEdited,
     MessageUnsent,
@@ -962,6 +984,7 @@ DeskWebhook = Union[
     Webhook[Literal["message.sent"], Union[EventOurMessage, EventTombstone]],
     Webhook[Literal["message.failed"], Union[EventOurMessage, EventTombstone]],
     Webhook[Literal["message.unconfirmed"], Union[EventOurMessage, EventTombstone]],
+    Webhook[Literal["message.delivered"], Union[EventMessageDelivered, EventTombstone]],
     Webhook[Literal["message.read"], Union[EventMessageRead, EventTombstone]],
     Webhook[Literal["message.edited"], Union[EventMessageEdited, EventTombstone]],
     Webhook[Literal["message.unsent"], Union[EventMessageUnsent, EventTombstone]],

@@ -1716,7 +1716,9 @@ class Message(Model):
     """For a private reply, the private conversation. Null: not known yet."""
     author: Optional[Person]
     """The member who wrote it."""
-    state: Optional[Literal["cancelled", "failed", "queued", "read", "sending", "sent", "unknown"]]
+    state: Optional[
+        Literal["cancelled", "delivered", "failed", "queued", "read", "sending", "sent", "unknown"]
+    ]
     """Of an outbound message. `unknown`: the provider neither confirmed nor refused it. `cancelled`: it was taken back before it left."""
     error: Optional[Problem]
     waiting: Optional[Waiting]

@@ -1443,6 +1443,21 @@ export interface EventMedia {
   id?: string;
 }
 
+/** A message that was delivered to the customer. */
+export interface EventMessageDelivered {
+  id: string;
+  /** The account of the channel. */
+  channelId: string;
+  channelType: string;
+  /** The customer's id at the provider. */
+  to: string;
+  conversationId: string;
+  contactId: string;
+  /** In UTC, to the second. */
+  timestamp: string;
+  metadata: EventMetadata;
+}
+
 /** An edited message, with its new text. */
 export interface EventMessageEdited {
   id: string;
@@ -2141,7 +2156,7 @@ export interface Message {
    * Of an outbound message. `unknown`: the provider neither confirmed nor refused it. `cancelled`: it
    * was taken back before it left.
    */
-  state: "cancelled" | "failed" | "queued" | "read" | "sending" | "sent" | "unknown" | null;
+  state: "cancelled" | "delivered" | "failed" | "queued" | "read" | "sending" | "sent" | "unknown" | null;
   error: Problem | null;
   waiting: Waiting | null;
   /** When its text was last changed. */
@@ -3981,6 +3996,8 @@ export interface EventData {
   "message.failed": EventOurMessage | EventTombstone;
   /** The outcome of sending a message is unknown. */
   "message.unconfirmed": EventOurMessage | EventTombstone;
+  /** A message from the team was delivered. Only some channels report it. */
+  "message.delivered": EventMessageDelivered | EventTombstone;
   /** The customer read a message from the team. */
   "message.read": EventMessageRead | EventTombstone;
   /** A message was edited. */

@@ -22,7 +22,7 @@ from host.inbox.pages.comments.parts import Comment, CommentContact, Mark
 from host.inbox.pages.message_view import IconLine, Quote, ThreadEntry
 from host.inbox.queries import Row
 from host.models.channels import AccountState
-from host.models.inbox import ConversationStatus, DeliveryState, Direction
+from host.models.inbox import ARRIVED, ConversationStatus, DeliveryState, Direction
 from host.sdk.capabilities import Capabilities, Moderation
 from host.sdk.channel import ChannelAdapter, Moderated, PrivateContext, ReplyPolicy, ReplyState
 from host.sdk.messages import PostKind
@@ -317,7 +317,7 @@ def _ours(entry: Entry, one: ThreadEntry, led: LedTo | None, now: datetime) -> C
     direct = None if led is None else led.conversation_id
     if one.state == DeliveryState.FAILED:
         return Comment("", private=True, state=Mark(_("Refused"), "bad", "alert"))
-    if one.state not in {DeliveryState.SENT, DeliveryState.READ}:
+    if one.state not in ARRIVED:
         return Comment("", private=True)
     if led is not None and led.answered:
         return Comment("", private=True, state=Mark(_("Answered"), "good", "checks"), direct=direct)

@@ -1,0 +1,192 @@
+"""Reports of a provider about our messages: sent, delivered, read, failed, in whatever order they come."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from host.core import db
+from host.events.models import DomainEvent
+from host.inbox import outcome
+from host.models.channels import ChannelAccount
+from host.models.inbox import Conversation, DeliveryState
+from host.sdk.capabilities import Capabilities
+from host.sdk.channel import AccountRef
+from host.sdk.messages import InboundChange, MessageBounced, MessageDelivered, ReportKind
+from tests.inbox import toys
+from tests.inbox.desks import Desk, open_desk
+from tests.inbox.test_outcome import message, reply
+from tests.inbox.toys import START, received
+
+
+class Telling(toys.Toy):
+    """A toy whose provider tells when a message was delivered."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(text_limit_bytes=1000, delivery_reports=True)
+
+
+TELLING = Telling()
+
+
+def delivered(external_id: str = "out-1", *, contact: str = "ana") -> MessageDelivered:
+    return MessageDelivered(contact, external_id, START + timedelta(seconds=70))
+
+
+def failed(
+    external_id: str = "out-1", *, contact: str = "ana", kind: ReportKind = ReportKind.FAILED
+) -> MessageBounced:
+    report = received(f"Report: {kind}", external_id=f"report-{external_id}-{kind}", contact=contact)
+    at = START + timedelta(seconds=80)
+    return MessageBounced(contact, external_id, at, report, "No such number.", kind=kind)
+
+
+def apply(account: AccountRef, *changes: InboundChange, adapter: toys.Toy = TELLING) -> None:
+    toys.apply(account, *changes, adapter=adapter)
+
+
+def sent(mia: int, external_id: str = "out-1", *, at: float = 60) -> int:
+    id_ = reply(mia, after=at, attempted=at + 1)
+    db.write(outcome.record_sent, id_, external_id)
+    return id_
+
+
+def told() -> list[str]:
+    """Return the kinds of events about our messages, in their order."""
+    kinds = [event.kind for event in toys.everything(DomainEvent)]
+    return [kind for kind in kinds if kind and kind.startswith("message.") and kind != "message.received"]
+
+
+@pytest.fixture
+def account(workspace: int) -> AccountRef:
+    account = toys.make_account(workspace)
+    apply(account, received("In stock?"))
+    return account
+
+
+@pytest.fixture
+def mia(workspace: int, account: AccountRef) -> int:
+    return toys.make_user(workspace, "Mia R.")
+
+
+def state(id_: int) -> Any:
+    found = message(id_)
+    return found.state, (found.error or {}).get("sentence")
+
+
+def test_a_sent_message_is_delivered_and_then_read(account: AccountRef, mia: int) -> None:
+    id_ = sent(mia)
+    assert message(id_).state == DeliveryState.SENT
+    apply(account, delivered())
+    apply(account, delivered())
+    assert message(id_).state == DeliveryState.DELIVERED
+    apply(account, toys.read("out-1"))
+    assert message(id_).state == DeliveryState.READ
+    apply(account, delivered())
+    assert message(id_).state == DeliveryState.READ
+    assert told() == ["message.sent", "message.delivered", "message.read"]
+
+
+def test_a_read_message_says_nothing_of_its_delivery_afterwards(account: AccountRef, mia: int) -> None:
+    id_ = sent(mia)
+    apply(account, toys.read("out-1"))
+    apply(account, delivered())
+    assert message(id_).state == DeliveryState.READ
+    assert told() == ["message.sent", "message.read"]
+
+
+def test_a_channel_that_does_not_say_it_tells_stays_at_sent(account: AccountRef, mia: int) -> None:
+    id_ = sent(mia)
+    apply(account, delivered(), adapter=toys.TOY)
+    assert message(id_).state == DeliveryState.SENT
+    assert told() == ["message.sent"]
+    assert message(id_).content == {}
+
+
+def test_only_its_customer_can_have_got_it(account: AccountRef, mia: int) -> None:
+    id_ = sent(mia)
+    apply(account, delivered(contact="bo"))
+    apply(account, delivered("never"))
+    assert message(id_).state == DeliveryState.SENT
+    inbound = [m for m in toys.thread() if m.direction == "inbound"]
+    apply(account, delivered(str(inbound[0].external_id)))
+    assert [m.state for m in toys.thread() if m.direction == "inbound"] == [None]
+
+
+def test_a_read_receipt_covers_the_delivered_messages_before_it(account: AccountRef, mia: int) -> None:
+    first, second = sent(mia, "out-1"), sent(mia, "out-2", at=70)
+    apply(account, delivered("out-1"))
+    apply(account, toys.read("out-2"))
+    assert message(first).state == message(second).state == DeliveryState.READ
+
+
+def test_a_failed_message_was_delivered_after_all(account: AccountRef, mia: int) -> None:
+    id_ = sent(mia)
+    apply(account, failed())
+    assert state(id_) == (DeliveryState.FAILED, "No such number.")
+    assert toys.only(Conversation).failed_count == 1
+    apply(account, delivered())
+    assert state(id_) == (DeliveryState.DELIVERED, None)
+    assert toys.only(Conversation).failed_count == 0
+    assert told() == ["message.sent", "message.failed", "message.delivered"]
+    apply(account, failed())
+    assert state(id_) == (DeliveryState.DELIVERED, None)
+
+
+@pytest.mark.parametrize("adapter", [TELLING, toys.TOY])
+@pytest.mark.parametrize("as_report", [True, False])
+def test_a_failed_message_was_read_after_all(
+    account: AccountRef, mia: int, adapter: toys.Toy, as_report: bool
+) -> None:
+    id_ = sent(mia)
+    apply(account, failed(), adapter=adapter)
+    read = failed(kind=ReportKind.READ) if as_report else toys.read("out-1")
+    apply(account, read, adapter=adapter)
+    assert state(id_) == (DeliveryState.READ, None)
+    assert toys.only(Conversation).failed_count == 0
+    assert told() == ["message.sent", "message.failed", "message.read"]
+
+
+@pytest.mark.parametrize("first", ["failed", "read"])
+def test_reading_a_later_message_does_not_undo_a_failure(account: AccountRef, mia: int, first: str) -> None:
+    failing, later = sent(mia, "out-1"), sent(mia, "out-2", at=70)
+    changes: list[InboundChange] = [failed("out-1"), toys.read("out-2")]
+    for change in changes if first == "failed" else reversed(changes):
+        apply(account, change)
+    assert message(failing).state == DeliveryState.FAILED
+    assert message(later).state == DeliveryState.READ
+    apply(account, delivered("out-1"))
+    assert message(failing).state == DeliveryState.READ, "delivered, and then they read a later one"
+
+
+def test_a_message_sent_again_has_nothing_to_do_with_reports_of_before(account: AccountRef, mia: int) -> None:
+    id_ = sent(mia)
+    apply(account, failed())
+    db.write(outcome.record_queued, id_)
+    apply(account, delivered())
+    assert message(id_).state == DeliveryState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("show_seen", "words"),
+    [(True, ["Sent", "Delivered", "Seen"]), (False, ["Sent", "Delivered", "Delivered"])],
+)
+def test_agents_see_it(database: db.Database, data: Path, show_seen: bool, words: list[str]) -> None:
+    desk = open_desk(data, TELLING)
+    toys.change_row(ChannelAccount, desk.account.id, settings={"show_seen": show_seen})
+    apply(desk.account, received("In stock?"))
+    sent(desk.mia.id)
+    path = desk.path(f"/{toys.only(Conversation).id}")
+    found = [shown(desk, path)]
+    for change in (delivered(), toys.read("out-1")):
+        apply(desk.account, change)
+        found.append(shown(desk, path))
+    assert found == words
+
+
+def shown(desk: Desk, path: str) -> str:
+    (found,) = re.findall(r"data-sent>(.*?)</span>", desk.browser.get(path).text, re.DOTALL)
+    return re.sub(r"<[^>]*>", "", found).strip()
