@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from host.features.live_signal import LiveSignal
     from host.features.message_trial import TrialStep
     from host.features.problem import Problem
+    from host.features.startable_sequence import StartableSequence
 
 PROJECT = "lobby.features"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -251,8 +252,16 @@ def addresses(session: Session, workspace_id: int) -> Mapping[int, str] | None:
 
 
 @hookspec(firstresult=True)
-def rule_sequences(session: Session, workspace_id: int) -> Mapping[int, tuple[str, bool]] | None:
-    """Return the sequences of a workspace by id, in order: the name, and whether a rule may start it now."""
+def rule_sequences(session: Session, workspace_id: int) -> Mapping[int, StartableSequence] | None:
+    """Return the sequences of a workspace by id, in order."""
+
+
+@hookspec(firstresult=True)
+def answer_sequences(session: Session, events: Sequence[Any]) -> Mapping[int, tuple[int, int]] | None:
+    """Return which of *events* answer the private reply of a campaign that starts a sequence.
+
+    :return: the ids of the sequence and of the campaign, by the id of the event.
+    """
 
 
 @hookspec(firstresult=True)

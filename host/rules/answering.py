@@ -32,6 +32,38 @@ def runs(session: Session, events: Sequence[Recorded], now: datetime) -> list[Ma
     ]
 
 
+def sequences(session: Session, events: Sequence[Recorded]) -> dict[int, tuple[int, int]]:
+    """Return which of *events* answer a campaign's private reply and start its sequence.
+
+    :return: the ids of the sequence and of the campaign, by the id of the event.
+    """
+    asked = campaigns.answered(session, events)
+    if not asked:
+        return {}
+    rules = passing.active(session, {one.workspace_id for one, _rule_id in asked})
+    wanted = {
+        rule.id: rule.body.campaign.sequence
+        for its in rules.values()
+        for rule in its
+        if rule.live and rule.body.campaign is not None and rule.body.campaign.sequence
+    }
+    found: dict[int, tuple[int, int]] = {}
+    for event, rule_id in asked:
+        if rule_id in wanted and event.id not in found and _is_answer(session, event, rule_id):
+            found[event.id] = wanted[rule_id], rule_id
+    return found
+
+
+def _is_answer(session: Session, event: Recorded, rule_id: int) -> bool:
+    query = (
+        sa.select(Conversation.contact_id, Message.sent_at)
+        .join(Message, Message.conversation_id == Conversation.id)
+        .where(Message.id == event.message_id)
+    )
+    row = session.execute(query).one_or_none()
+    return row is not None and campaigns.is_answer(session, rule_id, row.contact_id, row.sent_at)
+
+
 def do(
     session: Session, run: AutomationRun, conversation: Conversation, directory: RuleDirectory, now: datetime
 ) -> None:

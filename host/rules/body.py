@@ -188,12 +188,14 @@ SENDING = (Say, SendReply, StartSequence, AddonDoes, *ANSWERS)
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Settings that make a rule a campaign: each person who comments with a keyword gets one private reply.
 
-    :param team: the team that gets the direct conversation when they answer, *label*: its label; 0: none.
+    :param team: the team that gets the direct conversation when they answer, *label*: its label, *sequence*:
+        the sequence that starts there; 0: none.
     :param people: number of people after which it ends, *until*: its end date; 0 and None: no limit.
     """
 
     team: int = 0
     label: int = 0
+    sequence: int = 0
     people: int = 0
     until: datetime | None = None
 
@@ -239,7 +241,8 @@ class RuleTargets(ConditionTargets, frozen=True):
     """All objects that the rules of a workspace may refer to, by id.
 
     :param handles: of accounts; *empty_teams*: teams without members.
-    :param sequences: of the workspace; *startable*: those that a rule may start now.
+    :param sequences: of the workspace; *live_sequences*: those that are live; *startable*: those of them
+        that a rule may start.
     :param actions: actions of addons, by name.
     :param post_accounts: the accounts of posts.
     :param running: the channel of each account whose addon is running; *below*: those with private replies.
@@ -250,6 +253,7 @@ class RuleTargets(ConditionTargets, frozen=True):
     handles: Mapping[int, str] = msgspec.field(default_factory=dict)
     endpoints: Mapping[int, str] = msgspec.field(default_factory=dict)
     sequences: Mapping[int, str] = msgspec.field(default_factory=dict)
+    live_sequences: Collection[int] = ()
     startable: Collection[int] = ()
     empty_teams: Collection[int] = ()
     actions: Mapping[str, Any] = msgspec.field(default_factory=dict)
@@ -331,6 +335,14 @@ def _check_campaign(body: Body, campaign: Campaign, there: RuleTargets) -> None:
         raise RuleError(_l("A campaign must end after 1 to 100,000 people."), field="campaign.people")
     if campaign.until is not None and campaign.until.tzinfo is None:
         raise RuleError(_l("Choose a time zone."), field="campaign.until")
+    if campaign.sequence:
+        _check_sequence(campaign.sequence, there, "campaign.sequence")
+        if campaign.team:
+            raise RuleError(
+                _l("A campaign can't assign to a team and start a sequence."),
+                next_step=_l("Choose one of them. The sequence can hand the conversation to a team."),
+                field="campaign.sequence",
+            )
     _check_named(there, "campaign.label", label=campaign.label)
     _check_named(there, "campaign.team", team=campaign.team)
     if campaign.team in there.empty_teams:
@@ -443,13 +455,11 @@ def _check_there(action: Action, there: RuleTargets, place: str) -> None:
                 raise RuleError(_l("Choose who to notify."), field=place)
             _check_named(there, place, team=action.team, person=action.person)
         case Call():
-            gone = _l("This webhook endpoint was deleted.")
-            another = lazy_pgettext("address", "Choose another one.")
-            _check_kept(action.endpoint, there.endpoints, gone, another, place)
+            if action.endpoint not in there.endpoints:
+                gone = _l("This webhook endpoint was deleted.")
+                raise RuleError(gone, next_step=lazy_pgettext("address", "Choose another one."), field=place)
         case StartSequence():
-            gone = _l("This sequence was deleted.")
-            another = lazy_pgettext("sequence", "Choose another one.")
-            _check_kept(action.sequence, there.sequences, gone, another, place)
+            _check_sequence(action.sequence, there, place)
         case AddonDoes():
             if action.name not in there.actions:
                 raise RuleError(_l("The addon that provides this action is not active."), field=place)
@@ -461,9 +471,10 @@ def _check_there(action: Action, there: RuleTargets, place: str) -> None:
                 raise RuleError(gone, next_step=_l("Choose another one."), field=place)
 
 
-def _check_kept(id_: int, kept: Mapping[int, str], gone: LazyString, another: LazyString, place: str) -> None:
-    if id_ not in kept:
-        raise RuleError(gone, next_step=another, field=place)
+def _check_sequence(sequence_id: int, there: RuleTargets, place: str) -> None:
+    if sequence_id not in there.sequences:
+        gone = _l("This sequence was deleted.")
+        raise RuleError(gone, next_step=lazy_pgettext("sequence", "Choose another one."), field=place)
 
 
 def sends(body: Body) -> bool:

@@ -258,16 +258,27 @@ def take_answer(session: Session, rule_id: int, contact_id: int, at: datetime) -
     """Note that a person answered the private reply of a campaign; return whether that was new."""
     lock_person(session, contact_id)
     row = _of_person(session, rule_id, contact_id)
-    if row is None or row.private_id is None or row.answered_at is not None:
+    if row is None or not _is_answer(session, row, at):
+        return False
+    row.answered_at = at
+    return True
+
+
+def is_answer(session: Session, rule_id: int, contact_id: int, at: datetime) -> bool:
+    """Return whether a message that a person wrote at *at* is their first answer to a campaign's private
+    reply. Without a lock, so that may change."""
+    row = _of_person(session, rule_id, contact_id)
+    return row is not None and _is_answer(session, row, at)
+
+
+def _is_answer(session: Session, row: CampaignPerson, at: datetime) -> bool:
+    if row.private_id is None or row.answered_at is not None:
         return False
     went = sa.select(Message.sent_at).where(
         Message.id == row.private_id, Message.state.not_in([*NEVER_WENT, DeliveryState.QUEUED])
     )
     sent_at = session.scalar(went)
-    if sent_at is None or sent_at > at:
-        return False  # written before the reply
-    row.answered_at = at
-    return True
+    return sent_at is not None and sent_at <= at  # or it was written before the reply
 
 
 def names(facts: Mapping[str, Any]) -> Iterable[int]:

@@ -35,6 +35,12 @@ def runs_of(
 
 
 @hookimpl
+def answer_sequences(session: Session, events: Sequence[Recorded]) -> Mapping[int, tuple[int, int]]:
+    """Return the answers to private replies whose campaign starts a sequence."""
+    return answering.sequences(session, events)
+
+
+@hookimpl
 def after_runs(session: Session, events: Sequence[Recorded], now: datetime) -> None:
     """Wake public answers that wait for the outcome of a private reply."""
     public_answers.wake(session, events, now)

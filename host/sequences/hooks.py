@@ -21,6 +21,7 @@ from host.events import reading
 from host.events.reading import Recorded
 from host.features.automation_overview import AutomationOverview, OverviewAccount
 from host.features.hookspecs import hookimpl
+from host.features.startable_sequence import StartableSequence
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Message
@@ -57,9 +58,9 @@ def automation_overview(
 
 
 @hookimpl
-def rule_sequences(session: Session, workspace_id: int) -> dict[int, tuple[str, bool]]:
-    """Return the sequences of a workspace, and whether a rule may start them."""
-    return {one.id: (one.name, one.starts) for one in starting.for_rules(session, workspace_id)}
+def rule_sequences(session: Session, workspace_id: int) -> Mapping[int, StartableSequence]:
+    """Return the sequences of a workspace."""
+    return starting.startable(session, workspace_id)
 
 
 @hookimpl

@@ -130,7 +130,7 @@ class SequenceRun(Base):
     active_contact_id: Mapped[int | None] = mapped_column(Id)
     """The contact while it runs, otherwise null."""
     started_by: Mapped[str] = mapped_column(sa.String(16))
-    """``words``, ``tap``, ``ref``, ``first``, ``story``, ``rule`` or ``api``."""
+    """``words``, ``tap``, ``ref``, ``first``, ``story``, ``rule``, ``campaign`` or ``api``."""
     waits_for: Mapped[str] = mapped_column(sa.String(16))
     step: Mapped[str] = mapped_column(Ascii64)
     """The step it is at, or ended at."""

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Sequence as Many
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -28,6 +28,8 @@ from host.events.kinds.conversations import (
 from host.events.kinds.messages import MESSAGE_EDITED, MESSAGE_RECEIVED, MESSAGE_SENT, OfMessage
 from host.events.models import ActorKind
 from host.events.reading import Recorded
+from host.features import registry
+from host.features.startable_sequence import StartableSequence
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Direction, Message
 from host.sdk.messages import MessageKind
@@ -78,29 +80,18 @@ def live(session: Session, workspaces: Collection[int]) -> tuple[dict[int, list[
     return found, bool(rows)
 
 
-class ForRules(NamedTuple):
-    """A sequence of a workspace, as rules see it.
-
-    :ivar starts: whether a rule may start it now.
-    """
-
-    id: int
-    name: str
-    starts: bool
-
-
-def for_rules(session: Session, workspace_id: int) -> list[ForRules]:
-    """Return the sequences of a workspace, in order, in one statement."""
+def startable(session: Session, workspace_id: int) -> dict[int, StartableSequence]:
+    """Return the sequences of a workspace by id, in order, in one statement."""
     query = (
         sa.select(*(Sequence.id, Sequence.name, Sequence.state), sa.cast(SequenceVersion.body, sa.Text))
         .outerjoin(SequenceVersion, _IS_LIVE_VERSION)
         .where(Sequence.workspace_id == workspace_id)
         .order_by(Sequence.position, Sequence.id)
     )
-    found = []
+    found = {}
     for id_, name, state, text in session.execute(query):
         body = running.body_in(text) if text is not None and state == SequenceState.LIVE else None
-        found.append(ForRules(id_, name, body is not None and body.starts.programs))
+        found[id_] = StartableSequence(name, body is not None, body is not None and body.starts.programs)
     return found
 
 
@@ -116,7 +107,9 @@ def taken(
         return [], set()
     talks = {one.conversation_id for one in about if one.conversation_id is not None}
     active = _active(session, talks)
-    messages = _messages(session, [one for one in about if one.kind == MESSAGE_RECEIVED])
+    received = [one for one in about if one.kind == MESSAGE_RECEIVED]
+    messages = _messages(session, received)
+    replies = registry.hooks().answer_sequences(session=session, events=received) or {}
     _forget_edited(session, about)
     rows: list[Mapping[str, Any]] = []
     ours: set[int] = set()
@@ -136,10 +129,14 @@ def taken(
             continue
         if event.facts(OfMessage).late or now - min(event.at, message.sent_at) > TOO_LATE:
             continue  # an answer may come late, but nothing starts
-        start = _start(sequences.get(event.workspace_id, ()), message)
+        there = sequences.get(event.workspace_id, ())
+        asked, campaign = replies.get(event.id, (0, 0))
+        start = _of_campaign(there, asked, message) or _start(there, message)
         if start is not None:
             known, by = start
             rows.append(row_of(event, RunKind.SEQUENCE, known.id, known.version, now, facts={"by": by}))
+            if by == "campaign":
+                rows.append(row_of(event, RunKind.ANSWER, campaign, 0, now))  # it notes the answer
             ours.add(event.id)
             active.add(event.conversation_id or 0)  # what follows may be an answer
     return rows, ours
@@ -219,6 +216,17 @@ def _messages(session: Session, events: Iterable[Recorded]) -> dict[int, Heard]:
         id_: Heard(kind, text or "", content or {}, account, sent_at, bool(first))
         for id_, kind, text, content, account, sent_at, first in session.execute(query)
     }
+
+
+def _of_campaign(
+    sequences: Iterable[LiveSequence], sequence_id: int, message: Heard
+) -> tuple[LiveSequence, str] | None:
+    """Return the sequence of the campaign whose private reply a message answers, if it is live there."""
+    for known in sequences:
+        accounts = known.body.accounts
+        if known.id == sequence_id and (not accounts or message.account_id in accounts):
+            return known, "campaign"
+    return None
 
 
 def _start(sequences: Iterable[LiveSequence], message: Heard) -> tuple[LiveSequence, str] | None:

@@ -48,6 +48,11 @@ TEMPLATES: Mapping[str, Template] = {
     "waiting": Template(
         "list", _l("Waiting list"), _l("Ask for what they wait and for their email address, and say thanks")
     ),
+    "comment": Template(
+        "at",
+        _l("Comment to DM with a question"),
+        _l("Ask what they want to know after a campaign's private reply, and answer it or hand it to people"),
+    ),
     "feedback": Template("heart", _l("Feedback"), _l("Ask how it was, and say thanks")),
     "empty": Template("plus", _l("Empty sequence"), _l("One step that hands the conversation to people")),
 }
@@ -68,6 +73,10 @@ _DAY_THANKS = noop("Thank you! We look for a time and answer here.")
 _WISH, _EMAIL = noop("What are you waiting for?"), noop("Which email address can we write to?")
 _EMAIL_AGAIN = noop("That does not look like an email address.")
 _EMAIL_THANKS = noop("Thank you! You are on the list, and we write to you.")
+_ABOUT = noop("Thank you for your comment! What would you like to know?")
+_PRICE, _STOCK = noop("The price"), noop("Is it in stock?")
+_PRICE_ANSWER = noop("You find all prices in our shop.")
+_STOCK_ANSWER = noop("You can see in our shop how many are left.")
 _HOW = noop("How was it with us?")
 _GOOD, _SO_SO, _BAD = noop("Good"), noop("So-so"), noop("Bad")
 _HOW_THANKS = noop("Thank you for telling us!")
@@ -77,6 +86,7 @@ _WORDS = {
     "topics": (noop("question"), noop("help")),
     "appointment": (noop("appointment"),),
     "waiting": (noop("waiting list"),),
+    "comment": (),  # a campaign starts it
     "feedback": (noop("feedback"),),
 }
 
@@ -158,6 +168,25 @@ def body_of(key: str, language: str | None) -> Body:
                 Ask(id="day", text=say(_DAY), kind="date", variable="day", again=say(_DAY_AGAIN)),
                 Say(id="thanks", text=say(_DAY_THANKS)),
                 Hand(id="people"),
+            ),
+        )
+    if key == "comment":
+        wishes = tuple(say(one) for one in (_PRICE, _STOCK, _OTHER))
+        return Body(
+            starts=starts,
+            steps=(
+                Ask(id="about", text=say(_ABOUT), kind="choice", choices=wishes, variable="wish"),
+                Branch(
+                    id="which",
+                    cases=(
+                        Case(variable="wish", value=wishes[0], to="price"),
+                        Case(variable="wish", value=wishes[1], to="stock"),
+                    ),
+                ),
+                Hand(id="people"),
+                Say(id="price", text=say(_PRICE_ANSWER), then="done"),
+                Say(id="stock", text=say(_STOCK_ANSWER)),
+                End(id="done"),
             ),
         )
     if key == "waiting":

@@ -57,7 +57,7 @@ def test_an_order_sequence_is_built_and_published_by_hand(
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(path(sequenced))
     page.get_by_role("button", name="Empty sequence").click()
-    page.get_by_role("link", name="Nothing starts it yet").click()
+    page.get_by_role("link", name="Only a campaign can start it").click()
     page.get_by_label("Name", exact=True).fill("Orders")
     page.get_by_label("Starts when they write").fill("where is my order")
     save(page)

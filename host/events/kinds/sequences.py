@@ -49,8 +49,8 @@ class SequenceStarted(Shape, frozen=True, kw_only=True):
     run_id: Annotated[str, Meta(description="The id of the run in the API.")]
     version: Annotated[int, Meta(description="The version of the sequence. The run ends on it.")]
     started_by: Annotated[
-        Literal["words", "tap", "ref", "first", "story", "rule", "api"],
-        Meta(description="What started it: a message of the customer, a rule or the API."),
+        Literal["words", "tap", "ref", "first", "story", "rule", "campaign", "api"],
+        Meta(description="What started it: a message of the customer, a rule, a campaign or the API."),
     ]
     channel_id: ChannelId
     channel_type: str

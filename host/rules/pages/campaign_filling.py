@@ -55,6 +55,7 @@ class CampaignFilling(msgspec.Struct, frozen=True):
     offered: str = ""
     team: str = ""
     label: str = ""
+    sequence: str = ""
     ends: str = ""
     people: str = "300"
     until: str = ""
@@ -104,6 +105,7 @@ class CampaignFilling(msgspec.Struct, frozen=True):
             campaign=Campaign(
                 team=read_id(self.team) or 0,
                 label=read_id(self.label) or 0,
+                sequence=read_id(self.sequence) or 0,
                 people=self._people(),
                 until=self._until(),
             ),
@@ -142,6 +144,7 @@ FIELDS = {
     "campaign.until": "ends",
     "campaign.team": "after",
     "campaign.label": "after",
+    "campaign.sequence": "after",
 }
 """Fields of the page by the place that an error names."""
 
@@ -172,6 +175,7 @@ def given(form: MultiDict[str, str], zone: tzinfo) -> CampaignFilling:
         offered=form.get("offered", "")[:LONGEST],
         team=form.get("team", "")[:20],
         label=form.get("label", "")[:20],
+        sequence=form.get("sequence", "")[:20],
         ends=ends if ends in {"people", "until"} else "",
         people=form.get("people", "")[:20],
         until=form.get("until", "")[:20],
@@ -223,6 +227,7 @@ def of_body(name: str, body: Body, state: str, zone: tzinfo) -> CampaignFilling 
         offered="\n".join(private.quick_replies),
         team=str(campaign.team or ""),
         label=str(campaign.label or ""),
+        sequence=str(campaign.sequence or ""),
         ends="people" if campaign.people else "until" if campaign.until else "",
         people=str(campaign.people or 300),
         until="" if last is None else last.date().isoformat(),

@@ -159,6 +159,11 @@ def fields(
         "bytes": byte_length(filling.text.strip()),
         "teams": [(str(id_), name) for id_, name in what.targets.teams.items()],
         "labels": [(str(id_), name) for id_, name in what.targets.labels.items()],
+        "sequences": [
+            (str(id_), name)
+            for id_, name in what.sequences.items()
+            if id_ in what.live_sequences or str(id_) == filling.sequence
+        ],
         "most_answers": bodies.MOST_ANSWERS,
         "sample": _sample(workspace_id, filling, offered, workspace.name),
     }

@@ -25,7 +25,7 @@ from host.users.api_keys import Scope
 LIST = "sequence runs"
 PAGE = 50
 
-StartedBy = Literal["words", "tap", "ref", "first", "story", "rule", "api"]
+StartedBy = Literal["words", "tap", "ref", "first", "story", "rule", "campaign", "api"]
 RunState = Annotated[
     Literal["active", "ended"], Meta(description="`active`: the customer is in the sequence.")
 ]
@@ -41,7 +41,8 @@ class SequenceRun(Wire, frozen=True):
     conversation_id: Id
     contact_id: Id
     started_by: Annotated[
-        StartedBy, Meta(description="What started it: a message of the customer, a rule or this API.")
+        StartedBy,
+        Meta(description="What started it: a message of the customer, a rule, a campaign or this API."),
     ]
     started_at: Moment
     step: Annotated[

@@ -92,6 +92,7 @@ STARTED_BY: Mapping[str, LazyString] = {
     "first": _l("a first message"),
     "story": _l("an answer to a story"),
     "rule": _l("a rule"),
+    "campaign": _l("a campaign"),
     "api": _l("a program"),
 }
 ENDS: Mapping[str, LazyString] = {
@@ -309,7 +310,11 @@ def case(one: Case, said: Targets) -> str:
 def starts(given: Starts) -> str:
     """Return what starts a sequence, in a sentence."""
     parts = list(_starts(given))
-    return _("Starts when %(parts)s", parts=_(" or ").join(parts)) if parts else _("Nothing starts it yet")
+    return (
+        _("Starts when %(parts)s", parts=_(" or ").join(parts))
+        if parts
+        else _("Only a campaign can start it")
+    )
 
 
 def _starts(given: Starts) -> Iterator[str]:

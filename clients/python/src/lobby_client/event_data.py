@@ -637,7 +637,7 @@ _EventSequenceStartedRequired = TypedDict(
         "sequence": EventSequenceRef,
         "runId": str,
         "version": int,
-        "startedBy": Literal["api", "first", "ref", "rule", "story", "tap", "words"],
+        "startedBy": Literal["api", "campaign", "first", "ref", "rule", "story", "tap", "words"],
         "channelId": str,
         "channelType": str,
         "from": str,

@@ -27,7 +27,7 @@ MessageSort = Literal["newest", "oldest", "updated"]
 ModerationState = Literal["deleted", "hidden", "shown"]
 RuleState = Literal["draft", "live", "off", "shadow"]
 SequenceRunFilter = Literal["active", "ended"]
-SequenceStart = Literal["api", "first", "ref", "rule", "story", "tap", "words"]
+SequenceStart = Literal["api", "campaign", "first", "ref", "rule", "story", "tap", "words"]
 ToolEffect = Literal["asks", "reads", "reversible"]
 Tone = Literal["amber", "blue", "green", "grey", "orange", "pink", "red", "teal", "violet"]
 TurnFilter = Literal["all", "failed", "handed_over", "shadow", "taken", "wrong"]
@@ -365,6 +365,7 @@ class RuleCampaign(TypedDict, total=False):
 
     team: int
     label: int
+    sequence: int
     people: int
     until: Optional[str]
 

@@ -2496,8 +2496,8 @@ class SequenceRun(Model):
     """An id from this API."""
     contact_id: int
     """An id from this API."""
-    started_by: Literal["api", "first", "ref", "rule", "story", "tap", "words"]
-    """What started it: a message of the customer, a rule or this API."""
+    started_by: Literal["api", "campaign", "first", "ref", "rule", "story", "tap", "words"]
+    """What started it: a message of the customer, a rule, a campaign or this API."""
     started_at: datetime
     step: Optional[str]
     """The step it is at, or ended at. Null: it ended before its first one."""
@@ -2545,8 +2545,8 @@ class SequenceRunDetail(Model):
     """An id from this API."""
     contact_id: int
     """An id from this API."""
-    started_by: Literal["api", "first", "ref", "rule", "story", "tap", "words"]
-    """What started it: a message of the customer, a rule or this API."""
+    started_by: Literal["api", "campaign", "first", "ref", "rule", "story", "tap", "words"]
+    """What started it: a message of the customer, a rule, a campaign or this API."""
     started_at: datetime
     step: Optional[str]
     """The step it is at, or ended at. Null: it ended before its first one."""

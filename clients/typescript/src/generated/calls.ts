@@ -308,7 +308,7 @@ export interface ListSequenceRunsQuery {
   /** Only runs of this version. */
   version?: number | undefined;
   /** Only runs that this started. */
-  startedBy?: "api" | "first" | "ref" | "rule" | "story" | "tap" | "words" | undefined;
+  startedBy?: "api" | "campaign" | "first" | "ref" | "rule" | "story" | "tap" | "words" | undefined;
   /** Only runs that started then or later. */
   startedFrom?: Date | string | undefined;
   /** Only runs that started before. */

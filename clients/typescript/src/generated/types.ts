@@ -1717,8 +1717,8 @@ export interface EventSequenceStarted {
   runId: string;
   /** The version of the sequence. The run ends on it. */
   version: number;
-  /** What started it: a message of the customer, a rule or the API. */
-  startedBy: "api" | "first" | "ref" | "rule" | "story" | "tap" | "words";
+  /** What started it: a message of the customer, a rule, a campaign or the API. */
+  startedBy: "api" | "campaign" | "first" | "ref" | "rule" | "story" | "tap" | "words";
   /** The account of the channel. */
   channelId: string;
   channelType: string;
@@ -2785,6 +2785,7 @@ export interface RuleCall {
 export interface RuleCampaign {
   team?: number;
   label?: number;
+  sequence?: number;
   people?: number;
   until?: string | null;
 }
@@ -3414,8 +3415,8 @@ export interface SequenceRun {
   state: "active" | "ended";
   conversationId: number;
   contactId: number;
-  /** What started it: a message of the customer, a rule or this API. */
-  startedBy: "api" | "first" | "ref" | "rule" | "story" | "tap" | "words";
+  /** What started it: a message of the customer, a rule, a campaign or this API. */
+  startedBy: "api" | "campaign" | "first" | "ref" | "rule" | "story" | "tap" | "words";
   startedAt: string;
   /** The step it is at, or ended at. Null: it ended before its first one. */
   step: string | null;
@@ -3446,8 +3447,8 @@ export interface SequenceRunDetail {
   state: "active" | "ended";
   conversationId: number;
   contactId: number;
-  /** What started it: a message of the customer, a rule or this API. */
-  startedBy: "api" | "first" | "ref" | "rule" | "story" | "tap" | "words";
+  /** What started it: a message of the customer, a rule, a campaign or this API. */
+  startedBy: "api" | "campaign" | "first" | "ref" | "rule" | "story" | "tap" | "words";
   startedAt: string;
   /** The step it is at, or ended at. Null: it ended before its first one. */
   step: string | null;
