@@ -85,7 +85,8 @@ def test_the_pages_are_readable_at_every_width(automated: Below, page: Any, tmp_
     desk = automated
     id_ = furnished(desk)
     body, content_type = portraits.thumbnail(samples.picture("JPEG", size=(300, 240)), "image/jpeg")
-    person_pictures._remember(PICTURE, CachedPicture(body, content_type, clock.now() + timedelta(minutes=9)))
+    key = (desk.wall.id, PICTURE)
+    person_pictures._remember(key, CachedPicture(body, content_type, clock.now() + timedelta(minutes=9)))
     toys.change_row(Post, desk.post(), picture_url=PICTURE)
     pictured = desk.campaign(post={"if": "conversation", "filter": {"post": desk.post()}}, name="Tide mugs")
     found = []

@@ -158,7 +158,8 @@ def test_the_preview_asks_nobody(below: Below, owner: helpers.Browser) -> None:
 
 def test_a_picture_comes_through_the_desk(below: Below, owner: helpers.Browser) -> None:
     body = samples.picture("JPEG", size=(30, 24))
-    person_pictures._remember(PICTURE, CachedPicture(body, "image/jpeg", clock.now() + timedelta(minutes=9)))
+    key = (below.wall.id, PICTURE)
+    person_pictures._remember(key, CachedPicture(body, "image/jpeg", clock.now() + timedelta(minutes=9)))
     listed = text(owner.get(path(below, f"posts?account={below.wall.id}")))
     (src,) = re.findall(r'<img src="([^"]+)"', listed)
     assert "provider.example" not in listed
