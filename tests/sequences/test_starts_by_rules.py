@@ -16,9 +16,10 @@ from host.rules import keeping as rules
 from host.rules.body import RuleError, StartSequence
 from host.sequences import keeping
 from host.sequences.body import Act, Ask, End, Say, Starts
-from host.sequences.models import SequenceState
+from host.sequences.models import SequenceRun, SequenceState
 from host.users.actor import DESK
 from tests import helpers
+from tests.inbox import toys
 from tests.rules.ruled import add_rule, ran
 from tests.rules.test_rules_page import form, path, shown, text
 from tests.sequences.sequenced import Sequenced
@@ -205,3 +206,23 @@ def test_the_form_offers_what_rules_may_start(sequenced: Sequenced) -> None:
         body = rules.shown(session, desk.desk.workspace, id_, there).body
     assert body is not None
     assert body.actions == (StartSequence(offered),)
+
+
+def test_numbers_and_people_say_what_started_it(sequenced: Sequenced) -> None:
+    desk = sequenced
+    sequence = desk.sequence(ASK, END, starts=BY_RULES)
+    rule(desk, sequence)
+    desk.said(text="wholesale?")
+    desk.said("bo", text="wholesale?")
+    desk.run()
+    toys.change_row(SequenceRun, desk.last.id, started_by="campaign")
+    person = helpers.make_user(name="Olu O.", workspace=desk.desk.workspace, role=Role.OWNER)
+    owner = helpers.client_for(desk.desk.app, person)
+    pages = f"/w/{desk.desk.workspace}/sequences/{sequence}"
+    numbers = text(owner.get(f"{pages}/numbers"))
+    for by, words in (("rule", "a rule"), ("campaign", "a campaign")):
+        assert words in numbers
+        assert f"started_by={by}" in numbers
+        people = text(owner.get(f"{pages}/people?started_by={by}&state=all"))
+        assert f"started by {words}" in people
+        assert people.count('<th scope="row">') == 1
