@@ -14,6 +14,8 @@ from sandbox.deliver import Courier, Event
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 from sandbox.media import Media
+from sandbox.whatsapp.seed import plant as plant_whatsapp
+from sandbox.whatsapp.world import WhatsApp
 from sandbox.world import Account, App, Conversation, Flavour, Json, Message, World
 
 
@@ -57,8 +59,13 @@ class Sandbox:
         self.settings = Settings()
         self.calls: dict[str, deque[float]] = defaultdict(deque)
         self.world = World()
+        self.whatsapp = WhatsApp()
         self.courier = Courier(self)
+        self._plant()
+
+    def _plant(self) -> None:
         seed.plant(self.world, self.clock.now())
+        plant_whatsapp(self.world, self.whatsapp, self.clock.now())
 
     def reset(self) -> None:
         """Reset to the initial world; the ledger's ids keep counting."""
@@ -70,7 +77,8 @@ class Sandbox:
             self.calls.clear()
             self.settings = Settings()
             self.world = World()
-            seed.plant(self.world, self.clock.now())
+            self.whatsapp = WhatsApp()
+            self._plant()
             self.ledger.clear()
 
     def close(self) -> None:
@@ -112,7 +120,7 @@ class Sandbox:
         )
         with self.lock:
             events, reason = self._addressed(draft, account, field)
-        return self._sent(draft, events, reason)
+        return self.hand_over(draft, events, reason)
 
     def emit_change(
         self,
@@ -135,14 +143,15 @@ class Sandbox:
                 data = shaped(flavour)
                 reason = "this road is told nothing of it"
                 if data is not None:
-                    reason = self._why_not(app, data["field"], igsid)
+                    reason = self.why_not(app, data["field"], igsid)
                     if reason is None and flavour is Flavour.I:
                         reason = self._not_subscribed(account, app, data["field"])
                 if data is not None and reason is None:
                     events.append(replace(draft, app_id=app.id, flavour=flavour, data=data))
-        return self._sent(draft, events, None if events else reason)
+        return self.hand_over(draft, events, None if events else reason)
 
-    def _sent(self, draft: Event, events: list[Event], reason: str | None) -> Emission:
+    def hand_over(self, draft: Event, events: list[Event], reason: str | None) -> Emission:
+        """Give events to the courier, or note why none is sent."""
         for event in events:
             if draft.ahead:
                 self.courier.send_now(event)
@@ -169,7 +178,7 @@ class Sandbox:
         found: list[Event] = []
         reason: str | None = "no app is subscribed to the account"
         for app, flavour in self.world.subscribers(account):
-            reason = self._why_not(app, field, draft.igsid)
+            reason = self.why_not(app, field, draft.igsid)
             if reason is None:
                 found.append(replace(draft, app_id=app.id, flavour=flavour))
         return found, None if found else reason
@@ -181,8 +190,9 @@ class Sandbox:
         return None if field in held else f"the account is not subscribed to the field {field}"
 
     @staticmethod
-    def _why_not(app: App, field: str, igsid: str) -> str | None:
-        if not app.callback_url:
+    def why_not(app: App, field: str, igsid: str, url: str | None = None) -> str | None:
+        """Return why an app is not notified; *url* replaces its callback URL."""
+        if not (url or app.callback_url):
             return "the app has no callback URL"
         if app.mode != "live":
             return "the app is not live"

@@ -51,6 +51,12 @@ class Event:
     echo: bool = False
     seconds: bool = False
     ahead: bool = False
+    status: bool = False
+    """Whether it is the status of a sent message, which the fault call ``status`` hits."""
+    timed: bool = True
+    """Whether its entry has a time."""
+    url: str | None = None
+    """The address to deliver it to, instead of the app's callback URL."""
 
 
 @dataclass(slots=True)
@@ -67,6 +73,7 @@ class Delivery:
     done: threading.Event = field(default_factory=threading.Event)
     status: int | None = None
     answer: str = ""
+    url: str | None = None
 
 
 @dataclass(slots=True)
@@ -167,7 +174,9 @@ class Courier:
 
     def _drawn(self, event: Event, actions: tuple[str, ...]) -> list[Rule]:
         """Return the rules that fire for an event, at most one per action."""
-        calls = ("echo", "webhook") if event.echo else ("webhook",)
+        calls: tuple[str, ...] = ("webhook",)
+        if event.echo or event.status:
+            calls = ("echo" if event.echo else "status", *calls)
         found = []
         for action in actions:
             for call in calls:
@@ -232,7 +241,7 @@ class Courier:
     def _submit(self, events: list[Event], shape: str, lane: int | None = None) -> list[Delivery]:
         first = events[0]
         app = self._box.world.apps[first.app_id]
-        body = encode(self._envelope(events, shape))
+        body = encode({"object": app.object, "entry": self._entries(events, shape)})
         facts = _facts(events)
         secret = app.secret
         if first.flavour is Flavour.I and app.instagram_secret:
@@ -241,7 +250,7 @@ class Courier:
         if "bad_signature" in rules:
             secret = "wrong-" + secret
             facts |= {"signature": "wrong", "fault": rules["bad_signature"].id}
-        delivery = Delivery(ids.digits("9", 12), app.id, body, sign(secret, body), facts)
+        delivery = Delivery(ids.digits("9", 12), app.id, body, sign(secret, body), facts, url=first.url)
         out = [delivery]
         if "repeat" in rules:
             again = {**facts, "repeats": delivery.id, "fault": rules["repeat"].id}
@@ -261,7 +270,7 @@ class Courier:
         self._count(1)
         self._lanes[key % LANES].put((self._generation, delivery))
 
-    def _envelope(self, events: list[Event], shape: str) -> Json:
+    def _entries(self, events: list[Event], shape: str) -> list[Json]:
         entries: list[Json] = []
         now = self._box.clock.now_ms()
         for event in events:
@@ -270,9 +279,9 @@ class Courier:
             if last and together and shape == "updates":
                 last[event.container].append(event.data)
             else:
-                at = now // 1000 if event.seconds else now
-                entries.append({"id": event.igid, "time": at, event.container: [event.data]})
-        return {"object": "instagram", "entry": entries}
+                time_of_entry = {"time": now // 1000 if event.seconds else now} if event.timed else {}
+                entries.append({"id": event.igid, **time_of_entry, event.container: [event.data]})
+        return entries
 
     def _work(self, lane: queue.SimpleQueue[tuple[int, Delivery] | None]) -> None:
         with requests.Session() as session:
@@ -321,10 +330,11 @@ class Courier:
         started_ms, started = self._box.clock.now_ms(), time.monotonic()
         delivery.status = None
         try:
-            if not app.callback_url:
+            url = delivery.url or app.callback_url
+            if not url:
                 raise requests.RequestException("the app has no callback URL")
             answer = session.post(
-                app.callback_url,
+                url,
                 data=delivery.body,
                 headers=headers,
                 timeout=app.webhook_timeout,

@@ -27,6 +27,8 @@ CALLS = (
     "media",
     "oauth",
     "dialog",
+    "template",
+    "download",
     "other",
 )
 ANSWER_ACTIONS = ("error", "timeout", "reset", "garbage", "usage")
@@ -110,7 +112,7 @@ class Rule:
         return True
 
 
-_OUTWARD = ("webhook", "echo")
+_OUTWARD = ("webhook", "echo", "status")
 
 
 @dataclass(slots=True)
@@ -155,7 +157,8 @@ class Faults:
         if not isinstance(call, str) or not (call in CALLS or call in _OUTWARD or call.startswith("/")):
             known = ", ".join((*CALLS, *_OUTWARD))
             raise RuleError(f"call must be one of {known}, or a path pattern that starts with /")
-        allowed = {"webhook": WEBHOOK_ACTIONS, "echo": ECHO_ACTIONS}.get(call, ANSWER_ACTIONS)
+        outward = {"webhook": WEBHOOK_ACTIONS, "echo": ECHO_ACTIONS, "status": ECHO_ACTIONS}
+        allowed = outward.get(call, ANSWER_ACTIONS)
         if action not in allowed:
             raise RuleError(f"action for {call} must be one of {', '.join(allowed)}")
         times = raw.pop("times", None)

@@ -14,8 +14,10 @@ from sandbox import dialog, pages
 from sandbox.box import Sandbox
 from sandbox.control import acts, base, below, running, things
 from sandbox.graph import web
+from sandbox.whatsapp import control as whatsapp_control
+from sandbox.whatsapp import media as whatsapp_media
 
-CONTROL = (acts, below, running, things)
+CONTROL = (acts, below, running, things, whatsapp_control)
 LOOPBACK = ("127.0.0.1", "localhost")
 """Host names that requests may use besides the public one, so that a web page whose name resolves to this
 machine cannot control the sandbox (DNS rebinding)."""
@@ -48,6 +50,7 @@ def create_app(box: Sandbox) -> Flask:
     app.register_blueprint(base.bp)
     app.register_blueprint(pages.bp)
     app.register_blueprint(dialog.bp)
+    app.register_blueprint(whatsapp_media.bp)
     return app
 
 

@@ -28,6 +28,26 @@ INSTAGRAM_FIELDS = (
 )
 
 
+WHATSAPP_FIELDS = (
+    "account_alerts",
+    "account_review_update",
+    "account_update",
+    "business_capability_update",
+    "message_template_components_update",
+    "message_template_quality_update",
+    "message_template_status_update",
+    "messages",
+    "phone_number_name_update",
+    "phone_number_quality_update",
+    "security",
+    "template_category_update",
+    "user_id_update",
+    "user_preferences",
+)
+FIELDS = {"instagram": INSTAGRAM_FIELDS, "whatsapp_business_account": WHATSAPP_FIELDS}
+"""Webhook fields an app can select, for each object."""
+
+
 class Flavour(StrEnum):
     """How the account is reached: through its Page (F) or Instagram Login (I)."""
 
@@ -59,6 +79,8 @@ class App:
     disable_after: float = 3600.0
     redirect_uris: list[str] = field(default_factory=list)
     """Addresses the login dialog may redirect to; empty: any."""
+    object: str = "instagram"
+    """The object its webhooks are about: ``instagram`` or ``whatsapp_business_account``."""
 
 
 @dataclass(slots=True)
@@ -160,6 +182,8 @@ class Token:
     subcode: int | None = None
     page_ids: list[str] | None = None
     """The Pages ticked in the login dialog, for a user token; None: all."""
+    waba_ids: list[str] | None = None
+    """The WhatsApp Business Accounts it was granted; None: it is no WhatsApp token."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from sandbox.control.base import (
     find_customer,
     texts,
 )
-from sandbox.world import INSTAGRAM_FIELDS, Account, App, Customer, Json, Page, Token, User
+from sandbox.world import FIELDS, INSTAGRAM_FIELDS, Account, App, Customer, Json, Page, Token, User
 
 Allowed = dict[str, type | tuple[type, ...]]
 
@@ -84,7 +84,7 @@ def _check(data: Json) -> Json:
         if name in data:
             texts(data, name)
     for field in data.get("fields", []):
-        if field not in INSTAGRAM_FIELDS:
+        if not any(field in fields for fields in FIELDS.values()):
             raise InputError(f"fields may hold only {', '.join(INSTAGRAM_FIELDS)}")
     waits = data.get("retry_seconds", [])
     if not all(type(wait) in (int, float) and wait >= 0 for wait in waits):
@@ -145,12 +145,12 @@ def state() -> Response:
         return jsonify(
             clock={"now": b.clock.now(), "iso": b.clock.iso(), "offset": b.clock.offset},
             settings=_show(b.settings),
-            apps=[_show(app) for app in world.apps.values()],
+            apps=[_show(app) for app in world.apps.values() if app.object == "instagram"],
             users=[_show(user) for user in world.users.values()],
             pages=[_show(page) for page in world.pages.values()],
             accounts=[_show(account) for account in world.accounts.values()],
             customers=[_show(customer) for customer in world.customers.values()],
-            tokens=[_show(token) for token in world.tokens.values()],
+            tokens=[_show(token) for token in world.tokens.values() if token.waba_ids is None],
             conversations=[
                 {"id": c.id, "account": c.igid, "customer": c.igsid, "messages": len(c.messages)}
                 for c in world.conversations.values()

@@ -35,6 +35,9 @@ class Call:
     early: list[Callable[[], object]] = field(default_factory=list)
     after: list[Callable[[], object]] = field(default_factory=list)
     facts: Json = field(default_factory=dict)
+    about: dict[str, str | None] = field(default_factory=dict)
+    """Facts that faults may match, besides the token and the recipient."""
+    answer_error: Callable[[GraphError, Flavour], tuple[Json, int]] = GraphError.answer
 
     @property
     def node(self) -> str:

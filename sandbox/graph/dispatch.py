@@ -21,6 +21,8 @@ from sandbox.graph import (
     subscriptions,
 )
 from sandbox.graph.call import Call
+from sandbox.whatsapp import accounts as whatsapp_accounts
+from sandbox.whatsapp import routes as whatsapp
 from sandbox.world import Flavour, Json
 
 Handler = Callable[[Call], Json]
@@ -52,7 +54,13 @@ MOST_IDS = 50
 BELOW = ("178", "179", "180", "181")
 """Prefixes of ids of posts and comments, so that a deleted one is not taken for a profile."""
 # These lock themselves, because they call external servers in between.
-UNLOCKED = (send.send, attach.upload, subscriptions.app_subscriptions)
+UNLOCKED = (
+    send.send,
+    attach.upload,
+    subscriptions.app_subscriptions,
+    whatsapp_accounts.subscribed_apps,
+    whatsapp_accounts.change_number,
+)
 PERMISSIONS = {(2, "GET"), (2, "DELETE"), (3, "DELETE")}
 
 
@@ -81,6 +89,8 @@ def _special(call: Call) -> tuple[str, Handler, bool] | None:
         return "other", subscriptions.app_subscriptions, False
     if call.path[:2] == ["me", "permissions"] and (len(call.path), call.method) in PERMISSIONS:
         return "other", subscriptions.permissions, True
+    if (found := whatsapp.find(call)) is not None:
+        return found
     if call.path == ["oauth", "access_token"] and call.flavour is Flavour.F:
         return "oauth", oauth.exchange, False
     if call.flavour is Flavour.I and call.node in ("access_token", "refresh_access_token"):

@@ -273,6 +273,8 @@ def _worth(call: Call, token: Token) -> Json:
     }
     if token.page_id:
         data["profile_id"] = token.page_id
+    if token.waba_ids is not None:
+        data["granular_scopes"] = [{"scope": name, "target_ids": token.waba_ids} for name in token.scopes]
     if problem is not None:
         data["error"] = {"code": 190, "message": problem.wording()}
         if problem.subcode is not None:

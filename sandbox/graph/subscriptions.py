@@ -11,7 +11,7 @@ from sandbox import ids, seed
 from sandbox.box import Sandbox
 from sandbox.errors import GraphError
 from sandbox.graph.call import Call
-from sandbox.world import INSTAGRAM_FIELDS, App, Json
+from sandbox.world import FIELDS, App, Json
 
 
 def app_subscriptions(call: Call) -> Json:
@@ -22,15 +22,15 @@ def app_subscriptions(call: Call) -> Json:
     app = _app(call)
     if call.method == "GET":
         return {"data": [] if app.callback_url is None else [_shown(app)]}
-    if call.params.get("object", "instagram") != "instagram":
-        raise GraphError(100, None, "Param object must be one of {instagram}")
+    if call.params.get("object", app.object) != app.object:
+        raise GraphError(100, None, f"Param object must be one of {{{app.object}}}")
     if call.method == "DELETE":
         app.callback_url = app.verify_token = None
         return {"success": True}
     url, token, fields = call.text("callback_url"), call.text("verify_token"), call.words("fields")
     for index, name in enumerate(fields):
-        if name not in INSTAGRAM_FIELDS:
-            listed = ", ".join(INSTAGRAM_FIELDS)
+        if name not in FIELDS[app.object]:
+            listed = ", ".join(FIELDS[app.object])
             raise GraphError(100, None, f"Param fields[{index}] must be one of {{{listed}}}")
     outcome = verify(call.box, url, token)
     told = {key: outcome[key] for key in ("verified", "status", "ms")}
@@ -58,7 +58,7 @@ def _app(call: Call) -> App:
 
 def _shown(app: App) -> Json:
     fields = [{"name": name, "version": "v26.0"} for name in app.fields]
-    return {"object": "instagram", "callback_url": app.callback_url, "active": True, "fields": fields}
+    return {"object": app.object, "callback_url": app.callback_url, "active": True, "fields": fields}
 
 
 def verify(box: Sandbox, url: str, verify_token: str) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _do(call: Call) -> tuple[str, Rule | None, Any, int]:
             if rule is not None and rule.action != "usage":
                 body, status = _misbehave(call, rule)
     except GraphError as error:
-        body, status = error.answer(call.flavour)
+        body, status = call.answer_error(error, call.flavour)
     return name, rule, body, status
 
 
@@ -180,17 +180,16 @@ def _draw(call: Call, name: str, path: str) -> Rule | None:
     message = call.structure("message") if name == "send" else None
     token = call.token
     customer = recipient.get("id") if isinstance(recipient, dict) else None
-    return call.box.faults.draw(
-        name,
-        ("error", "timeout", "reset", "garbage", "usage"),
-        path,
-        customer=str(customer) if customer else (call.node if name == "profile" else None),
-        account=token.igid if token else None,
-        app=token.app_id if token else None,
-        token=token.id if token else None,
-        text=message.get("text") if isinstance(message, dict) else None,
-        method=call.method,
-    )
+    facts: dict[str, str | None] = {
+        "customer": str(customer) if customer else (call.node if name == "profile" else None),
+        "account": token.igid if token else None,
+        "app": token.app_id if token else None,
+        "token": token.id if token else None,
+        "text": message.get("text") if isinstance(message, dict) else None,
+        "method": call.method,
+        **call.about,
+    }
+    return call.box.faults.draw(name, ("error", "timeout", "reset", "garbage", "usage"), path, **facts)
 
 
 def _misbehave(call: Call, rule: Rule) -> tuple[Any, int]:
@@ -208,7 +207,7 @@ def _misbehave(call: Call, rule: Rule) -> tuple[Any, int]:
             status,
             options.get("type"),
         )
-        return error.answer(call.flavour)
+        return call.answer_error(error, call.flavour)
     if rule.action == "garbage":
         return options.get("text", "<!doctype html><title>Sorry</title>"), options.get("status", 200)
     call.facts["withheld"] = rule.action
@@ -331,7 +330,8 @@ def _usage_headers(call: Call, rule: Rule | None, response: Response) -> None:
     forced = rule.options if rule is not None and rule.action == "usage" else {}
     with call.box.lock:
         app_share = call.box.usage(token.app_id, call.flavour)
-        business = token.igid or token.page_id or token.user_id or token.app_id
+        waba = next(iter(token.waba_ids or ()), None)
+        business = waba or token.igid or token.page_id or token.user_id or token.app_id
         share = call.box.usage(business, call.flavour)
     app_share = int(forced.get("percent", app_share))
     share = int(forced.get("percent", share))
@@ -341,7 +341,7 @@ def _usage_headers(call: Call, rule: Rule | None, response: Response) -> None:
         separators=(",", ":"),
     )
     case = {
-        "type": "instagram",
+        "type": "whatsapp" if waba else "instagram",
         "call_count": share,
         "total_cputime": share // 2,
         "total_time": share // 2,

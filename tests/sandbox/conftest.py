@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.server import Server
+from tests.sandbox.cloud import Cloud
 from tests.sandbox.helpers import Desk, Meta
 
 
@@ -38,3 +39,16 @@ def connected(meta: Meta, desk: Desk) -> Meta:
     answer = meta.graph("POST", "me/subscribed_apps", params={"subscribed_fields": "messages"})
     assert answer.json() == {"success": True}
     return meta
+
+
+@pytest.fixture
+def cloud(meta: Meta) -> Cloud:
+    """The Cloud API, with no desk behind it."""
+    return Cloud(meta)
+
+
+@pytest.fixture
+def linked(cloud: Cloud, desk: Desk) -> Cloud:
+    """The Cloud API with the desk as callback and the account subscribed."""
+    cloud.connect(desk)
+    return cloud
