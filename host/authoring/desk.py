@@ -226,6 +226,10 @@ class TrialDesk:
         """Post to the desk like a provider."""
         return Client(self.application).post(path, data=body, headers=dict(headers or {}))
 
+    def ask(self, path: str) -> TestResponse:
+        """Get a path of the desk like a provider, such as the verification of a webhook."""
+        return Client(self.application).get(path)
+
     def get(self, path: str) -> TestResponse:
         """Request a page of the desk as its owner, who is an admin too."""
         browser = self.application.generation().app.test_client()

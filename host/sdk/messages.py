@@ -34,12 +34,17 @@ class MessageKind(StrEnum):
     ``state``: ``on``, ``stopped`` or ``resumed``."""
     FEEDBACK = "feedback"
     """The customer rated the message ``reply_to``: ``content["rating"]`` is ``good``, ``bad`` or empty."""
+    LOCATION = "location"
+    """A place: ``content["location"]`` has ``latitude`` and ``longitude``, and may have its ``name`` and
+    ``address``; the text has both in words."""
+    CONTACTS = "contacts"
+    """Contact cards: ``content["contacts"]`` has their ``name``, ``phones``, ``emails`` and ``company``."""
+    ORDER = "order"
+    """An order: ``content["order"]["items"]`` has the ``product``, ``quantity``, ``price`` and ``currency``
+    of each line; the text is what the customer wrote with it."""
     EDIT = "edit"
     UNSEND = "unsend"
     TEMPLATE = "template"
-    """Cards with buttons, or a text with buttons."""
-    APPROVED_TEMPLATE = "approved_template"
-    """A text that the provider approved in advance, filled in; see :mod:`host.sdk.approved`."""
     DISAPPEARING = "disappearing"
     UNSUPPORTED = "unsupported"
     """Anything the adapter does not know yet; ``content["event"]`` names it."""
@@ -326,8 +331,8 @@ class MessageBounced:
 
     *sentence* is shown with the message: a failed one is marked as not delivered, a delayed one stays sent,
     and a receipt is recorded. If that message is unknown, or was never sent to *contact*, the report is shown
-    as the message *report*, so nothing received is lost; if it may be about a message that is still being
-    sent, after a day. A message that was reported as delivered or read is not marked as failed.
+    as the message *report*, so nothing received is lost. A message that was reported as delivered or read is
+    not marked as failed.
 
     :param contact: the recipient the report is about.
     :param at: time of the report.
@@ -438,13 +443,10 @@ class OutgoingPart:
     ``TEMPLATE``  ``template``: ``{elements: [{title, subtitle, image_url, url, buttons}]}``, where a button
                   is ``{title, url}`` or ``{title, payload}``; or ``{text, buttons}``: a text with buttons; or
                   ``products``: list of product ids
-    ``APPROVED_TEMPLATE``  ``approved_template``: ``{id, name, language, category, header, footer, buttons,
-                  parameters}``: *parameters* maps each key to its value; *text* and the rest are filled in
     ============  ========================================================================================
 
     :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; only ``IMAGE`` may have several. If text
-        and files are one message, ``TEXT`` may also have any number and kinds. ``APPROVED_TEMPLATE`` has one
-        if its header is a file.
+        and files are one message, ``TEXT`` may also have any number and kinds.
     :param reply_to: external id of the message this one quotes or, on a public channel, answers.
     :param private: whether it is sent only to the customer, as the single private reply to the message
         *reply_to*.

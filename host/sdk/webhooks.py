@@ -19,7 +19,8 @@ class Envelope:
 
     :param account_id: our id of the account, or None if it concerns no account.
     :param lane: the ordered queue, named by the customer's external id: envelopes of one account and lane are
-        applied in order.
+        applied in order. :meth:`ChannelAdapter.parse` gets the queue's own name instead, so *body* has to
+        contain whatever it needs of the customer.
     :param dedupe_key: the same for each delivery of the same event; hashed by the host.
     :param kind: a short word, for readers of the inbound log: ``message``, ``echo``, ``test``.
     :param occurred_at: the provider's time, if it gives one.

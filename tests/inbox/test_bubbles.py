@@ -116,6 +116,7 @@ ANY = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 [
+                    *("latitude", "longitude", "name", "address", "phones", "items", "quantity"),
                     "type",
                     "payload",
                     "url",
@@ -136,7 +137,10 @@ ANY = st.recursive(
 )
 CONTENT = st.dictionaries(
     st.sampled_from(
-        ["shared", "referral", "template", "elements", "quick_replies", "story", "payload", "event", "raw"]
+        [
+            *("shared", "referral", "template", "elements", "quick_replies", "story", "payload", "event"),
+            *("raw", "location", "contacts", "order"),
+        ]
     ),
     ANY,
     max_size=5,
@@ -303,6 +307,35 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         {"shared": [{"type": "template", "payload": {"generic": {"elements": [{"title": "Rim plate"}]}}}]},
         "Message with buttons",
         "Rim plate",
+    ),
+    (
+        MessageKind.LOCATION,
+        "Kiln\nMill Lane 4",
+        {"location": {"latitude": 52.52, "longitude": 13.4, "name": "Kiln", "address": "Mill Lane 4"}},
+        "Location",
+        "Location Kiln Mill Lane 4 Open on www.openstreetmap.org",
+    ),
+    (
+        MessageKind.LOCATION,
+        "",
+        {"location": {"latitude": -33.8568, "longitude": 151.2153}},
+        "Location",
+        "Location -33.85680, 151.21530",
+    ),
+    (MessageKind.LOCATION, "Somewhere", {"location": {"latitude": 91}}, "Location", "Somewhere"),
+    (
+        MessageKind.CONTACTS,
+        "Bob, +49 30 1",
+        {"contacts": [{"name": "Bob", "phones": ["+49 30 1"], "emails": [], "company": "Kiln Ltd"}]},
+        "Contact",
+        "Contact Bob +49 30 1 · Kiln Ltd",
+    ),
+    (
+        MessageKind.ORDER,
+        "As a gift, please",
+        {"order": {"items": [{"product": "mug", "quantity": 2, "price": "12.50", "currency": "EUR"}]}},
+        "Order",
+        "As a gift, please Order 2 × mug 12.50 EUR",
     ),
     (MessageKind.DISAPPEARING, "", {}, "Disappearing message", "shown only in the Toy app"),
     (

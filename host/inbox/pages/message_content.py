@@ -91,6 +91,86 @@ def _what(name: str) -> str:
     return next((word for word in words if word in name), "post" if "share" in name else "unknown")
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A place on the map."""
+
+    latitude: float
+    longitude: float
+    name: str = ""
+    address: str = ""
+
+    @property
+    def coordinates(self) -> str:
+        """Latitude and longitude in degrees, to about a metre."""
+        return f"{self.latitude:.5f}, {self.longitude:.5f}"
+
+
+def location(content: Content) -> Place | None:
+    """Return ``content["location"]``; None without valid coordinates."""
+    given = _mapping(content.get("location"))
+    at = [given.get(name) for name in ("latitude", "longitude")]
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in at):
+        return None
+    latitude, longitude = (float(one) for one in at)  # type: ignore[arg-type]
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        return None
+    return Place(latitude, longitude, _short(given.get("name")), _short(given.get("address")))
+
+
+def map_of(place: Place) -> str:
+    """Return the address of a map with a place."""
+    at = f"mlat={place.latitude:.6f}&mlon={place.longitude:.6f}"
+    return f"https://www.openstreetmap.org/?{at}#map=16/{place.latitude:.6f}/{place.longitude:.6f}"
+
+
+class ContactCard(msgspec.Struct, frozen=True):
+    """A contact that the customer shared.
+
+    :param details: phone numbers, email addresses and company in one line.
+    """
+
+    name: str
+    details: str
+
+
+def contacts(content: Content) -> tuple[ContactCard, ...]:
+    """Return ``content["contacts"]``."""
+    found = []
+    for one in _items(content.get("contacts")):
+        texts = [_short(text) for name in ("phones", "emails") for text in _list(one.get(name))]
+        details = " · ".join(text for text in (*texts, _short(one.get("company"))) if text)
+        name = _short(one.get("name"))
+        if name or details:
+            found.append(ContactCard(name or details, details if name else ""))
+    return tuple(found)
+
+
+class OrderLine(msgspec.Struct, frozen=True):
+    """A line of an order.
+
+    :param price: of one, with its currency; empty if unknown.
+    """
+
+    product: str
+    quantity: int
+    price: str
+
+
+def order(content: Content) -> tuple[OrderLine, ...]:
+    """Return the lines of ``content["order"]``."""
+    found = []
+    for one in _items(_mapping(content.get("order")).get("items")):
+        product, quantity = _short(one.get("product")), one.get("quantity")
+        if product and isinstance(quantity, int):
+            price = f"{_short(one.get('price'))} {_short(one.get('currency'))}".strip()
+            found.append(OrderLine(product, quantity, price))
+    return tuple(found)
+
+
+def _list(given: object) -> list[Any]:
+    return given[:MOST] if isinstance(given, list) else []
+
+
 class Program(msgspec.Struct, frozen=True):
     """A program besides Lobby that can answer a customer.
 
@@ -260,37 +340,6 @@ def slides(content: Content) -> tuple[Slide, ...]:
             return (card,)
     text = _long(_mapping(content.get("template")).get("text"))
     return (Slide(text),) if text else ()
-
-
-class ApprovedView(msgspec.Struct, frozen=True):
-    """The parts of a sent approved template besides its text and file.
-
-    :param buttons: each with the address it opens, which is empty for one that sends an answer to us.
-    """
-
-    name: str
-    language: str
-    header: str
-    footer: str
-    buttons: tuple[Button, ...]
-
-
-def approved(content: Content) -> ApprovedView | None:
-    """Return ``content["approved_template"]``; None if the message is no approved template."""
-    given = _mapping(content.get("approved_template"))
-    if not given:
-        return None
-    buttons = [
-        Button(_short(one.get("title")), text_view.safe(one.get("url")) or "")
-        for one in _items(given.get("buttons"))
-    ]
-    return ApprovedView(
-        _short(given.get("name")),
-        _short(given.get("language")),
-        _long(_mapping(given.get("header")).get("text")),
-        _long(given.get("footer")),
-        tuple(one for one in buttons if one.title),
-    )
 
 
 def _with_buttons(source: Content) -> Slide | None:

@@ -227,7 +227,6 @@ class Bubble(msgspec.Struct, frozen=True):
 
     :param label: its kind, in a word: ``Photo``.
     :param line: shown instead of a message that cannot be displayed.
-    :param approved: the header, footer and buttons of an approved template.
     :param tapped: the title of the button the customer tapped.
     :param sender: the result of checking the sender.
     :param formatted: *words* as the customer sees them, if the team writes light Markdown.
@@ -252,7 +251,6 @@ class Bubble(msgspec.Struct, frozen=True):
     cards: tuple[Card, ...] = ()
     slides: tuple[SlideView, ...] = ()
     offered: tuple[str, ...] = ()
-    approved: message_content.ApprovedView | None = None
     tapped: str = ""
     line: IconLine | None = None
     reactions: tuple[Chip, ...] = ()
@@ -285,31 +283,28 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     media = [_media(file, where, who) for file in entry.files]
     about = _story(entry, media)
     shown = [] if entry.kind == MessageKind.TEMPLATE else [one for one in media if one.kind not in STORIES]
-    large = _large(entry)
+    large, told = _large(entry), _told(entry)
     found = Bubble(
         icon="" if entry.kind == MessageKind.TEXT else message_kinds.look_of(entry.kind).icon,
         label=_label(entry, where),
         origin=_origin(entry, media),
         quote=_quote(entry, where),
         story=about,
-        words=() if large or entry.kind in message_kinds.TAPS else _words(entry),
+        words=() if large or entry.kind in message_kinds.TAPS or told else _words(entry),
         large=large,
         pictures=_numbered([each for each in shown if each.kind in PICTURED and not each.film]),
         players=tuple(each for each in shown if each.kind in PLAYED or (each.kind in PICTURED and each.film)),
         files=tuple(each for each in shown if each.kind == MessageKind.FILE),
-        cards=_cards(entry, media, where.channel),
+        cards=_cards(entry, media, where.channel) + told,
         slides=_slides(entry, media),
         offered=(*message_content.offered(entry.content), *_asked(entry)),
-        approved=message_content.approved(entry.content),
         tapped=" ".join(entry.text.split()) if entry.kind in message_kinds.TAPS else "",
         reactions=tuple(_chip(reaction, where) for reaction in entry.reactions),
         edited=_edited(entry),
         sender=_sender(entry),
         doubts=tuple(_doubts(entry)),
         copies=_copies(entry),
-        formatted=None
-        if entry.kind == MessageKind.APPROVED_TEMPLATE
-        else _formatted(entry, where, entry.text, placed),
+        formatted=_formatted(entry, where, entry.text, placed),
         signature=_formatted(entry, where, message_content.signature(entry.content)),
         went_to=_went_to(entry),
         earlier=() if large else _earlier(entry),
@@ -721,7 +716,26 @@ def _cards(entry: Entry, media: Sequence[Media], channel: str) -> tuple[Card, ..
     ours = message_content.own_post(entry.content)
     if ours:
         found.append(Card("image", str(_("Your post")), ours, "", "", ""))
+    if entry.kind == MessageKind.ORDER:
+        look = message_kinds.look_of(entry.kind)
+        for line in message_content.order(entry.content):
+            title = f"{line.quantity} × {line.product}"
+            found.append(Card(look.icon, str(look.label), title, line.price, "", ""))
     return tuple(found)
+
+
+def _told(entry: Entry) -> tuple[Card, ...]:
+    """Return the place or the contacts that a message consists of; its text says the same."""
+    look = message_kinds.look_of(entry.kind)
+    label = str(look.label)
+    if entry.kind == MessageKind.LOCATION and (place := message_content.location(entry.content)):
+        href = message_content.map_of(place)
+        title = place.name or place.coordinates
+        return (Card(look.icon, label, title, place.address, href, text_view.host_of(href)),)
+    if entry.kind == MessageKind.CONTACTS:
+        every = message_content.contacts(entry.content)
+        return tuple(Card(look.icon, label, one.name, one.details, "", "") for one in every)
+    return ()
 
 
 def _slides(entry: Entry, media: Sequence[Media]) -> tuple[SlideView, ...]:
