@@ -313,7 +313,7 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         "Kiln\nMill Lane 4",
         {"location": {"latitude": 52.52, "longitude": 13.4, "name": "Kiln", "address": "Mill Lane 4"}},
         "Location",
-        "Location Kiln Mill Lane 4 Open on www.openstreetmap.org",
+        "Location Kiln Mill Lane 4 Open on openstreetmap.org",
     ),
     (
         MessageKind.LOCATION,
@@ -335,7 +335,7 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         "As a gift, please",
         {"order": {"items": [{"product": "mug", "quantity": 2, "price": "12.50", "currency": "EUR"}]}},
         "Order",
-        "As a gift, please Order 2 × mug 12.50 EUR",
+        "Order 2 × mug 12.50 EUR As a gift, please",
     ),
     (MessageKind.DISAPPEARING, "", {}, "Disappearing message", "shown only in the Toy app"),
     (

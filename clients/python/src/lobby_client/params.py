@@ -255,7 +255,6 @@ _RuleSentRequired = TypedDict(
         "if": Literal["sent"],
         "kinds": Sequence[
             Literal[
-                "approved_template",
                 "audio",
                 "disappearing",
                 "edit",

@@ -1,0 +1,508 @@
+"""WhatsApp from end to end: what people write reaches the inbox, what the team answers reaches them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from host.authoring.desk import RefusedByCardError, TrialDesk
+from host.core.errors import LobbyError
+from host.sdk import clock
+from host.sdk.cards import Verdict
+from host.sdk.channel import (
+    AccountRef,
+    Held,
+    NotSent,
+    ReactRequest,
+    Rejected,
+    ReplyContext,
+    ReplyState,
+    SendRequest,
+    Sent,
+    Unknown,
+)
+from host.sdk.messages import AccountNoticed, Ignored, MessageKind, OutgoingPart
+
+NUMBER, BUSINESS, APP = "106540352242922", "102290129340398", "634974688087057"
+TOKEN, SECRET = "EAAsampleTokenOfTheStandIn0001", "0123456789abcdef0123456789abcdef"
+VALUES = {"number": NUMBER, "business": BUSINESS, "token": TOKEN, "app_secret": SECRET}
+HOOK = "https://desk.example.com/addons/whatsapp/webhook"
+NewCustomer = Callable[[], Any]
+
+
+def picture() -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(file, "JPEG")
+    return file.getvalue()
+
+
+PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
+
+
+# Connecting
+
+
+def test_connecting_has_meta_deliver_here(account: AccountRef, whatsapp: Any) -> None:
+    assert (account.external_id, account.handle, account.name) == (
+        NUMBER,
+        "+1 555-078-3881",
+        "Sample Pottery",
+    )
+    assert whatsapp.override["override_callback_uri"] == HOOK
+    assert whatsapp.app_webhook["callback_url"] == HOOK
+    assert "messages" in whatsapp.app_webhook["fields"].split(",")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "why"),
+    [
+        ({"token": ""}, "token", "is required"),
+        ({"token": "two words of a token that isn't"}, "token", "begins with EAA"),
+        ({"token": "EAAanotherTokenNobodyKnowsOf2"}, "token", "doesn't accept this token"),
+        ({"app_secret": "0" * 31 + "g"}, "app_secret", "32 characters"),
+        ({"app_secret": "0" * 32}, "app_secret", "not the secret of the Meta app"),
+        ({"number": "+1 555-078-3881"}, "number", "digits only"),
+        ({"number": "999999999"}, "number", "can't use this phone number ID"),
+        ({"business": "999999999"}, "business", "can't use this account"),
+    ],
+)
+def test_a_wrong_value_is_named_beside_its_field(
+    desk: TrialDesk, account: AccountRef, changes: dict[str, str], field: str, why: str
+) -> None:
+    with pytest.raises(RefusedByCardError) as refused:
+        desk.connect("whatsapp", {**VALUES, **changes})
+    assert why in refused.value.problems[field]
+    assert TOKEN not in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+def test_a_token_without_a_permission_is_refused(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whatsapp, "scopes", ["whatsapp_business_management"])
+    with pytest.raises(RefusedByCardError, match="whatsapp_business_messaging"):
+        desk.connect("whatsapp", VALUES)
+
+
+def test_an_app_that_another_program_uses_keeps_its_address(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {"callback_url": "https://other.example/hook", "fields": "messages"}
+    monkeypatch.setattr(whatsapp, "app_webhook", theirs)
+    monkeypatch.setattr(whatsapp, "override", None)
+    assert desk.connect("whatsapp", VALUES, account=account).id == account.id
+    assert whatsapp.app_webhook == theirs
+    assert whatsapp.override["override_callback_uri"] == HOOK
+    monkeypatch.setattr(whatsapp, "app_webhook", {**theirs, "fields": "message_template_status_update"})
+    with pytest.raises(RefusedByCardError, match="“messages”"):
+        desk.connect("whatsapp", VALUES, account=account)
+
+
+def test_a_meta_that_is_silent_connects_nothing(desk: TrialDesk, account: AccountRef, whatsapp: Any) -> None:
+    whatsapp.refuse["subscribed_apps"] = [None]
+    with pytest.raises(RefusedByCardError, match="can't be reached") as silent:
+        desk.connect("whatsapp", VALUES)
+    assert TOKEN not in str(silent.value)
+
+
+def test_diagnose_finds_what_is_wrong(desk: TrialDesk, account: AccountRef, whatsapp: Any) -> None:
+    diagnose = desk.module("card").CARD.diagnose
+    assert {one.verdict for one in diagnose(account)} == {Verdict.PASS}
+    kept, whatsapp.override = whatsapp.override, {}
+    assert {one.verdict for one in diagnose(account)} == {Verdict.PASS}, "the app's own address is this one"
+    whatsapp.override = None
+    assert [one.name for one in diagnose(account) if one.verdict is Verdict.FAIL] == ["deliveries"]
+    whatsapp.override = kept
+    whatsapp.token = "EAAreplacedTokenOfTheStandIn02"
+    failed = [one for one in diagnose(account) if one.verdict is Verdict.FAIL]
+    assert [one.name for one in failed] == ["token"]
+    assert TOKEN not in str(failed)
+    whatsapp.token = TOKEN
+
+
+def test_metas_verification_is_answered_for_the_right_token_only(
+    desk: TrialDesk, account: AccountRef
+) -> None:
+    token = desk.module("graph").verify_token()
+    place = "/addons/whatsapp/webhook?hub.mode=subscribe&hub.challenge=1158201444"
+    assert desk.ask(f"{place}&hub.verify_token={token}").text == "1158201444"
+    assert desk.ask(f"{place}&hub.verify_token=lobby-wrong").status_code == 403
+
+
+# What people write
+
+
+def test_texts_with_name_and_quote(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
+    ann = customer()
+    ann.writes("Are you open? 👋🏽")
+    desk.reply(ann.phone, "Until six")
+    desk.work()
+    sent = f"wamid.OUT{whatsapp.number}"
+    ann.writes("That late?", context={"from": "15550783881", "id": sent})
+    first, second, ours = sorted(ann.thread, key=lambda one: one.direction)
+    assert (first.text, second.text) == ("Are you open? 👋🏽", "That late?")
+    assert (ours.state, second.reply_to) == ("sent", ours.external_id)
+
+
+def test_files_are_fetched_with_the_token(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
+    ann, whatsapp.files["555001"] = customer(), picture()
+    ann.told(
+        ann.message(type="image", image={"id": "555001", "mime_type": "image/jpeg", "caption": "Chipped"})
+    )
+    (message,) = ann.thread
+    assert (message.kind, message.text) == ("image", "Chipped")
+    assert desk.file(message.files[0]).startswith(b"\xff\xd8")
+
+
+def test_a_file_that_is_gone_says_so(customer: NewCustomer, desk: TrialDesk) -> None:
+    ann = customer()
+    ann.told(ann.message(type="image", image={"id": "555999", "mime_type": "image/jpeg"}))
+    (message,) = ann.thread
+    assert message.files[0].state == "expired"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "text", "content"),
+    [
+        (
+            {"type": "location", "location": {"latitude": 52.52, "longitude": 13.4, "name": "Kiln"}},
+            *("location", "Kiln", {"location": {"latitude": 52.52, "longitude": 13.4, "name": "Kiln"}}),
+        ),
+        (
+            {
+                "type": "contacts",
+                "contacts": [{"name": {"formatted_name": "Bob"}, "phones": [{"phone": "+49 1"}]}],
+            },
+            *("contacts", "Bob, +49 1", {"contacts": [{"name": "Bob", "phones": ["+49 1"], "emails": []}]}),
+        ),
+        (
+            {
+                "type": "order",
+                "order": {
+                    "text": "As a gift",
+                    "product_items": [
+                        {"product_retailer_id": "mug", "quantity": 2, "item_price": 12.5, "currency": "EUR"}
+                    ],
+                },
+            },
+            *("order", "As a gift"),
+            {"order": {"items": [{"product": "mug", "quantity": 2, "price": "12.50", "currency": "EUR"}]}},
+        ),
+        (
+            {
+                "type": "interactive",
+                "interactive": {"type": "button_reply", "button_reply": {"id": "s", "title": "S"}},
+            },
+            *("quick_reply", "S", {"payload": "s"}),
+        ),
+        (
+            {"type": "button", "button": {"payload": "y", "text": "Yes"}},
+            "quick_reply",
+            "Yes",
+            {"payload": "y"},
+        ),
+        (
+            {"type": "location", "location": {"latitude": 95, "longitude": 1}},
+            "unsupported",
+            "",
+            {"event": "location"},
+        ),
+        ({"type": "ephemeral"}, "unsupported", "", {"event": "ephemeral"}),
+        (
+            {"type": "text", "text": {"body": "Hi"}, "referral": {"source_type": "ad", "source_id": "12"}},
+            *("text", "Hi", {"referral": {"source": "ADS", "ad_id": "12"}}),
+        ),
+    ],
+)
+def test_each_kind_of_message(
+    customer: NewCustomer, said: dict[str, Any], kind: str, text: str, content: dict[str, Any]
+) -> None:
+    ann = customer()
+    ann.told(ann.message(**said))
+    (message,) = ann.thread
+    assert (message.kind, message.text) == (kind, text)
+    assert content.items() <= message.content.items()
+
+
+def test_reactions_edits_and_removals(customer: NewCustomer) -> None:
+    ann = customer()
+    ann.writes("Is it in stok?")
+    first = f"wamid.IN{ann.phone}1"
+    changed = {"original_message_id": first, "message": {"type": "text", "text": {"body": "Is it in stock?"}}}
+    ann.told(ann.message(type="edit", edit=changed))
+    assert [one.text for one in ann.thread] == ["Is it in stock?"]
+    ann.told(ann.message(type="revoke", revoke={"original_message_id": first}))
+    assert [one.text for one in ann.thread] == [""]
+
+
+def test_a_customer_who_hides_their_number_is_answered_by_their_id(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk
+) -> None:
+    ann, user = customer(), "US.13491208655302741918"
+    contact = {"profile": {"name": "Ann Lee", "username": "@annlee"}, "user_id": user}
+    message = ann.message(type="text", text={"body": "Hello"}, from_user_id=user)["entry"][0]["changes"][0][
+        "value"
+    ]
+    said = {key: value for key, value in message["messages"][0].items() if key != "from"}
+    ann.told(ann.value(contacts=[contact], messages=[said]))
+    desk.reply(user, "Hi")
+    desk.work()
+    assert whatsapp.sent[-1]["recipient"] == user
+    assert "to" not in whatsapp.sent[-1]
+
+
+def test_forged_doubled_and_odd_deliveries(customer: NewCustomer, desk: TrialDesk) -> None:
+    ann = customer()
+    told = ann.message(type="text", text={"body": "Once"})
+    assert ann.deliver(told, secret="0" * 32) == 401
+    assert desk.post("/addons/whatsapp/webhook", json.dumps(told).encode(), {}).status_code == 401
+    for _ in range(3):
+        ann.told(told)
+    for odd in (b"{", b"[]", b'{"object":"page","entry":[]}', json.dumps(ann.value()).encode()):
+        assert ann.deliver(odd) == 200
+    elsewhere = ann.value(messages=[])
+    elsewhere["entry"][0]["changes"][0]["value"]["metadata"]["phone_number_id"] = "1"
+    assert ann.deliver(elsewhere) == 200
+    ann.told(ann.message(type="text", text={"body": "In a group"}, group_id="g1"))
+    assert [one.text for one in ann.thread] == ["Once"]
+
+
+def test_several_messages_in_one_delivery_keep_their_order(customer: NewCustomer) -> None:
+    ann = customer()
+    parts = [ann.message(type="text", text={"body": f"{n}"}) for n in range(5)]
+    parts[0]["entry"] += [entry for part in parts[1:] for entry in part["entry"]]
+    ann.told(parts[0])
+    assert [one.text for one in ann.thread] == ["0", "1", "2", "3", "4"]
+
+
+def test_what_was_written_in_the_business_app_is_in_the_thread(customer: NewCustomer) -> None:
+    ann = customer()
+    ann.writes("Hello?")
+    at = str(int(clock.now().timestamp()))
+    echo = {"from": "15550783881", "to": ann.phone, "id": "wamid.APP1", "timestamp": at, "type": "text"}
+    ann.told(ann.value(message_echoes=[{**echo, "text": {"body": "From the phone"}}]))
+    assert [(one.text, one.direction) for one in ann.thread] == [
+        ("Hello?", "inbound"),
+        ("From the phone", "outbound"),
+    ]
+
+
+# What the team answers
+
+
+def test_reports_move_a_message_from_sent_to_read(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk
+) -> None:
+    ann = customer()
+    ann.writes("Hello?")
+    desk.reply(ann.phone, "Hi")
+    desk.work()
+    sent = f"wamid.OUT{whatsapp.number}"
+    states = []
+    for report in ("sent", "delivered", "read", "delivered"):
+        ann.told(ann.status(report, sent))
+        states.append(ann.thread[-1].state)
+    assert states == ["sent", "delivered", "read", "read"]
+
+
+def test_a_failure_shows_its_reason(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
+    ann = customer()
+    ann.writes("Hello?")
+    desk.reply(ann.phone, "Hi")
+    desk.work()
+    error = {"code": 131026, "title": "Message undeliverable", "error_data": {"details": "Not on WhatsApp"}}
+    ann.told(ann.status("failed", f"wamid.OUT{whatsapp.number}", errors=[error]))
+    message = ann.thread[-1]
+    assert message.state == "failed"
+    assert "couldn't deliver" in str(message.error)
+
+
+def test_files_are_uploaded_and_sent_by_their_ids(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk
+) -> None:
+    ann = customer()
+    ann.writes("Photos?")
+    desk.reply(ann.phone, "", files=[("mug.jpg", picture()), ("prices.pdf", PDF)])
+    desk.later(timedelta(seconds=1))
+    image, document = whatsapp.sent[-2:]
+    assert whatsapp.uploads[image["image"]["id"]] == ("image/jpeg", picture())
+    assert (document["type"], document["document"]["filename"]) == ("document", "prices.pdf")
+    assert whatsapp.uploads[document["document"]["id"]][1] == PDF
+
+
+@pytest.mark.parametrize(("count", "sort"), [(2, "button"), (3, "button"), (4, "list"), (10, "list")])
+def test_quick_replies_are_buttons_or_a_list(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any, count: int, sort: str
+) -> None:
+    offers = [{"title": f"Answer {n}", "payload": f"p{n}"} for n in range(count)]
+    part = OutgoingPart(MessageKind.TEXT, "Which one?", {"quick_replies": offers})
+    assert isinstance(desk.adapter("whatsapp").send(request(account, part)), Sent)
+    told = whatsapp.sent[-1]["interactive"]
+    assert (told["type"], told["body"]) == (sort, {"text": "Which one?"})
+    if sort == "button":
+        found = [one["reply"] for one in told["action"]["buttons"]]
+    else:
+        (section,) = told["action"]["sections"]
+        found = section["rows"]
+    assert found == [{"id": one["payload"], "title": one["title"]} for one in offers]
+
+
+def test_buttons_are_answers_or_one_link(desk: TrialDesk, account: AccountRef, whatsapp: Any) -> None:
+    def sent(*buttons: dict[str, str]) -> Any:
+        content = {"template": {"text": "Take a look", "buttons": list(buttons)}}
+        desk.adapter("whatsapp").send(request(account, OutgoingPart(MessageKind.TEMPLATE, "", content)))
+        return whatsapp.sent[-1]
+
+    link, answer = {"title": "Shop", "url": "https://shop.example/"}, {"title": "Yes", "payload": "y"}
+    assert sent(link)["interactive"]["action"]["parameters"] == {"display_text": "Shop", "url": link["url"]}
+    assert sent(answer)["interactive"]["action"]["buttons"][0]["reply"] == {"id": "y", "title": "Yes"}
+    both = sent(link, answer)["interactive"]
+    assert (both["type"], both["body"]["text"]) == ("button", "Take a look\nShop: https://shop.example/")
+    assert sent(link, link)["text"]["body"].count("https://shop.example/") == 2
+
+
+def request(account: AccountRef, part: OutgoingPart, to: str = "16505551234") -> SendRequest:
+    return SendRequest(account, to, part, "f" * 32)
+
+
+HELLO = OutgoingPart(MessageKind.TEXT, "Hello", reply_to="wamid.IN1")
+
+
+def test_a_quote_and_a_reaction(desk: TrialDesk, account: AccountRef, whatsapp: Any) -> None:
+    adapter = desk.adapter("whatsapp")
+    assert isinstance(adapter.send(request(account, HELLO)), Sent)
+    assert whatsapp.sent[-1]["context"] == {"message_id": "wamid.IN1"}
+    assert adapter.react(ReactRequest(account, "16505551234", "wamid.IN1", "👍")) == Sent("wamid.IN1")
+    assert whatsapp.sent[-1]["reaction"] == {"message_id": "wamid.IN1", "emoji": "👍"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "whole"),
+    [
+        ((400, 131047, "Re-engagement message"), Rejected, True),
+        ((400, 131026, "Message undeliverable"), Rejected, False),
+        ((400, 132015, "Template is paused"), Rejected, False),
+        ((429, 130429, "Rate limit hit"), NotSent, True),
+        ((400, 131056, "Pair rate limit hit"), NotSent, False),
+        ((503, 131016, "Service unavailable"), NotSent, False),
+        ((401, 190, "Error validating access token"), Held, False),
+        ((403, 200, "Permission error"), Held, False),
+        ((403, 131005, "Access denied"), Held, False),
+        ((500, 1, "Unknown error"), Unknown, False),
+        ((500, 0, "Unreadable"), Unknown, False),
+        ((400, 999999, "Something new"), Rejected, False),
+        (None, Unknown, False),
+    ],
+)
+def test_what_an_answer_means_for_the_message(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any, answer: Any, outcome: type[Any], whole: bool
+) -> None:
+    whatsapp.refuse["messages"] = [answer]
+    said = desk.adapter("whatsapp").send(request(account, HELLO))
+    assert isinstance(said, outcome), said
+    assert getattr(said, "whole_contact", getattr(said, "whole_account", False)) is whole
+    assert said.problem.sentence
+    assert TOKEN not in repr(said)
+
+
+def test_an_upload_that_breaks_off_is_no_message(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk
+) -> None:
+    ann = customer()
+    ann.writes("Photo?")
+    whatsapp.refuse["media"] = [None, (500, 1, "Unknown error")]
+    before = len(whatsapp.sent)
+    desk.reply(ann.phone, "", files=[("mug.jpg", picture())])
+    desk.work()
+    assert (ann.thread[-1].state, len(whatsapp.sent)) == ("queued", before)
+    desk.later(timedelta(minutes=5))
+    assert ann.thread[-1].state == "sent"
+    assert len(whatsapp.sent) == before + 1
+
+
+def test_a_token_that_was_replaced_makes_the_replies_wait(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk, account: AccountRef
+) -> None:
+    ann = customer()
+    ann.writes("Still there?")
+    whatsapp.token = "EAAreplacedTokenOfTheStandIn02"
+    desk.reply(ann.phone, "Yes")
+    desk.work()
+    assert ann.thread[-1].state == "queued"
+    desk.connect("whatsapp", {**VALUES, "token": whatsapp.token}, account=account)
+    desk.later(timedelta(minutes=1))
+    assert ann.thread[-1].state == "sent"
+    whatsapp.token = TOKEN
+    desk.connect("whatsapp", VALUES, account=account)
+
+
+def test_the_reply_window_is_a_day(customer: NewCustomer, desk: TrialDesk, account: AccountRef) -> None:
+    policy, now = desk.adapter("whatsapp").reply_policy, clock.now()
+    states = [
+        policy(ReplyContext(account, now, None if hours is None else now - timedelta(hours=hours))).state
+        for hours in (None, 0, 23, 24, 100)
+    ]
+    closed, is_open = ReplyState.CLOSED, ReplyState.OPEN
+    assert states == [closed, is_open, is_open, closed, closed]
+    ann = customer()
+    ann.writes("Hello?")
+    with clock_moved(timedelta(hours=25)), pytest.raises(LobbyError):
+        desk.reply(ann.phone, "Too late")
+
+
+def clock_moved(time: timedelta) -> Any:
+    from host.core import clock as hosts
+
+    return hosts.travel(time)
+
+
+# The account
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind", "bad"),
+    [
+        ("account_update", {"event": "ACCOUNT_RESTRICTION"}, "restricted", True),
+        ("phone_number_quality_update", {"event": "FLAGGED"}, "quality", False),
+        (
+            "message_template_status_update",
+            {"event": "PAUSED", "message_template_name": "order_ready"},
+            *("template", False),
+        ),
+        ("message_template_status_update", {"event": "APPROVED"}, "", False),
+    ],
+)
+def test_what_meta_says_of_the_account(
+    customer: NewCustomer, desk: TrialDesk, account: AccountRef, field: str, value: Any, kind: str, bad: bool
+) -> None:
+    told = {"object": "whatsapp_business_account", "entry": [
+        {"id": BUSINESS, "time": int(clock.now().timestamp()), "changes": [{"field": field, "value": value}]}
+    ]}  # fmt: skip
+    assert customer().deliver(told) == 200
+    webhook = desk.module("webhook")
+    book = desk.module("accounts").book.get()
+    (envelope,) = webhook.cut(json.dumps(told).encode(), book, SECRET.encode())
+    (change,) = desk.adapter("whatsapp").parse(envelope)
+    if kind:
+        assert isinstance(change, AccountNoticed)
+        assert (change.kind, change.bad) == (kind, bad)
+    else:
+        assert isinstance(change, Ignored)
+
+
+def test_disconnecting_takes_the_deliveries_back(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any, customer: NewCustomer
+) -> None:
+    desk.disconnect(account)
+    assert whatsapp.override == {}
+    ann = customer()
+    late = ann.message(type="text", text={"body": "Late"})
+    assert ann.deliver(late) == 401
+    assert desk.connect("whatsapp", VALUES) == account
+    assert ann.deliver(late) == 200

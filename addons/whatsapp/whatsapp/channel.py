@@ -1,0 +1,71 @@
+"""The adapter between the host and WhatsApp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from host.sdk.channel import (
+    AccountRef,
+    Capabilities,
+    ChannelAdapter,
+    ChannelMark,
+    InboundMedia,
+    Located,
+    ModerateRequest,
+    ReactRequest,
+    ReplyContext,
+    ReplyPolicy,
+    SearchRequest,
+    SendLimit,
+    SendRequest,
+    SendResult,
+)
+from host.sdk.messages import InboundChange, MessageKind
+from host.sdk.webhooks import Envelope
+
+from . import events, files, graph, pace, policy, sending
+
+STORED = frozenset(
+    {MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE, MessageKind.STICKER}
+)
+
+
+class WhatsAppAdapter(ChannelAdapter):
+    """Chats with one business number."""
+
+    key: ClassVar[str] = "whatsapp"
+    label: ClassVar[str] = "WhatsApp"
+    mark: ClassVar[ChannelMark] = ChannelMark(text="WA", tone=3)
+    contact_id_name: ClassVar[str] = "whatsapp_id"
+    capabilities: ClassVar[Capabilities] = sending.CAPABILITIES
+
+    def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
+        return events.read(envelope)
+
+    def reply_policy(self, context: ReplyContext) -> ReplyPolicy:
+        return policy.reply_policy(context)
+
+    def limits(
+        self, request: SendRequest | ReactRequest | ModerateRequest | SearchRequest
+    ) -> Sequence[SendLimit]:
+        return pace.limits(request)
+
+    def send(self, request: SendRequest) -> SendResult:
+        return sending.send(request)
+
+    def react(self, request: ReactRequest) -> SendResult:
+        return sending.react(request)
+
+    def inbound_media(self) -> InboundMedia:
+        return InboundMedia(graph.hosts(), STORED)
+
+    def locate(self, account: AccountRef, url: str) -> Located:
+        return files.locate(account, url)
+
+    def contact_label(self, contact: str) -> str:
+        return f"+{contact}" if contact.isdigit() else "WhatsApp user"
+
+    def write_url(self, account: AccountRef) -> str | None:
+        digits = "".join(char for char in account.handle if char.isdigit())
+        return f"https://wa.me/{digits}" if digits else None

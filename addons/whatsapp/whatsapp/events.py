@@ -1,0 +1,244 @@
+"""Translate WhatsApp's events for the host. Pure, because envelopes may be read again much later.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from host.sdk import strictjson
+from host.sdk.i18n import noop
+from host.sdk.messages import (
+    AccountNoticed,
+    Ignored,
+    InboundAttachment,
+    InboundChange,
+    MessageBounced,
+    MessageDelivered,
+    MessageEchoed,
+    MessageEdited,
+    MessageKind,
+    MessageReacted,
+    MessageReceived,
+    MessagesRead,
+    MessageUnsent,
+    Program,
+    Who,
+)
+from host.sdk.webhooks import Envelope
+
+from .contents import contacts_of, location_of, order_of, referral_of
+from .errors import meaning
+from .graph import FILES
+from .values import identifier, items, mapping, moment, text
+
+APP = Program(Who.PROVIDER, name="WhatsApp Business app")
+_MEDIA = {
+    "image": MessageKind.IMAGE,
+    "video": MessageKind.VIDEO,
+    "audio": MessageKind.AUDIO,
+    "document": MessageKind.FILE,
+    "sticker": MessageKind.STICKER,
+}
+
+
+def read(envelope: Envelope) -> Sequence[InboundChange]:
+    """Return the changes of the inbox for the event in *envelope*."""
+    try:
+        told = mapping(strictjson.loads(envelope.body))
+    except ValueError:
+        return [Ignored("not JSON")]
+    person = identifier(told.get("person"))
+    if "message" in told:
+        return [_message(mapping(told["message"]), mapping(told.get("contact")), person)]
+    if "echo" in told:
+        return [_echo(mapping(told["echo"]), person)]
+    if "status" in told:
+        return [_status(mapping(told["status"]), person)]
+    return [_account(text(told.get("field")), mapping(told.get("value")), envelope.occurred_at)]
+
+
+# ---- messages ------------------------------------------------------------------------------------------
+
+
+def _message(said: Mapping[str, Any], about: Mapping[str, Any], person: str) -> InboundChange:
+    wrote, at, sort = identifier(said.get("id")), moment(said.get("timestamp")), text(said.get("type"), 60)
+    if not person or not wrote or at is None:
+        return Ignored("not a message with an id, a sender and a time")
+    if (changed := _change(said, sort, person, at)) is not None:
+        return changed
+    kind, words, attachments, content = what(said, sort)
+    context, profile = mapping(said.get("context")), mapping(about.get("profile"))
+    content |= referral_of(said.get("referral"))
+    if context.get("forwarded") is True or context.get("frequently_forwarded") is True:
+        content["forwarded"] = True
+    return MessageReceived(
+        contact=person,
+        external_id=wrote,
+        sent_at=at,
+        kind=kind,
+        text=words,
+        attachments=attachments,
+        content=content,
+        opens_window=sort != "system",
+        contact_name=text(profile.get("name"), 200) or None,
+        contact_username=text(profile.get("username"), 100).removeprefix("@") or None,
+        reply_to=identifier(context.get("id")) or None,
+    )
+
+
+def _change(said: Mapping[str, Any], sort: str, person: str, at: datetime) -> InboundChange | None:
+    """Return what an event changes about an earlier message; None if it is a message itself."""
+    if sort == "reaction":
+        reaction = mapping(said.get("reaction"))
+        of, emoji = identifier(reaction.get("message_id")), text(reaction.get("emoji"), 40)
+        if not of:
+            return Ignored("a reaction to nothing")
+        return MessageReacted(person, of, at, emoji, removed=not emoji)
+    if sort == "revoke":
+        of = identifier(mapping(said.get("revoke")).get("original_message_id"))
+        return MessageUnsent(person, of, at, carried_by=(f"message:{of}",)) if of else None
+    if sort == "edit":
+        edit = mapping(said.get("edit"))
+        of, message = identifier(edit.get("original_message_id")), mapping(edit.get("message"))
+        _kind, words, _files, _content = what(message, text(message.get("type"), 60))
+        return MessageEdited(person, of, at, words) if of else None
+    if sort == "request_welcome":
+        return Ignored("the customer opened the chat and wrote nothing")
+    return None
+
+
+def what(
+    said: Mapping[str, Any], sort: str
+) -> tuple[MessageKind, str, tuple[InboundAttachment, ...], dict[str, Any]]:
+    """Return kind, text, files and content of a message."""
+    if sort == "text":
+        return MessageKind.TEXT, text(mapping(said.get("text")).get("body")), (), {}
+    if sort in _MEDIA:
+        return _file(sort, mapping(said.get(sort)))
+    if sort in {"interactive", "button"}:
+        return _answer(said, sort)
+    found: tuple[MessageKind, str, dict[str, Any]] | None = None
+    if sort == "location":
+        found = location_of(mapping(said.get("location")))
+    elif sort == "contacts":
+        found = contacts_of(said.get("contacts"))
+    elif sort == "order":
+        found = order_of(mapping(said.get("order")))
+    if found is not None:
+        return found[0], found[1], (), found[2]
+    if sort == "system":
+        return (
+            MessageKind.UNSUPPORTED,
+            text(mapping(said.get("system")).get("body"), 500),
+            (),
+            {"event": sort},
+        )
+    why = next((text(one.get("title"), 60) for one in items(said.get("errors"))), "")
+    return MessageKind.UNSUPPORTED, "", (), {"event": why or sort or "message"}
+
+
+def _file(
+    sort: str, found: Mapping[str, Any]
+) -> tuple[MessageKind, str, tuple[InboundAttachment, ...], dict[str, Any]]:
+    media, kind, words = identifier(found.get("id")), _MEDIA[sort], text(found.get("caption"))
+    if not media:
+        return MessageKind.UNSUPPORTED, words, (), {"event": f"{sort} without a file"}
+    name = text(found.get("filename"), 255)
+    content_type = text(found.get("mime_type"), 100).partition(";")[0].strip()
+    file = InboundAttachment(kind, url=FILES + media, name=name, content_type=content_type)
+    return kind, words, (file,), {}
+
+
+def _answer(
+    said: Mapping[str, Any], sort: str
+) -> tuple[MessageKind, str, tuple[InboundAttachment, ...], dict[str, Any]]:
+    """Return a tap on a button or a row of a list."""
+    if sort == "button":
+        tapped = mapping(said.get("button"))
+        return MessageKind.QUICK_REPLY, text(tapped.get("text")), (), {"payload": text(tapped.get("payload"))}
+    given = mapping(said.get("interactive"))
+    for name in ("button_reply", "list_reply"):
+        tapped = mapping(given.get(name))
+        if tapped:
+            return MessageKind.QUICK_REPLY, text(tapped.get("title")), (), {"payload": text(tapped.get("id"))}
+    words = text(mapping(given.get("nfm_reply")).get("body"))
+    return MessageKind.UNSUPPORTED, words, (), {"event": text(given.get("type"), 60) or sort}
+
+
+def _echo(said: Mapping[str, Any], person: str) -> InboundChange:
+    wrote, at, sort = identifier(said.get("id")), moment(said.get("timestamp")), text(said.get("type"), 60)
+    if not person or not wrote or at is None:
+        return Ignored("not a message with an id, a recipient and a time")
+    if sort in {"reaction", "revoke", "edit"}:
+        changed = _change(said, sort, person, at)
+        if isinstance(changed, MessageReacted):
+            return MessageReacted(
+                person, changed.external_id, at, changed.emoji, removed=changed.removed, ours=True
+            )
+        return changed or Ignored(f"{sort} of nothing")
+    kind, words, attachments, content = what(said, sort)
+    quoted = identifier(mapping(said.get("context")).get("id")) or None
+    return MessageEchoed(person, wrote, at, kind, words, attachments, content, reply_to=quoted, sent_by=APP)
+
+
+# ---- reports -------------------------------------------------------------------------------------------
+
+
+def _status(status: Mapping[str, Any], person: str) -> InboundChange:
+    sent, at = identifier(status.get("id")), moment(status.get("timestamp"))
+    if not person or not sent or at is None:
+        return Ignored("not a report with a message, a recipient and a time")
+    match status.get("status"):
+        case "delivered":
+            return MessageDelivered(person, sent, at)
+        case "read":
+            return MessagesRead(person, sent, at)
+        case "failed":
+            return _failed(status, person, sent, at)
+    return Ignored("tells nothing new about the message")
+
+
+def _failed(status: Mapping[str, Any], person: str, sent: str, at: datetime) -> InboundChange:
+    error: Mapping[str, Any] = next(items(status.get("errors")), {})
+    code = error.get("code")
+    entry = meaning(code if isinstance(code, int) else -1)
+    details = text(mapping(error.get("error_data")).get("details"), 500)
+    raw = ": ".join(filter(None, (text(error.get("title"), 200), details)))
+    # Only shown if the desk never sent such a message, as where another program uses the number.
+    report = MessageReceived(
+        person, f"{sent}:failed", at, MessageKind.UNSUPPORTED, content={"event": "failed"}, opens_window=False
+    )
+    return MessageBounced(person, sent, at, report, entry.sentence, entry.next_step, f"{raw} ({code})")
+
+
+# ---- the account ---------------------------------------------------------------------------------------
+
+_BAD = frozenset({"ACCOUNT_RESTRICTION", "ACCOUNT_VIOLATION", "DISABLED_UPDATE", "ACCOUNT_DELETED"})
+_TEMPLATE = {
+    "REJECTED": noop("Meta rejected the template “%(name)s”."),
+    "PAUSED": noop("Meta paused the template “%(name)s”, because customers disliked it."),
+    "DISABLED": noop("Meta disabled the template “%(name)s”."),
+}
+_MANAGER = noop("The reason is in WhatsApp Manager.")
+
+
+def _account(field: str, value: Mapping[str, Any], at: datetime | None) -> InboundChange:
+    event = text(value.get("event"), 60)
+    if at is None:
+        return Ignored("says nothing of when it happened")
+    if field == "account_update" and event in _BAD:
+        said = noop("Meta has restricted this WhatsApp Business Account.")
+        return AccountNoticed("restricted", at, said, _MANAGER, bad=True)
+    if field == "account_update" and event in {"ACCOUNT_REINSTATED", "ACCOUNT_RESTRICTION_LIFTED"}:
+        return AccountNoticed("restricted", at, over=True)
+    if field == "phone_number_quality_update" and event in {"FLAGGED", "DOWNGRADE"}:
+        said = noop("Customers blocked this number or reported its messages, so its quality went down.")
+        return AccountNoticed("quality", at, said, _MANAGER)
+    if field == "message_template_status_update" and event in _TEMPLATE:
+        name = text(value.get("message_template_name"), 100)
+        return AccountNoticed("template", at, _TEMPLATE[event], _MANAGER, {"name": name})
+    return Ignored(f"{field}: {event}"[:100])

@@ -1,0 +1,203 @@
+"""Send replies and reactions to WhatsApp, and interpret its answers.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from host.sdk.channel import (
+    ButtonsLimits,
+    Capabilities,
+    Held,
+    MediaLimits,
+    NotSent,
+    ProviderProblem,
+    QuickReplyLimits,
+    ReactRequest,
+    Rejected,
+    SendRequest,
+    SendResult,
+    Sent,
+    Unknown,
+)
+from host.sdk.http import FetchError
+from host.sdk.i18n import noop, translate
+from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
+
+from . import accounts, errors
+from .graph import Graph, GraphError
+from .values import identifier, items, text
+
+MB = 1024 * 1024
+BUTTONS = 3
+"""Most buttons below a text; more answers become a list."""
+ROWS = 10
+TITLE = 20
+BODY = 1024
+"""Most characters of a text with buttons; one with a list may have four times as many."""
+CAPABILITIES = Capabilities(
+    # 4,096 characters, which are never more than the bytes of UTF-8.
+    text_limit_bytes=4096,
+    sends=frozenset(
+        {
+            *(MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE),
+            MessageKind.TEMPLATE,
+        }
+    ),
+    media={
+        MessageKind.IMAGE: MediaLimits(frozenset({"image/jpeg", "image/png"}), 5 * MB),
+        MessageKind.VIDEO: MediaLimits(frozenset({"video/mp4"}), 16 * MB),
+        MessageKind.AUDIO: MediaLimits(
+            frozenset({"audio/aac", "audio/amr", "audio/mp4", "audio/mpeg", "audio/ogg"}), 16 * MB
+        ),
+        MessageKind.FILE: MediaLimits(frozenset({"application/pdf"}), 100 * MB),
+    },
+    quick_replies=QuickReplyLimits(most=ROWS, title_length=TITLE, payload_length=200),
+    buttons=ButtonsLimits(text_length=BODY, buttons=BUTTONS, title_length=TITLE, payload_length=256),
+    reply_quote=True,
+    reactions=frozenset(),
+    delivery_reports=True,
+    receives=frozenset(
+        {
+            *(MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE),
+            *(MessageKind.STICKER, MessageKind.LOCATION, MessageKind.CONTACTS, MessageKind.ORDER),
+            *(MessageKind.QUICK_REPLY, MessageKind.REACTION, MessageKind.EDIT, MessageKind.UNSEND),
+            *(MessageKind.REFERRAL, MessageKind.UNSUPPORTED),
+        }
+    ),
+    ads=True,
+)
+
+NO_CREDENTIALS = noop("The token of this number can't be read.")
+_RECONNECT = noop("Ask the workspace owner to reconnect the number. The message waits until then.")
+_CHOOSE = noop("Choose")
+_NAMES = {
+    MessageKind.IMAGE: "image",
+    MessageKind.VIDEO: "video",
+    MessageKind.AUDIO: "audio",
+    MessageKind.FILE: "document",
+}
+
+
+def send(request: SendRequest) -> SendResult:
+    """Send one part. An uncertain result is ``Unknown``, so that nothing is sent twice."""
+    part = request.part
+    if part.kind not in CAPABILITIES.sends or len(part.files) != (part.kind in _NAMES):
+        return Rejected(ProviderProblem("kind", noop("WhatsApp doesn't support this kind of message.")))
+    found = accounts.of(request.account)
+    if found is None:
+        return Held(ProviderProblem("no_token", NO_CREDENTIALS, _RECONNECT))
+    graph, number = Graph.of(found), request.account.external_id
+    try:
+        if part.files:
+            media = graph.upload(
+                f"{number}/media",
+                part.files[0],
+                {"messaging_product": "whatsapp", "type": part.files[0].content_type},
+            )
+            fields = _with_file(part, identifier(media.get("id")), part.files[0])
+        else:
+            fields = _without_file(part, request.language)
+    except GraphError as error:
+        # The upload reaches no customer, so nothing is unknown about the message.
+        said = errors.result(error)
+        return NotSent(said.problem) if isinstance(said, Unknown) else said
+    except FetchError as error:
+        return NotSent(_away(error))
+    return _call(graph, number, request.recipient, fields, part.reply_to)
+
+
+def react(request: ReactRequest) -> SendResult:
+    """Set, change or remove the team's reaction to a message."""
+    found = accounts.of(request.account)
+    if found is None:
+        return Held(ProviderProblem("no_token", NO_CREDENTIALS, _RECONNECT))
+    fields = {"type": "reaction", "reaction": {"message_id": request.message, "emoji": request.emoji}}
+    said = _call(Graph.of(found), request.account.external_id, request.recipient, fields, None)
+    return Sent(request.message) if isinstance(said, Sent) else said
+
+
+def to_whom(recipient: str) -> dict[str, str]:
+    """Return the field for a customer: their number, or their id for this business (BSUID)."""
+    return {"to": recipient} if recipient.isdigit() else {"recipient": recipient}
+
+
+def _call(
+    graph: Graph, number: str, recipient: str, fields: Mapping[str, Any], reply_to: str | None
+) -> SendResult:
+    more: dict[str, Any] = {"context": {"message_id": reply_to}} if reply_to else {}
+    try:
+        answer = graph.post(
+            f"{number}/messages",
+            messaging_product="whatsapp",
+            recipient_type="individual",
+            **to_whom(recipient),
+            **fields,
+            **more,
+        )
+    except GraphError as error:
+        return errors.result(error)
+    except FetchError as error:
+        return Unknown(_away(error)) if error.sent else NotSent(_away(error))
+    sent = next((identifier(one.get("id")) for one in items(answer.get("messages"))), "")
+    if not sent:
+        return Unknown(ProviderProblem("no_id", noop("WhatsApp didn't confirm the message.")))
+    return Sent(sent)
+
+
+def _away(error: FetchError) -> ProviderProblem:
+    return ProviderProblem("away", noop("WhatsApp didn't respond."), raw=error.reason)
+
+
+def _with_file(part: OutgoingPart, media: str, file: OutgoingFile) -> dict[str, Any]:
+    name = _NAMES[part.kind]
+    about: dict[str, Any] = {"id": media}
+    if part.kind is MessageKind.FILE:
+        about["filename"] = file.name or "file"
+    if part.kind is MessageKind.AUDIO and file.content_type == "audio/ogg":
+        about["voice"] = True
+    elif part.text and part.kind is not MessageKind.AUDIO:
+        about["caption"] = part.text
+    return {"type": name, name: about}
+
+
+def _without_file(part: OutgoingPart, language: str) -> dict[str, Any]:
+    if part.kind is MessageKind.TEMPLATE:
+        template = part.content.get("template") or {}
+        return _with_buttons(text(template.get("text")), list(items(template.get("buttons"))))
+    offers = [
+        {"id": text(one.get("payload")) or text(one.get("title")), "title": text(one.get("title"))}
+        for one in items(part.content.get("quick_replies"))
+    ]
+    if not offers:
+        return {"type": "text", "text": {"preview_url": True, "body": part.text}}
+    body = {"text": part.text}
+    if len(offers) <= BUTTONS and len(part.text) <= BODY:
+        buttons = [{"type": "reply", "reply": one} for one in offers]
+        return _interactive("button", body, {"buttons": buttons})
+    label = translate(language, _CHOOSE)[:TITLE]
+    return _interactive("list", body, {"button": label, "sections": [{"rows": offers}]})
+
+
+def _with_buttons(said: str, buttons: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a text with buttons. WhatsApp has either one link or answers: other links become lines."""
+    links = [one for one in buttons if text(one.get("url"))]
+    answers = [one for one in buttons if not text(one.get("url"))]
+    if len(links) == 1 and not answers:
+        link = {"display_text": text(links[0].get("title")), "url": text(links[0].get("url"))}
+        return _interactive("cta_url", {"text": said}, {"name": "cta_url", "parameters": link})
+    for one in links:
+        said += f"\n{text(one.get('title'))}: {text(one.get('url'))}"
+    if not answers:
+        return {"type": "text", "text": {"preview_url": True, "body": said}}
+    replies = [{"id": text(one.get("payload")), "title": text(one.get("title"))} for one in answers]
+    return _interactive(
+        "button", {"text": said}, {"buttons": [{"type": "reply", "reply": one} for one in replies]}
+    )
+
+
+def _interactive(sort: str, body: Mapping[str, Any], action: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "interactive", "interactive": {"type": sort, "body": body, "action": action}}

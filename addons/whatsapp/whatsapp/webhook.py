@@ -1,0 +1,218 @@
+"""Verify the webhook address for Meta, and authenticate its deliveries.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from host.sdk import strictjson
+from host.sdk.errors import SecretUnreadableError
+from host.sdk.webhooks import Accepted, Envelope, Refused, Verified, WebhookRequest
+
+from .accounts import Book, Bound, book
+from .graph import verify_token
+from .values import identifier, items, mapping, moment, text
+
+_NUMBER = re.compile(rb'"(?:phone_number_)?id"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"([0-9]{1,32})"')
+_SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
+_CHALLENGE = re.compile(r"[\w-]{1,128}", re.ASCII)
+_DUMMY = os.urandom(32)
+"""Compared with if no secret is known, so that this takes as long as a wrong signature."""
+OBJECT = "whatsapp_business_account"
+ACCOUNT_FIELDS = frozenset(
+    {
+        *("account_alerts", "account_update", "business_capability_update", "phone_number_name_update"),
+        *("phone_number_quality_update", "message_template_status_update"),
+    }
+)
+"""Fields about a whole WhatsApp Business Account."""
+
+
+def verify(request: WebhookRequest) -> Verified | Refused:
+    """Answer Meta's verification of this address: the challenge, verbatim, if the verify token is right."""
+    given = request.query.get("hub.verify_token", "")
+    if request.query.get("hub.mode") != "subscribe" or not given:
+        return Refused(403, "nothing_asked")
+    if not hmac.compare_digest(verify_token().encode(), given.encode("utf-8", "replace")):
+        return Refused(403, "verify_token")
+    challenge = request.query.get("hub.challenge", "")
+    return Verified(challenge) if _CHALLENGE.fullmatch(challenge) else Refused(403, "challenge")
+
+
+def authenticate(request: WebhookRequest) -> Accepted | Refused:
+    """Accept a delivery with a valid signature of its raw bytes, and cut it into envelopes.
+
+    :raises SecretUnreadableError: if the secret of an account it names cannot be decrypted. The host answers
+        503, and Meta delivers again.
+    """
+    known = book.get()
+    named = _named(known, request.body)
+    candidates = tuple(dict.fromkeys(one.secret for one in named if one.secret)) or known.secrets
+    header = _SIGNATURE.fullmatch(request.headers.get("x-hub-signature-256", ""))
+    given = bytes.fromhex(header[1]) if header is not None else b""
+    matched = None
+    for secret in candidates or (_DUMMY,):
+        right = hmac.compare_digest(hmac.digest(secret, request.body, "sha256"), given)
+        if right and secret is not _DUMMY:
+            matched = secret
+    if matched is None:
+        if any(not one.secret for one in named):
+            raise SecretUnreadableError("the app secret of a WhatsApp number cannot be decrypted")
+        reason = "signature" if header is not None else "unsigned"
+        return Refused(401, reason, named[0].account_id if named else None)
+    return Accepted(tuple(cut(request.body, known, matched)))
+
+
+def _named(known: Book, body: bytes) -> list[Bound]:
+    """Return the accounts that a request names, before it is trusted or parsed."""
+    found: dict[int, Bound] = {}
+    for name in {match[1].decode() for match in _NUMBER.finditer(body)}:
+        bounds = (known.by_number[name],) if name in known.by_number else known.by_business.get(name, ())
+        found |= {one.account_id: one for one in bounds}
+    return list(found.values())
+
+
+def cut(body: bytes, known: Book, secret: bytes) -> Iterator[Envelope]:
+    """Yield an envelope for each event of a delivery signed with *secret*."""
+    try:
+        told = mapping(strictjson.loads(body))
+    except ValueError:
+        yield _odd(body, "It is not JSON.")
+        return
+    if told.get("object") != OBJECT:
+        yield _odd(body, "It is not a delivery of the WhatsApp Business Platform.")
+        return
+    some = False
+    for entry in items(told.get("entry")):
+        for change in items(entry.get("changes")):
+            for envelope in _of_change(entry, change, known, secret):
+                some = True
+                yield envelope
+    if not some:
+        yield _odd(body, "It has no event.")
+
+
+def _odd(body: bytes, reason: str) -> Envelope:
+    return Envelope(None, "", f"odd:{hashlib.sha256(body).hexdigest()}", "odd", body, set_aside=reason)
+
+
+def _of_change(
+    entry: Mapping[str, Any], change: Mapping[str, Any], known: Book, secret: bytes
+) -> Iterator[Envelope]:
+    field, value = text(change.get("field"), 60), mapping(change.get("value"))
+    if field in ACCOUNT_FIELDS:
+        at = moment(entry.get("time"))
+        for bound in known.by_business.get(identifier(entry.get("id")), ()):
+            if bound.secret == secret:
+                yield _other(bound, field, value, kind="account", at=at)
+        return
+    number = identifier(mapping(value.get("metadata")).get("phone_number_id"))
+    one = known.by_number.get(number)
+    if one is None or one.secret != secret:
+        reason = "It is about a number that is not connected here, or is with another Meta app."
+        body = json.dumps({"field": field, "value": value}).encode()
+        yield Envelope(None, "", f"odd:{hashlib.sha256(body).hexdigest()}", "other", body, set_aside=reason)
+        return
+    found = [*_messages(one, value), *_echoes(one, value), *_statuses(one, value)]
+    yield from found or [
+        _other(one, field, value, ignored=f"of the field {field or '?'}, which has no messages")
+    ]
+
+
+def _other(
+    bound: Bound,
+    field: str,
+    value: Mapping[str, Any],
+    *,
+    kind: str = "other",
+    ignored: str = "",
+    at: datetime | None = None,
+) -> Envelope:
+    body = json.dumps({"field": field, "value": value}).encode()
+    key = f"{field}:{at}:{hashlib.sha256(body).hexdigest()}"
+    return Envelope(bound.account_id, "", key, kind, body, occurred_at=at, ignored=ignored)
+
+
+def person_of(said: Mapping[str, Any], contacts: object) -> tuple[str, Mapping[str, Any]]:
+    """Return the id of the customer who wrote a message, and what the delivery says about them.
+
+    Their phone number, or, where they hide it behind a username, their id for this business (BSUID).
+    """
+    phone, user = identifier(said.get("from")), identifier(said.get("from_user_id"))
+    every = list(items(contacts))
+    mine = [one for one in every if _is_of(one, phone, user)]
+    about = mine[0] if mine else every[0] if len(every) == 1 else {}
+    return phone or user or identifier(about.get("wa_id")) or identifier(about.get("user_id")), about
+
+
+def _is_of(about: Mapping[str, Any], phone: str, user: str) -> bool:
+    return (bool(phone) and about.get("wa_id") == phone) or (bool(user) and about.get("user_id") == user)
+
+
+def _messages(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
+    for said in items(value.get("messages")):
+        person, about = person_of(said, value.get("contacts"))
+        wrote = identifier(said.get("id"))
+        body = json.dumps({"person": person, "contact": about, "message": said}).encode()
+        key = f"message:{wrote}" if wrote else f"odd:{hashlib.sha256(body).hexdigest()}"
+        # A reaction, an edit and a removal have ids of their own.
+        yield Envelope(
+            bound.account_id,
+            person,
+            key,
+            "message",
+            body,
+            occurred_at=moment(said.get("timestamp")),
+            any_age=said.get("type") == "revoke",
+            set_aside="" if person and wrote else "It has no sender or no id.",
+            ignored="written in a group" if said.get("group_id") else "",
+        )
+
+
+def _echoes(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
+    """Yield what was written in the WhatsApp Business app with the same number."""
+    for said in items(value.get("message_echoes")):
+        person = identifier(said.get("to")) or identifier(said.get("to_user_id"))
+        wrote = identifier(said.get("id"))
+        body = json.dumps({"person": person, "echo": said}).encode()
+        yield Envelope(
+            bound.account_id,
+            person,
+            f"echo:{wrote}" if wrote else f"odd:{hashlib.sha256(body).hexdigest()}",
+            "echo",
+            body,
+            occurred_at=moment(said.get("timestamp")),
+            set_aside="" if person and wrote else "It has no recipient or no id.",
+        )
+
+
+def _statuses(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
+    for status in items(value.get("statuses")):
+        person = identifier(status.get("recipient_id")) or identifier(status.get("recipient_user_id"))
+        sent, state = identifier(status.get("id")), text(status.get("status"), 20)
+        body = json.dumps({"person": person, "status": status}).encode()
+        yield Envelope(
+            bound.account_id,
+            person,
+            f"status:{sent}:{state}" if sent else f"odd:{hashlib.sha256(body).hexdigest()}",
+            "status",
+            body,
+            occurred_at=moment(status.get("timestamp")),
+            set_aside="" if person and sent else "It names no recipient or no message.",
+            ignored=_ignored(status, state),
+        )
+
+
+def _ignored(status: Mapping[str, Any], state: str) -> str:
+    if status.get("recipient_type") == "group":
+        return "of a message to a group"
+    return "" if state in {"delivered", "read", "failed"} else f"tells only that a message was {state or '?'}"
