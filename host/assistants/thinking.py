@@ -352,9 +352,14 @@ def _offered(begun: ClaimedTurn, adapter: ChannelAdapter | None) -> TurnResult:
 def may_offer(found: Sequence[Topic], adapter: ChannelAdapter | None) -> list[Topic]:
     """Return the topics a channel can offer besides *Talk to a person*; none if it has no buttons."""
     can = None if adapter is None else adapter.capabilities.quick_replies
-    if can is None or (adapter is not None and adapter.capabilities.public):
+    if adapter is None or can is None or not can_offer_topics(adapter):
         return []
     return list(found)[: can.most - 1]
+
+
+def can_offer_topics(adapter: ChannelAdapter) -> bool:
+    """Return whether customers of a channel can choose among topics."""
+    return adapter.capabilities.quick_replies is not None and not adapter.capabilities.public
 
 
 # ---- abandoned conversations --------------------------------------------------------------------------

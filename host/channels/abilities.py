@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from host.sdk.capabilities import Capabilities, Threading
+from host.models.channels import AccountState, ChannelAccount
+from host.sdk.capabilities import Capabilities, Moderation, Threading
 from host.sdk.channel import ChannelAdapter
 from host.sdk.messages import MessageKind
 
@@ -39,6 +42,7 @@ class Abilities(msgspec.Struct, frozen=True):
     :param ads: whether they can come from an ad.
     :param comments: whether they can comment on posts.
     :param public: whether comments can be answered publicly; *private*: whether privately.
+    :param hides: whether comments can be hidden.
     :param forwards: whether messages can be forwarded.
     """
 
@@ -49,6 +53,7 @@ class Abilities(msgspec.Struct, frozen=True):
     comments: bool = True
     public: bool = True
     private: bool = True
+    hides: bool = True
     forwards: bool = True
 
     @property
@@ -77,6 +82,7 @@ def of(adapters: Iterable[ChannelAdapter]) -> Abilities:
         comments=any(one.threading is Threading.POST for one in all_),
         public=any(one.public for one in all_),
         private=any(one.private_replies is not None for one in all_),
+        hides=any(Moderation.HIDE in one.moderation for one in all_),
         forwards=any(one.forwards for one in all_),
     )
 
@@ -91,3 +97,11 @@ def of_workspace(adapters: Collection[ChannelAdapter], channels: Collection[str]
     """
     own = [one for one in adapters if one.key in channels or one.beside in channels]
     return of(own or adapters)
+
+
+def load(session: Session, workspace_id: int, adapters: Collection[ChannelAdapter]) -> Abilities:
+    """Return the abilities of a workspace, see :func:`of_workspace`. One statement."""
+    query = sa.select(ChannelAccount.channel).where(
+        ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
+    )
+    return of_workspace(adapters, set(session.scalars(query.distinct())))

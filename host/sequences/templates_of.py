@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from host.automation.texts import in_language
+from host.channels.abilities import Abilities
 from host.sdk.i18n import noop
 from host.sequences.body import PROGRAM, Ask, Body, Branch, Call, Case, End, Hand, Keep, Say, Starts
 
@@ -57,6 +58,12 @@ TEMPLATES: Mapping[str, Template] = {
     "empty": Template("plus", _l("Empty sequence"), _l("One step that hands the conversation to people")),
 }
 """Templates by key, in the order of the list."""
+
+
+def offered(able: Abilities) -> Mapping[str, Template]:
+    """Return the templates that can start on the channels of a workspace."""
+    return {key: one for key, one in TEMPLATES.items() if key != "comment" or able.private}
+
 
 _NUMBER = noop("Please send us your order number.")
 _NUMBER_AGAIN = noop("That does not look like an order number. It has only digits.")

@@ -11,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.models.channels import ChannelAccount
 from host.models.users import AuditEntry
 from host.sdk.channel import InboundMedia
+from host.sdk.messages import MessageKind
 from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.helpers import make_user
@@ -43,8 +45,17 @@ def chosen(shown: str) -> tuple[str, str]:
 def test_a_month_is_what_nobody_chose(desk: Desk, page: str) -> None:
     shown = text(desk.client().get(page))
     assert chosen(shown) == ("days", "30")
-    assert "Stories, mentions and shared posts are never stored" in shown
+    assert "The choice also applies to earlier messages" in shown
+    assert "Stories" not in shown
     assert 'aria-current="page">Files' in shown
+
+
+def test_what_is_never_stored_is_named_where_it_can_come(
+    desk: Desk, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    able = replace(desk.adapter.capabilities, receives=frozenset(MessageKind))
+    monkeypatch.setattr(type(desk.adapter), "capabilities", able)
+    assert "Stories, mentions and shared posts are never stored" in text(desk.client().get(page))
 
 
 @pytest.mark.parametrize(

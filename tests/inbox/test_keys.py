@@ -10,10 +10,12 @@ import pytest
 from flask import Flask
 from flask_babel import Babel
 
+from host.channels import abilities
+from host.channels.abilities import EVERYTHING, Abilities
 from host.core import db
 from host.inbox.pages.keys import KEYS, groups
 from host.web.devices import key_caps, shown_keys
-from tests.inbox import desks
+from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
 
@@ -61,6 +63,15 @@ def test_who_only_reads_has_no_keys_that_write() -> None:
     mine = {key.command for _group, keys in groups(False) for key in keys}
     assert {"reply", "close", "assign", "unread"}.isdisjoint(mine)
     assert {"next", "open", "palette", "search", "keys"} <= mine
+
+
+def test_keys_for_comments_are_there_where_a_channel_has_them() -> None:
+    def commands(able: Abilities) -> set[str]:
+        return {key.command for _group, keys in groups(True, able) for key in keys}
+
+    assert commands(EVERYTHING) - commands(abilities.of([])) == {"private", "hide"}
+    private = abilities.of([toys.Public()])
+    assert {"private", "hide"} & commands(private) == {"private", "hide"}
 
 
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605.1.15"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from host.core import db
-from host.inbox.pages.composer import EMOJI, NO_TOOLS, tools_of, type_names
+from host.inbox.pages.composer import EMOJI, NO_TOOLS, tools_of, type_names, words
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import Capabilities, MediaLimits
 from host.sdk.messages import MessageKind
@@ -24,6 +24,14 @@ def speaking(database: db.Database, data: object) -> Iterator[None]:
 def test_a_channel_that_declares_nothing_has_no_tools(speaking: None) -> None:
     assert tools_of(Capabilities(), {}) == NO_TOOLS
     assert not NO_TOOLS.any
+
+
+def test_the_words_of_the_scripts_are_about_the_tools(speaking: None) -> None:
+    plain, rich = words(NO_TOOLS), words(tools_of(toys.Rich.capabilities, {}))
+    assert set(plain) < set(rich)
+    assert {"no-post", "no-id", "twice", "buttons-or-quick", "button-long"}.isdisjoint(plain)
+    assert {"no-post", "no-id", "twice", "button-long"} <= set(rich)
+    assert "wrong-file" in plain
 
 
 def test_each_tool_comes_from_its_declaration(speaking: None) -> None:

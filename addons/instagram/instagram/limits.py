@@ -69,6 +69,16 @@ HISTORY = HistoryRules(
     ),
 )
 
+RECEIVES = frozenset(
+    {
+        *(MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE),
+        *(MessageKind.STICKER, MessageKind.SHARE, MessageKind.STORY_MENTION, MessageKind.STORY_REPLY),
+        *(MessageKind.POSTBACK, MessageKind.QUICK_REPLY, MessageKind.REACTION, MessageKind.REFERRAL),
+        *(MessageKind.OPT_IN, MessageKind.FEEDBACK, MessageKind.EDIT, MessageKind.UNSEND),
+        *(MessageKind.TEMPLATE, MessageKind.DISAPPEARING, MessageKind.UNSUPPORTED),
+    }
+)
+
 CAPABILITIES = Capabilities(
     text_limit_bytes=TEXT_LIMIT_BYTES,
     sends=frozenset(
@@ -118,7 +128,7 @@ CAPABILITIES = Capabilities(
     history=HISTORY,
     second_look=SECOND_LOOK,
     blocks=True,
-    receives=frozenset(MessageKind),
+    receives=RECEIVES,
     ads=True,
 )
 

@@ -24,6 +24,7 @@ from host.assistants.pages import knowledge_views, learning_views
 from host.assistants.pages.blueprint import ASSISTANTS, NEEDS, ONE, bp, currency_of, money, url_of
 from host.assistants.pages.model_views import PRESETS
 from host.assistants.pages.playing import Play, register
+from host.assistants.thinking import can_offer_topics
 from host.assistants.values import Body
 from host.assistants.words import HANDOFF
 from host.automation import answered_kinds, texts
@@ -201,6 +202,7 @@ def setup_page(
         body=body or held or Body(),
         unreadable=held is None,
         models=models,
+        topics=any(map(can_offer_topics, current_directory().adapters)),
         hosts={one.id: language_models.host_of(one.address) for one in models},
         presets=PRESETS,
         newest=[

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from host.channels.abilities import received
 from host.channels.accounts import changed
 from host.channels.pages.blueprint import bp
 from host.channels.pages.message_views import BELOW, settable
@@ -18,6 +19,7 @@ from host.media.expiry import recheck_account
 from host.media.retention import DEFAULT, MOST, SETTING, Retention
 from host.models.channels import ChannelAccount
 from host.sdk.errors import AccountGoneError
+from host.sdk.messages import MessageKind
 from host.users.pages import sudo
 from host.web.request_helpers import Permission, audit, flash_good, workspace_view
 
@@ -51,6 +53,7 @@ def files(workspace_id: int, account_id: int) -> ResponseReturnValue:
         "channels/files.html",
         account=row,
         label=adapter.label,
+        has_stories=MessageKind.STORY_MENTION in received(adapter.capabilities),
         choices=choices,
         way=way,
         days=days[:20],

@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext, ngettext
 from sqlalchemy.orm import Session
 
+from host.channels import abilities
 from host.channels.directory import Directory, current_directory
 from host.channels.pages.blueprint import bp
 from host.core import db
@@ -108,6 +109,7 @@ def overview(workspace_id: int) -> ResponseReturnValue:
         folded=problems[MOST_PROBLEMS:],
         steps=sorted((one for part in found for one in part.steps), key=lambda one: one.order),
         states=STATES,
+        able=abilities.of_workspace(directory.adapters, {one.channel for one in accounts}),
     )
 
 

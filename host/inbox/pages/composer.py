@@ -217,36 +217,45 @@ def type_names(content_types: frozenset[str]) -> str:
     return str(_("%(some)s or %(last)s", some=", ".join(names[:-1]), last=names[-1]))
 
 
-def words() -> dict[str, str]:
-    """Return the translated sentences of the composer's scripts, with placeholders such as ``{n}``."""
-    return {
-        "unnamed": str(_("Unnamed file")),
-        "taken": str(_("Files added: {n}")),
-        "wrong-file": str(_("Files of this type cannot be sent here.")),
-        "empty-file": str(_("The file is empty.")),
-        "not-uploaded": str(_("The upload failed.")),
-        "failed-files": str(_("A file cannot be sent, so nothing was sent.")),
-        "failed-files-next": str(_("Remove it or try again, then send.")),
-        "waiting": str(_("Uploading files…")),
-        "megabytes": str(_("%(n)s MB", n="{n}")),
-        "kilobytes": str(_("%(n)s kB", n="{n}")),
-        "recording": str(_("Recording.")),
-        "full": str(_("The recording reached its maximum length and stopped.")),
-        "cancelled": str(_("Recording discarded.")),
-        "title-long": str(_("It has {used} characters; an answer can have {most}.")),
-        "twice": str(_("This answer already exists.")),
-        "no-id": str(_("“{text}” is not a product ID.")),
-        "too-many-products": str(_("You can send up to {most} products at once.")),
-        "no-post": str(_("Enter the post’s ID (digits only) or its link.")),
-        "button-long": str(_("It has {used} characters; a label can have {most}.")),
-        "button-address": str(_("An address starts with https://.")),
-        "buttons-alone": str(_("Buttons need a text above them.")),
-        "buttons-alone-next": str(_("Write what they are for, then send.")),
-        "buttons-or-quick": str(_("A text can have buttons or quick replies, not both.")),
-        "buttons-or-quick-next": str(_("Remove one of them, then send.")),
-        "quick-alone": str(_("Quick replies need a text above them.")),
-        "quick-alone-next": str(_("Write your question, then send.")),
+def words(tools: Tools) -> dict[str, str]:
+    """Return the translated sentences of the composer's scripts, with placeholders such as ``{n}``.
+
+    :param tools: what the composer offers; sentences about anything else are left out.
+    """
+    found = {
+        "unnamed": _("Unnamed file"),
+        "taken": _("Files added: {n}"),
+        "wrong-file": _("Files of this type cannot be sent here."),
+        "empty-file": _("The file is empty."),
+        "not-uploaded": _("The upload failed."),
+        "failed-files": _("A file cannot be sent, so nothing was sent."),
+        "failed-files-next": _("Remove it or try again, then send."),
+        "waiting": _("Uploading files…"),
+        "megabytes": _("%(n)s MB", n="{n}"),
+        "kilobytes": _("%(n)s kB", n="{n}"),
+        "recording": _("Recording."),
+        "full": _("The recording reached its maximum length and stopped."),
+        "cancelled": _("Recording discarded."),
     }
+    if tools.products:
+        found["no-id"] = _("“{text}” is not a product ID.")
+        found["too-many-products"] = _("You can send up to {most} products at once.")
+    if tools.own_post:
+        found["no-post"] = _("Enter the post’s ID (digits only) or its link.")
+    if tools.buttons or tools.cards:
+        found["button-long"] = _("It has {used} characters; a label can have {most}.")
+        found["button-address"] = _("An address starts with https://.")
+        found["buttons-alone"] = _("Buttons need a text above them.")
+        found["buttons-alone-next"] = _("Write what they are for, then send.")
+    if tools.quick_replies:
+        found["title-long"] = _("It has {used} characters; an answer can have {most}.")
+        found["twice"] = _("This answer already exists.")
+        found["quick-alone"] = _("Quick replies need a text above them.")
+        found["quick-alone-next"] = _("Write your question, then send.")
+    if tools.quick_replies and tools.buttons:
+        found["buttons-or-quick"] = _("A text can have buttons or quick replies, not both.")
+        found["buttons-or-quick-next"] = _("Remove one of them, then send.")
+    return {name: str(text) for name, text in found.items()}
 
 
 def emoji_groups() -> list[tuple[str, str]]:

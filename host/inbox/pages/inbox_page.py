@@ -8,6 +8,7 @@ from typing import Any
 from flask import current_app, g, render_template, request
 from markupsafe import Markup
 
+from host.channels import abilities
 from host.channels.directory import current_directory
 from host.core import clock
 from host.features import registry
@@ -94,7 +95,7 @@ def _template_values() -> dict[str, Any]:
     """Return values for every template of the inbox."""
     return {
         "activity": message_view.activity,
-        "keys_of_inbox": keys.groups,
+        "keys_of_inbox": lambda may: keys.groups(may, abilities.of(current_directory().adapters)),
         "search_address": search_address,
         "key_caps": devices.key_caps,
         "shown_keys": devices.shown_keys,

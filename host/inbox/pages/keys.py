@@ -11,6 +11,8 @@ import msgspec
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from host.channels.abilities import EVERYTHING, Abilities
+
 
 class Key(msgspec.Struct, frozen=True):
     """A keyboard shortcut and its command.
@@ -18,6 +20,7 @@ class Key(msgspec.Struct, frozen=True):
     :param key: the browser's ``event.key``; empty if the command is only in the palette.
     :param shown: the text in the sheet, a word for each key to press.
     :param writes: whether it requires the permission to answer.
+    :param needs: the field of :class:`~host.channels.abilities.Abilities` without which it does nothing.
     """
 
     key: str
@@ -26,6 +29,7 @@ class Key(msgspec.Struct, frozen=True):
     icon: str
     shown: tuple[str, ...] = ()
     writes: bool = False
+    needs: str = ""
 
     @property
     def caps(self) -> tuple[str, ...]:
@@ -38,8 +42,8 @@ KEYS: Sequence[tuple[LazyString, Sequence[Key]]] = (
         (
             Key("r", "reply", _l("Reply"), "reply", writes=True),
             Key("n", "note", _l("Write a private note"), "note", writes=True),
-            Key("p", "private", _l("Reply to a comment privately"), "mail", writes=True),
-            Key("h", "hide", _l("Hide / unhide a comment"), "eye-off", writes=True),
+            Key("p", "private", _l("Reply to a comment privately"), "mail", writes=True, needs="private"),
+            Key("h", "hide", _l("Hide / unhide a comment"), "eye-off", writes=True, needs="hides"),
             Key("e", "close", _l("Close / Reopen"), "check", writes=True),
             Key("E", "close-next", _l("Close and open the next"), "check", ("Shift", "E"), writes=True),
             Key("m", "mine", _l("Assign to me"), "user", writes=True),
@@ -83,6 +87,13 @@ KEYS: Sequence[tuple[LazyString, Sequence[Key]]] = (
 )
 
 
-def groups(may_answer: bool) -> list[tuple[LazyString, list[Key]]]:
-    """Return the keyboard shortcuts a person can use, grouped by subject."""
-    return [(name, [key for key in keys if may_answer or not key.writes]) for name, keys in KEYS]
+def groups(may_answer: bool, able: Abilities = EVERYTHING) -> list[tuple[LazyString, list[Key]]]:
+    """Return the keyboard shortcuts a person can use, grouped by subject.
+
+    :param able: of the active channels.
+    """
+
+    def works(key: Key) -> bool:
+        return (may_answer or not key.writes) and (not key.needs or getattr(able, key.needs))
+
+    return [(name, [key for key in keys if works(key)]) for name, keys in KEYS]

@@ -30,6 +30,7 @@ from host.automation.actions import (
     SendReply,
 )
 from host.automation.condition_words import search_words
+from host.channels import abilities
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
@@ -44,7 +45,7 @@ from host.sequences.pages import filling, trying, wording
 from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at, head, open_sequence, seen
 from host.sequences.pages.filling import StepForm
 from host.sequences.pages.trying import Tried
-from host.sequences.templates_of import TEMPLATES, body_of
+from host.sequences.templates_of import TEMPLATES, body_of, offered
 from host.users.actor import Actor
 from host.users.pages import sudo
 from host.web import account_picker
@@ -89,6 +90,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     with db.read() as session:
         found = keeping.listing(session, workspace_id)
         inside = keeping.in_it(session, [one.id for one in found])
+        able = abilities.load(session, workspace_id, current_directory().adapters)
         stands = listing.versions_of_all(session, workspace_id, live=True)
         lines = [
             _line(one, stands[one.id], number, inside.get(one.id, 0)) for number, one in enumerate(found, 1)
@@ -97,7 +99,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         "sequences/sequences.html",
         part=portion(lines),
         states=wording.STATES,
-        templates=TEMPLATES,
+        templates=offered(able),
         most=keeping.MOST,
     )
 

@@ -17,7 +17,7 @@ export function watchMedia(root, words) {
     if (status === ENDED || status === ELSEWHERE) frame.removeAttribute("href"); // there is nothing to open
     frame.prepend(icon());
     const hint = frame.closest(".story")?.querySelector("[data-hint]");
-    const ended = hint ? words.textStoryGone : words.textGone;
+    const ended = hint ? hint.dataset.hint : words.textGone;
     const why = status === ENDED ? ended : status === ELSEWHERE ? words.textElsewhere : words.textAway;
     if (hint) hint.textContent = why;
     else if (!frame.matches(".product-picture, .slide-picture")) frame.append(says(why));
