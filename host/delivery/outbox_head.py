@@ -117,9 +117,10 @@ class OutboxHead(msgspec.Struct, frozen=True):
             return adapter.private_policy(replace(self.answers, now=clock.now()))
         if self.part.private:
             return CLOSED_ALWAYS  # the message it answers was deleted
-        return adapter.reply_policy(
-            ReplyContext(self.account, clock.now(), self.last_inbound_at, by_person=self.by_person)
-        )
+        context = ReplyContext(self.account, clock.now(), self.last_inbound_at, by_person=self.by_person)
+        if self.part.kind is MessageKind.APPROVED_TEMPLATE:
+            return adapter.approved_policy(context)
+        return adapter.reply_policy(context)
 
 
 def _kind(value: str) -> MessageKind:

@@ -27,6 +27,7 @@ from host.models.queue import IS_PENDING, EventState, InboundEvent, Lane, Outbox
 from host.queue import lanes, paused, policy, send_limiter, wakeups
 from host.queue.wakeups import OUT
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyState
+from host.sdk.messages import MessageKind
 
 log = logging.getLogger(__name__)
 
@@ -219,14 +220,14 @@ MOST_LOOKED_AT = 5_000
 _earlier = sa.orm.aliased(OutboxEntry)
 
 
-def _heads(account_id: int) -> sa.Select[int, Conversation, str, str]:
+def _heads(account_id: int) -> sa.Select[int, Conversation, str, str, str]:
     """Return the first open entries of those of the account's lanes that have been due for some time."""
     now = db.now()
     before = sa.select(_earlier.id).where(
         _earlier.lane == OutboxEntry.lane, _earlier.open.is_(True), _earlier.id < OutboxEntry.id
     )
     return (
-        sa.select(OutboxEntry.message_id, Conversation, Message.origin, Lane.key)
+        sa.select(OutboxEntry.message_id, Conversation, Message.origin, Lane.key, Message.kind)
         .join(Message, Message.id == OutboxEntry.message_id)
         .join(Conversation, Conversation.id == Message.conversation_id)
         .join(Lane, Lane.key == OutboxEntry.lane)
@@ -336,7 +337,7 @@ def _tell(session: Session, account_id: int, sentence: str) -> int:
                 message_id=message_id,
                 facts=OfMessage(state=DeliveryState.QUEUED),
             )
-            for message_id, conversation, _origin, _lane in rows
+            for message_id, conversation, _origin, _lane, _kind in rows
         ],
     )
     return len(rows)
@@ -345,9 +346,11 @@ def _tell(session: Session, account_id: int, sentence: str) -> int:
 class _Waiting(msgspec.Struct, frozen=True):
     lane: str
     context: ReplyContext
+    is_template: bool
 
     def may_go(self, adapter: ChannelAdapter) -> bool:
-        state = adapter.reply_policy(self.context).state
+        policy_of = adapter.approved_policy if self.is_template else adapter.reply_policy
+        state = policy_of(self.context).state
         return state is ReplyState.OPEN or (state is ReplyState.PEOPLE_ONLY and self.context.by_person)
 
 
@@ -364,8 +367,9 @@ def _closed(account_id: int, directory: AdapterDirectory) -> list[str]:
             _Waiting(
                 lane,
                 ReplyContext(account, now, conversation.last_inbound_at, by_person=origin == Origin.AGENT),
+                kind == MessageKind.APPROVED_TEMPLATE,
             )
-            for _message_id, conversation, origin, lane in session.execute(
+            for _message_id, conversation, origin, lane, kind in session.execute(
                 _heads(account_id).limit(MOST_LOOKED_AT)
             )
         ]

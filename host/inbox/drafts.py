@@ -246,7 +246,10 @@ def _plan_one(
     text = clean_written(draft.text)
     along = check_along(draft.content, capabilities)
     content, named = check_content(draft.kind, along.rest, capabilities)
-    planned = _media(draft, capabilities, found) or _known_files(draft.kind, content, capabilities)
+    if draft.kind is MessageKind.APPROVED_TEMPLATE:
+        planned = [_approved(text, content, draft.uploads, capabilities, found)]
+    else:
+        planned = _media(draft, capabilities, found) or _known_files(draft.kind, content, capabilities)
     if draft.uploads and content.get("provider_files"):
         raise NotSendableError(
             "bad_content",
@@ -257,7 +260,9 @@ def _plan_one(
         raise limits.FileRefusedError(
             "file_missing", _l("No file was uploaded."), next_step=_l("Choose one and try again."), status=422
         )
-    if draft.kind not in MEDIA_KINDS | {MessageKind.TEXT}:
+    if draft.kind is MessageKind.APPROVED_TEMPLATE:
+        pass  # it is complete
+    elif draft.kind not in MEDIA_KINDS | {MessageKind.TEXT}:
         if text or draft.uploads:
             raise NotSendableError("text_with_kind", _l("This kind of message cannot contain text or files."))
         for one in named:
@@ -286,6 +291,32 @@ def _plan_one(
         at = next((i for i, one in enumerate(planned) if one.kind is MessageKind.TEXT), 0)
         planned[at] = replace(planned[at], reply_to=quoted)
     return [replace(one, content={**one.content, **along.content}) for one in planned]
+
+
+def _approved(
+    text: str,
+    content: Mapping[str, Any],
+    uploads: tuple[str, ...],
+    capabilities: Capabilities,
+    found: Mapping[str, Upload],
+) -> Planned:
+    """Return the message of a filled-in approved template, with the file above its text."""
+    if not text:
+        raise EmptyTextError()
+    header = content["approved_template"].get("header") or {}
+    wanted = header.get("kind", MessageKind.TEXT)
+    kinds = [_check_file(one, capabilities, found) for one in uploads]
+    if kinds != ([] if wanted == MessageKind.TEXT else [wanted]):
+        raise limits.FileRefusedError(
+            "template_file",
+            _l("The file does not match the template.")
+            if uploads
+            else _l("The template needs a file above its text."),
+            next_step=_l("Choose one file of the type that the template shows."),
+            field="uploads",
+            status=422,
+        )
+    return Planned(MessageKind.APPROVED_TEMPLATE, text, content, uploads)
 
 
 def check_pictures(text: str, files: Collection[tuple[str, str]]) -> None:

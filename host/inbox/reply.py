@@ -135,9 +135,14 @@ def policy_for(
     now: datetime,
     *,
     by_person: bool = True,
+    approved: bool = False,
 ) -> ReplyPolicy:
-    """Return the reply window of a conversation: whether a reply may be sent now, and until when."""
-    return adapter.reply_policy(ReplyContext(account, now, last_inbound_at, by_person))
+    """Return the reply window of a conversation: whether a reply may be sent now, and until when.
+
+    :param approved: whether the reply is an approved template, which the window does not limit.
+    """
+    context = ReplyContext(account, now, last_inbound_at, by_person)
+    return adapter.approved_policy(context) if approved else adapter.reply_policy(context)
 
 
 def queue_reply(
@@ -342,11 +347,21 @@ def _check_planned(
 ) -> ReplyPolicy:
     """Raise if *planned* can't be sent now, or at the time *at*; otherwise return the reply window."""
     private = planned[0].reply_to if planned[0].private else None
+    approved = all(one.kind is MessageKind.APPROVED_TEMPLATE for one in planned)
     policy = check_may_send(
-        session, conversation, adapter, now, by_person=by_person, voice=voice, private=private
+        session,
+        conversation,
+        adapter,
+        now,
+        by_person=by_person,
+        voice=voice,
+        private=private,
+        approved=approved,
     )
     if at is not None:
-        check_send_time(session, conversation, adapter, at, now, private=private is not None)
+        check_send_time(
+            session, conversation, adapter, at, now, private=private is not None, approved=approved
+        )
     return policy
 
 
@@ -487,11 +502,13 @@ def check_may_send(
     by_person: bool = True,
     voice: Voice = Voice.PERSON,
     private: str | None = None,
+    approved: bool = False,
 ) -> ReplyPolicy:
     """Raise if nothing can be sent to the customer of *conversation* now; otherwise return the reply window.
 
     :param voice: as for :func:`queue_parts`.
     :param private: external id of the message to answer privately, or None.
+    :param approved: as for :func:`policy_for`.
 
     :raises PrivateReplyUsedError, PrivateReplyEndedError: as :func:`host.inbox.comments.once.check`.
 
@@ -519,7 +536,7 @@ def check_may_send(
         policy = once.check(session, conversation, private, adapter, now)
     else:
         last = conversation.last_inbound_at
-        policy = policy_for(adapter, account_ref(account), last, now, by_person=by_person)
+        policy = policy_for(adapter, account_ref(account), last, now, by_person=by_person, approved=approved)
     if policy.state is ReplyState.CLOSED:
         raise WindowClosedError(policy.sentence or None)
     if policy.state is ReplyState.PEOPLE_ONLY and not by_person:
@@ -546,6 +563,7 @@ def check_send_time(
     now: datetime,
     *,
     private: bool = False,
+    approved: bool = False,
 ) -> None:
     """Raise unless a reply may be sent at *at*, as far as is known *now*.
 
@@ -559,7 +577,8 @@ def check_send_time(
         raise SendTimeError(_l("You can schedule up to 60 days ahead. Nothing was scheduled."))
     account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
     # Sending takes some time.
-    then = policy_for(adapter, account, conversation.last_inbound_at, at + MARGIN, by_person=False)
+    last = conversation.last_inbound_at
+    then = policy_for(adapter, account, last, at + MARGIN, by_person=False, approved=approved)
     if then.state is ReplyState.CLOSED:
         raise SendTimeError(
             _l("The reply window will be closed by then. Nothing was scheduled."),

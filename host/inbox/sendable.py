@@ -124,6 +124,43 @@ class _Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     products: tuple[str, ...] = ()
 
 
+class ApprovedHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The filled-in part above the text of an approved template; its *kind* names a file, or is ``text``."""
+
+    kind: str
+    text: str = ""
+
+
+class ApprovedButton(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A filled-in button below an approved template."""
+
+    title: str
+    url: str = ""
+    phone: str = ""
+
+
+class ApprovedContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A filled-in approved template, except its text and file; see :mod:`host.inbox.approved`."""
+
+    id: str
+    name: str
+    language: str
+    category: str = ""
+    header: ApprovedHeader | None = None
+    footer: str = ""
+    buttons: tuple[ApprovedButton, ...] = ()
+    parameters: dict[str, str] = {}
+
+    @property
+    def file_kind(self) -> str | None:
+        """The kind of file it needs; None if it needs none."""
+        return None if self.header is None or self.header.kind == MessageKind.TEXT else self.header.kind
+
+
+class _Approved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    approved_template: ApprovedContent
+
+
 class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider_files: tuple[str, ...] = ()
 
@@ -254,6 +291,8 @@ def check_content(
         return {"own_post": _own_post(_read(content, _Share).own_post, capabilities)}, []
     if kind is MessageKind.TEMPLATE:
         return _template(_read(content, _Template), capabilities)
+    if kind is MessageKind.APPROVED_TEMPLATE:
+        return {"approved_template": _approved(_read(content, _Approved), capabilities)}, []
     known = _read(content, _Media).provider_files
     if kind not in capabilities.media:
         raise KindNotSupportedError()
@@ -271,6 +310,14 @@ def check_asks(contents: Iterable[Mapping[str, Any]], withdrawn: Mapping[Ask, ob
             ask = one.get("ask") if isinstance(one, Mapping) else None
             if isinstance(ask, str) and ask in withdrawn:
                 raise _cannot_ask(withdrawn[Ask(ask)])
+
+
+def _approved(given: _Approved, capabilities: Capabilities) -> dict[str, Any]:
+    """Return a filled-in approved template in its stored form, without empty fields."""
+    if not capabilities.approved_templates:
+        raise KindNotSupportedError()
+    stored: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(given.approved_template))
+    return {name: value for name, value in stored.items() if value}
 
 
 def parse_template(raw: str) -> dict[str, Any]:

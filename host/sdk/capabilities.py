@@ -216,6 +216,8 @@ class Capabilities:
         greetings and assistants offer only these. None: texts, files, stickers, reactions, edits and unsent
         messages, and taps on what the team can offer.
     :param ads: customers can come from an ad of the account, which a ``REFERRAL`` names.
+    :param approved_templates: the account has templates that its provider approved, which may be sent as
+        ``APPROVED_TEMPLATE`` outside the reply window, see :meth:`ChannelAdapter.approved_templates`.
     """
 
     text_limit_bytes: int | None = None
@@ -259,3 +261,4 @@ class Capabilities:
     receives: frozenset[MessageKind] | None = None
     ads: bool = False
     delivery_reports: bool = False
+    approved_templates: bool = False

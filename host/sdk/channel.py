@@ -25,6 +25,14 @@ from host.sdk._results import (
     Sent,
     Unknown,
 )
+from host.sdk.approved import (
+    ApprovalState,
+    ApprovedButton,
+    ApprovedHeader,
+    ApprovedPage,
+    ApprovedParameter,
+    ApprovedTemplate,
+)
 from host.sdk.capabilities import (
     Ask,
     AutomaticLimit,
@@ -58,6 +66,12 @@ __all__ = [
     "OPEN_ALWAYS",
     "Absent",
     "AccountRef",
+    "ApprovalState",
+    "ApprovedButton",
+    "ApprovedHeader",
+    "ApprovedPage",
+    "ApprovedParameter",
+    "ApprovedTemplate",
     "Ask",
     "AutomaticLimit",
     "ButtonsLimits",
@@ -195,6 +209,7 @@ NO_MODERATION = ProviderProblem(
     "no_moderation", "On this channel messages of customers cannot be hidden or deleted."
 )
 NO_POSTS = ProviderProblem("no_posts", "This channel cannot list posts.")
+NO_TEMPLATES = ProviderProblem("no_templates", "This channel has no templates.")
 NO_THREAD_CONTROL = ProviderProblem(
     "no_thread_control", "On this channel conversations are not passed between apps."
 )
@@ -455,6 +470,13 @@ class ChannelAdapter(TellsHistory, ABC):
         """Return whether a reply may be sent. Pure and cheap: called for every row of a list."""
         return OPEN_ALWAYS
 
+    def approved_policy(self, context: ReplyContext) -> ReplyPolicy:
+        """Return whether an approved template may be sent, whatever the reply window.
+
+        Called if :attr:`Capabilities.approved_templates` is set. Pure and cheap, like :meth:`reply_policy`.
+        """
+        return OPEN_ALWAYS
+
     def id_for_address(self, account: AccountRef, address: str) -> str | None:
         """Return the external id on *account* of the person with the email *address*, or None.
 
@@ -624,6 +646,25 @@ class ChannelAdapter(TellsHistory, ABC):
         Called like :meth:`recent_posts`; looking for an address may take a few calls.
         """
         return NO_POSTS
+
+    def approved_templates(self, account: AccountRef, after: str) -> ApprovedPage | ProviderProblem:
+        """List the account's approved templates, in every state; return the problem if it failed.
+
+        Called if :attr:`Capabilities.approved_templates` is set, outside any transaction, while a person or a
+        program waits: one call, about ten seconds at most. The host caches a page for two minutes.
+
+        :param after: the cursor of the page; empty for the first.
+        """
+        return NO_TEMPLATES
+
+    def find_approved_template(
+        self, account: AccountRef, external_id: str
+    ) -> ApprovedTemplate | ProviderProblem:
+        """Find one of the account's approved templates by its external id.
+
+        Called like :meth:`approved_templates`, for a template on none of the cached pages.
+        """
+        return NO_TEMPLATES
 
     def look_up(self, account: AccountRef, what: Mapping[str, str]) -> Sequence[Envelope | MessageDetails]:
         """Fetch the data of a :class:`~host.sdk.messages.ToLookUp` from the provider.

@@ -45,6 +45,9 @@ class MessageKind(StrEnum):
     EDIT = "edit"
     UNSEND = "unsend"
     TEMPLATE = "template"
+    """Cards with buttons, or a text with buttons."""
+    APPROVED_TEMPLATE = "approved_template"
+    """A text that the provider approved in advance, filled in; see :mod:`host.sdk.approved`."""
     DISAPPEARING = "disappearing"
     UNSUPPORTED = "unsupported"
     """Anything the adapter does not know yet; ``content["event"]`` names it."""
@@ -443,10 +446,13 @@ class OutgoingPart:
     ``TEMPLATE``  ``template``: ``{elements: [{title, subtitle, image_url, url, buttons}]}``, where a button
                   is ``{title, url}`` or ``{title, payload}``; or ``{text, buttons}``: a text with buttons; or
                   ``products``: list of product ids
+    ``APPROVED_TEMPLATE``  ``approved_template``: ``{id, name, language, category, header, footer, buttons,
+                  parameters}``: *parameters* maps each key to its value; *text* and the rest are filled in
     ============  ========================================================================================
 
     :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; only ``IMAGE`` may have several. If text
-        and files are one message, ``TEXT`` may also have any number and kinds.
+        and files are one message, ``TEXT`` may also have any number and kinds. ``APPROVED_TEMPLATE`` has one
+        if its header is a file.
     :param reply_to: external id of the message this one quotes or, on a public channel, answers.
     :param private: whether it is sent only to the customer, as the single private reply to the message
         *reply_to*.

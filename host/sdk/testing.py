@@ -25,9 +25,12 @@ from typing import Any, ClassVar
 import pytest
 
 from host.sdk._forms import values as _form_values
+from host.sdk.approved import ApprovalState, placeholders
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities, InboundMedia, MediaLimits
 from host.sdk.channel import (
     AccountRef,
+    ApprovedPage,
+    ApprovedTemplate,
     ChannelAdapter,
     ChannelMark,
     Located,
@@ -74,6 +77,7 @@ __all__ = [
     "AdapterContract",
     "Recorded",
     "all_recorded",
+    "check_approved_template",
     "check_changes",
     "declared_parts",
     "junk_bodies",
@@ -179,6 +183,26 @@ def _check_about(
         assert all(isinstance(key, str) and key for key in change.carried_by), "a key is not empty"
 
 
+def check_approved_template(template: ApprovedTemplate, capabilities: Capabilities) -> None:
+    """Check that *template* can be shown, filled in and sent.
+
+    :raises AssertionError: with the reason.
+    """
+    assert template.external_id, "a template has an id"
+    assert template.name, "a template has a name"
+    assert template.body, "a template has a text"
+    assert isinstance(template.state, ApprovalState)
+    keys = [one.key for one in template.parameters]
+    assert len(set(keys)) == len(keys), "a key is unique in its template"
+    used = {key for text in template.texts for key in placeholders(text)}
+    assert set(keys) == used, "parameters are those of its texts"
+    assert all(one.max_length > 0 for one in template.parameters)
+    kind = MessageKind.TEXT if template.header is None else template.header.kind
+    assert kind is MessageKind.TEXT or kind in capabilities.media, f"{kind} cannot be sent on the channel"
+    assert all(button.title for button in template.buttons), "a button has a title"
+    assert all(not (button.url and button.phone) for button in template.buttons), "a button does one thing"
+
+
 def declared_parts(capabilities: Capabilities) -> list[OutgoingPart]:
     """Return one part of each kind that *capabilities* allow, with at most one small file."""
     parts = [OutgoingPart(kind, files=(_file(kind, limits),)) for kind, limits in capabilities.media.items()]
@@ -199,6 +223,11 @@ def declared_parts(capabilities: Capabilities) -> list[OutgoingPart]:
     if capabilities.buttons:
         below = {"text": "Which one?", "buttons": [{"title": "Ask", "payload": "ASK"}]}
         parts.append(OutgoingPart(MessageKind.TEMPLATE, content={"template": below}))
+    if capabilities.approved_templates:
+        filled = {"id": "1", "name": "order", "language": "en", "parameters": {"1": "Zoe"}}
+        parts.append(
+            OutgoingPart(MessageKind.APPROVED_TEMPLATE, "Hello Zoe", content={"approved_template": filled})
+        )
     if capabilities.provider_files:
         parts += [OutgoingPart(kind, content={"provider_files": [kind.value]}) for kind in capabilities.media]
     if capabilities.product_template:
@@ -285,6 +314,7 @@ class AdapterContract:
             (found.template, MessageKind.TEMPLATE),
             (found.buttons, MessageKind.TEMPLATE),
             (found.product_template, MessageKind.TEMPLATE),
+            (found.approved_templates, MessageKind.APPROVED_TEMPLATE),
             (found.own_post, MessageKind.SHARE),
             (found.heart, MessageKind.STICKER),
         ):
@@ -415,6 +445,27 @@ class AdapterContract:
             assert isinstance(read(account), Mapping | ProviderProblem)
         for write in (adapter.set_ice_breakers, adapter.set_menu):
             assert isinstance(write(account, {}), Mapping | ProviderProblem)
+
+    def test_approved_templates_without_credentials_are_an_answer(
+        self, adapter: ChannelAdapter, account: AccountRef
+    ) -> None:
+        listed = type(adapter).approved_templates is not ChannelAdapter.approved_templates
+        assert listed == adapter.capabilities.approved_templates, "as it is declared"
+        found = adapter.approved_templates(account, "")
+        assert isinstance(found, ApprovedPage | ProviderProblem)
+        one = adapter.find_approved_template(account, "unknown")
+        assert isinstance(one, ApprovedTemplate | ProviderProblem)
+        templates = [] if isinstance(found, ProviderProblem) else list(found.templates)
+        assert len({one.external_id for one in templates}) == len(templates), "an id is unique"
+        for template in templates:
+            check_approved_template(template, adapter.capabilities)
+        for context in (
+            ReplyContext(account, _NOW, None),
+            ReplyContext(account, _NOW, _NOW, by_person=False),
+        ):
+            policy = adapter.approved_policy(context)
+            assert isinstance(policy, ReplyPolicy)
+            assert policy.state is ReplyState.OPEN or policy.sentence
 
     def test_searching_without_credentials_is_an_answer(
         self, adapter: ChannelAdapter, text: SendRequest

@@ -47,6 +47,7 @@ LOOKS: dict[str, Look] = {
     MessageKind.EDIT: Look("note", _l("Edited a message")),
     MessageKind.UNSEND: Look("unsend", _l("Unsent a message")),
     MessageKind.TEMPLATE: Look("cards", _l("Message with buttons")),
+    MessageKind.APPROVED_TEMPLATE: Look("template", _l("Template")),
     MessageKind.DISAPPEARING: Look("eye", _l("Disappearing message, shown only in the app")),
     MessageKind.UNSUPPORTED: UNKNOWN,
     "erased": Look("trash", _l("Erased")),

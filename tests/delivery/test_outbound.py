@@ -875,3 +875,38 @@ def test_an_adapter_that_cannot_tell_what_a_reply_names_does_not_keep_it_back(
     db.write(lambda session: session.execute(sa.update(Message).values(shows).where(Message.id == message)))
     desk.drain()
     assert len(desk.toy.sent) == 1
+
+
+def as_template(message_id: int) -> None:
+    """Turn a queued text into an approved template."""
+
+    def change(session: Session) -> None:
+        message = session.get_one(Message, message_id)
+        message.kind = MessageKind.APPROVED_TEMPLATE
+        message.content = {"approved_template": {"id": "1", "name": "order", "language": "en"}}
+
+    db.write(change)
+
+
+def test_an_approved_template_is_sent_although_the_window_has_closed(desk: Desk, travel: Travel) -> None:
+    talk = desk.customer_wrote()
+    travel(timedelta(days=3))
+    text, template = desk.reply("hi", talk), desk.reply("Your order", talk)
+    as_template(template)
+    desk.drain()
+    assert desk.states(text, template) == [FAILED, SENT]
+    (request,) = desk.toy.sent
+    assert (request.part.kind, request.part.text) == (MessageKind.APPROVED_TEMPLATE, "Your order")
+    assert request.part.content["approved_template"]["id"] == "1"
+
+
+def test_a_template_that_was_paused_meanwhile_fails_with_its_reason_and_keeps_its_text(desk: Desk) -> None:
+    talk = desk.customer_wrote()
+    message = desk.reply("Your order", talk)
+    as_template(message)
+    desk.toy.script.append(Rejected(PROBLEM))
+    desk.drain()
+    row = desk.message(message)
+    assert (row.state, row.text) == (FAILED, "Your order")
+    assert row.error is not None
+    assert row.error["sentence"] == PROBLEM.sentence

@@ -33,6 +33,7 @@ from host.inbox.unsent import resending
 from host.models.inbox import DeliveryState, Direction, Message
 from host.queue import outbox
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
+from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
 
 
@@ -108,7 +109,15 @@ def retry_message(call: Call, message_id: int, body: RetryMessage) -> bytes:
         # A forward goes to other people, and a private reply is not bound to the reply window.
         if message.direction == Direction.OUTBOUND and message.content.get("private") is not True:
             # A person may have written it late, when only people can: a program must not send that again.
-            check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice_of(call))
+            check_may_send(
+                session,
+                conversation,
+                adapter,
+                call.now,
+                by_person=False,
+                voice=voice_of(call),
+                approved=message.kind == MessageKind.APPROVED_TEMPLATE,
+            )
         if message.state == DeliveryState.UNKNOWN and body.may_repeat:
             if body.own_address is not None:
                 raise BodyError(

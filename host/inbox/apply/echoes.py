@@ -35,6 +35,9 @@ MAX_EARLY = 20
 
 _MAY_COME_BACK_AS: dict[str, frozenset[MessageKind]] = {
     MessageKind.TEMPLATE: frozenset({MessageKind.UNSUPPORTED, MessageKind.SHARE}),
+    MessageKind.APPROVED_TEMPLATE: frozenset(
+        {MessageKind.TEXT, MessageKind.TEMPLATE, MessageKind.UNSUPPORTED, *MEDIA_KINDS}
+    ),
     MessageKind.SHARE: frozenset({MessageKind.UNSUPPORTED}),
     MessageKind.STICKER: frozenset({MessageKind.UNSUPPORTED}),
     MessageKind.FILE: frozenset({MessageKind.UNSUPPORTED}),

@@ -342,6 +342,37 @@ def slides(content: Content) -> tuple[Slide, ...]:
     return (Slide(text),) if text else ()
 
 
+class ApprovedView(msgspec.Struct, frozen=True):
+    """The parts of a sent approved template besides its text and file.
+
+    :param buttons: each with the address it opens, which is empty for one that sends an answer to us.
+    """
+
+    name: str
+    language: str
+    header: str
+    footer: str
+    buttons: tuple[Button, ...]
+
+
+def approved(content: Content) -> ApprovedView | None:
+    """Return ``content["approved_template"]``; None if the message is no approved template."""
+    given = _mapping(content.get("approved_template"))
+    if not given:
+        return None
+    buttons = [
+        Button(_short(one.get("title")), text_view.safe(one.get("url")) or "")
+        for one in _items(given.get("buttons"))
+    ]
+    return ApprovedView(
+        _short(given.get("name")),
+        _short(given.get("language")),
+        _long(_mapping(given.get("header")).get("text")),
+        _long(given.get("footer")),
+        tuple(one for one in buttons if one.title),
+    )
+
+
 def _with_buttons(source: Content) -> Slide | None:
     """Return a text with buttons as a card; the provider may have nested it under the template's name."""
     for each in (source, *(value for value in source.values() if isinstance(value, Mapping))):

@@ -227,6 +227,7 @@ class Bubble(msgspec.Struct, frozen=True):
 
     :param label: its kind, in a word: ``Photo``.
     :param line: shown instead of a message that cannot be displayed.
+    :param approved: the header, footer and buttons of an approved template.
     :param tapped: the title of the button the customer tapped.
     :param sender: the result of checking the sender.
     :param formatted: *words* as the customer sees them, if the team writes light Markdown.
@@ -251,6 +252,7 @@ class Bubble(msgspec.Struct, frozen=True):
     cards: tuple[Card, ...] = ()
     slides: tuple[SlideView, ...] = ()
     offered: tuple[str, ...] = ()
+    approved: message_content.ApprovedView | None = None
     tapped: str = ""
     line: IconLine | None = None
     reactions: tuple[Chip, ...] = ()
@@ -298,13 +300,16 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         cards=_cards(entry, media, where.channel) + told,
         slides=_slides(entry, media),
         offered=(*message_content.offered(entry.content), *_asked(entry)),
+        approved=message_content.approved(entry.content),
         tapped=" ".join(entry.text.split()) if entry.kind in message_kinds.TAPS else "",
         reactions=tuple(_chip(reaction, where) for reaction in entry.reactions),
         edited=_edited(entry),
         sender=_sender(entry),
         doubts=tuple(_doubts(entry)),
         copies=_copies(entry),
-        formatted=_formatted(entry, where, entry.text, placed),
+        formatted=None
+        if entry.kind == MessageKind.APPROVED_TEMPLATE
+        else _formatted(entry, where, entry.text, placed),
         signature=_formatted(entry, where, message_content.signature(entry.content)),
         went_to=_went_to(entry),
         earlier=() if large else _earlier(entry),

@@ -8,9 +8,12 @@ from datetime import UTC, datetime, timedelta
 from host.sdk import strictjson
 from host.sdk.channel import (
     AccountRef,
+    ApprovedPage,
+    ApprovedTemplate,
     Capabilities,
     ChannelAdapter,
     ChannelMark,
+    ProviderProblem,
     ReactRequest,
     ReplyContext,
     ReplyPhase,
@@ -22,8 +25,10 @@ from host.sdk.channel import (
     SendResult,
     Sent,
 )
-from host.sdk.messages import Ignored, InboundChange, MessageReceived
+from host.sdk.messages import Ignored, InboundChange, MessageKind, MessageReceived
 from host.sdk.webhooks import Envelope
+
+from .approved import find, listed
 
 WINDOW = timedelta(hours=24)
 
@@ -34,7 +39,12 @@ class ToyChannel(ChannelAdapter):
     key = "toy"
     label = "Toy"
     mark = ChannelMark(text="TY", tone=6)
-    capabilities = Capabilities(text_limit_bytes=1000, can_start=True)
+    capabilities = Capabilities(
+        text_limit_bytes=1000,
+        sends=frozenset({MessageKind.TEXT, MessageKind.APPROVED_TEMPLATE}),
+        can_start=True,
+        approved_templates=True,
+    )
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
         try:
@@ -58,6 +68,14 @@ class ToyChannel(ChannelAdapter):
 
     def send(self, request: SendRequest) -> SendResult:
         return Sent(f"toy-{request.message_key}")
+
+    def approved_templates(self, account: AccountRef, after: str) -> ApprovedPage | ProviderProblem:
+        return listed(after)
+
+    def find_approved_template(
+        self, account: AccountRef, external_id: str
+    ) -> ApprovedTemplate | ProviderProblem:
+        return find(external_id)
 
     def id_for_address(self, account: AccountRef, address: str) -> str | None:
         name, _, domain = address.rpartition("@")

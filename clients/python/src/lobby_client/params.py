@@ -255,6 +255,7 @@ _RuleSentRequired = TypedDict(
         "if": Literal["sent"],
         "kinds": Sequence[
             Literal[
+                "approved_template",
                 "audio",
                 "disappearing",
                 "edit",

@@ -2177,6 +2177,7 @@ export interface Message {
 
 /** Kind of a message. A kind the inbox has no bubble for is shown as a neutral row, never dropped. */
 export type MessageKind =
+    | "approved_template"
     | "audio"
     | "disappearing"
     | "edit"
@@ -2949,7 +2950,7 @@ export interface RuleSendReply {
 /** The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`. */
 export interface RuleSent {
   if: "sent";
-  kinds: ("audio" | "disappearing" | "edit" | "feedback" | "file" | "image" | "opt_in" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
+  kinds: ("approved_template" | "audio" | "disappearing" | "edit" | "feedback" | "file" | "image" | "opt_in" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
 }
 
 /** Snooze until *when*: `reply`, or a key of :data:`host.inbox.snoozing.PRESETS`. */
