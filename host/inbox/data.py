@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from host.core import db
 from host.features.hookspecs import hookimpl
 from host.inbox import mentions, saved_views
+from host.inbox.apply.bounces import give_up_kept
 from host.inbox.apply.changes import apply_all_marks
 from host.inbox.apply.tables import MESSAGES, OUTBOX
 from host.media import file_removal
@@ -42,8 +43,10 @@ POST = sa.select(Post.account_id).where(
 
 @hookimpl
 def clean_up(most: int) -> None:
-    """Apply marks whose message has arrived, and remove the saved views of people who left."""
+    """Apply marks whose message has arrived; remove old reports and saved views of people who left."""
     apply_all_marks()
+    while db.write(give_up_kept, most):
+        pass
     while db.write(saved_views.remove_departed, most):
         pass
 

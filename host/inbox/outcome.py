@@ -18,6 +18,7 @@ from host.core import clock, db
 from host.core.cleaning import clean, external_id
 from host.events.writing import record_all, show
 from host.features import registry
+from host.inbox.apply.bounces import ARRIVED_FOR_SURE
 from host.inbox.apply.changes import apply_marks
 from host.inbox.apply.happenings import Sent, of_state
 from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MESSAGES, OUTBOX
@@ -120,6 +121,7 @@ def record_sent(session: Session, message_id: int, external_id_: str) -> None:
     if message is None:
         return
     stored = external_id(external_id_)
+    db.after_commit(session, partial(apply_marks, {(message.account_id, stored)}))
     if message.external_id == stored:
         if message.state == DeliveryState.SENDING:
             # It bounced and was sent again under the same id.
@@ -128,7 +130,6 @@ def record_sent(session: Session, message_id: int, external_id_: str) -> None:
         return
     if message.external_id is not None or not _is_first(session, message, stored):
         _record_after_echo(session, message_id, stored)
-    db.after_commit(session, partial(apply_marks, {(message.account_id, stored)}))
 
 
 def _is_first(session: Session, message: sa.Row[*tuple[Any, ...]], stored: str) -> bool:
@@ -156,7 +157,14 @@ def _record_after_echo(session: Session, message_id: int, stored: str) -> None:
     seen = _seen_already(session, message, stored) or (
         other is not None and other.state == DeliveryState.READ
     )
-    _set_state(session, message, DeliveryState.READ if seen else DeliveryState.SENT)
+    state = DeliveryState.READ if seen else DeliveryState.SENT
+    if other is not None and other.state == DeliveryState.FAILED:
+        state, message.error = DeliveryState.FAILED, other.error
+    elif other is not None and other.state == DeliveryState.DELIVERED and not seen:
+        state = DeliveryState.DELIVERED
+    if other is not None and other.content.get(ARRIVED_FOR_SURE):
+        message.content = {**message.content, ARRIVED_FOR_SURE: True}
+    _set_state(session, message, state)
 
 
 def _take_id(session: Session, message: Message, stored: str) -> Message | None:

@@ -544,8 +544,13 @@ class MarkKind(StrEnum):
     """Its reactions are rows in ``reactions``."""
 
 
+REPORT_MARK = "report:"
+"""Prefix of the kind of a mark that is a delivery report. ``number`` is 1 if the channel tells when a message
+was delivered, and ``text`` the error as JSON."""
+
+
 class Mark(Base):
-    """An annotation that arrived before its message. It is applied when the message arrives."""
+    """An annotation or a delivery report that arrived before its message, to be applied when that arrives."""
 
     __tablename__ = "message_marks"
     __writers__ = ("inbox",)

@@ -334,8 +334,8 @@ class MessageBounced:
 
     *sentence* is shown with the message: a failed one is marked as not delivered, a delayed one stays sent,
     and a receipt is recorded. If that message is unknown, or was never sent to *contact*, the report is shown
-    as the message *report*, so nothing received is lost. A message that was reported as delivered or read is
-    not marked as failed.
+    as the message *report*, so nothing received is lost; if it may be about a message that is still being
+    sent, after a day. A message that was reported as delivered or read is not marked as failed.
 
     :param contact: the recipient the report is about.
     :param at: time of the report.

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
 
+from host.core import clock
 from host.core.cleaning import clean_short, external_id
 from host.core.statements import Statement
 from host.events.writing import Happened
 from host.inbox.apply import participants
 from host.inbox.apply.happenings import Sent, of_state
 from host.inbox.apply.incoming import Incoming
-from host.inbox.apply.tables import CONVERSATIONS, MESSAGES
-from host.inbox.apply.values import Bounced, DeliveryReport, Draft, StoredMessage
-from host.models.inbox import ARRIVED, DeliveryState, Direction
-from host.sdk.messages import MessageBounced, MessageDelivered, MessagesRead, ReportKind
+from host.inbox.apply.tables import CONVERSATIONS, MARKS, MESSAGES
+from host.inbox.apply.values import Bounced, DeliveryReport, Draft, Key, NewMark, Person, StoredMessage
+from host.models.inbox import ARRIVED, REPORT_MARK, DeliveryState, Direction
+from host.queue import replay
+from host.sdk.messages import MessageBounced, MessageDelivered, MessagesRead
 
 CODE = "bounced"
 """Error code of a bounced message."""
@@ -31,6 +36,9 @@ ARRIVED_FOR_SURE = "arrived"
 RECEIPTS = "receipts"
 """Key in the content of a sent message: receipts by recipient id."""
 
+KEPT = timedelta(days=1)
+"""How long a report about an unknown message is kept, in case it is ours and is still being sent."""
+_ON_ITS_WAY = frozenset({DeliveryState.SENDING, DeliveryState.UNKNOWN})
 _ORDER = {kind: order for order, kind in enumerate(DeliveryReport)}
 _went_out = Statement(
     sa.select(
@@ -71,22 +79,30 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
     """Record that a message bounced; return False if the report must be shown as a message instead."""
     key = item.account.id, external_id(change.external_id)
     message = draft.stored.get(key)
-    if message is None or message.direction == Direction.INBOUND:
-        return False
-    copy = ""
-    if draft.owner(key) is not draft.people[item.account.id, external_id(change.contact)]:
-        copy = external_id(change.contact)
-        content = draft.loaded.answered.get(message.id, {})
-        if copy not in participants.of_message(content, item.account):
-            return False
-    code = {ReportKind.FAILED: COPY if copy else CODE, ReportKind.DELAYED: DELAYED}.get(change.kind, "")
+    kind = DeliveryReport(change.kind)
     error = {
-        "code": code,
+        "code": {DeliveryReport.FAILED: CODE, DeliveryReport.DELAYED: DELAYED}.get(kind, ""),
         "sentence": clean_short(change.sentence, 500) or "",
         "next_step": clean_short(change.next_step, 500) or "",
         "raw": clean_short(change.raw, 1000) or "",
     }
-    _add(draft, item, message, DeliveryReport(change.kind), external_id(change.contact), error, copy)
+    person = draft.people[item.account.id, external_id(change.contact)]
+    if message is None:
+        known = item.adapter.capabilities.delivery_reports or person.id in draft.loaded.sending
+        return person.id is not None and known and _keep(draft, item, key, person, kind, error)
+    if message.direction == Direction.INBOUND:
+        return False
+    copy = ""
+    if draft.owner(key) is not person:
+        copy = external_id(change.contact)
+        content = draft.loaded.answered.get(message.id, {})
+        if copy not in participants.of_message(content, item.account):
+            return False
+        if kind is DeliveryReport.FAILED:
+            error["code"] = COPY
+    if message.state in _ON_ITS_WAY and not copy and _keep(draft, item, key, person, kind, error):
+        return True
+    _add(draft, item, message, kind, person.external_id, error, copy)
     return True
 
 
@@ -104,11 +120,91 @@ def note_arrival(draft: Draft, item: Incoming, change: MessageDelivered | Messag
             draft.refused.append((key, item))
         return
     message = draft.stored.get(key)
-    if message is None or message.direction != Direction.OUTBOUND:
-        return
     kind = DeliveryReport.READ if isinstance(change, MessagesRead) else DeliveryReport.DELIVERED
-    if tells or (kind is DeliveryReport.READ and message.state == DeliveryState.FAILED):
+    if message is None or message.state in _ON_ITS_WAY:
+        if tells:
+            _keep(draft, item, key, person, kind)
+        return
+    if message.direction == Direction.OUTBOUND and (
+        tells or (kind is DeliveryReport.READ and message.state == DeliveryState.FAILED)
+    ):
         _add(draft, item, message, kind, person.external_id)
+
+
+# ---- reports that come before their message was recorded as sent -------------------------------------
+
+
+def _keep(
+    draft: Draft,
+    item: Incoming,
+    key: Key,
+    person: Person,
+    kind: DeliveryReport,
+    error: Mapping[str, str] = MappingProxyType({}),
+) -> bool:
+    """Keep a report until its message is recorded as sent; return False if it has been kept long enough."""
+    if item.imported or draft.now - item.received_at >= KEPT:
+        return False
+    mark = f"{REPORT_MARK}{kind}"
+    if not any((one.key, one.kind) == (key, mark) for one in draft.loaded.reports):
+        values = {
+            "at": item.received_at,
+            "number": int(item.adapter.capabilities.delivery_reports),
+            "text": json.dumps(dict(error)),
+            "sources": [item.event_id] if error and item.event_id is not None else [],
+        }
+        draft.early.setdefault((key, mark), NewMark(person, key, mark, values))
+    return True
+
+
+def note_kept(draft: Draft) -> frozenset[Key]:
+    """Record the kept reports whose message is recorded as sent.
+
+    :return: the messages that get their id in this batch, and whose reports are to be applied after it.
+    """
+    by_id = {person.id: person for person in draft.people.values() if person.id is not None}
+    overtaken = {key for key, _ in draft.early if key in draft.new or key in draft.confirmed}
+    for mark in draft.loaded.reports:
+        message, person = draft.loaded.messages.get(mark.key), by_id.get(mark.identity_id)
+        if message is None:
+            overtaken |= {mark.key} if mark.key in draft.new or mark.key in draft.confirmed else set()
+            continue
+        if person is None or message.state in _ON_ITS_WAY:
+            continue
+        draft.reported.append(mark.id)
+        if message.direction != Direction.INBOUND and draft.owner(mark.key) is person:
+            kind = DeliveryReport(mark.kind.removeprefix(REPORT_MARK))
+            draft.bounced.setdefault(
+                (message.id, person.external_id, kind),
+                _report(
+                    draft, message, kind, person.external_id, json.loads(mark.text), tells=bool(mark.number)
+                ),
+            )
+    return frozenset(overtaken)
+
+
+def kept_marks(draft: Draft) -> list[NewMark]:
+    """Return the reports to keep, of customers who are stored or written in this batch."""
+    used = {id(message.thread.person) for message in draft.new.values()}
+    return [mark for mark in draft.early.values() if mark.person.id is not None or id(mark.person) in used]
+
+
+def give_up_kept(session: Session, most: int) -> bool:
+    """Remove kept reports whose message never came; return whether there may be more.
+
+    Those that can be shown as a message are applied again, which does that.
+    """
+    old = MARKS.c.kind.startswith(REPORT_MARK, autoescape=True), MARKS.c.at <= clock.now() - KEPT
+    rows = session.execute(sa.select(MARKS.c.id, MARKS.c.sources).where(*old).limit(most)).all()
+    if rows:
+        session.execute(sa.delete(MARKS).where(MARKS.c.id.in_([row.id for row in rows])))
+        for row in rows:
+            if row.sources:
+                replay.apply_again(session, row.sources)
+    return len(rows) == most
+
+
+# ---- applying ----------------------------------------------------------------------------------------
 
 
 def _add(
@@ -123,16 +219,25 @@ def _add(
     # By our clock, the report is about an attempt before the last one.
     if message.attempted_at is not None and item.received_at < message.attempted_at:
         return
-    owner = draft.owner((message.account_id, message.external_id))
-    draft.bounced[message.id, person, kind] = Bounced(
-        message,
-        dict(error),
-        copy,
-        person,
-        kind,
-        tells=item.adapter.capabilities.delivery_reports,
-        seen=owner is not None and owner.seen_at is not None and message.position <= owner.seen_at,
+    tells = item.adapter.capabilities.delivery_reports
+    draft.bounced[message.id, person, kind] = _report(
+        draft, message, kind, person, error, tells=tells, copy=copy
     )
+
+
+def _report(
+    draft: Draft,
+    message: StoredMessage,
+    kind: DeliveryReport,
+    person: str,
+    error: Mapping[str, str],
+    *,
+    tells: bool,
+    copy: str = "",
+) -> Bounced:
+    owner = draft.owner((message.account_id, message.external_id))
+    seen = owner is not None and owner.seen_at is not None and message.position <= owner.seen_at
+    return Bounced(message, dict(error), copy, person, kind, tells=tells, seen=seen)
 
 
 def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:

@@ -1,8 +1,9 @@
 """Apply a provider's changes to the inbox: load the rows a batch needs, decide the result, write it.
 
-Applying the same change again changes nothing. Annotations of a missing message are kept as marks and applied
-when it arrives. A message of ours gets its id when the provider answers a send, so marks are applied then,
-too. If two processes write a mark and its message concurrently, the mark is applied later.
+Applying the same change again changes nothing. Annotations of a missing message, and reports about one that
+is still being sent, are kept as marks and applied when it arrives. A message of ours gets its id when the
+provider answers a send, so marks are applied then, too. If two processes write a mark and its message
+concurrently, the mark is applied later.
 """
 
 from __future__ import annotations
@@ -76,9 +77,11 @@ def _follow_up(session: Session, decided: Decided) -> None:
         # message.
         found = frozenset((one.person.account.id, one.person.external_id) for one in decided.confirmed)
         db.after_commit(session, partial(_resume_lanes, found))
-    if decided.annotated.new_marks and session.get_bind().dialect.name != "sqlite":
+    keys = decided.overtaken
+    if session.get_bind().dialect.name != "sqlite":
         # Another process may be writing the message of a mark concurrently.
-        keys = frozenset(mark.key for mark in decided.annotated.new_marks)
+        keys |= {mark.key for mark in decided.annotated.new_marks}
+    if keys:
         db.after_commit(session, partial(apply_marks, keys))
 
 

@@ -99,6 +99,9 @@ def _by_references(item: Incoming) -> bool:
 def _decided(
     draft: Draft, annotated: Annotated, items: Iterable[Incoming], agreed: Sequence[Consent] = ()
 ) -> Decided:
+    overtaken = bounces.note_kept(draft)
+    annotated.new_marks += bounces.kept_marks(draft)
+    annotated.done += draft.reported
     used = {id(message.thread.person) for message in draft.new.values()}
     everybody = draft.people.values()
     threads = {id(thread): thread for thread in draft.threads.values()}
@@ -120,6 +123,7 @@ def _decided(
         bounced=list(draft.bounced.values()),
         new_posts=draft.posts,
         posts=draft.loaded.posts,
+        overtaken=overtaken,
     )
 
 

@@ -48,7 +48,7 @@ from host.inbox.apply.values import (
     Unconfirmed,
 )
 from host.models.channels import ChannelAccount, ref
-from host.models.inbox import DeliveryState, Direction, MarkKind, Origin
+from host.models.inbox import REPORT_MARK, DeliveryState, Direction, MarkKind, Origin
 from host.sdk.channel import AccountRef, Threading
 from host.sdk.messages import (
     AccountNoticed,
@@ -145,6 +145,14 @@ _known_beside = Statement(
     .join(CONTACTS, CONTACTS.c.id == IDENTITIES.c.contact_id)
     .where(has_name(IDENTITIES))
 )
+_IN_DOUBT = sa.and_(
+    MESSAGES.c.external_id.is_(None),
+    sa.or_(
+        MESSAGES.c.state.in_([DeliveryState.SENDING, DeliveryState.UNKNOWN]),
+        sa.and_(MESSAGES.c.state == DeliveryState.QUEUED, OUTBOX.c.resent.is_(True)),
+    ),
+)
+"""The condition for messages of ours that the provider may have without our knowing their id."""
 _marks = Statement(sa.select(*_columns(StoredMark, MARKS)).where(has_name(MARKS)))
 _messages = Statement(
     sa.select(*_columns(StoredMessage, MESSAGES, OUTBOX))
@@ -226,6 +234,7 @@ class _Needs:
     :param answers: messages that messages of the batch refer to, each with the referring customer.
     :param wishing: customers who wrote an opt-out or opt-in word.
     :param taps: customers who tapped a quick reply that an addon may claim, each with its payload.
+    :param bounced: customers with a report that becomes a message if it is about none of ours.
     """
 
     people: dict[Key, AccountRef] = field(default_factory=dict)
@@ -239,6 +248,7 @@ class _Needs:
     wishing: set[Key] = field(default_factory=set)
     answers: set[tuple[Key, Key]] = field(default_factory=set)
     taps: set[tuple[Key, str]] = field(default_factory=set)
+    bounced: set[Key] = field(default_factory=set)
     waits: bool = True
 
 
@@ -276,7 +286,9 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
             key = account, external_id(change.external_id)
             needs.messages.add(key)
             # For a bounced message, its content: the recipients besides its customer.
-            needs.answers |= {(key, person)} if isinstance(change, MessageBounced) else set()
+            bounced = {person} if isinstance(change, MessageBounced) else set()
+            needs.answers |= {(key, one) for one in bounced}
+            needs.bounced |= bounced
             if isinstance(change, MessageEchoed):
                 needs.echoes.setdefault(key, change)
                 if change.reply_to and item.adapter.capabilities.threading is Threading.POST:
@@ -314,7 +326,10 @@ def load_marked(
 
 def _load(connection: Connection, needs: _Needs) -> Loaded:
     people = _read_people(connection, needs.people)
-    marks = _read_marks(connection, needs.messages)
+    # Before the messages: one that is recorded as sent in between is found there.
+    sending = _read_sending(connection, [people[key].id for key in needs.bounced if key in people])
+    kept = _read_marks(connection, needs.messages)
+    marks = [mark for mark in kept if not mark.kind.startswith(REPORT_MARK)]
     lines = (line_keys(key) for key in {mark.key for mark in marks})
     messages = _read_messages(connection, needs.messages.union(*lines))
     posts = _read_posts(connection, needs.posts)
@@ -325,6 +340,8 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
     return Loaded(
         people={key: (account, people.get(key)) for key, account in needs.people.items()},
         marks=marks,
+        reports=[mark for mark in kept if mark.kind.startswith(REPORT_MARK)],
+        sending=sending,
         messages=messages,
         threads=threads,
         strangers=strangers,
@@ -401,6 +418,20 @@ def _read_marks(connection: Connection, keys: Collection[Key]) -> list[StoredMar
     if not keys:
         return []
     return [mark for mark in map(StoredMark._make, _marks.rows(connection, names(keys))) if mark.key in keys]
+
+
+def _read_sending(connection: Connection, identities: Collection[int]) -> frozenset[int]:
+    if not identities:
+        return frozenset()
+    query = (
+        sa.select(CONVERSATIONS.c.identity_id)
+        .select_from(CONVERSATIONS)
+        .join(MESSAGES, MESSAGES.c.conversation_id == CONVERSATIONS.c.id)
+        .join(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
+        .where(CONVERSATIONS.c.identity_id.in_(identities), _IN_DOUBT)
+        .distinct()
+    )
+    return frozenset(connection.scalars(query))
 
 
 def _read_messages(connection: Connection, keys: Collection[Key]) -> dict[Key, StoredMessage]:
@@ -570,11 +601,7 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
         .where(
             CONVERSATIONS.c.identity_id.in_(identities),
             MESSAGES.c.sent_at >= since,
-            MESSAGES.c.external_id.is_(None),
-            sa.or_(
-                MESSAGES.c.state.in_([DeliveryState.SENDING, DeliveryState.UNKNOWN]),
-                sa.and_(MESSAGES.c.state == DeliveryState.QUEUED, OUTBOX.c.resent.is_(True)),
-            ),
+            _IN_DOUBT,
         )
         .order_by(attempted_at, MESSAGES.c.id)
     )

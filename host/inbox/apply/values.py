@@ -208,6 +208,9 @@ class Loaded(msgspec.Struct, frozen=True):
     :param people: every customer of the batch, with the account, and the row if there is one.
     :param beside: customers without a row who are known on the account beside theirs.
     :param standings: consents of the customers who wrote an opt-out or opt-in word.
+    :param marks: kept annotations; *reports*: kept delivery reports.
+    :param sending: identity ids of customers with a message that may have been sent and has no id yet, of
+        those with a report.
     :param threads: oldest first.
     :param unconfirmed: oldest attempt first.
     :param bodies: contents of messages the batch may edit or unsend, by the message's id, in the order of
@@ -224,6 +227,8 @@ class Loaded(msgspec.Struct, frozen=True):
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = msgspec.field(default_factory=dict)
     marks: Sequence[StoredMark] = ()
+    reports: Sequence[StoredMark] = ()
+    sending: Collection[int] = frozenset()
     messages: Mapping[Key, StoredMessage] = msgspec.field(default_factory=dict)
     threads: Sequence[StoredThread] = ()
     unconfirmed: Sequence[Unconfirmed] = ()
@@ -410,6 +415,8 @@ class Draft:
     :param arrived: messages known from the history that were now delivered, by the ids of their rows.
     :param posts: posts that are referred to but not stored.
     :param bounced: reports about our messages, by id, person and kind.
+    :param early: reports about messages that are not recorded as sent yet, by the message and kind.
+    :param reported: ids of marks with such reports that are applied now.
     :param wishes: messages with opt-out and opt-in words.
     :param heard: when accounts last received an event, by account id.
     """
@@ -436,6 +443,8 @@ class Draft:
         self.posts: dict[Key, tuple[AccountRef, Post]] = {}
         self.wishes: list[Wish] = []
         self.bounced: dict[tuple[int, str, DeliveryReport], Bounced] = {}
+        self.early: dict[tuple[Key, str], NewMark] = {}
+        self.reported: list[int] = []
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
 
@@ -551,7 +560,7 @@ def _threads(
 
 
 class NewMark(NamedTuple):
-    """An annotation to keep until its message arrives."""
+    """An annotation or report to keep until its message arrives."""
 
     person: Person
     key: Key
@@ -639,6 +648,7 @@ class Decided(msgspec.Struct, frozen=True):
     :param people: every customer of the batch who is already stored.
     :param new_posts: posts to insert, by account and external id; *posts*: ids of stored posts.
     :param refused: reasons by id of journalled events of which no change was applied.
+    :param overtaken: messages that get their id in this batch, and have kept reports.
     """
 
     now: datetime
@@ -657,3 +667,4 @@ class Decided(msgspec.Struct, frozen=True):
     bounced: Sequence[Bounced] = ()
     new_posts: Mapping[Key, tuple[AccountRef, Post]] = msgspec.field(default_factory=dict)
     posts: Mapping[Key, int] = msgspec.field(default_factory=dict)
+    overtaken: frozenset[Key] = frozenset()
