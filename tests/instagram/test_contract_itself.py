@@ -208,6 +208,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
         "locating_a_picture_without_credentials_is_an_address_or_a_fetch_error",
         {"locate_picture": lambda *_: None},
     ),
+    ("approved_templates_without_credentials_are_an_answer", {"find_approved_template": lambda *_: None}),
     ("every_contact_has_a_label", {"contact_label": lambda *_: ""}),
     ("every_contact_has_a_label", {"profile_url": lambda *_: "javascript:alert(1)"}),
 ]
