@@ -31,6 +31,55 @@ PHONES = itertools.count(16505551000)
 SCOPES = ["whatsapp_business_messaging", "whatsapp_business_management"]
 
 
+def template(id_: str, name: str, *components: dict[str, Any], **more: Any) -> dict[str, Any]:
+    about = {"language": "en_US", "status": "APPROVED", "category": "UTILITY", **more}
+    return {"id": id_, "name": name, "components": list(components), **about}
+
+
+TEMPLATES = [
+    template(
+        "9001",
+        "order_shipped",
+        {"type": "HEADER", "format": "TEXT", "text": "Order {{1}}", "example": {"header_text": ["A-17"]}},
+        {
+            "type": "BODY",
+            "text": "Hello {{1}}, your order is on its way. It arrives {{2}}.",
+            "example": {"body_text": [["Zoe", "on Monday"]]},
+        },
+        {"type": "FOOTER", "text": "Sample Pottery"},
+        {
+            "type": "BUTTONS",
+            "buttons": [
+                {"type": "QUICK_REPLY", "text": "Thanks"},
+                {"type": "URL", "text": "Track it", "url": "https://shop.example/{{1}}", "example": ["17"]},
+                {"type": "PHONE_NUMBER", "text": "Call us", "phone_number": "+15550783881"},
+            ],
+        },
+    ),
+    template(
+        "9002",
+        "spring_sale",
+        {"type": "HEADER", "format": "IMAGE", "example": {"header_handle": ["https://cdn.example/x"]}},
+        {
+            "type": "BODY",
+            "text": "{{first_name}}, our sale begins.",
+            "example": {"body_text_named_params": [{"param_name": "first_name", "example": "Zoe"}]},
+        },
+        category="MARKETING",
+        parameter_format="NAMED",
+    ),
+    template("9003", "old_offer", {"type": "BODY", "text": "Nobody liked this."}, status="PAUSED"),
+    template(
+        "9004",
+        "login_code",
+        {"type": "BODY", "text": "{{1}} is your code."},
+        {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy"}]},
+        category="AUTHENTICATION",
+    ),
+    template("9005", "of_next_year", {"type": "BODY", "text": "New"}, {"type": "CAROUSEL", "cards": []}),
+]
+
+
 class WhatsApp:
     """The stand-in: one number, what was sent, the files of messages, and where it delivers.
 
@@ -143,6 +192,10 @@ class WhatsApp:
                 uri = self.override.get("override_callback_uri")
                 more = {"override_callback_uri": uri} if uri else {}
                 return {"data": [{"whatsapp_business_api_data": {"id": APP, "name": "App"}, **more}]}
+            case "GET", [one, "message_templates"] if one == BUSINESS:
+                return self._templates(int(query.get("after", "0")))
+            case "GET", [one] if any(each["id"] == one for each in TEMPLATES):
+                return next(each for each in TEMPLATES if each["id"] == one)
             case "POST", [one, "subscribed_apps"] if one == BUSINESS:
                 self.override = given
                 return {"success": True}
@@ -153,6 +206,14 @@ class WhatsApp:
             case "GET", [media] if media in self.files:
                 return {"url": f"http://{self.address}/files/{media}", "mime_type": "image/jpeg", "id": media}
         return None
+
+    def _templates(self, after: int) -> Any:
+        """Return a page of two templates."""
+        more = {"next": "https://graph.facebook.com/next"} if after + 2 < len(TEMPLATES) else {}
+        return {
+            "data": TEMPLATES[after : after + 2],
+            "paging": {"cursors": {"after": str(after + 2)}, **more},
+        }
 
     def _take(self, given: dict[str, Any]) -> Any:
         self.number += 1

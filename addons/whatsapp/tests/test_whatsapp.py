@@ -27,7 +27,8 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
-from host.sdk.messages import AccountNoticed, Ignored, MessageKind, OutgoingPart
+from host.sdk.messages import AccountNoticed, Ignored, MessageKind, OutgoingFile, OutgoingPart
+from host.sdk.testing import check_approved_template
 
 NUMBER, BUSINESS, APP = "106540352242922", "102290129340398", "634974688087057"
 TOKEN, SECRET = "EAAsampleTokenOfTheStandIn0001", "0123456789abcdef0123456789abcdef"
@@ -460,6 +461,66 @@ def clock_moved(time: timedelta) -> Any:
     from host.core import clock as hosts
 
     return hosts.travel(time)
+
+
+# Templates
+
+
+def test_templates_are_listed_with_keys_of_their_own(desk: TrialDesk, account: AccountRef) -> None:
+    adapter = desk.adapter("whatsapp")
+    found, after = [], ""
+    while True:
+        page = adapter.approved_templates(account, after)
+        found += page.templates
+        if not (after := page.after):
+            break
+    for one in found:
+        check_approved_template(one, adapter.capabilities)
+    shipped, sale, *others = found
+    assert (shipped.language, shipped.header.text) == ("en-US", "Order {{header.1}}")
+    assert shipped.body == "Hello {{body.1}}, your order is on its way. It arrives {{body.2}}."
+    assert [(one.key, one.example) for one in shipped.parameters] == [
+        ("header.1", "A-17"),
+        ("body.1", "Zoe"),
+        ("body.2", "on Monday"),
+        ("button.1", "17"),
+    ]
+    assert [one.url for one in shipped.buttons] == ["", "https://shop.example/{{button.1}}", ""]
+    assert (sale.header.kind, sale.promotional) == (MessageKind.IMAGE, True)
+    assert [one.key for one in sale.parameters] == ["first_name"]
+    assert [(one.name, str(one.state)) for one in others] == [
+        ("old_offer", "paused"),
+        ("login_code", "disabled"),
+        ("of_next_year", "disabled"),
+    ]
+    assert adapter.find_approved_template(account, "9001") == shipped
+    assert (
+        adapter.find_approved_template(account, "9999").sentence == "This template no longer exists at Meta."
+    )
+
+
+def test_a_template_is_sent_with_the_values_of_each_part(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any
+) -> None:
+    values = {"header.1": "B-18", "body.2": "today", "body.1": "Ann", "button.1": "18"}
+    chosen = {"id": "9001", "name": "order_shipped", "language": "en-US", "parameters": values}
+    part = OutgoingPart(MessageKind.APPROVED_TEMPLATE, "Hello Ann", {"approved_template": chosen})
+    assert isinstance(desk.adapter("whatsapp").send(request(account, part)), Sent)
+    told = whatsapp.sent[-1]["template"]
+    assert (told["name"], told["language"]) == ("order_shipped", {"code": "en_US"})
+    text = [{"type": "text", "text": one} for one in ("B-18", "Ann", "today", "18")]
+    assert told["components"] == [
+        {"type": "header", "parameters": text[:1]},
+        {"type": "body", "parameters": text[1:3]},
+        {"type": "button", "sub_type": "url", "index": "1", "parameters": text[3:]},
+    ]
+    chosen = {"id": "9002", "name": "spring_sale", "language": "en-US", "parameters": {"first_name": "Ann"}}
+    file = OutgoingFile(MessageKind.IMAGE, "sale.jpg", "image/jpeg", 3, None, lambda: BytesIO(b"jpg"))
+    part = OutgoingPart(MessageKind.APPROVED_TEMPLATE, "Ann", {"approved_template": chosen}, (file,))
+    assert isinstance(desk.adapter("whatsapp").send(request(account, part)), Sent)
+    head, body = whatsapp.sent[-1]["template"]["components"]
+    assert head["parameters"][0]["image"]["id"] in whatsapp.uploads
+    assert body["parameters"] == [{"type": "text", "parameter_name": "first_name", "text": "Ann"}]
 
 
 # The account

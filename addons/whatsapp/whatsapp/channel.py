@@ -7,12 +7,15 @@ from typing import ClassVar
 
 from host.sdk.channel import (
     AccountRef,
+    ApprovedPage,
+    ApprovedTemplate,
     Capabilities,
     ChannelAdapter,
     ChannelMark,
     InboundMedia,
     Located,
     ModerateRequest,
+    ProviderProblem,
     ReactRequest,
     ReplyContext,
     ReplyPolicy,
@@ -24,7 +27,7 @@ from host.sdk.channel import (
 from host.sdk.messages import InboundChange, MessageKind
 from host.sdk.webhooks import Envelope
 
-from . import events, files, graph, pace, policy, sending
+from . import events, files, graph, pace, policy, sending, templates
 
 STORED = frozenset(
     {MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE, MessageKind.STICKER}
@@ -56,6 +59,14 @@ class WhatsAppAdapter(ChannelAdapter):
 
     def react(self, request: ReactRequest) -> SendResult:
         return sending.react(request)
+
+    def approved_templates(self, account: AccountRef, after: str) -> ApprovedPage | ProviderProblem:
+        return templates.page(account, after)
+
+    def find_approved_template(
+        self, account: AccountRef, external_id: str
+    ) -> ApprovedTemplate | ProviderProblem:
+        return templates.find(account, external_id)
 
     def inbound_media(self) -> InboundMedia:
         return InboundMedia(graph.hosts(), STORED)

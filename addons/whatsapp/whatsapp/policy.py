@@ -11,10 +11,12 @@ from host.sdk.channel import ReplyContext, ReplyPhase, ReplyPolicy, ReplyState
 from host.sdk.i18n import noop
 
 WINDOW = timedelta(hours=24)
-NEVER_WROTE = noop("On WhatsApp, replies are possible for 24 hours after a message from the customer.")
+NEVER_WROTE = noop(
+    "On WhatsApp, replies are possible for 24 hours after a message from the customer, and templates always."
+)
 CLOSED = noop(
-    "WhatsApp allows replies for 24 hours after the customer's last message. You can reply again when they "
-    "write."
+    "WhatsApp allows replies for 24 hours after the customer's last message. Send a template, or reply when "
+    "they write again."
 )
 
 

@@ -27,7 +27,7 @@ from host.sdk.http import FetchError
 from host.sdk.i18n import noop, translate
 from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 
-from . import accounts, errors
+from . import accounts, errors, templates
 from .graph import Graph, GraphError
 from .values import identifier, items, text
 
@@ -44,7 +44,7 @@ CAPABILITIES = Capabilities(
     sends=frozenset(
         {
             *(MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE),
-            MessageKind.TEMPLATE,
+            *(MessageKind.TEMPLATE, MessageKind.APPROVED_TEMPLATE),
         }
     ),
     media={
@@ -69,6 +69,7 @@ CAPABILITIES = Capabilities(
         }
     ),
     ads=True,
+    approved_templates=True,
 )
 
 NO_CREDENTIALS = noop("The token of this number can't be read.")
@@ -82,10 +83,15 @@ _NAMES = {
 }
 
 
+_FILED = {*_NAMES, MessageKind.APPROVED_TEMPLATE}
+"""Kinds that can have a file."""
+
+
 def send(request: SendRequest) -> SendResult:
     """Send one part. An uncertain result is ``Unknown``, so that nothing is sent twice."""
     part = request.part
-    if part.kind not in CAPABILITIES.sends or len(part.files) != (part.kind in _NAMES):
+    most, least = part.kind in _FILED, part.kind in _NAMES
+    if part.kind not in CAPABILITIES.sends or not least <= len(part.files) <= most:
         return Rejected(ProviderProblem("kind", noop("WhatsApp doesn't support this kind of message.")))
     found = accounts.of(request.account)
     if found is None:
@@ -153,10 +159,12 @@ def _away(error: FetchError) -> ProviderProblem:
 
 
 def _with_file(part: OutgoingPart, media: str, file: OutgoingFile) -> dict[str, Any]:
-    name = _NAMES[part.kind]
+    name = _NAMES[file.kind]
     about: dict[str, Any] = {"id": media}
-    if part.kind is MessageKind.FILE:
+    if file.kind is MessageKind.FILE:
         about["filename"] = file.name or "file"
+    if part.kind is MessageKind.APPROVED_TEMPLATE:
+        return templates.fields_of(part.content["approved_template"], {"type": name, name: about})
     if part.kind is MessageKind.AUDIO and file.content_type == "audio/ogg":
         about["voice"] = True
     elif part.text and part.kind is not MessageKind.AUDIO:
@@ -165,6 +173,8 @@ def _with_file(part: OutgoingPart, media: str, file: OutgoingFile) -> dict[str, 
 
 
 def _without_file(part: OutgoingPart, language: str) -> dict[str, Any]:
+    if part.kind is MessageKind.APPROVED_TEMPLATE:
+        return templates.fields_of(part.content["approved_template"], None)
     if part.kind is MessageKind.TEMPLATE:
         template = part.content.get("template") or {}
         return _with_buttons(text(template.get("text")), list(items(template.get("buttons"))))
