@@ -17,6 +17,7 @@ FEATURE = Feature(
         "pages.forward_views",
         "pages.later_views",
         "pages.note_views",
+        "pages.template_views",
         "pages.along.preview",
         "pages.comments.views",
         "pages.onward.views",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime, get_timezone
 from babel.support import NullTranslations
 from flask import Flask, g, has_request_context, request
@@ -37,6 +37,18 @@ def available() -> tuple[str, ...]:
 def choices() -> list[tuple[str, str]]:
     """Return code and native name of each language, for a select."""
     return [(code, (Locale.parse(code).get_display_name(code) or code).capitalize()) for code in available()]
+
+
+def language_name(tag: str) -> str:
+    """Return the name of a language in the language of the page; the tag itself if it is unknown.
+
+    :param tag: BCP 47 tag, such as ``pt-BR``.
+    """
+    try:
+        found = Locale.parse(tag.replace("-", "_")).get_display_name(get_locale() or "en")
+    except (ValueError, UnknownLocaleError):
+        return tag
+    return (found or tag).capitalize()
 
 
 def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None:

@@ -213,6 +213,13 @@ FIELDS: dict[str, dict[str, str]] = {
         "mention_team": "1",
     },
     f"{INBOX}/notes/<int:message_id>/delete": {},
+    f"{INBOX}/templates": {
+        "template": "1",
+        "reply_key": "bad-input-template",
+        "seen": "1",
+        "parameter.1": "x",
+        "file": "x",
+    },
     f"{INBOX}/overflow": {"text": "Hello", "overflow": "split"},
     f"{INBOX}/read": {"until": "1"},
     f"{INBOX}/assign": {"assignee": "", "team": "1"},

@@ -26,11 +26,13 @@ from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.message_view import ThreadEntry
 from host.inbox.pages.onward.shown import NO_WAY, Onward, onward
 from host.inbox.queries import Row
+from host.inbox.reply import policy_for
 from host.inbox.sendable import NotSendableError, parse_button, parse_template
 from host.inbox.thread_control import is_elsewhere
 from host.media import limits, links, transcode, uploads
+from host.models.channels import AccountState
 from host.models.inbox import Direction
-from host.sdk.channel import Ask, Capabilities, ChannelAdapter, MediaLimits
+from host.sdk.channel import Ask, Capabilities, ChannelAdapter, MediaLimits, ReplyState
 from host.sdk.messages import MessageKind
 from host.web import emoji_names
 from host.web.languages import gettext as _
@@ -102,6 +104,7 @@ class Tools(msgspec.Struct, frozen=True):
     :param asks: data a quick reply may ask for, each with its label.
     :param card_pictures: whether a card can have an uploaded picture, which the provider has to fetch.
     :param mobile_only: content that the customer sees only in the provider's mobile app.
+    :param templates: whether an approved template can be sent.
     """
 
     files: tuple[dict[str, Any], ...] = ()
@@ -120,6 +123,7 @@ class Tools(msgspec.Struct, frozen=True):
     typing: bool = False
     mobile_only: tuple[str, ...] = ()
     formatting: bool = False
+    templates: bool = False
 
     @property
     def signature(self) -> str:
@@ -137,6 +141,7 @@ class Tools(msgspec.Struct, frozen=True):
             or self.cards
             or self.products
             or self.own_post
+            or self.templates
         )
 
 
@@ -177,6 +182,17 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
         mobile_only=tuple(sorted(capabilities.mobile_only)),
         formatting=capabilities.formatting,
     )
+
+
+def offers_templates(inbox: InboxContext, row: Row) -> bool:
+    """Return whether an approved template can be sent to the customer now, whatever the reply window."""
+    adapter = inbox.adapter(row)
+    if adapter is None or not adapter.capabilities.approved_templates:
+        return False
+    if row.account_state == AccountState.DISCONNECTED or row.out_of_reach(inbox.now) is not None:
+        return False
+    policy = policy_for(adapter, row.account, row.last_inbound_at, inbox.now, approved=True)
+    return policy.state is not ReplyState.CLOSED
 
 
 def _rule(kind: MessageKind, taken: MediaLimits) -> dict[str, Any]:
@@ -338,6 +354,7 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         and adapter.capabilities.thread_control
         and is_elsewhere(inbox.session, row.id),
         "tools": tools,
+        "templates_offered": offers_templates(inbox, row),
         "composer_actions": inbox.directory.composer_actions_shown(),
         "quoted": quoted(inbox, row, draft.reply_to) if tools.quote and draft.reply_to else None,
         "reacting_to": reacting_to(inbox, row, draft.react_to)
@@ -377,7 +394,7 @@ def tools_for(inbox: InboxContext, row: Row) -> Tools:
     if not composing.can_reply:
         return NO_TOOLS
     capabilities = adapter.capabilities_of(row.account)
-    tools = tools_of(capabilities, row.account.settings)
+    tools = replace(tools_of(capabilities, row.account.settings), templates=offers_templates(inbox, row))
     if capabilities.public:
         tools = replace(tools, quote=False)  # the answered message is chosen differently
     # These are sent without a tag that identifies a person, so they need the full window.
@@ -423,7 +440,7 @@ def drafts_from_request(
 
 def _drafts(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[Draft]:
     form = request.form
-    files = (*form.getlist("upload"), *_taken(workspace_id, user_id, adapter))
+    files = (*form.getlist("upload"), *taken_files(workspace_id, user_id, adapter))
     offered = [_quick_reply(one) for one in form.getlist("quick_reply") if one]
     offered += [{"ask": one} for one in form.getlist("quick_reply_ask") if one]
     buttons = [parse_button(one) for one in form.getlist("button") if one]
@@ -460,7 +477,7 @@ def _drafts(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> 
     return drafts
 
 
-def _taken(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[str]:
+def taken_files(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> list[str]:
     """Return the ids of the files in the form, in order."""
     media = None if adapter is None else adapter.capabilities.media
     return [

@@ -298,7 +298,7 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         players=tuple(each for each in shown if each.kind in PLAYED or (each.kind in PICTURED and each.film)),
         files=tuple(each for each in shown if each.kind == MessageKind.FILE),
         cards=_cards(entry, media, where.channel) + told,
-        slides=_slides(entry, media),
+        slides=() if entry.kind == MessageKind.APPROVED_TEMPLATE else _slides(entry, media),
         offered=(*message_content.offered(entry.content), *_asked(entry)),
         approved=message_content.approved(entry.content),
         tapped=" ".join(entry.text.split()) if entry.kind in message_kinds.TAPS else "",

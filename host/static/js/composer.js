@@ -28,6 +28,12 @@ export class Composer {
       const { emoji } = await import("./composer-emoji.js"); // few open it
       emoji(panel, (char) => insert(this.text(), char));
     }, { once: true });
+    root.addEventListener("click", async (event) => {
+      const opens = event.target.closest("[data-templates-open]");
+      if (!opens) return;
+      const { pick } = await import("./composer-templates.js"); // few channels have templates
+      pick(opens, this);
+    }, { signal: this.life.signal });
     // One for all: what says how the window stands is drawn anew by itself, and leads to a form as well.
     root.addEventListener("click", (event) => {
       const tab = event.target.closest("[data-tab]");

@@ -1,0 +1,244 @@
+"""The picker of approved templates: the account's templates, one to fill in, and sending it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+import msgspec
+import sqlalchemy as sa
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from host.channels.directory import current_directory
+from host.core import clock, db
+from host.core.errors import NotFoundError
+from host.inbox import approved, approved_fetching
+from host.inbox.pages import message_content
+from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES, _written
+from host.inbox.pages.arguments import form_id
+from host.inbox.pages.composer import ENDINGS, taken_files
+from host.inbox.pages.context import bp, with_conversation
+from host.inbox.queries import Row
+from host.inbox.reply import queue_parts
+from host.inbox.variable_values import values_of_conversation
+from host.media.limits import MAX_BYTES
+from host.models.inbox import Contact, Message
+from host.sdk.approved import PLACEHOLDER
+from host.sdk.channel import ApprovedTemplate, ChannelAdapter, MediaLimits
+from host.sdk.messages import MessageKind
+from host.web.languages import gettext as _
+from host.web.languages import language_name
+from host.web.request_helpers import Permission, body_limit, current_user, seen_accounts, workspace_view
+
+TEMPLATES = f"{CONVERSATION}/templates"
+PARAMETER = "parameter."
+"""Prefix of the form fields of parameters."""
+
+
+class ParameterField(msgspec.Struct, frozen=True):
+    """A field of a template's form."""
+
+    key: str
+    label: str
+    example: str
+    value: str
+    max_length: int
+
+
+class TextPiece(msgspec.Struct, frozen=True):
+    """A literal part of a text, or the place of the parameter *key*, which shows *text* while it is empty."""
+
+    text: str
+    key: str = ""
+
+
+class ButtonView(msgspec.Struct, frozen=True):
+    """A button of a preview, and the address it opens or the number it calls."""
+
+    title: str
+    target: tuple[TextPiece, ...]
+
+
+class TemplateView(msgspec.Struct, frozen=True):
+    """A template as the picker shows it.
+
+    :param why: why it cannot be sent; empty if it can.
+    :param file: the kind of file it needs; empty if it needs none. *accept*: the file types it can have.
+    :param reply_key: the key it is sent with.
+    """
+
+    template: ApprovedTemplate
+    state: str
+    language: str
+    category: str
+    price: str
+    why: str
+    header: tuple[TextPiece, ...]
+    body: tuple[TextPiece, ...]
+    footer: tuple[TextPiece, ...]
+    buttons: tuple[ButtonView, ...]
+    fields: tuple[ParameterField, ...]
+    file: str
+    accept: str
+    reply_key: str
+
+    @property
+    def words(self) -> str:
+        """The text that a search looks in."""
+        named = (self.template.name, *(piece.text for piece in (*self.header, *self.body)))
+        return " ".join(" ".join(named).split()).casefold()
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Messages that the contact refused.
+
+    :param automatic: whether they opted out of automated messages.
+    :param stopped: title of the messages they opted out of at the provider; None if they did not.
+    """
+
+    automatic: bool = False
+    stopped: str | None = None
+
+
+def _adapter(row: Row) -> ChannelAdapter:
+    """Return the adapter of a conversation whose channel has templates.
+
+    :raises NotFoundError: if it has none.
+    """
+    adapter = current_directory().adapter(row.channel)
+    if adapter is None or not adapter.capabilities.approved_templates:
+        raise NotFoundError()
+    return adapter
+
+
+@bp.get(TEMPLATES)
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def templates(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Return the picker, still without templates."""
+    _adapter(row)
+    with db.read() as session:
+        refused = _refusal(session, row)
+    states = [(state.value, str(name)) for state, name in approved.STATES.items()]
+    return render_template("inbox/templates/_picker.html", row=row, refused=refused, states=states)
+
+
+@bp.get(f"{TEMPLATES}/list")
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def template_list(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Return a page of the account's templates, or why it could not be loaded."""
+    adapter = _adapter(row)
+    after = request.args.get("after", "")
+    try:
+        page = approved_fetching.page(adapter, row.account, after)
+    except approved_fetching.TemplatesNotListedError as error:
+        return render_template("inbox/templates/_failed.html", error=error, row=row, after=after)
+    with db.read() as session:
+        values = values_of_conversation(session, row, current_user().id)
+        refused = _refusal(session, row)
+    shown = [_shown(one, values, adapter.capabilities.media) for one in page.templates]
+    suggested = sorted({one for one in values.values() if one})
+    return render_template(
+        "inbox/templates/_list.html",
+        row=row,
+        templates=shown,
+        after=page.after,
+        refused=refused,
+        suggested=suggested,
+    )
+
+
+@bp.post(TEMPLATES)
+@body_limit(MAX_BYTES + FORM_BYTES)
+@workspace_view(Permission.ANSWER)
+@with_conversation
+def send_template(workspace_id: int, row: Row) -> ResponseReturnValue:
+    """Send a filled-in template."""
+    adapter = _adapter(row)
+    author_id = current_user().id
+
+    def use_case() -> list[Message]:
+        template = approved_fetching.find(adapter, row.account, request.form.get("template", ""))
+        given = {
+            name.removeprefix(PARAMETER): value
+            for name, value in request.form.items()
+            if name.startswith(PARAMETER)
+        }
+        draft = approved.draft_of(template, given)  # checked before a file is stored
+        files = tuple(taken_files(workspace_id, author_id, adapter))
+        if files:
+            draft = approved.draft_of(template, given, uploads=files)
+        return db.write(
+            queue_parts,
+            workspace_id=workspace_id,
+            conversation_id=row.id,
+            now=clock.now(),
+            author_id=author_id,
+            drafts=[draft],
+            reply_key=request.form.get("reply_key", ""),
+            adapter=adapter,
+            seen_id=form_id("seen"),
+            accounts=seen_accounts(),
+        )
+
+    return _written(workspace_id, row.id, "reply", use_case)
+
+
+def _refusal(session: Session, row: Row) -> Refusal:
+    contact = session.get_one(Contact, row.contact_id)
+    newest = (
+        sa.select(Message.content)
+        .where(Message.conversation_id == row.id, Message.kind == MessageKind.OPT_IN)
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    found = message_content.opt_in(session.scalar(newest) or {})
+    return Refusal(not contact.accepts_automatic, found.title if found.state == "stopped" else None)
+
+
+def _shown(
+    template: ApprovedTemplate, values: Mapping[str, str], media: Mapping[MessageKind, MediaLimits]
+) -> TemplateView:
+    suggested = approved.suggestions(template, values)
+    fields = tuple(
+        ParameterField(
+            one.key, approved.label_of(one), one.example, suggested.get(one.key, ""), one.max_length
+        )
+        for one in approved.parameters_of(template)
+    )
+    named = {one.key: one.example or one.label for one in fields}
+    kind = approved.file_kind(template)
+    limits = media.get(kind) if kind is not None else None
+    types = sorted(limits.content_types) if limits else ()
+    return TemplateView(
+        template=template,
+        state=str(approved.STATES[template.state]),
+        language=language_name(template.language),
+        category=_(template.category) if template.category else "",
+        price=_(template.price) if template.price else "",
+        why=approved.why_not(template),
+        header=_pieces(template.header.text if template.header else "", named),
+        body=_pieces(template.body, named),
+        footer=_pieces(template.footer, named),
+        buttons=tuple(
+            ButtonView(one.title, _pieces(one.url or one.phone, named)) for one in template.buttons
+        ),
+        fields=fields,
+        file="" if kind is None else kind.value,
+        accept=",".join([*types, *(f".{ending}" for one in types for ending in ENDINGS.get(one, ()))]),
+        reply_key=uuid.uuid4().hex,
+    )
+
+
+def _pieces(text: str, named: Mapping[str, str]) -> tuple[TextPiece, ...]:
+    found: list[TextPiece] = []
+    end = 0
+    for match in PLACEHOLDER.finditer(text):
+        found.append(TextPiece(text[end : match.start()]))
+        found.append(TextPiece(named.get(match[1], match[1]), match[1]))
+        end = match.end()
+    found.append(TextPiece(text[end:]))
+    return tuple(piece for piece in found if piece.text)
