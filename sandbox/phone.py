@@ -53,7 +53,7 @@ def view(box: Sandbox, igsid: str | None) -> Json:
             "seen": bool(thread and thread[-1].inbound and _seen(customer, thread[-1])),
             "switches": presets.show(box),
             "faults": len(box.faults.rules) + presets.settings_on(box),
-            "events": _events(box),
+            "events": events(box),
         }
 
 
@@ -196,7 +196,8 @@ def _story(message: Message) -> str | None:
     return str(story["url"]) if story else None
 
 
-def _events(box: Sandbox) -> list[Json]:
+def events(box: Sandbox) -> list[Json]:
+    """Return the newest rows of the event log."""
     shown = (entry for entry in box.ledger.newest() if entry.kind in SHOWN_KINDS)
     return [_event(entry) for entry in islice(shown, ROWS)]
 

@@ -73,7 +73,7 @@ PRESETS = (
 BY_NAME = {preset.name: preset for preset in PRESETS}
 
 
-def show(box: Sandbox) -> list[Json]:
+def show(box: Sandbox, switches: tuple[Preset, ...] = PRESETS) -> list[Json]:
     """Return the switches and whether each is on."""
     notes = {rule.note for rule in box.faults.rules}
     return [
@@ -83,7 +83,7 @@ def show(box: Sandbox) -> list[Json]:
             "choice": preset.choice,
             "on": _note(preset) in notes if preset.rule is not None else _is_set(box, preset),
         }
-        for preset in PRESETS
+        for preset in switches
     ]
 
 

@@ -16,8 +16,10 @@ from sandbox.control import acts, base, below, running, things
 from sandbox.graph import web
 from sandbox.whatsapp import control as whatsapp_control
 from sandbox.whatsapp import media as whatsapp_media
+from sandbox.whatsapp import phone as whatsapp_phone
 
 CONTROL = (acts, below, running, things, whatsapp_control)
+PAGES = (pages, whatsapp_phone)
 LOOPBACK = ("127.0.0.1", "localhost")
 """Host names that requests may use besides the public one, so that a web page whose name resolves to this
 machine cannot control the sandbox (DNS rebinding)."""

@@ -9,6 +9,7 @@ from flask import Response, jsonify, request
 from sandbox import presets
 from sandbox.control.base import NUMBER, InputError, NotFoundError, body, box, bp, checked, find_customer
 from sandbox.faults import RuleError
+from sandbox.whatsapp import presets as whatsapp_presets
 from sandbox.world import Json
 
 
@@ -69,7 +70,7 @@ def _number(name: str, default: int) -> int:
 @bp.post("/switches/<name>")
 def turn_switch(name: str) -> Response:
     """Turn one of the phone page's switches on or off; with ``customer``, only for that customer."""
-    preset = presets.BY_NAME.get(name)
+    preset = presets.BY_NAME.get(name) or whatsapp_presets.BY_NAME.get(name)
     if preset is None:
         raise NotFoundError(f"no switch {name}")
     data = body({"on": bool, "customer": str}, ("on",))

@@ -7,8 +7,8 @@ const PAUSE_MS = 350;
 const pause = () => new Promise((done) => { setTimeout(done, PAUSE_MS); });
 
 /** Fill the panel. `act` does one thing, `newest` finds the message it is about, `why` tells a refusal. */
-export async function kinds({ act, newest, customer, why }) {
-  const items = (await ask("GET", "/phone/kinds")) ?? [];
+export async function kinds({ act, newest, customer, why, from = "/phone/kinds" }) {
+  const items = (await ask("GET", from)) ?? [];
   const groups = new Map();
   for (const item of items) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);
   byId("kinds").replaceChildren(...[...groups].map(([name, list], index) => el("div", { class: "kind-group", role: "group", "aria-labelledby": `kinds-${index}` }, [

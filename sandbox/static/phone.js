@@ -2,7 +2,8 @@ import { messages } from "./thread.js";
 import { events } from "./events.js";
 import { kinds } from "./kinds.js";
 import { below } from "./below.js";
-import { ask, byId, el, keyed } from "./dom.js";
+import { ask, byId, el } from "./dom.js";
+import { switches, tick } from "./frame.js";
 
 const say = byId("say");
 const who = byId("who");
@@ -11,7 +12,6 @@ let shown;
 /** What is typed before the page knows whose phone it is waits for that. */
 const ready = new Promise((resolve) => { shown = resolve; });
 let mode = null;
-let clockAhead = 0;
 let refreshing = false;
 let again = false;
 
@@ -36,14 +36,13 @@ async function refresh() {
 
 function show(fresh) {
   view = fresh;
-  clockAhead = view.clock.now_ms - Date.now();
   people();
   head();
   messages(byId("log"), view, { tap, act });
   posts();
   events(view.events);
-  switches();
-  tick();
+  switches(view, () => ({ customer: view.customer.igsid }));
+  tick(view.clock);
   shown();
 }
 
@@ -86,33 +85,6 @@ function head() {
   const has = { mine: live.some((m) => m.me), theirs: live.some((m) => !m.me) };
   for (const button of document.querySelectorAll("[data-needs]")) button.disabled = !has[button.dataset.needs];
   byId("typing").hidden = !customer.typing;
-}
-
-function switches() {
-  keyed(byId("switches"), view.switches, (item) => item.name, (item) => {
-    const box = el("input", { type: "checkbox", role: "switch", id: `switch-${item.name}` });
-    box.checked = item.on;
-    box.addEventListener("change", () => {
-      const whose = item.choice ? { customer: view.customer.igsid } : {};
-      return ask("POST", `/control/switches/${item.name}`, { on: box.checked, ...whose });
-    });
-    return el("label", { class: "switch", for: `switch-${item.name}` }, [box, el("span", {}, item.label)]);
-  });
-  const count = byId("faults-count");
-  count.textContent = view.faults ? `${view.faults} on` : "None on";
-  count.className = view.faults ? "chip chip-warn push" : "chip push";
-  byId("faults-off").disabled = !view.faults;
-}
-
-function tick() {
-  if (!view) return;
-  const now = new Date(Date.now() + clockAhead);
-  byId("clock").textContent = now.toLocaleString(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-  byId("clock").dateTime = now.toISOString();
-  const hours = Math.round(view.clock.offset / 3600);
-  byId("clock-moved").hidden = view.clock.offset === 0;
-  byId("clock-moved").textContent = Math.abs(hours) >= 48 ? `${Math.round(hours / 24)} days ahead` : `${hours} h ahead`;
-  byId("clock-back").disabled = view.clock.offset === 0;
 }
 
 /** Do one thing as the customer. Return whether the sandbox took it; why not stands below the phone. */
@@ -176,15 +148,12 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   if (button.dataset.kind) act(button.dataset.kind);
   else if (button.dataset.mode) enter(button.dataset.mode);
-  else if (button.dataset.advance) ask("POST", "/control/clock", { advance: Number(button.dataset.advance) });
 });
 byId("mode-off").addEventListener("click", () => {
   if (mode === "edit") say.value = "";
   enter(null);
   say.focus();
 });
-byId("clock-back").addEventListener("click", () => ask("POST", "/control/clock", { reset: true }));
-byId("faults-off").addEventListener("click", () => ask("DELETE", "/control/faults"));
 who.addEventListener("change", async () => {
   let chosen = who.value;
   if (chosen.startsWith("new:")) {
@@ -197,25 +166,5 @@ who.addEventListener("change", async () => {
 });
 addEventListener("hashchange", refresh);
 
-const root = document.documentElement;
-const systemDark = matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : systemDark.matches);
-function themeButton() {
-  byId("theme").setAttribute("aria-pressed", String(isDark()));
-  byId("theme-icon").setAttribute("href", isDark() ? "#i-sun" : "#i-moon");
-}
-byId("theme").addEventListener("click", () => {
-  root.dataset.theme = isDark() ? "light" : "dark";
-  try {
-    localStorage.setItem("sandbox-theme", root.dataset.theme);
-  } catch {
-    // Storage may be forbidden; the choice then lasts until the page is left.
-  }
-  themeButton();
-});
-systemDark.addEventListener("change", themeButton);
-themeButton();
-
 kinds({ act, newest, customer: () => view.customer.igsid, why: () => byId("refused").textContent }).then(refresh);
 new EventSource("/phone/stream").addEventListener("message", refresh);
-setInterval(tick, 1000);
