@@ -132,6 +132,7 @@ def desk() -> Response:
             f"{prefix}FACEBOOK_APP_SECRET": app.secret,
             f"{prefix}INSTAGRAM_APP_ID": app.id,
             f"{prefix}INSTAGRAM_APP_SECRET": app.instagram_secret or app.secret,
+            "LOBBY_ADDON_WHATSAPP_GRAPH_URL": f"{base}/graph.facebook.com",
         }
     )
 

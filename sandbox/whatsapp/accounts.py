@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sandbox.graph import paging, subscriptions
@@ -10,7 +11,7 @@ from sandbox.graph.fields import parse, select
 from sandbox.whatsapp import templates
 from sandbox.whatsapp.errors import CloudError, cloud_error, invalid
 from sandbox.whatsapp.send import permitted
-from sandbox.whatsapp.world import Number, Override, Waba
+from sandbox.whatsapp.world import Number, Override, Template, Waba
 from sandbox.world import Json
 
 NUMBER_FIELDS = (
@@ -134,6 +135,24 @@ def list_templates(call: Call) -> Json:
     """``GET /{waba_id}/message_templates``."""
     _waba(call)
     return templates.listed(call)
+
+
+def read_template(call: Call) -> Json:
+    """``GET /{template_id}``."""
+    waba, template = next(found for found in _templates(call) if found[1].id == call.node)
+    permitted(call, waba, MANAGE)
+    return templates.read(call, template)
+
+
+def is_template(call: Call) -> bool:
+    """Return whether a call names a template."""
+    return any(template.id == call.node for _, template in _templates(call))
+
+
+def _templates(call: Call) -> Iterator[tuple[Waba, Template]]:
+    for waba in call.box.whatsapp.accounts.values():
+        for template in waba.templates:
+            yield waba, template
 
 
 def subscribed_apps(call: Call) -> Json:

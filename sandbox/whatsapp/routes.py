@@ -34,6 +34,9 @@ MEDIA: dict[tuple[str, str], tuple[str, Handler]] = {
 }
 
 
+TEMPLATE: dict[tuple[str, str], tuple[str, Handler]] = {("GET", ""): ("template", accounts.read_template)}
+
+
 def find(call: Call) -> Found | None:
     """Return name, handler and whether a token is needed, or None if the call is not for the Cloud API.
 
@@ -48,6 +51,8 @@ def find(call: Call) -> Found | None:
         table, waba_id = ACCOUNT, node
     elif node in world.media:
         table, waba_id = MEDIA, world.numbers[world.media[node].number_id].waba_id
+    elif accounts.is_template(call):
+        table = TEMPLATE
     elif not _asked_with_its_token(call):
         return None
     call.answer_error = errors.answer

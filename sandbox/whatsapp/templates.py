@@ -38,6 +38,11 @@ def listed(call: Call) -> Json:
     return answer
 
 
+def read(call: Call, template: Template) -> Json:
+    """Return a template with the requested fields."""
+    return select(node(template), parse(call.text("fields", DEFAULT)), "WhatsAppBusinessHSM")
+
+
 def node(template: Template) -> Json:
     """Return every field of a template."""
     return {

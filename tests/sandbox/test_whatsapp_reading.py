@@ -100,6 +100,17 @@ def test_templates(cloud: Cloud) -> None:
     assert [each["name"] for each in approved["data"]] == ["order_update"]
 
 
+def test_a_template_is_read_by_its_id(cloud: Cloud) -> None:
+    shown = cloud.get("590000000000008", fields="name,status,rejected_reason")
+    assert shown == {
+        "name": "too_loud",
+        "status": "REJECTED",
+        "rejected_reason": "INVALID_FORMAT",
+        "id": "590000000000008",
+    }
+    assert problem(cloud.call("GET", "590000000000008", LONG))[:2] == (403, 10)
+
+
 def test_templates_come_in_pages(cloud: Cloud) -> None:
     names: list[str] = []
     page = cloud.get(f"{WABA}/message_templates", limit="3", fields="name", category="UTILITY")
@@ -201,3 +212,8 @@ def test_a_voice_message_is_an_ogg_file() -> None:
 def test_usage_is_told_for_the_account(cloud: Cloud) -> None:
     cloud.act(customer=ANA)
     assert f'"{WABA}":[{{"type":"whatsapp"' in cloud.send().headers["X-Business-Use-Case-Usage"]
+
+
+def test_a_desk_is_told_where_the_graph_api_answers(cloud: Cloud) -> None:
+    address = cloud.meta.control("GET", "desk")["LOBBY_ADDON_WHATSAPP_GRAPH_URL"]
+    assert address == f"{cloud.meta.url}/graph.facebook.com"

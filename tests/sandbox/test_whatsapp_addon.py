@@ -1,0 +1,233 @@
+"""The WhatsApp addon on a desk that talks to the sandbox: both keep to Meta's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from host.authoring.desk import TrialDesk, trial_desk
+from host.sdk.cards import Verdict
+from host.sdk.channel import AccountRef
+from sandbox.server import Server
+from sandbox.whatsapp import seed
+from tests.sandbox.cloud import ANA, KIT, NUMBER, ROSA, WABA, Cloud
+from tests.sandbox.helpers import Meta
+
+pytestmark = pytest.mark.slow
+PUBLIC = "https://desk.example.com"
+ADDON = Path(__file__).parents[2] / "addons" / "whatsapp"
+
+
+class Bridge:
+    """The network between them: what the sandbox sends to the desk's address waits until the test takes it.
+
+    The desk answers a verification at once, in the test's thread.
+    """
+
+    def __init__(self) -> None:
+        self.desk: TrialDesk | None = None
+        self.waiting: list[tuple[str, bytes, dict[str, str]]] = []
+        self._send = requests.Session.send
+
+    def patched(self) -> Any:
+        """Return what replaces ``requests.Session.send``."""
+
+        def send(session: Any, request: Any, **options: Any) -> requests.Response:
+            return self.send(session, request, **options)
+
+        return send
+
+    def send(self, session: Any, request: Any, **options: Any) -> requests.Response:
+        if not request.url.startswith(PUBLIC):
+            return self._send(session, request, **options)
+        answer = requests.Response()
+        answer.status_code = 200
+        if request.method == "GET":
+            assert self.desk is not None
+            told = self.desk.ask(request.url.removeprefix(PUBLIC))
+            answer.status_code, answer._content = told.status_code, told.data
+        else:
+            path = urlsplit(request.url).path
+            self.waiting.append((path, request.body, dict(request.headers)))
+        return answer
+
+
+class Both:
+    """A desk and the sandbox, with the desk's number connected."""
+
+    def __init__(self, bridge: Bridge, desk: TrialDesk, cloud: Cloud, account: AccountRef) -> None:
+        self.bridge, self.desk, self.cloud, self.account = bridge, desk, cloud, account
+
+    def settle(self) -> None:
+        """Deliver and work until nothing is left to do."""
+        while True:
+            self.cloud.meta.idle()
+            taken, self.bridge.waiting = self.bridge.waiting, []
+            for path, body, headers in taken:
+                assert self.desk.post(path, body, headers).status_code == 200
+            self.desk.work()
+            self.cloud.meta.idle()
+            if not self.bridge.waiting:
+                return
+
+    def act(self, kind: str = "text", customer: str = ANA, **more: Any) -> None:
+        self.cloud.act(kind, customer, **more)
+        self.settle()
+
+    def reply(self, text: str = "", customer: str = ANA, **more: Any) -> None:
+        self.desk.reply(customer, text, **more)
+        self.settle()
+
+    def thread(self, customer: str = ANA) -> list[Any]:
+        return self.desk.messages(customer)
+
+    def newest(self, customer: str = ANA) -> Any:
+        """Return the message the desk stored last: Meta's times are whole seconds."""
+        return max(self.thread(customer), key=lambda message: message.id)
+
+    def chat(self, customer: str = ANA) -> list[Any]:
+        found: list[Any] = self.cloud.control("GET", f"messages?customer={customer}")["messages"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    bridge = Bridge()
+    running = Server().start()
+    settings = {"graph_url": f"{running.url}/graph.facebook.com"}
+    values = {"number": NUMBER, "business": WABA, "token": seed.TOKEN, "app_secret": seed.APP_SECRET}
+    place = tmp_path_factory.mktemp("desk")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requests.Session, "send", bridge.patched())
+        with trial_desk(
+            ADDON, place, settings=settings, reach=[urlsplit(running.url).netloc], public_url=PUBLIC
+        ) as desk:
+            bridge.desk = desk
+            meta = Meta(running.url)
+            yield Both(bridge, desk, Cloud(meta), desk.connect("whatsapp", values))
+            meta.session.close()
+    running.close()
+
+
+def test_it_connects_and_finds_nothing_wrong(both: Both) -> None:
+    assert (both.account.external_id, both.account.handle) == (NUMBER, "+1 555-010-0100")
+    findings = both.desk.module("card").CARD.diagnose(both.account)
+    assert [(one.name, one.verdict) for one in findings if one.verdict is not Verdict.PASS] == []
+
+
+def test_both_sides_write(both: Both) -> None:
+    both.act(text="Is the blue mug still there?")
+    both.reply("Yes, three are left.", quote=both.newest().id)
+    assert {(one.direction, one.text) for one in both.thread()} == {
+        ("inbound", "Is the blue mug still there?"),
+        ("outbound", "Yes, three are left."),
+    }
+    assert both.newest().state == "delivered"
+    sent = both.chat()[-1]
+    assert (sent["text"], sent["status"]) == ("Yes, three are left.", "delivered")
+    assert sent["context"] == {"id": both.chat()[0]["id"]}
+    both.act("read")
+    assert both.newest().state == "read"
+
+
+@pytest.mark.parametrize("kind", ["image", "voice", "video", "document", "sticker"])
+def test_files_arrive(both: Both, kind: str) -> None:
+    both.act(kind)
+    message = both.newest()
+    assert [file.state for file in message.files] == ["stored"]
+    kept = both.chat()[-1]["media_id"]
+    file = both.cloud.meta.session.get(f"{both.cloud.meta.url}/whatsapp/file/{kept}").content
+    assert both.desk.file(message.files[0]) == file
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("location", "location"),
+        ("contact", "contacts"),
+        ("order", "order"),
+        ("unsupported", "unsupported"),
+        ("forwarded", "text"),
+        ("ad", "text"),
+    ],
+)
+def test_other_kinds_arrive(both: Both, kind: str, expected: str) -> None:
+    both.act(kind, text="Mia Sample")
+    assert both.newest().kind == expected
+
+
+def test_edits_and_removals(both: Both) -> None:
+    both.act(customer=KIT, text="Is it dishwaser save?")
+    both.act("edit", customer=KIT, text="Is it dishwasher safe?")
+    assert both.newest(KIT).text == "Is it dishwasher safe?"
+    both.act("revoke", customer=KIT)
+    assert both.newest(KIT).text == ""
+
+
+def test_a_file_goes_out(both: Both) -> None:
+    both.act()
+    both.reply(files=[("list.pdf", b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n")])
+    sent = both.chat()[-1]
+    assert (sent["kind"], sent["body"]["filename"], sent["status"]) == ("document", "list.pdf", "delivered")
+
+
+def test_what_fails_later_is_shown(both: Both) -> None:
+    both.act()
+    both.cloud.control("PATCH", f"customers/{ANA}", {"blocked": True})
+    both.reply("Are you there?")
+    message = both.newest()
+    assert message.state == "failed"
+    assert "couldn't deliver" in message.error
+    both.cloud.control("PATCH", f"customers/{ANA}", {"blocked": False})
+
+
+@pytest.mark.parametrize(("code", "state"), [(131056, "queued"), (131009, "failed"), (131021, "failed")])
+def test_refusals_are_understood(both: Both, code: int, state: str) -> None:
+    person = f"155501{code}"
+    both.cloud.control("POST", "customers", {"wa_id": person, "name": "Sam L."})
+    both.act(customer=person)
+    both.cloud.meta.fault("send", "error", code=code, times=1)
+    both.reply("Hello", customer=person)
+    assert both.newest(person).state == state
+
+
+def test_somebody_without_a_number_is_answered(both: Both) -> None:
+    both.cloud.control("PATCH", f"customers/{ROSA}", {"hides_number": True})
+    both.act(customer=ROSA, text="Hello")
+    user_id = "GB.13491208655302741003"
+    assert both.newest(user_id).text == "Hello"
+    both.reply("Welcome", customer=user_id)
+    assert both.newest(user_id).state == "delivered"
+    assert both.chat(ROSA)[-1]["status"] == "delivered"
+
+
+def test_templates_are_read(both: Both) -> None:
+    page = both.desk.module("templates").page(both.account, "")
+    found = {(one.name, one.language): one.state.value for one in page.templates}
+    assert len(found) == 10
+    assert found["order_update", "de"] == "approved"
+    assert found["winter_sale", "en"] == "paused"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "text"),
+    [
+        ("order_update", {"body.1": "Ana", "body.2": "4711"}, "Your order\nHello Ana, your order 4711"),
+        (
+            "delivery_day",
+            {"customer_name": "Ana", "day": "Friday"},
+            "Hello Ana, your parcel arrives on Friday.",
+        ),
+    ],
+)
+def test_templates_are_filled_in(both: Both, name: str, parameters: dict[str, str], text: str) -> None:
+    chosen = {"name": name, "language": "en", "parameters": parameters}
+    fields = both.desk.module("templates").fields_of(chosen, None)
+    message = {"messaging_product": "whatsapp", "to": KIT, **fields}
+    assert both.cloud.call("POST", f"{NUMBER}/messages", json=message).status_code == 200
+    assert both.chat(KIT)[-1]["text"].startswith(text)
