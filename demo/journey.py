@@ -25,6 +25,7 @@ from sandbox.shop import KEY, SECRET, WEBHOOK_SECRET
 
 ADDON_ZIP = CHECKOUT / "dist" / "instagram-addon-v1.0.0.zip"
 ASKING_ZIP = CHECKOUT / "dist" / "satisfaction-addon-v1.0.0.zip"
+WHATSAPP_ZIP = CHECKOUT / "dist" / "whatsapp-addon-v1.0.0.zip"
 SHOP_ZIP = CHECKOUT / "dist" / "shop-addon-v1.0.0.zip"
 PASSWORD = "correct horse battery"  # noqa: S105 - of a desk that lives for the length of a demo
 ADMIN = "mia@example.com"
@@ -56,6 +57,8 @@ ARRIVED = "It arrived in one piece, thank you."
 SWALLOWED = "Did my last message get lost?"
 FOUND = "It did, and we found it. Your bowl is on its way."
 BEGUN = "I put one aside"
+ON_WHATSAPP = "Are you open today?"
+ON_INSTAGRAM = "And which door is it?"
 SHIPPED = "Your order has left the kiln. It ships tomorrow."
 
 
@@ -894,6 +897,51 @@ def sequence(j: Journey) -> str:
     return "asked by an ice breaker, answered by a program, and handed over where that knows nothing"
 
 
+def whatsapp(j: Journey) -> str:
+    """Connect WhatsApp; a customer of Instagram writes there, too, and both are answered from one page."""
+    j.admin.open("/admin/addons")
+    j.admin.press("Upload and install", files={"zip": (WHATSAPP_ZIP.name, WHATSAPP_ZIP.read_bytes())})
+    j.admin.open("/admin/addons")
+    j.admin.press("Activate", to="/whatsapp/")
+    form = f"/w/{j.workspace}/settings/channels/whatsapp/new"
+    until(lambda: "Phone number ID" in j.admin.open(form), "the form of the addon in every process", 20)
+    theirs = j.control("GET", "whatsapp")
+    values = {"number": theirs["number"]["id"], "business": theirs["account"]["id"]}
+    secrets = {"token": theirs["tokens"][0]["value"], "app_secret": theirs["app"]["secret"]}
+    j.admin.press("Save and check", {**values, **secrets})
+    j.admin.expect("Connected", theirs["number"]["display_phone_number"])
+    phone = next(one for one in theirs["customers"] if one["name"] == "Ana Q.")["wa_id"]
+    j.control("POST", "whatsapp/message", {"customer": phone, "text": ON_WHATSAPP})
+    j.control("POST", "dm", {"customer": "ana.sample", "text": ON_INSTAGRAM})
+    inbox = f"/w/{j.workspace}/inbox"
+    for asked, said in ((ON_WHATSAPP, "Yes, until six."), (ON_INSTAGRAM, "It is number 4, the blue door.")):
+        until(lambda asked=asked: asked in j.agent.open(inbox), f"{asked!r} in the agent's inbox")  # type: ignore[misc]
+        open_conversation(j, asked)
+        j.agent.press("Send", {"text": said})
+        j.agent.press("Send now")
+    until(lambda: landed(j, "It is number 4, the blue door."), "the answer in Instagram")
+
+    def delivered() -> bool:
+        chat = j.control("GET", f"whatsapp/messages?customer={phone}")["messages"]
+        return any(one["text"] == "Yes, until six." and one["status"] != "accepted" for one in chat)
+
+    until(delivered, "the answer in WhatsApp")
+    thread = f"{inbox}/{open_conversation(j, 'Yes, until six.', ON_WHATSAPP)}"
+    until(lambda: "Delivered" in j.agent.open(thread), "what WhatsApp tells of the answer")
+    merge(j, "Ana Q.")
+    j.agent.expect("2 conversations", "@ana.sample", "WA Ana Q.")
+    return "one customer on two channels, answered in one inbox, delivered as WhatsApp says"
+
+
+def merge(j: Journey, name: str) -> None:
+    """Merge the two contacts with a name into the first."""
+    j.agent.open(f"/w/{j.workspace}/contacts?q={name}")
+    found = re.findall(rf'href="/w/{j.workspace}/contacts/(\d+)"', j.agent.html)
+    first, second = sorted(set(found), key=int)[:2]
+    j.agent.open(f"/w/{j.workspace}/contacts/{first}/merge?with={second}")
+    j.agent.press(f"Merge into {name}")
+
+
 STEPS: list[Step] = [
     ("the sandbox answers as Meta", sandbox_answers),
     ("the desk serves its first page", first_page),
@@ -932,4 +980,5 @@ STEPS: list[Step] = [
     ("another addon shows the customer's orders", orders),
     ("a customer is asked how it went", satisfied),
     ("a sequence asks for the order number, a program answers, people take over", sequence),
+    ("the same customer writes on WhatsApp, and both are answered", whatsapp),
 ]

@@ -30,7 +30,7 @@ from host.sdk.secrets import Secret
 from . import accounts, checks
 from .accounts import Credentials
 from .checks import Number, TokenFacts
-from .graph import Graph, GraphError, webhook_url
+from .graph import Graph, GraphError, root, webhook_url
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def connect(request: ConnectRequest) -> Connection | Problems:
         return Problems({"number": said})
     if taken := request.taken(number_id):
         return Problems({"number": taken})
-    if not settings.public_url().startswith("https://"):
+    if not settings.public_url().startswith("https://") and root().startswith("https://"):
         said = _(
             "Meta only delivers to https addresses, and Lobby's is %(address)s.",
             address=settings.public_url(),
