@@ -2179,12 +2179,15 @@ export interface Message {
 export type MessageKind =
     | "approved_template"
     | "audio"
+    | "contacts"
     | "disappearing"
     | "edit"
     | "feedback"
     | "file"
     | "image"
+    | "location"
     | "opt_in"
+    | "order"
     | "postback"
     | "quick_reply"
     | "reaction"
@@ -2950,7 +2953,7 @@ export interface RuleSendReply {
 /** The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`. */
 export interface RuleSent {
   if: "sent";
-  kinds: ("approved_template" | "audio" | "disappearing" | "edit" | "feedback" | "file" | "image" | "opt_in" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
+  kinds: ("approved_template" | "audio" | "contacts" | "disappearing" | "edit" | "feedback" | "file" | "image" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
 }
 
 /** Snooze until *when*: `reply`, or a key of :data:`host.inbox.snoozing.PRESETS`. */
