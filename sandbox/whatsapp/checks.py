@@ -141,7 +141,7 @@ def _reaction(params: Json) -> Content:
 def _interactive(params: Json) -> Content:
     content = obj(params, "interactive")
     kind = content.get("type")
-    if kind not in ACTIONS:
+    if not isinstance(kind, str) or kind not in ACTIONS:
         known = ", ".join(sorted(ACTIONS))
         raise invalid(f"Param interactive['type'] must be one of {{{known}}} - got {kind!r}.")
     body = obj(content, "body", "interactive['body']")
@@ -150,8 +150,8 @@ def _interactive(params: Json) -> Content:
         footer = obj(content, "footer", "interactive['footer']")
         text_of(footer, "interactive['footer']", "text", FOOTER)
     if "header" in content:
-        _header(obj(content, "header", "interactive['header']"), str(kind))
-    buttons = ACTIONS[str(kind)](obj(content, "action", "interactive['action']"))
+        _header(obj(content, "header", "interactive['header']"), kind)
+    buttons = ACTIONS[kind](obj(content, "action", "interactive['action']"))
     return Content(content, text, buttons)
 
 

@@ -232,6 +232,12 @@ def _template(data: Json) -> Json:
     for component in data.get("components", []):
         if not isinstance(component, dict) or not isinstance(component.get("type"), str):
             raise InputError("components must be a list of objects with a type")
+        kind, form = component["type"], component.get("format", "TEXT")
+        texted = kind in ("BODY", "FOOTER") or (kind == "HEADER" and form == "TEXT")
+        if texted and not isinstance(component.get("text"), str):
+            raise InputError(f"{kind} needs a text")
+        if kind == "BUTTONS" and not isinstance(component.get("buttons"), list):
+            raise InputError("BUTTONS needs a list of buttons")
     return data
 
 

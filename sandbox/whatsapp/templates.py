@@ -110,7 +110,7 @@ class Filled:
             name = names[at]
             if self.template.parameter_format == "NAMED":
                 name = parameter.get("parameter_name") or ""
-                if not name:
+                if not name or not isinstance(name, str):
                     raise cloud_error(100, "Parameter name is missing or empty")
                 if name not in names:
                     raise cloud_error(132000, f"{where}: parameter {name} does not exist in the template")
@@ -123,9 +123,9 @@ class Filled:
     def _tap(self, buttons: list[Json], sent: list[Json]) -> None:
         for at, button in enumerate(buttons):
             given = next((each for each in sent if str(each.get("index")) == str(at)), None)
-            parameters = [] if given is None else list(given.get("parameters") or [])
+            parameters = [] if given is None else _parameters([given], "button")
             if button["type"] == "QUICK_REPLY":
-                payload = parameters[0].get("payload") if parameters else None
+                payload = str(parameters[0].get("payload") or "") if parameters else ""
                 self.buttons.append(
                     {"kind": "button", "title": button["text"], "id": payload or button["text"]}
                 )
@@ -145,7 +145,13 @@ def _of(sent: list[Json], kind: str) -> list[Json]:
 
 
 def _parameters(sent: list[Json], kind: str) -> list[Json]:
-    return [each for component in _of(sent, kind) for each in component.get("parameters") or []]
+    found: list[Json] = []
+    for component in _of(sent, kind):
+        parameters = component.get("parameters") or []
+        if not isinstance(parameters, list) or not all(isinstance(each, dict) for each in parameters):
+            raise invalid("Param template['components'][0]['parameters'] must be an array of objects.")
+        found += parameters
+    return found
 
 
 def _word(parameter: Json) -> str:
@@ -154,9 +160,9 @@ def _word(parameter: Json) -> str:
 
 def _value(where: str, parameter: Json) -> str:
     kind = parameter["type"]
-    value: Any = (
-        parameter.get("text") if kind == "text" else (parameter.get(kind) or {}).get("fallback_value")
-    )
+    value: Any = parameter.get(kind)
+    if kind != "text":
+        value = value.get("fallback_value") if isinstance(value, dict) else None
     if not isinstance(value, str) or not value:
         raise cloud_error(131008, f"{where}: Parameter of type {kind} is missing text value")
     if re.search(r"[\n\t]| {5,}", value):

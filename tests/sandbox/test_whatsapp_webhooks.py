@@ -355,6 +355,15 @@ def test_acts_that_make_no_sense(cloud: Cloud, body: Any, status: int, says: str
     assert says in cloud.control("POST", "message", body, status)["error"]
 
 
+def test_a_template_of_ones_own(cloud: Cloud) -> None:
+    body = {"name": "mine", "language": "en", "category": "UTILITY"}
+    for wrong in ([{"type": "BODY"}], [{"type": "BUTTONS"}], [{}], [7]):
+        cloud.control("POST", "templates", {**body, "components": wrong}, 400)
+    cloud.control("POST", "templates", {**body, "components": [{"type": "BODY", "text": "Hello"}]})
+    cloud.sent("template", {"name": "mine", "language": {"code": "en"}})
+    assert cloud.control("GET", f"messages?customer={ANA}")["messages"][0]["text"] == "Hello"
+
+
 def test_reset_forgets_everything(cloud: Cloud) -> None:
     cloud.act(customer=ROSA)
     cloud.control("PATCH", "number", {"registered": False})
