@@ -17,6 +17,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
     sends: list[str] = [str(kind) for kind in found.sends if kind in MEDIA_KINDS | {MessageKind.TEXT}]
     sends += ["sticker"] if found.heart else []
     sends += ["template"] if found.template is not None else []
+    sends += ["approved_template"] if found.approved_templates else []
     sends += ["buttons"] if found.buttons is not None else []
     sends += ["product"] if found.product_template is not None else []
     sends += ["post"] if found.own_post else []

@@ -135,7 +135,7 @@ def _values(template: ApprovedTemplate, given: Mapping[str, str]) -> dict[str, s
             raise NotSendableError(
                 "template_parameter_unknown",
                 _l("The template has no parameter “%(key)s”. Nothing was sent.", key=key[:64]),
-                next_step=_l("Reload the templates, then fill it in again."),
+                next_step=_l("List the templates again, then fill in the parameters that it has."),
                 field="parameters",
             )
     found = {}

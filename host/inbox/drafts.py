@@ -313,7 +313,7 @@ def _approved(
             if uploads
             else _l("The template needs a file above its text."),
             next_step=_l("Choose one file of the type that the template shows."),
-            field="uploads",
+            field="file",
             status=422,
         )
     return Planned(MessageKind.APPROVED_TEMPLATE, text, content, uploads)

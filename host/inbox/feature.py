@@ -31,6 +31,7 @@ FEATURE = Feature(
         "host.api.routes.retrying",
         "host.api.routes.saved_views",
         "host.api.routes.sending",
+        "host.api.routes.templates",
         "host.api.routes.comments.posts",
     ),
     jobs=(

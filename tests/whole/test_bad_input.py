@@ -744,6 +744,7 @@ QUERIES = {
     f"{SETTINGS}/automation": ("page",),
     "/settings/find": ("q",),
     f"{SETTINGS}/rules": ("show", "page", "shown"),
+    f"{INBOX}/templates/list": ("after",),
     f"{SETTINGS}/rules/posts": ("account", "after"),
     f"{SETTINGS}/rules/posts/picture": ("account", "after", "post"),
     f"{SETTINGS}/rules/<int:rule_id>/people": ("show", "q", "before"),

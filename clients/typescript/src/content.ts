@@ -1,6 +1,7 @@
 /** The forms of a message to send. */
 
 import type {
+  SendApprovedTemplate,
   SendAudio,
   SendButtons,
   SendContent,
@@ -23,6 +24,7 @@ export type Sendable =
   | SendFile
   | SendSticker
   | SendTemplate
+  | SendApprovedTemplate
   | SendButtons
   | SendProduct
   | SendPost;

@@ -192,6 +192,25 @@ class SendTemplate(Send, frozen=True, kw_only=True, tag_field="kind", tag="templ
     elements: Annotated[list[Card], Meta(min_length=1, max_length=50)]
 
 
+class SendApprovedTemplate(Send, frozen=True, kw_only=True, tag_field="kind", tag="approved_template"):
+    """A text that the provider approved in advance, which may be sent outside the reply window."""
+
+    template_id: Annotated[
+        str,
+        Meta(
+            min_length=1, max_length=500, description="Its `id`, from `GET /accounts/{account_id}/templates`."
+        ),
+    ]
+    parameters: (
+        Annotated[
+            dict[str, Annotated[str, Meta(max_length=10_000)]],
+            Meta(max_length=100, description="The value of each parameter, by its `key`."),
+        ]
+        | None
+    ) = None
+    file: Annotated[FileRef | None, Meta(description="For a template whose header is a file.")] = None
+
+
 class SendButtons(Send, frozen=True, kw_only=True, tag_field="kind", tag="buttons"):
     """A text with buttons below it."""
 
@@ -219,6 +238,7 @@ Sendable = (
     | SendFile
     | SendSticker
     | SendTemplate
+    | SendApprovedTemplate
     | SendButtons
     | SendProduct
     | SendPost
@@ -290,6 +310,12 @@ EXAMPLES: dict[str, Any] = {
                 ],
             }
         ],
+    },
+    "An approved template, outside the reply window": {
+        "conversationId": 42,
+        "kind": "approved_template",
+        "templateId": "1129884422",
+        "parameters": {"first_name": "Zoe", "order": "B-9"},
     },
     "Products": {"conversationId": 42, "kind": "product", "products": ["5550001"]},
     "A post of the account": {"conversationId": 42, "kind": "post", "post": "17900000000000001"},

@@ -70,6 +70,28 @@ def read_numbers(kind: str, text: str, field: str) -> tuple[int, int, int]:
     raise CursorError(field=field)
 
 
+def write_text(kind: str, position: str) -> str:
+    """Return *position*, a provider's cursor in the list *kind*, as text that is safe in a URL."""
+    check = zlib.crc32(f"{kind} {position}".encode())
+    return base64.urlsafe_b64encode(check.to_bytes(4, "big") + position.encode()).decode().rstrip("=")
+
+
+def read_text(kind: str, text: str, field: str) -> str:
+    """Return the position in *text* from :func:`write_text`.
+
+    :raises CursorError: for anything else.
+    """
+    try:
+        padding = b"=" * (-len(text) % 4)
+        packed = base64.b64decode(text.encode("ascii") + padding, altchars=b"-_", validate=True)
+        position = packed[4:].decode()
+    except (ValueError, binascii.Error):
+        raise CursorError(field=field) from None
+    if zlib.crc32(f"{kind} {position}".encode()) != int.from_bytes(packed[:4], "big"):
+        raise CursorError(field=field)
+    return position
+
+
 def _check(kind: str, *numbers: int) -> int:
     """Return a checksum. A cursor is not secret, but using one of another list is a mistake to report."""
     return zlib.crc32(" ".join([kind, *map(str, numbers)]).encode())

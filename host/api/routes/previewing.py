@@ -8,7 +8,16 @@ from flask_babel import lazy_gettext as _l
 from msgspec import Meta
 from sqlalchemy.orm import Session
 
-from host.api.http.bodies import EXAMPLES, Sendable, SendAudio, SendFile, SendImage, SendText, SendVideo
+from host.api.http.bodies import (
+    EXAMPLES,
+    Sendable,
+    SendApprovedTemplate,
+    SendAudio,
+    SendFile,
+    SendImage,
+    SendText,
+    SendVideo,
+)
 from host.api.http.call import Call
 from host.api.http.contents import EXAMPLES as EXAMPLES_OF_CONTENTS
 from host.api.http.contents import SendContent
@@ -30,6 +39,7 @@ from host.inbox.along.layout import laid_out
 from host.inbox.drafts import Planned
 from host.inbox.reply import preview_parts
 from host.media import uploads
+from host.models.channels import ChannelAccount, ref
 from host.sdk.messages import MessageKind, OutgoingPart
 from host.sdk.text import byte_length
 from host.users.api_keys import Scope
@@ -93,12 +103,21 @@ def _preview(call: Call, body: Any) -> MessagePreview:
                     _l("A preview doesn't fetch files. Upload the file first, and name the upload."),
                     field=f"files[{place}].url",
                 )
+    if isinstance(body, SendApprovedTemplate) and body.file is not None and body.file.url is not None:
+        raise BodyError(
+            _l("A preview doesn't fetch files. Upload the file first, and name the upload."), field="file.url"
+        )
+    with db.read() as session:
+        conversation, adapter = target(session, call, body)
+        account = ref(session.get_one(ChannelAccount, conversation.account_id))
+    with fields_of_body():
+        draft = draft_of(call, body, adapter, account)
     with fields_of_body(), db.read() as session:
         conversation, adapter = target(session, call, body)
         planned = preview_parts(
             session,
             conversation,
-            [draft_of(call, body, adapter)],
+            [draft],
             adapter,
             call.now,
             overflow=overflow_of(body),

@@ -23,6 +23,7 @@ from host.api.http.bodies import (
     QuickReply,
     Send,
     Sendable,
+    SendApprovedTemplate,
     SendAudio,
     SendButtons,
     SendFile,
@@ -47,6 +48,7 @@ from host.api.serialise import some_messages
 from host.core import db
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
+from host.inbox import approved, approved_fetching
 from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
 from host.inbox.conversations import get_conversation
 from host.inbox.drafts import Draft, Overflow
@@ -75,8 +77,9 @@ from host.inbox.errors import (
 from host.inbox.onward.starting import start
 from host.inbox.reply import AT_ONCE, Hold, Voice, check_may_send, queue_parts
 from host.inbox.sendable import LONGEST_SUBJECT
+from host.models.channels import ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, Origin
-from host.sdk.channel import ChannelAdapter
+from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import OWN_ADDRESS, MessageKind
 from host.users.api_keys import Scope
 
@@ -110,6 +113,8 @@ REFUSALS: tuple[Refused | type[LobbyError], ...] = (
     KindNotSupportedError,
     MessageNotFoundError,
     NotWrittenFirstError,
+    approved_fetching.TemplateNotFoundError,
+    approved_fetching.TemplatesNotListedError,
     PeopleOnlyError,
     SendTimeError,
     TooLongError,
@@ -124,6 +129,7 @@ FIELDS = {
     "quick_replies": "quickReplies",
     "template": "elements",
     "own_post": "post",
+    "template_id": "templateId",
     "uploads": "files",
     "provider_files": "files",
     OWN_ADDRESS: "ownAddress",
@@ -168,7 +174,8 @@ def send_message(call: Call, body: Any) -> bytes:
     The returned messages are queued; `GET /messages/{message_id}` returns their current state. A long text or
     several files may become several messages: all of them are written, or none. With `sendAt` a message is
     scheduled, and later messages may be sent before it. On channels with a reply window, the API can write
-    while the window is open to programs; after that, only a person can, in the inbox.
+    while the window is open to programs; after that, only a person can, in the inbox. An
+    `approved_template` is sent outside the window, too.
 
     Messages of a key that is marked as automatic are refused while a person handles the conversation
     (`handled_by_person`), for customers who opted out of automated messages (`opted_out`), in answer to an
@@ -217,8 +224,18 @@ def _send(call: Call, body: Any) -> bytes:
         conversation, adapter = target(session, call, body)
         conversation_id = conversation.id
         if not _is_private(body):  # another check, made where the message is written
-            check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
-    draft = draft_of(call, body, adapter)
+            check_may_send(
+                session,
+                conversation,
+                adapter,
+                call.now,
+                by_person=False,
+                voice=voice,
+                approved=isinstance(body, SendApprovedTemplate),
+            )
+        account = ref(session.get_one(ChannelAccount, conversation.account_id))
+    with fields_of_body():
+        draft = draft_of(call, body, adapter, account)
 
     def use_case(session: Session) -> shapes.Sent:
         messages = queue_parts(
@@ -306,9 +323,16 @@ def _latest(session: Session, call: Call, account_id: int, to: str) -> Conversat
     return conversation
 
 
-def draft_of(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
-    """Return the draft for a body. Fetches files given by address, so do not call it inside a transaction."""
-    draft = _draft(call, body, adapter)
+def draft_of(call: Call, body: Any, adapter: ChannelAdapter, account: AccountRef) -> Draft:
+    """Return the draft for a body to be sent through *account*.
+
+    Fetches files given by address, and an approved template from the provider, so do not call it inside a
+    transaction.
+    """
+    if isinstance(body, SendApprovedTemplate):
+        draft = _approved(call, body, adapter, account)
+    else:
+        draft = _draft(call, body, adapter)
     return replace(draft, content={**draft.content, **_along(body)})
 
 
@@ -339,6 +363,20 @@ def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
     if isinstance(body, SendProduct):
         return Draft(MessageKind.TEMPLATE, content={"products": body.products}, reply_to=quoted)
     return Draft(MessageKind.SHARE, content={"own_post": body.post}, reply_to=quoted)
+
+
+def _approved(call: Call, body: SendApprovedTemplate, adapter: ChannelAdapter, account: AccountRef) -> Draft:
+    if not adapter.capabilities.approved_templates:
+        raise KindNotSupportedError()
+    try:
+        template = approved_fetching.find(adapter, account, body.template_id)
+    except approved_fetching.TemplateNotFoundError as error:
+        error.field = "templateId"
+        raise
+    draft = approved.draft_of(template, body.parameters or {}, reply_to=body.reply_to)
+    if body.file is None:
+        return draft
+    return replace(draft, uploads=(_file(call, body.file, adapter, "file"),))
 
 
 def _card(call: Call, card: Card, adapter: ChannelAdapter, field: str) -> dict[str, Any]:

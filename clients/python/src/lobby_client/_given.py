@@ -25,6 +25,7 @@ Sendable = Union[
     types.SendFile,
     types.SendSticker,
     types.SendTemplate,
+    types.SendApprovedTemplate,
     types.SendButtons,
     types.SendProduct,
     types.SendPost,

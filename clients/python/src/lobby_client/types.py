@@ -286,6 +286,70 @@ class Analytics(Model):
 
 
 @dataclass(frozen=True)
+class ApprovedButton(Model):
+    """A button. It opens `url` or calls `phone`; with neither, a tap sends its title."""
+
+    title: str
+    url: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class ApprovedHeader(Model):
+    """The part above the text: a text, or one file of another `kind`."""
+
+    kind: str
+    """`text`, `image`, `video` or `file`. More can be added."""
+    text: str
+
+
+@dataclass(frozen=True)
+class ApprovedParameter(Model):
+    """A parameter to fill in. The template's texts contain it as `{{key}}`."""
+
+    key: str
+    label: str
+    """Its name for people."""
+    example: str
+    max_length: int
+    """Maximum characters of its value."""
+
+
+@dataclass(frozen=True)
+class ApprovedTemplate(Model):
+    """A template at the provider, in one language."""
+
+    id: str
+    """The provider's id, `templateId` of a message."""
+    name: str
+    language: str
+    """BCP 47 tag, such as `pt-BR`."""
+    state: Literal["approved", "disabled", "paused", "pending", "rejected"]
+    reason: str
+    """Why it can't be sent; empty if it can."""
+    category: str
+    """The provider's category; empty: unknown."""
+    price: str
+    """What a message costs, for people; empty: unknown."""
+    promotional: bool
+    """Whether it advertises something."""
+    header: Optional[ApprovedHeader]
+    body: str
+    footer: str
+    buttons: Sequence[ApprovedButton]
+    parameters: Sequence[ApprovedParameter]
+
+
+@dataclass(frozen=True)
+class ApprovedTemplates(Model):
+    """A page of templates, in the provider's order."""
+
+    data: Sequence[ApprovedTemplate]
+    next: Optional[str]
+    """Cursor for the next page; null on the last."""
+
+
+@dataclass(frozen=True)
 class AssistantCap(Model):
     """Limits for a conversation, a day or a month."""
 
@@ -2034,6 +2098,35 @@ class SearchResults(Model):
     """The query was too long, so only its first words were used."""
     complete: bool
     """False while older messages are still being indexed."""
+
+
+@dataclass(frozen=True)
+class SendApprovedTemplate(Model):
+    """A text that the provider approved in advance, which may be sent outside the reply window."""
+
+    template_id: str
+    """Its `id`, from `GET /accounts/{account_id}/templates`."""
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
+    unless_written: bool = True
+    """With `sendAt`: don't send it if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Additional recipients, visible to all, if the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Additional recipients, hidden from the others."""
+    own_address: Optional[str] = None
+    parameters: Optional[Mapping[str, str]] = None
+    file: Optional[FileRef] = None
+    """For a template whose header is a file."""
+    kind: Literal["approved_template"] = field(default="approved_template", init=False)
 
 
 @dataclass(frozen=True)

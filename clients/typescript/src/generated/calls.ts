@@ -9,6 +9,8 @@ import type {
   AccountAutomation,
   Analytics,
   ApproveToolCall,
+  ApprovedTemplate,
+  ApprovedTemplates,
   Assistant,
   AssistantCase,
   AssistantCases,
@@ -266,6 +268,11 @@ export interface ListContactConversationsQuery {
   cursor?: string | undefined;
 }
 
+export interface ListTemplatesQuery {
+  /** `next` of the previous page. */
+  cursor?: string | undefined;
+}
+
 export interface ListRuleRunsQuery {
   /** Only runs in which all conditions matched, or only those in which not all did. */
   matched?: boolean | undefined;
@@ -451,7 +458,8 @@ export class MessagesCalls extends Calls {
    * The returned messages are queued; `GET /messages/{message_id}` returns their current state. A long
    * text or several files may become several messages: all of them are written, or none. With `sendAt` a
    * message is scheduled, and later messages may be sent before it. On channels with a reply window, the
-   * API can write while the window is open to programs; after that, only a person can, in the inbox.
+   * API can write while the window is open to programs; after that, only a person can, in the inbox. An
+   * `approved_template` is sent outside the window, too.
    *
    * Messages of a key that is marked as automatic are refused while a person handles the conversation
    * (`handled_by_person`), for customers who opted out of automated messages (`opted_out`), in answer to
@@ -481,7 +489,8 @@ export class MessagesCalls extends Calls {
    * The returned messages are queued; `GET /messages/{message_id}` returns their current state. A long
    * text or several files may become several messages: all of them are written, or none. With `sendAt` a
    * message is scheduled, and later messages may be sent before it. On channels with a reply window, the
-   * API can write while the window is open to programs; after that, only a person can, in the inbox.
+   * API can write while the window is open to programs; after that, only a person can, in the inbox. An
+   * `approved_template` is sent outside the window, too.
    *
    * Messages of a key that is marked as automatic are refused while a person handles the conversation
    * (`handled_by_person`), for customers who opted out of automated messages (`opted_out`), in answer to
@@ -1342,6 +1351,34 @@ export class AccountsCalls extends Calls {
    */
   deleteMenu(accountId: number | string, options: Options = {}): Promise<void> {
     return this.http.none("DELETE", "/accounts/{}/menu", [accountId], { options });
+  }
+
+  /** Return one page; see {@link templates}. */
+  templatesPage(
+    accountId: number | string,
+    query: ListTemplatesQuery = {},
+    options: Options = {},
+  ): Promise<ApprovedTemplates> {
+    return this.http.json("GET", "/accounts/{}/templates", [accountId], { query, options });
+  }
+
+  /**
+   * List approved templates. It goes through all pages.
+   *
+   * The texts that the provider checks in advance, in every state.
+   *
+   * Only those that are `approved` can be sent, in a message of the kind `approved_template`.
+   *
+   * The provider is asked while you wait; a page is cached for two minutes.
+   *
+   * Requires the scope `messages:read` or `messages:write`.
+   */
+  templates(
+    accountId: number | string,
+    query: Omit<ListTemplatesQuery, "cursor"> = {},
+    options: Options = {},
+  ): AsyncGenerator<ApprovedTemplate, void> {
+    return pages((cursor) => this.templatesPage(accountId, { limit: 100, ...query, cursor }, options));
   }
 
   /**

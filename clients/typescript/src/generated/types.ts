@@ -61,6 +61,60 @@ export interface ApproveToolCall {
   memberId: number;
 }
 
+/** A button. It opens `url` or calls `phone`; with neither, a tap sends its title. */
+export interface ApprovedButton {
+  title: string;
+  url: string;
+  phone: string;
+}
+
+/** The part above the text: a text, or one file of another `kind`. */
+export interface ApprovedHeader {
+  /** `text`, `image`, `video` or `file`. More can be added. */
+  kind: string;
+  text: string;
+}
+
+/** A parameter to fill in. The template's texts contain it as `{{key}}`. */
+export interface ApprovedParameter {
+  key: string;
+  /** Its name for people. */
+  label: string;
+  example: string;
+  /** Maximum characters of its value. */
+  maxLength: number;
+}
+
+/** A template at the provider, in one language. */
+export interface ApprovedTemplate {
+  /** The provider's id, `templateId` of a message. */
+  id: string;
+  name: string;
+  /** BCP 47 tag, such as `pt-BR`. */
+  language: string;
+  state: "approved" | "disabled" | "paused" | "pending" | "rejected";
+  /** Why it can't be sent; empty if it can. */
+  reason: string;
+  /** The provider's category; empty: unknown. */
+  category: string;
+  /** What a message costs, for people; empty: unknown. */
+  price: string;
+  /** Whether it advertises something. */
+  promotional: boolean;
+  header: ApprovedHeader | null;
+  body: string;
+  footer: string;
+  buttons: ApprovedButton[];
+  parameters: ApprovedParameter[];
+}
+
+/** A page of templates, in the provider's order. */
+export interface ApprovedTemplates {
+  data: ApprovedTemplate[];
+  /** Cursor for the next page; null on the last. */
+  next: string | null;
+}
+
 /** A contact detail a quick reply may ask for; the customer shares it with one tap, as the payload. */
 export type Ask = "email" | "phone";
 
@@ -3016,6 +3070,36 @@ export interface SearchResults {
   shortened: boolean;
   /** False while older messages are still being indexed. */
   complete: boolean;
+}
+
+/** A text that the provider approved in advance, which may be sent outside the reply window. */
+export interface SendApprovedTemplate {
+  kind: "approved_template";
+  conversationId?: number | null;
+  /** With `to`, instead of `conversationId`. */
+  accountId?: number | null;
+  to?: string | null;
+  /**
+   * The id of the message of the same conversation that this one quotes. Below a post the one it
+   * answers; left out, the customer's newest.
+   */
+  replyTo?: number | null;
+  /** The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`). */
+  ifLastMessageId?: number | null;
+  /** Send it at this time: in the future, within 60 days, and while the reply window is open to programs. */
+  sendAt?: string | null;
+  /** With `sendAt`: don't send it if the customer writes first. */
+  unlessWritten?: boolean;
+  /** Additional recipients, visible to all, if the channel has `copies`. */
+  cc?: string[];
+  /** Additional recipients, hidden from the others. */
+  bcc?: string[];
+  ownAddress?: string | null;
+  /** Its `id`, from `GET /accounts/{account_id}/templates`. */
+  templateId: string;
+  parameters?: Record<string, string> | null;
+  /** For a template whose header is a file. */
+  file?: FileRef | null;
 }
 
 /** Audio files, each sent as its own message. */

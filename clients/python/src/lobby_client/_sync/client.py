@@ -50,6 +50,8 @@ from lobby_client.types import (
     AccountAutomation,
     Accounts,
     Analytics,
+    ApprovedTemplate,
+    ApprovedTemplates,
     Assistant,
     AssistantCase,
     AssistantCases,
@@ -1191,6 +1193,23 @@ class AccountCalls(_Calls):
         """Run the checks of an account; what to fix first comes first."""
         path = "/accounts/{}/diagnosis"
         return Diagnosis.from_wire(self._call("POST", path, account, wait=DIAGNOSE_SECONDS))
+
+    def templates_page(self, account: Id, *, cursor: Optional[str] = None) -> ApprovedTemplates:
+        """Return a page of the templates that the provider approved or refused; see :meth:`templates`."""
+        path = "/accounts/{}/templates"
+        query = {"cursor": cursor}
+        return ApprovedTemplates.from_wire(self._call("GET", path, account, query=query))
+
+    def templates(self, account: Id) -> Iterator[ApprovedTemplate]:
+        """Yield the templates that the provider approved or refused, page by page."""
+        cursor = None
+        while True:
+            page = self.templates_page(account, cursor=cursor)
+            for template in page.data:
+                yield template
+            if page.next is None:
+                return
+            cursor = page.next
 
     def ice_breakers(self, account: Id) -> IceBreakersOfAccount:
         """Return the ice breakers, questions offered to new customers, as the provider has them."""
