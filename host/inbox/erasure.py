@@ -298,6 +298,7 @@ def _erase_identities(session: Session, identities: Sequence[ContactIdentity], n
         identity.profile, identity.profile_failures = {}, 0
         identity.profile_at, identity.profile_due_at = LONG_AGO, None
         identity.seen_early, identity.unreachable = None, None
+        identity.phone = identity.phone_key = identity.verified_email = None
         identity.erased_at = now
         session.execute(
             sa.update(CatchUpThread)

@@ -157,6 +157,8 @@ class ContactIdentity(Base):
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id"),
         sa.Index("ix_contact_identities_profile_due_at", "profile_due_at"),
+        sa.Index("ix_contact_identities_phone", "workspace_id", "phone_key"),
+        sa.Index("ix_contact_identities_verified_email", "workspace_id", "verified_email"),
         Base.__table_args__,
     )
 
@@ -194,6 +196,12 @@ class ContactIdentity(Base):
     """Time the provider confirmed the block; NULL if it was not requested, or the provider doesn't block
     them.
     """
+    phone: Mapped[str | None] = mapped_column(Ascii64)
+    """Their phone number with its country code, as digits, which the provider verified."""
+    phone_key: Mapped[str | None] = mapped_column(Ascii64)
+    """Its last digits, see :func:`host.inbox.apply.phone_numbers.key`."""
+    verified_email: Mapped[str | None] = mapped_column(sa.String(254))
+    """Their verified email address, in lower case."""
 
 
 def _having(column: str, name: str, *columns: str) -> sa.Index:

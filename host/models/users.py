@@ -145,6 +145,8 @@ class Workspace(Base):
     """Seconds a person's reply is held so that it can be undone; 0 to send immediately."""
     shows_drafts: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
     """Whether members can read the drafts of colleagues."""
+    joins_contacts: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.true())
+    """Whether a new customer joins the contact with the same verified phone number or address."""
 
 
 class Membership(Base):

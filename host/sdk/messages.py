@@ -127,6 +127,9 @@ class MessageReceived:
     :param references: for channels that thread by reference: external ids this one answers, nearest first.
     :param reply_to: external id of the message this one quotes, from either side.
     :param post: the post it comments on, on a channel that threads by posts.
+    :param contact_phone: the customer's phone number with its country code, as digits. Only if the provider
+        has verified it: contacts with the same number become one.
+    :param contact_email_verified: whether *contact_email* is proved to be theirs; the same applies to it.
     :param earlier: whether it predates the connection of the account, such as history: no notifications, no
         automatic answers, and no reply window.
     """
@@ -147,6 +150,8 @@ class MessageReceived:
     reply_to: str | None = None
     post: Post | None = None
     earlier: bool = False
+    contact_phone: str | None = None
+    contact_email_verified: bool = False
 
 
 class Who(StrEnum):

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True):
     assigns_on_reply: bool
     undo_seconds: int
     shows_drafts: bool
+    joins_contacts: bool
 
 
 class Holdings(msgspec.Struct, frozen=True):
@@ -115,6 +116,7 @@ def settings(session: Session, workspace_id: int) -> Settings:
         row.assigns_on_reply,
         row.undo_seconds,
         row.shows_drafts,
+        row.joins_contacts,
     )
 
 
@@ -128,6 +130,7 @@ def change(
     assigns_on_reply: bool | None = None,
     undo_seconds: int | None = None,
     shows_drafts: bool | None = None,
+    joins_contacts: bool | None = None,
     version: int | None = None,
 ) -> list[str]:
     """Change settings; None keeps the current value. Return the names of those that changed.
@@ -150,6 +153,8 @@ def change(
         given["undo_seconds"] = undo_seconds
     if shows_drafts is not None:
         given["shows_drafts"] = shows_drafts
+    if joins_contacts is not None:
+        given["joins_contacts"] = joins_contacts
     changed = [one for one, value in given.items() if getattr(row, one) != value]
     for one in changed:
         setattr(row, one, given[one])

@@ -103,6 +103,23 @@ def test_a_message_holds_what_was_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "head", "proved"),
+    [
+        ("dmarc=pass", {}, True),
+        ("dmarc=fail", {}, False),
+        ("spf=pass smtp.mailfrom=evil.example", {}, False),
+        ("dmarc=pass", {"Reply_To": "boss@bank.example"}, False),
+        ("dmarc=pass", {"Reply_To": "mia@example.org"}, True),
+        ("", {}, False),
+    ],
+)
+def test_an_address_is_proved_by_our_server_alone(written: str, head: dict[str, str], proved: bool) -> None:
+    if written:
+        head = {**head, "Authentication_Results": f"{SERVER}; {written}"}
+    assert read(raw(mail(**head))).contact_email_verified is proved
+
+
+@pytest.mark.parametrize(
     ("sender", "answer", "elsewhere"),
     [
         ("boss@bank.example", "boss@evil.example", "boss@evil.example"),

@@ -525,6 +525,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "language": "",
         "on_reply": "",
         "drafts": "",
+        "same_person": "",
         "undo": "10",
         "version": "0",
     },

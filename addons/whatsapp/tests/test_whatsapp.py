@@ -27,8 +27,16 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
-from host.sdk.messages import AccountNoticed, Ignored, MessageKind, OutgoingFile, OutgoingPart
+from host.sdk.messages import (
+    AccountNoticed,
+    Ignored,
+    MessageKind,
+    MessageReceived,
+    OutgoingFile,
+    OutgoingPart,
+)
 from host.sdk.testing import check_approved_template
+from host.sdk.webhooks import Envelope
 
 NUMBER, BUSINESS, APP = "106540352242922", "102290129340398", "634974688087057"
 TOKEN, SECRET = "EAAsampleTokenOfTheStandIn0001", "0123456789abcdef0123456789abcdef"
@@ -256,6 +264,16 @@ def test_a_customer_who_hides_their_number_is_answered_by_their_id(
     desk.work()
     assert whatsapp.sent[-1]["recipient"] == user
     assert "to" not in whatsapp.sent[-1]
+
+
+def test_the_number_is_verified_and_another_id_is_no_number(desk: TrialDesk) -> None:
+    phone, user = "16505551234", "US.13491208655302741918"
+    said = {"id": "wamid.IN1", "timestamp": "1790000000", "type": "text", "text": {"body": "Hello"}}
+    for person, known in ((phone, phone), (user, None)):
+        body = json.dumps({"person": person, "contact": {}, "message": said}).encode()
+        (change,) = desk.adapter("whatsapp").parse(Envelope(1, person, "message:1", "message", body))
+        assert isinstance(change, MessageReceived)
+        assert (change.contact, change.contact_phone) == (person, known)
 
 
 def test_forged_doubled_and_odd_deliveries(customer: NewCustomer, desk: TrialDesk) -> None:

@@ -87,6 +87,7 @@ def _message(said: Mapping[str, Any], about: Mapping[str, Any], person: str) -> 
         contact_name=text(profile.get("name"), 200) or None,
         contact_username=text(profile.get("username"), 100).removeprefix("@") or None,
         reply_to=identifier(context.get("id")) or None,
+        contact_phone=person if person.isdecimal() else None,
     )
 
 

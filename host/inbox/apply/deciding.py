@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
-from host.inbox.apply import bounces, claims, consents, conversations, echoes, participants
+from host.inbox.apply import bounces, claims, consents, conversations, echoes, participants, phone_numbers
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
 from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key, own_key, program
 from host.inbox.apply.values import (
@@ -276,6 +276,12 @@ def _fill_in(person: Person, change: MessageReceived, *, imported: bool) -> None
         person.name, person.identity_changed = name, True
     if name and not person.contact_name:
         person.contact_name, person.contact_changed = name, True
+    phone = phone_numbers.international(change.contact_phone)
+    if phone and phone != person.phone:
+        person.phone, person.identity_changed = phone, True
+    verified = email.casefold() if email and change.contact_email_verified else None
+    if verified and verified != person.verified_email:
+        person.verified_email, person.identity_changed = clean_short(verified, 254), True
     if email and not person.contact_email:
         person.contact_email, person.contact_changed = email, True
 

@@ -43,6 +43,8 @@ class StoredPerson(NamedTuple):
     unreachable_since: datetime | None
     profile_at: datetime | None
     erased_at: datetime | None
+    phone: str | None
+    verified_email: str | None
     contact_name: str | None
     contact_email: str | None
     contact_blocked_at: datetime | None = None
@@ -291,6 +293,8 @@ class Person:
     name: str | None = None
     contact_name: str | None = None
     contact_email: str | None = None
+    phone: str | None = None
+    verified_email: str | None = None
     seen_at: datetime | None = None
     seen_early: list[str] = field(default_factory=list)
     unreachable_since: datetime | None = None
@@ -510,6 +514,8 @@ def _person(account: AccountRef, external_id: str, row: StoredPerson | KnownBesi
         name=row.name,
         contact_name=row.contact_name,
         contact_email=row.contact_email,
+        phone=row.phone,
+        verified_email=row.verified_email,
         seen_at=row.seen_at,
         seen_early=list(row.seen_early or ()),
         unreachable_since=row.unreachable_since,

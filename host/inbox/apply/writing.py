@@ -24,7 +24,7 @@ from host.events.kinds.conversations import CONVERSATION_CREATED
 from host.events.models import ActorKind
 from host.events.writing import Happened, record_all
 from host.features import registry
-from host.inbox.apply import bounces, consent_rows
+from host.inbox.apply import bounces, consent_rows, phone_numbers
 from host.inbox.apply.happenings import Sent, of_annotation, of_new, of_state
 from host.inbox.apply.tables import (
     ACCOUNTS,
@@ -259,6 +259,9 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
                 "profile_failures": 0,
                 "seen_at": person.seen_at,
                 "seen_early": person.seen_early or None,
+                "phone": person.phone,
+                "phone_key": phone_numbers.key(person.phone),
+                "verified_email": person.verified_email,
                 "created_at": now,
             }
             for person in people
@@ -495,6 +498,9 @@ def _update_people(connection: Connection, people: Sequence[Person]) -> None:
             "seen_at": p.seen_at,
             "seen_early": p.seen_early or None,
             "unreachable_since": p.unreachable_since,
+            "phone": p.phone,
+            "phone_key": phone_numbers.key(p.phone),
+            "verified_email": p.verified_email,
         }
         for p in people
         if p.identity_changed

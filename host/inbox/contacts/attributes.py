@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_written
 from host.inbox import names
+from host.inbox.apply import phone_numbers
 from host.inbox.contacts.models import AttributeKind, ContactAttribute, ContactValue
 from host.inbox.errors import (
     AttributeNameError,
@@ -246,9 +247,11 @@ def put(session: Session, contact_id: int, attribute_id: int, value: str | None)
     row = session.get(ContactValue, (contact_id, attribute_id))
     if row is None:
         if value:
-            session.add(ContactValue(contact_id=contact_id, attribute_id=attribute_id, value=value))
+            row = ContactValue(contact_id=contact_id, attribute_id=attribute_id, value=value)
+            row.phone_key = phone_numbers.written_key(value)
+            session.add(row)
     elif value:
-        row.value = value
+        row.value, row.phone_key = value, phone_numbers.written_key(value)
     else:
         session.delete(row)
     session.flush()

@@ -134,6 +134,8 @@ def summary(
                 "externalId": row.external_id,
                 "name": row.name,
                 "username": row.username,
+                "phone": row.phone,
+                "verifiedEmail": row.verified_email,
                 "profile": row.profile or {},
                 "since": row.created_at.isoformat(),
             }

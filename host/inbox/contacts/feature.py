@@ -13,6 +13,7 @@ FEATURE = Feature(
         "pages.page_views",
     ),
     routes=("api.attributes", "api.contacts"),
+    consumers={"joining": "joining:consumer"},
     ids={
         "contact_id": "data:CONTACT",
         "identity_id": "data:IDENTITY",

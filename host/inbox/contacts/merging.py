@@ -110,11 +110,13 @@ def merge(
     actor: Actor,
     now: datetime,
     accounts: Accounts,
+    proof: str = "",
 ) -> ContactMerge:
     """Merge *other_id* into *contact_id*. Return the row that can undo it.
 
     :param take: names of details to copy from the other contact. Missing details are always copied.
     :param accounts: the accounts the person may see; None for all.
+    :param proof: for an automatic merge, what they share, see :class:`host.inbox.contacts.joining.Proof`.
     :raises ContactNotFoundError: if one of them is not in the workspace, or is already merged.
     :raises NotAllTheirsError: if one of them also writes to accounts that are not among *accounts*.
     :raises MergeError: if they are the same, only one is blocked, or another write changed them concurrently.
@@ -147,7 +149,14 @@ def merge(
     session.add(found)
     session.flush()
     # By id only: the other's name must be stored in one place for erasure to find it.
-    content = {"merge": found.id, "other": other.id, "conversations": conversations, "messages": messages}
+    content: dict[str, Any] = {
+        "merge": found.id,
+        "other": other.id,
+        "conversations": conversations,
+        "messages": messages,
+    }
+    if proof:
+        content["proof"] = proof
     people.note_down(session, contact, EntryKind.MERGED, actor=actor, now=now, content=content)
     postings.forget_contact(session, other.id)
     facts = OfMerge(contact=contact.id, other=other.id)

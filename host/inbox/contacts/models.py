@@ -49,6 +49,7 @@ class ContactValue(Base):
     __writers__ = ("inbox.contacts",)
     __table_args__ = (
         sa.Index("ix_contact_values_attribute", "attribute_id", "value", "contact_id"),
+        sa.Index("ix_contact_values_phone", "phone_key"),
         Base.__table_args__,
     )
 
@@ -60,6 +61,8 @@ class ContactValue(Base):
     )
     value: Mapped[str] = mapped_column(sa.String(255))
     """Text for every kind: a date as ``2026-11-20``, yes and no as ``yes`` and ``no``."""
+    phone_key: Mapped[str | None] = mapped_column(Ascii64)
+    """Its last digits if it may be a phone number, see :func:`host.inbox.apply.phone_numbers.written_key`."""
 
 
 class EntryKind(StrEnum):

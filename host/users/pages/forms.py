@@ -302,6 +302,14 @@ class WorkspaceForm(AccountForm):
         ],
         validate_choice=False,
     )
+    same_person = SelectField(
+        _l("New customers with a known phone number or email address"),
+        choices=[
+            SelectChoice("join", _l("Join the existing contact")),
+            SelectChoice("", _l("Stay separate until someone merges them")),
+        ],
+        validate_choice=False,
+    )
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)

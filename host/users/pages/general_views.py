@@ -54,6 +54,11 @@ navigation.add_settings(
         ),
         navigation.Find(_l("Drafts of colleagues"), "drafts", "see drafts, Entwürfe sehen"),
         navigation.Find(
+            _l("New customers with a known phone number or email address"),
+            "same_person",
+            "merge contacts, duplicates, Kontakte zusammenführen, Dubletten",
+        ),
+        navigation.Find(
             _l("Data retention"),
             "kept-title",
             "delete old messages, GDPR, privacy, erase, DSGVO, Datenschutz, Aufbewahrung, löschen",
@@ -89,6 +94,8 @@ def general(workspace_id: int) -> ResponseReturnValue:
             given["undo_seconds"] = int(form.undo.data)
         if "drafts" in request.form:
             given["shows_drafts"] = form.drafts.data == "show"
+        if "same_person" in request.form:
+            given["joins_contacts"] = form.same_person.data == "join"
         before = workspaces.settings(writing, workspace_id).name
         changed = workspaces.change(writing, workspace_id, version=form_version(), **given)
         if "name" in changed:
@@ -265,6 +272,7 @@ def _page(
             "on_reply": "assign" if found.assigns_on_reply else "",
             "undo": str(found.undo_seconds),
             "drafts": "show" if found.shows_drafts else "",
+            "same_person": "join" if found.joins_contacts else "",
         }
         form = WorkspaceForm(formdata=None, data=values)
     usual = desk().retention_days

@@ -6,7 +6,7 @@ import binascii
 import logging
 import mimetypes
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import Message
@@ -103,6 +103,12 @@ def _change(envelope: Envelope) -> InboundChange:
         )
 
 
+def _is_proved(address: str, authors: Sequence[tuple[str, str]], checked: Mapping[str, str] | None) -> bool:
+    """Return whether our server proved that a mail is from *address*, which wrote it alone."""
+    is_author = [author for _, author in authors] == [address]
+    return is_author and checked is not None and checked["verdict"] == "pass"
+
+
 def _told_by_head(body: bytes) -> tuple[str, str, str]:
     """Return the sender's name, address and the subject of a mail that cannot be parsed, or nothing."""
     try:
@@ -161,6 +167,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         references=headers.references(message),
         contact_name=name or None,
         contact_email=None if address == headers.UNKNOWN_SENDER else address,
+        contact_email_verified=_is_proved(address, written_by, checked),
     )
     if bounce is None or not bounce.recipient or domain_of(bounce.message_id) not in map(domain_of, own):
         return received

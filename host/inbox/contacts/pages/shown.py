@@ -17,6 +17,7 @@ from host.inbox.contacts import details
 from host.inbox.contacts.attributes import NO, YES
 from host.inbox.contacts.finding import Identity
 from host.inbox.contacts.history import TimelineEntry
+from host.inbox.contacts.joining import Proof
 from host.inbox.contacts.models import AttributeKind, ContactAttribute, EntryKind
 from host.inbox.pages import durations
 from host.inbox.reply import policy_for
@@ -209,6 +210,10 @@ _TITLES = {
     EntryKind.MERGED: _l("Merged"),
     EntryKind.SPLIT: _l("Split again"),
 }
+_PROOFS: Mapping[str, Any] = {
+    Proof.PHONE: _l("the same verified phone number"),
+    Proof.EMAIL: _l("the same verified email address"),
+}
 
 
 def line_of(event: TimelineEntry, undoable: Any = ()) -> EventView:
@@ -230,13 +235,22 @@ def line_of(event: TimelineEntry, undoable: Any = ()) -> EventView:
     other = event.other or _("an erased contact")
     if event.kind is EntryKind.MERGED:
         talks, messages = (int(event.content.get(name, 0)) for name in ("conversations", "messages"))
-        text = _(
-            "%(other)s merged into this contact: %(talks)s, %(messages)s · by %(who)s",
-            other=other,
-            talks=ngettext("%(num)s conversation", "%(num)s conversations", talks),
-            messages=ngettext("%(num)s message", "%(num)s messages", messages),
-            who=who,
-        )
+        told = {
+            "other": other,
+            "talks": ngettext("%(num)s conversation", "%(num)s conversations", talks),
+            "messages": ngettext("%(num)s message", "%(num)s messages", messages),
+        }
+        proof = _PROOFS.get(str(event.content.get("proof")))
+        if proof is not None:
+            text = _(
+                "%(other)s merged into this contact: %(talks)s, %(messages)s · automatically, %(proof)s",
+                **told,
+                proof=proof,
+            )
+        else:
+            text = _(
+                "%(other)s merged into this contact: %(talks)s, %(messages)s · by %(who)s", **told, who=who
+            )
         merge = event.content.get("merge")
         return EventView(icon, tone, title, text, undo=merge if merge in undoable else None)
     if event.kind is EntryKind.SPLIT:
