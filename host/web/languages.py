@@ -48,7 +48,8 @@ def language_name(tag: str) -> str:
         found = Locale.parse(tag.replace("-", "_")).get_display_name(get_locale() or "en")
     except (ValueError, UnknownLocaleError):
         return tag
-    return (found or tag).capitalize()
+    name = found or tag
+    return name[:1].upper() + name[1:]
 
 
 def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None:

@@ -337,6 +337,7 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         "Order",
         "Order 2 × mug 12.50 EUR As a gift, please",
     ),
+    (MessageKind.TEXT, "Sale!", {"forwarded": True}, "Message", "Forwarded Sale!"),
     (MessageKind.DISAPPEARING, "", {}, "Disappearing message", "shown only in the Toy app"),
     (
         MessageKind.UNSUPPORTED,

@@ -496,11 +496,11 @@ def test_templates_are_listed_with_keys_of_their_own(desk: TrialDesk, account: A
         check_approved_template(one, adapter.capabilities)
     shipped, sale, *others = found
     assert (shipped.language, shipped.header.text) == ("en-US", "Order {{header.1}}")
-    assert shipped.body == "Hello {{body.1}}, your order is on its way. It arrives {{body.2}}."
+    assert shipped.body == "Hello {{1}}, your order is on its way. It arrives {{2}}."
     assert [(one.key, one.example) for one in shipped.parameters] == [
         ("header.1", "A-17"),
-        ("body.1", "Zoe"),
-        ("body.2", "on Monday"),
+        ("1", "Zoe"),
+        ("2", "on Monday"),
         ("button.1", "17"),
     ]
     assert [one.url for one in shipped.buttons] == ["", "https://shop.example/{{button.1}}", ""]
@@ -520,7 +520,7 @@ def test_templates_are_listed_with_keys_of_their_own(desk: TrialDesk, account: A
 def test_a_template_is_sent_with_the_values_of_each_part(
     desk: TrialDesk, account: AccountRef, whatsapp: Any
 ) -> None:
-    values = {"header.1": "B-18", "body.2": "today", "body.1": "Ann", "button.1": "18"}
+    values = {"header.1": "B-18", "2": "today", "1": "Ann", "button.1": "18"}
     chosen = {"id": "9001", "name": "order_shipped", "language": "en-US", "parameters": values}
     part = OutgoingPart(MessageKind.APPROVED_TEMPLATE, "Hello Ann", {"approved_template": chosen})
     assert isinstance(desk.adapter("whatsapp").send(request(account, part)), Sent)

@@ -3,7 +3,7 @@
 https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/overview
 
 Meta numbers the parameters of each part from 1, or names them. Here each has a key of its own: ``header.1``,
-``body.1``, ``button.0`` for the button with that index, and a named one of the body its name.
+``button.0`` for the button with that index, and in the body its number or name.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ _CATEGORIES = {
     "AUTHENTICATION": noop("Authentication"),
 }
 _FILES = {"IMAGE": MessageKind.IMAGE, "VIDEO": MessageKind.VIDEO, "DOCUMENT": MessageKind.FILE}
+_HEADER = noop("Header")
+_LINK = noop("End of the link")
 _OTHER = noop("Lobby can't send this kind of template.")
 _NO_TOKEN = ProviderProblem("no_token", noop("The token of this number can't be read."))
 
@@ -150,11 +152,12 @@ def _text(found: Mapping[str, Any], part: str, parameters: dict[str, ApprovedPar
 
     def key(place: re.Match[str]) -> str:
         name = place[1]
-        made = name if part == "body" and not name.isdigit() else f"{part}.{name}"
+        made = name if part == "body" else f"{part}.{name}"
         at = int(name) - 1 if name.isdigit() else -1
         shown = isinstance(numbered, list) and 0 <= at < len(numbered)
         example = text(numbered[at], 200) if shown else named.get(name, "")  # type: ignore[index]
-        parameters.setdefault(made, ApprovedParameter(made, example, max_length=LONGEST))
+        label = _HEADER if part == "header" else ""
+        parameters.setdefault(made, ApprovedParameter(made, example, label, max_length=LONGEST))
         return f"{{{{{made}}}}}"
 
     return _PLACE.sub(key, text(found.get("text"), 4096))
@@ -178,7 +181,7 @@ def _buttons(
             key = f"button.{at}"
             changed = _PLACE.sub(f"{{{{{key}}}}}", url, count=1)
             if changed != url:
-                parameters[key] = ApprovedParameter(key, example, max_length=2000)
+                parameters[key] = ApprovedParameter(key, example, _LINK, max_length=2000)
             made.append(ApprovedButton(title, url=changed))
         else:
             made.append(None)
@@ -219,7 +222,7 @@ def _given(values: Mapping[str, str], part: str) -> Iterator[dict[str, str]]:
     mine: dict[str, str] = {}
     for key, value in values.items():
         of, dot, name = key.partition(".")
-        if (of == part and dot) or (part == "body" and not dot):
+        if (of if dot else "body") == part:
             mine[name if dot else key] = value
     for name in sorted(mine, key=lambda one: (not one.isdigit(), int(one) if one.isdigit() else 0)):
         named = {} if name.isdigit() else {"parameter_name": name}

@@ -676,6 +676,8 @@ def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:
 
 def _origin(entry: Entry, media: Sequence[Media]) -> IconLine | None:
     came = message_content.referral(entry.content)
+    if came is None and entry.content.get("forwarded") is True:
+        return IconLine("forward", str(_("Forwarded")))
     if came is None or (came.what == "product" and any(one.name for one in _catalogue(entry, media))):
         return None  # it is shown as a card
     return came_from(came)
