@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import controls, isolation, lanes, report
+from tests.torture import controls, isolation, lanes, report, whatsapp
 from tests.torture.checks import Found
 from tests.torture.controls import CHEAP, CONTROLS, Control
 from tests.torture.desk import Desk
@@ -29,6 +29,7 @@ SERVERS = ("postgresql", "mariadb")
 FULL = "sqlite, full disk"
 ISOLATED = {f"{server}, others": server for server in SERVERS}
 """What is measured on a desk of its own: whether others notice a held row or a frozen worker."""
+WHATSAPP = "whatsapp"
 LONG_DELIVERIES = 60_000
 LONG_SECONDS = 600.0
 CALM_SECONDS = 3600.0
@@ -123,10 +124,11 @@ class Run:
                 self._desk = kept
             works = [lambda name=name, plan=plan: self._lane(name, plan) for name, plan in wanted.items()]  # type: ignore[misc]
             self._all(works, together=self.arguments.quick or self.arguments.together)
-            self._all(
-                [lambda one=one: self._control(one) for one in self._chosen()],  # type: ignore[misc]
-                together=True,
-            )
+            beside: list[Callable[[], None]] = [
+                lambda one=one: self._control(one)  # type: ignore[misc]
+                for one in self._chosen()
+            ]
+            self._all([*beside, *([self._whatsapp] if self._has_whatsapp() else [])], together=True)
         # One after the other, and beside nothing else: times are compared.
         measured: list[Callable[[], None]] = [
             lambda name=name, kinds=kinds: self._isolated(name, kinds)  # type: ignore[misc]
@@ -134,6 +136,21 @@ class Run:
         ]
         measured += [lambda mutant=mutant: self._broken(mutant) for mutant in self._mutants()]  # type: ignore[misc]
         self._all(measured, together=False)
+
+    def _has_whatsapp(self) -> bool:
+        if self.arguments.only:
+            return WHATSAPP in self.arguments.only
+        return not (self.arguments.control or self.arguments.calm or self.arguments.fault)
+
+    def _whatsapp(self) -> None:
+        """Play a WhatsApp number, on SQLite; its invariants measure no time, so other work may run."""
+        plan = whatsapp.QUICK if self.arguments.quick else whatsapp.Plan()
+        with whatsapp.furnished("sqlite", self.folder / WHATSAPP) as desk:
+            outcome = whatsapp.play(desk, plan, self.seed)
+            if outcome.found.red:
+                (desk.folder / "output.txt").write_text(desk.output)
+        with self._lock:
+            self.outcomes.append(outcome)
 
     def _measured(self) -> dict[str, list[str]]:
         """Return the kinds of fault whose delays are measured, by desk: none in the short form.
@@ -245,7 +262,10 @@ def main() -> int:
     )
     parser.add_argument("--together", action="store_true", help="all databases at the same time")
     parser.add_argument(
-        "--only", action="append", choices=("sqlite", *SERVERS, FULL, *ISOLATED), help="no other database"
+        "--only",
+        action="append",
+        choices=("sqlite", *SERVERS, FULL, *ISOLATED, WHATSAPP),
+        help="nothing else",
     )
     parser.add_argument(
         "--fault",

@@ -414,6 +414,7 @@ def test_a_quote_and_a_reaction(desk: TrialDesk, account: AccountRef, whatsapp: 
         ((403, 200, "Permission error"), Held, False),
         ((403, 131005, "Access denied"), Held, False),
         ((500, 1, "Unknown error"), Unknown, False),
+        ((503, 2, "Temporary due to downtime"), Unknown, False),
         ((500, 0, "Unreadable"), Unknown, False),
         ((400, 999999, "Something new"), Rejected, False),
         (None, Unknown, False),

@@ -51,6 +51,7 @@ _PERMISSION = noop("The token of this number lacks a permission.")
 _FILE = noop("WhatsApp doesn't accept this file.")
 _UNAVAILABLE = noop("WhatsApp is not available right now.")
 _BUSY = noop("This number is sending many messages at once.")
+_UNKNOWN = noop("Meta reported an error, so it isn't known whether the message arrived.")
 _BLOCKED = noop("Meta has restricted this WhatsApp Business Account.")
 
 WINDOW = Entry(
@@ -62,8 +63,9 @@ WINDOW = Entry(
 )
 CATALOGUE: dict[int, Entry] = {
     0: Entry(Outcome.HOLD, _TOKEN, _OWNER),
-    1: Entry(Outcome.UNKNOWN, noop("Meta reported an error, so it isn't known whether the message arrived.")),
-    2: Entry(Outcome.WAIT, _UNAVAILABLE, _LATER),
+    1: Entry(Outcome.UNKNOWN, _UNKNOWN),
+    # Meta answers this also after it took the message.
+    2: Entry(Outcome.UNKNOWN, _UNKNOWN),
     3: Entry(Outcome.HOLD, _PERMISSION, _OWNER),
     4: Entry(Outcome.PAUSE, noop("This Meta app has made too many calls."), _LATER, 60),
     10: Entry(Outcome.HOLD, _PERMISSION, _OWNER),
