@@ -261,7 +261,7 @@ def _show_typing(begun: ClaimedTurn, adapter: ChannelAdapter | None) -> None:
     """Show the customer a typing indicator if an answer may be sent automatically."""
     speaks = begun.setting is not None and begun.its.mode is Mode.ANSWER and not begun.is_persons
     if speaks and adapter is not None and adapter.capabilities.typing:
-        signals.current().offer(begun.account, begun.customer, Signal.TYPING)
+        signals.current().offer(begun.account, begun.customer, Signal.TYPING, begun.conversation_id)
 
 
 def _made(begun: ClaimedTurn, adapter: ChannelAdapter | None, ask_model: Thinker) -> TurnResult:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
+import sqlalchemy as sa
 
-from host.core import clock
+from host.core import clock, db
 from host.core.ports import GenerationSource
+from host.models.inbox import Direction, Message
 from host.sdk.channel import AccountRef, ChannelAdapter
+from host.sdk.messages import MessageKind
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,8 @@ MOST_WAITING = 200
 AGAIN_SECONDS = 5.0
 """Seconds before a customer may be shown again that an agent types."""
 MOST_REMEMBERED = 5_000
+_ABOUT_ANOTHER = (MessageKind.REACTION, MessageKind.EDIT, MessageKind.UNSEND)
+"""Kinds of lines about a message that isn't here."""
 
 
 class Signal(StrEnum):
@@ -36,6 +40,7 @@ class _Waiting(msgspec.Struct, frozen=True):
     account: AccountRef
     contact: str
     signal: Signal
+    conversation_id: int | None
 
 
 class Signals:
@@ -46,10 +51,14 @@ class Signals:
         self._lock = threading.Lock()
         self._typing: dict[tuple[int, str], tuple[Signal, float]] = {}
 
-    def offer(self, account: AccountRef, contact: str, signal: Signal) -> bool:
+    def offer(
+        self, account: AccountRef, contact: str, signal: Signal, conversation_id: int | None = None
+    ) -> bool:
         """Queue *signal* unless it was just sent or too many wait; return whether it was queued.
 
         Never blocks.
+
+        :param conversation_id: for channels that name the customer's newest message; None: without it.
         """
         key = (account.id, contact)
         now = clock.monotonic()
@@ -60,7 +69,7 @@ class Signals:
             if signal is Signal.STOPPED and last is not Signal.TYPING:
                 return False
             try:
-                self._queue.put_nowait(_Waiting(account, contact, signal))
+                self._queue.put_nowait(_Waiting(account, contact, signal, conversation_id))
             except queue.Full:
                 return False
             if signal is not Signal.SEEN:
@@ -104,17 +113,41 @@ class Signals:
         try:
             adapter = generation().directory.adapter(waiting.account.channel)
             if adapter is not None:
-                _act(adapter, waiting)()
+                _act(adapter, waiting)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody is told
             log.info(
                 "a customer of account %s was not shown %s: %s", waiting.account.id, waiting.signal, error
             )
 
 
-def _act(adapter: ChannelAdapter, waiting: _Waiting) -> Callable[[], None]:
+def _act(adapter: ChannelAdapter, waiting: _Waiting) -> None:
+    def newest() -> str | None:
+        return _newest(waiting.conversation_id)
+
     if waiting.signal is Signal.SEEN:
-        return lambda: adapter.mark_seen(waiting.account, waiting.contact)
-    return lambda: adapter.show_typing(waiting.account, waiting.contact, waiting.signal is Signal.TYPING)
+        adapter.mark_seen_until(waiting.account, waiting.contact, newest)
+    else:
+        adapter.show_typing_after(waiting.account, waiting.contact, waiting.signal is Signal.TYPING, newest)
+
+
+def _newest(conversation_id: int | None) -> str | None:
+    """Return the external id of the customer's newest message in a conversation."""
+    if conversation_id is None:
+        return None
+    query = (
+        sa.select(Message.external_id)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.direction == Direction.INBOUND,
+            Message.external_id.is_not(None),
+            Message.unsent_at.is_(None),
+            Message.kind.not_in(_ABOUT_ANOTHER),
+        )
+        .order_by(Message.sent_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    with db.read() as session:
+        return session.scalar(query)
 
 
 _signals = Signals()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -679,6 +679,27 @@ class ChannelAdapter(TellsHistory, ABC):
 
     def mark_seen(self, account: AccountRef, contact: str) -> None:
         """Show the customer that their messages were seen. A failure is not reported."""
+
+    def show_typing_after(
+        self, account: AccountRef, contact: str, on: bool, newest: Callable[[], str | None]
+    ) -> None:
+        """Show the customer that an agent is typing, for providers that want to know after which message.
+
+        The host calls this, and the default calls :meth:`show_typing`.
+
+        :param newest: returns the external id of the customer's newest message, or None. Reads it from the
+            database.
+        """
+        self.show_typing(account, contact, on)
+
+    def mark_seen_until(self, account: AccountRef, contact: str, newest: Callable[[], str | None]) -> None:
+        """Show the customer that their messages were seen, for providers that want to know until which.
+
+        The host calls this, and the default calls :meth:`mark_seen`.
+
+        :param newest: as in :meth:`show_typing_after`.
+        """
+        self.mark_seen(account, contact)
 
     def take_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
         """Take over the conversation with *contact* from another app; return the problem if it failed.

@@ -89,6 +89,30 @@ def test_seen_is_told_when_somebody_looks_if_the_account_is_set_to(desk: Desk, t
     assert told == [("ana", "seen")], "once, not at every look"
 
 
+def test_a_channel_can_ask_for_the_newest_message(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        type(RICH),
+        "show_typing_after",
+        lambda _self, _account, _contact, on, newest: asked.append((on, newest())),
+    )
+    monkeypatch.setattr(
+        type(RICH), "mark_seen_until", lambda _self, _account, _contact, newest: asked.append(newest())
+    )
+    settings(desk, mark_seen=True)
+    apply(desk.account, received("Or soon?", at=5, external_id="newer"), adapter=RICH)
+    apply(desk.account, toys.echoed("Yes", at=6, external_id="ours"), adapter=RICH)
+    apply(desk.account, toys.reacted("not-here", at=7), adapter=RICH)
+    post(desk, "typing", on="1")
+    post(desk, "read", until=str(max(one.id for one in toys.everything(Message))))
+    flush(desk)
+    assert asked == [(True, "newer"), "newer"]
+    apply(desk.account, toys.unsent("newer", at=8), adapter=RICH)
+    post(desk, "typing", on="0")
+    flush(desk)
+    assert asked[2:] == [(False, "question")]
+
+
 def test_seen_is_not_told_by_itself(desk: Desk, told: list[Any]) -> None:
     post(desk, "read", until=str(toys.only(Message).id))
     flush(desk)

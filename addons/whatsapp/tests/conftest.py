@@ -83,7 +83,7 @@ TEMPLATES = [
 class WhatsApp:
     """The stand-in: one number, what was sent, the files of messages, and where it delivers.
 
-    :ivar sent: the fields of each message it took.
+    :ivar sent: the fields of each message it took; *read*: of each call that marked one as read.
     :ivar refuse: answers for the next calls of a path's last part: (status, code, words), or None to cut the
         connection after the request was read.
     """
@@ -93,6 +93,7 @@ class WhatsApp:
         self.app_webhook: dict[str, str] = {}
         self.override: dict[str, str] | None = None
         self.sent: list[dict[str, Any]] = []
+        self.read: list[dict[str, Any]] = []
         self.uploads: dict[str, tuple[str, bytes]] = {}
         self.files: dict[str, bytes] = {}
         self.refuse: dict[str, list[tuple[int, int, str] | None]] = {}
@@ -198,6 +199,9 @@ class WhatsApp:
                 return next(each for each in TEMPLATES if each["id"] == one)
             case "POST", [one, "subscribed_apps"] if one == BUSINESS:
                 self.override = given
+                return {"success": True}
+            case "POST", [one, "messages"] if one == NUMBER and given.get("status") == "read":
+                self.read.append(given)
                 return {"success": True}
             case "POST", [one, "messages"] if one == NUMBER:
                 return self._take(given)

@@ -401,6 +401,19 @@ def test_a_quote_and_a_reaction(desk: TrialDesk, account: AccountRef, whatsapp: 
     assert whatsapp.sent[-1]["reaction"] == {"message_id": "wamid.IN1", "emoji": "👍"}
 
 
+def test_typing_and_seen_name_the_newest_message(desk: TrialDesk, account: AccountRef, whatsapp: Any) -> None:
+    adapter, newest = desk.adapter("whatsapp"), lambda: "wamid.IN9"
+    assert adapter.capabilities.typing
+    assert adapter.capabilities.mark_seen
+    whatsapp.read.clear()
+    adapter.mark_seen_until(account, "16505551234", newest)
+    adapter.show_typing_after(account, "16505551234", True, newest)
+    adapter.show_typing_after(account, "16505551234", False, newest)
+    adapter.mark_seen_until(account, "16505551234", lambda: None)
+    read = {"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.IN9"}
+    assert whatsapp.read == [read, {**read, "typing_indicator": {"type": "text"}}]
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome", "whole"),
     [

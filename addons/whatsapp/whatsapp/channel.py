@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from host.sdk.channel import (
@@ -59,6 +59,15 @@ class WhatsAppAdapter(ChannelAdapter):
 
     def react(self, request: ReactRequest) -> SendResult:
         return sending.react(request)
+
+    def show_typing_after(
+        self, account: AccountRef, contact: str, on: bool, newest: Callable[[], str | None]
+    ) -> None:
+        if on:
+            sending.mark_read(account, newest(), typing=True)
+
+    def mark_seen_until(self, account: AccountRef, contact: str, newest: Callable[[], str | None]) -> None:
+        sending.mark_read(account, newest())
 
     def approved_templates(self, account: AccountRef, after: str) -> ApprovedPage | ProviderProblem:
         return templates.page(account, after)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from host.sdk.channel import (
+    AccountRef,
     ButtonsLimits,
     Capabilities,
     Held,
@@ -59,6 +60,8 @@ CAPABILITIES = Capabilities(
     buttons=ButtonsLimits(text_length=BODY, buttons=BUTTONS, title_length=TITLE, payload_length=256),
     reply_quote=True,
     reactions=frozenset(),
+    typing=True,
+    mark_seen=True,
     delivery_reports=True,
     receives=frozenset(
         {
@@ -124,6 +127,28 @@ def react(request: ReactRequest) -> SendResult:
     fields = {"type": "reaction", "reaction": {"message_id": request.message, "emoji": request.emoji}}
     said = _call(Graph.of(found), request.account.external_id, request.recipient, fields, None)
     return Sent(request.message) if isinstance(said, Sent) else said
+
+
+def mark_read(account: AccountRef, message: str | None, *, typing: bool = False) -> None:
+    """Mark a message of a customer, and all before it, as read.
+
+    WhatsApp shows typing for 25 seconds, or until the reply, and only together with having read:
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/typing-indicators
+
+    :param message: None: there is none, and nothing is done.
+    :raises GraphError, FetchError: if Meta refuses or doesn't answer.
+    """
+    found = accounts.of(account)
+    if found is None or message is None:
+        return
+    more: dict[str, Any] = {"typing_indicator": {"type": "text"}} if typing else {}
+    Graph.of(found).post(
+        f"{account.external_id}/messages",
+        messaging_product="whatsapp",
+        status="read",
+        message_id=message,
+        **more,
+    )
 
 
 def to_whom(recipient: str) -> dict[str, str]:

@@ -163,7 +163,7 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
         conversation = session.get_one(inbox.Conversation, conversation_id)
         voice = voice_of(call)
         check_may_send(session, conversation, adapter, call.now, by_person=False, voice=voice)
-    signals.current().offer(row.account, row.identity_external_id, signal)
+    signals.current().offer(row.account, row.identity_external_id, signal, conversation_id)
 
 
 @route(

@@ -545,7 +545,7 @@ def _may_signal(row: Row, adapter: ChannelAdapter) -> bool:
 
 
 def _offer(row: Row, signal: Signal) -> None:
-    signals.current().offer(row.account, row.identity_external_id, signal)
+    signals.current().offer(row.account, row.identity_external_id, signal, row.id)
 
 
 # Messages
