@@ -412,6 +412,12 @@ SETTINGS: tuple[Setting, ...] = (
         _pairs,
     ),
     Setting(
+        "push_hosts",
+        "",
+        "Hosts of further push services, separated by commas; *.example.com means all subdomains.",
+        _names,
+    ),
+    Setting(
         "smtp_listen",
         "",
         "Address and port to receive email over SMTP. If empty, none is received.",
@@ -523,6 +529,7 @@ class Config:
     oidc_client_secret: str = field(repr=False)
     oidc_hosts: tuple[str, ...]
     model_hosts: tuple[str, ...]
+    push_hosts: tuple[str, ...]
     smtp_listen: tuple[str, int] | None
     smtp_authserv_id: str
     mail_server: str = field(repr=False)

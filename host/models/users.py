@@ -147,6 +147,8 @@ class Workspace(Base):
     """Whether members can read the drafts of colleagues."""
     joins_contacts: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.true())
     """Whether a new customer joins the contact with the same verified phone number or address."""
+    pushes_content: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
+    """Whether pushes to members' devices may contain names and text."""
 
 
 class Membership(Base):

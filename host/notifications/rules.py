@@ -29,6 +29,8 @@ class Way(StrEnum):
     BROWSER = "browser"
     """A notification of the browser, while a tab of the desk is open."""
     SOUND = "sound"
+    PUSH = "push"
+    """A push to the person's phones and browsers, whether or not Lobby is open there."""
     MAIL = "mail"
     """A mail after :data:`host.notifications.telling.MAIL_WAITS`, unless the notice was read by then."""
 
@@ -68,7 +70,7 @@ class KindSpec(msgspec.Struct, frozen=True):
     many: str = ""
 
 
-_SEEN = frozenset({Way.DESK, Way.BROWSER})
+_SEEN = frozenset({Way.DESK, Way.BROWSER, Way.PUSH})
 _MAILED = _SEEN | {Way.MAIL}
 BY_SOMEBODY = noop("%(who)s assigned you this conversation.")
 BY_NOBODY = noop("This conversation was assigned to you.")
@@ -156,6 +158,7 @@ WAY_NAMES: Mapping[Way, LazyString] = {
     Way.DESK: _l("Bell"),
     Way.BROWSER: _l("Browser"),
     Way.SOUND: _l("Sound"),
+    Way.PUSH: _l("Push"),
     Way.MAIL: _l("Email"),
 }
 

@@ -41,7 +41,7 @@ from host.models.inbox import Conversation, ConversationRead, DeliveryState, Mes
 from host.models.mentions import Mention
 from host.models.notifications import Notification, NotificationKey, NotificationRule
 from host.models.users import Membership, User
-from host.notifications import rules
+from host.notifications import pushing, rules
 from host.notifications.rules import KINDS, Kind, Way, Ways
 from host.users import reach
 
@@ -334,6 +334,7 @@ def _write(
     names, by_rule = _names(session, found), _rule_names(session, found)
     now = clock.now()
     keys: list[dict[str, Any]] = []
+    pushed: dict[int, int] = {}
     for notice in notices:
         row = unread.get((notice.user_id, notice.kind, notice.workspace_id, notice.conversation_id))
         if row is None:
@@ -344,10 +345,13 @@ def _write(
             row.message_id = notice.told[-1].event.message_id
             row.details = {**row.details, "number": str(row.times)}
         session.flush()
+        if Way.PUSH in ways[notice.user_id][notice.kind]:
+            pushed[row.id] = notice.user_id
         keys += [
             {"user_id": one.user_id, "thing": one.thing, "notification_id": row.id} for one in notice.told
         ]
     session.execute(sa.insert(NotificationKey), keys)
+    pushing.queue(session, pushed)
     record_all(session, _shown(world, found))
 
 

@@ -71,6 +71,7 @@ HOWS = {
     Way.SOUND: _l(
         "Two tones for your conversations, one for unassigned ones, while a tab with Lobby is open."
     ),
+    Way.PUSH: _l("On your phones and browsers below, also while Lobby is closed there."),
     Way.MAIL: _l(
         "After two minutes, unless you have read it by then. Several notifications are combined "
         "into one email."

@@ -22,6 +22,7 @@ _FOLDERS = (
     "host.media",
     "host.live",
     "host.notifications",
+    "host.push",
     "host.automation",
     "host.rules",
     "host.sequences",

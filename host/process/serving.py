@@ -61,6 +61,7 @@ from host.process import garbage_collection, incoming, telemetry
 from host.process.app import create_app
 from host.process.loop_watch import LoopWatch
 from host.process.webhook_front import Answering, WebhookFront, answer_headers
+from host.push import sending as push_sending
 from host.queue import refusals, send_limiter
 from host.queue.announcing import Heard, announcer_of
 from host.queue.journal import Journal
@@ -242,6 +243,7 @@ class HostApplication:
             },
         )
         mailing.use(config)
+        push_sending.use(config)
         password_links.use_settings(config)
         invitations.use_settings(config)
 

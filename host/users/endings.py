@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from host.core import clock
 from host.models.api import ApiKey, KeyEnd
 from host.models.inbox import Conversation, ConversationStatus
-from host.models.users import Invitation
+from host.models.users import Invitation, Membership
+from host.push.models import PushDevice
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -42,6 +43,16 @@ def end_all(session: Session, user_id: int, because: KeyEnd, *, workspace_id: in
         session.delete(invitation)
     session.flush()
     return Ended([key.name for key in keys], [invitation.email for invitation in invitations])
+
+
+def end_pushes(session: Session, user_id: int) -> None:
+    """End pushes to a person's devices if they are in no workspace any more.
+
+    Pushes about a workspace they left end in any case, when they would be sent.
+    """
+    left = sa.select(Membership.user_id).where(Membership.user_id == user_id).limit(1)
+    if session.scalar(left) is None:
+        session.execute(sa.delete(PushDevice).where(PushDevice.user_id == user_id))
 
 
 def open_conversations(session: Session, user_id: int, workspace_id: int) -> int:

@@ -173,6 +173,7 @@ def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
     membership = _get(session, workspace_id, user_id)
     session.delete(membership)
     session.flush()
+    endings.end_pushes(session, user_id)
     endings.assign_all(session, user_id, workspace_id, None)
     return endings.end_all(session, user_id, KeyEnd.LEFT, workspace_id=workspace_id)
 

@@ -28,6 +28,7 @@ from host.models.users import (
     User,
     Workspace,
 )
+from host.push.models import PushDevice
 from host.users import passwords, reach, retention, roles
 from host.users.reach import Accounts
 from host.users.roles import Permission
@@ -151,32 +152,43 @@ def start(
     Expired sessions of the same user are deleted.
     """
     now = clock.now()
-    ended = [LoginSession.expires_at <= now, LoginSession.seen_at <= now - IDLE]
-    if replaces:
-        ended.append(LoginSession.token_hash == hash_token(replaces))
-    session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user_id, sa.or_(*ended)))
-    if replaces:
-        session.execute(sa.delete(LoginSession).where(LoginSession.token_hash == hash_token(replaces)))
     token = new_token()
     confirmed = confirmed or Confirmation(now, None if by is None else ConfirmedBy(by))
-    session.add(
-        LoginSession(
-            token_hash=hash_token(token),
-            user_id=user_id,
-            created_at=now,
-            seen_at=now,
-            confirmed_at=confirmed.at,
-            confirmed_by=confirmed.by,
-            second_at=now if second else None,
-            signed_in_by=by,
-            expires_at=now + ABSOLUTE,
-            remote=remote[:64],
-            user_agent=user_agent[:255],
-        )
+    row = LoginSession(
+        token_hash=hash_token(token),
+        user_id=user_id,
+        created_at=now,
+        seen_at=now,
+        confirmed_at=confirmed.at,
+        confirmed_by=confirmed.by,
+        second_at=now if second else None,
+        signed_in_by=by,
+        expires_at=now + ABSOLUTE,
+        remote=remote[:64],
+        user_agent=user_agent[:255],
     )
+    session.add(row)
     session.execute(sa.update(User).where(User.id == user_id).values(seen_at=now))
     session.flush()
+    if replaces:
+        _replace(session, hash_token(replaces), row)
+    ended = sa.or_(LoginSession.expires_at <= now, LoginSession.seen_at <= now - IDLE)
+    session.execute(sa.delete(LoginSession).where(LoginSession.user_id == user_id, ended))
     return token
+
+
+def _replace(session: Session, token_hash: str, new: LoginSession) -> None:
+    """End the session with *token_hash*. Its device gets the pushes of the same person in the *new* one."""
+    before = session.scalar(sa.select(LoginSession).where(LoginSession.token_hash == token_hash))
+    if before is None:
+        return
+    this = PushDevice.session_id == before.id
+    if before.user_id == new.user_id:
+        session.execute(sa.update(PushDevice).where(this).values(session_id=new.id))
+    else:
+        session.execute(sa.delete(PushDevice).where(this))
+    session.delete(before)
+    session.flush()
 
 
 _PERSON: Mapping[str, Any] = {
@@ -294,20 +306,28 @@ def confirm(session: Session, session_id: int, by: ConfirmedBy) -> None:
 
 
 def end(session: Session, token: str) -> None:
-    """Sign the browser that holds *token* out."""
+    """Sign the browser that holds *token* out. It gets no more pushes."""
+    this = sa.select(LoginSession.id).where(LoginSession.token_hash == hash_token(token)).scalar_subquery()
+    session.execute(sa.delete(PushDevice).where(PushDevice.session_id == this))
     session.execute(sa.delete(LoginSession).where(LoginSession.token_hash == hash_token(token)))
 
 
 def end_all(session: Session, user_id: int, *, keep: int | None = None) -> None:
-    """Sign the person out everywhere, apart from the session *keep*."""
+    """Sign the person out everywhere, apart from the session *keep*. Their devices get no more pushes."""
     query = sa.delete(LoginSession).where(LoginSession.user_id == user_id)
+    devices = sa.delete(PushDevice).where(PushDevice.user_id == user_id)
     if keep is not None:
         query = query.where(LoginSession.id != keep)
+        devices = devices.where(sa.or_(PushDevice.session_id.is_(None), PushDevice.session_id != keep))
+    session.execute(devices)
     session.execute(query)
 
 
 def revoke(session: Session, user_id: int, session_id: int) -> bool:
-    """End one session of *user_id*; return whether there was one."""
+    """End one session of *user_id*, and pushes to its browser; return whether there was one."""
+    session.execute(
+        sa.delete(PushDevice).where(PushDevice.session_id == session_id, PushDevice.user_id == user_id)
+    )
     result = session.execute(
         sa.delete(LoginSession).where(LoginSession.id == session_id, LoginSession.user_id == user_id)
     )

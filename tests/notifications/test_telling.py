@@ -160,7 +160,7 @@ def test_a_rule_tells_a_member_or_a_team_and_says_its_name(scene: Scene, bo: int
     with db.read() as session:
         [row] = session.scalars(sa.select(Notification).where(Notification.user_id == bo))
     assert row.sentence % row.details == "The rule Wholesale notified you about this conversation."
-    assert (row.in_bell, row.ways, row.path) == (True, "browser", f"/w/{desk.workspace}/inbox/{ana}")
+    assert (row.in_bell, row.ways, row.path) == (True, "browser,push", f"/w/{desk.workspace}/inbox/{ana}")
     limit(mia, desk.workspace, toys.make_account(desk.workspace).id)
     by_rule(desk, ana, wholesale, team=orders)
     tell()

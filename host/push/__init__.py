@@ -1,0 +1,1 @@
+"""Push notifications to phones and browsers, while no page of Lobby is open."""

@@ -1,0 +1,181 @@
+"""The text of a push, and which pushes may still be sent."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory
+from host.core import clock, mail
+from host.models.channels import ChannelAccount
+from host.models.inbox import Conversation, Message
+from host.models.notifications import Notification
+from host.models.users import Membership, User, Workspace
+from host.notifications import rules
+from host.notifications.notify import CUSTOMER, said, with_customer
+from host.notifications.pushing import LAPSES
+from host.notifications.rules import Kind
+from host.push.encrypting import encoded
+from host.push.models import PushDelivery, PushDevice
+from host.sdk.i18n import noop
+from host.users import reach
+
+LASTS = timedelta(hours=12)
+"""Time after which a push is no longer delivered, for example because the phone was off."""
+_SHORT = timedelta(hours=1)
+_URGENT = {Kind.WINDOW, Kind.DUE, Kind.NEW_LATE}
+_OF_NOBODY = {Kind.NEW, Kind.NEW_LATE}
+_WROTE = {Kind.REPLY, Kind.NEW}
+_TITLE, _BODY = 80, 200
+"""Characters; phones show fewer. In four bytes each they are far below what a push may have."""
+
+PLAIN = {
+    Kind.MENTION: noop("You were mentioned in a note"),
+    Kind.ASSIGNED: noop("A conversation was assigned to you"),
+    Kind.RULE: noop("A rule notified you"),
+    Kind.REPLY: noop("New message on %(channel)s"),
+    Kind.FAILED: noop("Your message was not sent"),
+    Kind.WINDOW: noop("A reply window closes soon"),
+    Kind.DUE: noop("A response is almost overdue"),
+    Kind.NEW: noop("New message on %(channel)s, unassigned"),
+    Kind.NEW_LATE: noop("Time is running out, unassigned"),
+}
+"""Titles without names or text."""
+MANY = noop("%(number)s conversations were assigned to you")
+
+
+class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The content of a push, in JSON. Fields are added, never changed: a device may have an older script.
+
+    :param tag: pushes with the same one replace each other.
+    :param url: the page it opens, an address of this desk.
+    :param at: milliseconds since 1970.
+    """
+
+    title: str
+    body: str
+    tag: str
+    url: str
+    at: int
+    version: int = 1
+
+
+class Push(msgspec.Struct, frozen=True):
+    """A push to send.
+
+    :param lasts: the time for which the push service keeps it for a device that is off.
+    :param topic: a later one with the same topic replaces it there.
+    """
+
+    delivery_id: int
+    wanted: int
+    tries: int
+    device: PushDevice
+    shown: PushContent
+    lasts: timedelta
+    topic: str
+    is_urgent: bool = True
+
+
+def may_be_sent(now: datetime) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that a device may still get a push: a person who sees the conversation, and has
+    not read the notification."""
+    member = sa.exists().where(
+        Membership.user_id == Notification.user_id,
+        Membership.workspace_id == Notification.workspace_id,
+        reach.sees_account(Notification.account_id),
+    )
+    return [
+        Notification.read_at.is_(None),
+        User.disabled_at.is_(None),
+        PushDevice.user_id == Notification.user_id,
+        PushDevice.seen_at > now - LAPSES,
+        PushDelivery.created_at > now - LASTS,
+        Workspace.deleting_at.is_(None),
+        member,
+    ]
+
+
+def composed(
+    session: Session, delivery_ids: Collection[int], directory: Directory, language: str
+) -> list[Push]:
+    """Return the pushes to send of *delivery_ids*; the others are no longer wanted.
+
+    :param language: of the desk, for people and workspaces without one.
+    """
+    now = clock.now()
+    query = sa.select(
+        PushDelivery,
+        PushDevice,
+        Notification,
+        User.locale,
+        Workspace.name.label("workspace"),
+        Workspace.language,
+        Workspace.pushes_content,
+        ChannelAccount.channel,
+        Message.text,
+        Message.unsent_at,
+        CUSTOMER,
+    )
+    query = (
+        with_customer(
+            query.select_from(PushDelivery)
+            .join(PushDevice, PushDevice.id == PushDelivery.device_id)
+            .join(Notification, Notification.id == PushDelivery.notification_id)
+            .join(User, User.id == PushDevice.user_id)
+        )
+        .outerjoin(ChannelAccount, ChannelAccount.id == Conversation.account_id)
+        .outerjoin(Message, Message.id == Notification.message_id)
+        .where(PushDelivery.id.in_(delivery_ids), *may_be_sent(now))
+        .order_by(PushDelivery.due_at, PushDelivery.id)
+    )
+    rows = session.execute(query).all() if delivery_ids else []
+    quiet = rules.quiet_hours(session, {row.Notification.user_id for row in rows}) if rows else {}
+    muted = {user_id for user_id, hours in quiet.items() if hours.until(now) is not None}
+    return [_push(row, directory, language, now) for row in rows if row.Notification.user_id not in muted]
+
+
+def _push(row: Any, directory: Directory, language: str, now: datetime) -> Push:
+    delivery, device, notice = row.PushDelivery, row.PushDevice, row.Notification
+    kind = Kind(notice.kind)
+    words = mail.words(row.locale, row.language, language)
+    if device.content and row.pushes_content:
+        title = row.customer or notice.title
+        body = words.ugettext(said(notice)) % notice.details
+        if kind in _WROTE and row.text and row.unsent_at is None:
+            body = row.text
+    else:
+        plain = MANY if notice.conversation_id is None else PLAIN[kind]
+        channel = str(directory.label(row.channel)) if row.channel else ""
+        title = words.ugettext(plain) % {"channel": channel, "number": notice.times}
+        body = notice.title
+    tag = f"lobby-{notice.id}"
+    at = notice.told_at or notice.created_at
+    lasts = (_SHORT if kind in _URGENT else LASTS) - (now - delivery.created_at)
+    return Push(
+        delivery.id,
+        delivery.wanted,
+        delivery.tries,
+        device,
+        PushContent(_cut(title, _TITLE), _cut(body, _BODY), tag, notice.path, int(at.timestamp() * 1000)),
+        max(lasts, timedelta()),
+        topic(device, tag),
+        kind not in _OF_NOBODY,
+    )
+
+
+def topic(device: PushDevice, tag: str) -> str:
+    """Return the topic of *tag*: it tells a push service nothing, and is different on each device."""
+    return encoded(hmac.digest(device.auth.encode(), tag.encode(), hashlib.sha256))[:32]
+
+
+def _cut(text: str, most: int) -> str:
+    found = " ".join(text.split())
+    return found if len(found) <= most else f"{found[: most - 1]}…"
