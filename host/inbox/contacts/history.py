@@ -176,13 +176,58 @@ def stretch(
     items.sort(key=_place, reverse=True)
     more = len(items) > limit
     items = items[:limit]
+    end = _place(items[-1]) if more else None
+    items = _without_hidden_merges(session, items, accounts)
     talks = [one for one in items if isinstance(one, ConversationItem)]
     counted = _counted(session, [one.id for one in talks])
     shown = [
         replace(one, **counted[one.id]._asdict()) if isinstance(one, ConversationItem) else one
         for one in items
     ]
-    return TimelinePage(shown, _place(items[-1]) if more else None)
+    return TimelinePage(shown, end)
+
+
+def _without_hidden_merges(
+    session: Session, items: Sequence[ConversationItem | TimelineEntry], accounts: Accounts
+) -> list[ConversationItem | TimelineEntry]:
+    """Leave out merges with contacts on accounts that the viewer does not see."""
+    merges = {
+        one.content.get("merge")
+        for one in items
+        if isinstance(one, TimelineEntry) and one.kind in {EntryKind.MERGED, EntryKind.SPLIT}
+    }
+    if accounts is None or not merges:
+        return list(items)
+    moved = sa.select(ContactMerge.id, ContactMerge.moved).where(ContactMerge.id.in_(merges - {None}))
+    identities = {row.id: set(row.moved.get("identities", ())) for row in session.execute(moved)}
+    seen = set(
+        session.scalars(
+            sa.select(ContactIdentity.id).where(
+                ContactIdentity.id.in_(set().union(*identities.values())),
+                ContactIdentity.account_id.in_(sorted(accounts)),
+            )
+        )
+    )
+    parted = {
+        one.content.get("other")
+        for one in items
+        if isinstance(one, TimelineEntry) and one.kind is EntryKind.SPLIT
+    }
+    theirs = sa.select(ContactIdentity.contact_id).where(
+        ContactIdentity.contact_id.in_(parted - {None}), ContactIdentity.account_id.in_(sorted(accounts))
+    )
+    known = set(session.scalars(theirs)) if parted else set()
+
+    def is_seen(one: ConversationItem | TimelineEntry) -> bool:
+        if isinstance(one, ConversationItem):
+            return True
+        if one.kind is EntryKind.SPLIT:
+            return one.content.get("other") in known
+        return one.kind is not EntryKind.MERGED or bool(
+            identities.get(one.content.get("merge"), set()) & seen
+        )
+
+    return [one for one in items if is_seen(one)]
 
 
 def _place(item: ConversationItem | TimelineEntry) -> TimelinePosition:

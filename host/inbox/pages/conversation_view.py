@@ -9,17 +9,19 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.inbox import queries
+from host.inbox.apply import phone_numbers
 from host.inbox.comments import once, private, standing
 from host.inbox.comments.once import OfHour
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.standing import CommentExcerpt, Direct, Newest
 from host.inbox.contacts.history import SharedFile, shared_files
 from host.inbox.contacts.models import ContactAttribute, ContactValue
+from host.inbox.contacts.pages.doubles import Duplicate, by_number
 from host.inbox.contacts.pages.shown import Detail, detail_of, follow_state
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
@@ -280,6 +282,7 @@ class ContactDetails(msgspec.Struct, frozen=True):
     :param first_at: time of their first contact with the desk.
     :param origin: the ad or link that led to their first message, or None.
     :param attributes: the workspace's attributes, each with the contact's value.
+    :param double: a contact with the same phone number, or None.
     :param pictures: the newest pictures from both sides.
     :param said: their newest comments on the post, if there is one.
     :param direct: their private conversation on the account beside; *opened*: whether a private reply from
@@ -303,6 +306,7 @@ class ContactDetails(msgspec.Struct, frozen=True):
     opted_out_at: datetime | None = None
     blocked_at: datetime | None = None
     attributes: Sequence[Detail] = ()
+    double: Duplicate | None = None
     pictures: Sequence[SharedFile] = ()
     said: Sequence[CommentExcerpt] = ()
     direct: Direct | None = None
@@ -316,6 +320,8 @@ def _details_query() -> Any:
         Message.conversation_id == sa.bindparam("conversation"), Message.direction != Direction.INTERNAL
     )
     first = written.with_only_columns(Message.content).order_by(Message.sent_at, Message.id).limit(1)
+    theirs = aliased(ContactIdentity)
+    has_phone = sa.exists().where(theirs.contact_id == ContactIdentity.contact_id, theirs.phone.is_not(None))
     return (
         sa.select(
             ContactIdentity.profile,
@@ -324,6 +330,7 @@ def _details_query() -> Any:
             Contact.blocked_at,
             written.with_only_columns(sa.func.count()).scalar_subquery(),
             first.scalar_subquery(),
+            has_phone,
         )
         .join(Contact, Contact.id == ContactIdentity.contact_id)
         .where(
@@ -341,7 +348,7 @@ def contact_details(
     :param accounts: the accounts the viewer sees; None for all.
     """
     values = {"conversation": row.id, "identity": row.identity_id, "workspace": row.account.workspace_id}
-    ((profile, created_at, opted_out_at, blocked_at, messages, content),) = db.read_rows(
+    ((profile, created_at, opted_out_at, blocked_at, messages, content, has_phone),) = db.read_rows(
         session, _details_query(), **values
     )
     facts = profile if isinstance(profile, Mapping) else {}
@@ -349,6 +356,11 @@ def contact_details(
     link = adapter.profile_url(row.username) if adapter is not None and row.username else None
     said, direct, opened = _of_post(session, row, accounts)
     others = _others(session, row, accounts)
+    shown_attributes = _attributes(session, row)
+    double = None
+    if has_phone or any(phone_numbers.written_key(one.value) for one in shown_attributes):
+        workspace_id, directory = row.account.workspace_id, current_directory()
+        double = by_number(session, workspace_id, row.contact_id, accounts, directory)
     return ContactDetails(
         identity_external_id=row.identity_external_id,
         id_name="" if adapter is None or adapter.contact_id_name == "id" else adapter.contact_id_name,
@@ -364,7 +376,8 @@ def contact_details(
         more_others=len(others) > OTHERS,
         opted_out_at=opted_out_at,
         blocked_at=blocked_at,
-        attributes=_attributes(session, row),
+        attributes=shown_attributes,
+        double=double,
         pictures=shared_files(session, row.contact_id, accounts=accounts, pictures=True, limit=PICTURES),
         said=said,
         direct=direct,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +16,16 @@ from host.events.models import DomainEvent
 from host.inbox import erasure
 from host.inbox.apply import phone_numbers
 from host.inbox.apply.changes import apply_changes
-from host.inbox.contacts import consent, joining, merging
-from host.inbox.contacts.models import ContactEntry, ContactMerge, EntryKind
+from host.inbox.contacts import attributes, consent, details, history, joining, look_alikes, merging
+from host.inbox.contacts.history import TimelineFilter
+from host.inbox.contacts.models import AttributeKind, ContactEntry, ContactMerge, EntryKind
 from host.models.inbox import Contact, ContactIdentity, Conversation
-from host.models.users import Workspace
+from host.models.users import Role, Workspace
 from host.sdk.channel import AccountRef
 from host.users.actor import DESK
+from tests import helpers
 from tests.inbox import toys
+from tests.inbox.desks import Desk, open_desk
 
 PHONE = "4915112345678"
 
@@ -311,3 +315,117 @@ def test_numbers_without_a_country_code_are_compared_whole() -> None:
     assert not phone_numbers.may_be_same("0151 12345678", "0152 12345678")
     assert not phone_numbers.may_be_same("0151 12345678", "later")
     assert phone_numbers.may_be_same("+49 151 12345678", "0151 12345678")
+
+
+# ---- look-alikes, which people decide on -----------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Desk:
+    return open_desk(data)
+
+
+def attribute_of(workspace: int) -> int:
+    return db.write(
+        attributes.create,
+        workspace_id=workspace,
+        name="Phone",
+        kind=AttributeKind.TEXT,
+        actor=DESK,
+        now=clock.now(),
+    ).id
+
+
+def enter(workspace: int, contact: int, attribute: int, value: str | None) -> None:
+    db.write(
+        details.change,
+        workspace_id=workspace,
+        contact_id=contact,
+        changes={f"attribute:{attribute}": value},
+        actor=DESK,
+        now=clock.now(),
+        accounts=None,
+    )
+
+
+def test_contacts_with_the_same_number_are_found_and_no_others(anywhere: Place) -> None:
+    place, elsewhere = anywhere, place_of()
+    elsewhere.write(0, "eve", contact_phone=PHONE)
+    place.write(0, "ana", contact_phone=PHONE)
+    for contact in ("bea", "cem"):
+        place.write(1, contact)
+    ana, bea, cem = (place.owner(one) for one in ("ana", "bea", "cem"))
+    phone = attribute_of(place.workspace)
+    enter(place.workspace, bea, phone, "0151 / 1234 5678")
+    enter(place.workspace, cem, phone, "+43 152 12345678")
+
+    def found(contact: int, *accounts: int) -> list[int]:
+        seen = frozenset(place.accounts[at].id for at in accounts) if accounts else None
+        with db.read() as session:
+            numbers = look_alikes.numbers_of(session, [contact], seen).get(contact, ())
+            return look_alikes.with_same_number(session, place.workspace, contact, numbers, seen)
+
+    assert (found(ana), found(bea), found(cem)) == ([bea], [ana], [])
+    assert found(ana, 0) == [], "they do not see the account that Bea writes to"
+    assert found(bea, 1) == []
+    assert found(bea, 0, 1) == [ana]
+    enter(place.workspace, cem, phone, "0151 12345678")
+    assert found(bea) == [ana, cem]
+    enter(place.workspace, bea, phone, None)
+    assert found(bea) == []
+    with db.read() as session:
+        assert look_alikes.is_wholly_seen(session, [ana, bea], None)
+        assert look_alikes.is_wholly_seen(session, [ana, bea], frozenset(one.id for one in place.accounts))
+        assert not look_alikes.is_wholly_seen(session, [ana, bea], frozenset({place.accounts[0].id}))
+    place.consume()
+    assert len({place.owner(one) for one in ("ana", "bea", "cem")}) == 3, "nobody is merged by this"
+
+
+def test_the_pane_offers_to_merge_with_one_press_and_to_never_ask_again(desk: Desk) -> None:
+    toys.apply(desk.account, toys.received(contact="ana", contact_name="Ana Q.", contact_phone=PHONE))
+    toys.apply(desk.account, toys.received(contact="bea", contact_name="Bea W."))
+    toys.apply(desk.account, toys.received(contact="cem", contact_name="Cem R.", contact_phone=PHONE))
+    rows = {row.external_id: row.contact_id for row in toys.everything(ContactIdentity)}
+    talks = {row.contact_id: row.id for row in toys.everything(Conversation)}
+    phone = attribute_of(desk.workspace)
+    enter(desk.workspace, rows["bea"], phone, "0151 12345678")
+    pane = desk.path(f"/{talks[rows['bea']]}")
+    page = desk.browser.get(pane).text
+    assert "may be the same person: the same phone number." in page
+    assert "Merge with Ana Q." in page
+    merge = f"/w/{desk.workspace}/contacts/{rows['bea']}/merge"
+    assert "Merge with Ana Q." in desk.browser.get(merge.removesuffix("/merge")).text
+    fields = {"with": str(rows["ana"]), "different": "1", "csrf_token": desk.browser.csrf()}
+    desk.browser.post(merge, data=fields)
+    assert "Merge with Cem R." in desk.browser.get(pane).text
+    assert "Merge with Ana Q." not in desk.browser.get(pane).text
+    fields = {"with": str(rows["cem"]), "csrf_token": desk.browser.csrf()}
+    assert "Contacts merged" in desk.browser.post(merge, data=fields, follow_redirects=True).text
+    assert "may be the same person" not in desk.browser.get(pane).text.replace("Ana", "")
+    assert toys.everything(ContactMerge)[-1].contact_id == rows["bea"]
+
+
+def test_an_automatic_merge_says_why_in_the_history(desk: Desk) -> None:
+    place = Place(desk.workspace, [desk.account, toys.make_account(desk.workspace)])
+    place.write(0, "ana", contact_name="Ana Q.", contact_phone=PHONE)
+    place.consume()
+    place.write(1, "ana.q", contact_name="Ana", contact_phone=PHONE)
+    place.consume()
+    page = desk.browser.get(f"/w/{desk.workspace}/contacts/{place.owner('ana')}").text
+    assert "1 conversation, 1 message · automatically, the same verified phone number" in page
+    assert "Split again" in page
+    with db.read() as session:
+        members, ana = [row.id for row in session.scalars(sa.select(Contact))], place.owner("ana")
+        for seen, lines in (({0, 1}, 1), ({1}, 1), ({0}, 0)):
+            accounts = frozenset(place.accounts[at].id for at in seen)
+            found = history.stretch(session, ana, members, TimelineFilter.CHANGES, accounts=accounts)
+            assert len(found.items) == lines, "they do not see the account of the one who was merged"
+
+
+def test_an_owner_switches_it_off(desk: Desk) -> None:
+    boss = helpers.make_user("boss@example.com", workspace=desk.workspace, role=Role.OWNER)
+    browser = helpers.client_for(desk.app, boss)
+    address = f"/w/{desk.workspace}/settings/general"
+    assert '<option selected value="join">' in browser.get(address).text
+    browser.post(address, data={"name": "Pottery", "same_person": "", "csrf_token": browser.csrf()})
+    assert toys.only(Workspace).joins_contacts is False

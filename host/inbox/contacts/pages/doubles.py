@@ -1,4 +1,4 @@
-"""Likely duplicates of a contact, found by name and address, with the reasons."""
+"""Likely duplicates of a contact, found by name, address and phone number, with the reasons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
-from host.inbox.contacts import finding, merging
+from host.inbox.contacts import finding, look_alikes, merging
 from host.inbox.contacts.finding import ContactRow, Identity
 from host.inbox.contacts.pages.shown import handle_of, name_of
 from host.models.inbox import Contact
@@ -19,18 +19,22 @@ from host.web.languages import gettext as _
 
 LOOKED_AT = 20
 """Maximum number of contacts compared for each name or address."""
+_NUMBER = 4
+"""Weight of a shared phone number."""
 
 
 class Duplicate(msgspec.Struct, frozen=True):
     """A contact that may be the same person.
 
     :param reasons: why, in words; the strongest first.
+    :param mergeable: whether the viewer sees every account of both, and can merge them.
     """
 
     found: ContactRow
     name: str
     handle: str
     reasons: Sequence[str]
+    mergeable: bool = True
 
 
 def likely(
@@ -45,26 +49,56 @@ def likely(
 
     A shared single name is no reason: many people are called Ana.
     """
+    numbers = look_alikes.numbers_of(session, [contact.id], accounts).get(contact.id, ())
     mine = _said(contact.name, contact.email, identities)
     ids: set[int] = set()
     for text in sorted(mine.addresses | mine.handles | mine.names)[:6]:
         query = read_query(f'"{text}"' if " " in text else text)
         ids |= set(finder.find_contacts(session, workspace_id, query, LOOKED_AT, within=False))
     ids -= {contact.id} | merging.refused(session, contact.id)
-    rows = finding.rows_of(session, workspace_id, sorted(ids)[: LOOKED_AT * 2], accounts)
+    alike = look_alikes.with_same_number(session, workspace_id, contact.id, numbers, accounts)
+    looked_at = [*alike, *sorted(ids - set(alike))][: LOOKED_AT * 2]
+    rows = finding.rows_of(session, workspace_id, looked_at, accounts)
     best: tuple[int, ContactRow, list[str]] | None = None
     for row in rows:
         if accounts is not None and not row.identities:
             continue
         weight, reasons = _compare(mine, _said(row.name, row.email, row.identities))
+        if row.id in alike:
+            weight, reasons = weight + _NUMBER, [_("the same phone number"), *reasons]
         if reasons and (best is None or weight > best[0]):
             best = weight, row, reasons
     if best is None:
         return None
     _weight, row, reasons = best
+    return _duplicate(session, contact.id, row, reasons, accounts, directory)
+
+
+def by_number(
+    session: Session, workspace_id: int, contact_id: int, accounts: Accounts, directory: Directory
+) -> Duplicate | None:
+    """Return a contact with the same phone number, or None: one statement if there is no number."""
+    numbers = look_alikes.numbers_of(session, [contact_id], accounts).get(contact_id, ())
+    alike = look_alikes.with_same_number(session, workspace_id, contact_id, numbers, accounts)
+    for row in finding.rows_of(session, workspace_id, alike, accounts):
+        if row.identities:
+            reasons = [_("the same phone number")]
+            return _duplicate(session, contact_id, row, reasons, accounts, directory)
+    return None
+
+
+def _duplicate(
+    session: Session,
+    contact_id: int,
+    row: ContactRow,
+    reasons: Sequence[str],
+    accounts: Accounts,
+    directory: Directory,
+) -> Duplicate:
     name = name_of(row.name, row.email, row.identities, directory)
     handle = handle_of(row.identities[0], directory) if row.identities else name
-    return Duplicate(row, name, handle, reasons)
+    mergeable = look_alikes.is_wholly_seen(session, [contact_id, row.id], accounts)
+    return Duplicate(row, name, handle, reasons, mergeable)
 
 
 class _Identifiers(msgspec.Struct, frozen=True):
