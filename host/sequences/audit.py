@@ -13,6 +13,9 @@ SENTENCES: Mapping[str, LazyString] = {
     "sequence.deleted": _l("%(who)s deleted the sequence %(what)s"),
     "sequence.moved": _l("%(who)s moved the sequence %(what)s to position %(place)s"),
     "sequence.off": _l("%(who)s turned off the sequence %(what)s"),
+    "sequence.people": _l(
+        "%(who)s moved %(people)s customers of the sequence %(what)s from version %(from)s to %(version)s"
+    ),
     "sequence.published": _l("%(who)s published version %(version)s of the sequence %(what)s"),
     "sequence.secret": _l("%(who)s replaced the signing secret of the sequence %(what)s"),
 }

@@ -44,6 +44,10 @@ ENDED_BY_TEAM = "ended_by_team"
 """Reason that a run has while it runs, if it is to be ended."""
 
 
+MOVED = "moved"
+"""Reason that a run has while it runs, if it is to enter its step, which is of another version."""
+
+
 class Sequence(Base):
     """A sequence of a workspace: steps that follow a customer's message."""
 

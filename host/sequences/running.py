@@ -51,6 +51,7 @@ from host.sequences.body import Act, Ask, Body, Call, Wait, read
 from host.sequences.deciding import Decider, Heard
 from host.sequences.models import (
     ENDED_BY_TEAM,
+    MOVED,
     Sequence,
     SequenceAnswer,
     SequenceRun,
@@ -142,8 +143,20 @@ class Walk(Decider):
 
     def hear(self, message: Message) -> bool:
         """Go on with a message of the customer; return whether the run took it."""
+        if self.run.reason == MOVED:
+            self.run.message_id = message.id
+            self.go_on()
+            return True
         payload = message.content.get("payload") if isinstance(message.content, Mapping) else None
         return self.take(Heard(message.id, message.text or "", payload if isinstance(payload, str) else ""))
+
+    def go_on(self) -> None:
+        if self.run.reason != MOVED:
+            Decider.go_on(self)
+            return
+        self.run.reason, self.run.due_at = None, None
+        if not self._is_stopped():
+            self._go("moved", self.run.step)
 
     def check(self, *, closed: bool = False) -> None:
         """End or pause the run if something of the team's stops it; resume it if nothing does any more.

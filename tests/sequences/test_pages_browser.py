@@ -18,6 +18,7 @@ from tests.accessibility import violations
 from tests.browser.conftest import screenshot
 from tests.inbox import toys
 from tests.sequences.sequenced import Sequenced
+from tests.sequences.test_moving import replace
 from tests.sequences.test_pages import draft, path
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -266,6 +267,8 @@ def furnished(desk: Sequenced) -> tuple[int, int]:
     for contact in ("ana", "olu"):
         desk.said(contact, "order")
     desk.run()
+    with_colour = Ask(id="colour", text="Which colour did you order?")
+    replace(desk, main, ask, with_colour, Hand(id="people", text="A colleague answers."))
     late = Say(id="late", text="Did it arrive safely?", quick_replies=("Yes", "No"))
     wrong = desk.sequence(
         ask,
@@ -300,6 +303,7 @@ def look(desk: Sequenced, page: Any, widths: tuple[int, ...], schemes: tuple[str
         "people": f"{main}/people",
         "behind": f"{main}/people?state=all&ended=asked&version=1",
         "versions": f"{main}/versions",
+        "moving": f"{main}/versions/1/people",
     }
     for name, rest in pages.items():
         for width in widths:

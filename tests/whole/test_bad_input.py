@@ -366,6 +366,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/people/<int:sequence_run_id>/end": {},
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/delete": {},
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/toml": {"toml": 'name = "Orders"', "seen_at": ""},
+    "/w/<int:workspace_id>/sequences/<int:sequence_id>/versions/<int:version_id>/people": {"to:ask": "hand"},
     "/w/<int:workspace_id>/sequences/<int:sequence_id>/versions/<int:version_id>/restore": {"seen_at": ""},
     "/w/<int:workspace_id>/sequences/toml": {"toml": 'name = "Orders"'},
     ASSISTANTS: {"name": "Shop desk"},

@@ -37,7 +37,7 @@ from host.core.errors import LobbyError
 from host.models.users import Workspace
 from host.sdk.text import byte_length
 from host.sequences import body as bodies
-from host.sequences import keeping, listing, picture
+from host.sequences import keeping, listing, moving, picture
 from host.sequences.body import Body, SequenceError, Targets, known_variables
 from host.sequences.keeping import SequenceSavedMeanwhileError
 from host.sequences.models import Sequence, SequenceVersion
@@ -499,12 +499,14 @@ def versions(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     opened = open_sequence(workspace_id, sequence_id)
     with db.read() as session:
         part = portion(keeping.versions(session, sequence_id))
+        people = moving.by_version(session, sequence_id)
         session.expunge_all()
     return render_template(
         "sequences/versions.html",
         here="versions",
         **head(opened),
         part=part,
+        people=people,
         seen_at=opened.stands.at.isoformat(),
     )
 
