@@ -15,6 +15,7 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import NotFoundError
 from host.inbox import approved, approved_fetching
+from host.inbox.contacts import people
 from host.inbox.pages import message_content
 from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES, _written
 from host.inbox.pages.arguments import form_id
@@ -24,7 +25,7 @@ from host.inbox.queries import Row
 from host.inbox.reply import queue_parts
 from host.inbox.variable_values import values_of_conversation
 from host.media.limits import MAX_BYTES
-from host.models.inbox import Contact, Message
+from host.models.inbox import Message
 from host.sdk.approved import PLACEHOLDER
 from host.sdk.channel import ApprovedTemplate, ChannelAdapter, MediaLimits
 from host.sdk.messages import MessageKind
@@ -120,7 +121,7 @@ def templates(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Return the picker, still without templates."""
     _adapter(row)
     with db.read() as session:
-        refused = _refusal(session, row)
+        refused = _refusal(session, workspace_id, row)
     states = [(state.value, str(name)) for state, name in approved.STATES.items()]
     return render_template("inbox/templates/_picker.html", row=row, refused=refused, states=states)
 
@@ -138,7 +139,7 @@ def template_list(workspace_id: int, row: Row) -> ResponseReturnValue:
         return render_template("inbox/templates/_failed.html", error=error, row=row, after=after)
     with db.read() as session:
         values = values_of_conversation(session, row, current_user().id)
-        refused = _refusal(session, row)
+        refused = _refusal(session, workspace_id, row)
     shown = [_shown(one, values, adapter.capabilities.media) for one in page.templates]
     suggested = sorted({one for one in values.values() if one})
     return render_template(
@@ -187,8 +188,8 @@ def send_template(workspace_id: int, row: Row) -> ResponseReturnValue:
     return _written(workspace_id, row.id, "reply", use_case)
 
 
-def _refusal(session: Session, row: Row) -> Refusal:
-    contact = session.get_one(Contact, row.contact_id)
+def _refusal(session: Session, workspace_id: int, row: Row) -> Refusal:
+    contact = people.get(session, workspace_id, row.contact_id, accounts=seen_accounts())
     newest = (
         sa.select(Message.content)
         .where(Message.conversation_id == row.id, Message.kind == MessageKind.OPT_IN)
