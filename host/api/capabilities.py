@@ -25,6 +25,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
     return shapes.Capabilities(
         kinds=sorted(sends),
         text_limit_bytes=found.text_limit_bytes,
+        text_limit_unit=found.text_limit_unit,
         files={
             str(kind): shapes.FileLimits(
                 content_types=sorted(limits.content_types), max_bytes=limits.max_bytes

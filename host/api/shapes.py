@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from host.api.http.declare import ChannelId, Id, Moment, Wire
 from host.models.inbox import Actor
 from host.models.users import Role
+from host.sdk.text import TextUnit
 
 ExternalId = Annotated[
     str,
@@ -456,7 +457,11 @@ class Capabilities(Wire, frozen=True):
     """The kinds of messages that can be sent, and their limits."""
 
     kinds: Annotated[list[str], Meta(description="Values of `kind` for messages to send.")]
-    text_limit_bytes: Annotated[int | None, Meta(description="Per message, in UTF-8.")]
+    text_limit_bytes: Annotated[int | None, Meta(description="Per message, in `textLimitUnit`.")]
+    text_limit_unit: Annotated[
+        TextUnit,
+        Meta(description="`bytes` of UTF-8, `characters` of Unicode, or code units of `utf16`."),
+    ]
     files: Annotated[dict[str, FileLimits], Meta(description="By kind.")]
     images_per_message: int
     text_with_files: Annotated[bool, Meta(description="Whether a text and its files are one message.")]

@@ -71,7 +71,7 @@ def checked(session: Session, workspace_id: int, answer: Answer, capabilities: C
     text = answer.text
     if text.strip():
         try:
-            text = texts.checked(text, capabilities.text_limit_bytes)
+            text = texts.checked(text, capabilities.text_limit)
         except InvalidError as error:
             raise AnswerError(error.sentence, next_step=error.next_step, field="text") from None
     else:

@@ -109,7 +109,7 @@ def save(
 
     A text that is turned off is kept, so that it can be turned on again.
 
-    :param limit: most bytes in a message of the channel; None: unknown.
+    :param limit: of a message of the channel, in bytes or with its unit; None: unknown.
     :param version: the version the page showed; None: overwrite newer versions.
     :raises AccountGoneError: if the account is missing or disconnected.
     :raises SavedMeanwhileError: if a newer version than *version* was saved.

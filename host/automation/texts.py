@@ -22,7 +22,7 @@ from host.core.cleaning import clean_written
 from host.core.errors import InvalidError
 from host.inbox import variables
 from host.sdk.i18n import noop
-from host.sdk.text import byte_length
+from host.sdk.text import TextUnit, length, unit_of
 from host.web import languages
 
 OPENS_AT = "hours.opens_at"
@@ -51,10 +51,25 @@ class AutomationTextError(InvalidError):
     default_next_step = _l("Change the text.")
 
 
+def too_long(count: int, limit: int) -> LazyString:
+    """Return the sentence about a text whose length is more than *limit*."""
+    if unit_of(limit) is TextUnit.BYTES:
+        return _l(
+            "A text has %(count)s bytes. A message on this channel can have at most %(most)s.",
+            count=count,
+            most=int(limit),
+        )
+    return _l(
+        "A text has %(count)s characters. A message on this channel can have at most %(most)s.",
+        count=count,
+        most=int(limit),
+    )
+
+
 def checked(text: str, limit: int | None, known: Mapping[str, LazyString] = VARIABLES) -> str:
     """Return *text* validated.
 
-    :param limit: most bytes in a message of the channel; None: unknown.
+    :param limit: of a message of the channel, in bytes or with its unit; None: unknown.
     :param known: the variables allowed in it, with their labels.
     :raises AutomationTextError: if it is empty or too long, or if a variable may be empty and has no
         fallback.
@@ -71,16 +86,8 @@ def checked(text: str, limit: int | None, known: Mapping[str, LazyString] = VARI
             _l("A text has %(count)s characters. The limit is 4,000, so nothing was saved.", count=len(kept)),
             limit=MOST_LETTERS,
         )
-    if limit is not None and byte_length(kept) > limit:
-        raise AutomationTextError(
-            _l(
-                "A text has %(count)s bytes. A message on this channel can have at most %(most)s.",
-                count=byte_length(kept),
-                most=limit,
-            ),
-            next_step=_l("Make it shorter."),
-            limit=limit,
-        )
+    if limit is not None and (count := length(kept, unit_of(limit))) > limit:
+        raise AutomationTextError(too_long(count, limit), next_step=_l("Make it shorter."), limit=int(limit))
     for piece in variables.parse(kept, known):
         if isinstance(piece, variables.Field):
             raise AutomationTextError(

@@ -23,7 +23,7 @@ from host.models.posts import Post
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities
 from host.sdk.formatting import PICTURE_TYPES, pictures
 from host.sdk.messages import MessageKind
-from host.sdk.text import byte_length, split, truncate
+from host.sdk.text import TextUnit, length, split, truncate, unit_of
 
 MAX_LENGTH = 20_000
 """Maximum characters of one text, regardless of the channel."""
@@ -76,22 +76,33 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 def parts_of(text: str, limit: int | None, overflow: Overflow) -> list[str]:
-    """Return the messages that *text* becomes on a channel with a limit of *limit* bytes each.
+    """Return the messages that *text* becomes on a channel with a limit of *limit* each.
 
+    :param limit: in bytes, or with its unit.
     :raises TooLongError: if it does not fit in one and *overflow* is ``reject``.
     """
-    if limit is None or byte_length(text) <= limit:
+    if limit is None:
+        return [text]
+    unit = unit_of(limit)
+    count, most = length(text, unit), int(limit)
+    if count <= limit:
         return [text]
     if overflow == "reject":
-        raise TooLongError(
-            _l(
+        if unit is TextUnit.BYTES:
+            sentence = _l(
                 "The text has %(count)s bytes; a message on this channel can have %(most)s. Nothing was "
                 "sent.",
-                count=byte_length(text),
-                most=limit,
-            ),
-            limit=limit,
-        )
+                count=count,
+                most=most,
+            )
+        else:
+            sentence = _l(
+                "The text has %(count)s characters; a message on this channel can have %(most)s. Nothing was "
+                "sent.",
+                count=count,
+                most=most,
+            )
+        raise TooLongError(sentence, limit=most)
     return [truncate(text, limit)] if overflow == "truncate" else split(text, limit)
 
 
@@ -367,7 +378,7 @@ def _texts(
         )
     if capabilities.public and overflow == "split":
         overflow = "reject"  # the parts would be public
-    parts = parts_of(text, capabilities.text_limit_bytes, overflow)
+    parts = parts_of(text, capabilities.text_limit, overflow)
     planned = [Planned(MessageKind.TEXT, part) for part in parts]
     planned[-1] = replace(planned[-1], content=content)
     return planned

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from host.sdk.history import HistoryRules, LookRules
 from host.sdk.messages import MessageKind, PostKind
+from host.sdk.text import TextLimit, TextUnit
 
 MEDIA_KINDS = frozenset({MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE})
 """Kinds of messages that consist of files."""
@@ -167,7 +168,7 @@ class InboundMedia:
 class Capabilities:
     """Everything a channel can send and receive. Pages, the composer, the API and the server all read this.
 
-    :param text_limit_bytes: maximum UTF-8 bytes of a text message; None: no limit.
+    :param text_limit_bytes: maximum length of a text message in *text_limit_unit*; None: no limit.
     :param sends: kinds of message that may be sent.
     :param has_subject: conversations carry a subject line.
     :param can_start: the team may write first, to the ids that :meth:`ChannelAdapter.id_for_address` returns.
@@ -218,6 +219,7 @@ class Capabilities:
     :param ads: customers can come from an ad of the account, which a ``REFERRAL`` names.
     :param approved_templates: the account has templates that its provider approved, which may be sent as
         ``APPROVED_TEMPLATE`` outside the reply window, see :meth:`ChannelAdapter.approved_templates`.
+    :param text_limit_unit: unit of *text_limit_bytes*: UTF-8 bytes unless the provider counts otherwise.
     """
 
     text_limit_bytes: int | None = None
@@ -262,3 +264,10 @@ class Capabilities:
     ads: bool = False
     delivery_reports: bool = False
     approved_templates: bool = False
+    text_limit_unit: TextUnit = TextUnit.BYTES
+
+    @property
+    def text_limit(self) -> TextLimit | None:
+        """Return the maximum length of a text message with its unit; None: no limit."""
+        most = self.text_limit_bytes
+        return None if most is None else TextLimit(most, self.text_limit_unit)

@@ -1,6 +1,9 @@
-"""Measure, cut and split text by limits counted in UTF-8 bytes."""
+"""Measure, cut and split text by limits counted in UTF-8 bytes, or in another unit."""
 
 from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
 
 import regex
 
@@ -9,22 +12,62 @@ _AFTER_SENTENCE = regex.compile(r"(?<=[.!?…]['\"”’)\]]*)\s|(?<=[。！？]
 _SPACE = regex.compile(r"\s")
 
 
+class TextUnit(StrEnum):
+    """Unit in which a provider counts the length of a text."""
+
+    # A text is never longer in a later unit than in an earlier one.
+    BYTES = "bytes"
+    """Bytes of UTF-8."""
+    UTF16 = "utf16"
+    """Code units of UTF-16: most emoji count as two or more."""
+    CHARACTERS = "characters"
+    """Code points of Unicode."""
+
+
+class TextLimit(int):
+    """The maximum length of a text, with its unit. A plain integer is a limit in bytes."""
+
+    unit: TextUnit
+
+    def __new__(cls, most: int, unit: TextUnit = TextUnit.BYTES) -> Self:
+        made = super().__new__(cls, most)
+        made.unit = unit
+        return made
+
+
+def unit_of(limit: int) -> TextUnit:
+    """Return the unit of *limit*."""
+    return limit.unit if isinstance(limit, TextLimit) else TextUnit.BYTES
+
+
+def length(text: str, unit: TextUnit) -> int:
+    """Return the length of *text* in *unit*."""
+    if unit is TextUnit.BYTES:
+        return byte_length(text)
+    if unit is TextUnit.CHARACTERS:
+        return len(text)
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
 def byte_length(text: str) -> int:
     """Return the length of *text* in UTF-8 bytes. A lone surrogate counts as U+FFFD."""
     return len(text.encode("utf-8", "surrogatepass"))
 
 
 def fit(text: str, limit: int) -> int:
-    """Return the length in code points of the longest prefix of *text* within *limit* bytes.
+    """Return the length in code points of the longest prefix of *text* within *limit*.
 
     It ends before the first grapheme that does not fit. If even the first one is too long, it ends at a code
     point, so that the prefix is not empty.
+
+    :param limit: in bytes, or a :class:`TextLimit`.
     """
-    if byte_length(text) <= limit:
+    unit = unit_of(limit)
+    if length(text, unit) <= limit:
         return len(text)
     used = end = 0
     for match in _GRAPHEME.finditer(text):
-        size = byte_length(match.group())
+        size = length(match.group(), unit)
         if used + size > limit:
             break
         used += size
@@ -33,21 +76,23 @@ def fit(text: str, limit: int) -> int:
         return end
     used = 0
     for index, char in enumerate(text):
-        used += byte_length(char)
+        used += length(char, unit)
         if used > limit:
             return index
     return len(text)
 
 
 def truncate(text: str, limit: int) -> str:
-    """Cut *text* to at most *limit* bytes, never inside a grapheme unless one alone is longer."""
+    """Cut *text* to at most *limit* (see :func:`fit`), never inside a grapheme unless one alone is longer."""
     return text[: fit(text, limit)].rstrip()
 
 
 def split(text: str, limit: int) -> list[str]:
-    """Split *text* into parts of at most *limit* bytes: between sentences, else words, else graphemes.
+    """Split *text* into parts of at most *limit*: between sentences, else words, else graphemes.
 
     Only white space at the seams is lost. Empty text has no parts.
+
+    :param limit: as in :func:`fit`.
     """
     parts: list[str] = []
     rest = text.strip()

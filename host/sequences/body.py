@@ -433,7 +433,7 @@ def ways_out(body: Body, step: Step) -> Iterator[tuple[str, str]]:
 def checked(body: Body, there: Targets, limit: int | None = None) -> Body:
     """Return a body with its texts cleaned, as it is saved. It may lack what publishing proves.
 
-    :param limit: most bytes in a message of the channels; None: unknown.
+    :param limit: of a message of the channels, in bytes or with its unit; None: unknown.
     :raises SequenceError: if a step is invalid; *field* names the place.
     """
     if not body.steps:

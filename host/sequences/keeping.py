@@ -22,6 +22,7 @@ from host.inbox.canned.replies import Viewer
 from host.inbox.contacts.models import ContactAttribute
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import ReplyContext, ReplyState
+from host.sdk.text import TextLimit, TextUnit
 from host.sequences import body as bodies
 from host.sequences import secrets_of
 from host.sequences.body import PROGRAM, Body, Call, SequenceError, Targets
@@ -177,7 +178,7 @@ def limits(
         if policy.state is ReplyState.OPEN and policy.until is not None:
             windows.append(policy.until - now)
         offers.append(adapter.capabilities.quick_replies)
-        if (most := adapter.capabilities.text_limit_bytes) is not None:
+        if (most := adapter.capabilities.text_limit) is not None:
             texts.append(most)
             if adapter.capabilities.quick_replies is None:
                 listed.append(most)
@@ -190,15 +191,17 @@ def limits(
         min(windows, default=None),
         min(shown, key=lambda one: (one.most, one.title_length), default=None),
         _longest_break(session, workspace_id, now),
-        min(texts, default=None),
-        min(listed, default=None),
+        tightest(texts),
+        tightest(listed),
         min(cards, key=lambda one: (one.elements, one.title_length), default=None),
-        min(carded, default=None),
+        tightest(carded),
     )
 
 
-def text_limit(session: Session, workspace_id: int, body: Body, directory: AdapterDirectory) -> int | None:
-    """Return the most bytes of a message on the channels that *body* runs on; None: no limit."""
+def text_limit(
+    session: Session, workspace_id: int, body: Body, directory: AdapterDirectory
+) -> TextLimit | None:
+    """Return the limit of a message on the channels that *body* runs on; None: no limit."""
     query = sa.select(ChannelAccount.id, ChannelAccount.channel).where(
         ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
     )
@@ -206,8 +209,17 @@ def text_limit(session: Session, workspace_id: int, body: Body, directory: Adapt
     for id_, channel in session.execute(query):
         adapter = directory.adapter(channel)
         if adapter is not None and (not body.accounts or id_ in body.accounts):
-            found.append(adapter.capabilities.text_limit_bytes)
-    return min((one for one in found if one is not None), default=None)
+            found.append(adapter.capabilities.text_limit)
+    return tightest([one for one in found if one is not None])
+
+
+def tightest(limits: Iterable[TextLimit]) -> TextLimit | None:
+    """Return a limit within which a text fits all of *limits*: the least, in the unit that counts most."""
+    found = list(limits)
+    if not found:
+        return None
+    unit = next(unit for unit in TextUnit if any(one.unit is unit for one in found))
+    return TextLimit(min(found), unit)
 
 
 def _longest_break(session: Session, workspace_id: int, now: datetime) -> timedelta:

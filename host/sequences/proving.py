@@ -18,8 +18,9 @@ from flask_babel.speaklater import LazyString
 
 from host.automation.conditions import Window
 from host.automation.deciding import BUDGET
+from host.automation.texts import too_long
 from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
-from host.sdk.text import byte_length
+from host.sdk.text import TextLimit, TextUnit, length, unit_of
 from host.sequences.body import (
     Ask,
     Body,
@@ -51,19 +52,19 @@ class Limits(msgspec.Struct, frozen=True):
     :param quick_replies: of the channel that allows the fewest; None: a channel has none, and shows them as
         lines of text.
     :param closed: the longest time between two working hours; :data:`NEVER`: there are none.
-    :param text: most bytes of a message; None: no limit.
+    :param text: limit of a message, in bytes or with its unit; None: no limit.
     :param listed: the same of the channels without quick replies, where a message also has the choices.
     :param cards: of the channel that allows the least; None: none has cards.
-    :param carded: most bytes of a message on the channels without cards; None: no limit, or all have them.
+    :param carded: limit of a message on the channels without cards; None: no limit, or all have them.
     """
 
     window: timedelta | None = None
     quick_replies: QuickReplyLimits | None = None
     closed: timedelta = NEVER
-    text: int | None = None
-    listed: int | None = None
+    text: TextLimit | None = None
+    listed: TextLimit | None = None
     cards: TemplateLimits | None = None
-    carded: int | None = None
+    carded: TextLimit | None = None
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -362,24 +363,33 @@ def _texts(body: Body, limits: Limits) -> list[Problem]:
             continue
         said = [step.text, step.again] if isinstance(step, Ask) else [step.text]
         choices = listed(step.choices) if isinstance(step, Ask) else ""
-        plain = max(byte_length(text) for text in said)
-        whole = plain + byte_length(choices)
-        if limits.text is not None and plain > limits.text:
-            sentence = _l(
-                "A text has %(count)s bytes. A message on this channel can have at most %(most)s.",
-                count=plain,
-                most=limits.text,
-            )
-            found.append(Problem("text", step.id, sentence))
-        elif choices and limits.listed is not None and whole > limits.listed:
-            sentence = _l(
-                "On a channel without quick replies, this has %(count)s bytes with its choices. "
-                "A message there can have at most %(most)s.",
-                count=whole,
-                most=limits.listed,
-            )
+        plain = max(_excess(text, limits.text) for text in said)
+        whole = max(_excess(text + choices, limits.listed) for text in said)
+        if limits.text is not None and plain > 0:
+            found.append(Problem("text", step.id, too_long(limits.text + plain, limits.text)))
+        elif choices and limits.listed is not None and whole > 0:
+            count, most = limits.listed + whole, int(limits.listed)
+            if unit_of(limits.listed) is TextUnit.BYTES:
+                sentence = _l(
+                    "On a channel without quick replies, this has %(count)s bytes with its choices. "
+                    "A message there can have at most %(most)s.",
+                    count=count,
+                    most=most,
+                )
+            else:
+                sentence = _l(
+                    "On a channel without quick replies, this has %(count)s characters with its choices. "
+                    "A message there can have at most %(most)s.",
+                    count=count,
+                    most=most,
+                )
             found.append(Problem("text", step.id, sentence))
     return found
+
+
+def _excess(text: str, limit: int | None) -> int:
+    """Return by how much *text* is too long; not positive: it fits."""
+    return 0 if limit is None else length(text, unit_of(limit)) - limit
 
 
 def _cards(body: Body, limits: Limits) -> list[Problem]:
@@ -405,12 +415,21 @@ def _cards(body: Body, limits: Limits) -> list[Problem]:
                 button=most.button_title_length,
             )
             found.append(Problem("cards", step.id, sentence))
-        elif limits.carded is not None and (count := byte_length(as_text(step.cards))) > limits.carded:
-            sentence = _l(
-                "On a channel without cards, this has %(count)s bytes as a text. "
-                "A message there can have at most %(most)s.",
-                count=count,
-                most=limits.carded,
-            )
+        elif limits.carded is not None and (excess := _excess(as_text(step.cards), limits.carded)) > 0:
+            count, most_text = limits.carded + excess, int(limits.carded)
+            if unit_of(limits.carded) is TextUnit.BYTES:
+                sentence = _l(
+                    "On a channel without cards, this has %(count)s bytes as a text. "
+                    "A message there can have at most %(most)s.",
+                    count=count,
+                    most=most_text,
+                )
+            else:
+                sentence = _l(
+                    "On a channel without cards, this has %(count)s characters as a text. "
+                    "A message there can have at most %(most)s.",
+                    count=count,
+                    most=most_text,
+                )
             found.append(Problem("cards", step.id, sentence))
     return found

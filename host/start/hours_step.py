@@ -90,7 +90,7 @@ def save(session: Session, workspace_id: int, typed: HoursForm, directory: Direc
     account_settings.save(
         session,
         replace(kept, greets=True, greeting=typed.greeting),
-        limit=None if adapter is None else adapter.capabilities.text_limit_bytes,
+        limit=None if adapter is None else adapter.capabilities.text_limit,
         actor=actor,
         now=clock.now(),
     )

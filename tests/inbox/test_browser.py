@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.core.cleaning import clean_written
 from host.events.models import ActorKind
 from host.events.writing import show
@@ -18,7 +19,7 @@ from host.models.inbox import Contact, Conversation
 from host.models.queue import OutboxEntry
 from host.sdk.channel import ReplyContext, ReplyPhase, ReplyPolicy, ReplyState
 from host.sdk.messages import MessageKind
-from host.sdk.text import byte_length
+from host.sdk.text import TextUnit, byte_length, length
 from host.users import sessions
 from host.users.actor import Actor
 from tests import helpers
@@ -191,21 +192,42 @@ def test_rich_text_becomes_plain(scene: scenes.Scene, open_page: Open) -> None:
     assert page.locator("[data-bytes]").inner_text().startswith("4 /")
 
 
+def test_the_composer_counts_in_the_unit_of_the_channel(
+    scene: scenes.Scene, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = type(scene.desk.generation.directory.adapters[0])
+    counted = replace(adapter.capabilities, text_limit_unit=TextUnit.CHARACTERS)
+    monkeypatch.setattr(adapter, "capabilities", counted)
+    page = open_page(f"/{scene.conversation('ana')}")
+    page.fill("[data-form=reply] textarea", "\u03b1" * 990)
+    assert page.locator("[data-bytes]").inner_text() == "990 / 1,000 characters"
+    page.fill("[data-form=reply] textarea", "\u03b1" * 1001)
+    page.wait_for_selector("fieldset.split >> text=1,000 characters")
+    assert page.locator("[data-bytes]").get_attribute("class") == "bytes over"
+    page.fill("[data-form=reply] textarea", "\u03b1" * 1000)
+    page.wait_for_selector("fieldset.split", state="detached")
+    page.click("[data-form=reply] button[type=submit]")
+    page.wait_for_selector("text=" + "\u03b1" * 1000)
+    assert outbox() == ["\u03b1" * 1000]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", TRICKY, ids=range(len(TRICKY)))
 def test_browser_and_server_count_and_split_alike(scene: scenes.Scene, open_page: Open, text: str) -> None:
     page = open_page(f"/{scene.conversation('ana')}")
-    counted = page.evaluate(
+    bytes_, *others = page.evaluate(
         """async (text) => {
           const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
-          return (await import(loaded.find((name) => name.includes("composer.js")))).byteLength(text);
+          const module = await import(loaded.find((name) => name.includes("composer.js")));
+          return ["bytes", "utf16", "characters"].map((unit) => module.textLength(text, unit));
         }""",
         text,
     )
     written = clean_written(text)
-    assert counted == byte_length(written)
+    assert bytes_ == byte_length(written)
+    assert others == [length(written, TextUnit.UTF16), length(written, TextUnit.CHARACTERS)]
     page.fill("[data-form=reply] textarea", text)
-    if counted > 1000:
+    if bytes_ > 1000:
         page.wait_for_selector("fieldset.split")
         parts = page.locator(".choice").first.locator(".part").count()
         assert page.locator("[data-form=reply] [data-label]").inner_text() == f"Send {parts} messages"

@@ -1,4 +1,4 @@
-"""Texts within a limit of bytes: whatever it is, what is sent is whole, fits, and nothing of it is lost."""
+"""Texts within a limit, in any unit: whatever it is, what is sent is whole and fits, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from host.core.cleaning import clean_written
 from host.inbox.drafts import parts_of
-from host.sdk.text import byte_length, fit, split, truncate
+from host.sdk.text import TextLimit, TextUnit, byte_length, fit, length, split, truncate, unit_of
 
 PIECES = st.sampled_from(
     [
@@ -34,8 +34,19 @@ PIECES = st.sampled_from(
     ]
 )
 TEXTS = st.one_of(st.text(max_size=3000), st.lists(PIECES, max_size=400).map("".join))
-LIMITS = st.one_of(st.just(1000), st.integers(4, 1200))
+SIZES = st.one_of(st.just(1000), st.integers(4, 1200))
+LIMITS = st.one_of(SIZES, st.builds(TextLimit, SIZES, st.sampled_from(TextUnit)))
 GRAPHEME = regex.compile(r"\X")
+
+
+def measured(text: str, limit: int) -> int:
+    """Return the length of *text* by the codec of the unit of *limit*."""
+    match unit_of(limit):
+        case TextUnit.BYTES:
+            return len(text.encode("utf-8"))
+        case TextUnit.UTF16:
+            return len(text.encode("utf-16-le")) // 2
+    return len(text.encode("utf-32-le")) // 4
 
 
 def without_blanks(text: str) -> str:
@@ -48,7 +59,7 @@ def test_a_cut_text_is_valid_within_the_limit_and_a_prefix(text: str, limit: int
     text = clean_written(text)
     cut = truncate(text, limit)
     assert cut.encode("utf-8").decode("utf-8") == cut
-    assert len(cut.encode("utf-8")) <= limit
+    assert measured(cut, limit) <= limit
     assert text.startswith(cut)
     if text:
         assert fit(text, limit) > 0, "something is always kept"
@@ -61,7 +72,7 @@ def test_a_cut_never_splits_what_people_see_as_one_character(text: str, limit: i
     end = fit(text, limit)
     seams = {0} | {match.end() for match in GRAPHEME.finditer(text)}
     first = GRAPHEME.match(text)
-    if first is None or byte_length(first.group()) > limit:
+    if first is None or measured(first.group(), limit) > limit:
         return  # it alone is too long; it is cut between code points
     assert end in seams
 
@@ -75,7 +86,7 @@ def test_splitting_loses_nothing_but_blanks_at_the_seams(text: str, limit: int) 
     at = 0
     for part in parts:
         assert part == part.strip() != ""
-        assert len(part.encode("utf-8")) <= limit
+        assert measured(part, limit) <= limit
         found = text.index(part, at)
         assert text[at:found].strip() == "", "only blanks lie between two parts"
         at = found + len(part)
@@ -86,11 +97,11 @@ def test_splitting_loses_nothing_but_blanks_at_the_seams(text: str, limit: int) 
 @given(TEXTS, LIMITS)
 def test_what_fits_is_sent_as_it_is(text: str, limit: int) -> None:
     text = clean_written(text)
-    if byte_length(text) <= limit:
+    if measured(text, limit) <= limit:
         assert parts_of(text, limit, "split") == parts_of(text, limit, "truncate") == [text]
     else:
         assert len(parts_of(text, limit, "truncate")) == 1
-        assert all(byte_length(part) <= limit for part in parts_of(text, limit, "split"))
+        assert all(measured(part, limit) <= limit for part in parts_of(text, limit, "split"))
 
 
 @settings(max_examples=200)
@@ -100,3 +111,19 @@ def test_text_no_wire_can_carry_is_mended_before_it_is_counted(text: str, limit:
     for part in split(mended, limit):
         part.encode("utf-8")
         assert "\0" not in part
+
+
+@given(TEXTS)
+def test_a_text_is_longest_in_bytes_and_shortest_in_characters(text: str) -> None:
+    text = clean_written(text)
+    lengths = [length(text, unit) for unit in TextUnit]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths == [measured(text, TextLimit(1, unit)) for unit in TextUnit]
+    assert lengths[0] == byte_length(text)
+
+
+def test_a_greek_text_is_not_cut_at_half_of_a_limit_in_characters() -> None:
+    greek = "\u03b1" * 1000
+    assert split(greek, TextLimit(1000, TextUnit.CHARACTERS)) == [greek]
+    assert len(split(greek, 1000)) == 2
+    assert len(split("\U0001f3fa" * 1000, TextLimit(1000, TextUnit.UTF16))) == 2

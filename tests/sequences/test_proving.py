@@ -15,6 +15,7 @@ from host.automation.actions import AddonDoes, RunMacro, SendReply, SetAttribute
 from host.automation.conditions import Window
 from host.automation.deciding import BUDGET
 from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
+from host.sdk.text import TextLimit, TextUnit
 from host.sequences.body import (
     Act,
     Ask,
@@ -216,6 +217,21 @@ def test_texts_fit_the_channel() -> None:
     assert "26 bytes" in str(problem.sentence)
     assert problems(ask, End(id="end"), limits=Limits(text=20)) == []
     assert problems(ask, End(id="end"), limits=Limits(text=20, listed=26)) == []
+
+
+def test_texts_are_counted_in_the_unit_of_the_channel() -> None:
+    limits = Limits(text=TextLimit(20, TextUnit.CHARACTERS), listed=TextLimit(25, TextUnit.CHARACTERS))
+    assert problems(Say(id="say", text="é" * 20), Hand(id="people"), limits=limits) == []
+    (problem,) = prove(Body(steps=(Say(id="say", text="é" * 21), Hand(id="people"))), limits).problems
+    assert "A text has 21 characters" in str(problem.sentence)
+    ask = Ask(id="ask", text="Which one?", kind="choice", choices=("Shoes", "Bág"))
+    (problem,) = prove(Body(steps=(ask, End(id="end"))), limits).problems
+    assert "26 characters with its choices" in str(problem.sentence)
+    show = Show(id="show", cards=(Card(title="Mug 🏺", text="x"),))
+    (problem,) = prove(
+        Body(steps=(show, End(id="end"))), Limits(carded=TextLimit(3, TextUnit.UTF16))
+    ).problems
+    assert "characters as a text" in str(problem.sentence)
 
 
 def test_many_branches_are_proved_at_once() -> None:

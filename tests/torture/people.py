@@ -146,7 +146,9 @@ class People:
     def _conversations(self, workspace: int) -> list[tuple[int, str]]:
         query = (
             "SELECT c.id, i.external_id FROM conversations c "
-            f"JOIN contact_identities i ON i.id = c.identity_id WHERE c.workspace_id = {workspace:d}"
+            f"JOIN contact_identities i ON i.id = c.identity_id WHERE c.workspace_id = {workspace:d} "
+            # A reaction or an edit that comes before its message opens no reply window.
+            "AND c.last_inbound_at IS NOT NULL"
         )
         try:
             rows = [tuple(row) for row in self.desk.rows(query)]

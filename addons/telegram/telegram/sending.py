@@ -24,6 +24,7 @@ from host.sdk.http import FetchError
 from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind, OutgoingFile
 from host.sdk.secrets import Secret
+from host.sdk.text import TextUnit
 
 from . import accounts, api
 from .events import external_id
@@ -31,8 +32,8 @@ from .values import identifier, mapping
 
 MB = 1024 * 1024
 CAPABILITIES = Capabilities(
-    # 4,096 UTF-16 code units, which are never more than the bytes of UTF-8.
     text_limit_bytes=4096,
+    text_limit_unit=TextUnit.UTF16,
     sends=frozenset(
         {MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE}
     ),

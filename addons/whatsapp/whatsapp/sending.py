@@ -27,6 +27,7 @@ from host.sdk.channel import (
 from host.sdk.http import FetchError
 from host.sdk.i18n import noop, translate
 from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
+from host.sdk.text import TextUnit
 
 from . import accounts, errors, templates
 from .graph import Graph, GraphError
@@ -40,8 +41,8 @@ TITLE = 20
 BODY = 1024
 """Most characters of a text with buttons; one with a list may have four times as many."""
 CAPABILITIES = Capabilities(
-    # 4,096 characters, which are never more than the bytes of UTF-8.
     text_limit_bytes=4096,
+    text_limit_unit=TextUnit.CHARACTERS,
     sends=frozenset(
         {
             *(MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE),

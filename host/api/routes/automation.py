@@ -206,7 +206,7 @@ def set_automation(call: Call, account_id: int | str, body: UpdateAutomation) ->
             to_person=body.routing.to_person,
             to_last=body.routing.to_last,
         )
-        limit = adapter.capabilities.text_limit_bytes
+        limit = adapter.capabilities.text_limit
         try:
             account_settings.save(
                 session, wanted, limit=limit, version=body.version, actor=call.actor, now=call.now

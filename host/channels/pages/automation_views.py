@@ -50,7 +50,7 @@ def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
     With ``add``, that part is already turned on in the form; it is saved with the rest.
     """
     row, adapter, choices = settable(workspace_id, account_id)
-    limit, able = adapter.capabilities.text_limit_bytes, abilities.of([adapter])
+    limit, able = adapter.capabilities.text_limit, abilities.of([adapter])
     with db.read() as session:
         kept = account_settings.of_account(session, workspace_id, account_id)
     added = request.args.get("add", "")

@@ -67,7 +67,7 @@ def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
             label=adapter.label,
             choices=choices,
             chosen=Messaging.of(row.settings),
-            limit=adapter.capabilities.text_limit_bytes,
+            limit=adapter.capabilities.text_limit,
             targets=[(one, round_length(one)) for one in targets(row.reply_target)],
             has_reports=registry.is_on("reports"),
         )

@@ -57,7 +57,7 @@ from host.models.inbox import ConversationStatus, Handler, Message, PresenceStat
 from host.queue import outbox, signals
 from host.queue.signals import Signal
 from host.sdk.channel import ChannelAdapter, ReplyState
-from host.sdk.text import byte_length, truncate
+from host.sdk.text import TextUnit, length, truncate
 from host.users.pages.sudo import fresh_password
 from host.users.reach import Accounts
 from host.web.languages import gettext as _
@@ -355,17 +355,18 @@ def overflow(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Return the parts that a text over the limit would become, without sending; empty if it fits."""
     adapter = current_directory().adapter(row.channel)
     text = clean_written(request.form.get("text", ""))
-    limit = adapter.capabilities.text_limit_bytes if adapter is not None else None
-    if limit is None or byte_length(text) <= limit:
+    limit = adapter.capabilities.text_limit if adapter is not None else None
+    if limit is None or length(text, limit.unit) <= limit:
         return jsonify(html="", count=1 if text else 0)
     kept = truncate(text, limit)
     parts = parts_of(text, limit, "split")
     html = render_template(
         "inbox/_overflow.html",
-        parts=[(part, byte_length(part)) for part in parts],
+        parts=[(part, length(part, limit.unit)) for part in parts],
         kept=kept,
         cut=text[len(kept) :],
         limit=limit,
+        in_bytes=limit.unit is TextUnit.BYTES,
         choice="truncate" if _overflow(row) == "truncate" else "split",
     )
     return jsonify(html=html, count=len(parts))

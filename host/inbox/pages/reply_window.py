@@ -154,7 +154,7 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
         return _closed(reason, next_step or _("It opens again when they write."))
     policy = policy_for(adapter, row.account, row.last_inbound_at, now)
     bars = clocks(policy.phases, now)
-    limit = adapter.capabilities.text_limit_bytes
+    limit = adapter.capabilities.text_limit
     sentence = _(policy.sentence) if policy.sentence else ""
     if policy.state is ReplyState.CLOSED:
         if row.last_inbound_at is None and row.last_direction == Direction.INBOUND:

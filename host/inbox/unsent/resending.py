@@ -148,7 +148,7 @@ def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter |
     if len(words) > MAX_LENGTH:
         raise TooLongError(limit=MAX_LENGTH)
     private = adapter.capabilities.private_replies if message.content.get("private") is True else None
-    most = adapter.capabilities.text_limit_bytes if private is None else private.text_limit_bytes
+    most = adapter.capabilities.text_limit if private is None else private.text_limit_bytes
     parts_of(words, most, "reject")
     message.text = words
     _reword_draft(session, message)

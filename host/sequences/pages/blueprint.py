@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _l
 
 from host.channels.directory import current_directory
 from host.core import clock, db
+from host.sdk.text import TextLimit
 from host.sequences import body as bodies
 from host.sequences import keeping
 from host.sequences.body import Body, SequenceError, Targets
@@ -42,7 +43,7 @@ class Opened(msgspec.Struct, frozen=True):
     :param there: all that sequences may refer to.
     :param number: the version that is shown; *stands*: its row.
     :param body: None: a newer Lobby wrote it.
-    :param text_limit: most bytes of a message on the channels it runs on; None: no limit.
+    :param text_limit: limit of a message on the channels it runs on; None: no limit.
     """
 
     sequence: Sequence
@@ -50,7 +51,7 @@ class Opened(msgspec.Struct, frozen=True):
     body: Body | None
     there: Targets
     proof: Proof | None
-    text_limit: int | None
+    text_limit: TextLimit | None
     inside: int
     versions: int
 

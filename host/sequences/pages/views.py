@@ -35,7 +35,7 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.models.users import Workspace
-from host.sdk.text import byte_length
+from host.sdk.text import length
 from host.sequences import body as bodies
 from host.sequences import keeping, listing, moving, picture
 from host.sequences.body import Body, SequenceError, Targets, known_variables
@@ -274,7 +274,7 @@ def _page(
         card_fields=wording.CARD_FIELDS,
         seen_at=_seen_at(opened, problem),
         text_limit=opened.text_limit,
-        bytes_of=byte_length,
+        length_of=lambda text: length(text, opened.text_limit.unit) if opened.text_limit else 0,
         **context,
     )
     return page, 200 if problem is None else problem.status

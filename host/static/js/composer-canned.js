@@ -229,7 +229,7 @@ export class Canned {
       }
       head.append(languages);
     }
-    const shown = one.texts[one.language] ?? { parts: [], bytes: 0 };
+    const shown = one.texts[one.language] ?? { parts: [], length: 0 };
     const text = make("p", "canned-text");
     for (const [state, words] of shown.parts) {
       text.append(state === "words" ? words : make("span", state === "set" ? "var is-set" : "var", {}, words));
@@ -241,7 +241,7 @@ export class Canned {
     if (one.files.length) lines.push(one.files.join(", "));
     lines.push(...one.refused);
     const format = (value) => value.toLocaleString(document.documentElement.lang);
-    if (this.answer.limit) lines.push(fill(this.words.textBytes, { used: format(shown.bytes), limit: format(this.answer.limit) }));
+    if (this.answer.limit) lines.push(fill(this.words.textBytes, { used: format(shown.length), limit: format(this.answer.limit) }));
     this.view.replaceChildren(head, text, ...lines.map((line) => make("p", "micro muted", {}, line)));
   }
 }

@@ -1,12 +1,12 @@
 // Writing: drafts that survive, a byte counter, what a text too long would become, and sending once.
 
 import { csrfToken } from "./base.js";
-import { byteLength } from "./bytes.js";
+import { textLength } from "./bytes.js";
 import { write as insert } from "./composer-canned.js";
 import { read, write } from "./composer-draft.js";
 import { Tools } from "./composer-tools.js";
 
-export { byteLength };
+export { textLength };
 const OVERFLOW_DELAY_MS = 150;
 
 /**
@@ -149,7 +149,7 @@ export class Composer {
     const counter = form.querySelector("[data-bytes]");
     if (!counter) return;
     const limit = Number(form.dataset.limit);
-    const used = byteLength(form.querySelector("textarea").value);
+    const used = textLength(form.querySelector("textarea").value, form.dataset.unit);
     const number = new Intl.NumberFormat(document.documentElement.lang);
     counter.textContent = counter.dataset.text
       .replace("{used}", number.format(used)).replace("{limit}", number.format(limit));

@@ -1,11 +1,11 @@
-// The form of a step: how many bytes each of its texts has while it is typed.
+// The form of a step: how long each of its texts is while it is typed.
 
-import { byteLength } from "./bytes.js";
+import { textLength } from "./bytes.js";
 
 const number = new Intl.NumberFormat(document.documentElement.lang);
 
 function count(counter) {
-  const used = byteLength(document.getElementById(counter.dataset.bytesOf).value);
+  const used = textLength(document.getElementById(counter.dataset.bytesOf).value, counter.dataset.unit);
   counter.textContent = counter.dataset.text
     .replace("{used}", number.format(used)).replace("{limit}", number.format(counter.dataset.limit));
   counter.classList.toggle("over", used > counter.dataset.limit);

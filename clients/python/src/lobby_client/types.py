@@ -90,7 +90,9 @@ class Capabilities(Model):
     kinds: Sequence[str]
     """Values of `kind` for messages to send."""
     text_limit_bytes: Optional[int]
-    """Per message, in UTF-8."""
+    """Per message, in `textLimitUnit`."""
+    text_limit_unit: str
+    """`bytes` of UTF-8, `characters` of Unicode, or code units of `utf16`."""
     files: Mapping[str, FileLimits]
     """By kind."""
     images_per_message: int

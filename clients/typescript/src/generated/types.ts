@@ -670,8 +670,10 @@ export interface CannedReply {
 export interface Capabilities {
   /** Values of `kind` for messages to send. */
   kinds: string[];
-  /** Per message, in UTF-8. */
+  /** Per message, in `textLimitUnit`. */
   textLimitBytes: number | null;
+  /** `bytes` of UTF-8, `characters` of Unicode, or code units of `utf16`. */
+  textLimitUnit: TextUnit;
   /** By kind. */
   files: Record<string, FileLimits>;
   imagesPerMessage: number;
@@ -3747,6 +3749,9 @@ export interface TextContent {
   text: string;
   quickReplies?: OfferedReply[];
 }
+
+/** Unit in which a provider counts the length of a text. */
+export type TextUnit = "bytes" | "characters" | "utf16";
 
 /** A duration in whole seconds; null if it was not measured. */
 export interface Took {

@@ -32,7 +32,7 @@ from host.media.uploads import Upload
 from host.models.channels import ChannelAccount, ref
 from host.sdk.capabilities import Capabilities
 from host.sdk.messages import MessageKind
-from host.sdk.text import byte_length
+from host.sdk.text import TextLimit, TextUnit, length
 from host.web import navigation
 from host.web.languages import reader
 from host.web.portions import portion
@@ -119,10 +119,9 @@ def offered(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         languages = _languages(inbox.session, row)
     adapter = inbox.adapter(row)
     capabilities = None if adapter is None else adapter.capabilities_of(row.account)
+    limit = capabilities.text_limit if capabilities else None
     some = [_offered(one, values, languages, capabilities) for one in found[:MOST_OFFERED]]
-    return jsonify(
-        replies=some, total=len(found), limit=capabilities.text_limit_bytes if capabilities else None
-    )
+    return jsonify(replies=some, total=len(found), limit=None if limit is None else int(limit))
 
 
 def _row(inbox: InboxContext, conversation_id: int) -> Row:
@@ -151,10 +150,10 @@ def _offered(
     languages: Sequence[str],
     capabilities: Capabilities | None,
 ) -> dict[str, Any]:
-    texts = {code: _filled(text, values) for code, text in shown.texts.items()}
+    limit = capabilities.text_limit if capabilities else None
+    texts = {code: _filled(text, values, limit) for code, text in shown.texts.items()}
     language = replies.preferred(shown.texts, languages)
-    limit = capabilities.text_limit_bytes if capabilities else None
-    over = max(0, byte_length(texts[language]["text"]) - limit) if limit and language in texts else 0
+    over = max(0, texts[language]["length"] - limit) if limit and language in texts else 0
     refused = [name for file in shown.files if (name := _refused(file, capabilities))]
     return {
         "id": shown.id,
@@ -170,12 +169,13 @@ def _offered(
     }
 
 
-def _filled(text: str, values: Mapping[str, str]) -> dict[str, Any]:
+def _filled(text: str, values: Mapping[str, str], limit: TextLimit | None) -> dict[str, Any]:
     parts = _parts(text, values)
+    written = variables.text_of(parts)
     return {
-        "text": variables.text_of(parts),
+        "text": written,
         "parts": [[part.state, part.label or part.text] for part in parts],
-        "bytes": byte_length(variables.text_of(parts)),
+        "length": length(written, TextUnit.BYTES if limit is None else limit.unit),
     }
 
 
