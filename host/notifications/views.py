@@ -127,6 +127,7 @@ def _shown(told: NoticeView) -> dict[str, object]:
         "text": _said(told),
         "url": told.row.path,
         "show": Way.BROWSER in ways,
+        "pushed": Way.PUSH in ways,
         "sound": Way.SOUND in ways,
         "own": told.row.kind not in {Kind.NEW, Kind.NEW_LATE},
     }

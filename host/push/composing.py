@@ -57,6 +57,7 @@ class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
     :param tag: pushes with the same one replace each other.
     :param url: the page it opens, an address of this desk.
     :param at: milliseconds since 1970.
+    :param test: of a test: the id under which open pages are told that it arrived.
     """
 
     title: str
@@ -65,6 +66,7 @@ class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
     url: str
     at: int
     version: int = 1
+    test: str = ""
 
 
 class Push(msgspec.Struct, frozen=True):

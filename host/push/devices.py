@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, secrets
 from host.core.errors import ConflictError, InvalidError
 from host.core.secrets import Place, Secret
-from host.models.users import User
+from host.models.users import Membership, User, Workspace
 from host.push import posting, vapid
 from host.push.encrypting import AUTH, decoded, encoded, public_key
 from host.push.models import PushDevice
@@ -135,6 +135,19 @@ def confirm(session: Session, user_id: int, session_id: int, endpoint: str) -> P
     row.session_id, row.seen_at = session_id, clock.now()
     session.flush()
     return row
+
+
+def find(session: Session, user_id: int, endpoint: str) -> PushDevice | None:
+    """Return the device of a person with this endpoint, or None."""
+    query = sa.select(PushDevice).where(PushDevice.endpoint_hash == hash_of(endpoint))
+    return session.scalar(query.where(PushDevice.user_id == user_id))
+
+
+def allows_content(session: Session, user_id: int) -> bool:
+    """Return whether a workspace of a person allows names and text in pushes."""
+    query = sa.select(Workspace.id).join(Membership, Membership.workspace_id == Workspace.id)
+    allowed = query.where(Membership.user_id == user_id, Workspace.pushes_content).limit(1)
+    return session.scalar(allowed) is not None
 
 
 def get(session: Session, user_id: int, device_id: int) -> PushDevice | None:

@@ -6,6 +6,8 @@ FEATURE = Feature(
     __package__,
     models=("models",),
     of_desk=("push_keys", "push_devices"),
+    blueprints=("views:bp",),
+    sentences="audit",
     jobs=(Job("pushes", "sending:send_due", 1.0),),
     sealed={"push_keys": ("private",), "push_devices": ("auth",)},
     data="data",

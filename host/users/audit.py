@@ -79,7 +79,7 @@ class AuditFilter(msgspec.Struct, frozen=True):
 
 
 EVERYTHING = AuditFilter()
-SIGN_INS = ("session", "password", "second_factor", "identity")
+SIGN_INS = ("session", "password", "second_factor", "identity", "push_device")
 """Kinds of actions that concern a person and no workspace."""
 
 

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True):
     assigns_on_reply: bool
     undo_seconds: int
     shows_drafts: bool
+    pushes_content: bool
     joins_contacts: bool
 
 
@@ -116,6 +117,7 @@ def settings(session: Session, workspace_id: int) -> Settings:
         row.assigns_on_reply,
         row.undo_seconds,
         row.shows_drafts,
+        row.pushes_content,
         row.joins_contacts,
     )
 
@@ -130,6 +132,7 @@ def change(
     assigns_on_reply: bool | None = None,
     undo_seconds: int | None = None,
     shows_drafts: bool | None = None,
+    pushes_content: bool | None = None,
     joins_contacts: bool | None = None,
     version: int | None = None,
 ) -> list[str]:
@@ -153,6 +156,8 @@ def change(
         given["undo_seconds"] = undo_seconds
     if shows_drafts is not None:
         given["shows_drafts"] = shows_drafts
+    if pushes_content is not None:
+        given["pushes_content"] = pushes_content
     if joins_contacts is not None:
         given["joins_contacts"] = joins_contacts
     changed = [one for one, value in given.items() if getattr(row, one) != value]

@@ -199,6 +199,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         **kept(scene, home, conversation),
         "delivery_id": 1,
         "notification_id": 1,
+        "device_id": 1,
         "dismissed_id": 1,
     }
     whose = "SELECT contact_id FROM conversations WHERE id = ?"

@@ -7,6 +7,7 @@ const FRESH_MS = 25000;
 const GATHER_MS = 150;
 const ANSWER_MS = 10000;
 const REMEMBERED = 200;
+const CONFIRM_MS = 3600000;
 const ICON = 64;
 
 const bell = document.querySelector("[data-bell]");
@@ -107,12 +108,15 @@ function turn() {
 
 /** Show and sound for each of *found* once, in one tab of all. */
 async function present(found) {
+  const pushes = (await subscription()) !== null; // this browser gets it from its push service
   const once = () => {
     const shown = JSON.parse(read(SHOWN) || "[]");
     const fresh = found.filter((one) => !shown.includes(one.id));
     if (!fresh.length) return;
     write(SHOWN, JSON.stringify([...shown, ...fresh.map((one) => one.id)].slice(-REMEMBERED)));
-    for (const one of fresh.filter((each) => each.show)) notify(one.title, one.text, `lobby-${one.id}`, one.url);
+    for (const one of fresh.filter((each) => each.show && !(pushes && each.pushed))) {
+      notify(one.title, one.text, `lobby-${one.id}`, one.url);
+    }
     const loud = fresh.filter((one) => one.sound);
     if (loud.length) sound(loud.some((one) => one.own));
   };
@@ -140,6 +144,43 @@ export function notify(title, body, tag, url) {
       resolve(false); // some browsers leave it to what runs behind pages, of which the desk has none
     }
   });
+}
+
+/** Return this browser's subscription at its push service, or null. */
+export async function subscription() {
+  if (!("serviceWorker" in navigator) || !("PushManager" in window)) return null;
+  try {
+    const worker = await navigator.serviceWorker.getRegistration("/");
+    return (await worker?.pushManager.getSubscription()) ?? null;
+  } catch {
+    return null; // private windows have none
+  }
+}
+
+/** Tell the desk now and then that this browser is in use; end a subscription that is not the person's. */
+async function confirmDevice() {
+  const here = `lobby-push-${bell.dataset.bell}`;
+  if (Date.now() - Number(read(here) || 0) < CONFIRM_MS) return;
+  const found = await subscription();
+  if (!found) return;
+  try {
+    const response = await fetch(bell.dataset.devices, {
+      method: "POST",
+      body: new URLSearchParams({ endpoint: found.endpoint }),
+      headers: {
+        "X-CSRFToken": document.querySelector("meta[name='csrf-token']").content,
+        Accept: "application/json",
+      },
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    if (!response.ok) return;
+    const { id } = await response.json();
+    if (id === null) await found.unsubscribe();
+    else write(here, String(Date.now()));
+  } catch {
+    // The desk does not answer; the next page tries again.
+  }
 }
 
 let speaker = null;
@@ -195,4 +236,5 @@ if (bell) {
   window.addEventListener("pageshow", (event) => { if (event.persisted) ask(); });
   if (own) badge();
   timer = setTimeout(look, FIRST_MS);
+  confirmDevice();
 }

@@ -20,7 +20,7 @@ from host.users.failed_tries import NOBODY
 KINDS: Mapping[str, tuple[LazyString, tuple[str, ...]]] = {
     "sign-ins": (
         _l("Sign-ins and passwords"),
-        ("session", "password", "second_factor", "sign_in", "identity"),
+        ("session", "password", "second_factor", "sign_in", "identity", "push_device"),
     ),
     "people": (_l("People"), ("member", "invitation", "user", "team", "hours")),
     "accounts": (_l("Accounts and channels"), ("account", "channel", "domain", "webhook")),

@@ -294,6 +294,14 @@ class WorkspaceForm(AccountForm):
         validators=[_undo],
         validate_choice=False,
     )
+    pushes = SelectField(
+        _l("Push notifications to phones"),
+        choices=[
+            SelectChoice("", _l("Without names and text")),
+            SelectChoice("content", _l("With names and text, for members who choose it")),
+        ],
+        validate_choice=False,
+    )
     drafts = SelectField(
         _l("Drafts of colleagues"),
         choices=[

@@ -52,6 +52,9 @@ navigation.add_settings(
             "undo",
             "undo send, delay, seconds, rückgängig, verzögern, Sekunden",
         ),
+        navigation.Find(
+            _l("Push notifications to phones"), "pushes", "push, phone, privacy, Smartphone, Datenschutz"
+        ),
         navigation.Find(_l("Drafts of colleagues"), "drafts", "see drafts, Entwürfe sehen"),
         navigation.Find(
             _l("New customers with a known phone number or email address"),
@@ -94,6 +97,8 @@ def general(workspace_id: int) -> ResponseReturnValue:
             given["undo_seconds"] = int(form.undo.data)
         if "drafts" in request.form:
             given["shows_drafts"] = form.drafts.data == "show"
+        if "pushes" in request.form:
+            given["pushes_content"] = form.pushes.data == "content"
         if "same_person" in request.form:
             given["joins_contacts"] = form.same_person.data == "join"
         before = workspaces.settings(writing, workspace_id).name
@@ -272,6 +277,7 @@ def _page(
             "on_reply": "assign" if found.assigns_on_reply else "",
             "undo": str(found.undo_seconds),
             "drafts": "show" if found.shows_drafts else "",
+            "pushes": "content" if found.pushes_content else "",
             "same_person": "join" if found.joins_contacts else "",
         }
         form = WorkspaceForm(formdata=None, data=values)

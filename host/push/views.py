@@ -1,0 +1,211 @@
+"""Pages of push notifications: a person's devices, the service worker, and the manifest of the web app."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, redirect, request, url_for
+from flask.sansio.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+
+from host.core import clock
+from host.core.db import db
+from host.core.errors import InvalidError, NotFoundError
+from host.push import composing, devices, sending, vapid
+from host.push.composing import PushContent
+from host.push.devices import Subscription
+from host.push.models import PushDevice
+from host.push.vapid import KeyPair
+from host.sdk.errors import SecretUnreadableError
+from host.web.devices import device_of
+from host.web.request_helpers import (
+    audit,
+    config,
+    current_user,
+    desk,
+    flash_bad,
+    flash_good,
+    login_required,
+    open_to_all,
+    passive,
+    wants_json,
+)
+
+bp = Blueprint("push", __name__, template_folder="templates")
+
+DEVICES = "/notifications/devices"
+ONE = f"{DEVICES}/<int:device_id>"
+WORKER = Path(__file__).parents[1] / "static" / "js" / "sw.js"
+TEST_LASTS = timedelta(minutes=5)
+THEME = "#0b6b63"
+
+
+@bp.get("/manifest.webmanifest")
+@open_to_all
+@passive
+def manifest() -> ResponseReturnValue:
+    """Describe Lobby as an app that phones can install."""
+    found = jsonify(
+        id="/",
+        name=desk().name,
+        short_name=desk().name[:12].strip(),
+        start_url="/",
+        scope="/",
+        display="standalone",
+        background_color="#ffffff",
+        theme_color=desk().colour or THEME,
+        icons=[
+            {
+                "src": url_for("static", filename=f"icon-{size}.png"),
+                "sizes": f"{size}x{size}",
+                "type": "image/png",
+                "purpose": purpose,
+            }
+            for size in (192, 512)
+            for purpose in ("any", "maskable")
+        ],
+    )
+    found.mimetype = "application/manifest+json"
+    found.headers["Cache-Control"] = "no-cache"
+    return found
+
+
+@bp.get("/sw.js")
+@open_to_all
+@passive
+def worker() -> ResponseReturnValue:
+    """Return the service worker: one file, so that no two versions of its parts ever meet."""
+    found = Response(WORKER.read_bytes(), mimetype="text/javascript")
+    found.headers["Content-Security-Policy"] = "default-src 'none'"
+    found.headers["Cache-Control"] = "no-cache"
+    return found
+
+
+@bp.post(f"{DEVICES}/key")
+@login_required
+def key() -> ResponseReturnValue:
+    """Return the public key with which a browser subscribes."""
+    return jsonify(key=db.write(vapid.public_key))
+
+
+@bp.post(DEVICES)
+@login_required
+def add() -> ResponseReturnValue:
+    """Send the person's pushes to this browser."""
+    given = Subscription(*(request.form.get(name, "") for name in ("endpoint", "p256dh", "auth")))
+    name = device_of(request.headers.get("User-Agent", "")).words
+
+    def use_case(writing: Session) -> int:
+        person = current_user()
+        known = devices.find(writing, person.id, given.endpoint)
+        row = devices.add(writing, person.id, person.session_id, given, name=name, more=config().push_hosts)
+        if known is None:
+            audit(writing, "push_device.added", name)
+        return row.id
+
+    return jsonify(id=db.write(use_case))
+
+
+@bp.post(f"{DEVICES}/here")
+@passive
+@login_required
+def here() -> ResponseReturnValue:
+    """Record that the person has Lobby open in a browser; return its id, null if it is not theirs."""
+    person = current_user()
+    row = db.write(devices.confirm, person.id, person.session_id, request.form.get("endpoint", ""))
+    return jsonify(id=None if row is None else row.id)
+
+
+@bp.post(f"{ONE}/end")
+@login_required
+def end(device_id: int) -> ResponseReturnValue:
+    """Send no more pushes to a device."""
+
+    def use_case(writing: Session) -> None:
+        name = devices.end(writing, current_user().id, device_id)
+        if name is not None:
+            audit(writing, "push_device.removed", name)
+
+    db.write(use_case)
+    flash_good(_("Push notifications are off on that device."), at="push")
+    return _back()
+
+
+@bp.post(f"{ONE}/content")
+@login_required
+def content(device_id: int) -> ResponseReturnValue:
+    """Choose whether pushes to a device show names and text."""
+    chosen = request.form.get("content") == "1"
+    if not db.write(devices.set_content, current_user().id, device_id, chosen):
+        raise NotFoundError()
+    flash_good(_("Saved."), at="push")
+    return _back()
+
+
+@bp.post(f"{ONE}/test")
+@login_required
+def test(device_id: int) -> ResponseReturnValue:
+    """Push a test to a device, and show the answer of its push service."""
+    with db.read() as session:
+        row, pair = devices.get(session, current_user().id, device_id), _key_pair(session)
+    if row is None:
+        raise NotFoundError()
+    if len(request.form.get("test", "")) > 64:
+        raise InvalidError()
+    worked, sentence = _tested(row, pair, request.form.get("test", ""))
+    if wants_json():
+        return jsonify(worked=worked, sentence=sentence)
+    (flash_good if worked else flash_bad)(sentence, at="push")
+    return _back()
+
+
+def _key_pair(session: Session) -> KeyPair | None:
+    try:
+        return vapid.key_pair(session)
+    except SecretUnreadableError:
+        return None
+
+
+def _tested(row: PushDevice, pair: KeyPair | None, test_id: str) -> tuple[bool, str]:
+    shown = PushContent(
+        _("Test from %(desk)s", desk=desk().name),
+        _("Push notifications arrive on this device."),
+        "lobby-test",
+        url_for("notifications.settings"),
+        int(clock.now().timestamp() * 1000),
+        test=test_id,
+    )
+    topic = composing.topic(row, shown.tag)
+    answer = sending.send_to(row, shown, pair, config(), lasts=TEST_LASTS, topic=topic)
+    if answer.ok:
+        return True, str(_("The push service accepted the test."))
+    if answer.is_gone:
+        db.write(devices.end, row.user_id, row.id)
+        return False, str(
+            _("This device no longer exists for its push service, so it was removed. Turn it on again.")
+        )
+    if answer.status is None:
+        return False, str(_("The push service did not answer. Try again later."))
+    return False, str(_("The push service refused the test (%(status)s).", status=answer.status))
+
+
+def _back() -> ResponseReturnValue:
+    return redirect(f"{url_for('notifications.settings')}#devices", 303)
+
+
+def own_devices() -> dict[str, Any]:
+    """Return the person's devices for their notification settings, and whether a workspace allows content."""
+    with db.read() as session:
+        return {
+            "rows": devices.own(session, current_user().id),
+            "content": devices.allows_content(session, current_user().id),
+        }
+
+
+@bp.record_once
+def _offer(state: BlueprintSetupState) -> None:
+    state.app.jinja_env.globals["own_devices"] = own_devices
