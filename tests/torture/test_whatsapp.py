@@ -43,13 +43,16 @@ def truth() -> Truth:
     return made
 
 
-SENDS = [{"mid": "x", "customer": ANN, "text": "hello"}, {"mid": "y", "customer": ANN, "text": "there"}]
-ACCEPTED = [Accepted(ANN, "hello"), Accepted(ANN, "there")]
+SENDS = [
+    {"mid": "x", "customer": ANN, "text": "answer 1.1"},
+    {"mid": "y", "customer": ANN, "text": "answer 1.2"},
+]
+ACCEPTED = [Accepted(ANN, "answer 1.1"), Accepted(ANN, "answer 1.2")]
 ROWS = [
     message("a", "one!"),
     message("b", "a place"),
-    reply("x", "hello", "failed"),
-    reply("y", "there", "read"),
+    reply("x", "answer 1.1", "failed"),
+    reply("y", "answer 1.2", "read"),
 ]
 
 
@@ -74,11 +77,11 @@ def test_an_inbox_that_shows_the_truth_breaks_nothing(truth: Truth) -> None:
         ([message("a", "one?"), *ROWS[1:]], "I3", "says 'one!'"),
         ([*ROWS, message("wamid.made-up.1", "made up")], "I2", "made up"),
         ([*ROWS, message("c", "", conversation_id=2)], "I3", "several conversations"),
-        ([*ROWS[:2], reply("x", "hello", "sent"), ROWS[3]], "I4", "is sent; its statuses say failed"),
-        ([*ROWS[:3], reply("y", "there", "delivered")], "I4", "is delivered; its statuses say read"),
-        (ROWS[:3], "I5", "'there' is shown 0 times"),
-        ([*ROWS[:2], ROWS[3], ROWS[2]], "I3", "sent out of order"),
-        ([*ROWS[:2], reply("y", "hello", "failed"), ROWS[3]], "I5", "the id of another message"),
+        ([*ROWS[:2], reply("x", "answer 1.1", "sent"), ROWS[3]], "I4", "is sent; its statuses say failed"),
+        ([*ROWS[:3], reply("y", "answer 1.2", "delivered")], "I4", "is delivered; its statuses say read"),
+        (ROWS[:3], "I5", "'answer 1.2' is shown 0 times"),
+        ([*ROWS[:2], ROWS[3], ROWS[2]], "I3", "shown out of order"),
+        ([*ROWS[:2], reply("y", "answer 1.1", "failed"), ROWS[3]], "I5", "the id of another message"),
     ],
 )
 def test_each_way_to_be_wrong_is_blamed(truth: Truth, rows: list[Any], invariant: str, words: str) -> None:
@@ -87,6 +90,7 @@ def test_each_way_to_be_wrong_is_blamed(truth: Truth, rows: list[Any], invariant
 
 def test_a_reply_sent_twice_or_never_is_blamed(truth: Truth) -> None:
     assert "sent 2 times" in broken(truth, ROWS, [*SENDS, SENDS[1]])["I5"][0]
+    assert "were sent out of order" in broken(truth, ROWS, SENDS[::-1])["I3"][0]
     assert "was never sent" in broken(truth, ROWS, SENDS[:1])["I5"][0]
 
 

@@ -561,11 +561,9 @@ def _compare_replies(
     """Check that each reply was sent once, or says that it was not; return the ids Lobby knows."""
     times, ids = Counter(one["text"] for one in sends), {one["text"]: one["mid"] for one in sends}
     replies: dict[str, list[Any]] = defaultdict(list)
-    order: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         if row["direction"] == "outbound":
             replies[row["text"]].append(row)
-            order[row["customer"]].append(row["text"])
     for reply in accepted:
         kept = replies[reply.text]
         if len(kept) != 1:
@@ -581,13 +579,23 @@ def _compare_replies(
             found.blame("I5", f"{reply.text!r} is {kept[0]['state']}, and was never sent")
         elif kept[0]["external_id"] not in {None, ids.get(reply.text)}:
             found.blame("I5", f"{reply.text!r} has the id of another message")
-    went: dict[str, list[str]] = defaultdict(list)
-    for one in sends:
-        went[one["customer"]].append(one["text"])
-    for customer, texts in went.items():
-        if texts != [text for text in order[customer] if times[text]] and max(Counter(texts).values()) == 1:
-            found.blame("I3", f"replies to {customer} were sent out of order")
+    _compare_order(accepted, [one["text"] for one in sends], [row["text"] for row in rows], found)
     return {row["external_id"] for row in rows if row["state"] in {*ARRIVED, DeliveryState.FAILED}}
+
+
+def _compare_order(
+    accepted: Sequence[Accepted], sent: Sequence[str], shown: Sequence[str], found: Found
+) -> None:
+    """Check the order of what one agent wrote to a customer; two agents may write at the same moment."""
+    written: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for reply in accepted:
+        written[reply.customer, reply.text.partition(".")[0]].append(reply.text)
+    for what, texts in (("sent", sent), ("shown", shown)):
+        place = {text: number for number, text in enumerate(texts)}
+        for (customer, _), every in written.items():
+            places = [place[text] for text in every if text in place]
+            if places != sorted(places):
+                found.blame("I3", f"replies to {customer} were {what} out of order")
 
 
 def _compare_states(truth: Truth, talks: dict[str, list[Any]], known: set[str], found: Found) -> None:
