@@ -1,6 +1,6 @@
-"""Cost of active addons that are no channel: the same desk with the shop and the survey, and without.
+"""Cost of further active addons: the same desk with the shop, the survey and WhatsApp, and without.
 
-``python -m bench.addons DATA WORKSPACE``: activate both on the desk in that folder, filled in as their owners
+``python -m bench.addons DATA WORKSPACE``: activate them on the desk in that folder, filled in as their owners
 would.
 """
 
@@ -31,6 +31,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "addons"
 VALUES: Mapping[str, Mapping[str, str | bool | Secret]] = {
     "shop": {"url": "https://shop.example", "key": "ck_1", "secret": Secret("cs_1")},
     "satisfaction": {"enabled": True},
+    "whatsapp": {},
 }
 """The settings of each addon in the workspace."""
 LEAST = 0.95
@@ -38,7 +39,7 @@ MOST = 1.05
 
 
 def addons(plan: Plan) -> list[Figure]:
-    """Measure applying, and the inbox and a thread, with both addons and without in turn."""
+    """Measure applying, and the inbox and a thread, with the addons and without in turn."""
     both = with_addons(plan.desk, plan.folder / "with-addons")
     try:
         return [_applying(plan, both), *_pages(plan, both)]
@@ -47,7 +48,7 @@ def addons(plan: Plan) -> list[Figure]:
 
 
 def with_addons(desk: Desk, data: Path) -> Desk:
-    """Return a copy of *desk* in *data* on which both addons are active."""
+    """Return a copy of *desk* in *data* on which the addons are active."""
     shutil.copytree(desk.data, data)
     command = desk.tree.command("bench.addons", str(data), str(desk.workspace))
     subprocess.run(
@@ -57,7 +58,7 @@ def with_addons(desk: Desk, data: Path) -> Desk:
 
 
 def activate(data: Path, workspace: int) -> None:
-    """Activate both addons on the desk in *data*, and fill in their settings for *workspace*."""
+    """Activate the addons on the desk in *data*, and fill in their settings for *workspace*."""
     settings = config.load({"LOBBY_DATA": str(data), "LOBBY_WORKERS": "0"})
     secrets.use(secrets.load_keyring(settings))
     db.connect(settings.database_url)
@@ -69,6 +70,8 @@ def activate(data: Path, workspace: int) -> None:
         outcome = lifecycle.activate(settings, slug)
         assert outcome.ok, outcome.error
         form = read_manifest(FOLDER / slug).forms.workspace
+        if not form:
+            continue
         db.write(setting_forms.save, slug, workspace, form, {name: values.get(name) for name in form})
 
 
@@ -84,7 +87,7 @@ def _applying(plan: Plan, both: Desk) -> Figure:
     (active, bare), (active_us, bare_us) = medians(rates), medians(cpu)
     return Figure(
         "addons F8",
-        "the events/s of F8 with shop and satisfaction active ÷ without",
+        "the events/s of F8 with shop, satisfaction and WhatsApp active ÷ without",
         tuple(one / other for one, other in rates),
         LEAST,
         True,
@@ -127,7 +130,7 @@ def _slower(name: str, rounds: Sequence[tuple[float, float]]) -> Figure:
     active, bare = medians(rounds)
     return Figure(
         f"addons {name}",
-        "p50 of the page with shop and satisfaction active ÷ without, over HTTP",
+        "p50 of the page with shop, satisfaction and WhatsApp active ÷ without, over HTTP",
         tuple(one / other for one, other in rounds),
         MOST,
         False,

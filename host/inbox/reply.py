@@ -259,7 +259,7 @@ def queue_parts(
             reply_key=reply_key,
             position=position,
             state=DeliveryState.QUEUED,
-            sent_at=hold.at or now,
+            sent_at=hold.at or _below_the_last(conversation, now),
             created_at=now,
         )
         for position, part in enumerate(planned)
@@ -285,6 +285,16 @@ def queue_parts(
     if by_person and author_id is not None:
         _assign(session, conversation, author_id, now)
     return messages
+
+
+def _below_the_last(conversation: Conversation, now: datetime) -> datetime:
+    """Return *now*, or the time of the team's last message if it moved past that while this write waited.
+
+    A reply that waited is shown at the time it was sent, see :mod:`host.inbox.unsent.moving`.
+    """
+    if conversation.last_direction != Direction.OUTBOUND:
+        return now
+    return max(now, conversation.last_message_at)
 
 
 def preview_parts(

@@ -16,7 +16,7 @@ from host.sdk.accounts import overview, warn
 from host.sdk.cards import Connection, ConnectRequest, Verdict
 from host.sdk.channel import AccountRef
 from host.sdk.webhooks import Verified, WebhookRequest
-from sandbox.graph import subscriptions
+from sandbox.world import FIELDS
 from tests.instagram import signing_in, world
 from tests.instagram.test_connect import PASTED
 from tests.instagram.world import Addon, Meta
@@ -119,8 +119,8 @@ def test_where_meta_does_not_know_a_field_the_others_are_entered(
     account: AccountRef, ig: Addon, meta: Meta, address: str, monkeypatch: pytest.MonkeyPatch, taken: int
 ) -> None:
     unknown = ALSO[taken:]
-    known = tuple(name for name in subscriptions.INSTAGRAM_FIELDS if name not in unknown)
-    monkeypatch.setattr(subscriptions, "INSTAGRAM_FIELDS", known)
+    known = tuple(name for name in FIELDS["instagram"] if name not in unknown)
+    monkeypatch.setitem(FIELDS, "instagram", known)
     ig.appwebhook.after_connecting(account)
     assert set(app(meta).fields) == {*ALSO[:taken], *ig.config.object_fields()}
     assert app(meta).callback_url == ig.config.webhook_url()
