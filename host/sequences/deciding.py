@@ -37,7 +37,6 @@ from host.sequences.body import (
     as_text,
     known_variables,
     listed,
-    speaks,
 )
 from host.sequences.models import SequenceRun, WaitsFor
 
@@ -218,8 +217,9 @@ class Decider:
 
     def _is_done(self, step: Act) -> bool:
         """Run an action; return whether the run goes on."""
-        why = "budget" if speaks(step) and self._unanswered() >= BUDGET else self._act(step)
-        if why and isinstance(step.action, SendReply):
+        is_reply = isinstance(step.action, SendReply)
+        why = "budget" if is_reply and self._unanswered() >= BUDGET else self._act(step)
+        if why and is_reply:
             self.leave_to_people(why, outcome="stopped")
             return False
         if why:

@@ -92,7 +92,9 @@ def move(
         if to == KEEP:
             moved += session.execute(mine.values(version=live)).rowcount  # type: ignore[attr-defined]
             continue
-        paused = mine.where(SequenceRun.waits_for == WaitsFor.PERSON).values(version=live, step=to)
+        paused = mine.where(SequenceRun.waits_for == WaitsFor.PERSON).values(
+            version=live, step=to, reason=MOVED
+        )
         others = mine.where(SequenceRun.waits_for != WaitsFor.PERSON).values(
             version=live, step=to, tries=0, reason=MOVED, waits_for=WaitsFor.NOTHING, due_at=now
         )

@@ -24,7 +24,7 @@ from host.automation import facts as talks
 from host.automation.actions import ActionContext, ActionRunner, AddonDoes, RunMacro, SetAttribute
 from host.automation.condition_facts import Event
 from host.automation.conditions import Facts
-from host.automation.deciding import RunKind
+from host.automation.deciding import BUDGET, RunKind
 from host.core import clock
 from host.core.errors import LobbyError
 from host.core.ports import RuleDirectory
@@ -143,19 +143,22 @@ class Walk(Decider):
 
     def hear(self, message: Message) -> bool:
         """Go on with a message of the customer; return whether the run took it."""
-        if self.run.reason == MOVED:
-            self.run.message_id = message.id
-            self.go_on()
-            return True
         payload = message.content.get("payload") if isinstance(message.content, Mapping) else None
-        return self.take(Heard(message.id, message.text or "", payload if isinstance(payload, str) else ""))
+        if self.take(Heard(message.id, message.text or "", payload if isinstance(payload, str) else "")):
+            return True
+        if self.run.reason != MOVED or self.run.waits_for == WaitsFor.PERSON:
+            return False
+        self.run.message_id = message.id  # it was written before the step's question
+        self.go_on()
+        return True
 
     def go_on(self) -> None:
         if self.run.reason != MOVED:
             Decider.go_on(self)
             return
-        self.run.reason, self.run.due_at = None, None
+        self.run.due_at = None
         if not self._is_stopped():
+            self.run.reason = None
             self._go("moved", self.run.step)
 
     def check(self, *, closed: bool = False) -> None:
@@ -170,6 +173,9 @@ class Walk(Decider):
             self._resume()
 
     def _resume(self) -> None:
+        if self.run.reason == MOVED:
+            self.go_on()
+            return
         step = self.body.step(self.run.step)
         if isinstance(step, Ask | Wait | Call):
             self._wait(step)
@@ -367,6 +373,10 @@ class Walk(Decider):
         try:
             with self.session.begin_nested():
                 if isinstance(action, RunMacro):
+                    if self._unanswered() >= BUDGET and macros.sends(
+                        self.session, self.run.workspace_id, action.macro, context.viewer
+                    ):
+                        return "budget"
                     _macro, sent = macros.run(self.session, macro_id=action.macro, **place, **more)
                 else:
                     runner = ActionRunner(self.session, **place, **more)
@@ -386,6 +396,8 @@ class Walk(Decider):
         if isinstance(wanted, str):
             return wanted
         if isinstance(wanted, SendText):
+            if self._unanswered() >= BUDGET:
+                return "budget"
             return self._send(wanted.text, {}, Voice.AUTOMATION, again=False)
         if self.run.message_id is None:
             return "nothing_to_do"

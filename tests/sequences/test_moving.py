@@ -98,6 +98,16 @@ def test_a_message_before_a_worker_came_by_is_no_answer_to_the_new_question(sequ
     assert (desk.automatic()[1:], desk.answers()) == (["Which colour?"], {})
 
 
+def test_a_person_can_be_asked_for_before_a_worker_came_by(sequenced: Sequenced) -> None:
+    desk = sequenced
+    id_ = begun(desk)
+    replace(desk, id_, COLOUR, THANKS, END)
+    move(desk, id_, {"size": "colour"})
+    desk.said(text="Talk to a person")
+    desk.run()
+    assert (desk.automatic(), desk.last.outcome, desk.last.reason) == (["Which size?"], "people", "asked")
+
+
 def test_those_at_other_steps_stay(sequenced: Sequenced) -> None:
     desk = sequenced
     id_ = begun(desk)

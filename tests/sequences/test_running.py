@@ -6,12 +6,14 @@ import io
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.automation.actions import AddLabel, AddNote, AddonDoes, RunMacro, SendReply, SetAttribute
+from host.automation.deciding import BUDGET
 from host.channels.directory import Directory
 from host.core import clock, db, storage
 from host.delivery import outbox_head
@@ -38,6 +40,7 @@ from host.sequences.body import (
     Wait,
 )
 from host.sequences.models import SequenceVisit, WaitsFor
+from host.sequences.running import Walk
 from host.users.actor import DESK
 from tests.inbox import toys
 from tests.media import samples
@@ -243,6 +246,34 @@ def test_a_macro_is_run_whole_or_left_out(any_sequenced: Sequenced, is_deleted: 
     with db.read() as session:
         visit = session.scalars(sa.select(SequenceVisit).where(SequenceVisit.step == "wrap")).one()
     assert (notes, visit.refused) == (([], "macro_step") if is_deleted else (["Wrapped up"], None))
+
+
+@pytest.mark.parametrize("plan", [React("❤️"), SendText("Hi")])
+def test_only_what_sends_is_refused_after_the_last_message_that_may_be_sent(
+    sequenced: Sequenced, plan: Any
+) -> None:
+    desk = sequenced
+    action = RuleAction("toy.heart", "email", "say it", lambda about: plan)
+    desk.desk.generation.directory = Directory([toys.RICH], actions=[action])
+    viewer = Viewer(desk.desk.mia.id, keeps=True)
+    place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "viewer": viewer, "actor": DESK}
+    macro = db.write(
+        lambda session: (
+            macros.create(
+                session, name="Note", steps=(AddNote("Seen"),), shared=True, now=clock.now(), **place
+            ).id
+        )
+    )
+    steps = Act(id="heart", action=AddonDoes("toy.heart")), Act(id="note", action=RunMacro(macro))
+    desk.sequence(*steps, Hand(id="people"))
+    desk.said(text="order")
+    with mock.patch.object(Walk, "_unanswered", return_value=BUDGET):
+        desk.run()
+    with db.read() as session:
+        refused = dict(session.execute(sa.select(SequenceVisit.step, SequenceVisit.refused)).all())
+    assert refused["heart"] == ("budget" if isinstance(plan, SendText) else None)
+    assert refused["note"] is None
+    assert [one.text for one in toys.everything(Message) if one.kind == "note"] == ["Seen"]
 
 
 CARDS = Show(

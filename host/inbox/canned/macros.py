@@ -274,6 +274,15 @@ def _checked(
     ]
 
 
+def sends(session: Session, workspace_id: int, macro_id: int, viewer: Viewer) -> bool:
+    """Return whether a macro sends something.
+
+    :raises MacroNotFoundError: if *viewer* has no such macro.
+    """
+    steps = steps_of(get(session, workspace_id, macro_id, viewer))
+    return any(isinstance(step, SendReply) for step in steps)
+
+
 def run(
     session: Session,
     *,
