@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from host.channels import listed_pages
 from host.core import clock, db, storage
 from host.core.backports.values import replace
 from host.core.errors import LobbyError, NotFoundError
@@ -202,7 +203,7 @@ def test_pages_are_cached_and_problems_shortly(account: AccountRef) -> None:
     assert APPROVING.asked == ["list", "list 2"]
     assert approved_fetching.find(APPROVING, account, "no-fr") is REJECTED
     APPROVING.problem = ProviderProblem("190", "The sign-in has expired.", "Reconnect the account.")
-    with clock.travel(approved_fetching.KEPT):
+    with clock.travel(listed_pages.KEPT):
         for _ in range(2):
             with pytest.raises(approved_fetching.TemplatesNotListedError, match="sign-in has expired"):
                 approved_fetching.page(APPROVING, account)
@@ -210,7 +211,7 @@ def test_pages_are_cached_and_problems_shortly(account: AccountRef) -> None:
             approved_fetching.find(APPROVING, account, "order-en")
         assert APPROVING.asked == ["list", "list 2", "find no-fr", "list", "find order-en"]
     APPROVING.problem = None
-    with clock.travel(approved_fetching.KEPT + approved_fetching.REFUSED):
+    with clock.travel(listed_pages.KEPT + listed_pages.REFUSED):
         assert approved_fetching.page(APPROVING, account).after == "2"
 
 

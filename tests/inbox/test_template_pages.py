@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from host.channels import listed_pages
 from host.core import clock, db, storage
 from host.core.backports.values import replace
 from host.inbox import approved_fetching
@@ -184,7 +185,7 @@ def test_what_is_refused_says_why(desk: Desk, fields: dict[str, str], status: in
 def test_one_paused_since_it_was_chosen_is_refused_with_the_reason(desk: Desk) -> None:
     page(desk, "/templates/list")
     APPROVING.templates[0] = replace(ORDER, state=ApprovalState.PAUSED, sentence="Too many complaints.")
-    with clock.travel(approved_fetching.KEPT):
+    with clock.travel(listed_pages.KEPT):
         answer = send(desk, **FILLED)
     assert (answer.status_code, answer.json["error"]["message"]) == (409, "Too many complaints.")
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.channels import listed_pages
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.inbox.comments.posts import keep
@@ -19,7 +20,6 @@ from host.media.person_pictures import CachedPicture
 from host.models.channels import AccountState, ChannelAccount
 from host.models.posts import Post
 from host.models.users import Role
-from host.rules import recent
 from host.sdk import messages as told
 from host.sdk.channel import ProviderProblem
 from tests import helpers
@@ -102,7 +102,7 @@ def test_a_page_is_asked_for_once_in_two_minutes(below: Below, owner: helpers.Br
     for _ in range(3):
         owner.get(path(below, "posts"))
     assert WALL.asked == ["list"]
-    with clock.travel(recent.KEPT):
+    with clock.travel(listed_pages.KEPT):
         owner.get(path(below, "posts"))
     assert WALL.asked == ["list", "list"]
 
@@ -117,7 +117,7 @@ def test_a_failure_says_why_and_can_be_tried_again(below: Below, owner: helpers.
         assert "data-recent-again" in shown
     assert WALL.asked == ["list"], "a provider that refuses is left alone for a while"
     WALL.problem = None
-    with clock.travel(recent.REFUSED):
+    with clock.travel(listed_pages.REFUSED):
         assert picks(text(owner.get(path(below, "posts"))))
 
 
