@@ -423,9 +423,9 @@ def test_typing_and_seen_name_the_newest_message(desk: TrialDesk, account: Accou
         ((429, 130429, "Rate limit hit"), NotSent, True),
         ((400, 131056, "Pair rate limit hit"), NotSent, False),
         ((503, 131016, "Service unavailable"), NotSent, False),
-        ((401, 190, "Error validating access token"), Held, False),
-        ((403, 200, "Permission error"), Held, False),
-        ((403, 131005, "Access denied"), Held, False),
+        ((401, 190, "Error validating access token"), NotSent, True),
+        ((403, 131005, "Access denied"), NotSent, True),
+        ((400, 133010, "Phone number not registered"), NotSent, True),
         ((500, 1, "Unknown error"), Unknown, False),
         ((503, 2, "Temporary due to downtime"), Unknown, False),
         ((500, 0, "Unreadable"), Unknown, False),
@@ -441,6 +441,31 @@ def test_what_an_answer_means_for_the_message(
     assert isinstance(said, outcome), said
     assert getattr(said, "whole_contact", getattr(said, "whole_account", False)) is whole
     assert said.problem.sentence
+    assert TOKEN not in repr(said)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (401, 190, "Error validating access token"),
+        (403, 200, "Permission error"),
+        (403, 131005, "Access denied"),
+    ],
+)
+@pytest.mark.parametrize(("name", "value"), [("token", "EAAreplaced"), ("scopes", [])])
+def test_the_account_is_held_once_a_second_question_confirms_it(
+    desk: TrialDesk,
+    account: AccountRef,
+    whatsapp: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Any,
+    name: str,
+    value: Any,
+) -> None:
+    monkeypatch.setattr(whatsapp, name, value)
+    whatsapp.refuse["messages"] = [answer]
+    said = desk.adapter("whatsapp").send(request(account, HELLO))
+    assert isinstance(said, Held), said
     assert TOKEN not in repr(said)
 
 

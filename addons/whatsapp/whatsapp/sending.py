@@ -29,11 +29,13 @@ from host.sdk.i18n import noop, translate
 from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.text import TextUnit
 
-from . import accounts, errors, templates
+from . import accounts, checks, errors, templates
 from .graph import Graph, GraphError
 from .values import identifier, items, text
 
 MB = 1024 * 1024
+AGAIN = 300.0
+"""Seconds until the next try if Meta refuses an account whose token is good."""
 BUTTONS = 3
 """Most buttons below a text; more answers become a list."""
 ROWS = 10
@@ -113,7 +115,7 @@ def send(request: SendRequest) -> SendResult:
             fields = _without_file(part, request.language)
     except GraphError as error:
         # The upload reaches no customer, so nothing is unknown about the message.
-        said = errors.result(error)
+        said = _result(graph, number, error)
         return NotSent(said.problem) if isinstance(said, Unknown) else said
     except FetchError as error:
         return NotSent(_away(error))
@@ -171,13 +173,30 @@ def _call(
             **more,
         )
     except GraphError as error:
-        return errors.result(error)
+        return _result(graph, number, error)
     except FetchError as error:
         return Unknown(_away(error)) if error.sent else NotSent(_away(error))
     sent = next((identifier(one.get("id")) for one in items(answer.get("messages"))), "")
     if not sent:
         return Unknown(ProviderProblem("no_id", noop("WhatsApp didn't confirm the message.")))
     return Sent(sent)
+
+
+def _result(graph: Graph, number: str, error: GraphError) -> SendResult:
+    """Return what a refused call means. The account is held only if Meta says once more that it has to be."""
+    said = errors.result(error)
+    if not isinstance(said, Held):
+        return said
+    try:
+        facts = checks.token_facts(graph.token)
+        checks.number(graph, number)
+    except GraphError:
+        return said
+    except FetchError:
+        return NotSent(said.problem)
+    if facts is None or facts.missing:
+        return said
+    return NotSent(said.problem, retry_after=AGAIN, whole_account=True)
 
 
 def _away(error: FetchError) -> ProviderProblem:
