@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -40,8 +41,11 @@ class StateMovedOnError(ConflictError):
     program_step = _l("Get the message to see its state.")
 
 
-def message_key(message: Message) -> str:
-    """Return the host's key of *message*: 32 hex digits, the same for every attempt."""
+def message_key(message: Message | sa.Row[*tuple[Any, ...]]) -> str:
+    """Return the host's key of *message*: 32 hex digits, the same for every attempt.
+
+    :param message: the message, or a row with its id, reply key and position.
+    """
     return uuid.uuid5(_KEYS, f"{message.id}:{message.reply_key or ''}:{message.position}").hex
 
 

@@ -299,6 +299,24 @@ class AccountNoticed:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageAccepted:
+    """The provider accepted our message, and returns the key it was sent with.
+
+    It confirms a message whose sending got no answer, so nobody sends it again. Ignored if the message is
+    confirmed already, or if the key is none of ours.
+
+    :param external_id: the provider's id of the message.
+    :param message_key: :attr:`host.sdk.channel.SendRequest.message_key`.
+    :param at: provider's time of the report.
+    """
+
+    contact: str
+    external_id: str
+    message_key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class MessagesRead:
     """The customer has seen our message *external_id* and everything we sent before it."""
 
@@ -403,6 +421,7 @@ InboundChange = (
     | MessageEdited
     | MessageUnsent
     | MessagesRead
+    | MessageAccepted
     | MessageDelivered
     | MessageBounced
     | ConversationHandedOver

@@ -57,6 +57,7 @@ from host.sdk.messages import (
     Handover,
     Ignored,
     InboundChange,
+    MessageAccepted,
     MessageBounced,
     MessageDelivered,
     MessageEchoed,
@@ -168,7 +169,12 @@ def _check_message(change: MessageReceived | MessageEchoed) -> None:
 
 
 def _check_about(
-    change: MessageReacted | MessageEdited | MessageUnsent | MessagesRead | MessageDelivered,
+    change: MessageReacted
+    | MessageEdited
+    | MessageUnsent
+    | MessagesRead
+    | MessageDelivered
+    | MessageAccepted,
 ) -> None:
     at = change.read_at if isinstance(change, MessagesRead) else change.at
     assert at.tzinfo is not None, "times are aware"
@@ -179,6 +185,8 @@ def _check_about(
     if isinstance(change, MessageEdited):
         assert isinstance(change.text, str)
         assert change.number is None or change.number >= 1, "edits are counted from 1"
+    if isinstance(change, MessageAccepted):
+        assert change.message_key, "an accepted message is named by our key"
     if isinstance(change, MessageUnsent):
         assert all(isinstance(key, str) and key for key in change.carried_by), "a key is not empty"
 

@@ -202,6 +202,7 @@ def _record(call: Call, waba: Waba, number: Number, message: Message) -> None:
         what=message.kind,
         mid=message.id,
         text=message.text,
+        opaque=message.opaque,
         token=call.token.id,
         answered=None,
     )

@@ -28,7 +28,7 @@ from host.inbox.apply.values import (
     Unconfirmed,
 )
 from host.sdk.channel import AccountRef
-from host.sdk.messages import InboundAttachment, InboundChange, MessageKind
+from host.sdk.messages import InboundAttachment, InboundChange, MessageAccepted, MessageBounced, MessageKind
 from tests.inbox import toys
 from tests.inbox.toys import START
 
@@ -42,7 +42,7 @@ THREAD = StoredThread(
 HELLO = StoredMessage(21, 7, "m1", 11, "inbound", START)
 BODY = StoredBody(21, 11, START, "Hello", {"a": 1}, None, None, 0, None, [1])
 REPLY = Unconfirmed(
-    *(31, 3, 11, 1, "text", 0, START, "agent", 1),
+    *(31, 3, 11, 1, "text", 0, START, "agent", 1, "f" * 32),
     StoredBody(31, 11, START, "Yes", {}, None, None, 0, None, None),
 )
 
@@ -109,6 +109,36 @@ def test_an_echo_with_our_words_confirms_our_message(text: str, confirms: bool) 
     found = [(one.key, one.message.id, one.state, one.sources) for one in decided.confirmed]
     assert found == ([((7, "ours"), 31, "sent", [100])] if confirms else [])
     assert [message.origin for message in decided.new_messages.values()] == ([] if confirms else ["provider"])
+
+
+def accepted(key: str, contact: str = "ana") -> MessageAccepted:
+    return MessageAccepted(contact, "ours", key, at(2))
+
+
+def test_our_key_confirms_our_message_whatever_its_words_are() -> None:
+    twin = REPLY._replace(id=32, message_key="d" * 32)
+    loaded = conversation(unconfirmed=[REPLY, twin])
+    decided = decide(loaded, toys.echoed("Yes", at=3, external_id="theirs"), accepted(twin.message_key))
+    found = {one.key: one.message.id for one in decided.confirmed}
+    assert found == {(7, "ours"): 32, (7, "theirs"): 31}
+    assert not decided.new_messages
+
+
+def test_another_key_another_customer_and_a_known_id_confirm_nothing() -> None:
+    loaded = conversation(unconfirmed=[REPLY])
+    for change in (accepted("e" * 32), accepted(""), accepted(REPLY.message_key, "bo")):
+        decided = decide(loaded, change)
+        assert (decided.confirmed, dict(decided.new_messages), decided.new_people) == ([], {}, [])
+    here = {(7, "m1"): HELLO, (7, "ours"): HELLO._replace(id=22, external_id="ours", direction="outbound")}
+    assert not decide(conversation(unconfirmed=[REPLY], messages=here), accepted(REPLY.message_key)).confirmed
+
+
+def test_a_failure_that_comes_with_it_is_applied_after_it() -> None:
+    report = toys.received("", at=3, external_id="report")
+    bounced = MessageBounced("ana", "ours", at(3), report, "It failed.", "", "")
+    for changes in ((bounced, accepted(REPLY.message_key)), (accepted(REPLY.message_key), bounced)):
+        decided = decide(conversation(unconfirmed=[REPLY]), *changes)
+        assert [one.message.id for one in decided.confirmed] == [31]
 
 
 def test_a_read_receipt_for_a_confirmed_message_reaches_as_far_as_its_attempt() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,10 +14,11 @@ from host.core import db
 from host.events.models import DomainEvent
 from host.inbox import outcome
 from host.models.channels import ChannelAccount
-from host.models.inbox import Conversation, DeliveryState
+from host.models.inbox import Conversation, DeliveryState, Reaction
+from host.queue import outbox
 from host.sdk.capabilities import Capabilities
-from host.sdk.channel import AccountRef
-from host.sdk.messages import InboundChange, MessageBounced, MessageDelivered, ReportKind
+from host.sdk.channel import AccountRef, ProviderProblem
+from host.sdk.messages import InboundChange, MessageAccepted, MessageBounced, MessageDelivered, ReportKind
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.test_outcome import message, reply
@@ -190,3 +192,34 @@ def test_agents_see_it(database: db.Database, data: Path, show_seen: bool, words
 def shown(desk: Desk, path: str) -> str:
     (found,) = re.findall(r"data-sent>(.*?)</span>", desk.browser.get(path).text, re.DOTALL)
     return re.sub(r"<[^>]*>", "", found).strip()
+
+
+# Reports that return our key
+
+
+CHANGES: dict[str, Callable[[], InboundChange]] = {
+    "delivered": delivered,
+    "read": lambda: toys.read("out-1"),
+    "failed": failed,
+    "reacted": lambda: toys.reacted("out-1", at=90),
+}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("first", [True, False])
+def test_one_without_an_answer_is_confirmed_and_what_came_about_it_applied(
+    account: AccountRef, mia: int, what: str, at_once: bool, first: bool
+) -> None:
+    id_ = reply(mia, attempted=61)
+    db.write(outcome.record_unknown, id_, ProviderProblem("away", "No answer."))
+    key = outbox.message_key(message(id_))
+    accepted = MessageAccepted("ana", "out-1", key, START + timedelta(seconds=62))
+    changes = [CHANGES[what](), accepted]
+    for batch in [changes] if at_once else [[one] for one in changes]:
+        apply(account, *(batch[::-1] if first else batch))
+    assert message(id_).external_id == "out-1"
+    wanted = {"delivered": "delivered", "read": "read", "failed": "failed", "reacted": "sent"}
+    assert message(id_).state == wanted[what]
+    reactions = [(one.message_id, one.emoji) for one in toys.everything(Reaction)]
+    assert reactions == ([(id_, "❤️")] if what == "reacted" else [])

@@ -88,6 +88,13 @@ def test_each_way_to_be_wrong_is_blamed(truth: Truth, rows: list[Any], invariant
     assert words in " ".join(broken(truth, rows).get(invariant, []))
 
 
+def test_a_reply_that_a_status_names_is_confirmed(truth: Truth) -> None:
+    silent = reply(None, "answer 1.2", "unknown")
+    assert "'answer 1.2' is unconfirmed" in broken(truth, [*ROWS[:3], silent])["I4"][0]
+    del truth.statuses["y"]
+    assert "I4" not in broken(truth, [*ROWS[:3], silent])
+
+
 def test_a_reply_sent_twice_or_never_is_blamed(truth: Truth) -> None:
     assert "sent 2 times" in broken(truth, ROWS, [*SENDS, SENDS[1]])["I5"][0]
     assert "were sent out of order" in broken(truth, ROWS, SENDS[::-1])["I3"][0]

@@ -292,7 +292,7 @@ class Meta:
                     offset += len(raw)
                     entry = json.loads(raw)
                     if entry["kind"] == "send":
-                        due += self._statuses(entry["mid"], entry["customer"])
+                        due += self._statuses(entry["mid"], entry["customer"], entry["opaque"])
             now = time.monotonic()
             ripe = [one for one in due if one[0] <= now or ending]
             due = [one for one in due if one not in ripe]
@@ -306,12 +306,12 @@ class Meta:
     def _value(self, what: dict[str, Any]) -> dict[str, Any]:
         return messages([(what["from"], what)]) if "type" in what else {"statuses": [what]}
 
-    def _statuses(self, message: str, customer: str) -> list[tuple[float, dict[str, Any]]]:
+    def _statuses(self, message: str, customer: str, key: str) -> list[tuple[float, dict[str, Any]]]:
         chance, at = self._chance, int(time.time())
         told = []
         for word in chance.choice(OUTCOMES):
             self.truth.statuses[message].add(word)
-            told.append(status(message, customer, word, at))
+            told.append(status(message, customer, word, at, key))
         if chance.random() < 0.2:
             told.append({"from": customer, **reaction(chance, message, at, self.truth)})
         if chance.random() < 0.3:
@@ -517,6 +517,7 @@ def compare(
         _compare_written(customer, written, talks[customer], found)
     known = _compare_replies(accepted, sends, rows, found)
     _compare_states(truth, talks, known, found)
+    _compare_unconfirmed(truth, sends, rows, found)
     _compare_reactions(truth, known, reactions, found)
     found.figures |= {
         "written": sum(map(len, truth.written.values())),
@@ -610,6 +611,14 @@ def _compare_states(truth: Truth, talks: dict[str, list[Any]], known: set[str], 
                 told = ", ".join(sorted(words)) + (", a later one read" if seen else "")
                 found.blame("I4", f"{row['text']!r} is {row['state']}; its statuses say {right}: {told}")
             seen = seen or "read" in words
+
+
+def _compare_unconfirmed(truth: Truth, sends: Sequence[Any], rows: Sequence[Any], found: Found) -> None:
+    """Blame each reply that is still unconfirmed although a status named it by our key."""
+    told = {one["text"] for one in sends if truth.statuses.get(one["mid"])}
+    for row in rows:
+        if row["state"] == DeliveryState.UNKNOWN and row["text"] in told:
+            found.blame("I4", f"{row['text']!r} is unconfirmed; its statuses say more")
 
 
 def _compare_reactions(truth: Truth, known: set[str], reactions: Sequence[Any], found: Found) -> None:

@@ -197,9 +197,13 @@ def reaction(chance: random.Random, of: str, at: int, truth: Truth) -> dict[str,
     return {"id": f"{of}.reaction{at}", "timestamp": str(at), "type": "reaction", "reaction": given}
 
 
-def status(message: str, customer: str, word: str, at: int) -> dict[str, Any]:
-    """Return an object of the list ``statuses``."""
-    told = {"id": message, "status": word, "timestamp": str(at), "recipient_id": customer}
+def status(message: str, customer: str, word: str, at: int, key: str) -> dict[str, Any]:
+    """Return an object of the list ``statuses``.
+
+    :param key: what the desk sent along with the message.
+    """
+    told: dict[str, Any] = {"id": message, "status": word, "timestamp": str(at), "recipient_id": customer}
+    told["biz_opaque_callback_data"] = key
     if word == "failed":
         told["errors"] = [{"code": 131026, "title": "Message undeliverable"}]
     return told

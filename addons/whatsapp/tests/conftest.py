@@ -85,7 +85,8 @@ class WhatsApp:
 
     :ivar sent: the fields of each message it took; *read*: of each call that marked one as read.
     :ivar refuse: answers for the next calls of a path's last part: (status, code, words), or None to cut the
-        connection after the request was read.
+        connection after the request was read. *lost*: how many of the next messages it takes without an
+        answer.
     """
 
     def __init__(self) -> None:
@@ -98,6 +99,7 @@ class WhatsApp:
         self.files: dict[str, bytes] = {}
         self.refuse: dict[str, list[tuple[int, int, str] | None]] = {}
         self.number = 100
+        self.lost = 0
         standing_in = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -128,6 +130,10 @@ class WhatsApp:
                     self.answer(status, json.dumps({"error": error}).encode())
                     return
                 found = standing_in.call(self.command, place.path, query, self.headers, body)
+                if standing_in.lost and last == "messages":
+                    standing_in.lost -= 1
+                    self.close_connection = True
+                    return
                 if found is None:
                     error = {"message": "Unsupported request", "type": "GraphMethodException", "code": 100}
                     self.answer(400, json.dumps({"error": error}).encode())

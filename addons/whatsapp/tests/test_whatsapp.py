@@ -330,6 +330,36 @@ def test_reports_move_a_message_from_sent_to_read(
     assert states == ["sent", "delivered", "read", "read"]
 
 
+@pytest.mark.parametrize(
+    ("reports", "states"),
+    [
+        (("sent", "delivered"), ["sent", "delivered"]),
+        (("delivered", "sent"), ["delivered", "delivered"]),
+        (("failed",), ["failed"]),
+    ],
+)
+def test_a_report_confirms_a_message_whose_sending_got_no_answer(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk, reports: tuple[str, ...], states: list[str]
+) -> None:
+    ann = customer()
+    ann.writes("Hello?")
+    whatsapp.lost = 1
+    desk.reply(ann.phone, "Hi")
+    desk.work()
+    assert ann.thread[-1].state == "unknown"
+    key, sent = whatsapp.sent[-1]["biz_opaque_callback_data"], f"wamid.OUT{whatsapp.number}"
+    ann.told(ann.status("sent", "wamid.OTHER", biz_opaque_callback_data="of another program"))
+    assert ann.thread[-1].state == "unknown"
+    count, found = len(whatsapp.sent), []
+    for report in reports:
+        ann.told(ann.status(report, sent, biz_opaque_callback_data=key))
+        found.append(ann.thread[-1].state)
+    assert found == states
+    assert [one.text for one in ann.thread] == ["Hello?", "Hi"]
+    desk.work()
+    assert len(whatsapp.sent) == count, "nothing is sent again"
+
+
 def test_a_failure_shows_its_reason(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
     ann = customer()
     ann.writes("Hello?")

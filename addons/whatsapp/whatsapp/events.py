@@ -16,6 +16,7 @@ from host.sdk.messages import (
     Ignored,
     InboundAttachment,
     InboundChange,
+    MessageAccepted,
     MessageBounced,
     MessageDelivered,
     MessageEchoed,
@@ -57,7 +58,7 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
     if "echo" in told:
         return [_echo(mapping(told["echo"]), person)]
     if "status" in told:
-        return [_status(mapping(told["status"]), person)]
+        return _status(mapping(told["status"]), person)
     return [_account(text(told.get("field")), mapping(told.get("value")), envelope.occurred_at)]
 
 
@@ -189,18 +190,21 @@ def _echo(said: Mapping[str, Any], person: str) -> InboundChange:
 # ---- reports -------------------------------------------------------------------------------------------
 
 
-def _status(status: Mapping[str, Any], person: str) -> InboundChange:
+def _status(status: Mapping[str, Any], person: str) -> Sequence[InboundChange]:
     sent, at = identifier(status.get("id")), moment(status.get("timestamp"))
     if not person or not sent or at is None:
-        return Ignored("not a report with a message, a recipient and a time")
+        return [Ignored("not a report with a message, a recipient and a time")]
+    found: list[InboundChange] = []
+    if key := text(status.get("biz_opaque_callback_data"), 512):
+        found.append(MessageAccepted(person, sent, key, at))
     match status.get("status"):
         case "delivered":
-            return MessageDelivered(person, sent, at)
+            found.append(MessageDelivered(person, sent, at))
         case "read":
-            return MessagesRead(person, sent, at)
+            found.append(MessagesRead(person, sent, at))
         case "failed":
-            return _failed(status, person, sent, at)
-    return Ignored("tells nothing new about the message")
+            found.append(_failed(status, person, sent, at))
+    return found or [Ignored("tells nothing new about the message")]
 
 
 def _failed(status: Mapping[str, Any], person: str, sent: str, at: datetime) -> InboundChange:

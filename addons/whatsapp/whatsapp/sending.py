@@ -119,6 +119,8 @@ def send(request: SendRequest) -> SendResult:
         return NotSent(said.problem) if isinstance(said, Unknown) else said
     except FetchError as error:
         return NotSent(_away(error))
+    # Meta returns it with its reports, so that they confirm a message whose sending got no answer.
+    fields["biz_opaque_callback_data"] = request.message_key
     return _call(graph, number, request.recipient, fields, part.reply_to)
 
 

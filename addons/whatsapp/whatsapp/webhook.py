@@ -215,4 +215,6 @@ def _statuses(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
 def _ignored(status: Mapping[str, Any], state: str) -> str:
     if status.get("recipient_type") == "group":
         return "of a message to a group"
-    return "" if state in {"delivered", "read", "failed"} else f"tells only that a message was {state or '?'}"
+    # With our key, "sent" confirms a message whose sending got no answer.
+    tells = state in {"delivered", "read", "failed"} or status.get("biz_opaque_callback_data")
+    return "" if tells else f"tells only that a message was {state or '?'}"

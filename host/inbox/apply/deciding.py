@@ -59,6 +59,8 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
             # A message must be present before the messages that answer it.
             echoes.decide_echoes(draft, [item], unconfirmed)
     agreed = consents.decide_consents(draft)
+    # Before the echoes, which have to guess.
+    echoes.decide_accepted(draft, items, unconfirmed)
     rest = [item for item in items if isinstance(item.change, MessageEchoed) and not _by_references(item)]
     echoes.decide_echoes(draft, rest, unconfirmed)
     if any(item.imported for item in items):

@@ -7,7 +7,7 @@ echo is a message that a colleague wrote in the provider's app. Read receipts on
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
@@ -17,6 +17,7 @@ from host.inbox.apply.incoming import Incoming, believable, program
 from host.inbox.apply.values import (
     Confirmed,
     Draft,
+    Key,
     NewMessage,
     Person,
     StoredMessage,
@@ -25,7 +26,7 @@ from host.inbox.apply.values import (
 )
 from host.models.inbox import DeliveryState, Direction, Origin
 from host.sdk.capabilities import MEDIA_KINDS, Threading
-from host.sdk.messages import MessageEchoed, MessageKind, MessagesRead, Who
+from host.sdk.messages import MessageAccepted, MessageEchoed, MessageKind, MessagesRead, Who
 
 CLOCK_SKEW = timedelta(seconds=5)
 CLOCK_AHEAD = timedelta(hours=2)
@@ -62,23 +63,45 @@ def decide_echoes(draft: Draft, items: Sequence[Incoming], unconfirmed: list[Unc
         if ours is None:
             _add_from_the_app(draft, item, change, person)
             continue
-        # Read receipts are compared with the start of the attempt to send.
-        draft.confirmed[key] = Confirmed(
-            key,
-            person,
-            ours,
-            state_of(person, key[1], ours.attempted_at),
-            [] if item.event_id is None else [item.event_id],
-        )
-        draft.stored[key] = StoredMessage(
-            id=ours.id,
-            account_id=key[0],
-            external_id=key[1],
-            conversation_id=ours.conversation_id,
-            direction=Direction.OUTBOUND,
-            sent_at=change.sent_at,
-            attempted_at=ours.attempted_at,
-        )
+        _confirm(draft, item, key, person, ours, change.sent_at)
+
+
+def decide_accepted(draft: Draft, items: Iterable[Incoming], unconfirmed: list[Unconfirmed]) -> None:
+    """Confirm the messages of ours that the provider names by our keys, if their sending got no answer.
+
+    :param unconfirmed: as in :func:`decide_echoes`.
+    """
+    for item in items:
+        change = item.change
+        if not isinstance(change, MessageAccepted):
+            continue
+        key = item.account.id, external_id(change.external_id)
+        person = draft.people[item.account.id, external_id(change.contact)]
+        for index, ours in enumerate(unconfirmed):
+            if ours.identity_id == person.id and ours.message_key == change.message_key:
+                if not draft.is_here(key):
+                    _confirm(draft, item, key, person, unconfirmed.pop(index), change.at)
+                break
+
+
+def _confirm(draft: Draft, item: Incoming, key: Key, person: Person, ours: Unconfirmed, at: datetime) -> None:
+    # Read receipts are compared with the start of the attempt to send.
+    draft.confirmed[key] = Confirmed(
+        key,
+        person,
+        ours,
+        state_of(person, key[1], ours.attempted_at),
+        [] if item.event_id is None else [item.event_id],
+    )
+    draft.stored[key] = StoredMessage(
+        id=ours.id,
+        account_id=key[0],
+        external_id=key[1],
+        conversation_id=ours.conversation_id,
+        direction=Direction.OUTBOUND,
+        sent_at=at,
+        attempted_at=ours.attempted_at,
+    )
 
 
 def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, person: Person) -> None:

@@ -49,11 +49,13 @@ from host.inbox.apply.values import (
 )
 from host.models.channels import ChannelAccount, ref
 from host.models.inbox import REPORT_MARK, DeliveryState, Direction, MarkKind, Origin
+from host.queue import outbox
 from host.sdk.channel import AccountRef, Threading
 from host.sdk.messages import (
     AccountNoticed,
     ConversationHandedOver,
     Ignored,
+    MessageAccepted,
     MessageBounced,
     MessageEchoed,
     MessageReacted,
@@ -227,7 +229,7 @@ class _Needs:
     :param messages: every message that is mentioned.
     :param received: messages received in the batch.
     :param claimed: messages received in the batch with ids their senders chose.
-    :param echoes: the first echo of each message.
+    :param echoes: the first echo of each message, or report that it was accepted.
     :param annotations: the message, the customer, and the annotation.
     :param named: messages the batch contains or annotates, each with the customer.
     :param posts: posts that messages of the batch are about.
@@ -241,7 +243,7 @@ class _Needs:
     messages: set[Key] = field(default_factory=set)
     received: set[Key] = field(default_factory=set)
     claimed: set[Key] = field(default_factory=set)
-    echoes: dict[Key, MessageEchoed] = field(default_factory=dict)
+    echoes: dict[Key, MessageEchoed | MessageAccepted] = field(default_factory=dict)
     annotations: list[tuple[Key, Key, AnyAnnotation]] = field(default_factory=list)
     named: set[tuple[Key, Key]] = field(default_factory=set)
     posts: set[Key] = field(default_factory=set)
@@ -290,11 +292,9 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
             needs.answers |= {(key, one) for one in bounced}
             needs.bounced |= bounced
             if isinstance(change, MessageEchoed):
+                _need_echoed(needs, item, change, key, person)
+            elif isinstance(change, MessageAccepted):
                 needs.echoes.setdefault(key, change)
-                if change.reply_to and item.adapter.capabilities.threading is Threading.POST:
-                    needs.messages.add((account, external_id(change.reply_to)))
-                if item.adapter.capabilities.threading is Threading.REFERENCES:
-                    needs.messages.update((account, external_id(name)) for name in change.references)
                 needs.named.add((key, person))
             elif isinstance(change, AnyAnnotation):
                 needs.messages.update(line_keys(key))
@@ -302,6 +302,15 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
                 needs.named.add((key, person))
     needs.messages |= needs.received
     return _load(connection, needs)
+
+
+def _need_echoed(needs: _Needs, item: Incoming, change: MessageEchoed, key: Key, person: Key) -> None:
+    needs.echoes.setdefault(key, change)
+    if change.reply_to and item.adapter.capabilities.threading is Threading.POST:
+        needs.messages.add((key[0], external_id(change.reply_to)))
+    if item.adapter.capabilities.threading is Threading.REFERENCES:
+        needs.messages.update((key[0], external_id(name)) for name in change.references)
+    needs.named.add((key, person))
 
 
 def _with_reports(items: Iterable[Incoming]) -> Iterator[Incoming]:
@@ -571,7 +580,8 @@ def _read_unconfirmed(
     identities = {people[sender].id for sender in senders if sender in people}
     if not identities:
         return []
-    return _unconfirmed(connection, identities, min(echo.sent_at for echo in echoes.values()) - REACH_BACK)
+    since = min(echo.at if isinstance(echo, MessageAccepted) else echo.sent_at for echo in echoes.values())
+    return _unconfirmed(connection, identities, since - REACH_BACK)
 
 
 def _unconfirmed(connection: Connection, identities: Collection[int], since: datetime) -> list[Unconfirmed]:
@@ -594,6 +604,8 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
             attempted_at.label("attempted_at"),
             MESSAGES.c.origin,
             MESSAGES.c.author_id,
+            MESSAGES.c.reply_key,
+            MESSAGES.c.position,
         )
         .select_from(CONVERSATIONS)
         .join(MESSAGES, MESSAGES.c.conversation_id == CONVERSATIONS.c.id)
@@ -614,4 +626,8 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
     bodies = {
         row.id: row for row in map(StoredBody._make, _unconfirmed_bodies.rows(connection, {"ids": ids}))
     }
-    return [Unconfirmed(*row, body=bodies[row.id]) for row in found if row.id in bodies]
+    return [
+        Unconfirmed._make((*row[:-2], outbox.message_key(row), bodies[row.id]))
+        for row in found
+        if row.id in bodies
+    ]

@@ -129,6 +129,7 @@ class Unconfirmed(NamedTuple):
     """A message of ours that the provider has not confirmed and an echo may confirm.
 
     :param files: the number of its files.
+    :param message_key: the key it was sent with, see :func:`host.queue.outbox.message_key`.
     """
 
     id: int
@@ -140,6 +141,7 @@ class Unconfirmed(NamedTuple):
     attempted_at: datetime
     origin: str
     author_id: int | None
+    message_key: str
     body: StoredBody
 
 
