@@ -24,6 +24,7 @@ from bench.hand import measure as measured
 from bench.lanes import BROKERS
 from bench.load import Result
 from bench.pages import ask, filled, pages
+from bench.phone import measure as on_phone
 from bench.plan import Plan, SkippedError
 from bench.processes import cpu_seconds, family
 from bench.processing import applied
@@ -177,6 +178,19 @@ def f8(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
     return alternating(measure, old, new, plan.rounds)
 
 
+def _served_at_once(
+    plan: Plan, desks: list[Desk], measure: Callable[[tuple[Served, Desk]], dict[str, Reading]]
+) -> list[Comparison]:
+    """Measure the old and the new of *desks*, both served at once, and remove their data."""
+    try:
+        with ExitStack() as stack:
+            old, new = ((stack.enter_context(product(desk, plan.folder, workers=0)), desk) for desk in desks)
+            return alternating(measure, old, new, plan.rounds)
+    finally:
+        for desk in desks:
+            shutil.rmtree(desk.data)
+
+
 def f12(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
     """Measure pages of a full inbox, both checkouts served at once."""
     asked = 100 if plan.quick else 300
@@ -198,15 +212,7 @@ def f12(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
             found[f"F12 {name} processor"] = Reading(cpu * 1000, " ms")
         return found
 
-    try:
-        with ExitStack() as stack:
-            before, now = (
-                (stack.enter_context(product(desk, plan.folder, workers=0)), desk) for desk in full
-            )
-            return alternating(measure, before, now, plan.rounds)
-    finally:
-        for desk in full:
-            shutil.rmtree(desk.data)
+    return _served_at_once(plan, full, measure)
 
 
 def cpu(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
@@ -255,15 +261,22 @@ def hand(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
             **{f"hand at once, {slower}x": Reading(took, " ms") for slower, took in found.at_once.items()},
         }
 
-    try:
-        with ExitStack() as stack:
-            before, now = (
-                (stack.enter_context(product(desk, plan.folder, workers=0)), desk) for desk in desks
-            )
-            return alternating(measure, before, now, plan.rounds)
-    finally:
-        for desk in desks:
-            shutil.rmtree(desk.data)
+    return _served_at_once(plan, desks, measure)
+
+
+def phone(plan: Plan, old: Desk, new: Desk) -> list[Comparison]:
+    """Measure a first start and a tapped conversation on a phone, in the same browser."""
+    desks = [answerable(desk, plan, f"phone-{name}") for name, desk in (("old", old), ("new", new))]
+
+    def measure(one: tuple[Served, Desk]) -> dict[str, Reading]:
+        found = on_phone(*one)
+        return {
+            "phone first visit": Reading(found.first_bytes / 1000, " kB"),
+            "phone list": Reading(found.start_ms, " ms"),
+            "phone conversation": Reading(found.conversation_ms, " ms"),
+        }
+
+    return _served_at_once(plan, desks, measure)
 
 
 FIGURES: dict[str, Callable[[Plan, Desk, Desk], list[Comparison]]] = {
@@ -272,6 +285,7 @@ FIGURES: dict[str, Callable[[Plan, Desk, Desk], list[Comparison]]] = {
     "F8": f8,
     "F12": f12,
     "hand": hand,
+    "phone": phone,
     "cpu": cpu,
     "events_pg": events_pg,
 }

@@ -58,6 +58,7 @@ FIGURES: dict[str, Measure] = {
     "activation": of("bench.life:activation"),
     "start": of("bench.life:start_and_rest"),
     "hand": of("bench.hand:hand"),
+    "phone": of("bench.phone:phone"),
     "setup": of("bench.setting_up:setup"),
     "rules": of("bench.rules:rules"),
     "sequences": of("bench.sequences:sequences"),

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 from bench.pages import filled
 from bench.plan import Figure, Plan, SkippedError
@@ -93,22 +94,48 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def page_of(served: Served, desk: Desk) -> Iterator[tuple[Page, CDPSession]]:
     """Open a browser of the signed-in agent; nothing is loaded yet."""
-    name, _, value = desk.cookies[0].partition("=")
     with chromium() as browser:
-        url = f"http://127.0.0.1:{served.port}"
-        context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=url)
-        context.add_cookies([{"name": name, "value": value.partition(";")[0], "url": url}])
+        context = signed_in(browser, desk, served.port, viewport={"width": 1440, "height": 900})
         page = context.new_page()
         yield page, context.new_cdp_session(page)
+
+
+def signed_in(browser: Browser, desk: Desk, port: int, **options: Any) -> BrowserContext:
+    """Return a context of *browser* in which the agent is signed in at the desk behind *port*."""
+    url = f"http://127.0.0.1:{port}"
+    context = browser.new_context(base_url=url, **options)
+    name, _, value = desk.cookies[0].partition("=")
+    context.add_cookies([{"name": name, "value": value.partition(";")[0], "url": url}])
+    return context
+
+
+def sizes_of(devtools: CDPSession) -> list[int]:
+    """Return a list that gets the bytes on the wire of each answer from now on.
+
+    What a page only prefetches for later is left out: browsers load it after everything else, if at all.
+    """
+    sizes: list[int] = []
+    later: set[str] = set()
+
+    def begins(event: dict[str, Any]) -> None:
+        if event["request"]["initialPriority"] == "VeryLow":
+            later.add(event["requestId"])
+
+    def ends(event: dict[str, Any]) -> None:
+        if event["requestId"] not in later:
+            sizes.append(int(event["encodedDataLength"]))
+
+    devtools.on("Network.requestWillBeSent", begins)
+    devtools.on("Network.loadingFinished", ends)
+    devtools.send("Network.enable")
+    return sizes
 
 
 def measure(served: Served, desk: Desk) -> Hand:
     """Load the inbox once, then click through conversations at each speed of the processor."""
     inbox = f"/w/{desk.workspace}/inbox"
     with page_of(served, desk) as (page, devtools):
-        sizes: list[int] = []
-        devtools.on("Network.loadingFinished", lambda event: sizes.append(int(event["encodedDataLength"])))
-        devtools.send("Network.enable")
+        sizes = sizes_of(devtools)
         page.goto(inbox)
         page.wait_for_timeout(_SETTLED_MS)
         first, requests = sum(sizes), len(sizes)
@@ -123,7 +150,7 @@ def measure(served: Served, desk: Desk) -> Hand:
                 if points:
                     page.locator(f'[data-row="{row}"]').hover()
                     page.wait_for_timeout(_POINTS_MS)
-                took.append(page.evaluate(_CLICK, row))
+                took.append(page.evaluate(CLICK_AND_LOOK, row))
                 page.wait_for_timeout(_POINTS_MS)
                 clicks.append(sum(sizes))
             page.mouse.move(0, 0)
@@ -132,7 +159,7 @@ def measure(served: Served, desk: Desk) -> Hand:
         return Hand(first, requests, statistics.median(clicks), painted, at_once)
 
 
-_CLICK = """row => new Promise((done) => {
+CLICK_AND_LOOK = """row => new Promise((done) => {
   const began = performance.now();
   const look = () => {
     const there = document.querySelector("[data-part=opened]")?.dataset.conversation === row;

@@ -204,13 +204,14 @@ def _connect_studio(shop: Journey) -> None:
 
 
 def write(shop: Journey, customer: str, text: str, account: str = SHOP, **more: object) -> None:
-    """Let a customer write, who is new if nobody of that name has written yet."""
-    known = {one["username"] for one in shop.control("GET", "state")["customers"]}
-    if customer not in known:
-        name = customer.partition(".")[0].capitalize()
-        new = {"name": f"{name} T.", "username": customer, "account": account.removeprefix("@")}
+    """Let a customer write to *account*, who is new if nobody of that name has written to it yet."""
+    name = account.removeprefix("@")
+    state = shop.control("GET", "state")
+    igid = next(one["igid"] for one in state["accounts"] if one["username"] == name)
+    if (customer, igid) not in {(one["username"], one["igid"]) for one in state["customers"]}:
+        new = {"name": f"{customer.partition('.')[0].capitalize()} T.", "username": customer, "account": name}
         shop.control("POST", "customers", new)
-    shop.control("POST", "dm", {"customer": customer, "text": text, **more})
+    shop.control("POST", "dm", {"customer": customer, "text": text, "account": name, **more})
 
 
 def talk(shop: Journey, *texts: str) -> str:

@@ -17,7 +17,7 @@ import requests
 from lobby_client import LobbyError
 
 from demo.journey import ADMIN, AGENT, PASSWORD, STEPS, Journey, Step
-from demo.outside import Outside
+from demo.outside import PUSH_HOST, Outside
 from demo.person import PageError
 from demo.processes import CHECKOUT, DidNotStartError, Host, Program, Sandbox, free_port, sandbox_settings
 
@@ -66,6 +66,7 @@ def desk_settings(sandbox: Sandbox, outside: Outside, smtp_port: int) -> dict[st
     """Return the settings of a desk whose external services are on this machine."""
     settings = sandbox_settings(sandbox)
     settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
+    settings["LOBBY_PUSH_HOSTS"] = PUSH_HOST
     settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{smtp_port}"
     settings["LOBBY_DEVELOPMENT"] = "1"
     settings["LOBBY_LOOK_GRACE"] = "2"  # nobody watches a demo for two minutes

@@ -18,9 +18,12 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from demo.certificates import make_certificate
 from demo.processes import free_port
 from demo.program import Program
+from demo.push import PushService, serving
 from sandbox.mailbox import ImapServer, running
 from sandbox.model.server import ModelServer
 from sandbox.shop import Shop
+
+PUSH_HOST = "127.0.0.1"
 
 
 def _status(asked: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +35,7 @@ class Outside:
     """A mail server that keeps everything it receives, a mailbox, and other programs, on this machine.
 
     :ivar mailbox: read through IMAP, with a certificate of its own.
+    :ivar push: the push service of people's phones.
     :ivar certificate: its certificate file, for clients that must trust it.
     """
 
@@ -45,6 +49,7 @@ class Outside:
         self.model = ModelServer()
         self.shop = Shop()
         self._ending = ExitStack()
+        self.push: PushService = self._ending.enter_context(serving(PUSH_HOST))
         folder = self._ending.enter_context(tempfile.TemporaryDirectory(prefix="lobby-demo-tls-"))
         self.certificate = make_certificate(Path(folder), "localhost")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -61,7 +66,8 @@ class Outside:
         model = f"{self.model.host}:{self.model.port}"
         shop = f"127.0.0.1:{self.shop.port}"
         programs = f"{self.program.address},{self.order_status.address}"
-        return f"{self.address},{programs},{model},{shop},localhost:{self.mailbox.port}"
+        pushes = self.push.address
+        return f"{self.address},{programs},{model},{shop},{pushes},localhost:{self.mailbox.port}"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content

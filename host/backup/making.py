@@ -21,8 +21,10 @@ from host.core.storage import StoreAwayError
 from host.media import claiming
 from host.queue import spool
 
-PASSING = frozenset({"processes", "addon_calls", "login_sessions", "password_links", "sign_in_steps"})
-"""Tables that only describe running processes and signed-in people."""
+PUSHES = frozenset({"push_devices", "push_deliveries"})
+"""Tables of browsers that get pushes: the original desk may still be pushing to them."""
+PASSING = PUSHES | {"processes", "addon_calls", "login_sessions", "password_links", "sign_in_steps"}
+"""Tables that only describe running processes, and signed-in people and their browsers."""
 MADE_AGAIN = frozenset({"search_postings", "search_documents", "search_builds"})
 """Tables that a desk rebuilds from others automatically."""
 NOT_NEEDED = frozenset({"file_removals"})

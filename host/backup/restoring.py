@@ -22,7 +22,7 @@ from host import counters
 from host.addons import preinstalled
 from host.addons.package import archive as package_archive
 from host.addons.package import shipped, store, trust
-from host.backup import archive
+from host.backup import archive, making
 from host.backup.archive import BackupError, Contents, Reading, value_for
 from host.core import clock, db, migrations, secrets, storage
 from host.core.config import Config, ConfigError
@@ -352,9 +352,12 @@ def _tables(config: Config, url: str, source: Reading) -> list[str]:
         with engine.connect() as connection:
             there = set(sa.inspect(connection).get_table_names())
         with _without_references(engine):
+            # Backups of earlier versions have browsers that get pushes, but not the sessions they name.
+            there -= making.PUSHES
             _fill(engine, source, [name for name in contents.tables if name in there and name not in first])
         _count(engine, contents, there)
-    return sorted(name for name, rows in contents.tables.items() if name not in there and rows)
+    lost = contents.tables.keys() - there - making.PUSHES
+    return sorted(name for name in lost if contents.tables[name])
 
 
 @contextmanager

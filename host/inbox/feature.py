@@ -17,10 +17,12 @@ FEATURE = Feature(
         "pages.forward_views",
         "pages.later_views",
         "pages.note_views",
+        "pages.since_views",
         "pages.template_views",
         "pages.along.preview",
         "pages.comments.views",
         "pages.onward.views",
+        "pages.pushed.views",
     ),
     routes=(
         "host.api.routes.conversations",

@@ -149,6 +149,8 @@ class Workspace(Base):
     """Whether a new customer joins the contact with the same verified phone number or address."""
     pushes_content: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
     """Whether pushes to members' devices may contain names and text."""
+    offline_conversations: Mapped[int] = mapped_column(sa.SmallInteger, server_default="50")
+    """How many conversations the app keeps on a member's device for reading offline; 0 for none."""
 
 
 class Membership(Base):

@@ -187,6 +187,11 @@ def create_app(config: Config, generation: Generation, host: Host | None, desk: 
     for blueprint in registry.parts("blueprints"):
         app.register_blueprint(blueprint)
     csrf.exempt(app.blueprints["api"])  # opened by a header no other site can send, never by a cookie
+    # A service worker has no page to take a token from. The view wants one that only this device was sent,
+    # signed for this person and conversation; see host.push.actions.
+    csrf.exempt(app.view_functions["inbox.act_on_push"])
+    csrf.exempt(app.view_functions["push.moved"])  # nor here: the old endpoint is known to the device only
+    csrf.exempt(app.view_functions["sharing.not_ready"])  # it reads nothing and changes nothing
     _register_addons(app, generation, csrf)
     return app
 

@@ -23,6 +23,8 @@ _FOLDERS = (
     "host.live",
     "host.notifications",
     "host.push",
+    "host.offline",
+    "host.sharing",
     "host.automation",
     "host.rules",
     "host.sequences",

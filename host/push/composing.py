@@ -15,17 +15,20 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory
 from host.core import clock, mail
 from host.models.channels import ChannelAccount
-from host.models.inbox import Conversation, Message
+from host.models.inbox import Conversation, ConversationStatus, Message
 from host.models.notifications import Notification
 from host.models.users import Membership, User, Workspace
 from host.notifications import rules
-from host.notifications.notify import CUSTOMER, said, with_customer
+from host.notifications.notify import CUSTOMER, recipient_is_member, said, unread_counts, with_customer
 from host.notifications.pushing import LAPSES
 from host.notifications.rules import Kind
+from host.push import actions
+from host.push.actions import PushActions
 from host.push.encrypting import encoded
 from host.push.models import PushDelivery, PushDevice
 from host.sdk.i18n import noop
-from host.users import reach
+from host.users import roles
+from host.users.roles import Permission
 
 LASTS = timedelta(hours=12)
 """Time after which a push is no longer delivered, for example because the phone was off."""
@@ -48,7 +51,17 @@ PLAIN = {
     Kind.NEW_LATE: noop("Time is running out, unassigned"),
 }
 """Titles without names or text."""
+OPEN, SNOOZE = noop("Open"), noop("Snooze an hour")
+NOT_SNOOZED = noop("Not snoozed")
 MANY = noop("%(number)s conversations were assigned to you")
+
+_ROLE = (
+    sa.select(Membership.role)
+    .where(Membership.user_id == Notification.user_id, Membership.workspace_id == Notification.workspace_id)
+    .correlate(Notification)
+    .scalar_subquery()
+    .label("role")
+)
 
 
 class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,6 +71,8 @@ class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
     :param url: the page it opens, an address of this desk.
     :param at: milliseconds since 1970.
     :param test: of a test: the id under which open pages are told that it arrived.
+    :param unread: number of the person's unread notifications, for the app's icon; None: unchanged.
+    :param actions: None: it can only be opened.
     """
 
     title: str
@@ -67,6 +82,8 @@ class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
     at: int
     version: int = 1
     test: str = ""
+    unread: int | None = None
+    actions: PushActions | None = None
 
 
 class Push(msgspec.Struct, frozen=True):
@@ -89,11 +106,6 @@ class Push(msgspec.Struct, frozen=True):
 def may_be_sent(now: datetime) -> list[sa.ColumnElement[bool]]:
     """Return the conditions that a device may still get a push: a person who sees the conversation, and has
     not read the notification."""
-    member = sa.exists().where(
-        Membership.user_id == Notification.user_id,
-        Membership.workspace_id == Notification.workspace_id,
-        reach.sees_account(Notification.account_id),
-    )
     return [
         Notification.read_at.is_(None),
         User.disabled_at.is_(None),
@@ -101,7 +113,7 @@ def may_be_sent(now: datetime) -> list[sa.ColumnElement[bool]]:
         PushDevice.seen_at > now - LAPSES,
         PushDelivery.created_at > now - LASTS,
         Workspace.deleting_at.is_(None),
-        member,
+        recipient_is_member(),
     ]
 
 
@@ -121,6 +133,9 @@ def composed(
         Workspace.name.label("workspace"),
         Workspace.language,
         Workspace.pushes_content,
+        Workspace.archived_at,
+        _ROLE,
+        Conversation.status,
         ChannelAccount.channel,
         Message.text,
         Message.unsent_at,
@@ -139,12 +154,18 @@ def composed(
         .order_by(PushDelivery.due_at, PushDelivery.id)
     )
     rows = session.execute(query).all() if delivery_ids else []
-    quiet = rules.quiet_hours(session, {row.Notification.user_id for row in rows}) if rows else {}
+    users = {row.Notification.user_id for row in rows}
+    quiet = rules.quiet_hours(session, users) if users else {}
+    unread = unread_counts(session, users) if users else {}
     muted = {user_id for user_id, hours in quiet.items() if hours.until(now) is not None}
-    return [_push(row, directory, language, now) for row in rows if row.Notification.user_id not in muted]
+    return [
+        _push(row, directory, language, now, unread.get(row.Notification.user_id, 0))
+        for row in rows
+        if row.Notification.user_id not in muted
+    ]
 
 
-def _push(row: Any, directory: Directory, language: str, now: datetime) -> Push:
+def _push(row: Any, directory: Directory, language: str, now: datetime, unread: int) -> Push:
     delivery, device, notice = row.PushDelivery, row.PushDevice, row.Notification
     kind = Kind(notice.kind)
     words = mail.words(row.locale, row.language, language)
@@ -166,10 +187,34 @@ def _push(row: Any, directory: Directory, language: str, now: datetime) -> Push:
         delivery.wanted,
         delivery.tries,
         device,
-        PushContent(_cut(title, _TITLE), _cut(body, _BODY), tag, notice.path, int(at.timestamp() * 1000)),
+        PushContent(
+            _cut(title, _TITLE),
+            _cut(body, _BODY),
+            tag,
+            notice.path,
+            int(at.timestamp() * 1000),
+            unread=unread,
+            actions=_actions(row, words, now),
+        ),
         max(lasts, timedelta()),
         topic(device, tag),
         kind not in _OF_NOBODY,
+    )
+
+
+def _actions(row: Any, words: Any, now: datetime) -> PushActions | None:
+    """Return the actions of a push about a conversation that its person can snooze."""
+    notice = row.Notification
+    may = row.role is not None and row.archived_at is None and roles.may(row.role, Permission.ANSWER)
+    if notice.conversation_id is None or row.status != ConversationStatus.OPEN or not may:
+        return None
+    about = notice.workspace_id, notice.conversation_id
+    return PushActions(
+        words.ugettext(OPEN),
+        words.ugettext(SNOOZE),
+        words.ugettext(NOT_SNOOZED),
+        actions.address(*about),
+        actions.token(row.PushDevice, *about, now),
     )
 
 

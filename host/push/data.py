@@ -21,12 +21,6 @@ def clean_up() -> None:
 
 
 @hookimpl
-def restored(session: Session) -> None:
-    """Forget all devices: the original desk may still be pushing to them."""
-    devices.forget_all(session)
-
-
-@hookimpl
 def clock_moved_back(session: Session, latest: datetime) -> None:
     """Send queued pushes soon."""
     statement = sa.update(PushDelivery).where(PushDelivery.due_at > latest)

@@ -62,12 +62,8 @@ def add(
     :raises ConflictError: if the person has :data:`MOST` devices.
     """
     endpoint = subscription.endpoint
-    if len(endpoint) > LONGEST or not posting.accepts(endpoint, more):
-        raise InvalidError(
-            _l("This browser uses a push service that this Lobby server does not know."),
-            next_step=_l("An admin can add its host to LOBBY_PUSH_HOSTS."),
-        )
-    point, auth = _keys(subscription)
+    _check_endpoint(endpoint, more)
+    _keys(subscription)
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
     row = session.scalar(sa.select(PushDevice).where(PushDevice.endpoint_hash == hash_of(endpoint)))
     if row is not None and row.user_id != user_id:
@@ -83,8 +79,7 @@ def add(
             )
         row = PushDevice(uuid=str(uuid.uuid4()), user_id=user_id, created_at=now, content=content)
     row.session_id, row.key_id = session_id, vapid.ONLY
-    row.endpoint, row.endpoint_hash, row.host = endpoint, hash_of(endpoint), posting.host_of(endpoint)
-    row.p256dh, row.auth = encoded(point), secrets.keyring().seal(Secret(encoded(auth)), _place(row.uuid))
+    _set_subscription(row, subscription, more)
     row.name, row.seen_at = name[:255], now
     session.add(row)
     session.flush()
@@ -137,6 +132,55 @@ def confirm(session: Session, user_id: int, session_id: int, endpoint: str) -> P
     return row
 
 
+def move(
+    session: Session,
+    user_id: int,
+    session_id: int,
+    old: str,
+    subscription: Subscription,
+    *,
+    more: tuple[str, ...],
+) -> PushDevice | None:
+    """Give a device of a person the subscription that its browser has now; return it.
+
+    None if *old* is not the endpoint of one of theirs, or the new one is somebody else's device: then nothing
+    changes.
+
+    :param more: further push services of this desk.
+    :raises InvalidError: as :func:`add`.
+    """
+    row = find(session, user_id, old)
+    other = session.scalar(
+        sa.select(PushDevice).where(PushDevice.endpoint_hash == hash_of(subscription.endpoint))
+    )
+    if row is None or (other is not None and other.user_id != user_id):
+        return None
+    if other is not None and other.id != row.id:
+        session.delete(row)  # the new one is known already
+        session.flush()
+    kept = other or row
+    _set_subscription(kept, subscription, more)
+    kept.session_id, kept.key_id, kept.seen_at = session_id, vapid.ONLY, clock.now()
+    session.flush()
+    return kept
+
+
+def _set_subscription(row: PushDevice, subscription: Subscription, more: tuple[str, ...]) -> None:
+    endpoint = subscription.endpoint
+    _check_endpoint(endpoint, more)
+    point, auth = _keys(subscription)
+    row.endpoint, row.endpoint_hash, row.host = endpoint, hash_of(endpoint), posting.host_of(endpoint)
+    row.p256dh, row.auth = encoded(point), secrets.keyring().seal(Secret(encoded(auth)), _place(row.uuid))
+
+
+def _check_endpoint(endpoint: str, more: tuple[str, ...]) -> None:
+    if len(endpoint) > LONGEST or not posting.accepts(endpoint, more):
+        raise InvalidError(
+            _l("This browser uses a push service that this Lobby server does not know."),
+            next_step=_l("An admin can add its host to LOBBY_PUSH_HOSTS."),
+        )
+
+
 def find(session: Session, user_id: int, endpoint: str) -> PushDevice | None:
     """Return the device of a person with this endpoint, or None."""
     query = sa.select(PushDevice).where(PushDevice.endpoint_hash == hash_of(endpoint))
@@ -179,8 +223,3 @@ def set_content(session: Session, user_id: int, device_id: int, content: bool) -
 def forget_old(session: Session) -> None:
     """Forget devices on which nobody opened Lobby for long."""
     session.execute(sa.delete(PushDevice).where(PushDevice.seen_at < clock.now() - KEPT))
-
-
-def forget_all(session: Session) -> None:
-    """Forget all devices."""
-    session.execute(sa.delete(PushDevice))

@@ -42,6 +42,8 @@ ONE = f"{DEVICES}/<int:device_id>"
 WORKER = Path(__file__).parents[1] / "static" / "js" / "sw.js"
 TEST_LASTS = timedelta(minutes=5)
 THEME = "#0b6b63"
+SHARED_TYPES = ["image/*", "video/*", "audio/*", "text/*", "application/*"]
+"""Types of the files that can be shared to Lobby; the conversation decides which its channel takes."""
 
 
 @bp.get("/manifest.webmanifest")
@@ -54,6 +56,17 @@ def manifest() -> ResponseReturnValue:
         name=desk().name,
         short_name=desk().name[:12].strip(),
         start_url="/",
+        share_target={
+            "action": url_for("sharing.not_ready"),
+            "method": "POST",
+            "enctype": "multipart/form-data",
+            "params": {
+                "title": "title",
+                "text": "text",
+                "url": "url",
+                "files": [{"name": "files", "accept": SHARED_TYPES}],
+            },
+        },
         scope="/",
         display="standalone",
         background_color="#ffffff",
@@ -80,9 +93,16 @@ def manifest() -> ResponseReturnValue:
 def worker() -> ResponseReturnValue:
     """Return the service worker: one file, so that no two versions of its parts ever meet."""
     found = Response(WORKER.read_bytes(), mimetype="text/javascript")
-    found.headers["Content-Security-Policy"] = "default-src 'none'"
+    found.headers["Content-Security-Policy"] = "default-src 'self'"  # it loads pages and their files
     found.headers["Cache-Control"] = "no-cache"
     return found
+
+
+@bp.app_template_global("push_sessions")
+def push_sessions() -> set[int | None]:
+    """Return the sessions of the signed-in person whose browsers get pushes."""
+    with db.read() as session:
+        return {row.session_id for row in devices.own(session, current_user().id)}
 
 
 @bp.post(f"{DEVICES}/key")
@@ -117,6 +137,26 @@ def here() -> ResponseReturnValue:
     """Record that the person has Lobby open in a browser; return its id, null if it is not theirs."""
     person = current_user()
     row = db.write(devices.confirm, person.id, person.session_id, request.form.get("endpoint", ""))
+    return jsonify(id=None if row is None else row.id)
+
+
+@bp.post(f"{DEVICES}/moved")
+@passive
+@login_required
+def moved() -> ResponseReturnValue:
+    """Take the new subscription of a device of the person; return its id, null if it is not theirs.
+
+    The service worker calls it when the push service replaced the subscription, and a page if that failed.
+    Without a page there is no CSRF token, so this view is exempt. It is safe without: another site is refused
+    by its Origin and Sec-Fetch-Site, gets no cookie (SameSite), and would have to know the old endpoint, a
+    secret of the browser, its push service and this desk.
+    """
+    person = current_user()
+    given = Subscription(*(request.form.get(name, "") for name in ("endpoint", "p256dh", "auth")))
+    old = request.form.get("old", "")
+    if not old:
+        raise InvalidError()
+    row = db.write(devices.move, person.id, person.session_id, old, given, more=config().push_hosts)
     return jsonify(id=None if row is None else row.id)
 
 

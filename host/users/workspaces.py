@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True):
     undo_seconds: int
     shows_drafts: bool
     pushes_content: bool
+    offline_conversations: int
     joins_contacts: bool
 
 
@@ -118,6 +119,7 @@ def settings(session: Session, workspace_id: int) -> Settings:
         row.undo_seconds,
         row.shows_drafts,
         row.pushes_content,
+        row.offline_conversations,
         row.joins_contacts,
     )
 
@@ -133,6 +135,7 @@ def change(
     undo_seconds: int | None = None,
     shows_drafts: bool | None = None,
     pushes_content: bool | None = None,
+    offline_conversations: int | None = None,
     joins_contacts: bool | None = None,
     version: int | None = None,
 ) -> list[str]:
@@ -158,6 +161,8 @@ def change(
         given["shows_drafts"] = shows_drafts
     if pushes_content is not None:
         given["pushes_content"] = pushes_content
+    if offline_conversations is not None:
+        given["offline_conversations"] = offline_conversations
     if joins_contacts is not None:
         given["joins_contacts"] = joins_contacts
     changed = [one for one, value in given.items() if getattr(row, one) != value]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ MOST_SHEETS = 12
 """Style sheets in one address."""
 
 _known: dict[str, tuple[int, int, str]] = {}
-_folders: dict[Path, tuple[float, str]] = {}
+_recent: dict[object, tuple[float, str]] = {}
 
 
 def fingerprint(path: Path) -> str | None:
@@ -58,20 +58,32 @@ def recent_fingerprint(folder: Path) -> str:
     A page names some twenty modules; reading the folder for each of them took a fifth of the page's time.
     Whether browsers may cache a response is decided by the fingerprint at that moment.
     """
+    return _recently(folder, lambda: folder_fingerprint(folder))
+
+
+def _recently(key: object, look: Callable[[], str]) -> str:
+    """Return what *look* returned for *key*, at most a second ago."""
     now = time.monotonic()
-    looked_at, known = _folders.get(folder, (float("-inf"), ""))
+    looked_at, known = _recent.get(key, (float("-inf"), ""))
     if now - looked_at > LOOKED_AT_SECONDS:
-        known = folder_fingerprint(folder)
-        _folders[folder] = now, known
+        known = look()
+        _recent[key] = now, known
     return known
 
 
 def install(app: Flask) -> None:
     """Add the hash to every URL of a static file, and set how long browsers cache it."""
-    _serve_modules(app, Path(app.static_folder or "", "js"))
+    scripts = Path(app.static_folder or "", "js")
+    _serve_modules(app, scripts)
     bootstrap = Path(app.blueprints["bootstrap"].static_folder or "", "css", "bootstrap.min.css")
-    own = {path.stem: path for path in Path(app.static_folder or "").glob("*.css")}
-    _serve_styles(app, {"bootstrap": bootstrap, **own})
+    sheets = {path.stem: path for path in Path(app.static_folder or "").glob("*.css")}
+    version_of = _serve_styles(app, {"bootstrap": bootstrap, **sheets})
+
+    def files_version() -> str:
+        """Return the version of all scripts and style sheets: pages of one version fit together."""
+        return recent_fingerprint(scripts) + _recently("sheets", lambda: version_of(sheets))
+
+    app.jinja_env.globals.update(files_version=files_version)
     _fingerprint_files(app)
 
 
@@ -92,7 +104,7 @@ def _serve_modules(app: Flask, scripts: Path) -> None:
     app.jinja_env.globals.update(module_url=module_url, modules_url=modules_url)
 
 
-def _serve_styles(app: Flask, sheets: Mapping[str, Path]) -> None:
+def _serve_styles(app: Flask, sheets: Mapping[str, Path]) -> Callable[[Iterable[str]], str]:
     @app.get("/styles/<path:filename>")
     def styles(filename: str) -> ResponseReturnValue:
         version, _slash, name = filename.partition("/")
@@ -112,6 +124,7 @@ def _serve_styles(app: Flask, sheets: Mapping[str, Path]) -> None:
         return url_for("styles", filename=f"{version_of(asked)}/{'+'.join(asked)}.css")
 
     app.jinja_env.globals.update(styles_url=styles_url)
+    return version_of
 
 
 def _fingerprint_files(app: Flask) -> None:

@@ -42,8 +42,10 @@ class _Compress(Compress):
 def _compress_file(response: Response) -> None:
     """Compress a file that never changes as well as possible, once per process."""
     algorithm = request.accept_encodings.best_match(ALGORITHMS)
+    if algorithm is None or response.mimetype not in TYPES or response.direct_passthrough:
+        return  # a picture, or a file that is too large, is sent as it is on the disk
     data = response.get_data()
-    if algorithm is None or response.mimetype not in TYPES or not MIN_BYTES <= len(data) < MOST:
+    if not MIN_BYTES <= len(data) < MOST:
         return
     response.set_data(_smallest(data, algorithm))
     response.content_encoding = algorithm

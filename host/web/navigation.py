@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 from flask import current_app, request, url_for
@@ -11,6 +12,7 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from host.core.backports.values import replace
 from host.users.roles import Permission
 from host.web.request_helpers import generation, maybe_user, needs_of, shown_workspace
 
@@ -144,6 +146,17 @@ class Group:
     locked: bool = False
 
 
+class Phone(StrEnum):
+    """Place of an entry of the main navigation on a phone, where the bar has room for four.
+
+    ``BAR``: in the bar; ``ONLY``: in the bar, and nowhere on a wider screen; ``MORE``: under *More*.
+    """
+
+    BAR = "bar"
+    ONLY = "only"
+    MORE = "more"
+
+
 class MainPage(msgspec.Struct, frozen=True):
     """A page of the main navigation, see :func:`add_main`."""
 
@@ -153,6 +166,7 @@ class MainPage(msgspec.Struct, frozen=True):
     icon: str
     section: str
     permission: Permission | None
+    phone: Phone
 
 
 _main: dict[str, MainPage] = {}
@@ -170,13 +184,14 @@ def add_main(
     icon: str,
     section: str = "",
     permission: Permission | None = None,
+    phone: Phone = Phone.MORE,
 ) -> None:
     """Add a page of a workspace to the main navigation. Its view takes ``workspace_id``.
 
     :param section: prefix of its pages' addresses, after the workspace's; empty: any that no other entry has.
     :param permission: the permission needed to see it; None: every member.
     """
-    _main[endpoint] = MainPage(endpoint, label, order, icon, section, permission)
+    _main[endpoint] = MainPage(endpoint, label, order, icon, section, permission, phone)
 
 
 def add_own(
@@ -352,6 +367,7 @@ class MainEntry(msgspec.Struct, frozen=True):
     icon: str
     url: str
     current: bool
+    phone: Phone
 
 
 def main_entries() -> list[MainEntry]:
@@ -377,12 +393,16 @@ def main_entries() -> list[MainEntry]:
                 one.icon,
                 url_for(one.endpoint, workspace_id=workspace.id),
                 one.section in open_,
+                one.phone,
             )
             for one in sorted(known, key=lambda one: one.order)
             if one.permission is None or workspace.may(one.permission)
         ]
     if pages:
-        entries.append(MainEntry(_("Settings"), "gear", pages[0].url, in_settings))
+        entries.append(MainEntry(_("Settings"), "gear", pages[0].url, in_settings, Phone.MORE))
+    # A menu of one entry would only be in the way.
+    if sum(one.phone is Phone.MORE for one in entries) == 1:
+        entries = [replace(one, phone=Phone.BAR) if one.phone is Phone.MORE else one for one in entries]
     return entries
 
 

@@ -22,12 +22,16 @@ from host.delivery.history import OutageWatch
 from host.models.inbox import Attachment, AttachmentState, Message
 from host.models.queue import CatchUp, InboundEvent
 from host.models.users import AuditEntry
+from host.push import devices
+from host.push.models import PushDevice
 from host.queue.journal import Journal
 from host.queue.spool import Spool, folder_of
 from host.sdk.channel import Found
+from host.users import sessions
 from tests import helpers
 from tests.delivery.desk import Desk, envelope
 from tests.live.served import until
+from tests.push.service import BrowserKeys
 
 PASSPHRASE = "a long one"
 COST = archive._COST
@@ -119,6 +123,26 @@ def test_a_desk_comes_back_with_its_files_and_its_keys(
     assert (elsewhere / "secret.keys").read_text().strip() == before.strip()
     assert (elsewhere / "secret.keys").stat().st_mode & 0o077 == 0
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_browsers_that_get_pushes_stay_with_the_original(
+    desk: Desk, settings: Config, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = helpers.make_user(workspace=helpers.make_workspace()).id
+    token = db.write(sessions.start, user, "192.0.2.7")
+    with db.read() as session:
+        signed_in = sessions.load(session, token)
+    assert signed_in
+    given = BrowserKeys().subscription("https://fcm.googleapis.com/x")
+    db.write(devices.add, user, signed_in.session_id, given, name="Firefox", more=())
+    assert "push_devices" not in make(settings, file).tables
+    file.unlink()
+    # As versions before made it.
+    monkeypatch.setattr(making, "PASSING", making.PASSING - making.PUSHES)
+    assert make(settings, file).tables["push_devices"] == 1
+    assert restore(file, tmp_path / "elsewhere") == []
+    with db.read() as session:
+        assert session.scalars(sa.select(PushDevice)).all() == []
 
 
 @pytest.mark.slow

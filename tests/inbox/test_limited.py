@@ -109,6 +109,21 @@ def test_fragments_name_nothing_of_another_account(place: Place) -> None:
     assert "head" in place.desk.browser.get(f"/w/{place.desk.workspace}/{asked}").json
 
 
+def test_what_came_since_a_reply_was_written_names_nothing_of_another_account(place: Place) -> None:
+    asked = f"inbox/since?waiting=reply-{place.seen}-0,reply-{place.hidden}-0,reply-{NOT_THERE}-0"
+    seen, hidden, none = place.get(asked).json["cards"]
+    assert "A question in the open" in seen
+    assert "Hidden" not in hidden
+    assert "secret" not in hidden
+    assert hidden == none
+
+
+def test_a_phone_copies_nothing_of_another_account(place: Place) -> None:
+    assert place.get("offline").json["conversations"] == [place.seen]
+    everything = place.desk.browser.get(f"/w/{place.desk.workspace}/offline").json["conversations"]
+    assert set(everything) == {place.seen, place.hidden}
+
+
 def same(one: Any, other: Any) -> bool:
     """Tell whether two answers are the same but for the number of the request and ids in addresses."""
 

@@ -20,7 +20,9 @@ REPLY = "[data-form=reply] textarea"
 LINE = "body > .offline"
 PROBLEM = "[data-problem]:not([hidden])"
 OFFERED = "[data-unsent]:not([hidden])"
-ELSEWHERE = "[data-unsent-elsewhere]:not([hidden])"
+BACK = "dialog[data-back][open]"
+CARD = f"{BACK} .back-card"
+LINE_BACK = "[data-back-line]:not([hidden])"
 
 
 @pytest.fixture
@@ -95,12 +97,18 @@ def test_it_is_offered_from_elsewhere_and_after_a_reload(
     page.context.set_offline(False)
     page.wait_for_selector(OFFERED)
     page.goto(desk.path(f"/{jon}"))
-    page.wait_for_selector(f"{ELSEWHERE} >> text=Ana Q.")
+    page.wait_for_selector(f"{CARD} >> text=Ana Q.")
+    page.click(f"{BACK} [data-back-later]")
+    page.wait_for_selector(f"{LINE_BACK} >> text=1 reply waits for you")
     assert violations(page) == []
-    page.click(f"{ELSEWHERE} a")
+    page.reload()
+    page.wait_for_selector(LINE_BACK)
+    assert page.locator(BACK).count() == 0, "it was put off"
+    page.click(f"{LINE_BACK} button")
+    page.click(f"{CARD} [data-back-edit]")
     opened(page, "Ana Q.")
     page.wait_for_selector(OFFERED)
-    assert page.locator(ELSEWHERE).count() == 0
+    assert page.locator(LINE_BACK).count() == 0
     # Whoever deletes the text does not mean to send it any more.
     page.fill(REPLY, "")
     page.wait_for_selector(OFFERED, state="detached")

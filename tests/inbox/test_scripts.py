@@ -23,3 +23,5 @@ def imported(name: str, found: set[str]) -> set[str]:
 
 def test_every_module_of_the_inbox_is_named_once() -> None:
     assert imported("inbox.js", set()) == set(inbox_page.SCRIPTS)
+    of_conversation = imported("inbox-conversation.js", {"inbox-conversation.js"})
+    assert of_conversation - set(inbox_page.SCRIPTS) == set(inbox_page.CONVERSATION_SCRIPTS)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from host.core import db
+from host.models.inbox import Conversation
+from host.push.models import PushDevice
 from tests.accessibility import violations
 from tests.conftest import CHROMIUM_FLAGS, missing
 from tests.inbox import conftest as inbox
@@ -110,6 +112,34 @@ class Tab:
         )
         return found
 
+    def press(self, tag: str, action: str) -> None:
+        """Press a button of the notification *tag*, as its event does; a test is no person who presses it."""
+        (worker,) = self.page.context.service_workers
+        worker.evaluate(
+            """async ([tag, action]) => {
+                 const [found] = await self.registration.getNotifications({ tag });
+                 const { content, until = "" } = found.data;
+                 found.close();
+                 await act(content, action, until);
+               }""",
+            [tag, action],
+        )
+
+    def badge(self) -> int | None:
+        """Return the number that the service worker last put on the icon of the app; 0: cleared."""
+        (worker,) = self.page.context.service_workers
+        found: int | None = worker.evaluate("self.badgeShown ?? null")
+        return found
+
+    def watch_badge(self) -> None:
+        (worker,) = self.page.context.service_workers
+        worker.evaluate(
+            """() => {
+                 WorkerNavigator.prototype.setAppBadge = async (number) => { self.badgeShown = number; };
+                 WorkerNavigator.prototype.clearAppBadge = async () => { self.badgeShown = 0; };
+               }"""
+        )
+
     def wait_shown(self, count: int) -> list[list[str]]:
         until = time.monotonic() + 10
         while len(self.shown()) != count and time.monotonic() < until:
@@ -169,6 +199,92 @@ def test_push_from_turning_it_on_to_signing_out(
     page.click("text=Sign out")
     page.wait_for_url("**/login**")
     assert devices_of(desk.mia.id) == []
+
+
+def test_snoozing_from_the_notification(desk: Desk, open_page: Open, base: str, service: PushService) -> None:
+    scene = Scene(desk)
+    scene.said("ana", "Ana Q.", "Is it in stock?", scene.ago(minutes=9))
+    scene.assign("ana", desk.mia.id, desk.mia.id, scene.ago(minutes=8))
+    page = open_page("")
+    tab = Tab(page, base, service)
+    page.goto(PAGE)
+    page.click("[data-push-on]")
+    page.wait_for_selector("[data-device] [data-here]:visible")
+    page.goto("/account")
+    tab.watch_badge()
+    writes(scene, "My order 4711 is missing.")
+    push()
+    tab.deliver()
+    ((title, _, tag, _),) = tab.wait_shown(1)
+    buttons = page.evaluate(
+        """async () => (await (await navigator.serviceWorker.ready).getNotifications())
+             .flatMap((one) => one.actions.map((each) => each.title))"""
+    )
+    assert buttons == ["Open", "Snooze an hour"]
+    assert tab.badge() == 1
+
+    def snoozed() -> bool:
+        with db.read() as session:
+            return session.get_one(Conversation, scene.conversation("ana")).snooze_kind is not None
+
+    tab.press(tag, "snooze")
+    ((said, _, again, _),) = tab.wait_shown(1)
+    assert said.startswith("Snoozed until ")
+    assert again == tag
+    assert snoozed()
+    tab.press(tag, "undo")
+    assert [one[0] for one in tab.wait_shown(1)] == [title]
+    assert not snoozed()
+
+    page.context.clear_cookies()
+    tab.press(tag, "snooze")
+    ((said, why, _, url),) = tab.wait_shown(1)
+    assert said == "Not snoozed"
+    assert "sign" in why.lower()
+    assert url == desk.path(f"/{scene.conversation('ana')}")
+    assert not snoozed()
+
+
+def test_a_replaced_subscription_is_repaired(
+    desk: Desk, open_page: Open, base: str, service: PushService
+) -> None:
+    page = open_page("")
+    tab = Tab(page, base, service)
+    page.goto(PAGE)
+    page.click("[data-push-on]")
+    page.wait_for_selector("[data-device] [data-here]:visible")
+    (one,) = devices_of(desk.mia.id)
+    page.wait_for_function(
+        "() => Object.keys(localStorage).some((name) => name.startsWith('lobby-push-endpoint-'))"
+    )
+    (worker,) = page.context.service_workers
+
+    def kept() -> str:
+        with db.read() as session:
+            return session.get_one(PushDevice, one).endpoint
+
+    keys = {"p256dh": base64url(tab.keys.point), "auth": base64url(tab.keys.auth)}
+    # The service worker does it with no page's help.
+    worker.evaluate(
+        """([old, endpoint, keys]) =>
+             resubscribe({ endpoint: old }, { toJSON: () => ({ endpoint, keys }) })""",
+        [service.endpoint("chromium"), service.endpoint("second"), keys],
+    )
+    assert kept() == service.endpoint("second")
+    # The page remembers the first, finds the device gone by that name, and repairs what it can.
+    moved = {"endpoint": service.endpoint("second"), "keys": keys}
+    page.context.add_init_script(STAND_IN % json.dumps(moved))
+    page.goto("/account")
+    page.wait_for_function(
+        "(wanted) => Object.values(localStorage).includes(wanted)", arg=service.endpoint("second")
+    )
+    # Now without the service worker: the page alone tells the desk.
+    third = {"endpoint": service.endpoint("third"), "keys": keys}
+    page.context.add_init_script(STAND_IN % json.dumps(third))
+    with page.expect_response("**/notifications/devices/moved"):
+        page.goto("/account")
+    assert kept() == service.endpoint("third")
+    assert devices_of(desk.mia.id) == [one]
 
 
 def test_a_tab_leaves_to_the_push_what_is_pushed(

@@ -62,8 +62,10 @@ def test_a_device_is_added_tested_and_removed(desk: Desk, service: PushService) 
     shown = json.loads(keys.decrypt(service.got[0].body))
     assert (shown["title"], shown["test"]) == ("Test from Lobby", "x1")
     assert f"k={first['key']}" in service.got[0].headers["authorization"]
+    assert browser.get("/account").text.count("gets push notifications") == 1
     browser.post_form(f"/notifications/devices/{one}/end")
     assert devices_of(desk.mia.id) == []
+    assert "gets push notifications" not in browser.get("/account").text
     assert "Firefox on Android" not in browser.get("/notifications").text
     assert actions() == [
         ("push_device.added", "Firefox on Android"),
@@ -122,6 +124,60 @@ def test_a_browser_says_that_it_is_here(desk: Desk, service: PushService) -> Non
     assert here("") == {"id": None}
 
 
+def move(browser: Browser, old: str, keys: BrowserKeys, new: str, **headers: str) -> Any:
+    """POST as the service worker does when its subscription was replaced: without a CSRF token."""
+    form = {"old": old, **keys.form(new)}
+    return browser.post(
+        "/notifications/devices/moved", data=form, headers={"Accept": "application/json", **headers}
+    )
+
+
+def test_a_replaced_subscription_keeps_its_device(desk: Desk, service: PushService) -> None:
+    subscribe(desk.browser, service)
+    (one,) = devices_of(desk.mia.id)
+    keys, new = BrowserKeys(), service.endpoint("new")
+    assert move(desk.browser, service.endpoint("phone"), keys, new).json == {"id": one}
+    desk.browser.post_form(f"/notifications/devices/{one}/test")
+    (got,) = service.of("new")
+    assert json.loads(keys.decrypt(got.body))["title"] == "Test from Lobby"
+    assert move(desk.browser, service.endpoint("phone"), keys, new).json == {"id": None}, "only once"
+    subscribe(desk.browser, service, "again")
+    assert (
+        move(desk.browser, service.endpoint("new"), BrowserKeys(), service.endpoint("again")).status_code
+        == 200
+    )
+    assert len(devices_of(desk.mia.id)) == 1, "two of one browser become one"
+
+
+def test_nobody_moves_the_device_of_another_or_to_it(desk: Desk, service: PushService) -> None:
+    bo = helpers.make_user(name="Bo T.", workspace=desk.workspace)
+    theirs = Phone(service, bo.id, "bo")
+    subscribe(desk.browser, service)
+    mine, bos = service.endpoint("phone"), service.endpoint("bo")
+    (own,) = devices_of(desk.mia.id)
+    assert move(desk.browser, bos, BrowserKeys(), service.endpoint("new")).json == {"id": None}
+    assert move(desk.browser, mine, BrowserKeys(), bos).json == {"id": None}
+    assert (devices_of(bo.id), devices_of(desk.mia.id)) == ([theirs.id], [own])
+    stranger = helpers.browser(desk.app)
+    assert move(stranger, mine, BrowserKeys(), service.endpoint("new")).status_code == 401
+    elsewhere = move(
+        desk.browser, mine, BrowserKeys(), service.endpoint("new"), **{"Sec-Fetch-Site": "cross-site"}
+    )
+    assert elsewhere.status_code == 403
+    assert move(desk.browser, mine, BrowserKeys(), "https://evil.example/x").status_code == 400
+    desk.browser.post_form(f"/notifications/devices/{own}/test")
+    assert [one.path for one in service.got] == ["/push/phone"], "still the same"
+
+
+def test_a_subscription_that_another_person_replays_is_theirs_alone(desk: Desk, service: PushService) -> None:
+    keys = subscribe(desk.browser, service)
+    bo = helpers.make_user(name="Bo T.", workspace=desk.workspace)
+    form = keys.form(service.endpoint("phone"))
+    assert ask(helpers.client_for(desk.app, bo), "/notifications/devices", **form).status_code == 200
+    assert devices_of(desk.mia.id) == [], "a browser has one person, so it never shows the pushes of two"
+    assert len(devices_of(bo.id)) == 1
+
+
 def test_names_and_text_are_offered_where_a_workspace_allows_them(desk: Desk, service: PushService) -> None:
     subscribe(desk.browser, service)
     (one,) = devices_of(desk.mia.id)
@@ -150,10 +206,9 @@ def test_the_worker_and_the_manifest_need_no_sign_in(desk: Desk) -> None:
     stranger = desk.app.test_client()
     worker = stranger.get("/sw.js")
     assert worker.mimetype == "text/javascript"
-    assert worker.headers["Content-Security-Policy"] == "default-src 'none'"
+    assert worker.headers["Content-Security-Policy"] == "default-src 'self'"
     assert worker.headers["Cache-Control"] == "no-cache"
     assert "import" not in worker.text, "one file, one version"
-    assert "caches." not in worker.text
     found = stranger.get("/manifest.webmanifest")
     assert found.mimetype == "application/manifest+json"
     manifest = json.loads(found.text)

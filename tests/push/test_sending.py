@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, config, db
 from host.core.errors import ConflictError, InvalidError
-from host.features import registry
 from host.models.inbox import Message
 from host.models.notifications import Notification
 from host.models.users import Workspace
@@ -212,10 +211,6 @@ def _remove(scene: Scene, phone: Phone) -> None:
     assert db.write(devices.end, phone.user, phone.id) == "Firefox on Android"
 
 
-def _restore(scene: Scene, phone: Phone) -> None:
-    db.write(lambda session: registry.hooks().restored(session=session, now=clock.now()))
-
-
 ENDINGS = [
     _sign_out,
     _sign_out_elsewhere,
@@ -225,7 +220,6 @@ ENDINGS = [
     _other_person,
     _opened_by_other_person,
     _remove,
-    _restore,
 ]
 
 

@@ -100,6 +100,30 @@ def test_the_main_navigation_is_at_the_bottom_of_a_phone_and_on_top_elsewhere(pa
         assert (top > 700) is at_bottom, width
 
 
+def test_a_phone_has_four_places_in_the_bar_and_the_rest_under_more(page: Any) -> None:
+    make_people()
+    sign_in(page, "owner@example.com")
+    page.set_viewport_size({"width": 360, "height": 780})
+    bar = page.get_by_role("navigation", name="Main")
+    for name, ending in (("Inbox", "/inbox"), ("Search", "/search"), ("Contacts", "/contacts")):
+        bar.get_by_role("link", name=name).click()
+        page.wait_for_url(f"**{ending}")
+        assert bar.locator("[aria-current]:visible").all_text_contents() == [name]
+        assert violations(page) == []
+    for name, ending in (("Reports", "**/reports"), ("Settings", "**/settings/**")):
+        assert not bar.get_by_role("link", name=name).is_visible()
+        bar.get_by_text("More").click()
+        assert violations(page) == []
+        box = page.locator(".mainnav .menu-list").bounding_box()
+        assert box["y"] + box["height"] < bar.locator("summary").bounding_box()["y"]
+        bar.get_by_role("link", name=name).click()
+        page.wait_for_url(ending)
+        assert bar.locator("summary[aria-current]").text_content() == "More"
+    page.set_viewport_size({"width": 1440, "height": 780})
+    names = ["Inbox", "Contacts", "Reports", "Settings"]
+    assert bar.locator("li:visible").all_text_contents() == names
+
+
 def test_what_breaks_wcag_is_found_in_each_document(page: Any) -> None:
     for _ in range(2):
         page.goto("/login")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import re
+from pathlib import Path
 
 import brotli
 import pytest
-from flask import Flask, Response, session
+from flask import Flask, Response, session, url_for
 from flask_wtf.csrf import generate_csrf
 
 from host.web import compression, csrf
@@ -54,6 +55,17 @@ def test_short_answers_parts_and_streams_stay_as_they_are(app: Flask, client: Br
     part = client.get("/static/lobby.css", headers={**headers, "Range": "bytes=0-4999"})
     assert (part.status_code, len(part.data)) == (206, 5000)
     assert "Content-Encoding" not in part.headers
+
+
+@pytest.mark.parametrize("name", ["icon-192.png", "icon-512.png", "badge-96.png"])
+def test_a_picture_that_never_changes_is_sent_as_it_is(app: Flask, client: Browser, name: str) -> None:
+    with app.test_request_context():
+        address = url_for("static", filename=name)
+    answer = client.get(address, headers={"Accept-Encoding": "gzip, deflate, br, zstd"})
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert "Content-Encoding" not in answer.headers
+    assert answer.data == (Path(str(app.static_folder)) / name).read_bytes()
 
 
 def test_a_compressed_file_is_not_sent_again_unchanged(client: Browser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
@@ -169,6 +170,8 @@ def _answer(workspace_id: int, shown: BulkProgress, *, stay: bool = False) -> Re
             id=shown.id,
             runs=shown.runs,
             done=shown.done,
+            changed=shown.changed,
+            until=_until_text(shown, now),
             total=shown.total,
             undoable=shown.undoable(now),
             sentence=sentence(shown),
@@ -178,6 +181,12 @@ def _answer(workspace_id: int, shown: BulkProgress, *, stay: bool = False) -> Re
         address = url_for("bulk.progress", workspace_id=workspace_id, bulk_id=shown.id)
         return redirect(address, 303)
     return render_template("bulk/progress.html", one=shown, sentence=sentence, now=now)
+
+
+def _until_text(shown: BulkProgress, now: datetime) -> str:
+    """Return the end of the snooze an action sets, for a sentence; empty without one."""
+    until = clock.from_text(shown.argument.get("until"))
+    return "" if until is None else snooze_times.when_text(until, now)
 
 
 def sentence(shown: BulkProgress) -> str:

@@ -44,26 +44,12 @@ SCRIPTS = tuple(
     for name in (
         "base",
         "bulk",
-        "bytes",
-        "composer",
-        "composer-along",
-        "composer-canned",
-        "composer-cards",
         "composer-draft",
-        "composer-files",
-        "composer-format",
         "composer-kept",
-        "composer-offers",
-        "composer-parts",
-        "composer-pictures",
-        "composer-preview",
-        "composer-quote",
-        "composer-tools",
-        "composer-typing",
-        "composer-unfilled",
-        "composer-voice",
+        "device-texts",
         "gallery",
         "inbox-ahead",
+        "inbox-back",
         "inbox-edit",
         "inbox-form",
         "inbox-kept",
@@ -73,6 +59,7 @@ SCRIPTS = tuple(
         "inbox-media",
         "inbox-player",
         "inbox-presence",
+        "inbox-swipe",
         "inbox-thread",
         "inbox-time",
         "inbox-undo",
@@ -80,14 +67,38 @@ SCRIPTS = tuple(
         "live",
         "menus",
         "notices",
-        "panels",
+        "offline-copy",
         "pieces",
-        "popover",
         "reactions",
-        "voice",
     )
 )
 """The JavaScript modules that ``inbox.js`` imports, directly or indirectly."""
+CONVERSATION_SCRIPTS = tuple(
+    f"{name}.js"
+    for name in (
+        "bytes",
+        "composer-along",
+        "composer-canned",
+        "composer-cards",
+        "composer-files",
+        "composer-format",
+        "composer-offers",
+        "composer-parts",
+        "composer-pictures",
+        "composer-preview",
+        "composer-quote",
+        "composer-tools",
+        "composer-typing",
+        "composer-unfilled",
+        "composer-voice",
+        "composer",
+        "inbox-conversation",
+        "panels",
+        "popover",
+        "voice",
+    )
+)
+"""Those it loads with the first conversation."""
 
 
 @bp.context_processor
@@ -116,6 +127,7 @@ def _template_values() -> dict[str, Any]:
         "until_text": lambda until: snooze_times.until_text(until, clock.now()),
         "known_endpoints": current_app.view_functions,
         "scripts_of_inbox": SCRIPTS,
+        "scripts_of_conversation": CONVERSATION_SCRIPTS,
         "words_of_tools": composer.words,
         "voice_problems": composer.voice_problems,
         "unfilled_pattern": variables.UNFILLED,

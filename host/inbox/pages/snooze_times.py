@@ -16,10 +16,11 @@ from host.web.languages import reader
 def offered(now: datetime) -> list[tuple[str, str, str]]:
     """Return the offered times: key, name, and time in the reader's time zone."""
     times = snoozing.presets(now, reader().zone)
-    return [(key, str(snoozing.PRESETS[key]), _when(at, now)) for key, at in times.items()]
+    return [(key, str(snoozing.PRESETS[key]), when_text(at, now)) for key, at in times.items()]
 
 
-def _when(at: datetime, now: datetime) -> str:
+def when_text(at: datetime, now: datetime) -> str:
+    """Return *at* in the reader's time zone, with its day unless that is today."""
     known = reader()
     there = known.local(at)
     if there.date() == known.local(now).date():
@@ -31,7 +32,7 @@ def snooze_text(snooze: Snooze, now: datetime) -> str:
     """Return the end of a snooze in a few words."""
     if snooze.until is None:
         return _("Until they write")
-    text = _("Until %(time)s", time=_when(snooze.until, now))
+    text = _("Until %(time)s", time=when_text(snooze.until, now))
     return _("%(until)s, even if they write", until=text) if snooze.kind is SnoozeKind.FIXED else text
 
 

@@ -45,7 +45,7 @@ from host.web.request_helpers import (
     workspace_view,
 )
 
-navigation.add_main("inbox.index", _l("Inbox"), order=10, icon="inbox")
+navigation.add_main("inbox.index", _l("Inbox"), order=10, icon="inbox", phone=navigation.Phone.BAR)
 
 __all__ = ["bp"]
 

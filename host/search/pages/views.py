@@ -41,10 +41,15 @@ from host.search.finding.finder import Fact, FoundMessages, Hit, SearchPosition
 from host.search.finding.narrowing import ResolvedQuery, understood, words_of
 from host.users import reach
 from host.users.roles import Permission
+from host.web import navigation
 from host.web.languages import gettext as _
 from host.web.languages import number as number_text
 from host.web.languages import reader
 from host.web.request_helpers import current_user, seen_accounts, workspace_view
+
+navigation.add_main(
+    "search.index", _l("Search"), order=15, icon="search", section="/search", phone=navigation.Phone.ONLY
+)
 
 bp = Blueprint("search", __name__)
 

@@ -1,5 +1,6 @@
 // What every page can do: theme, menus, Copy buttons, questions before something irreversible, relative times.
 
+import "./device-texts.js";
 import "./menus.js";
 import "./notices.js";
 
@@ -86,7 +87,7 @@ document.addEventListener("click", (event) => {
 });
 
 /** Ask *question* in a dialog and return whether the person agreed. *button* is what they pressed: the dialog repeats its verb. */
-function agreed(question, button) {
+export function agreed(question, button) {
   const dialog = document.querySelector("[data-ask-sheet]").content.firstElementChild.cloneNode(true);
   const yes = dialog.querySelector("[data-ask-yes]");
   const words = button?.cloneNode(true);

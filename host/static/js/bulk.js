@@ -17,12 +17,13 @@ let choosing = false;
 let last = null; // the row a range begins with
 let watched = null;
 
-async function send(url, body) {
+/** Ask the desk for JSON, or send it a form; throws what it says where it refuses. */
+export async function send(url, body) {
   const headers = { Accept: "application/json", "X-CSRFToken": csrfToken() };
   const options = body === undefined ? { headers } : { method: "POST", body, headers };
   const response = await fetch(url, { ...options, credentials: "same-origin" });
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error?.message ?? String(response.status));
+  if (!response.ok) throw Object.assign(new Error(answer.error?.message ?? String(response.status)), { refused: answer.error?.message });
   return answer;
 }
 
@@ -111,7 +112,8 @@ async function panel(ids) {
 
 // How far an action is
 
-function tell(answer) {
+/** Say how far an action is, for *shown* milliseconds after its end. */
+export function tell(answer, shown = SHOWN_MS) {
   watched = answer;
   if (!toast) return;
   toast.hidden = false;
@@ -119,7 +121,7 @@ function tell(answer) {
   find("[data-bulk-undo]", toast).hidden = !answer.undoable;
   find("[data-bulk-stop]", toast).hidden = !answer.runs;
   clearTimeout(tell.timer);
-  tell.timer = answer.runs ? setTimeout(look, LOOK_MS) : setTimeout(() => { toast.hidden = true; }, SHOWN_MS);
+  tell.timer = answer.runs ? setTimeout(look, LOOK_MS) : setTimeout(() => { toast.hidden = true; }, shown);
 }
 
 async function look() {
@@ -132,6 +134,10 @@ async function look() {
 
 function complain(error) {
   const place = find("[data-bulk-panel]");
+  if (!place && toast) {
+    tell({ ...watched, sentence: error.refused ?? toast.dataset.unsaved, runs: false });
+    return;
+  }
   const note = document.createElement("div");
   note.className = "notice notice-bad";
   note.setAttribute("role", "alert");

@@ -18,6 +18,7 @@ export class Files {
     this.input = form.querySelector("[data-file-input]");
     if (form.querySelector("[data-marks]")) this.pictures = new Pictures(form.querySelector("textarea"), draft);
     form.querySelector("[data-tool=file]").addEventListener("click", () => this.input.click());
+    form.querySelector("[data-camera]")?.addEventListener("click", () => this.photograph());
     this.input.addEventListener("change", () => {
       this.take([...this.input.files]);
       this.input.value = "";
@@ -36,6 +37,16 @@ export class Files {
     draft.addEventListener("change", () => this.draw(), { signal });
     this.draw();
     this.next();
+  }
+
+  /** Take a photo with the camera of a phone. */
+  photograph() {
+    const camera = document.createElement("input");
+    Object.assign(camera, { type: "file", accept: "image/*" });
+    camera.setAttribute("capture", "environment");
+    camera.addEventListener("change", () => this.take([...camera.files]));
+    this.camera = camera; // else it may be collected before somebody has taken one
+    camera.click();
   }
 
   receiveDrops(area, signal) {

@@ -6,6 +6,7 @@
 
 import { csrfToken } from "./base.js";
 import { draftOf, read, write } from "./composer-draft.js";
+import { forgetLeft, leave, leftOf } from "./device-texts.js";
 
 const SAVE_MS = 2000; // at most one write in so long
 const GATHER_MS = 300;
@@ -19,8 +20,10 @@ const all = new Map();
 
 /** Return the draft of a conversation: the same one as long as the page is open. */
 export function keptOf(conversation, url, show) {
-  if (!all.has(conversation)) all.set(conversation, new Kept(conversation, url, show));
-  return all.get(conversation);
+  if (!all.has(conversation)) all.set(conversation, new Kept(conversation, url));
+  const found = all.get(conversation);
+  if (show) found.show = show;
+  return found;
 }
 
 const nothing = () => ({ texts: {}, others: {}, parts: {} });
@@ -29,13 +32,15 @@ const keyOf = (mode, conversation) => (mode === "reply" ? String(conversation) :
 
 class Kept {
   /** `show(kept, refused)` draws what is to be seen of it. */
-  constructor(conversation, url, show) {
-    Object.assign(this, { conversation, url, show, composer: null, colleagues: [], refused: null });
+  constructor(conversation, url) {
+    Object.assign(this, { conversation, url, show: () => {}, composer: null, colleagues: [], refused: null });
     this.key = `lobby-kept-${conversation}`;
+    const left = leftOf(conversation), others = this.takeOver(left);
     const base = parsed(read(this.key));
     this.version = base?.version ?? 0;
     this.base = { ...nothing(), ...base?.content };
     this.others = structuredClone(this.base.others);
+    for (const [mode, some] of Object.entries(others)) this.others[mode] = [...(this.others[mode] ?? []), ...some];
     this.texts = {};
     for (const mode of MODES) {
       this.texts[mode] = read(`lobby-draft-${mode}-${conversation}`);
@@ -51,12 +56,49 @@ class Kept {
     this.savedAt = -Infinity;
     this.notes = 0; // how often what the desk has became known
     this.failures = 0;
+    // What was taken over is this tab's now.
+    if (left.length && (!this.isChanged() || this.leaveHere())) for (const one of left) forgetLeft(conversation, one.tab);
+    if (this.isChanged()) this.leaveHere();
     window.addEventListener("online", () => this.changed(0));
     window.addEventListener("pagehide", () => this.leave());
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) this.leave();
       else if (this.isOpen) this.refresh();
     });
+  }
+
+  /**
+   * Take over what tabs left that ended before the desk had it, newest first. A field that has nothing, or what theirs was begun
+   * with, takes it; else it is another version. Return those, by mode.
+   */
+  takeOver(left) {
+    const others = {};
+    const isNew = !read(this.key) && MODES.every((mode) => !read(`lobby-draft-${mode}-${this.conversation}`) && draftOf(keyOf(mode, this.conversation)).isEmpty());
+    if (isNew && left[0]?.version) write(this.key, JSON.stringify({ version: left[0].version, content: { ...nothing(), ...left[0].base } }));
+    for (const { content, base, tab } of left) {
+      for (const mode of MODES) {
+        const key = `lobby-draft-${mode}-${this.conversation}`;
+        const text = content.texts[mode]?.text ?? "", here = read(key), was = base.texts?.[mode]?.text;
+        if (text.trim() && (!here.trim() || here === was)) write(key, text);
+        else if (text.trim() && !here.includes(text.trim())) (others[mode] ??= []).push({ text, by: `left-${tab}` });
+        for (const one of content.others?.[mode] ?? []) {
+          if (!(base.others?.[mode] ?? []).some((other) => same(other, one))) (others[mode] ??= []).push(one);
+        }
+        const draft = draftOf(keyOf(mode, this.conversation)), parts = content.parts?.[mode];
+        if (parts && draft.isEmpty()) draft.restore(JSON.stringify(parts));
+      }
+    }
+    return others;
+  }
+
+  /** Keep on this device what the desk does not have yet. Return whether that worked. */
+  leaveHere() {
+    const content = this.local();
+    if (same(content, nothing())) {
+      forgetLeft(this.conversation);
+      return true;
+    }
+    return leave(this.conversation, { version: this.version, base: this.base, content });
   }
 
   /** Its conversation is open now, or not any more. */
@@ -108,7 +150,14 @@ class Kept {
 
   /** Something was written, or may have been. */
   changed(soon = GATHER_MS) {
-    if (this.url && !this.merging && this.isChanged()) this.schedule(soon);
+    if (!this.url || this.merging) return;
+    if (!this.isChanged()) {
+      forgetLeft(this.conversation);
+      return;
+    }
+    // While the desk is away, the app may end at any moment.
+    if (this.refused || !navigator.onLine) this.leaveHere();
+    this.schedule(soon);
   }
 
   schedule(soon = GATHER_MS) {
@@ -161,6 +210,7 @@ class Kept {
       this.again = !status || status >= 500 || status === 408 || status === 429;
       this.failures = this.again ? this.failures + 1 : 0;
       this.tooMuch = this.again ? null : text;
+      this.leaveHere();
       this.refused = { again: this.again, sentence: answer.error?.message, next: answer.error?.next };
       this.show(this);
       return;
@@ -177,6 +227,7 @@ class Kept {
     this.version = version;
     this.base = { ...nothing(), ...structuredClone(content) };
     write(this.key, version ? JSON.stringify({ version, content: this.base }) : "");
+    if (!this.isChanged()) forgetLeft(this.conversation);
   }
 
   /** Ask the desk what it has; it may be of another tab or device. */
@@ -314,7 +365,15 @@ class Kept {
 
   /** The page goes, or is put aside: what is not saved yet is saved now. */
   leave() {
+    if (this.isChanged()) this.leaveHere();
     if (this.timer) this.save({ keepalive: true });
+  }
+
+  /** Take *text* out of *mode*: it was sent or discarded elsewhere on this page. */
+  drop(mode, text) {
+    if (text && this.local().texts[mode]?.text === text) this.put(mode, "");
+    this.changed(0);
+    this.composer?.onDraft();
   }
 }
 

@@ -14,7 +14,7 @@ export class Voice {
     this.strip = form.querySelector("[data-recorder]");
     this.button = form.querySelector("[data-tool=voice]");
     this.mostSamples = samplesIn(Number(this.button.dataset.most));
-    this.button.addEventListener("click", () => this.start());
+    for (const one of [this.button, form.querySelector("[data-records]")]) one?.addEventListener("click", () => this.start());
     this.strip.querySelector("[data-stop]").addEventListener("click", () => this.stop());
     this.strip.querySelector("[data-cancel]").addEventListener("click", () => this.cancel());
     this.strip.addEventListener("keydown", (event) => {

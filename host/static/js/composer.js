@@ -12,8 +12,8 @@ const OVERFLOW_DELAY_MS = 150;
 /**
  * Make the composer inside *root* work. `onSent(html)` gets the new messages, `onWriting(on)` hears that somebody
  * writes a reply, `onDraft()` that what is begun changed. `newest()` is the id of the newest message that is shown.
- * `settled()` resolves to the version of the draft on the desk, once none is on its way. `onAway(mode, how)` hears that the
- * desk was not reached when something was sent; `onTaken(mode, text)` that it was taken. `onSending(mode, key)` hears the key
+ * `settled()` resolves to the version of the draft on the desk, once none is on its way. `onAway(mode, sent)` hears that the
+ * desk was not reached when something was sent: the button, the fields and where to; `onTaken(mode, text)` that it was taken. `onSending(mode, key)` hears the key
  * that something is sent with, and null once the desk answered.
  */
 export class Composer {
@@ -96,9 +96,10 @@ export class Composer {
     if (form.elements.seen) this.follow(form, text);
     if (form.dataset.peopleUrl) {
       form.addEventListener("focusin", async () => {
-        const { Mentions } = await import("./composer-mention.js"); // until a note is written nobody is mentioned
+        const found = await import("./composer-mention.js").catch(() => null); // until a note is written nobody is mentioned
+        if (!found) return; // offline
         const say = (words) => { this.root.querySelector("[data-say]").textContent = words; };
-        new Mentions(form, say, this.life.signal).look(); // something may have been typed meanwhile
+        new found.Mentions(form, say, this.life.signal).look(); // something may have been typed meanwhile
       }, { once: true, signal: this.life.signal });
     }
     text.addEventListener("input", () => {
@@ -290,7 +291,7 @@ export class Composer {
       return true;
     } catch {
       this.problem(this.words.textUnsaved);
-      if (!body.has("heart")) this.onAway(form.dataset.form, how);
+      if (!body.has("heart")) this.onAway(form.dataset.form, { how, body, action: form.action });
       return false;
     }
   }
@@ -298,7 +299,7 @@ export class Composer {
   /** Say what went wrong; *of* is what it is about, which takes it away when that is no longer so. */
   problem(sentence, next = "", of = "send") {
     const box = this.root.querySelector("[data-problem]");
-    this.problemOf = !sentence ? "" : [this.words.textUnsaved, this.words.textSilent].includes(sentence) ? "away" : of;
+    this.problemOf = !sentence ? "" : [this.words.textUnsaved, this.words.textSilent, this.words.textNotHere].includes(sentence) ? "away" : of;
     box.hidden = !sentence;
     box.querySelector("[data-problem-sentence]").textContent = sentence ?? "";
     box.querySelector("[data-problem-next]").textContent = next ?? "";

@@ -66,7 +66,7 @@ export function keys(commands, words, more = () => []) {
 
   /** Return everything the palette can do for *text*. */
   function found(text) {
-    const links = [...document.querySelectorAll(".mainnav a, [data-part=filters] .filter")].map((link) => ({
+    const links = [...document.querySelectorAll(".mainnav > li:not(.nav-phone) > a, [data-part=filters] .filter")].map((link) => ({
       text: [...link.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE || !node.matches?.(".count, svg")).map((node) => node.textContent).join(" ").trim(),
       group: words.textGo,
       icon: "right",

@@ -2,9 +2,11 @@
 // points at the list, or has scrolled it, wait until they are asked for.
 
 import { read } from "./composer-draft.js";
+import { textLeft, waits } from "./device-texts.js";
 import { elements } from "./inbox-thread.js";
 
 const PLACE = "lobby-list";
+const OWN_MS = 5000;
 const MOST_PAGES = 20; // loaded again after a reload
 
 const part = (name) => document.querySelector(`[data-part="${name}"]`);
@@ -17,6 +19,7 @@ export class List {
     this.button = document.querySelector("[data-changed]");
     this.held = new Map(); // by id: the row to come, or null for one that is to go
     this.opened = null;
+    this.own = new Set(); // ids of what is being changed from the list itself: these rows move at once
     this.button.addEventListener("click", () => this.release());
     document.getElementById("list").addEventListener("mouseleave", () => this.settle());
     this.scroller.addEventListener("scroll", () => this.settle(), { passive: true });
@@ -110,6 +113,12 @@ export class List {
     return this.scroller.scrollTop > 8 || document.getElementById("list").matches(":hover");
   }
 
+  /** What happens to the conversation *id* in the next seconds was done in the list: its row does not wait. */
+  touched(id) {
+    this.own.add(id);
+    setTimeout(() => this.own.delete(id), OWN_MS);
+  }
+
   /** Take rows as they are now; null takes one out. */
   show(rows) {
     const busy = this.busy();
@@ -120,7 +129,7 @@ export class List {
       this.held.delete(id);
       if (stays) this.put(row, there);
       else if (!row && id === this.opened) this.held.set(id, null); // it stays where it is until one leaves it
-      else if (busy && (row || there)) {
+      else if (busy && !this.own.has(id) && (row || there)) {
         this.held.set(id, row?.cloneNode(true) ?? null);
         if (row && there) {
           row.dataset.order = there.dataset.order; // as it is now, where it was
@@ -235,16 +244,19 @@ export class List {
     this.watch();
   }
 
-  /** Show in its row what was begun in this tab and not sent. */
+  /** Show in its row what was begun on this device and not sent, or waits to be sent. */
   draft(id) {
     const line = this.find(id)?.querySelector(".conv-text");
-    const text = ["reply", "note"].map((kind) => read(`lobby-draft-${kind}-${id}`).trim()).find(Boolean);
+    const waiting = waits().findLast((one) => one.id === id)?.text.trim();
+    const begun = (kind) => (read(`lobby-draft-${kind}-${id}`) || textLeft(id, kind)).trim();
+    const text = waiting || ["reply", "note"].map(begun).find(Boolean);
     line?.querySelector(".conv-draft")?.remove();
     if (!line || !text) return;
     const mark = document.createElement("span");
-    mark.className = "conv-draft";
+    mark.className = waiting ? "conv-draft conv-waits" : "conv-draft";
     const word = document.createElement("b");
-    word.textContent = this.words.textDraft;
+    word.textContent = waiting ? this.words.textWaits : this.words.textDraft;
+    if (waiting) mark.append(document.querySelector("template[data-waits-icon]").content.cloneNode(true));
     mark.append(word, ` ${text.slice(0, 120)} `);
     line.prepend(mark);
   }

@@ -2,6 +2,9 @@
 
 const TOGETHER_MS = 5 * 60 * 1000;
 
+/** What inbox-conversation.js brings. */
+export const conversation = { Composer: null };
+
 /** Return the elements of an HTML text. */
 export function elements(html) {
   const template = document.createElement("template");

@@ -24,6 +24,14 @@ export function lengths(words) {
   return { short, exact };
 }
 
+/** Return *at*, a time or its milliseconds, as a time of day, with its date if that is another. */
+export function dayTime(at) {
+  const date = new Date(at), isToday = date.toDateString() === new Date().toDateString();
+  const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const format = isToday ? time : { day: "numeric", month: "short", ...time };
+  return new Intl.DateTimeFormat(document.documentElement.lang, format).format(date);
+}
+
 /**
  * Keep the countdowns and ages below *root* current. *skew* is the desk's clock minus the browser's, in
  * milliseconds. Calls `onEnd(element)` once for each window whose time has run out.

@@ -1,31 +1,49 @@
-// Replies and notes that were sent while the desk could not be reached. Their texts are drafts; here stands which of them
-// somebody meant to send. They are offered once the desk answers again, in this tab also after a reload.
+// Replies and notes that somebody sent while the desk could not be reached. They wait on this device, in all tabs, with what was
+// to be sent and under which key. The one of the open conversation is offered there, all of them on the panel "Back online".
 
-const KEY = "lobby-unsent";
-const MOST = 50;
+import { write } from "./composer-draft.js";
+import { changeWaits, waits, watchWaits } from "./device-texts.js";
 
 const part = (name) => document.querySelector(`[data-part="${name}"]`);
 
 export class Unsent {
-  /** *begun(id, mode)* tells whether there is still a text to send. */
-  constructor(begun) {
-    this.begun = begun;
-    this.all = stored();
+  /** *inbox* is the path of this workspace's inbox; *onChange(ids)* hears what waits otherwise: in which conversations, null: any. */
+  constructor(inbox, onChange) {
+    Object.assign(this, { inbox, onChange, composer: null, opened: null, connected: true });
     this.keys = new Map(); // of what is on its way
-    this.connected = true;
-    this.composer = null;
-    this.opened = null;
-    this.note = document.querySelector("[data-unsent-elsewhere]");
-    this.note.querySelector("button").addEventListener("click", () => { this.note.hidden = true; });
+    this.bound = new Map(); // by mode: the key of the one that stands in the field of the open conversation
+    watchWaits(() => {
+      this.draw();
+      this.onChange(null);
+    });
   }
 
-  /** What was written as *mode* in the conversation *id*, with *name*, did not reach the desk; *how*: the button. */
-  add(id, name, mode, how) {
-    this.all = this.all.filter((one) => one.id !== id || one.mode !== mode);
-    const key = this.keys.get(`${mode}-${id}`);
+  /** Return those of this workspace, oldest first. */
+  get all() {
+    return waits().filter((one) => one.inbox === this.inbox);
+  }
+
+  find(key) {
+    return this.all.find((one) => one.key === key);
+  }
+
+  /**
+   * What was written as *mode* in the conversation *id*, with *name*, did not reach the desk; *how*: the button, *body*: what was
+   * sent to *action*, *seen*: the newest message there.
+   */
+  add(id, name, mode, { how, body, action, seen }) {
+    const key = body.get("reply_key"), { inbox } = this;
     this.sending(id, mode, null);
-    this.all.push({ id, name, mode, key, closes: how?.name === "then", later: how?.name === "later" });
-    this.keep();
+    const fields = [...body].filter(([field, value]) => field !== "csrf_token" && typeof value === "string");
+    // On the panel only words can be seen whole. The rest is sent from its composer.
+    const later = how?.name === "later", more = ["draft", "reply_to", "upload", "quick_reply"].some((field) => body.get(field));
+    const record = {
+      id, name, mode, key, inbox, seen, action: new URL(action, location.href).pathname, text: body.get("text") ?? "", at: Date.now(),
+      body: fields, closes: how?.name === "then", later, more: more || later,
+    };
+    changeWaits((all) => [...all.filter((one) => one.key !== key), record]);
+    if (id === this.opened) this.bound.set(mode, key);
+    this.onChange([id]);
   }
 
   /** Something is sent with *key*, or was answered: null. */
@@ -34,9 +52,18 @@ export class Unsent {
     else this.keys.delete(`${mode}-${id}`);
   }
 
-  taken(id, mode) {
-    this.all = this.all.filter((one) => one.id !== id || one.mode !== mode);
-    this.keep();
+  /** The desk has what was written as *mode* in the conversation *id*, sent as *text*. */
+  taken(id, mode, text) {
+    const key = id === this.opened && this.bound.get(mode);
+    this.remove((one) => one.id === id && one.mode === mode && (one.key === key || one.text === text));
+  }
+
+  /** Take out those that *isGone* names. */
+  remove(isGone) {
+    const gone = waits().filter(isGone);
+    if (!gone.length) return;
+    changeWaits((all) => all.filter((one) => !isGone(one)));
+    this.onChange(gone.map(({ id }) => id));
     this.draw();
   }
 
@@ -50,15 +77,18 @@ export class Unsent {
   enter(id, composer) {
     this.opened = id;
     this.composer = composer;
-    // It may have arrived all the same: once more with its key is not twice.
+    this.bound.clear();
     for (const form of composer?.root.querySelectorAll("[data-form]") ?? []) {
-      const mode = form.dataset.form;
-      const key = this.keys.get(`${mode}-${id}`) ?? this.all.find((one) => one.id === id && one.mode === mode)?.key;
+      const mode = form.dataset.form, record = this.all.find((one) => one.id === id && one.mode === mode);
+      if (record && !form.querySelector("textarea").value.trim()) this.fill(form, record);
+      this.bind(form);
+      // It may have arrived all the same: once more with its key is not twice.
+      const key = this.keys.get(`${mode}-${id}`) ?? this.bound.get(mode);
       if (key) form.elements.reply_key.value = key;
     }
     composer?.root.querySelector("[data-unsent-send]")?.addEventListener("click", (event) => {
       const { mode, closes } = this.here();
-      const form = composer.root.querySelector(`[data-form="${mode}"]`);
+      const form = this.form(mode);
       event.target.closest("[data-unsent]").hidden = true;
       composer.show(mode);
       form.requestSubmit(closes ? form.querySelector("[name=then][value=close]") : null);
@@ -66,44 +96,68 @@ export class Unsent {
     this.draw();
   }
 
+  form(mode) {
+    return this.composer?.root.querySelector(`[data-form="${CSS.escape(mode)}"]`);
+  }
+
+  fill(form, { id, mode, text }) {
+    const field = form.querySelector("textarea"), begun = field.value;
+    field.value = begun.trim() ? `${text}\n\n${begun}` : text;
+    write(`lobby-draft-${mode}-${id}`, field.value);
+    this.composer.count(form);
+  }
+
+  /** What stands in the field of *form* is the reply that waits: what somebody changes there is changed in it. */
+  bind(form) {
+    const mode = form.dataset.form, { value } = form.querySelector("textarea");
+    const record = this.all.find((one) => one.id === this.opened && one.mode === mode && one.text === value);
+    if (record) this.bound.set(mode, record.key);
+  }
+
+  /** Put *record* into its field, to be changed there. Return whether there is such a field. */
+  edit(record) {
+    const form = record.id === this.opened && this.form(record.mode);
+    if (!form) return false;
+    if (!form.querySelector("textarea").value.includes(record.text)) this.fill(form, record);
+    this.composer.show(record.mode);
+    this.bound.set(record.mode, record.key);
+    form.elements.reply_key.value = record.key;
+    this.composer.onDraft();
+    this.composer.text()?.focus();
+    return true;
+  }
+
+  /** Return the reply that waits in the open conversation and stands in its field. */
   here() {
-    return this.all.find((one) => one.id === this.opened && this.composer?.root.querySelector(`[data-form="${one.mode}"]`));
+    return this.all.find((one) => one.id === this.opened && this.form(one.mode) && this.bound.get(one.mode) === one.key);
+  }
+
+  /** Something in the fields of the open conversation changed. */
+  written() {
+    for (const [mode, key] of [...this.bound]) {
+      const record = this.find(key), text = this.form(mode)?.querySelector("textarea").value;
+      if (!record || text === undefined || text === record.text) continue;
+      this.change(key, text);
+    }
+    for (const form of this.composer?.root.querySelectorAll("[data-form]") ?? []) this.bind(form);
+    this.draw();
+  }
+
+  /** The text of the one with *key* is another now; whoever empties it does not mean to send it any more. */
+  change(key, text) {
+    const changed = (one) => ({ ...one, text, body: one.body.map(([field, value]) => [field, field === "text" ? text : value]) });
+    const { id } = this.find(key);
+    changeWaits((all) => all.flatMap((one) => (one.key !== key ? [one] : text.trim() ? [changed(one)] : [])));
+    this.onChange([id]);
   }
 
   draw() {
-    const before = this.all.length;
-    this.all = this.all.filter((one) => this.begun(one.id, one.mode)); // it was discarded, or reached the desk after all
-    if (this.all.length !== before) this.keep();
     const here = this.connected && this.here();
     const box = part("composer")?.querySelector("[data-unsent]");
     if (box) {
       box.hidden = !here;
       box.querySelector("[data-unsent-send]").hidden = !here || here.later;
     }
-    const other = this.connected && this.all.findLast((one) => one.id !== this.opened);
-    this.note.hidden = !other;
-    if (!other) return;
-    const text = this.note.querySelector("[data-unsent-text]"), link = this.note.querySelector("a");
-    text.textContent = text.dataset.text.replace("{name}", () => other.name);
-    const url = new URL(link.dataset.inboxLink, location.href);
-    url.pathname += `/${other.id}`;
-    link.href = url;
-  }
-
-  keep() {
-    try {
-      sessionStorage.setItem(KEY, JSON.stringify(this.all.slice(-MOST)));
-    } catch {
-      // Storage is full or forbidden: it is known until the page is left, and the text is a draft anyway.
-    }
-  }
-}
-
-function stored() {
-  try {
-    const found = JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(found) ? found.filter((one) => Number.isSafeInteger(one?.id) && typeof one.mode === "string" && typeof one.name === "string") : [];
-  } catch {
-    return [];
+    this.onChange([]);
   }
 }

@@ -1,15 +1,15 @@
 // The inbox page: opens conversations beside the list, follows what happens, acts without leaving.
 
 import { csrfToken } from "./base.js";
-import { Composer } from "./composer.js";
-import { read as readDraft } from "./composer-draft.js";
+import { read as readDraft, write as writeDraft } from "./composer-draft.js";
 import { keptOf } from "./composer-kept.js";
 import { Ahead } from "./inbox-ahead.js";
+import { Back } from "./inbox-back.js";
 import { editing } from "./inbox-edit.js";
 import { keys } from "./inbox-keys.js";
 import { List } from "./inbox-list.js";
 import { macros } from "./inbox-macros.js";
-import { elements, Log } from "./inbox-thread.js";
+import { conversation, elements, Log } from "./inbox-thread.js";
 import "./bulk.js";
 import "./gallery.js";
 import { fitForms } from "./inbox-form.js";
@@ -17,20 +17,22 @@ import { watchMedia } from "./inbox-media.js";
 import { players } from "./inbox-player.js";
 import { showKept } from "./inbox-kept.js";
 import { Presence } from "./inbox-presence.js";
-import { keepCurrent } from "./inbox-time.js";
+import { dayTime, keepCurrent } from "./inbox-time.js";
 import { Undoing } from "./inbox-undo.js";
 import { Unsent } from "./inbox-unsent.js";
 import { Live } from "./live.js";
+import { copied, copyMark, forget, OfflineCopy, renewToken } from "./offline-copy.js";
 import { ask as askForNews, entitle, told as toldNews } from "./notices.js";
-import "./panels.js";
 import { header, heldNow, whole } from "./pieces.js";
 import { reactions } from "./reactions.js";
+import { swiping } from "./inbox-swipe.js";
 
 const GATHER_MS = 60;
 const AGAIN_MS = 2000;
 const LOADING_MS = 300;
 const SILENT_MS = 10000;
 const MOST = 200;
+const KEYBOARD = 120; // pixels; what covers less is no keyboard
 
 const data = document.querySelector("[data-inbox]").dataset;
 const main = document.getElementById("main");
@@ -50,14 +52,19 @@ const undoing = new Undoing({
   },
 });
 
-const unsent = new Unsent((id, mode) => Boolean(
-  ((id === opened && composer?.root.querySelector(`[data-form="${CSS.escape(mode)}"] textarea`)?.value) || readDraft(`lobby-draft-${mode}-${id}`)).trim(),
-));
+const unsent = new Unsent(new URL(data.inboxUrl, location.href).pathname, (ids) => {
+  for (const id of ids ?? Array.from(list.rows.children, (row) => Number(row.dataset.row))) list.draft(id);
+  back?.draw();
+});
 
+let back = null;
+let shared = null; // what another app shared, until it is added to a reply
 let opened = null; // the id of the conversation that is open
 let log = null;
 let composer = null;
 let kept = null; // the draft of the conversation that is open, as the desk has it
+let isOld = "copied" in document.documentElement.dataset; // something of this page is of the copy on this device
+let copy = null; // what that has, while the desk is away
 
 // What changed, asked for together
 
@@ -84,8 +91,12 @@ async function load(url, options = {}) {
   const limit = AbortSignal.timeout(SILENT_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
   const has = heldNow();
-  const headers = { Accept: "application/json", ...header(has), ...options.headers };
+  const headers = { Accept: "application/json", "X-Copy": copyMark(data.user), ...header(has), ...options.headers };
   const response = await fetch(url, { credentials: "same-origin", ...options, headers, signal });
+  if (response.headers.has("X-Copied")) {
+    isOld = true;
+    live.doubt();
+  }
   if (!response.ok) {
     const answer = await response.json().catch(() => ({}));
     throw Object.assign(new Error(String(response.status)), { status: response.status, error: answer.error });
@@ -159,6 +170,11 @@ function replaceContent(element, html) {
 
 // The conversation that is open
 
+/** Load what a conversation needs beside the list. */
+async function loadConversation() {
+  if (!conversation.Composer) await import("./inbox-conversation.js");
+}
+
 /** Make what stands in the conversation's place work. */
 function start() {
   const place = part("opened");
@@ -171,6 +187,7 @@ function start() {
   unsent.enter(opened, null);
   kept?.open(false);
   kept = opened && place.dataset.draft ? keptOf(opened, place.dataset.draft, (one) => { if (one === kept) showKept(one, place); }) : null;
+  shared?.draw();
   if (!log) return;
   watchMedia(scroller, data);
   fitForms(scroller);
@@ -333,24 +350,24 @@ function startComposer() {
   composer = null;
   if (!part("composer")) return;
   const here = opened, { name } = part("opened").dataset;
-  composer = new Composer(part("composer"), {
+  composer = new conversation.Composer(part("composer"), {
     words: data,
     newest: () => (here === opened ? log.lastId() : 0),
     onWriting: (on) => presence.typing(here, on),
     settled: () => (here === opened ? kept?.settled() : null),
-    onAway(mode, how) {
-      unsent.add(here, name, mode, how);
+    onAway(mode, sent) {
+      unsent.add(here, name, mode, { ...sent, seen: here === opened ? log.lastId() : 0 });
       live.doubt();
     },
     onSending: (mode, key) => unsent.sending(here, mode, key),
     onTaken(mode, text) {
-      unsent.taken(here, mode);
+      unsent.taken(here, mode, text);
       // Who went elsewhere meanwhile and came back finds it in a field of another composer.
       if (here === opened) composer?.taken(mode, text);
     },
     onDraft() {
       list.draft(here);
-      if (here === opened) unsent.draw();
+      if (here === opened) unsent.written();
       if (here === opened) kept?.changed();
       if (here === opened && composerIsOld && !composer.isSending()) ask({ composer: true });
     },
@@ -366,7 +383,15 @@ function startComposer() {
   });
   kept?.attach(composer);
   unsent.enter(here, composer);
+  shared?.draw();
   markAnswered();
+}
+
+/** Offer what another app shared; few phones ever have any. */
+async function lookForShared() {
+  if (!("caches" in window) || !document.querySelector("[data-shared]") || !(await caches.has("lobby-1-share"))) return;
+  const { findShared } = await import("./inbox-shared.js");
+  shared = await findShared(data.user, () => composer);
 }
 
 const ahead = new Ahead({
@@ -399,9 +424,12 @@ async function open(id) {
   try {
     let place = document.querySelector("template[data-nothing]").content.firstElementChild.cloneNode(true);
     if (id) {
+      const loading = loadConversation();
+      loading.catch(() => {}); // awaited below
       const early = await ahead.take(id);
       if (going.signal.aborted) return null;
       [place] = elements((early ?? await load(threadOf(id), { signal: going.signal })).html);
+      await loading;
     }
     if (going.signal.aborted) return null;
     composer?.end();
@@ -423,7 +451,7 @@ async function open(id) {
     if (going.signal.aborted) return null;
     list.choose(opened);
     if (problem.status === 401) location.reload();
-    else report(problem.error?.message ?? data.textSilent);
+    else report(problem.error?.message ?? (navigator.onLine ? data.textSilent : data.textNotHere));
     if (problem.status === 404) ask({ rows: [id] });
     return false;
   } finally {
@@ -562,7 +590,7 @@ function report(sentence, next) {
 /** What went wrong with *of* is not so any more: it is not said any longer. */
 function settled(of) {
   if (["away", of].includes(composer?.problemOf)) composer.problem(null);
-  if (of === "act" || [data.textUnsaved, data.textSilent].includes(notices.get("act")?.textContent)) banner("");
+  if (of === "act" || [data.textUnsaved, data.textSilent, data.textNotHere].includes(notices.get("act")?.textContent)) banner("");
 }
 
 /** Put an emoji on a message, or take it away: *emoji* is empty then. */
@@ -589,14 +617,34 @@ function announce(text) {
   document.querySelector("[data-announce]").textContent = text;
 }
 
+/** Whether *page* fits this one. A page of the copy does not where the person or the version is another one by now. */
+async function isSame(page) {
+  const user = page.querySelector("[data-inbox]")?.dataset.user, { version } = page.documentElement.dataset;
+  const isFit = user === data.user && (version === document.documentElement.dataset.version || !("copied" in document.documentElement.dataset));
+  if (!isFit) await forget();
+  return isFit;
+}
+
+/** Bring a page that came out of the copy up to date. */
+async function catchUp() {
+  const { id } = placeOf(new URL(location.href)) ?? {};
+  if (id && id !== opened) await go(new URL(location.href), { push: false });
+  await resync();
+}
+
 /** Load everything anew, except what somebody is writing. */
 async function resync() {
   ahead.forget();
   const asked = performance.now();
   try {
     const response = await fetch(location.href, { credentials: "same-origin" });
-    if (!response.ok) return;
+    if (!response.ok || response.headers.has("X-Copied")) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (response.redirected || !(await isSame(page))) {
+      location.reload(); // what is written is kept
+      return;
+    }
+    renewToken(page);
     const there = (name) => page.querySelector(`[data-part="${name}"]`);
     list.renew(there("scroll"));
     const same = Number(there("opened").dataset.conversation) === (opened ?? 0);
@@ -608,6 +656,7 @@ async function resync() {
       showComposer(there("composer")?.innerHTML);
       look();
     }
+    isOld = false;
     askForNews();
     ask({ here: true });
   } catch {
@@ -773,15 +822,44 @@ keys({
   },
 }, data, (again) => macro.commands(again).map((line) => ({ ...line, run: () => !coming && line.run() })));
 
+// Where the keyboard lies over the page, as on iOS, the thread becomes as high as what is left.
+const seen = window.visualViewport;
+function fitKeyboard() {
+  const covered = window.innerHeight - seen.height * seen.scale > KEYBOARD && seen.scale < 1.1;
+  const end = log?.atEnd();
+  if (covered) document.documentElement.style.setProperty("--seen", `${seen.height}px`);
+  else document.documentElement.style.removeProperty("--seen");
+  document.documentElement.classList.toggle("has-keyboard", covered);
+  if (covered && document.body.classList.contains("in-thread")) {
+    window.scrollTo(0, 0);
+    document.activeElement.scrollIntoView({ block: "nearest" });
+  }
+  if (end) log.toEnd();
+}
+seen?.addEventListener("resize", fitKeyboard);
+
 reactions(react);
+swiping({ touched: (id) => list.touched(id), ask: (id) => ask({ rows: [id], head: id === opened, composer: id === opened }) });
 editing(post, (message) => ask({ rows: [opened], messages: [message] }));
 start();
 document.addEventListener("visibilitychange", () => look());
 
-keepCurrent(document, data, Date.parse(data.now) - Date.now(), (element) => {
+keepCurrent(document, data, isOld ? 0 : Date.parse(data.now) - Date.now(), (element) => {
   const row = element.closest("[data-row]");
   ask(row ? { rows: [Number(row.dataset.row)] } : { composer: true });
 });
+
+/** Say that the desk is away, and what can be read all the same. */
+async function showLine() {
+  const sentence = () => {
+    if (live.connected) return "";
+    if (!copy) return navigator.onLine ? data.textOffline : data.textNoLine;
+    return data.textCopies.replace("{n}", copy.count).replace("{time}", dayTime(copy.at));
+  };
+  banner(sentence(), "line");
+  copy = live.connected ? null : await copied(data).catch(() => null);
+  if (copy) banner(sentence(), "line");
+}
 
 const notices = new Map();
 
@@ -840,6 +918,29 @@ function follow(topic, told) {
   });
 }
 
+/** Take the text of *record*, which was sent or discarded, out of the draft: here, and on the desk. */
+async function drop({ id, inbox, mode, text }) {
+  const key = `lobby-draft-${mode}-${id}`;
+  if (id === opened) composer?.taken(mode, text);
+  if (readDraft(key) === text) writeDraft(key, "");
+  const draft = keptOf(id, `${inbox}/${id}/draft`);
+  await draft.refresh();
+  draft.drop(mode, text);
+  list.draft(id);
+}
+
+back = document.querySelector("dialog[data-back]") && new Back(unsent, data, {
+  drop,
+  open: (id) => go(addressOf(id)),
+  sent(record, html) {
+    ask({ rows: [record.id], head: record.id === opened });
+    undoing.sent(record.id, record.name, html);
+    if (record.id === opened) showMessages(html);
+  },
+});
+back?.draw();
+back?.arrived();
+
 const live = new Live({
   stream: data.live,
   poll: data.poll,
@@ -847,10 +948,16 @@ const live = new Live({
   onResync: resync,
   onConnection(connected) {
     if (!connected) ahead.forget(); // what happens from here on is not told
-    banner(connected ? "" : navigator.onLine ? data.textOffline : data.textNoLine, "line");
+    if (connected && isOld) resync();
+    showLine();
     if (connected) settled("away");
     unsent.line(connected);
+    if (connected) back?.arrived();
   },
   onEvent: follow,
   onAsked: () => kept?.refresh(),
 });
+
+new OfflineCopy(data, () => live.connected);
+lookForShared();
+if (isOld) catchUp();

@@ -148,7 +148,8 @@ export class Live {
   }
 
   report(connected) {
-    if (this.connected !== connected) this.onConnection(connected);
+    const changes = this.connected !== connected;
     this.connected = connected;
+    if (changes) this.onConnection(connected);
   }
 }

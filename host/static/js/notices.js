@@ -34,6 +34,13 @@ export function told({ unread, own: number }) {
   own = number;
   entitle(rest);
   badge();
+  appBadge(unread);
+}
+
+/** Show how much is unread on the icon of the installed app. */
+function appBadge(unread) {
+  if (!("setAppBadge" in navigator)) return;
+  (unread ? navigator.setAppBadge(unread) : navigator.clearAppBadge()).catch(() => {});
 }
 
 /** Put the number on the icon of the tab. */
@@ -87,6 +94,7 @@ async function look() {
       if (show.length) await present(show);
     } else {
       ended = response.status < 500; // signed out, or something to be done first
+      if (response.status === 401) appBadge(0);
     }
   } catch {
     // The desk does not answer; the next time it may.
@@ -160,27 +168,46 @@ export async function subscription() {
 /** Tell the desk now and then that this browser is in use; end a subscription that is not the person's. */
 async function confirmDevice() {
   const here = `lobby-push-${bell.dataset.bell}`;
-  if (Date.now() - Number(read(here) || 0) < CONFIRM_MS) return;
+  const known = `lobby-push-endpoint-${bell.dataset.bell}`;
   const found = await subscription();
   if (!found) return;
+  const old = read(known);
+  const isMoved = Boolean(old) && old !== found.endpoint;
+  if (!isMoved && Date.now() - Number(read(here) || 0) < CONFIRM_MS) return;
   try {
-    const response = await fetch(bell.dataset.devices, {
-      method: "POST",
-      body: new URLSearchParams({ endpoint: found.endpoint }),
-      headers: {
-        "X-CSRFToken": document.querySelector("meta[name='csrf-token']").content,
-        Accept: "application/json",
-      },
-      credentials: "same-origin",
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
-    if (!response.ok) return;
-    const { id } = await response.json();
-    if (id === null) await found.unsubscribe();
-    else write(here, String(Date.now()));
+    let id = null;
+    // The push service replaced the subscription, and the service worker may have had no session to say so.
+    if (isMoved) {
+      const { endpoint, keys } = found.toJSON();
+      id = await tellDesk(bell.dataset.moved, { old, endpoint, p256dh: keys.p256dh, auth: keys.auth });
+    }
+    id ??= await tellDesk(bell.dataset.devices, { endpoint: found.endpoint });
+    if (id === null) {
+      await found.unsubscribe();
+      write(known, "");
+      return;
+    }
+    write(here, String(Date.now()));
+    write(known, found.endpoint);
   } catch {
     // The desk does not answer; the next page tries again.
   }
+}
+
+/** POST *values* about this browser; return the id of its device, null if it is none of the person's. */
+async function tellDesk(address, values) {
+  const response = await fetch(address, {
+    method: "POST",
+    body: new URLSearchParams(values),
+    headers: {
+      "X-CSRFToken": document.querySelector("meta[name='csrf-token']").content,
+      Accept: "application/json",
+    },
+    credentials: "same-origin",
+    signal: AbortSignal.timeout(ANSWER_MS),
+  });
+  if (!response.ok) throw new Error(String(response.status));
+  return (await response.json()).id;
 }
 
 let speaker = null;
@@ -232,6 +259,7 @@ if (bell) {
     if (event.key === KEY && event.newValue) told(JSON.parse(event.newValue));
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
+  document.querySelector("[data-signs-out]")?.addEventListener("submit", () => appBadge(0));
   window.addEventListener("pagehide", () => clearTimeout(timer));
   window.addEventListener("pageshow", (event) => { if (event.persisted) ask(); });
   if (own) badge();

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from flask import request
 from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField, StringField, TextAreaField
@@ -258,10 +260,15 @@ class ProviderForm(AccountForm):
     )
 
 
-def _undo(form: AccountForm, field: SelectField) -> None:
-    """Refuse a value that is not offered; a form without the field leaves the setting unchanged."""
-    if field.raw_data and field.data not in {"0", "5", "10", "20", "30"}:
-        raise ValidationError(_l("Choose one of these times."))
+def _offered(sentence: LazyString) -> Callable[[AccountForm, SelectField], None]:
+    """Refuse a value that is not offered with *sentence*; a form without the field changes nothing."""
+
+    def validator(form: AccountForm, field: SelectField) -> None:
+        offered = {choice.value for choice in cast("Sequence[SelectChoice]", field.choices)}
+        if field.raw_data and field.data not in offered:
+            raise ValidationError(sentence)
+
+    return validator
 
 
 class MakeWorkspaceForm(AccountForm):
@@ -291,7 +298,7 @@ class WorkspaceForm(AccountForm):
             SelectChoice("20", _l("20 seconds")),
             SelectChoice("30", _l("30 seconds")),
         ],
-        validators=[_undo],
+        validators=[_offered(_l("Choose one of these times."))],
         validate_choice=False,
     )
     pushes = SelectField(
@@ -300,6 +307,17 @@ class WorkspaceForm(AccountForm):
             SelectChoice("", _l("Without names and text")),
             SelectChoice("content", _l("With names and text, for members who choose it")),
         ],
+        validate_choice=False,
+    )
+    offline = SelectField(
+        _l("Conversations kept on phones for reading offline"),
+        choices=[
+            SelectChoice("0", _l("None")),
+            SelectChoice("10", _l("The first 10 of the list")),
+            SelectChoice("25", _l("The first 25 of the list")),
+            SelectChoice("50", _l("The first 50 of the list")),
+        ],
+        validators=[_offered(_l("Choose one of these numbers."))],
         validate_choice=False,
     )
     drafts = SelectField(

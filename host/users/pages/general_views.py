@@ -55,6 +55,11 @@ navigation.add_settings(
         navigation.Find(
             _l("Push notifications to phones"), "pushes", "push, phone, privacy, Smartphone, Datenschutz"
         ),
+        navigation.Find(
+            _l("Conversations kept on phones for reading offline"),
+            "offline",
+            "offline, app, copy, device, ohne Verbindung, Gerät",
+        ),
         navigation.Find(_l("Drafts of colleagues"), "drafts", "see drafts, Entwürfe sehen"),
         navigation.Find(
             _l("New customers with a known phone number or email address"),
@@ -99,6 +104,8 @@ def general(workspace_id: int) -> ResponseReturnValue:
             given["shows_drafts"] = form.drafts.data == "show"
         if "pushes" in request.form:
             given["pushes_content"] = form.pushes.data == "content"
+        if "offline" in request.form:
+            given["offline_conversations"] = int(form.offline.data)
         if "same_person" in request.form:
             given["joins_contacts"] = form.same_person.data == "join"
         before = workspaces.settings(writing, workspace_id).name
@@ -278,6 +285,7 @@ def _page(
             "undo": str(found.undo_seconds),
             "drafts": "show" if found.shows_drafts else "",
             "pushes": "content" if found.pushes_content else "",
+            "offline": str(found.offline_conversations),
             "same_person": "join" if found.joins_contacts else "",
         }
         form = WorkspaceForm(formdata=None, data=values)

@@ -30,7 +30,14 @@ from host.web import navigation
 from host.web.languages import reader
 from host.web.request_helpers import Permission, current_user, seen_accounts, workspace_view
 
-navigation.add_main("contacts.index", _l("Contacts"), order=20, icon="users", section="/contacts")
+navigation.add_main(
+    "contacts.index",
+    _l("Contacts"),
+    order=20,
+    icon="users",
+    section="/contacts",
+    phone=navigation.Phone.BAR,
+)
 
 MOST_FOUND = 200
 """Maximum number of search results that the list is narrowed to."""
