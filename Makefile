@@ -18,13 +18,16 @@ PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 SHM := /dev/shm
 export PYTEST_DEBUG_TEMPROOT ?= $(shell [ -w $(SHM) ] && [ "$$(df -k $(SHM) | awk 'END { print $$4 }')" -gt 4000000 ] && echo $(SHM))
 
-.PHONY: demo test test-long mutations dev check addon client wheel bench torture clean
+.PHONY: demo test test-medium test-long mutations dev check addon client wheel bench torture clean
 
 demo: $(or $(wildcard $(STAMP)),$(DEMO_STAMP))
 	$(BIN)/lobby demo $(if $(ONCE),--once,)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not medium and not slow"
+
+test-medium: $(STAMP)
+	$(BIN)/python -m pytest $(PARALLEL) -m "medium and not slow"
 
 dev: $(STAMP)
 	$(BIN)/lobby demo --reload

@@ -35,7 +35,7 @@ from host.process import app as app_module
 from host.queue import send_limiter
 from host.sdk import settings
 from host.users import passwords
-from tests import mail
+from tests import mail, medium
 from tests.helpers import Browser, LiveServer, browser, build_app, serving
 from tests.kept_database import KeptDatabase
 
@@ -127,6 +127,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     - Walks in a browser, but for the journey. They and :data:`EACH_TIME` are in every share.
     - Most of the cases of :data:`COSTLY` tests.
 
+    Tests that :mod:`tests.medium` names are left to ``make test-medium``.
+
     Files whose tests take long begin first, so that at the end no worker waits for another's; those with a
     browser once everything is compiled. ``TEST_SHARE`` leaves out the files of other parts.
     """
@@ -134,7 +136,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     share = os.environ.pop("TEST_SHARE", None)  # a test that runs tests runs all of them
     elsewhere = set()
     seen: set[tuple[Path, str]] = set()
+    medium_tests = medium.named()
     for item in items:
+        if medium.function_of(item.nodeid) in medium_tests:
+            item.add_marker(pytest.mark.medium)
         names = getattr(item, "fixturenames", ())
         each_time = item.nodeid.startswith(EACH_TIME) or (
             "chromium" in names and not item.get_closest_marker("slow")

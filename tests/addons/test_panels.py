@@ -19,6 +19,7 @@ from host.process.serving import HostApplication
 from host.users import workspaces
 from tests.addons.conftest import Admin, MakeZip
 from tests.addons.test_toy_channel import connect, deliver
+from tests.live.served import until
 
 RENDER = '    """Show who the customer is, and one thing they own."""\n'
 
@@ -37,11 +38,16 @@ class Opened:
         uuid = connect(desk, self.workspace)
         assert deliver(desk, f"/addons/toy/webhook/{uuid}", "hello").status_code == 200
         drain(desk.generation)
+        until(self._is_there)  # a worker of a started desk may be at it
         with db.read() as session:
             self.conversation = session.scalars(sa.select(Conversation.id)).one()
             self.contact_id = session.scalars(sa.select(Contact.id)).one()
         self.beside = f"/w/{self.workspace}/inbox/{self.conversation}"
         self.contact = f"/w/{self.workspace}/contacts/{self.contact_id}"
+
+    def _is_there(self) -> bool:
+        with db.read() as session:
+            return session.scalar(sa.select(Conversation.id)) is not None
 
     def panel(self, path: str, name: str = "toy.things") -> Any:
         answer = self.admin.client.get(f"{path}/panels/{name}", headers={"Accept": "application/json"})

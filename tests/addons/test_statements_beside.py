@@ -1,15 +1,17 @@
-"""Addons that are no channel cost pages of the inbox and applying an event no statement.
+"""Addons cost pages of the inbox and an event of another channel no statement, and hardly any work.
 
 Panels load after the page. What a listener hears is read by a consumer of its own, after the message is
-shown.
+shown. Work is counted in calls of Python functions: they are the same on every machine, however busy.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -27,7 +29,8 @@ from tests.addons.test_panels import Opened
 from tests.addons.test_toy_channel import connect, deliver
 
 ADDONS = Path(__file__).resolve().parents[2] / "addons"
-BESIDE = ("shop", "satisfaction")
+BESIDE = ("shop", "satisfaction", "whatsapp")
+PANELS = {"shop", "satisfaction"}
 
 
 @contextmanager
@@ -49,6 +52,21 @@ def statements(database: db.Database) -> Iterator[list[str]]:
             sa.event.remove(engine, "before_cursor_execute", note)
 
 
+@contextmanager
+def calls() -> Iterator[list[int]]:
+    """Yield how often this thread calls a Python function meanwhile."""
+    count = [0]
+
+    def note(_frame: FrameType, event: str, _argument: object) -> None:
+        count[0] += event == "call"
+
+    sys.setprofile(note)
+    try:
+        yield count
+    finally:
+        sys.setprofile(None)
+
+
 class Counted(Opened):
     """A desk whose statements are counted, page by page and event by event."""
 
@@ -57,6 +75,7 @@ class Counted(Opened):
         self.database = database
         self.uuid = connect(desk, self.workspace)
         self.told = 0
+        self.work = {"receive": 0, "apply": 0}
 
     def page(self, path: str) -> list[str]:
         """Return the statements of a page that was shown before."""
@@ -73,9 +92,12 @@ class Counted(Opened):
         for _ in range(2):
             self.told += 1
             text = f"message {self.told}"
-            assert deliver(self.desk, f"/addons/toy/webhook/{self.uuid}", text).status_code == 200
-            with statements(self.database) as seen:
+            with calls() as receiving:
+                answer = deliver(self.desk, f"/addons/toy/webhook/{self.uuid}", text)
+            assert answer.status_code == 200
+            with statements(self.database) as seen, calls() as applying:
                 assert drain(self.desk.generation)
+            self.work = {"receive": receiving[0], "apply": applying[0]}
             with db.read() as session:
                 assert session.scalars(sa.select(Message.text).where(Message.text == text)).one()
         return seen
@@ -91,20 +113,22 @@ def counted(desk: HostApplication, database: db.Database, toy_zip: MakeZip) -> C
 
 
 @pytest.mark.slow
-def test_pages_of_the_inbox_and_applying_take_as_many_statements_with_both_as_without(
+def test_pages_of_the_inbox_and_applying_take_as_many_statements_with_addons_as_without(
     counted: Counted, desk: HostApplication, tmp_path: Path
 ) -> None:
     inbox, thread = f"/w/{counted.workspace}/inbox", counted.beside
-    applying = counted.applied()
+    applying, work = counted.applied(), counted.work
     before = {path: counted.page(path) for path in (inbox, thread)}
     for slug in BESIDE:
         build_addon(ADDONS / slug, tmp_path / f"{slug}.zip")
         lifecycle.install_file(desk.config, tmp_path / f"{slug}.zip")
         outcome = lifecycle.activate(desk.config, slug, host=desk)
         assert outcome.ok, outcome.error
-    assert {slug for slug, _ in desk.generation().each(contributions.PANELS)} >= set(BESIDE)
+    assert {slug for slug, _ in desk.generation().each(contributions.PANELS)} >= PANELS
     for path, seen in before.items():
         assert counted.page(path) == seen, path
     assert sorted(counted.applied()) == sorted(applying)
+    for name, count in counted.work.items():
+        assert count <= work[name] * 1.03, f"{name}: {count} calls instead of {work[name]}"
     text = counted.admin.client.get(thread).text
     assert 'panels/shop.orders"' in text, "it is loaded after the page"

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask import Flask
@@ -15,7 +15,9 @@ from flask import Flask
 from host.api.http.declare import BASE
 from host.api.http.declare import routes as api_routes
 from host.core import db
+from host.core.backports.values import replace
 from host.models.inbox import Attachment
+from host.sdk.channel import AccountRef, ApprovedPage, Capabilities
 from host.sdk.http import Client, Response
 from host.sdk.messages import InboundAttachment, MessageKind
 from tests.api.channels import Everything
@@ -23,15 +25,25 @@ from tests.api.desks import ApiDesk, open_api_desk
 from tests.conftest import missing
 from tests.helpers import LiveServer
 from tests.inbox import toys
+from tests.inbox.approving import ORDER
 from tests.media import samples
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
 
 
+class Approved(Everything):
+    """The toy that takes everything, with a template that its provider approved."""
+
+    capabilities: ClassVar[Capabilities] = replace(Everything.capabilities, approved_templates=True)
+
+    def approved_templates(self, account: AccountRef, after: str) -> ApprovedPage:
+        return ApprovedPage([ORDER])
+
+
 @pytest.fixture
 def desk(database: db.Database, data: Path) -> ApiDesk:
-    opened = open_api_desk(data, Everything())
+    opened = open_api_desk(data, Approved())
     picture = InboundAttachment(MessageKind.IMAGE, url="https://cdn.example/mug.jpg")
     opened.scene.said("ana", "Ana", "Is it in stock?", opened.scene.ago(minutes=9))
     opened.scene.sent("ana", "Yes", opened.scene.ago(minutes=8))

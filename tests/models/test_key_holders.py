@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 
 from host.core import clock, migrations
 from host.core.db import Base
@@ -23,9 +22,8 @@ def as_it_was(name: str) -> sa.TableClause:
 
 
 def upgrade(url: str, revision: str) -> None:
-    with migrations.locked(url) as engine, engine.begin() as connection:
-        folder = migrations.host_directory()
-        command.upgrade(migrations.alembic_config(folder, "alembic_version", connection), revision)
+    with migrations.locked(url) as engine:
+        migrations.upgrade(engine, migrations.host_directory(), migrations.HOST_VERSION_TABLE, revision)
 
 
 @pytest.mark.slow

@@ -38,6 +38,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db, guard, secrets
 from host.core.secrets import Keyring
+from host.events import consuming
 from host.events.consuming import Consumers, _make_rows
 from host.events.kinds.conversations import CONVERSATION_ASSIGNED, OfAssignment
 from host.events.writing import Happened, record_all
@@ -241,6 +242,9 @@ def serve(url: str, port: int) -> None:
     Senders().start()
     print("serving", flush=True)
     for line in sys.stdin:
+        # A reader that is not woken hears of what happens here after a minute.
+        consuming.LOOK_SECONDS = consuming.SQLITE_LOOK_SECONDS = 60.0  # type: ignore[misc]
+        consuming.QUIET_LOOK_SECONDS = 60.0  # type: ignore[misc]
         print(json.dumps(_happen_evenly(**json.loads(line))), flush=True)
 
 
@@ -369,7 +373,7 @@ def _paced(ledger: Ledger, process: subprocess.Popen[str], asked: dict[str, Any]
     process.stdin.write(f"{json.dumps(asked)}\n")
     process.stdin.flush()
     committed = dict(json.loads(process.stdout.readline()))
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not committed.keys() <= ledger.at.keys() and time.monotonic() < until:
         time.sleep(0.05)
     took = sorted(ledger.at[number] - at for number, at in committed.items() if number in ledger.at)

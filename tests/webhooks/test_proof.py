@@ -21,10 +21,10 @@ def test_nothing_is_lost_turned_round_or_often_doubled(database: db.Database) ->
 
 @pytest.mark.slow
 def test_events_are_told_soon_and_one_that_hangs_costs_the_others_nothing(database: db.Database) -> None:
-    """Lenient, because other tests run beside it: where nobody is woken, half of them take a second."""
+    """Where nobody is woken they take a minute; where other tests run beside this one, seconds."""
     url = database.url.render_as_string(hide_password=False)
     alone, beside = pace(url, rate=10, seconds=4, seed=1)
     print(f"alone: {alone}; beside one that hangs: {beside}")
     assert (alone.missing, beside.missing) == (0, 0)
-    assert alone.p50 < 0.8
-    assert beside.p50 < 0.8
+    assert alone.p50 < 10
+    assert beside.p50 < max(2, 3 * alone.p50)

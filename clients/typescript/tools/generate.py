@@ -270,8 +270,10 @@ class Call:
             (name, f"Omit<{kind}, {omitted}>" if name == "query" else kind, default)
             for name, kind, default in self.arguments
         ]
+        # The provider decides how long a page of its templates is.
+        limit = "limit: 100, " if any(one["name"] == "limit" for one in self.query) else ""
         given = ", ".join(
-            "{ limit: 100, ...query, cursor }" if name == "query" else name for name, _k, _d in arguments
+            f"{{ {limit}...query, cursor }}" if name == "query" else name for name, _k, _d in arguments
         )
         reverse = ", true" if self.given.get("reverse") else ""
         code = f"return pages((cursor) => this.{page}({given}){reverse});"

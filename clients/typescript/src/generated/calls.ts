@@ -1378,7 +1378,7 @@ export class AccountsCalls extends Calls {
     query: Omit<ListTemplatesQuery, "cursor"> = {},
     options: Options = {},
   ): AsyncGenerator<ApprovedTemplate, void> {
-    return pages((cursor) => this.templatesPage(accountId, { limit: 100, ...query, cursor }, options));
+    return pages((cursor) => this.templatesPage(accountId, { ...query, cursor }, options));
   }
 
   /**
