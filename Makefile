@@ -18,7 +18,7 @@ PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 SHM := /dev/shm
 export PYTEST_DEBUG_TEMPROOT ?= $(shell [ -w $(SHM) ] && [ "$$(df -k $(SHM) | awk 'END { print $$4 }')" -gt 4000000 ] && echo $(SHM))
 
-.PHONY: demo test test-medium test-long mutations dev check addon client wheel bench torture clean
+.PHONY: demo test test-medium test-long test-failed mutations dev check addon client wheel bench torture clean
 
 demo: $(or $(wildcard $(STAMP)),$(DEMO_STAMP))
 	$(BIN)/lobby demo $(if $(ONCE),--once,)
@@ -61,6 +61,10 @@ bench: $(STAMP)
 
 test-long: $(STAMP)
 	$(if $(SHARE),TEST_SHARE=$(SHARE)) $(BIN)/python -m pytest $(PARALLEL) -m slow
+
+# One at a time: what failed because the machine was busy passes here, what is broken fails again.
+test-failed: $(STAMP)
+	$(BIN)/python -m pytest -m "" --last-failed --last-failed-no-failures none
 
 mutations: $(STAMP)
 	$(BIN)/python -m tests.mutations $(MUTATIONS)

@@ -14,11 +14,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
 
 import requests
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
+UNASSIGNED_PORTS = range(20_000, 32_768)
+"""No system hands these out by itself, to a server that asks for any port or to a client."""
 
 
 class DidNotStartError(RuntimeError):
@@ -26,14 +29,18 @@ class DidNotStartError(RuntimeError):
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return a free port of 127.0.0.1: *wanted* if it is free."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a free port of 127.0.0.1: *wanted* if it is free.
+
+    Otherwise one the system assigns to nobody, so it stays free while its server starts, or is down.
+    """
+    others = SystemRandom().sample(UNASSIGNED_PORTS, 100)
+    for port in [wanted, *others] if wanted else others:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise OSError("no port is free")
 
 
 @dataclass

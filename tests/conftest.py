@@ -552,11 +552,23 @@ def chromium() -> Iterator[Any]:
     """Debian's Chromium, started once; each test opens a context of its own in it."""
     if CHROMIUM is None:
         missing("Chromium")
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import BrowserContext, expect, sync_playwright
 
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patched:
         # As long as a busy machine may take; what is there sooner is seen sooner.
         expect.set_options(timeout=30_000)
+        patched.setattr(BrowserContext, "close", _without_routes(BrowserContext.close))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+def _without_routes(close: Callable[..., None]) -> Callable[..., None]:
+    """A request that a route is answering when its page is closed fails no later test."""
+
+    def closed(context: Any, **options: Any) -> None:
+        for page in context.pages:
+            page.unroute_all(behavior="ignoreErrors")
+        close(context, **options)
+
+    return closed

@@ -16,14 +16,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from demo.processes import free_port
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "sandbox" / "README.md").read_text()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_it_prints_one_line_and_stops_when_told() -> None:

@@ -12,18 +12,14 @@ from contextlib import suppress
 
 import requests
 
+from demo.processes import free_port
+
 ACCESS_KEY = "LOBBYTESTACCESSKEY"
 SECRET_KEY = "a/secret+that+is+nowhere+to+be+seen"
 
 
 def make_bucket(address: str, name: str) -> None:
     requests.put(f"{address}/{name}", timeout=10).raise_for_status()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Proxy:
