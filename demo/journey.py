@@ -936,6 +936,7 @@ def sequence(j: Journey) -> str:
 def whatsapp(j: Journey) -> str:
     """Connect WhatsApp; a customer of Instagram writes there, too, and both are answered from one page.
 
+    The customer also fills in a form, a kind of message that only WhatsApp has, and is shown as a card.
     Meta's answer about the reply on WhatsApp gets lost: its reports confirm that the reply was sent, once.
     """
     j.admin.open("/admin/addons")
@@ -971,6 +972,9 @@ def whatsapp(j: Journey) -> str:
     until(lambda: "Delivered" in j.agent.open(thread), "what WhatsApp tells of the answer")
     if len(statuses()) != 1:
         raise PageError("a reply whose sending got no answer was sent again")
+    j.control("POST", "whatsapp/message", {"customer": phone, "kind": "form"})
+    until(lambda: "Which day" in j.agent.open(thread), "the form in the thread")
+    j.agent.expect("Form", "Saturday", "Clay, An apron")
     merge(j, "Ana Q.")
     j.agent.expect("2 conversations", "@ana.sample", "WA Ana Q.")
     return "one customer on two channels, answered in one inbox; sent once, although Meta's answer was lost"

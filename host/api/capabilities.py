@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import msgspec
+
 from host.api import shapes
 from host.api.http.declare import Wire
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities, QuickReplyLimits
@@ -63,6 +65,10 @@ def declared(found: Capabilities) -> shapes.Capabilities:
         ),
         moderation=sorted(found.moderation),
         mobile_only=sorted(found.mobile_only),
+        custom_kinds=[
+            shapes.CustomKind(name=one.name, label=one.label, data_schema=msgspec.json.schema(one.data))
+            for one in found.custom_kinds
+        ],
     )
 
 

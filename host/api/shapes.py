@@ -453,6 +453,14 @@ class PrivateReplyLimits(Wire, frozen=True):
     per_hour: Annotated[int | None, Meta(description="Limit of the provider; null: not known.")]
 
 
+class CustomKind(Wire, frozen=True):
+    """A kind of message that only one channel has."""
+
+    name: Annotated[str, Meta(description="Value of `content.custom.kind`.")]
+    label: str
+    data_schema: Annotated[dict[str, Any], Meta(description="JSON Schema of `content.custom.data`.")]
+
+
 class Capabilities(Wire, frozen=True):
     """The kinds of messages that can be sent, and their limits."""
 
@@ -506,6 +514,9 @@ class Capabilities(Wire, frozen=True):
     ]
     mobile_only: Annotated[
         list[str], Meta(description="Kinds that are only shown in the provider's mobile app.")
+    ]
+    custom_kinds: Annotated[
+        list[CustomKind], Meta(description="Kinds of messages that only this channel has.")
     ]
 
 

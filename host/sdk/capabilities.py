@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from host.sdk.history import HistoryRules, LookRules
-from host.sdk.messages import MessageKind, PostKind
+from host.sdk.messages import CustomKind, MessageKind, PostKind
 from host.sdk.text import TextLimit, TextUnit
 
 MEDIA_KINDS = frozenset({MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE})
@@ -219,6 +219,7 @@ class Capabilities:
     :param ads: customers can come from an ad of the account, which a ``REFERRAL`` names.
     :param approved_templates: the account has templates that its provider approved, which may be sent as
         ``APPROVED_TEMPLATE`` outside the reply window, see :meth:`ChannelAdapter.approved_templates`.
+    :param custom_kinds: kinds of messages that only this channel has, each name once.
     :param text_limit_unit: unit of *text_limit_bytes*: UTF-8 bytes unless the provider counts otherwise.
     """
 
@@ -265,6 +266,7 @@ class Capabilities:
     delivery_reports: bool = False
     approved_templates: bool = False
     text_limit_unit: TextUnit = TextUnit.BYTES
+    custom_kinds: Sequence[CustomKind] = ()
 
     @property
     def text_limit(self) -> TextLimit | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, BinaryIO
+
+import msgspec
 
 OWN_ADDRESS = "own_address"
 """Key in the content of a message: the additional address of the account that it was sent to, or is sent
@@ -42,6 +44,9 @@ class MessageKind(StrEnum):
     ORDER = "order"
     """An order: ``content["order"]["items"]`` has the ``product``, ``quantity``, ``price`` and ``currency``
     of each line; the text is what the customer wrote with it."""
+    CUSTOM = "custom"
+    """A kind of one channel, such as a poll: one of its :class:`CustomKind`. ``content["custom"]`` has its
+    ``kind`` and its ``data``; the text says the same in words."""
     EDIT = "edit"
     UNSEND = "unsend"
     TEMPLATE = "template"
@@ -51,6 +56,42 @@ class MessageKind(StrEnum):
     DISAPPEARING = "disappearing"
     UNSUPPORTED = "unsupported"
     """Anything the adapter does not know yet; ``content["event"]`` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCard:
+    """A card in the thread that shows a message of a :class:`CustomKind`.
+
+    :param rows: further lines, each a label and a value.
+    :param href: an HTTP or HTTPS address to open; others are not shown.
+    """
+
+    title: str = ""
+    detail: str = ""
+    rows: Sequence[tuple[str, str]] = ()
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomKind:
+    """A kind of message that only one channel has; see ``docs/addons.md``.
+
+    :param name: its name in the content: lower-case ASCII letters, digits and underscores.
+    :param label: its name for people, marked with :func:`host.sdk.i18n.noop`.
+    :param icon: a name of :class:`host.sdk.panels.Icon`.
+    :param data: the type of its data: a dataclass or a ``msgspec.Struct``.
+    :param cards: returns the cards for its data. Pure and cheap: called whenever the thread is rendered.
+    """
+
+    name: str
+    label: str
+    icon: str
+    data: type[Any]
+    cards: Callable[[Any], Sequence[MessageCard]] = field(repr=False)
+
+    def content(self, data: object) -> dict[str, Any]:
+        """Return the content of a message with *data*."""
+        return {"custom": {"kind": self.name, "data": msgspec.to_builtins(data)}}
 
 
 class AttachmentRole(StrEnum):

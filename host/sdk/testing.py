@@ -14,6 +14,7 @@ in your own tests.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -22,8 +23,10 @@ from io import BytesIO
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
+from host.sdk import strictjson
 from host.sdk._forms import values as _form_values
 from host.sdk.approved import ApprovalState, placeholders
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities, InboundMedia, MediaLimits
@@ -54,11 +57,13 @@ from host.sdk.junk import junk_bodies
 from host.sdk.messages import (
     AccountNoticed,
     ConversationHandedOver,
+    CustomKind,
     Handover,
     Ignored,
     InboundChange,
     MessageAccepted,
     MessageBounced,
+    MessageCard,
     MessageDelivered,
     MessageEchoed,
     MessageEdited,
@@ -71,6 +76,7 @@ from host.sdk.messages import (
     OutgoingPart,
     ToLookUp,
 )
+from host.sdk.panels import Icon
 from host.sdk.secrets import Secret
 from host.sdk.webhooks import Envelope
 
@@ -119,9 +125,10 @@ def provided_settings(
         yield
 
 
-def check_changes(changes: Sequence[InboundChange]) -> None:
+def check_changes(changes: Sequence[InboundChange], custom_kinds: Sequence[CustomKind] = ()) -> None:
     """Check that *changes* can be applied and stored: types, aware times, ids, JSON.
 
+    :param custom_kinds: the channel's, which messages of the kind ``CUSTOM`` have to be.
     :raises AssertionError: with the reason.
     """
     for change in changes:
@@ -145,6 +152,8 @@ def check_changes(changes: Sequence[InboundChange]) -> None:
         assert change.contact or by_reply, "every change names a contact, or the message it answers"
         if isinstance(change, MessageReceived | MessageEchoed):
             _check_message(change)
+            if change.kind is MessageKind.CUSTOM:
+                _check_custom(change, custom_kinds)
         elif isinstance(change, MessageBounced):
             assert change.at.tzinfo is not None, "times are aware"
             assert change.external_id, "what is about a message names it"
@@ -166,6 +175,20 @@ def _check_message(change: MessageReceived | MessageEchoed) -> None:
     json.dumps(dict(change.content), allow_nan=False)
     for attachment in change.attachments:
         assert attachment.url is not None or attachment.content is not None, "an empty attachment"
+
+
+def _check_custom(change: MessageReceived | MessageEchoed, kinds: Sequence[CustomKind]) -> None:
+    given = change.content["custom"]
+    kind = next((one for one in kinds if one.name == given["kind"]), None)
+    assert kind is not None, f"the custom kind {given['kind']!r} is not declared"
+    assert change.text.strip(), "a custom kind says the same in words"
+    try:
+        data = strictjson.convert(json.loads(json.dumps(given["data"])), kind.data)
+    except msgspec.ValidationError as error:
+        raise AssertionError(f"the data of {kind.name!r} is not of its type: {error}") from error
+    cards = kind.cards(data)
+    assert cards, "a custom kind is shown as cards"
+    assert all(isinstance(card, MessageCard) for card in cards)
 
 
 def _check_about(
@@ -332,6 +355,14 @@ class AdapterContract:
                 allowed = getattr(group, field.name)
                 assert field.name == "asks" or allowed > 0, f"{field.name} allows nothing"
         assert found.product_template is None or found.product_template > 0
+        names = [one.name for one in found.custom_kinds]
+        assert len(set(names)) == len(names), "each custom kind has a name of its own"
+        for custom in found.custom_kinds:
+            assert re.fullmatch("[a-z][a-z0-9_]{0,31}", custom.name), f"{custom.name!r} is no name of a kind"
+            assert custom.label.strip(), "a custom kind has a name for people"
+            assert custom.icon in set(Icon), f"{custom.icon} is none of the icons"
+            assert msgspec.json.schema(custom.data), "its data has a shape"
+        assert not names or MessageKind.CUSTOM in (found.receives or ()), "customers can send custom kinds"
 
     def test_it_says_where_received_files_are(self, adapter: ChannelAdapter) -> None:
         found = adapter.inbound_media()
@@ -348,7 +379,7 @@ class AdapterContract:
         for sample in self.samples:
             changes = adapter.parse(sample)
             assert changes, f"nothing came of the sample {sample.kind!r}; say Ignored and why"
-            check_changes(changes)
+            check_changes(changes, adapter.capabilities.custom_kinds)
 
     def test_reading_is_pure(self, adapter: ChannelAdapter) -> None:
         first = [list(adapter.parse(sample)) for sample in self.samples]
@@ -358,7 +389,10 @@ class AdapterContract:
     def test_reading_never_raises(self, adapter: ChannelAdapter) -> None:
         envelope = self.samples[0] if self.samples else Envelope(1, "1", "key", "message", b"")
         for body in junk_bodies([sample.body for sample in self.samples]):
-            check_changes(adapter.parse(replace(envelope, body=body, occurred_at=None)))
+            check_changes(
+                adapter.parse(replace(envelope, body=body, occurred_at=None)),
+                adapter.capabilities.custom_kinds,
+            )
 
     def test_the_reply_window_only_closes(self, adapter: ChannelAdapter, account: AccountRef) -> None:
         for settings in (self.account_settings, {}):

@@ -30,6 +30,7 @@ ITEMS = (
     Item(ORIGIN, "From an ad", "ad", {"text": "I saw your ad"}),
     Item(ORIGIN, "About a product", "product", {"text": "Is this one dishwasher safe?"}),
     Item(ORIGIN, "Order", "order", {"text": "Please wrap them as gifts"}),
+    Item(ORIGIN, "Form", "form"),
     Item(ABOUT, "Quote", "reply", {"text": "That is quick, thank you!"}, about="theirs"),
     Item(ABOUT, "Reaction", "reaction", {"emoji": "👍"}, about="theirs"),
     Item(ABOUT, "Take a reaction away", "unreact", about="theirs"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -81,7 +82,8 @@ def _shown(kind: str, body: Any) -> str:
     if kind == "contacts":
         return ", ".join(str(person["name"]["formatted_name"]) for person in body)
     if kind == "interactive":
-        return str(body[body["type"]]["title"])
+        reply = body[body["type"]]
+        return str(reply.get("title") or reply["body"])
     for name in ("body", "caption", "text", "name", "emoji", "filename"):
         if isinstance(body, dict) and body.get(name):
             return str(body[name])
@@ -244,6 +246,18 @@ def _order(_box: Sandbox, _number: Number, _customer: Customer, data: Json) -> M
     return "order", {"type": "order", "order": order}
 
 
+def _form(_box: Sandbox, _number: Number, _customer: Customer, data: Json) -> Made:
+    """Send a form of a flow (W12), with the names that the builder of flows gives to its fields."""
+    answers = data.get("answers") or {
+        "screen_0_Which_day_0": data.get("text") or "Saturday",
+        "screen_0_How_many_people_1": 2,
+        "screen_1_Bring_2": ["Clay", "An apron"],
+    }
+    sent = {"flow_token": ids.digits("1", 12), **answers}
+    reply = {"name": "flow", "body": "Sent", "response_json": json.dumps(sent, ensure_ascii=False)}
+    return "interactive", {"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": reply}}
+
+
 def _system(box: Sandbox, _number: Number, customer: Customer, data: Json) -> Made:
     new = "".join(filter(str.isdigit, data.get("text") or "")) or ids.digits("1555019", 11)
     if box.whatsapp.customer(new) is not None:
@@ -327,6 +341,7 @@ ACTS: dict[str, Callable[[Sandbox, Number, Customer, Json], Made]] = {
     "button_reply": _tap("button_reply"),
     "list_reply": _tap("list_reply"),
     "order": _order,
+    "form": _form,
     "system": _system,
     "unsupported": _unsupported,
     "edit": _edit,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,12 +26,15 @@ from host.models.inbox import Message, Reaction
 from host.sdk.capabilities import Capabilities
 from host.sdk.messages import (
     ConversationHandedOver,
+    CustomKind,
     Handover,
     InboundAttachment,
+    MessageCard,
     MessageKind,
     Program,
     Who,
 )
+from host.sdk.panels import Icon
 from host.users.actor import DESK
 from tests.inbox import desks, scenes, toys
 from tests.inbox.desks import Desk
@@ -164,7 +168,7 @@ def test_content_of_any_shape_makes_a_bubble(desk: Desk, kind: str, content: Any
     assert made.label
     event("with cards" if made.cards else "without cards")
     for card in made.cards:
-        assert card.title or card.href or "Lobby cannot show yet" in card.what
+        assert card.title or card.href or card.rows or "Lobby cannot show yet" in card.what
         assert not card.href or urlsplit(card.href).scheme in {"http", "https"}
 
 
@@ -423,6 +427,79 @@ def test_a_bubble_for_every_kind(
     assert "://" not in words(html)
     for link in re.findall(r"<a [^>]*>", html):
         assert 'rel="noopener noreferrer nofollow"' in link
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    question: str
+    choices: tuple[str, ...]
+    link: str = ""
+
+
+def poll_cards(poll: Poll) -> list[MessageCard]:
+    if poll.question == "broken":
+        raise RuntimeError("the addon's fault")
+    rows = [(str(number), choice) for number, choice in enumerate(poll.choices, 1)]
+    return [MessageCard(poll.question, rows=rows, href=poll.link)]
+
+
+POLL = CustomKind("poll", "Poll", Icon.LIST, Poll, poll_cards)
+
+
+class Polls(toys.Windowed):
+    capabilities = Capabilities(
+        receives=frozenset({MessageKind.TEXT, MessageKind.CUSTOM}), custom_kinds=(POLL,)
+    )
+
+
+@pytest.fixture
+def polls(desk: Desk) -> None:
+    desk.generation.directory = type(desk.generation.directory)((Polls(),))
+
+
+POLLED = Poll("Which glaze?", ("Celadon", "Shino <b>"), "https://polls.example/7")
+
+
+@pytest.mark.usefixtures("polls")
+def test_a_kind_that_only_one_channel_has_is_shown_as_its_cards(desk: Desk, scene: scenes.Scene) -> None:
+    html = said(desk, scene, MessageKind.CUSTOM, "Which glaze? Celadon, Shino", **POLL.content(POLLED))
+    assert "Poll Which glaze? 1 Celadon 2 Shino &lt;b&gt; Open on polls.example" in words(html)
+    assert "Celadon, Shino" not in words(html), "the text says the same"
+    assert re.search(r'aria-label="Ana Q\.: Poll, \d\d:\d\d"', html)
+    assert 'rel="noopener noreferrer nofollow"' in html
+    assert "Which glaze? Celadon, Shino" in words(desk.browser.get(desk.path()).text), "the list has the text"
+
+
+@pytest.mark.usefixtures("polls")
+@pytest.mark.parametrize(
+    "content",
+    [
+        POLL.content(Poll("broken", ())),
+        {"custom": {"kind": "poll", "data": {"question": 7}}},
+        {"custom": {"kind": "poll"}},
+        {"custom": {"kind": "unheard_of", "data": {}}},
+        {"custom": "poll"},
+        {},
+    ],
+)
+def test_a_kind_that_cannot_be_shown_as_cards_is_shown_as_its_text(
+    desk: Desk, scene: scenes.Scene, content: dict[str, Any]
+) -> None:
+    assert "Which glaze?" in words(said(desk, scene, MessageKind.CUSTOM, "Which glaze?", **content))
+
+
+def test_the_text_stays_while_the_channel_of_a_kind_is_not_active(desk: Desk, scene: scenes.Scene) -> None:
+    html = said(desk, scene, MessageKind.CUSTOM, "Which glaze? Celadon", **POLL.content(POLLED))
+    assert "Which glaze? Celadon" in words(html)
+    assert "Open on" not in words(html)
+
+
+@pytest.mark.usefixtures("polls")
+def test_an_address_of_a_card_is_opened_only_if_it_is_safe(desk: Desk, scene: scenes.Scene) -> None:
+    content = POLL.content(Poll("Which glaze?", (), "javascript:alert(1)"))
+    html = said(desk, scene, MessageKind.CUSTOM, "x", **content)
+    assert "Which glaze?" in words(html)
+    assert "javascript" not in html
 
 
 def test_what_we_sent_is_shown_as_cards(desk: Desk, scene: scenes.Scene) -> None:

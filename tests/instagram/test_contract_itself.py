@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,7 +30,16 @@ from host.sdk.channel import (
     Sent,
 )
 from host.sdk.history import HistoryRules, ThreadPage
-from host.sdk.messages import InboundAttachment, InboundChange, MessageKind, MessageReceived, MessagesRead
+from host.sdk.messages import (
+    CustomKind,
+    InboundAttachment,
+    InboundChange,
+    MessageCard,
+    MessageKind,
+    MessageReceived,
+    MessagesRead,
+)
+from host.sdk.panels import Icon
 from host.sdk.testing import AdapterContract, check_changes, junk_bodies
 from host.sdk.webhooks import Envelope
 
@@ -72,6 +82,11 @@ RULES = [name.removeprefix("test_") for name in dir(AdapterContract) if name.sta
 @pytest.mark.parametrize("rule", RULES)
 def test_a_good_adapter_passes(rule: str) -> None:
     run(Good(), rule)
+
+
+@pytest.mark.parametrize("rule", ["its_capabilities_make_sense", "it_reads_every_sample"])
+def test_an_adapter_with_a_kind_of_its_own_passes(rule: str) -> None:
+    run(broken(parse=lambda *_: [POLLED], capabilities=customs(POLL)), rule)
 
 
 def broken(**parts: Any) -> ChannelAdapter:
@@ -124,6 +139,21 @@ def pictures(limits: MediaLimits) -> Capabilities:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Poll:
+    question: str
+
+
+POLL = CustomKind("poll", "Poll", Icon.LIST, Poll, lambda poll: [MessageCard(poll.question)])
+POLLED = replace(
+    WROTE, kind=MessageKind.CUSTOM, text="Which glaze?", content=POLL.content(Poll("Which glaze?"))
+)
+
+
+def customs(*kinds: CustomKind) -> Capabilities:
+    return Capabilities(receives=frozenset({MessageKind.CUSTOM}), custom_kinds=kinds)
+
+
 IMAGES = frozenset({MessageKind.IMAGE})
 
 
@@ -154,6 +184,23 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("its_capabilities_make_sense", {"capabilities": Capabilities(quick_replies=QuickReplyLimits(0, 1, 1))}),
     ("its_capabilities_make_sense", {"capabilities": Capabilities(heart=True)}),
     ("its_capabilities_make_sense", {"capabilities": Capabilities(product_template=10)}),
+    ("its_capabilities_make_sense", {"capabilities": Capabilities(custom_kinds=(POLL,))}),
+    ("its_capabilities_make_sense", {"capabilities": customs(POLL, POLL)}),
+    ("its_capabilities_make_sense", {"capabilities": customs(replace(POLL, name="A poll"))}),
+    ("its_capabilities_make_sense", {"capabilities": customs(replace(POLL, label=" "))}),
+    ("its_capabilities_make_sense", {"capabilities": customs(replace(POLL, icon="poll"))}),
+    ("it_reads_every_sample", {"parse": lambda *_: [POLLED]}),
+    (
+        "it_reads_every_sample",
+        {"parse": lambda *_: [replace(POLLED, text="")], "capabilities": customs(POLL)},
+    ),
+    (
+        "it_reads_every_sample",
+        {
+            "parse": lambda *_: [replace(POLLED, content={"custom": {"kind": "poll", "data": 7}})],
+            "capabilities": customs(POLL),
+        },
+    ),
     ("it_reads_every_sample", {"parse": lambda *_: []}),
     ("it_reads_every_sample", {"parse": raising}),
     ("reading_is_pure", {"parse": counting()}),

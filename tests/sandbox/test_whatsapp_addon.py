@@ -151,6 +151,7 @@ def test_files_arrive(both: Both, kind: str) -> None:
         ("location", "location"),
         ("contact", "contacts"),
         ("order", "order"),
+        ("form", "custom"),
         ("unsupported", "unsupported"),
         ("forwarded", "text"),
         ("ad", "text"),

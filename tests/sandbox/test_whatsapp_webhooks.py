@@ -87,6 +87,10 @@ SHAPES: dict[str, Any] = {
         m["order"]["product_items"][0]["quantity"] == 2
         and set(m["order"]) == {"catalog_id", "text", "product_items"}
     ),
+    "form": lambda m: (
+        set(m["interactive"]["nfm_reply"]) == {"name", "body", "response_json"}
+        and json.loads(m["interactive"]["nfm_reply"]["response_json"])["screen_0_Which_day_0"] == "RED"
+    ),
     "unsupported": lambda m: m["errors"][0]["code"] == 131051 and m["type"] == "unsupported",
     "edit": lambda m: set(m["edit"]) == {"original_message_id", "message"},
     "revoke": lambda m: set(m["revoke"]) == {"original_message_id"},

@@ -26,6 +26,11 @@ def other(**told: Any) -> Envelope:
     return Envelope(1, PHONE, "other:1", "other", json.dumps({"person": PHONE, **told}).encode())
 
 
+def form(answers: dict[str, Any], *, name: str = "flow", body: str = "Sent") -> Envelope:
+    filled = {"name": name, "body": body, "response_json": json.dumps(answers)}
+    return message("interactive", interactive={"type": "nfm_reply", "nfm_reply": filled})
+
+
 FILE = {"id": "1013859600285441", "mime_type": "image/jpeg", "sha256": "x"}
 STATUS = {"id": "wamid.OUT1", "timestamp": "1790000060", "recipient_id": PHONE}
 
@@ -53,6 +58,8 @@ class TestWhatsApp(AdapterContract):
         message(
             "interactive", interactive={"type": "nfm_reply", "nfm_reply": {"name": "flow", "body": "Sent"}}
         ),
+        form({"screen_0_Which_day_0": "Sunday", "people": 2}),
+        form({"values": {"name": "Ann", "city": "Berlin"}}, name="address_message", body="Ann, Berlin"),
         message("button", button={"payload": "yes", "text": "Yes"}),
         message(
             "order", order={"product_items": [{"product_retailer_id": "mug", "quantity": 2}], "text": "Hi"}

@@ -53,6 +53,21 @@ def picture() -> bytes:
 
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
+FLOW = {
+    "name": "flow",
+    "body": "Sent",
+    "response_json": json.dumps(
+        {
+            "screen_0_Which_day_0": "Sunday 🌞",
+            "screen_1_Bring_2": ["Clay", "An apron"],
+            "agreed": True,
+            "people": 2,
+            "note": "",
+            "flow_token": "f",
+        }
+    ),
+}
+
 
 # Connecting
 
@@ -222,6 +237,31 @@ def test_a_file_that_is_gone_says_so(customer: NewCustomer, desk: TrialDesk) -> 
             "",
             {"event": "location"},
         ),
+        (
+            {"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": FLOW}},
+            *("custom", "Which day: Sunday 🌞\nBring: Clay, An apron\nagreed: ✓\npeople: 2"),
+            {
+                "custom": {
+                    "kind": "form",
+                    "data": {
+                        "title": "",
+                        "answers": [
+                            {"label": "Which day", "value": "Sunday 🌞"},
+                            {"label": "Bring", "value": "Clay, An apron"},
+                            {"label": "agreed", "value": "✓"},
+                            {"label": "people", "value": "2"},
+                        ],
+                    },
+                }
+            },
+        ),
+        (
+            {
+                "type": "interactive",
+                "interactive": {"type": "nfm_reply", "nfm_reply": {**FLOW, "response_json": "{"}},
+            },
+            *("unsupported", "Sent", {"event": "nfm_reply"}),
+        ),
         ({"type": "ephemeral"}, "unsupported", "", {"event": "ephemeral"}),
         (
             {"type": "text", "text": {"body": "Hi"}, "referral": {"source_type": "ad", "source_id": "12"}},
@@ -237,6 +277,56 @@ def test_each_kind_of_message(
     (message,) = ann.thread
     assert (message.kind, message.text) == (kind, text)
     assert content.items() <= message.content.items()
+
+
+def test_a_form_of_any_shape_is_read(customer: NewCustomer) -> None:
+    ann = customer()
+    deep: Any = "too deep"
+    for _ in range(50):
+        deep = {"inside": deep}
+    for answers in (
+        {"a": {"b": {"c": {"d": 1}}}, "e": [None, ["x"], {"f": "g"}, "kept"], "deep": deep},
+        {f"field_{number}": "x" * 5000 for number in range(200)},
+        {"screen_0__0": "no name", "": "no key", "\u202e": "turned"},
+        [],
+        {},
+    ):
+        ann.told(
+            ann.message(
+                type="interactive",
+                interactive={
+                    "type": "nfm_reply",
+                    "nfm_reply": {"body": "Sent", "response_json": json.dumps(answers)},
+                },
+            )
+        )
+    some, many, odd, *none = ann.thread
+    assert some.text == "d: 1\ne: kept"
+    assert len(many.content["custom"]["data"]["answers"]) == 50
+    assert [one["value"] for one in odd.content["custom"]["data"]["answers"]] == [
+        "no name",
+        "no key",
+        "turned",
+    ]
+    assert [one.kind for one in none] == ["unsupported", "unsupported"]
+
+
+def test_files_in_a_form_are_files(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
+    ann, whatsapp.files["555002"] = customer(), picture()
+    photo = {"file_name": "IMG_1.jpg", "mime_type": "image/jpeg", "sha256": "x", "id": 555002}
+    ann.told(
+        ann.message(
+            type="interactive",
+            interactive={
+                "type": "nfm_reply",
+                "nfm_reply": {"body": "Sent", "response_json": json.dumps({"photos": [photo, {"id": 1}, 7]})},
+            },
+        )
+    )
+    (message,) = ann.thread
+    assert (message.kind, message.text) == ("custom", "photos: IMG_1.jpg, 7")
+    (file,) = message.files
+    assert desk.file(file).startswith(b"\xff\xd8")
 
 
 def test_reactions_edits_and_removals(customer: NewCustomer) -> None:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from host.sdk.messages import MessageKind
+from host.sdk import strictjson
+from host.sdk.i18n import noop
+from host.sdk.messages import CustomKind, InboundAttachment, MessageCard, MessageKind
+from host.sdk.panels import Icon
 
+from .graph import FILES
 from .values import identifier, items, mapping, number, text
 
 Found = tuple[MessageKind, str, dict[str, Any]]
 """Kind, text and content of a message."""
 MOST = 50
-"""Most cards, or lines of an order, that are kept of one message."""
+"""Most cards, lines of an order or answers of a form that are kept of one message."""
+MOST_FILES = 30
+MOST_JSON = 4_000_000
+"""Most characters of the answers of a form, more than a webhook has; fewer could not be parsed."""
+DEEPEST = 3
+"""Levels of a form whose answers are read."""
 
 
 def location_of(found: Mapping[str, Any]) -> Found | None:
@@ -64,6 +76,83 @@ def order_of(found: Mapping[str, Any]) -> Found | None:
     if not lines:
         return None
     return MessageKind.ORDER, text(found.get("text"), 4096), {"order": {"items": lines}}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer in a form."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form that the customer filled in, such as one of WhatsApp Flows."""
+
+    title: str
+    answers: tuple[Answer, ...]
+
+
+def _cards(form: Form) -> list[MessageCard]:
+    return [MessageCard(form.title, rows=[(one.label, one.value) for one in form.answers])]
+
+
+FORM = CustomKind("form", noop("Form"), Icon.LIST, Form, _cards)
+_MADE_BY_THE_FLOW_BUILDER = re.compile(r"screen_\d+_(.+)_\d+")
+_FILES = {"image": MessageKind.IMAGE, "video": MessageKind.VIDEO}
+_NOT_ANSWERS = {"flow_token", "saved_address_id"}
+
+
+def form_of(found: Mapping[str, Any]) -> tuple[Found, tuple[InboundAttachment, ...]] | None:
+    """Return a filled-in form and its files; None if it has no answers.
+
+    Source: *Receiving Flow Response* of Meta's WhatsApp Flows.
+    """
+    try:
+        given = strictjson.loads(text(found.get("response_json"), MOST_JSON))
+    except ValueError:
+        return None
+    answers = tuple(islice(_answers(mapping(given)), MOST))
+    if not answers:
+        return None
+    title = text(found.get("body"), 1024)
+    form = Form("" if title == "Sent" else title, answers)  # the body of every flow
+    lines = [form.title, *(f"{one.label}: {one.value}" for one in answers)]
+    said = MessageKind.CUSTOM, "\n".join(filter(None, lines)), FORM.content(form)
+    return said, tuple(islice(_files(mapping(given)), MOST_FILES))
+
+
+def _files(given: Mapping[str, Any]) -> Iterator[InboundAttachment]:
+    for one in (each for value in given.values() for each in items(value)):
+        media, content_type = identifier(one.get("id")), text(one.get("mime_type"), 100)
+        if media and content_type:
+            kind = _FILES.get(content_type.partition("/")[0], MessageKind.FILE)
+            name = text(one.get("file_name"), 255)
+            yield InboundAttachment(kind, url=FILES + media, name=name, content_type=content_type)
+
+
+def _answers(given: Mapping[str, Any], depth: int = 0) -> Iterator[Answer]:
+    for key, value in given.items():
+        if key in _NOT_ANSWERS:
+            continue
+        if isinstance(value, dict):
+            if depth < DEEPEST:
+                yield from _answers(value, depth + 1)
+        elif words := ", ".join(filter(None, map(_words, value if isinstance(value, list) else [value]))):
+            made = _MADE_BY_THE_FLOW_BUILDER.fullmatch(key)
+            label = " ".join((made[1] if made else key).replace("_", " ").split())
+            yield Answer(label[:200], words[:1000])
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, dict):
+        return text(value.get("file_name"), 255)
+    return text(value, 1000)
 
 
 def referral_of(found: object) -> dict[str, Any]:

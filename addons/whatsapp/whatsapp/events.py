@@ -31,7 +31,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from .contents import contacts_of, location_of, order_of, referral_of
+from .contents import contacts_of, form_of, location_of, order_of, referral_of
 from .errors import meaning
 from .graph import FILES
 from .values import identifier, items, mapping, moment, text
@@ -167,8 +167,16 @@ def _answer(
         tapped = mapping(given.get(name))
         if tapped:
             return MessageKind.QUICK_REPLY, text(tapped.get("title")), (), {"payload": text(tapped.get("id"))}
-    words = text(mapping(given.get("nfm_reply")).get("body"))
-    return MessageKind.UNSUPPORTED, words, (), {"event": text(given.get("type"), 60) or sort}
+    filled = mapping(given.get("nfm_reply"))
+    if (form := form_of(filled)) is not None:
+        (kind, words, content), attachments = form
+        return kind, words, attachments, content
+    return (
+        MessageKind.UNSUPPORTED,
+        text(filled.get("body")),
+        (),
+        {"event": text(given.get("type"), 60) or sort},
+    )
 
 
 def _echo(said: Mapping[str, Any], person: str) -> InboundChange:

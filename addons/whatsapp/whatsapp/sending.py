@@ -29,7 +29,7 @@ from host.sdk.i18n import noop, translate
 from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.text import TextUnit
 
-from . import accounts, checks, errors, templates
+from . import accounts, checks, contents, errors, templates
 from .graph import Graph, GraphError
 from .values import identifier, items, text
 
@@ -71,11 +71,12 @@ CAPABILITIES = Capabilities(
             *(MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE),
             *(MessageKind.STICKER, MessageKind.LOCATION, MessageKind.CONTACTS, MessageKind.ORDER),
             *(MessageKind.QUICK_REPLY, MessageKind.REACTION, MessageKind.EDIT, MessageKind.UNSEND),
-            *(MessageKind.REFERRAL, MessageKind.UNSUPPORTED),
+            *(MessageKind.REFERRAL, MessageKind.CUSTOM, MessageKind.UNSUPPORTED),
         }
     ),
     ads=True,
     approved_templates=True,
+    custom_kinds=(contents.FORM,),
 )
 
 NO_CREDENTIALS = noop("The token of this number can't be read.")

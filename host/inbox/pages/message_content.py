@@ -5,14 +5,18 @@ Every function takes the whole content and returns plain values; missing or malf
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from host.inbox.apply.bounces import RECEIPTS
 from host.inbox.pages import text_view
-from host.sdk.messages import OWN_ADDRESS
+from host.sdk import strictjson
+from host.sdk.messages import OWN_ADDRESS, CustomKind, MessageCard
+
+log = logging.getLogger(__name__)
 
 MOST = 20
 SHORT = 200
@@ -165,6 +169,33 @@ def order(content: Content) -> tuple[OrderLine, ...]:
             price = f"{_short(one.get('price'))} {_short(one.get('currency'))}".strip()
             found.append(OrderLine(product, quantity, price))
     return tuple(found)
+
+
+def custom_kind(content: Content, known: Sequence[CustomKind]) -> CustomKind | None:
+    """Return which of the *known* kinds ``content["custom"]`` names."""
+    name = _mapping(content.get("custom")).get("kind")
+    return next((one for one in known if one.name == name), None)
+
+
+def custom(
+    content: Content, known: Sequence[CustomKind]
+) -> tuple[CustomKind | None, tuple[MessageCard, ...]]:
+    """Return which of the *known* kinds ``content["custom"]`` names, and its cards."""
+    kind = custom_kind(content, known)
+    if kind is None:
+        return None, ()
+    try:
+        data = strictjson.convert(_mapping(content.get("custom")).get("data"), kind.data)
+        return kind, tuple(_card(one) for one in kind.cards(data)[:MOST])
+    except Exception:  # the addon's code, and data that an earlier release of it may have written
+        log.warning("A message of the kind %s could not be shown as cards", kind.name, exc_info=True)
+        return kind, ()
+
+
+def _card(given: MessageCard) -> MessageCard:
+    rows = tuple((_short(str(label)), _long(str(value))) for label, value in given.rows[:MOST])
+    href = text_view.safe(given.href) or ""
+    return MessageCard(_short(str(given.title)), _long(str(given.detail)), rows, href)
 
 
 def _list(given: object) -> list[Any]:

@@ -35,7 +35,7 @@ from host.models.inbox import ARRIVED, Actor, AttachmentState, DeliveryState, Di
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import ChannelAdapter
 from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html
-from host.sdk.messages import Handover, MessageKind, ReportKind
+from host.sdk.messages import CustomKind, Handover, MessageKind, ReportKind
 from host.web import message_kinds
 from host.web.languages import gettext as _
 from host.web.languages import lazy_gettext as _l
@@ -135,6 +135,7 @@ class Card(msgspec.Struct, frozen=True):
     href: str
     place: str
     preview: Media | None = None
+    rows: Sequence[tuple[str, str]] = ()
 
 
 class Story(msgspec.Struct, frozen=True):
@@ -208,6 +209,7 @@ class BubbleContext(msgspec.Struct, frozen=True):
     :param buttons: payloads of the buttons of cards on the same page.
     :param formatting: whether the team writes light Markdown.
     :param originals: whether the team may see a message in its original form.
+    :param custom_kinds: the kinds of messages that only this channel has; none while it is not active.
     """
 
     workspace_id: int
@@ -220,6 +222,7 @@ class BubbleContext(msgspec.Struct, frozen=True):
     buttons: frozenset[str] = frozenset()
     formatting: bool = False
     originals: bool = False
+    custom_kinds: Sequence[CustomKind] = ()
 
 
 class Bubble(msgspec.Struct, frozen=True):
@@ -285,7 +288,7 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     media = [_media(file, where, who) for file in entry.files]
     about = _story(entry, media)
     shown = [] if entry.kind == MessageKind.TEMPLATE else [one for one in media if one.kind not in STORIES]
-    large, told = _large(entry), _told(entry)
+    large, told = _large(entry), _told(entry) or _custom(entry, where)
     found = Bubble(
         icon="" if entry.kind == MessageKind.TEXT else message_kinds.look_of(entry.kind).icon,
         label=_label(entry, where),
@@ -542,6 +545,10 @@ def _label(entry: Entry, where: BubbleContext) -> str:
         return str(_("Audio"))
     if entry.kind == MessageKind.SHARE and (passed_on := message_content.shared(entry.content)):
         return str(message_kinds.SHARED[passed_on[0].what].label)
+    if entry.kind == MessageKind.CUSTOM and (
+        known := message_content.custom_kind(entry.content, where.custom_kinds)
+    ):
+        return str(_(known.label))
     if entry.kind == MessageKind.POSTBACK:
         payload = message_content.payload(entry.content)
         what = "card" if payload in where.buttons else button_payloads.list_of(payload, where.settings)
@@ -745,6 +752,18 @@ def _told(entry: Entry) -> tuple[Card, ...]:
     return ()
 
 
+def _custom(entry: Entry, where: BubbleContext) -> tuple[Card, ...]:
+    """Return the cards of a message of a kind that only its channel has; none: its text is shown."""
+    known, made = message_content.custom(entry.content, where.custom_kinds)
+    if known is None or entry.kind != MessageKind.CUSTOM or entry.edited_at is not None:
+        return ()
+    label = str(_(known.label))
+    return tuple(
+        Card(known.icon, label, one.title, one.detail, one.href, text_view.host_of(one.href), rows=one.rows)
+        for one in made
+    )
+
+
 def _slides(entry: Entry, media: Sequence[Media]) -> tuple[SlideView, ...]:
     found = [
         SlideView(
@@ -932,6 +951,7 @@ def shown(
         formatting=adapter is not None and adapter.capabilities.formatting,
         settings=row.account.settings,
         originals=adapter is not None and adapter.capabilities.originals,
+        custom_kinds=() if adapter is None else adapter.capabilities.custom_kinds,
         buttons=frozenset(
             payload
             for entry in entries

@@ -258,6 +258,7 @@ _RuleSentRequired = TypedDict(
                 "approved_template",
                 "audio",
                 "contacts",
+                "custom",
                 "disappearing",
                 "edit",
                 "feedback",

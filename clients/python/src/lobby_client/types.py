@@ -23,6 +23,17 @@ class ButtonsLimits(Model):
 
 
 @dataclass(frozen=True)
+class CustomKind(Model):
+    """A kind of message that only one channel has."""
+
+    name: str
+    """Value of `content.custom.kind`."""
+    label: str
+    data_schema: Mapping[str, Any]
+    """JSON Schema of `content.custom.data`."""
+
+
+@dataclass(frozen=True)
 class FileLimits(Model):
     """Files of one kind."""
 
@@ -138,6 +149,8 @@ class Capabilities(Model):
     """Supported actions on a customer's message: `hide`, `delete`."""
     mobile_only: Sequence[str]
     """Kinds that are only shown in the provider's mobile app."""
+    custom_kinds: Sequence[CustomKind]
+    """Kinds of messages that only this channel has."""
 
 
 @dataclass(frozen=True)

@@ -719,6 +719,8 @@ export interface Capabilities {
   moderation: string[];
   /** Kinds that are only shown in the provider's mobile app. */
   mobileOnly: string[];
+  /** Kinds of messages that only this channel has. */
+  customKinds: CustomKind[];
 }
 
 /** A card. It needs more than its title. */
@@ -1158,6 +1160,15 @@ export interface CreateView {
   filter?: ConversationQuery;
   /** A search, instead of a filter. */
   search?: string;
+}
+
+/** A kind of message that only one channel has. */
+export interface CustomKind {
+  /** Value of `content.custom.kind`. */
+  name: string;
+  label: string;
+  /** JSON Schema of `content.custom.data`. */
+  dataSchema: Record<string, unknown>;
 }
 
 /** A page of the log, newest first. */
@@ -2236,6 +2247,7 @@ export type MessageKind =
     | "approved_template"
     | "audio"
     | "contacts"
+    | "custom"
     | "disappearing"
     | "edit"
     | "feedback"
@@ -3009,7 +3021,7 @@ export interface RuleSendReply {
 /** The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`. */
 export interface RuleSent {
   if: "sent";
-  kinds: ("approved_template" | "audio" | "contacts" | "disappearing" | "edit" | "feedback" | "file" | "image" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
+  kinds: ("approved_template" | "audio" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
 }
 
 /** Snooze until *when*: `reply`, or a key of :data:`host.inbox.snoozing.PRESETS`. */
