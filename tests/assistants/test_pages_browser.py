@@ -160,6 +160,7 @@ def test_where_a_page_has_no_room_the_playground_has_its_own(automated: Automate
     page.get_by_role("button", name="Ask", exact=True).click()
     assert page.locator(".bubble-bot").inner_text() == "Yes:2 four to six days.12"
     page.get_by_role("link", name="Source 1: Shipping to the Nordics").click()
+    page.wait_for_load_state()
     assert page.evaluate("document.querySelector(':target').textContent.includes('Shipping to the Nordics')")
     page.get_by_role("link", name="Start again").click()
     page.get_by_text("The assistant answers from its current knowledge").wait_for()

@@ -32,7 +32,7 @@ def test_an_agent_forwards_a_message(served: str, outside: Outside, chromium: An
     sign_in(page)
     page.goto(f"/w/{workspace}/inbox/{_conversation()}")
     page.locator("[data-inbound] a[href$='/forward']").click()
-    assert page.locator("#forward-to").count() == 1
+    page.locator("#forward-to").wait_for()
     page.locator("#forward-to").fill("not an address")
     page.get_by_role("button", name="Forward").click()
     assert "is not a valid email address" in page.locator("[role=alert]").inner_text()

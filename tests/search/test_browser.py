@@ -178,6 +178,7 @@ def test_without_scripts_tokens_are_links_and_stay(desk: Desk, open_page: Open) 
     assert page.url.endswith("/search?q=is:open+from:customer+glaze")
     page.get_by_role("link", name="Remove is:open").click()
     assert page.url.endswith("/search?q=from:customer+glaze")
+    page.wait_for_load_state()
     assert page.locator(".search-hit").count() == 4
 
 

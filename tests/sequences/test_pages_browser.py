@@ -85,7 +85,7 @@ def test_an_order_sequence_is_built_and_published_by_hand(
     page.get_by_role("button", name="Publish").click()
     page.get_by_text("Not published").wait_for()
     page.get_by_role("link", name="Step 3").first.click()
-    assert page.get_by_label("Text", exact=True).is_visible()
+    page.get_by_label("Text", exact=True).wait_for()
     page.get_by_role("link", name="Wait 2 days").click()
     page.get_by_role("button", name="Delete step").click()
     page.get_by_text("The step was deleted.").wait_for()

@@ -103,6 +103,7 @@ def test_an_owner_adds_an_endpoint_and_sees_what_becomes_of_events(
     sending.drain()
     page.reload()
     page.locator(".seg a").first.click()
+    page.wait_for_load_state()
     assert page.locator(".dlv .st-bad").count() == 0
 
     page.locator("summary[aria-label^='More actions for']").click()
@@ -113,4 +114,4 @@ def test_an_owner_adds_an_endpoint_and_sees_what_becomes_of_events(
     assert page.input_value("#secret") not in {"", secret}
     page.locator("summary[aria-label^='More actions for']").click()
     page.click("button:has-text('Delete')")
-    assert page.locator("text=No webhook endpoints yet.").is_visible()
+    page.locator("text=No webhook endpoints yet.").wait_for()
