@@ -393,6 +393,9 @@ def merged_events(items: Iterable[Rows]) -> list[EventRow]:
 
     A new event locks its key, so another process with the same events waits: both need the same order. Events
     of a lane keep their order of arrival; see :meth:`Statements.take_turns`.
+
+    On MariaDB the one that waits for a key also locks the gap before it. If two processes write the same new
+    events at the same moment, the first may need that gap, and one of the two is undone and tries again.
     """
     events = [event for item in items for event in item.events]
     return sorted(events, key=lambda one: (0, one.lane) if one.state == PENDING else (1, one.dedupe_key))
