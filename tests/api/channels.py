@@ -15,6 +15,7 @@ from host.sdk.channel import (
     ProviderProblem,
 )
 from tests.inbox import toys
+from tests.inbox.custom import POLL
 
 
 class Everything(toys.Rich):
@@ -26,6 +27,7 @@ class Everything(toys.Rich):
         ice_breakers=IceBreakerLimits(most=2, question_length=20, payload_length=30),
         menu=MenuLimits(most=2, title_length=20, payload_length=30),
         thread_control=True,
+        custom_kinds=(POLL,),
     )
 
     def __init__(self) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
+from host.core import db
 from host.sdk.messages import (
     InboundAttachment,
     MessageEdited,
@@ -15,9 +18,11 @@ from host.sdk.messages import (
     MessageReceived,
     MessageUnsent,
 )
-from tests.api.desks import ApiDesk
+from tests.api.channels import Everything
+from tests.api.desks import ApiDesk, open_api_desk
 from tests.api.golden import told
 from tests.inbox import toys
+from tests.inbox.custom import POLL, Poll
 
 CONTENTS: dict[str, dict[str, Any]] = {
     MessageKind.QUICK_REPLY: {"payload": "size-s"},
@@ -25,6 +30,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
     MessageKind.STORY_REPLY: {"story": {"id": "1", "url": "https://cdn.example/story.jpg"}},
     MessageKind.SHARE: {"shared": [{"type": "post", "payload": {"post_media_id": "9", "title": "Mug"}}]},
     MessageKind.REFERRAL: {"referral": {"ref": "spring", "ads_context_data": {"ad_title": "x"}}},
+    MessageKind.CUSTOM: POLL.content(Poll("Which glaze?", ("Celadon", "Shino"))),
     MessageKind.UNSUPPORTED: {"event": "message", "odd_key": [1, None, {"a_b": True}]},
 }
 
@@ -57,6 +63,23 @@ def test_what_the_provider_told_keeps_its_own_names(desk: ApiDesk) -> None:
     shared, odd = page(desk)
     assert shared["content"]["shared"][0]["payload"] == {"post_media_id": "9", "title": "Mug"}
     assert odd["content"] == {"event": "message", "oddKey": [1, None, {"a_b": True}]}
+
+
+def test_a_kind_of_one_channel_has_a_schema_that_fits_its_data(database: db.Database, data: Path) -> None:
+    desk = open_api_desk(data, Everything())
+    receive(desk, MessageKind.CUSTOM, text="Which glaze? Celadon, Shino")
+    (one,) = page(desk)
+    (account,) = desk.program.get("/accounts")["data"]
+    (kind,) = account["capabilities"]["customKinds"]
+    assert (kind["name"], kind["label"]) == ("poll", "Poll")
+    assert one["text"] == "Which glaze? Celadon, Shino"
+    assert one["content"]["custom"] == {
+        "kind": "poll",
+        "data": {"question": "Which glaze?", "choices": ["Celadon", "Shino"], "link": ""},
+    }
+    shape = jsonschema_rs.validator_for(kind["dataSchema"])
+    assert shape.is_valid(one["content"]["custom"]["data"])
+    assert not shape.is_valid({"question": 7})
 
 
 def test_edits_and_reactions_show(desk: ApiDesk) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,17 +25,15 @@ from host.models.inbox import Message, Reaction
 from host.sdk.capabilities import Capabilities
 from host.sdk.messages import (
     ConversationHandedOver,
-    CustomKind,
     Handover,
     InboundAttachment,
-    MessageCard,
     MessageKind,
     Program,
     Who,
 )
-from host.sdk.panels import Icon
 from host.users.actor import DESK
 from tests.inbox import desks, scenes, toys
+from tests.inbox.custom import POLL, Poll
 from tests.inbox.desks import Desk
 from tests.inbox.test_pages import only_conversation, page, words
 
@@ -427,23 +424,6 @@ def test_a_bubble_for_every_kind(
     assert "://" not in words(html)
     for link in re.findall(r"<a [^>]*>", html):
         assert 'rel="noopener noreferrer nofollow"' in link
-
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    question: str
-    choices: tuple[str, ...]
-    link: str = ""
-
-
-def poll_cards(poll: Poll) -> list[MessageCard]:
-    if poll.question == "broken":
-        raise RuntimeError("the addon's fault")
-    rows = [(str(number), choice) for number, choice in enumerate(poll.choices, 1)]
-    return [MessageCard(poll.question, rows=rows, href=poll.link)]
-
-
-POLL = CustomKind("poll", "Poll", Icon.LIST, Poll, poll_cards)
 
 
 class Polls(toys.Windowed):

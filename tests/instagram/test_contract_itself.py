@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,14 +33,13 @@ from host.sdk.messages import (
     CustomKind,
     InboundAttachment,
     InboundChange,
-    MessageCard,
     MessageKind,
     MessageReceived,
     MessagesRead,
 )
-from host.sdk.panels import Icon
 from host.sdk.testing import AdapterContract, check_changes, junk_bodies
 from host.sdk.webhooks import Envelope
+from tests.inbox.custom import POLL, Poll
 
 AT = datetime.fromisoformat("2026-11-01T12:00:00+00:00")
 WROTE = MessageReceived("1", "m", AT, text="a")
@@ -139,14 +137,8 @@ def pictures(limits: MediaLimits) -> Capabilities:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
-    question: str
-
-
-POLL = CustomKind("poll", "Poll", Icon.LIST, Poll, lambda poll: [MessageCard(poll.question)])
 POLLED = replace(
-    WROTE, kind=MessageKind.CUSTOM, text="Which glaze?", content=POLL.content(Poll("Which glaze?"))
+    WROTE, kind=MessageKind.CUSTOM, text="Which glaze?", content=POLL.content(Poll("Which glaze?", ()))
 )
 
 
