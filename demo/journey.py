@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 from lobby_client import Lobby
-from lobby_client.types import SendText
+from lobby_client.types import SendLocation, SendText
 
 from demo.outside import Outside, write_mail, written_mail
 from demo.person import PageError, Person
@@ -59,6 +59,7 @@ SWALLOWED = "Did my last message get lost?"
 FOUND = "It did, and we found it. Your bowl is on its way."
 BEGUN = "I put one aside"
 ON_WHATSAPP = "Are you open today?"
+OUR_PLACE = "Our workshop"
 ON_INSTAGRAM = "And which door is it?"
 IN_THE_OVEN = "May the green bowl go into the oven?"
 SHIPPED = "Your order has left the kiln. It ships tomorrow."
@@ -809,13 +810,18 @@ def forward(j: Journey) -> str:
     return f"to {WORKSHOP}, and its answer into the same conversation"
 
 
-def program(j: Journey) -> str:
+def program_of(j: Journey, name: str) -> Lobby:
+    """Return a client with a new key."""
     j.admin.open(f"/w/{j.workspace}/settings/api")
-    j.admin.press("Create API key", {"name": "Order tracker", "scopes": "write"})
+    j.admin.press("Create API key", {"name": name, "scopes": "write"})
     key = re.search(r"lobby_[\w-]{20,}", j.admin.html)
     if key is None:
         raise PageError("the page showed no key")
-    with Lobby(api_key=key[0], base_url=j.host.url) as client:
+    return Lobby(api_key=key[0], base_url=j.host.url)
+
+
+def program(j: Journey) -> str:
+    with program_of(j, "Order tracker") as client:
         conversation = client.conversations.get(int(j.conversation))
         previewed = client.messages.preview(SendText(conversation_id=conversation.id, text=SHIPPED))
         if [one.text for one in previewed.data] != [SHIPPED]:
@@ -936,7 +942,8 @@ def sequence(j: Journey) -> str:
 def whatsapp(j: Journey) -> str:
     """Connect WhatsApp; a customer of Instagram writes there, too, and both are answered from one page.
 
-    The customer also fills in a form, a kind of message that only WhatsApp has, and is shown as a card.
+    The customer also fills in a form, a kind of message that only WhatsApp has and that is shown as a card,
+    and gets a location.
     Meta's answer about the reply on WhatsApp gets lost: its reports confirm that the reply was sent, once.
     """
     j.admin.open("/admin/addons")
@@ -968,13 +975,24 @@ def whatsapp(j: Journey) -> str:
         return [one["status"] for one in chat if one["text"] == "Yes, until six."]
 
     until(lambda: any(one != "accepted" for one in statuses()), "the answer in WhatsApp")
-    thread = f"{inbox}/{open_conversation(j, 'Yes, until six.', ON_WHATSAPP)}"
+    on_whatsapp = open_conversation(j, "Yes, until six.", ON_WHATSAPP)
+    thread = f"{inbox}/{on_whatsapp}"
     until(lambda: "Delivered" in j.agent.open(thread), "what WhatsApp tells of the answer")
     if len(statuses()) != 1:
         raise PageError("a reply whose sending got no answer was sent again")
     j.control("POST", "whatsapp/message", {"customer": phone, "kind": "form"})
     until(lambda: "Which day" in j.agent.open(thread), "the form in the thread")
     j.agent.expect("Form", "Saturday", "Clay, An apron")
+    place = SendLocation(
+        latitude=52.5163, longitude=13.3777, name=OUR_PLACE, conversation_id=int(on_whatsapp)
+    )
+    with program_of(j, "Shop") as client:
+        client.messages.reply(place)
+
+    def chat() -> list[str]:
+        return [one["text"] for one in j.control("GET", f"whatsapp/messages?customer={phone}")["messages"]]
+
+    until(lambda: OUR_PLACE in chat(), "our place in WhatsApp")
     merge(j, "Ana Q.")
     j.agent.expect("2 conversations", "@ana.sample", "WA Ana Q.")
     return "one customer on two channels, answered in one inbox; sent once, although Meta's answer was lost"

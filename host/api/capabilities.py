@@ -23,6 +23,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
     sends += ["buttons"] if found.buttons is not None else []
     sends += ["product"] if found.product_template is not None else []
     sends += ["post"] if found.own_post else []
+    sends += [kind.value for kind in (MessageKind.LOCATION, MessageKind.CONTACTS) if kind in found.sends]
     private = found.private_replies
     return shapes.Capabilities(
         kinds=sorted(sends),

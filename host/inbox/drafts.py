@@ -15,7 +15,7 @@ from host.core.backports.values import replace
 from host.core.cleaning import clean_written, is_providers
 from host.inbox.conversations import message_of
 from host.inbox.errors import EmptyTextError, KindNotSupportedError, MessageNotFoundError, TooLongError
-from host.inbox.sendable import HEART, NotSendableError, check_along, check_content
+from host.inbox.sendable import NotSendableError, check_along, check_content, words_of
 from host.media import limits, links
 from host.models.inbox import Conversation, Direction, Message
 from host.models.media import Upload
@@ -278,8 +278,7 @@ def _plan_one(
             raise NotSendableError("text_with_kind", _l("This kind of message cannot contain text or files."))
         for one in named:
             _check_picture(one, capabilities, found)
-        words = HEART if draft.kind is MessageKind.STICKER else ""
-        planned.append(Planned(draft.kind, words, content, tuple(named)))
+        planned.append(Planned(draft.kind, words_of(draft.kind, content), content, tuple(named)))
     elif text:
         below = content if draft.kind is MessageKind.TEXT else {}
         written = _texts(text, below, capabilities, overflow)

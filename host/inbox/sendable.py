@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from flask_babel import lazy_gettext as _l
@@ -33,6 +33,21 @@ LONGEST_SUBJECT = 400
 HEART = "\u2764\ufe0f"
 LONGEST_ADDRESS = 2000
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+LONGEST_NAME = 200
+MOST_CONTACTS = 10
+_PHONE = re.compile(r"\+?[0-9][0-9 ()/.-]{3,39}")
+_EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,190}")
+_DEGREES = r"(-?\d{1,3}(?:\.\d+)?)"
+_PLACES = (
+    re.compile(rf"\A{_DEGREES}(?:\s*[,;]\s*|\s+){_DEGREES}\Z"),
+    re.compile(r"\A(-?\d{1,3},\d+)(?:\s*;\s*|\s+)(-?\d{1,3},\d+)\Z"),
+    re.compile(rf"!3d{_DEGREES}!4d{_DEGREES}"),
+    re.compile(rf"[?&]mlat={_DEGREES}&mlon={_DEGREES}"),
+    re.compile(rf"[?&](?:q|query|ll|sll|center|destination|daddr)=(?:loc:)?{_DEGREES},\s*{_DEGREES}"),
+    re.compile(rf"[/@:]{_DEGREES},{_DEGREES}"),
+    re.compile(rf"#map=\d+/{_DEGREES}/{_DEGREES}"),
+)
+"""Coordinates as people write them, and in addresses of Google, Apple and OpenStreetMap; exact ones first."""
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\<>\"]")
 
 
@@ -161,6 +176,32 @@ class _Approved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     approved_template: ApprovedContent
 
 
+class Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place, in degrees."""
+
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    name: str = ""
+    address: str = ""
+
+
+class _Location(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    location: Location
+
+
+class ContactCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A contact card, with at least one phone number or email address."""
+
+    name: str
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    company: str = ""
+
+
+class _Contacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    contacts: tuple[ContactCard, ...]
+
+
 class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider_files: tuple[str, ...] = ()
 
@@ -277,8 +318,8 @@ def check_content(
         one of ``bad_content``, ``quick_replies_not_supported``, ``too_many_quick_replies``,
         ``quick_reply_title``, ``quick_reply_payload``, ``quick_reply_ask``, ``too_many_cards``,
         ``too_many_buttons``, ``buttons_text``, ``card_text``, ``card_bare``, ``card_address``,
-        ``too_many_products``, ``product_id``, ``own_post``, ``provider_files_not_supported``,
-        ``provider_file``.
+        ``too_many_products``, ``product_id``, ``own_post``, ``contact_card``,
+        ``provider_files_not_supported``, ``provider_file``.
     """
     if kind is MessageKind.TEXT:
         offered = _read(content, _Text).quick_replies
@@ -289,6 +330,12 @@ def check_content(
         return {"sticker": "heart"}, []
     if kind is MessageKind.SHARE:
         return {"own_post": _own_post(_read(content, _Share).own_post, capabilities)}, []
+    if kind in {MessageKind.LOCATION, MessageKind.CONTACTS}:
+        if kind not in capabilities.sends:
+            raise KindNotSupportedError()
+        if kind is MessageKind.LOCATION:
+            return {"location": _location(_read(content, _Location).location)}, []
+        return {"contacts": _contacts(_read(content, _Contacts).contacts)}, []
     if kind is MessageKind.TEMPLATE:
         return _template(_read(content, _Template), capabilities)
     if kind is MessageKind.APPROVED_TEMPLATE:
@@ -339,11 +386,59 @@ def parse_button(raw: str) -> dict[str, str]:
 
     :raises NotSendableError: code ``bad_content`` if *raw* is not one.
     """
+    found: dict[str, str] = msgspec.to_builtins(_parsed(raw, Button))
+    return found
+
+
+class _Pasted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    at: str
+    name: str = ""
+
+
+def parse_location(raw: str) -> dict[str, Any]:
+    """Return the ``content`` of a location given as JSON text: ``at`` as pasted, and a ``name``.
+
+    :raises NotSendableError: code ``bad_content`` if *raw* is not one, or has no coordinates.
+    """
+    given = _parsed(raw, _Pasted)
+    found = location_at(given.at)
+    if found is None:
+        raise NotSendableError(
+            "bad_content",
+            _l("No coordinates were found in the location."),
+            next_step=_l("Copy them from a map, such as 52.5163, 13.3777, or copy the address of the map."),
+            field="location",
+        )
+    return {"location": {"latitude": found[0], "longitude": found[1], "name": given.name}}
+
+
+class _Reached(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    reach: str = ""
+
+
+def parse_contacts(given: Iterable[str]) -> dict[str, Any]:
+    """Return the ``content`` of contact cards, each given as JSON text: ``name``, and in ``reach`` phone
+    numbers and email addresses with commas between.
+
+    :raises NotSendableError: code ``bad_content`` if one is malformed.
+    """
+    cards = []
+    for raw in given:
+        one = _parsed(raw, _Reached)
+        reach = [text.strip() for text in one.reach.split(",") if text.strip()]
+        emails = tuple(text for text in reach if "@" in text)
+        cards.append(
+            {"name": one.name, "phones": tuple(r for r in reach if r not in emails), "emails": emails}
+        )
+    return {"contacts": cards}
+
+
+def _parsed(raw: str, shape: type[T]) -> T:
     try:
-        found: dict[str, str] = msgspec.to_builtins(strictjson.decode(raw, Button))
+        return strictjson.decode(raw, shape)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _bad(error) from None
-    return found
 
 
 def _read(content: Mapping[str, Any], shape: type[T]) -> T:
@@ -459,6 +554,65 @@ def _own_post(given: str, capabilities: Capabilities) -> str:
             field="own_post",
         )
     return post
+
+
+def _location(given: Location) -> dict[str, Any]:
+    named = {"name": _line(given.name)[:LONGEST_NAME], "address": _line(given.address)[:LONGEST_NAME]}
+    return {
+        "latitude": given.latitude,
+        "longitude": given.longitude,
+        **{name: text for name, text in named.items() if text},
+    }
+
+
+def _contacts(given: tuple[ContactCard, ...]) -> list[dict[str, Any]]:
+    if not given or len(given) > MOST_CONTACTS:
+        raise _bad(ValueError(f"contacts: 1 to {MOST_CONTACTS}"))
+    found = []
+    for one in given:
+        card: dict[str, Any] = {"name": _line(one.name)[:LONGEST_NAME]}
+        card["phones"] = [text for phone in one.phones if (text := _line(phone))]
+        card["emails"] = [text for email in one.emails if (text := _line(email))]
+        phones_fit = all(_PHONE.fullmatch(phone) for phone in card["phones"])
+        emails_fit = all(_EMAIL.fullmatch(email) for email in card["emails"])
+        some = 0 < len(card["phones"] + card["emails"]) <= MOST_CONTACTS
+        if not (card["name"] and some and phones_fit and emails_fit):
+            raise NotSendableError(
+                "contact_card",
+                _l("A contact card has a name, and a phone number or an email address."),
+                next_step=_l("Correct it, then send."),
+                field="contacts",
+            )
+        if company := _line(one.company)[:LONGEST_NAME]:
+            card["company"] = company
+        found.append(card)
+    return found
+
+
+def words_of(kind: MessageKind, content: Mapping[str, Any]) -> str:
+    """Return the text stored with a heart, a location or contact cards; empty for other kinds."""
+    if kind is MessageKind.STICKER:
+        return HEART
+    if kind is MessageKind.LOCATION:
+        place = content["location"]
+        named = "\n".join(place[name] for name in ("name", "address") if name in place)
+        return named or f"{place['latitude']:.5f}, {place['longitude']:.5f}"
+    if kind is MessageKind.CONTACTS:
+        return "\n".join(
+            ", ".join((one["name"], *one["phones"], *one["emails"])) for one in content["contacts"]
+        )
+    return ""
+
+
+def location_at(text: str) -> tuple[float, float] | None:
+    """Return latitude and longitude in *text*: coordinates, or the address of a map; None if it has none."""
+    plain = unquote(text).strip()
+    for pattern in _PLACES:
+        if (match := pattern.search(plain)) is not None:
+            latitude, longitude = (float(one.replace(",", ".")) for one in match.groups())
+            if abs(latitude) <= 90 and abs(longitude) <= 180:
+                return latitude, longitude
+    return None
 
 
 def _template(given: _Template, capabilities: Capabilities) -> tuple[dict[str, Any], list[str]]:

@@ -508,6 +508,8 @@ class OutgoingPart:
     files         ``provider_files``: list of ids the provider gave files it has already, in place of *files*
     ``STICKER``   ``sticker``: ``heart``
     ``SHARE``     ``own_post``: id of a post of the account
+    ``LOCATION``  ``location``: ``{latitude, longitude, name, address}``, the last two if known
+    ``CONTACTS``  ``contacts``: list of ``{name, phones, emails, company}``, the last if known
     ``TEMPLATE``  ``template``: ``{elements: [{title, subtitle, image_url, url, buttons}]}``, where a button
                   is ``{title, url}`` or ``{title, payload}``; or ``{text, buttons}``: a text with buttons; or
                   ``products``: list of product ids

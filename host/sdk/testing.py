@@ -254,6 +254,13 @@ def declared_parts(capabilities: Capabilities) -> list[OutgoingPart]:
     if capabilities.buttons:
         below = {"text": "Which one?", "buttons": [{"title": "Ask", "payload": "ASK"}]}
         parts.append(OutgoingPart(MessageKind.TEMPLATE, content={"template": below}))
+    place = {"location": {"latitude": 52.5163, "longitude": 13.3777, "name": "Gate"}}
+    cards = {"contacts": [{"name": "Zoe", "phones": ["+49 30 1234"], "emails": []}]}
+    told = (
+        OutgoingPart(MessageKind.LOCATION, "Gate", place),
+        OutgoingPart(MessageKind.CONTACTS, "Zoe, +49 30 1234", cards),
+    )
+    parts += [one for one in told if one.kind in capabilities.sends]
     if capabilities.approved_templates:
         filled = {"id": "1", "name": "order", "language": "en", "parameters": {"1": "Zoe"}}
         parts.append(

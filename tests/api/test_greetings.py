@@ -179,8 +179,10 @@ def test_an_account_tells_what_can_be_sent_through_it(desk: ApiDesk) -> None:
     assert can["kinds"] == [
         "audio",
         "buttons",
+        "contacts",
         "file",
         "image",
+        "location",
         "post",
         "product",
         "sticker",

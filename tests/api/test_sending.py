@@ -158,6 +158,16 @@ def test_a_heart_cards_products_and_a_post(desk: ApiDesk, monkeypatch: pytest.Mo
     assert (products["kind"], products["content"]) == ("template", {"products": ["17", "18"]})
     (post,) = send(desk, kind="post", post="17900000000000001")
     assert (post["kind"], post["content"]) == ("share", {"ownPost": "17900000000000001"})
+    (place,) = send(desk, kind="location", latitude=52.5163, longitude=13.3777, name="Our workshop")
+    assert (place["kind"], place["text"]) == ("location", "Our workshop")
+    assert place["content"] == {
+        "location": {"latitude": 52.5163, "longitude": 13.3777, "name": "Our workshop"}
+    }
+    zoe = {"name": "Zoe", "phones": ["+49 30 1234"]}
+    (cards,) = send(desk, kind="contacts", contacts=[zoe])
+    assert (cards["kind"], cards["text"]) == ("contacts", "Zoe, +49 30 1234")
+    assert cards["content"] == {"contacts": [{**zoe, "emails": []}]}
+    assert {"location", "contacts"} <= set(desk.reader.get("/accounts")["data"][0]["capabilities"]["kinds"])
 
 
 def test_a_message_may_quote_another(desk: ApiDesk) -> None:
@@ -283,6 +293,8 @@ def test_a_channel_nobody_brings_sends_nothing(desk: ApiDesk) -> None:
         {"kind": "template", "elements": [{"title": "a", "subtitle": "b"}]},
         {"kind": "product", "products": ["1"]},
         {"kind": "post", "post": "1"},
+        {"kind": "location", "latitude": 1, "longitude": 1},
+        {"kind": "contacts", "contacts": [{"name": "Zoe", "phones": ["+49 30 1234"]}]},
     ],
 )
 def test_a_kind_the_channel_has_not_is_refused(database: db.Database, data: Path, body: Any) -> None:
@@ -304,6 +316,7 @@ def test_a_kind_the_channel_has_not_is_refused(database: db.Database, data: Path
         ({"kind": "product", "products": ["1", "2", "3"]}, "too_many_products", 2),
         ({"kind": "product", "products": ["../x"]}, "product_id", None),
         ({"kind": "post", "post": "javascript:alert(1)"}, "own_post", None),
+        ({"kind": "contacts", "contacts": [{"name": "Zoe"}]}, "contact_card", None),
         ({"kind": "text", "text": " \t\n"}, "empty", None),
         ({"kind": "text", "text": "\u00a0"}, "empty", None),
     ],

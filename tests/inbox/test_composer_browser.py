@@ -152,6 +152,30 @@ def test_a_reply_that_waits_is_edited_in_a_sheet(scene: scenes.Scene, open_page:
     assert page.locator(f'[data-message="{message}"] [data-edit]').count() == 0
 
 
+def test_a_location_and_a_contact_card_are_sent(scene: scenes.Scene, page: Any) -> None:
+    page.click("[popovertarget=composer-more]")
+    add(page, "location", "over there")
+    assert "Paste coordinates" in page.locator("[data-strip=location] [data-strip-error]").inner_text()
+    strip = page.locator("[data-strip=location]")
+    strip.locator("input").first.fill("https://www.google.com/maps/@52.5163,13.3777,17z")
+    strip.locator("[data-strip-second]").fill("Our workshop")
+    page.keyboard.press("Enter")
+    assert strip.locator("[data-chip-text]").all_inner_texts() == ["Our workshop"]
+    assert strip.locator("[data-strip-form]").is_hidden(), "one is all it takes"
+    page.click("[popovertarget=composer-more]")
+    add(page, "contacts", "Zoe Sample")
+    cards = page.locator("[data-strip=contacts]")
+    assert "phone number" in cards.locator("[data-strip-error]").inner_text()
+    cards.locator("[data-strip-second]").fill("+49 30 1234")
+    page.click(SEND)
+    page.wait_for_selector(".product >> text=Our workshop")
+    page.wait_for_selector(".product >> text=Zoe Sample")
+    assert strip.is_hidden()
+    place, card = toys.thread()[-2:]
+    assert (place.text, card.text) == ("Our workshop", "Zoe Sample, +49 30 1234")
+    assert place.content["location"]["latitude"] == 52.5163
+
+
 def test_buttons_and_what_is_asked_for_go_with_the_text_but_not_together(
     scene: scenes.Scene, page: Any
 ) -> None:

@@ -62,17 +62,21 @@ def test_everything_a_form_can_hold_is_sent_in_order(desk: Desk) -> None:
         template=json.dumps({"elements": [{"title": "A lamp", "subtitle": "Brass"}]}),
         product=["17", "18"],
         own_post="17900000000000001",
+        location=json.dumps({"at": "52.5163, 13.3777", "name": "Our workshop"}),
+        contact=[json.dumps({"name": "Zoe", "reach": "+49 30 1234, zoe@example.org"})],
         heart="1",
         quick_reply=["Red|COLOR_RED", "A|B|A|B"],
         reply_to=str(toys.only(Message).id),
     )
     assert answer.status_code == 200, answer.text
     found = sent()
-    assert [one.kind for one in found] == ["file", "template", "template", "share", "sticker", "text"]
-    assert found[5].content == {
+    kinds = ["file", "template", "template", "share", "location", "contacts", "sticker", "text"]
+    assert [one.kind for one in found] == kinds
+    assert (found[4].text, found[5].text) == ("Our workshop", "Zoe, +49 30 1234, zoe@example.org")
+    assert found[7].content == {
         "quick_replies": [{"title": "Red", "payload": "COLOR_RED"}, {"title": "A|B", "payload": "A|B"}]
     }
-    assert [one.reply_to for one in found] == [None] * 5 + ["question"]
+    assert [one.reply_to for one in found] == [None] * 7 + ["question"]
     assert {one.author_id for one in found} == {desk.mia.id}
     assert answer.json["messages"]
 
@@ -129,6 +133,10 @@ def test_a_file_that_cannot_be_sent_keeps_the_text_on_the_page(desk: Desk) -> No
         ({"template": '{"elements":[{"title":"x"}]}'}, 422, "card_bare"),
         ({"product": ["1", "2", "3"]}, 422, "too_many_products"),
         ({"own_post": "../.."}, 422, "own_post"),
+        ({"location": "{"}, 422, "bad_content"),
+        ({"location": '{"at": "over there"}'}, 422, "bad_content"),
+        ({"contact": ["{"]}, 422, "bad_content"),
+        ({"text": "a", "contact": ['{"name": "Zoe"}']}, 422, "contact_card"),
         ({"text": "a", "reply_key": "no"}, 400, "reply_key"),
         ({"text": "a", "overflow": "burn"}, 400, "reply_key"),
     ],

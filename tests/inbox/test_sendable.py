@@ -12,13 +12,22 @@ from flask_babel import Babel
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox.errors import KindNotSupportedError
-from host.inbox.sendable import NotSendableError, check_content, parse_template
+from host.inbox.sendable import (
+    NotSendableError,
+    check_content,
+    location_at,
+    parse_contacts,
+    parse_location,
+    parse_template,
+    words_of,
+)
 from host.sdk.capabilities import Capabilities
 from host.sdk.messages import MessageKind
 from tests.inbox.toys import RICH
 
 EVERYTHING = RICH.capabilities
 TEXT, TEMPLATE, SHARE = MessageKind.TEXT, MessageKind.TEMPLATE, MessageKind.SHARE
+LOCATION, CONTACTS = MessageKind.LOCATION, MessageKind.CONTACTS
 FAMILY = "👨‍👩‍👧‍👦"
 
 
@@ -70,6 +79,65 @@ def test_titles_are_counted_in_characters_as_providers_do() -> None:
     assert refusal(TEXT, quick_replies=[{"title": FAMILY * 3}]).code == "quick_reply_title"
 
 
+def test_a_location_and_contact_cards_are_kept_as_they_are_received() -> None:
+    place = {"latitude": 52.5163, "longitude": 13.3777, "name": " Our\nworkshop ", "address": ""}
+    assert check(LOCATION, location=place) == {
+        "location": {"latitude": 52.5163, "longitude": 13.3777, "name": "Our workshop"}
+    }
+    zoe = {"name": "Zoe", "phones": ["+49 (30) 12-34", " "], "emails": ["zoe@example.org"], "company": "Kiln"}
+    assert check(CONTACTS, contacts=[zoe]) == {"contacts": [{**zoe, "phones": ["+49 (30) 12-34"]}]}
+
+
+def test_lists_have_their_words() -> None:
+    bare = check(LOCATION, location={"latitude": -33.8568, "longitude": 151.2153})
+    assert words_of(LOCATION, bare) == "-33.85680, 151.21530"
+    named = check(LOCATION, location={"latitude": 0, "longitude": 0, "name": "Kiln", "address": "Mill Lane"})
+    assert words_of(LOCATION, named) == "Kiln\nMill Lane"
+    cards = check(
+        CONTACTS, **parse_contacts(['{"name": "Zoe", "reach": "+49 30 1234, zoe@example.org"}'] * 2)
+    )
+    assert words_of(CONTACTS, cards) == "Zoe, +49 30 1234, zoe@example.org\nZoe, +49 30 1234, zoe@example.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("52.5163, 13.3777", (52.5163, 13.3777)),
+        ("52.5163 13.3777", (52.5163, 13.3777)),
+        ("-33.8568,151.2153", (-33.8568, 151.2153)),
+        ("52,5163 13,3777", (52.5163, 13.3777)),
+        ("52,5163; 13,3777", (52.5163, 13.3777)),
+        ("geo:52.5163,13.3777", (52.5163, 13.3777)),
+        ("https://www.google.com/maps/@52.5163,13.3777,17z", (52.5163, 13.3777)),
+        (
+            "https://www.google.com/maps/place/Gate/@52.51,13.37,17z/data=!3d52.5163!4d13.3777",
+            (52.5163, 13.3777),
+        ),
+        ("https://maps.google.com/?q=52.5163%2C13.3777", (52.5163, 13.3777)),
+        ("https://www.google.com/maps/search/?api=1&query=52.5163,13.3777", (52.5163, 13.3777)),
+        ("https://maps.apple.com/?ll=52.5163,13.3777&q=Gate", (52.5163, 13.3777)),
+        ("https://www.openstreetmap.org/?mlat=52.5163&mlon=13.3777#map=16/1/2", (52.5163, 13.3777)),
+        ("https://www.openstreetmap.org/#map=16/52.5163/13.3777", (52.5163, 13.3777)),
+        ("https://maps.app.goo.gl/AbC123", None),
+        ("91, 13", None),
+        ("52.5163, 181", None),
+        ("Mill Lane 4, 10117 Berlin", None),
+        ("12", None),
+        ("", None),
+        ("1" * 100_000, None),
+        ("-" * 100_000, None),
+        ("1," * 50_000, None),
+    ],
+)
+def test_coordinates_are_read_as_people_copy_them(text: str, found: tuple[float, float] | None) -> None:
+    assert location_at(text) == found
+
+
+def test_a_location_without_coordinates_is_refused() -> None:
+    with pytest.raises(NotSendableError, match="No coordinates"), app().test_request_context():
+        parse_location('{"at": "https://maps.app.goo.gl/AbC123", "name": "Kiln"}')
+
+
 LIMITS: list[tuple[str, MessageKind, dict[str, Any], str]] = [
     ("too_many_quick_replies", TEXT, {"quick_replies": [{"title": str(n)} for n in range(4)]}, "3"),
     ("quick_reply_title", TEXT, {"quick_replies": [{"title": "x" * 21}]}, "20"),
@@ -111,6 +179,16 @@ LIMITS: list[tuple[str, MessageKind, dict[str, Any], str]] = [
     ("product_id", TEMPLATE, {"products": [""]}, "ID"),
     ("own_post", SHARE, {"own_post": "../me"}, "post"),
     ("own_post", SHARE, {"own_post": ""}, "post"),
+    *(
+        ("contact_card", CONTACTS, {"contacts": [one]}, "card")
+        for one in (
+            {"name": "Zoe"},
+            {"name": " ", "phones": ["+49 30 1234"]},
+            {"name": "Zoe", "phones": ["call me"]},
+            {"name": "Zoe", "emails": ["zoe"]},
+            {"name": "Zoe", "phones": ["+49 30 1234"] * 11},
+        )
+    ),
 ]
 
 
@@ -146,6 +224,15 @@ SHAPES: list[tuple[MessageKind, dict[str, Any]]] = [
     (TEMPLATE, {"products": [12]}),
     (SHARE, {}),
     (SHARE, {"own_post": 17}),
+    (LOCATION, {}),
+    (LOCATION, {"location": "here"}),
+    (LOCATION, {"location": {"latitude": 91, "longitude": 1}}),
+    (LOCATION, {"location": {"latitude": 1, "longitude": -181}}),
+    (LOCATION, {"location": {"latitude": float("nan"), "longitude": 1}}),
+    (LOCATION, {"location": {"latitude": True, "longitude": 1}}),
+    (CONTACTS, {"contacts": []}),
+    (CONTACTS, {"contacts": [{"name": "Zoe", "phones": ["+49 30 1234"]}] * 11}),
+    (CONTACTS, {"contacts": [{"phones": ["+49 30 1234"]}]}),
     (MessageKind.STICKER, {"sticker": 1}),
     (MessageKind.IMAGE, {"url": "https://example.com"}),
 ]
@@ -162,6 +249,8 @@ def test_what_is_out_of_shape_is_refused(kind: MessageKind, content: dict[str, A
         (TEMPLATE, {"template": cards(card())}, {"template": None}),
         (TEMPLATE, {"products": ["1"]}, {"product_template": None}),
         (SHARE, {"own_post": "1"}, {"own_post": False}),
+        (LOCATION, {"location": {"latitude": 1, "longitude": 1}}, {"sends": frozenset({TEXT})}),
+        (CONTACTS, {"contacts": [{"name": "Zoe"}]}, {"sends": frozenset({TEXT})}),
         (MessageKind.STICKER, {"sticker": "heart"}, {"heart": False}),
         (MessageKind.STICKER, {"sticker": "cat"}, {}),
         (MessageKind.IMAGE, {}, {"media": {}}),

@@ -55,6 +55,7 @@ def test_each_tool_comes_from_its_declaration(speaking: None) -> None:
         True,
         True,
     )
+    assert (tools.location, tools.contacts) == (True, True)
     assert tools.reactions == EMOJI
 
 

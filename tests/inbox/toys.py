@@ -124,6 +124,8 @@ class Rich(Windowed):
                 MessageKind.STICKER,
                 MessageKind.SHARE,
                 MessageKind.TEMPLATE,
+                MessageKind.LOCATION,
+                MessageKind.CONTACTS,
             }
         ),
         media={

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from PIL import Image
 
 from host.authoring.desk import TrialDesk, trial_desk
 from host.sdk.cards import Verdict
-from host.sdk.channel import AccountRef
+from host.sdk.channel import AccountRef, SendRequest, Sent
+from host.sdk.messages import MessageKind, OutgoingPart
 from sandbox.server import Server
 from sandbox.whatsapp import seed
 from tests.sandbox.cloud import ANA, KIT, NUMBER, ROSA, WABA, Cloud
@@ -175,6 +178,30 @@ def test_a_file_goes_out(both: Both) -> None:
     both.reply(files=[("list.pdf", b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n")])
     sent = both.chat()[-1]
     assert (sent["kind"], sent["body"]["filename"], sent["status"]) == ("document", "list.pdf", "delivered")
+
+
+def test_a_webp_picture_goes_out_as_a_sticker(both: Both) -> None:
+    both.act()
+    file = BytesIO()
+    Image.new("RGBA", (512, 512), (10, 120, 110, 0)).save(file, "WEBP")
+    both.reply(files=[("cup.webp", file.getvalue())])
+    sent = both.chat()[-1]
+    assert (sent["kind"], sent["status"]) == ("sticker", "delivered")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (MessageKind.LOCATION, {"location": {"latitude": 52.5163, "longitude": 13.3777, "name": "Gate"}}),
+        (MessageKind.CONTACTS, {"contacts": [{"name": "Zoe", "phones": ["+49 30 1234"], "emails": []}]}),
+    ],
+)
+def test_places_and_contacts_are_taken(both: Both, kind: MessageKind, content: dict[str, Any]) -> None:
+    both.act()
+    part = OutgoingPart(kind, "x", content)
+    request = SendRequest(both.account, ANA, part, "f" * 32)
+    assert isinstance(both.desk.adapter("whatsapp").send(request), Sent)
+    assert both.chat()[-1]["kind"] == kind
 
 
 def test_what_fails_later_is_shown(both: Both) -> None:

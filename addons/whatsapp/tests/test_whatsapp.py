@@ -506,6 +506,37 @@ def test_buttons_are_answers_or_one_link(desk: TrialDesk, account: AccountRef, w
     assert sent(link, link)["text"]["body"].count("https://shop.example/") == 2
 
 
+def test_locations_contacts_and_stickers_go_out(desk: TrialDesk, account: AccountRef, whatsapp: Any) -> None:
+    adapter = desk.adapter("whatsapp")
+    place = {"latitude": 52.52, "longitude": 13.4, "name": "Kiln"}
+    assert isinstance(
+        adapter.send(request(account, OutgoingPart(MessageKind.LOCATION, "Kiln", {"location": place}))), Sent
+    )
+    assert (whatsapp.sent[-1]["type"], whatsapp.sent[-1]["location"]) == ("location", place)
+    card = {"name": "Zoe Sample", "phones": ["+49 30 1234"], "emails": [], "company": "Kiln Ltd"}
+    assert isinstance(
+        adapter.send(request(account, OutgoingPart(MessageKind.CONTACTS, "Zoe", {"contacts": [card]}))), Sent
+    )
+    assert whatsapp.sent[-1]["contacts"] == [
+        {
+            "name": {"formatted_name": "Zoe Sample", "first_name": "Zoe", "last_name": "Sample"},
+            "phones": [{"phone": "+49 30 1234"}],
+            "org": {"company": "Kiln Ltd"},
+        }
+    ]
+
+    def sticker(size: int) -> OutgoingPart:
+        file = OutgoingFile(MessageKind.IMAGE, "a.webp", "image/webp", size, None, lambda: BytesIO(b"RIFF"))
+        return OutgoingPart(MessageKind.IMAGE, files=(file,))
+
+    assert isinstance(adapter.send(request(account, sticker(1))), Sent)
+    assert whatsapp.sent[-1]["type"] == "sticker"
+    assert set(whatsapp.sent[-1]["sticker"]) == {"id"}
+    count = len(whatsapp.sent)
+    assert isinstance(adapter.send(request(account, sticker(500 * 1024 + 1))), Rejected)
+    assert len(whatsapp.sent) == count
+
+
 def request(account: AccountRef, part: OutgoingPart, to: str = "16505551234") -> SendRequest:
     return SendRequest(account, to, part, "f" * 32)
 

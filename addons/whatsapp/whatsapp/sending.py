@@ -34,6 +34,9 @@ from .graph import Graph, GraphError
 from .values import identifier, items, text
 
 MB = 1024 * 1024
+STICKER = "image/webp"
+"""WhatsApp has pictures of this type as stickers only."""
+STICKER_BYTES = 500 * 1024
 AGAIN = 300.0
 """Seconds until the next try if Meta refuses an account whose token is good."""
 BUTTONS = 3
@@ -49,10 +52,11 @@ CAPABILITIES = Capabilities(
         {
             *(MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE),
             *(MessageKind.TEMPLATE, MessageKind.APPROVED_TEMPLATE),
+            *(MessageKind.LOCATION, MessageKind.CONTACTS),
         }
     ),
     media={
-        MessageKind.IMAGE: MediaLimits(frozenset({"image/jpeg", "image/png"}), 5 * MB),
+        MessageKind.IMAGE: MediaLimits(frozenset({"image/jpeg", "image/png", STICKER}), 5 * MB),
         MessageKind.VIDEO: MediaLimits(frozenset({"video/mp4"}), 16 * MB),
         MessageKind.AUDIO: MediaLimits(
             frozenset({"audio/aac", "audio/amr", "audio/mp4", "audio/mpeg", "audio/ogg"}), 16 * MB
@@ -82,6 +86,8 @@ CAPABILITIES = Capabilities(
 NO_CREDENTIALS = noop("The token of this number can't be read.")
 _RECONNECT = noop("Ask the workspace owner to reconnect the number. The message waits until then.")
 _CHOOSE = noop("Choose")
+_TOO_LARGE = noop("WhatsApp sends WebP pictures as stickers, which can be up to 500 kB.")
+_SMALLER = noop("Send a smaller one, or a JPEG or PNG picture.")
 _NAMES = {
     MessageKind.IMAGE: "image",
     MessageKind.VIDEO: "video",
@@ -100,6 +106,8 @@ def send(request: SendRequest) -> SendResult:
     most, least = part.kind in _FILED, part.kind in _NAMES
     if part.kind not in CAPABILITIES.sends or not least <= len(part.files) <= most:
         return Rejected(ProviderProblem("kind", noop("WhatsApp doesn't support this kind of message.")))
+    if any(one.content_type == STICKER and one.size > STICKER_BYTES for one in part.files):
+        return Rejected(ProviderProblem("sticker", _TOO_LARGE, _SMALLER))
     found = accounts.of(request.account)
     if found is None:
         return Held(ProviderProblem("no_token", NO_CREDENTIALS, _RECONNECT))
@@ -207,7 +215,7 @@ def _away(error: FetchError) -> ProviderProblem:
 
 
 def _with_file(part: OutgoingPart, media: str, file: OutgoingFile) -> dict[str, Any]:
-    name = _NAMES[file.kind]
+    name = "sticker" if file.content_type == STICKER else _NAMES[file.kind]
     about: dict[str, Any] = {"id": media}
     if file.kind is MessageKind.FILE:
         about["filename"] = file.name or "file"
@@ -215,7 +223,7 @@ def _with_file(part: OutgoingPart, media: str, file: OutgoingFile) -> dict[str, 
         return templates.fields_of(part.content["approved_template"], {"type": name, name: about})
     if part.kind is MessageKind.AUDIO and file.content_type == "audio/ogg":
         about["voice"] = True
-    elif part.text and part.kind is not MessageKind.AUDIO:
+    elif part.text and name not in {"audio", "sticker"}:
         about["caption"] = part.text
     return {"type": name, name: about}
 
@@ -223,6 +231,10 @@ def _with_file(part: OutgoingPart, media: str, file: OutgoingFile) -> dict[str, 
 def _without_file(part: OutgoingPart, language: str) -> dict[str, Any]:
     if part.kind is MessageKind.APPROVED_TEMPLATE:
         return templates.fields_of(part.content["approved_template"], None)
+    if part.kind is MessageKind.LOCATION:
+        return {"type": "location", "location": dict(part.content["location"])}
+    if part.kind is MessageKind.CONTACTS:
+        return {"type": "contacts", "contacts": [_contact(one) for one in items(part.content["contacts"])]}
     if part.kind is MessageKind.TEMPLATE:
         template = part.content.get("template") or {}
         return _with_buttons(text(template.get("text")), list(items(template.get("buttons"))))
@@ -238,6 +250,20 @@ def _without_file(part: OutgoingPart, language: str) -> dict[str, Any]:
         return _interactive("button", body, {"buttons": buttons})
     label = translate(language, _CHOOSE)[:TITLE]
     return _interactive("list", body, {"button": label, "sections": [{"rows": offers}]})
+
+
+def _contact(card: Mapping[str, Any]) -> dict[str, Any]:
+    name = text(card.get("name"))
+    first, _, last = name.partition(" ")
+    made: dict[str, Any] = {
+        # Meta wants a part of the name besides the whole.
+        "name": {"formatted_name": name, "first_name": first, **({"last_name": last} if last else {})},
+        "phones": [{"phone": phone} for phone in card.get("phones") or ()],
+        "emails": [{"email": email} for email in card.get("emails") or ()],
+    }
+    if company := text(card.get("company")):
+        made["org"] = {"company": company}
+    return {name: value for name, value in made.items() if value}
 
 
 def _with_buttons(said: str, buttons: list[Mapping[str, Any]]) -> dict[str, Any]:

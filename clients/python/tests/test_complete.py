@@ -15,6 +15,7 @@ from tools import api_document
 
 from lobby_client import Lobby, types
 from lobby_client._async import client
+from lobby_client._given import Sendable
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {
@@ -112,6 +113,14 @@ def _hint(method: str, parameter: str, words: set[str]) -> bool:
             if set(typing.get_args(choice)) == words:
                 return True
     return False
+
+
+def test_every_kind_of_message_can_be_sent() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    forms = {
+        name for name, schema in schemas.items() if name.startswith("Send") and "kind" in schema["properties"]
+    }
+    assert {form.__name__ for form in typing.get_args(Sendable)} == forms
 
 
 @pytest.mark.parametrize("form", ["SendContent", "SendText", "SendImage", "SendPost"])

@@ -4,9 +4,11 @@ import type {
   SendApprovedTemplate,
   SendAudio,
   SendButtons,
+  SendContacts,
   SendContent,
   SendFile,
   SendImage,
+  SendLocation,
   SendPost,
   SendProduct,
   SendSticker,
@@ -27,7 +29,9 @@ export type Sendable =
   | SendApprovedTemplate
   | SendButtons
   | SendProduct
-  | SendPost;
+  | SendPost
+  | SendLocation
+  | SendContacts;
 
 /** What is sent to a customer. Names in snake_case are accepted, too. */
 export type Content = SendContent["content"] | SnakeCased<SendContent["content"]>;

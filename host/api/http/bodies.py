@@ -230,6 +230,30 @@ class SendPost(Send, frozen=True, kw_only=True, tag_field="kind", tag="post"):
     post: Annotated[Address, Meta(description="Its id or URL.")]
 
 
+class SendLocation(Send, frozen=True, kw_only=True, tag_field="kind", tag="location"):
+    """A place."""
+
+    latitude: Annotated[float, Meta(ge=-90, le=90, description="In degrees, north of the equator positive.")]
+    longitude: Annotated[float, Meta(ge=-180, le=180, description="In degrees, east of Greenwich positive.")]
+    name: Annotated[str, Meta(max_length=200)] = ""
+    address: Annotated[str, Meta(max_length=200)] = ""
+
+
+class ContactCard(Wire, frozen=True):
+    """A contact card, with at least one phone number or email address."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    phones: Annotated[tuple[Annotated[str, Meta(max_length=41)], ...], Meta(max_length=10)] = ()
+    emails: Annotated[tuple[Annotated[str, Meta(max_length=255)], ...], Meta(max_length=10)] = ()
+    company: Annotated[str, Meta(max_length=200)] = ""
+
+
+class SendContacts(Send, frozen=True, kw_only=True, tag_field="kind", tag="contacts"):
+    """Contact cards."""
+
+    contacts: Annotated[list[ContactCard], Meta(min_length=1, max_length=10)]
+
+
 Sendable = (
     SendText
     | SendImage
@@ -242,6 +266,8 @@ Sendable = (
     | SendButtons
     | SendProduct
     | SendPost
+    | SendLocation
+    | SendContacts
 )
 EXAMPLES: dict[str, Any] = {
     "A text, to a conversation": {"conversationId": 42, "kind": "text", "text": "It ships tomorrow."},
@@ -318,5 +344,17 @@ EXAMPLES: dict[str, Any] = {
         "parameters": {"first_name": "Zoe", "order": "B-9"},
     },
     "Products": {"conversationId": 42, "kind": "product", "products": ["5550001"]},
+    "A place": {
+        "conversationId": 42,
+        "kind": "location",
+        "latitude": 52.5163,
+        "longitude": 13.3777,
+        "name": "Our workshop",
+    },
+    "A contact card": {
+        "conversationId": 42,
+        "kind": "contacts",
+        "contacts": [{"name": "Zoe Sample", "phones": ["+49 30 1234567"]}],
+    },
     "A post of the account": {"conversationId": 42, "kind": "post", "post": "17900000000000001"},
 }

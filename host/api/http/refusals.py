@@ -17,6 +17,7 @@ PARTS = (
     Refused(422, "copy_address", "That is no address a copy can go to."),
     Refused(409, "nothing_to_answer", "There is no message left that a public reply could answer."),
     Refused(422, "own_post", "That is no id and no address of a post."),
+    Refused(422, "contact_card", "A contact card has a name, and a phone number or an email address."),
     Refused(422, "picture_missing", "The text shows a picture that is none of its files."),
     Refused(422, "picture_not_shown", "The text shows a file that is no GIF, JPEG, PNG or WebP."),
     Refused(422, "picture_twice", "The text shows a picture whose name two of its files have."),

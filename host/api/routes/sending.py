@@ -26,8 +26,10 @@ from host.api.http.bodies import (
     SendApprovedTemplate,
     SendAudio,
     SendButtons,
+    SendContacts,
     SendFile,
     SendImage,
+    SendLocation,
     SendProduct,
     SendSticker,
     SendTemplate,
@@ -362,6 +364,12 @@ def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
         return Draft(MessageKind.TEMPLATE, content={"template": template}, reply_to=quoted)
     if isinstance(body, SendProduct):
         return Draft(MessageKind.TEMPLATE, content={"products": body.products}, reply_to=quoted)
+    if isinstance(body, SendLocation):
+        place = {name: getattr(body, name) for name in ("latitude", "longitude", "name", "address")}
+        return Draft(MessageKind.LOCATION, content={"location": place}, reply_to=quoted)
+    if isinstance(body, SendContacts):
+        cards = [{name: getattr(one, name) for name in one.__struct_fields__} for one in body.contacts]
+        return Draft(MessageKind.CONTACTS, content={"contacts": cards}, reply_to=quoted)
     return Draft(MessageKind.SHARE, content={"own_post": body.post}, reply_to=quoted)
 
 

@@ -27,7 +27,13 @@ from host.inbox.pages.message_view import ThreadEntry
 from host.inbox.pages.onward.shown import NO_WAY, Onward, onward
 from host.inbox.queries import Row
 from host.inbox.reply import policy_for
-from host.inbox.sendable import NotSendableError, parse_button, parse_template
+from host.inbox.sendable import (
+    NotSendableError,
+    parse_button,
+    parse_contacts,
+    parse_location,
+    parse_template,
+)
 from host.inbox.thread_control import is_elsewhere
 from host.media import limits, links, transcode, uploads
 from host.models.channels import AccountState
@@ -118,6 +124,8 @@ class Tools(msgspec.Struct, frozen=True):
     card_pictures: bool = False
     products: int | None = None
     own_post: bool = False
+    location: bool = False
+    contacts: bool = False
     quote: bool = False
     reactions: tuple[str, ...] = ()
     typing: bool = False
@@ -141,6 +149,8 @@ class Tools(msgspec.Struct, frozen=True):
             or self.cards
             or self.products
             or self.own_post
+            or self.location
+            or self.contacts
             or self.templates
         )
 
@@ -176,6 +186,8 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
         card_pictures=MessageKind.IMAGE in media and links.reachable(),
         products=capabilities.product_template,
         own_post=capabilities.own_post,
+        location=MessageKind.LOCATION in capabilities.sends,
+        contacts=MessageKind.CONTACTS in capabilities.sends,
         quote=capabilities.reply_quote,
         reactions=_emoji(capabilities.reactions),
         typing=capabilities.typing and settings.get("typing") is not False,
@@ -258,6 +270,10 @@ def words(tools: Tools) -> dict[str, str]:
         found["too-many-products"] = _("You can send up to {most} products at once.")
     if tools.own_post:
         found["no-post"] = _("Enter the post’s ID (digits only) or its link.")
+    if tools.location:
+        found["no-place"] = _("Paste coordinates, or the whole address of a map.")
+    if tools.contacts:
+        found["no-contact"] = _("Add a name, and a phone number or an email address.")
     if tools.buttons or tools.cards:
         found["button-long"] = _("It has {used} characters; a label can have {most}.")
         found["button-address"] = _("An address starts with https://.")
@@ -419,7 +435,7 @@ def reacting_to(inbox: InboxContext, row: Row, message_id: int) -> ThreadEntry |
 def drafts_from_request(
     workspace_id: int, user_id: int, adapter: ChannelAdapter | None, signature: str = ""
 ) -> list[Draft]:
-    """Return the drafts of the form being sent: files first, then cards, products, a post, a heart, the text.
+    """Return the drafts of the form being sent: files first, then what has a kind of its own, the text last.
 
     A text with buttons is a template; one with quick replies stays a text.
 
@@ -456,6 +472,11 @@ def _drafts(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> 
         drafts.append(Draft(MessageKind.TEMPLATE, content={"products": products}))
     if form.get("own_post", "").strip():
         drafts.append(Draft(MessageKind.SHARE, content={"own_post": form["own_post"]}))
+    if form.get("location", "").strip():
+        drafts.append(Draft(MessageKind.LOCATION, content=parse_location(form["location"])))
+    contacts = [one for one in form.getlist("contact") if one.strip()]
+    if contacts:
+        drafts.append(Draft(MessageKind.CONTACTS, content=parse_contacts(contacts)))
     if form.get("heart") == "1":
         drafts.append(Draft(MessageKind.STICKER, content={"sticker": "heart"}))
     text = form.get("text", "")

@@ -9,7 +9,11 @@ export function draftOf(conversation) {
   return drafts.get(conversation);
 }
 
-const EMPTY = () => ({ files: [], quickReplies: [], buttons: [], cards: [], products: [], post: "", quote: null, canned: [], along: null });
+/** Return the parts of a draft that holds nothing. */
+export const EMPTY = () => ({ files: [], quickReplies: [], buttons: [], cards: [], products: [], post: "", location: null, contacts: [], quote: null, canned: [], along: null });
+
+const PARTS = Object.keys(EMPTY());
+const isSome = (part) => Boolean(Array.isArray(part) ? part.length : part);
 
 class Draft extends EventTarget {
   constructor(key) {
@@ -28,23 +32,23 @@ class Draft extends EventTarget {
   noted() {
     // A file that is not uploaded yet is gone with the page; everything else is kept.
     const files = this.files.filter((file) => file.id).map(({ id, kind, name, size, url }) => ({ id, kind, name, size, url }));
-    const { quickReplies, buttons, cards, products, post, quote, canned, along } = this;
-    return this.isEmpty() ? "" : JSON.stringify({ files, quickReplies, buttons, cards, products, post, quote, canned, along });
+    return this.isEmpty() ? "" : JSON.stringify({ ...this.parts(), files });
   }
 
   /** Put back what was sent and came back; what somebody added meanwhile stays. */
   restore(noted) {
     const kept = parsed(noted);
     this.files = [...(kept.files ?? []), ...this.files];
-    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote", "canned", "along"]) {
-      if (kept[name] && !(Array.isArray(this[name]) ? this[name].length : this[name])) this[name] = kept[name];
-    }
+    for (const name of PARTS) if (name !== "files" && kept[name] && !isSome(this[name])) this[name] = kept[name];
     this.changed();
   }
 
   isEmpty() {
-    return !this.files.length && !this.quickReplies.length && !this.buttons.length && !this.cards.length
-      && !this.products.length && !this.post && !this.quote && !this.canned.length && !this.along;
+    return !PARTS.some((name) => isSome(this[name]));
+  }
+
+  parts() {
+    return Object.fromEntries(PARTS.map((name) => [name, this[name]]));
   }
 
   /** Put what is to be sent into a form's *body*, in the words the desk knows. */
@@ -58,22 +62,21 @@ class Draft extends EventTarget {
     if (this.cards.length) body.append("template", JSON.stringify({ elements: this.cards.map(asElement) }));
     for (const id of this.products) body.append("product", id);
     if (this.post) body.append("own_post", this.post);
+    if (this.location) body.append("location", JSON.stringify(this.location));
+    for (const one of this.contacts) body.append("contact", JSON.stringify(one));
     if (this.quote) body.append("reply_to", this.quote.id);
     for (const id of this.canned) body.append("canned", id);
   }
 
   /** Return what is to be sent now, to be taken out again once it was. */
   snapshot() {
-    const { files, quickReplies, buttons, cards, products, post, quote, canned, along } = this;
-    return { files: [...files], quickReplies, buttons, cards, products, post, quote, canned, along };
+    return { ...this.parts(), files: [...this.files] };
   }
 
   /** Take out what was sent; what somebody added meanwhile stays. */
   sent(before) {
     this.files = this.files.filter((file) => !before.files.includes(file));
-    for (const name of ["quickReplies", "buttons", "cards", "products", "post", "quote", "canned", "along"]) {
-      if (this[name] === before[name]) this[name] = EMPTY()[name];
-    }
+    for (const name of PARTS) if (name !== "files" && this[name] === before[name]) this[name] = EMPTY()[name];
     this.changed();
   }
 }

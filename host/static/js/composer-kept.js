@@ -5,7 +5,7 @@
 // stands here in the field, the other beside it.
 
 import { csrfToken } from "./base.js";
-import { draftOf, read, write } from "./composer-draft.js";
+import { draftOf, EMPTY, read, write } from "./composer-draft.js";
 import { forgetLeft, leave, leftOf } from "./device-texts.js";
 
 const SAVE_MS = 2000; // at most one write in so long
@@ -13,7 +13,7 @@ const GATHER_MS = 300;
 const AGAIN_MS = 30000;
 const ANSWER_MS = 10000;
 const MODES = ["reply", "private", "onward", "note"];
-const PARTS = ["files", "quickReplies", "buttons", "cards", "products", "post", "quote", "canned", "along"];
+const PARTS = Object.keys(EMPTY());
 const page = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const all = new Map();
@@ -316,7 +316,7 @@ class Kept {
         const uploaded = (value ?? []).map((file) => known.get(file.id) ?? { ...file, state: "ready" });
         draft.files = [...uploaded, ...draft.files.filter((file) => !file.id)];
       } else {
-        draft[name] = value ?? (name === "post" ? "" : ["quote", "along"].includes(name) ? null : []);
+        draft[name] = value ?? EMPTY()[name];
       }
       isNew = true;
     }

@@ -1,4 +1,4 @@
-// What is sent along with a reply as a short list: answers to tap, products, one of the account's own posts.
+// What is sent along with a reply as a short list: answers to tap, products, a post, a location, contact cards.
 
 import { characters, clone, fill } from "./composer-parts.js";
 
@@ -189,5 +189,35 @@ export function ownPost(draft, _limits, words) {
     },
     remove() { draft.post = ""; },
     clear() { draft.post = ""; },
+  };
+}
+
+/** How a strip reads and writes the draft's location: what was pasted, which the desk reads, and a name. */
+export function location(draft, _limits, words) {
+  return {
+    read: () => (draft.location ? [draft.location.name || draft.location.at] : []),
+    full: () => Boolean(draft.location),
+    add(at, name) {
+      if (!/\d[^\d]+\d/.test(at)) return words.textNoPlace;
+      draft.location = { at, name: name ?? "" };
+      return "";
+    },
+    remove() { draft.location = null; },
+    clear() { draft.location = null; },
+  };
+}
+
+/** How a strip reads and writes the draft's contact cards: a name each, and how to reach them. */
+export function contacts(draft, { most }, words) {
+  return {
+    read: () => draft.contacts.map(({ name, reach }) => `${name}, ${reach}`),
+    full: () => draft.contacts.length >= most,
+    add(name, reach) {
+      if (!name || !reach) return words.textNoContact;
+      draft.contacts = [...draft.contacts, { name, reach }];
+      return "";
+    },
+    remove(index) { draft.contacts = draft.contacts.filter((_, at) => at !== index); },
+    clear() { draft.contacts = []; },
   };
 }

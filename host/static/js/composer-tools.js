@@ -6,7 +6,7 @@ import { Canned, write } from "./composer-canned.js";
 import { Cards } from "./composer-cards.js";
 import { draftOf } from "./composer-draft.js";
 import { Files } from "./composer-files.js";
-import { buttons, ownPost, products, quickReplies, Strip } from "./composer-offers.js";
+import { buttons, contacts, location, ownPost, products, quickReplies, Strip } from "./composer-offers.js";
 import { marks } from "./composer-format.js";
 import { preview } from "./composer-preview.js";
 import { Quote } from "./composer-quote.js";
@@ -36,6 +36,8 @@ export class Tools {
     this.strip("buttons", buttons, shared);
     this.strip("products", products, shared);
     this.strip("post", ownPost, shared);
+    this.strip("location", location, shared);
+    this.strip("contacts", contacts, shared);
     if (has("[data-tool=cards]")) this.cards = new Cards(form, this.draft, { ...shared, upload: (file) => this.files.send(file) });
     this.unfilled = new Unfilled(form);
     if (has("[data-canned]")) this.canned = new Canned(form, this.draft, { ...shared, unfilled: this.unfilled });
@@ -64,6 +66,8 @@ export class Tools {
     if (!has("[data-strip=buttons]")) draft.buttons = [];
     if (!has("[data-strip=products]")) draft.products = [];
     if (!has("[data-strip=post]")) draft.post = "";
+    if (!has("[data-strip=location]")) draft.location = null;
+    if (!has("[data-strip=contacts]")) draft.contacts = [];
     if (!has("[data-tool=cards]")) draft.cards = [];
     if (!has("[data-along]")) draft.along = null;
   }

@@ -29,6 +29,8 @@ Sendable = Union[
     types.SendButtons,
     types.SendProduct,
     types.SendPost,
+    types.SendLocation,
+    types.SendContacts,
 ]
 
 

@@ -1067,6 +1067,16 @@ class ConnectedAccount(Model):
 
 
 @dataclass(frozen=True)
+class ContactCard(Model):
+    """A contact card, with at least one phone number or email address."""
+
+    name: str
+    phones: Sequence[str] = ()
+    emails: Sequence[str] = ()
+    company: str = ""
+
+
+@dataclass(frozen=True)
 class ContactNote(Model):
     """A note of the team about a contact."""
 
@@ -2196,6 +2206,31 @@ class SendButtons(Model):
 
 
 @dataclass(frozen=True)
+class SendContacts(Model):
+    """Contact cards."""
+
+    contacts: Sequence[ContactCard]
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
+    unless_written: bool = True
+    """With `sendAt`: don't send it if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Additional recipients, visible to all, if the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Additional recipients, hidden from the others."""
+    own_address: Optional[str] = None
+    kind: Literal["contacts"] = field(default="contacts", init=False)
+
+
+@dataclass(frozen=True)
 class StickerRef(Model):
     """A reference to a sticker."""
 
@@ -2310,6 +2345,36 @@ class SendImage(Model):
     """Additional recipients, hidden from the others."""
     own_address: Optional[str] = None
     kind: Literal["image"] = field(default="image", init=False)
+
+
+@dataclass(frozen=True)
+class SendLocation(Model):
+    """A place."""
+
+    latitude: float
+    """In degrees, north of the equator positive."""
+    longitude: float
+    """In degrees, east of Greenwich positive."""
+    conversation_id: Optional[int] = None
+    account_id: Optional[int] = None
+    """With `to`, instead of `conversationId`."""
+    to: Optional[str] = None
+    reply_to: Optional[int] = None
+    """The id of the message of the same conversation that this one quotes. Below a post the one it answers; left out, the customer's newest."""
+    if_last_message_id: Optional[int] = None
+    """The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`)."""
+    send_at: Optional[datetime] = None
+    """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
+    unless_written: bool = True
+    """With `sendAt`: don't send it if the customer writes first."""
+    cc: Sequence[str] = ()
+    """Additional recipients, visible to all, if the channel has `copies`."""
+    bcc: Sequence[str] = ()
+    """Additional recipients, hidden from the others."""
+    own_address: Optional[str] = None
+    name: str = ""
+    address: str = ""
+    kind: Literal["location"] = field(default="location", init=False)
 
 
 @dataclass(frozen=True)

@@ -800,6 +800,14 @@ export interface Contact {
   identities: Identity[];
 }
 
+/** A contact card, with at least one phone number or email address. */
+export interface ContactCard {
+  name: string;
+  phones?: string[];
+  emails?: string[];
+  company?: string;
+}
+
 /** A note of the team about a contact. */
 export interface ContactNote {
   id: number;
@@ -3169,6 +3177,32 @@ export interface SendButtons {
   buttons: Button[];
 }
 
+/** Contact cards. */
+export interface SendContacts {
+  kind: "contacts";
+  conversationId?: number | null;
+  /** With `to`, instead of `conversationId`. */
+  accountId?: number | null;
+  to?: string | null;
+  /**
+   * The id of the message of the same conversation that this one quotes. Below a post the one it
+   * answers; left out, the customer's newest.
+   */
+  replyTo?: number | null;
+  /** The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`). */
+  ifLastMessageId?: number | null;
+  /** Send it at this time: in the future, within 60 days, and while the reply window is open to programs. */
+  sendAt?: string | null;
+  /** With `sendAt`: don't send it if the customer writes first. */
+  unlessWritten?: boolean;
+  /** Additional recipients, visible to all, if the channel has `copies`. */
+  cc?: string[];
+  /** Additional recipients, hidden from the others. */
+  bcc?: string[];
+  ownAddress?: string | null;
+  contacts: ContactCard[];
+}
+
 /** A content for the customer `to` of a channel. Field names in snake_case are accepted, too. */
 export interface SendContent {
   /** The public id of an account, a string; the last part of its webhook address. */
@@ -3251,6 +3285,37 @@ export interface SendImage {
   bcc?: string[];
   ownAddress?: string | null;
   files: FileRef[];
+}
+
+/** A place. */
+export interface SendLocation {
+  kind: "location";
+  conversationId?: number | null;
+  /** With `to`, instead of `conversationId`. */
+  accountId?: number | null;
+  to?: string | null;
+  /**
+   * The id of the message of the same conversation that this one quotes. Below a post the one it
+   * answers; left out, the customer's newest.
+   */
+  replyTo?: number | null;
+  /** The newest message you know. If the team has replied since, nothing is sent (`answered_meanwhile`). */
+  ifLastMessageId?: number | null;
+  /** Send it at this time: in the future, within 60 days, and while the reply window is open to programs. */
+  sendAt?: string | null;
+  /** With `sendAt`: don't send it if the customer writes first. */
+  unlessWritten?: boolean;
+  /** Additional recipients, visible to all, if the channel has `copies`. */
+  cc?: string[];
+  /** Additional recipients, hidden from the others. */
+  bcc?: string[];
+  ownAddress?: string | null;
+  /** In degrees, north of the equator positive. */
+  latitude: number;
+  /** In degrees, east of Greenwich positive. */
+  longitude: number;
+  name?: string;
+  address?: string;
 }
 
 /** A post of the account itself. */
