@@ -518,14 +518,14 @@ def impatient(migrate_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient")
 def test_who_holds_the_table_is_named(any_database: db.Database, data: Path, toy_source: Source) -> None:
     config = settings(any_database, data, LOBBY_REHEARSAL_MB="0")
-    with any_database.read_engine.connect() as idle:
+    is_postgresql = any_database.dialect == "postgresql"
+    with any_database.write_engine.connect() as idle:
+        # However long a busy machine takes until the migration wants the table.
+        timeout = "idle_in_transaction_session_timeout" if is_postgresql else "idle_transaction_timeout"
+        idle.execute(sa.text(f"SET {timeout} = 0"))
         idle.execute(sa.text("SELECT COUNT(*) FROM conversations"))
         number = idle.scalar(
-            sa.text(
-                "SELECT pg_backend_pid()"
-                if any_database.dialect == "postgresql"
-                else "SELECT CONNECTION_ID()"
-            )
+            sa.text("SELECT pg_backend_pid()" if is_postgresql else "SELECT CONNECTION_ID()")
         )
         began = time.monotonic()
         with pytest.raises(MigrationError) as caught:
@@ -534,7 +534,7 @@ def test_who_holds_the_table_is_named(any_database: db.Database, data: Path, toy
         assert caught.value.sentence.startswith(
             f"Migration 0002 failed. A table stayed locked for 2 seconds by connection {number}, of "
         )
-        if any_database.dialect == "postgresql":
+        if is_postgresql:
             assert "last statement: SELECT" in caught.value.sentence
             assert "using conversations" in caught.value.sentence
         assert "conversations" in caught.value.statement
@@ -548,7 +548,7 @@ def test_a_lock_that_is_let_go_of_in_time_is_got(
     any_database: db.Database, data: Path, toy_source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = settings(any_database, data, LOBBY_REHEARSAL_MB="0")
-    idle = any_database.read_engine.connect()
+    idle = any_database.write_engine.connect()
     idle.execute(sa.text("SELECT COUNT(*) FROM conversations"))
     monkeypatch.setattr(time, "sleep", lambda _: idle.close())
     run(config, toy_source())

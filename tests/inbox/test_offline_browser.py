@@ -183,6 +183,29 @@ def test_a_composer_drawn_anew_while_a_reply_is_sent_holds_the_reply_no_more(
     assert sent(ana) == ["Yes, it is."]
 
 
+def test_why_a_reply_was_refused_stays_when_the_composer_is_drawn_anew(
+    scene: scenes.Scene, open_page: Open
+) -> None:
+    ana = scene.conversation("ana")
+    page = open_page(f"/{ana}")
+    refused = '{"error": {"message": "Not now.", "next": "Later."}}'
+    page.route("**/reply", lambda route: route.fulfill(status=409, body=refused))
+
+    def other_composer(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.text().replace('data-signature=\\"', 'data-signature=\\"new-')
+        route.fulfill(response=answer, body=body)
+
+    page.fill(REPLY, "Yes, it is.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(f"{PROBLEM} >> text=Not now.")
+    page.route("**/inbox/updates*", other_composer)
+    scene.said("ana", "Ana Q.", "Hello?", scene.ago(minutes=1))
+    page.wait_for_selector("[data-composer][data-signature^=new-]")
+    assert page.locator(PROBLEM).inner_text().split("\n") == ["Not now. Later."]
+    assert page.locator(REPLY).input_value() == "Yes, it is."
+
+
 def test_coming_back_while_a_reply_is_sent_finds_an_empty_field(scene: scenes.Scene, open_page: Open) -> None:
     ana, jon = scene.conversation("ana"), scene.conversation("jon")
     page = open_page(f"/{ana}")

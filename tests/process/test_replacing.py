@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -158,5 +159,6 @@ def test_whoever_ends_it_meanwhile_gets_no_other(desk: Desk, ended: Callable[[Pr
     desk.hang_often()
     program.wait_for("this process is replaced because")
     program.process.terminate()
-    assert program.process.wait(60) == 0
+    # On a busy machine the next one has begun, and does not hear signals yet.
+    assert program.process.wait(60) in {0, -signal.SIGTERM}
     assert starts(program) == 1

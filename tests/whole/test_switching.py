@@ -128,7 +128,7 @@ class Scene:
     def switch(self, feature: str, *, on: bool) -> float:
         """Switch a feature on the page; return after how many seconds every web process follows."""
         self.admin.open("/admin/addons")
-        self.admin.press(f"Switch {'on' if on else 'off'} : {feature}")
+        self.admin.press(f"Turn {'on' if on else 'off'} : {feature}")
         began = time.monotonic()
         until(lambda: all(self.shows(one, feature) is on for one in self.owners), f"{feature} {on=}", 20)
         took = time.monotonic() - began

@@ -296,6 +296,13 @@ export class Composer {
     }
   }
 
+  /** Return what it says went wrong with a reply, for {@link problem}; null: nothing. */
+  saysWrong() {
+    if (this.problemOf !== "send") return null;
+    const box = this.root.querySelector("[data-problem]");
+    return ["sentence", "next"].map((name) => box.querySelector(`[data-problem-${name}]`).textContent);
+  }
+
   /** Say what went wrong; *of* is what it is about, which takes it away when that is no longer so. */
   problem(sentence, next = "", of = "send") {
     const box = this.root.querySelector("[data-problem]");

@@ -260,10 +260,12 @@ function showComposer(html) {
   // Where nothing but a note could be written, nobody chose to write one.
   const mode = box.querySelector("[data-form=reply], [data-form=private], [data-form=onward]") && composer?.signature && composer.section.dataset.mode;
   const chosen = composer?.chosen && composer.section.dataset.answers === fresh.dataset.answers;
+  const wrong = composer?.saysWrong();
   box.replaceChildren(fresh);
   startComposer();
   composer.chosen = chosen;
   if (mode && mode !== fresh.dataset.mode && fresh.querySelector(`[data-form="${mode}"]`)) composer.show(mode);
+  if (wrong) composer?.problem(...wrong); // nobody may have read it yet
   if (focused) composer.text()?.focus();
 }
 
