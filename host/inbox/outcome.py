@@ -193,8 +193,13 @@ def record_failed(session: Session, message_id: int, problem: ProviderProblem) -
 
 
 def record_unknown(session: Session, message_id: int, problem: ProviderProblem) -> None:
-    """Record that it is unknown whether the message reached the customer."""
-    _move(session, message_id, DeliveryState.UNKNOWN, problem)
+    """Record that it is unknown whether the message reached the customer.
+
+    A message that a report of the provider already confirmed, and says that it failed, stays failed.
+    """
+    message = _locked(session, message_id)
+    if message is None or message.state != DeliveryState.FAILED or message.external_id is None:
+        _move(session, message_id, DeliveryState.UNKNOWN, problem)
 
 
 def record_missed(session: Session, message_id: int, problem: ProviderProblem) -> None:

@@ -205,6 +205,18 @@ CHANGES: dict[str, Callable[[], InboundChange]] = {
 }
 
 
+@pytest.mark.parametrize("what", CHANGES)
+def test_reports_that_come_before_the_sending_got_no_answer_stay(
+    account: AccountRef, mia: int, what: str
+) -> None:
+    id_ = reply(mia, attempted=61)
+    key = outbox.message_key(message(id_))
+    apply(account, MessageAccepted("ana", "out-1", key, START + timedelta(seconds=62)), CHANGES[what]())
+    before = message(id_).state
+    db.write(outcome.record_unknown, id_, ProviderProblem("away", "No answer."))
+    assert message(id_).state == before != "unknown"
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("what", CHANGES)
 @pytest.mark.parametrize("first", [True, False])
