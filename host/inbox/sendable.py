@@ -428,9 +428,8 @@ def parse_contacts(given: Iterable[str]) -> dict[str, Any]:
         one = _parsed(raw, _Reached)
         reach = [text.strip() for text in one.reach.split(",") if text.strip()]
         emails = tuple(text for text in reach if "@" in text)
-        cards.append(
-            {"name": one.name, "phones": tuple(r for r in reach if r not in emails), "emails": emails}
-        )
+        phones = tuple(text for text in reach if "@" not in text)
+        cards.append({"name": one.name, "phones": phones, "emails": emails})
     return {"contacts": cards}
 
 

@@ -154,6 +154,14 @@ def test_what_an_act_complained_of_goes_when_the_next_one_works(scene: scenes.Sc
     page.wait_for_selector(PROBLEM, state="detached")
 
 
+def with_another_composer(route: Any) -> bool:
+    """Answer with a composer that has to be drawn anew; return whether there is one."""
+    answer = route.fetch()
+    text = answer.text()
+    route.fulfill(response=answer, body=text.replace('data-signature=\\"', 'data-signature=\\"new-'))
+    return "data-signature=" in text
+
+
 def test_a_composer_drawn_anew_while_a_reply_is_sent_holds_the_reply_no_more(
     scene: scenes.Scene, open_page: Open
 ) -> None:
@@ -162,13 +170,7 @@ def test_a_composer_drawn_anew_while_a_reply_is_sent_holds_the_reply_no_more(
     held: list[tuple[Any, Any]] = []
     redrawn: list[bool] = []
 
-    def other_composer(route: Any) -> None:
-        answer = route.fetch()
-        text = answer.text()
-        redrawn.append("data-signature=" in text)
-        route.fulfill(response=answer, body=text.replace('data-signature=\\"', 'data-signature=\\"new-'))
-
-    page.route("**/inbox/updates*", other_composer)
+    page.route("**/inbox/updates*", lambda route: redrawn.append(with_another_composer(route)))
     page.route("**/reply", lambda route: held.append((route, route.fetch())), times=1)
     page.fill(REPLY, "Yes, it is.")
     page.keyboard.press("Control+Enter")
@@ -191,15 +193,10 @@ def test_why_a_reply_was_refused_stays_when_the_composer_is_drawn_anew(
     refused = '{"error": {"message": "Not now.", "next": "Later."}}'
     page.route("**/reply", lambda route: route.fulfill(status=409, body=refused))
 
-    def other_composer(route: Any) -> None:
-        answer = route.fetch()
-        body = answer.text().replace('data-signature=\\"', 'data-signature=\\"new-')
-        route.fulfill(response=answer, body=body)
-
     page.fill(REPLY, "Yes, it is.")
     page.keyboard.press("Control+Enter")
     page.wait_for_selector(f"{PROBLEM} >> text=Not now.")
-    page.route("**/inbox/updates*", other_composer)
+    page.route("**/inbox/updates*", with_another_composer)
     scene.said("ana", "Ana Q.", "Hello?", scene.ago(minutes=1))
     page.wait_for_selector("[data-composer][data-signature^=new-]")
     assert page.locator(PROBLEM).inner_text().split("\n") == ["Not now. Later."]

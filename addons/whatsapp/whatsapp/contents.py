@@ -27,6 +27,17 @@ DEEPEST = 3
 """Levels of a form whose answers are read."""
 
 
+def file_of(kind: MessageKind, found: Mapping[str, Any], name: str) -> InboundAttachment | None:
+    """Return a file, whose name is in the field *name*; None if it has no id."""
+    media = identifier(found.get("id"))
+    if not media:
+        return None
+    content_type = text(found.get("mime_type"), 100).partition(";")[0].strip()
+    return InboundAttachment(
+        kind, url=FILES + media, name=text(found.get(name), 255), content_type=content_type
+    )
+
+
 def location_of(found: Mapping[str, Any]) -> Found | None:
     """Return a location; None if it has no valid coordinates."""
     latitude, longitude = number(found.get("latitude")), number(found.get("longitude"))
@@ -125,11 +136,10 @@ def form_of(found: Mapping[str, Any]) -> tuple[Found, tuple[InboundAttachment, .
 
 def _files(given: Mapping[str, Any]) -> Iterator[InboundAttachment]:
     for one in (each for value in given.values() for each in items(value)):
-        media, content_type = identifier(one.get("id")), text(one.get("mime_type"), 100)
-        if media and content_type:
-            kind = _FILES.get(content_type.partition("/")[0], MessageKind.FILE)
-            name = text(one.get("file_name"), 255)
-            yield InboundAttachment(kind, url=FILES + media, name=name, content_type=content_type)
+        content_type = text(one.get("mime_type"), 100)
+        kind = _FILES.get(content_type.partition("/")[0], MessageKind.FILE)
+        if content_type and (file := file_of(kind, one, "file_name")) is not None:
+            yield file
 
 
 def _answers(given: Mapping[str, Any], depth: int = 0) -> Iterator[Answer]:

@@ -31,9 +31,8 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from .contents import contacts_of, form_of, location_of, order_of, referral_of
+from .contents import contacts_of, file_of, form_of, location_of, order_of, referral_of
 from .errors import meaning
-from .graph import FILES
 from .values import identifier, items, mapping, moment, text
 
 APP = Program(Who.PROVIDER, name="WhatsApp Business app")
@@ -146,12 +145,10 @@ def what(
 def _file(
     sort: str, found: Mapping[str, Any]
 ) -> tuple[MessageKind, str, tuple[InboundAttachment, ...], dict[str, Any]]:
-    media, kind, words = identifier(found.get("id")), _MEDIA[sort], text(found.get("caption"))
-    if not media:
+    kind, words = _MEDIA[sort], text(found.get("caption"))
+    file = file_of(kind, found, "filename")
+    if file is None:
         return MessageKind.UNSUPPORTED, words, (), {"event": f"{sort} without a file"}
-    name = text(found.get("filename"), 255)
-    content_type = text(found.get("mime_type"), 100).partition(";")[0].strip()
-    file = InboundAttachment(kind, url=FILES + media, name=name, content_type=content_type)
     return kind, words, (file,), {}
 
 

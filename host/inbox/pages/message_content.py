@@ -177,19 +177,14 @@ def custom_kind(content: Content, known: Sequence[CustomKind]) -> CustomKind | N
     return next((one for one in known if one.name == name), None)
 
 
-def custom(
-    content: Content, known: Sequence[CustomKind]
-) -> tuple[CustomKind | None, tuple[MessageCard, ...]]:
-    """Return which of the *known* kinds ``content["custom"]`` names, and its cards."""
-    kind = custom_kind(content, known)
-    if kind is None:
-        return None, ()
+def cards_of(kind: CustomKind, content: Content) -> tuple[MessageCard, ...]:
+    """Return the cards of a message of *kind*; none if they could not be made."""
     try:
         data = strictjson.convert(_mapping(content.get("custom")).get("data"), kind.data)
-        return kind, tuple(_card(one) for one in kind.cards(data)[:MOST])
+        return tuple(_card(one) for one in kind.cards(data)[:MOST])
     except Exception:  # the addon's code, and data that an earlier release of it may have written
         log.warning("A message of the kind %s could not be shown as cards", kind.name, exc_info=True)
-        return kind, ()
+        return ()
 
 
 def _card(given: MessageCard) -> MessageCard:

@@ -545,9 +545,7 @@ def _label(entry: Entry, where: BubbleContext) -> str:
         return str(_("Audio"))
     if entry.kind == MessageKind.SHARE and (passed_on := message_content.shared(entry.content)):
         return str(message_kinds.SHARED[passed_on[0].what].label)
-    if entry.kind == MessageKind.CUSTOM and (
-        known := message_content.custom_kind(entry.content, where.custom_kinds)
-    ):
+    if (known := _custom_kind(entry, where)) is not None:
         return str(_(known.label))
     if entry.kind == MessageKind.POSTBACK:
         payload = message_content.payload(entry.content)
@@ -754,14 +752,20 @@ def _told(entry: Entry) -> tuple[Card, ...]:
 
 def _custom(entry: Entry, where: BubbleContext) -> tuple[Card, ...]:
     """Return the cards of a message of a kind that only its channel has; none: its text is shown."""
-    known, made = message_content.custom(entry.content, where.custom_kinds)
-    if known is None or entry.kind != MessageKind.CUSTOM or entry.edited_at is not None:
+    known = _custom_kind(entry, where)
+    if known is None or entry.edited_at is not None:
         return ()
     label = str(_(known.label))
     return tuple(
         Card(known.icon, label, one.title, one.detail, one.href, text_view.host_of(one.href), rows=one.rows)
-        for one in made
+        for one in message_content.cards_of(known, entry.content)
     )
+
+
+def _custom_kind(entry: Entry, where: BubbleContext) -> CustomKind | None:
+    if entry.kind != MessageKind.CUSTOM:
+        return None
+    return message_content.custom_kind(entry.content, where.custom_kinds)
 
 
 def _slides(entry: Entry, media: Sequence[Media]) -> tuple[SlideView, ...]:
