@@ -43,6 +43,7 @@ from host.inbox.conversations import by_assistant
 from host.inbox.labels import labels
 from host.inbox.labels.models import Label
 from host.inbox.labels.queries import labels_of_conversations
+from host.inbox.panels.customer import used_for
 from host.models.channels import ChannelAccount
 from host.models.channels import ref as account_ref
 from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
@@ -418,43 +419,12 @@ def known(session: Session, workspace_id: int, conversation_id: int | None) -> s
     return "\n".join(f"{name}: {' '.join(value.split())}" for name, value in lines.items() if value)
 
 
-def used_for(
-    session: Session,
-    workspace_id: int,
-    conversation_id: int | None,
-    key: str,
-    *,
-    trial_on: int | None = None,
-) -> UsedFor | None:
-    """Return the customer and account for an addon's tool; None without either.
-
-    :param trial_on: the account of a trial, which has no customer.
-    """
-    if conversation_id is None and trial_on is not None:
-        played_on = session.get(ChannelAccount, trial_on)
-        if played_on is None or played_on.workspace_id != workspace_id:
-            return None
-        return UsedFor(account_ref(played_on), "", None, {}, key)
-    query = (
-        sa.select(ChannelAccount, ContactIdentity, Contact.email)
-        .join(Conversation, Conversation.account_id == ChannelAccount.id)
-        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
-        .join(Contact, Contact.id == Conversation.contact_id)
-        .where(Conversation.id == conversation_id, Conversation.workspace_id == workspace_id)
-    )
-    row = None if conversation_id is None else session.execute(query).one_or_none()
-    if row is None:
+def _tried_on(session: Session, workspace_id: int, account_id: int, key: str) -> UsedFor | None:
+    """Return the account of a trial, which has no customer; None for one of another workspace."""
+    row = session.get(ChannelAccount, account_id)
+    if row is None or row.workspace_id != workspace_id:
         return None
-    account, customer, email = row
-    return UsedFor(
-        account_ref(account),
-        customer.external_id,
-        customer.username,
-        customer.profile or {},
-        key,
-        email,
-        conversation_id,
-    )
+    return UsedFor(account_ref(row), "", None, {}, key)
 
 
 # ---- addons and other programs -------------------------------------------------------------------------
@@ -465,7 +435,12 @@ def _brought(
 ) -> _Tool:
     def use(arguments: Mapping[str, Any], key: str) -> str:
         with db.read() as session:
-            about = used_for(session, workspace_id, conversation_id, key, trial_on=trial_on)
+            if conversation_id is not None:
+                about = used_for(session, workspace_id, conversation_id, key)
+            elif trial_on is not None:
+                about = _tried_on(session, workspace_id, trial_on, key)
+            else:
+                about = None
         if about is None:
             raise _FailedError("there is no customer in a trial")
         try:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.assistants.tools import used_for
 from host.automation.condition_facts import Event, seen
 from host.channels import connecting
 from host.core import clock, db
@@ -17,7 +16,7 @@ from host.core.ports import AdapterDirectory, RuleDirectory
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.inbox.apply.changes import apply_changes
 from host.inbox.apply.incoming import Incoming
-from host.inbox.panels.customer import customer_of
+from host.inbox.panels.customer import customer_of, used_for
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.sdk.cards import Connection

@@ -33,11 +33,12 @@ from host.channels.accounts import disconnect_account
 from host.channels.other_workspaces import taken_sentence
 from host.channels.pages import forms
 from host.core import clock, config, db, guard, migrations
+from host.core.clock import Days
 from host.delivery import results, waiting
 from host.delivery.worker import drain
 from host.events import reading
 from host.inbox.drafts import Draft
-from host.inbox.panels import calling
+from host.inbox.panels import calling, report_sections
 from host.inbox.reply import queue_parts
 from host.media import fetching, uploads
 from host.models.channels import ChannelAccount
@@ -45,8 +46,6 @@ from host.models.inbox import Attachment, Conversation, Message
 from host.models.queue import Lane
 from host.process.serving import HostApplication
 from host.queue import send_limiter
-from host.reports.figures import Days, Selection
-from host.reports.pages import sections
 from host.sdk._forms.fields import Form
 from host.sdk._forms.values import DESK
 from host.sdk.cards import Asked, ConnectRequest, Problems
@@ -412,10 +411,8 @@ class TrialDesk:
         found = self.application.generation().directory.report_sections[section]
         today = clock.now().date()
         days = Days(today - timedelta(days=6), today)
-        query = sections.query_of(
-            Selection(self.workspace_id, days, None if accounts is None else [*accounts]), None
-        )
-        return self._called(lambda: sections.read(found, query, self.manifest.name))
+        query = report_sections.query_of(self.workspace_id, days, accounts, ALL_ACCOUNTS)
+        return self._called(lambda: report_sections.read(found, query, self.manifest.name))
 
     def _shown(self, call: Callable[[CustomerContext], T], contact: str) -> T:
         customer = self.customer(contact)

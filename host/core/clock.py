@@ -1,11 +1,15 @@
-"""The clock that all code uses for the time, so that a test can move it, and the clocks of time zones."""
+"""The clock that all code uses for the time, so that a test can move it, the clocks of time zones, and
+periods of whole days.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import time as time_of_day
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -125,3 +129,52 @@ def _change(there: ZoneInfo, before: datetime, after: datetime) -> datetime:
         else:
             after = middle
     return after.replace(microsecond=0)
+
+
+# ---- periods -------------------------------------------------------------------------------------------
+
+HOUR = timedelta(hours=1)
+MOST_DAYS = 366
+_YEARS = range(2000, 2200)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Whole days in a time zone, from *first* to *last*, both included.
+
+    :raises ValueError: for days that are in the wrong order, too many, or of another century.
+    """
+
+    first: date
+    last: date
+    zone: tzinfo = UTC
+
+    def __post_init__(self) -> None:
+        if not (self.first.year in _YEARS and self.last.year in _YEARS and 1 <= len(self) <= MOST_DAYS):
+            raise ValueError("no days that could be shown")
+
+    def __len__(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def before(self) -> Days:
+        """Period of the same length that ends on the day before the first of these."""
+        length = timedelta(days=len(self))
+        return Days(self.first - length, self.last - length, self.zone)
+
+    def bounds(self) -> list[datetime]:
+        """Return the start of each day, and the end of the last one.
+
+        Sums are per hour of UTC. In a zone that is half an hour off, a day begins with the hour that contains
+        midnight.
+        """
+        days = [self.first + timedelta(days=number) for number in range(len(self) + 1)]
+        return [
+            datetime.combine(day, time_of_day(), self.zone).astimezone(UTC).replace(minute=0, second=0)
+            for day in days
+        ]
+
+    def hours(self) -> list[datetime]:
+        """Return the same for each hour: a day on which clocks change has 23 or 25."""
+        bounds = self.bounds()
+        return [bounds[0] + HOUR * number for number in range((bounds[-1] - bounds[0]) // HOUR + 1)]

@@ -16,11 +16,12 @@ from host.api.http.declare import Id, Wire, route
 from host.api.http.errors import QueryError
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.core import db
+from host.core.clock import MOST_DAYS, Days
 from host.inbox.teams import teams
 from host.inbox.teams.errors import TeamNotFoundError
 from host.models.users import Membership
 from host.reports import figures
-from host.reports.figures import MOST_DAYS, MOST_DAYS_BY_HOUR, Days, Selection, Times, Totals
+from host.reports.figures import MOST_DAYS_BY_HOUR, Selection, Times, Totals
 from host.users.api_keys import Scope
 
 USUAL_DAYS = 28

@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, aliased
 
 from host.core import db
 from host.core.backports.values import replace
+from host.core.clock import HOUR, Days
 from host.events import reading
 from host.inbox.labels.models import ConversationLabel
 from host.models.inbox import Conversation
@@ -27,10 +28,7 @@ from host.models.users import InstallationValue
 from host.reports.models import OFF_BETWEEN, ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
 from host.working_hours import hours
 
-HOUR = timedelta(hours=1)
-MOST_DAYS = 366
 MOST_DAYS_BY_HOUR = 31
-_YEARS = range(2000, 2200)
 
 CLOSED_WITHIN = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=3))
 """Upper bounds of the classes of the time until closed; the last class is unbounded."""
@@ -63,48 +61,6 @@ SPANS = {
     Figure.RESOLVE: (SpanKind.RESOLVE, SpanEnd.CLOSED),
 }
 """For each measured time, its spans and the event that must have ended them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """Whole days in a time zone, from *first* to *last*, both included.
-
-    :raises ValueError: for days that are in the wrong order, too many, or of another century.
-    """
-
-    first: date
-    last: date
-    zone: tzinfo = UTC
-
-    def __post_init__(self) -> None:
-        if not (self.first.year in _YEARS and self.last.year in _YEARS and 1 <= len(self) <= MOST_DAYS):
-            raise ValueError("no days that could be shown")
-
-    def __len__(self) -> int:
-        return (self.last - self.first).days + 1
-
-    @property
-    def before(self) -> Days:
-        """Period of the same length that ends on the day before the first of these."""
-        length = timedelta(days=len(self))
-        return Days(self.first - length, self.last - length, self.zone)
-
-    def bounds(self) -> list[datetime]:
-        """Return the start of each day, and the end of the last one.
-
-        Sums are per hour of UTC. In a zone that is half an hour off, a day begins with the hour that contains
-        midnight.
-        """
-        days = [self.first + timedelta(days=number) for number in range(len(self) + 1)]
-        return [
-            datetime.combine(day, time(), self.zone).astimezone(UTC).replace(minute=0, second=0)
-            for day in days
-        ]
-
-    def hours(self) -> list[datetime]:
-        """Return the same for each hour: a day on which clocks change has 23 or 25."""
-        bounds = self.bounds()
-        return [bounds[0] + HOUR * number for number in range((bounds[-1] - bounds[0]) // HOUR + 1)]
 
 
 class Selection(msgspec.Struct, frozen=True):

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from host.addons import lifecycle
 from host.channels import hanging
 from host.core import clock, db
+from host.core.clock import Days
+from host.inbox.panels import report_sections
 from host.inbox.panels.calling import PanelFailedError, WrongReturnError
 from host.models.channels import ChannelAccount
 from host.models.users import Role
 from host.process.serving import HostApplication
-from host.reports.figures import Days, Selection
-from host.reports.pages import sections
 from host.sdk.reports import Counts, Number, ReportSection
 from tests.addons.conftest import Admin, MakeZip
 from tests.addons.test_panels import Opened
@@ -110,7 +110,7 @@ def test_accounts_filter_a_section_and_labels_do_not(opened: Open) -> None:
 ])  # fmt: skip
 def test_a_reader_gets_no_accounts_out_of_sight(chosen: Any, seen: Any, counted: Any) -> None:
     today = clock.now().date()
-    query = sections.query_of(Selection(1, Days(today, today), chosen), seen)
+    query = report_sections.query_of(1, Days(today, today), chosen, seen)
     assert query.accounts == counted
     assert query.end - query.start == query.start - query.before
 
@@ -192,9 +192,9 @@ def test_a_section_that_fails_says_so_and_the_page_goes_on(opened: Open) -> None
 )
 def test_what_a_section_must_not_return_is_refused(returned: Any) -> None:
     today = clock.now().date()
-    query = sections.query_of(Selection(1, Days(today, today)), None)
+    query = report_sections.query_of(1, Days(today, today), None, None)
     with pytest.raises(PanelFailedError) as raised:
-        sections.read(ReportSection("toy.x", "X", lambda _query: returned), query, "Toy")
+        report_sections.read(ReportSection("toy.x", "X", lambda _query: returned), query, "Toy")
     assert isinstance(raised.value.__context__, WrongReturnError)
 
 

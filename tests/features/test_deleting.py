@@ -71,15 +71,29 @@ KNOW_ALL = (
     "tests/users/test_confirmed_routes.py",
     "tests/web/test_account_picker.py",
     "tests/web/test_find_settings.py",
+    # Names, scopes and words of all routes.
+    "tests/api/test_generators.py",
+    "tests/api/test_scopes.py::test_the_reviewed_table_names_what_each_route_needs",
+    "tests/whole/test_channel_words.py",
 )
 """Tests that hold all features together: no desk without one passes them."""
 KNOW_IT = {
-    "reports": ("tests/features/test_switching.py", "tests/web/test_shell.py"),
+    "reports": (
+        "tests/addons/test_report_sections.py",
+        "tests/api/test_errors.py::test_what_a_body_or_query_names_is_422_since_the_second_version",
+        *("tests/features/test_switching.py", "tests/web/test_shell.py"),
+    ),
     "webhooks": (
         *("tests/api/test_idempotency.py", "tests/features/test_assistants_off.py"),
         *("tests/rules", "tests/web/test_full_workspace.py"),
+        "tests/api/test_errors.py::test_the_field_leads_to_the_wrong_value_of_a_list",
+        "tests/api/test_rules.py::test_who_asks_hears_whom_a_rule_tells_and_not_which_endpoint_it_calls",
+        "tests/api/test_syncing.py::test_old_parameters_are_deprecated_in_the_document",
     ),
-    "assistants": ("tests/automation/test_words.py", "tests/users/test_audit.py", "tests/web/test_shell.py"),
+    "assistants": (
+        "tests/api/test_errors.py::test_the_field_leads_to_the_wrong_value_of_a_list",
+        *("tests/automation/test_words.py", "tests/users/test_audit.py", "tests/web/test_shell.py"),
+    ),
     "rules": ("tests/web/test_shell.py",),
     "sequences": ("tests/web/test_shell.py",),
 }
@@ -90,6 +104,16 @@ LIST = "host/process/features.py"
 
 def test_there_is_an_optional_one_and_each_is_deleted_below() -> None:
     assert {feature.name for feature in features.BUILT_IN if feature.optional} == set(ABOUT_IT)
+
+
+@pytest.mark.parametrize("name", sorted(ABOUT_IT))
+def test_no_other_code_needs_it(name: str) -> None:
+    own = ROOT / "host" / name
+    assert own.is_dir()
+    imported = re.compile(rf"^ *(?:from|import) host(?:\.{name}\b| import .*\b{name}\b)", re.M)
+    others = (path for part in ("host", "addons", "sandbox") for path in (ROOT / part).rglob("*.py"))
+    code = [path for path in others if own not in path.parents and not {"tests", "starter"} & {*path.parts}]
+    assert [str(path.relative_to(ROOT)) for path in code if imported.search(path.read_text())] == []
 
 
 def turn() -> str:

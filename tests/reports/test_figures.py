@@ -17,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import db
+from host.core import clock, db
+from host.core.clock import Days
 from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
 from host.inbox.teams import teams
@@ -25,7 +26,7 @@ from host.models.inbox import Conversation
 from host.reports import api as analytics
 from host.reports import counting, figures
 from host.reports.counting import hour_of
-from host.reports.figures import Days, Figure, Figures, Selection, Times, Totals
+from host.reports.figures import Figure, Figures, Selection, Times, Totals
 from host.reports.models import Span
 from host.reports.pages import views
 from host.reports.tables import Grouping, Key, read_before, read_table
@@ -531,4 +532,4 @@ def test_the_page_about_reports_defines_every_figure_by_its_name() -> None:
     assert defined == {one.encode_name for one in fields} | {"windows"}
     named = set(re.findall(r"^\| ([A-Z][\w ]+) \|", text, re.MULTILINE))
     assert {str(title) for title, *_ in views.ABOUT.values()} <= named
-    assert f"{figures.MOST_DAYS} days" in text
+    assert f"{clock.MOST_DAYS} days" in text

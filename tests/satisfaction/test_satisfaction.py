@@ -14,18 +14,18 @@ from sqlalchemy.orm import Session
 from host.addons.running import contributions
 from host.authoring.desk import RefusedFormError, trial_desk
 from host.core import clock, db
+from host.core.clock import Days
 from host.events import reading
 from host.events.models import ActorKind
 from host.events.reading import BEGINNING
 from host.inbox import erasure
 from host.inbox.conversation_actions import set_fields
 from host.inbox.panels import calling
+from host.inbox.panels.report_sections import query_of, read
 from host.models.inbox import ConversationStatus, DeliveryState, Handler, Message
 from host.models.notifications import Notification
 from host.reports.counting import Counting
-from host.reports.figures import Days, Selection
 from host.reports.models import Span
-from host.reports.pages.sections import query_of, read
 from host.sdk import desk as sdk_desk
 from host.sdk.api import ApiCall, ApiRefusalError
 from host.sdk.channel import AccountRef
@@ -122,7 +122,7 @@ def section(survey: Survey, accounts: Any = None, *, later: int = 0) -> tuple[di
     """
     last = clock.now().date() + timedelta(days=later)
     days = Days(last - timedelta(days=6), last)
-    query = query_of(Selection(survey.desk.workspace, days, accounts), None)
+    query = query_of(survey.desk.workspace, days, accounts, None)
     blocks = read(reports.SECTION, query, "Customer satisfaction")
     numbers = {one.label: (one.value, one.before) for one in blocks if isinstance(one, Number)}
     return numbers, {one.title: one.rows for one in blocks if isinstance(one, Counts)}

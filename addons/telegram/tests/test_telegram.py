@@ -290,6 +290,7 @@ def test_a_picture_telegram_takes_for_no_photo_goes_as_a_document(
     telegram.refuse["sendPhoto"] = [(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", {})]
     ann.desk.reply(str(ann.chat), files=[("wide.jpg", picture(size=(400, 10)))])
     ann.desk.work()
+    ann.desk.later(SOME_SECONDS)
     assert telegram.sent[-1][0] == "sendDocument"
     assert ann.thread[-1].state == "sent"
 

@@ -1,11 +1,17 @@
-"""The customer beside whom an addon's panel is shown, as far as the signed-in person may see them."""
+"""The customer as functions of addons get them: beside a panel, or for a tool."""
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.inbox.contacts import attributes, finding, people
+from host.models.channels import ChannelAccount
+from host.models.channels import ref as account_ref
+from host.models.inbox import Contact, Conversation
+from host.models.inbox import ContactIdentity as IdentityRow
 from host.sdk.panels import ContactIdentity, CustomerContext
+from host.sdk.rules import UsedFor
 from host.users.reach import Accounts
 
 
@@ -18,7 +24,7 @@ def customer_of(
     conversation_id: int | None = None,
     identity_id: int | None = None,
 ) -> CustomerContext:
-    """Return the customer with the identities on *accounts*.
+    """Return the customer beside whom a panel is shown, with the identities on *accounts*.
 
     :param conversation_id: the open conversation, whose identity *identity_id* comes first.
     :raises NotFoundError: if there is no such contact on *accounts*.
@@ -38,4 +44,30 @@ def customer_of(
             for one in sorted(identities, key=lambda one: one.id != identity_id)
         ],
         attributes={attribute.name: value for attribute, value in named if value},
+    )
+
+
+def used_for(session: Session, workspace_id: int, conversation_id: int, key: str) -> UsedFor | None:
+    """Return the customer of a conversation as a tool gets them; None if the workspace has no such one.
+
+    :param key: idempotency key of the use.
+    """
+    row = session.execute(
+        sa.select(ChannelAccount, IdentityRow, Contact.email)
+        .join(Conversation, Conversation.account_id == ChannelAccount.id)
+        .join(IdentityRow, IdentityRow.id == Conversation.identity_id)
+        .join(Contact, Contact.id == Conversation.contact_id)
+        .where(Conversation.id == conversation_id, Conversation.workspace_id == workspace_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    account, identity, email = row
+    return UsedFor(
+        account=account_ref(account),
+        contact=identity.external_id,
+        username=identity.username,
+        profile=identity.profile or {},
+        key=key,
+        email=email,
+        conversation_id=conversation_id,
     )

@@ -15,18 +15,19 @@ import sqlalchemy as sa
 from flask import request
 from sqlalchemy.orm import Session
 
+from host.core.clock import Days
 from host.core.errors import InvalidError
 from host.inbox.labels import labels
 from host.inbox.labels.models import Label
 from host.inbox.teams import teams
 from host.inbox.teams.models import Team
 from host.models.channels import ChannelAccount
-from host.reports.figures import NO_LABEL, Days, Selection
-from host.reports.periods import USUAL_DAYS, given_days, zone
+from host.reports.figures import NO_LABEL, Selection
 from host.reports.tables import Grouping, Key
 from host.users import members
 from host.users.members import Member
 from host.web.account_picker import Picker, picker
+from host.web.periods import USUAL_DAYS, given_days, zone
 from host.web.request_helpers import id_argument
 
 IN_HOURS = "business"

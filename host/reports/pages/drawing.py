@@ -11,8 +11,9 @@ from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
+from host.core.clock import HOUR
 from host.inbox.pages import durations
-from host.reports.figures import HOUR, NONE, Figure, Figures, Times, Totals
+from host.reports.figures import NONE, Figure, Figures, Times, Totals
 from host.reports.pages.choosing import Choice, Column, Order
 from host.reports.tables import Grouping, Key
 from host.web import plots

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from host.channels.directory import current_directory
 from host.core import clock, db
+from host.inbox.panels import report_sections
 from host.inbox.panels.calling import PanelFailedError, PanelNotFoundError
 from host.reports.pages import sections
 from host.reports.pages.choosing import read_choice
@@ -28,10 +29,11 @@ def show(workspace_id: int, name: str) -> ResponseReturnValue:
         # Addons know accounts, but not what people, teams and labels meant in the past.
         unfiltered = bool(choice.person or choice.team or choice.label or choice.unlabelled)
     slug = name.partition(".")[0]
+    selected = choice.selection
     problem, shown = "", None
     try:
-        query = sections.query_of(choice.selection, seen_accounts())
-        shown = sections.draw(sections.read(section, query, generation().names.get(slug, slug)))
+        query = report_sections.query_of(workspace_id, selected.days, selected.accounts, seen_accounts())
+        shown = sections.draw(report_sections.read(section, query, generation().names.get(slug, slug)))
     except PanelFailedError as error:
         problem = str(error)
     html = render_template(

@@ -15,7 +15,7 @@ from host.api.http.call import Call
 from host.api.http.declare import Moment, Wire, route
 from host.api.http.errors import QueryError
 from host.core import db
-from host.reports.figures import MOST_DAYS, Days
+from host.core.clock import MOST_DAYS, Days
 from host.sequences import body as bodies
 from host.sequences import keeping, listing, numbers
 from host.sequences.body import Body

@@ -13,10 +13,9 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.clock import Days
 from host.core.errors import InvalidError
 from host.inbox.pages import durations
-from host.reports.figures import Days
-from host.reports.periods import given_days, zone
 from host.sequences import body as bodies
 from host.sequences import keeping, numbers, people
 from host.sequences.filtering import RunFilter
@@ -24,6 +23,7 @@ from host.sequences.numbers import Numbers, StepNumbers
 from host.sequences.pages import wording
 from host.sequences.pages.blueprint import ONE, Opened, bp, head, open_sequence
 from host.web.formats import duration, whole
+from host.web.periods import given_days, zone
 from host.web.request_helpers import (
     Permission,
     flash_good,

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from flask import request
 from flask_babel import lazy_gettext as _l
 
+from host.core.clock import MOST_DAYS, Days
 from host.core.errors import InvalidError
-from host.reports.figures import MOST_DAYS, Days
 from host.web import languages
 
 USUAL_DAYS = 28
