@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 from lobby_client import Lobby
-from lobby_client.types import SendLocation, SendText
+from lobby_client.types import SendApprovedTemplate, SendLocation, SendText
 
 from demo.outside import Outside, write_mail, written_mail
 from demo.person import PageError, Person
@@ -60,6 +60,9 @@ FOUND = "It did, and we found it. Your bowl is on its way."
 BEGUN = "I put one aside"
 ON_WHATSAPP = "Are you open today?"
 OUR_PLACE = "Our workshop"
+CALL_ME = "Please tell me on WhatsApp when it is ready"
+WELCOME = "Welcome to Sample Pottery."
+AT_FIVE = "Thanks, I will come at five"
 ON_INSTAGRAM = "And which door is it?"
 IN_THE_OVEN = "May the green bowl go into the oven?"
 SHIPPED = "Your order has left the kiln. It ships tomorrow."
@@ -664,7 +667,7 @@ def onward(j: Journey) -> str:
     before = len(j.outside.received)
     place = next(form.values["place"] for form in j.agent.forms if "place" in form.values)
     j.agent.press("Send email", {"text": WRITTEN, "place": place})
-    j.agent.expect("Before, on Instagram", LATE, "Continued by Email", WRITTEN)
+    j.agent.expect("Before, on Instagram", LATE, "Continued on Email", WRITTEN)
     j.agent.press("Send now")
     if not j.outside.wait_for(before + 1):
         raise PageError("the email did not reach the outside mail server")
@@ -998,6 +1001,41 @@ def whatsapp(j: Journey) -> str:
     return "one customer on two channels, answered in one inbox; sent once, although Meta's answer was lost"
 
 
+def template_first(j: Journey) -> str:
+    """Write first on WhatsApp to a customer of Instagram, with a template to the number the team entered.
+
+    WhatsApp writes the number in another way than the team did, as in Brazil; the answer still arrives in the
+    same conversation.
+    """
+    theirs = next(one for one in j.control("GET", "whatsapp")["customers"] if one["name"] == "Gil F.")
+    j.control("POST", "dm", {"customer": "gil.sample", "text": CALL_ME})
+    inbox = f"/w/{j.workspace}/inbox"
+    until(lambda: CALL_ME in j.agent.open(inbox), "the DM in the agent's inbox")
+    first = open_conversation(j, CALL_ME)
+    with program_of(j, "Address book") as client:
+        number = client.attributes.create("Phone")
+        contact = client.conversations.get(int(first)).contact.id
+        client.contacts.change(contact, attributes={str(number.id): f"+{theirs['dialled_as'][0]}"})
+        page = f"/w/{j.workspace}/contacts/{contact}"
+        j.agent.open(page)
+        j.agent.expect("Write on WhatsApp")
+        account = next(one.id for one in client.accounts.list() if one.channel == "whatsapp")
+        template = next(one for one in client.accounts.templates(account) if one.body == WELCOME)
+        client.contacts.start(contact, account, template=SendApprovedTemplate(template.id))
+
+    def chat() -> list[str]:
+        found = j.control("GET", f"whatsapp/messages?customer={theirs['wa_id']}")["messages"]
+        return [one["text"] for one in found]
+
+    until(lambda: any(WELCOME in one for one in chat()), "the template in WhatsApp")
+    j.control("POST", "whatsapp/message", {"customer": theirs["wa_id"], "text": AT_FIVE})
+    there = open_conversation(j, WELCOME, AT_FIVE)
+    until(lambda: AT_FIVE in j.agent.open(f"{inbox}/{there}"), "the answer below the template")
+    j.agent.open(page)
+    j.agent.expect("2 conversations", "@gil.sample")
+    return "the customer answered in the same conversation"
+
+
 def merge(j: Journey, name: str) -> None:
     """Merge the two contacts with a name into the first."""
     j.agent.open(f"/w/{j.workspace}/contacts?q={name}")
@@ -1047,4 +1085,5 @@ STEPS: list[Step] = [
     ("a customer is asked how it went", satisfied),
     ("a sequence asks for the order number, a program answers, people take over", sequence),
     ("the same customer writes on WhatsApp, and both are answered", whatsapp),
+    ("a template goes first, to a customer's number on WhatsApp", template_first),
 ]

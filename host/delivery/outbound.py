@@ -217,6 +217,7 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
     if isinstance(result, Unknown) and departure.unreachable:
         # No connection was made, so the customer cannot have got it: it is safe to send again.
         result = NotSent(agent_messages.NOT_REACHED)
+    _note_recipient(head, result)
     try:
         return _apply(_record, lease, head, result, allowed, departure)
     except sa.exc.IntegrityError:
@@ -271,6 +272,16 @@ def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits:
         db.write(results.hold_account_back, head.account, waits.until, waits.limit.sentence)
     until = _not_after(allowed, waits.until)
     return _wait(lease, head, until, waits.limit.sentence, shown=waits.until)
+
+
+def _note_recipient(head: OutboxHead, result: SendResult) -> None:
+    """Record the id that the provider has for the customer, before its reports use it."""
+    if not isinstance(result, Sent) or result.recipient in {None, head.recipient}:
+        return
+    try:
+        db.write(results.note_recipient, head.identity_id, result.recipient)
+    except sa.exc.SQLAlchemyError:
+        log.exception("the provider's id of the recipient of message %s is not noted", head.message_id)
 
 
 def _note_reach(head: OutboxHead, result: SendResult) -> None:

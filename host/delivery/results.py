@@ -6,6 +6,7 @@ lost, it writes nothing and returns False, or None if it otherwise returns a tim
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
@@ -13,11 +14,13 @@ from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from host import recording
 from host.channels.accounts import set_needs_reconnect
 from host.core import clock, db, logs
+from host.core.cleaning import external_id
 from host.delivery import agent_messages
 from host.delivery.outbox_head import OutboxHead
 from host.events.kinds.messages import OfMessage
@@ -37,6 +40,8 @@ from host.queue.wakeups import OUT
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef, NotSent, Pause, ProviderProblem, Rejected
 from host.sdk.messages import InboundAttachment
+
+log = logging.getLogger(__name__)
 
 
 class Begun(Enum):
@@ -605,6 +610,22 @@ def note_out_of_reach(session: Session, identity_id: int, rejected: Rejected) ->
 def note_within_reach(session: Session, identity_id: int) -> None:
     """Record that a customer can be reached again."""
     _reach(session, identity_id, None, None, None)
+
+
+def note_recipient(session: Session, identity_id: int, recipient: str) -> None:
+    """Give a customer the id that the provider has for them, if nobody else has it.
+
+    What is already queued keeps the id it was written to, which the provider knows as well.
+    """
+    identity = session.get(ContactIdentity, identity_id, with_for_update=True)
+    stored = external_id(recipient)
+    if identity is None or identity.external_id == stored:
+        return
+    try:
+        with session.begin_nested():
+            identity.external_id = stored
+    except IntegrityError:
+        log.warning("the customer %s is known to the account as somebody else, too", identity_id)
 
 
 def _reach(

@@ -85,7 +85,6 @@ def draft_of(
     given: Mapping[str, str],
     *,
     uploads: tuple[str, ...] = (),
-    reply_to: int | None = None,
 ) -> Draft:
     """Return the message that *template* becomes with the values *given*, by key.
 
@@ -124,7 +123,6 @@ def draft_of(
         text=fill_in(template.body, values),
         uploads=uploads,
         content={"approved_template": content},
-        reply_to=reply_to,
     )
 
 

@@ -451,6 +451,15 @@ class AddressOfAnotherError(ConflictError):
     default_next_step = _l("If they are the same person, merge the two contacts, then write.")
 
 
+class ConversationExistsError(ConflictError):
+    """The contact, who was to get a first message, has a conversation there."""
+
+    code = "conversation_exists"
+    title = _l("They already have a conversation there")
+    default_sentence = _l("This contact has a conversation there by now. Nothing was sent.")
+    default_next_step = _l("Open it from their page. A colleague may have been faster.")
+
+
 class GoesOnError(ConflictError):
     """The conversation already continues elsewhere.
 
@@ -459,7 +468,7 @@ class GoesOnError(ConflictError):
 
     code = "goes_on_already"
     title = _l("Already continued")
-    default_sentence = _l("This conversation already continues by email. Nothing was sent.")
+    default_sentence = _l("This conversation already continues elsewhere. Nothing was sent.")
     default_next_step = _l("Write in that conversation. This thread links to it.")
     program_step = _l("Write in that conversation.")
 

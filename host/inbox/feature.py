@@ -22,6 +22,7 @@ FEATURE = Feature(
         "pages.along.preview",
         "pages.comments.views",
         "pages.onward.views",
+        "pages.onward.template_views",
         "pages.pushed.views",
     ),
     routes=(

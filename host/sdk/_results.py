@@ -67,11 +67,15 @@ class Sent:
 
     :param pause: a pause requested in the same response, for example because a limit is almost used up.
     :param missed: the part that was not sent, such as a copy; shown with the message.
+    :param recipient: their id, if the provider says it is another than the one the message was sent to, such
+        as a number it writes in another way. The contact gets it, so that their answer arrives in the same
+        conversation.
     """
 
     external_id: str
     pause: Pause | None = None
     missed: ProviderProblem | None = None
+    recipient: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

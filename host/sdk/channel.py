@@ -478,11 +478,12 @@ class ChannelAdapter(TellsHistory, ABC):
         return OPEN_ALWAYS
 
     def id_for_address(self, account: AccountRef, address: str) -> str | None:
-        """Return the external id on *account* of the person with the email *address*, or None.
+        """Return the external id on *account* of the person with *address*, or None.
 
-        Called if :attr:`Capabilities.can_start` is set, with any known address or id of a contact. For an id
-        it returned, it returns the same id. Pure and cheap: called whenever a composer with a closed reply
-        window is rendered.
+        Called if :attr:`Capabilities.can_start` is set, with a contact's email address, each of their phone
+        numbers, such as ``+4915112345678``, and their ids on accounts of this channel. For an id it returned,
+        it returns the same id. Pure and cheap: called whenever a composer with a closed reply window is
+        rendered.
         """
         return None
 

@@ -97,6 +97,7 @@ _NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 _ADDRESSES = (
     "Somebody@Example.org",
     "somebody@example.com",
+    "+4915112345678",
     "",
     " ",
     "no address",
@@ -428,8 +429,10 @@ class AdapterContract:
         self, adapter: ChannelAdapter, account: AccountRef
     ) -> None:
         found = self._policy(adapter, ReplyContext(account, _NOW, None))
-        if found.state is ReplyState.CLOSED:
-            assert not adapter.capabilities.can_start
+        if found.state is ReplyState.CLOSED and adapter.capabilities.can_start:
+            assert adapter.capabilities.approved_templates, "nothing can be sent to them"
+            said = adapter.approved_policy(ReplyContext(account, _NOW, None))
+            assert said.state is ReplyState.OPEN, "not even a template can be sent to them"
 
     def test_who_can_start_says_whom_an_address_is(
         self, adapter: ChannelAdapter, account: AccountRef

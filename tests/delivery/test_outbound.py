@@ -18,7 +18,7 @@ from host.delivery.worker import drain
 from host.inbox.messages import RECONNECT_FIRST, load_messages
 from host.inbox.unsent import resending
 from host.models.channels import AccountState, ChannelAccount
-from host.models.inbox import Attachment, DeliveryState, Direction, Message, Origin
+from host.models.inbox import Attachment, ContactIdentity, DeliveryState, Direction, Message, Origin
 from host.models.queue import Lane
 from host.queue import outbox, policy
 from host.queue.outbox import StateMovedOnError
@@ -491,6 +491,42 @@ def test_what_was_unconfirmed_once_is_never_called_failed(desk: Desk, travel: Tr
 def test_an_echo_resolves_what_was_left_to_a_person(desk: Desk, travel: Travel) -> None:
     message = left_to_a_person(desk, travel)
     desk.echo("late", "one")
+    assert desk.state(message) == SENT
+
+
+def test_the_id_that_the_provider_has_for_the_customer_is_theirs_before_its_reports(desk: Desk) -> None:
+    """As where WhatsApp knows a number without a digit that was dialled."""
+    talk = desk.customer_wrote()
+    desk.toy.script = [Sent("m1", recipient="anne")]
+    message, later = desk.reply("one", talk), desk.reply("two", talk)
+    asked: list[str] = []
+
+    def send(request: SendRequest) -> SendResult:
+        asked.append(request.recipient)
+        return Sent("m2", recipient="anne")
+
+    desk.toy.script.append(send)
+    desk.drain()
+    assert desk.states(message, later) == [SENT, SENT]
+    assert asked == ["anna"], "what was queued keeps the id it was written to"
+    assert desk.customer_wrote("anne") == talk
+    desk.toy.script = [Sent("m3", recipient="anne")]
+    assert desk.state(desk.reply("three", talk, contact="anne")) == "queued"
+    desk.drain()
+    with db.read() as session:
+        assert session.scalars(sa.select(ContactIdentity.external_id)).all() == ["anne"]
+
+
+def test_an_id_that_cannot_be_noted_leaves_the_message_sent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise OperationalError("", {}, Exception("gone"))
+
+    monkeypatch.setattr(results, "note_recipient", broken)
+    desk.toy.script = [Sent("m1", recipient="anne")]
+    message = desk.reply("one", desk.customer_wrote())
+    desk.drain()
     assert desk.state(message) == SENT
 
 

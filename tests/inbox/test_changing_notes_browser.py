@@ -63,6 +63,28 @@ def test_a_note_is_edited_and_a_colleague_sees_it_at_once(
     wait(page, f"document.activeElement.closest('#m-{note}') !== null")
 
 
+def test_whoever_types_a_name_before_its_list_is_loaded_gets_the_list(
+    desk: Desk, scene: scenes.Scene, note: int, open_page: Open
+) -> None:
+    helpers.make_user(name="Bo T.", workspace=desk.workspace)
+    page = open_page(f"/{scene.conversation('ana')}")
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/*composer-mention*", hold)
+    sheet = begin(page, note)
+    sheet.locator("textarea").press("End")
+    page.keyboard.type(" @bo")
+    for _ in range(100):
+        if held:
+            break
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    page.wait_for_selector(f"{SHEET} [role=option][aria-selected=true]")
+
+
 def test_the_text_of_another_tab_is_shown_and_replaced_only_when_saved_again(
     desk: Desk, scene: scenes.Scene, note: int, open_page: Open
 ) -> None:

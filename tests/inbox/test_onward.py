@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
 from host.core import clock, db, storage
+from host.core.backports.values import replace
 from host.events.models import ActorKind, DomainEvent
 from host.inbox import conversation_actions, erasure
 from host.inbox.contacts import merging
@@ -48,6 +49,7 @@ from host.sdk.channel import (
     ReplyContext,
     ReplyPolicy,
     Signature,
+    Threading,
 )
 from host.sdk.formatting import Picture, to_html
 from host.sdk.messages import MessageKind, OutgoingPart
@@ -74,6 +76,12 @@ class TwoSided(toys.Windowed):
         return address.lower() if account.settings.get("mail") and "@" in address else None
 
 
+class Letters(TwoSided):
+    """The same, with as many conversations with a contact as are started, as by email."""
+
+    capabilities: ClassVar[Capabilities] = replace(TwoSided.capabilities, threading=Threading.REFERENCES)
+
+
 TWO_SIDED = TwoSided()
 DIRECTORY = Directory([TWO_SIDED])
 
@@ -96,14 +104,13 @@ class Ways:
 
     def start(self, key: str = KEY, text: str = "Hello again", **more: Any) -> Started:
         values: dict[str, Any] = {"before_id": self.old, "account_id": self.mail.id, "author_id": self.mia}
-        values["accounts"] = None
+        values |= {"accounts": None, "directory": DIRECTORY}
         content = more.pop("content", {})
         return db.write(
             start,
             workspace_id=self.workspace,
             drafts=[Draft(text=text, content=content)],
             reply_key=key,
-            directory=DIRECTORY,
             now=clock.now(),
             **{**values, **more},
         )
@@ -427,11 +434,29 @@ def test_a_contact_can_be_written_to_without_a_conversation_before(ways: Ways) -
     first = ways.start(before_id=None, contact_id=ways.contact)
     again = ways.start(before_id=None, contact_id=ways.contact)
     assert first.conversation_id == again.conversation_id
-    second = ways.start("another-key-of-it", before_id=None, contact_id=ways.contact)
-    assert second.conversation_id != first.conversation_id
+    assert ways.old != first.conversation_id
     assert conversation(first.conversation_id).subject == "A message from Shop mail"
     with db.read() as session:
         assert before(session, first.conversation_id) is None
+
+
+@pytest.mark.parametrize("adapter", [TwoSided(), Letters()])
+def test_a_second_conversation_is_started_where_a_contact_can_have_several(
+    ways: Ways, adapter: TwoSided
+) -> None:
+    there: dict[str, Any] = {"contact_id": ways.contact, "directory": Directory([adapter])}
+    first = ways.start(before_id=None, **there)
+    second = ways.start("another-key-of-it", "And this", before_id=None, **there)
+    assert (second.conversation_id == first.conversation_id) is not isinstance(adapter, Letters)
+    assert second.messages[0].conversation_id == second.conversation_id
+    # The old one continues in the one they have, once; in a new one otherwise.
+    onward = ways.start("a-third-key-of-it", "Onward", **there)
+    assert (onward.conversation_id == first.conversation_id) is not isinstance(adapter, Letters)
+    assert conversation(ways.old).status == "closed"
+    with db.read() as session:
+        linked = before(session, onward.conversation_id)
+    assert linked is not None
+    assert linked.id == ways.old
 
 
 # ---- pages -------------------------------------------------------------------------------------------
@@ -482,13 +507,13 @@ def test_the_composer_offers_it_and_the_thread_is_one(opened: Opened) -> None:
     assert f'href="{opened.desk.path(f"/{opened.old}")}"' in above
     assert "data-message=" not in above
     assert "<form" not in above
-    assert "continued by" not in above
-    assert "Continued by Toy" in there
+    assert "continued on" not in above
+    assert "Continued on Toy" in there
     back = opened.page(opened.old)
     assert "Write an email instead" not in back
-    assert "Continues by email" in back
+    assert "Continues on Toy" in back
     assert back.count(f'href="{opened.desk.path(f"/{new}")}"') >= 2  # the line, and above the composer
-    assert "Mia R. continued by Toy" in back
+    assert "Mia R. continued on Toy" in back
 
 
 def test_without_scripts_a_refusal_keeps_what_was_written(opened: Opened) -> None:
@@ -700,7 +725,7 @@ def test_from_a_contacts_page_a_mail_begins_a_conversation(their: FromTheirPage)
     old = conversation(their.opened.old)
     assert (old.status, old.waiting_since is not None) == ("open", True), "it goes on by itself"
     second = their.send(JSON, reply_key="another-key-of-it")
-    assert second.get_json()["goto"] != first.get_json()["goto"]
+    assert second.get_json()["goto"] == first.get_json()["goto"], "their only conversation there"
 
 
 def test_a_refused_mail_from_their_page_is_there_again(their: FromTheirPage) -> None:

@@ -48,5 +48,5 @@ def test_what_is_written_goes_out_by_mail_and_the_page_follows(opened: Opened, o
     look(page, "onward-thread")
     with page.expect_navigation():
         page.click(".before-head")
-    page.wait_for_selector("text=continued by Toy")
+    page.wait_for_selector("text=continued on Toy")
     look(page, "onward-back", phone=False)

@@ -210,6 +210,14 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
             "capabilities": Capabilities(can_start=True),
         },
     ),
+    (
+        "a_customer_without_a_message_can_only_be_written_to_if_we_can_start",
+        {
+            "reply_policy": lambda *_: ReplyPolicy(ReplyState.CLOSED, sentence="no"),
+            "approved_policy": lambda *_: ReplyPolicy(ReplyState.CLOSED, sentence="no"),
+            "capabilities": Capabilities(can_start=True, approved_templates=True),
+        },
+    ),
     ("who_can_start_says_whom_an_address_is", {"id_for_address": lambda *_: "1"}),
     ("who_can_start_says_whom_an_address_is", {"capabilities": Capabilities(can_start=True)}),
     ("sending_without_credentials_is_an_outcome", {"send": raising}),

@@ -18,7 +18,7 @@ from host.sdk.channel import AccountRef, SendRequest, Sent
 from host.sdk.messages import MessageKind, OutgoingPart
 from sandbox.server import Server
 from sandbox.whatsapp import seed
-from tests.sandbox.cloud import ANA, KIT, NUMBER, ROSA, WABA, Cloud
+from tests.sandbox.cloud import ANA, GIL, KIT, NUMBER, ROSA, WABA, Cloud
 from tests.sandbox.helpers import Meta
 
 pytestmark = pytest.mark.slow
@@ -202,6 +202,20 @@ def test_places_and_contacts_are_taken(both: Both, kind: MessageKind, content: d
     request = SendRequest(both.account, ANA, part, "f" * 32)
     assert isinstance(both.desk.adapter("whatsapp").send(request), Sent)
     assert both.chat()[-1]["kind"] == kind
+
+
+def test_a_number_that_whatsapp_writes_in_another_way_is_named(both: Both) -> None:
+    template = {"id": "1", "name": "hello_world", "language": "en-US", "parameters": {}}
+    part = OutgoingPart(MessageKind.APPROVED_TEMPLATE, "Welcome", {"approved_template": template})
+    dialled = both.desk.adapter("whatsapp").id_for_address(both.account, "+5511990000004")
+    assert dialled == "5511990000004"
+    sent = both.desk.adapter("whatsapp").send(SendRequest(both.account, dialled, part, "f" * 32))
+    assert isinstance(sent, Sent)
+    assert sent.recipient == GIL
+    assert both.chat(GIL)[-1]["kind"] == "template"
+    as_known = both.desk.adapter("whatsapp").send(SendRequest(both.account, GIL, part, "e" * 32))
+    assert isinstance(as_known, Sent)
+    assert as_known.recipient is None
 
 
 def test_what_fails_later_is_shown(both: Both) -> None:

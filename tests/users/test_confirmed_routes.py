@@ -138,6 +138,7 @@ NOT_ASKED = {
     "inbox.save_view",
     "inbox.send_again",
     "inbox.send_anyway",
+    "inbox.send_first_template",
     "inbox.send_now",
     "inbox.send_template",
     "inbox.show_again",

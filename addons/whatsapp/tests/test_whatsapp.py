@@ -731,6 +731,31 @@ def test_a_template_is_sent_with_the_values_of_each_part(
     assert body["parameters"] == [{"type": "text", "parameter_name": "first_name", "text": "Ann"}]
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("+16505551234", "16505551234"),
+        ("16505551234", "16505551234"),
+        ("US.13491208655302741001", "US.13491208655302741001"),
+        ("+0151123456", None),
+        ("+123456", None),
+        ("+1650555123456789", None),
+        ("+1650٣٤٥٦٧", None),
+        ("ana@example.org", None),
+        ("", None),
+    ],
+)
+def test_whom_a_template_can_be_sent_to_first(
+    desk: TrialDesk, account: AccountRef, address: str, expected: str | None
+) -> None:
+    adapter = desk.adapter("whatsapp")
+    assert adapter.id_for_address(account, address) == expected
+    own = "".join(one for one in account.handle if one.isdigit())
+    assert adapter.id_for_address(account, f"+{own}") is None, "nobody writes to themselves"
+    assert adapter.reply_policy(ReplyContext(account, clock.now(), None)).state is ReplyState.CLOSED
+    assert adapter.approved_policy(ReplyContext(account, clock.now(), None)).state is ReplyState.OPEN
+
+
 # The account
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -32,6 +33,11 @@ from . import events, files, graph, pace, policy, sending, templates
 STORED = frozenset(
     {MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE, MessageKind.STICKER}
 )
+
+
+_NUMBER = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
+_USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9.]{1,128}", re.ASCII)
+"""The id of a person who hides their number (BSUID)."""
 
 
 class WhatsAppAdapter(ChannelAdapter):
@@ -82,6 +88,13 @@ class WhatsAppAdapter(ChannelAdapter):
 
     def locate(self, account: AccountRef, url: str) -> Located:
         return files.locate(account, url)
+
+    def id_for_address(self, account: AccountRef, address: str) -> str | None:
+        digits = address.removeprefix("+")
+        if _NUMBER.fullmatch(digits) is not None:
+            own = "".join(char for char in account.handle if char.isdigit())
+            return None if digits == own else digits
+        return address if _USER_ID.fullmatch(address) is not None else None
 
     def contact_label(self, contact: str) -> str:
         return f"+{contact}" if contact.isdigit() else "WhatsApp user"

@@ -80,6 +80,7 @@ CAPABILITIES = Capabilities(
     ),
     ads=True,
     approved_templates=True,
+    can_start=True,
     custom_kinds=(contents.FORM,),
 )
 
@@ -190,7 +191,9 @@ def _call(
     sent = next((identifier(one.get("id")) for one in items(answer.get("messages"))), "")
     if not sent:
         return Unknown(ProviderProblem("no_id", noop("WhatsApp didn't confirm the message.")))
-    return Sent(sent)
+    # Meta writes some numbers in another way than people do, as in Brazil with or without the ninth digit.
+    theirs = next((identifier(one.get("wa_id")) for one in items(answer.get("contacts"))), "")
+    return Sent(sent, recipient=theirs if theirs.isdecimal() and theirs != recipient else None)
 
 
 def _result(graph: Graph, number: str, error: GraphError) -> SendResult:

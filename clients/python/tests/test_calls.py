@@ -176,6 +176,19 @@ def test_each_call_that_takes_an_idempotency_key_sends_one_and_no_other(
             },
         ),
         (
+            lambda client: client.contacts.start(
+                5, 3, template=types.SendApprovedTemplate("t-1", parameters={"1": "Ana"})
+            ),
+            "POST /contacts/5/conversations",
+            {
+                "accountId": 3,
+                "template": {"templateId": "t-1", "parameters": {"1": "Ana"}},
+                "cc": [],
+                "bcc": [],
+                "files": [],
+            },
+        ),
+        (
             lambda client: client.conversations.change(42, assignee=None),
             "PATCH /conversations/42",
             {"assignee": None},

@@ -192,23 +192,31 @@ class SendTemplate(Send, frozen=True, kw_only=True, tag_field="kind", tag="templ
     elements: Annotated[list[Card], Meta(min_length=1, max_length=50)]
 
 
+TemplateId = Annotated[
+    str,
+    Meta(min_length=1, max_length=500, description="Its `id`, from `GET /accounts/{account_id}/templates`."),
+]
+TemplateParameters = Annotated[
+    dict[str, Annotated[str, Meta(max_length=10_000)]],
+    Meta(max_length=100, description="The value of each parameter, by its `key`."),
+]
+TemplateFile = Annotated[FileRef | None, Meta(description="For a template whose header is a file.")]
+
+
 class SendApprovedTemplate(Send, frozen=True, kw_only=True, tag_field="kind", tag="approved_template"):
     """A text that the provider approved in advance, which may be sent outside the reply window."""
 
-    template_id: Annotated[
-        str,
-        Meta(
-            min_length=1, max_length=500, description="Its `id`, from `GET /accounts/{account_id}/templates`."
-        ),
-    ]
-    parameters: (
-        Annotated[
-            dict[str, Annotated[str, Meta(max_length=10_000)]],
-            Meta(max_length=100, description="The value of each parameter, by its `key`."),
-        ]
-        | None
-    ) = None
-    file: Annotated[FileRef | None, Meta(description="For a template whose header is a file.")] = None
+    template_id: TemplateId
+    parameters: TemplateParameters | None = None
+    file: TemplateFile = None
+
+
+class FirstTemplate(Wire, frozen=True):
+    """A text that the provider approved in advance, with which a conversation begins."""
+
+    template_id: TemplateId
+    parameters: TemplateParameters | None = None
+    file: TemplateFile = None
 
 
 class SendButtons(Send, frozen=True, kw_only=True, tag_field="kind", tag="buttons"):

@@ -19,6 +19,7 @@ from host.api.http.bodies import (
     Card,
     Copied,
     FileRef,
+    FirstTemplate,
     OwnAddress,
     QuickReply,
     Send,
@@ -332,7 +333,7 @@ def draft_of(call: Call, body: Any, adapter: ChannelAdapter, account: AccountRef
     transaction.
     """
     if isinstance(body, SendApprovedTemplate):
-        draft = _approved(call, body, adapter, account)
+        draft = replace(_approved(call, body, adapter, account), reply_to=body.reply_to)
     else:
         draft = _draft(call, body, adapter)
     return replace(draft, content={**draft.content, **_along(body)})
@@ -373,7 +374,9 @@ def _draft(call: Call, body: Any, adapter: ChannelAdapter) -> Draft:
     return Draft(MessageKind.SHARE, content={"own_post": body.post}, reply_to=quoted)
 
 
-def _approved(call: Call, body: SendApprovedTemplate, adapter: ChannelAdapter, account: AccountRef) -> Draft:
+def _approved(
+    call: Call, body: SendApprovedTemplate | FirstTemplate, adapter: ChannelAdapter, account: AccountRef
+) -> Draft:
     if not adapter.capabilities.approved_templates:
         raise KindNotSupportedError()
     try:
@@ -381,7 +384,7 @@ def _approved(call: Call, body: SendApprovedTemplate, adapter: ChannelAdapter, a
     except approved_fetching.TemplateNotFoundError as error:
         error.field = "templateId"
         raise
-    draft = approved.draft_of(template, body.parameters or {}, reply_to=body.reply_to)
+    draft = approved.draft_of(template, body.parameters or {})
     if body.file is None:
         return draft
     return replace(draft, uploads=(_file(call, body.file, adapter, "file"),))
@@ -453,7 +456,16 @@ class CreateConversation(Wire, frozen=True):
     """The account to start from, and the first message."""
 
     account_id: Annotated[Id, Meta(description="An account whose channel has `canStart`.")]
-    text: Text
+    text: Annotated[Text | None, Meta(description="Omitted with `template`.")] = None
+    template: Annotated[
+        FirstTemplate | None,
+        Meta(
+            description=(
+                "An approved template, instead of `text` and `files`: all that can be sent where the reply "
+                "window is closed until they write."
+            )
+        ),
+    ] = None
     to: (
         Annotated[
             str,
@@ -508,6 +520,10 @@ class Started(Wire, frozen=True):
             "text": "The blue mugs are back.",
         },
         "With a subject": {"accountId": 2, "subject": "Your order", "text": "It ships on Friday."},
+        "With an approved template": {
+            "accountId": 3,
+            "template": {"templateId": "812734", "parameters": {"1": "Ana"}},
+        },
     },
     fields={
         EmptyTextError: "text",
@@ -520,17 +536,16 @@ def start_conversation(call: Call, contact_id: int, body: CreateConversation) ->
     """The conversation and its first message are written together, or neither is.
 
     Only if the account's channel has `canStart`, and to a known address of the contact: their id on an
-    account of that channel, or their email address. An address of another contact is refused
-    (`address_of_another`) until the two are merged.
+    account of that channel, their email address, or their phone number with its country code. An address of
+    another contact is refused (`address_of_another`) until the two are merged. Where each contact has only
+    one conversation, as in a chat, the message goes into the one they have.
     """
     with db.read() as session:
         account = find_account(session, call, body.account_id, field="accountId")
     adapter = call.adapter(account.channel)
     if adapter is None:
         raise UnknownChannelError()
-    content = _along(body) | ({"subject": body.subject} if body.subject else {})
-    ids = [_file(call, one, adapter, f"files[{at}]") for at, one in enumerate(body.files)]
-    draft = Draft(text=body.text, uploads=tuple(ids), content=content)
+    draft = _first(call, body, adapter, ref(account))
     voice = voice_of(call)
 
     def use_case(session: Session) -> Started:
@@ -562,3 +577,22 @@ def start_conversation(call: Call, contact_id: int, body: CreateConversation) ->
 
     with fields_of_body():
         return call.commit(use_case)
+
+
+def _first(call: Call, body: CreateConversation, adapter: ChannelAdapter, account: AccountRef) -> Draft:
+    """Return the draft of the first message. An approved template is fetched from the provider."""
+    content = _along(body) | ({"subject": body.subject} if body.subject else {})
+    if body.template is None:
+        if body.text is None:
+            raise BodyError(_l("A conversation begins with a text or a template."), field="text")
+        ids = [_file(call, one, adapter, f"files[{at}]") for at, one in enumerate(body.files)]
+        return Draft(text=body.text, uploads=tuple(ids), content=content)
+    if body.text is not None or body.files:
+        field = "files" if body.text is None else "text"
+        raise BodyError(_l("A template is sent without another text and without files."), field=field)
+    try:
+        draft = _approved(call, body.template, adapter, account)
+    except LobbyError as error:
+        error.field = f"template.{FIELDS.get(error.field, error.field)}" if error.field else "template"
+        raise
+    return replace(draft, content={**draft.content, **content})

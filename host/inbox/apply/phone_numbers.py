@@ -22,6 +22,12 @@ def international(text: str | None) -> str | None:
     return digits if is_number and LEAST_DIGITS <= len(digits) <= MOST_DIGITS else None
 
 
+def with_plus(text: str | None) -> str | None:
+    """Return a number as a person wrote it in the form ``+4915112345678``; None without a country code."""
+    is_whole, digits = _read(text)
+    return f"+{digits}" if is_whole else None
+
+
 def key(number: str | None) -> str | None:
     """Return the last digits of an international number, by which it is looked up."""
     return number[-KEY_DIGITS:] if number else None

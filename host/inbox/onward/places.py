@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,10 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
+from host.core import clock
+from host.inbox.apply import phone_numbers
+from host.inbox.contacts import look_alikes
 from host.models.channels import AccountState, ChannelAccount
 from host.models.channels import ref as account_ref
 from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationLink
-from host.sdk.channel import AccountRef, ChannelAdapter
+from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyState
 from host.users.reach import Accounts
 
 
@@ -22,12 +26,16 @@ class Place(msgspec.Struct, frozen=True):
 
     :param to: the contact's external id there.
     :param of_another: id of another contact who already has that external id, or None.
+    :param is_known: whether they have this id on the account already, as those who wrote to it.
+    :param by_template: whether the first message has to be an approved template.
     """
 
     account: AccountRef
     adapter: ChannelAdapter
     to: str
     of_another: int | None = None
+    is_known: bool = False
+    by_template: bool = False
 
     @property
     def key(self) -> str:
@@ -48,6 +56,7 @@ def places(
 
     :param accounts: the accounts the person may see; None for all.
     """
+    now = clock.now()
     starting = {one.key for one in directory.adapters if one.capabilities.can_start}
     if not starting or contact.blocked_at is not None:
         return []
@@ -60,17 +69,28 @@ def places(
     if not found:
         return []
     known = _known_as(session, contact.id)
-    wanted = [
-        (account, adapter, to)
-        for account, adapter in found
-        for to in _ids(adapter, account, [*known.get(account.id, ()), *_all(known), contact.email or ""])
-    ]
+    numbers = look_alikes.numbers_of(session, [contact.id], accounts).get(contact.id, ())
+    addresses = [contact.email, *map(phone_numbers.with_plus, numbers)]
+    there = {(one.account_id, one.external_id) for one in known}
+    wanted = []
+    for account, adapter in found:
+        # An id of another channel is none here, however much it looks like one, such as a row of digits.
+        ids = [one.external_id for one in known if one.channel == account.channel]
+        ids.sort(key=lambda to: (account.id, to) not in there)
+        wanted += [(account, adapter, to) for to in _ids(adapter, account, [*ids, *addresses])]
     owners = _owners(session, [(account.id, to) for account, _, to in wanted])
     made = []
     for account, adapter, to in wanted:
         owner = owners.get((account.id, to))
-        made.append(Place(account, adapter, to, None if owner in {None, contact.id} else owner))
-    return sorted(made, key=lambda one: one.account.id not in known)
+        other = None if owner in {None, contact.id} else owner
+        by_template = not _may_write_freely(adapter, account, now)
+        made.append(Place(account, adapter, to, other, (account.id, to) in there, by_template))
+    written_to = {one.account_id for one in known}
+    return sorted(made, key=lambda one: one.account.id not in written_to)
+
+
+def _may_write_freely(adapter: ChannelAdapter, account: AccountRef, now: datetime) -> bool:
+    return adapter.reply_policy(ReplyContext(account, now, None)).state is not ReplyState.CLOSED
 
 
 def _accounts(session: Session, workspace_id: int, channels: Collection[str]) -> Sequence[ChannelAccount]:
@@ -86,23 +106,18 @@ def _accounts(session: Session, workspace_id: int, channels: Collection[str]) ->
     return session.scalars(query).all()
 
 
-def _known_as(session: Session, contact_id: int) -> dict[int, list[str]]:
+def _known_as(session: Session, contact_id: int) -> Sequence[Any]:
+    """Return the external id of a contact on each account, with the account's channel."""
     query = (
-        sa.select(ContactIdentity.account_id, ContactIdentity.external_id)
+        sa.select(ContactIdentity.account_id, ChannelAccount.channel, ContactIdentity.external_id)
+        .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
         .where(ContactIdentity.contact_id == contact_id)
         .order_by(ContactIdentity.id)
     )
-    found: dict[int, list[str]] = {}
-    for account_id, external_id in session.execute(query):
-        found.setdefault(account_id, []).append(external_id)
-    return found
+    return session.execute(query).all()
 
 
-def _all(known: Mapping[int, Sequence[str]]) -> list[str]:
-    return [one for ids in known.values() for one in ids]
-
-
-def _ids(adapter: ChannelAdapter, account: AccountRef, given: Sequence[str]) -> list[str]:
+def _ids(adapter: ChannelAdapter, account: AccountRef, given: Sequence[str | None]) -> list[str]:
     found = [adapter.id_for_address(account, one) for one in given if one]
     return list(dict.fromkeys(one for one in found if one is not None))
 

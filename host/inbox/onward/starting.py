@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 import msgspec
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from host.inbox.drafts import Draft
 from host.inbox.errors import (
     AddressOfAnotherError,
     ContactNotFoundError,
+    ConversationExistsError,
     ConversationNotFoundError,
     GoesOnError,
     NoWayOutError,
@@ -46,6 +48,7 @@ from host.models.inbox import (
 )
 from host.models.users import Membership
 from host.queue import outbox
+from host.sdk.capabilities import Threading
 from host.users.reach import Accounts
 
 
@@ -74,11 +77,13 @@ def start(
     voice: Voice = Voice.PERSON,
     accounts: Accounts,
     hold: Hold = AT_ONCE,
+    only_first: bool = False,
 ) -> Started:
     """Start a conversation with a contact, with *drafts* as its first messages.
 
-    Everything is written, or nothing. A repeated *reply_key* returns the existing conversation. A continued
-    conversation is closed; its assignee, team and labels are carried over.
+    Everything is written, or nothing. A repeated *reply_key* returns the existing conversation. So does a
+    contact who already has one, on a channel where they have only one. A continued conversation is closed;
+    its assignee, team and labels are carried over.
 
     :param contact_id: the contact; None for that of *before_id*.
     :param before_id: the conversation to continue; None to start a separate one.
@@ -87,11 +92,13 @@ def start(
     :param accounts: the accounts the person may see; None for all.
     :param hold: whether it can be undone, or is scheduled. Until it is sent, and if it is undone, the
         customer waits for an answer in the new conversation as they did in the one before.
+    :param only_first: raise if it would not be the first message of a conversation.
     :raises ConversationNotFoundError, ContactNotFoundError: if the workspace has no such object.
     :raises NoWayOutError: if the contact has no such address there or is blocked, or the conversation is
         spam.
     :raises AddressOfAnotherError: if another contact writes from that address.
     :raises GoesOnError: if the conversation is already continued.
+    :raises ConversationExistsError: with *only_first*.
 
     It also raises the errors of :func:`host.inbox.reply.queue_parts`.
     """
@@ -103,11 +110,14 @@ def start(
     outbox.take_lane(session, account_id, place.to, at)
     people.identities_locked(session, [contact.id])
     identity = _identity(session, contact, place, now)
-    before = (
-        None
-        if before_id is None
-        else locked_conversation(session, workspace_id, before_id, accounts=accounts)
-    )
+    made = _made_before(session, identity, reply_key)
+    conversation = made or _only_one(session, identity, place)
+    ids = {before_id, None if conversation is None else conversation.id} - {None}
+    locked = {
+        id_: locked_conversation(session, workspace_id, id_, accounts=accounts)
+        for id_ in sorted(cast(set[int], ids))
+    }
+    before = None if before_id is None else locked[before_id]
     contact = people.locked(session, workspace_id, contact.id, accounts=accounts)
     if identity.contact_id != contact.id:
         raise AddressOfAnotherError()
@@ -116,19 +126,25 @@ def start(
     place = place_for(session, directory, workspace_id, contact, account_id, place.to, accounts)
     drafts = [_with_subject(one, place, before) for one in drafts]
     link = None if before is None else session.get(ConversationLink, before.id, with_for_update=True)
-    conversation = _made_before(session, identity, reply_key)
-    if conversation is None:
-        if before is not None and before.spam:
+    if made is None and before is not None:
+        if before.spam:
             raise NoWayOutError(
                 _l("This conversation is marked as spam. Nothing was sent."),
                 next_step=_l("Mark it as not spam first."),
             )
         if link is not None and _still_goes_on(session, link, contact):
             raise GoesOnError(link.after_id)
+    if made is None and conversation is not None and only_first:
+        raise ConversationExistsError()
+    # A conversation that exists already is no continuation of itself, nor of a second one.
+    goes_on = made is None and (
+        conversation is None or not (conversation is before or _is_linked(session, conversation))
+    )
+    if conversation is None:
         conversation = _begin(session, identity, place, before, author_id, now, by)
-        if before is not None:
-            # Above the first message, which has the same time.
-            _lead(session, conversation, "came_from", place, before.id, None, now)
+    if before is not None and goes_on:
+        # Above the first message, which has the same time.
+        _lead(session, conversation, "came_from", place, before.id, None, now)
     messages = queue_parts(
         session,
         workspace_id=workspace_id,
@@ -143,7 +159,7 @@ def start(
         hold=hold,
         accounts=accounts,
     )
-    if before is not None and (link is None or link.after_id != conversation.id):
+    if before is not None and goes_on:
         _link(session, before, conversation, link, now)
         _lead(session, before, "goes_on", place, conversation.id, author_id, now, by)
         conversation_actions.set_fields(
@@ -230,6 +246,26 @@ def _made_before(session: Session, identity: ContactIdentity, reply_key: str) ->
         .limit(1)
     )
     return session.scalars(query).one_or_none()
+
+
+def _only_one(session: Session, identity: ContactIdentity, place: Place) -> Conversation | None:
+    """Return the conversation of a contact on a channel where each has only one; None if there is none."""
+    if place.adapter.capabilities.threading is not Threading.CONTACT:
+        return None
+    query = (
+        sa.select(Conversation)
+        .where(Conversation.identity_id == identity.id)
+        .order_by(Conversation.id.desc())
+        .limit(1)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def _is_linked(session: Session, conversation: Conversation) -> bool:
+    """Return whether a conversation continues another, or is continued by one."""
+    link = ConversationLink
+    of_it = sa.or_(link.before_id == conversation.id, link.after_id == conversation.id)
+    return session.scalar(sa.select(link.before_id).where(of_it).limit(1)) is not None
 
 
 def _still_goes_on(session: Session, link: ConversationLink, contact: Contact) -> bool:
@@ -343,7 +379,7 @@ def _link(
 
 
 def _carry_labels(session: Session, before: Conversation, conversation: Conversation, now: datetime) -> None:
-    wanted = sorted(labels.having(session, before.id))
+    wanted = sorted(labels.having(session, before.id) - labels.having(session, conversation.id))
     rows = [{"conversation_id": conversation.id, "label_id": id_, "at": now} for id_ in wanted]
     if rows:
         session.execute(sa.insert(ConversationLabel), rows)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import sqlalchemy as sa
-from flask import render_template, request
+from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -16,6 +18,7 @@ from host.core import clock, db
 from host.core.errors import NotFoundError
 from host.inbox import approved, approved_fetching
 from host.inbox.contacts import people
+from host.inbox.drafts import Draft
 from host.inbox.pages import message_content
 from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES, _written
 from host.inbox.pages.arguments import form_id
@@ -27,7 +30,7 @@ from host.inbox.variable_values import values_of_conversation
 from host.media.limits import MAX_BYTES
 from host.models.inbox import Message
 from host.sdk.approved import PLACEHOLDER
-from host.sdk.channel import ApprovedTemplate, ChannelAdapter, MediaLimits
+from host.sdk.channel import AccountRef, ApprovedTemplate, ChannelAdapter, MediaLimits
 from host.sdk.messages import MessageKind
 from host.web.languages import gettext as _
 from host.web.languages import language_name
@@ -92,6 +95,25 @@ class TemplateView(msgspec.Struct, frozen=True):
         return " ".join(" ".join(named).split()).casefold()
 
 
+class Target(msgspec.Struct, frozen=True):
+    """The recipient of a template, and where the picker loads and sends its forms.
+
+    :param fields: hidden fields of the forms, by name.
+    """
+
+    adapter: ChannelAdapter
+    account: AccountRef
+    list_url: str
+    send_url: str
+    fields: Mapping[str, str]
+
+    def page_url(self, after: str) -> str:
+        """Return the address of the templates *after* a mark of the provider; empty: of the first."""
+        if not after:
+            return self.list_url
+        return f"{self.list_url}{'&' if '?' in self.list_url else '?'}{urlencode({'after': after})}"
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """Messages that the contact refused.
 
@@ -103,15 +125,22 @@ class Refusal(msgspec.Struct, frozen=True):
     stopped: str | None = None
 
 
-def _adapter(row: Row) -> ChannelAdapter:
-    """Return the adapter of a conversation whose channel has templates.
+def _target(row: Row) -> Target:
+    """Return the customer of a conversation as the target of a template.
 
-    :raises NotFoundError: if it has none.
+    :raises NotFoundError: if the channel has no templates.
     """
     adapter = current_directory().adapter(row.channel)
     if adapter is None or not adapter.capabilities.approved_templates:
         raise NotFoundError()
-    return adapter
+    own: dict[str, Any] = {"workspace_id": row.account.workspace_id, "conversation_id": row.id}
+    return Target(
+        adapter,
+        row.account,
+        list_url=url_for("inbox.template_list", **own),
+        send_url=url_for("inbox.send_template", **own),
+        fields={"seen": ""},
+    )
 
 
 @bp.get(TEMPLATES)
@@ -119,11 +148,9 @@ def _adapter(row: Row) -> ChannelAdapter:
 @with_conversation
 def templates(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Return the picker, still without templates."""
-    _adapter(row)
+    target = _target(row)
     with db.read() as session:
-        refused = _refusal(session, workspace_id, row)
-    states = [(state.value, str(name)) for state, name in approved.STATES.items()]
-    return render_template("inbox/templates/_picker.html", row=row, refused=refused, states=states)
+        return picker(target, refusal_of(session, workspace_id, row.contact_id, row.id))
 
 
 @bp.get(f"{TEMPLATES}/list")
@@ -131,25 +158,13 @@ def templates(workspace_id: int, row: Row) -> ResponseReturnValue:
 @with_conversation
 def template_list(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Return a page of the account's templates, or why it could not be loaded."""
-    adapter = _adapter(row)
-    after = request.args.get("after", "")
-    try:
-        page = approved_fetching.page(adapter, row.account, after)
-    except approved_fetching.TemplatesNotListedError as error:
-        return render_template("inbox/templates/_failed.html", error=error, row=row, after=after)
-    with db.read() as session:
-        values = values_of_conversation(session, row, current_user().id)
-        refused = _refusal(session, workspace_id, row)
-    shown = [_shown(one, values, adapter.capabilities.media) for one in page.templates]
-    suggested = sorted({one for one in values.values() if one})
-    return render_template(
-        "inbox/templates/_list.html",
-        row=row,
-        templates=shown,
-        after=page.after,
-        refused=refused,
-        suggested=suggested,
-    )
+
+    def about() -> tuple[Mapping[str, str], Refusal]:
+        with db.read() as session:
+            values = values_of_conversation(session, row, current_user().id)
+            return values, refusal_of(session, workspace_id, row.contact_id, row.id)
+
+    return page_of_templates(_target(row), about)
 
 
 @bp.post(TEMPLATES)
@@ -158,29 +173,19 @@ def template_list(workspace_id: int, row: Row) -> ResponseReturnValue:
 @with_conversation
 def send_template(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Send a filled-in template."""
-    adapter = _adapter(row)
-    author_id = current_user().id
+    target = _target(row)
 
     def use_case() -> list[Message]:
-        template = approved_fetching.find(adapter, row.account, request.form.get("template", ""))
-        given = {
-            name.removeprefix(PARAMETER): value
-            for name, value in request.form.items()
-            if name.startswith(PARAMETER)
-        }
-        draft = approved.draft_of(template, given)  # checked before a file is stored
-        files = tuple(taken_files(workspace_id, author_id, adapter))
-        if files:
-            draft = approved.draft_of(template, given, uploads=files)
+        draft = filled_in(target)  # asks the provider: outside of the write
         return db.write(
             queue_parts,
             workspace_id=workspace_id,
             conversation_id=row.id,
             now=clock.now(),
-            author_id=author_id,
+            author_id=current_user().id,
             drafts=[draft],
             reply_key=request.form.get("reply_key", ""),
-            adapter=adapter,
+            adapter=target.adapter,
             seen_id=form_id("seen"),
             accounts=seen_accounts(),
         )
@@ -188,11 +193,59 @@ def send_template(workspace_id: int, row: Row) -> ResponseReturnValue:
     return _written(workspace_id, row.id, "reply", use_case)
 
 
-def _refusal(session: Session, workspace_id: int, row: Row) -> Refusal:
-    contact = people.get(session, workspace_id, row.contact_id, accounts=seen_accounts())
+def picker(target: Target, refused: Refusal) -> str:
+    """Return the picker, still without templates."""
+    states = [(state.value, str(name)) for state, name in approved.STATES.items()]
+    return render_template("inbox/templates/_picker.html", target=target, refused=refused, states=states)
+
+
+def page_of_templates(target: Target, about: Callable[[], tuple[Mapping[str, str], Refusal]]) -> str:
+    """Return a page of the account's templates, or why it could not be loaded.
+
+    :param about: returns the values of variables, and what the contact refused, once the provider answered.
+    """
+    after = request.args.get("after", "")
+    try:
+        page = approved_fetching.page(target.adapter, target.account, after)
+    except approved_fetching.TemplatesNotListedError as error:
+        return render_template("inbox/templates/_failed.html", error=error, target=target, after=after)
+    values, refused = about()
+    return render_template(
+        "inbox/templates/_list.html",
+        target=target,
+        templates=[_shown(one, values, target.adapter.capabilities.media) for one in page.templates],
+        after=page.after,
+        refused=refused,
+        suggested=sorted({one for one in values.values() if one}),
+    )
+
+
+def filled_in(target: Target) -> Draft:
+    """Return the template of the form, filled in, with its file stored.
+
+    :raises NotSendableError: as :func:`host.inbox.approved.draft_of`.
+    :raises TemplateNotFoundError: if the account has no such template any more.
+    """
+    template = approved_fetching.find(target.adapter, target.account, request.form.get("template", ""))
+    given = {
+        name.removeprefix(PARAMETER): value
+        for name, value in request.form.items()
+        if name.startswith(PARAMETER)
+    }
+    draft = approved.draft_of(template, given)  # checked before a file is stored
+    files = tuple(taken_files(target.account.workspace_id, current_user().id, target.adapter))
+    return approved.draft_of(template, given, uploads=files) if files else draft
+
+
+def refusal_of(session: Session, workspace_id: int, contact_id: int, conversation_id: int | None) -> Refusal:
+    """Return what a contact refused.
+
+    :param conversation_id: the conversation with them on the channel; None if there is none yet.
+    """
+    contact = people.get(session, workspace_id, contact_id, accounts=seen_accounts())
     newest = (
         sa.select(Message.content)
-        .where(Message.conversation_id == row.id, Message.kind == MessageKind.OPT_IN)
+        .where(Message.conversation_id == conversation_id, Message.kind == MessageKind.OPT_IN)
         .order_by(Message.sent_at.desc(), Message.id.desc())
         .limit(1)
     )

@@ -5,7 +5,12 @@ import { fill } from "./composer-parts.js";
 
 const MOST_PAGES = 20;
 
-/** Open the picker for the conversation of *composer*; *opener* names where it is, and gets the focus back. */
+/**
+ * Open the picker that *opener* names; it gets the focus back.
+ *
+ * *composer* has `problem`, which is called if it does not open, `newest`, and `onSent` where templates are sent into its
+ * conversation.
+ */
 export async function pick(opener, composer) {
   if (opener.dataset.opening) return;
   opener.dataset.opening = "1";
@@ -18,7 +23,7 @@ export async function pick(opener, composer) {
     const dialog = document.body.appendChild(held.content.querySelector("dialog"));
     new Picker(dialog, opener, composer).open();
   } catch {
-    composer.problem(composer.words.textUnsaved);
+    composer.problem(composer.words?.textUnsaved);
   } finally {
     delete opener.dataset.opening;
   }
@@ -141,7 +146,7 @@ class Picker {
   show(item) {
     this.item = item;
     const form = item.querySelector("template").content.querySelector("form").cloneNode(true);
-    form.elements.seen.value = this.composer.newest() || "";
+    if (form.elements.seen) form.elements.seen.value = this.composer.newest() || "";
     this.chosen.replaceChildren(form);
     this.choose.hidden = true;
     this.chosen.hidden = false;
@@ -181,7 +186,8 @@ class Picker {
       const answer = await response.json();
       if (response.ok) {
         this.dialog.close();
-        this.composer.onSent(answer.messages);
+        if (answer.goto) location.assign(answer.goto); // a conversation of its own
+        else this.composer.onSent(answer.messages);
         return;
       }
       if (answer.reply_key) form.elements.reply_key.value = answer.reply_key;

@@ -16,6 +16,13 @@ addEventListener("pageshow", () => {
   for (const field of form?.elements ?? []) field.disabled = false;
 });
 
+const unopened = document.querySelector("[data-unopened]");
+for (const opener of document.querySelectorAll("[data-templates-open]")) opener.addEventListener("click", async () => {
+  unopened.hidden = true;
+  const { pick } = await import("./composer-templates.js"); // few contacts have a number
+  pick(opener, { problem: () => { unopened.hidden = false; }, newest: () => null });
+});
+
 document.addEventListener("toggle", (event) => {
   const edit = event.target;
   if (!edit.matches?.("details.edit[open]")) return;

@@ -12,10 +12,12 @@ function opens(sheet, post, changed) {
   const other = sheet.querySelector("[data-edit-other]");
   const isNote = sheet.querySelector("[data-mention-menu]") !== null;
   let mentions = null;
-  const mentioning = async () => {
-    const { Mentions } = await import("./composer-mention.js");
-    mentions ??= new Mentions(form, (words) => { sheet.querySelector("[data-edit-say]").textContent = words; });
+  const mentioning = async (before) => {
+    const found = await import("./composer-mention.js").catch(() => null);
+    if (!found) return; // offline
+    mentions ??= new found.Mentions(form, (words) => { sheet.querySelector("[data-edit-say]").textContent = words; });
     mentions.begin(document.querySelector("form[data-people-url]")?.dataset.peopleUrl);
+    if (text.value !== before) mentions.look(); // somebody typed meanwhile
   };
   let message = null;
   let version = null;
@@ -36,7 +38,7 @@ function opens(sheet, post, changed) {
     form.action = button.dataset.edit;
     text.value = button.dataset.words;
     refuse("");
-    if (isNote) mentioning();
+    if (isNote) mentioning(text.value);
     sheet.showModal();
     text.focus();
   });

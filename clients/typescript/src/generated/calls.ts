@@ -1024,8 +1024,9 @@ export class ContactsCalls extends Calls {
    * The conversation and its first message are written together, or neither is.
    *
    * Only if the account's channel has `canStart`, and to a known address of the contact: their id on an
-   * account of that channel, or their email address. An address of another contact is refused
-   * (`address_of_another`) until the two are merged.
+   * account of that channel, their email address, or their phone number with its country code. An
+   * address of another contact is refused (`address_of_another`) until the two are merged. Where each
+   * contact has only one conversation, as in a chat, the message goes into the one they have.
    *
    * Requires the scope `messages:write`.
    */

@@ -1042,7 +1042,13 @@ export interface CreateContactNote {
 export interface CreateConversation {
   /** An account whose channel has `canStart`. */
   accountId: number;
-  text: string;
+  /** Omitted with `template`. */
+  text?: string | null;
+  /**
+   * An approved template, instead of `text` and `files`: all that can be sent where the reply window is
+   * closed until they write.
+   */
+  template?: FirstTemplate | null;
   to?: string | null;
   /**
    * The conversation it continues, with the same contact. It is closed; its assignee, team and labels
@@ -1867,6 +1873,15 @@ export interface FileRef {
   url?: string | null;
   upload?: string | null;
   providerId?: string | null;
+}
+
+/** A text that the provider approved in advance, with which a conversation begins. */
+export interface FirstTemplate {
+  /** Its `id`, from `GET /accounts/{account_id}/templates`. */
+  templateId: string;
+  parameters?: Record<string, string> | null;
+  /** For a template whose header is a file. */
+  file?: FileRef | null;
 }
 
 /** A contact that was found, with its most recently active conversation. */

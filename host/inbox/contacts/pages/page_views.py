@@ -33,6 +33,7 @@ from host.inbox.list_positions import EPOCH
 from host.inbox.onward.places import places
 from host.inbox.pages import durations, text_view
 from host.inbox.pages.arguments import form_id
+from host.inbox.pages.onward.shown import by_template
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.models.users import User
@@ -164,7 +165,8 @@ def contact_page(
         source=shown.source_of(found),
         latest=max((one.latest for one in reached if one.latest), default=None),
         reply=next((one for one in reached if one.window.open and one.latest), None),
-        can_write=any(one.of_another is None for one in ways),
+        can_write=any(one.of_another is None and not one.by_template for one in ways),
+        by_template=by_template(found.id, ways),
         blockable=any(one.blockable for one in reached),
         problem=problem,
         at=at,

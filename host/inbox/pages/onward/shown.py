@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
 import msgspec
 import sqlalchemy as sa
+from flask import url_for
+from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
 from host.inbox.along import sent_from
@@ -15,7 +18,7 @@ from host.inbox.contacts import people
 from host.inbox.conversations import get_conversation
 from host.inbox.messages import load_thread
 from host.inbox.onward import places as found_places
-from host.inbox.onward.places import Linked, Place
+from host.inbox.onward.places import Place
 from host.inbox.onward.starting import proposed_subject
 from host.inbox.pages.along.shown import Signature, signature_at
 from host.inbox.pages.context import InboxContext
@@ -43,27 +46,66 @@ class Offered(msgspec.Struct, frozen=True):
     subject: str | None
 
 
+class ByTemplate(msgspec.Struct, frozen=True):
+    """A place at which the first message is an approved template.
+
+    :param picker_url: the address of the picker of its templates.
+    """
+
+    name: str
+    picker_url: str
+
+
+def by_template(
+    contact_id: int, found: Sequence[Place], before_id: int | None = None
+) -> Sequence[ByTemplate]:
+    """Return the places of *found* at which the first message to a contact is an approved template.
+
+    Where they have a conversation already, the picker is in its composer.
+
+    :param before_id: the conversation that is continued, or None.
+    """
+    free = [one for one in found if one.by_template and not one.is_known and one.of_another is None]
+    channels = Counter(one.adapter.label for one in free)
+    return [
+        ByTemplate(
+            one.adapter.label if channels[one.adapter.label] == 1 else f"{one.account.name} · {one.to}",
+            url_for(
+                "inbox.first_templates",
+                workspace_id=one.account.workspace_id,
+                contact_id=contact_id,
+                place=one.key,
+                before=before_id,
+            ),
+        )
+        for one in free
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Onward:
     """How a contact can be written to first: because a reply window is closed, or from their page.
 
-    :param after: the id of the conversation that already continues it, or None.
+    :param after: the id of the conversation that already continues it, or None; *after_label*: its channel.
     :param of_another: the id of another contact who owns the only address, or None.
     :param subject: the proposed subject; None if the channel has no subjects.
     :param copies: whether the mail can have further recipients.
     :param signatures: the viewer's signatures, by account id.
     :param senders: sender addresses, by id, of each account with further addresses, its own first.
     :param account: the first offered account.
+    :param by_template: where an approved template can be the first message.
     """
 
     offered: Sequence[Offered] = ()
     after: int | None = None
+    after_label: str = ""
     of_another: int | None = None
     subject: str | None = None
     copies: bool = False
     signatures: Mapping[int, Signature] = field(default_factory=dict)
     senders: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     account: AccountRef | None = field(default=None, repr=False)
+    by_template: Sequence[ByTemplate] = ()
 
     @property
     def names(self) -> Mapping[int, str]:
@@ -85,8 +127,9 @@ def onward(inbox: InboxContext, row: Row) -> Onward:
     if row.spam_at is not None or row.post_id is not None:
         return NO_WAY
     there = found_places.after(inbox.session, row.id)
-    if there is not None and _open(inbox, there):
-        return Onward(after=there.id)
+    found = None if there is None else inbox.seen_row(there.id)
+    if found is not None and found.account_state != "disconnected" and found.spam_at is None:
+        return Onward(after=found.id, after_label=current_directory().label(found.channel))
     contact = people.get(inbox.session, inbox.workspace_id, row.contact_id, accounts=seen_accounts())
     return first_mail(inbox, contact, row)
 
@@ -98,9 +141,12 @@ def first_mail(inbox: InboxContext, contact: Contact, row: Row | None = None) ->
     """
     every = found_places.places(inbox.session, inbox.directory, inbox.workspace_id, contact, seen_accounts())
     here = None if row is None else row.account.id
-    free = [one for one in every if one.of_another is None and one.account.id != here]
+    elsewhere = [one for one in every if one.account.id != here]
+    ways = by_template(contact.id, elsewhere, None if row is None else row.id)
+    free = [one for one in elsewhere if one.of_another is None and not one.by_template]
     if not free:
-        return Onward(of_another=next((one.of_another for one in every if one.of_another), None))
+        owners = (one.of_another for one in every if one.of_another and not one.by_template)
+        return Onward(of_another=next(owners, None), by_template=ways)
     first = free[0]
     before = None
     if row is not None:
@@ -118,6 +164,7 @@ def first_mail(inbox: InboxContext, contact: Contact, row: Row | None = None) ->
             id_: own for id_, one in accounts.items() if (own := sent_from.choices(one.adapter, one.account))
         },
         account=first.account,
+        by_template=ways,
     )
 
 
@@ -129,23 +176,21 @@ def signature_there(inbox: InboxContext, contact: Contact, place: Place) -> Sign
     """Return the viewer's signature on the account of *place*, filled in for *contact*."""
 
     def values() -> Mapping[str, str]:
-        query = (
-            sa.select(ContactIdentity.name, ContactIdentity.username)
-            .where(ContactIdentity.contact_id == contact.id)
-            .order_by(ContactIdentity.id)
-        )
-        known = inbox.session.execute(query).first() or (None, None)
-        name, username = contact.name or known[0] or "", known[1] or ""
-        return values_of_contact(
-            inbox.session, place.account, name, username, contact.email or "", inbox.user_id
-        )
+        return values_at(inbox.session, contact, place, inbox.user_id)
 
     return signature_at(place.account, place.adapter, inbox.user_id, values)
 
 
-def _open(inbox: InboxContext, there: Linked) -> bool:
-    row = inbox.seen_row(there.id)
-    return row is not None and row.account_state != "disconnected" and row.spam_at is None
+def values_at(session: Session, contact: Contact, place: Place, user_id: int) -> Mapping[str, str]:
+    """Return the value of each variable for a message to *contact* at *place*."""
+    query = (
+        sa.select(ContactIdentity.name, ContactIdentity.username)
+        .where(ContactIdentity.contact_id == contact.id)
+        .order_by(ContactIdentity.id)
+    )
+    known = session.execute(query).first() or (None, None)
+    name, username = contact.name or known[0] or "", known[1] or ""
+    return values_of_contact(session, place.account, name, username, contact.email or "", user_id)
 
 
 class Before(msgspec.Struct, frozen=True):

@@ -3,6 +3,8 @@ page."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -63,7 +65,7 @@ def write_onward(workspace_id: int, row: Row) -> ResponseReturnValue:
         raise
     except LobbyError as error:
         return refused(error, workspace_id, row.id, "onward")
-    return _opened(workspace_id, started)
+    return opened(workspace_id, started)
 
 
 @bp.get(f"{CONTACT}/write")
@@ -86,7 +88,7 @@ def write_first(workspace_id: int, contact_id: int) -> ResponseReturnValue:
         if wants_json():
             return refusal(error)
         return _write_page(workspace_id, contact_id, state_from_form(error, "onward")), error.status
-    return _opened(workspace_id, started)
+    return opened(workspace_id, started)
 
 
 @bp.post(f"{CONVERSATION}/onward/preview")
@@ -123,7 +125,7 @@ def _chosen(workspace_id: int, contact_id: int) -> tuple[Place, str]:
     accounts = seen_accounts()
     with opened_inbox(workspace_id) as inbox:
         contact = people.get(inbox.session, workspace_id, contact_id, accounts=seen_accounts())
-        account_id, to = _place()
+        account_id, to = place_in(request.form)
         place = place_for(inbox.session, inbox.directory, workspace_id, contact, account_id, to, accounts)
         signed = request.form.get("signature") == "1"
         signature = signature_there(inbox, contact, place) if signed else None
@@ -198,17 +200,18 @@ def _start(workspace_id: int, contact_id: int, before_id: int | None) -> Started
     return started
 
 
-def _opened(workspace_id: int, started: Started) -> ResponseReturnValue:
+def opened(workspace_id: int, started: Started) -> ResponseReturnValue:
+    """Lead to the conversation that was started."""
     there = url_for("inbox.conversation", workspace_id=workspace_id, conversation_id=started.conversation_id)
     return jsonify(goto=there) if wants_json() else redirect(there, 303)
 
 
-def _place() -> tuple[int, str]:
-    """Return the account id and external id of the form's place.
+def place_in(given: Mapping[str, str]) -> tuple[int, str]:
+    """Return the account id and external id of the ``place`` of a form or an address.
 
-    :raises NoWayOutError: if the form names no place.
+    :raises NoWayOutError: if it names no place.
     """
-    account, _bar, to = request.form.get("place", "").partition(":")
+    account, _bar, to = given.get("place", "").partition(":")
     if not (account.isascii() and account.isdigit() and len(account) < 20 and int(account) <= MAX_ID):
         raise NoWayOutError()
     return int(account), to

@@ -123,6 +123,7 @@ from lobby_client.types import (
     Rules,
     SearchHit,
     SearchResults,
+    SendApprovedTemplate,
     Sent,
     SequenceDetail,
     SequenceNumbers,
@@ -1033,8 +1034,9 @@ class ContactCalls(_Calls):
         self,
         contact_id: int,
         account_id: int,
-        text: str,
+        text: Optional[str] = None,
         *,
+        template: Optional[SendApprovedTemplate] = None,
         to: Optional[str] = None,
         previous_id: Optional[int] = None,
         subject: Optional[str] = None,
@@ -1046,14 +1048,19 @@ class ContactCalls(_Calls):
     ) -> Started:
         """Start a conversation with a contact, on an account whose channel supports it.
 
+        :param template: an approved template instead of a text: its ``template_id``, ``parameters`` and
+            ``file``. All that can be sent where the reply window is closed until they write.
         :param to: their external id there; None: an address they are known by.
         :param own_address: which of the account's addresses it goes from; None: its own.
         :param previous_id: the conversation it goes on from, which is closed.
         """
-        asked: dict[str, Any] = {"to": to, "previousId": previous_id, "subject": subject}
+        asked: dict[str, Any] = {"text": text, "to": to, "previousId": previous_id, "subject": subject}
         asked["ownAddress"] = own_address
+        if template is not None:
+            given = {"templateId": template.template_id, "parameters": template.parameters}
+            asked["template"] = given if template.file is None else {**given, "file": template.file}
         body = {one: value for one, value in asked.items() if value is not None}
-        body |= {"accountId": account_id, "text": text, "cc": [*cc], "bcc": [*bcc]}
+        body |= {"accountId": account_id, "cc": [*cc], "bcc": [*bcc]}
         body["files"] = [*files]
         path = "/contacts/{}/conversations"
         return Started.from_wire(
