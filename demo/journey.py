@@ -974,8 +974,7 @@ def whatsapp(j: Journey) -> str:
     until(lambda: landed(j, "It is number 4, the blue door."), "the answer in Instagram")
 
     def statuses() -> list[str]:
-        chat = j.control("GET", f"whatsapp/messages?customer={phone}")["messages"]
-        return [one["status"] for one in chat if one["text"] == "Yes, until six."]
+        return [one["status"] for one in whatsapp_chat(j, phone) if one["text"] == "Yes, until six."]
 
     until(lambda: any(one != "accepted" for one in statuses()), "the answer in WhatsApp")
     on_whatsapp = open_conversation(j, "Yes, until six.", ON_WHATSAPP)
@@ -992,13 +991,16 @@ def whatsapp(j: Journey) -> str:
     with program_of(j, "Shop") as client:
         client.messages.reply(place)
 
-    def chat() -> list[str]:
-        return [one["text"] for one in j.control("GET", f"whatsapp/messages?customer={phone}")["messages"]]
-
-    until(lambda: OUR_PLACE in chat(), "our place in WhatsApp")
+    until(lambda: any(one["text"] == OUR_PLACE for one in whatsapp_chat(j, phone)), "our place in WhatsApp")
     merge(j, "Ana Q.")
     j.agent.expect("2 conversations", "@ana.sample", "WA Ana Q.")
     return "one customer on two channels, answered in one inbox; sent once, although Meta's answer was lost"
+
+
+def whatsapp_chat(j: Journey, phone: str) -> list[dict[str, Any]]:
+    """Return the messages of a customer's WhatsApp."""
+    found: list[dict[str, Any]] = j.control("GET", f"whatsapp/messages?customer={phone}")["messages"]
+    return found
 
 
 def template_first(j: Journey) -> str:
@@ -1023,12 +1025,9 @@ def template_first(j: Journey) -> str:
         template = next(one for one in client.accounts.templates(account) if one.body == WELCOME)
         client.contacts.start(contact, account, template=SendApprovedTemplate(template.id))
 
-    def chat() -> list[str]:
-        found = j.control("GET", f"whatsapp/messages?customer={theirs['wa_id']}")["messages"]
-        return [one["text"] for one in found]
-
-    until(lambda: any(WELCOME in one for one in chat()), "the template in WhatsApp")
-    j.control("POST", "whatsapp/message", {"customer": theirs["wa_id"], "text": AT_FIVE})
+    phone = theirs["wa_id"]
+    until(lambda: any(WELCOME in one["text"] for one in whatsapp_chat(j, phone)), "the template in WhatsApp")
+    j.control("POST", "whatsapp/message", {"customer": phone, "text": AT_FIVE})
     there = open_conversation(j, WELCOME, AT_FIVE)
     until(lambda: AT_FIVE in j.agent.open(f"{inbox}/{there}"), "the answer below the template")
     j.agent.open(page)

@@ -275,12 +275,15 @@ def _wait_for_limit(lease: Lease, head: OutboxHead, allowed: ReplyPolicy, waits:
 
 
 def _note_recipient(head: OutboxHead, result: SendResult) -> None:
-    """Record the id that the provider has for the customer, before its reports use it."""
-    if not isinstance(result, Sent) or result.recipient in {None, head.recipient}:
+    """Record the id that the provider has for the customer, before its reports use it.
+
+    The message has left, which is still to be recorded: nothing is raised, whatever the adapter returned.
+    """
+    if not isinstance(result, Sent) or result.recipient is None or result.recipient == head.recipient:
         return
     try:
         db.write(results.note_recipient, head.identity_id, result.recipient)
-    except sa.exc.SQLAlchemyError:
+    except Exception:
         log.exception("the provider's id of the recipient of message %s is not noted", head.message_id)
 
 

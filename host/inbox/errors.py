@@ -456,7 +456,7 @@ class ConversationExistsError(ConflictError):
 
     code = "conversation_exists"
     title = _l("They already have a conversation there")
-    default_sentence = _l("This contact has a conversation there by now. Nothing was sent.")
+    default_sentence = _l("This contact already has a conversation there. Nothing was sent.")
     default_next_step = _l("Open it from their page. A colleague may have been faster.")
 
 

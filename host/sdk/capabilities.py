@@ -172,7 +172,7 @@ class Capabilities:
     :param sends: kinds of message that may be sent.
     :param has_subject: conversations carry a subject line.
     :param can_start: the team may write first, to the ids that :meth:`ChannelAdapter.id_for_address` returns.
-        If the reply window is closed before a contact wrote, only with an approved template.
+        Where the reply window is closed until a contact writes, only with an approved template.
     :param media: limits of each kind of file that may be sent; each of these kinds is in *sends*.
     :param images_per_message: maximum number of pictures per message.
     :param text_with_files: a text and its files are one message, a ``TEXT`` with *files* of every kind.

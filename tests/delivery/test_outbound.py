@@ -530,6 +530,14 @@ def test_an_id_that_cannot_be_noted_leaves_the_message_sent(
     assert desk.state(message) == SENT
 
 
+def test_an_id_that_is_none_leaves_the_message_sent(desk: Desk) -> None:
+    wrong: Any = ["anne"]
+    desk.toy.script = [Sent("m1", recipient=wrong)]
+    message = desk.reply("one", desk.customer_wrote())
+    desk.drain()
+    assert desk.state(message) == SENT
+
+
 def test_found_means_one_we_do_not_know_yet(desk: Desk, travel: Travel) -> None:
     talk = desk.customer_wrote()
     desk.toy.script = [Sent("ok-1"), Unknown(PROBLEM)]

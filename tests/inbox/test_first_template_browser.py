@@ -82,3 +82,11 @@ def test_a_picker_that_does_not_open_says_so_on_their_page(customer: Scene, open
     page.unroute("**/write/templates*")
     fill_in(page)
     assert page.is_hidden("[data-unopened]")
+
+
+def test_a_picker_whose_script_does_not_arrive_says_so_too(customer: Scene, open_page: Open) -> None:
+    page = open_page()
+    page.goto(customer.path())
+    page.route("**/*composer-templates*", lambda route: route.abort())
+    page.click(f"text={OFFERED}")
+    page.wait_for_selector("[data-unopened]:not([hidden])")

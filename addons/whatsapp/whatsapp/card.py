@@ -31,6 +31,7 @@ from . import accounts, checks
 from .accounts import Credentials
 from .checks import Number, TokenFacts
 from .graph import Graph, GraphError, root, webhook_url
+from .values import digits
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ def _status(account: AccountRef, found: Credentials | None) -> CardStatus:
     return CardStatus(
         facts=(
             (_("Number"), account.handle),
-            (_("Link for customers"), f"https://wa.me/{''.join(c for c in account.handle if c.isdigit())}"),
+            (_("Link for customers"), f"https://wa.me/{digits(account.handle)}"),
         ),
         values={"number": account.external_id, "business": found.business_id},
         stored_secrets={"token": day, "app_secret": day},

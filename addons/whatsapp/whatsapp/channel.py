@@ -29,6 +29,7 @@ from host.sdk.messages import InboundChange, MessageKind
 from host.sdk.webhooks import Envelope
 
 from . import events, files, graph, pace, policy, sending, templates
+from .values import digits
 
 STORED = frozenset(
     {MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE, MessageKind.STICKER}
@@ -90,15 +91,14 @@ class WhatsAppAdapter(ChannelAdapter):
         return files.locate(account, url)
 
     def id_for_address(self, account: AccountRef, address: str) -> str | None:
-        digits = address.removeprefix("+")
-        if _NUMBER.fullmatch(digits) is not None:
-            own = "".join(char for char in account.handle if char.isdigit())
-            return None if digits == own else digits
+        number = address.removeprefix("+")
+        if _NUMBER.fullmatch(number) is not None:
+            return None if number == digits(account.handle) else number
         return address if _USER_ID.fullmatch(address) is not None else None
 
     def contact_label(self, contact: str) -> str:
         return f"+{contact}" if contact.isdigit() else "WhatsApp user"
 
     def write_url(self, account: AccountRef) -> str | None:
-        digits = "".join(char for char in account.handle if char.isdigit())
-        return f"https://wa.me/{digits}" if digits else None
+        number = digits(account.handle)
+        return f"https://wa.me/{number}" if number else None

@@ -33,6 +33,11 @@ def identifier(value: object) -> str:
     return value if isinstance(value, str) and _ID.fullmatch(value) else ""
 
 
+def digits(written: str) -> str:
+    """Return the digits of a phone number as it is written, such as ``+1 555-010-0100``."""
+    return "".join(filter(str.isdigit, written))
+
+
 def number(value: object) -> float | None:
     """Return *value* if it is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e12 < value < 1e12:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
 
 import msgspec
 import sqlalchemy as sa
@@ -112,10 +111,10 @@ def start(
     identity = _identity(session, contact, place, now)
     made = _made_before(session, identity, reply_key)
     conversation = made or _only_one(session, identity, place)
-    ids = {before_id, None if conversation is None else conversation.id} - {None}
+    ids = {before_id, None if conversation is None else conversation.id}
     locked = {
         id_: locked_conversation(session, workspace_id, id_, accounts=accounts)
-        for id_ in sorted(cast(set[int], ids))
+        for id_ in sorted(one for one in ids if one is not None)
     }
     before = None if before_id is None else locked[before_id]
     contact = people.locked(session, workspace_id, contact.id, accounts=accounts)
@@ -137,14 +136,14 @@ def start(
     if made is None and conversation is not None and only_first:
         raise ConversationExistsError()
     # A conversation that exists already is no continuation of itself, nor of a second one.
-    goes_on = made is None and (
-        conversation is None or not (conversation is before or _is_linked(session, conversation))
-    )
+    continued = before
+    if conversation is not None and (made or conversation is before or _is_linked(session, conversation)):
+        continued = None
     if conversation is None:
         conversation = _begin(session, identity, place, before, author_id, now, by)
-    if before is not None and goes_on:
+    if continued is not None:
         # Above the first message, which has the same time.
-        _lead(session, conversation, "came_from", place, before.id, None, now)
+        _lead(session, conversation, "came_from", place, continued.id, None, now)
     messages = queue_parts(
         session,
         workspace_id=workspace_id,
@@ -159,20 +158,20 @@ def start(
         hold=hold,
         accounts=accounts,
     )
-    if before is not None and goes_on:
-        _link(session, before, conversation, link, now)
-        _lead(session, before, "goes_on", place, conversation.id, author_id, now, by)
+    if continued is not None:
+        _link(session, continued, conversation, link, now)
+        _lead(session, continued, "goes_on", place, conversation.id, author_id, now, by)
         conversation_actions.set_fields(
             session,
             {"status": ConversationStatus.CLOSED},
             workspace_id=workspace_id,
-            conversation_id=before.id,
+            conversation_id=continued.id,
             author_id=author_id,
             now=now,
             by=by,
             accounts=accounts,
         )
-        _carry_labels(session, before, conversation, now)
+        _carry_labels(session, continued, conversation, now)
     return Started(conversation.id, messages)
 
 

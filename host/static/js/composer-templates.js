@@ -8,7 +8,7 @@ const MOST_PAGES = 20;
 /**
  * Open the picker that *opener* names; it gets the focus back.
  *
- * *composer* has `problem`, which is called if it does not open, `newest`, and `onSent` where templates are sent into its
+ * *composer* has `problem`, which is called if it does not open; and `newest` and `onSent` where templates are sent into its
  * conversation.
  */
 export async function pick(opener, composer) {

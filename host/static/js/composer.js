@@ -31,8 +31,9 @@ export class Composer {
     root.addEventListener("click", async (event) => {
       const opens = event.target.closest("[data-templates-open]");
       if (!opens) return;
-      const { pick } = await import("./composer-templates.js"); // few channels have templates
-      pick(opens, this);
+      const found = await import("./composer-templates.js").catch(() => null); // few channels have templates
+      if (found) found.pick(opens, this);
+      else this.problem(this.words.textUnsaved); // offline
     }, { signal: this.life.signal });
     // One for all: what says how the window stands is drawn anew by itself, and leads to a form as well.
     root.addEventListener("click", (event) => {

@@ -19,8 +19,10 @@ addEventListener("pageshow", () => {
 const unopened = document.querySelector("[data-unopened]");
 for (const opener of document.querySelectorAll("[data-templates-open]")) opener.addEventListener("click", async () => {
   unopened.hidden = true;
-  const { pick } = await import("./composer-templates.js"); // few contacts have a number
-  pick(opener, { problem: () => { unopened.hidden = false; }, newest: () => null });
+  const problem = () => { unopened.hidden = false; };
+  const found = await import("./composer-templates.js").catch(() => null); // few contacts have a number
+  if (found) found.pick(opener, { problem });
+  else problem(); // offline
 });
 
 document.addEventListener("toggle", (event) => {
