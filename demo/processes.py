@@ -20,6 +20,8 @@ import requests
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
+WAITING_SECONDS = 10.0
+"""How long starting a program is silent at a time, for a person who watches."""
 UNASSIGNED_PORTS = range(20_000, 32_768)
 """No system hands these out by itself, to a server that asks for any port or to a client."""
 
@@ -88,14 +90,34 @@ class Program:
         """
         deadline = time.monotonic() + seconds
         with self._changed:
-            while True:
-                for line in self.lines:
-                    if match := re.search(pattern, line):
-                        return match
+            while (match := self._match(pattern)) is None:
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
-                    raise DidNotStartError(f"{self.name} said no {pattern!r}:\n" + "\n".join(self.lines))
+                    raise DidNotStartError(f"{self.name} said no {pattern!r}:\n{self.output}")
                 self._changed.wait(left)
+        return match
+
+    def wait_for_start(self, pattern: str) -> re.Match[str]:
+        """Return the first match of *pattern* in the output, however slow the machine is.
+
+        What the program is doing meanwhile is printed now and then.
+
+        :raises DidNotStartError: with the output, if the program ended without it.
+        """
+        began = said_at = time.monotonic()
+        with self._changed:
+            while (match := self._match(pattern)) is None:
+                if self._ended:
+                    raise DidNotStartError(f"{self.name} ended instead of starting:\n{self.output}")
+                self._changed.wait(WAITING_SECONDS)
+                if (now := time.monotonic()) - said_at >= WAITING_SECONDS:
+                    said_at = now
+                    doing = self.lines[-1] if self.lines else "It has printed nothing yet."
+                    print(f"{self.name} is starting, for {now - began:.0f} s. {doing}", flush=True)
+        return match
+
+    def _match(self, pattern: str) -> re.Match[str] | None:
+        return next((match for line in self.lines if (match := re.search(pattern, line))), None)
 
     @property
     def output(self) -> str:
@@ -132,7 +154,7 @@ class Sandbox:
         program = Program.start(
             "sandbox", [sys.executable, "-u", "-m", "sandbox", "--port", str(port)], clean_environment()
         )
-        return cls(program, program.wait_for(r"sandbox listening on (http://\S+)").group(1))
+        return cls(program, program.wait_for_start(r"sandbox listening on (http://\S+)").group(1))
 
 
 @dataclass(frozen=True)
@@ -166,7 +188,7 @@ class Host:
         program = Program.start("lobby", [*lobby, "run"], environment, folder=folder)
         if wait:
             try:
-                program.wait_for(r"lobby listening on ")
+                program.wait_for_start(r"lobby listening on ")
             except DidNotStartError:
                 program.kill()
                 raise

@@ -354,19 +354,20 @@ def _if_idle(config: Config) -> Iterator[bool]:
         yield False
 
 
-def migrate_everything(config: Config) -> list[str]:
+def migrate_everything(config: Config, progress: Callable[[int, int], None] | None = None) -> list[str]:
     """Migrate the tables of the host and of every active addon; return a line for each revision.
 
+    :param progress: as that of :func:`host.core.migrations.upgrade_host`.
     :raises migrations.BusyError: if a process serves this SQLite file, or another one migrates.
     """
     with serving_lock(config) as free:
         if not free:
             raise migrations.BusyError("Lobby is running on this database; stop it before migrating.")
-        return _migrate_everything(config)
+        return _migrate_everything(config, progress)
 
 
-def _migrate_everything(config: Config) -> list[str]:
-    lines = migrations.upgrade_host(config.database_url)
+def _migrate_everything(config: Config, progress: Callable[[int, int], None] | None) -> list[str]:
+    lines = migrations.upgrade_host(config.database_url, progress)
     for card in installed():
         if card.state is not AddonState.ACTIVE:
             continue

@@ -125,7 +125,10 @@ def migrate(configuration: Config, wanted: bool) -> None:
         _spare_older(configuration)
         if wanted:
             logs.tell(f"backup: {_back_up(configuration)}")
-    lines = [*migrate_everything(configuration), *preinstalled.provide(configuration)]
+    lines = [
+        *migrate_everything(configuration, lambda done, of: logs.tell(f"{done} of {of} revisions ran.")),
+        *preinstalled.provide(configuration),
+    ]
     for line in lines or ["Everything is up to date."]:
         logs.tell(line)
 

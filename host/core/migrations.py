@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 import host
-from host.core import forks
+from host.core import clock, forks
 from host.core.config import CannotGoOnError, Exit
 from host.core.db import REACH_SECONDS, why_undone
 
@@ -429,9 +429,14 @@ def _clear_half(engine: Engine) -> None:
             connection.exec_driver_sql(f"DROP TABLE {connection.dialect.identifier_preparer.quote(name)}")
 
 
-def upgrade_host(url: str) -> list[str]:
+PROGRESS_SECONDS = 2.0
+"""How long migrating is silent at a time, for a person who watches."""
+
+
+def upgrade_host(url: str, progress: Callable[[int, int], None] | None = None) -> list[str]:
     """Bring the tables of the host up to date; return the revisions that ran: ``host 0001``.
 
+    :param progress: called every few seconds with the number of revisions that ran, and of all that will.
     :raises NewerError: if a newer Lobby migrated the database.
     :raises BusyError: if a table stays in use; earlier revisions stay.
     """
@@ -443,9 +448,14 @@ def upgrade_host(url: str) -> list[str]:
         _clear_half(engine)
         if engine.dialect.name in {"mysql", "mariadb"}:
             event.listen(engine, "before_execute", _leave_out_what_is_there, retval=True)
-        for revision in pending(url, host_directory(), HOST_VERSION_TABLE):
+        waiting = pending(url, host_directory(), HOST_VERSION_TABLE)
+        told_at = clock.monotonic()
+        for revision in waiting:
             _patiently(engine, revision)
             done.append(f"host {revision}")
+            if progress is not None and clock.monotonic() - told_at >= PROGRESS_SECONDS:
+                told_at = clock.monotonic()
+                progress(len(done), len(waiting))
         _say_who_is_served(engine)
     return done
 

@@ -153,7 +153,9 @@ def _prepare_tables(config: Config) -> None:
         raise refusal
     logs.tell(f"Setting up the database: {db.place()}.")
     try:
-        migrate_everything(config)
+        migrate_everything(
+            config, lambda done, of: logs.tell(f"Setting up the database: {done} of {of} steps done.")
+        )
     except migrations.BusyError as error:
         if db.current().is_sqlite:
             raise AlreadyServingError from error

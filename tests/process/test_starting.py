@@ -280,15 +280,21 @@ def test_a_first_start_that_was_cut_off_is_done_by_the_next(
         db.current().dispose()
 
 
-def test_a_first_start_says_that_it_makes_the_tables_and_where(
-    data: Path, capsys: pytest.CaptureFixture[str]
+def test_first_start_says_that_it_makes_the_tables_and_where_and_how_far_it_is(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(migrations, "PROGRESS_SECONDS", 0.0)
     used = settings(data, f"sqlite:///{data / 'new.sqlite3'}")
     db.connect(used.database_url)
     told = f"Setting up the database: SQLite in {data / 'new.sqlite3'}."
     try:
         bring_up(used).close()
-        assert capsys.readouterr().out.splitlines()[0] == told
+        first, *others = capsys.readouterr().out.splitlines()
+        count = len(migrations.revisions())
+        assert first == told
+        assert others[:count] == [
+            f"Setting up the database: {number} of {count} steps done." for number in range(1, count + 1)
+        ]
         bring_up(used).close()
         assert told not in capsys.readouterr().out
     finally:
