@@ -49,8 +49,8 @@ def _(_element: Any, _compiler: Any, **_: Any) -> str:
 class DomainEvent(Base):
     """An event, or a change that only open browsers need to know.
 
-    Written in the transaction of the change. Contains ids and small facts, never text that a person wrote. It
-    has no foreign keys, because a row outlives the objects it refers to.
+    Written in the transaction of the change. Contains ids and small facts, never text that a customer wrote,
+    nor the name of a person. It has no foreign keys, because a row outlives the objects it refers to.
     """
 
     __tablename__ = "domain_events"

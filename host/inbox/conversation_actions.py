@@ -14,7 +14,6 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core import clock
-from host.events.facts import Facts
 from host.events.kinds.conversations import (
     CONVERSATION_ASSIGNED,
     CONVERSATION_CLOSED,
@@ -26,6 +25,7 @@ from host.events.kinds.conversations import (
     CONVERSATION_UNMARKED_SPAM,
     CONVERSATION_WOKEN,
     OfAssignment,
+    OfConversation,
     OfHandler,
     OfSnooze,
     OfTeam,
@@ -206,7 +206,7 @@ def _with_handover(session: Session, conversation: Conversation, changes: Change
     return changes if stays else {**changes, "assignee_id": None}
 
 
-def _facts(kind: str, conversation: Conversation, before: Any) -> Facts | None:
+def _facts(kind: str, conversation: Conversation, before: Any) -> OfConversation | None:
     """Return the facts an event contains about a change.
 
     :param before: the earlier assignee id, team id or handler.

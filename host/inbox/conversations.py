@@ -16,11 +16,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.events.facts import Facts
+from host.core.backports.values import replace
 from host.events.kinds.browsers import OfPresence
+from host.events.kinds.conversations import OfConversation
 from host.events.models import ActorKind
 from host.events.writing import Happened, acting_addon, is_caused, record, show
 from host.inbox import queries
+from host.inbox.apply.states import state_of
 from host.inbox.errors import ConversationNotFoundError, MessageNotFoundError, ReplyKeyError
 from host.inbox.queries import Row
 from host.models.inbox import Conversation, Direction, InternalKind, Message, Origin
@@ -180,22 +182,27 @@ def record_conversation(
     *,
     author_id: int | None,
     by: str | None,
-    facts: Facts | None = None,
+    facts: OfConversation | None = None,
+    message_id: int | None = None,
 ) -> None:
-    """Record an event for a change of *conversation*, and notify browsers.
+    """Record an event for a change of *conversation* with its state, and notify browsers.
 
     :param kind: the event, a name of :mod:`host.events.catalogue`; empty to notify browsers only.
     :param author_id: the member who changed it, or None.
     :param by: name of the API key or rule, if no person did it.
+    :param message_id: the message that made it; browsers are notified of that instead.
     """
+    if kind:
+        facts = replace(facts or OfConversation(), state=state_of(session, conversation))
     record(
         session,
         Happened(
             conversation.workspace_id,
             kind,
-            "conversation",
+            "conversation" if message_id is None else "message",
             account_id=conversation.account_id,
             conversation_id=conversation.id,
+            message_id=message_id,
             actor_kind=actor_of(author_id) if by is None else program_of(session)[0],
             actor_id=author_id,
             facts=facts,

@@ -311,7 +311,7 @@ def _set_state(session: Session, message: Message, state: DeliveryState) -> None
     before = message.state
     message.state = state
     session.flush()
-    _tell_state(session, message, state, before)
+    _tell_state(session, message, state, before, message.error)
 
 
 def _tell_state(
@@ -319,15 +319,17 @@ def _tell_state(
     message: Message | sa.Row[*tuple[Any, ...]],
     state: DeliveryState,
     before: str | None = None,
+    error: Mapping[str, Any] | None = None,
 ) -> None:
     """Notify browsers of the new *state* of *message*, and count failed messages if that changed.
 
     :param before: its previous state; None for the state of *message*.
+    :param error: its error, if it has one now.
     """
     if DeliveryState.FAILED in {before or message.state, state}:
         count_failed(session, message.conversation_id)
     told = Sent(*(getattr(message, name) for name in Sent._fields))
-    record_all(session, of_state(told, state, before or message.state))
+    record_all(session, of_state(told, state, before or message.state, error))
 
 
 def count_failed(session: Session, conversation_id: int) -> None:

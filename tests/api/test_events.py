@@ -166,6 +166,57 @@ def test_who_asks_is_told_the_same_under_the_same_ids(
     assert desk.reader.get("/events", after=after)["data"] == []
 
 
+def test_event_says_what_was_so_then(desk: ApiDesk) -> None:
+    """Each event is read at once and after all changes: only names that are looked up may differ."""
+    program, team = desk.program, desk.program.send("POST", "/teams", {"name": "Orders"}, 201)["id"]
+    order, vip = (program.send("POST", "/labels", {"name": name}, 201)["id"] for name in ("order", "vip"))
+    start = desk.reader.get("/events")["next"]
+    after, then = start, []
+
+    def take() -> None:
+        nonlocal after
+        page = desk.reader.get("/events", after=after)
+        after = page["next"]
+        then.extend(page["data"])
+
+    said(desk, "Hello")
+    take()
+    path = f"/conversations/{program.get('/conversations')['data'][0]['id']}"
+    for body in (
+        {"addLabels": [order, vip]},
+        {"assignee": desk.inbox.mia.id},
+        {"team": team},
+        {"removeLabels": [order]},
+        {"status": "closed"},
+    ):
+        program.send("PATCH", path, body)
+        take()
+    said(desk, "Are you there?")
+    take()
+    program.send("PATCH", path, {"assignee": None, "team": None, "status": "closed"})
+    program.send("PATCH", f"/labels/{vip}", {"name": "very important"})
+    assert program.call("DELETE", f"/labels/{order}").status_code == 204
+    assert program.call("DELETE", f"/labels/{vip}").status_code == 204
+
+    assert [
+        (one["event"], [label["name"] for label in one["data"].get("labels", [])], one["data"]["status"])
+        for one in then
+        if one["event"].startswith("conversation.")
+    ] == [
+        ("conversation.created", [], "open"),
+        ("conversation.labelled", ["order", "vip"], "open"),
+        ("conversation.labelled", ["order", "vip"], "open"),
+        ("conversation.assigned", ["order", "vip"], "open"),
+        ("conversation.team_assigned", ["order", "vip"], "open"),
+        ("conversation.assigned", ["order", "vip"], "open"),
+        ("conversation.unlabelled", ["vip"], "open"),
+        ("conversation.closed", ["vip"], "closed"),
+        ("conversation.reopened", ["vip"], "open"),
+    ]
+    now = desk.reader.get("/events", after=start, limit=len(then))["data"]
+    assert now == then
+
+
 def test_a_question_waits_until_something_happens(desk: ApiDesk) -> None:
     after = desk.reader.get("/events")["next"]
     timer = threading.Timer(0.3, said, (desk, "at last"))

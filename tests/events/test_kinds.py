@@ -7,8 +7,11 @@ import pytest
 
 from host.core import db
 from host.core.clock import now
+from host.events import reading
+from host.events.bodies import building
 from host.events.catalogue import KINDS
 from host.events.kinds.contacts import CONTACT_ERASED
+from host.events.kinds.shapes import Problem
 from host.events.models import DomainEvent
 from host.inbox import conversation_actions, erasure, notes, outcome
 from host.models.inbox import Contact, Conversation, ConversationStatus, Message
@@ -116,6 +119,26 @@ def test_failing_and_not_knowing_are_recorded(account: AccountRef, mia: int) -> 
     db.write(outcome.record_unknown, id_, problem)
     db.write(outcome.record_failed, id_, problem)
     assert kinds()[begun:] == ["message.unconfirmed", "message.failed"]
+    # The error is gone once it was sent after all; the event still says which it was.
+    assert _problem_told() == Problem(code=problem.code, message=problem.sentence)
+    db.write(outcome.record_queued, id_)
+    assert _problem_told() == Problem(code=problem.code, message="")
+
+
+class NoAdapters:
+    """A directory of a desk without channels."""
+
+    def adapter(self, _channel: str) -> None:
+        return None
+
+
+def _problem_told() -> Problem:
+    """Return the error in the body of the last event that has one, built as programs get it."""
+    with db.read() as session:
+        recorded = reading.after(session, reading.BEGINNING, 1000).events
+        built = building.build(session, recorded, NoAdapters(), "http://desk.example")
+        bodies = [msgspec.json.decode(own.body.body)["data"] for _event, (own, *_) in built]
+    return msgspec.convert([body["error"] for body in bodies if "error" in body][-1], Problem)
 
 
 def test_annotations_are_recorded_when_they_change_something(account: AccountRef) -> None:
@@ -162,7 +185,10 @@ def test_what_people_and_programs_do_to_a_conversation(account: AccountRef, mia:
     ]
     assigned = [row for row in toys.everything(DomainEvent) if row.kind == "conversation.assigned"]
     assert [row.actor_kind for row in assigned] == ["user", "key"]
-    assert [row.data for row in assigned] == [f'{{"assignee":{mia}}}', f'{{"before":{mia}}}']
+    assert [row.data for row in assigned] == [
+        f'{{"state":["open","nobody",{mia},0,[]],"assignee":{mia}}}',
+        f'{{"state":["open","person",0,0,[]],"before":{mia}}}',
+    ]
 
 
 def test_an_erased_customer_is_named_by_id_alone(account: AccountRef, mia: int, workspace: int) -> None:

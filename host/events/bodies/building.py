@@ -22,7 +22,7 @@ from host.core.ports import AdapterDirectory
 from host.events.catalogue import KINDS
 from host.events.declaring import ConversationRow, EventSubject
 from host.events.kinds import parts
-from host.events.kinds.conversations import OfLabel
+from host.events.kinds.conversations import OfConversation, OfLabel, state_of
 from host.events.kinds.messages import MESSAGE_REACTED, OfReaction, is_claimed
 from host.events.kinds.rules import RULE_CALLED, OfRule
 from host.events.kinds.shapes import Shape, timestamp
@@ -132,8 +132,12 @@ def _label_ids(about: EventSubject) -> frozenset[int] | None:
     """Return the labels that endpoints filter the event by, including one that is being removed."""
     if about.talk is None:
         return None
-    ids = frozenset(one.id for one in about.labels)
-    is_of_label = KINDS[about.event.kind].facts is OfLabel
+    kind = KINDS[about.event.kind].facts
+    is_of_label = kind is OfLabel
+    if issubclass(kind, OfConversation):
+        ids = frozenset(id_ for id_, _name in state_of(about, about.talk).labels)
+    else:
+        ids = frozenset(one.id for one in about.labels)
     return ids | {about.event.facts(OfLabel).label} if is_of_label else ids
 
 
@@ -208,9 +212,12 @@ def _names(
     for event in events:
         if event.actor_kind == ActorKind.USER:
             ids["people"].add(event.actor_id)
-        facts = KINDS[event.kind].facts
+        facts = event.facts(KINDS[event.kind].facts)
         for field, what in facts.named.items():
-            ids.setdefault(what, set()).add(getattr(event.facts(facts), field))
+            ids.setdefault(what, set()).add(getattr(facts, field))
+        if isinstance(facts, OfConversation) and facts.state is not None:
+            ids["people"].add(facts.state.assignee)
+            ids["teams"].add(facts.state.team)
     found: dict[str, Mapping[int, str]] = {}
     for what, all_ids in ids.items():
         wanted, query = all_ids - {0, None}, _queries().get(what)

@@ -29,14 +29,36 @@ from host.sdk.i18n import noop
 KINDS = Kinds()
 
 
-class OfBeginning(Facts, frozen=True, kw_only=True):
+class ConversationState(msgspec.Struct, frozen=True, array_like=True):
+    """A conversation as it was when an event was written: stored as an array, which takes half of the bytes.
+
+    :param handled_by: a name of :class:`host.models.inbox.Handler`.
+    :param assignee: id of a user; 0: nobody. *team*: id of a team; 0: none. Their names are looked up.
+    :param labels: id and name of each label, by name.
+    """
+
+    status: str
+    handled_by: str
+    assignee: int = 0
+    team: int = 0
+    labels: tuple[tuple[int, str], ...] = ()
+
+
+class OfConversation(Facts, frozen=True, kw_only=True):
+    """Facts about a conversation."""
+
+    state: ConversationState | None = None
+    """None: a Lobby wrote it that kept none."""
+
+
+class OfBeginning(OfConversation, frozen=True, kw_only=True):
     """The conversation that a new one continues."""
 
     before: int = 0
     """Id of the earlier conversation; 0: none."""
 
 
-class OfAssignment(Facts, frozen=True, kw_only=True):
+class OfAssignment(OfConversation, frozen=True, kw_only=True):
     """The new and the previous assignee of a conversation: ids of users; 0: nobody."""
 
     named: ClassVar[Mapping[str, str]] = {"assignee": "people"}
@@ -45,7 +67,7 @@ class OfAssignment(Facts, frozen=True, kw_only=True):
     before: int = 0
 
 
-class OfTeam(Facts, frozen=True, kw_only=True):
+class OfTeam(OfConversation, frozen=True, kw_only=True):
     """The new and the previous team of a conversation: ids of teams; 0: none."""
 
     named: ClassVar[Mapping[str, str]] = {"team": "teams"}
@@ -54,7 +76,7 @@ class OfTeam(Facts, frozen=True, kw_only=True):
     before: int = 0
 
 
-class OfHandler(Facts, frozen=True, kw_only=True):
+class OfHandler(OfConversation, frozen=True, kw_only=True):
     """The new and the previous handler of a conversation: names of :class:`host.models.inbox.Handler`."""
 
     handler: str = "nobody"
@@ -64,17 +86,19 @@ class OfHandler(Facts, frozen=True, kw_only=True):
     ``handed_over`` (a program handed it over to people)."""
 
 
-class OfLabel(Facts, frozen=True, kw_only=True):
-    """The id of a label."""
+class OfLabel(OfConversation, frozen=True, kw_only=True):
+    """A label, as it was called when it was added or removed."""
 
     named: ClassVar[Mapping[str, str]] = {"label": "labels"}
 
     label: int = 0
+    name: str = ""
+    """Empty: a Lobby wrote it that kept none."""
     into: int = 0
     """For a deleted label: the label it was merged into; 0: none."""
 
 
-class OfSnooze(Facts, frozen=True, kw_only=True):
+class OfSnooze(OfConversation, frozen=True, kw_only=True):
     """How a conversation is snoozed."""
 
     snooze: str = ""
@@ -83,14 +107,14 @@ class OfSnooze(Facts, frozen=True, kw_only=True):
     """The time in ISO 8601; empty: none."""
 
 
-class OfWaking(Facts, frozen=True, kw_only=True):
+class OfWaking(OfConversation, frozen=True, kw_only=True):
     """The reason why a snooze ended."""
 
     because: str = "message"
     """``time``, ``message`` (the customer wrote) or ``team`` (a person or a program unsnoozed it)."""
 
 
-class OfDue(Facts, frozen=True, kw_only=True):
+class OfDue(OfConversation, frozen=True, kw_only=True):
     """The time by which a customer should be answered."""
 
     until: str = ""
@@ -143,19 +167,31 @@ Said = Callable[[EventSubject], Mapping[str, Any]]
 """Returns fields of :class:`Conversation` that an event adds or overrides."""
 
 
-def _conversation(said: Said = lambda _about: {}) -> Maker:
-    """Return the maker for a kind about a conversation: its current state, overridden by *said*.
+def state_of(about: EventSubject, talk: ConversationRow) -> ConversationState:
+    """Return the conversation as it was when the event was written, or as it is if that isn't known."""
+    return about.event.facts(OfConversation).state or ConversationState(
+        talk.status,
+        talk.handled_by,
+        talk.assignee_id or 0,
+        talk.team_id or 0,
+        tuple((label.id, label.name) for label in about.labels),
+    )
 
-    An event reports the state at its time, as far as its facts contain it.
+
+def _conversation(said: Said = lambda _about: {}) -> Maker:
+    """Return the maker for a kind about a conversation: its state at that time, and what *said* adds.
+
+    *said* also overrides the state, which is today's for an event of an older Lobby.
     """
 
     @of_talk
     def made(about: EventSubject, account: ChannelAccount, talk: ConversationRow) -> Shape:
-        now: dict[str, Any] = {
-            "status": "closed" if talk.status == "closed" else "open",
-            "assignee": parts.person(about, talk.assignee_id),
-            "team": parts.team(about, talk.team_id),
-            "handled_by": talk.handled_by,
+        state = state_of(about, talk)
+        then: dict[str, Any] = {
+            "status": "closed" if state.status == "closed" else "open",
+            "assignee": parts.person(about, state.assignee),
+            "team": parts.team(about, state.team),
+            "handled_by": state.handled_by,
         }
         return Conversation(
             id=str(talk.id),
@@ -164,9 +200,9 @@ def _conversation(said: Said = lambda _about: {}) -> Maker:
             from_=talk.external_id,
             contact_id=str(talk.contact_id),
             by=parts.by(about),
-            labels=[Label(id=str(one.id), name=one.name) for one in about.labels],
+            labels=[Label(id=str(id_), name=name) for id_, name in state.labels],
             timestamp=parts.at(about),
-            **{**now, **said(about)},
+            **{**then, **said(about)},
         )
 
     return made
@@ -209,6 +245,7 @@ CONVERSATION_CLOSED = KINDS.add(
         noop("A conversation was closed."),
         make=_conversation(lambda _about: {"status": "closed"}),
         sample=_sample(status="closed", by=MIA),
+        facts=OfConversation,
     )
 )
 CONVERSATION_REOPENED = KINDS.add(
@@ -217,6 +254,7 @@ CONVERSATION_REOPENED = KINDS.add(
         noop("A closed conversation was reopened."),
         make=_conversation(lambda _about: {"status": "open"}),
         sample=_sample(by=MIA),
+        facts=OfConversation,
     )
 )
 
@@ -260,8 +298,9 @@ CONVERSATION_HANDLER_CHANGED = KINDS.add(
 
 
 def _label(about: EventSubject) -> Mapping[str, Any]:
-    id_ = about.event.facts(OfLabel).label
-    return {"label": Label(id=str(id_), name=about.names["labels"].get(id_, ""))}
+    facts = about.event.facts(OfLabel)
+    name = facts.name or about.names["labels"].get(facts.label, "")
+    return {"label": Label(id=str(facts.label), name=name)}
 
 
 _ORDER = Label(id="3", name="order")
@@ -323,6 +362,7 @@ CONVERSATION_MARKED_SPAM = KINDS.add(
         noop("A conversation was marked as spam."),
         make=_conversation(),
         sample=_sample(by=MIA),
+        facts=OfConversation,
         since="1.1",
     )
 )
@@ -332,6 +372,7 @@ CONVERSATION_UNMARKED_SPAM = KINDS.add(
         noop("A conversation was marked as not spam."),
         make=_conversation(),
         sample=_sample(by=MIA),
+        facts=OfConversation,
         since="1.1",
     )
 )
@@ -341,6 +382,7 @@ CONVERSATION_FORWARDED = KINDS.add(
         noop("Messages were forwarded to someone else."),
         make=_conversation(),
         sample=_sample(by=MIA),
+        facts=OfConversation,
         since="1.1",
     )
 )

@@ -36,6 +36,8 @@ class OfMessage(Facts, frozen=True, kw_only=True):
 
     state: str = ""
     """New delivery state, see :class:`host.models.inbox.DeliveryState`; empty: unchanged."""
+    error: str = ""
+    """Code of the error it then had; empty: none, or a Lobby wrote it that kept none."""
     late: bool = False
     """Whether it arrived too late to open a reply window."""
     claimed_by: str = ""
@@ -130,7 +132,6 @@ class OurMessage(Shape, frozen=True, kw_only=True):
 
 @of_message
 def _ours(about: EventSubject, account: ChannelAccount, talk: ConversationRow, message: AnyMessage) -> Shape:
-    error = message.error if about.event.kind != MESSAGE_SENT else None
     return OurMessage(
         id=str(message.id),
         direction="outbound",
@@ -138,13 +139,22 @@ def _ours(about: EventSubject, account: ChannelAccount, talk: ConversationRow, m
         origin=message.origin,
         author=parts.author(message),
         content=parts.content(message, about.base),
-        error=Problem(code=str(error.get("code") or ""), message=str(error.get("sentence") or ""))
-        if error
-        else UNSET,
+        error=_problem(about, message),
         timestamp=parts.at(about),
         metadata=parts.metadata(message, talk),
         **parts.ids(account, talk),
     )
+
+
+def _problem(about: EventSubject, message: AnyMessage) -> Problem | UnsetType:
+    """Return the error that the message then had; its sentence is left out once it has another."""
+    if about.event.kind == MESSAGE_SENT:
+        return UNSET
+    facts, stored = about.event.facts(OfMessage), message.error or {}
+    code = str(stored.get("code") or "")
+    if facts.error and facts.error != code:
+        return Problem(code=facts.error, message="")
+    return Problem(code=code, message=str(stored.get("sentence") or "")) if stored else UNSET
 
 
 def _our_sample(mid: str = "", error: Problem | UnsetType = UNSET) -> Shape:

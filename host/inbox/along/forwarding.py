@@ -20,9 +20,13 @@ from host.channels.directory import Directory
 from host.core.cleaning import clean_written
 from host.core.errors import ConflictError
 from host.events.kinds.conversations import CONVERSATION_FORWARDED
-from host.events.models import ActorKind
-from host.events.writing import Happened, record
-from host.inbox.conversations import actor_of, check_key, get_conversation, locked_conversation, message_of
+from host.inbox.conversations import (
+    check_key,
+    get_conversation,
+    locked_conversation,
+    message_of,
+    record_conversation,
+)
 from host.inbox.drafts import MAX_FILES, MAX_LENGTH
 from host.inbox.errors import AlreadySentError, MessageNotFoundError, TooLongError
 from host.inbox.sendable import NotSendableError, named_address
@@ -279,19 +283,8 @@ def forward(
     session.add(message)
     session.flush()
     outbox.enqueue(session, message, people[0]["address"])
-    record(
-        session,
-        Happened(
-            workspace_id,
-            CONVERSATION_FORWARDED,
-            "message",
-            conversation.account_id,
-            conversation.id,
-            message.id,
-            actor_kind=actor_of(author_id) if by is None else ActorKind.KEY,
-            actor_id=author_id,
-        ),
-    )
+    kind = CONVERSATION_FORWARDED
+    record_conversation(session, conversation, kind, author_id=author_id, by=by, message_id=message.id)
     return message
 
 

@@ -269,7 +269,8 @@ def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happen
         if DeliveryState.FAILED in {now.state, state}:
             recount.add(sent.conversation_id)
         # That it was sent was already told before it failed.
-        yield from of_state(sent, now.state, DeliveryState.SENT if state == DeliveryState.FAILED else state)
+        before = DeliveryState.SENT if state == DeliveryState.FAILED else state
+        yield from of_state(sent, now.state, before, now.error)
     if recount:
         connection.execute(_count, {"ids": sorted(recount)})
 

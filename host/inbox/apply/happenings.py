@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from host.events.kinds.conversations import CONVERSATION_REOPENED, CONVERSATION_WOKEN
+from host.events.facts import Facts
+from host.events.kinds.conversations import (
+    CONVERSATION_CREATED,
+    CONVERSATION_REOPENED,
+    CONVERSATION_WOKEN,
+    ConversationState,
+    OfConversation,
+)
 from host.events.kinds.messages import (
     MESSAGE_DELIVERED,
     MESSAGE_FAILED,
@@ -48,10 +55,13 @@ class Sent(NamedTuple):
     direction: str = Direction.OUTBOUND
 
 
-def of_state(message: Sent, state: str, before: str | None) -> Iterator[Happened]:
+def of_state(
+    message: Sent, state: str, before: str | None, error: Mapping[str, Any] | None = None
+) -> Iterator[Happened]:
     """Yield the events for a sent message whose state is now *state*.
 
     :param before: its earlier state.
+    :param error: the error it now has, as stored.
     """
     # A forward to somebody else is no message to the customer.
     kinds = list(_kinds(state, before)) if message.direction == Direction.OUTBOUND else []
@@ -73,7 +83,7 @@ def of_state(message: Sent, state: str, before: str | None) -> Iterator[Happened
             if delivered
             else _ACTORS.get(message.origin, ActorKind.SYSTEM),
             actor_id=None if read or delivered else message.author_id,
-            facts=OfMessage(state=state),
+            facts=OfMessage(state=state, error=str((error or {}).get("code") or "")),
             occurred_at=message.sent_at if sent else None,
         )
 
@@ -107,8 +117,29 @@ def of_annotation(said: Annotation, workspace_id: int, id_: int, conversation_id
     )
 
 
-def of_new(message: NewMessage, id_: int) -> Happened:
+def of_beginning(message: NewMessage) -> Happened:
+    """Return the event that *message* began its conversation, which has no label, team or assignee yet."""
+    thread = message.thread
+    return Happened(
+        message.account.workspace_id,
+        CONVERSATION_CREATED,
+        account_id=message.account.id,
+        conversation_id=thread.id,
+        actor_kind=ActorKind.CUSTOMER if message.direction == Direction.INBOUND else ActorKind.PROVIDER,
+        facts=OfConversation(state=ConversationState(thread.status, thread.handled_by)),
+        occurred_at=message.sent_at,
+    )
+
+
+def changes_conversation(message: NewMessage) -> bool:
+    """Return whether the event for *message* is about its conversation, so it keeps the state of that."""
+    return message.imported_at is None and _kind_of_new(message) in _OF_ACTIVITIES.values()
+
+
+def of_new(message: NewMessage, id_: int, states: Mapping[int, ConversationState]) -> Happened:
     """Return the event for a new message, note or activity line.
+
+    :param states: the states of those conversations, by id, of which :func:`changes_conversation` is true.
 
     Messages from the provider's history are for browsers only: nothing reacts to past messages.
     """
@@ -117,6 +148,9 @@ def of_new(message: NewMessage, id_: int) -> Happened:
     if message.imported_at is None:
         kind = _kind_of_new(message)
     quiet = message.imported_at is not None or message.thread.is_spam or bool(claimed_by)
+    facts: Facts = OfMessage(late=message.late, claimed_by=claimed_by)
+    if kind in _OF_ACTIVITIES.values():
+        facts = OfConversation(state=states.get(message.thread.id or 0))
     return Happened(
         message.account.workspace_id,
         kind,
@@ -126,7 +160,7 @@ def of_new(message: NewMessage, id_: int) -> Happened:
         conversation_id=message.thread.id,
         message_id=id_,
         actor_kind=_ACTORS.get(message.origin, ActorKind.SYSTEM),
-        facts=OfMessage(late=message.late, claimed_by=claimed_by),
+        facts=facts,
         occurred_at=message.sent_at,
     )
 

@@ -20,12 +20,18 @@ from host.core import db
 from host.core.cleaning import clean, clean_short
 from host.core.db import UTCDateTime
 from host.core.statements import Insert, Statement
-from host.events.kinds.conversations import CONVERSATION_CREATED
-from host.events.models import ActorKind
 from host.events.writing import Happened, record_all
 from host.features import registry
 from host.inbox.apply import bounces, consent_rows, phone_numbers
-from host.inbox.apply.happenings import Sent, of_annotation, of_new, of_state
+from host.inbox.apply.happenings import (
+    Sent,
+    changes_conversation,
+    of_annotation,
+    of_beginning,
+    of_new,
+    of_state,
+)
+from host.inbox.apply.states import states_of
 from host.inbox.apply.tables import (
     ACCOUNTS,
     ATTACHMENTS,
@@ -187,7 +193,8 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     agreed = list(consent_rows.write(connection, decided.consents, {**ids, **arrived}))
     came_back = list(bounces.write(connection, decided.bounced))
     record_all(
-        session, [*came_back, *_told(decided, ids), *_told_looks(decided, ids, quoting), *read, *agreed]
+        session,
+        [*came_back, *_told(session, decided, ids), *_told_looks(decided, ids, quoting), *read, *agreed],
     )
     return _made(decided, ids)
 
@@ -683,36 +690,26 @@ def _remove(session: Session, removals: Removals) -> None:
 # ---- events ------------------------------------------------------------------------------------------
 
 
-def _told(decided: Decided, ids: Mapping[Key, int]) -> Iterable[Happened]:
+def _told(session: Session, decided: Decided, ids: Mapping[Key, int]) -> Iterable[Happened]:
     """Yield the events for confirmed and new messages, and for new conversations."""
     began = {id(thread) for thread in decided.new_threads}
+    changed = {one.thread.id or 0 for one in decided.new_messages.values() if changes_conversation(one)}
+    states = states_of(session, changed)
     for one in decided.confirmed:
         yield from of_state(_sent(one), one.state, DeliveryState.SENDING)
     for id_, message in decided.arrived:
-        yield of_new(message, id_)
+        yield of_new(message, id_, states)
     for key, message in decided.new_messages.items():
         if id(message.thread) in began and message.imported_at is None:
             began.discard(id(message.thread))
-            yield _begun(message)
-        yield of_new(message, ids[key])
+            yield of_beginning(message)
+        yield of_new(message, ids[key], states)
 
 
 def _sent(confirmed: Confirmed) -> Sent:
     ours = confirmed.message
     ids = ours.id, ours.workspace_id, ours.conversation_id, confirmed.key[0]
     return Sent(*ids, ours.origin, ours.author_id, ours.body.sent_at)
-
-
-def _begun(message: NewMessage) -> Happened:
-    """Return the event that *message* began its conversation."""
-    return Happened(
-        message.account.workspace_id,
-        CONVERSATION_CREATED,
-        account_id=message.account.id,
-        conversation_id=message.thread.id,
-        actor_kind=ActorKind.CUSTOMER if message.direction == Direction.INBOUND else ActorKind.PROVIDER,
-        occurred_at=message.sent_at,
-    )
 
 
 Shown = tuple[int, int, int]

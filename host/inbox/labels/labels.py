@@ -263,7 +263,7 @@ def set_labels(
             content = {"what": what, "name": ", ".join(called[id_] for id_ in ids)}
             add_activity(session, conversation, author_id, content, now, by=by)
         for id_ in ids:
-            facts = OfLabel(label=id_)
+            facts = OfLabel(label=id_, name=called[id_])
             record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
     return bool(new or gone)
 

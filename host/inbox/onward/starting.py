@@ -15,12 +15,16 @@ from host.channels.directory import Directory
 from host.core import db
 from host.core.backports.values import replace
 from host.events.kinds.conversations import CONVERSATION_CREATED, OfBeginning
-from host.events.models import ActorKind
-from host.events.writing import Happened, record
 from host.inbox import conversation_actions, queries
 from host.inbox.apply.tables import IDENTITIES
 from host.inbox.contacts import people
-from host.inbox.conversations import actor_of, add_activity, check_key, get_conversation, locked_conversation
+from host.inbox.conversations import (
+    add_activity,
+    check_key,
+    get_conversation,
+    locked_conversation,
+    record_conversation,
+)
 from host.inbox.drafts import Draft
 from host.inbox.errors import (
     AddressOfAnotherError,
@@ -307,19 +311,8 @@ def _begin(
             conversation.assignee_id = before.assignee_id
     session.add(conversation)
     session.flush()
-    record(
-        session,
-        Happened(
-            identity.workspace_id,
-            CONVERSATION_CREATED,
-            "conversation",
-            account_id=conversation.account_id,
-            conversation_id=conversation.id,
-            actor_kind=actor_of(author_id) if by is None else ActorKind.KEY,
-            actor_id=author_id,
-            facts=OfBeginning(before=0 if before is None else before.id),
-        ),
-    )
+    facts = OfBeginning(before=0 if before is None else before.id)
+    record_conversation(session, conversation, CONVERSATION_CREATED, author_id=author_id, by=by, facts=facts)
     return conversation
 
 
