@@ -225,6 +225,17 @@ def test_an_upload_under_way_arrives_in_the_new_drawing(scene: scenes.Scene, pag
     assert posted(page)["upload"] == ["b"]
 
 
+def test_what_was_said_of_a_file_goes_with_it(scene: scenes.Scene, page: Any) -> None:
+    page.set_input_files("[data-file-input]", [{**FILE, "buffer": b""}])
+    page.wait_for_selector("[data-tray] [data-state=failed]")
+    page.fill(TEXT, "Look")
+    page.click(SEND)
+    page.wait_for_selector("[data-problem]:not([hidden])")
+    assert page.locator(TEXT).input_value() == "Look"
+    page.click("[data-tray] [data-remove]")
+    page.wait_for_selector("[data-problem]", state="hidden")
+
+
 def test_what_was_being_recorded_is_kept(scene: scenes.Scene, page: Any) -> None:
     page.click("[data-tool=voice]")
     wait(page, "document.querySelector('[data-recorder] [data-time]').textContent === '0:01'")

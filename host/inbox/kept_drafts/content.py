@@ -58,6 +58,18 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
 
         return Content(rest(self.texts), self.others, rest(self.parts))
 
+    def without_text(self, mode: Mode, text: str) -> Content:
+        """Return it without the sent *text* of the form *mode*. What was written below it since stays."""
+        found = self.texts.get(mode)
+        if found is None or not text.strip():
+            return self
+        if found.text == text:
+            return self.without(mode)
+        below = found.text.removeprefix(f"{text}\n\n")
+        if below == found.text:
+            return self
+        return msgspec.structs.replace(self, texts={**self.texts, mode: Text(below, found.by)})
+
     def uploads(self) -> list[str]:
         """Return the public names of its uploads."""
         found: dict[str, None] = {}

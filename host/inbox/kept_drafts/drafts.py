@@ -129,20 +129,30 @@ def _name_files(
 
 
 def sent(
-    session: Session, *, user_id: int, conversation_id: int, mode: Mode, version: int | None, now: datetime
+    session: Session,
+    *,
+    user_id: int,
+    conversation_id: int,
+    mode: Mode,
+    version: int | None,
+    text: str = "",
+    now: datetime,
 ) -> None:
     """Remove the sent content from a draft, in the write that sends it.
 
-    :param version: the version on which the sent content is based. If another device has saved since, its
-        draft stays, because it may differ.
+    :param version: the version on which the sent content is based. If the draft was saved since, it stays,
+        because it may differ, except for the sent *text* if it begins with that.
     """
-    own = (*_own(user_id, conversation_id), _DRAFTS.c.version == version)
-    query = sa.select(_DRAFTS.c.workspace_id, _DRAFTS.c.content).where(*own)
+    own = _own(user_id, conversation_id)
+    query = sa.select(_DRAFTS.c.workspace_id, _DRAFTS.c.content, _DRAFTS.c.version).where(*own)
     row = session.execute(query).one_or_none() if version else None
     if row is None or not row.content:
         return
-    left = contents.read(row.content).without(mode)
-    change = sa.update(_DRAFTS).where(*own)
+    found = contents.read(row.content)
+    left = found.without(mode) if row.version == version else found.without_text(mode, text)
+    if left == found:
+        return
+    change = sa.update(_DRAFTS).where(*own, _DRAFTS.c.version == row.version)
     values = {"content": contents.stored(left), "version": _DRAFTS.c.version + 1, "saved_at": now}
     if _count(session, change.values(values)):
         _name_files(session, row.workspace_id, user_id, conversation_id, left)

@@ -143,6 +143,7 @@ def draft_sent(session: Session, conversation_id: int, mode: Mode, now: datetime
         conversation_id=conversation_id,
         mode=mode,
         version=form_number("draft_version"),
+        text=request.form.get("text", "").replace("\r\n", "\n"),  # as browsers send the lines of a form
         now=now,
     )
 

@@ -127,8 +127,9 @@ export class Files {
   }
 
   next() {
-    const under = this.draft.files.filter((file) => file.state === "uploading").length;
-    for (const file of this.draft.files.filter((one) => one.state === "waiting").slice(0, AT_ONCE - under)) this.upload(file);
+    const all = this.draft.everyFile();
+    const under = all.filter((file) => file.state === "uploading").length;
+    for (const file of all.filter((one) => one.state === "waiting").slice(0, AT_ONCE - under)) this.upload(file);
   }
 
   upload(file) {
@@ -143,7 +144,7 @@ export class Files {
     });
     request.addEventListener("loadend", () => {
       delete file.request;
-      if (!this.draft.files.includes(file)) return; // taken away meanwhile
+      if (!this.draft.everyFile().includes(file)) return; // taken away meanwhile
       const answer = json(request.responseText);
       if (request.status === 201 || request.status === 200) {
         if (answer.name) this.pictures?.rename(file, answer.name);
@@ -191,16 +192,16 @@ export class Files {
     (buttons[Math.min(index, buttons.length - 1)] ?? this.form.querySelector("textarea")).focus();
   }
 
-  /** Whether a file is on its way. */
-  pending() {
-    return this.draft.files.some((file) => file.state === "uploading" || file.state === "waiting");
+  /** Whether one of *files* is on its way to the desk. */
+  pending(files = this.draft.everyFile()) {
+    return files.some((file) => file.state === "uploading" || file.state === "waiting");
   }
 
-  /** Resolve when no file is on its way any more. */
-  settled() {
+  /** Resolve when none of *files* is on its way any more. */
+  settled(files) {
     return new Promise((resolve) => {
       const look = () => {
-        if (this.pending()) return;
+        if (this.pending(files)) return;
         this.draft.removeEventListener("change", look);
         resolve();
       };

@@ -5,7 +5,7 @@
 // stands here in the field, the other beside it.
 
 import { csrfToken } from "./base.js";
-import { draftOf, EMPTY, read, write } from "./composer-draft.js";
+import { draftOf, EMPTY, read, rest, whole, without, write } from "./composer-draft.js";
 import { forgetLeft, leave, leftOf } from "./device-texts.js";
 
 const SAVE_MS = 2000; // at most one write in so long
@@ -43,10 +43,10 @@ class Kept {
     for (const [mode, some] of Object.entries(others)) this.others[mode] = [...(this.others[mode] ?? []), ...some];
     this.texts = {};
     for (const mode of MODES) {
-      this.texts[mode] = read(`lobby-draft-${mode}-${conversation}`);
+      this.texts[mode] = rest(conversation, mode, read(`lobby-draft-${mode}-${conversation}`)); // what stands in the field
       const draft = draftOf(keyOf(mode, conversation));
       // What this tab could not store is nothing that somebody deleted: the desk is asked for it.
-      for (const [part, isHere] of [["texts", this.texts[mode]], ["parts", !draft.isEmpty()]]) {
+      for (const [part, isHere] of [["texts", whole(conversation, mode, this.texts[mode])], ["parts", !draft.isEmpty()]]) {
         if (isHere || !this.base[part][mode]) continue;
         delete this.base[part][mode];
         this.version = 0;
@@ -130,8 +130,8 @@ class Kept {
   local() {
     const found = nothing();
     for (const mode of MODES) {
-      const text = wellFormed(this.field(mode)?.value ?? this.texts[mode] ?? "");
-      this.texts[mode] = text;
+      this.texts[mode] = this.field(mode)?.value ?? this.texts[mode] ?? "";
+      const text = wellFormed(whole(this.conversation, mode, this.texts[mode]));
       const before = this.base.texts[mode];
       if (text.trim()) found.texts[mode] = before?.text === text ? before : { text, by: page };
       if (this.others[mode]?.length) found.others[mode] = this.others[mode];
@@ -282,11 +282,11 @@ class Kept {
       this.others[mode] = mergeOthers(base.others[mode], here.others[mode], theirs.others[mode]);
       const [was, is, now] = [base, here, theirs].map((one) => one.texts[mode]?.text ?? "");
       if (now !== was && now !== is) {
-        if (is === was || !is.trim()) this.put(mode, now);
+        if (is === was || !is.trim()) this.put(mode, rest(this.conversation, mode, now));
         else this.offer(mode, is, theirs.texts[mode]);
       }
       // What stands in the field is no other version of it.
-      this.others[mode] = this.others[mode].filter((one) => !this.texts[mode].includes(one.text.trim()));
+      this.others[mode] = this.others[mode].filter((one) => !whole(this.conversation, mode, this.texts[mode]).includes(one.text.trim()));
       this.mergeParts(mode, base.parts[mode] ?? {}, here.parts[mode] ?? {}, theirs.parts[mode] ?? {});
       // Of two subjects ours stands in the field. Theirs is offered like a text.
       const subjects = [base, here, theirs].map((one) => one.parts[mode]?.along?.subject ?? "");
@@ -321,6 +321,7 @@ class Kept {
       isNew = true;
     }
     if (!isNew) return;
+    for (const parts of draft.flying) Object.assign(draft, without(draft.parts(), parts));
     const tools = this.composer?.tools;
     if (tools?.draft === draft) tools.forget(); // another channel, or this one before, may have had tools for it
     draft.changed();
@@ -329,18 +330,21 @@ class Kept {
   /** Put *text* into the field of *mode*, as if it had been written here. */
   put(mode, text) {
     this.texts[mode] = text;
-    write(`lobby-draft-${mode}-${this.conversation}`, text);
+    write(`lobby-draft-${mode}-${this.conversation}`, whole(this.conversation, mode, text));
     const field = this.field(mode);
     if (!field) return;
-    const at = document.activeElement === field && field.selectionStart;
+    const before = field.value, at = document.activeElement === field && field.selectionStart;
     field.value = text;
-    if (at !== false) field.setSelectionRange(Math.min(at, text.length), Math.min(at, text.length));
+    // The caret stays where it was, also in a text that another one was put above.
+    const now = text.endsWith(before) ? at + text.length - before.length : Math.min(at, text.length);
+    if (at !== false) field.setSelectionRange(now, now);
     this.composer.count(field.form);
   }
 
   /** Do with another version of a text what the person chose: take it, add it below, or discard it. */
   choose(mode, other, what) {
-    const here = this.local().texts[mode]?.text ?? "";
+    this.local();
+    const here = this.texts[mode];
     this.others[mode] = this.others[mode].filter((one) => one !== other && !same(one, other));
     if (what === "add") this.put(mode, here.trim() ? `${here.trimEnd()}\n\n${other.text}` : other.text);
     if (what === "take") {
@@ -371,7 +375,8 @@ class Kept {
 
   /** Take *text* out of *mode*: it was sent or discarded elsewhere on this page. */
   drop(mode, text) {
-    if (text && this.local().texts[mode]?.text === text) this.put(mode, "");
+    this.local();
+    if (text && this.texts[mode] === text) this.put(mode, "");
     this.changed(0);
     this.composer?.onDraft();
   }

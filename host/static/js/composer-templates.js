@@ -164,12 +164,12 @@ class Picker {
     this.item?.querySelector("[data-template-pick]").focus();
   }
 
-  /** Put what was typed into its places of the preview; an empty field shows its example. */
+  /** Put what was typed into its places of the preview; an empty field leaves a gap. */
   preview(input) {
     if (!input.dataset?.key) return;
     const value = input.value.trim();
     for (const place of input.form.querySelectorAll(`[data-fill="${CSS.escape(input.dataset.key)}"]`)) {
-      place.textContent = value || place.dataset.example;
+      place.textContent = value || "\u2003\u2003";
       place.classList.toggle("filled", Boolean(value));
     }
   }

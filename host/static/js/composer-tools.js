@@ -39,6 +39,10 @@ export class Tools {
     this.strip("location", location, shared);
     this.strip("contacts", contacts, shared);
     if (has("[data-tool=cards]")) this.cards = new Cards(form, this.draft, { ...shared, upload: (file) => this.files.send(file) });
+    // What was said of a file goes with it.
+    this.draft.addEventListener("change", () => {
+      if (composer.problemOf === "file" && !this.failed(this.draft.files)) composer.problem(null);
+    }, { signal });
     this.unfilled = new Unfilled(form);
     if (has("[data-canned]")) this.canned = new Canned(form, this.draft, { ...shared, unfilled: this.unfilled });
     if (has("[data-along]")) new AlongFields(has("[data-along]"), this.draft, signal);
@@ -90,7 +94,7 @@ export class Tools {
 
   /** Wait for files on their way; return the ids of all. */
   async uploads() {
-    if (this.files?.pending()) await this.files.settled();
+    if (this.files?.pending(this.draft.files)) await this.files.settled(this.draft.files);
     return this.draft.files.filter((file) => file.id).map((file) => file.id);
   }
 
@@ -106,24 +110,35 @@ export class Tools {
     this.strips.push(new Strip(this.form, this.draft, name, access(this.draft, limits, this.form.dataset), shared));
   }
 
-  /** Take over what stands in open fields, and wait for files on their way. Return what keeps the reply back. */
-  async ready(text) {
+  /** Take over what stands in open fields. Return what keeps the reply back; null: nothing. */
+  held(text) {
     const words = this.form.dataset;
     if (this.unfilled.first()) return [null]; // said above the text
     if (!this.strips.every((strip) => strip.add())) return [null]; // said beside the field
     if (this.draft.buttons.length && this.draft.quickReplies.length) return [words.textButtonsOrQuick, words.textButtonsOrQuickNext];
     if (this.draft.buttons.length && !text.trim()) return [words.textButtonsAlone, words.textButtonsAloneNext];
     if (this.draft.quickReplies.length && !text.trim()) return [words.textQuickAlone, words.textQuickAloneNext];
-    if (this.files?.pending()) {
-      this.say(words.textWaiting);
-      await this.files.settled();
-    }
-    return this.draft.files.some((file) => file.state === "failed") ? [words.textFailedFiles, words.textFailedFilesNext] : null;
+    return this.failed(this.draft.files);
   }
 
-  /** Take out what was sent: *parts* of the draft as they were then. */
-  sent(parts) {
-    this.draft.sent(parts);
+  failed(files) {
+    const words = this.form.dataset;
+    return files.some((file) => file.state === "failed") ? [words.textFailedFiles, words.textFailedFilesNext, "file"] : null;
+  }
+
+  /** Take what is to be sent out of the draft. */
+  take() {
+    const parts = this.draft.take();
     for (const strip of this.strips) strip.sent();
+    return parts;
+  }
+
+  /** Wait for *files* that are on their way to the desk. Return what keeps the reply back; null: nothing. */
+  async arrived(files) {
+    if (this.files?.pending(files)) {
+      this.say(this.form.dataset.textWaiting);
+      await this.files.settled(files);
+    }
+    return this.failed(files);
   }
 }

@@ -3,22 +3,27 @@
 import { csrfToken } from "./base.js";
 import { textLength } from "./bytes.js";
 import { write as insert } from "./composer-canned.js";
-import { read, write } from "./composer-draft.js";
+import { after, cameBack, departs, Draft, isFlying, landed, noted, read, rest, whole, write } from "./composer-draft.js";
 import { Tools } from "./composer-tools.js";
+import { asked } from "./sending.js";
 
 export { textLength };
 const OVERFLOW_DELAY_MS = 150;
 
+const lines = new Map(); // what is on its way one after the other, of each field; it outlives the composer
+
 /**
- * Make the composer inside *root* work. `onSent(html)` gets the new messages, `onWriting(on)` hears that somebody
+ * Make the composer inside *root* work. `onSent(html, then)` gets the new messages, `onWriting(on)` hears that somebody
  * writes a reply, `onDraft()` that what is begun changed. `newest()` is the id of the newest message that is shown.
- * `settled()` resolves to the version of the draft on the desk, once none is on its way. `onAway(mode, sent)` hears that the
- * desk was not reached when something was sent: the button, the fields and where to; `onTaken(mode, text)` that it was taken. `onSending(mode, key)` hears the key
- * that something is sent with, and null once the desk answered.
+ * `settled()` resolves to the version of the draft on the desk, once none is on its way. `now()` is the composer that stands
+ * in its conversation by now; null: another one is open. Of what is sent, `onSending(sent)` hears that it leaves,
+ * `onTaken(sent)` that the desk has it, `onRefused(sent, ...words)` that it doesn't want it, and `onAway(sent)` that
+ * nobody knows; `first(key)` is the text that was sent with that key first. `onBack(mode, text)` puts back what was sent, and what was written since.
  */
 export class Composer {
-  constructor(root, { words, onSent, onWriting, onDraft, onAway, onTaken, onSending, newest, settled }) {
-    Object.assign(this, { root, words, onSent, onWriting, onDraft, onAway, onTaken, onSending, newest, settled });
+  constructor(root, hears) {
+    Object.assign(this, hears);
+    this.root = root;
     this.section = root.querySelector("[data-composer]");
     this.signature = this.section.dataset.signature;
     this.life = new AbortController();
@@ -68,10 +73,10 @@ export class Composer {
 
   /** Whether a reply or a note is on its way. */
   isSending() {
-    return this.root.querySelector("[data-form][data-sending]") !== null;
+    return isFlying(this.root.querySelector("[data-form]").dataset.conversation) || this.root.querySelector("[data-sending]") !== null;
   }
 
-  /** The desk has *text*, which was sent as *mode*: it is not begun any more. */
+  /** The desk has *text* of *mode*: it is not begun any more. */
   taken(mode, text) {
     const form = this.root.querySelector(`[data-form="${mode}"]`);
     if (form?.querySelector("textarea").value !== text) return;
@@ -93,7 +98,8 @@ export class Composer {
   attach(form) {
     const text = form.querySelector("textarea");
     const key = `lobby-draft-${form.dataset.form}-${form.dataset.conversation}`;
-    if (!text.value) text.value = read(key);
+    const { form: mode, conversation } = form.dataset;
+    if (!text.value) text.value = rest(conversation, mode, read(key));
     if (form.elements.seen) this.follow(form, text);
     if (form.dataset.peopleUrl) {
       form.addEventListener("focusin", async () => {
@@ -104,7 +110,7 @@ export class Composer {
       }, { once: true, signal: this.life.signal });
     }
     text.addEventListener("input", () => {
-      write(key, text.value);
+      write(key, whole(conversation, mode, text.value));
       this.count(form);
       this.onDraft();
     });
@@ -125,8 +131,7 @@ export class Composer {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       event.stopPropagation(); // the page's own guard against double clicks would keep the button off for long
-      if (form.dataset.sending) return; // a second click sends nothing twice
-      this.sent = this.send(form, text, key, event.submitter);
+      this.send(form, text, event.submitter);
     });
     if ("tools" in form.dataset) this.tools = new Tools(form, this, this.life.signal); // one form of a composer has them
     this.count(form);
@@ -200,7 +205,7 @@ export class Composer {
     const form = this.root.querySelector(`[data-form="${mode}"]`);
     if (!form) return;
     const text = form.querySelector("textarea");
-    text.value = read(`lobby-draft-${mode}-${form.dataset.conversation}`);
+    text.value = rest(form.dataset.conversation, mode, read(`lobby-draft-${mode}-${form.dataset.conversation}`));
     this.show(mode);
     this.count(form);
     this.onDraft();
@@ -208,43 +213,59 @@ export class Composer {
   }
 
   /** Send what stands in *form*; *how* is the button that was pressed, where it says more than that. */
-  async send(form, text, key, how) {
-    form.dataset.sending = "1";
-    const button = form.querySelector("[data-send]") ?? form.querySelector("button[type=submit]");
+  send(form, text, how) {
     form.querySelector("#send-menu:popover-open")?.hidePopover();
-    button.setAttribute("aria-disabled", "true");
     const tools = "tools" in form.dataset ? this.tools : null;
-    let focus = text;
-    try {
-      const held = await tools?.ready(text.value);
-      if (held) {
-        if (held[0]) this.problem(...held);
-        else focus = form.querySelector("[aria-invalid]") ?? text;
-        return;
-      }
-      const sent = text.value;
-      const parts = tools?.draft.snapshot();
-      const body = fields(form);
-      if (how?.name) body.set(how.name, how.value);
-      if (tools) body.set("draft", tools.draft.noted());
-      tools?.draft.fill(body);
-      tools?.typing?.off();
-      const version = await this.settled?.();
-      if (version) body.set("draft_version", version);
-      if (!(await this.post(form, body, how))) return;
-      this.onWriting(false);
-      if (text.value === sent) text.value = "";
-      this.onTaken(form.dataset.form, sent);
-      write(key, text.value);
-      this.onDraft();
-      tools?.sent(parts);
-      this.count(form);
-    } finally {
-      delete form.dataset.sending;
-      button.removeAttribute("aria-disabled");
-      this.onDraft(); // what was not sent goes on being kept
-      focus.focus();
+    const held = tools?.held(text.value);
+    if (held) {
+      if (held[0]) this.problem(...held);
+      (held[0] ? text : form.querySelector("[aria-invalid]") ?? text).focus();
+      return;
     }
+    if (!text.value.trim() && !tools?.draft.isBegun() && this.isSending()) return; // a second click
+    text.focus();
+    this.problem(null);
+    const sent = this.depart(form, text, tools, how);
+    this.sent = inLine(sent, () => this.fly(sent));
+  }
+
+  /** What stands in *form* leaves it: whatever is written from now on is another one. */
+  depart(form, text, tools, how) {
+    const { form: mode, conversation } = form.dataset, body = fields(form);
+    if (how?.name) body.set(how.name, how.value);
+    // What goes with this text only.
+    const along = [...form.querySelectorAll("input[name=mention], input[name=mention_team]")];
+    const suggestion = form.elements.suggestion?.value;
+    for (const one of along) one.remove();
+    if (suggestion) form.elements.suggestion.value = "";
+    const sent = { mode, conversation, body, how, tools, along, suggestion, text: text.value, key: body.get("reply_key"), action: form.action };
+    Object.assign(sent, { first: this.first(sent.key), parts: tools?.take(), draft: tools?.draft });
+    departs(sent);
+    text.value = "";
+    form.elements.reply_key.value = newKey();
+    tools?.typing?.off();
+    this.onWriting(false);
+    this.count(form);
+    this.onDraft();
+    return sent;
+  }
+
+  /** Send *sent*, which stands in no field any more. Return whether the desk took it. */
+  async fly(sent) {
+    const { body, parts, tools } = sent;
+    const held = await tools?.arrived(parts.files);
+    if (held) {
+      this.back(sent);
+      this.now()?.problem(...held);
+      return false;
+    }
+    if (parts) {
+      body.set("draft", noted(parts));
+      Draft.fill(body, parts);
+    }
+    const version = await this.settled?.();
+    if (version) body.set("draft_version", version);
+    return this.post(sent);
   }
 
   /** Send a heart by itself; what is being written stays. */
@@ -257,44 +278,74 @@ export class Composer {
     body.append("undo", form.elements.undo.value);
     body.append("reply_key", this.heartKey);
     try {
-      if (await this.post(form, body)) this.heartKey = null;
+      const { answer, isTaken } = await asked(form.action, body);
+      if (!isTaken) {
+        this.problem(answer.error?.message ?? this.words.textUnsaved, answer.error?.next);
+        return;
+      }
+      this.heartKey = null;
+      this.problem(null);
+      this.onSent(answer.messages);
     } finally {
       delete form.dataset.sending;
       this.onDraft();
     }
   }
 
-  /** Post a reply or a note; show what became of it. Return whether the desk took it. */
-  async post(form, body, how = null) {
-    try {
-      if (!body.has("heart")) this.onSending(form.dataset.form, body.get("reply_key"));
-      const response = await post(form.action, body);
-      const answer = await response.json();
-      if (!body.has("heart")) this.onSending(form.dataset.form, null);
-      if (answer.reply_key && body.get("reply_key") === form.elements.reply_key.value) {
-        form.elements.reply_key.value = answer.reply_key;
-      }
-      if (answer.error?.newer) {
-        this.onSent(answer.error.newer); // in the thread, too
-        if (!(await meanwhile(answer.error.newer, body.get("text")))) return false;
-        form.elements.seen.value = answer.error.seen;
-        body.set("seen", answer.error.seen);
-        body.set("reply_key", form.elements.reply_key.value);
-        return this.post(form, body, how);
-      }
-      if (!response.ok) {
-        this.problem(answer.error?.message ?? this.words.textUnsaved, answer.error?.next);
-        return false;
-      }
-      this.problem(null);
+  /** Post *sent*, and show what became of it. Return whether the desk took it. */
+  async post(sent) {
+    const { body } = sent;
+    this.onSending(sent);
+    const { answer, isTaken, isAway } = await asked(sent.action, body);
+    if (isTaken) {
+      this.landed(sent);
+      this.now()?.problem(null);
       if (answer.goto) location.assign(answer.goto); // it goes on in another conversation
       else this.onSent(answer.messages, body.get("then"));
       return true;
-    } catch {
-      this.problem(this.words.textUnsaved);
-      if (!body.has("heart")) this.onAway(form.dataset.form, { how, body, action: form.action });
+    }
+    if (isAway) {
+      this.back(sent, sent.key); // it may have arrived: once more with its key is not twice
+      this.now()?.problem(this.words.textUnsaved);
+      this.onAway(sent);
       return false;
     }
+    const { error = {} } = answer, composer = this.now();
+    if (error.newer && composer) {
+      this.onRefused(sent); // until that is decided it is no more than a draft
+      this.onSent(error.newer); // in the thread, too
+      if (await meanwhile(error.newer, sent.text)) {
+        body.set("seen", error.seen);
+        body.set("reply_key", (sent.key = newKey()));
+        return this.post(sent);
+      }
+      this.back(sent);
+      return false;
+    }
+    if (error.code === "already_sent") sent.text = after(sent.first ?? "", sent.text); // that much arrived
+    this.back(sent);
+    this.onRefused(sent, error.message ?? this.words.textUnsaved, error.next);
+    return false;
+  }
+
+  /** The desk has *sent*: it is kept no more. */
+  landed(sent) {
+    landed(sent);
+    this.onTaken(sent);
+    this.onDraft();
+  }
+
+  /** *sent* and what waits behind it are here again, above what was written since; the next try has *key*. */
+  back(sent, key = newKey()) {
+    const form = this.now()?.root.querySelector(`[data-form="${sent.mode}"]`);
+    const { text, all } = cameBack(sent, form?.querySelector("textarea").value);
+    for (const one of form ? all.toReversed() : []) {
+      form.append(...one.along);
+      if (one.suggestion) form.elements.suggestion.value = one.suggestion;
+    }
+    if (form) form.elements.reply_key.value = key;
+    this.onBack(sent.mode, text);
+    this.onDraft();
   }
 
   /** Return what it says went wrong with a reply, for {@link problem}; null: nothing. */
@@ -330,6 +381,16 @@ function meanwhile(html, own) {
     dialog.onclose = () => resolve(false); // Escape; after an answer it changes nothing
     dialog.showModal();
   });
+}
+
+/** Run *fly* once what was sent from the same field before *sent* has arrived; where that came back, *sent* did as well. */
+function inLine(sent, fly) {
+  const field = `${sent.mode}-${sent.conversation}`;
+  const turn = (lines.get(field) ?? Promise.resolve()).then(() => !sent.isBack && fly()).finally(() => {
+    if (lines.get(field) === turn) lines.delete(field);
+  });
+  lines.set(field, turn);
+  return turn;
 }
 
 function post(url, body) {

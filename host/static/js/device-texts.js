@@ -30,7 +30,7 @@ attempt(() => {
 });
 
 /** The name of this tab: the same after a reload. */
-const tab = attempt(() => {
+export const tab = attempt(() => {
   const found = sessionStorage.getItem("lobby-tab") ?? crypto.getRandomValues(new Uint32Array(2)).join("");
   sessionStorage.setItem("lobby-tab", found);
   return found;

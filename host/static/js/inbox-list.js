@@ -247,7 +247,7 @@ export class List {
   /** Show in its row what was begun on this device and not sent, or waits to be sent. */
   draft(id) {
     const line = this.find(id)?.querySelector(".conv-text");
-    const waiting = waits().findLast((one) => one.id === id)?.text.trim();
+    const waiting = waits().findLast((one) => one.id === id && !one.sending)?.text.trim();
     const begun = (kind) => (read(`lobby-draft-${kind}-${id}`) || textLeft(id, kind)).trim();
     const text = waiting || ["reply", "note"].map(begun).find(Boolean);
     line?.querySelector(".conv-draft")?.remove();

@@ -2,7 +2,9 @@
 // to be sent and under which key. The one of the open conversation is offered there, all of them on the panel "Back online".
 
 import { write } from "./composer-draft.js";
-import { changeWaits, waits, watchWaits } from "./device-texts.js";
+import { changeWaits, tab, waits, watchWaits } from "./device-texts.js";
+
+const LOST_MS = 60000; // nobody waits so long for an answer: that tab is gone
 
 const part = (name) => document.querySelector(`[data-part="${name}"]`);
 
@@ -10,7 +12,6 @@ export class Unsent {
   /** *inbox* is the path of this workspace's inbox; *onChange(ids)* hears what waits otherwise: in which conversations, null: any. */
   constructor(inbox, onChange) {
     Object.assign(this, { inbox, onChange, composer: null, opened: null, connected: true });
-    this.keys = new Map(); // of what is on its way
     this.bound = new Map(); // by mode: the key of the one that stands in the field of the open conversation
     watchWaits(() => {
       this.draw();
@@ -18,9 +19,14 @@ export class Unsent {
     });
   }
 
-  /** Return those of this workspace, oldest first. */
+  /** Return those of this workspace, oldest first; not what is on its way. */
   get all() {
-    return waits().filter((one) => one.inbox === this.inbox);
+    return waits().filter((one) => one.inbox === this.inbox && !one.sending);
+  }
+
+  /** Return what was on its way when its page ended. */
+  get lost() {
+    return waits().filter((one) => one.inbox === this.inbox && one.sending && (one.sending === tab || !this.isFresh(one)));
   }
 
   find(key) {
@@ -29,33 +35,45 @@ export class Unsent {
 
   /**
    * What was written as *mode* in the conversation *id*, with *name*, did not reach the desk; *how*: the button, *body*: what was
-   * sent to *action*, *seen*: the newest message there.
+   * sent to *action*, *seen*: the newest message there. *sending*: it is on its way, from this tab.
    */
-  add(id, name, mode, { how, body, action, seen }) {
+  add(id, name, { mode, how, body, action, first }, seen, sending = "") {
     const key = body.get("reply_key"), { inbox } = this;
-    this.sending(id, mode, null);
     const fields = [...body].filter(([field, value]) => field !== "csrf_token" && typeof value === "string");
     // On the panel only words can be seen whole. The rest is sent from its composer.
     const later = how?.name === "later", more = ["draft", "reply_to", "upload", "quick_reply"].some((field) => body.get(field));
     const record = {
       id, name, mode, key, inbox, seen, action: new URL(action, location.href).pathname, text: body.get("text") ?? "", at: Date.now(),
-      body: fields, closes: how?.name === "then", later, more: more || later,
+      body: fields, closes: how?.name === "then", later, more: more || later, sending, first,
     };
     changeWaits((all) => [...all.filter((one) => one.key !== key), record]);
+    if (sending) return;
     if (id === this.opened) this.bound.set(mode, key);
+    this.written();
     this.onChange([id]);
   }
 
-  /** Something is sent with *key*, or was answered: null. */
-  sending(id, mode, key) {
-    if (key) this.keys.set(`${mode}-${id}`, key);
-    else this.keys.delete(`${mode}-${id}`);
+  /** The desk has what was written as *mode* in the conversation *id* and sent with *key* as *text*, or does not want it. */
+  answered(id, { mode, key, text }) {
+    this.remove((one) => one.id === id && one.mode === mode && (one.key === key || one.text === text));
   }
 
-  /** The desk has what was written as *mode* in the conversation *id*, sent as *text*. */
-  taken(id, mode, text) {
-    const key = id === this.opened && this.bound.get(mode);
-    this.remove((one) => one.id === id && one.mode === mode && (one.key === key || one.text === text));
+  /** Return the text that was sent with *key* first, where it was changed since. */
+  first(key) {
+    return waits().find((one) => one.key === key)?.first;
+  }
+
+  /** Whether *record* was pressed so lately that it may be sent without asking. */
+  isFresh({ at }) {
+    return Date.now() - at <= LOST_MS;
+  }
+
+  /** Nobody knows whether *record* arrived. */
+  away({ key }) {
+    changeWaits((all) => all.map((one) => (one.key === key ? { ...one, sending: "" } : one)));
+    for (const form of this.composer?.root.querySelectorAll("[data-form]") ?? []) this.bind(form);
+    this.written();
+    this.onChange(null);
   }
 
   /** Take out those that *isGone* names. */
@@ -83,7 +101,7 @@ export class Unsent {
       if (record && !form.querySelector("textarea").value.trim()) this.fill(form, record);
       this.bind(form);
       // It may have arrived all the same: once more with its key is not twice.
-      const key = this.keys.get(`${mode}-${id}`) ?? this.bound.get(mode);
+      const key = this.bound.get(mode);
       if (key) form.elements.reply_key.value = key;
     }
     composer?.root.querySelector("[data-unsent-send]")?.addEventListener("click", (event) => {
@@ -145,7 +163,7 @@ export class Unsent {
 
   /** The text of the one with *key* is another now; whoever empties it does not mean to send it any more. */
   change(key, text) {
-    const changed = (one) => ({ ...one, text, body: one.body.map(([field, value]) => [field, field === "text" ? text : value]) });
+    const changed = (one) => ({ ...one, text, first: one.first ?? one.text, body: one.body.map(([field, value]) => [field, field === "text" ? text : value]) });
     const { id } = this.find(key);
     changeWaits((all) => all.flatMap((one) => (one.key !== key ? [one] : text.trim() ? [changed(one)] : [])));
     this.onChange([id]);

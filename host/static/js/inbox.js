@@ -1,8 +1,9 @@
 // The inbox page: opens conversations beside the list, follows what happens, acts without leaving.
 
 import { csrfToken } from "./base.js";
-import { read as readDraft, write as writeDraft } from "./composer-draft.js";
+import { cameBack, departs, draftOf, landed, read as readDraft, write as writeDraft } from "./composer-draft.js";
 import { keptOf } from "./composer-kept.js";
+import { tab } from "./device-texts.js";
 import { Ahead } from "./inbox-ahead.js";
 import { Back } from "./inbox-back.js";
 import { editing } from "./inbox-edit.js";
@@ -25,6 +26,7 @@ import { copied, copyMark, forget, OfflineCopy, renewToken } from "./offline-cop
 import { ask as askForNews, entitle, told as toldNews } from "./notices.js";
 import { header, heldNow, whole } from "./pieces.js";
 import { reactions } from "./reactions.js";
+import { asked } from "./sending.js";
 import { swiping } from "./inbox-swipe.js";
 
 const GATHER_MS = 60;
@@ -351,26 +353,32 @@ function startComposer() {
   composer?.end();
   composer = null;
   if (!part("composer")) return;
-  const here = opened, { name } = part("opened").dataset;
+  const here = opened, mine = kept, { name } = part("opened").dataset;
+  const seen = () => (here === opened ? log.lastId() : 0);
   composer = new conversation.Composer(part("composer"), {
     words: data,
-    newest: () => (here === opened ? log.lastId() : 0),
+    newest: seen,
     onWriting: (on) => presence.typing(here, on),
-    settled: () => (here === opened ? kept?.settled() : null),
-    onAway(mode, sent) {
-      unsent.add(here, name, mode, { ...sent, seen: here === opened ? log.lastId() : 0 });
+    settled: () => mine.settled(),
+    now: () => (here === opened ? composer : null),
+    onSending: (sent) => unsent.add(here, name, sent, seen(), tab),
+    first: (key) => unsent.first(key),
+    onTaken: (sent) => unsent.answered(here, sent),
+    onAway(sent) {
+      unsent.add(here, name, sent, seen());
       live.doubt();
     },
-    onSending: (mode, key) => unsent.sending(here, mode, key),
-    onTaken(mode, text) {
-      unsent.taken(here, mode, text);
-      // Who went elsewhere meanwhile and came back finds it in a field of another composer.
-      if (here === opened) composer?.taken(mode, text);
+    onRefused(sent, sentence, next) {
+      unsent.answered(here, sent);
+      if (!sentence) return;
+      if (here === opened) composer?.problem(sentence, next);
+      else report(data.textNotSent.replace("{name}", () => name), sentence);
     },
+    onBack: (mode, text) => mine.put(mode, text),
     onDraft() {
       list.draft(here);
       if (here === opened) unsent.written();
-      if (here === opened) kept?.changed();
+      mine.changed();
       if (here === opened && composerIsOld && !composer.isSending()) ask({ composer: true });
     },
     onSent(html, then) {
@@ -387,6 +395,37 @@ function startComposer() {
   unsent.enter(here, composer);
   shared?.draw();
   markAnswered();
+}
+
+/** *record* was on its way when its page ended. It is sent once more: with its key, so it arrives once. */
+async function resume(record) {
+  const { id, mode, text, key, name, inbox } = record, url = new URL(record.action, location.origin);
+  const body = new FormData();
+  for (const [field, value] of record.body) if (field !== "draft_version") body.append(field, value);
+  const draft = mode === "note" ? null : draftOf(mode === "reply" ? String(id) : `${mode}-${id}`);
+  const sent = { conversation: String(id), mode, text, key, draft, parts: draft?.takeAgain(body.get("draft")) };
+  departs(sent);
+  const isFresh = unsent.isFresh(record) && url.origin === location.origin && url.pathname.startsWith(`${inbox}/`);
+  const { answer, isTaken, isAway } = isFresh ? await asked(url, body) : { isAway: true };
+  const mine = keptOf(id, `${inbox}/${id}/draft`);
+  if (isTaken) {
+    landed(sent);
+    unsent.answered(id, sent);
+    if (id === opened) sentHere(id, answer.messages);
+    else undoing.sent(id, name, answer.messages);
+  } else {
+    const field = mine.field(mode), back = cameBack(sent, field?.value);
+    mine.put(mode, back.text);
+    if (isAway) {
+      if (field) field.form.elements.reply_key.value = key;
+      unsent.away(record);
+    } else {
+      unsent.answered(id, sent);
+      report(id === opened ? answer.error?.message : data.textNotSent.replace("{name}", () => name), id === opened ? answer.error?.next : answer.error?.message);
+    }
+  }
+  mine.changed();
+  ask({ rows: [id] });
 }
 
 /** Offer what another app shared; few phones ever have any. */
@@ -843,6 +882,7 @@ seen?.addEventListener("resize", fitKeyboard);
 reactions(react);
 swiping({ touched: (id) => list.touched(id), ask: (id) => ask({ rows: [id], head: id === opened, composer: id === opened }) });
 editing(post, (message) => ask({ rows: [opened], messages: [message] }));
+for (const record of unsent.lost) resume(record); // what is on its way stands in no field
 start();
 document.addEventListener("visibilitychange", () => look());
 

@@ -428,6 +428,14 @@ def test_a_draft_newer_than_what_was_sent_stays(desk: Desk, here: str) -> None:
     assert "Something else" in toys.only(KeptDraft).content
 
 
+def test_what_was_written_below_what_was_sent_stays(desk: Desk, here: str) -> None:
+    version = keep(desk, here, "First\nanswer.").json["version"]
+    assert keep(desk, here, "First\nanswer.\n\nSecond one", version).status_code == 200
+    values = {"text": "First\r\nanswer.", "reply_key": "k" * 32, "draft_version": version}
+    assert send(desk.browser, f"{here}/reply", values).status_code == 200
+    assert content.read(toys.only(KeptDraft).content).text() == "Second one"
+
+
 def test_readers_see_whose_drafts_there_are_and_save_none(desk: Desk, here: str) -> None:
     keep(desk, here, "Hello")
     reader = helpers.client_for(
