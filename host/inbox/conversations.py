@@ -8,7 +8,7 @@ conversation of any other account is reported as not found, as is one of another
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from host.events.facts import Facts
 from host.events.kinds.browsers import OfPresence
 from host.events.models import ActorKind
-from host.events.writing import Happened, acting_addon, is_caused, record, show
+from host.events.writing import Happened, acting_addon, is_caused, record, record_all, show
 from host.inbox import queries
 from host.inbox.errors import ConversationNotFoundError, MessageNotFoundError, ReplyKeyError
 from host.inbox.queries import Row
@@ -155,6 +155,15 @@ def check_message(
 def publish_conversation(session: Session, conversation: Conversation) -> None:
     """Notify browsers that *conversation* changed."""
     show(session, conversation.workspace_id, "conversation", conversation_id=conversation.id)
+
+
+def show_erased(session: Session, conversations: Iterable[tuple[int, int]]) -> None:
+    """Notify browsers that messages of conversations were erased: what shows or keeps them follows.
+
+    :param conversations: ids of the workspace and of the conversation.
+    """
+    told = (Happened(place, topic="erased", conversation_id=id_) for place, id_ in conversations)
+    record_all(session, told)
 
 
 def show_presence(session: Session, conversation: Conversation, user_id: int, state: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -57,6 +57,21 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
             return {name: value for name, value in of.items() if name != mode}
 
         return Content(rest(self.texts), self.others, rest(self.parts))
+
+    def without_quotes(self, message_ids: Collection[int]) -> Content:
+        """Return it without its quotes of these messages."""
+        gone = {str(one) for one in message_ids}
+
+        def kept(parts: Mapping[str, Any]) -> Mapping[str, Any]:
+            quote = parts.get("quote")
+            quoted = str(quote.get("id")) if isinstance(quote, dict) else ""
+            return {name: value for name, value in parts.items() if name != "quote" or quoted not in gone}
+
+        return Content(
+            self.texts,
+            self.others,
+            {mode: left for mode, parts in self.parts.items() if (left := kept(parts))},
+        )
 
     def uploads(self) -> list[str]:
         """Return the public names of its uploads."""
