@@ -11,8 +11,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import ConflictError, NotFoundError
-from host.events.kinds.browsers import OfAccess
-from host.events.writing import Happened, record
+from host.features import registry
 from host.models.api import KeyEnd
 from host.models.channels import ChannelAccount
 from host.models.users import MemberAccount, Membership, Role, User
@@ -171,7 +170,7 @@ def give_back(session: Session, workspace_id: int, users: Collection[int]) -> No
 def show_access(session: Session, workspace_id: int, users: Collection[int]) -> None:
     """Notify the open pages of members who may see more or less than before."""
     if users:
-        record(session, Happened(workspace_id, topic="access", facts=OfAccess(users=tuple(users))))
+        registry.hooks().access_changed(session=session, workspace_id=workspace_id, users=users)
 
 
 def remove(session: Session, workspace_id: int, user_id: int) -> Ended:

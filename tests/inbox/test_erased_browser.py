@@ -20,7 +20,7 @@ from host.sdk.messages import MessageUnsent
 from host.users import members
 from host.users.actor import DESK, Actor
 from tests import helpers
-from tests.inbox import desks, scenes
+from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open
 from tests.inbox.desks import Desk
 from tests.live.served import until
@@ -37,7 +37,7 @@ SOON = 15_000
 
 @pytest.fixture
 def desk(database: db.Database, data: Path) -> Desk:
-    return desks.open_desk(data)
+    return desks.open_desk(data, toys.BY_REFERENCE)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def says(page: Any, words: str) -> bool:
     """Whether a page, its fields, its title or its storage has *words*."""
     found = page.evaluate(
         """() => [document.documentElement.outerHTML, document.title, JSON.stringify({...sessionStorage}),
-        JSON.stringify({...localStorage}), 
+        JSON.stringify({...localStorage}),
         ...[...document.querySelectorAll("textarea, input")].map((one) => one.value)]"""
     )
     return any(words in one for one in found)
@@ -175,7 +175,7 @@ def test_a_message_that_is_unsent_is_quoted_no_more(desk: Desk, scene: scenes.Sc
         now=clock.now(),
     )
     page = open_page(f"/{conversation}")
-    until(lambda: "4711" in page.evaluate("JSON.stringify({...sessionStorage})"))
+    page.wait_for_selector("[data-quoted]:not([hidden]) >> text=4711")
     followed(desk)
     unsend(scene, "ana", message)
     told(page, "no longer quotes it")
