@@ -37,7 +37,7 @@ SOON = 15_000
 
 @pytest.fixture
 def desk(database: db.Database, data: Path) -> Desk:
-    return desks.open_desk(data, toys.BY_REFERENCE)
+    return desks.open_desk(data, toys.RICH)
 
 
 @pytest.fixture
