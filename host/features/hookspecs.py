@@ -53,6 +53,11 @@ def forget_contacts(session: Session, ids: Collection[int], conversations: Colle
 
 
 @hookspec
+def access_changed(session: Session, workspace_id: int, users: Collection[int]) -> None:
+    """Notify the open pages of members who may see more or less of a workspace than before."""
+
+
+@hookspec
 def live_signals(session: Session, since: datetime) -> Sequence[LiveSignal] | None:
     """Return changes after *since* that concern open pages but are not in the event log."""
 

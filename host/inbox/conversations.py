@@ -8,7 +8,7 @@ conversation of any other account is reported as not found, as is one of another
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from host.core.backports.values import replace
 from host.events.kinds.browsers import OfPresence
 from host.events.kinds.conversations import OfConversation
 from host.events.models import ActorKind
-from host.events.writing import Happened, acting_addon, is_caused, record, show
+from host.events.writing import Happened, acting_addon, is_caused, record, record_all, show
 from host.inbox import queries
 from host.inbox.apply.states import state_of
 from host.inbox.errors import ConversationNotFoundError, MessageNotFoundError, ReplyKeyError
@@ -157,6 +157,15 @@ def check_message(
 def publish_conversation(session: Session, conversation: Conversation) -> None:
     """Notify browsers that *conversation* changed."""
     show(session, conversation.workspace_id, "conversation", conversation_id=conversation.id)
+
+
+def show_erased(session: Session, conversations: Iterable[tuple[int, int]]) -> None:
+    """Notify browsers that messages of conversations were erased: what shows or keeps them follows.
+
+    :param conversations: ids of the workspace and of the conversation.
+    """
+    told = (Happened(place, topic="erased", conversation_id=id_) for place, id_ in conversations)
+    record_all(session, told)
 
 
 def show_presence(session: Session, conversation: Conversation, user_id: int, state: str) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.errors import ConflictError
+from host.events.kinds.browsers import OfErased
 from host.events.kinds.contacts import CONTACT_ERASED, OfContact
 from host.events.models import ActorKind
 from host.events.writing import Happened, record
@@ -25,7 +26,7 @@ from host.features import registry
 from host.inbox.apply.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
 from host.inbox.contacts import people
 from host.inbox.contacts.models import ContactEntry, EntryKind
-from host.inbox.conversations import add_activity, publish_conversation
+from host.inbox.conversations import add_activity, publish_conversation, show_erased
 from host.inbox.errors import ContactNotFoundError
 from host.media import senders
 from host.media.person_pictures import forget_pictures
@@ -166,6 +167,7 @@ def erase(
     _erase_identities(session, identities, now)
     for conversation in joined:
         publish_conversation(session, conversation)
+    show_erased(session, ((one.workspace_id, one.id) for one in joined))
     for conversation in conversations:
         conversation.subject, conversation.last_preview = None, ""
         conversation.last_kind, conversation.last_direction = ERASED, Direction.INTERNAL
@@ -178,6 +180,7 @@ def erase(
         publish_conversation(session, conversation)
     record(
         session,
+        *_told(workspace_id, contact_id, conversations, identities),
         Happened(
             workspace_id,
             CONTACT_ERASED,
@@ -207,6 +210,23 @@ def erase(
     journal_erasure.clear_away(session, (), names)
     db.after_commit(session, forget_pictures)
     return found
+
+
+def _told(
+    workspace_id: int,
+    contact_id: int,
+    conversations: Sequence[Conversation],
+    identities: Sequence[ContactIdentity],
+) -> Iterator[Happened]:
+    """Yield the events for browsers, one for each conversation and each account without one."""
+    facts = OfErased(contact=contact_id)
+    for conversation in conversations:
+        yield Happened(workspace_id, topic="erased", conversation_id=conversation.id, facts=facts)
+    told = {one.account_id for one in conversations}
+    for account_id in sorted({one.account_id for one in identities} - told):
+        yield Happened(workspace_id, topic="erased", account_id=account_id, facts=facts)
+    if not identities:
+        yield Happened(workspace_id, topic="erased", facts=facts)
 
 
 def _joined(session: Session, identities: Sequence[int]) -> Sequence[Conversation]:

@@ -309,6 +309,8 @@ class Row(msgspec.Struct, frozen=True):
     scheduled_at: datetime | None
     post_id: int | None
     reply_target: int | None
+    erased_at: datetime | None
+    """When the customer was last erased."""
     snooze: Snooze | None = None
     labels: Sequence[LabelRef] = ()
     unreachable: Unreachable | None = None
@@ -447,6 +449,7 @@ _ROW: Mapping[str, Any] = {
     "scheduled_at": Conversation.scheduled_at,
     "post_id": Conversation.post_id,
     "reply_target": ChannelAccount.reply_target,
+    "erased_at": ContactIdentity.erased_at,
 }
 """Fields of :class:`Row` with their columns."""
 

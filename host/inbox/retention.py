@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.inbox.apply.tables import CONVERSATIONS, MESSAGES
-from host.inbox.conversations import publish_conversation
+from host.inbox.conversations import publish_conversation, show_erased
 from host.inbox.erasure import ERASED, erase_messages
 from host.models.inbox import Conversation, ConversationStatus, Direction, Message
 from host.queue import journal_erasure
@@ -133,7 +133,9 @@ def erase_portion(
     erase_messages(session, some, clock.now())
     journal_erasure.forget_events(session, {id_ for row in found for id_ in row.sources or ()})
     journal_erasure.clear_away(session, (), {row.external_id for row in found if row.external_id})
-    _empty_previews(session, sorted({row.conversation_id for row in found}))
+    emptied = sorted({row.conversation_id for row in found})
+    _empty_previews(session, emptied)
+    show_erased(session, ((workspace_id, id_) for id_ in emptied))
     # A conversation whose messages did not all fit is visited again.
     whole = len(found) < MESSAGES_AT_ONCE
     return ids[-1] if whole else found[-1].conversation_id - 1, len(found)

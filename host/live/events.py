@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock
+from host.events.kinds.conversations import NOTE_DELETED
+from host.events.kinds.messages import MESSAGE_DELETED, MESSAGE_UNSENT
 from host.events.models import DomainEvent
 from host.events.writing import EVERYBODY
 from host.queue import policy
@@ -107,7 +109,8 @@ def newer(session: Session, after: int, limit: int) -> list[Event]:
 def narrowed(session: Session, found: Sequence[Event], accounts: Accounts) -> list[Event]:
     """Return the events of *found* that a person who sees *accounts* may receive; None for all.
 
-    Events are left out unless they name one of these accounts or a conversation on one.
+    Events are left out unless they name one of these accounts or a conversation on one, or tell people that
+    they may see more or less than before.
     """
     if accounts is None:
         return list(found)
@@ -118,6 +121,7 @@ def narrowed(session: Session, found: Sequence[Event], accounts: Accounts) -> li
         event
         for event in found
         if event.workspace_id == EVERYBODY
+        or event.topic == "access"
         or named_in[event.id].get("account", account_of.get(named_in[event.id].get("conversation")))
         in accounts
     ]
@@ -133,6 +137,7 @@ _select = sa.select(
     DomainEvent.id,
     DomainEvent.workspace_id,
     DomainEvent.topic,
+    DomainEvent.kind,
     DomainEvent.account_id,
     DomainEvent.conversation_id,
     DomainEvent.message_id,
@@ -145,9 +150,15 @@ _IDS = {
     "presence": ("conversation",),
     "notice": ("conversation",),
     "addons": (),
+    "erased": ("account", "conversation"),
+    "access": (),
 }
 """The ids browsers receive, by topic."""
 _OTHER_IDS = ("conversation", "message")
+_WITH_FACTS = frozenset({"presence", "notice", "erased", "access"})
+"""Topics whose facts browsers receive too."""
+_EMPTIED = frozenset({MESSAGE_UNSENT, MESSAGE_DELETED, NOTE_DELETED})
+"""Kinds after which a message has no content left, so that copies of it are removed."""
 
 
 def _event(row: Any) -> Event:
@@ -156,6 +167,8 @@ def _event(row: Any) -> Event:
     payload = {name: id_ for name, id_ in ids.items() if id_ is not None}
     if topic == "state" and row.data is not None:
         payload["state"] = msgspec.json.decode(row.data)["state"]
-    if topic in {"presence", "notice"} and row.data is not None:
+    if topic in _WITH_FACTS and row.data is not None:
         payload |= msgspec.json.decode(row.data)
+    if row.kind in _EMPTIED:
+        payload["emptied"] = True
     return Event(row.id, row.workspace_id, topic, msgspec.json.encode(payload).decode())

@@ -5,4 +5,5 @@ from host.features.feature import Feature
 FEATURE = Feature(
     __package__,
     blueprints=("views:bp",),
+    data="data",
 )

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from host.core import clock, mail
 from host.core.db import db
 from host.core.errors import InvalidError
+from host.live.events import newest_id
 from host.notifications import notify, rules
 from host.notifications.notify import News, NoticeView
 from host.notifications.rules import DAYS, WAY_NAMES, Kind, Quiet, Way
@@ -62,6 +63,8 @@ navigation.add_own(
     words="alerts, bell, sound, quiet hours, mail, Benachrichtigungen, Ton, Ruhezeiten, Mitteilungen",
 )
 
+MOST_FOLLOWED = 3
+"""Maximum number of workspaces that the page follows: a browser has few connections."""
 USUAL = Quiet(20 * 60, 8 * 60, frozenset(), frozenset(), "")
 """Initial values of the form without quiet hours: a night."""
 IT_WORKS = noop("This is a test notification. The bell works.")
@@ -84,8 +87,17 @@ HOWS = {
 def index() -> ResponseReturnValue:
     """Show the notifications, latest updated first."""
     with db.read() as session:
+        follows = newest_id(session)
         rows = notify.newest(session, current_user())
-    return render_template("notifications/index.html", rows=rows, said=_said, translated=notify.translated)
+    about = {one.row.workspace_id for one in rows}
+    return render_template(
+        "notifications/index.html",
+        rows=rows,
+        said=_said,
+        translated=notify.translated,
+        follows=follows,
+        places=[one for one in current_user().memberships if one.workspace_id in about][:MOST_FOLLOWED],
+    )
 
 
 def _said(told: NoticeView) -> str:

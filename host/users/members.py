@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import ConflictError, NotFoundError
+from host.features import registry
 from host.models.api import KeyEnd
 from host.models.channels import ChannelAccount
 from host.models.users import MemberAccount, Membership, Role, User
@@ -107,6 +108,7 @@ def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> E
     session.flush()
     if role not in roles.LIMITABLE:
         set_accounts(session, workspace_id, user_id, None)
+    show_access(session, workspace_id, [user_id])
     if not roles.may(role, Permission.ANSWER):
         endings.assign_all(session, user_id, workspace_id, None)
     if role is Role.OWNER:
@@ -148,10 +150,12 @@ def set_accounts(
     session.flush()
     if accounts is not None:
         give_back(session, workspace_id, [user_id])
+    else:
+        show_access(session, workspace_id, [user_id])
 
 
 def give_back(session: Session, workspace_id: int, users: Collection[int]) -> None:
-    """Unassign conversations of limited members on accounts they no longer see."""
+    """Unassign conversations of limited members on accounts they no longer see; notify their pages."""
     limited = sa.select(Membership.user_id).where(
         Membership.workspace_id == workspace_id, Membership.user_id.in_(users), Membership.limited
     )
@@ -160,6 +164,13 @@ def give_back(session: Session, workspace_id: int, users: Collection[int]) -> No
     for user_id in found:
         kept = seen.get((user_id, workspace_id), frozenset())
         endings.assign_all(session, user_id, workspace_id, None, besides=kept)
+    show_access(session, workspace_id, found)
+
+
+def show_access(session: Session, workspace_id: int, users: Collection[int]) -> None:
+    """Notify the open pages of members who may see more or less than before."""
+    if users:
+        registry.hooks().access_changed(session=session, workspace_id=workspace_id, users=users)
 
 
 def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
@@ -173,6 +184,7 @@ def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
     membership = _get(session, workspace_id, user_id)
     session.delete(membership)
     session.flush()
+    show_access(session, workspace_id, [user_id])
     endings.end_pushes(session, user_id)
     endings.assign_all(session, user_id, workspace_id, None)
     return endings.end_all(session, user_id, KeyEnd.LEFT, workspace_id=workspace_id)

@@ -16,3 +16,15 @@ class OfTold(Facts, frozen=True, kw_only=True):
     """Ids of users with new notifications; only for browsers."""
 
     users: tuple[int, ...] = ()
+
+
+class OfErased(Facts, frozen=True, kw_only=True):
+    """The customer who was erased; None if only some messages were. Only for browsers."""
+
+    contact: int | None = None
+
+
+class OfAccess(Facts, frozen=True, kw_only=True):
+    """Ids of members who may see more or less than before; only for browsers."""
+
+    users: tuple[int, ...] = ()

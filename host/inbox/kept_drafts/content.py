@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -69,6 +69,21 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
         if below == found.text:
             return self
         return msgspec.structs.replace(self, texts={**self.texts, mode: Text(below, found.by)})
+
+    def without_quotes(self, message_ids: Collection[int]) -> Content:
+        """Return it without its quotes of these messages."""
+        gone = {str(one) for one in message_ids}
+
+        def kept(parts: Mapping[str, Any]) -> Mapping[str, Any]:
+            quote = parts.get("quote")
+            quoted = str(quote.get("id")) if isinstance(quote, dict) else ""
+            return {name: value for name, value in parts.items() if name != "quote" or quoted not in gone}
+
+        return Content(
+            self.texts,
+            self.others,
+            {mode: left for mode, parts in self.parts.items() if (left := kept(parts))},
+        )
 
     def uploads(self) -> list[str]:
         """Return the public names of its uploads."""

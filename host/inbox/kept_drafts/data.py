@@ -39,6 +39,12 @@ def _keep_files(session: Session, before: datetime, most: int) -> int:
 
 
 @hookimpl
+def forget_messages(session: Session, ids: Collection[int]) -> None:
+    """Remove quotes of the messages from drafts: a quote has the beginning of their text."""
+    drafts.forget_quotes(session, ids, clock.now())
+
+
+@hookimpl
 def forget_contacts(session: Session, conversations: Collection[int]) -> None:
     """Erase the drafts in the customers' conversations."""
     drafts.erase(session, conversations, clock.now())

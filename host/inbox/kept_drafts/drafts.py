@@ -21,6 +21,7 @@ from host.inbox.kept_drafts import content as contents
 from host.inbox.kept_drafts.content import Content, Mode
 from host.inbox.kept_drafts.models import KeptDraft, KeptDraftFile
 from host.media import uploads
+from host.models.inbox import ContactIdentity, Conversation, Message
 from host.models.media import Upload
 from host.models.users import Membership, User, Workspace
 from host.users.reach import Accounts
@@ -38,12 +39,15 @@ class SavedDraft(msgspec.Struct, frozen=True):
     """A stored draft.
 
     :param version: 0 if there is none.
-    :param newer: whether it was not saved now, because another device had saved a newer version.
+    :param newer: whether it was not saved now, because another device had saved a newer version, or because
+        the customer was erased since it was begun.
+    :param erased: when the customer of its conversation was last erased; empty if never.
     """
 
     version: int
     content: Content
     newer: bool = False
+    erased: str = ""
 
 
 class ColleagueDraft(msgspec.Struct, frozen=True):
@@ -65,9 +69,24 @@ def read(session: Session, user_id: int, conversation_id: int) -> SavedDraft:
     """Return the draft of a person in a conversation they see."""
     query = sa.select(_DRAFTS.c.version, _DRAFTS.c.content).where(*_own(user_id, conversation_id))
     row = session.execute(query).one_or_none()
-    return (
-        SavedDraft(0, contents.EMPTY) if row is None else SavedDraft(row.version, contents.read(row.content))
+    erased = erased_mark(session, conversation_id)
+    if row is None:
+        return SavedDraft(0, contents.EMPTY, erased=erased)
+    return SavedDraft(row.version, contents.read(row.content), erased=erased)
+
+
+def erased_mark(session: Session, conversation_id: int) -> str:
+    """Return when the customer of a conversation was last erased, as a text; empty if never.
+
+    A browser keeps it beside what it has of a draft: what was begun before another mark is not kept.
+    """
+    query = (
+        sa.select(ContactIdentity.erased_at)
+        .join(Conversation, Conversation.identity_id == ContactIdentity.id)
+        .where(Conversation.id == conversation_id)
     )
+    at = session.scalar(query)
+    return at.isoformat() if at is not None else ""
 
 
 def save(
@@ -80,13 +99,18 @@ def save(
     version: int,
     content: Content,
     now: datetime,
+    erased: str | None = None,
 ) -> SavedDraft:
     """Save a draft if it is based on the stored one; return what is stored now.
 
     :param version: the version the draft is based on; 0 for none.
+    :param erased: what :func:`erased_mark` returned when it was begun; None: unknown.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    get_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    # Locked, so that a customer is not erased between this look and the write.
+    get_conversation(session, workspace_id, conversation_id, accounts=accounts, locked=erased is not None)
+    if erased is not None and erased != erased_mark(session, conversation_id):
+        return msgspec.structs.replace(read(session, user_id, conversation_id), newer=True)
     own = _own(user_id, conversation_id)
     values = {"content": contents.stored(content), "saved_at": now}
     new = version + 1
@@ -201,6 +225,25 @@ def erase(session: Session, conversations: Collection[int], now: datetime) -> No
         .values(content="", version=_DRAFTS.c.version + 1, saved_at=now)
     )
     _drop_files(session, _FILES.c.conversation_id.in_(conversations))
+
+
+def forget_quotes(session: Session, message_ids: Collection[int], now: datetime) -> None:
+    """Remove what drafts quote of these messages, and notify open pages."""
+    where = sa.select(Message.conversation_id).where(Message.id.in_(message_ids))
+    query = (
+        sa.select(_DRAFTS.c.user_id, _DRAFTS.c.conversation_id, _DRAFTS.c.content)
+        .where(_DRAFTS.c.conversation_id.in_(where), _DRAFTS.c.content.contains('"quote"'))
+        .with_for_update()
+    )
+    for row in session.execute(query).all():
+        before = contents.read(row.content)
+        after = before.without_quotes(message_ids)
+        if after != before:
+            session.execute(
+                sa.update(_DRAFTS)
+                .where(*_own(row.user_id, row.conversation_id))
+                .values(content=contents.stored(after), version=_DRAFTS.c.version + 1, saved_at=now)
+            )
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:

@@ -28,7 +28,11 @@ DRAFT = "/w/<int:workspace_id>/inbox/<int:conversation_id>/draft"
 
 
 def _said(kept: SavedDraft) -> dict[str, Any]:
-    return {"version": kept.version, "content": msgspec.to_builtins(kept.content)}
+    return {
+        "version": kept.version,
+        "content": msgspec.to_builtins(kept.content),
+        "erased": kept.erased,
+    }
 
 
 @bp.get(DRAFT)
@@ -51,7 +55,8 @@ def kept(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 def keep(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Save the person's draft.
 
-    If another device has saved a newer version, return that with status 409 and save nothing.
+    If another device has saved a newer version, or the customer was erased since the draft was begun, return
+    what is stored with status 409 and save nothing.
     """
     try:
         found = content.check(request.form.get("content", ""))
@@ -71,6 +76,7 @@ def keep(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         version=version,
         content=found,
         now=clock.now(),
+        erased=request.form.get("erased"),
     )
     if not kept_.newer:
         return jsonify(version=kept_.version)

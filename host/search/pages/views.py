@@ -32,6 +32,7 @@ from host.inbox.pages.arguments import numbers_from_request
 from host.inbox.pages.conversation_view import handle_of, name_of
 from host.inbox.queries import ConversationFilter, Row
 from host.inbox.teams import teams
+from host.live.events import newest_id
 from host.models.inbox import ConversationStatus, Direction, InternalKind, Message
 from host.search import building
 from host.search.finding import finder
@@ -147,6 +148,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     typing = "part" in request.args
     count = MOST_COUNTED if after is None and not query.empty and not typing else 0
     session = db.session()
+    follows = newest_id(session)
     wanted = understood(session, workspace_id, user.id, query, accounts=accounts, zone=reader().zone)
     limit = PAGE_TYPING if typing else finder.PAGE
     found = finder.find(session, workspace_id, user.id, wanted, after=after, limit=limit, count=count)
@@ -159,6 +161,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     return render_template(
         "search/_panes.html" if typing else "search/index.html",
         typing=typing,
+        follows=follows,
         said="" if query.empty else _said(len(shown) + len(people), more=found.next is not None),
         query=query,
         wanted=wanted,

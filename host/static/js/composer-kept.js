@@ -6,7 +6,7 @@
 
 import { csrfToken } from "./base.js";
 import { draftOf, EMPTY, read, rest, whole, without, write } from "./composer-draft.js";
-import { forgetLeft, leave, leftOf } from "./device-texts.js";
+import { changeWaits, conversationsBelow, forgetLeft, leave, leftOf, waits } from "./device-texts.js";
 
 const SAVE_MS = 2000; // at most one write in so long
 const GATHER_MS = 300;
@@ -14,16 +14,38 @@ const AGAIN_MS = 30000;
 const ANSWER_MS = 10000;
 const MODES = ["reply", "private", "onward", "note"];
 const PARTS = Object.keys(EMPTY());
+const NEVER = "never";
 const page = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const all = new Map();
 
 /** Return the draft of a conversation: the same one as long as the page is open. */
-export function keptOf(conversation, url, show) {
+export function keptOf(conversation, url, show, mark) {
   if (!all.has(conversation)) all.set(conversation, new Kept(conversation, url));
   const found = all.get(conversation);
+  found.url ??= url;
   if (show) found.show = show;
+  if (mark !== undefined) found.marked(mark);
   return found;
+}
+
+/**
+ * Take what was begun in *conversation* out of this browser: its customer was erased. Without one, in all of them whose address
+ * begins with *start*. Return whether there was anything.
+ */
+export function loseDraft(conversation, start) {
+  const ids = conversation ? [conversation] : [...new Set([...conversationsBelow(start), ...[...all.values()].filter(({ url }) => url?.startsWith(start)).map((one) => one.conversation)])];
+  return ids.map((id) => keptOf(id).lose()).includes(true);
+}
+
+/** The *message* of *conversation* has no content any more: nothing that was begun there quotes it. Return whether anything did. */
+export function loseQuote(conversation, message) {
+  const quoting = MODES.map((mode) => draftOf(keyOf(mode, conversation))).filter(({ quote }) => Number(quote?.id) === message);
+  for (const draft of quoting) {
+    draft.quote = null;
+    draft.changed();
+  }
+  return quoting.length > 0;
 }
 
 const nothing = () => ({ texts: {}, others: {}, parts: {} });
@@ -35,8 +57,10 @@ class Kept {
   constructor(conversation, url) {
     Object.assign(this, { conversation, url, show: () => {}, composer: null, colleagues: [], refused: null });
     this.key = `lobby-kept-${conversation}`;
+    this.markKey = `lobby-kept-mark-${conversation}`;
     const left = leftOf(conversation), others = this.takeOver(left);
     const base = parsed(read(this.key));
+    this.mark = read(this.markKey) || left[0]?.mark; // when the customer was last erased, as was known when this was begun
     this.version = base?.version ?? 0;
     this.base = { ...nothing(), ...base?.content };
     this.others = structuredClone(this.base.others);
@@ -98,7 +122,38 @@ class Kept {
       forgetLeft(this.conversation);
       return true;
     }
-    return leave(this.conversation, { version: this.version, base: this.base, content });
+    return leave(this.conversation, { version: this.version, base: this.base, content, mark: this.mark, url: this.url });
+  }
+
+  /** The desk says when the customer was last erased, empty for never: what was begun before is lost. */
+  marked(erased) {
+    const before = this.mark;
+    this.mark = erased || NEVER;
+    if (before !== undefined && before !== this.mark && this.lose()) document.dispatchEvent(new CustomEvent("lobby-draft-lost", { detail: this.conversation }));
+    write(this.markKey, this.mark);
+  }
+
+  /** Take out everything that was begun, here and in what tabs left. Return whether there was anything. */
+  lose() {
+    const { conversation } = this, left = leftOf(conversation), isWaiting = waits().some(({ id }) => id === conversation);
+    const had = !same(this.local(), nothing()) || left.length > 0 || isWaiting;
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.merging = true;
+    this.others = {};
+    for (const mode of MODES) {
+      this.put(mode, "");
+      const draft = draftOf(keyOf(mode, conversation));
+      Object.assign(draft, EMPTY());
+      draft.changed();
+    }
+    for (const one of left) forgetLeft(conversation, one.tab);
+    if (isWaiting) changeWaits((all) => all.filter(({ id }) => id !== conversation));
+    this.rest({ version: 0, content: nothing() });
+    this.merging = false;
+    this.composer?.onDraft();
+    this.show(this);
+    return had;
   }
 
   /** Its conversation is open now, or not any more. */
@@ -192,6 +247,7 @@ class Kept {
     const body = new FormData();
     body.append("version", this.version);
     body.append("content", text);
+    if (this.mark !== undefined) body.append("erased", this.mark === NEVER ? "" : this.mark);
     let answer = {}, status = 0;
     try {
       const headers = { Accept: "application/json", "X-CSRFToken": csrfToken() };
@@ -205,6 +261,7 @@ class Kept {
     if (status === 200 && answer.version !== undefined) {
       this.rest({ version: answer.version, content: sent });
     } else if (status === 409 && answer.content) {
+      this.marked(answer.erased);
       this.merge(answer);
     } else {
       this.again = !status || status >= 500 || status === 408 || status === 429;
@@ -246,6 +303,7 @@ class Kept {
       if (!response.ok) return;
       const answer = await response.json();
       this.colleagues = answer.colleagues;
+      this.marked(answer.erased);
       // While one is being saved the answer may be older than that; what is saved says so itself. One that was saved
       // since the question is newer, too: whoever merged the answer would take its text away.
       if (known !== this.notes) this.askAgain = true;

@@ -93,6 +93,12 @@ export function forgetLeft(conversation, of = tab) {
   attempt(() => localStorage.removeItem(leftKey(conversation, of)));
 }
 
+/** Return the conversations in which something only this device has was begun, below the address *start*. */
+export function conversationsBelow(start) {
+  const left = allLeft(`${LEFT}${user}-`).filter(({ url }) => url?.startsWith(start)).map(({ url }) => Number(url.split("/").at(-2)));
+  return [...left, ...waiting.filter(({ inbox }) => inbox.startsWith(start)).map(({ id }) => id)];
+}
+
 /** Return what tabs left of the draft in *conversation*, newest first. */
 export function leftOf(conversation) {
   return allLeft(`${LEFT}${user}-${conversation}-`).sort((one, two) => two.at - one.at);

@@ -41,6 +41,9 @@ dialog?.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// What it shows may be of what was erased.
+document.addEventListener("lobby-gone", () => { if (dialog?.open) dialog.close(); });
+
 // The message may have been drawn anew meanwhile: the focus goes back to the picture that was looked at last.
 dialog?.addEventListener("close", () => {
   within("large").removeAttribute("src");

@@ -42,6 +42,10 @@ function opens(sheet, post, changed) {
     sheet.showModal();
     text.focus();
   });
+  // Its message may be gone, or the customer.
+  document.addEventListener("lobby-gone", ({ detail }) => {
+    if (sheet.open && (detail.message === message || (detail.contact && form.action.includes(`/inbox/${detail.conversation}/`)))) sheet.close();
+  });
   sheet.querySelector("[data-edit-close]").addEventListener("click", () => sheet.close());
   sheet.addEventListener("keydown", (event) => {
     if (event.key === "Escape") event.stopPropagation(); // the sheet's own; not the page's

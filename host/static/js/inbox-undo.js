@@ -131,6 +131,12 @@ export class Undoing {
     await this.ask(reply.now);
   }
 
+  /** The customer of *conversation* was erased: nothing that was sent to them can be undone, and nobody is named. */
+  erased(conversation) {
+    this.waiting = this.waiting.filter((one) => one.conversation !== conversation);
+    this.tick();
+  }
+
   forget(reply) {
     this.waiting = this.waiting.filter((one) => one !== reply);
     this.tick();

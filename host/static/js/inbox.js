@@ -13,6 +13,7 @@ import { macros } from "./inbox-macros.js";
 import { conversation, elements, Log } from "./inbox-thread.js";
 import "./bulk.js";
 import "./gallery.js";
+import { conversationLost, cover, forgetHere, isMember, takesAway } from "./erased.js";
 import { fitForms } from "./inbox-form.js";
 import { watchMedia } from "./inbox-media.js";
 import { players } from "./inbox-player.js";
@@ -58,6 +59,8 @@ const unsent = new Unsent(new URL(data.inboxUrl, location.href).pathname, (ids) 
   for (const id of ids ?? Array.from(list.rows.children, (row) => Number(row.dataset.row))) list.draft(id);
   back?.draw();
 });
+
+document.addEventListener("lobby-draft-lost", ({ detail }) => unsent.onChange([detail]));
 
 let back = null;
 let shared = null; // what another app shared, until it is added to a reply
@@ -188,7 +191,7 @@ function start() {
   undoing.enter(opened);
   unsent.enter(opened, null);
   kept?.open(false);
-  kept = opened && place.dataset.draft ? keptOf(opened, place.dataset.draft, (one) => { if (one === kept) showKept(one, place); }) : null;
+  kept = opened && place.dataset.draft ? keptOf(opened, place.dataset.draft, (one) => { if (one === kept) showKept(one, place); }, place.dataset.erased) : null;
   shared?.draw();
   if (!log) return;
   watchMedia(scroller, data);
@@ -679,6 +682,14 @@ async function resync() {
   const asked = performance.now();
   try {
     const response = await fetch(location.href, { credentials: "same-origin" });
+    if (response.status === 404 && opened && !response.headers.has("X-Copied") && (await isMember())) {
+      showNothing(); // the person may not see it any more
+      conversationLost();
+      history.replaceState(null, "", addressOf(null));
+      await go(addressOf(null), { push: false });
+      await resync();
+      return;
+    }
     if (!response.ok || response.headers.has("X-Copied")) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (response.redirected || !(await isSame(page))) {
@@ -692,7 +703,10 @@ async function resync() {
     for (const name of ["filters", "heading", ...(same ? ["head", "contact"] : [])]) {
       if (part(name) && there(name)) part(name).innerHTML = there(name).innerHTML;
     }
-    if (log && same) {
+    if (same && opened && there("opened").dataset.erased !== part("opened").dataset.erased) {
+      kept?.marked(there("opened").dataset.erased);
+      await reopen();
+    } else if (log && same) {
       log.fill(there("log"), asked);
       showComposer(there("composer")?.innerHTML);
       look();
@@ -933,7 +947,19 @@ function follow(topic, told) {
     if (told.users.includes(Number(data.user))) askForNews();
     return;
   }
+  if (topic === "access") {
+    if (told.users.includes(Number(data.user))) isMember().then((yes) => yes && resync());
+    return;
+  }
   const here = told.conversation === opened;
+  if (takesAway(topic, told)) {
+    forgetHere(topic, told, here);
+    offline.soon();
+  }
+  if (topic === "erased") {
+    erased(told);
+    return;
+  }
   if (topic !== "presence") ahead.forget(told.conversation);
   // What is on its way may have been read before this happened.
   if (coming?.id && told.conversation === coming.id && topic !== "presence") coming.told.push([topic, told]);
@@ -958,6 +984,43 @@ function follow(topic, told) {
     head: here && topic === "conversation",
     composer: here && (topic === "message" || topic === "conversation"),
   });
+}
+
+/** Messages of a conversation were erased, or its customer: nothing of them stays on the page. */
+function erased({ conversation, contact }) {
+  ahead.forget(conversation);
+  if (contact) undoing.erased(conversation);
+  unsent.onChange([conversation]);
+  if (coming?.id === conversation) coming.told.push(["erased", { conversation, contact }]);
+  ask({ rows: [conversation] });
+  // Below a post there may be what others said.
+  if (conversation === opened || (opened && "post" in part("opened").dataset)) reopen();
+}
+
+/** Show the conversation that is open as the desk has it now. Until it answers, nothing of it is on the page. */
+async function reopen() {
+  const id = opened, focused = part("opened").contains(document.activeElement);
+  showNothing();
+  await open(id);
+  if (focused && opened === id) part("opened").querySelector(".thread-scroll")?.focus({ preventScroll: true });
+}
+
+function showNothing() {
+  composer?.end();
+  composer = null;
+  kept?.open(false);
+  kept = null;
+  part("opened").replaceWith(document.querySelector("template[data-nothing]").content.firstElementChild.cloneNode(true));
+  start();
+  title();
+}
+
+/** The person is no member any more: nothing of the workspace stays on the page. */
+function left() {
+  live.stop();
+  showNothing();
+  list.rows.replaceChildren();
+  cover();
 }
 
 /** Take the text of *record*, which was sent or discarded, out of the draft: here, and on the desk. */
@@ -998,8 +1061,9 @@ const live = new Live({
   },
   onEvent: follow,
   onAsked: () => kept?.refresh(),
+  onGone: left,
 });
 
-new OfflineCopy(data, () => live.connected);
+const offline = new OfflineCopy(data, () => live.connected);
 lookForShared();
 if (isOld) catchUp();

@@ -10,7 +10,7 @@ const SILENT_MS = 50000; // the desk says something every 15 seconds
 const ANSWER_MS = 10000;
 const REMEMBERED = 1000;
 const SIGNALS = ["draft"]; // told as it happens only: who was away asks for what they are about
-const TOPICS = ["message", "state", "changed", "gone", "conversation", "account", "addons", "catch_up", "presence", "notice"];
+const TOPICS = ["message", "state", "changed", "gone", "conversation", "account", "addons", "catch_up", "presence", "notice", "erased", "access"];
 
 // A thousand browsers lose their streams in the same moment and should not all be back in the same one.
 const about = (ms) => ms * (0.5 + Math.random());
@@ -18,11 +18,11 @@ const about = (ms) => ms * (0.5 + Math.random());
 /**
  * Follow a workspace. Calls `onEvent(topic, data)` for each change, `onResync()` when too much was missed to
  * tell one by one, `onConnection(connected)` when the desk goes away or comes back, `onAsked()` where the desk had
- * to be asked in place of a stream, which tells more. Without *stream*, the desk is always asked.
+ * to be asked in place of a stream, which tells more, `onGone()` where the person is no member any more. Without *stream*, the desk is always asked.
  */
 export class Live {
-  constructor({ stream, poll, after, onEvent, onResync, onConnection, onAsked }) {
-    Object.assign(this, { streamUrl: stream, pollUrl: poll, after, onEvent, onResync, onConnection, onAsked });
+  constructor({ stream, poll, after, onEvent, onResync, onConnection, onAsked, onGone }) {
+    Object.assign(this, { streamUrl: stream, pollUrl: poll, after, onEvent, onResync, onConnection, onAsked, onGone });
     this.source = null;
     this.timer = null;
     this.connected = true;
@@ -113,6 +113,7 @@ export class Live {
           credentials: "same-origin",
           signal: AbortSignal.timeout(ANSWER_MS),
         });
+        if (response.status === 404) this.onGone?.();
         if (response.status === 401 || response.status === 404) return; // signed out, or no member any more
         if (!response.ok) throw new Error(String(response.status));
         const found = await response.json();

@@ -132,6 +132,20 @@ async function present(found) {
   else once();
 }
 
+const open = new Map(); // notifications of the browser that this page shows, with where they lead
+
+/** Close what this browser shows about *conversation*; null: about any of *workspace*. */
+export async function closeAbout(conversation, workspace) {
+  const about = new RegExp(conversation ? `/inbox/${Number(conversation)}(?!\\d)` : `/w/${Number(workspace)}/`);
+  for (const [one, url] of open) if (about.test(url)) one.close();
+  try {
+    const worker = await navigator.serviceWorker?.getRegistration("/");
+    for (const one of (await worker?.getNotifications()) ?? []) if (about.test(one.data?.url)) one.close();
+  } catch {
+    // Private windows have none.
+  }
+}
+
 /** Show a notification of the browser. Return a promise of whether it was shown. */
 export function notify(title, body, tag, url) {
   return new Promise((resolve) => {
@@ -141,6 +155,8 @@ export function notify(title, body, tag, url) {
     }
     try {
       const one = new Notification(title, { body, tag, lang: document.documentElement.lang, silent: true });
+      open.set(one, url);
+      one.addEventListener("close", () => open.delete(one));
       one.addEventListener("show", () => resolve(true));
       one.addEventListener("error", () => resolve(false));
       one.addEventListener("click", () => {

@@ -6,6 +6,7 @@ import { csrfToken } from "./base.js";
 const COPY = "lobby-1-copy-"; // as in sw.js
 const STATE = "/offline/state";
 const FIRST_MS = 5000;
+const SOON_MS = 500;
 const EVERY_MS = 120000;
 const SELDOM_MS = 3600000; // where it keeps failing
 const ANSWER_MS = 20000;
@@ -43,6 +44,24 @@ export async function forget(but = () => false) {
   for (const name of await caches.keys()) if (name.startsWith(COPY) && !but(name)) await caches.delete(name);
 }
 
+/**
+ * Remove the conversation *id* from the copies on this device, and the list, which may say something of it: they are fetched
+ * again. Without *id*, remove the copies of *workspace*.
+ */
+export async function forgetConversation(id, workspace) {
+  if (!("caches" in window)) return;
+  if (!id) {
+    await forget((name) => !name.endsWith(`-${workspace}`));
+    return;
+  }
+  const of = new RegExp(`/inbox(/${Number(id)}/thread)?$`);
+  for (const name of await caches.keys()) {
+    if (!name.startsWith(COPY)) continue;
+    const cache = await caches.open(name);
+    for (const request of await cache.keys()) if (of.test(new URL(request.url).pathname)) await cache.delete(request);
+  }
+}
+
 /** The mark of this page's version and person, by which sw.js finds the copy that fits. */
 export const copyMark = (user) => `${root.dataset.version}-${user}`;
 
@@ -67,6 +86,11 @@ export class OfflineCopy {
     }
     this.again(FIRST_MS);
     document.addEventListener("visibilitychange", () => this.again(document.hidden ? 0 : FIRST_MS));
+  }
+
+  /** Something of it was taken out: fetch what is there now. */
+  soon() {
+    if (this.timer && !document.hidden) this.again(SOON_MS);
   }
 
   again(delay) {
@@ -114,7 +138,7 @@ export class OfflineCopy {
     }
     const wanted = new Set(told.conversations.map(address));
     for (const path of stored) if (path.endsWith("/thread") && !wanted.has(path)) await cache.delete(path);
-    const isOld = !before || told.changed === null || told.changed.length || before.list !== told.conversations.join() || Date.now() - before.paged > PAGE_KEPT_MS;
+    const isOld = !before || !stored.has(this.page()) || told.changed === null || told.changed.length || before.list !== told.conversations.join() || Date.now() - before.paged > PAGE_KEPT_MS;
     if (isOld) await this.storePage(cache);
     const now = Date.now();
     const state = { at: now, paged: isOld ? now : before.paged, after: told.after, count, list: told.conversations.join(), user: this.user, workspace: Number(this.inbox.workspace), page: this.page() };

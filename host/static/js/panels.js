@@ -16,6 +16,8 @@ const seen = new IntersectionObserver((entries) => {
   }
 });
 
+document.addEventListener("lobby-gone", () => known.clear());
+
 function fill(panel, html) {
   panel.querySelector("[data-panel-body]").innerHTML = html;
   panel.setAttribute("aria-busy", "false");

@@ -391,6 +391,7 @@ def test_a_browser_saves_and_reads_its_draft(desk: Desk, here: str) -> None:
         "version": version,
         "content": {"texts": {"reply": {"text": "Hello", "by": "tab"}}},
         "colleagues": [],
+        "erased": "",
     }
     late = keep(desk, here, "Late", 0)
     assert late.status_code == 409

@@ -24,6 +24,7 @@ from host.inbox.labels import labels
 from host.inbox.list_positions import position_text
 from host.inbox.pages import durations
 from host.inbox.pages.arguments import position_from_request
+from host.live.events import newest_id
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.web import navigation
@@ -110,6 +111,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     directory, accounts = current_directory(), seen_accounts()
     after = position_from_request()
     with db.read() as session:
+        follows = newest_id(session)
         known = attributes.all_of(session, workspace_id)
         every = labels.all_of(session, workspace_id)
         chosen = _chosen(directory, {one.id for one in every}, {one.id for one in known})
@@ -123,6 +125,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     now = clock.now()
     return render_template(
         "contacts/index.html",
+        follows=follows,
         rows=[_listed(row, directory, now) for row in page.rows],
         next=None if page.next is None else position_text(page.next),
         first=after is None,

@@ -34,6 +34,7 @@ from host.inbox.onward.places import places
 from host.inbox.pages import durations, text_view
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.onward.shown import by_template
+from host.live.events import newest_id
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.models.users import User
@@ -113,6 +114,7 @@ def contact_page(
         else TimelineFilter.ALL
     )
     with db.read() as session:
+        follows = newest_id(session)
         found = people.get(session, workspace_id, contact_id, accounts=accounts)
         if found.id != contact_id:
             return redirect(page_of(workspace_id, found.id), 303)
@@ -146,6 +148,7 @@ def contact_page(
         noted_by_name = None if noted_by is None else noted_by.name
     page = render_template(
         "contacts/contact.html",
+        follows=follows,
         contact=found,
         name=name,
         row=row,
