@@ -120,8 +120,10 @@ async function look() {
   const now = isOver ? NOBODY : (await ask()) ?? known();
   isLooking = false;
   if (now === user && !isOver) uncover();
-  else if (now === NOBODY && !isOver && isBegun()) sheet.querySelector("[data-cover-out]").hidden = false;
-  else load();
+  else if (now === NOBODY && !isOver && isBegun()) {
+    sheet.querySelector("[role=alert]").hidden = true;
+    sheet.querySelector("[data-cover-out]").hidden = false;
+  } else load();
 }
 
 let isLoading = false;
