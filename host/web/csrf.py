@@ -40,11 +40,11 @@ class MaskedCSRFProtect(CSRFProtect):  # type: ignore[misc]
         given: str | None = super()._get_csrf_token()
         if not given:
             return given
-        masked, dot, named = given.rpartition(".")
-        if dot and named.isascii() and named.isdigit():
+        # From before an upgrade, it names nobody.
+        masked, named = given.rsplit(".", 1) if "." in given else (given, "")
+        if named.isascii() and named.isdigit():
             page_user.refuse_other(named)
-            given = masked
-        return generate_csrf() if _is_valid(given) else given
+        return generate_csrf() if _is_valid(masked, named) else given
 
 
 @open_to_all
@@ -61,7 +61,7 @@ def token() -> str:
         generate_csrf()  # creates the secret of the session
         nonce = secrets.token_bytes(_NONCE)
         named = page_user.page_user() or page_user.NOBODY
-        found = g.masked_csrf_token = f"{urlsafe_b64encode(nonce + _signed(nonce)).decode()}.{named}"
+        found = g.masked_csrf_token = f"{urlsafe_b64encode(nonce + _signed(nonce, named)).decode()}.{named}"
     return found
 
 
@@ -76,15 +76,15 @@ def keyed(purpose: bytes) -> bytes:
     return hmac.digest(session["csrf_token"].encode(), b"keyed " + purpose, "sha256")
 
 
-def _signed(nonce: bytes) -> bytes:
-    return hmac.digest(session["csrf_token"].encode(), nonce, "sha256")[:_DIGEST]
+def _signed(nonce: bytes, named: str) -> bytes:
+    return hmac.digest(session["csrf_token"].encode(), nonce + named.encode(), "sha256")[:_DIGEST]
 
 
-def _is_valid(given: str) -> bool:
+def _is_valid(masked: str, named: str) -> bool:
     if "csrf_token" not in session:
         return False
     try:
-        data = urlsafe_b64decode(given)
+        data = urlsafe_b64decode(masked)
     except ValueError:
         return False
-    return hmac.compare_digest(data[_NONCE:], _signed(data[:_NONCE]))
+    return hmac.compare_digest(data[_NONCE:], _signed(data[:_NONCE], named))
