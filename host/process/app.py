@@ -37,6 +37,7 @@ from host.web import (
     headers,
     languages,
     navigation,
+    page_user,
     plots,
     request_helpers,
     templating,
@@ -179,6 +180,7 @@ def create_app(config: Config, generation: Generation, host: Host | None, desk: 
     error_pages.install(app)
     languages.install(app, config, list(generation.catalogues.values()))
     Bootstrap5(app)
+    page_user.install(app)
     csrf = MaskedCSRFProtect(app)
     assets.install(app)
     _template_globals(app)

@@ -66,6 +66,10 @@ class _FormExpiredError(LobbyError):
     )
     default_next_step: ClassVar[object] = _l("Reload the page and send it again.")
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"X-Form-Expired": "1"}  # page-user.js sends it again for the same person
+
 
 class _InternalError(LobbyError):
     code: ClassVar[str] = "internal"
@@ -195,6 +199,7 @@ def _too_large() -> LobbyError:
 def _database_down(error: Exception) -> BaseResponse:
     reference = _log_with_reference(error)
     g.lobby_user = None
+    g.pop("lobby_user_known", None)
     return render(errors.UnavailableError(), reference=reference)
 
 

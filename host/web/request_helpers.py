@@ -16,6 +16,7 @@ from flask import current_app, flash, g, has_request_context, request, session, 
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as BaseResponse
 
 from host.core import clock, db
 from host.core.config import Config
@@ -53,6 +54,7 @@ __all__ = [
     "before_new_password",
     "before_second_factor",
     "body_limit",
+    "clear_device",
     "client_address",
     "config",
     "current_user",
@@ -156,6 +158,7 @@ def maybe_user() -> CurrentUser | None:
     if "lobby_user" not in g:
         g.lobby_user = None  # if anything below fails, the error page shows nobody as signed in
         g.lobby_user = _load_user()
+        g.lobby_user_known = True
     return cast("CurrentUser | None", g.lobby_user)
 
 
@@ -212,12 +215,21 @@ def sign_in(token: str) -> None:
     if chosen is not None:
         session["workspace"] = chosen
     g.pop("lobby_user", None)
+    g.pop("lobby_user_known", None)
 
 
 def sign_out() -> None:
     """Empty the cookie."""
     session.clear()
     g.lobby_user = None
+    g.lobby_user_known = True
+
+
+def clear_device(response: BaseResponse) -> BaseResponse:
+    """Let the browser delete what it keeps of Lobby."""
+    # Not "cookies": that would sign people out of other sites under the same domain.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 # Permissions

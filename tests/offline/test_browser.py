@@ -36,6 +36,8 @@ COPY = """
   const name = (await caches.keys()).find((one) => one.startsWith('lobby-1-copy-'));
   const cache = await caches.open(name);
 """
+LEFT = "Object.keys(localStorage).some((key) => key.startsWith('lobby-left-'))"
+OF_TAB = "/^lobby-(draft|reply|kept)-/"
 NAMES = "async () => (await caches.keys()).filter((name) => name.startsWith('lobby-1-copy-'))"
 SOON = (
     "setTimeout = ((real) => (run, after, ...more) => real(run, Math.min(after, 400), ...more))(setTimeout);"
@@ -182,6 +184,29 @@ def test_signing_out_without_a_connection(desk: Desk, scene: Scene, phone: Any, 
     page.context.set_offline(False)
     page.goto(base + desk.path(""))
     page.wait_for_url("**/login**")
+
+
+def test_what_was_deleted_without_a_connection_stays_deleted(
+    desk: Desk, scene: Scene, phone: Any, base: str
+) -> None:
+    """No tab writes on the device what signing out deleted: neither the one that leaves nor another."""
+    ana = desk.path(f"/{scene.conversation('ana')}")
+    phone.set_viewport_size({"width": 1440, "height": 900})
+    phone.goto(base + ana)
+    other = phone.context.new_page()
+    other.goto(base + ana)
+    phone.context.set_offline(True)
+    for page in (phone, other):
+        page.fill("[data-form=reply] textarea", "Yes, it is.")
+    until(lambda: phone.evaluate(LEFT) and other.evaluate(LEFT))
+    phone.click("[aria-label^='Your account']")
+    phone.click("[data-signs-out] button")
+    phone.click("[data-ask-yes]")
+    for page in (phone, other):
+        page.wait_for_selector("h1 >> text=You are signed out on this device")
+        assert page.evaluate("localStorage.length") == 0
+        assert page.evaluate(f"Object.keys(sessionStorage).filter((key) => {OF_TAB}.test(key))") == []
+    assert phone.evaluate(NAMES) == []
 
 
 def test_an_old_copy_is_deleted(desk: Desk, scene: Scene, phone: Any, base: str) -> None:

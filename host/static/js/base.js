@@ -1,5 +1,6 @@
 // What every page can do: theme, menus, Copy buttons, questions before something irreversible, relative times.
 
+import "./page-user.js";
 import "./device-texts.js";
 import "./menus.js";
 import "./notices.js";

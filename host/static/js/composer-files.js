@@ -3,6 +3,7 @@
 import { csrfToken, post } from "./base.js";
 import { clone } from "./composer-parts.js";
 import { Pictures } from "./composer-pictures.js";
+import { signed } from "./page-user.js";
 
 const AT_ONCE = 3;
 const MEGABYTE = 1024 * 1024;
@@ -160,6 +161,7 @@ export class Files {
     });
     request.open("POST", this.form.dataset.uploadUrl);
     request.setRequestHeader("X-CSRFToken", csrfToken());
+    signed(request);
     request.setRequestHeader("Accept", "application/json");
     request.send(body);
     file.show?.();

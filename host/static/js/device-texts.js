@@ -1,14 +1,12 @@
 // Texts that only this device has: drafts that the desk doesn't have yet, and replies that wait until somebody sends them.
 // They outlive the app, which a phone ends whenever it likes. Everybody's are their own; nobody sees another person's.
 
+import { leaving, left, pageUser as user } from "./page-user.js";
+
 const WAITS = "lobby-waits-";
 const LEFT = "lobby-left-";
-const LEAVING = "lobby-leaving";
 const WHO = "lobby-who";
 const OF_TAB = ["lobby-draft-", "lobby-reply-", "lobby-kept-"];
-
-const signsOut = document.querySelector("[data-signs-out]");
-const user = document.querySelector("[data-inbox]")?.dataset.user ?? signsOut?.dataset.signsOut ?? "";
 
 /** Run *use*, which a storage that is full or forbidden may stop. */
 function attempt(use, otherwise) {
@@ -131,17 +129,15 @@ window.addEventListener("submit", (event) => {
 }, true);
 
 document.addEventListener("submit", (event) => {
-  if (!event.target.dataset.signsOut || event.defaultPrevented) return;
-  attempt(() => {
-    if (navigator.onLine) localStorage.setItem(LEAVING, user);
-    else for (const storage of [localStorage, sessionStorage]) storage.clear(); // sw.js signs out, and can't reach these
-  });
+  // Without a connection sw.js signs out, and can't reach these.
+  if (event.target.dataset.signsOut && !event.defaultPrevented) leaving(!navigator.onLine);
 });
 
-// Plain http knows no Clear-Site-Data: the page after signing out deletes them.
-attempt(() => {
-  const left = localStorage.getItem(LEAVING);
-  if (!left) return;
-  localStorage.removeItem(LEAVING);
-  if (!user && document.querySelector("[data-signed-out]")) for (const key of keysOf(localStorage, WAITS + left, `${LEFT}${left}-`)) localStorage.removeItem(key);
-});
+// Plain http knows no Clear-Site-Data: the page after signing out deletes them, and what the browser still shows of them.
+const gone = left();
+if (gone) {
+  attempt(() => { for (const key of keysOf(localStorage, WAITS + gone, `${LEFT}${gone}-`)) localStorage.removeItem(key); });
+  navigator.serviceWorker?.getRegistration("/").then((worker) => worker?.getNotifications()).then((shown) => {
+    for (const one of shown ?? []) one.close();
+  }).catch(() => {});
+}

@@ -1,5 +1,7 @@
 // What changed, as it happens: a stream where the desk has one to give, asking every few seconds otherwise.
 
+import { asPage } from "./page-user.js";
+
 const POLL_MS = 5000;
 const ONLY_POLL_MS = 2000; // where there is no stream to be had
 const HIDDEN_POLL_MS = 15000;
@@ -55,7 +57,7 @@ export class Live {
   }
 
   stream() {
-    const source = new EventSource(`${this.streamUrl}?after=${this.after}`);
+    const source = new EventSource(asPage(`${this.streamUrl}?after=${this.after}`));
     this.source = source;
     for (const topic of TOPICS) {
       source.addEventListener(topic, (event) => this.take(Number(event.lastEventId), topic, event.data));
@@ -114,7 +116,7 @@ export class Live {
           signal: AbortSignal.timeout(ANSWER_MS),
         });
         if (response.status === 404) this.onGone?.();
-        if (response.status === 401 || response.status === 404) return; // signed out, or no member any more
+        if (response.status === 401 || response.status === 404) return; // signed out, which covers the page; or no member any more
         if (!response.ok) throw new Error(String(response.status));
         const found = await response.json();
         if (turn !== this.turn) return; // a stream was opened meanwhile, and tells the same

@@ -1,7 +1,7 @@
 // The copy of the inbox on this device, for reading without a connection: the page, its files and the conversations of its
 // list. The installed app keeps one, and browsers in which the person chose it. sw.js answers from it.
 
-import { csrfToken } from "./base.js";
+import { over, setToken } from "./page-user.js";
 
 const COPY = "lobby-1-copy-"; // as in sw.js
 const STATE = "/offline/state";
@@ -103,7 +103,7 @@ export class OfflineCopy {
 
   /** Bring the copy up to date: one page at a time, of all that are open. */
   async update() {
-    if (!this.isConnected() || !navigator.onLine || navigator.connection?.saveData) return;
+    if (over() || !this.isConnected() || !navigator.onLine || navigator.connection?.saveData) return;
     try {
       await serve();
       await navigator.locks.request("lobby-copy", { ifAvailable: true }, async (lock) => lock && this.fetch());
@@ -197,9 +197,4 @@ function copyOf(response, text) {
 }
 
 /** Put the token of *page* into this one: a page that was stored may have that of a session before. */
-export function renewToken(page) {
-  const token = page.querySelector("meta[name=csrf-token]")?.content;
-  if (!token || token === csrfToken()) return;
-  document.querySelector("meta[name=csrf-token]").content = token;
-  for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = token;
-}
+export const renewToken = (page) => setToken(page.querySelector("meta[name=csrf-token]")?.content);

@@ -155,17 +155,23 @@ async function signOut(request) {
   } catch {
     await forget();
     await (await caches.open(SIGN_OUT)).put("/logout", new Response(form));
+    for (const one of await self.registration.getNotifications()) one.close();
     return (await caches.match(SIGNED_OUT)) ?? Response.error();
   }
 }
 
-/** Sign out at the desk, which is left to do, and ask for the page then. */
-async function afterSignOut(request) {
+/** Sign out at the desk, which is left to do; throws where it doesn't answer. */
+async function tellSignOut() {
   const form = await (await caches.match("/logout", { cacheName: SIGN_OUT }))?.text();
+  const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+  if (form !== undefined) await fetch("/logout", { method: "POST", body: form, headers, redirect: "manual" });
+  await caches.delete(SIGN_OUT);
+}
+
+/** Sign out at the desk, and ask for the page then. */
+async function afterSignOut(request) {
   try {
-    const headers = { "Content-Type": "application/x-www-form-urlencoded" };
-    if (form !== undefined) await fetch("/logout", { method: "POST", body: form, headers, redirect: "manual" });
-    await caches.delete(SIGN_OUT);
+    await tellSignOut();
     return await fetch(request);
   } catch {
     return (await caches.match(SIGNED_OUT)) ?? Response.error();
@@ -252,7 +258,14 @@ async function show(content) {
   for (const page of pages) page.postMessage({ type: "push-arrived", test: content.test });
 }
 
-self.addEventListener("push", (event) => event.waitUntil(show(contentOf(event))));
+/** Show what was pushed. To a device whose person signed out, of which the desk doesn't know yet, it says nothing. */
+async function arrived(event) {
+  if (!(await caches.has(SIGN_OUT))) return show(contentOf(event));
+  await tellSignOut().catch(() => {});
+  return show(contentOf({}));
+}
+
+self.addEventListener("push", (event) => event.waitUntil(arrived(event)));
 
 /** Focus the page that already shows *address*, or open it. What is written in other pages stays untouched. */
 async function open(address) {

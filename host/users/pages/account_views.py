@@ -24,6 +24,7 @@ from host.web.request_helpers import (
     audit,
     before_new_password,
     before_second_factor,
+    clear_device,
     config,
     current_user,
     flash_good,
@@ -294,7 +295,7 @@ def delete_account() -> ResponseReturnValue:
         else:
             sign_out()
             flash_good(_("Your account was deleted."))
-            return redirect(url_for("accounts.login"))
+            return clear_device(redirect(url_for("accounts.login")))
     return _page(_profile_form(), PasswordForm(formdata=None), status, leave=form)
 
 

@@ -37,6 +37,7 @@ from host.web.request_helpers import (
     audit,
     before_new_password,
     before_second_factor,
+    clear_device,
     client_address,
     config,
     current_user,
@@ -195,10 +196,7 @@ def logout() -> ResponseReturnValue:
 
         db.write(use_case)
     sign_out()
-    response = make_response(redirect(url_for("accounts.login")))
-    # Not "cookies": that would sign people out of other sites under the same domain.
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return response
+    return clear_device(redirect(url_for("accounts.login")))
 
 
 @bp.route("/setup", methods=["GET", "POST"], endpoint="setup")
