@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RACE = """
 import sys, threading
 import msgspec
+import pytest
+
 from host.sdk import strictjson
 
 sys.setswitchinterval(1e-6)
@@ -65,3 +67,10 @@ def test_everything_reads_types_that_way() -> None:
         for match in bare.finditer(path.read_text())
     ]
     assert found == []
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="^a number has thousands of digits$"):
+        strictjson.loads(b"1" * 5000)
+    with pytest.raises(ValueError, match="^NaN is not JSON$"):
+        strictjson.loads(b"NaN")
