@@ -7,13 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from host.sdk import strictjson
+
 ROOT = Path(__file__).resolve().parents[2]
 
 RACE = """
 import sys, threading
 import msgspec
-import pytest
-
 from host.sdk import strictjson
 
 sys.setswitchinterval(1e-6)
@@ -70,7 +72,7 @@ def test_everything_reads_types_that_way() -> None:
 
 
 def test_a_number_of_thousands_of_digits_is_refused_in_words() -> None:
-    with pytest.raises(ValueError, match="^a number has thousands of digits$"):
+    with pytest.raises(ValueError, match="a number has thousands of digits"):
         strictjson.loads(b"1" * 5000)
-    with pytest.raises(ValueError, match="^NaN is not JSON$"):
+    with pytest.raises(ValueError, match="NaN is not JSON"):
         strictjson.loads(b"NaN")
