@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 _OPEN = "dialog[data-ask][open]"
@@ -23,3 +25,10 @@ def agree_always(page: Any) -> None:
           document.querySelector("dialog[data-ask][open] [data-ask-yes]")?.click();
         }).observe(document.body, { childList: true, subtree: true, attributes: true }));"""
     )
+
+
+def name_to_type(page: str) -> str:
+    """Return the name that the text of a page wants typed before it erases or deletes something."""
+    found = re.search(r"permanently, enter ([^<]+)<", page)
+    assert found is not None, page
+    return html.unescape(found[1])

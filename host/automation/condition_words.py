@@ -29,6 +29,7 @@ from host.automation.conditions import (
     Words,
     WroteBefore,
 )
+from host.core.ids import read_id
 from host.sdk.messages import MessageKind
 from host.web import message_kinds
 from host.web.languages import gettext as _
@@ -352,8 +353,9 @@ def _saw_one(one: One | None, value: str, there: ConditionTargets) -> str:
         "account": there.accounts,
         "post": there.posts,
     }
-    if what in names and id_.isascii() and id_.isdigit():
-        return str(_NOBODY.get(what, "")) if id_ == "0" else named(names[what], int(id_))
+    number = read_id(id_)
+    if what in names and number is not None:
+        return named(names[what], number) if number else str(_NOBODY.get(what, ""))
     try:
         return str(format_date(date.fromisoformat(value), "MMM y"))
     except ValueError:

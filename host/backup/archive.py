@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -190,15 +191,28 @@ class Reading:
         except (KeyError, zipfile.BadZipFile, EOFError) as error:
             raise BackupError(f"{name} in this backup cannot be read.") from error
 
+    def unlisted(self) -> list[str]:
+        """Return the entries of the zip that the list doesn't vouch for. They are not restored.
+
+        Of two with a listed name, the one with the listed digest is restored, and the name is returned too.
+        """
+        unlisted = Counter(info.filename for info in self._zip.infolist())
+        unlisted.subtract({*self.contents.digests, LIST, SIGNATURE})
+        return sorted(name for name, count in unlisted.items() if count > 0)
+
     def names(self, folder: str) -> list[str]:
         """Return the files in a *folder* of the backup."""
         return sorted(name for name in self.contents.digests if name.startswith(f"{folder}/"))
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of *table*, with values in the form of :func:`plain`."""
-        with self._zip.open(f"tables/{table}.jsonl") as file:
-            for line in file:
-                yield json.loads(line)
+        name = f"tables/{table}.jsonl"
+        try:
+            with self._zip.open(name) as file:
+                for line in file:
+                    yield json.loads(line)
+        except (KeyError, ValueError, RecursionError) as error:
+            raise BackupError(f"{name} in this backup cannot be read.") from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -13,6 +14,9 @@ from host.backup.restoring import Waiting
 from host.cli.base import configured
 from host.core import config, logs, private_files
 from host.core.config import Config, ConfigError
+
+MOST_NAMED = 20
+"""Maximum number of added entries named when a backup is restored."""
 
 _PASSPHRASE_FILE = click.option(
     "--passphrase-file",
@@ -77,6 +81,8 @@ def restore(file: Path, waiting: str | None, unverified: bool, passphrase_file: 
         with archive.reading(file) as source:
             contents = restoring.read_through(source)
             click.echo(f"backup of {contents.made_at}, Lobby {contents.lobby}, {contents.database}")
+            for line in _unlisted(source.unlisted()):
+                click.echo(line)
             if contents.files_left_out:
                 click.echo(
                     f"{contents.files_left_out} message files are not in the backup. Lobby looks for them in "
@@ -101,6 +107,14 @@ def restore(file: Path, waiting: str | None, unverified: bool, passphrase_file: 
             "doesn't answer messages received before now."
         )
     click.echo("Restored. Everyone has to sign in again. Start Lobby with `lobby run`.")
+
+
+def _unlisted(names: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each entry that is not in the backup's list; for many, one with their number."""
+    for name in names[:MOST_NAMED]:
+        yield f"{name[:200]!a} is not restored: it isn't in the backup's list, so somebody added it."
+    if len(names) > MOST_NAMED:
+        yield f"{len(names) - MOST_NAMED} more entries are not restored: they aren't in the backup's list."
 
 
 def _waiting(given: str | None, count: int) -> Waiting:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import lru_cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from host.addons.running.generation import Generation
@@ -24,6 +25,9 @@ from host.process.webhook_front import Answering, answer_headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+_CLOSING = [(b"content-type", b"text/plain"), (b"content-length", b"3"), (b"connection", b"close")]
 
 
 class Host(Protocol):
@@ -59,6 +63,9 @@ class AsgiApplication:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
+            return
+        if not incoming.names_one_host(scope):
+            await respond(send, HTTPStatus.BAD_REQUEST, _CLOSING, b"400")
             return
         path = scope["path"]
         if path in probes.PATHS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -22,6 +23,9 @@ ABORT = "lobby.abort"
 """Key in a request's scope of a function that aborts its connection, if the server provides one."""
 WRITE = "lobby.write"
 """Key in a request's scope of a function that writes a chunk of a response, if the server has one."""
+
+
+_HOST = re.compile(rb"[\w.~%:\[\]-]+", re.ASCII)
 
 
 class BadBodyError(Exception):
@@ -59,6 +63,17 @@ class Incoming(msgspec.Struct, frozen=True):
         for name, value in parse_qsl(self.query, keep_blank_values=True, errors="replace"):
             found.setdefault(name, value)
         return found
+
+
+def names_one_host(scope: Mapping[str, Any]) -> bool:
+    """Return whether an ASGI request has one Host with a value; before HTTP/1.1, it may have none.
+
+    A proxy may have routed by one of two, and the page would believe the other (RFC 9112, 3.2).
+    """
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if not hosts:
+        return scope.get("http_version") != "1.1"
+    return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 
 
 def of_scope(scope: Mapping[str, Any], proxies: int) -> Incoming:

@@ -85,7 +85,7 @@ class OpenResponse:
         self._max_bytes = max_bytes
         self._limits = (attempt.target, attempt.deadline, attempt.read_timeout)
         declared = self.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > max_bytes:
+        if _exceeds(declared, max_bytes):
             self.close()
             raise _too_much(host, max_bytes)
 
@@ -362,12 +362,17 @@ class Client:
         return host in self._names or any(host.endswith(suffix) for suffix in self._suffixes)
 
 
+def _exceeds(declared: str, max_bytes: int) -> bool:
+    """Return whether a Content-Length is over *max_bytes*. Whatever number it is not, the body tells."""
+    return declared.isdecimal() and (len(declared) > 18 or int(declared) > max_bytes)
+
+
 def _read_whole(answer: requests.Response, host: str, max_bytes: int, *, head: bool) -> Response:
     raw = answer.raw
     complete = False
     try:
         declared = answer.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > max_bytes and not head:
+        if not head and _exceeds(declared, max_bytes):
             raise _too_much(host, max_bytes)
         body = bytearray()
         while chunk := raw.read(min(_CHUNK, max_bytes + 1 - len(body)), decode_content=True):

@@ -29,6 +29,10 @@ def loads(data: bytes | str) -> Any:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except ValueError as error:
+        if type(error) is ValueError and "set_int_max_str_digits" in str(error):
+            raise ValueError("a number has thousands of digits") from None
+        raise
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

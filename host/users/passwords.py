@@ -35,6 +35,8 @@ PATIENCE = 10.0
 
 _hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=1, type=Type.ID)
 _slots = threading.BoundedSemaphore(AT_ONCE)
+_unwaited = threading.BoundedSemaphore(1)
+"""Slot of checks that wait for nothing: they leave the other slots to those who may wait."""
 _looking = threading.Lock()
 
 
@@ -46,13 +48,14 @@ class Hashed:
 
 
 @contextmanager
-def _slot() -> Iterator[None]:
-    if not _slots.acquire(timeout=PATIENCE):
+def _slot(*, waits: bool = True) -> Iterator[None]:
+    slots = _slots if waits else _unwaited
+    if not slots.acquire(timeout=PATIENCE if waits else 0):
         raise UnavailableError(_("Too many people are signing in right now."))
     try:
         yield
     finally:
-        _slots.release()
+        slots.release()
 
 
 def normal(password: str) -> str:
@@ -138,17 +141,20 @@ def _dummy() -> str:
     return _hasher.hash("nobody has this password")
 
 
-def verify(stored: str | None, password: str) -> bool:
+def verify(stored: str | None, password: str, *, waits: bool = True) -> bool:
     """Return whether *stored* is the hash of *password*.
 
     ``None`` means that the user does not exist; it takes the same time.
+
+    :param waits: whether it waits while other passwords are checked. If not, one is checked at a time.
+    :raises UnavailableError: if the password was not checked because others are.
     """
     dummy = _dummy()
     if stored == NONE:
         stored = None
     if len(password) > 4 * MAX_LENGTH:
         stored, password = None, ""
-    with _slot():
+    with _slot(waits=waits):
         try:
             return _hasher.verify(stored or dummy, normal(password)) and stored is not None
         except (VerificationError, InvalidHashError):

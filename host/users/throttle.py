@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import threading
 import time
+from collections.abc import Iterable
 
 from flask_babel import gettext as _
 from limits import RateLimitItem, parse_many
@@ -27,6 +28,7 @@ ADDRESS = parse_many("30/minute; 150/hour")
 RARE = parse_many("1/10minutes")
 """Tries left for each person at an address with too many wrong passwords."""
 ADDRESS_AT_MOST = parse_many("120/minute; 600/hour")
+_MOST = "address at most"
 EVERYBODY = parse_many("1200/minute")
 SECOND = parse_many("30/hour; 100/day")
 """Tries at one person's second factor, from anywhere: such an attacker already knows the password."""
@@ -47,59 +49,78 @@ class Throttle:
         errors = self._storage.base_exceptions
         self._down: tuple[type[Exception], ...] = errors if isinstance(errors, tuple) else (errors,)
 
-    def enter(self, who: str, address: str, known: str = "") -> None:
+    def enter(self, who: str, address: str, known: str = "") -> TooManyError | None:
         """Count a try of *who* from *address* before the password is checked.
+
+        Return None, or the refusal that everyone at the address gets now, if it had too many wrong passwords.
+        Only the right password then gets in, so a wrong one is answered with that refusal.
 
         :param known: name of a browser or session that already belongs to *who*, which is counted separately.
         :raises TooManyError: if the try has to wait; carries for how long.
         """
         try:
-            self._enter(self._limiter, who, address, known)
+            return self._enter(self._limiter, who, address, known)
         except self._down:
             log.warning("the storage of limits does not answer; counting in this process")
-            self._enter(self._spare, who, address, known)
+            return self._enter(self._spare, who, address, known)
 
-    def _enter(self, limiter: MovingWindowRateLimiter, who: str, address: str, known: str) -> None:
+    def _enter(
+        self, limiter: MovingWindowRateLimiter, who: str, address: str, known: str
+    ) -> TooManyError | None:
+        refusal = None
         if not known:
-            self._look_at_address(limiter, who, network_of(address))
+            refusal = self._look_at_address(limiter, who, network_of(address))
         # Count first and reset on success: many concurrent tries must not all pass the check.
         key = _person(who, address, known)
         for limit in PERSON_AND_ADDRESS:
             if not limiter.hit(limit, *key):
                 raise self._refusal(limiter, limit, *key)
+        return refusal
 
-    def _look_at_address(self, limiter: MovingWindowRateLimiter, who: str, network: str) -> None:
-        """Refuse the try if an address, or everyone together, had too many wrong passwords."""
+    def _look_at_address(
+        self, limiter: MovingWindowRateLimiter, who: str, network: str
+    ) -> TooManyError | None:
+        """Refuse the try if an address, or everyone together, had too many wrong passwords.
+
+        Return the refusal of an address that has reached its most, for a person who still has a try there.
+        """
         for limit in EVERYBODY:
             if not limiter.test(limit, "everybody"):
                 raise self._refusal(limiter, limit, "everybody")
-        for limit in ADDRESS_AT_MOST:
-            if not limiter.test(limit, "address at most", network):
-                raise self._refusal(limiter, limit, "address at most", network)
-        exceeded = [limit for limit in ADDRESS if not limiter.test(limit, "address", network)]
+        exceeded = [
+            (limit, name, network)
+            for name, limits in (("address", ADDRESS), (_MOST, ADDRESS_AT_MOST))
+            for limit in limits
+            if not limiter.test(limit, name, network)
+        ]
         if not exceeded:
-            return
+            return None
         # Colleagues may share an address with an attacker: each still has an occasional try, which is counted
         # once even if several limits are exceeded.
         used_up = [limit for limit in RARE if not limiter.hit(limit, "rare", who, network)]
         if used_up:
-            either = (exceeded[-1], "address", network), (used_up[-1], "rare", who, network)
+            either = exceeded[-1], (used_up[-1], "rare", who, network)
             raise min((self._refusal(limiter, *one) for one in either), key=lambda error: error.retry_after)
+        return self._refusal(limiter, *exceeded[-1]) if exceeded[-1][1] == _MOST else None
 
-    def enter_second(self, who: str, address: str, known: str = "") -> None:
-        """Count a try of *who*'s second factor, separately from their passwords; *known* as in :meth:`enter`.
+    def give_back(self, who: str, address: str) -> None:
+        """Let *who* have the try that :meth:`enter` counted again: the password was not checked."""
+        self._clear(("rare", who, network_of(address)), RARE)
+
+    def enter_second(self, who: str, address: str, known: str = "") -> TooManyError | None:
+        """Count a try of *who*'s second factor, separately from their passwords, as :meth:`enter` does.
 
         With only a million codes, an attacker with many addresses would find one without a limit per person.
 
         :raises TooManyError: if the try has to wait; carries for how long.
         """
-        self.enter(_second(who), address, known)
-        if known:
-            return
-        try:
-            self._enter_second(self._limiter, who)
-        except self._down:
-            self._enter_second(self._spare, who)
+        refusal = self.enter(_second(who), address, known)
+        if not known:
+            try:
+                self._enter_second(self._limiter, who)
+            except self._down:
+                self._enter_second(self._spare, who)
+        return refusal
 
     def _enter_second(self, limiter: MovingWindowRateLimiter, who: str) -> None:
         for limit in SECOND:
@@ -138,10 +159,11 @@ class Throttle:
     def _failed(self, limiter: MovingWindowRateLimiter, address: str) -> None:
         for limit in ADDRESS:
             limiter.hit(limit, "address", network_of(address))
-        for limit in ADDRESS_AT_MOST:
-            limiter.hit(limit, "address at most", network_of(address))
-        for limit in EVERYBODY:
-            limiter.hit(limit, "everybody")
+        # Tries beyond an address's most count for nobody else: one address must not use up the desk's limit.
+        counted = [limiter.hit(limit, _MOST, network_of(address)) for limit in ADDRESS_AT_MOST]
+        if all(counted):
+            for limit in EVERYBODY:
+                limiter.hit(limit, "everybody")
 
     def ask(self, who: str, address: str) -> bool:
         """Count a request from *address* for a link for *who*; return whether one may be mailed.
@@ -166,18 +188,16 @@ class Throttle:
 
     def forgive(self, who: str, address: str, known: str = "") -> None:
         """Reset the tries of a user who knew the password."""
+        self._clear(_person(who, address, known), PERSON_AND_ADDRESS)
+        self._clear(("rare", who, network_of(address)), RARE)
+
+    def _clear(self, key: tuple[str, ...], limits: Iterable[RateLimitItem]) -> None:
         for limiter in (self._limiter, self._spare):
-            for key, limits in (
-                (_person(who, address, known), PERSON_AND_ADDRESS),
-                (("rare", who, network_of(address)), RARE),
-            ):
-                for limit in limits:
-                    try:
-                        limiter.clear(limit, *key)
-                    except self._down:
-                        log.warning(
-                            "the storage of limits does not answer; tries are forgotten when they age"
-                        )
+            for limit in limits:
+                try:
+                    limiter.clear(limit, *key)
+                except self._down:
+                    log.warning("the storage of limits does not answer; tries are forgotten when they age")
 
     def _refusal(self, limiter: MovingWindowRateLimiter, limit: RateLimitItem, *key: str) -> TooManyError:
         wait = max(1, round(limiter.get_window_stats(limit, *key).reset_time - time.time()))

@@ -19,6 +19,7 @@ from host.inbox.teams import teams
 from host.users.actor import DESK
 from tests.api.both_ways import Act, compare
 from tests.api.desks import ApiDesk
+from tests.asking import name_to_type
 
 CANNED = {
     "files": "1",
@@ -140,7 +141,9 @@ ACTS = {
         before=attribute,
     ),
     "contact.erased": Act(
-        page=lambda owner, at, id_: owner.post_form(f"{at}/inbox/{id_}/erase", understood="1"),
+        page=lambda owner, at, id_: owner.post_form(
+            f"{at}/inbox/{id_}/erase", name=name_to_type(owner.get(f"{at}/inbox/{id_}/erase").text)
+        ),
         api=lambda desk, id_: desk.program.call(
             "DELETE", f"/contacts/{desk.program.get(f'/conversations/{id_}')['contact']['id']}"
         ),

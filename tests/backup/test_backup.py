@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -12,10 +14,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
 from host.backup import archive, making, restoring
 from host.backup.archive import BackupError
 from host.backup.restoring import Waiting
+from host.cli.commands import main
 from host.core import clock, db, secrets, storage
 from host.core.config import Config
 from host.delivery.history import OutageWatch
@@ -430,6 +434,46 @@ def test_what_the_keys_of_the_desk_did_not_sign_is_restored_only_where_the_opera
     assert restore(file, elsewhere, unverified=True) == []
     assert desk.texts() == ["hello"]
     assert [says in entry.details["problem"] for entry in audited()] == [True]
+
+
+def test_entries_that_the_list_does_not_name_are_named_and_not_restored(
+    desk: Desk, settings: Config, file: Path, tmp_path: Path
+) -> None:
+    make(settings, file)
+    with archive.reading(file) as source:
+        assert source.unlisted() == []
+    table = "tables/users.jsonl"
+    with zipfile.ZipFile(file, "a") as zipped, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the zip has this name already
+        whole = zipped.read(table)
+        for name in ("../evil.sh", "tables/evil.jsonl", "x\x1b[31m"):
+            zipped.writestr(name, b"evil")
+        zipped.writestr(table, whole)
+        for number in range(30):
+            zipped.writestr(f"z{number:02}", b"")
+    data = tmp_path / "elsewhere"
+    environment = {"LOBBY_DATA": str(data), "LOBBY_DATABASE_URL": f"sqlite:///{data / 'lobby.sqlite3'}"}
+    (tmp_path / "passphrase").write_text(PASSPHRASE)
+    asked = ["restore", str(file), "--passphrase-file", str(tmp_path / "passphrase")]
+    done = CliRunner().invoke(main, asked, env=environment)
+    assert done.exit_code == 0, done.output
+    named = re.findall(r"^(.*) is not restored", done.output, re.M)
+    assert named[:4] == ["'../evil.sh'", "'tables/evil.jsonl'", f"'{table}'", "'x\\x1b[31m'"]
+    assert len(named) == 20
+    assert "14 more entries are not restored" in done.output
+    assert "\x1b" not in done.output
+    assert not list(tmp_path.rglob("evil*"))
+
+
+@pytest.mark.parametrize("row", [b'{"open": ' + b"1" * 5000 + b"}", b"[" * 100_000, b"{"])
+def test_a_row_that_is_no_json_is_named(desk: Desk, settings: Config, file: Path, row: bytes) -> None:
+    make(settings, file)
+    rewritten(file, lambda parts: parts.update({"tables/outbox.jsonl": row}))
+    with (
+        archive.reading(file) as source,
+        pytest.raises(BackupError, match=r"tables/outbox\.jsonl in this backup cannot be read"),
+    ):
+        restoring.open_replies(source)
 
 
 def test_a_signed_backup_is_restored_without_a_word_whatever_is_asked_for(

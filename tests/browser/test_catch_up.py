@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.asking import answer
+from tests.asking import answer, name_to_type
 from tests.browser.conftest import Desk, look, picture
 from tests.browser.pottery import Pottery, owner_signs_in
 
@@ -95,7 +95,8 @@ def test_a_customer_is_erased(pottery: Pottery, page: Page) -> None:
     expect(page.get_by_text("the content of 20 messages, theirs and yours")).to_be_visible()
     look(page, "erase")
     picture(page, "erase", of=page.locator("main section"))
-    page.get_by_label("I understand that this cannot be undone.").check()
+    question = page.get_by_label("To erase this customer permanently")
+    question.fill(name_to_type(page.content()))
     page.get_by_role("button", name="Erase this customer").click()
     expect(page.get_by_text("Customer erased, including 20 messages.")).to_be_visible()
     expect(page.get_by_text(re.compile("erased this customer"))).to_be_visible()

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from host.sdk import strictjson
+
 ROOT = Path(__file__).resolve().parents[2]
 
 RACE = """
@@ -65,3 +69,10 @@ def test_everything_reads_types_that_way() -> None:
         for match in bare.finditer(path.read_text())
     ]
     assert found == []
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="a number has thousands of digits"):
+        strictjson.loads(b"1" * 5000)
+    with pytest.raises(ValueError, match="NaN is not JSON"):
+        strictjson.loads(b"NaN")

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.core import db, storage
+from host.core import clock, db, storage
 from host.events.writing import show
 from host.features import registry
 from host.inbox import conversation_actions
+from host.inbox.contacts import merging
 from host.inbox.errors import NotAMemberError
 from host.live import events, hub, stream_access
 from host.live.hub import Hub
@@ -25,6 +26,7 @@ from host.models.users import LoginSession, Role, User
 from host.notifications import notify
 from host.sdk.channel import AccountRef
 from host.users import invitations, members, roles, sessions
+from host.users.actor import DESK
 from host.users.reach import Accounts
 from host.users.roles import Permission
 from tests import helpers
@@ -486,3 +488,50 @@ def test_pages_and_programs_load_nothing_past_the_functions_that_ask_who_looks()
     files = [path for path in root.rglob("*.py") if {"pages", "api"} & set(path.relative_to(root).parts)]
     assert len(files) > 100
     assert [str(path) for path in files if loads.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_nothing_of_another_account_of_the_same_customer_is_on_any_page(place: Place) -> None:
+    """Kim asks for every page that an agent may open, about a customer who is on both accounts."""
+    merge_both(place)
+    ids = {
+        "workspace_id": place.desk.workspace,
+        "conversation_id": place.seen,
+        "contact_id": contact_of(place.seen),
+        "message_id": place.id_of(Message, "ana"),
+        "identity_id": place.id_of(ContactIdentity, "ana"),
+        "account_id": place.desk.account.id,
+    }
+    looked_at, wrong = set(), []
+    for rule in sorted(place.desk.app.url_map.iter_rules(), key=lambda one: "POST" in (one.methods or ())):
+        needs = getattr(place.desk.app.view_functions[rule.endpoint], "lobby_needs", Permission.DESK)
+        if "workspace_id" not in rule.arguments or Role.AGENT not in roles.with_permission(needs):
+            continue
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: str(ids.get(part.group(1), NOT_THERE)), rule.rule)
+        if rule.endpoint.startswith("live."):
+            continue  # a stream; it has tests of its own
+        for method in (rule.methods or set()) & {"GET", "POST"}:
+            form = {"text": "Hi", "reply_key": "abcdefgh12", "name": "Ana"} if method == "POST" else {}
+            answer = _ask(place, method, path, form)
+            if answer.status_code in {302, 303} and answer.location.startswith("/"):
+                answer = place.browser.get(answer.location)
+            if any(word in answer.text for word in ("Ben Hidden", "secret order", "@hidden.shop")):
+                wrong.append((method, path))
+            if answer.status_code == 200:
+                looked_at.add(rule.endpoint)
+    assert wrong == []
+    assert {"inbox.conversation", "contacts.contact"} <= looked_at
+    assert len(looked_at) > 30
+
+
+def merge_both(place: Place) -> None:
+    """Make the customers of both accounts one contact, who keeps the name of the first."""
+    db.write(
+        merging.merge,
+        workspace_id=place.desk.workspace,
+        contact_id=contact_of(place.seen),
+        other_id=contact_of(place.hidden),
+        take=(),
+        actor=DESK,
+        now=clock.now(),
+        accounts=None,
+    )

@@ -27,6 +27,7 @@ from host.queue import catch_ups
 from host.queue.journal import Journal
 from host.users.actor import DESK
 from host.web.request_helpers import Role
+from tests.asking import name_to_type
 from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user
 from tests.instagram import test_unsend, world
 from tests.instagram.test_history import Reader
@@ -187,9 +188,12 @@ def test_nothing_of_them_is_left_anywhere(every_desk: test_unsend.Desk) -> None:
     asked = text(client.get(f"{address}/erase"))
     assert "the content of 6 messages" in asked or "the content of 7 messages" in asked
     assert all(each in asked for each in ("1 private note", "1 file", "1 pending reply, which", ANA))
-    assert client.post_form(f"{address}/erase").status_code == 400
-    assert desk.found(SECRET), "a press without the tick does nothing"
-    assert client.post_form(f"{address}/erase", understood="1").status_code == 303
+    name = name_to_type(asked)
+    for given in ({}, {"understood": "1"}, {"name": ""}, {"name": f"{name} x"}, {"name": name[:-1]}):
+        refused = client.post_form(f"{address}/erase", **given)
+        assert (refused.status_code, name_to_type(text(refused))) == (400, name)
+    assert desk.found(SECRET), "a press without the name does nothing"
+    assert client.post_form(f"{address}/erase", name=f"  {name.upper()} ").status_code == 303
 
     assert desk.found(SECRET) == []
     for path in (address, f"{address}?pane=contact", address.rpartition("/")[0], f"{address}/messages"):
@@ -287,7 +291,7 @@ def test_agents_and_strangers_cannot(desk: test_unsend.Desk) -> None:
     stranger = browser(desk, make_user(workspace=world.workspace("Other"), role=Role.OWNER))
     for client, status in ((agent, 403), (stranger, 404)):
         assert client.get(address).status_code == status
-        assert client.post_form(address, understood="1").status_code == status
+        assert client.post_form(address, name="Anything").status_code == status
     assert desk.found(SECRET)
     assert "Erase this customer" not in text(agent.get(address.removesuffix("/erase") + "?pane=contact"))
 

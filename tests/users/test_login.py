@@ -153,6 +153,39 @@ def test_who_guesses_at_an_address_does_not_lock_colleagues_there_out(desk: Flas
     assert login(browser(desk), mia.email).status_code == 302, "forgiven, so as often as they like"
 
 
+def test_a_colleague_has_one_try_however_many_were_wrong_at_the_address(desk: Flask) -> None:
+    mia, jo = make_user(), make_user()
+    exceed(throttle.of(limits_url(desk)), "192.0.2.1", throttle.ADDRESS)
+    exceed(throttle.of(limits_url(desk)), "192.0.2.1", throttle.ADDRESS_AT_MOST, "address at most")
+    assert login(browser(desk), "nobody@example.com", "wrong password").status_code == 429
+    assert login(browser(desk), mia.email).status_code == 302
+    refused = login(browser(desk), jo.email, "wrong password")
+    assert refused.status_code == 429, "a wrong one looks as it does for everybody there"
+    assert login(browser(desk), jo.email).status_code == 429, "it was one"
+    with desk.test_request_context():
+        assert throttle.of(limits_url(desk)).enter_second(mia.email, "192.0.2.1") is not None
+
+
+def test_beyond_the_most_of_an_address_nobody_waits_and_unknown_people_cost_the_same(
+    desk: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia, jo, guard = make_user(), make_user(), throttle.of(limits_url(desk))
+    exceed(guard, "192.0.2.1", [*throttle.ADDRESS, *throttle.ADDRESS_AT_MOST], "address at most")
+    exceed(guard, "192.0.2.1", throttle.ADDRESS)
+    checked = []
+    right = passwords.verify
+    monkeypatch.setattr(
+        passwords, "verify", lambda *given, **more: (checked.append(more), right(*given, **more))[1]
+    )
+    for email in (mia.email, "nobody@example.com"):
+        assert login(browser(desk), email, "wrong password").status_code == 429
+    assert checked == [{"waits": False}] * 2
+    with passwords._slot(waits=False):
+        assert login(browser(desk), jo.email).status_code == 503
+    assert login(browser(desk), jo.email).status_code == 302, "that was no try"
+    assert guard._limiter.get_window_stats(throttle.EVERYBODY[0], "everybody").remaining == 1200
+
+
 def test_a_browser_that_is_known_gets_in_whatever_others_try(desk: Flask) -> None:
     mia, jo = make_user(), make_user()
     hers = browser(desk)
@@ -235,11 +268,17 @@ def test_a_wrong_password_of_somebody_signed_in_is_written_down_too(desk: Flask)
     assert (row.user_id, row.subject, row.details["times"]) == (mia.id, mia.email, 1)
 
 
-def exceed(guard: throttle.Throttle, address: str, limits: Iterable[RateLimitItem]) -> None:
+def limits_url(desk: Flask) -> str:
+    return str(desk.extensions["lobby.config"].limits_url)
+
+
+def exceed(
+    guard: throttle.Throttle, address: str, limits: Iterable[RateLimitItem], name: str = "address"
+) -> None:
     """Use up *limits* of an address."""
     for limit in limits:
         for _ in range(limit.amount):
-            guard._limiter.hit(limit, "address", throttle.network_of(address))
+            guard._limiter.hit(limit, name, throttle.network_of(address))
 
 
 def at_once(desk: Flask, guard: throttle.Throttle, email: str, address: str, times: int) -> list[bool]:

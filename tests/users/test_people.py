@@ -24,6 +24,8 @@ from host.models.users import AuditEntry, LoginSession, Membership, PasswordLink
 from host.rules.models import Rule, RuleState, RuleVersion
 from host.users import api_keys, members, password_links, passwords, sessions, users
 from host.users.api_keys import Scope
+from host.users.pages import sudo
+from host.users.pages.desk_people_views import MANY
 from host.users.throttle import LINKS_OF_ADDRESS
 from tests.helpers import (
     PASSWORD,
@@ -309,6 +311,23 @@ def test_one_thing_is_done_with_many_people(desk: Flask) -> None:
     assert "This is the only admin." in page
     admin.post_form("/admin/people/many", do="enable", person=ids)
     assert row(kim).disabled_at is None
+
+
+def test_whatever_is_done_with_people_is_confirmed_first(desk: Flask) -> None:
+    kim = make_user()
+    theirs, admin = client_for(desk, kim), client_for(desk, make_user(is_admin=True))
+    page = admin.get("/admin/people").text
+    forms = re.findall(rf'<form method="post" action="/admin/people/{kim.id}/([^"]+)"([^>]*)>', page)
+    asks = {name for name, more in forms if "data-confirm=" in more}
+    assert asks == {name for name, _more in forms} - {"link", "disable"}, "a link is shown, locking out asks"
+    with clock.travel(sudo.FRESH + timedelta(seconds=1)):
+        json = {"Accept": "application/json", "X-CSRFToken": admin.csrf()}
+        for form in [{"do": do, "person": str(kim.id)} for do in MANY]:
+            refused = admin.post("/admin/people/many", data=form, headers=json)
+            assert refused.json["error"]["code"] == "password_needed", form
+        assert theirs.get("/account").status_code == 200
+        admin.post_form("/admin/people/many", do="sign-out", person=str(kim.id), password=PASSWORD)
+        assert theirs.get("/account").status_code == 302
 
 
 def test_ids_of_nobody_are_answered_as_such(desk: Flask) -> None:

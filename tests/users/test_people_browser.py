@@ -16,6 +16,7 @@ from host.inbox.teams import teams
 from host.models.users import Role, User
 from host.users import audit, failed_tries, members, sessions
 from host.users.actor import DESK
+from tests.asking import answer
 from tests.browser.conftest import look, screenshot
 from tests.helpers import PASSWORD, LiveServer, make_user, make_workspace
 from tests.inbox import toys
@@ -77,6 +78,7 @@ def test_an_admin_looks_after_the_people_of_the_desk(
     expect(theirs.get_by_role("heading", name="You're not in a workspace")).to_be_visible()
     page.goto("/admin/people")
     menu(page, "Noor O.", "Require new password")
+    assert answer(page).startswith("Require a new password of Noor O.?")
     expect(page.get_by_text("They must choose a new password.")).to_be_visible()
     theirs.goto("/account")
     expect(theirs.get_by_role("heading", name="Choose a new password")).to_be_visible()

@@ -524,7 +524,7 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{CONTACT}/split/<int:merge_id>": {},
     f"{INBOX}/reopen": {},
     f"{INBOX}/take": {},
-    f"{INBOX}/erase": {"understood": "no"},
+    f"{INBOX}/erase": {"name": "Nobody of that name"},
     f"{INBOX}/messages/<int:message_id>/hide": {},
     "/w/<int:workspace_id>/messages/<int:message_id>/pictures": {"stop": "1"},
     f"{INBOX}/messages/<int:message_id>/moderate": {"wanted": "hidden"},

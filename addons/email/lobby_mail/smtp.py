@@ -307,7 +307,7 @@ def deliver(
         if options:
             client.command_encoding = "utf-8"
         most = client.esmtp_features.get("size", "")
-        if most.isdecimal() and 0 < int(most) < len(mail):
+        if most.isdecimal() and len(most) < 19 and 0 < int(most) < len(mail):
             raise StepRefusedError(552, f"the mail has {len(mail)} bytes, and the server takes {most}")
         _step(*client.mail(sender, options))
         _step(*client.rcpt(recipient))

@@ -89,7 +89,7 @@ def _received(event: DeskEvent) -> None:
 
 def _tapped(event: DeskEvent, payload: str) -> None:
     row, _separator, score = payload.partition(":")
-    if not (row.isdecimal() and score.isdecimal() and int(score) in SCORES):
+    if not (row.isdecimal() and score.isdecimal() and len(payload) < 25 and int(score) in SCORES):
         return
     if event.conversation_id is not None and db.write(keeping.answer, event, int(row), int(score)):
         thanks = settings.workspace(SLUG, event.workspace_id)["thanks"]

@@ -48,7 +48,7 @@ def render(customer: CustomerContext) -> Sequence[Block]:
 
 def press(customer: CustomerContext, name: str, value: str) -> InsertText | ShowNotice:
     """Insert the order with the id *value* into the reply."""
-    return _insert(customer, int(value) if value.isdigit() else None)
+    return _insert(customer, int(value) if value.isdecimal() and len(value) < 20 else None)
 
 
 def insert_newest(customer: CustomerContext) -> InsertText | ShowNotice:

@@ -161,5 +161,5 @@ def _get(shop: Shop, path: str, params: Mapping[str, str]) -> Any:
         raise ShopError(f"it answered {answer.status}")
     try:
         return json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ShopError("the answer is not JSON") from None

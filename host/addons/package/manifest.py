@@ -21,6 +21,8 @@ from host.sdk._forms.fields import SettingField, is_form, read_declared
 
 FILE_NAME = "addon.toml"
 MAX_BYTES = 64 * 1024
+MAX_RANGE = 300
+"""Longest version range, and requirement, in characters: a number in them is compared as one."""
 MAX_ITEMS = 200
 LINKS = ("homepage", "changelog", "issues")
 OPTIONAL = (*LINKS, "icon")
@@ -154,6 +156,8 @@ def parse(data: bytes) -> Manifest:
         raise ManifestError(["addon.toml is not UTF-8 text"]) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ManifestError([f"addon.toml is not TOML: {error}"]) from None
+    except ValueError:  # Python reads integers of up to 4,300 digits
+        raise ManifestError(["addon.toml holds a number with thousands of digits"]) from None
     return from_dict(raw)
 
 
@@ -279,11 +283,13 @@ def _shape_problems(manifest: Manifest) -> list[str]:
         except InvalidSpecifier:
             check(False, f"{label} = {specifier!r} is not a version range")
         check(specifier.strip() or label == "sdk", f"{label} names no version")
+        check(len(specifier) <= MAX_RANGE, f"{label} is longer than {MAX_RANGE} characters")
     for requirement in manifest.requires:
         try:
             Requirement(requirement)
         except InvalidRequirement:
             check(False, f"requires {requirement!r} is not a requirement")
+        check(len(requirement) <= MAX_RANGE, f"requires names something longer than {MAX_RANGE} characters")
     return problems
 
 

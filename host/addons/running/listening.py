@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from host.addons.running import contributions
 from host.addons.running.generation import Generation
 from host.core import clock, db
+from host.core.ids import read_id
 from host.events import consuming
 from host.events.bodies.building import build
 from host.events.models import ActorKind, Consumer
@@ -179,8 +180,7 @@ def _heard(session: Session, events: Sequence[Recorded], base: str) -> Iterator[
 
 def _contact_in(kind: str, data: Mapping[str, object]) -> int | None:
     """Return the contact that the body of an event without a conversation names."""
-    found = str(data.get("id" if kind.startswith("contact.") else "contactId", ""))
-    return int(found) if found.isascii() and found.isdigit() else None
+    return read_id(str(data.get("id" if kind.startswith("contact.") else "contactId", "")))
 
 
 # Positions

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_short, clean_written
+from host.core.ids import read_id
 from host.events.kinds.contacts import CONTACT_CHANGED, OfContactChange
 from host.inbox.contacts import attributes, people
 from host.inbox.contacts.models import ContactAttribute, ContactEntry, ContactValue, EntryKind
@@ -31,8 +32,7 @@ def field_of(attribute_id: int) -> str:
 
 def attribute_in(field: str) -> int | None:
     """Return the attribute id of a detail, or None for other details."""
-    text = field.removeprefix(ATTRIBUTE)
-    return int(text) if field.startswith(ATTRIBUTE) and text.isascii() and text.isdigit() else None
+    return read_id(field.removeprefix(ATTRIBUTE)) if field.startswith(ATTRIBUTE) else None
 
 
 def change(

@@ -19,7 +19,7 @@ from markupsafe import escape
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
-from host.inbox.contacts import attributes, people
+from host.inbox.contacts import attributes, history, people
 from host.inbox.contacts.models import ContactEntry
 from host.inbox.list_positions import EPOCH, Position
 from host.inbox.messages import Entry, File, load_thread
@@ -35,7 +35,7 @@ from host.models.inbox import (
 )
 from host.models.users import User
 from host.users.actor import Actor
-from host.users.reach import Accounts
+from host.users.reach import Accounts, includes
 
 PORTION = 200
 """Messages or files read at a time."""
@@ -60,6 +60,8 @@ class ExportTexts(msgspec.Struct, frozen=True):
     note: str
     not_kept: str
     when: Callable[[datetime], str]
+    left_out: Callable[[int, int], str]
+    """Says how many accounts, and conversations there, the reader does not see."""
 
 
 ENGLISH = ExportTexts(
@@ -75,17 +77,24 @@ ENGLISH = ExportTexts(
     note="private note",
     not_kept="not kept here",
     when=lambda at: f"{at:%Y-%m-%d %H:%M} UTC",
+    left_out=lambda accounts, conversations: (
+        f"The key sees only some accounts. Left out: accounts: {accounts}, conversations: {conversations}."
+    ),
 )
 """The texts for programs."""
 
 
 class ContactSummary(msgspec.Struct, frozen=True):
-    """A contact as JSON, with its conversations but without their messages."""
+    """A contact as JSON, with its conversations but without their messages.
+
+    :param hidden: how many accounts, and conversations there, were left out; None: the reader sees them all.
+    """
 
     contact_id: int
     name: str
     about: Mapping[str, Any]
     conversations: Sequence[Mapping[str, Any]]
+    hidden: tuple[int, int] | None = None
 
 
 def summary(
@@ -93,18 +102,20 @@ def summary(
 ) -> ContactSummary:
     """Return a contact without its messages, and record the export in the audit log.
 
+    :param accounts: the accounts the reader sees; nothing of others is in it.
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
     contact = people.get(session, workspace_id, contact_id, accounts=accounts)
     # No name: the audit log must not keep data that may be erased.
     actor.audit(session, "contact.exported", f"contact {contact_id}", workspace_id=workspace_id)
     members = people.members_of(session, contact.id)
-    identities = session.execute(
+    whole = session.execute(
         sa.select(ContactIdentity, ChannelAccount.channel, ChannelAccount.handle)
         .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
         .where(ContactIdentity.contact_id == contact.id)
         .order_by(ContactIdentity.id)
     ).all()
+    identities = [one for one in whole if includes(accounts, one[0].account_id)]
     values = attributes.values_of(session, [contact.id]).get(contact.id, {})
     named = attributes.named(attributes.all_of(session, workspace_id), values)
     entries = session.execute(
@@ -113,9 +124,14 @@ def summary(
         .where(ContactEntry.contact_id.in_(members))
         .order_by(ContactEntry.at, ContactEntry.id)
     ).all()
-    talks = session.scalars(
+    seen = history.without_hidden_merges(session, [entry for entry, _author in entries], accounts)
+    known = {entry.id for entry in seen}
+    every = session.scalars(
         sa.select(Conversation).where(Conversation.contact_id == contact.id).order_by(Conversation.id)
     ).all()
+    talks = [one for one in every if includes(accounts, one.account_id)]
+    hidden = {row.account_id for row, _, _ in whole} | {one.account_id for one in every}
+    hidden -= hidden if accounts is None else accounts
     first = next((row.name or row.username for row, _, _ in identities if row.name or row.username), "")
     about = {
         "id": contact.id,
@@ -150,6 +166,7 @@ def summary(
                 "at": row.at.isoformat(),
             }
             for row, author in entries
+            if row.id in known
         ],
     }
     conversations = [
@@ -164,7 +181,11 @@ def summary(
         for row in talks
     ]
     return ContactSummary(
-        contact.id, contact.name or contact.email or first or str(contact.id), about, conversations
+        contact.id,
+        contact.name or contact.email or first or str(contact.id),
+        about,
+        conversations,
+        (len(hidden), len(every) - len(talks)) if hidden else None,
     )
 
 
@@ -266,7 +287,9 @@ def _entries(workspace_id: int, conversation_id: int) -> Iterator[Entry]:
 
 
 def _json(workspace_id: int, found: ContactSummary) -> Iterator[bytes]:
-    head = json.dumps({"contact": found.about}, ensure_ascii=False, indent=1)
+    accounts, conversations = found.hidden or (0, 0)
+    left_out = {"accounts": accounts, "conversations": conversations}
+    head = json.dumps({"contact": found.about, "leftOut": left_out}, ensure_ascii=False, indent=1)
     yield head[: head.rindex("}")].rstrip().encode() + b',\n "conversations": ['
     for number, talk in enumerate(found.conversations):
         text = json.dumps(talk, ensure_ascii=False)
@@ -332,6 +355,8 @@ def _lines(workspace_id: int, found: ContactSummary, words: ExportTexts) -> Iter
         f'<!doctype html>\n<html lang="{escape(words.language)}"><head><meta charset="utf-8">'
         f"<title>{name}</title><style>{_STYLE}</style></head>\n<body><h1>{name}</h1>\n"
     )
+    if found.hidden is not None:
+        yield f"<p><strong>{escape(words.left_out(*found.hidden))}</strong></p>\n"
     yield f"<h2>{escape(words.details)}</h2><dl>"
     pairs = [(words.name, about["name"]), (words.email, about["email"]), *about["attributes"].items()]
     for label, value in pairs:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -146,6 +146,9 @@ class Figures(msgspec.Struct, frozen=True):
     last_message_at: datetime | None
 
 
+E = TypeVar("E", TimelineEntry, ContactEntry)
+
+
 def _mine(contact_id: int, accounts: Accounts) -> list[sa.ColumnElement[bool]]:
     """Return the conditions for a contact's visible conversations."""
     found = [Conversation.contact_id == contact_id]
@@ -177,7 +180,9 @@ def stretch(
     more = len(items) > limit
     items = items[:limit]
     end = _place(items[-1]) if more else None
-    items = _without_hidden_merges(session, items, accounts)
+    entries = [one for one in items if isinstance(one, TimelineEntry)]
+    seen = {one.id for one in without_hidden_merges(session, entries, accounts)}
+    items = [one for one in items if isinstance(one, ConversationItem) or one.id in seen]
     talks = [one for one in items if isinstance(one, ConversationItem)]
     counted = _counted(session, [one.id for one in talks])
     shown = [
@@ -187,17 +192,11 @@ def stretch(
     return TimelinePage(shown, end)
 
 
-def _without_hidden_merges(
-    session: Session, items: Sequence[ConversationItem | TimelineEntry], accounts: Accounts
-) -> list[ConversationItem | TimelineEntry]:
+def without_hidden_merges(session: Session, entries: Sequence[E], accounts: Accounts) -> list[E]:
     """Leave out merges with contacts on accounts that the viewer does not see."""
-    merges = {
-        one.content.get("merge")
-        for one in items
-        if isinstance(one, TimelineEntry) and one.kind in {EntryKind.MERGED, EntryKind.SPLIT}
-    }
+    merges = {one.content.get("merge") for one in entries if one.kind in {EntryKind.MERGED, EntryKind.SPLIT}}
     if accounts is None or not merges:
-        return list(items)
+        return list(entries)
     moved = sa.select(ContactMerge.id, ContactMerge.moved).where(ContactMerge.id.in_(merges - {None}))
     identities = {row.id: set(row.moved.get("identities", ())) for row in session.execute(moved)}
     seen = set(
@@ -208,26 +207,18 @@ def _without_hidden_merges(
             )
         )
     )
-    parted = {
-        one.content.get("other")
-        for one in items
-        if isinstance(one, TimelineEntry) and one.kind is EntryKind.SPLIT
-    }
+    parted = {one.content.get("other") for one in entries if one.kind == EntryKind.SPLIT}
     theirs = sa.select(ContactIdentity.contact_id).where(
         ContactIdentity.contact_id.in_(parted - {None}), ContactIdentity.account_id.in_(sorted(accounts))
     )
     known = set(session.scalars(theirs)) if parted else set()
 
-    def is_seen(one: ConversationItem | TimelineEntry) -> bool:
-        if isinstance(one, ConversationItem):
-            return True
-        if one.kind is EntryKind.SPLIT:
+    def is_seen(one: E) -> bool:
+        if one.kind == EntryKind.SPLIT:
             return one.content.get("other") in known
-        return one.kind is not EntryKind.MERGED or bool(
-            identities.get(one.content.get("merge"), set()) & seen
-        )
+        return one.kind != EntryKind.MERGED or bool(identities.get(one.content.get("merge"), set()) & seen)
 
-    return [one for one in items if is_seen(one)]
+    return [one for one in entries if is_seen(one)]
 
 
 def _place(item: ConversationItem | TimelineEntry) -> TimelinePosition:

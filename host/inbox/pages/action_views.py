@@ -6,6 +6,7 @@ and stays on the page.
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -661,9 +662,10 @@ def erase(workspace_id: int, row: Row) -> ResponseReturnValue:
 @fresh_password
 @with_conversation
 def erase_now(workspace_id: int, row: Row) -> ResponseReturnValue:
-    """Erase the customer of a conversation."""
-    if request.form.get("understood") != "1":
-        return _erase_page(workspace_id, row, _("Tick the box to confirm."))
+    """Erase the customer of a conversation, whose name was typed."""
+    name = name_of(row, current_directory().adapter(row.channel))
+    if _folded(request.form.get("name", "")) != _folded(name):
+        return _erase_page(workspace_id, row, _("Enter %(name)s to erase this customer.", name=name))
     held = db.write(
         erasure.erase,
         workspace_id=workspace_id,
@@ -680,6 +682,11 @@ def erase_now(workspace_id: int, row: Row) -> ResponseReturnValue:
     )
     address = url_for("inbox.conversation", workspace_id=workspace_id, conversation_id=row.id)
     return redirect(address, 303)
+
+
+def _folded(name: str) -> str:
+    """Return a name as it is compared with one that was typed."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _erase_page(workspace_id: int, row: Row, problem: str = "") -> ResponseReturnValue:

@@ -162,6 +162,7 @@ def make_password_link(user_id: int) -> ResponseReturnValue:
 
 @bp.post("/admin/people/<int:user_id>/new-password")
 @admin_required
+@sudo.fresh_password
 def force_new_password(user_id: int) -> ResponseReturnValue:
     """Require a person to choose a new password before they do anything else."""
     return _do(
@@ -174,6 +175,7 @@ def force_new_password(user_id: int) -> ResponseReturnValue:
 
 @bp.post("/admin/people/<int:user_id>/sign-out")
 @admin_required
+@sudo.fresh_password
 def sign_person_out(user_id: int) -> ResponseReturnValue:
     """End all sessions of a person."""
     return _do(user_id, "session.all_ended", sessions.end_all, _("They were signed out everywhere."))
@@ -231,13 +233,12 @@ def _do(
 class Many(msgspec.Struct, frozen=True):
     """An action for many selected people.
 
-    :param label: of the menu entry; *action*: in the audit log. *fresh*: whether it asks for the password.
+    :param label: of the menu entry; *action*: in the audit log.
     """
 
     label: object
     action: str
     use_case: Callable[[Session, int], object]
-    fresh: bool = False
 
 
 def _lock_out(writing: Session, user_id: int) -> None:
@@ -248,8 +249,8 @@ def _lock_out(writing: Session, user_id: int) -> None:
 MANY = {
     "sign-out": Many(_l("Sign out everywhere"), "session.all_ended", sessions.end_all),
     "new-password": Many(_l("Require new password"), "password.new_wanted", users.require_new_password),
-    "enable": Many(_l("Unlock"), "user.enabled", users.enable, fresh=True),
-    "disable": Many(_l("Lock out…"), "user.disabled", _lock_out, fresh=True),
+    "enable": Many(_l("Unlock"), "user.enabled", users.enable),
+    "disable": Many(_l("Lock out…"), "user.disabled", _lock_out),
 }
 MOST_AT_ONCE = 200
 
@@ -265,8 +266,7 @@ def many_people() -> ResponseReturnValue:
     if not ids:
         flash_bad(_("Select at least one person. Nothing was changed."))
         return redirect(url_for("accounts.desk_people"))
-    if many.fresh:
-        sudo.require()
+    sudo.require()
     with db.read() as reading:
         found = [one for one in users.people(reading) if one.id in ids]
         goes = [(one, leaving.belongings(reading, one.id)) for one in found]

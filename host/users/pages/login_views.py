@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core.db import db
-from host.core.errors import LobbyError, NotFoundError, TooManyError
+from host.core.errors import LobbyError, NotFoundError, TooManyError, UnavailableError
 from host.models.users import User
 from host.users import audit as journal
 from host.users import (
@@ -163,16 +163,24 @@ def check_password(email: str, password: str) -> User | None:
         user = users.find_user(reading, email)
     who = None if user is None else user.email
     try:
-        guard.enter(email, address, browser)
+        refusal = guard.enter(email, address, browser)
     except TooManyError:
         log.warning("sign-in of %s from %s has to wait: too many tries", who or NOBODY, address)
         failed_tries.note(failed_tries.SIGN_IN, who, address, waited=True)
         raise
     known = user is not None and user.disabled_at is None
-    if not passwords.verify(user.password_hash if user is not None and known else None, password):
+    stored = user.password_hash if user is not None and known else None
+    try:
+        is_right = passwords.verify(stored, password, waits=refusal is None)
+    except UnavailableError:
+        guard.give_back(email, address)
+        raise
+    if not is_right:
         guard.failed(address, browser)
         log.warning("sign-in of %s from %s failed", who or NOBODY, address)
         failed_tries.note(failed_tries.SIGN_IN, who, address)
+        if refusal is not None:
+            raise refusal
         return None
     assert user is not None
     guard.forgive(email, address, browser)

@@ -159,7 +159,7 @@ def _tried(user: User, attempt: Callable[[], str | None]) -> str | None:
     address, browser = client_address(), known_browsers.name_of(user.email)
     guard = throttle.of(config().limits_url)
     try:
-        guard.enter_second(user.email, address, browser)
+        refusal = guard.enter_second(user.email, address, browser)
     except TooManyError:
         log.warning("the second factor of %s from %s has to wait: too many tries", user.email, address)
         failed_tries.note(failed_tries.SECOND, user.email, address, user_id=user.id, waited=True)
@@ -169,6 +169,8 @@ def _tried(user: User, attempt: Callable[[], str | None]) -> str | None:
         guard.failed(address, browser)
         log.warning("the second factor of %s from %s was wrong", user.email, address)
         failed_tries.note(failed_tries.SECOND, user.email, address, user_id=user.id)
+        if refusal is not None:
+            raise refusal
         return None
     guard.forgive_second(user.email, address, browser)
     return token

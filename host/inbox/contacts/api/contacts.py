@@ -680,7 +680,8 @@ def erase_contact(call: Call, contact_id: int) -> None:
 def export_contact(call: Call, contact_id: int) -> Response:
     """A zip with `contact.json`, a page to read, and the stored files.
 
-    Unsent and erased content is left out.
+    Unsent and erased content is left out. So is everything of accounts that a limited key doesn't see:
+    `leftOut` in the JSON, and a line on the page, say how many accounts and conversations that were.
     """
     found = db.write(export.summary, call.workspace_id, contact_id, accounts=call.accounts, actor=call.actor)
     answer = Response(export.pieces(call.workspace_id, found, export.ENGLISH), mimetype="application/zip")

@@ -487,6 +487,11 @@ def export_contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
         note=_("private note"),
         not_kept=_("not stored here"),
         when=lambda at: f"{known.date_text(known.local(at), 'd MMM y')}, {known.local(at):%H:%M}",
+        left_out=lambda accounts, conversations: _(
+            "You see only some accounts. Left out: accounts: %(accounts)s, conversations: %(conversations)s.",
+            accounts=accounts,
+            conversations=conversations,
+        ),
     )
     answer = Response(export.pieces(workspace_id, found, words), mimetype="application/zip")
     answer.headers["Content-Disposition"] = f'attachment; filename="contact-{found.contact_id}.zip"'

@@ -12,6 +12,7 @@ from host.channels.directory import current_directory
 from host.core import db
 from host.core.cleaning import clean_written
 from host.core.errors import LobbyError
+from host.core.ids import read_id
 from host.inbox.along.layout import laid_out
 from host.inbox.drafts import MAX_FILES, check_pictures
 from host.inbox.pages.action_views import CONVERSATION, signature_from_form
@@ -56,9 +57,10 @@ def page_of(
         return refused_page(error)
 
     def inline(content_id: str) -> str | None:
-        if not (content_id.isascii() and content_id.isdigit() and int(content_id) < len(files)):
+        place = read_id(content_id)
+        if place is None or place >= len(files):
             return None
-        return url_for("media.uploaded", workspace_id=workspace_id, upload_id=files[int(content_id)].id)
+        return url_for("media.uploaded", workspace_id=workspace_id, upload_id=files[place].id)
 
     html = _laid_out(account, adapter, text, signature, files, row)
     return framed(formatted.clean(html, inline=inline, remote=None, earlier="").html)
