@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -93,21 +93,6 @@ def test_what_is_offered_in_the_morning_and_at_night() -> None:
     }
     night = datetime(2026, 11, 22, 21, 30, tzinfo=UTC)  # a Sunday
     assert list(snoozing.presets(night, BERLIN)) == ["hour", "tomorrow", "week"]
-
-
-def test_a_time_the_clocks_skip_or_show_twice() -> None:
-    skipped = snoozing.typed_moment("2026-03-29T02:30", BERLIN)
-    assert skipped.astimezone(BERLIN).time() == time(3, 30)
-    twice = snoozing.typed_moment("2026-10-25T02:30", BERLIN)
-    assert twice == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "soon", "2026-13-01T00:00", "2026-01-01T00:00+02:00", "0001-01-01T00:00", "9" * 300]
-)
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(SnoozeTimeError):
-        snoozing.typed_moment(text, ZoneInfo("Pacific/Auckland"))
 
 
 @given(
