@@ -225,6 +225,7 @@ def _template_globals(app: Flask) -> None:
         time_written=local_times.written,
         time_beside=local_times.beside,
         zone_name=languages.zone_name,
+        own_zone=lambda: languages.reader().zone.key,
     )
     app.jinja_env.filters.update(
         initials=initials, tone=tone, moment=languages.moment, ending=languages.ending

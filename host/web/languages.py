@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date as format_day
+from babel.dates import format_time as format_clock
 from babel.support import NullTranslations
 from flask import Flask, g, has_request_context, request
-from flask_babel import Babel, format_date, format_number, format_time, get_locale, get_translations
+from flask_babel import Babel, format_date, format_number, get_locale, get_translations
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 
@@ -244,9 +245,13 @@ def _date_filter(at: date | datetime, format: str | None = None, rebase: bool = 
 
 def moment(at: datetime) -> str:
     """Return day and minute of *at* in the reader's language and time zone, with the month spelled out."""
-    locale = reader().locale
+    locale, there = reader().locale, reader().local(at if at.tzinfo else at.replace(tzinfo=UTC))
     pattern = str(locale.datetime_formats["medium"]) if locale else "{1}, {0}"
-    return pattern.replace("{1}", format_date(at, "medium")).replace("{0}", format_time(at, "short"))
+    day, time = (
+        format_day(there, "medium", locale or "en"),
+        format_clock(there, "short", locale=locale or "en"),
+    )
+    return pattern.replace("{1}", day).replace("{0}", time)
 
 
 def ending(at: datetime) -> str:

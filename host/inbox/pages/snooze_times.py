@@ -11,7 +11,9 @@ from host.inbox.errors import SnoozeTimeError
 from host.models.inbox import Snooze, SnoozeKind
 from host.web import local_times
 from host.web.languages import gettext as _
-from host.web.languages import reader
+from host.web.languages import reader, zone_name
+
+FAR = timedelta(days=6)
 
 
 def offered(now: datetime) -> list[tuple[str, str, str]]:
@@ -32,11 +34,16 @@ def when_text(at: datetime, now: datetime) -> str:
     return f"{known.date_text(there, 'EEE d MMM')}, {there:%H:%M}"
 
 
+def far(at: datetime, now: datetime, text: str) -> str:
+    """Return *text*, the words of *at*, with the time zone if it is so far away that people may travel."""
+    return f"{text} ({zone_name()})" if at - now >= FAR else text
+
+
 def snooze_text(snooze: Snooze, now: datetime) -> str:
     """Return the end of a snooze in a few words."""
     if snooze.until is None:
         return _("Until they write")
-    text = _("Until %(time)s", time=when_text(snooze.until, now))
+    text = _("Until %(time)s", time=far(snooze.until, now, when_text(snooze.until, now)))
     return _("%(until)s, even if they write", until=text) if snooze.kind is SnoozeKind.FIXED else text
 
 
