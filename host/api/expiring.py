@@ -10,7 +10,9 @@ from host.notifications.notify import Message
 from host.sdk.i18n import noop
 from host.users import api_keys as keys
 
-EXPIRES = noop("This API key expires on %(day)s. Programs that use it will stop working then.")
+EXPIRES = noop("This API key expires on %(day_at)s. Programs that use it will stop working then.")
+BEFORE = noop("This API key expires on %(day)s. Programs that use it will stop working then.")
+"""What earlier notices say, which were without the time and its zone."""
 REPLACE = noop("Create a new key, give it to the program, and revoke this one.")
 
 
@@ -38,7 +40,7 @@ def _notify(session: Session, key_id: int) -> None:
 
 def settle(session: Session, workspace_id: int, key_id: int, name: str) -> None:
     """Mark the notices about a key as read, because it was revoked; pending mails are not sent."""
-    notify.settle(session, workspace_id, name, [EXPIRES], path=_path(workspace_id, key_id))
+    notify.settle(session, workspace_id, name, [EXPIRES, BEFORE], path=_path(workspace_id, key_id))
 
 
 def _path(workspace_id: int, key_id: int) -> str:

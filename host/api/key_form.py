@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, TypeVar
 
 import msgspec
 from flask import request
-from flask_babel import get_timezone, lazy_pgettext
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 
 from host.core import clock
 from host.core.errors import InvalidError
 from host.features import registry
 from host.users.api_keys import BEFORE, GRANTABLE, KeyRow, Limit, Scope
-from host.web import account_picker
+from host.web import account_picker, local_times
 from host.web.request_helpers import id_in
 
 CUSTOM = "custom"
@@ -160,6 +160,8 @@ class KeyForm(msgspec.Struct, frozen=True):
     accounts: tuple[int, ...] = ()
     teams: tuple[int, ...] = ()
     automatic: bool = False
+    zone: tzinfo = UTC
+    """That of the page, in which its last day ends."""
 
     def chosen(self) -> frozenset[Scope]:
         """Return the scopes of the chosen preset, or those that were ticked; empty if there are none."""
@@ -168,7 +170,7 @@ class KeyForm(msgspec.Struct, frozen=True):
         return next((one.scopes for one in PRESETS if one.value == self.preset), frozenset())
 
     def expires_at(self) -> datetime | None:
-        """Return when the key expires: after some days, or at the end of a day in the reader's time zone.
+        """Return when the key expires: after some days, or at the end of a day in the page's time zone.
 
         :raises InvalidError: if that is not a day within :data:`MOST_YEARS`.
         """
@@ -186,7 +188,7 @@ class KeyForm(msgspec.Struct, frozen=True):
             raise wrong
         try:
             day = datetime.strptime(self.day.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
-            end = datetime.combine(day + timedelta(days=1), time(), get_timezone()).astimezone(UTC)
+            end = datetime.combine(day + timedelta(days=1), time(), self.zone).astimezone(UTC)
         except (ValueError, OverflowError):
             raise wrong from None
         if end > now + timedelta(days=366 * MOST_YEARS):
@@ -226,6 +228,7 @@ def given() -> KeyForm:
         accounts=tuple(account_picker.chosen_ids()),
         teams=tuple(dict.fromkeys(id_in(one, "team") for one in form.getlist("team"))),
         automatic="automatic" in form,
+        zone=local_times.page_zone(form, "expires_on"),
     )
 
 

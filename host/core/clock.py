@@ -88,6 +88,29 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+def local_moment(day: date, at: time_of_day, zone: tzinfo) -> datetime:
+    """Return the moment at which clocks in *zone* show *at* on *day*.
+
+    A time that does not exist because clocks go forward is moved forward by the same amount. Of a time that
+    occurs twice, it returns the first.
+    """
+    return datetime.combine(day, at, zone).astimezone(UTC)
+
+
+def typed_moment(text: str, zone: tzinfo) -> datetime:
+    """Return the moment of a local time as a ``datetime-local`` field writes it.
+
+    :raises ValueError: if it is invalid.
+    """
+    there = datetime.fromisoformat(text)
+    if there.tzinfo is not None:
+        raise ValueError("a local time has no zone")
+    try:
+        return local_moment(there.date(), there.time(), zone)
+    except OverflowError:
+        raise ValueError("a time outside the calendar") from None
+
+
 def offsets(name: str, since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
     """Yield the periods between two times that have no clock change of the zone.
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.events.kinds.conversations import CONVERSATION_WOKEN, OfWaking
 from host.inbox.conversations import add_activity, record_conversation
-from host.inbox.errors import SnoozeTimeError
 from host.models.inbox import Conversation
 
 PORTION = 50
 """Maximum number of conversations woken in one write."""
 MORNING, EVENING = time(9), time(18)
+LONGEST = timedelta(days=8)
+"""No preset is farther away, even in a week in which the clocks go back."""
 
 PRESETS: Mapping[str, LazyString] = {
     "hour": _l("In an hour"),
@@ -50,36 +51,13 @@ def presets(now: datetime, zone: tzinfo) -> dict[str, datetime]:
     if later.date() == today and later.time() < EVENING:
         found["later"] = later.astimezone(UTC)
     if there.time() < time(17):
-        found["evening"] = local_moment(today, EVENING, zone)
-    found["tomorrow"] = local_moment(today + timedelta(days=1), MORNING, zone)
+        found["evening"] = clock.local_moment(today, EVENING, zone)
+    found["tomorrow"] = clock.local_moment(today + timedelta(days=1), MORNING, zone)
     monday = today + timedelta(days=7 - today.weekday())
     if monday != today + timedelta(days=1):
-        found["monday"] = local_moment(monday, MORNING, zone)
-    found["week"] = local_moment(today + timedelta(days=7), MORNING, zone)
+        found["monday"] = clock.local_moment(monday, MORNING, zone)
+    found["week"] = clock.local_moment(today + timedelta(days=7), MORNING, zone)
     return found
-
-
-def local_moment(day: date, at: time, zone: tzinfo) -> datetime:
-    """Return the moment at which clocks in *zone* show *at* on *day*.
-
-    A time that does not exist because clocks go forward is moved forward by the same amount. Of a time that
-    occurs twice, it returns the first.
-    """
-    return datetime.combine(day, at, zone).astimezone(UTC)
-
-
-def typed_moment(text: str, zone: tzinfo) -> datetime:
-    """Return the moment of a local time typed in a ``datetime-local`` field.
-
-    :raises SnoozeTimeError: if it is invalid.
-    """
-    try:
-        there = datetime.fromisoformat(text)
-        if there.tzinfo is not None:
-            raise ValueError("the zone is the person's")
-        return local_moment(there.date(), there.time(), zone)
-    except (ValueError, OverflowError):
-        raise SnoozeTimeError(_l("That is not a valid time. Nothing was snoozed.")) from None
 
 
 def wake_due() -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -29,7 +29,7 @@ from host.models.notifications import Notification
 from host.models.users import Membership, User, Workspace
 from host.notifications import rules
 from host.notifications.notify import CUSTOMER, said, with_customer, worded
-from host.sdk.i18n import noop
+from host.sdk.i18n import format_moment, noop
 from host.users import reach
 
 log = logging.getLogger(__name__)
@@ -129,8 +129,10 @@ def _due() -> list[sa.Row[Any]]:
         *Notification.__table__.columns,
         User.email.label("address"),
         User.locale,
+        User.timezone,
         Workspace.name.label("workspace"),
         Workspace.language,
+        Workspace.timezone.label("its_zone"),
         CUSTOMER,
     ).join(User, User.id == Notification.user_id)
     query = (
@@ -188,10 +190,10 @@ def _composed(server: mail.Server, rows: Sequence[sa.Row[Any]], config: Config) 
     row = rows[0]
     words = mail.words(row.locale, row.language, config.language)
     if row.kind is None:
-        sentence = _filled(words, row.sentence, row.details)
+        sentence = _filled(words, row.sentence, row)
         parts = [
             f"{row.title}: {sentence}",
-            _filled(words, row.next_step, row.details),
+            _filled(words, row.next_step, row),
             urljoin(f"{config.public_url}/", row.path),
             f"-- \n{row.workspace or 'Lobby'}",
         ]
@@ -217,11 +219,21 @@ SEVERAL = noop("%(number)s notifications in %(place)s")
 SOMEBODY = noop("A customer")
 
 
-def _filled(words: NullTranslations, sentence: str, details: Mapping[str, str]) -> str:
-    """Return *sentence* in the language of *words*, filled in with *details*."""
+def _filled(words: NullTranslations, sentence: str, row: sa.Row[Any]) -> str:
+    """Return *sentence* in the language of *words* and the time zone of the row's person."""
     text: str = words.ugettext(sentence) if sentence else ""
+    if not row.details:
+        return text
     language = words.info().get("language", "en")
-    return text % worded(details, lambda at: dates.format_date(at, locale=language)) if details else text
+    zone = next((one for one in (row.timezone, row.its_zone) if one in clock.zones()), "UTC")
+
+    def day(at: datetime) -> str:
+        return str(dates.format_date(at.astimezone(clock.zone(zone)), locale=language))
+
+    def moment(at: datetime) -> str:
+        return f"{format_moment(at, language, zone)} ({zone.replace('_', ' ')})"
+
+    return text % worded(row.details, day, moment)
 
 
 def _line(words: NullTranslations, row: sa.Row[Any]) -> str:

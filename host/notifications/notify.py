@@ -23,6 +23,7 @@ from host.notifications.rules import KINDS, Kind, KindSpec, quiet_hours
 from host.sdk.i18n import format_date
 from host.users import reach
 from host.users.sessions import CurrentUser
+from host.web.languages import ending
 
 KEPT = timedelta(days=90)
 PAGE = 100
@@ -58,12 +59,18 @@ def kept(details: Mapping[str, str | datetime]) -> dict[str, str]:
     }
 
 
-def worded(details: Mapping[str, str], day: Callable[[datetime], str] = format_date) -> dict[str, str]:
-    """Return stored details for display, with *day* formatting times."""
-    return {
-        name: day(datetime.fromisoformat(value)) if _TIME.fullmatch(value) else value
-        for name, value in details.items()
-    }
+def worded(
+    details: Mapping[str, str],
+    day: Callable[[datetime], str] = format_date,
+    moment: Callable[[datetime], str] = ending,
+) -> dict[str, str]:
+    """Return stored details for display: a time ``x`` as its day, and as ``x_at`` with hour and zone."""
+    found = dict(details)
+    for name, value in details.items():
+        if _TIME.fullmatch(value):
+            at = datetime.fromisoformat(value)
+            found |= {name: day(at), f"{name}_at": moment(at)}
+    return found
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00")

@@ -36,6 +36,7 @@ from host.web import (
     error_pages,
     headers,
     languages,
+    local_times,
     navigation,
     page_user,
     plots,
@@ -223,8 +224,14 @@ def _template_globals(app: Flask) -> None:
         icon_of_sprite=icon,
         sparkline=plots.spark,
         url_for_each=request_helpers.url_for_each,
+        time_written=local_times.written,
+        time_beside=local_times.beside,
+        zone_name=languages.zone_name,
+        own_zone=lambda: languages.reader().zone.key,
     )
-    app.jinja_env.filters.update(initials=initials, tone=tone, moment=languages.moment)
+    app.jinja_env.filters.update(
+        initials=initials, tone=tone, moment=languages.moment, ending=languages.ending
+    )
 
 
 def _url_defaults(app: Flask) -> None:

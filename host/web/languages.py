@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_datetime, get_timezone
+from babel.dates import format_date as format_day
+from babel.dates import format_time as format_clock
 from babel.support import NullTranslations
 from flask import Flask, g, has_request_context, request
-from flask_babel import Babel, format_date, format_number, format_time, get_locale, get_translations
-from flask_babel import get_timezone as get_user_timezone
+from flask_babel import Babel, format_date, format_number, get_locale, get_translations
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 
@@ -79,7 +80,7 @@ def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None
         default_locale=default,
         default_translation_directories=";".join(map(str, [*catalogues, FOLDER])),
         locale_selector=locale,
-        timezone_selector=zone,
+        timezone_selector=lambda: _BabelZone(zone()),
     )
     # Flask-Babel's own functions look up domain and language for every string, of which a page has hundreds.
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
@@ -128,6 +129,13 @@ def _marked_plural(one: str, many: str, number: int, /, **values: Any) -> Markup
     return Markup(text) % {"num": number, **values}  # noqa: S704 - a catalogue's
 
 
+class _BabelZone(ZoneInfo):
+    """A zone for Flask-Babel, which would look up pytz's, of other data, and calls what only those have."""
+
+    def normalize(self, at: datetime) -> datetime:
+        return at
+
+
 class Reader(msgspec.Struct, frozen=True):
     """The language and the time zone of a page, looked up once for each request.
 
@@ -136,23 +144,24 @@ class Reader(msgspec.Struct, frozen=True):
 
     words: NullTranslations
     locale: Locale | None
-    zone: tzinfo
+    zone: ZoneInfo
     dates: dict[tuple[str, date], str] = msgspec.field(default_factory=dict)
 
     def local(self, at: datetime) -> datetime:
         """Return *at* in the reader's time zone."""
         return at.astimezone(self.zone)
 
-    def date_text(self, there: datetime, pattern: str) -> str:
-        """Return the day of *there*, a time in the reader's zone, in their language.
+    def date_text(self, there: date, pattern: str) -> str:
+        """Return a day, or the day of a time as it is written there, in the reader's language.
 
         :param pattern: in Babel's syntax, without hours.
         """
-        key = (pattern, there.date())
+        day = there.date() if isinstance(there, datetime) else there
+        key = (pattern, day)
         text = self.dates.get(key)
         if text is None:
             written = day_pattern(pattern, self.locale)
-            text = self.dates[key] = format_datetime(there, written, self.zone, self.locale)
+            text = self.dates[key] = format_day(day, written, self.locale)
         return text
 
 
@@ -183,10 +192,10 @@ def reader() -> Reader:
     try:
         return cast(Reader, g.reader)
     except AttributeError:
-        found = g.reader = Reader(get_translations(), get_locale(), get_user_timezone())
+        found = g.reader = Reader(get_translations(), get_locale(), clock.zone(zone()))
         return found
     except RuntimeError:  # outside pages, texts are English
-        return Reader(NullTranslations(), None, UTC)
+        return Reader(NullTranslations(), None, clock.zone("UTC"))
 
 
 def local(at: datetime) -> datetime:
@@ -204,12 +213,22 @@ def zone() -> str:
         workspace = shown_workspace()
         membership = None if workspace is None else user.membership(workspace.id)
         name = "" if membership is None else membership.timezone
-    name = name or "UTC"
-    try:
-        get_timezone(name)
-    except LookupError:
-        return "UTC"
-    return name
+    return name if is_zone(name) else "UTC"
+
+
+def is_zone(name: str) -> bool:
+    """Return whether *name* is a time zone: browsers may send more than there are to choose from."""
+    return name in _every_zone()
+
+
+@cache
+def _every_zone() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def zone_name() -> str:
+    """Return the reader's time zone as the lists to choose from name it: ``America/New York``."""
+    return reader().zone.key.replace("_", " ")
 
 
 def number(value: float) -> str:
@@ -226,9 +245,18 @@ def _date_filter(at: date | datetime, format: str | None = None, rebase: bool = 
 
 def moment(at: datetime) -> str:
     """Return day and minute of *at* in the reader's language and time zone, with the month spelled out."""
-    locale = reader().locale
+    locale, there = reader().locale, reader().local(at if at.tzinfo else at.replace(tzinfo=UTC))
     pattern = str(locale.datetime_formats["medium"]) if locale else "{1}, {0}"
-    return pattern.replace("{1}", format_date(at, "medium")).replace("{0}", format_time(at, "short"))
+    day, time = (
+        format_day(there, "medium", locale or "en"),
+        format_clock(there, "short", locale=locale or "en"),
+    )
+    return pattern.replace("{1}", day).replace("{0}", time)
+
+
+def ending(at: datetime) -> str:
+    """Return when something ends, as :func:`moment` does, with the time zone, as people act on that later."""
+    return f"{moment(at)} ({zone_name()})"
 
 
 def shown() -> str:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import request
 from flask_babel import lazy_gettext as _l
 
 from host.core.clock import MOST_DAYS, Days
 from host.core.errors import InvalidError
-from host.web import languages
+from host.web.languages import reader
 
 USUAL_DAYS = 28
-
-
-def zone() -> ZoneInfo:
-    """Return the reader's time zone."""
-    try:
-        return ZoneInfo(languages.zone())
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
 
 
 def given_days(today: date) -> Days:
@@ -31,7 +22,7 @@ def given_days(today: date) -> Days:
     try:
         last = date.fromisoformat(request.args.get("to") or today.isoformat())
         usual = last - timedelta(days=USUAL_DAYS - 1)
-        return Days(date.fromisoformat(request.args.get("from") or usual.isoformat()), last, zone())
+        return Days(date.fromisoformat(request.args.get("from") or usual.isoformat()), last, reader().zone)
     except (ValueError, OverflowError):
         raise InvalidError(
             _l("Reports are not available for this period."),

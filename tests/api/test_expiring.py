@@ -110,6 +110,7 @@ def test_a_notice_is_in_the_bell_and_mailed(desk: ApiDesk, owner: User, smtp: te
     (mail,) = mails
     assert mail["Subject"].startswith("Order sync: This API key expires on ")
     text = mail.get_content()
+    assert "(UTC). Programs that use it" in text, "a date that ends something comes with its zone"
     assert f"https://desk.example.com/w/{desk.workspace}/settings/api#key-" in text
     assert program.token not in text
     browser = client_for(desk.app, owner)
@@ -117,6 +118,8 @@ def test_a_notice_is_in_the_bell_and_mailed(desk: ApiDesk, owner: User, smtp: te
     shown = browser.get(f"/w/{desk.workspace}/settings/api").text
     assert f'id="key-{row_of(program.token).id}"' in shown
     assert "Expires soon" in shown
+    assert "(UTC)</time>" in shown
+    assert "It ends at midnight in the time zone UTC." in shown
 
 
 def test_a_key_that_expired_a_second_ago_is_not_told_of_and_refused(desk: ApiDesk, owner: User) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -93,21 +94,6 @@ def test_what_is_offered_in_the_morning_and_at_night() -> None:
     }
     night = datetime(2026, 11, 22, 21, 30, tzinfo=UTC)  # a Sunday
     assert list(snoozing.presets(night, BERLIN)) == ["hour", "tomorrow", "week"]
-
-
-def test_a_time_the_clocks_skip_or_show_twice() -> None:
-    skipped = snoozing.typed_moment("2026-03-29T02:30", BERLIN)
-    assert skipped.astimezone(BERLIN).time() == time(3, 30)
-    twice = snoozing.typed_moment("2026-10-25T02:30", BERLIN)
-    assert twice == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "soon", "2026-13-01T00:00", "2026-01-01T00:00+02:00", "0001-01-01T00:00", "9" * 300]
-)
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(SnoozeTimeError):
-        snoozing.typed_moment(text, ZoneInfo("Pacific/Auckland"))
 
 
 @given(
@@ -240,3 +226,52 @@ def test_a_person_snoozes_and_the_pages_say_until_when(desk: Desk) -> None:
     assert "data-row" in desk.browser.get(desk.path("?shelf=spam&status=any")).text
     auditor = helpers.client_for(desk.app, helpers.make_user(workspace=desk.workspace, role=Role.AUDITOR))
     assert post(auditor, f"{at}/unspam").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "UTC"]
+)
+def test_what_the_page_offers_is_what_is_stored(desk: Desk, zone: str) -> None:
+    scene = Scene(desk)
+    scene.said("ana", "Ana Q.", "Where is it?", scene.now)
+    at = desk.path(f"/{scene.conversation('ana')}")
+    desk.browser.set_cookie("lobby-zone", zone)
+    page = desk.browser.get(at).text
+    named = f"Times in the time zone {zone.replace('_', ' ')}"
+    assert page.count(named) == 2, "when snoozing, and when scheduling"
+    offered = re.findall(
+        r'name="when" value="(\w+@[^"]+)".*?<span class="push[^>]*>([^<]+)</span>', page, re.DOTALL
+    )
+    assert len(offered) >= 3
+    stay = {"fixed": "1"}
+    for value, when in offered:
+        post(desk.browser, f"{at}/snooze", {"when": value, **stay})
+        until = of().snoozed_until
+        assert until is not None
+        assert f"{until.astimezone(ZoneInfo(zone)):%H:%M}" == when[-5:]
+        assert value.startswith("hour") or when.endswith(":00")
+        post(desk.browser, f"{at}/wake")
+    fields = dict(re.findall(r'name="(until(?:_page)?)" value="([^"]*)"', page))
+    assert fields["until_page"].endswith(f"[{zone}]")
+    desk.browser.set_cookie("lobby-zone", "Asia/Tokyo")
+    post(desk.browser, f"{at}/snooze", {"when": "own", **fields, **stay})
+    until = of().snoozed_until
+    assert until is not None
+    assert f"{until.astimezone(ZoneInfo(zone)):%H:%M}" == "09:00", (
+        "by the clock of the page, not of the journey"
+    )
+
+
+def test_a_snooze_far_away_names_the_zone(desk: Desk) -> None:
+    scene = Scene(desk)
+    scene.said("ana", "Ana Q.", "Where is it?", scene.now)
+    at = desk.path(f"/{scene.conversation('ana')}")
+    desk.browser.set_cookie("lobby-zone", "America/New_York")
+    far, near = ((clock.now() + timedelta(days=days)).isoformat() for days in (7, 1))
+    post(desk.browser, f"{at}/snooze", {"when": f"week@{far}"})
+    assert (
+        "(America/New York), " in (there := desk.browser.get(at).text) or "(America/New York)</span>" in there
+    )
+    post(desk.browser, f"{at}/wake")
+    post(desk.browser, f"{at}/snooze", {"when": f"tomorrow@{near}"})
+    assert "(America/New York)" not in desk.browser.get(at).text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from urllib.parse import urlsplit
 
 import msgspec
@@ -219,7 +219,7 @@ def limits_page(
         host="" if model is None else urlsplit(model.address).hostname or model.address,
         seconds=keeping.SECONDS,
         calls=keeping.CALLS,
-        day_name=lambda at: _day_name(at + timedelta(hours=12)),
+        day_name=lambda at: _day_name(at.astimezone(zone)),
         play=play or Play(),
         problem=problem,
     )
@@ -241,7 +241,7 @@ def _meters(
     body: Body, used: WorkspaceUsage, dearest: Dearest | None, currency: str, workspace_id: int, today: date
 ) -> list[Meter]:
     most = body.limits
-    month = languages.reader().date_text(datetime.combine(today, datetime.min.time()), "LLLL")
+    month = languages.reader().date_text(today, "LLLL")
     url = ""
     if dearest is not None:
         url = url_for(
@@ -288,7 +288,7 @@ def _plot(days: Sequence[tuple[date, TurnCounts]], begins: Sequence[tuple[date, 
         (_("Failed"), "bar-c", "failed"),
     ]
     starts = [at for _day, at in begins]
-    ticks = [_day_name(starts[place] + timedelta(hours=12)) for place in (0, 7, 15, 22)]
+    ticks = [_day_name(days[place][0]) for place in (0, 7, 15, 22)]
     return plots.bars(
         "turns",
         _("The last 30 days"),
@@ -308,8 +308,8 @@ def _plot(days: Sequence[tuple[date, TurnCounts]], begins: Sequence[tuple[date, 
     )
 
 
-def _day_name(at: datetime) -> str:
-    return languages.reader().date_text(languages.local(at), "d MMM")
+def _day_name(day: date) -> str:
+    return languages.reader().date_text(day, "d MMM")
 
 
 @bp.post(f"{ONE}/limits")

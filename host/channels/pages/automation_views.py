@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,12 +22,10 @@ from host.core import clock, db
 from host.core.backports.values import replace
 from host.core.errors import InvalidError
 from host.core.ids import read_id
-from host.inbox.errors import SnoozeTimeError
-from host.inbox.snoozing import typed_moment
 from host.inbox.teams import teams
 from host.models.channels import ChannelAccount
 from host.models.users import Workspace
-from host.web import languages
+from host.web import languages, local_times
 from host.web.request_helpers import Permission, actor, flash_good, form_version, workspace_view
 from host.working_hours import hours
 from host.working_hours.hours import Hours
@@ -144,7 +142,7 @@ def _seen(row: ChannelAccount, its: Settings) -> dict[str, Any]:
         "is_open": theirs.is_open(now),
         "opens_now": _opens(theirs, now, zone),
         "question": question,
-        "asked_at": languages.local(question.at).strftime("%Y-%m-%dT%H:%M"),
+        "asked_at": question.at,
         "steps": preview.steps(its, question, theirs, people, team, values, opens),
         "lately": lately,
         "known": [(f"{KNOWN}-{one.user_id}", one.name) for one in people[:MOST_NAMED]],
@@ -167,16 +165,15 @@ def _question(now: datetime, people: Sequence[Person]) -> Question:
     return Question(
         who=who if who in {NEW, SILENT, KNOWN} else NEW,
         sent=Sent(sent) if sent in {*GREETED, Sent.MENTION} else Sent.MESSAGE,
-        at=_moment(form.get("at", "")) or now,
+        at=_moment(form) or now,
         last_id=last_id if who == KNOWN and last_id in known else None,
     )
 
 
-def _moment(text: str) -> datetime | None:
-    """Return a typed local time in the reader's time zone, or None if it is invalid."""
-    zone = languages.reader().zone
+def _moment(form: Mapping[str, str]) -> datetime | None:
+    """Return a typed local time in the page's time zone, or None if it is invalid."""
     try:
-        at = typed_moment(text, zone)
-    except SnoozeTimeError:
+        at = local_times.typed(form, "at")
+    except ValueError:
         return None
-    return at if 2000 <= at.astimezone(zone).year <= 2100 else None
+    return at if 2000 <= at.year <= 2100 else None

@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import get_timezone, ngettext, to_user_timezone
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
@@ -22,7 +22,7 @@ from host.queue.event_search import LONGEST, SHORTEST, EventFilter
 from host.queue.refusals import read_counts
 from host.queue.replay import EventNotFoundError, replay, replay_many, replayable, replayable_among, why_not
 from host.users import data_retention
-from host.web import navigation
+from host.web import local_times, navigation
 from host.web.formats import duration
 from host.web.request_helpers import admin_required, audit, flash_good, id_argument, id_in
 
@@ -76,7 +76,6 @@ def journal() -> ResponseReturnValue:
         kept=data_retention.chosen(session),
         channels=channels,
         longest=LONGEST,
-        local=_local,
         duration=duration,
     )
 
@@ -200,23 +199,15 @@ def _told_shortest(text: str) -> str:
 
 
 def _time(given: Any, name: str) -> datetime | None:
-    """Return the time in a ``datetime-local`` field, which is in the reader's time zone."""
+    """Return the time in a ``datetime-local`` field, or that with its offset in a link."""
     text = given.get(name)
     if not text:
         return None
     try:
-        local = datetime.fromisoformat(text)
-        if local.tzinfo is None:
-            zone: Any = get_timezone()
-            local = zone.localize(local) if hasattr(zone, "localize") else local.replace(tzinfo=zone)
-        return local.astimezone(UTC)
+        at = datetime.fromisoformat(text)
+        return local_times.typed(given, name) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidError(field=name) from None
-
-
-def _local(at: datetime | None) -> str:
-    """Return *at* as the value of a ``datetime-local`` field, in the reader's zone."""
-    return "" if at is None else to_user_timezone(at).replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 def _query(wanted: EventFilter) -> dict[str, Any]:

@@ -32,7 +32,6 @@ from host.inbox.queries import Row
 from host.live.events import newest_id
 from host.sdk.panels import Place
 from host.web import devices, message_kinds
-from host.web.languages import local
 from host.web.request_helpers import id_argument, seen_accounts
 
 bp.add_app_template_filter(pieces.piece, "piece")
@@ -119,7 +118,6 @@ def _template_values() -> dict[str, Any]:
         "is_note": message_view.is_note,
         "rule_of": message_view.rule_of,
         "kind_label": lambda kind: message_kinds.look_of(kind).label,
-        "local_input": lambda at: f"{local(at):%Y-%m-%dT%H:%M}",
         "moment_of": lambda at: durations.moment(at, clock.now()),
         "offered_snoozes": lambda: snooze_times.offered(clock.now()),
         "own_snooze": lambda: snooze_times.own_time(clock.now()),

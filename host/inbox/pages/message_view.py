@@ -25,7 +25,7 @@ from host.inbox.conversation_actions import ACTIVITIES, GIVEN, GIVEN_BECAUSE, OT
 from host.inbox.list_positions import micros
 from host.inbox.messages import Entry, File, Reacted
 from host.inbox.outcome import PART_BEFORE_FAILED, STAYS
-from host.inbox.pages import durations, message_content, send_times, text_view
+from host.inbox.pages import durations, message_content, send_times, snooze_times, text_view
 from host.inbox.pages.comments.parts import Comment
 from host.inbox.pages.message_content import Button
 from host.inbox.pages.text_view import Span
@@ -1010,7 +1010,7 @@ def shown(
                 held=(waiting or {}).get("sentence") in {PART_BEFORE_FAILED, *STAYS},
                 until=(until := _undone_until(entry, now)),
                 seconds_left=0 if until is None else (until - now).total_seconds(),
-                planned_for=send_times.when(entry.not_before, now)
+                planned_for=snooze_times.far(entry.not_before, now, send_times.when(entry.not_before, now))
                 if entry.planned and entry.not_before is not None
                 else "",
                 late=_late(entry),

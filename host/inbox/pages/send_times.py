@@ -9,10 +9,11 @@ import msgspec
 from flask import request
 
 from host.inbox import snoozing
-from host.inbox.errors import SendTimeError, SnoozeTimeError
+from host.inbox.errors import SendTimeError
 from host.inbox.pages import durations
 from host.inbox.reply import MARGIN, policy_for
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyState
+from host.web import local_times
 from host.web.languages import gettext as _
 from host.web.languages import reader
 
@@ -39,12 +40,12 @@ class SendTimes(msgspec.Struct, frozen=True):
     """The times offered in the Send menu.
 
     :param note: why some are locked; empty if none is.
-    :param own: initial value of the field for a custom time.
+    :param own: what the field for a custom time begins with.
     """
 
     times: Sequence[Offered] = ()
     note: str = ""
-    own: str = ""
+    own: datetime | None = None
 
     @property
     def possible(self) -> bool:
@@ -86,8 +87,8 @@ def offered(
                 else _("The reply window closes %(at)s. Choose an earlier time.", at=at)
             )
     own = next((one for one in reversed(times) if not one.locked), None)
-    there = reader().local(presets["tomorrow"] if own is None else datetime.fromisoformat(own.at))
-    return SendTimes(times, note, f"{there:%Y-%m-%dT%H:%M}")
+    first = presets["tomorrow"] if own is None else datetime.fromisoformat(own.at)
+    return SendTimes(times, note, first.replace(second=0, microsecond=0))
 
 
 def _may(
@@ -117,10 +118,10 @@ def time_from_form(name: str = "later") -> datetime | None:
         return None
     try:
         if given == OWN:
-            return snoozing.typed_moment(request.form.get("later_at", ""), reader().zone)
+            return local_times.typed(request.form, "later_at")
         at = datetime.fromisoformat(given)
         if at.tzinfo is None:
             raise ValueError("a moment has a zone")
-    except (SnoozeTimeError, ValueError):
+    except ValueError:
         raise SendTimeError(_("That is not a valid time. Nothing was scheduled.")) from None
     return at

@@ -27,7 +27,8 @@ from host.reports.tables import Grouping, Key
 from host.users import members
 from host.users.members import Member
 from host.web.account_picker import Picker, picker
-from host.web.periods import USUAL_DAYS, given_days, zone
+from host.web.languages import reader
+from host.web.periods import USUAL_DAYS, given_days
 from host.web.request_helpers import id_argument
 
 IN_HOURS = "business"
@@ -204,7 +205,7 @@ def read_choice(session: Session, workspace_id: int, now: datetime) -> Choice:
         by = Grouping(request.args.get("by") or Grouping.PERSON)
     except ValueError:
         raise InvalidError() from None
-    today = now.astimezone(zone()).date()
+    today = now.astimezone(reader().zone).date()
     days = given_days(today)
     chosen = None
     if account is not None or channel:

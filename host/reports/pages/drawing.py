@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -480,7 +480,7 @@ def week(found: Figures) -> Week | None:
     if found.week is None:
         return None
     most = max(max(day) for day in found.week)
-    monday = datetime(2024, 1, 1)  # noqa: DTZ001 - a Monday, for its name alone
+    monday = date(2024, 1, 1)  # a Monday, for its name alone
     names = [reader().date_text(monday + timedelta(days=number), "EEE") for number in range(7)]
     days = [
         (name, [(-(-count * LEVELS // most) if most else 0, count) for count in day])

@@ -362,9 +362,7 @@ def _begins(sort: Sort) -> dict[str, Any]:
 def _said_days(choice: Choice) -> str:
     known, days = reader(), choice.days
     year = "" if days.first.year == days.last.year == choice.today.year else " y"
-    first, last = (
-        known.date_text(days.bounds()[place].astimezone(days.zone), f"d MMMM{year}") for place in (0, -2)
-    )
+    first, last = (known.date_text(day, f"d MMMM{year}") for day in (days.first, days.last))
     return first if len(days) == 1 else _("%(first)s to %(last)s", first=first, last=last)
 
 

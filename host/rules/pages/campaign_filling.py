@@ -39,6 +39,7 @@ class CampaignFilling(msgspec.Struct, frozen=True):
     :param zone: time zone of the end date.
     :param where: the posts it applies to: chosen ones, those with words of *caption*, or any.
     :param link: id or address of a post that is not among those to choose from; *account*: its account.
+    :param until_was: when the saved campaign ends, which a program may have set to a time of the last day.
     :param ends: ``people`` or ``until``; empty: only manually.
     """
 
@@ -59,6 +60,7 @@ class CampaignFilling(msgspec.Struct, frozen=True):
     ends: str = ""
     people: str = "300"
     until: str = ""
+    until_was: str = ""
     state: str = RuleState.DRAFT
 
     @property
@@ -129,8 +131,12 @@ class CampaignFilling(msgspec.Struct, frozen=True):
         if self.ends != "until":
             return None
         try:
+            if self.until_was:
+                was = datetime.fromisoformat(self.until_was)
+                if was.tzinfo is not None and last_day(was, self.zone) == self.until:
+                    return was
             day = datetime.strptime(self.until.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
-            return datetime.combine(day + timedelta(days=1), time(), self.zone)
+            return datetime.combine(day + timedelta(days=1), time(), self.zone).astimezone(UTC)
         except (ValueError, OverflowError):
             raise RuleError(_l("Choose an end date."), field="ends") from None
 
@@ -179,6 +185,7 @@ def given(form: MultiDict[str, str], zone: tzinfo) -> CampaignFilling:
         ends=ends if ends in {"people", "until"} else "",
         people=form.get("people", "")[:20],
         until=form.get("until", "")[:20],
+        until_was=form.get("until_was", "")[:40],
         state=given_state(form, RuleState.DRAFT),
     )
 
@@ -216,7 +223,6 @@ def of_body(name: str, body: Body, state: str, zone: tzinfo) -> CampaignFilling 
         return None
     if any("," in one for one in words.words):
         return None
-    last = None if campaign.until is None else campaign.until.astimezone(zone) - timedelta(microseconds=1)
     return replace(
         where,
         zone=zone,
@@ -230,9 +236,16 @@ def of_body(name: str, body: Body, state: str, zone: tzinfo) -> CampaignFilling 
         sequence=str(campaign.sequence or ""),
         ends="people" if campaign.people else "until" if campaign.until else "",
         people=str(campaign.people or 300),
-        until="" if last is None else last.date().isoformat(),
+        until="" if campaign.until is None else last_day(campaign.until, zone),
+        until_was="" if campaign.until is None else campaign.until.isoformat(),
         state=state,
     )
+
+
+def last_day(until: datetime, zone: tzinfo) -> str:
+    """Return the last day of a campaign that ends at *until*, as the form has it."""
+    # Subtracted before: where clocks skip midnight, a day ends at what they show as 01:00 of the next.
+    return (until.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone).date().isoformat()
 
 
 def _where(condition: Condition) -> CampaignFilling | None:

@@ -545,7 +545,8 @@ def _preview(found: Preview, body: Body, places: Places, what: RuleTargets, now:
     """
     most = max(found.days, default=0) or 1
     there = languages.reader()
-    days = [now - timedelta(days=back) for back in reversed(range(log.DAYS))]
+    today = there.local(now).date()
+    days = [today - timedelta(days=back) for back in reversed(range(log.DAYS))]
     return {
         "looked": found.looked,
         "more": found.more,
@@ -553,8 +554,8 @@ def _preview(found: Preview, body: Body, places: Places, what: RuleTargets, now:
         "passed": {group[-1]: number for group, number in zip(places.conditions, found.passed, strict=True)},
         "days": [
             (
-                there.date_text(there.local(day), "EEE"),
-                there.date_text(there.local(day), "EEEE"),
+                there.date_text(day, "EEE"),
+                there.date_text(day, "EEEE"),
                 number,
                 number * 40 / most,
             )

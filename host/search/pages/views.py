@@ -197,9 +197,8 @@ def _token(wanted: ResolvedQuery, typed: Typed) -> Token:
     value, problem = typed.value, ""
     day = read_day(value) if typed.name in {"before", "after"} else None
     if day is not None:
-        at = datetime.combine(day, time(), reader().zone)
         this_year = day.year == clock.now().astimezone(reader().zone).year
-        value = reader().date_text(at, "d MMM" if this_year else "d MMM y")
+        value = reader().date_text(day, "d MMM" if this_year else "d MMM y")
     if typed in wanted.clashing:
         others = [str(one) for one in wanted.query.filters if one.name == typed.name]
         problem = _("Nothing matches all of %(filters)s.", filters=", ".join(others))

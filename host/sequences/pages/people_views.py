@@ -23,7 +23,8 @@ from host.sequences.numbers import Numbers, StepNumbers
 from host.sequences.pages import wording
 from host.sequences.pages.blueprint import ONE, Opened, bp, head, open_sequence
 from host.web.formats import duration, whole
-from host.web.periods import given_days, zone
+from host.web.languages import reader
+from host.web.periods import given_days
 from host.web.request_helpers import (
     Permission,
     flash_good,
@@ -84,7 +85,7 @@ def numbers_of(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     opened, now = open_sequence(workspace_id, sequence_id), clock.now()
     one = opened.sequence
     number = id_argument("version") or one.live_version or one.version
-    days = given_days(now.astimezone(zone()).date())
+    days = given_days(now.astimezone(reader().zone).date())
     since, until = _ends(days)
     with db.read() as session:
         body = bodies.read(keeping.version(session, sequence_id, number).body)
@@ -236,7 +237,7 @@ def _wanted(now: datetime) -> RunFilter:
     text = request.args
     since = until = None
     if text.get("from") or text.get("to"):
-        since, until = _ends(given_days(now.astimezone(zone()).date()))
+        since, until = _ends(given_days(now.astimezone(reader().zone).date()))
     if text.get("state", "") not in _STATES:
         raise InvalidError()
     return RunFilter(

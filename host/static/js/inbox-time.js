@@ -24,12 +24,14 @@ export function lengths(words) {
   return { short, exact };
 }
 
-/** Return *at*, a time or its milliseconds, as a time of day, with its date if that is another. */
+/** Return *at*, a time or its milliseconds, as a time of day in the page's zone, with its date if that is another. */
 export function dayTime(at) {
-  const date = new Date(at), isToday = date.toDateString() === new Date().toDateString();
-  const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const { lang, dataset } = document.documentElement, timeZone = dataset.zone; // the person's, maybe not the browser's
+  const date = new Date(at), day = new Intl.DateTimeFormat("en", { dateStyle: "short", timeZone });
+  const isToday = day.format(date) === day.format(new Date());
+  const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone };
   const format = isToday ? time : { day: "numeric", month: "short", ...time };
-  return new Intl.DateTimeFormat(document.documentElement.lang, format).format(date);
+  return new Intl.DateTimeFormat(lang, format).format(date);
 }
 
 /**
