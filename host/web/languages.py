@@ -167,7 +167,7 @@ def _escaped(self: LazyString) -> Markup:
 
 
 # Flask-Babel's says that it is HTML as it stands, with every name that was filled in.
-LazyString.__html__ = _escaped  # type: ignore[method-assign]
+LazyString.__html__ = _escaped
 
 
 class Reader(msgspec.Struct, frozen=True):
