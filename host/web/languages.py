@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -18,11 +18,12 @@ from babel.support import NullTranslations
 from flask import Flask, g, has_request_context, request
 from flask_babel import Babel, format_date, format_number, get_locale, get_translations
 from flask_babel.speaklater import LazyString
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from host.core import clock
 from host.core.config import Config
 from host.web.request_helpers import maybe_user, shown_workspace
+from host.web.templating import TRANSLATORS
 
 FOLDER = Path(__file__).parents[1] / "translations"
 ZONE_COOKIE = "lobby-zone"
@@ -82,18 +83,14 @@ def install(app: Flask, config: Config, catalogues: Sequence[Path] = ()) -> None
         locale_selector=locale,
         timezone_selector=lambda: _BabelZone(zone()),
     )
-    # Flask-Babel's own functions look up domain and language for every string, of which a page has hundreds.
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda one: words().ugettext(one),
-        lambda one, many, number: words().ungettext(one, many, number),
-        newstyle=True,
-        pgettext=lambda context, one: words().upgettext(context, one),
-        npgettext=lambda context, one, many, number: words().unpgettext(context, one, many, number),
-    )
     app.jinja_env.filters["numberformat"] = number
     app.jinja_env.filters["dateformat"] = _date_filter
-    # Jinja's functions create a context for each word in a loop; these two cover nearly all uses.
-    app.jinja_env.globals.update({"_": _marked, "gettext": _marked, "ngettext": _marked_plural})
+    # Not Flask-Babel's own functions, which look up domain and language for every string, of which a page has
+    # hundreds, nor Jinja's, which create a context for each word in a loop.
+    app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]
+    for name, marked in _MARKED.items():
+        setattr(app.jinja_env, f"marked_{name}", marked)
+        app.jinja_env.globals[name] = _escaping(name)
 
 
 def words() -> NullTranslations:
@@ -119,7 +116,7 @@ def lazy_gettext(one: str, **values: Any) -> LazyString:
 
 
 def _marked(one: str, /, **values: Any) -> Markup:
-    """Translate for a template: *values* are escaped, and ``%%`` is a percent sign, as in Jinja."""
+    """Translate words of a template: *values* are escaped, and ``%%`` is a percent sign, as in Jinja."""
     text: str = reader().words.ugettext(one)
     return Markup(text) % values if values or "%" in text else Markup(text)  # noqa: S704 - a catalogue's
 
@@ -127,6 +124,51 @@ def _marked(one: str, /, **values: Any) -> Markup:
 def _marked_plural(one: str, many: str, number: int, /, **values: Any) -> Markup:
     text: str = reader().words.ungettext(one, many, number)
     return Markup(text) % {"num": number, **values}  # noqa: S704 - a catalogue's
+
+
+def _marked_meaning(context: str, one: str, /, **values: Any) -> Markup:
+    text: str = reader().words.upgettext(context, one)
+    return Markup(text) % values if values or "%" in text else Markup(text)  # noqa: S704 - a catalogue's
+
+
+def _marked_plural_meaning(context: str, one: str, many: str, number: int, /, **values: Any) -> Markup:
+    text: str = reader().words.unpgettext(context, one, many, number)
+    return Markup(text) % {"num": number, **values}  # noqa: S704 - a catalogue's
+
+
+_MARKED: Mapping[str, Callable[..., Markup]] = {
+    "_": _marked,
+    "gettext": _marked,
+    "ngettext": _marked_plural,
+    "pgettext": _marked_meaning,
+    "npgettext": _marked_plural_meaning,
+}
+
+
+def _escaping(name: str) -> Callable[..., Markup]:
+    """Return what a template calls *name* with for words that it was handed: they come back escaped."""
+    method, count = "ugettext" if name == "_" else f"u{name}", TRANSLATORS[name]
+
+    def translate(*arguments: Any, **values: Any) -> Markup:
+        texts, number = [str(one) for one in arguments[:count]], arguments[count:]
+        # The catalogue's entry for no text is its own head.
+        text = escape(getattr(words(), method)(*texts, *number) if any(texts) else "")
+        if number:
+            values = {"num": number[0], **values}
+        try:
+            return text % values if values else text
+        except (KeyError, TypeError, ValueError):  # a percent sign that is only a percent sign
+            return text
+
+    return translate
+
+
+def _escaped(self: LazyString) -> Markup:
+    return escape(str(self))
+
+
+# Flask-Babel's says that it is HTML as it stands, with every name that was filled in.
+LazyString.__html__ = _escaped
 
 
 class _BabelZone(ZoneInfo):

@@ -256,6 +256,7 @@ function make(tag, className, attributes = {}, text = "") {
 
 function icon(name) {
   const template = document.createElement("template");
-  template.innerHTML = `<svg class="ic ic-sm" aria-hidden="true"><use href="#i-${name}"/></svg>`;
+  template.innerHTML = '<svg class="ic ic-sm" aria-hidden="true"><use/></svg>';
+  template.content.querySelector("use").setAttribute("href", `#i-${name}`);
   return template.content.firstChild;
 }

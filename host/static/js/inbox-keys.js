@@ -122,7 +122,8 @@ export function keys(commands, words, more = () => []) {
       line.className = "cmd";
       line.id = `command-${index}`;
       line.setAttribute("role", "option");
-      line.innerHTML = `<svg class="ic" aria-hidden="true"><use href="#i-${one.icon}"/></svg><span></span><span class="cmd-keys"></span>`;
+      line.innerHTML = '<svg class="ic" aria-hidden="true"><use/></svg><span></span><span class="cmd-keys"></span>';
+      line.querySelector("use").setAttribute("href", `#i-${one.icon}`);
       line.children[1].textContent = one.text;
       for (const cap of one.caps) {
         const key = document.createElement("kbd");
