@@ -1111,7 +1111,8 @@ export class ContactsCalls extends Calls {
    *
    * A zip with `contact.json`, a page to read, and the stored files.
    *
-   * Unsent and erased content is left out.
+   * Unsent and erased content is left out. So is everything of accounts that a limited key doesn't see:
+   * `leftOut` in the JSON, and a line on the page, say how many accounts and conversations that were.
    *
    * Requires the scope `export`.
    */
