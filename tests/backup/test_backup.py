@@ -465,7 +465,9 @@ def test_entries_that_the_list_does_not_name_are_named_and_not_restored(
     assert not list(tmp_path.rglob("evil*"))
 
 
-@pytest.mark.parametrize("row", [b'{"open": ' + b"1" * 5000 + b"}", b"[" * 100_000, b"{"])
+@pytest.mark.parametrize(
+    "row", [b'{"open": ' + b"1" * 5000 + b"}", b"[" * 100_000, b"{"], ids=["digits", "deep", "cut"]
+)
 def test_a_row_that_is_no_json_is_named(desk: Desk, settings: Config, file: Path, row: bytes) -> None:
     make(settings, file)
     rewritten(file, lambda parts: parts.update({"tables/outbox.jsonl": row}))
