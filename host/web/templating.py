@@ -20,7 +20,7 @@ from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context, Macro
 
 TRANSLATORS = {"_": 1, "gettext": 1, "ngettext": 2, "pgettext": 2, "npgettext": 3}
-"""What a template translates with, and how many of its first arguments are words."""
+"""The functions a template translates with, and how many of their first arguments are words."""
 
 _PLAIN = frozenset({FunctionType, BuiltinFunctionType, MethodType, type(cache(str))})
 """Types of functions that get the context passed only if they are marked."""
