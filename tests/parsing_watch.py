@@ -6,7 +6,7 @@ begins, and its function gets values. On SQLite a write holds the one lock of th
 rows, so a text that takes long to parse would stop others.
 
 Lobby's own is what a column holds: a JSON column that SQLAlchemy decodes, and the text or bytes that
-:data:`OWN` names, each with what it is. A value that somebody wrote and Lobby stored as it came is not its own.
+:data:`OWN` names, each with what it is. A value that somebody wrote and Lobby stored as it came is not.
 """
 
 from __future__ import annotations
@@ -115,8 +115,11 @@ def _noting(parse: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _place(frame: FrameType | None) -> str | None:
-    """Return the function of Lobby or of an addon that parses; None for a test, and for a JSON column."""
-    if frame is not None and frame.f_globals.get("__name__", "").startswith("sqlalchemy."):
+    """Return the function of Lobby or of an addon that parses.
+
+    None for a test, for a JSON column, and for a traceback in the log.
+    """
+    if frame is not None and frame.f_globals.get("__name__", "").startswith(("sqlalchemy.", "traceback")):
         return None
     while frame is not None:
         file = frame.f_code.co_filename

@@ -493,8 +493,8 @@ def _slow_pages(session: Session) -> Iterator[Problem]:
             names=_listed([f"{one.name} ({duration(one.seconds)})" for one in found]),
         )
         advice = _(
-            "Nothing is lost, but people waited. The log names each request and its time. If it is always the "
-            "same page, report it; otherwise check the load of the database and of this machine."
+            "Nothing is lost, but people waited. The log names each request and its time. If it is always "
+            "the same page, report it; otherwise check the load of the database and of this machine."
         )
         yield Problem("warn", fact, advice)
 
