@@ -23,7 +23,7 @@ CHUNK = 200
 WAITS, APPLIED = "pending", "applied"
 """States of events, as :mod:`host.models.queue` has them."""
 
-_NOT_IN_TOTAL = frozenset({Metric.ACCOUNT, Metric.WAITING, Metric.LOOP})
+_NOT_IN_TOTAL = frozenset({Metric.ACCOUNT, Metric.WAITING, Metric.LOOP, Metric.SLOW, Metric.SLOWEST})
 _TOTAL_ALONE = frozenset({Metric.HTTP, Metric.ERRORS, Metric.ADDON_FAULTS})
 _table = HealthMinute.metadata.tables["health_minutes"]
 
@@ -31,6 +31,9 @@ Key = tuple[int, str, str, str]
 """Minute, metric, channel, label."""
 
 SLOTS = {Metric.VISIBLE: 15, Metric.ANSWERED: 15, Metric.ACCOUNT: 60}
+SLOW_SECONDS = 10.0
+"""Time in seconds above which an answer of a page or of the API is slow."""
+LONGEST_LABEL = 64
 SLOT = 5
 """Minutes that share a row. Pages show nothing finer, and must read a week of rows."""
 
@@ -100,6 +103,16 @@ def answered(kind: str, status: int, seconds: float | None) -> None:
         took(Metric.HTTP, kind, (timedelta(seconds=seconds),))
     if status >= 500:
         count(Metric.ERRORS, kind, str(status))
+
+
+def slow(endpoint: str, seconds: float) -> None:
+    """Count a slow answer.
+
+    :param endpoint: the name of the view, which contains no ids.
+    """
+    label = endpoint.encode("ascii", "replace").decode()[:LONGEST_LABEL]
+    count(Metric.SLOW, "", label)
+    peak(Metric.SLOWEST, "", label, round(seconds * 1000))
 
 
 def peak(metric: Metric, channel: str, label: str, value: int) -> None:

@@ -35,7 +35,7 @@ from host.process import app as app_module
 from host.queue import send_limiter
 from host.sdk import settings
 from host.users import passwords
-from tests import mail, medium
+from tests import mail, medium, parsing_watch
 from tests.helpers import Browser, LiveServer, browser, build_app, serving
 from tests.kept_database import KeptDatabase
 
@@ -238,6 +238,21 @@ def _what_is_made_anew_for_each_test_is_made_once() -> Iterator[None]:
 def _mail_is_imported_once() -> Iterator[None]:
     with mail.imported_once():
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _parsers_are_watched() -> Iterator[None]:
+    with parsing_watch.watching():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_parsed_inside_a_write() -> Iterator[None]:
+    """Fail a test in which something was parsed inside a write; :mod:`tests.parsing_watch` has the rule."""
+    yield
+    found, parsing_watch.found[:] = parsing_watch.found[:], []
+    if found:
+        pytest.fail("\n".join(found[:3]))
 
 
 @pytest.hookimpl(wrapper=True)

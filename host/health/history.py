@@ -18,7 +18,9 @@ from host.models.health import HealthMinute, Metric, Outcome
 from host.models.users import Workspace
 
 BUSIEST = 10
-_DRAWN = [metric for metric in Metric if metric not in {Metric.ACCOUNT, Metric.REFUSED}]
+_DRAWN = [
+    metric for metric in Metric if metric not in {Metric.ACCOUNT, Metric.REFUSED, Metric.SLOW, Metric.SLOWEST}
+]
 
 
 class Period(StrEnum):

@@ -21,7 +21,7 @@ from host.core.config import Config
 from host.core.ports import AdapterDirectory
 from host.features import registry
 from host.features.problem import Problem
-from host.health import dependencies, versions
+from host.health import dependencies, slow_pages, versions
 from host.health.current_state import MOST_DEAD, CurrentState, is_warned
 from host.models.addons import Addon, AddonState
 from host.models.channels import AccountState, ChannelAccount
@@ -136,6 +136,7 @@ def find_problems(
         *_unfinished(now),
         *_dead(now),
         *_sends(session),
+        *_slow_pages(session),
         *chain.from_iterable(registry.hooks().problems(session=session)),
     ]
     return sorted(found, key=lambda one: one.tone != "bad")
@@ -479,6 +480,23 @@ def _sends(session: Session) -> Iterator[Problem]:
             "%(num)s reply failed in the last hour.", "%(num)s replies failed in the last hour.", failed
         )
         yield Problem("warn", fact, _("Each conversation shows the reason; agents can retry there."))
+
+
+def _slow_pages(session: Session) -> Iterator[Problem]:
+    found = slow_pages.find_slow_pages(session, timedelta(hours=1))
+    if found:
+        fact = ngettext(
+            "%(num)s page took longer than %(most)s seconds in the last hour: %(names)s.",
+            "%(num)s pages took longer than %(most)s seconds in the last hour: %(names)s.",
+            len(found),
+            most=int(recording.SLOW_SECONDS),
+            names=_listed([f"{one.name} ({duration(one.seconds)})" for one in found]),
+        )
+        advice = _(
+            "Nothing is lost, but people waited. The log names each request and its time. If it is always "
+            "the same page, report it; otherwise check the load of the database and of this machine."
+        )
+        yield Problem("warn", fact, advice)
 
 
 def weakening(config: Config) -> list[tuple[str, str]]:

@@ -13,13 +13,14 @@ from flask_babel import format_datetime, format_time, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from host import recording
 from host.core import clock
 from host.core.db import db
 from host.core.errors import InvalidError
 from host.delivery.waiting import Reason
 from host.features import registry
 from host.features.problem import Problem
-from host.health import current_state, dependencies, history, problems, undelivered
+from host.health import current_state, dependencies, history, problems, slow_pages, undelivered
 from host.health.current_state import CurrentState
 from host.health.history import History, Period
 from host.models.channels import AccountState
@@ -153,6 +154,8 @@ def index() -> ResponseReturnValue:
         weakening=problems.weakening(config()),
         past=past,
         plots=_plots(past),
+        slow=slow_pages.find_slow_pages(session, period.length),
+        slow_seconds=int(recording.SLOW_SECONDS),
         strips=_strips(past),
         asked="period" in request.args or channel is not None,
         state=state,

@@ -56,6 +56,10 @@ class Metric(StrEnum):
 
     The addon's slug is in the channel's place; the label is the kind of function.
     """
+    SLOW = "slow"
+    """Answers of pages and of the API that took too long, by the endpoint. Not in :data:`TOTAL`."""
+    SLOWEST = "slowest"
+    """The longest of them in milliseconds, by the endpoint. Not in :data:`TOTAL`."""
 
 
 class Outcome(StrEnum):

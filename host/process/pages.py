@@ -10,6 +10,7 @@ A client with many requests gets a few responses at a time, so that others don't
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
@@ -36,6 +37,8 @@ from host.web.headers import MAX_BODY
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+log = logging.getLogger(__name__)
+
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 IDLE_SECONDS = 20.0
@@ -49,6 +52,8 @@ PIECE = 256 * 1024
 
 Shorter responses are produced in one step.
 """
+_PAGES = (b"text/html", b"application/json")
+"""Types of answers that a person or a program waits for; others are files."""
 _ASCII = bytes(range(128))
 
 
@@ -83,7 +88,7 @@ class Pages:
                 async with self._uploads:
                     environ["wsgi.input"] = Body(asyncio.get_running_loop(), body.receive)
                     # They have a separate limit, and take as long as the sender does.
-                    await self._respond(environ, receive, send, nullcontext())
+                    await self._respond(environ, receive, send, nullcontext(), is_upload=True)
                 return
             with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
                 environ["wsgi.input"] = file
@@ -114,9 +119,12 @@ class Pages:
         receive: Receive,
         send: Send,
         turn: AbstractAsyncContextManager[None],
+        *,
+        is_upload: bool = False,
     ) -> None:
         in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         scope, began, status, rest = environ["asgi.scope"], clock.monotonic(), 500, None
+        headers: list[tuple[bytes, bytes]] = []
         try:
             async with turn:
                 status, headers, piece, rest = await in_thread(copy_context().run, self._begin, environ)
@@ -124,8 +132,11 @@ class Pages:
             status = 0  # counted with its answer
             raise
         finally:
+            seconds = clock.monotonic() - began
             if status and not isinstance(rest, StreamResponse):
-                _count(scope["path"], status, clock.monotonic() - began)
+                _count(scope["path"], status, seconds)
+            if seconds > recording.SLOW_SECONDS and not is_upload and rest is None and _is_page(headers):
+                _note_slow(environ, seconds)
         try:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             if isinstance(rest, StreamResponse):
@@ -272,6 +283,20 @@ async def _refuse(path: str, send: Send, status: int) -> None:
 def _count(path: str, status: int, seconds: float | None) -> None:
     if not path.startswith(assets.PATHS):
         recording.answered("api" if path.startswith("/api/") else "page", status, seconds)
+
+
+def _is_page(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Return whether an answer is a page or JSON, not a file; one that failed has no headers yet."""
+    found = dict(headers)
+    return found.get(b"content-type", _PAGES[0]).startswith(_PAGES) and b"content-disposition" not in found
+
+
+def _note_slow(environ: dict[str, Any], seconds: float) -> None:
+    """Log and count a slow answer by its view and the pattern of its address, which contain no ids."""
+    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+    if rule is not None:
+        log.warning("%s %s took %.0f s", environ["REQUEST_METHOD"], rule.rule, seconds)
+        recording.slow(rule.endpoint, seconds)
 
 
 def _gather(pieces: Iterable[bytes]) -> bytes:

@@ -24,7 +24,7 @@ from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import ReplyContext, ReplyState
 from host.sdk.text import TextLimit, TextUnit
 from host.sequences import body as bodies
-from host.sequences import secrets_of
+from host.sequences import secrets_of, toml_form
 from host.sequences.body import PROGRAM, Body, Call, SequenceError, Targets
 from host.sequences.models import (
     ENDED_BY_TEAM,
@@ -447,7 +447,9 @@ def delete(session: Session, workspace_id: int, sequence_id: int, *, actor: Acto
 
 def _checked(session: Session, workspace_id: int, body: Body, directory: ListingDirectory) -> Body:
     limit = text_limit(session, workspace_id, body, directory)
-    return bodies.checked(body, there(session, workspace_id, directory), limit)
+    kept = bodies.checked(body, there(session, workspace_id, directory), limit)
+    toml_form.check_length(kept)
+    return kept
 
 
 def checked_name(name: str) -> str:

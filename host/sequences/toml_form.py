@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from host.automation.actions import ActionTargets
+from host.core import toml
 from host.inbox.queries import AnyTeam, Assignee
 from host.sequences import body as bodies
 from host.sequences.body import Body, SequenceError, Targets
 
-MOST_CHARACTERS = 500_000
-"""Most characters of a text that is read: far more than any sequence has."""
+MOST_KB = 500
+MOST_BYTES = MOST_KB * 1000
+"""Most bytes of a text that is read. A sequence that is longer as TOML is not saved: :func:`check_length`."""
+LONGEST_LINE_OF_NAME = 1000
+"""Bytes kept free for the line with the name."""
 MOST_DEPTH = 12
 """Deepest nesting of a text that is read."""
 
@@ -42,17 +47,35 @@ _MISSING: Mapping[str, LazyString] = {
     "replies": _l("There is no shared canned reply “%(name)s”."),
     "teams": _l("There is no team “%(name)s”."),
 }
+_NO_NAMES = Targets(ActionTargets(labels={}, people={}, teams={}, replies={}), accounts={}, attributes={})
 _SEVERAL = _l("Several have the name “%(name)s”: write the id instead.")
 
 
 def to_toml(name: str, body: Body, there: Targets) -> str:
-    """Return a sequence as TOML.
+    """Return a sequence as TOML, with ids instead of names if it were too long to read with them.
 
     :param there: what the workspace has, for the names.
     """
+    text = _written(name, body, there)
+    return text if len(text.encode()) <= MOST_BYTES else _written(name, body, _NO_NAMES)
+
+
+def check_length(body: Body) -> None:
+    """Refuse a sequence that would be too long as TOML to be read again.
+
+    :raises SequenceError: if it is.
+    """
+    if len(_written("", body, _NO_NAMES).encode()) > MOST_BYTES - LONGEST_LINE_OF_NAME:
+        sentence = _l("The sequence is longer than %(most)s KB as TOML.", most=MOST_KB)
+        raise SequenceError(sentence, field="steps", limit=MOST_BYTES)
+
+
+def _written(name: str, body: Body, there: Targets) -> str:
     data = bodies.plain(body)
+    singles = cache(lambda kind: _single_names(_names(kind, there)))
     for kind, place, key, _where in _references(data):
-        place[key] = _named(place[key], kind, there)
+        if isinstance(place[key], int):
+            place[key] = singles(kind).get(place[key], place[key])
     steps, starts = data.pop("steps"), data.pop("starts", {})
     lines = [*_pairs({"name": name, **data})]
     if starts:
@@ -79,8 +102,10 @@ def from_toml(text: str, there: Targets) -> tuple[str, Body]:
     name = data.pop("name", None)
     if not isinstance(name, str):
         raise SequenceError(_l("A sequence needs a name."), field="name")
+    ids = cache(lambda kind: _ids(_names(kind, there)))
     for kind, place, key, where in _references(data):
-        place[key] = _id_of(place[key], kind, where, there)
+        if isinstance(place[key], str):  # others are ids, or refused for their type
+            place[key] = _id_of(place[key], kind, where, ids(kind))
     return name, bodies.given(data)
 
 
@@ -208,23 +233,26 @@ def _names(kind: str, there: Targets) -> Mapping[int, str]:
     return found[kind]
 
 
-def _named(id_: Any, kind: str, there: Targets) -> Any:
-    """Return the name of an object if nothing else has it, otherwise its id."""
-    names = _names(kind, there)
-    name = names.get(id_) if isinstance(id_, int) else None
-    if name is None or name in _RESERVED or Counter(names.values())[name] > 1:
-        return id_
-    return name
+def _single_names(names: Mapping[int, str]) -> Mapping[int, str]:
+    """Return the names that nothing else has."""
+    times = Counter(names.values())
+    return {id_: name for id_, name in names.items() if times[name] == 1 and name not in _RESERVED}
 
 
-def _id_of(value: Any, kind: str, where: str, there: Targets) -> Any:
-    if not isinstance(value, str):
-        return value  # an id, or refused for its type
-    ids = [id_ for id_, name in _names(kind, there).items() if name == value]
-    if len(ids) == 1:
-        return ids[0]
-    sentence = _SEVERAL if ids else _MISSING[kind]
-    raise SequenceError(_filled(sentence, value), field=where)
+def _ids(names: Mapping[int, str]) -> Mapping[str, list[int]]:
+    """Return the ids of each name."""
+    found: dict[str, list[int]] = {}
+    for id_, name in names.items():
+        found.setdefault(name, []).append(id_)
+    return found
+
+
+def _id_of(name: str, kind: str, where: str, ids: Mapping[str, list[int]]) -> int:
+    found = ids.get(name, [])
+    if len(found) == 1:
+        return found[0]
+    sentence = _SEVERAL if found else _MISSING[kind]
+    raise SequenceError(_filled(sentence, name), field=where)
 
 
 def _filled(sentence: LazyString, name: str) -> str:
@@ -235,16 +263,20 @@ def _filled(sentence: LazyString, name: str) -> str:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    if len(text) > MOST_CHARACTERS:
-        sentence = _l("The text is longer than %(most)s characters.", most=MOST_CHARACTERS)
-        raise SequenceError(sentence, limit=MOST_CHARACTERS)
+    if len(text.encode(errors="replace")) > MOST_BYTES:
+        raise SequenceError(_l("The text is longer than %(most)s KB.", most=MOST_KB), limit=MOST_BYTES)
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SequenceError(_l("The text is no TOML: %(why)s", why=str(error)[:200])) from None
-    except RecursionError:
-        raise SequenceError(_l("The text is nested too deeply.")) from None
-    except ValueError as error:  # numbers with thousands of digits, impossible dates
+        return toml.loads(text)
+    except toml.KeyTooDeepError as error:
+        sentence = _l(
+            "Line %(line)s: a key has at most %(most)s parts between dots.",
+            line=error.line,
+            most=toml.MOST_PARTS,
+        )
+        raise SequenceError(sentence, limit=toml.MOST_PARTS) from None
+    except toml.TooDeepError as error:
+        raise SequenceError(_l("Line %(line)s: the text is nested too deeply.", line=error.line)) from None
+    except toml.TomlError as error:
         raise SequenceError(_l("The text is no TOML: %(why)s", why=str(error)[:200])) from None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from host import recording
 from host.core import clock, db
 from host.models.health import Kind
 from tests.browser.conftest import look, picture
@@ -50,6 +51,9 @@ def test_health_shows_trouble_first_then_a_week_in_plots(desk: Desk, admin: Page
     db.write(pretend.counts, {"email": accounts}, every=15)
     db.write(pretend.process, "web", Kind.WEB)
     db.write(pretend.process, "worker", Kind.WORKER, timedelta(minutes=4), machine="desk-2")
+    for seconds in (12, 98.8):
+        recording.slow("inbox.index", seconds)
+    recording.flush()
     spooling = {
         "spooled": 312,
         "spooled_bytes": 700 * 1024**2,
@@ -61,9 +65,10 @@ def test_health_shows_trouble_first_then_a_week_in_plots(desk: Desk, admin: Page
     desk.reply("hi", desk.customer_wrote())
     desk.set_account(limited_until=clock.now() + timedelta(hours=1))
     admin.goto("/admin/health")
-    expect(admin.get_by_role("heading", name="5 issues need attention")).to_be_visible()
+    expect(admin.get_by_role("heading", name="6 issues need attention")).to_be_visible()
     expect(admin.get_by_text("Waiting for a provider limit: 1")).to_be_visible()
     expect(admin.get_by_role("img", name="68 % full")).to_be_visible()
+    expect(admin.get_by_role("rowheader", name="GET /w/<workspace_id>/inbox")).to_be_visible()
     look(admin, "health")
     admin.get_by_text("Charts and figures").press("Enter")
     picture(admin, "health", of=admin.locator(".grid-2").first)

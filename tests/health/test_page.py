@@ -124,6 +124,34 @@ def test_the_ten_busiest_accounts_are_listed_the_busiest_first(admin: Browser, a
     assert names == [f"toy{200 + number}" for number in range(12, 2, -1)]
 
 
+def test_slow_pages_are_named_by_their_pattern(admin: Browser) -> None:
+    web()
+    text = page(admin)
+    assert "Slow pages" not in text
+    with clock.travel(-timedelta(hours=3)):
+        recording.slow("inbox.index", 31.2)
+        recording.flush()
+    assert "Everything is working." in page(admin), "it was no problem in the last hour"
+    for endpoint, seconds in (("health.index", 98.8), ("health.index", 12), ("gone.before", 11)):
+        recording.slow(endpoint, seconds)
+    recording.slow("x" * 80 + "ü", 10.4)
+    recording.flush()
+    text = page(admin)
+    assert (
+        "3 pages took longer than 10 seconds in the last hour: GET /admin/health (99 s), gone.before (11 s)"
+        in text
+    )
+    rows = re.findall(r"<code>(.*?)</code></th><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td>", text)
+    assert rows[:2] == [
+        ("GET /admin/health", "99 s", "2"),
+        ("GET /w/&lt;workspace_id&gt;/inbox", "31 s", "1"),
+    ]
+    assert [row[0] for row in rows[2:]] == ["gone.before", "x" * 64]
+    assert len(re.findall("<code>GET /w/", page(admin, "?period=7d"))) == 1
+    with db.read() as session:
+        assert not history.read_history(session, Period.DAY).busiest
+
+
 @pytest.mark.parametrize("query", ["?period=1y", "?channel=pigeon", "?period=%00"])
 def test_what_makes_no_sense_is_refused(admin: Browser, query: str) -> None:
     assert admin.get(f"/admin/health{query}").status_code == 400

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from werkzeug.routing import Rule
 
+from host import recording
+from host.core import clock
 from host.process import pages
 from host.process.pages import PIECE, Pages
 from host.web.headers import MAX_BODY
@@ -256,6 +260,71 @@ def test_a_mistake_is_answered_and_logged(
     application.answering = fail
     assert status(ask(port, head("GET", "/"))) == 500
     assert "a bug" in caplog.text
+
+
+RULE = Rule("/w/<int:workspace_id>/notes", endpoint="notes.add")
+HTML, PICTURE = ("Content-Type", "text/html; charset=utf-8"), ("Content-Type", "image/png")
+FILE = ("Content-Disposition", "attachment; filename=contacts.csv")
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The endpoints that were counted as slow."""
+    found: list[str] = []
+    monkeypatch.setattr(
+        recording, "slow", lambda endpoint, seconds: found.append(f"{endpoint} {seconds:.0f}")
+    )
+    return found
+
+
+def taking(
+    seconds: float, headers: list[tuple[str, str]], answer: Any, patch: pytest.MonkeyPatch
+) -> Answering:
+    """Return an answer of a view for which the clock moves by *seconds*."""
+
+    def answering(environ: Any) -> Any:
+        environ["werkzeug.request"] = SimpleNamespace(url_rule=RULE)
+        began = clock.monotonic()
+        patch.setattr(clock, "monotonic", lambda: began + seconds)
+        if isinstance(answer, Exception):
+            raise answer
+        return "200 OK", headers, answer
+
+    return answering
+
+
+def test_a_slow_page_is_logged_and_counted_without_ids(
+    application: Application,
+    port: int,
+    slow: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cases: list[tuple[float, list[tuple[str, str]], Any, bool]] = [
+        (98.8, [HTML], [b"page"], True),
+        (98.8, [("Content-Type", "application/json")], [b"{}"], True),
+        (98.8, [HTML], RuntimeError("a bug"), True),
+        (9, [HTML], [b"page"], False),
+        (98.8, [HTML, FILE], [b"a,b"], False),
+        (98.8, [PICTURE], [b"png"], False),
+        (98.8, [HTML], [b"x" * PIECE, b"y"], False),
+    ]
+    for seconds, headers, answer, counted in cases:
+        application.answering = taking(seconds, headers, answer, monkeypatch)
+        ask(port, head("GET", "/w/4711/notes?token=secret"))
+        said = [one.getMessage() for one in caplog.records if one.name == "host.process.pages"]
+        assert said == ["GET /w/<int:workspace_id>/notes took 99 s"] * counted, (seconds, headers)
+        assert slow == ["notes.add 99"] * counted
+        caplog.clear()
+        slow.clear()
+
+
+def test_a_slow_upload_is_not_counted(
+    application: Application, port: int, slow: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application.answering = taking(98.8, [HTML], [b"page"], monkeypatch)
+    ask(port, head("POST", "/", f"Content-Length: {MAX_BODY + 1}") + b"x" * (MAX_BODY + 1))
+    assert (len(application.asked), slow) == (1, [])
 
 
 def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(application: Application, port: int) -> None:

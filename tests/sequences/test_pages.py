@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -631,6 +633,32 @@ def test_a_sequence_is_changed_and_copied_as_toml(sequenced: Sequenced, owner: h
     copied = int(answer.headers["Location"].rpartition("/")[2])
     assert draft(sequenced, copied).steps == (ASK, THANKS, PEOPLE)
     assert owner.post_form(path(sequenced, "toml"), toml="x = 1").status_code == 400
+
+
+@pytest.mark.parametrize("change", [False, True])
+def test_a_pasted_text_delays_nobody_elses_write(
+    sequenced: Sequenced, owner: helpers.Browser, monkeypatch: pytest.MonkeyPatch, change: bool
+) -> None:
+    """Another workspace's write ends while a text is parsed; one that would take minutes is not parsed."""
+    id_ = sequenced.sequence(ASK, PEOPLE)
+    given, stamp = toml_of(text(owner.get(path(sequenced, f"{id_}/toml")))), seen_at(owner, sequenced, id_)
+    place = path(sequenced, f"{id_}/toml" if change else "toml")
+    real, parsed = tomllib.loads, []
+
+    def loads(words: str) -> dict[str, Any]:
+        assert not db.current().is_inside
+        with ThreadPoolExecutor(1) as other:
+            parsed.append(other.submit(helpers.make_workspace, "Elsewhere").result(timeout=60))
+        return real(words)
+
+    monkeypatch.setattr(tomllib, "loads", loads)
+    assert owner.post_form(place, toml=given, seen_at=stamp).status_code == 303
+    assert len(parsed) == 1
+    hostile = given + "\n" + ".".join("a" * 20_000) + " = 1"
+    answer = owner.post_form(place, toml=hostile, seen_at=stamp)
+    assert (answer.status_code, len(parsed)) == (400, 1)
+    line = len(hostile.splitlines())
+    assert f"Line {line}: a key has at most 8 parts between dots." in text(answer)
 
 
 def test_an_earlier_version_is_restored_as_the_draft(sequenced: Sequenced, owner: helpers.Browser) -> None:

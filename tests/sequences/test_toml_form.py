@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,6 +64,9 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.samp
         "# no comment",
         "[[steps]]\n",
         "\ta\n\t",
+        ".".join("a" * 20),
+        f"{'[' * 20}\n{{.",
+        "#.\"'",
     ]
 )
 ids = st.sampled_from([0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 2**40])
@@ -149,6 +153,25 @@ def test_what_is_written_is_read_again(name: str, body: Body) -> None:
     assert from_toml(to_toml(name, body, THERE), THERE) == (name, body)
 
 
+def longest(text: str, steps: int) -> Body:
+    """Return a sequence with the longest texts."""
+    texts = (Ask(id=f"ask{at}", text=text, again=text, attribute=2) for at in range(steps))
+    return Body(accounts=(1,), steps=tuple(texts))
+
+
+def test_what_can_be_saved_can_be_read_again() -> None:
+    """The longest that is saved fits: with its name, and with ids where names would be too long."""
+    body = longest("ü" * 4000, 30)
+    toml_form.check_length(body)
+    there = msgspec.structs.replace(THERE, attributes={2: "x" * 1_000}, accounts={1: "y" * 10_000})
+    text = to_toml("n" * 200, body, there)
+    assert len(text.encode()) <= toml_form.MOST_BYTES
+    assert 'accounts = ["yyy' not in text
+    assert from_toml(text, there) == ("n" * 200, body)
+    with pytest.raises(SequenceError, match="longer than 500 KB"):
+        toml_form.check_length(longest('"' * 4000, 60))
+
+
 def test_it_is_as_people_write_it() -> None:
     body = Body(
         starts=Starts(words=("order",)),
@@ -197,8 +220,9 @@ HAND = 'name = "Orders"\n[[steps]]\ndo = "people"\nid = "hand"\n'
         ),
         ("x" * 1_000_000, None, "longer"),
         ("a = " + "[" * 5000 + "]" * 5000, None, "deep"),
-        ("a = " + "[" * 50 + "]" * 50, "a" + ".0" * 12, "deep"),
-        (".".join(["a"] * 20_000) + " = 1", "a" + ".a" * 12, "deep"),
+        (HAND + "a = " + "[" * 50 + "]" * 50, None, "Line 5: the text is nested"),
+        (HAND + "a = " + "[" * 14 + "]" * 14, "steps.0.a" + ".0" * 10, "deep"),
+        (HAND + ".".join(["a"] * 20_000) + " = 1", None, "Line 5: a key has at most 8 parts"),
     ],
 )
 def test_hostile_text_is_refused_with_the_place(text: str, field: str | None, says: str) -> None:

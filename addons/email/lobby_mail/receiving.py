@@ -157,7 +157,7 @@ def _is_back(account_id: int, raw: bytes) -> bool:
     """Return whether a mail is the account's test mail to itself; its arrival is then recorded."""
     marker = trips.marker_in(account_id, raw)
     if marker is not None:
-        db.write(trips.note_arrived, account_id, marker, raw, "smtp")
+        db.write(trips.note_arrived, account_id, marker, trips.verdicts_in(raw, "smtp"))
     return marker is not None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import tomllib
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 import host
+from host.core import toml
 from host.sdk import SDK_VERSION, strictjson
 from host.sdk._forms.fields import SettingField, is_form, read_declared
 
@@ -151,10 +151,10 @@ def parse(data: bytes) -> Manifest:
     if len(data) > MAX_BYTES:
         raise ManifestError([f"addon.toml is longer than {MAX_BYTES // 1024} KB"])
     try:
-        raw = tomllib.loads(data.decode("utf-8"))
+        raw = toml.loads(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise ManifestError(["addon.toml is not UTF-8 text"]) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except toml.TomlError as error:
         raise ManifestError([f"addon.toml is not TOML: {error}"]) from None
     except ValueError:  # Python reads integers of up to 4,300 digits
         raise ManifestError(["addon.toml holds a number with thousands of digits"]) from None

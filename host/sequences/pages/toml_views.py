@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
 from host.core import clock, db
@@ -14,7 +13,6 @@ from host.sequences import keeping
 from host.sequences.body import Body, SequenceError
 from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at, head, open_sequence, seen
 from host.sequences.toml_form import from_toml, line_of, to_toml
-from host.users.actor import Actor
 from host.web.request_helpers import (
     Permission,
     actor,
@@ -37,7 +35,7 @@ def toml(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def save_toml(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Save the TOML into the draft, or say where its fault is."""
-    opened, text = open_sequence(workspace_id, sequence_id), request.form.get("toml", "")
+    opened, text = open_sequence(workspace_id, sequence_id), _given_text()
     try:
         name, body = from_toml(text, seen(opened.there))
         _check_accounts(body, opened.known.accounts)
@@ -83,31 +81,34 @@ def new_toml(workspace_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def add_toml(workspace_id: int) -> ResponseReturnValue:
     """Add a draft from TOML, or say where its fault is."""
-    text = request.form.get("toml", "")
+    text = _given_text()
     try:
-        id_ = db.write(_add, workspace_id, text, by=actor())
+        with db.read() as session:
+            there = keeping.there(session, workspace_id)
+        name, body = from_toml(text, seen(there))
+        _check_accounts(body, ())
+        added = db.write(
+            keeping.create,
+            workspace_id=workspace_id,
+            name=name,
+            body=body,
+            directory=current_directory(),
+            author=current_user().name,
+            actor=actor(),
+            now=clock.now(),
+        )
     except LobbyError as error:
         page = render_template(
             "sequences/toml.html", shown=None, text=text, problem=error, line=_line(text, error)
         )
         return page, error.status
     flash_good(_("The draft was saved."))
-    return redirect(url_for("sequences.sequence", workspace_id=workspace_id, sequence_id=id_), 303)
+    return redirect(url_for("sequences.sequence", workspace_id=workspace_id, sequence_id=added.id), 303)
 
 
-def _add(session: Session, workspace_id: int, text: str, *, by: Actor) -> int:
-    name, body = from_toml(text, seen(keeping.there(session, workspace_id)))
-    _check_accounts(body, ())
-    return keeping.create(
-        session,
-        workspace_id=workspace_id,
-        name=name,
-        body=body,
-        directory=current_directory(),
-        author=current_user().name,
-        actor=by,
-        now=clock.now(),
-    ).id
+def _given_text() -> str:
+    """Return the text of the form. Browsers end each line of a field with two characters."""
+    return request.form.get("toml", "").replace("\r\n", "\n")
 
 
 def _line(text: str, problem: LobbyError | None) -> int | None:

@@ -420,7 +420,7 @@ class Reader:
         account_id = self._settings.account_id
         own = {id(made): trips.marker_in(account_id, made.body) for made, _, _ in found}
         back = [
-            (marker, made)
+            (marker, trips.verdicts_in(made.body, "imap"))
             for made, _, one in found
             if (marker := own[id(made)]) and one.at.role is Role.INBOX
         ]
@@ -433,8 +433,8 @@ class Reader:
 
         def account_for(session: Session) -> None:
             also(session)
-            for marker, made in back:
-                trips.note_arrived(session, account_id, marker, made.body, "imap")
+            for marker, verdicts in back:
+                trips.note_arrived(session, account_id, marker, verdicts)
 
         mails = tuple(made for made, _, _ in found if own[id(made)] is None)
         if mails:

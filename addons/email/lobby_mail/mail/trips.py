@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from email.message import Message
+from collections.abc import Mapping
 from itertools import islice
 
 from sqlalchemy.orm import Session
@@ -38,18 +38,25 @@ def marker_in(account_id: int, raw: bytes) -> str | None:
     )
 
 
-def note_arrived(session: Session, account_id: int, found: str, raw: bytes, way: str) -> None:
-    """Record the arrival of a test mail, even a late one. Mails of earlier tries are ignored."""
+def note_arrived(session: Session, account_id: int, found: str, verdicts: Mapping[str, str]) -> None:
+    """Record the arrival of a test mail, even a late one. Mails of earlier tries are ignored.
+
+    :param verdicts: what :func:`verdicts_in` returned before the write.
+    """
     row = session.get(RoundTrip, account_id, with_for_update=True)
     if row is None or row.marker != found or row.state in {Trip.ARRIVED, Trip.ASKED}:
         return
     row.state, row.arrived_at, row.problem = Trip.ARRIVED, clock.now(), None
-    row.found = json.dumps({"way": way, **_verdicts(identity.head(raw), way)})
+    row.found = json.dumps(verdicts)
     accounts.changed(session)
 
 
-def _verdicts(message: Message, way: str) -> dict[str, str]:
-    """Return the authentication results of a returned test mail, whose topmost header can be trusted."""
+def verdicts_in(raw: bytes, way: str) -> dict[str, str]:
+    """Return the way of a returned test mail and its authentication results.
+
+    Its topmost header can be trusted.
+    """
+    message = identity.head(raw)
     try:
         own = settings.get("", "smtp_authserv_id") if way == "smtp" else ""
     except SdkError:
@@ -66,4 +73,4 @@ def _verdicts(message: Message, way: str) -> dict[str, str]:
         if authentication.same_domain(tags.get("d", "").lower(), domain):
             found |= {"selector": tags.get("s", "")[:200], "domain": tags["d"].lower()[:253]}
             break
-    return found
+    return {"way": way, **found}
