@@ -102,7 +102,9 @@ GOES_ON = {"next", "previous", "open", "leave", "search", "keys"}
 WRITES = {"reply", "note", "private"}
 
 
-@pytest.mark.parametrize(("mode", "after"), [("reply", 100), ("note", 500), ("private", 2000), ("reply", 9900)])
+@pytest.mark.parametrize(
+    ("mode", "after"), [("reply", 100), ("note", 500), ("private", 2000), ("reply", 9900)]
+)
 def test_what_is_typed_goes_into_the_field_in_order(mode: str, after: int) -> None:
     result = play(
         f"""
@@ -352,7 +354,7 @@ def test_letters_that_began_before_the_page_was_there_run_nothing() -> None:
     result = play(
         """
         clock.to(1000);
-        const late = new TypedAhead(page, { later, now: () => clock.now, since: 900 });
+        const late = new TypedAhead(page, { later, now: () => clock.now, early: true });
         const burst = [];
         for (let n = 0; n < 20; n += 1) { clock.to(clock.now + pace); burst.push(late.stops("e", "close")); }
         clock.to(clock.now + PAUSE_MS);

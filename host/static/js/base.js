@@ -18,7 +18,7 @@ window.addEventListener("pointerdown", stay, true);
 window.addEventListener("keydown", (event) => {
   if (!leaving) return;
   event.stopImmediatePropagation();
-  window.lobbyKeyLeft(event);
+  window.lobbyTypesOn(event);
   if (event.key === "Escape") stay();
 }, true);
 

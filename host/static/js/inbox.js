@@ -96,7 +96,8 @@ const typed = new TypedAhead({
     const field = has(writing.mode)?.querySelector("textarea");
     if (!field) return false;
     composer.show(writing.mode);
-    if (field.value !== textOf(writing)) field.value = below(field.value, writing.text);
+    if (field.value === below(writing.begun, writing.drawn)) field.value = textOf(writing);
+    else field.value = below(field.value, writing.text); // another draft was drawn
     if (writing.text) field.dispatchEvent(new Event("input", { bubbles: true }));
     if (!focus) return true;
     const [start, end] = box.selection().map((at) => field.value.length - writing.text.length + at);
@@ -104,7 +105,7 @@ const typed = new TypedAhead({
     field.setSelectionRange(start, end);
     return true;
   },
-}, { since: window.lobbyKeyAt });
+}, { early: window.lobbyTyped });
 
 let back = null;
 let shared = null; // what another app shared, until it is added to a reply
@@ -716,10 +717,10 @@ async function resync() {
     const there = (name) => page.querySelector(`[data-part="${name}"]`);
     list.renew(there("scroll"));
     const same = Number(there("opened").dataset.conversation) === (opened ?? 0);
-    for (const name of ["filters", "heading", ...(same ? ["head", "contact"] : [])]) {
-      if (part(name) && there(name)) part(name).innerHTML = there(name).innerHTML;
-    }
-    if (log && same) {
+    for (const name of ["filters", "heading"]) if (part(name) && there(name)) replaceContent(part(name), there(name).innerHTML);
+    if (log && same) { // a menu that is open stays: its words would run as commands without it
+      if (there("head")) showHead(there("head").innerHTML);
+      if (there("contact")) showContact(there("contact").outerHTML);
       log.fill(there("log"), asked);
       showComposer(there("composer")?.innerHTML);
       look();

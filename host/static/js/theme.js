@@ -17,23 +17,28 @@
   new MutationObserver(apply).observe(root, { attributes: true, attributeFilter: ["data-theme"] });
   window.lobbyRemember = remember;
 
-  // When a letter was last pressed for this page before its scripts were there, or for it on the page before: what follows at
-  // once is no command either (typed-ahead.js).
+  // Letters that were pressed on the page before, while this one was on its way, or here before the modules ran: what follows
+  // at once is no command either (typed-ahead.js).
   const LEFT = "lobby-key-left", LEFT_MS = 60000; // no page takes longer
   const types = (event) => event.key?.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey
     && !event.target.closest?.("input, textarea, select, [contenteditable]");
-  window.lobbyKeyAt = -Infinity;
-  window.lobbyKeyLeft = (event) => { if (types(event)) sessionStorage.setItem(LEFT, Date.now()); };
+  window.lobbyTyped = false;
+  window.lobbyTypesOn = (event) => {
+    try {
+      if (types(event)) sessionStorage.setItem(LEFT, Date.now());
+    } catch {
+      // Storage is full or forbidden.
+    }
+  };
   try {
-    const left = sessionStorage.getItem(LEFT);
+    window.lobbyTyped = Date.now() - Number(sessionStorage.getItem(LEFT)) < LEFT_MS;
     sessionStorage.removeItem(LEFT);
-    if (Date.now() - Number(left) < LEFT_MS) window.lobbyKeyAt = performance.now();
   } catch {
-    window.lobbyKeyLeft = () => {}; // storage is forbidden
+    // Storage is forbidden.
   }
-  const early = (event) => { if (types(event)) window.lobbyKeyAt = performance.now(); };
+  const early = (event) => { window.lobbyTyped ||= types(event); };
   window.addEventListener("keydown", early, true);
-  document.addEventListener("DOMContentLoaded", () => window.removeEventListener("keydown", early, true)); // modules have run
+  document.addEventListener("DOMContentLoaded", () => window.removeEventListener("keydown", early, true));
 
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (zone && !document.cookie.split("; ").includes(`lobby-zone=${zone}`)) remember("lobby-zone", zone);

@@ -30,13 +30,14 @@ export function opening(dialog) {
 export class TypedAhead {
   /**
    * *page* has what it does there: `begun(id, mode)` returns the draft there is, `show(writing, why)` and `hide()` are about
-   * the box that is typed into, `isFocused()` says whether it has the focus, `keep(writing)` notes the draft on this device, `save(writing)`
-   * tells the desk, and `place(writing, focus)` puts it into the field and returns whether there is one. *later(run, ms)*
-   * runs something later and returns how to stop that; *now()* is the time in milliseconds. *since*: when a key was last pressed for this page, before it was there.
+   * the box that is typed into, `isFocused()` says whether it has the focus, `keep(writing)` notes the draft on this device,
+   * `save(writing)` tells the desk, and `place(writing, focus)` puts it into the field, which was drawn with what was typed until then (`drawn`), and
+   * returns whether there is one. *later(run, ms)* runs something later and returns
+   * how to stop that; *now()* is the time in milliseconds. *early*: keys were pressed for this page before it was there.
    */
-  constructor(page, { later = wait, now = () => performance.now(), since = -Infinity } = {}) {
+  constructor(page, { later = wait, now = () => performance.now(), early = false } = {}) {
     Object.assign(this, { page, later, now });
-    this.quiet = since + PAUSE_MS;
+    this.quiet = early ? now() + PAUSE_MS : -Infinity;
     this.state = { name: "rest", coming: undefined, writing: null };
     this.stop = () => {};
   }
@@ -115,6 +116,7 @@ export class TypedAhead {
     const { coming, writing } = this.state;
     if (coming !== id) return;
     this.state.coming = undefined;
+    if (writing) writing.drawn = writing.text;
     if (!writing) this.state.name = "rest";
     else if (writing.isComposing) this.state.name = "composing";
     else this.put();
