@@ -69,6 +69,8 @@ SCRIPTS = tuple(
         "offline-copy",
         "pieces",
         "reactions",
+        "typed-ahead-box",
+        "typed-ahead",
     )
 )
 """The JavaScript modules that ``inbox.js`` imports, directly or indirectly."""

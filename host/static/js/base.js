@@ -19,6 +19,7 @@ window.addEventListener("pointerdown", stay, true);
 window.addEventListener("keydown", (event) => {
   if (!leaving) return;
   event.stopImmediatePropagation();
+  window.lobbyTypesOn(event);
   if (event.key === "Escape") stay();
 }, true);
 

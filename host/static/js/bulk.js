@@ -2,6 +2,7 @@
 // the pages of bulk actions; where there is no script those pages do the same.
 
 import { csrfToken } from "./base.js";
+import { opening } from "./typed-ahead.js";
 
 const LOOK_MS = 700;
 const SHOWN_MS = 20000;
@@ -172,8 +173,8 @@ if (bar && list) {
       if (choosing) end();
       else begin();
     } else if (target.closest("[data-bulk-end]")) end();
-    else if (target.closest("[data-bulk-all]")) panel(null);
-    else if (target.closest("[data-bulk-go]")) panel(everything ? null : chosen);
+    else if (target.closest("[data-bulk-all]")) opening(panel(null));
+    else if (target.closest("[data-bulk-go]")) opening(panel(everything ? null : chosen));
     else if (target.closest("[data-bulk-shut]")) dialog.close();
     else if (target.closest("[data-bulk-hide]")) toast.hidden = true;
     else if (target.closest("[data-bulk-undo]")) send(`${watched.at}/undo`, new FormData()).then(tell, complain);
@@ -196,7 +197,7 @@ if (bar && list) {
     }
     else if (event.key === "a" && (event.ctrlKey || event.metaKey) && choosing) {
       event.preventDefault();
-      panel(null);
+      opening(panel(null));
     }
   });
 

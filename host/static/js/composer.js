@@ -6,6 +6,7 @@ import { write as insert } from "./composer-canned.js";
 import { after, cameBack, departs, Draft, isFlying, landed, noted, read, rest, whole, write } from "./composer-draft.js";
 import { Tools } from "./composer-tools.js";
 import { asked } from "./sending.js";
+import { opening } from "./typed-ahead.js";
 
 export { textLength };
 const OVERFLOW_DELAY_MS = 150;
@@ -36,7 +37,7 @@ export class Composer {
     root.addEventListener("click", async (event) => {
       const opens = event.target.closest("[data-templates-open]");
       if (!opens) return;
-      const found = await import("./composer-templates.js").catch(() => null); // few channels have templates
+      const found = await opening(import("./composer-templates.js").catch(() => null)); // few channels have templates
       if (found) found.pick(opens, this);
       else this.problem(this.words.textUnsaved); // offline
     }, { signal: this.life.signal });

@@ -6,9 +6,10 @@ const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleL
 
 /**
  * Let *commands*, functions by name, be called by key and by the palette. *words* are the page's texts; *more(again)* returns
- * further lines of the palette, and calls *again* when there are others.
+ * further lines of the palette, and calls *again* when there are others. *stops(key, command)* says whether a key is for nothing
+ * on the page now.
  */
-export function keys(commands, words, more = () => []) {
+export function keys(commands, words, more = () => [], stops = () => false) {
   const sheet = document.querySelector("[data-keys]");
   const palette = document.querySelector("[data-palette]");
   const input = palette.querySelector("input");
@@ -24,12 +25,25 @@ export function keys(commands, words, more = () => []) {
     const { command, key, icon } = line.dataset;
     if (!all[command]) throw new Error(`no command ${command}`);
     const caps = [...line.querySelectorAll("kbd")].map((cap) => cap.textContent);
-    return { text: line.querySelector("dt").textContent, group: line.closest("section").querySelector("h3").textContent, run: all[command], key, icon, caps };
+    return { text: line.querySelector("dt").textContent, group: line.closest("section").querySelector("h3").textContent, run: all[command], command, key, icon, caps };
   });
   const byKey = new Map(known.filter((one) => one.key).map((one) => [one.key, one]));
   single.checked = !document.cookie.split("; ").includes(`${SINGLE}=off`);
   single.addEventListener("change", () => window.lobbyRemember(SINGLE, single.checked ? "on" : "off"));
   sheet.querySelector("[data-close]").addEventListener("click", () => sheet.close());
+
+  const isOff = (key) => key.length === 1 && !single.checked && key !== "?";
+  // A dialog that was just closed keeps the focus until the next frame.
+  const targetOf = (event) => (event.target.closest("dialog:not([open])") ? document.body : event.target);
+  const takesKeys = (target) => target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog, :popover-open, details.menu[open]");
+
+  // Before anything else hears of it: not all keys are in the table.
+  window.addEventListener("keydown", (event) => {
+    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey || isOff(event.key) || takesKeys(targetOf(event))) return;
+    if (!stops(event.key, byKey.get(event.key)?.command ?? "")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
 
   document.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
@@ -40,15 +54,14 @@ export function keys(commands, words, more = () => []) {
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    // A dialog that was just closed keeps the focus until the next frame.
-    const target = event.target.closest("dialog:not([open])") ? document.body : event.target;
+    const target = targetOf(event);
     if (target.closest("input, textarea, select, [contenteditable]")) {
       if (event.key === "Escape" && !target.closest("dialog")) target.blur();
       return;
     }
     if (event.defaultPrevented || target.closest("dialog, :popover-open, details.menu[open]")) return;
     const found = byKey.get(event.key);
-    if (!found || (event.key.length === 1 && !single.checked && event.key !== "?")) return;
+    if (!found || isOff(event.key)) return;
     event.preventDefault();
     found.run();
   });

@@ -230,7 +230,8 @@ export class List {
 
   /** Take over what a page that was loaded anew has. */
   renew(fresh) {
-    const place = this.place();
+    const place = this.place(), focused = Number(document.activeElement.closest?.("[data-row]")?.dataset.row);
+    const beside = focused && this.after(focused)?.closest("[data-row]").dataset.row;
     this.held.clear();
     this.rows.innerHTML = fresh.querySelector("[data-part=list]").innerHTML;
     part("empty").innerHTML = fresh.querySelector("[data-part=empty]").innerHTML;
@@ -240,6 +241,7 @@ export class List {
     this.choose(this.opened);
     for (const row of this.rows.children) this.draft(Number(row.dataset.row));
     this.tell();
+    (this.link(focused) ?? this.link(beside))?.focus({ preventScroll: true });
     this.restore(place);
     this.watch();
   }

@@ -99,7 +99,9 @@ export function macros({ here, newest, done, report }) {
   return {
     show() {
       const details = menu();
-      if (details) details.open = true;
+      if (!details) return;
+      details.open = true;
+      details.querySelector("summary").focus(); // until its field is there: what is typed is meant for that
     },
     /** Return the macros as lines of the palette; *again* is called when they have come. */
     commands(again) {

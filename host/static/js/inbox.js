@@ -29,6 +29,8 @@ import { header, heldNow, whole } from "./pieces.js";
 import { reactions } from "./reactions.js";
 import { asked } from "./sending.js";
 import { swiping } from "./inbox-swipe.js";
+import { below, TypedAhead } from "./typed-ahead.js";
+import { Box } from "./typed-ahead-box.js";
 
 const GATHER_MS = 60;
 const AGAIN_MS = 2000;
@@ -61,6 +63,53 @@ const unsent = new Unsent(new URL(data.inboxUrl, location.href).pathname, (ids) 
 });
 
 document.addEventListener("lobby-draft-lost", ({ detail }) => unsent.onChange([detail]));
+// What is typed for a conversation before it is there: at first on this device, then in its field, or a draft
+
+const draftKey = ({ id, mode }) => `lobby-draft-${mode}-${id}`;
+const textOf = (writing) => below(writing.begun, writing.text);
+const box = new Box(document.querySelector("template[data-typed-ahead]"), {
+  machine: () => typed,
+  words({ id, mode }) {
+    const { dataset } = box.template, name = list.find(id)?.dataset.name ?? (id === opened && part("opened").dataset.name);
+    return mode === "reply" && name ? dataset.textReply.replace("{name}", name) : dataset[{ note: "textNote", private: "textPrivate" }[mode] ?? "textUnnamed"];
+  },
+  left: () => (list.link(typed.state.coming ?? opened) ?? list.current())?.focus({ preventScroll: true }),
+});
+const typed = new TypedAhead({
+  begun: (id, mode) => readDraft(draftKey({ id, mode })),
+  show: (writing, why) => box.show(writing, why),
+  hide: () => box.hide(),
+  isFocused: () => box.isFocused(),
+  keep(writing) {
+    writeDraft(draftKey(writing), textOf(writing));
+    list.draft(writing.id);
+  },
+  save(writing) {
+    const draft = keptOf(writing.id, `${new URL(data.inboxUrl, location.href).pathname}/${writing.id}/draft`);
+    draft.put(writing.mode, textOf(writing));
+    draft.changed(0);
+    list.draft(writing.id);
+  },
+  place(writing, focus) {
+    if (writing.id !== opened || !composer) return false;
+    const has = (mode) => composer.root.querySelector(`[data-form="${mode}"]`);
+    if (writing.mode === "reply" && !has("reply") && has("private")) { // as R does
+      kept?.put("reply", writing.begun);
+      writing.mode = "private";
+    }
+    const field = has(writing.mode)?.querySelector("textarea");
+    if (!field) return false;
+    composer.show(writing.mode);
+    if (field.value === below(writing.begun, writing.drawn)) field.value = textOf(writing);
+    else field.value = below(field.value, writing.text); // another draft was drawn
+    if (writing.text) field.dispatchEvent(new Event("input", { bubbles: true }));
+    if (!focus) return true;
+    const [start, end] = box.selection().map((at) => field.value.length - writing.text.length + at);
+    field.focus();
+    field.setSelectionRange(start, end);
+    return true;
+  },
+}, { early: window.lobbyTyped });
 
 let back = null;
 let shared = null; // what another app shared, until it is added to a reply
@@ -280,21 +329,28 @@ let choices = 0; // how often somebody chose what to answer
 async function answer(id, mode) {
   const here = opened;
   choices += 1;
+  typed.expect(here);
+  typed.write(mode);
   const url = new URL(data.updates, location.href);
   for (const [name, value] of Object.entries({ conversation: here, composer: 1, quote: id, write: mode })) url.searchParams.set(name, value);
   const told = await load(url).catch(() => null);
   await composer?.sent; // until then it stays as it is
   if (here !== opened) return;
   if (!told?.composer) {
+    typed.failed(here);
     report(data.textSilent);
     return;
   }
   choices += 1; // what was asked for meanwhile is about the comment before
   if (composer) composer.signature = ""; // another comment: it is drawn anew
   showComposer(told.composer);
-  if (!composer) return;
+  if (!composer) {
+    typed.failed(here);
+    return;
+  }
   composer.chosen = true;
-  composer.text()?.focus();
+  typed.arrived(here);
+  if (typed.state.name === "rest") composer.text()?.focus();
 }
 
 /** Mark the comment that is answered. */
@@ -458,12 +514,16 @@ let coming = null; // the conversation that is being opened, and what was told o
 async function open(id) {
   leaving.abort();
   if (id === opened) {
+    coming = null;
+    main.classList.remove("is-loading");
+    typed.expect(id);
     list.choose(id);
     return true;
   }
   const going = leaving = new AbortController();
   list.choose(id);
   const entering = coming = { id, told: [] };
+  typed.expect(id);
   const slow = setTimeout(() => main.classList.add("is-loading"), LOADING_MS);
   try {
     let place = document.querySelector("template[data-nothing]").content.firstElementChild.cloneNode(true);
@@ -497,6 +557,7 @@ async function open(id) {
     if (problem.status === 401) location.reload();
     else report(problem.error?.message ?? (navigator.onLine ? data.textSilent : data.textNotHere));
     if (problem.status === 404) ask({ rows: [id] });
+    typed.failed(id);
     return false;
   } finally {
     clearTimeout(slow);
@@ -539,6 +600,11 @@ async function go(url, { push = true } = {}) {
   for (const name of ["list", "filters", "thread", "contact"]) main.classList.toggle(`panes-${name}`, name === shown);
   document.body.classList.toggle("in-thread", shown === "thread");
   list.restore(top);
+  // A private reply may need a composer of its own; that asks for it.
+  const alone = typed.state.writing?.mode === "private" && !composer?.root.querySelector("[data-form=private]");
+  const link = alone && comment()?.querySelector("a[data-mode=private]");
+  if (link) link.click();
+  else typed.arrived(id);
   // On a phone the list is away now: the focus goes along.
   if (document.activeElement.offsetParent === null || document.activeElement === document.body) {
     (shown === "list" ? list.link(id) ?? list.current() : part("opened").querySelector(".thread-scroll"))?.focus({ preventScroll: true });
@@ -700,13 +766,13 @@ async function resync() {
     const there = (name) => page.querySelector(`[data-part="${name}"]`);
     list.renew(there("scroll"));
     const same = Number(there("opened").dataset.conversation) === (opened ?? 0);
-    for (const name of ["filters", "heading", ...(same ? ["head", "contact"] : [])]) {
-      if (part(name) && there(name)) part(name).innerHTML = there(name).innerHTML;
-    }
+    for (const name of ["filters", "heading"]) if (part(name) && there(name)) replaceContent(part(name), there(name).innerHTML);
     if (same && opened && there("opened").dataset.erased !== part("opened").dataset.erased) {
       kept?.marked(there("opened").dataset.erased);
       await reopen();
-    } else if (log && same) {
+    } else if (log && same) { // a menu that is open stays: its words would run as commands without it
+      if (there("head")) showHead(there("head").innerHTML);
+      if (there("contact")) showContact(there("contact").outerHTML);
       log.fill(there("log"), asked);
       showComposer(there("composer")?.innerHTML);
       look();
@@ -803,23 +869,29 @@ const macro = macros({
 });
 
 /** Return *commands* as they act on the conversation that is open: not on it while another one is on its way. */
-const onOpened = (commands) => Object.fromEntries(Object.entries(commands).map(([name, run]) => [name, () => !coming && run()]));
+const onOpened = (commands) => Object.fromEntries(Object.entries(commands).map(([name, run]) => [name, () => typed.isFree && run()]));
+/** Return *commands* that write: they wait for the conversation that is on its way. */
+const writing = (commands) => Object.fromEntries(Object.entries(commands).map(([name, run]) => [name, () => typed.write(name) || run()]));
 
 keys({
-  ...onOpened({
+  ...writing({
     reply() {
       const link = comment()?.querySelector("a[data-mode=reply]");
       if (link && link.dataset.answer !== composer?.section.dataset.answers) link.click();
       else write(composer?.root.querySelector("[data-form=reply]") ? "reply" : "private"); // below some posts nothing is public
     },
     private: () => comment()?.querySelector("a[data-mode=private]")?.click(),
-    hide: () => comment()?.querySelector("[data-moderate=hidden], [data-moderate=shown]")?.form.requestSubmit(),
     note: () => write("note"),
+  }),
+  ...onOpened({
+    hide: () => comment()?.querySelector("[data-moderate=hidden], [data-moderate=shown]")?.form.requestSubmit(),
     close: () => change()?.requestSubmit(),
     "close-next": async () => {
-      const here = opened, next = list.after(here);
-      if (form("close") && !(await act(form("close")))) return;
-      if (here === opened && !coming) go(next ? new URL(next.href) : addressOf(null));
+      const here = opened, next = list.after(here), to = next ? new URL(next.href) : addressOf(null);
+      const { id } = placeOf(to);
+      typed.expect(id); // the next key is for that one
+      if (form("close") && !(await act(form("close")))) typed.failed(id);
+      else if (here === opened && !coming) go(to);
     },
     mine() {
       const button = toMe();
@@ -864,7 +936,7 @@ keys({
   filters: () => part("filters").querySelector("a[aria-current], a.filter")?.focus(),
   select: () => document.querySelector("[data-select]")?.click(),
   sort: () => unfold(document.querySelector("[data-menu=sort]")),
-  undo: () => undoing.latest(),
+  undo: () => typed.isFree && undoing.latest(),
   async search() {
     const field = document.querySelector("[data-search-field]");
     if (field.offsetParent === null) { // where there is room for one pane, the list comes back
@@ -875,7 +947,7 @@ keys({
     field.focus();
     field.select();
   },
-}, data, (again) => macro.commands(again).map((line) => ({ ...line, run: () => !coming && line.run() })));
+}, data, (again) => macro.commands(again).map((line) => ({ ...line, run: () => typed.isFree && line.run() })), (key, command) => typed.stops(key, command));
 
 // Where the keyboard lies over the page, as on iOS, the thread becomes as high as what is left.
 const seen = window.visualViewport;
