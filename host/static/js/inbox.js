@@ -26,6 +26,7 @@ import { copied, copyMark, forget, OfflineCopy, renewToken } from "./offline-cop
 import { ask as askForNews, entitle, told as toldNews } from "./notices.js";
 import { header, heldNow, whole } from "./pieces.js";
 import { reactions } from "./reactions.js";
+import { showSending } from "./inbox-sending.js";
 import { asked } from "./sending.js";
 import { swiping } from "./inbox-swipe.js";
 
@@ -57,6 +58,11 @@ const undoing = new Undoing({
 const unsent = new Unsent(new URL(data.inboxUrl, location.href).pathname, (ids) => {
   for (const id of ids ?? Array.from(list.rows.children, (row) => Number(row.dataset.row))) list.draft(id);
   back?.draw();
+});
+
+const drawSending = showSending(() => opened, (text) => {
+  announce(text);
+  log?.toEnd();
 });
 
 let back = null;
@@ -196,6 +202,7 @@ function start() {
   players(scroller);
   startComposer();
   kept?.open(true);
+  drawSending();
   log.toEnd();
   look();
   const newer = place.querySelector("[data-newer]");
@@ -956,7 +963,8 @@ function follow(topic, told) {
     messages: (here || "post" in part("opened").dataset) && told.message ? [told.message] : [],
     said: topic === "message" && !here ? [told.message] : [],
     head: here && topic === "conversation",
-    composer: here && (topic === "message" || topic === "conversation"),
+    // Of a comment that was deleted nothing is left to answer.
+    composer: here && (["message", "conversation"].includes(topic) || (topic === "changed" && Boolean(composer?.section.dataset.answers))),
   });
 }
 
