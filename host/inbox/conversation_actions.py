@@ -42,7 +42,12 @@ from host.inbox.conversations import (
     record_conversation,
     show_presence,
 )
-from host.inbox.errors import NotAMemberError, NotSnoozableError, SnoozeTimeError
+from host.inbox.errors import (
+    ChangedMeanwhileError,
+    NotAMemberError,
+    NotSnoozableError,
+    SnoozeTimeError,
+)
 from host.inbox.teams.errors import TeamNotFoundError
 from host.inbox.teams.models import Team, TeamMember
 from host.models.inbox import (
@@ -51,6 +56,7 @@ from host.models.inbox import (
     ConversationStatus,
     Direction,
     Handler,
+    InternalKind,
     Message,
     Snooze,
     SnoozeKind,
@@ -88,6 +94,7 @@ def set_fields(
     by: str | None = None,
     why: str = "",
     with_activity: bool = True,
+    shown: str | None = None,
 ) -> bool:
     """Set fields of a conversation, with an activity line for each that changes. Return whether any did.
 
@@ -97,6 +104,8 @@ def set_fields(
     :param by: name of the API key, if no person sets them.
     :param why: reason of an automatic change, a key of :data:`GIVEN_BECAUSE`; empty if somebody made it.
     :param with_activity: False leaves out the activity lines; events are still recorded.
+    :param shown: the state that a page showed, from :func:`state_mark`; None for no page.
+    :raises ChangedMeanwhileError: if somebody else has changed what *changes* are about since *shown*.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError: if ``assignee_id`` is not a member who may answer there.
     :raises TeamNotFoundError: if ``team_id`` is no team of the workspace.
@@ -104,6 +113,8 @@ def set_fields(
     :raises NotSnoozableError: if ``snooze`` is set and the conversation is closed or spam.
     """
     conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    if shown is not None:
+        _check_unchanged(session, conversation, changes, shown, author_id)
     changed = False
     for name, value in _with_handover(session, conversation, changes).items():
         if getattr(conversation, name) == value:
@@ -121,6 +132,58 @@ def set_fields(
             handle(session, conversation, Handler.PERSON, because="assigned", author_id=author_id)
         changed = True
     return changed
+
+
+def state_mark(conversation: Conversation | queries.Row) -> str:
+    """Return who has *conversation* and where it is put, as a page notes it in its forms."""
+    snooze = conversation.snooze
+    put = (
+        ""
+        if snooze is None
+        else f"{snooze.kind}{'' if snooze.until is None else clock.to_text(snooze.until)}"
+    )
+    return "|".join(
+        (
+            f"{conversation.assignee_id or ''}/{conversation.team_id or ''}",
+            f"{conversation.status}/{put}/{'' if conversation.spam_at is None else 'spam'}",
+        )
+    )
+
+
+_OWNERS = frozenset({"assigned", "took", "unassigned", "team_assigned", "team_left"})
+_PLACES = frozenset(
+    {"closed", "reopened", "woken", "marked_spam", "unmarked_spam", *(f"snoozed_{one}" for one in SnoozeKind)}
+)
+_ABOUT = ((_OWNERS, {"assignee_id", "team_id"}), (_PLACES, {"status", "snooze", "spam"}))
+"""By part of a mark: the activities that change it, and the fields that it is about."""
+LINES_LOOKED_AT = 20
+"""How many of the newest activity lines are read to say who changed a conversation."""
+
+
+def _check_unchanged(
+    session: Session, conversation: Conversation, changes: Changes, shown: str, author_id: int | None
+) -> None:
+    """Raise if somebody else changed what *changes* are about since a page showed the mark *shown*.
+
+    What the sender changed elsewhere, and what a message of the customer or the clock did, is no surprise.
+    """
+    pairs = zip(_ABOUT, shown.split("|"), state_mark(conversation).split("|"), strict=False)
+    moved = {what for (what, fields), was, now in pairs if was != now and fields & changes.keys()}
+    activities = frozenset().union(*moved)
+    if not activities:
+        return
+    query = (
+        sa.select(Message.id, Message.author_id, Message.content)
+        .where(Message.conversation_id == conversation.id, Message.kind == InternalKind.ACTIVITY)
+        .order_by(Message.id.desc())
+        .limit(LINES_LOOKED_AT)
+    )
+    for line in session.execute(query):
+        what, by_itself, _how = str(line.content.get("what")).partition("_by_")
+        if what in activities:
+            if not by_itself and line.author_id != author_id:
+                raise ChangedMeanwhileError(line.id)
+            return
 
 
 def handle(

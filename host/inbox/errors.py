@@ -108,7 +108,8 @@ class AlreadySentError(ConflictError):
 class AnsweredMeanwhileError(ConflictError):
     """Somebody else has answered since the sender last looked.
 
-    :param newer: the ids of their messages, the oldest first.
+    :param newer: the ids of their messages, and of the line that says who closed it, the oldest first.
+    :param closed: whether somebody closed the conversation, too.
     """
 
     code = "answered_meanwhile"
@@ -117,9 +118,42 @@ class AnsweredMeanwhileError(ConflictError):
     default_next_step = _l("Read their reply, then send yours anyway or discard it.")
     program_step = _l("Read the newer messages, then decide whether to send yours.")
 
-    def __init__(self, newer: Sequence[int] = (), *, next_step: str | None = None) -> None:
+    def __init__(
+        self, newer: Sequence[int] = (), *, closed: bool = False, next_step: str | None = None
+    ) -> None:
         super().__init__(next_step=next_step)
         self.newer = tuple(newer)
+        self.closed = closed
+
+
+class ClosedMeanwhileError(AnsweredMeanwhileError):
+    """Somebody else has closed the conversation since the sender last looked."""
+
+    code = "closed_meanwhile"
+    title = _l("Someone else closed this in the meantime")
+    default_sentence = _l(
+        "Someone else closed this conversation while you were writing, so your reply was not sent yet."
+    )
+    default_next_step = _l("Send it anyway to reopen the conversation, or discard it.")
+
+    def __init__(self, newer: Sequence[int] = (), *, next_step: str | None = None) -> None:
+        super().__init__(newer, closed=True, next_step=next_step)
+
+
+class ChangedMeanwhileError(ConflictError):
+    """A colleague or a program has changed the conversation since the page showed it.
+
+    :param line: id of the activity line that says so.
+    """
+
+    code = "changed_meanwhile"
+    title = _l("Someone else changed this in the meantime")
+    default_sentence = _l("Someone else changed this conversation in the meantime.")
+    default_next_step = _l("Your change was not made. Look at it again, then repeat it if it is still right.")
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
 
 
 class SendTimeError(InvalidError):

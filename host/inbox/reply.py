@@ -24,6 +24,7 @@ from host.inbox.errors import (
     AccountDisconnectedError,
     AlreadySentError,
     AnsweredMeanwhileError,
+    ClosedMeanwhileError,
     ContactUnreachableError,
     ConversationNotFoundError,
     HandledByPersonError,
@@ -44,9 +45,11 @@ from host.models.inbox import (
     Contact,
     ContactIdentity,
     Conversation,
+    ConversationStatus,
     DeliveryState,
     Direction,
     Handler,
+    InternalKind,
     Message,
     Origin,
 )
@@ -205,6 +208,7 @@ def queue_parts(
     :param held: locks this write already holds; None for none.
     :raises SendTimeError: if the scheduled time is past, too far ahead, or outside the reply window.
     :raises AnsweredMeanwhileError: if somebody else answered the customer since *seen_id*.
+    :raises ClosedMeanwhileError: if somebody else closed the conversation since *seen_id*, and a person writes.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises UnknownChannelError: if no active addon provides the channel (*adapter* is None).
     :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.
@@ -230,7 +234,7 @@ def queue_parts(
     if before:
         return before
     if seen_id is not None:
-        _check_not_answered(session, conversation, seen_id, author_id)
+        _check_unchanged(session, conversation, seen_id, author_id)
     policy = _check_planned(
         session, conversation, planned, adapter, now, by_person=by_person, voice=voice, at=hold.at
     )
@@ -318,7 +322,7 @@ def preview_parts(
     """
     planned = _planned(session, conversation, drafts, adapter, overflow, by_person=by_person)
     if seen_id is not None:
-        _check_not_answered(session, conversation, seen_id, None)
+        _check_unchanged(session, conversation, seen_id, None)
     _check_planned(session, conversation, planned, adapter, now, by_person=by_person, voice=voice, at=at)
     uploads.unsent(session, conversation.workspace_id, [one for part in planned for one in part.uploads])
     account = account_ref(session.get_one(ChannelAccount, conversation.account_id))
@@ -401,10 +405,12 @@ def _check_filled(drafts: Sequence[Draft]) -> None:
             variables.check_filled(str(template.get("text", "")))
 
 
-def _check_not_answered(
+def _check_unchanged(
     session: Session, conversation: Conversation, seen_id: int, author_id: int | None
 ) -> None:
-    """Raise if the team gave an answer that the sender has not seen.
+    """Raise if the sender has not seen that the team answered, or that it closed the conversation.
+
+    Programs are not told of the closing: they may close a conversation and then write in it.
 
     Every answer locks the conversation, so the second of two concurrent answers finds the first.
     """
@@ -417,8 +423,25 @@ def _check_not_answered(
         Message.imported_at.is_(None),
     )
     newer = [row.id for row in session.execute(query) if author_id is None or row.author_id != author_id]
+    closed = [] if author_id is None else _closed_since(session, conversation, seen_id, author_id)
     if newer:
-        raise AnsweredMeanwhileError(sorted(newer))
+        raise AnsweredMeanwhileError(sorted([*newer, *closed]), closed=bool(closed))
+    if closed:
+        raise ClosedMeanwhileError(closed)
+
+
+def _closed_since(session: Session, conversation: Conversation, seen_id: int, author_id: int) -> list[int]:
+    """Return the id of the line that says that somebody else closed *conversation*, if it is new and true."""
+    if conversation.status != ConversationStatus.CLOSED:
+        return []
+    query = sa.select(Message.id, Message.author_id, Message.content).where(
+        Message.conversation_id == conversation.id,
+        Message.id > seen_id,
+        Message.kind == InternalKind.ACTIVITY,
+    )
+    closing = [row for row in session.execute(query) if row.content.get("what") == "closed"]
+    last = max(closing, key=lambda row: row.id, default=None)
+    return [] if last is None or last.author_id == author_id else [last.id]
 
 
 def _assign(session: Session, conversation: Conversation, author_id: int, now: datetime) -> None:

@@ -401,6 +401,31 @@ def test_where_every_comment_is_gone_there_is_nothing_to_answer(desk: Desk, boar
     assert written(desk, talk, "reply", text="Hello", reply_to=about).status_code in {400, 409}
 
 
+@pytest.mark.parametrize("by", ["author", "team"])
+def test_a_reply_to_a_deleted_comment_is_not_sent_again(desk: Desk, board: Board, by: str) -> None:
+    board.post()
+    about = board.said("kit", "Kit L.", "Oops", board.ago(hours=1), mid="c1")
+    talk = board.conversation("kit")
+    publicly = written(desk, talk, "reply", text="Hello", reply_to=about, reply_key="a" * 32).json["ids"][0]
+    private = board.private(about, "Psst", board.ago(minutes=5))
+    db.write(outcome.record_failed, publicly, REFUSED)
+    db.write(outcome.record_unknown, private, REFUSED)
+    for message, action in ((publicly, "retry"), (private, "send_again")):
+        assert f"/messages/{message}/{action}" in item(desk, talk, message)
+    if by == "author":
+        board.took_back("kit", "c1", board.ago(minutes=1))
+    else:
+        board.stands(about, Moderated.DELETED)
+    for message, action in ((publicly, "retry"), (private, "send_again")):
+        assert f"/messages/{message}/{action}" not in item(desk, talk, message)
+        answer = sent(desk, f"/{talk}/messages/{message}/{action}")
+        assert (answer.status_code, answer.json["error"]["code"]) == (409, "comment_deleted")
+    assert "can’t be sent anymore" in item(desk, talk, publicly)
+    text = page(desk, f"/{talk}")
+    assert "left for the one private reply" not in text
+    assert "win-" not in row(desk, talk)
+
+
 def test_a_post_is_only_for_who_sees_its_account(desk: Desk, board: Board) -> None:
     post = board.post(picture_url="https://provider.example/1.jpg")
     other = toys.make_workspace("Other")

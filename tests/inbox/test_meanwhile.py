@@ -12,8 +12,9 @@ import pytest
 from host.core import db
 from host.events.models import DomainEvent
 from host.inbox import errors, presence
+from host.inbox.conversation_actions import set_fields
 from host.inbox.reply import queue_reply
-from host.models.inbox import Conversation, Presence, PresenceState
+from host.models.inbox import Conversation, ConversationStatus, Presence, PresenceState
 from tests.inbox import toys
 from tests.inbox.toys import apply, echoed, received
 
@@ -118,6 +119,51 @@ def test_what_counts_as_an_answer_of_somebody_else(any_database: db.Database) ->
     both.send(mia, "without asking", None)
     # The same form once more is what it was, whatever came between.
     both.send(bo, "theirs", seen)
+
+
+def close(both: Race, user: int | None, status: str = "closed") -> None:
+    db.write(
+        set_fields,
+        {"status": ConversationStatus(status)},
+        workspace_id=both.workspace,
+        conversation_id=both.id,
+        author_id=user,
+        now=NOW,
+        accounts=None,
+    )
+
+
+def test_who_writes_while_it_is_closed_is_asked(any_database: db.Database) -> None:
+    both = Race(1)
+    mia, bo = both.members
+    seen = both.newest()
+    close(both, bo)
+    both.send(bo, "below my own", seen)
+    seen = both.newest()
+    close(both, bo, "open")
+    close(both, mia)
+    with pytest.raises(errors.ClosedMeanwhileError) as told:
+        both.send(bo, "theirs", seen)
+    [line] = [one for one in toys.thread(both.id) if one.id in told.value.newer]
+    assert (line.author_id, line.content["what"]) == (mia, "closed")
+    close(both, mia, "open")
+    both.send(bo, "it is open again", seen)
+    close(both, None)  # a rule is somebody else, too
+    with pytest.raises(errors.ClosedMeanwhileError) as by_a_rule:
+        both.send(bo, "theirs", seen)
+    both.send(bo, "theirs", max(by_a_rule.value.newer))
+
+
+def test_an_answer_and_a_closing_are_told_at_once(any_database: db.Database) -> None:
+    both = Race(1)
+    mia, bo = both.members
+    seen = both.newest()
+    both.send(mia, "my answer", seen)
+    close(both, mia)
+    with pytest.raises(errors.AnsweredMeanwhileError) as told:
+        both.send(bo, "theirs", seen)
+    assert told.value.closed
+    assert len(told.value.newer) == 2
 
 
 # Who is where

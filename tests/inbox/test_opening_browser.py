@@ -252,6 +252,30 @@ def test_two_agents_see_each_other_and_ask_before_they_cross(
     mine.wait_for_selector(".here [aria-label='Bo T. has this open']", state="detached")
 
 
+def test_who_writes_while_a_colleague_closes_it_is_asked(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    ana = scene.conversation("ana")
+    bo = helpers.make_user("bo@example.com", "Bo T.", workspace=desk.workspace)
+    page = open_page(f"/{ana}")
+    page.focus(TEXT)
+    page.keyboard.type("I think so.")
+    scene.close("ana", bo.id, scene.now)
+    page.wait_for_selector(".log >> text=Bo T. closed this")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-meanwhile][open] >> text=Someone else closed this in the meantime")
+    assert page.locator("[data-theirs] >> text=Bo T. closed this").count() == 1
+    assert page.locator("[data-part=sending] > li").count() == 0
+    assert violations(page) == []
+    assert [one for one in toys.thread(ana) if one.direction == "outbound"] == []
+    page.click("[data-anyway]")
+    page.wait_for_selector(".log .bubble >> text=I think so.")
+    page.wait_for_selector(".log >> text=Mia R. reopened this")
+    page.wait_for_selector("form[data-act=close]")
+    now = next(one for one in toys.everything(Conversation) if one.id == ana)
+    assert (now.status, now.waiting_since, now.handled_by) == ("open", None, "person")
+
+
 @pytest.mark.slow
 def test_three_agents_at_once_answer_and_none_is_missed(
     desk: Desk, scene: scenes.Scene, open_page: Open

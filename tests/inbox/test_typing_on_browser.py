@@ -12,6 +12,7 @@ import pytest
 from host.core import db
 from host.inbox.kept_drafts import content
 from host.inbox.kept_drafts.models import KeptDraft
+from tests.accessibility import violations
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -90,6 +91,49 @@ def test_what_is_written_after_the_press_is_another_one(
     page.wait_for_selector(".log >> text=Second one")
     assert texts(ana, mode)[-2:] == ["First answer.", "Second one"]
     until(lambda: page.evaluate("1") and stored(mode) is None)
+
+
+SENDING = "[data-part=sending] > li"
+
+
+@pytest.mark.parametrize("mode", ["reply", "note"])
+def test_a_slow_desk_shows_what_is_on_its_way(
+    scene: scenes.Scene, open_page: Open, mode: content.Mode
+) -> None:
+    ana, jon = scene.conversation("ana"), scene.conversation("jon")
+    page = open_page(f"/{ana}")
+    page.click(f"[data-tab={mode}]")
+    assert page.locator(SENDING).count() == 0
+    routes = held(page, mode)
+    press(page, "First answer.", mode)
+    came(page, routes)
+    page.wait_for_selector(f"{SENDING} >> text=First answer.")
+    page.wait_for_selector(f"{SENDING} >> text=Sending…")
+    wait(page, "document.querySelector('[data-announce]').textContent === 'Sending…'")
+    assert violations(page) == []
+    page.keyboard.type("Second one")
+    page.click(f"[data-row='{jon}'] .conv")
+    page.wait_for_selector(".thread-head h2 >> text=Jon B.")
+    assert page.locator(SENDING).count() == 0, "it is another conversation's"
+    page.click(f"[data-row='{ana}'] .conv")
+    page.wait_for_selector(f"{SENDING} >> text=First answer.")
+    routes[0].continue_()
+    page.wait_for_selector(".log >> text=First answer.")
+    assert page.locator(SENDING).count() == 0
+    assert page.locator(".thread-inner >> text=First answer.").count() == 1
+    assert value(page, mode) == "Second one"
+
+
+def test_what_was_not_taken_is_not_on_its_way(scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page(f"/{scene.conversation('ana')}")
+    routes = held(page)
+    press(page, "First answer.")
+    page.wait_for_selector(f"{SENDING} >> text=First answer.")
+    came(page, routes)
+    routes[0].fulfill(status=409, body=REFUSED)
+    page.wait_for_selector(PROBLEM)
+    assert page.locator(SENDING).count() == 0
+    assert value(page) == "First answer."
 
 
 def test_a_second_press_waits_for_the_first(scene: scenes.Scene, open_page: Open) -> None:

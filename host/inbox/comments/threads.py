@@ -233,6 +233,14 @@ def root_of(session: Session, account_id: int, post_id: int, message_id: int) ->
     return None if row is None else Root(*row)
 
 
+def answers_deleted(session: Session, message: Message) -> bool:
+    """Return whether *message* answers a comment that was deleted."""
+    if not message.reply_to or session.get_one(Conversation, message.conversation_id).post_id is None:
+        return False
+    found = above(session, message.conversation_id, message.account_id, {message.reply_to})
+    return any(not over.is_there for over in found.values())
+
+
 def _is_there(message: Any) -> sa.ColumnElement[bool]:
     """Return the condition that a message is public and exists at the provider, even if hidden there."""
     deleted = sa.exists().where(

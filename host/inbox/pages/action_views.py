@@ -37,7 +37,12 @@ from host.inbox import (
 from host.inbox.canned import replies
 from host.inbox.conversation_actions import Changes
 from host.inbox.conversations import check_message, conversation_row
-from host.inbox.errors import AnsweredMeanwhileError, ConversationNotFoundError, ProviderRefusedError
+from host.inbox.errors import (
+    AnsweredMeanwhileError,
+    ChangedMeanwhileError,
+    ConversationNotFoundError,
+    ProviderRefusedError,
+)
 from host.inbox.kept_drafts import drafts as kept_drafts
 from host.inbox.kept_drafts.content import Mode
 from host.inbox.messages import load_messages
@@ -47,6 +52,7 @@ from host.inbox.pages.composer import ComposerState, drafts_from_request
 from host.inbox.pages.context import bp, opened_inbox, with_conversation
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.inbox_page import inbox_page, render_messages
+from host.inbox.pages.message_view import activity
 from host.inbox.pages.send_times import time_from_form
 from host.inbox.queries import Row
 from host.inbox.reply import AT_ONCE, Hold, Overflow, parts_of, policy_for, queue_parts
@@ -67,6 +73,7 @@ from host.web.request_helpers import (
     actor,
     body_limit,
     current_user,
+    flash_bad,
     flash_good,
     flashing,
     form_number,
@@ -154,11 +161,13 @@ def beside_from_form(
 ) -> Callable[[Session, Sequence[Message]], None]:
     """Return the side effects of the submitted form, for the write that queues its messages.
 
-    They count used canned replies, record a used suggestion, and close or snooze the conversation if
-    requested.
+    They count used canned replies, record a used suggestion, and close, snooze or reopen the conversation
+    if requested.
     """
     used = {id_in(one) for one in request.form.getlist("canned")[: replies.MOST_FILES]}
-    suggested, along = form_id("suggestion"), _ALONG.get(request.form.get("then", ""))
+    suggested, along = form_id("suggestion"), reopening_from_form()
+    if hold.at is None:
+        along = {**along, **_ALONG.get(request.form.get("then", ""), {})}
 
     def note(session: Session, messages: Sequence[Message]) -> None:
         workspace_id, conversation_id = messages[0].workspace_id, messages[0].conversation_id
@@ -174,7 +183,7 @@ def beside_from_form(
                     accounts=seen_accounts(),
                     now=now,
                 )
-        if along is not None and hold.at is None:
+        if along:
             conversation_actions.set_fields(
                 session, along, **here, author_id=author_id, accounts=seen_accounts()
             )
@@ -190,6 +199,11 @@ def signature_from_form(row: Row, user_id: int) -> str:
     with db.read() as session:
         found = signature_of(session, row, adapter, user_id)
     return "" if found is None else found.text
+
+
+def reopening_from_form() -> Changes:
+    """Return the change that reopens a conversation that was closed while the submitted form was written."""
+    return {"status": ConversationStatus.OPEN} if request.form.get("reopen") == "1" else {}
 
 
 _ALONG: dict[str, Changes] = {
@@ -309,7 +323,7 @@ def refused(error: LobbyError, workspace_id: int, conversation_id: int, mode: st
     more: dict[str, Any] = {}
     if isinstance(error, AnsweredMeanwhileError):
         shown_ = _messages_html(workspace_id, conversation_id, error.newer)
-        more = {"newer": shown_, "seen": max(error.newer)}
+        more = {"newer": shown_, "seen": max(error.newer), "closed": error.closed}
     return refusal(error, **more)
 
 
@@ -331,6 +345,7 @@ def state_from_form(error: LobbyError, mode: str) -> ComposerState:
         bcc=request.form.get("bcc", ""),
         subject=request.form.get("subject", ""),
         own_address=request.form.get("own_address", ""),
+        reopens=isinstance(error, AnsweredMeanwhileError) and error.closed,
     )
 
 
@@ -431,16 +446,32 @@ def leave(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 
 
 def _set_fields(workspace_id: int, conversation_id: int, changes: Changes) -> ResponseReturnValue:
-    db.write(
-        conversation_actions.set_fields,
-        changes,
-        workspace_id=workspace_id,
-        conversation_id=conversation_id,
-        author_id=current_user().id,
-        now=clock.now(),
-        accounts=seen_accounts(),
-    )
+    try:
+        db.write(
+            conversation_actions.set_fields,
+            changes,
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            author_id=current_user().id,
+            now=clock.now(),
+            accounts=seen_accounts(),
+            shown=request.form.get("shown"),
+        )
+    except ChangedMeanwhileError as error:
+        return _told(error, workspace_id, conversation_id)
     return _done(workspace_id, conversation_id)
+
+
+def _told(error: ChangedMeanwhileError, workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Say who changed the conversation first, with the words of the thread."""
+    with opened_inbox(workspace_id) as inbox:
+        inbox.row(conversation_id)
+        [line] = load_messages(inbox.session, workspace_id, conversation_id, [error.line])
+        sentence = f"{activity(line)[1].removesuffix('.')}."
+    if wants_json():
+        return jsonify(error={"code": error.code, "message": sentence, "next": error.next_step}), error.status
+    flash_bad(f"{sentence} {error.next_step}")
+    return _back(workspace_id, conversation_id)
 
 
 # Read and typing
@@ -577,7 +608,7 @@ def _message_action(name: str, use_case: Callable[..., None]) -> None:
     """Add a view that calls *use_case* for one message."""
 
     def view(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
-        with flashing(outbox.StateMovedOnError):
+        with flashing(ConflictError):
             db.write(
                 use_case,
                 workspace_id=workspace_id,

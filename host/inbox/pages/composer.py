@@ -325,6 +325,7 @@ class ComposerState(msgspec.Struct, frozen=True):
     :param suggestion: id of the suggestion the text came from.
     :param cc: the value entered; None for the initial value.
     :param react_to: id of the message to react to, if no script opens the picker.
+    :param reopens: whether sending it reopens the conversation, which somebody closed meanwhile.
     """
 
     text: str = ""
@@ -338,6 +339,7 @@ class ComposerState(msgspec.Struct, frozen=True):
     bcc: str = ""
     subject: str = ""
     own_address: str = ""
+    reopens: bool = False
 
 
 def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None = None) -> dict[str, object]:

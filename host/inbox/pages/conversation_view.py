@@ -23,6 +23,7 @@ from host.inbox.contacts.history import SharedFile, shared_files
 from host.inbox.contacts.models import ContactAttribute, ContactValue
 from host.inbox.contacts.pages.doubles import Duplicate, by_number
 from host.inbox.contacts.pages.shown import Detail, detail_of, follow_state
+from host.inbox.conversation_actions import state_mark
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
 from host.inbox.pages.comments.parts import Mark, PostShown, said_of, shown_post
@@ -201,6 +202,8 @@ class Head(msgspec.Struct, frozen=True):
     """The head of a thread: the contact, and the members and teams the conversation can be assigned to.
 
     :param post: the post it is about; *about*: its place, in words.
+    :param mark: what its forms note of the state they show, see
+        :func:`host.inbox.conversation_actions.state_mark`.
     """
 
     row: Row
@@ -214,6 +217,7 @@ class Head(msgspec.Struct, frozen=True):
     target: str = ""
     post: PostShown | None = None
     about: str = ""
+    mark: str = ""
 
 
 def head(
@@ -243,6 +247,7 @@ def head(
         target="" if row.reply_target is None else round_length(row.reply_target),
         post=None if post is None else shown_post(post, row.account.workspace_id),
         about=_about(row, adapter, post),
+        mark=state_mark(row),
     )
 
 

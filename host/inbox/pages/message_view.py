@@ -896,6 +896,7 @@ class ThreadEntry(msgspec.Struct, frozen=True):
     :param leads_to: for an activity line: URL of the conversation it refers to.
     :param comment: its comment data, for an entry below a post; otherwise None.
     :param senders: the account's addresses it can be resent from; empty if there is no choice.
+    :param is_final: whether sending it again is no use: the comment that it answers was deleted.
     """
 
     entry: Entry
@@ -921,6 +922,7 @@ class ThreadEntry(msgspec.Struct, frozen=True):
     planned_for: str = ""
     comment: Comment | None = None
     senders: tuple[str, ...] = ()
+    is_final: bool = False
 
     @property
     def out(self) -> bool:

@@ -20,12 +20,12 @@ from host.inbox import approved, approved_fetching
 from host.inbox.contacts import people
 from host.inbox.drafts import Draft
 from host.inbox.pages import message_content
-from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES, _written
+from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES, _written, beside_from_form
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.composer import ENDINGS, taken_files
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
-from host.inbox.reply import queue_parts
+from host.inbox.reply import AT_ONCE, queue_parts
 from host.inbox.variable_values import values_of_conversation
 from host.media.limits import MAX_BYTES
 from host.models.inbox import Message
@@ -139,7 +139,7 @@ def _target(row: Row) -> Target:
         row.account,
         list_url=url_for("inbox.template_list", **own),
         send_url=url_for("inbox.send_template", **own),
-        fields={"seen": ""},
+        fields={"seen": "", "reopen": ""},
     )
 
 
@@ -177,18 +177,26 @@ def send_template(workspace_id: int, row: Row) -> ResponseReturnValue:
 
     def use_case() -> list[Message]:
         draft = filled_in(target)  # asks the provider: outside of the write
-        return db.write(
-            queue_parts,
-            workspace_id=workspace_id,
-            conversation_id=row.id,
-            now=clock.now(),
-            author_id=current_user().id,
-            drafts=[draft],
-            reply_key=request.form.get("reply_key", ""),
-            adapter=target.adapter,
-            seen_id=form_id("seen"),
-            accounts=seen_accounts(),
-        )
+        now, author_id = clock.now(), current_user().id
+        beside = beside_from_form(AT_ONCE, author_id, now)
+
+        def queue(session: Session) -> list[Message]:
+            messages = queue_parts(
+                session,
+                workspace_id=workspace_id,
+                conversation_id=row.id,
+                now=now,
+                author_id=author_id,
+                drafts=[draft],
+                reply_key=request.form.get("reply_key", ""),
+                adapter=target.adapter,
+                seen_id=form_id("seen"),
+                accounts=seen_accounts(),
+            )
+            beside(session, messages)
+            return messages
+
+        return db.write(queue)
 
     return _written(workspace_id, row.id, "reply", use_case)
 

@@ -17,7 +17,7 @@ from host.core.cleaning import clean_written
 from host.core.errors import ConflictError
 from host.inbox import outcome
 from host.inbox.along import sent_from
-from host.inbox.comments import once
+from host.inbox.comments import once, threads
 from host.inbox.conversations import publish_changed_message, publish_conversation
 from host.inbox.drafts import MAX_LENGTH, parts_of
 from host.inbox.errors import EmptyTextError, TooLongError, UnknownChannelError
@@ -42,6 +42,15 @@ class NotEditableError(ConflictError):
     default_next_step = _l("Cancel it and write another.")
 
 
+class CommentDeletedError(ConflictError):
+    """The comment that the message answers was deleted."""
+
+    code = "comment_deleted"
+    title = _l("The comment was deleted")
+    default_sentence = _l("The comment was deleted, so this can’t be sent anymore.")
+    default_next_step = ""
+
+
 AGAIN_CANCELLED = ProviderProblem(
     code="cancelled",
     sentence=noop("Resending was canceled. It may have arrived earlier."),
@@ -57,9 +66,12 @@ def retry(session: Session, message_id: int, sender: str = "", adapter: ChannelA
     :raises NotInOutboxError: if the message has no outbox entry.
     :raises StateMovedOnError: if it is no longer failed.
     :raises PrivateReplyUsedError: if it is a private reply that another one has replaced.
+    :raises CommentDeletedError: if the comment that it answers was deleted.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.FAILED)
     message = session.get_one(Message, message_id)
+    if threads.answers_deleted(session, message):
+        raise CommentDeletedError()
     if message.content.get("private") is True:
         once.take(session, message)
     if sender:
@@ -77,8 +89,11 @@ def send_again(session: Session, message_id: int) -> None:
 
     :raises NotInOutboxError: if the message has no outbox entry.
     :raises StateMovedOnError: if it is no longer unconfirmed.
+    :raises CommentDeletedError: if the comment that it answers was deleted.
     """
     entry = outbox.locked_entry(session, message_id, DeliveryState.UNKNOWN)
+    if threads.answers_deleted(session, session.get_one(Message, message_id)):
+        raise CommentDeletedError()
     entry.resent = True
     _queue_again(session, entry)
 

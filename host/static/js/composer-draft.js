@@ -149,7 +149,10 @@ function asElement({ title, subtitle, image, upload, url, buttons }) {
 
 // Texts that are on their way: they stand in their fields no more, and are kept until the desk has answered
 
+const SLOW_MS = 250; // until then it is sent as if at once
+
 let flights = [];
+let hears = () => {};
 
 const flying = (conversation, mode) => flights.filter((one) => one.conversation === String(conversation) && one.mode === mode);
 
@@ -157,9 +160,30 @@ const flying = (conversation, mode) => flights.filter((one) => one.conversation 
 export const isFlying = (conversation) => flights.some((one) => one.conversation === String(conversation));
 
 /** The text of *sent* leaves its field. */
-export const departs = (sent) => { flights.push(sent); };
+export function departs(sent) {
+  flights.push(sent);
+  setTimeout(() => {
+    sent.isSlow = true;
+    hears();
+  }, SLOW_MS);
+}
 
-const lands = (...some) => { flights = flights.filter((one) => !some.includes(one)); };
+function lands(...some) {
+  flights = flights.filter((one) => !some.includes(one));
+  hears();
+}
+
+/** Whether *sent* waits for its person to decide, or is on its way. */
+export function holds(sent, isHeld) {
+  sent.isHeld = isHeld;
+  hears();
+}
+
+/** Let *hear* know when what is to be shown as on its way is another. */
+export const watchFlights = (hear) => { hears = hear; };
+
+/** Return what of *conversation* is on its way long enough to be shown. */
+export const slowOnes = (conversation) => flights.filter((one) => one.conversation === String(conversation) && one.isSlow && !one.isHeld);
 
 /** The desk has *sent*: it is kept no more. */
 export function landed(sent) {

@@ -194,6 +194,7 @@ class Picker {
       if (answer.error?.newer) {
         this.composer.onSent(answer.error.newer); // in the thread, too; the next press sends all the same
         form.elements.seen.value = answer.error.seen;
+        if (answer.error.closed) form.elements.reopen.value = "1";
       }
       this.problem(form, answer.error?.message ?? this.dialog.dataset.textUnsent, answer.error?.next);
     } catch {

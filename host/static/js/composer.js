@@ -3,7 +3,7 @@
 import { csrfToken } from "./base.js";
 import { textLength } from "./bytes.js";
 import { write as insert } from "./composer-canned.js";
-import { after, cameBack, departs, Draft, isFlying, landed, noted, read, rest, whole, write } from "./composer-draft.js";
+import { after, cameBack, departs, Draft, holds, isFlying, landed, noted, read, rest, whole, write } from "./composer-draft.js";
 import { Tools } from "./composer-tools.js";
 import { asked } from "./sending.js";
 import { opening } from "./typed-ahead.js";
@@ -302,7 +302,7 @@ export class Composer {
       this.landed(sent);
       this.now()?.problem(null);
       if (answer.goto) location.assign(answer.goto); // it goes on in another conversation
-      else this.onSent(answer.messages, body.get("then"));
+      else this.onSent(answer.messages, body.get("then") ?? body.get("reopen"));
       return true;
     }
     if (isAway) {
@@ -315,7 +315,11 @@ export class Composer {
     if (error.newer && composer) {
       this.onRefused(sent); // until that is decided it is no more than a draft
       this.onSent(error.newer); // in the thread, too
-      if (await meanwhile(error.newer, sent.text)) {
+      holds(sent, true);
+      const anyway = await meanwhile(error, sent.text);
+      holds(sent, false);
+      if (anyway) {
+        if (error.closed) body.set("reopen", "1");
         body.set("seen", error.seen);
         body.set("reply_key", (sent.key = newKey()));
         return this.post(sent);
@@ -366,10 +370,12 @@ export class Composer {
   }
 }
 
-/** Show what a colleague answered meanwhile, and ours. Return whether ours is to be sent all the same. */
-function meanwhile(html, own) {
-  const dialog = document.querySelector("[data-meanwhile]");
-  dialog.querySelector("[data-theirs]").innerHTML = html;
+/** Show what a colleague did meanwhile, as *error* says, and ours. Return whether ours is to be sent all the same. */
+function meanwhile({ newer, code, closed }, own) {
+  const dialog = document.querySelector("[data-meanwhile]"), title = dialog.querySelector("h2");
+  title.textContent = code === "closed_meanwhile" ? title.dataset.textClosed : title.dataset.textAnswered;
+  dialog.querySelector("[data-reopens]").hidden = !closed;
+  dialog.querySelector("[data-theirs]").innerHTML = newer;
   dialog.querySelector("[data-own]").textContent = own;
   for (const one of dialog.querySelectorAll("[data-message], [id]:not(h2)")) one.removeAttribute("data-message");
   return new Promise((resolve) => {

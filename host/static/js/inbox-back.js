@@ -135,6 +135,7 @@ export class Back {
     const body = new FormData();
     for (const [name, value] of now.body) if (!["draft_version", "seen"].includes(name)) body.append(name, value);
     body.set("seen", card.dataset.newest);
+    if (card.dataset.reopens) body.set("reopen", "1");
     if (card.querySelector(".back-since")) body.delete("then"); // whoever closed it did not know what came since
     card.dataset.sending = "1";
     button.setAttribute("aria-disabled", "true");
@@ -174,6 +175,7 @@ export class Back {
     try {
       const [fresh] = await this.fetch([record]);
       this.put(record, fresh);
+      if (error.closed) fresh.dataset.reopens = "1";
       this.problem(fresh, error.message, error.next);
       fresh.querySelector("[data-back-send]")?.focus();
     } catch {

@@ -27,6 +27,7 @@ import { copied, copyMark, forget, OfflineCopy, renewToken } from "./offline-cop
 import { ask as askForNews, entitle, told as toldNews } from "./notices.js";
 import { header, heldNow, whole } from "./pieces.js";
 import { reactions } from "./reactions.js";
+import { showSending } from "./inbox-sending.js";
 import { asked } from "./sending.js";
 import { swiping } from "./inbox-swipe.js";
 import { below, TypedAhead } from "./typed-ahead.js";
@@ -63,6 +64,7 @@ const unsent = new Unsent(new URL(data.inboxUrl, location.href).pathname, (ids) 
 });
 
 document.addEventListener("lobby-draft-lost", ({ detail }) => unsent.onChange([detail]));
+
 // What is typed for a conversation before it is there: at first on this device, then in its field, or a draft
 
 const draftKey = ({ id, mode }) => `lobby-draft-${mode}-${id}`;
@@ -110,6 +112,11 @@ const typed = new TypedAhead({
     return true;
   },
 }, { early: window.lobbyTyped });
+
+const drawSending = showSending(() => opened, (text) => {
+  announce(text);
+  log?.toEnd();
+});
 
 let back = null;
 let shared = null; // what another app shared, until it is added to a reply
@@ -248,6 +255,7 @@ function start() {
   players(scroller);
   startComposer();
   kept?.open(true);
+  drawSending();
   log.toEnd();
   look();
   const newer = place.querySelector("[data-newer]");
@@ -1054,7 +1062,8 @@ function follow(topic, told) {
     messages: (here || "post" in part("opened").dataset) && told.message ? [told.message] : [],
     said: topic === "message" && !here ? [told.message] : [],
     head: here && topic === "conversation",
-    composer: here && (topic === "message" || topic === "conversation"),
+    // Of a comment that was deleted nothing is left to answer.
+    composer: here && (["message", "conversation"].includes(topic) || (topic === "changed" && Boolean(composer?.section.dataset.answers))),
   });
 }
 

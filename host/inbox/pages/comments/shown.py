@@ -206,7 +206,8 @@ def _dressed(
     if entry.direction == Direction.INBOUND:
         made = _theirs(entry, row, post, adapter, used, now)
     comment = replace(made, order=order, below=root is not None)
-    return replace(one, bubble=replace(bubble, quote=quote), comment=comment)
+    is_final = over is not None and not over.is_there
+    return replace(one, bubble=replace(bubble, quote=quote), comment=comment, is_final=is_final)
 
 
 def _others(other: Other, row: Row, adapter: ChannelAdapter | None, now: datetime) -> ThreadEntry:

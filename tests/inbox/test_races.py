@@ -1,0 +1,146 @@
+"""Two who press at once: whoever is second is told what the first one did, and changes nothing."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.core import db
+from host.inbox.conversation_actions import set_fields
+from host.models.inbox import Conversation, ConversationStatus, Snooze, SnoozeKind
+from tests import helpers
+from tests.inbox import desks, scenes, toys
+from tests.inbox.desks import Desk
+
+JSON = {"Accept": "application/json"}
+UNCHANGED = "Your change was not made."
+
+
+@pytest.fixture
+def desk(database: db.Database, data: Path) -> Desk:
+    return desks.open_desk(data, toys.RICH)
+
+
+class Two:
+    """Mia, who has a conversation on her screen, and Bo, who is faster."""
+
+    def __init__(self, desk: Desk, scene: scenes.Scene) -> None:
+        self.desk, self.id = desk, scene.conversation("ana")
+        self.bo = helpers.make_user("bo@example.com", "Bo T.", workspace=desk.workspace).id
+
+    def page(self) -> str:
+        return str(self.desk.browser.get(self.desk.path(f"/{self.id}")).text)
+
+    def shown(self, action: str) -> str:
+        """Return what the form of *action* notes."""
+        form = self.page().split(f"/{action}", 1)[1].split("</form>")[0]
+        [found] = re.findall(r'name="shown" value="([^"]*)"', form)
+        return html.unescape(found)
+
+    def faster(self, by: int | None = None, **changes: Any) -> None:
+        db.write(
+            set_fields,
+            changes,  # type: ignore[arg-type]
+            workspace_id=self.desk.workspace,
+            conversation_id=self.id,
+            author_id=by or self.bo,
+            now=self.desk_now(),
+            accounts=None,
+        )
+
+    def desk_now(self) -> Any:
+        return toys.thread(self.id)[-1].created_at
+
+    def press(self, action: str, shown: str, **fields: Any) -> Any:
+        browser = self.desk.browser
+        data = {"csrf_token": browser.csrf(), "shown": shown, **fields}
+        return browser.post(self.desk.path(f"/{self.id}/{action}"), data=data, headers=JSON)
+
+    def now(self) -> Conversation:
+        return toys.only(Conversation) if len(toys.everything(Conversation)) == 1 else self._this()
+
+    def _this(self) -> Conversation:
+        return next(one for one in toys.everything(Conversation) if one.id == self.id)
+
+
+@pytest.fixture
+def two(desk: Desk, scene: scenes.Scene) -> Two:
+    return Two(desk, scene)
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "first", "words"),
+    [
+        ("assign", {"assignee": "mia"}, {"assignee_id": "bo"}, "Bo T. took over this conversation."),
+        ("assign", {"assignee": ""}, {"assignee_id": "mia"}, "Bo T. assigned this to Mia R."),
+        ("close", {}, {"snooze": Snooze(SnoozeKind.REPLY)}, "Bo T. snoozed this until they write."),
+        ("close", {}, {"status": ConversationStatus.CLOSED}, "Bo T. closed this."),
+        ("snooze", {"when": "reply"}, {"status": ConversationStatus.CLOSED}, "Bo T. closed this."),
+        ("spam", {}, {"status": ConversationStatus.CLOSED}, "Bo T. closed this."),
+    ],
+)
+def test_the_second_is_told_and_changes_nothing(
+    two: Two, action: str, fields: dict[str, str], first: dict[str, Any], words: str
+) -> None:
+    people = {"mia": two.desk.mia.id, "bo": two.bo}
+    shown = two.shown(action)
+    two.faster(**{name: people.get(value, value) for name, value in first.items()})
+    before = two.now()
+    given = {name: str(people.get(value, value)) for name, value in fields.items()}
+    answer = two.press(action, shown, **given)
+    assert answer.status_code == 409
+    assert answer.json["error"]["code"] == "changed_meanwhile"
+    assert answer.json["error"]["message"] == words
+    assert UNCHANGED in answer.json["error"]["next"]
+    after = two.now()
+    for name in ("assignee_id", "status", "snooze", "spam_at"):
+        assert getattr(after, name) == getattr(before, name)
+    # Having seen it, they may.
+    if action != "snooze" and first.get("status") is None:
+        assert two.press(action, two.shown(action), **given).status_code == 200
+
+
+def test_a_page_without_scripts_says_it_on_the_next_page(two: Two) -> None:
+    shown = two.shown("close")
+    two.faster(snooze=Snooze(SnoozeKind.REPLY))
+    answer = two.desk.browser.post_form(two.desk.path(f"/{two.id}/close"), shown=shown)
+    assert answer.status_code == 303
+    page = two.desk.browser.get(answer.headers["Location"]).text
+    assert "Bo T. snoozed this until they write." in page
+    assert UNCHANGED in page
+
+
+def test_what_does_not_concern_it_is_no_race(two: Two) -> None:
+    shown = two.shown("assign")
+    two.faster(status=ConversationStatus.CLOSED)
+    assert two.press("assign", shown, assignee=str(two.desk.mia.id)).status_code == 200
+    shown = two.shown("reopen")
+    two.faster(assignee_id=two.bo)
+    assert two.press("reopen", shown).status_code == 200
+
+
+def test_what_one_did_oneself_in_another_tab_is_no_surprise(two: Two) -> None:
+    shown = two.shown("close")
+    two.faster(two.desk.mia.id, snooze=Snooze(SnoozeKind.REPLY))
+    assert two.press("close", shown).status_code == 200
+    assert two.press("close", shown).status_code == 200, "a double click"
+
+
+def test_a_message_that_wakes_it_is_no_race(two: Two, scene: scenes.Scene) -> None:
+    two.faster(snooze=Snooze(SnoozeKind.REPLY))
+    shown = two.shown("close")
+    scene.said("ana", "Ana Q.", "Hello?", scene.now)
+    assert two.now().snooze is None
+    # Its newest change was by a colleague, and the page shows that one.
+    assert two.press("close", shown).status_code == 200
+
+
+def test_a_form_that_notes_nothing_is_done(two: Two) -> None:
+    two.faster(assignee_id=two.bo)
+    url = two.desk.path(f"/{two.id}/assign")
+    assert two.desk.browser.post_form(url, assignee=str(two.desk.mia.id)).status_code == 303
+    assert two.now().assignee_id == two.desk.mia.id
