@@ -1,4 +1,4 @@
-"""What is typed for a conversation on its way: the machine behind it, without a page and with a clock of its own."""
+"""What is typed for a conversation on its way: the machine behind it, with a clock of its own and no page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ const page = {
   hide() { page.shown = null; page.focused = false; },
   isFocused: () => page.focused,
   keep({ id, mode, begun, text }) { page.drafts[`${id} ${mode}`] = below(begun, text); },
-  save({ id, mode, begun, text }) { page.keep({ id, mode, begun, text }); done.push(["save", id, mode, below(begun, text)]); },
+  save({ id, mode, begun, text }) {
+    page.keep({ id, mode, begun, text });
+    done.push(["save", id, mode, below(begun, text)]);
+  },
   place({ id, mode, begun, text }, focus) {
     if (!page.fields.has(`${id} ${mode}`)) return false;
     done.push(["place", id, mode, below(begun, text), focus]);

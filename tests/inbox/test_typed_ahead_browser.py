@@ -1,4 +1,4 @@
-"""What is typed while a conversation loads, in a browser: the thread is held back until the test lets it come."""
+"""What is typed while a conversation loads, in a browser: the thread is held until the test lets it come."""
 
 from __future__ import annotations
 
