@@ -9,6 +9,7 @@ import msgspec
 import regex
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
+from flask_babel.speaklater import LazyString
 
 from host.automation import conditions
 from host.automation.actions import ActionTargets
@@ -28,13 +29,27 @@ from host.automation.conditions import (
 from host.channels.abilities import EVERYTHING, Abilities
 from host.core.cleaning import clean
 from host.core.errors import InvalidError
+from host.inbox.contacts import attributes
+from host.inbox.contacts.models import AttributeKind, ContactAttribute
+from host.inbox.errors import ContactFieldError
 from host.inbox.queries import AnyTeam, Assignee
+from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind
 
 MOST_WORDS = 100
 LONGEST_WORD = 60
 MOST_IN_GROUP = 20
 LONGEST_PATTERN = 300
+
+
+_OTHER_KIND: Mapping[AttributeKind, str] = {
+    AttributeKind.TEXT: noop("The attribute %(name)s can’t be “%(value)s”: it has at most 250 characters."),
+    AttributeKind.NUMBER: noop("The attribute %(name)s is a number, so it is never “%(value)s”."),
+    AttributeKind.DATE: noop(
+        "The attribute %(name)s is a date such as 2026-11-20, so it is never “%(value)s”."
+    ),
+    AttributeKind.YES_NO: noop("The attribute %(name)s is yes or no, so it is never “%(value)s”."),
+}
 
 
 class ConditionError(InvalidError):
@@ -50,6 +65,7 @@ class ConditionTargets(msgspec.Struct, frozen=True):
     """All objects of a workspace that conditions may refer to, by id.
 
     :param attributes: names of the attributes of contacts.
+    :param details: the attributes themselves, which say what values they have; others are not looked at.
     :param conditions: conditions of addons, by name, with the values to choose from.
     :param channels: names of channels with running addons, by key.
     :param posts: posts with comments, newest first, with the beginning of their captions.
@@ -59,6 +75,7 @@ class ConditionTargets(msgspec.Struct, frozen=True):
     targets: ActionTargets
     accounts: Mapping[int, str] = msgspec.field(default_factory=dict)
     attributes: Mapping[int, str] = msgspec.field(default_factory=dict)
+    details: Mapping[int, ContactAttribute] = msgspec.field(default_factory=dict)
     conditions: Mapping[str, Any] = msgspec.field(default_factory=dict)
     posts: Mapping[int, str] = msgspec.field(default_factory=dict)
     channels: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -104,6 +121,43 @@ def _checked(condition: One, there: ConditionTargets, place: str) -> One:
             if condition.name not in there.conditions:
                 raise ConditionError(_l("The addon that provides this condition is not active."), field=place)
     return condition
+
+
+def check_values(condition: Condition, there: ConditionTargets, place: str) -> None:
+    """Refuse a condition, or a group, that compares an attribute with a value that it never has.
+
+    :raises ConditionError: with the field as :func:`checked_condition`.
+    """
+    for at, one in enumerate(conditions.leaves([condition])):
+        if (why := impossible(one, there)) is not None:
+            raise ConditionError(why, field=f"{place}.{at}" if isinstance(condition, AnyOf) else place)
+
+
+def impossible(condition: One, there: ConditionTargets) -> LazyString | None:
+    """Return why a condition compares an attribute with a value that it never has; None if it may have it."""
+    if not isinstance(condition, Contact) or not condition.value:
+        return None
+    attribute = there.details.get(condition.attribute)
+    return None if attribute is None else _never(attribute, condition.value)
+
+
+def _never(attribute: ContactAttribute, value: str) -> LazyString | None:
+    wanted = conditions.folded(value).strip()
+    if attribute.kind == AttributeKind.CHOICE:
+        if any(conditions.folded(one).strip() == wanted for one in attribute.choices or ()):
+            return None
+        return _l(
+            "“%(value)s” is not one of the options of the attribute %(name)s.", **_named(attribute, value)
+        )
+    try:
+        kept = attributes.checked_value(attribute, value)
+    except ContactFieldError:
+        return _l(_OTHER_KIND[AttributeKind(attribute.kind)], **_named(attribute, value))
+    if conditions.folded(kept).strip() == wanted:
+        return None
+    return _l(
+        "The attribute %(name)s is never “%(value)s”: write %(kept)s.", kept=kept, **_named(attribute, value)
+    )
 
 
 def _checked_words(words: Sequence[str], place: str) -> tuple[str, ...]:
@@ -169,3 +223,7 @@ def check_named(
         raise ConditionError(
             _l("This person can't answer in this workspace."), next_step=_l("Choose another."), field=place
         )
+
+
+def _named(attribute: ContactAttribute, value: str) -> dict[str, str]:
+    return {"name": attribute.name, "value": value}

@@ -366,7 +366,9 @@ def checked_conditions(body: Body, there: RuleTargets) -> tuple[Condition, ...]:
 
 def _condition(condition: Condition, there: RuleTargets, place: str) -> Condition:
     with _as_rule_error():
-        return condition_checks.checked_condition(condition, there, place)
+        kept = condition_checks.checked_condition(condition, there, place)
+        condition_checks.check_values(kept, there, place)
+        return kept
 
 
 def _check_named(there: RuleTargets, place: str, **named: int) -> None:

@@ -84,13 +84,15 @@ def there(session: Session, workspace_id: int, directory: Directory) -> RuleTarg
     ).all()
     addresses = registry.hooks().addresses(session=session, workspace_id=workspace_id)
     sequences = registry.hooks().rule_sequences(session=session, workspace_id=workspace_id) or {}
+    details = {one.id: one for one in attributes.all_of(session, workspace_id)}
     below = posts.titles(session, workspace_id)
     replies = {one.key: one.capabilities.private_replies for one in directory.adapters}
     return RuleTargets(
         targets=actions.targets(session, workspace_id, Viewer(None, keeps=False)),
         accounts={row.id: row.name or row.handle or "" for row in accounts},
         handles={row.id: row.handle or "" for row in accounts},
-        attributes={one.id: one.name for one in attributes.all_of(session, workspace_id)},
+        attributes={id_: one.name for id_, one in details.items()},
+        details=details,
         endpoints=addresses or {},
         sequences={id_: one.name for id_, one in sequences.items()},
         live_sequences=[id_ for id_, one in sequences.items() if one.live],

@@ -5,8 +5,9 @@ Steps stand in a list. Each is followed by the next one, unless it names another
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -94,6 +95,7 @@ class Ask(_StepBase, tag="ask", frozen=True, kw_only=True, omit_defaults=True):
     :param attribute: the attribute of contacts it is stored in, too; 0: none.
     :param again: what is said, once, if the answer does not fit; empty: the question again.
     :param other: the step to go on with if the second answer does not fit either; empty: people take over.
+    :param told: what the customer is told when people take over after that; empty: nothing.
     :param hours: how long to wait for an answer; 0: until they write.
     :param silent: the step to go on with if no answer came in that time; empty: the run ends.
     :param closed: as in :class:`Say`.
@@ -107,6 +109,7 @@ class Ask(_StepBase, tag="ask", frozen=True, kw_only=True, omit_defaults=True):
     attribute: int = 0
     again: str = ""
     other: str = ""
+    told: str = ""
     hours: int = 0
     silent: str = ""
     closed: str = ""
@@ -417,7 +420,7 @@ def ways_out(body: Body, step: Step) -> Iterator[tuple[str, str]]:
         for case in step.cases:
             yield "case", case.to
     yield "then", body.following(step)
-    if isinstance(step, Ask) and step.kind != "text" and step.other:
+    if isinstance(step, Ask) and step.other:
         yield "other", step.other
     if isinstance(step, Ask | Wait) and step.silent:
         yield "silent", step.silent
@@ -454,15 +457,46 @@ def checked(body: Body, there: Targets, limit: int | None = None) -> Body:
         seen.add(step.id)
     known = known_variables(body.variables)
     steps = [_step(step, f"steps.{at}", seen, there, known, limit) for at, step in enumerate(body.steps)]
-    _check_ids(body.accounts, there.accounts, _l("An account of the sequence is gone."), "accounts")
-    if body.team and body.team not in there.targets.teams:
-        raise SequenceError(_l("The team was deleted."), field="team")
+    _check_accounts(body, there)
+    _check_team(body, there)
     return msgspec.structs.replace(
         body,
         steps=tuple(steps),
         starts=_starts(body.starts),
-        people=_words(body.people, "people"),
+        people=tuple(dict.fromkeys(_words(body.people, "people"))),
     )
+
+
+def refusals(body: Body, there: Targets) -> Iterator[SequenceError]:
+    """Yield why a body that was saved would be refused now: the first reason of each step and setting.
+
+    The length of texts is left to the proof, which knows the channels.
+    """
+    names = {step.id for step in body.steps}
+    known = known_variables(body.variables)
+    checks: list[Callable[[], Any]] = [
+        partial(_step, step, f"steps.{at}", names, there, known, None) for at, step in enumerate(body.steps)
+    ]
+    checks += [
+        partial(_check_accounts, body, there),
+        partial(_check_team, body, there),
+        partial(_starts, body.starts),
+        partial(_words, body.people, "people"),
+    ]
+    for check in checks:
+        try:
+            check()
+        except SequenceError as error:
+            yield error
+
+
+def _check_accounts(body: Body, there: Targets) -> None:
+    _check_ids(body.accounts, there.accounts, _l("An account of the sequence is gone."), "accounts")
+
+
+def _check_team(body: Body, there: Targets) -> None:
+    if body.team and body.team not in there.targets.teams:
+        raise SequenceError(_l("The team was deleted."), field="team")
 
 
 def _check_ids(ids: Sequence[int], there: Mapping[int, str], sentence: LazyString, field: str) -> None:
@@ -483,7 +517,7 @@ def _words(words: Sequence[str], field: str) -> tuple[str, ...]:
             sentence = _l("Each has 1 to %(most)s characters.", most=LONGEST_CHOICE)
             raise SequenceError(sentence, field=f"{field}.{at}")
         kept.append(cleaned)
-    return tuple(dict.fromkeys(kept))
+    return tuple(kept)
 
 
 def _starts(starts: Starts) -> Starts:
@@ -651,7 +685,7 @@ def _titles(titles: Sequence[str], place: str) -> tuple[str, ...]:
     if len(titles) > MOST_CHOICES:
         sentence = _l("At most %(most)s are possible.", most=MOST_CHOICES)
         raise SequenceError(sentence, field=place, limit=MOST_CHOICES)
-    return _words(titles, place)
+    return tuple(dict.fromkeys(_words(titles, place)))
 
 
 def _question(
@@ -661,7 +695,9 @@ def _question(
         raise SequenceError(_l("A choice needs at least one answer."), field=f"{place}.choices")
     if step.kind != "choice" and step.choices:
         raise SequenceError(_l("Only a choice has answers to choose."), field=f"{place}.choices")
-    if not 0 <= step.digits <= 40 or (step.digits and step.kind != "number"):
+    if step.digits and step.kind != "number":
+        raise SequenceError(_l("Only a number has digits to count."), field=f"{place}.digits")
+    if not 0 <= step.digits <= 40:
         raise SequenceError(_l("A number has 1 to 40 digits."), field=f"{place}.digits")
     if step.variable and _ID.fullmatch(step.variable) is None:
         sentence = _l("An answer's name has 1 to 32 lowercase letters, digits and underscores.")
@@ -671,14 +707,31 @@ def _question(
     _check_hours(step.hours, 0, place)
     if step.silent and not step.hours:
         raise SequenceError(_l("Say how long to wait for the answer."), field=f"{place}.hours")
+    if step.told and step.other:
+        sentence = _l("People don’t take over here: the sequence goes on with another step.")
+        raise SequenceError(
+            sentence,
+            next_step=_l("Remove what the customer is told, or let people take over."),
+            field=f"{place}.told",
+        )
     return {
         "choices": _titles(step.choices, f"{place}.choices"),
-        "again": _text(step.again, f"{place}.again", known, limit) if step.again else "",
+        **{
+            name: _text(text, f"{place}.{name}", known, limit)
+            for name in ("again", "told")
+            if (text := getattr(step, name))
+        },
     }
 
 
 def _check_hours(hours: int, minutes: int, place: str) -> None:
-    if hours < 0 or minutes < 0 or timedelta(hours=hours, minutes=minutes) > LONGEST_WAIT:
+    for name, number in (("hours", hours), ("minutes", minutes)):
+        if number < 0:
+            raise SequenceError(
+                _l("A wait can’t be negative."), next_step=_l("Enter 0 or more."), field=f"{place}.{name}"
+            )
+    # Counted in minutes: a timedelta can't be as long as a number can.
+    if hours * 60 + minutes > LONGEST_WAIT // timedelta(minutes=1):
         sentence = _l("The longest wait is %(days)s days.", days=LONGEST_WAIT.days)
         raise SequenceError(sentence, field=f"{place}.hours")
 

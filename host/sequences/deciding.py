@@ -305,12 +305,15 @@ class Decider:
     def _ask_again(self, step: Ask) -> None:
         if self.run.tries == 0:
             self.run.tries = 1
-            why = self._queue(step.again or step.text, self._offers(step), Voice.AUTOMATION, again=True)
+            offers = self._offers(step)
+            why = self._queue(step.again or step.text, offers, Voice.AUTOMATION, part="again")
             if why:
                 self.leave_to_people(why, outcome="stopped")
         elif step.other:
             self._go("other", step.other)
         else:
+            if step.told:  # left out where it can't be sent, as before any handing over
+                self._queue(step.told, {}, Voice.NOTICE, part="told")
             self.leave_to_people("no_fit")
 
     # ---- sending ---------------------------------------------------------------------------------------
@@ -331,17 +334,20 @@ class Decider:
         ]
         return {"quick_replies": [*offers, {"title": self._person(), "payload": asked_for.PERSON_PAYLOAD}]}
 
-    def _queue(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool = False) -> str:
-        """Send a message; return why it is not sent, or an empty string."""
+    def _queue(self, text: str, content: Mapping[str, Any], voice: Voice, *, part: str = "") -> str:
+        """Send a message; return why it is not sent, or an empty string.
+
+        :param part: as for :meth:`_send`.
+        """
         if self._unanswered() >= BUDGET:
             return "budget"
         said = text if "{{" not in text else self._filled(text)
         if said is None:
             return "unfilled"
         step = self.body.step(self.run.step)
-        if isinstance(step, Ask) and not content:
+        if isinstance(step, Ask) and not content and part != "told":
             said += listed(step.choices)
-        return self._send(said, content, voice, again=again)
+        return self._send(said, content, voice, part=part)
 
     def _show(self, cards: Sequence[Card]) -> str:
         """Send cards; return why they are not sent, or an empty string."""
@@ -431,8 +437,11 @@ class Decider:
         """Store a value in an attribute of the contact; empty: clear it."""
         raise NotImplementedError
 
-    def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool) -> str:
-        """Send a filled text; return why it is not sent, or an empty string."""
+    def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, part: str = "") -> str:
+        """Send a filled text; return why it is not sent, or an empty string.
+
+        :param part: what it is besides the first message of the step: ``again`` or ``told``.
+        """
         raise NotImplementedError
 
     def _send_cards(self, elements: Sequence[Mapping[str, Any]]) -> str:

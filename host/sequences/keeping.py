@@ -19,13 +19,14 @@ from host.core.secrets import Secret
 from host.inbox import names
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
-from host.inbox.contacts.models import ContactAttribute
+from host.inbox.contacts import attributes
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import ReplyContext, ReplyState
 from host.sdk.text import TextLimit, TextUnit
 from host.sequences import body as bodies
 from host.sequences import secrets_of, toml_form
-from host.sequences.body import PROGRAM, Body, Call, SequenceError, Targets
+from host.sequences.body import Body, Call, SequenceError, Targets
+from host.sequences.claims import OtherSequence, Surroundings
 from host.sequences.models import (
     ENDED_BY_TEAM,
     Sequence,
@@ -89,15 +90,14 @@ def there(session: Session, workspace_id: int, directory: ListingDirectory | Non
     accounts = sa.select(ChannelAccount.id, ChannelAccount.name, ChannelAccount.channel).where(
         ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
     )
-    attributes = sa.select(ContactAttribute.id, ContactAttribute.name).where(
-        ContactAttribute.workspace_id == workspace_id
-    )
+    details = {one.id: one for one in attributes.all_of(session, workspace_id)}
     rows = session.execute(accounts).all()
     nobody = Viewer(None, keeps=False)
     return Targets(
         actions.targets(session, workspace_id, nobody),
         {row.id: row.name for row in rows},
-        {row.id: row.name for row in session.execute(attributes)},
+        {id_: one.name for id_, one in details.items()},
+        details,
         {} if directory is None else directory.conditions,
         {},  # sequences don't run below posts
         {} if directory is None else {key: directory.label(key) for key in directory.keys},
@@ -238,10 +238,47 @@ def _break_of(work: hours.Hours, now: datetime) -> timedelta:
 
 
 def proof(
-    session: Session, workspace_id: int, body: Body, directory: AdapterDirectory, now: datetime
+    session: Session,
+    workspace_id: int,
+    body: Body,
+    directory: ListingDirectory,
+    now: datetime,
+    sequence_id: int,
 ) -> Proof:
-    """Return what can be proved about a sequence on the channels it runs on."""
-    return prove(body, limits(session, workspace_id, body, directory, now))
+    """Return what can be proved about a sequence on the channels it runs on, beside the other live ones.
+
+    The pages, the API and :func:`publish` all ask this.
+    """
+    known = there(session, workspace_id, directory)
+    nobody = Viewer(None, keeps=False)
+    broken = frozenset(
+        one.id
+        for one in macros.listing(session, workspace_id, nobody)
+        if known.targets.any_missing(one.steps)
+    )
+    around = Surroundings(known, _others(session, workspace_id, sequence_id), broken)
+    return prove(body, limits(session, workspace_id, body, directory, now), around)
+
+
+def _others(session: Session, workspace_id: int, sequence_id: int) -> list[OtherSequence]:
+    """Return the other live sequences of a workspace, in order."""
+    query = (
+        sa.select(Sequence.name, SequenceVersion.body)
+        .join(
+            SequenceVersion,
+            sa.and_(
+                SequenceVersion.sequence_id == Sequence.id, SequenceVersion.number == Sequence.live_version
+            ),
+        )
+        .where(
+            Sequence.workspace_id == workspace_id,
+            Sequence.state == SequenceState.LIVE,
+            Sequence.id != sequence_id,
+        )
+        .order_by(Sequence.position, Sequence.id)
+    )
+    found = [(name, bodies.read(stored)) for name, stored in session.execute(query)]
+    return [OtherSequence(name, one.starts, one.accounts) for name, one in found if one is not None]
 
 
 # ---- changing ------------------------------------------------------------------------------------------
@@ -344,22 +381,22 @@ def publish(
     """Publish the newest version of a sequence. Runs that are under way end on theirs.
 
     :raises SequenceNotFoundError: if there is none.
-    :raises NotPublishableError: if something could not be proved.
-    :raises SequenceError: if it refers to something that was deleted, or a newer Lobby wrote it.
+    :raises NotPublishableError: if something could not be proved, or a newer Lobby wrote it.
     """
     sequence = get(session, workspace_id, sequence_id, lock=True)
     newest = version(session, sequence.id, sequence.version)
     body = bodies.read(newest.body)
     if body is None:
-        raise SequenceError(_l("This sequence was created by a newer version of Lobby and can't run here."))
-    _checked(session, workspace_id, body, directory)
-    for at, step in enumerate(body.steps):
-        if isinstance(step, Call) and step.url == PROGRAM:
-            sentence = _l("Enter the URL of your program.")
-            raise SequenceError(sentence, field=f"steps.{at}.url")
-    problems = proof(session, workspace_id, body, directory, now).problems
+        raise NotPublishableError(
+            _l("This sequence was created by a newer version of Lobby and can't run here."),
+            next_step=_l("Update Lobby, or restore an earlier version."),
+        )
+    problems = proof(session, workspace_id, body, directory, now, sequence.id).problems
     if problems:
-        raise NotPublishableError(problems[0].sentence, field=f"steps.{problems[0].step}")
+        first = problems[0]
+        ids = [step.id for step in body.steps]
+        field = first.field or f"steps.{ids.index(first.step)}"
+        raise NotPublishableError(first.sentence, field=field)
     if any(isinstance(step, Call) for step in body.steps):
         secrets_of.ensure(session, sequence)
     sequence.live_version, sequence.state = sequence.version, SequenceState.LIVE

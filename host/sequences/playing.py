@@ -254,7 +254,7 @@ class Play(Decider):
         self._attributes[attribute_id] = value
         self._note("stored", value, about=attribute_id)
 
-    def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool) -> str:
+    def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, part: str = "") -> str:
         if not self.window_open:
             self._note("unsent", "window_closed")
             return "window_closed"
@@ -264,7 +264,7 @@ class Play(Decider):
         return ""
 
     def _send_cards(self, elements: Sequence[Mapping[str, Any]]) -> str:
-        why = self._send("", {}, Voice.AUTOMATION, again=False)
+        why = self._send("", {}, Voice.AUTOMATION)
         if not why:
             self.entries[-1] = msgspec.structs.replace(self.entries[-1], cards=tuple(elements))
             buttons = [one for card in elements for one in card.get("buttons", ()) if "payload" in one]

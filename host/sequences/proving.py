@@ -8,8 +8,9 @@ run time everything is checked again: the proof cannot know about a worker that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +22,7 @@ from host.automation.deciding import BUDGET
 from host.automation.texts import too_long
 from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
 from host.sdk.text import TextLimit, TextUnit, length, unit_of
+from host.sequences import claims
 from host.sequences.body import (
     Ask,
     Body,
@@ -38,6 +40,7 @@ from host.sequences.body import (
     speaks,
     ways_out,
 )
+from host.sequences.claims import Surroundings
 
 CALL = timedelta(minutes=1)
 """The longest nominal time until a program answers, with all tries."""
@@ -70,11 +73,13 @@ class Limits(msgspec.Struct, frozen=True):
 class Problem(msgspec.Struct, frozen=True):
     """Something that keeps a sequence from being published.
 
-    :param code: ``window``, ``loop``, ``end``, ``row``, ``unreachable``, ``buttons``, ``text``, ``cards``.
-    :param step: the step it happens at.
+    :param code: ``window``, ``loop``, ``end``, ``row``, ``unreachable``, ``buttons``, ``text``, ``cards``, or
+        one of :class:`host.sequences.claims.Claim`.
+    :param step: the step it happens at; empty: the starts or settings.
     :param sentence: what would happen, in words.
     :param path: the steps that lead there, *step* last.
     :param after: for ``window``: how long after the customer's last message it could be sent; None: any time.
+    :param field: the place in the body, such as ``steps.2.url``; empty: the whole step.
     """
 
     code: str
@@ -82,6 +87,7 @@ class Problem(msgspec.Struct, frozen=True):
     sentence: LazyString
     path: tuple[str, ...] = ()
     after: timedelta | None = None
+    field: str = ""
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -126,10 +132,15 @@ class _Way(NamedTuple):
     age: timedelta
     answered: bool
     sent: bool
+    wrong: bool = False
+    """Whether the customer's answer did not fit."""
 
 
-def prove(body: Body, limits: Limits) -> Proof:
-    """Return what can be proved about *body*."""
+def prove(body: Body, limits: Limits, around: Surroundings | None = None) -> Proof:
+    """Return what can be proved about *body*.
+
+    :param around: what it depends on in its workspace; None: that is not looked at.
+    """
     loops = _loops(body)
     reach = {} if loops else _reach(body, limits)
     problems = [*loops, *_ends(body)]
@@ -140,8 +151,9 @@ def prove(body: Body, limits: Limits) -> Proof:
     problems += _buttons(body, limits)
     problems += _texts(body, limits)
     problems += _cards(body, limits)
+    problems += [] if around is None else _claims(body, around)
     order = {step.id: at for at, step in enumerate(body.steps)}
-    problems.sort(key=lambda one: order[one.step])
+    problems.sort(key=lambda one: order.get(one.step, -1))
     return Proof(tuple(problems), reach)
 
 
@@ -173,7 +185,9 @@ def _ways(body: Body, step: Step, age: timedelta, limits: Limits) -> Iterator[_W
         elif kind == "silent":
             length = timedelta(hours=step.hours) if isinstance(step, Ask) else step.length  # type: ignore[union-attr]
             yield _Way(to, _plus(past, length), False, sends)
-        elif kind == "other" or isinstance(step, Ask) or (isinstance(step, Wait) and step.until == "written"):
+        elif kind == "other":
+            yield _Way(to, timedelta(), True, False, wrong=True)
+        elif isinstance(step, Ask) or (isinstance(step, Wait) and step.until == "written"):
             yield _Way(to, timedelta(), True, False)
         elif isinstance(step, Call):
             yield _Way(to, _plus(past, CALL), False, False)
@@ -198,7 +212,10 @@ def _is_inside(case: Case) -> bool:
 
 
 def _loops(body: Body) -> list[Problem]:
-    """Return the loops in which no step waits for the customer, each at its first step in the list."""
+    """Return the loops in which no step waits for the customer, each at its first step in the list.
+
+    Answers that don't fit are no way out of one: somebody may never give another.
+    """
     found: list[Problem] = []
     state: dict[str, int] = {}
     steps = {step.id: step for step in body.steps}
@@ -206,11 +223,14 @@ def _loops(body: Body) -> list[Problem]:
     def visit(id_: str, path: tuple[str, ...]) -> None:
         state[id_] = 1
         for way in _ways(body, steps[id_], timedelta(), Limits()):
-            if way.answered or way.to not in steps:
+            if (way.answered and not way.wrong) or way.to not in steps:
                 continue
             if state.get(way.to) == 1:
                 circle = (*path[path.index(way.to) :], way.to)
-                sentence = _l("These steps could repeat for ever without a word from the customer.")
+                if _asks_for_ever(body, circle):
+                    sentence = _l("Answers that don’t fit lead back here, so it could be asked for ever.")
+                else:
+                    sentence = _l("These steps could repeat for ever without a word from the customer.")
                 found.append(Problem("loop", way.to, sentence, circle))
             elif way.to not in state:
                 visit(way.to, (*path, way.to))
@@ -219,6 +239,25 @@ def _loops(body: Body) -> list[Problem]:
     for step in body.steps:
         if step.id not in state:
             visit(step.id, (step.id,))
+    return found
+
+
+def _asks_for_ever(body: Body, circle: Sequence[str]) -> bool:
+    """Return whether a wrong answer is the only way from a step of a loop to the next."""
+    for here, to in pairwise(circle):
+        step = body.step(here)
+        if isinstance(step, Ask) and step.other == to and to not in {step.silent, step.closed}:
+            return True
+    return False
+
+
+def _claims(body: Body, around: Surroundings) -> list[Problem]:
+    """Return what the sequence claims that can't hold."""
+    found = []
+    for claim in claims.wrong(body, around):
+        kind, _dot, rest = claim.field.partition(".")
+        step = body.steps[int(rest.partition(".")[0])].id if kind == "steps" else ""
+        found.append(Problem(claim.code, step, claim.sentence, field=claim.field))
     return found
 
 
@@ -363,7 +402,8 @@ def _texts(body: Body, limits: Limits) -> list[Problem]:
             continue
         said = [step.text, step.again] if isinstance(step, Ask) else [step.text]
         choices = listed(step.choices) if isinstance(step, Ask) else ""
-        plain = max(_excess(text, limits.text) for text in said)
+        alone = [*said, step.told] if isinstance(step, Ask) else said
+        plain = max(_excess(text, limits.text) for text in alone)
         whole = max(_excess(text + choices, limits.listed) for text in said)
         if limits.text is not None and plain > 0:
             found.append(Problem("text", step.id, too_long(limits.text + plain, limits.text)))

@@ -398,7 +398,7 @@ class Walk(Decider):
         if isinstance(wanted, SendText):
             if self._unanswered() >= BUDGET:
                 return "budget"
-            return self._send(wanted.text, {}, Voice.AUTOMATION, again=False)
+            return self._send(wanted.text, {}, Voice.AUTOMATION)
         if self.run.message_id is None:
             return "nothing_to_do"
         try:
@@ -473,15 +473,15 @@ class Walk(Decider):
         opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
         return talks.values(self.session, self.conversation, opens, self.now)
 
-    def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, again: bool) -> str:
-        return self._send_draft(Draft(text=text, content=content), voice, again=again)
+    def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, part: str = "") -> str:
+        return self._send_draft(Draft(text=text, content=content), voice, part=part)
 
     def _send_cards(self, elements: Many[Mapping[str, Any]]) -> str:
         content = {"template": {"elements": list(elements)}}
         return self._send_draft(Draft(kind=MessageKind.TEMPLATE, content=content), Voice.AUTOMATION)
 
-    def _send_draft(self, draft: Draft, voice: Voice, *, again: bool = False) -> str:
-        key = f"sequence-{self.run.id}-{self.run.number}{'-again' if again else ''}"
+    def _send_draft(self, draft: Draft, voice: Voice, *, part: str = "") -> str:
+        key = f"sequence-{self.run.id}-{self.run.number}{part and f'-{part}'}"
         try:
             messages = queue_parts(
                 self.session,

@@ -136,10 +136,57 @@ def test_what_keeps_it_from_being_published_is_told(desk: ApiDesk) -> None:
     assert desk.reader.get(path)["state"] == "draft"
 
 
+def test_what_cannot_work_is_told_and_refused_alike(desk: ApiDesk) -> None:
+    """What the sequence says of itself is what publishing says, also of what was deleted since."""
+    label = desk.program.send("POST", "/labels", {"name": "VIP"}, 201)["id"]
+    steps = [
+        {"do": "branch", "id": "which", "cases": [{"to": "hand", "variable": "colour"}]},
+        {"do": "act", "id": "label", "action": {"do": "label", "label": label}},
+        HAND,
+    ]
+    made = add(desk, body={"starts": {"words": ["Stopp"]}, "steps": steps})
+    path = f"/sequences/{made['id']}"
+    assert [(one["code"], one["step"]) for one in made["problems"]] == [("start", ""), ("answer", "which")]
+    desk.program.send("DELETE", f"/labels/{label}", None, 204)
+    problems = desk.reader.get(path)["problems"]
+    assert [(one["code"], one["step"]) for one in problems] == [
+        ("start", ""),
+        ("answer", "which"),
+        ("reference", "label"),
+    ]
+    status, error = desk.program.refused("POST", f"{path}/publish")
+    assert (status, error["code"], error["field"]) == (400, "sequence_not_proved", "body.starts.words[0]")
+    assert error["title"] == "Not published"
+    assert desk.reader.get(path)["state"] == "draft"
+
+
+def test_a_start_of_another_live_sequence_is_told(desk: ApiDesk) -> None:
+    body = {"starts": {"words": ["order"]}, "steps": [HAND]}
+    first, second = add(desk, body=body), add(desk, "Other", body=body)
+    assert (first["problems"], second["problems"]) == ([], [])
+    desk.program.send("POST", f"/sequences/{first['id']}/publish", None)
+    path = f"/sequences/{second['id']}"
+    assert [one["code"] for one in desk.reader.get(path)["problems"]] == ["start"]
+    assert desk.program.refused("POST", f"{path}/publish")[1]["field"] == "body.starts.words[0]"
+    desk.program.send("POST", f"/sequences/{first['id']}/off", {})
+    assert desk.program.send("POST", f"{path}/publish", None)["state"] == "live"
+
+
+@pytest.mark.parametrize(("hours", "says"), [(-1, "negative"), (10**15, "90 days"), (2161, "90 days")])
+def test_a_wait_that_is_no_wait_says_what_is_wrong(desk: ApiDesk, hours: int, says: str) -> None:
+    for step in ({"do": "wait", "id": "wait", "hours": hours}, ASK | {"hours": hours}):
+        body = {"steps": [step, HAND]}
+        status, error = desk.program.refused("POST", "/sequences", {"name": "Orders", "body": body})
+        assert (status, error["field"]) == (400, "body.steps[0].hours")
+        assert says in error["detail"], error
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"steps": []}, "body.steps"),
+        ({"steps": [ASK | {"told": "Bye", "other": "number"}]}, "body.steps[0].told"),
+        ({"steps": [ASK | {"kind": "text", "digits": 5}]}, "body.steps[0].digits"),
         ({"steps": [ASK | {"then": "gone"}]}, "body.steps[0].then"),
         ({"steps": [ASK | {"kind": "colour"}]}, "body.steps[0].kind"),
         ({"steps": [ASK | {"kind": "choice", "choices": ["a", ""]}]}, "body.steps[0].choices[1]"),

@@ -23,15 +23,18 @@ from host.automation.actions import (
 )
 from host.automation.conditions import AnyOf, Contact, FilterCondition, Open, Window, Words, WroteBefore
 from host.core import db
+from host.inbox.contacts import attributes
 from host.models.users import Role
 from host.sdk.channel import Capabilities, IceBreakerLimits
 from host.sdk.messages import MessageKind
 from host.sequences import keeping
 from host.sequences.body import (
+    PROGRAM,
     Act,
     Ask,
     Body,
     Branch,
+    Call,
     Card,
     Case,
     End,
@@ -48,6 +51,7 @@ from host.sequences.body import (
 from host.sequences.models import SequenceState
 from host.sequences.pages import filling, wording
 from host.sequences.templates_of import TEMPLATES, body_of
+from host.users.actor import DESK
 from tests import helpers
 from tests.inbox.toys import Toy
 from tests.sequences.sequenced import Sequenced
@@ -413,6 +417,39 @@ def test_publishing_is_refused_with_the_steps_marked(sequenced: Sequenced, owner
     save(owner, sequenced, id_, id="wait", do="wait", until="time", wait="20", unit="hours", early="1")
     assert owner.post_form(path(sequenced, f"{id_}/publish")).status_code == 303
     assert sequenced.sequences()[0].state == SequenceState.LIVE
+
+
+def test_the_ticks_and_publishing_agree(sequenced: Sequenced, owner: helpers.Browser) -> None:
+    """A page with ticks only publishes, any other is refused as not published, whatever is wrong."""
+    case = Branch(id="which", cases=(Case(to="end", variable="gone"),))
+    gone = Act(id="set", action=SetAttribute(sequenced.attribute("City"), "Porto"))
+    call = Call(id="call", url=PROGRAM)
+    for number, (steps, starts) in enumerate(
+        (
+            ((ASK, case, End(id="end")), Starts(words=("one",))),
+            ((gone, End(id="end")), Starts(words=("two",))),
+            ((call, End(id="end")), Starts(words=("three",))),
+            ((ASK, End(id="end")), Starts(words=("Stop",))),
+        )
+    ):
+        id_ = sequenced.sequence(*steps, starts=starts, name=f"S{number}", publish=False)
+        if gone in steps:
+            with db.read() as session:
+                (attribute,) = attributes.all_of(session, sequenced.desk.workspace)
+            db.write(
+                lambda session, known=attribute.id: attributes.delete(
+                    session, workspace_id=sequenced.desk.workspace, attribute_id=known, actor=DESK
+                )
+            )
+        before = text(owner.get(path(sequenced, id_)))
+        assert 'class="is-refuted"' in before
+        answer = owner.post_form(path(sequenced, f"{id_}/publish"))
+        assert answer.status_code == 400
+        page = text(answer)
+        assert "Not published" in page
+        assert "saved" not in re.findall(r'role="alert".*?</div>', page, re.DOTALL)[0]
+        (wrong,) = set(re.findall(r'seq-wrong">.*?</svg>(.*?)</p>', before, re.DOTALL))
+        assert wrong.strip() in page
 
 
 def test_a_question_is_too_long_with_its_choices_where_there_are_no_quick_replies(

@@ -122,6 +122,13 @@ def test_no_move_breaks_it(moves: list[str]) -> None:
         assert made.ended or made.run.step
 
 
+def test_who_gives_wrong_answers_is_told_in_a_try() -> None:
+    ask = Ask(id="ask", text="Which?", kind="number", told="People will answer.")
+    made = play(ask, End(id="end"), moves=["say:hm", "say:no"])
+    assert texts(made)[-1] == "People will answer."
+    assert (made.entries[-1].kind, made.entries[-1].text) == ("people", "no_fit")
+
+
 @pytest.mark.parametrize("key", ["order", "topics", "feedback"])
 def test_a_try_says_what_a_run_says(sequenced: Sequenced, key: str) -> None:
     body = body_of(key, "en")

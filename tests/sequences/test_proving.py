@@ -183,6 +183,20 @@ def test_loops_need_a_word_of_the_customer() -> None:
     assert problems(*wait) == [("loop", "wait")]
 
 
+def test_wrong_answers_that_lead_back_are_a_loop() -> None:
+    ask = Ask(id="ask", text="Which?", kind="number", other="ask")
+    (problem,) = prove(Body(steps=(ask, End(id="end"))), DAY).problems
+    assert (problem.code, problem.step, problem.path) == ("loop", "ask", ("ask", "ask"))
+    assert "Answers that don’t fit" in str(problem.sentence)
+    far = (Say(id="say", text="Hm"), replace(ask, other="more"), End(id="end"), GoTo(id="more", then="say"))
+    assert problems(*far) == [("loop", "say")]
+    assert problems(replace(ask, other="hand"), End(id="end"), Hand(id="hand")) == []
+    # A message that is no answer in words, such as a picture, doesn't fit either.
+    assert problems(replace(ask, kind="text"), End(id="end")) == [("loop", "ask")]
+    written = (replace(ask, other="wait"), End(id="end"), Wait(id="wait", until="written", then="ask"))
+    assert problems(*written) == []
+
+
 def test_every_path_ends() -> None:
     assert problems(Say(id="say", text="Hello")) == [("end", "say")]
     assert problems(Say(id="say", text="Hello"), Hand(id="people"), End(id="end")) == [("unreachable", "end")]
@@ -211,6 +225,9 @@ def test_texts_fit_the_channel() -> None:
     assert problems(replace(ask, choices=(), kind="text", again="a" * 21), End(id="end"), limits=limits) == [
         ("text", "ask")
     ]
+    told = replace(ask, told="a" * 20)  # it is sent without the choices
+    assert problems(told, End(id="end"), limits=Limits(text=20, listed=26)) == []
+    assert problems(replace(told, told="a" * 21), End(id="end"), limits=Limits(text=20)) == [("text", "ask")]
     (problem,) = prove(Body(steps=(ask, End(id="end"))), limits).problems
     assert (problem.code, problem.step) == ("text", "ask")
     # "Which one?", "\n1. Shoes" and "\n2. Bag"

@@ -17,12 +17,14 @@ from host.automation.deciding import BUDGET
 from host.channels.directory import Directory
 from host.core import clock, db, storage
 from host.delivery import outbox_head
+from host.delivery.worker import drain
 from host.inbox.canned import macros, replies
 from host.inbox.canned.replies import ANY, CannedReplyInput, Viewer
 from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
 from host.media import uploads
 from host.models.inbox import Conversation, Handler, Message, Reaction
+from host.sdk.channel import SendRequest, Sent
 from host.sdk.rules import React, RuleAction, SendText
 from host.sequences.body import (
     Act,
@@ -462,6 +464,29 @@ def test_only_one_at_a_time_by_priority(sequenced: Sequenced) -> None:
     desk.said("bo", text="Hello again")
     desk.run()
     assert desk.automatic("bo") == ["Second"]
+
+
+def test_who_gave_wrong_answers_is_told_that_people_take_over(sequenced: Sequenced) -> None:
+    """It leaves although people have the conversation, and without the choices of the question."""
+    desk, ledger = sequenced, []
+
+    def send(_toy: Any, request: SendRequest) -> Sent:
+        ledger.append(request.part.text)
+        return Sent(f"sent-{len(ledger)}")
+
+    told = "Somebody of our team will answer you."
+    ask = Ask(id="ask", text="Which?", kind="choice", choices=("Shoes", "Bag"), told=told)
+    desk.sequence(ask, Hand(id="people"))
+    with mock.patch.object(toys.Toy, "send", send):
+        for text in ("order", "hm", "no"):
+            desk.said(text=text)
+            desk.run()
+            drain(desk.desk.generation.directory)
+    question = "Which?\n1. Shoes\n2. Bag"
+    assert ledger == [question, question, told]
+    assert (desk.last.outcome, desk.last.reason) == ("people", "no_fit")
+    with db.read() as session:
+        assert session.scalars(sa.select(Conversation)).one().handled_by == Handler.PERSON
 
 
 def test_what_was_said_before_people_take_over_still_leaves(sequenced: Sequenced) -> None:

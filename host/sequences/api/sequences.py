@@ -66,17 +66,33 @@ class SequenceProblem(Wire, frozen=True):
     """Something that keeps a sequence from being published."""
 
     code: Annotated[
-        Literal["window", "loop", "end", "row", "unreachable", "buttons", "text"],
+        Literal[
+            "window",
+            "loop",
+            "end",
+            "row",
+            "unreachable",
+            "buttons",
+            "text",
+            "cards",
+            "reference",
+            "answer",
+            "value",
+            "start",
+            "choice",
+        ],
         Meta(
             description=(
                 "`window`: a message could be sent when automated ones aren't allowed. `loop`: steps could "
                 "repeat for ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: "
-                "no path leads there. `buttons`: the channel does not show them. `text`: too long for "
-                "the channel."
+                "no path leads there. `buttons`: the channel does not show them. `text` and `cards`: too "
+                "long for the channel. `reference`: what it refers to is gone or missing. `answer`: no step asks "
+                "for what a case compares. `value`: an answer or attribute never has this value. `start`: it "
+                "starts nothing, or another sequence. `choice`: an opt-out word, or there twice."
             )
         ),
     ]
-    step: Annotated[str, Meta(description="The `id` of the step.")]
+    step: Annotated[str, Meta(description="The `id` of the step; empty: the starts or settings.")]
     sentence: str
     path: Annotated[list[str], Meta(description="The steps that lead there, `step` last; empty: none.")]
     after_seconds: Annotated[
@@ -227,10 +243,10 @@ def place(field: str) -> str:
 
 @contextmanager
 def placed() -> Iterator[None]:
-    """Convert the field of a sequence's validation errors to its path in the request body."""
+    """Convert the field of a sequence's errors to its path in the request body."""
     try:
         yield
-    except SequenceError as error:
+    except (SequenceError, NotPublishableError) as error:
         error.field = place(error.field) if error.field else "body"
         raise
 
@@ -267,12 +283,12 @@ def _one(session: Session, call: Call, sequence_id: int) -> SequenceDetail:
     return SequenceDetail(
         **_listed(row, newest, keeping.in_it(session, [row.id]).get(row.id, 0)),
         body=None if body is None else bodies.plain(body),
-        problems=[] if body is None else _problems(session, call, body),
+        problems=[] if body is None else _problems(session, call, body, row.id),
     )
 
 
-def _problems(session: Session, call: Call, body: Body) -> list[SequenceProblem]:
-    proof = keeping.proof(session, call.workspace_id, body, call.directory, call.now)
+def _problems(session: Session, call: Call, body: Body, sequence_id: int) -> list[SequenceProblem]:
+    proof = keeping.proof(session, call.workspace_id, body, call.directory, call.now, sequence_id)
     return [
         SequenceProblem(
             code=cast(Any, one.code),
@@ -401,7 +417,7 @@ def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> byt
     summary="Publish a sequence",
     scope=Scope.SETTINGS_WRITE,
     answer=SequenceDetail,
-    errors=(SequenceError, NotPublishableError, SequenceNotFoundError),
+    errors=(NotPublishableError, SequenceNotFoundError),
 )
 def publish_sequence(call: Call, sequence_id: int) -> bytes:
     """Publishes the newest version, if it has no `problems`. Runs that are under way end on their version."""
@@ -417,13 +433,8 @@ def publish_sequence(call: Call, sequence_id: int) -> bytes:
         )
         return _one(session, call, sequence_id)
 
-    try:
-        with placed():
-            return call.commit(use_case)
-    except NotPublishableError as error:
-        with db.read() as session:
-            error.field = _of_step(session, call, sequence_id, error.field or "")
-        raise
+    with placed():
+        return call.commit(use_case)
 
 
 @route(
@@ -444,15 +455,6 @@ def replace_sequence_secret(call: Call, sequence_id: int) -> bytes:
         return SequenceSecret(secret=secret.reveal())
 
     return call.commit(use_case)
-
-
-def _of_step(session: Session, call: Call, sequence_id: int, field: str) -> str:
-    """Return the path of a step that is named by its id, ``steps.ask``: ``body.steps[0]``."""
-    row = keeping.get(session, call.workspace_id, sequence_id)
-    body = bodies.read(keeping.version(session, row.id, row.version).body)
-    ids = [] if body is None else [one.id for one in body.steps]
-    name = field.removeprefix("steps.")
-    return f"body.steps[{ids.index(name)}]" if name in ids else "body"
 
 
 @route(

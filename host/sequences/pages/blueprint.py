@@ -18,7 +18,7 @@ from host.sequences import keeping
 from host.sequences.body import Body, SequenceError, Targets
 from host.sequences.models import Sequence, SequenceState, SequenceVersion
 from host.sequences.pages import wording
-from host.sequences.proving import Proof, prove
+from host.sequences.proving import Proof
 from host.web import navigation
 from host.web.request_helpers import seen_accounts
 
@@ -83,8 +83,8 @@ def open_sequence(workspace_id: int, sequence_id: int, number: int | None = None
         body = bodies.read(stands.body)
         proof = limit = None
         if body is not None:
-            limits = keeping.limits(session, workspace_id, body, current_directory(), clock.now())
-            proof, limit = prove(body, limits), limits.text
+            place = (session, workspace_id, body, current_directory())
+            proof, limit = keeping.proof(*place, clock.now(), sequence_id), keeping.text_limit(*place)
         opened = Opened(
             sequence,
             stands,

@@ -87,6 +87,7 @@ class StepForm(msgspec.Struct, frozen=True):
     variable: str = ""
     attribute: str = ""
     again: str = ""
+    told: str = ""
     until: str = "time"
     wait: str = ""
     unit: str = "hours"
@@ -124,6 +125,7 @@ def of_step(step: Step) -> StepForm:
                 "variable": step.variable,
                 "attribute": str(step.attribute or ""),
                 "again": step.again,
+                "told": step.told,
                 "wait": wait,
                 "unit": unit,
             }
@@ -194,8 +196,8 @@ def row_at(form: StepForm, case: int, condition: int | None) -> int:
 def given_step(form: Form) -> StepForm:
     """Return the submitted form of a step."""
     fields = (
-        "do", "id", "text", "choices", "kind", "digits", "variable", "attribute", "again", "until", "wait",
-        "unit", "action", "value", "team", "url", "keeps", *WAYS,
+        "do", "id", "text", "choices", "kind", "digits", "variable", "attribute", "again", "told", "until",
+        "wait", "unit", "action", "value", "team", "url", "keeps", *WAYS,
     )  # fmt: skip
     given: dict[str, Any] = {name: form.get(name, "") for name in fields}
     lists = (form.getlist(f"case_{part}")[: MOST_ROWS + 2] for part in ("if", "value", "to", "joins"))
@@ -269,6 +271,7 @@ def _question(form: StepForm) -> dict[str, Any]:
         "variable": form.variable.strip(),
         "attribute": _id(form.attribute, "attribute"),
         "again": form.again,
+        "told": form.told.strip(),
         "hours": minutes // 60,
         "closed": form.closed,
         "other": form.other,

@@ -442,8 +442,6 @@ def publish(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Publish the newest version, or show what could go wrong."""
     try:
         done = db.write(_publish, workspace_id, sequence_id, by=actor())
-    except SequenceError as error:
-        return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     except keeping.NotPublishableError as error:
         return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     flash_good(_("Version %(number)s is live.", number=done))

@@ -120,6 +120,11 @@ CHECKS: Mapping[str, LazyString] = {
     "buttons": _l("Answers to choose fit the channel"),
     "text": _l("Texts fit the channel"),
     "cards": _l("Cards fit the channel"),
+    "reference": _l("Everything it refers to is there"),
+    "answer": _l("Branches look at answers that are asked for"),
+    "value": _l("Every value that is compared or stored is possible"),
+    "start": _l("Each start can start it"),
+    "choice": _l("No choice is there twice or opts out"),
 }
 """Checks of the proof, by the code of their problem."""
 _NEEDS_REACH = frozenset({"unreachable", "window", "row"})
