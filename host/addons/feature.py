@@ -1,6 +1,6 @@
 """Installation, activation and running of addons."""
 
-from host.features.feature import Feature
+from host.features.feature import Feature, Job
 
 FEATURE = Feature(
     __package__,
@@ -15,6 +15,7 @@ FEATURE = Feature(
     ),
     blueprints=("views:bp", "hook_views:bp"),
     views=("form_views",),
+    jobs=(Job("switched off", "switching:let_go", 2.0),),
     sentences="audit",
     sealed={"addon_settings": ("secret",), "parked_requests": ("about",)},
     commands={"addon": "host.cli.addon:group"},

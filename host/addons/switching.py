@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -12,6 +14,10 @@ from host.events import consuming, keeping
 from host.features import registry
 from host.users import desk_settings
 from host.users.actor import Actor
+
+
+MOST = 50
+"""Most customers that a disabled feature leaves to people in one round."""
 
 
 class SetByEnvironmentError(ConflictError):
@@ -36,6 +42,11 @@ def switch(name: str, *, on: bool, config: Config, actor: Actor) -> bool:
     if desk_settings.FEATURES_OFF in config.given:
         raise SetByEnvironmentError
     return bool(db.write(_switch, name, on, actor))
+
+
+def let_go(directory: Any) -> bool:
+    """Leave what disabled features had under way to people; return whether there may be more."""
+    return bool(registry.switched_off()) and any(registry.hooks().let_go(directory=directory, most=MOST))
 
 
 def _switch(session: Session, name: str, on: bool, actor: Actor) -> bool:

@@ -30,6 +30,7 @@ CALL = (
 NAMES = sa.select(Assistant.id, Assistant.name)
 NOTHING: Mapping[str, Any] = {"text": "", "sources": [], "offers": []}
 STILL_OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
+_open = sa.select(AssistantTurn.id).where(AssistantTurn.state.in_(STILL_OPEN))
 
 
 @hookimpl
@@ -60,19 +61,18 @@ def forget_messages(session: Session, ids: Collection[int]) -> None:
 
 
 @hookimpl
-def clean_up(most: int) -> None:
+def let_go(most: int) -> bool | None:
     """Hand pending turns and waiting conversations to people after assistants were switched off."""
     if not _are_off():
-        return
-    while db.write(_discard_open, most) == most:
-        pass
-    while thinking.give_forgotten(are_off=True):
-        pass
+        return None
+    with db.read() as session:
+        is_open = session.scalar(_open.limit(1)) is not None
+    discarded = db.write(_discard_open, most) if is_open else 0
+    return thinking.give_forgotten(are_off=True) or discarded == most or None
 
 
 def _discard_open(session: Session, most: int) -> int:
-    query = sa.select(AssistantTurn.id).where(AssistantTurn.state.in_(STILL_OPEN)).limit(most)
-    found = session.scalars(query).all()
+    found = session.scalars(_open.limit(most)).all()
     if found:
         keeping.discard(session, AssistantTurn.id.in_(found), "mode", clock.now(), **NOTHING)
     return len(found)

@@ -89,6 +89,18 @@ def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
 
 
 @hookspec
+def let_go(directory: Any, most: int) -> bool | None:
+    """Leave what a disabled feature had under way to people, soon after it was disabled.
+
+    Called again and again while any feature is disabled, outside a transaction.
+
+    :param directory: the channels of the running generation.
+    :param most: maximum number of items in one call.
+    :return: True if there may be more.
+    """
+
+
+@hookspec
 def runs_of(
     session: Session, events: Sequence[Any], directory: Any, now: datetime, since: datetime
 ) -> Sequence[Mapping[str, Any]] | None:
