@@ -13,8 +13,11 @@ from sqlalchemy.orm import Session
 from host.assistants import keeping, thinking, words
 from host.assistants.models import Assistant, AssistantCall, AssistantTurn, TurnState
 from host.core import clock, db
+from host.events.kinds.assistants import ASSISTANT_HANDED_OVER
+from host.events.models import DomainEvent
 from host.features import registry
 from host.features.hookspecs import hookimpl
+from host.features.while_off import WhileOff
 from host.models.inbox import Message
 
 TURNS = cast(sa.Table, AssistantTurn.__table__)
@@ -69,6 +72,21 @@ def let_go(most: int) -> bool | None:
         is_open = session.scalar(_open.limit(1)) is not None
     discarded = db.write(_discard_open, most) if is_open else 0
     return thinking.give_forgotten(are_off=True) or discarded == most or None
+
+
+@hookimpl
+def while_off(session: Session, name: str, workspace_id: int, since: datetime | None) -> WhileOff | None:
+    """Return the assistants, and the conversations that waited for one."""
+    if name != "assistants":
+        return None
+    mine = sa.select(Assistant.name).where(Assistant.workspace_id == workspace_id)
+    kept = [(one, "") for one in session.scalars(mine.order_by(Assistant.name, Assistant.id))]
+    went = sa.select(DomainEvent.conversation_id).where(
+        DomainEvent.workspace_id == workspace_id,
+        DomainEvent.kind == ASSISTANT_HANDED_OVER,
+        DomainEvent.at >= since,
+    )
+    return WhileOff(kept, () if since is None else {id_ for id_ in session.scalars(went) if id_ is not None})
 
 
 def _discard_open(session: Session, most: int) -> int:

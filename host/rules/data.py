@@ -14,6 +14,7 @@ from host.automation.deciding import RunKind
 from host.core import clock, db
 from host.features import registry
 from host.features.hookspecs import hookimpl
+from host.features.while_off import WhileOff
 from host.inbox.conversations import locked_conversation
 from host.inbox.errors import ConversationNotFoundError
 from host.models.automation import AutomationRun, RunState
@@ -92,6 +93,15 @@ def _let_go(session: Session, run_id: int, now: datetime) -> None:
         if run is not None:
             give_up_run(session, run, conversation, "off", now)
             session.flush()
+
+
+@hookimpl
+def while_off(session: Session, name: str, workspace_id: int) -> WhileOff | None:
+    """Return the rules and campaigns."""
+    if name != "rules":
+        return None
+    mine = sa.select(Rule.name).where(Rule.workspace_id == workspace_id)
+    return WhileOff([(one, "") for one in session.scalars(mine.order_by(Rule.position, Rule.id))])
 
 
 @hookimpl

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
+from flask_babel import format_decimal, ngettext
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
@@ -18,11 +20,12 @@ from host.core.ports import RuleDirectory
 from host.events.writing import because, together
 from host.features import registry
 from host.features.hookspecs import hookimpl
+from host.features.while_off import WhileOff
 from host.inbox.conversation_actions import handle
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Handler
 from host.sequences import running
-from host.sequences.models import FEATURE_OFF, Sequence, SequenceAnswer, SequenceRun
+from host.sequences.models import FEATURE_OFF, Sequence, SequenceAnswer, SequenceRun, SequenceState
 from host.users import data_retention
 
 log = logging.getLogger(__name__)
@@ -95,6 +98,38 @@ def _let_go(session: Session, run_id: int, directory: RuleDirectory, now: dateti
 def reason(key: str) -> LazyString | None:
     """Return why a conversation was handed to people when sequences were turned off."""
     return _l("Sequences were turned off") if key == FEATURE_OFF else None
+
+
+@hookimpl
+def while_off(session: Session, name: str, workspace_id: int, since: datetime | None) -> WhileOff | None:
+    """Return the sequences with their runs, and the conversations of customers who were in one."""
+    if name != "sequences":
+        return None
+    runs = sa.select(SequenceRun.sequence_id, sa.func.count()).where(SequenceRun.workspace_id == workspace_id)
+    counted = {id_: number for id_, number in session.execute(runs.group_by(SequenceRun.sequence_id))}
+    mine = sa.select(Sequence).where(Sequence.workspace_id == workspace_id)
+    kept = [
+        (one.name, _kept(SequenceState(one.state), counted.get(one.id, 0)))
+        for one in session.scalars(mine.order_by(Sequence.position, Sequence.id))
+    ]
+    went = sa.select(SequenceRun.conversation_id).where(
+        SequenceRun.workspace_id == workspace_id,
+        SequenceRun.reason == FEATURE_OFF,
+        SequenceRun.ended_at >= since,
+    )
+    return WhileOff(kept, () if since is None else set(session.scalars(went)))
+
+
+def _kept(state: SequenceState, runs: int) -> str:
+    words = {
+        SequenceState.DRAFT: _("Draft"),
+        SequenceState.LIVE: _("Published"),
+        SequenceState.OFF: _("Turned off"),
+    }[state]
+    if not runs:
+        return words
+    number = format_decimal(runs)
+    return f"{words}, " + ngettext("%(number)s run", "%(number)s runs", runs, number=number)
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:
