@@ -1,6 +1,6 @@
 """Installation, activation and running of addons."""
 
-from host.features.feature import Feature
+from host.features.feature import Feature, Job
 
 FEATURE = Feature(
     __package__,
@@ -14,7 +14,8 @@ FEATURE = Feature(
         "parked_requests",
     ),
     blueprints=("views:bp", "hook_views:bp"),
-    views=("form_views",),
+    views=("form_views", "off_pages"),
+    jobs=(Job("switched off", "switching:let_go", 2.0),),
     sentences="audit",
     sealed={"addon_settings": ("secret",), "parked_requests": ("about",)},
     commands={"addon": "host.cli.addon:group"},

@@ -42,6 +42,7 @@ from host.web.request_helpers import (
     flash_good,
     generation,
     passive,
+    safe_next,
 )
 
 bp = Blueprint("addons", __name__)
@@ -312,7 +313,8 @@ def switch_feature(name: str) -> ResponseReturnValue:
         current_host().refresh()
         title = _(registry.optional()[name].title)
         flash_good(_("%(name)s is on.", name=title) if on else _("%(name)s is off.", name=title))
-    return redirect(url_for("addons.index", _anchor=f"feature-{name}"))
+    back = request.form.get("back", "")
+    return redirect(safe_next(back) if back else url_for("addons.index", _anchor=f"feature-{name}"))
 
 
 @bp.post("/admin/addons/<slug>/activate")

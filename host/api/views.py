@@ -8,17 +8,18 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, current_app, g, render_template, request
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, Map, Rule
 
 from host.api.http import addon_routes, versions
 from host.api.http.call import answer
 from host.api.http.declare import BASE, Route, routes
 from host.api.http.error_list import error_list
-from host.core.errors import LobbyError
+from host.core.errors import FeatureOffError, LobbyError
 from host.core.ids import MAX_ID
+from host.features import registry
 from host.web import error_pages
 from host.web.request_helpers import body_limit, request_id
 
@@ -71,6 +72,25 @@ def _view(route: Route) -> Callable[..., Response]:
     if route.body_limit is None:
         return view
     return body_limit(route.body_limit, allowed=lambda: None)(view)
+
+
+@bp.before_app_request
+def say_off() -> None:
+    """Tell programs which feature is off, where they call one of its routes.
+
+    :raises FeatureOffError: with the feature's name.
+    """
+    off = registry.disabled()
+    if not off or not request.path.startswith(f"{BASE}/") or request.url_rule is not None:
+        return
+    for feature in off:
+        rules = Map(
+            [Rule(one.rule, methods=[one.method]) for one in routes([feature])],
+            converters=current_app.url_map.converters,
+        )
+        if rules.bind("").test(request.path, request.method):
+            name = "" if feature.switch is None else feature.switch.title
+            raise FeatureOffError(f"{name} are turned off on this Lobby server.", next_step=None)
 
 
 @bp.errorhandler(LobbyError)

@@ -13,8 +13,11 @@ from sqlalchemy.orm import Session
 from host.assistants import keeping, thinking, words
 from host.assistants.models import Assistant, AssistantCall, AssistantTurn, TurnState
 from host.core import clock, db
+from host.events.kinds.assistants import ASSISTANT_HANDED_OVER
+from host.events.models import DomainEvent
 from host.features import registry
 from host.features.hookspecs import hookimpl
+from host.features.while_off import WhileOff
 from host.models.inbox import Message
 
 TURNS = cast(sa.Table, AssistantTurn.__table__)
@@ -30,6 +33,7 @@ CALL = (
 NAMES = sa.select(Assistant.id, Assistant.name)
 NOTHING: Mapping[str, Any] = {"text": "", "sources": [], "offers": []}
 STILL_OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
+_open = sa.select(AssistantTurn.id).where(AssistantTurn.state.in_(STILL_OPEN))
 
 
 @hookimpl
@@ -60,19 +64,33 @@ def forget_messages(session: Session, ids: Collection[int]) -> None:
 
 
 @hookimpl
-def clean_up(most: int) -> None:
+def let_go(most: int) -> bool | None:
     """Hand pending turns and waiting conversations to people after assistants were switched off."""
     if not _are_off():
-        return
-    while db.write(_discard_open, most) == most:
-        pass
-    while thinking.give_forgotten(are_off=True):
-        pass
+        return None
+    with db.read() as session:
+        is_open = session.scalar(_open.limit(1)) is not None
+    discarded = db.write(_discard_open, most) if is_open else 0
+    return thinking.give_forgotten(are_off=True) or discarded == most or None
+
+
+@hookimpl
+def while_off(session: Session, name: str, workspace_id: int, since: datetime | None) -> WhileOff | None:
+    """Return the assistants, and the conversations that waited for one."""
+    if name != "assistants":
+        return None
+    mine = sa.select(Assistant.name).where(Assistant.workspace_id == workspace_id)
+    kept = [(one, "") for one in session.scalars(mine.order_by(Assistant.name, Assistant.id))]
+    went = sa.select(DomainEvent.conversation_id).where(
+        DomainEvent.workspace_id == workspace_id,
+        DomainEvent.kind == ASSISTANT_HANDED_OVER,
+        DomainEvent.at >= since,
+    )
+    return WhileOff(kept, () if since is None else {id_ for id_ in session.scalars(went) if id_ is not None})
 
 
 def _discard_open(session: Session, most: int) -> int:
-    query = sa.select(AssistantTurn.id).where(AssistantTurn.state.in_(STILL_OPEN)).limit(most)
-    found = session.scalars(query).all()
+    found = session.scalars(_open.limit(most)).all()
     if found:
         keeping.discard(session, AssistantTurn.id.in_(found), "mode", clock.now(), **NOTHING)
     return len(found)

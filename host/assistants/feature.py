@@ -47,6 +47,7 @@ FEATURE = Feature(
     switch=Switch(
         "bot",
         noop("Assistants"),
+        noop("%(who)s turned off assistants on this Lobby server."),
         noop("Suggest and send answers, written by a language model from your team's knowledge."),
         noop("Your setup is kept. Conversations waiting for an assistant go to your team."),
         noop("When you turn it on again, assistants answer only new messages."),

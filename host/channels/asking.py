@@ -1,8 +1,9 @@
-"""Ask the admins of the desk to add a channel."""
+"""Ask the admins of the desk to add a channel, or to turn on a feature."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -23,6 +24,17 @@ REMIND_AGAIN_AFTER = timedelta(days=1)
 """Time after a reminder at which there can be another."""
 AGAIN = timedelta(days=7)
 """How long a workspace cannot ask for the same channel again, except by a reminder."""
+
+
+class Words(NamedTuple):
+    """What the admins are told, marked for translation."""
+
+    asked: str
+    step: str
+    reminded: str
+
+
+OF_CHANNEL = Words(ASKED, INSTALL, REMINDED)
 
 
 class ChannelRequest(msgspec.Struct, frozen=True):
@@ -47,15 +59,27 @@ class ChannelRequest(msgspec.Struct, frozen=True):
         return clock.now() >= self.remind_from
 
 
-def ask(session: Session, workspace_id: int, user_id: int, key: str, label: str) -> bool:
+def ask(
+    session: Session,
+    workspace_id: int,
+    user_id: int,
+    key: str,
+    label: str,
+    *,
+    words: Words = OF_CHANNEL,
+    anchor: str = "",
+) -> bool:
     """Notify every admin that a workspace wants the channel *key*, or remind them of it.
+
+    :param words: those of another thing than a channel, which *key* then names.
+    :param anchor: where it is on the page of addons.
 
     Returns whether this call did: not if they were asked a short time ago.
     """
     workspace = session.scalars(
         sa.select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     ).one()
-    earlier = asked(session, workspace_id).get(key)
+    earlier = asked(session, workspace_id, words).get(key)
     if earlier is not None and not earlier.may_remind:
         return False
     details = {
@@ -64,18 +88,19 @@ def ask(session: Session, workspace_id: int, user_id: int, key: str, label: str)
         "asking": str(workspace_id),
         "channel": key,
     }
-    message = Message(label, ASKED if earlier is None else REMINDED, INSTALL, details)
-    notify_users(session, sorted(admins(session)), message, workspace_id=None, path="/admin/addons")
+    message = Message(label, words.asked if earlier is None else words.reminded, words.step, details)
+    path = f"/admin/addons{anchor}"
+    notify_users(session, sorted(admins(session)), message, workspace_id=None, path=path)
     return True
 
 
-def asked(session: Session, workspace_id: int) -> dict[str, ChannelRequest]:
+def asked(session: Session, workspace_id: int, words: Words = OF_CHANNEL) -> dict[str, ChannelRequest]:
     """Return the channels a workspace recently asked for, by channel key."""
     query = (
         sa.select(Notification.details, Notification.created_at, Notification.read_at)
         .where(
             Notification.user_id.in_(sa.select(User.id).where(User.is_admin)),
-            Notification.sentence.in_([ASKED, REMINDED]),
+            Notification.sentence.in_([words.asked, words.reminded]),
             Notification.created_at > clock.now() - AGAIN,
         )
         .order_by(Notification.created_at)

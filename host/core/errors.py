@@ -129,6 +129,17 @@ class NotFoundError(LobbyError):
     """Name of its id in paths of the API, if its code does not say it."""
 
 
+class FeatureOffError(NotFoundError):
+    """The address belongs to a feature that is turned off."""
+
+    code = "feature_off"
+    title = _l("This feature is off")
+    default_sentence = _l("This feature is turned off on this Lobby server. Nothing was changed.")
+    default_next_step = _l("Ask a desk admin to turn it on.")
+    program_sentence = _l("The feature this address belongs to is turned off on this Lobby server.")
+    program_step = _l("Ask an admin of the server to turn it on. The API document lists what is on.")
+
+
 class ConflictError(LobbyError):
     """Another change was faster, or a rule of the data forbids the change."""
 

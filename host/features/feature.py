@@ -32,6 +32,7 @@ class Switch(NamedTuple):
 
     :param icon: the name of its icon.
     :param title: the name of the feature.
+    :param told: that *who* turned it off, as owners and leads are told.
     :param about: what it does, in one sentence.
     :param stays: what remains while it is disabled, in one sentence.
     :param again: what happens when it is enabled again, in one sentence.
@@ -39,6 +40,7 @@ class Switch(NamedTuple):
 
     icon: str
     title: str
+    told: str
     about: str
     stays: str
     again: str

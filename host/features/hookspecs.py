@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from host.features.message_trial import TrialStep
     from host.features.problem import Problem
     from host.features.startable_sequence import StartableSequence
+    from host.features.while_off import WhileOff
 
 PROJECT = "lobby.features"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -85,6 +86,26 @@ def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
     """Hand up to *most* pending automatic actions of a restored desk to people.
 
     :return: True if there may be more.
+    """
+
+
+@hookspec
+def let_go(directory: Any, most: int) -> bool | None:
+    """Leave what a disabled feature had under way to people, soon after it was disabled.
+
+    Called again and again while any feature is disabled, outside a transaction.
+
+    :param directory: the channels of the running generation.
+    :param most: maximum number of items in one call.
+    :return: True if there may be more.
+    """
+
+
+@hookspec(firstresult=True)
+def while_off(session: Session, name: str, workspace_id: int, since: datetime | None) -> WhileOff | None:
+    """Return what the disabled feature *name* keeps in a workspace, and the conversations it left to people.
+
+    :param since: when it was disabled; None: not known.
     """
 
 

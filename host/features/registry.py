@@ -81,6 +81,11 @@ def active() -> tuple[Feature, ...]:
     return tuple(feature for feature in features() if feature.name not in _off)
 
 
+def disabled() -> tuple[Feature, ...]:
+    """Return the disabled features."""
+    return tuple(feature for feature in features() if feature.name in _off)
+
+
 def load_models() -> None:
     """Import the tables of every feature."""
     for feature in features():
@@ -88,9 +93,12 @@ def load_models() -> None:
             feature.load(module)
 
 
-def parts(kind: str) -> Iterator[Any]:
-    """Import and yield every enabled part of a *kind*: ``blueprints``, ``views`` or ``routes``."""
-    for feature in active():
+def parts(kind: str, of: Collection[Feature] | None = None) -> Iterator[Any]:
+    """Import and yield every part of a *kind*: ``blueprints``, ``views`` or ``routes``.
+
+    :param of: the features; None: the enabled ones.
+    """
+    for feature in active() if of is None else of:
         yield from map(feature.load, getattr(feature, kind))
 
 

@@ -393,7 +393,12 @@ def tell_test(session: Session, user_id: int, workspace_id: int | None, sentence
 
 
 def settle(
-    session: Session, workspace_id: int, title: str, sentences: Collection[str], *, path: str | None = None
+    session: Session,
+    workspace_id: int | None,
+    title: str,
+    sentences: Collection[str],
+    *,
+    path: str | None = None,
 ) -> None:
     """Mark notices with one of *sentences* about *title* as read, as they are resolved.
 

@@ -14,6 +14,7 @@ FEATURE = Feature(
     switch=Switch(
         "chart",
         noop("Reports"),
+        noop("%(who)s turned off reports on this Lobby server."),
         noop("Shows how much work there was and how long customers waited."),
         noop("Existing figures are kept."),
         noop("When you turn it on again, counting starts at that moment; the time in between stays empty."),

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.automation import running
 from host.automation.deciding import RunKind
+from host.core import clock, db
+from host.features import registry
 from host.features.hookspecs import hookimpl
+from host.features.while_off import WhileOff
+from host.inbox.conversations import locked_conversation
+from host.inbox.errors import ConversationNotFoundError
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
 from host.rules import passing, public_answers
 from host.rules.models import Rule, RuleState, RuleVersion
+from host.users.reach import ALL_ACCOUNTS
 
 NAMES = sa.select(Rule.id, Rule.name)
 """Query for the names of rules that events refer to by id."""
@@ -57,6 +65,43 @@ def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
         _give_up(session, run, conversation, rules.get(run.workspace_id, ()), "restored", now)
     session.flush()
     return bool(found) or None
+
+
+@hookimpl
+def let_go(most: int) -> bool | None:
+    """Cancel pending actions, so that none is done when rules are turned on again."""
+    if registry.is_on("rules"):
+        return None
+    pending = sa.select(AutomationRun.id).where(
+        AutomationRun.state == RunState.DUE, AutomationRun.kind.in_(_SPEAK)
+    )
+    with db.read() as session:
+        ids = session.scalars(pending.order_by(AutomationRun.due_at).limit(most)).all()
+    for run_id in ids:
+        db.write(_let_go, run_id, clock.now())
+    return len(ids) == most or None
+
+
+def _let_go(session: Session, run_id: int, now: datetime) -> None:
+    seen = session.get(AutomationRun, run_id)
+    if seen is None:
+        return
+    with suppress(ConversationNotFoundError):  # the run is deleted with it
+        place = seen.workspace_id, seen.conversation_id
+        conversation = locked_conversation(session, *place, accounts=ALL_ACCOUNTS)
+        run = running.locked_run(session, run_id, RunState.DUE)
+        if run is not None:
+            give_up_run(session, run, conversation, "off", now)
+            session.flush()
+
+
+@hookimpl
+def while_off(session: Session, name: str, workspace_id: int) -> WhileOff | None:
+    """Return the rules and campaigns."""
+    if name != "rules":
+        return None
+    mine = sa.select(Rule.name).where(Rule.workspace_id == workspace_id)
+    return WhileOff([(one, "") for one in session.scalars(mine.order_by(Rule.position, Rule.id))])
 
 
 @hookimpl

@@ -16,6 +16,7 @@ FEATURE = Feature(
     switch=Switch(
         "bolt",
         noop("Rules and campaigns"),
+        noop("%(who)s turned off rules and campaigns on this Lobby server."),
         noop("Answer, assign, label or close automatically when something happens."),
         noop("Rules, campaigns and their logs are kept. Pending actions are canceled."),
         noop("When you turn it on again, they act only on new events."),

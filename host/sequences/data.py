@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
+from flask_babel import format_decimal, ngettext
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host.automation.deciding import RunKind
 from host.automation.routing import finish
 from host.core import clock, db
+from host.core.ports import RuleDirectory
+from host.events.writing import because, together
 from host.features import registry
 from host.features.hookspecs import hookimpl
+from host.features.while_off import WhileOff
 from host.inbox.conversation_actions import handle
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Handler
-from host.sequences.models import Sequence, SequenceAnswer, SequenceRun
+from host.sequences import running
+from host.sequences.models import FEATURE_OFF, Sequence, SequenceAnswer, SequenceRun, SequenceState
 from host.users import data_retention
+
+log = logging.getLogger(__name__)
 
 NAMES = sa.select(Sequence.id, Sequence.name)
 """Query for the names of sequences that events refer to by id."""
@@ -44,15 +55,81 @@ def forget_contacts(session: Session, ids: Collection[int], conversations: Colle
 
 @hookimpl
 def clean_up(most: int) -> None:
-    """Remove runs that ended before the retention period of the event log.
-
-    Runs that were under way when sequences were disabled end, so that their conversations wait for people.
-    """
-    while not registry.is_on("sequences") and db.write(end_some, "off", clock.now(), most) == most:
-        pass
+    """Remove runs that ended before the retention period of the event log."""
     before = clock.now() - data_retention.read().log
     while db.write(remove_old, before, most) == most:
         pass
+
+
+@hookimpl
+def let_go(directory: RuleDirectory, most: int) -> bool | None:
+    """Hand the customers who are in a sequence to people, each in a write of its own."""
+    if registry.is_on("sequences"):
+        return None
+    under_way = sa.select(SequenceRun.id).where(SequenceRun.active_contact_id.is_not(None))
+    with db.read() as session:
+        # By the index that only these are in.
+        ids = session.scalars(under_way.order_by(SequenceRun.active_contact_id).limit(most)).all()
+    for run_id in ids:
+        try:
+            db.write(_let_go, run_id, directory, clock.now())
+        except Exception:
+            log.exception("the sequence run %s could not be left to people", run_id)
+            db.write(_end, [run_id], FEATURE_OFF, clock.now())
+    return len(ids) == most or None
+
+
+def _let_go(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> None:
+    """End one run; the customer waits for people from now on, if nobody of the team is writing with them."""
+    walk = running.locked_walk(session, run_id, directory, now, lambda run: run.active_contact_id is not None)
+    if walk is None:
+        return
+    run = walk.run
+    with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth), together(session):
+        why = running.stopping(session, run, walk.conversation)
+        if not why:
+            walk.leave_to_people(FEATURE_OFF, outcome="stopped")
+        else:
+            walk.end("stopped", FEATURE_OFF if why == "person" else why)
+    session.flush()
+
+
+@hookimpl
+def reason(key: str) -> LazyString | None:
+    """Return why a conversation was handed to people when sequences were turned off."""
+    return _l("Sequences were turned off") if key == FEATURE_OFF else None
+
+
+@hookimpl
+def while_off(session: Session, name: str, workspace_id: int, since: datetime | None) -> WhileOff | None:
+    """Return the sequences with their runs, and the conversations of customers who were in one."""
+    if name != "sequences":
+        return None
+    runs = sa.select(SequenceRun.sequence_id, sa.func.count()).where(SequenceRun.workspace_id == workspace_id)
+    counted = {id_: number for id_, number in session.execute(runs.group_by(SequenceRun.sequence_id))}
+    mine = sa.select(Sequence).where(Sequence.workspace_id == workspace_id)
+    kept = [
+        (one.name, _kept(SequenceState(one.state), counted.get(one.id, 0)))
+        for one in session.scalars(mine.order_by(Sequence.position, Sequence.id))
+    ]
+    went = sa.select(SequenceRun.conversation_id).where(
+        SequenceRun.workspace_id == workspace_id,
+        SequenceRun.reason == FEATURE_OFF,
+        SequenceRun.ended_at >= since,
+    )
+    return WhileOff(kept, () if since is None else set(session.scalars(went)))
+
+
+def _kept(state: SequenceState, runs: int) -> str:
+    words = {
+        SequenceState.DRAFT: _("Draft"),
+        SequenceState.LIVE: _("Published"),
+        SequenceState.OFF: _("Turned off"),
+    }[state]
+    if not runs:
+        return words
+    number = format_decimal(runs)
+    return f"{words}, " + ngettext("%(number)s run", "%(number)s runs", runs, number=number)
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:
@@ -107,8 +184,13 @@ def give_up_run(
 
 def end_some(session: Session, reason: str, now: datetime, most: int) -> int:
     """End up to *most* runs while no worker goes on with any, and say nothing; return how many."""
-    query = sa.select(SequenceRun).where(SequenceRun.active_contact_id.is_not(None))
-    found = session.scalars(query.order_by(SequenceRun.id).limit(most)).all()
+    query = sa.select(SequenceRun.id).where(SequenceRun.active_contact_id.is_not(None))
+    return _end(session, session.scalars(query.order_by(SequenceRun.id).limit(most)).all(), reason, now)
+
+
+def _end(session: Session, ids: Collection[int], reason: str, now: datetime) -> int:
+    active = SequenceRun.id.in_(ids), SequenceRun.active_contact_id.is_not(None)
+    found = session.scalars(sa.select(SequenceRun).where(*active)).all()
     for run in found:
         run.end("stopped", reason, now)
     session.flush()

@@ -18,6 +18,7 @@ FEATURE = Feature(
     switch=Switch(
         "split",
         noop("Sequences"),
+        noop("%(who)s turned off sequences on this Lobby server."),
         noop("Ask customers, wait for their answers and hand over to people, step by step."),
         noop("Sequences and their runs are kept. Customers who are in one go to your team."),
         noop("When you turn it on again, only new messages start sequences."),

@@ -43,6 +43,8 @@ class WaitsFor(StrEnum):
 ENDED_BY_TEAM = "ended_by_team"
 """Reason that a run has while it runs, if it is to be ended."""
 
+FEATURE_OFF = "sequences_off"
+"""Reason of a run that ended because an admin turned off sequences."""
 
 MOVED = "moved"
 """Reason that a run has while it runs, if it is to enter its step, which is of another version."""

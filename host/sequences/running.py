@@ -51,6 +51,7 @@ from host.sequences.body import Act, Ask, Body, Call, Wait, read
 from host.sequences.deciding import Decider, Heard
 from host.sequences.models import (
     ENDED_BY_TEAM,
+    FEATURE_OFF,
     MOVED,
     Sequence,
     SequenceAnswer,
@@ -262,6 +263,7 @@ class Walk(Decider):
             accounts=ALL_ACCOUNTS,
             by=self.name,
             now=self.now,
+            why=FEATURE_OFF if self.run.reason == FEATURE_OFF else "",
         )
 
     def _is_stopped(self) -> bool:

@@ -133,6 +133,7 @@ _BY_STATUS: dict[int, type[LobbyError]] = {
 OF_ANY_ROUTE: tuple[type[LobbyError], ...] = (
     errors.InvalidError,
     errors.NotFoundError,
+    errors.FeatureOffError,
     _MethodError,
     errors.ArchivedError,
     errors.TooLargeError,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
+from host.features.while_off import WhileOff
 from host.webhooks import endpoints, erasing, policy, waiting
 from host.webhooks.models import Endpoint, EventBody, HookDelivery, HookState
 
@@ -52,6 +53,15 @@ def holdings(session: Session, workspace_id: int) -> Mapping[str, int]:
     """Return the number of the workspace's endpoints."""
     query = sa.select(sa.func.count()).select_from(Endpoint).where(Endpoint.workspace_id == workspace_id)
     return {"endpoints": session.scalar(query) or 0}
+
+
+@hookimpl
+def while_off(session: Session, name: str, workspace_id: int) -> WhileOff | None:
+    """Return the endpoints."""
+    if name != "webhooks":
+        return None
+    mine = sa.select(Endpoint.url).where(Endpoint.workspace_id == workspace_id)
+    return WhileOff([(url, "") for url in session.scalars(mine.order_by(Endpoint.id))])
 
 
 @hookimpl

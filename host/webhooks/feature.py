@@ -16,6 +16,7 @@ FEATURE = Feature(
     switch=Switch(
         "hook",
         noop("Webhooks"),
+        noop("%(who)s turned off webhooks on this Lobby server."),
         noop("Send events from this Lobby server to your own programs."),
         noop("Endpoints and the delivery log are kept."),
         noop("When you turn it on again, new events are sent. Events that happened in between are not."),

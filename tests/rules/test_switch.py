@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from host.addons import switching
 from host.api.http import openapi
 from host.core import clock, db
 from host.features import registry
@@ -89,6 +90,20 @@ def test_what_was_due_is_not_done_and_holds_nothing_up(automated: Ruled) -> None
         ("wait", "skipped", "off"),
         ("words", "done", "greets"),
     ]
+
+
+def test_what_was_to_be_done_later_is_canceled_and_not_done_when_they_are_on_again(automated: Ruled) -> None:
+    desk = automated
+    desk.rule(SAY, when="conversation.unanswered", hours=1)
+    desk.said("ana")
+    desk.run()
+    assert not switching.let_go(desk.desk.generation.directory)
+    registry.switch_off(["rules"])
+    switching.let_go(desk.desk.generation.directory)
+    registry.switch_off(())
+    with clock.travel(timedelta(hours=2)):
+        desk.run()
+    assert desk.automatic("ana") == []
 
 
 def test_a_public_answer_that_waits_is_not_given_and_its_person_says_why(below: Below) -> None:

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.addons import switching
 from host.automation import running as automation
 from host.automation.actions import AddLabel
 from host.automation.consuming import Automating
@@ -27,8 +28,9 @@ from host.inbox.labels import labels
 from host.inbox.teams import teams
 from host.models.inbox import Conversation, ConversationStatus, Handler, Message
 from host.sdk.messages import MessageEdited, MessageKind, MessageUnsent
-from host.sequences import answers, data, keeping, running, timing
+from host.sequences import answers, data, keeping, people, running, timing
 from host.sequences.body import Act, Ask, Body, Branch, Case, End, Hand, Say, Starts, Wait
+from host.sequences.filtering import RunFilter
 from host.sequences.models import (
     SequenceAnswer,
     SequenceRun,
@@ -457,6 +459,38 @@ def test_a_restored_desk_says_nothing(sequenced: Sequenced) -> None:
     assert desk.talk().handled_by == Handler.NOBODY
 
 
+def let_go(desk: Sequenced) -> bool:
+    return switching.let_go(desk.desk.generation.directory)
+
+
+@pytest.mark.usefixtures("_on_again")
+def test_who_is_in_one_when_the_feature_is_switched_off_goes_to_the_team(any_sequenced: Sequenced) -> None:
+    desk = any_sequenced
+    shop = desk.team(desk.desk.mia.id)
+    sequence = desk.sequence(*WAITING, team=shop)
+    for contact in ("ana", "bo", "cem"):
+        desk.said(contact, text="order")
+    desk.run()
+    change(desk, "bo", assignee_id=desk.desk.mia.id)
+    change(desk, "cem", status=ConversationStatus.CLOSED)
+    registry.switch_off({"sequences"})
+    while let_go(desk):
+        pass
+    assert (desk.talk().handled_by, desk.talk().team_id) == (Handler.PERSON, shop)
+    assert desk.talk().waiting_since is not None
+    page = desk.desk.browser.get(desk.desk.path(f"/{desk.scene.conversation('ana')}")).text
+    assert "Orders handed this off to the team: Sequences were turned off" in page
+    assert "Automation is replying here." not in page
+    assert desk.talk("bo").handled_by == Handler.PERSON
+    assert "handed this off" not in desk.desk.browser.get(
+        desk.desk.path(f"/{desk.scene.conversation('bo')}")
+    ).text, "Mia has it already"
+    assert desk.talk("cem").status == ConversationStatus.CLOSED, "nothing waits there"
+    with db.read() as session:
+        assert people.listing(session, sequence, RunFilter(active=True), before=None, limit=9) == []
+    assert not let_go(desk), "nothing is left"
+
+
 @pytest.fixture
 def _on_again() -> Iterator[None]:
     yield
@@ -469,12 +503,13 @@ def test_the_feature_is_switched_off_and_on_again(sequenced: Sequenced) -> None:
     desk.sequence(*WAITING)
     begin(desk)
     desk.said("bo", text="order")
-    data.clean_up(most=1)
+    assert not let_go(desk)
     assert desk.last.ended_at is None
     registry.switch_off({"sequences"})
-    data.clean_up(most=1)
-    assert (desk.last.outcome, desk.last.reason) == ("stopped", "off")
-    assert desk.talk().handled_by == Handler.NOBODY
+    while let_go(desk):
+        pass
+    assert (desk.last.outcome, desk.last.reason) == ("stopped", "sequences_off")
+    assert desk.talk().handled_by == Handler.PERSON
     desk.read()  # what Bo wrote starts nothing
     registry.switch_off(())
     with clock.travel(timedelta(hours=3)):

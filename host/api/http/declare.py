@@ -14,6 +14,7 @@ from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
 from host.features import registry
+from host.features.feature import Feature
 from host.users.api_keys import Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -231,9 +232,12 @@ def rename(run: Callable[..., Any], method: str, path: str, *, operation: str, s
     _declared.append(replace(old, method=method, path=path, operation=operation, since=since))
 
 
-def routes() -> list[Route]:
-    """Return the routes of the features that are on, in the order of the document."""
-    modules = {module.__name__ for module in registry.parts("routes")}
+def routes(of: Collection[Feature] | None = None) -> list[Route]:
+    """Return the routes of features, in the order of the document.
+
+    :param of: the features; None: those that are on.
+    """
+    modules = {module.__name__ for module in registry.parts("routes", of)}
     order = {tag: number for number, tag in enumerate(TAGS)}
     found = [one for one in _declared if one.run.__module__ in modules]
     return sorted(found, key=lambda one: (order[one.tag], one.path, one.method))
