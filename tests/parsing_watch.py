@@ -59,6 +59,7 @@ PARSERS: tuple[tuple[Any, str], ...] = (
 )
 OWN = {
     "host/addons/running/channel_names.py:remembered": "a channel's name and mark, in desk_settings",
+    "host/addons/migrating/apart.py:_ask": "the answer of Lobby's own child process",
     "host/assistants/keeping.py:plain": "an assistant, encoded in the same line",
     "host/channels/sign_in_attempts.py:candidates_of": "accounts to choose from, sealed by offer()",
     "host/events/reading.py:facts": "the facts of an event in the event log",
@@ -86,8 +87,10 @@ OWN = {
 """Places that decode what Lobby encoded, each with what it is: ``file:function``."""
 
 _LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
-_THROUGH = ("host/sdk/strictjson.py",)
+_THROUGH = ("host/sdk/strictjson.py", "host/core/parsing/toml.py")
 """Modules that parse for others."""
+_APART = "host/addons/migrating/apart_child.py"
+"""What a child process does, and only tests in their own, while a migration of an addon holds the lock."""
 
 found: list[str] = []
 """What was parsed inside a write since the last look, each with its stack."""
@@ -121,12 +124,16 @@ def _place(frame: FrameType | None) -> str | None:
     """
     if frame is not None and frame.f_globals.get("__name__", "").startswith(("sqlalchemy.", "traceback")):
         return None
+    found = None
     while frame is not None:
         file = frame.f_code.co_filename
         if not file.startswith(_LIBRARIES) and (place := _name(file)) not in _THROUGH:
-            return None if place.startswith("tests/") else f"{place}:{frame.f_code.co_name}"
+            if found is None:
+                found = f"{place}:{frame.f_code.co_name}"
+            if place == _APART:
+                return None
         frame = frame.f_back
-    return None
+    return None if found is None or found.startswith("tests/") else found
 
 
 def _name(file: str) -> str:

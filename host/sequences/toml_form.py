@@ -17,7 +17,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from host.automation.actions import ActionTargets
-from host.core import toml
+from host.core.parsing import toml
 from host.inbox.queries import AnyTeam, Assignee
 from host.sequences import body as bodies
 from host.sequences.body import Body, SequenceError, Targets

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import host
-from host.core import toml
+from host.core.parsing import toml
 
 DEEP = ".".join(["a"] * 9)
 WIDE = ".".join(["a"] * 8)
@@ -174,4 +174,4 @@ def test_what_is_no_toml_is_one_error(text: str) -> None:
 def test_no_other_module_parses_toml() -> None:
     """``host.sdk.i18n`` reads files of a repository, when catalogues are made."""
     found = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if "tomllib" in path.read_text()}
-    assert found == {"core/toml.py", "sdk/i18n.py"}
+    assert found == {"core/parsing/toml.py", "sdk/i18n.py"}

@@ -15,7 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 import host
-from host.core import toml
+from host.core.parsing import toml
 from host.sdk import SDK_VERSION, strictjson
 from host.sdk._forms.fields import SettingField, is_form, read_declared
 

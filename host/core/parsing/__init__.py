@@ -1,0 +1,1 @@
+"""Parsers of texts from outside, with bounds that are checked first."""
