@@ -208,7 +208,7 @@ def queue_parts(
     :param held: locks this write already holds; None for none.
     :raises SendTimeError: if the scheduled time is past, too far ahead, or outside the reply window.
     :raises AnsweredMeanwhileError: if somebody else answered the customer since *seen_id*.
-    :raises ClosedMeanwhileError: if somebody else closed the conversation since *seen_id*, and a person writes.
+    :raises ClosedMeanwhileError: if a person writes, and somebody else closed it since *seen_id*.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises UnknownChannelError: if no active addon provides the channel (*adapter* is None).
     :raises ReplyKeyError: if *reply_key* is not 8 to 64 letters, digits, hyphens or underscores.

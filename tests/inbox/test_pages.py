@@ -433,6 +433,9 @@ def test_a_closed_window_holds_on_the_server(desk: Desk, scene: scenes.Scene) ->
     assert response.status_code == 409
     assert "7 days" in response.text
     assert toys.everything(OutboxEntry) == []
+    # What was written is not lost with its field.
+    assert "Your draft can’t be sent here now." in words(response.text)
+    assert ">hello?</textarea>" in response.text
 
 
 def test_who_never_wrote_cannot_be_written_to_and_the_composer_says_so(

@@ -415,6 +415,26 @@ class Kept {
     this.field(mode)?.focus();
   }
 
+  /** Return the mode of a text that stands in no field, because its field is locked. */
+  locked() {
+    return this.composer && MODES.find((mode) => !this.field(mode) && this.texts[mode]?.trim());
+  }
+
+  /** Put the text of *mode*, whose field is locked, into the one of *to*; without *to* it is discarded. */
+  move(mode, to) {
+    this.local();
+    const text = this.texts[mode], here = this.texts[to] ?? "";
+    this.put(mode, "");
+    if (to) {
+      this.put(to, here.trim() ? `${here.trimEnd()}\n\n${text}` : text);
+      this.composer?.show(to);
+    }
+    this.composer?.onDraft();
+    this.show(this);
+    this.changed();
+    this.composer?.text()?.focus();
+  }
+
   /** Before it is sent: nothing of it is on its way any more. Return the version that what is sent is based on. */
   async settled() {
     clearTimeout(this.timer);

@@ -14,6 +14,17 @@ export function showKept(kept, place) {
     say(problem.querySelector("[data-kept-next]"), refused.again ? "" : refused.next ?? "");
   }
   versions(kept, root);
+  locked(kept, root.querySelector("[data-kept-locked]"));
+}
+
+/** Show what was begun in a field that is locked by now: to be copied, or sent another way. */
+function locked(kept, box) {
+  const mode = kept.locked(), text = box.querySelector("[data-locked-text]");
+  box.hidden = !mode;
+  text.value = mode ? kept.texts[mode] : "";
+  for (const button of box.querySelectorAll("[data-locked-to]")) {
+    button.onclick = () => kept.move(kept.locked(), button.dataset.lockedTo);
+  }
 }
 
 /** Say something once: what is written anew is read aloud anew. */

@@ -1,6 +1,6 @@
 // Macros: several actions at one press, in the head of the thread and in the palette.
 
-import { post } from "./base.js";
+import { asked } from "./sending.js";
 
 const FRESH_MS = 60000;
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
@@ -11,6 +11,8 @@ const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleL
  */
 export function macros({ here, newest, done, report }) {
   let known = null;
+  const pressed = new Map(); // by address: the key of one whose answer is not known, which is sent once
+  const running = new Set();
   const menu = () => document.querySelector("details[data-macros]");
 
   async function load() {
@@ -26,16 +28,17 @@ export function macros({ here, newest, done, report }) {
 
   async function run(one) {
     if (menu()) menu().open = false;
+    if (running.has(one.url)) return; // a second press
     const conversation = here();
-    const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    try {
-      const response = await post(one.url, { key, seen: newest() || "" });
-      const answer = await response.json();
-      if (conversation !== here()) return;
-      if (response.ok) done(answer);
+    const key = pressed.get(one.url) ?? [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    pressed.set(one.url, key);
+    running.add(one.url);
+    const { answer, isTaken, isAway } = await asked(one.url, new URLSearchParams({ key, seen: newest() || "" }));
+    running.delete(one.url);
+    if (!isAway) pressed.delete(one.url);
+    if (conversation === here()) {
+      if (isTaken) done(answer);
       else report(answer.error?.message ?? menu()?.dataset.textAway, answer.error?.next);
-    } catch {
-      report(menu()?.dataset.textAway);
     }
     known = null; // how often each was used has changed
   }

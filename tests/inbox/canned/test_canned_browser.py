@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from host.automation.actions import AssignMe, Close, SnoozeUntil
+from host.automation.actions import AssignMe, Close, SendReply, SnoozeUntil
 from host.core import clock, db, storage
 from host.inbox.canned import macros, replies
 from host.inbox.canned.models import CannedReply
@@ -20,6 +20,7 @@ from tests.inbox import toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
+from tests.live.served import until
 from tests.media import samples
 
 TEXT = (
@@ -138,6 +139,38 @@ def test_a_macro_runs_from_menu_and_palette_or_says_why_not(
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-part=head] form[data-act=reopen]")
     assert page.locator("[data-problem]").is_hidden()
+
+
+@pytest.mark.slow
+def test_one_press_of_a_macro_sends_once(desk: Desk, scene: Scene, kept: Viewer, open_page: Open) -> None:
+    abroad = next(one for one in toys.everything_of(CannedReply) if one.shortcut == "parcel-abroad")
+    steps = (SendReply(abroad.id),)
+    values: dict[str, Any] = {"workspace_id": desk.workspace, "viewer": kept, "shared": False}
+    db.write(macros.create, name="Abroad", steps=steps, actor=DESK, now=clock.now(), **values)
+    page = open_page(f"/{scene.conversation('ana')}")
+    found: list[Any] = []
+    page.route("**/macros/*", lambda route: found.append(route), times=2)  # noqa: PLW0108 - it wants a function
+
+    def press() -> None:
+        page.keyboard.press("q")
+        page.wait_for_selector(".macro-item:visible")
+        page.keyboard.type("abr")
+        page.keyboard.press("Enter")
+        wait(page, "!document.querySelector('details[data-macros]').open")
+
+    press()
+    until(lambda: page.evaluate("1") and len(found) == 1)
+    press()  # impatient
+    assert len(found) == 1
+    found[0].fetch()
+    found[0].abort()  # it arrived, but nobody was told
+    page.wait_for_selector("[data-problem]:not([hidden])")
+    press()
+    until(lambda: page.evaluate("1") and len(found) == 2)
+    found[1].continue_()
+    page.wait_for_selector(".log >> text=xxxx")
+    wait(page, "document.querySelector('[data-problem]').hidden")
+    assert "".join(said(page)) == "x" * 1214
 
 
 @pytest.mark.slow

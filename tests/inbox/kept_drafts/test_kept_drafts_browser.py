@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from host.core import clock, db
 from host.inbox.kept_drafts import content, drafts
 from host.inbox.kept_drafts.models import KeptDraft
+from host.models.inbox import Conversation
 from host.models.users import Role, Workspace
 from tests import helpers
 from tests.browser.conftest import look
@@ -255,3 +257,62 @@ def test_an_answer_older_than_what_was_saved_meanwhile_takes_no_text_away(
     page.wait_for_timeout(500)
     assert not page.evaluate("window.emptied")
     assert field(page) == text() == "Written meanwhile"
+
+
+LOCKED = "[data-kept-locked]"
+
+
+def last_wrote(conversation: int, **ago: float) -> None:
+    """Open or close the reply window."""
+
+    def use_case(session: Any) -> None:
+        session.get_one(Conversation, conversation).last_inbound_at = clock.now() - timedelta(**ago)
+
+    db.write(use_case)
+
+
+def test_a_draft_whose_field_is_locked_is_shown_and_sent_another_way(
+    desk: Desk, scene: scenes.Scene, open_page: Open, base: str
+) -> None:
+    ana = scene.conversation("ana")
+    page = open_page(f"/{ana}")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=base)
+    page.locator(REPLY).fill("It is in stock.")
+    until(lambda: page.evaluate("1") and text() == "It is in stock.")
+    assert page.locator(LOCKED).is_hidden()
+    last_wrote(ana, days=9)
+    page.reload()
+    page.wait_for_selector(f"{LOCKED} >> text=Your draft can’t be sent here now.")
+    assert page.locator(REPLY).count() == 0
+    assert page.locator("[data-locked-text]").input_value() == "It is in stock."
+    look(page, "locked-draft")
+    page.click("[data-copy=draft-locked]")
+    page.wait_for_selector("[data-copy=draft-locked] >> text=Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "It is in stock."
+    page.locator("[data-form=note] textarea").fill("For the record:")
+    page.click("[data-locked-to=note]")
+    wait(page, "document.querySelector('[data-kept-locked]').hidden")
+    assert field(page, "note") == "For the record:\n\nIt is in stock."
+    assert page.evaluate("document.activeElement.closest('[data-form]').dataset.form") == "note"
+    until(lambda: page.evaluate("1") and text() is None and text("note") is not None)
+
+
+def test_a_locked_draft_comes_back_with_its_field_and_can_be_discarded(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    ana = scene.conversation("ana")
+    page = open_page(f"/{ana}")
+    page.locator(REPLY).fill("It is in stock.")
+    until(lambda: page.evaluate("1") and text() == "It is in stock.")
+    last_wrote(ana, days=9)
+    page.reload()
+    page.wait_for_selector(LOCKED)
+    last_wrote(ana, minutes=9)
+    page.reload()
+    wait(page, f"document.querySelector('{REPLY}')?.value === 'It is in stock.'")
+    assert page.locator(LOCKED).is_hidden()
+    last_wrote(ana, days=9)
+    page.reload()
+    page.click(f"{LOCKED} [data-locked-to='']")
+    wait(page, "document.querySelector('[data-kept-locked]').hidden")
+    until(lambda: page.evaluate("1") and stored().is_empty)
