@@ -249,7 +249,7 @@ def _starts(body: Body, others: Sequence[OtherSequence]) -> Iterator[Claim]:
             if name != "refs" and (sentence := _opts_out(word)) is not None:
                 yield Claim("start", place, sentence)
             elif key in seen:
-                yield Claim("start", place, _l("The start “%(word)s” is there twice.", word=word))
+                yield Claim("start", place, _l("The start “%(word)s” is listed twice.", word=word))
             elif (other := _other_with(body, name, key, others)) is not None:
                 sentence = _l(
                     "“%(word)s” also starts the sequence %(name)s on the same account.",
@@ -280,7 +280,7 @@ def _opts_out(word: str) -> LazyString | None:
     found = word_in(word)
     if found is None or not found.closes:
         return None
-    return _l("“%(word)s” is an opt-out word: who sends it gets no automated messages any more.", word=word)
+    return _l("“%(word)s” is an opt-out word: customers who send it get no automated messages.", word=word)
 
 
 def _titles(titles: Sequence[str], place: str, *, several: bool = False) -> Iterator[Claim]:
@@ -295,6 +295,6 @@ def _titles(titles: Sequence[str], place: str, *, several: bool = False) -> Iter
             yield Claim("choice", place, sentence)
             return
         if key in seen and not several:
-            yield Claim("choice", place, _l("The choice “%(word)s” is there twice.", word=title))
+            yield Claim("choice", place, _l("The choice “%(word)s” is listed twice.", word=title))
             return
         seen.add(key)

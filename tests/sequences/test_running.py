@@ -481,7 +481,7 @@ def test_who_gave_wrong_answers_is_told_that_people_take_over(sequenced: Sequenc
         for text in ("order", "hm", "no"):
             desk.said(text=text)
             desk.run()
-            drain(desk.desk.generation.directory)
+            drain(desk.desk.generation)
     question = "Which?\n1. Shoes\n2. Bag"
     assert ledger == [question, question, told]
     assert (desk.last.outcome, desk.last.reason) == ("people", "no_fit")

@@ -86,9 +86,9 @@ class SequenceProblem(Wire, frozen=True):
                 "`window`: a message could be sent when automated ones aren't allowed. `loop`: steps could "
                 "repeat for ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: "
                 "no path leads there. `buttons`: the channel does not show them. `text` and `cards`: too "
-                "long for the channel. `reference`: what it refers to is gone or missing. `answer`: no step asks "
-                "for what a case compares. `value`: an answer or attribute never has this value. `start`: it "
-                "starts nothing, or another sequence. `choice`: an opt-out word, or there twice."
+                "long for the channel. `reference`: what it refers to is gone or missing. `answer`: no step "
+                "asks for what a case compares. `value`: an answer or attribute never has this value. "
+                "`start`: it starts nothing, or another sequence. `choice`: an opt-out word, or listed twice."
             )
         ),
     ]

@@ -123,8 +123,8 @@ CHECKS: Mapping[str, LazyString] = {
     "reference": _l("Everything it refers to is there"),
     "answer": _l("Branches look at answers that are asked for"),
     "value": _l("Every value that is compared or stored is possible"),
-    "start": _l("Each start can start it"),
-    "choice": _l("No choice is there twice or opts out"),
+    "start": _l("Every start works"),
+    "choice": _l("Choices differ, and none opts out"),
 }
 """Checks of the proof, by the code of their problem."""
 _NEEDS_REACH = frozenset({"unreachable", "window", "row"})
