@@ -39,7 +39,7 @@ from host.core.ports import AssistantDirectory
 from host.core.secrets import Secret
 from host.inbox.contacts import attributes
 from host.inbox.conversation_actions import set_fields
-from host.inbox.conversations import by_assistant
+from host.inbox.conversations import by_program
 from host.inbox.labels import labels
 from host.inbox.labels.models import Label
 from host.inbox.labels.queries import labels_of_conversations
@@ -302,7 +302,7 @@ class Runner:
         label = session.scalar(query)
         if label is None or self.conversation_id is None:
             raise _FailedError("there is no such label")
-        with by_assistant(session):
+        with by_program(session, "assistant"):
             labels.set_labels(
                 session,
                 workspace_id=self.workspace_id,

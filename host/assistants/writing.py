@@ -30,7 +30,7 @@ from host.events.writing import because
 from host.inbox import notes
 from host.inbox.comments.posts import below_private_only
 from host.inbox.conversation_actions import Changes, hand_over
-from host.inbox.conversations import by_assistant, locked_conversation, publish_conversation
+from host.inbox.conversations import by_program, locked_conversation, publish_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import Voice, queue_parts, take_lane
@@ -392,7 +392,7 @@ def give_to_people(
             changes = {"team_id": team_id}
     place: dict[str, Any] = {"workspace_id": conversation.workspace_id, "conversation_id": conversation.id}
     text = clean_written(note)[:LONGEST_BECAUSE]
-    with by_assistant(session):
+    with by_program(session, "assistant"):
         hand_over(session, changes, **place, by=name, now=now, why=reason, accounts=ALL_ACCOUNTS)
         if text:
             key = uuid.uuid4().hex

@@ -57,7 +57,10 @@ def automation_overview(
         15,
         "send",
         _("Ice breakers and menu") if len(columns) > 1 else "".join(str(one.label) for one in columns),
-        _("A tap with an answer of its own gets it, after the greeting. Nothing more is sent then."),
+        _(
+            "A tap with an answer of its own gets that answer, after the greeting or away message. Nothing "
+            "more is sent then."
+        ),
     )
     return AutomationOverview(columns, steps=[step] if columns else ())
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -30,7 +30,7 @@ from host.users import reach
 from host.users.actor import Actor
 from host.users.reach import Accounts
 
-_ASSISTANT = "an assistant acts"
+_PROGRAM = "the program that acts"
 _KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 
 
@@ -231,13 +231,14 @@ def program_of(session: Session) -> tuple[ActorKind, Origin]:
 
 
 @contextmanager
-def by_assistant(session: Session) -> Iterator[None]:
-    """Mark the notes and lines that programs add inside the block as an assistant's, not a rule's."""
-    session.info[_ASSISTANT] = True
+def by_program(session: Session, program: Literal["assistant", "campaign", "sequence"]) -> Iterator[None]:
+    """Mark the notes and lines that are added inside the block as those of *program*, not of a rule."""
+    before = session.info.get(_PROGRAM)
+    session.info[_PROGRAM] = program
     try:
         yield
     finally:
-        del session.info[_ASSISTANT]
+        session.info[_PROGRAM] = before
 
 
 def named_by(session: Session, by: str) -> dict[str, Any]:
@@ -245,7 +246,8 @@ def named_by(session: Session, by: str) -> dict[str, Any]:
     addon = acting_addon(session)
     if addon is not None:
         return {"by": by, "addon": addon}
-    return {"by": by, "assistant": True} if _ASSISTANT in session.info else {"by": by}
+    program = session.info.get(_PROGRAM)
+    return {"by": by} if program is None else {"by": by, program: True}
 
 
 def actor_of(author_id: int | None) -> ActorKind:

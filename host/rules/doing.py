@@ -8,6 +8,7 @@ and a budget.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,6 +40,7 @@ from host.features import registry
 from host.inbox.canned.replies import Viewer
 from host.inbox.comments.private import queue_private
 from host.inbox.conversation_actions import set_fields
+from host.inbox.conversations import by_program
 from host.inbox.drafts import Draft
 from host.inbox.reacting import react
 from host.inbox.reply import HeldLocks, Voice, queue_parts
@@ -177,8 +179,13 @@ class Acting:
         done.sent += [message.id for message in runner.sent]
         if self.body.campaign is not None and done.private_id is not None:
             # A keyword that was answered needs no attention; the next message reopens the conversation.
-            self._set({"status": ConversationStatus.CLOSED})
+            with self._named():
+                self._set({"status": ConversationStatus.CLOSED})
         return done
+
+    def _named(self) -> AbstractContextManager[None]:
+        """Return a block whose notes and lines say whether a campaign or a rule added them."""
+        return nullcontext() if self.body.campaign is None else by_program(self.session, "campaign")
 
     def answer_publicly(self, numbers: Iterable[int]) -> ActionResults:
         """Give the public answers that waited until the private reply was sent.
@@ -195,7 +202,7 @@ class Acting:
     def _tried(self, number: int, action: Action, runner: ActionRunner | None, done: ActionResults) -> str:
         """Run an action; return why it was not done, or an empty string."""
         try:
-            with together(self.session), self.session.begin_nested():
+            with self._named(), together(self.session), self.session.begin_nested():
                 self._one(number, action, runner, done)
         except NotDoneError as error:
             return error.reason

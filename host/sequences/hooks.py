@@ -16,6 +16,7 @@ from host.automation.consuming import Automating
 from host.automation.deciding import RunKind, may_speak
 from host.automation.routing import finish
 from host.automation.runs import Doer
+from host.channels.directory import Directory
 from host.core.ports import RuleDirectory
 from host.events import reading
 from host.events.reading import Recorded
@@ -51,10 +52,10 @@ def doer_of(session: Session, kind: str, workspace_id: int) -> Doer | None:
 
 @hookimpl
 def automation_overview(
-    session: Session, workspace_id: int, accounts: Many[OverviewAccount], directory: RuleDirectory
+    session: Session, workspace_id: int, accounts: Many[OverviewAccount], directory: Directory
 ) -> AutomationOverview:
     """Return the sequences of each account."""
-    return overview(session, workspace_id, accounts)
+    return overview(session, workspace_id, accounts, directory)
 
 
 @hookimpl

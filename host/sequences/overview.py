@@ -11,6 +11,8 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
+from host.channels import abilities
+from host.channels.directory import Directory
 from host.features.automation_overview import (
     AutomationOverview,
     HandlingStep,
@@ -22,7 +24,9 @@ from host.features.automation_overview import (
 from host.sequences import keeping, starting
 
 
-def overview(session: Session, workspace_id: int, accounts: Many[OverviewAccount]) -> AutomationOverview:
+def overview(
+    session: Session, workspace_id: int, accounts: Many[OverviewAccount], directory: Directory
+) -> AutomationOverview:
     """Return the live sequences of each account."""
     live, _any = starting.live(session, [workspace_id])
     names = {one.id: one.name for one in keeping.listing(session, workspace_id)} if live else {}
@@ -42,6 +46,11 @@ def overview(session: Session, workspace_id: int, accounts: Many[OverviewAccount
         "split",
         _("Sequences"),
         _(
+            "A message or tap that starts one, or answers it, goes no further. The first that fits in their "
+            "list starts."
+        )
+        if abilities.of_workspace(directory.adapters, {one.channel for one in accounts}).taps
+        else _(
             "A message that starts one, or answers it, goes no further. The first that fits in their list "
             "starts."
         ),

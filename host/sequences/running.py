@@ -36,7 +36,7 @@ from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
 from host.inbox.contacts import details
 from host.inbox.conversation_actions import hand_over, handle, set_fields
-from host.inbox.conversations import locked_conversation, publish_conversation
+from host.inbox.conversations import by_program, locked_conversation, publish_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reacting import react
@@ -255,16 +255,17 @@ class Walk(Decider):
         )
 
     def _hand_over(self, changes: Any) -> None:
-        hand_over(
-            self.session,
-            changes,
-            workspace_id=self.run.workspace_id,
-            conversation_id=self.conversation.id,
-            accounts=ALL_ACCOUNTS,
-            by=self.name,
-            now=self.now,
-            why=FEATURE_OFF if self.run.reason == FEATURE_OFF else "",
-        )
+        with by_program(self.session, "sequence"):
+            hand_over(
+                self.session,
+                changes,
+                workspace_id=self.run.workspace_id,
+                conversation_id=self.conversation.id,
+                accounts=ALL_ACCOUNTS,
+                by=self.name,
+                now=self.now,
+                why=FEATURE_OFF if self.run.reason == FEATURE_OFF else "",
+            )
 
     def _is_stopped(self) -> bool:
         """Return whether the run must not go on; then end it, or pause it where a person writes."""
@@ -302,16 +303,17 @@ class Walk(Decider):
         return self.session.get_one(SequenceVisit, (self.run.id, self.run.number))
 
     def _close(self) -> None:
-        set_fields(
-            self.session,
-            {"status": ConversationStatus.CLOSED},
-            workspace_id=self.run.workspace_id,
-            conversation_id=self.conversation.id,
-            author_id=None,
-            by=self.name,
-            now=self.now,
-            accounts=ALL_ACCOUNTS,
-        )
+        with by_program(self.session, "sequence"):
+            set_fields(
+                self.session,
+                {"status": ConversationStatus.CLOSED},
+                workspace_id=self.run.workspace_id,
+                conversation_id=self.conversation.id,
+                author_id=None,
+                by=self.name,
+                now=self.now,
+                accounts=ALL_ACCOUNTS,
+            )
 
     def _note_refused(self, why: str) -> None:
         self._visit().refused = why
@@ -373,7 +375,7 @@ class Walk(Decider):
             "now": self.now,
         }
         try:
-            with self.session.begin_nested():
+            with by_program(self.session, "sequence"), self.session.begin_nested():
                 if isinstance(action, RunMacro):
                     if self._unanswered() >= BUDGET and macros.sends(
                         self.session, self.run.workspace_id, action.macro, context.viewer

@@ -16,6 +16,7 @@ from host.assistants import keeping as assistant_keeping
 from host.assistants.models import Assistant, Mode
 from host.channels import button_payloads
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.features import registry
 from host.models.channels import AccountState, ChannelAccount
 from host.models.users import MemberAccount, Membership, Role
@@ -319,6 +320,31 @@ def test_the_steps_stand_in_the_order_they_are_done(desk: Below) -> None:
     desk.said()
     desk.run()
     assert [kind for kind, *_rest in desk.runs() if kind != "rule"] == ["rules", "routing", "words"]
+
+
+def test_what_is_said_of_taps_agrees_with_the_steps(desk: Below, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = owner_of(desk)
+    own = "A tap without an answer of its own is handled like a message."
+    every = "A tap on a button is handled like a message."
+    starts = "A message or tap that starts one, or answers it, goes no further."
+
+    def said() -> tuple[bool, bool, bool]:
+        page, _table = shown(desk, browser)
+        assert ("gets that answer" in page) is (own in page)
+        assert (starts in page) is ("A message that starts one, or answers it, goes" not in page)
+        return own in page, every in page, starts in page
+
+    assert said() == (False, False, False), "nobody can tap there"
+    add_account(desk, "Buttons")
+    assert said() == (True, False, True)
+    without = replace(
+        ToyAdapter.capabilities,
+        ice_breakers=None,
+        menu=None,
+        quick_replies=toys.RICH.capabilities.quick_replies,
+    )
+    monkeypatch.setattr(ToyAdapter, "capabilities", without)
+    assert said() == (False, True, True)
 
 
 def test_members_limited_to_some_accounts_see_theirs_only(desk: Below) -> None:

@@ -27,6 +27,7 @@ from host.rules.people import Counts
 from host.rules.posts import is_near
 from host.sdk.channel import ProviderProblem, ReplyPolicy, ReplyState
 from host.users.actor import DESK
+from tests.inbox import toys
 from tests.rules import running_twice
 from tests.rules.below import LINK, WALL, Below, Wall, open_below
 
@@ -68,6 +69,17 @@ def test_each_gets_one_of_the_public_answers_in_turn_and_the_private_reply(any_b
     desk.read(again=True)
     desk.run()
     assert len(desk.ours()) == 8
+
+
+def test_lines_of_a_campaign_say_which(below: Below) -> None:
+    desk = below
+    desk.campaign()
+    desk.comments("ana", "tide")
+    desk.run()
+    lines = [one.content for one in toys.everything(Message) if one.content.get("what") == "closed"]
+    assert [(one["by"], one.get("campaign")) for one in lines] == [("Tide", True)]
+    thread = desk.desk.browser.get(desk.desk.path(f"/{desk.scene.conversation('ana')}")).text
+    assert "The campaign Tide closed this" in thread
 
 
 def test_somebody_gets_it_once_however_often_they_write(below: Below) -> None:

@@ -250,6 +250,45 @@ def test_a_macro_is_run_whole_or_left_out(any_sequenced: Sequenced, is_deleted: 
     assert (notes, visit.refused) == (([], "macro_step") if is_deleted else (["Wrapped up"], None))
 
 
+def test_lines_and_notes_of_a_sequence_say_which(sequenced: Sequenced) -> None:
+    desk = sequenced
+    viewer = Viewer(desk.desk.mia.id, keeps=True)
+    place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "viewer": viewer, "actor": DESK}
+
+    def make(session: Session) -> int:
+        label = labels.create(
+            session,
+            workspace_id=desk.desk.workspace,
+            name="Wrapped",
+            tone=LabelTone.TEAL,
+            actor=DESK,
+            now=clock.now(),
+        )
+        steps = (AddLabel(label.id), AddNote("Wrapped up"))
+        return macros.create(session, name="Wrap up", steps=steps, shared=True, now=clock.now(), **place).id
+
+    steps = Act(id="wrap", action=RunMacro(db.write(make))), Hand(id="hand")
+    desk.sequence(*steps, name="Orders")
+    desk.said("ana", "order")
+    desk.run()
+    thread = f"/{desk.scene.conversation('ana')}"
+
+    def page() -> str:
+        return desk.desk.browser.get(desk.desk.path(thread)).text
+
+    said = page()
+    assert "The sequence Orders added Wrapped" in said
+    assert "Private note by the sequence Orders" in said
+    assert "The sequence Orders handed" in said
+    assert "rule Orders" not in said
+    for row in toys.everything(Message):
+        if row.content.get("sequence"):
+            content = {name: value for name, value in row.content.items() if name != "sequence"}
+            toys.change_row(Message, row.id, content=content)
+    said = page()
+    assert "The rule Orders added Wrapped" in said, "a line from before sequences were named stays"
+
+
 @pytest.mark.parametrize("plan", [React("❤️"), SendText("Hi")])
 def test_only_what_sends_is_refused_after_the_last_message_that_may_be_sent(
     sequenced: Sequenced, plan: Any

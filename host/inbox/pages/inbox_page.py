@@ -118,7 +118,7 @@ def _template_values() -> dict[str, Any]:
         "tail": text_view.tail,
         "start": text_view.start,
         "is_note": message_view.is_note,
-        "rule_of": message_view.rule_of,
+        "note_by": message_view.note_by,
         "kind_label": lambda kind: message_kinds.look_of(kind).label,
         "moment_of": lambda at: durations.moment(at, clock.now()),
         "offered_snoozes": lambda: snooze_times.offered(clock.now()),

@@ -1087,20 +1087,42 @@ def _ours(entry: Entry) -> str:
     if entry.author_name:
         return entry.author_name
     if entry.origin == Origin.SYSTEM:
-        return _rule(entry) or str(entry.content.get("by") or "")
+        return _program(entry) or str(entry.content.get("by") or "")
     return str(entry.content.get("by") or _("API")) if origin == Origin.API else ""
 
 
-def rule_of(entry: Entry) -> str:
-    """Return the name of the rule behind a note or an activity line, or an empty string."""
-    if entry.origin != Origin.SYSTEM or entry.content.get("assistant") or entry.content.get("addon"):
-        return ""
-    return str(entry.content.get("by") or "")
+_PROGRAMS = {
+    "rule": (_l("The rule %(name)s"), _l("Private note by the rule %(name)s")),
+    "sequence": (_l("The sequence %(name)s"), _l("Private note by the sequence %(name)s")),
+    "campaign": (_l("The campaign %(name)s"), _l("Private note by the campaign %(name)s")),
+}
+"""Kinds of automation in front of an activity and below a note."""
 
 
-def _rule(entry: Entry) -> str:
-    name = rule_of(entry)
-    return str(_("The rule %(name)s", name=name)) if name else ""
+def _kind_of_program(entry: Entry) -> str:
+    """Return the kind of automation behind a note or an activity line, of :data:`_PROGRAMS`, or nothing.
+
+    Lines from before sequences and campaigns were told apart are a rule's.
+    """
+    content = entry.content
+    named = next((kind for kind in ("sequence", "campaign") if content.get(kind) is True), "")
+    if named or entry.origin != Origin.SYSTEM or content.get("assistant") or content.get("addon"):
+        return named
+    return "rule" if content.get("by") else ""
+
+
+def _program(entry: Entry) -> str:
+    kind = _kind_of_program(entry)
+    return str(_PROGRAMS[kind][0]) % {"name": entry.content.get("by") or ""} if kind else ""
+
+
+def note_by(entry: Entry) -> str:
+    """Return who wrote a note, in words."""
+    kind = "" if entry.author_name else _kind_of_program(entry)
+    if kind:
+        return str(_PROGRAMS[kind][1]) % {"name": entry.content.get("by") or ""}
+    name = entry.author_name or entry.content.get("by") or _("someone")
+    return str(_("Private note by %(name)s", name=name))
 
 
 def _state(entry: Entry, row: Row) -> str:
@@ -1166,8 +1188,8 @@ def _done(entry: Entry) -> tuple[str, str]:
     icon, sentence = ACTIVITIES.get(what, OTHER_ACTIVITY)
     key = entry.content.get("why")
     why = None if key is None else registry.hooks().reason(key=str(key))
-    rule = "" if why is not None else _rule(entry)  # only assistants give reasons
-    who = entry.author_name or rule or str(entry.content.get("by") or _("Someone"))
+    program = "" if why is not None else _program(entry)  # only assistants give reasons
+    who = entry.author_name or program or str(entry.content.get("by") or _("Someone"))
     if what == "handed_to_people" and why is not None:
         return icon, str(_("%(who)s handed this off to the team: %(why)s", who=who, why=why))
     named = {
