@@ -103,8 +103,8 @@ CONVERSATION_SCRIPTS = tuple(
 
 
 @bp.context_processor
-def _template_values() -> dict[str, Any]:
-    """Return values for every template of the inbox."""
+def template_values() -> dict[str, Any]:
+    """Return values for every template of the inbox, and for blueprints that show messages."""
     return {
         "activity": message_view.activity,
         "keys_of_inbox": lambda may: keys.groups(may, abilities.of(current_directory().adapters)),
@@ -249,7 +249,7 @@ def page_instead(workspace_id: int, lead: Any) -> str:
         counts, shown = inbox.counts(filter_), kept(inbox, filter_)
     return render_template(
         "inbox/instead.html",
-        **_template_values(),  # other blueprints have such pages, too
+        **template_values(),  # other blueprints have such pages, too
         lead=lead,
         filter=filter_,
         counts=counts,

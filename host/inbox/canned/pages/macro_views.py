@@ -42,6 +42,7 @@ from host.inbox.pages.action_views import CONVERSATION, _back, _messages_html
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.context import opened_inbox, with_conversation
 from host.inbox.pages.conversation_view import name_of
+from host.inbox.pages.inbox_page import template_values
 from host.inbox.queries import Row
 from host.models.inbox import Message
 from host.web import account_picker, navigation
@@ -59,6 +60,7 @@ from host.web.request_helpers import (
 )
 
 bp = Blueprint("macros", __name__, template_folder="../templates")
+bp.context_processor(template_values)  # for the messages that a macro sent
 
 navigation.add_settings(
     "macros.index",
