@@ -711,7 +711,7 @@ def _question(
         sentence = _l("People don’t take over here: the sequence goes on with another step.")
         raise SequenceError(
             sentence,
-            next_step=_l("Remove what the customer is told, or let people take over."),
+            next_step=_l("Remove the text, or let people take over."),
             field=f"{place}.told",
         )
     return {

@@ -52,7 +52,7 @@ class OtherSequence(msgspec.Struct, frozen=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What a sequence depends on in its workspace.
+    """The rest of its workspace that a sequence depends on.
 
     :param there: what it may refer to.
     :param others: the other live sequences.

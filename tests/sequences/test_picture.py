@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 
 from host.sequences.body import Ask, Body, Branch, Case, End, GoTo, Hand, Say, Step, Wait, ways_out
-from host.sequences.picture import GAP_X, GAP_Y, HEIGHT, WIDTH, Picture, draw
+from host.sequences.pages.picture import GAP_X, GAP_Y, HEIGHT, WIDTH, Picture, draw
 from host.sequences.proving import Limits, prove
 from tests.sequences.test_proving import steps
 

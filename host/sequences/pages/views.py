@@ -37,11 +37,11 @@ from host.core.errors import LobbyError
 from host.models.users import Workspace
 from host.sdk.text import length
 from host.sequences import body as bodies
-from host.sequences import keeping, listing, moving, picture
+from host.sequences import keeping, listing, moving
 from host.sequences.body import Body, SequenceError, Targets, known_variables
 from host.sequences.keeping import SequenceSavedMeanwhileError
 from host.sequences.models import Sequence, SequenceVersion
-from host.sequences.pages import filling, trying, wording
+from host.sequences.pages import filling, picture, trying, wording
 from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at, head, open_sequence, seen
 from host.sequences.pages.filling import StepForm
 from host.sequences.pages.trying import Tried
