@@ -1,4 +1,4 @@
-"""What the addresses of a disabled feature say: who turned it off, when, what is kept, where customers went.
+"""Pages at the addresses of a disabled feature: who turned it off, when, what is kept, where customers went.
 
 The feature's own blueprints don't exist while it is disabled. Its addresses are looked up here.
 """
@@ -104,18 +104,20 @@ def _answer(workspace_id: int, name: str) -> ResponseReturnValue:
 def _error(name: str) -> FeatureOffError:
     with db.read() as session:
         switched = switching.switched_off(session, name)
-    return FeatureOffError(_("%(told)s Nothing was changed.", told=_told(registry.optional()[name], switched)))
+    return FeatureOffError(
+        _("%(told)s Nothing was changed.", told=_told(registry.optional()[name], switched))
+    )
 
 
 def _told(switch: Switch, switched: switching.SwitchedOff | None) -> str:
     """Return who turned a feature off, and when."""
     title = _(switch.title)
     if switched is None:
-        return _("%(name)s: turned off on this Lobby server.", name=title)
+        return str(_("%(name)s: turned off on this Lobby server.", name=title))
     at = moment(switched.at)
     if switched.who is None:
-        return _("%(name)s: turned off on %(at)s.", name=title, at=at)
-    return _("%(name)s: turned off by %(who)s on %(at)s.", name=title, who=switched.who, at=at)
+        return str(_("%(name)s: turned off on %(at)s.", name=title, at=at))
+    return str(_("%(who)s turned off %(name)s on %(at)s.", name=title, who=switched.who, at=at))
 
 
 @bp.get("/w/<int:workspace_id>/features/<name>")

@@ -21,7 +21,6 @@ from host.users import desk_settings
 from host.users.actor import Actor
 from host.users.desk_settings import DEFAULT_NAME
 
-
 SWITCHED_ON, SWITCHED_OFF = "feature.switched_on", "feature.switched_off"
 MOST = 50
 """Most customers that a disabled feature leaves to people in one round."""
@@ -68,7 +67,6 @@ def _switch(session: Session, name: str, on: bool, actor: Actor) -> bool:
     action = SWITCHED_ON if on else SWITCHED_OFF
     actor.audit(session, action, registry.optional()[name].title, workspace_id=None)
     _tell(session, name, on, actor)
-    # Browsers are told once a process runs without it, or with it.
     return True
 
 

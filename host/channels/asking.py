@@ -27,7 +27,7 @@ AGAIN = timedelta(days=7)
 
 
 class Words(NamedTuple):
-    """What the admins are told, marked for translation."""
+    """The sentences of a request to the admins, marked for translation."""
 
     asked: str
     step: str

@@ -137,7 +137,9 @@ class FeatureOffError(NotFoundError):
     default_sentence = _l("This feature is turned off on this Lobby server. Nothing was changed.")
     default_next_step = _l("Ask a desk admin to turn it on.")
     program_sentence = _l("The feature this address belongs to is turned off on this Lobby server.")
-    program_step = _l("Ask an admin of the server to turn it on. The API document lists what is on.")
+    program_step = _l(
+        "Ask an admin of the server to turn it on. The API document has only the routes that work."
+    )
 
 
 class ConflictError(LobbyError):

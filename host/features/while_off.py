@@ -1,4 +1,4 @@
-"""What a disabled feature keeps, and where its customers went."""
+"""The things a disabled feature keeps, and the conversations it left to people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class WhileOff(msgspec.Struct, frozen=True):
-    """What there is of a disabled feature in a workspace.
+    """The remains of a disabled feature in a workspace.
 
     :param kept: its objects in order, each with a few words about it, which may be empty.
     :param conversations: those it left to people since it was disabled.

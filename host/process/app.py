@@ -217,6 +217,7 @@ def _template_globals(app: Flask) -> None:
         page_language=languages.shown,
         attention=navigation.attention,
         theme_choice=request_helpers.theme_choice,
+        shown_feature=request_helpers.shown_feature,
         desk=LocalProxy(request_helpers.desk),
         password_fresh=sudo.is_fresh,
         mark_of=mark_of,

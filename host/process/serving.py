@@ -47,6 +47,7 @@ from host.delivery.clock_moved_back import ClockWatch
 from host.delivery.worker import Workers
 from host.events import consuming, keeping
 from host.events.consuming import ConsumerContext, Consumers, EventConsumer
+from host.events.writing import EVERYBODY, show
 from host.features import registry
 from host.health import probes
 from host.health.heartbeat import Heartbeat
@@ -379,6 +380,7 @@ class HostApplication:
         if self._started and self._web:
             self._receivers.follow(following)
             self._know(following)
+            self._tell_pages()
         # The previous app refers to itself in cycles; without this it would stay until the next collection.
         later = threading.Timer(RETRY_SECONDS, garbage_collection.collect)
         later.daemon = True
@@ -417,6 +419,16 @@ class HostApplication:
             later = threading.Timer(RETRY_SECONDS, self._follow_switches)
             later.daemon = True
             later.start()
+
+    def _tell_pages(self) -> None:
+        """Let open pages ask again, now that this process answers with other addons or features.
+
+        What was told when they changed came too early: pages that asked at once got the previous generation.
+        """
+        try:
+            db.write(show, EVERYBODY, "addons")
+        except sa.exc.SQLAlchemyError:
+            log.exception("open pages could not be told of generation %s", self._current.number)
 
     def _note_off(self, session: Session) -> None:
         """Drop the positions of consumers of disabled features, unless one was just enabled again."""

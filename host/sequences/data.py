@@ -106,7 +106,7 @@ def while_off(session: Session, name: str, workspace_id: int, since: datetime | 
     if name != "sequences":
         return None
     runs = sa.select(SequenceRun.sequence_id, sa.func.count()).where(SequenceRun.workspace_id == workspace_id)
-    counted = {id_: number for id_, number in session.execute(runs.group_by(SequenceRun.sequence_id))}
+    counted: dict[int, int] = dict(session.execute(runs.group_by(SequenceRun.sequence_id)).all())
     mine = sa.select(Sequence).where(Sequence.workspace_id == workspace_id)
     kept = [
         (one.name, _kept(SequenceState(one.state), counted.get(one.id, 0)))
@@ -121,7 +121,7 @@ def while_off(session: Session, name: str, workspace_id: int, since: datetime | 
 
 
 def _kept(state: SequenceState, runs: int) -> str:
-    words = {
+    words: str = {
         SequenceState.DRAFT: _("Draft"),
         SequenceState.LIVE: _("Published"),
         SequenceState.OFF: _("Turned off"),
@@ -129,7 +129,7 @@ def _kept(state: SequenceState, runs: int) -> str:
     if not runs:
         return words
     number = format_decimal(runs)
-    return f"{words}, " + ngettext("%(number)s run", "%(number)s runs", runs, number=number)
+    return f"{words}, " + str(ngettext("%(number)s run", "%(number)s runs", runs, number=number))
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:

@@ -33,6 +33,7 @@ from host.core.errors import (
 from host.core.ids import MAX_ID, read_id
 from host.core.ports import ShownGeneration
 from host.events.models import ActorKind
+from host.features import registry
 from host.models.users import Role
 from host.users import audit as journal
 from host.users import reach, roles, sessions
@@ -75,6 +76,7 @@ __all__ = [
     "request_id",
     "safe_next",
     "seen_accounts",
+    "shown_feature",
     "sign_in",
     "sign_out",
     "url_for_each",
@@ -395,6 +397,13 @@ def shown_workspace() -> CurrentWorkspace | None:
     last = session.get("workspace")
     membership = (user.membership(last) if isinstance(last, int) else None) or user.memberships[0]
     return CurrentWorkspace.of(membership)
+
+
+def shown_feature() -> str:
+    """Return the name of the feature of this page, if it can be turned off; else an empty string."""
+    module = getattr(_view(), "__module__", "")
+    optional = (one for one in registry.active() if one.optional)
+    return next((one.name for one in optional if module.startswith(f"{one.package}.")), "")
 
 
 def theme_choice() -> str:

@@ -24,6 +24,8 @@ from host.addons.package.failures import AddonError
 from host.addons.running import loader
 from host.addons.running.generation import Generation
 from host.core import clock, config, db
+from host.events.models import DomainEvent
+from host.live.events import newest_id
 from host.models.addons import Addon, AddonArchivePart, AddonRelease, AddonState
 from host.models.users import AuditEntry
 from host.process.serving import HostApplication
@@ -989,3 +991,25 @@ def test_an_upload_waits_for_no_other_operation(
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(AddonRelease)) == 0
     assert actions() == ["addon.upload_started"]
+
+
+def test_open_pages_are_told_once_the_process_answers_without_it(
+    desk: HostApplication, toy_zip: MakeZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told before, a page that asks at once gets the composer of the generation that still has the addon."""
+    desk.start()
+    activate(desk, toy_zip())
+    seen: list[int] = []
+    build = desk._build
+
+    def built(*given: Any) -> Generation:
+        made = build(*given)
+        with db.read() as session:
+            seen.append(newest_id(session))
+        return made
+
+    monkeypatch.setattr(desk, "_build", built)
+    lifecycle.deactivate(desk.config, "toy", host=desk)
+    with db.read() as session:
+        query = sa.select(DomainEvent.topic).where(DomainEvent.id > seen[-1])
+        assert "addons" in session.scalars(query).all()

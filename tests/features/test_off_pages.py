@@ -1,4 +1,4 @@
-"""While a feature is off, its addresses say who turned it off, when, what is kept, and where customers went."""
+"""While a feature is off, its addresses say who turned it off, when, and what is kept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from host.addons import switching
 from host.addons.off_pages import ASKED
 from host.api.http import declare
 from host.core import db
+from host.events.models import ActorKind
 from host.features import registry
 from host.models.notifications import Notification
 from host.models.users import Role, User
 from host.users.actor import Actor
-from host.events.models import ActorKind
 from tests import helpers
 from tests.helpers import StandInGeneration, build_app, client_for, make_config, make_user, make_workspace
 
@@ -55,7 +55,7 @@ def test_its_pages_say_who_turned_it_off(ada: User, data: Path, name: str) -> No
     answer = client_for(app, owner).get(address)
     title = registry.optional()[name].title
     assert answer.status_code == 404
-    assert f"{title}: turned off by Ada A. on " in answer.text
+    assert f"Ada A. turned off {title} on " in answer.text
     assert "Ask the admins to turn it on" in answer.text
     assert "not a member" not in answer.text
     as_json = client_for(app, owner).get(address, headers={"Accept": "application/json"})
@@ -65,7 +65,10 @@ def test_its_pages_say_who_turned_it_off(ada: User, data: Path, name: str) -> No
     assert client_for(app, agent).get(address).status_code == 403, "as while it is on"
     assert helpers.browser(app).get(address).status_code == 302
     registry.switch_off(())
-    assert "turned off" not in client_for(build_app(data, generation=StandInGeneration()), owner).get(address).text
+    assert (
+        "turned off"
+        not in client_for(build_app(data, generation=StandInGeneration()), owner).get(address).text
+    )
 
 
 def notices() -> list[tuple[str, str, str]]:
@@ -94,7 +97,7 @@ def test_owners_and_leads_are_told_once_until_it_is_on_again(ada: User, data: Pa
     assert sorted(notices()) == sorted(told)
     browser = client_for(build_app(data, generation=StandInGeneration()), owner)
     assert "Ada A. turned off " in browser.get("/notifications").text
-    assert f"{switch.title}: turned off by Ada A. on " in browser.get(paths[0]).text
+    assert f"Ada A. turned off {switch.title} on " in browser.get(paths[0]).text
     switching.switch(name, on=True, config=make_config(data), actor=Actor(ActorKind.USER, ada.id))
     registry.switch_off(())
     assert notices() == []
@@ -129,7 +132,7 @@ def test_a_form_sent_from_a_tab_left_open_says_that_nothing_was_saved(ada: User,
     answer = browser.post_form(f"/w/{workspace}/settings/rules/new", name="Late")
     assert answer.status_code == 404
     assert "Nothing was saved." in answer.text
-    assert "Rules and campaigns: turned off by Ada A. on " in answer.text
+    assert "Ada A. turned off Rules and campaigns on " in answer.text
 
 
 def test_the_server_decides(ada: User, data: Path) -> None:

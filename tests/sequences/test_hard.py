@@ -482,9 +482,10 @@ def test_who_is_in_one_when_the_feature_is_switched_off_goes_to_the_team(any_seq
     assert "Orders handed this off to the team: Sequences were turned off" in page
     assert "Automation is replying here." not in page
     assert desk.talk("bo").handled_by == Handler.PERSON
-    assert "handed this off" not in desk.desk.browser.get(
-        desk.desk.path(f"/{desk.scene.conversation('bo')}")
-    ).text, "Mia has it already"
+    assert (
+        "handed this off"
+        not in desk.desk.browser.get(desk.desk.path(f"/{desk.scene.conversation('bo')}")).text
+    ), "Mia has it already"
     assert desk.talk("cem").status == ConversationStatus.CLOSED, "nothing waits there"
     with db.read() as session:
         assert people.listing(session, sequence, RunFilter(active=True), before=None, limit=9) == []
