@@ -28,7 +28,7 @@ from host.events.writing import Happened, record_all, show
 from host.inbox import outcome
 from host.inbox.comments import once
 from host.inbox.comments.private import redraw_beside
-from host.inbox.unsent import moving
+from host.inbox.unsent import moving, resending
 from host.media import inbound
 from host.models.channels import ChannelAccount
 from host.models.health import Outcome
@@ -338,6 +338,8 @@ def withdraw(session: Session, lease: Lease, head: OutboxHead, problem: Provider
         outcome.record_unknown(session, head.message_id, problem)
     else:
         outcome.record_cancelled(session, head.message_id, problem)
+        message = session.get_one(Message, head.message_id)
+        resending.leave_list(session, resending.conversation_of(session, message), [message])
     return True
 
 

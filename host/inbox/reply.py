@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.inbox import conversation_actions, variables
 from host.inbox.along import sent_from
-from host.inbox.apply.conversations import preview
+from host.inbox.apply.conversations import preview, words_of
 from host.inbox.comments import once
 from host.inbox.contacts import loops
 from host.inbox.conversations import check_key, locked_conversation, publish_conversation, publish_message
@@ -693,18 +693,9 @@ def _show(session: Session, conversation: Conversation, message: Message) -> Non
 
 def show_in_list(conversation: Conversation, message: Message) -> None:
     """Make *message* the one shown for *conversation* in the list."""
-    hidden = message.hidden_at is not None
+    hidden, unsent = message.hidden_at is not None, message.unsent_at is not None
     conversation.last_message_at = message.sent_at
     conversation.last_direction = message.direction
-    conversation.last_kind = HIDDEN if hidden else message.kind
-    conversation.last_preview = "" if hidden else preview(_words(message))
+    conversation.last_kind = MessageKind.UNSEND if unsent else HIDDEN if hidden else message.kind
+    conversation.last_preview = "" if hidden or unsent else preview(words_of(message.text, message.content))
     conversation.last_author_id = message.author_id
-
-
-def _words(message: Message) -> str:
-    """Return the preview of *message* for the list: its text, or the title of its first card."""
-    if message.kind == MessageKind.TEMPLATE:
-        template = message.content.get("template", {})
-        elements = template.get("elements", [])
-        return str(elements[0]["title"]) if elements else str(template.get("text", ""))
-    return message.text

@@ -145,6 +145,9 @@ def test_only_the_whole_window_is_open_to_it(desk: ApiDesk, bot: Program) -> Non
 @pytest.mark.parametrize("what", ["person", "opted out"])
 def test_what_waits_is_taken_back_when_somebody_takes_over(desk: ApiDesk, bot: Program, what: str) -> None:
     later = clock.now().replace(microsecond=0)
+    with db.read() as session:
+        listed = session.get_one(Conversation, talk(desk))
+        before = listed.last_direction, listed.last_preview
     bot.send("POST", "/messages", words(desk), 201)
     if what == "person":
         desk.program.send("PATCH", f"/conversations/{talk(desk)}", {"handledBy": "person"}, 200)
@@ -160,3 +163,5 @@ def test_what_waits_is_taken_back_when_somebody_takes_over(desk: ApiDesk, bot: P
         assert session.get_one(Conversation, talk(desk)).failed_count == 0
         expected = Handler.PERSON if what == "person" else Handler.AUTOMATION
         assert session.get_one(Conversation, talk(desk)).handled_by == expected
+        listed = session.get_one(Conversation, talk(desk))
+        assert (listed.last_direction, listed.last_preview) == before, "the list shows what was said before"

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.core import db
-from host.inbox import outcome
+from host.inbox import outcome, reply
 from host.inbox.errors import EmptyTextError, TooLongError
 from host.inbox.unsent import resending
 from host.models.inbox import Conversation, DeliveryState, Message
@@ -151,6 +152,32 @@ def test_the_list_shows_what_was_said_before_a_cancelled_reply(any_desk: Desk) -
     )
     db.write(resending.cancel, message)
     assert listed(any_desk, talk) == ("inbound", "hello")
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_the_list_shows_nothing_of_the_only_message_once_it_is_cancelled(
+    any_desk: Desk, taken_back: bool
+) -> None:
+    talk = any_desk.customer_wrote()
+    message = any_desk.reply("one", talk)
+
+    def alone(session: Session) -> None:
+        row = session.get_one(Conversation, talk)
+        reply.show_in_list(row, session.get_one(Message, message))
+        earlier = sa.select(Message).where(Message.conversation_id == talk, Message.id != message)
+        for one in session.scalars(earlier):
+            if taken_back:
+                one.unsent_at, one.text = one.sent_at, ""
+            else:
+                session.delete(one)
+
+    db.write(alone)
+    assert listed(any_desk, talk) == ("outbound", "one")
+    db.write(resending.cancel, message)
+    assert listed(any_desk, talk) == ("inbound" if taken_back else "internal", "")
+    with db.read() as session:
+        kind = session.get_one(Conversation, talk).last_kind
+    assert kind == ("unsend" if taken_back else "activity")
 
 
 def test_a_cancel_that_comes_while_it_is_being_sent_loses(any_desk: Desk) -> None:

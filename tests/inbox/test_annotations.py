@@ -13,7 +13,7 @@ from host.core import db
 from host.inbox import outcome
 from host.inbox.apply import changes
 from host.inbox.apply.changes import OF_ANOTHER, apply_changes
-from host.inbox.reply import queue_reply
+from host.inbox.reply import queue_reply, show_in_list
 from host.models.inbox import Attachment, ContactIdentity, Conversation, Mark, Message, Reaction
 from host.sdk.channel import AccountRef
 from host.sdk.messages import (
@@ -325,6 +325,21 @@ def test_so_may_an_edit_and_an_unsend_in_the_providers_app(anywhere: AccountRef,
     assert toys.only(Conversation).last_preview == "Yes, three"
     apply(anywhere, unsent("ours-1", at=70))
     assert (message("ours-1").text, message("ours-1").state) == ("", "sent")
+
+
+def test_cards_that_were_taken_back_leave_the_list(anywhere: AccountRef, sending: int) -> None:
+    content = {"template": {"elements": [{"title": "Blue mug"}]}}
+    toys.change_row(Message, sending, kind=MessageKind.TEMPLATE, text="", content=content)
+    db.write(outcome.record_sent, sending, "ours-1")
+    db.write(
+        lambda session: show_in_list(
+            session.scalars(sa.select(Conversation)).one(), session.get_one(Message, sending)
+        )
+    )
+    assert toys.only(Conversation).last_preview == "Blue mug"
+    apply(anywhere, unsent("ours-1", at=70))
+    listed = toys.only(Conversation)
+    assert (listed.last_preview, listed.last_kind) == ("", MessageKind.UNSEND)
 
 
 def test_what_was_said_about_the_echo_is_said_about_our_message(anywhere: AccountRef, sending: int) -> None:

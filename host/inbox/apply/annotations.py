@@ -311,7 +311,8 @@ def _show(draft: Draft, body: StoredBody, text: str, *, unsent: bool) -> None:
     thread = draft.threads.get(body.conversation_id)
     if thread is None or thread.last is not None:
         return
-    if body.sent_at == thread.last_message_at and conversations.preview(body.text) == thread.last_preview:
+    shown = conversations.preview(conversations.words_of(body.text, body.content))
+    if body.sent_at == thread.last_message_at and shown == thread.last_preview:
         conversations.show_anew(thread, text, unsent=unsent)
 
 

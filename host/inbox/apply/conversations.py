@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from host.core.cleaning import external_id
 from host.inbox.apply.values import Draft, NewMessage, Person, Thread
@@ -65,6 +67,15 @@ def is_empty(thread: Thread) -> bool:
 def preview(text: str) -> str:
     """Return the start of *text* as one line. The list shows the kind of messages without text instead."""
     return " ".join(text[: LENGTH * 4].split())[:LENGTH]
+
+
+def words_of(text: str, content: Mapping[str, Any]) -> str:
+    """Return what the list shows of a message: its text, or the title of its first card."""
+    template = content.get("template")
+    if text or not isinstance(template, Mapping):
+        return text
+    elements = template.get("elements", [])
+    return str(elements[0]["title"]) if elements else str(template.get("text", ""))
 
 
 def show_last(thread: Thread, message: NewMessage) -> None:

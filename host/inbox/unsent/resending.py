@@ -24,7 +24,7 @@ from host.inbox.errors import EmptyTextError, TooLongError, UnknownChannelError
 from host.inbox.reply import answer, show_in_list
 from host.inbox.unsent.later import note_next
 from host.models.channels import ChannelAccount, ref
-from host.models.inbox import Conversation, DeliveryState, Direction, Message
+from host.models.inbox import Conversation, DeliveryState, Direction, InternalKind, Message
 from host.models.queue import OutboxEntry
 from host.queue import outbox
 from host.sdk.channel import ChannelAdapter, ProviderProblem
@@ -112,7 +112,7 @@ def send_anyway(session: Session, message_id: int) -> None:
     outcome.release_rest(session, message_id, itself=True)
     if first:
         # Only now does it answer the customer.
-        conversation = _conversation(session, message)
+        conversation = conversation_of(session, message)
         answer(session, conversation, message, message.author_id)
 
 
@@ -133,7 +133,7 @@ def cancel(session: Session, message_id: int) -> None:
         return
     outcome.record_cancelled(session, message_id)
     message = session.get_one(Message, message_id)
-    conversation = _conversation(session, message)
+    conversation = conversation_of(session, message)
     if planned:
         message.sent_at = clock.now()  # it is no longer scheduled
         note_next(session, conversation)
@@ -169,7 +169,7 @@ def edit(session: Session, message_id: int, text: str, adapter: ChannelAdapter |
     _reword_draft(session, message)
     session.flush()
     postings.forget_messages(session, [message_id])
-    conversation = _conversation(session, message)
+    conversation = conversation_of(session, message)
     if _is_last(conversation, message):
         show_in_list(conversation, message)
         publish_conversation(session, conversation)
@@ -211,10 +211,14 @@ def leave_list(session: Session, conversation: Conversation, messages: Sequence[
     before = session.scalars(query).one_or_none()
     if before is not None:
         show_in_list(conversation, before)
-        publish_conversation(session, conversation)
+    else:  # as if nobody had written
+        conversation.last_direction, conversation.last_kind = Direction.INTERNAL, InternalKind.ACTIVITY
+        conversation.last_preview, conversation.last_author_id = "", None
+    session.flush()
+    publish_conversation(session, conversation)
 
 
-def _conversation(session: Session, message: Message) -> Conversation:
+def conversation_of(session: Session, message: Message) -> Conversation:
     """Return the conversation of *message*, locked after the outbox entry, as workers do."""
     return session.get_one(
         Conversation, message.conversation_id, with_for_update=True, populate_existing=True
