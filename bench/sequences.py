@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,7 +142,7 @@ class Dry(running.Walk):
     def _facts(self) -> Facts:
         return self.facts.facts
 
-    def _queue(self, text: str, content: Any, voice: Voice, *, again: bool = False) -> str:
+    def _queue(self, text: str, content: Mapping[str, Any], voice: Voice, *, part: str = "") -> str:
         return ""
 
 

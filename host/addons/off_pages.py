@@ -13,7 +13,6 @@ import msgspec
 import sqlalchemy as sa
 from flask import Flask, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, NotFound
 
@@ -30,6 +29,7 @@ from host.notifications.notify import CUSTOMER
 from host.sdk.i18n import noop
 from host.users import desk_settings
 from host.users.reach import Accounts
+from host.web.languages import gettext as _
 from host.web.languages import moment
 from host.web.request_helpers import (
     Permission,

@@ -48,7 +48,7 @@ class OfConversation(Facts, frozen=True, kw_only=True):
     """Facts about a conversation."""
 
     state: ConversationState | None = None
-    """None: a Lobby wrote it that kept none."""
+    """Its state then; None if an older Lobby wrote the event."""
 
 
 class OfBeginning(OfConversation, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ class OfLabel(OfConversation, frozen=True, kw_only=True):
 
     label: int = 0
     name: str = ""
-    """Empty: a Lobby wrote it that kept none."""
+    """Its name then; empty if an older Lobby wrote the event."""
     into: int = 0
     """For a deleted label: the label it was merged into; 0: none."""
 

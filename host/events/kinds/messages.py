@@ -37,7 +37,7 @@ class OfMessage(Facts, frozen=True, kw_only=True):
     state: str = ""
     """New delivery state, see :class:`host.models.inbox.DeliveryState`; empty: unchanged."""
     error: str = ""
-    """Code of the error it then had; empty: none, or a Lobby wrote it that kept none."""
+    """Code of the error it then had; empty if it had none, or if an older Lobby wrote the event."""
     late: bool = False
     """Whether it arrived too late to open a reply window."""
     claimed_by: str = ""
