@@ -94,7 +94,10 @@ KNOW_IT = {
         "tests/api/test_errors.py::test_the_field_leads_to_the_wrong_value_of_a_list",
         *("tests/automation/test_words.py", "tests/users/test_audit.py", "tests/web/test_shell.py"),
     ),
-    "rules": ("tests/web/test_shell.py",),
+    "rules": (
+        "tests/features/test_off_pages.py::test_a_form_sent_from_a_tab_left_open_says_that_nothing_was_saved",
+        "tests/web/test_shell.py",
+    ),
     "sequences": ("tests/web/test_shell.py",),
 }
 """Tests of other features that use the deleted one on the way, besides those that import it."""
