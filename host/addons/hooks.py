@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
-from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.addons import setting_forms
@@ -16,6 +16,7 @@ from host.features.hookspecs import hookimpl
 from host.features.problem import Problem
 from host.models.users import Workspace
 from host.sdk import _acting
+from host.web.languages import moment
 
 
 @hookimpl
@@ -47,7 +48,7 @@ def _stuck(session: Session) -> Iterator[Problem]:
             "The listener “%(name)s” of the addon %(addon)s has failed since %(since)s: %(problem)s.",
             name=one.listener,
             addon=one.listener.partition(".")[0],
-            since=format_datetime(one.since, "short"),
+            since=moment(one.since),
             problem=one.problem,
         )
         advice = _(

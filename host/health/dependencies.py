@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
-from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from host.core import storage
 from host.health.current_state import CurrentState
 from host.models.health import BrokerState, Process
 from host.queue.policy import SWEEP_SECONDS
 from host.web.formats import number, size
+from host.web.languages import moment
 
 
 class Dependency(msgspec.Struct, frozen=True):
@@ -177,4 +178,4 @@ def _counting(now: CurrentState) -> Dependency:
 
 def when(at: datetime) -> str:
     """Return a time in the format of these lines."""
-    return str(format_datetime(at, "short"))
+    return moment(at)

@@ -9,9 +9,9 @@ from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,7 @@ from host.models.health import HealthMinute, Kind, Metric, Outcome
 from host.models.queue import MissedMessage
 from host.queue.wakeups import IN, OUT
 from host.web.formats import duration, size
+from host.web.languages import moment
 
 LATE = timedelta(seconds=60)
 """Delay after which due work counts as stuck."""
@@ -159,7 +160,7 @@ def _spool(now: CurrentState) -> Iterator[Problem]:
             "%(num)s provider requests have been waiting on %(machine)s since %(since)s.",
             one.spooled,
             machine=machine,
-            since=format_datetime(one.spooled_since or one.seen_at, "short"),
+            since=moment(one.spooled_since or one.seen_at),
         )
         if one.spool_most and one.spooled_bytes >= ALMOST_FULL * one.spool_most:
             taken = _(
@@ -182,7 +183,7 @@ def _workers(now: CurrentState) -> Iterator[Problem]:
             fact = _("No worker has reported for %(time)s.", time=duration(seconds))
         yield _alerting("bad", fact, "LobbyNothingDelivers")
     for one in now.lost:
-        at = format_datetime(one.seen_at, "short")
+        at = moment(one.seen_at)
         fact = (
             _("A worker on %(machine)s has not reported since %(at)s.", machine=one.machine, at=at)
             if one.kind == Kind.WORKER
@@ -202,14 +203,14 @@ def _record(now: CurrentState) -> Iterator[Problem]:
             advice = _(
                 "Events are kept for it until %(time)s. If you downgraded temporarily, upgrade again "
                 "before then.",
-                time=format_datetime(one.kept_until, "short"),
+                time=moment(one.kept_until),
             )
             yield Problem("warn", fact, advice)
             continue
         fact = _(
             "“%(consumer)s” has not received any events since %(since)s.",
             consumer=one.consumer,
-            since=format_datetime(one.since, "short"),
+            since=moment(one.since),
         )
         yield _alerting("bad", fact, "LobbyRecordStandsStill")
 
@@ -278,7 +279,7 @@ def _broker(now: CurrentState) -> Iterator[Problem]:
         fact = _(
             "The broker has been unreachable from %(names)s since %(since)s.",
             names=_listed(sorted(f"{one.machine}:{one.pid}" for one in away)),
-            since=format_datetime(min(one.broker_since or one.seen_at for one in away), "short"),
+            since=moment(min(one.broker_since or one.seen_at for one in away)),
         )
         yield _alerting("warn", fact, "LobbyBrokerAway")
 
@@ -289,7 +290,7 @@ def _files() -> Iterator[Problem]:
     if away is not None:
         fact = _(
             "Message files have been unreachable since %(since)s: %(words)s.",
-            since=format_datetime(away.since, "short"),
+            since=moment(away.since),
             words=away.words,
         )
         yield _alerting("bad", fact, "LobbyFilesAway")
@@ -302,7 +303,7 @@ def _limits(now: CurrentState) -> Iterator[Problem]:
             "The Redis server that counts provider limits has been unreachable from %(names)s "
             "since %(since)s.",
             names=_listed(sorted(f"{one.machine}:{one.pid}" for one in away)),
-            since=format_datetime(min(one.limits_away_since or one.seen_at for one in away), "short"),
+            since=moment(min(one.limits_away_since or one.seen_at for one in away)),
         )
         yield _alerting("warn", fact, "LobbyLimitsAway")
     counting = dependencies.counting(now)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime, format_time, ngettext
+from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -29,6 +29,7 @@ from host.queue.wakeups import IN, OUT
 from host.search import building
 from host.web import navigation, plots
 from host.web.formats import duration, number, whole
+from host.web.languages import local
 from host.web.plots import Bars, Line, Plot
 from host.web.request_helpers import admin_required, config, generation
 
@@ -346,5 +347,5 @@ def _ticks(past: History) -> list[str]:
     every = len(past.starts) // parts
     starts = past.starts[::every][:parts]
     if past.period is Period.DAY:
-        return [*(format_time(at, "short") for at in starts), _("now")]
+        return [*(f"{local(at):%H:%M}" for at in starts), _("now")]
     return [*(format_datetime(at, "EEE") for at in starts), _("now")]

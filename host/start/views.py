@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -59,11 +59,11 @@ def index(workspace_id: int) -> ResponseReturnValue:
 @passive
 @workspace_view(Permission.ACCOUNTS)
 def current(workspace_id: int) -> ResponseReturnValue:
-    """Return the list as HTML, for a page that shows it already."""
+    """Return the list and the counts beside it as HTML, for a page that shows them already."""
     found = shown.start_list(workspace_id)
     if found.progress.row:
         shown.record(workspace_id, found.progress)
-    return render_template(found.template, lead=found)
+    return page_instead(workspace_id, found, parts=True)
 
 
 @bp.post(f"{PAGE}/hide")

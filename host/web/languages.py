@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date as format_day
-from babel.dates import format_time as format_clock
 from babel.support import NullTranslations
 from flask import Flask, g, has_request_context, request
 from flask_babel import Babel, format_date, format_number, get_locale, get_translations
@@ -22,6 +21,7 @@ from markupsafe import Markup, escape
 
 from host.core import clock
 from host.core.config import Config
+from host.sdk.i18n import day_and_minute
 from host.web.request_helpers import maybe_user, shown_workspace
 from host.web.templating import TRANSLATORS
 
@@ -288,12 +288,7 @@ def _date_filter(at: date | datetime, format: str | None = None, rebase: bool = 
 def moment(at: datetime) -> str:
     """Return day and minute of *at* in the reader's language and time zone, with the month spelled out."""
     locale, there = reader().locale, reader().local(at if at.tzinfo else at.replace(tzinfo=UTC))
-    pattern = str(locale.datetime_formats["medium"]) if locale else "{1}, {0}"
-    day, time = (
-        format_day(there, "medium", locale or "en"),
-        format_clock(there, "short", locale=locale or "en"),
-    )
-    return pattern.replace("{1}", day).replace("{0}", time)
+    return day_and_minute(there, locale or Locale("en"))
 
 
 def ending(at: datetime) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.orm import Session
 
 from host.core import db
 from host.features.problem import Problem
+from host.web.languages import moment
 from host.webhooks import log
 
 LATE = timedelta(seconds=60)
@@ -28,7 +29,7 @@ def problems(session: Session) -> Iterator[Problem]:
     if late is not None and db.now() - late > LATE:
         fact = _(
             "Webhook deliveries are delayed: the oldest event has been waiting since %(since)s.",
-            since=format_datetime(late, "short"),
+            since=moment(late),
         )
         yield Problem("bad", fact, str(LATE_ADVICE), alert=LATE_ALERT)
     off = log.by_state(session)["off"]

@@ -86,6 +86,21 @@ def test_the_step_turns_green_when_the_message_is_there(desk: Desk, arrive: Arri
     assert page.locator(".convs >> text=hello!").count() == 1
 
 
+def test_the_counts_beside_it_and_a_name_that_comes_later_are_put_in(desk: Desk, arrive: Arrive) -> None:
+    page = arrive()
+    page.wait_for_selector('[data-step="write"] .qr')
+    assert page.locator(".filter-urgent .count").inner_text() == "0"
+    scene = scenes.Scene(desk)
+    scene.said("mia.at.home", "", "hello!", clock.now())
+    page.wait_for_selector('[data-step="write"][data-state="done"] >> text=hello!', timeout=60_000)
+    page.wait_for_selector(".filter-urgent .count >> text=1", timeout=60_000)
+    page.focus(".filter-urgent")
+    assert page.locator('[data-step="write"] >> text=Mia at home').count() == 0
+    scene.said("mia.at.home", "Mia at home", "anybody there?", clock.now())
+    page.wait_for_selector('[data-step="write"] >> text=Mia at home', timeout=60_000)
+    assert page.evaluate("document.activeElement.matches('.filter-urgent')"), "the focus stays in the sidebar"
+
+
 def test_steps_open_in_place_and_are_skipped(desk: Desk, arrive: Arrive) -> None:
     page = arrive()
     page.wait_for_selector('[data-step="write"] details[open]')

@@ -105,6 +105,7 @@ def test_the_first_message_is_shown_and_the_list_is_left(workspace: int, mia: Br
     page = text(mia, f"/w/{workspace}/start/list")
     assert 'data-step="write" data-state="done"' in page
     assert "Hello, &lt;b&gt;it&lt;/b&gt; works" in page
+    assert 'Needs a reply<span class="count">1</span>' in page, "the counts beside it come along"
     page = text(mia, f"/w/{workspace}/inbox")
     assert LIST not in page, "a customer's message is seen at once"
     assert "2 setup steps left" in page

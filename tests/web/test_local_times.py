@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
@@ -19,12 +20,14 @@ from host.core import clock
 from host.core.errors import InvalidError
 from host.delivery.pages import event_views
 from host.inbox.contacts.pages import list_views
-from host.inbox.pages import send_times, snooze_times
+from host.inbox.pages import durations, send_times, snooze_times
 from host.rules.pages import campaign_filling
+from host.sdk import i18n
 from host.search.finding import narrowing
 from host.web import languages, local_times
 from host.web.languages import reader
 from tests import helpers
+from tools.translations import ROOT
 
 ZONES = ("Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "UTC")
 DAYS = (
@@ -259,3 +262,21 @@ def test_a_preview_is_asked_by_the_clock(app: Flask, zone: str) -> None:
         with page(app, zone):
             assert automation_views._moment({"at": local_times.written(moment)}) == moment
             assert automation_views._moment({"at": "1999-01-01T00:00"}) is None
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_page_has_one_clock(app: Flask, language: str) -> None:
+    at = datetime(2026, 11, 29, 0, 32, tzinfo=UTC)
+    with app.test_request_context(headers={"Accept-Language": language}):
+        written = [languages.moment(at), i18n.format_datetime(at), durations.clock_time(at)]
+        assert written[2] == "00:32"
+        assert all(text.endswith("00:32") for text in written), written
+        assert durations.moment(at, at).endswith("00:32")
+
+
+def test_no_page_writes_times_in_a_style_of_its_own() -> None:
+    other = re.compile(
+        r"format_datetime\(.*\"(?:short|medium|long)\"|from flask_babel import .*\bformat_time\b"
+    )
+    found = [str(path) for path in (ROOT / "host").rglob("*.py") if other.search(path.read_text())]
+    assert found == [], "host.web.languages.moment"

@@ -239,16 +239,17 @@ def inbox_page(workspace_id: int, conversation_id: int | None, draft: ComposerSt
     )
 
 
-def page_instead(workspace_id: int, lead: Any) -> str:
+def page_instead(workspace_id: int, lead: Any, *, parts: bool = False) -> str:
     """Return the page with the sidebar, and something else in place of the list.
 
     :param lead: what its ``template`` shows.
+    :param parts: whether to return only these two, for a page that shows them already.
     """
     with opened_inbox(workspace_id) as inbox:
         filter_ = filter_from_request(inbox.directory)
         counts, shown = inbox.counts(filter_), kept(inbox, filter_)
     return render_template(
-        "inbox/instead.html",
+        "inbox/_instead.html" if parts else "inbox/instead.html",
         **template_values(),  # other blueprints have such pages, too
         lead=lead,
         filter=filter_,

@@ -15,12 +15,26 @@ function schedule() {
   timer = setTimeout(update, GATHER_MS);
 }
 
-/** Put in what has changed: the heading, and each step whose state has. */
+/** Replace the contents of *old* by those of *fresh*; the link in it that has the focus keeps it. */
+function refill(old, fresh) {
+  if (old.innerHTML === fresh.innerHTML) return;
+  const href = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  old.replaceChildren(...fresh.childNodes);
+  if (href !== null) [...old.querySelectorAll("a[href]")].find((link) => link.getAttribute("href") === href)?.focus();
+}
+
+/** Put in what has changed: the counts beside it, the heading, each step whose state has, and what was done. */
 function show(fresh) {
+  refill(document.querySelector("nav[data-beside]"), fresh.querySelector("nav[data-beside]"));
   const now = new Map([...stepsOf(place)].map((step) => [step.dataset.step, step]));
   const changed = [...stepsOf(fresh)].filter((step) => now.get(step.dataset.step)?.dataset.state !== step.dataset.state);
   const next = fresh.querySelector(".st-next");
   place.querySelector(".st-head").replaceWith(fresh.querySelector(".st-head"));
+  for (const step of stepsOf(fresh)) {
+    const old = now.get(step.dataset.step);
+    // A name or an answer may come after the message it belongs to.
+    if (step.dataset.state === "done" && old?.dataset.state === "done") refill(old, step);
+  }
   const writing = document.activeElement?.closest?.("textarea, input:not([type=hidden])")?.closest("[data-step]");
   for (const step of changed) {
     const old = now.get(step.dataset.step);
@@ -38,7 +52,7 @@ function show(fresh) {
 
 async function update() {
   try {
-    const response = await fetch(place.dataset.start, { credentials: "same-origin", headers: { Accept: "text/html" } });
+    const response = await fetch(place.dataset.start + location.search, { credentials: "same-origin", headers: { Accept: "text/html" } });
     if (response.status === 401 || response.status === 404) return;
     if (!response.ok) throw new Error(String(response.status));
     const held = document.createElement("template");
