@@ -2,8 +2,8 @@
 
 - :mod:`host.sequences.body`: the definition of a sequence, validated when it is saved
 - :mod:`host.sequences.proving`: what is proved before publishing
+- :mod:`host.sequences.claims`: the part of the proof about names, values and starts; pure
 - :mod:`host.sequences.answers`: whether a customer's message answers a question; pure
-- :mod:`host.sequences.picture`: the picture drawn from the steps; pure
 - :mod:`host.sequences.filtering`: filters of runs, for numbers and lists
 - :mod:`host.sequences.numbers`: how many customers reach each step, and where they leave
 - :mod:`host.sequences.keeping`: sequences with their order, states and versions

@@ -343,11 +343,12 @@ class Targets(ConditionTargets, frozen=True):
     """All objects that sequences of a workspace may refer to, by id.
 
     :param actions: actions of addons, by name.
-    :param macros: the shared ones.
+    :param macros: the shared ones; *broken_macros*: those that refer to something deleted, and run nothing.
     """
 
     actions: Mapping[str, Any] = msgspec.field(default_factory=dict)
     macros: Mapping[int, str] = msgspec.field(default_factory=dict)
+    broken_macros: frozenset[int] = frozenset()
 
 
 def read(stored: Mapping[str, Any]) -> Body | None:

@@ -56,12 +56,10 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     :param there: what it may refer to.
     :param others: the other live sequences.
-    :param broken: shared macros that refer to something deleted, which run nothing.
     """
 
     there: Targets
     others: Sequence[OtherSequence] = ()
-    broken: frozenset[int] = frozenset()
 
 
 class Claim(NamedTuple):
@@ -100,7 +98,7 @@ def _of_step(body: Body, step: Step, place: str, around: Surroundings) -> Iterat
             yield from _titles(buttons, f"{place}.cards", several=True)
         case Call(url=url) if url == PROGRAM:
             yield Claim("reference", f"{place}.url", _l("Enter the URL of your program."))
-        case Act(action=RunMacro(macro)) if macro in around.broken:
+        case Act(action=RunMacro(macro)) if macro in around.there.broken_macros:
             sentence = _l("The macro refers to something that was deleted, so it does nothing.")
             yield Claim("reference", f"{place}.action", sentence)
         case Act(action=SetAttribute(id_, value)) if value and "{{" not in value:

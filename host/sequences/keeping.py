@@ -93,8 +93,10 @@ def there(session: Session, workspace_id: int, directory: ListingDirectory | Non
     details = {one.id: one for one in attributes.all_of(session, workspace_id)}
     rows = session.execute(accounts).all()
     nobody = Viewer(None, keeps=False)
+    targets = actions.targets(session, workspace_id, nobody)
+    shared = macros.listing(session, workspace_id, nobody)
     return Targets(
-        actions.targets(session, workspace_id, nobody),
+        targets,
         {row.id: row.name for row in rows},
         {id_: one.name for id_, one in details.items()},
         details,
@@ -105,7 +107,8 @@ def there(session: Session, workspace_id: int, directory: ListingDirectory | Non
         if directory is None
         else abilities.of_workspace(directory.adapters, {row.channel for row in rows}),
         {} if directory is None else directory.actions,
-        {one.id: one.name for one in macros.listing(session, workspace_id, nobody)},
+        {one.id: one.name for one in shared},
+        frozenset(one.id for one in shared if targets.any_missing(one.steps)),
     )
 
 
@@ -244,19 +247,16 @@ def proof(
     directory: ListingDirectory,
     now: datetime,
     sequence_id: int,
+    known: Targets | None = None,
 ) -> Proof:
     """Return what can be proved about a sequence on the channels it runs on, beside the other live ones.
 
     The pages, the API and :func:`publish` all ask this.
+
+    :param known: as :func:`there` returns it; None: it is loaded.
     """
-    known = there(session, workspace_id, directory)
-    nobody = Viewer(None, keeps=False)
-    broken = frozenset(
-        one.id
-        for one in macros.listing(session, workspace_id, nobody)
-        if known.targets.any_missing(one.steps)
-    )
-    around = Surroundings(known, _others(session, workspace_id, sequence_id), broken)
+    known = known or there(session, workspace_id, directory)
+    around = Surroundings(known, _others(session, workspace_id, sequence_id))
     return prove(body, limits(session, workspace_id, body, directory, now), around)
 
 

@@ -38,6 +38,7 @@ from host.automation.conditions import (
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.inbox import names, queries
+from host.inbox.contacts.models import AttributeKind, ContactAttribute
 from host.inbox.labels import models as labels
 from host.inbox.queries import AnyTeam, Assignee, ConversationFilter
 from host.inbox.saved_views import condition_of, filter_of
@@ -208,6 +209,19 @@ EXPLODING = ["(a+)+$", "(x+x+)+y", r"(\w+\s?)*$", "(.*,)*x", r"(\d+)+$", "(a|aa)
 def _save(*asked: Condition) -> body.Body:
     rule = body.Body(when="message.received", conditions=asked, actions=(body.Close(),))
     return body.checked(rule, THERE)
+
+
+def test_a_value_that_an_attribute_never_has_is_refused() -> None:
+    size = ContactAttribute(id=1, name="Size", kind=AttributeKind.CHOICE, choices=["S", "M"])
+    there = replace(THERE, attributes={1: "Size"}, details={1: size})
+    rule = body.Body(when="message.received", actions=(body.Close(),), conditions=(Contact(1, "m"),))
+    assert body.checked(rule, there).conditions == (Contact(1, "m"),)
+    group = AnyOf((Contact(1), Contact(1, "XL")))
+    for condition, field in ((Contact(1, "XL"), "conditions.0"), (group, "conditions.0.1")):
+        with pytest.raises(body.RuleError) as refused:
+            body.checked(replace(rule, conditions=(condition,)), there)
+        assert refused.value.field == field
+        assert "“XL”" in str(refused.value.sentence)
 
 
 @pytest.mark.parametrize("pattern", EXPLODING)

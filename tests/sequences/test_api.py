@@ -295,12 +295,12 @@ def test_a_repeated_request_starts_nothing_more(desk: ApiDesk) -> None:
 
 def test_why_it_does_not_start(desk: ApiDesk) -> None:
     assert code(desk, f"/sequences/{add(desk)['id']}") == (409, "sequence_not_started")
-    only_customers = live(desk, "Words", BODY | {"starts": {"words": ["order"]}})
+    only_customers = live(desk, "Words", BODY | {"starts": {"words": ["words"]}})
     assert code(desk, only_customers) == (409, "sequence_not_started")
     path = live(desk)
     start(desk, path)
     assert code(desk, path) == (409, "in_sequence")
-    assert code(desk, live(desk, "Second")) == (409, "in_sequence")
+    assert code(desk, live(desk, "Second", BODY | {"starts": {"programs": True}})) == (409, "in_sequence")
     desk.program.send("POST", f"{path}/off", {})
     assert code(desk, path) == (409, "sequence_not_started")
 
@@ -372,7 +372,7 @@ def test_runs_come_in_pages(any_desk: ApiDesk) -> None:
     assert shown(step="thanks") == []
     assert shown(step="number", conversationId=desk.scene.conversation("ana")) == ids
     assert shown(conversationId=1 + desk.scene.conversation("ana")) == []
-    other = live(desk, "Other")
+    other = live(desk, "Other", BODY | {"starts": {"programs": True}})
     status, error = desk.program.refused("GET", f"{other}/runs/{ids[0]}")
     assert (status, error["code"], error["field"]) == (404, "sequence_run_not_found", "run_id")
 

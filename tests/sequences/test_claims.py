@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from host.automation.actions import ActionTargets, RunMacro, SetAttribute
 from host.automation.conditions import ActorCondition, AnyOf, Concerns, Contact, OnPost
@@ -151,7 +152,7 @@ def test_what_was_deleted_since_is_named_at_each_step() -> None:
         Call(id="call", url=PROGRAM),
         Hand(id="people", team=97),
     )
-    around = Surroundings(THERE, broken=frozenset({1}))
+    around = Surroundings(replace(THERE, broken_macros=frozenset({1})))
     assert [(one.code, one.step) for one in found(*steps, around=around, team=96)] == [
         ("reference", ""),
         ("reference", "set"),

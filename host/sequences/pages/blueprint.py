@@ -81,15 +81,17 @@ def open_sequence(workspace_id: int, sequence_id: int, number: int | None = None
         sequence = keeping.get(session, workspace_id, sequence_id)
         stands = keeping.version(session, sequence_id, number or sequence.version)
         body = bodies.read(stands.body)
+        there = keeping.there(session, workspace_id, current_directory())
         proof = limit = None
         if body is not None:
             place = (session, workspace_id, body, current_directory())
-            proof, limit = keeping.proof(*place, clock.now(), sequence_id), keeping.text_limit(*place)
+            proof = keeping.proof(*place, clock.now(), sequence_id, there)
+            limit = keeping.text_limit(*place)
         opened = Opened(
             sequence,
             stands,
             body,
-            keeping.there(session, workspace_id, current_directory()),
+            there,
             proof,
             limit,
             keeping.in_it(session, [sequence_id]).get(sequence_id, 0),
