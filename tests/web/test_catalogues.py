@@ -257,3 +257,49 @@ def test_what_was_not_marked_is_found() -> None:
         "Saved now",
         "Sure?",
     ]
+
+
+# One German word for each thing. The first was said in a few texts, the second in all others.
+INSTEAD = {
+    "Unterhaltung": "Gespräch",
+    "Schaltfläche": "Button",
+    "Icebreaker": "Gesprächseinstieg",
+    "private Notiz": "interne Notiz",
+    "bis geschrieben wird": "bis zur nächsten Nachricht",
+    "in die Glocke": "unter der Glocke",
+    "übrig zum Antworten": "Zeit zum Antworten",
+    "Jeder kann warten": "Jeder Schritt lässt sich verschieben",
+    "mit eigener Antwort bekommt": "Wer … tippt, bekommt",
+    "Nachricht zur Antwort": "zu Ihrer ersten Antwort",
+}
+
+
+def said_otherwise(catalogue: Catalog) -> list[str]:
+    """Return what a German catalogue says with a word that stands in :data:`INSTEAD`."""
+    texts = [text for one in catalogue if one.id for text in _forms(one.string)]
+    return [
+        f"{text} ({word}: {better})"
+        for text in texts
+        for word, better in INSTEAD.items()
+        if re.search(rf"\b{word}", text, re.IGNORECASE)
+    ]
+
+
+@pytest.mark.parametrize("part", translations.parts(), ids=lambda part: part.name)
+def test_german_has_one_word_for_each_thing(part: Path) -> None:
+    path = translations.ROOT / part / "translations/de/LC_MESSAGES/messages.po"
+    assert said_otherwise(translations.read(path)) == []
+
+
+def test_a_second_german_word_is_found() -> None:
+    held = Catalog()
+    held.add("Keep conversations", "Unterhaltungen behalten")
+    held.add(("a button", "buttons"), ("ein Button", "Schaltflächen"))
+    assert said_otherwise(held) == [
+        "Unterhaltungen behalten (Unterhaltung: Gespräch)",
+        "Schaltflächen (Schaltfläche: Button)",
+    ]
+
+
+def test_a_button_says_what_it_does() -> None:
+    assert [str(one.id) for one in texts_of(Path("host")) if one.id == "Do…"] == []
