@@ -2557,10 +2557,24 @@ class SequenceAnswer(Model):
 class SequenceProblem(Model):
     """Something that keeps a sequence from being published."""
 
-    code: Literal["buttons", "end", "loop", "row", "text", "unreachable", "window"]
-    """`window`: a message could be sent when automated ones aren't allowed. `loop`: steps could repeat for ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: no path leads there. `buttons`: the channel does not show them. `text`: too long for the channel."""
+    code: Literal[
+        "answer",
+        "buttons",
+        "cards",
+        "choice",
+        "end",
+        "loop",
+        "reference",
+        "row",
+        "start",
+        "text",
+        "unreachable",
+        "value",
+        "window",
+    ]
+    """`window`: a message could be sent when automated ones aren't allowed. `loop`: steps could repeat for ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: no path leads there. `buttons`: the channel does not show them. `text` and `cards`: too long for the channel. `reference`: what it refers to is gone or missing. `answer`: no step asks for what a case compares. `value`: an answer or attribute never has this value. `start`: it starts nothing, or another sequence. `choice`: an opt-out word, or there twice."""
     step: str
-    """The `id` of the step."""
+    """The `id` of the step; empty: the starts or settings."""
     sentence: str
     path: Sequence[str]
     """The steps that lead there, `step` last; empty: none."""

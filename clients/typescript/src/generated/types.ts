@@ -3575,10 +3575,26 @@ export interface SequenceProblem {
   /**
    * `window`: a message could be sent when automated ones aren't allowed. `loop`: steps could repeat for
    * ever. `end`: nothing follows. `row`: too many messages in a row. `unreachable`: no path leads there.
-   * `buttons`: the channel does not show them. `text`: too long for the channel.
+   * `buttons`: the channel does not show them. `text` and `cards`: too long for the channel.
+   * `reference`: what it refers to is gone or missing. `answer`: no step asks for what a case compares.
+   * `value`: an answer or attribute never has this value. `start`: it starts nothing, or another
+   * sequence. `choice`: an opt-out word, or there twice.
    */
-  code: "buttons" | "end" | "loop" | "row" | "text" | "unreachable" | "window";
-  /** The `id` of the step. */
+  code:
+    | "answer"
+    | "buttons"
+    | "cards"
+    | "choice"
+    | "end"
+    | "loop"
+    | "reference"
+    | "row"
+    | "start"
+    | "text"
+    | "unreachable"
+    | "value"
+    | "window";
+  /** The `id` of the step; empty: the starts or settings. */
   step: string;
   sentence: string;
   /** The steps that lead there, `step` last; empty: none. */
