@@ -14,11 +14,12 @@ SCHEMAS = "#/components/schemas/"
 
 
 def described() -> Schema:
-    """Return the document of a desk with every feature, and without channels."""
+    """Return the newest document of a desk with every feature, and without channels."""
     import host.process.features  # noqa: F401 - loads the features whose routes the document describes
+    from host.api.http import versions
     from host.api.http.openapi import document
 
-    return document("https://desk.example.com")
+    return document("https://desk.example.com", version=versions.CURRENT)
 
 
 def rule_bodies() -> dict[str, Schema]:
@@ -35,11 +36,12 @@ def rule_bodies() -> dict[str, Schema]:
 
 
 def operations(document: Schema) -> dict[str, tuple[str, str, Schema]]:
-    """Return method, path and description of each operation, by its id."""
+    """Return method, path and description of each operation that is not deprecated, by its id."""
     return {
         operation["operationId"]: (method.upper(), path, operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
+        if not operation.get("deprecated")
     }
 
 

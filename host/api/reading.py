@@ -16,7 +16,7 @@ from host.api.http import validation
 from host.api.http.declare import Route
 from host.api.http.errors import BodyError, MediaTypeError, QueryError
 from host.api.http.validation import Path
-from host.core.errors import InvalidError
+from host.core.errors import InvalidError, LobbyError
 from host.sdk import strictjson
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -43,7 +43,7 @@ def query(request: Request, kind: type[T]) -> T:
         given[name] = values[0]
     _storable(given, QueryError)
     try:
-        found = _converted(given, kind, QueryError, strict=False)
+        found = converted(given, kind, QueryError, strict=False)
     except QueryError as error:
         choices = _choices(kind, error.field)
         if not choices:
@@ -109,12 +109,16 @@ def body(request: Request) -> Any:
     return value
 
 
-def converted(value: Any, kind: type[T]) -> T:
-    """Return a body as *kind*.
+def converted(value: Any, kind: type[T], problem: type[LobbyError] = BodyError, *, strict: bool = True) -> T:
+    """Return a body, or a part of one, as *kind*.
 
-    :raises BodyError: for a field that is unknown, missing, or not of its type, naming it.
+    :raises problem: for a field that is unknown, missing, or not of its type, naming it.
     """
-    return _converted(value, kind, BodyError, strict=True)
+    try:
+        return strictjson.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        sentence, field = validation.explain(str(error), value, kind, strict=strict)
+        raise problem(sentence, field=field) from error
 
 
 def as_declared(value: Any, route: Route) -> Any:
@@ -153,14 +157,6 @@ def camel_case(name: str) -> str:
     """Return a name of the host as it is written in JSON."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
-
-
-def _converted(value: Any, kind: type[T], problem: type[InvalidError], *, strict: bool) -> T:
-    try:
-        return strictjson.convert(value, kind, strict=strict)
-    except msgspec.ValidationError as error:
-        sentence, field = validation.explain(str(error), value, kind, strict=strict)
-        raise problem(sentence, field=field) from error
 
 
 def _why(error: ValueError) -> str:

@@ -106,8 +106,9 @@ def refuse(error: LobbyError) -> ResponseReturnValue:
 
 @bp.after_request
 def complete(response: Response) -> Response:
-    """Add headers: the key's remaining requests, the id of the request, and the version of the API."""
+    """Add headers: requests left, the deprecation of the route, the id of the request, and the version."""
     response.headers.update(g.get("api_headers", {}))
+    response.headers.update(g.get("api_deprecation", {}))
     response.headers["X-Request-Id"] = request_id()
     if request.path.startswith(f"{BASE}/"):
         response.headers[versions.HEADER] = versions.asked(request)

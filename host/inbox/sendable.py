@@ -353,10 +353,10 @@ def check_asks(contents: Iterable[Mapping[str, Any]], withdrawn: Mapping[Ask, ob
     """
     for content in contents:
         offered = content.get("quick_replies")
-        for one in offered if isinstance(offered, list | tuple) else ():
+        for at, one in enumerate(offered if isinstance(offered, list | tuple) else ()):
             ask = one.get("ask") if isinstance(one, Mapping) else None
             if isinstance(ask, str) and ask in withdrawn:
-                raise _cannot_ask(withdrawn[Ask(ask)])
+                raise _cannot_ask(withdrawn[Ask(ask)], f"quick_replies[{at}].ask")
 
 
 def _approved(given: _Approved, capabilities: Capabilities) -> dict[str, Any]:
@@ -477,11 +477,11 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
             limit=limits.most,
         )
     found = []
-    for one in offered:
+    for at, one in enumerate(offered):
         if (one.title is None) == (one.ask is None):
             raise _bad(ValueError("a quick reply has a title, or asks for something"))
         if one.ask is not None:
-            found.append({"ask": _ask(one.ask, limits).value})
+            found.append({"ask": _ask(one.ask, limits, f"quick_replies[{at}].ask").value})
             continue
         title = _line(one.title or "")
         payload = clean(one.payload).strip() or title
@@ -490,7 +490,7 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
                 "quick_reply_title",
                 _too_long(_l("A quick reply"), title, limits.title_length),
                 next_step=_l("Change its title."),
-                field="quick_replies",
+                field=f"quick_replies[{at}].title",
                 limit=limits.title_length,
             )
         if len(payload) > limits.payload_length:
@@ -498,25 +498,25 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
                 "quick_reply_payload",
                 _too_long(_l("The payload of a quick reply"), payload, limits.payload_length),
                 next_step=_l("Make it shorter."),
-                field="quick_replies",
+                field=f"quick_replies[{at}].payload",
                 limit=limits.payload_length,
             )
         found.append({"title": title, "payload": payload})
     return found
 
 
-def _ask(ask: Ask, limits: QuickReplyLimits) -> Ask:
+def _ask(ask: Ask, limits: QuickReplyLimits, field: str) -> Ask:
     if ask not in limits.asks:
-        raise _cannot_ask(_l("A quick reply on this channel cannot ask for that."))
+        raise _cannot_ask(_l("A quick reply on this channel cannot ask for that."), field)
     return ask
 
 
-def _cannot_ask(sentence: object) -> NotSendableError:
+def _cannot_ask(sentence: object, field: str) -> NotSendableError:
     return NotSendableError(
         "quick_reply_ask",
         sentence,
         next_step=_l("Ask in the text instead."),
-        field="quick_replies",
+        field=field,
         status=409,
     )
 
@@ -640,7 +640,7 @@ def _template(given: _Template, capabilities: Capabilities) -> tuple[dict[str, A
             limit=limits.elements,
         )
     uploads: list[str] = []
-    elements = [_card(card, limits, uploads) for card in cards]
+    elements = [_card(card, limits, uploads, f"template[{at}]") for at, card in enumerate(cards)]
     return {"template": {"elements": elements}}, uploads
 
 
@@ -671,7 +671,10 @@ def _with_buttons(given: Template, limits: ButtonsLimits | None) -> dict[str, An
             field="buttons",
             limit=limits.buttons,
         )
-    return {"text": text, "buttons": [_button(one, limits.title_length, limits) for one in given.buttons]}
+    buttons = [
+        _button(one, limits.title_length, limits, f"buttons[{at}]") for at, one in enumerate(given.buttons)
+    ]
+    return {"text": text, "buttons": buttons}
 
 
 def _products(products: tuple[str, ...], most: int | None) -> list[str]:
@@ -700,21 +703,23 @@ def _products(products: tuple[str, ...], most: int | None) -> list[str]:
     return found
 
 
-def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, Any]:
+def _card(card: Card, limits: TemplateLimits, uploads: list[str], place: str) -> dict[str, Any]:
     """Return *card* in its stored form: an uploaded picture as ``file``, its index among the message's
     files."""
     element: dict[str, Any] = {
-        "title": _card_text(_l("The title of a card"), card.title, limits.title_length)
+        "title": _card_text(_l("The title of a card"), card.title, limits.title_length, f"{place}.title")
     }
     if card.subtitle.strip():
-        element["subtitle"] = _card_text(_l("The subtitle of a card"), card.subtitle, limits.subtitle_length)
+        element["subtitle"] = _card_text(
+            _l("The subtitle of a card"), card.subtitle, limits.subtitle_length, f"{place}.subtitle"
+        )
     if card.upload:
         element["file"] = len(uploads)
         uploads.append(card.upload)
     elif card.image_url.strip():
-        element["image_url"] = _card_address(card.image_url)
+        element["image_url"] = _card_address(card.image_url, f"{place}.image")
     if card.url.strip():
-        element["url"] = _card_address(card.url)
+        element["url"] = _card_address(card.url, f"{place}.url")
     if len(card.buttons) > limits.buttons:
         raise NotSendableError(
             "too_many_buttons",
@@ -724,55 +729,62 @@ def _card(card: Card, limits: TemplateLimits, uploads: list[str]) -> dict[str, A
                 most=limits.buttons,
             ),
             next_step=_l("Remove some of them."),
-            field="template",
+            field=f"{place}.buttons",
             limit=limits.buttons,
         )
     if card.buttons:
-        element["buttons"] = [_button(one, limits.button_title_length, limits) for one in card.buttons]
+        element["buttons"] = [
+            _button(one, limits.button_title_length, limits, f"{place}.buttons[{at}]")
+            for at, one in enumerate(card.buttons)
+        ]
     if len(element) == 1:
         raise NotSendableError(
             "card_bare",
             _l("A card needs more than a title."),
             next_step=_l("Add a subtitle, an image, a link or a button."),
-            field="template",
+            field=place,
         )
     return element
 
 
-def _button(button: Button, longest: int, limits: TemplateLimits | ButtonsLimits) -> dict[str, str]:
-    title = _card_text(_l("The label of a button"), button.title, longest)
+def _button(
+    button: Button, longest: int, limits: TemplateLimits | ButtonsLimits, place: str
+) -> dict[str, str]:
+    title = _card_text(_l("The label of a button"), button.title, longest, f"{place}.title")
     if button.url.strip():
         if button.payload:
             raise _bad(ValueError("a button has a url or a payload"))
-        return {"title": title, "url": _card_address(button.url)}
+        return {"title": title, "url": _card_address(button.url, f"{place}.url")}
     payload = clean(button.payload).strip() or title
     return {
         "title": title,
-        "payload": _card_text(_l("The payload of a button"), payload, limits.payload_length),
+        "payload": _card_text(
+            _l("The payload of a button"), payload, limits.payload_length, f"{place}.payload"
+        ),
     }
 
 
-def _card_text(what: object, text: str, most: int) -> str:
+def _card_text(what: object, text: str, most: int, place: str) -> str:
     line = _line(text)
     if not line or len(line) > most:
         raise NotSendableError(
             "card_text",
             _too_long(what, line, most),
             next_step=_l("Change it."),
-            field="template",
+            field=place,
             limit=most,
         )
     return line
 
 
-def _card_address(given: str) -> str:
+def _card_address(given: str, place: str) -> str:
     address = given.strip()
     if not is_link(address):
         raise NotSendableError(
             "card_address",
             _l("A card link needs to be a full URL, such as https://example.com/."),
             next_step=_l("Copy the URL again."),
-            field="template",
+            field=place,
         )
     return address
 

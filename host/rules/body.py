@@ -267,21 +267,17 @@ class RuleTargets(ConditionTargets, frozen=True):
 def read(stored: Mapping[str, Any]) -> Body | None:
     """Return a stored body, or None if it cannot be read because a newer version of Lobby wrote it."""
     try:
-        return strictjson.convert(dict(stored), Body)
+        return given(stored)
     except msgspec.ValidationError:
         return None
 
 
 def given(body: Mapping[str, Any]) -> Body:
-    """Return the body that a program or a page submitted.
+    """Return a body as the host uses it.
 
-    :raises RuleError: if it is not a body.
+    :raises msgspec.ValidationError: if it is not a body.
     """
-    try:
-        return strictjson.convert(dict(body), Body)
-    except msgspec.ValidationError as error:
-        sentence = _l("Part of the rule is invalid: %(why)s", why=str(error))
-        raise RuleError(sentence) from None
+    return strictjson.convert(dict(body), Body)
 
 
 def plain(body: Body) -> dict[str, Any]:

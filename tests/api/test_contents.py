@@ -29,6 +29,7 @@ BUTTONS = [
     {"type": "web_url", "title": "Shop Now", "url": "https://example.com/summer-collection"},
     {"type": "postback", "title": "Learn More", "payload": "SUMMER_INFO"},
 ]
+CARD = {"title": "A", "subtitle": "B"}
 OFFERED = [
     {"contentType": "text", "title": "New Arrivals", "payload": "BROWSE_NEW"},
     {"title": "Track Order"},
@@ -181,14 +182,19 @@ def test_a_channel_of_another_workspace_is_one_that_is_not_there(desk: ApiDesk) 
             "content.quickReplies[0]",
         ),
         (
-            {"type": "text", "text": "Which?", "quickReplies": [{"title": "x" * 99}]},
+            {"type": "text", "text": "Which?", "quickReplies": [{"title": "A"}, {"title": "x" * 99}]},
             "quick_reply_title",
-            "content.quickReplies",
+            "content.quickReplies[1].title",
+        ),
+        (
+            {"type": "template", "template": {"elements": [CARD, {"title": "B", "imageUrl": "ftp://a/b"}]}},
+            "card_address",
+            "content.template.elements[1].imageUrl",
         ),
         (
             {"type": "template", "template": {"elements": [{"title": "Bare"}]}},
             "card_bare",
-            "content.template.elements",
+            "content.template.elements[0]",
         ),
         (
             {"type": "text", "text": "a", "quickReplies": [], "quick_replies": []},

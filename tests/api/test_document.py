@@ -66,6 +66,20 @@ def test_what_has_a_better_name_is_deprecated_in_the_newest_document_only() -> N
         assert "deprecated" not in DOCUMENT["paths"][route.path][route.method.lower()]
 
 
+@pytest.mark.parametrize("version", versions.VERSIONS)
+def test_every_answer_of_a_deprecated_route_says_since_until_and_instead(desk: ApiDesk, version: str) -> None:
+    """A refusal, too: nothing these name exists."""
+    for route in [one for one in api_routes() if one.replaced_by]:
+        path = re.sub(r"\{\w+\}", "7", route.path)
+        answer = desk.program.call(route.method, path, {}, headers={versions.HEADER: version})
+        assert answer.headers["Deprecation"] == "@1795737600"
+        assert answer.headers["Sunset"] == "Sat, 27 Nov 2027 00:00:00 GMT"
+        instead = re.sub(r"\{\w+\}", "7", route.replaced_by.partition(" ")[2])
+        assert f'<{BASE}{instead}>; rel="successor-version"' in answer.headers["Link"]
+    stays = desk.program.call("GET", "/me", headers={versions.HEADER: version})
+    assert not {"Deprecation", "Sunset", "Link"} & set(stays.headers.keys())
+
+
 def test_the_document_is_served_without_a_key_and_printed_by_the_command(desk: ApiDesk) -> None:
     served = desk.app.test_client().get(f"{BASE}/openapi.json")
     assert served.json == json.loads(json.dumps(DOCUMENT))

@@ -14,6 +14,7 @@ from flask import Flask
 
 from host.api.http.declare import BASE
 from host.api.http.declare import routes as api_routes
+from host.api.http.openapi import document
 from host.core import db
 from host.core.backports.values import replace
 from host.models.inbox import Attachment
@@ -121,3 +122,23 @@ def test_the_guide_names_what_there_is() -> None:
     paths = {route.path.split("/")[1] for route in api_routes()}
     for path in paths:
         assert f"/{path}" in text, f"docs/api.md does not name /{path}"
+
+
+def test_the_guide_names_the_limit_of_ids() -> None:
+    schemas = document("https://desk.example.com")["components"]["schemas"]
+    (most,) = re.findall(r"up to (\d+) in `conversationIds`", GUIDE.read_text())
+    lists = schemas["CreateBulkAction"]["properties"]["conversationIds"]["anyOf"]
+    assert int(most) == next(one["maxItems"] for one in lists if "maxItems" in one)
+
+
+def test_what_moves_to_the_front_while_pages_are_read_is_on_the_first_page_again(desk: ApiDesk) -> None:
+    for minutes, name in enumerate(("ben", "cleo"), 10):
+        desk.scene.said(name, name.title(), "Hello", desk.scene.ago(minutes=minutes))
+    first = desk.reader.get("/conversations", limit=1)
+    desk.scene.said("cleo", "Cleo", "Still there?", desk.scene.ago(minutes=1))
+    second = desk.reader.get("/conversations", limit=1, cursor=first["next"])
+    third = desk.reader.get("/conversations", limit=1, cursor=second["next"]) if second["next"] else None
+    named = [page["data"][0]["contact"]["name"] for page in (first, second)]
+    assert named == ["Ana", "Ben"]
+    assert third is None or third["data"] == []
+    assert desk.reader.get("/conversations", limit=1)["data"][0]["contact"]["name"] == "Cleo"

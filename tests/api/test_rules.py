@@ -109,7 +109,7 @@ def test_rules_are_moved(desk: ApiDesk) -> None:
     [
         ({"name": "  "}, "rule", "name"),
         ({"name": "x" * 41}, "rule", "name"),
-        ({"body": {}}, "rule", "body"),
+        ({"body": {}}, "rule", "body.when"),
         ({"body": {**BODY, "when": "account.connected"}}, "rule", "body.when"),
         ({"body": {**BODY, "when": "conversation.unanswered"}}, "rule", "body.hours"),
         ({"body": {**BODY, "actions": []}}, "rule", "body.actions"),
@@ -130,8 +130,18 @@ def test_rules_are_moved(desk: ApiDesk) -> None:
         ({"body": {**BODY, "actions": [{"do": "webhook", "endpoint": 7}]}}, "rule", "body.actions[0]"),
         ({"body": {**BODY, "actions": [{"do": "addon", "name": "a.b"}]}}, "rule", "body.actions[0]"),
         ({"body": {**BODY, "actions": [{"do": "tell"}]}}, "rule", "body.actions[0]"),
-        ({"body": {**BODY, "actions": [{"do": "fly"}]}}, "rule", "body"),
-        ({"body": {**BODY, "what": 1}}, "rule", "body"),
+        ({"body": {**BODY, "actions": [CLOSE, {"do": "fly"}]}}, "rule", "body.actions[1].do"),
+        (
+            {"body": {**BODY, "conditions": [WORDS, {**WORDS, "words": 7}]}},
+            "rule",
+            "body.conditions[1].words",
+        ),
+        (
+            {"body": {**BODY, "conditions": [WORDS, {"if": "any", "of": [WORDS, {**WORDS, "words": []}]}]}},
+            "rule",
+            "body.conditions[1].of[1]",
+        ),
+        ({"body": {**BODY, "what": 1}}, "rule", "body.what"),
         (
             {"body": {**BODY, "actions": [{"do": "say", "text": "{{contact.first_name}}"}]}},
             "automation_text",

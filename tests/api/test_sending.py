@@ -610,7 +610,7 @@ def test_a_channel_that_withdrew_an_ask_says_why(desk: ApiDesk, monkeypatch: pyt
     reason = "The provider disabled this on 5 October 2026."
     monkeypatch.setattr(Everything, "withdrawn_asks", {Ask.PHONE: reason})
     status, error = refused(desk, kind="text", text="Call you?", quickReplies=[{"ask": "phone"}])
-    assert (status, error["code"], error["field"]) == (409, "quick_reply_ask", "quickReplies")
+    assert (status, error["code"], error["field"]) == (409, "quick_reply_ask", "quickReplies[0].ask")
     assert reason in error["message"]
 
 
@@ -634,12 +634,17 @@ def test_files_the_provider_has_go_by_its_ids(desk: ApiDesk) -> None:
             "buttons",
         ),
         ({"kind": "buttons", "text": "x", "buttons": []}, 400, "invalid_body", "buttons"),
-        ({"kind": "buttons", "text": "x", "buttons": [{"title": "a" * 21}]}, 422, "card_text", "elements"),
+        (
+            {"kind": "buttons", "text": "x", "buttons": [{"title": "a" * 21}]},
+            422,
+            "card_text",
+            "buttons[0].title",
+        ),
         (
             {"kind": "text", "text": "x", "quickReplies": [{"ask": "email"}]},
             409,
             "quick_reply_ask",
-            "quickReplies",
+            "quickReplies[0].ask",
         ),
         (
             {"kind": "text", "text": "x", "quickReplies": [{"ask": "age"}]},

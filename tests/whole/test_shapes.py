@@ -170,6 +170,16 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     return made
 
 
+def test_a_program_of_commonjs_requires_the_package(package: Package) -> None:
+    program = 'import { Lobby, webhooks } from "@lobby-desk/client";\n'
+    program += "console.log(typeof Lobby, typeof webhooks.verify);\n"
+    (package.programs / "old.cts").write_text(program)
+    tsc = str(package.source / "node_modules" / "typescript" / "bin" / "tsc")
+    kinds = ("--target", "es2022", "--module", "node16", "--types", "node", "--strict")
+    run(package.programs, package.node, tsc, *kinds, "old.cts")
+    assert run(package.programs, package.node, "old.cjs").split() == ["function", "function"]
+
+
 PORTS = {"python": free_port(), "typescript": free_port()}
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import host.api.routes  # noqa: F401 - declares what the document tells of
 import pytest
 from clients.python.tests.standin import KEY, Asked, Reply, StandIn, refusal
-from host.api.http.openapi import document
+from host.api.http import versions
+from tools import api_document
 
 from lobby_client import errors, types
 from lobby_client._async import client as source
 
-DOCUMENT = document("https://desk.example.com")
+DOCUMENT = api_document.described()
 UNTOLD = {"content": {}, "attachments": [], "reactions": [], "state": "queued"}
 MESSAGE = {
     "id": 7,
@@ -34,11 +35,10 @@ CHANNEL = "3f2b8c1d9a7b4c6e8f1a2b3c4d5e6f70"
 def routes() -> dict[tuple[str, str], bool]:
     """Return method and path of each route of the document, and whether it takes an idempotency key."""
     return {
-        (method.upper(), re.sub(r"\{\w+\}", "{}", path)): any(
+        (method, re.sub(r"\{\w+\}", "{}", path)): any(
             one["name"] == "Idempotency-Key" for one in operation["parameters"]
         )
-        for path, methods in DOCUMENT["paths"].items()
-        for method, operation in methods.items()
+        for method, path, operation in api_document.operations(DOCUMENT).values()
     }
 
 
@@ -59,7 +59,17 @@ def bodies() -> dict[tuple[str, str], str]:
 
 
 def test_there_is_a_call_for_every_route_and_for_no_other() -> None:
+    """A deprecated route is none: the client calls what is there instead."""
     assert bodies().keys() == routes().keys()
+
+
+def test_the_newest_version_of_the_api_is_named_in_every_request(
+    run: Callable[..., Any], stand_in: Callable[..., StandIn]
+) -> None:
+    desk = stand_in(Reply(200, {"data": []}))
+    run(desk, lambda client: client.members.list())
+    run(desk, lambda client: client.request("GET", "/me"))
+    assert [one.headers["Lobby-Version"] for one in desk.asked] == [versions.CURRENT] * 2
 
 
 def test_whole_numbers_of_the_document_are_whole_numbers_of_the_calls() -> None:
@@ -243,7 +253,7 @@ def test_each_call_that_takes_an_idempotency_key_sends_one_and_no_other(
             "POST /endpoints/5/replay",
             {"failed": True},
         ),
-        (lambda client: client.messages.react(7, "❤️"), "POST /messages/7/reactions", {"emoji": "❤️"}),
+        (lambda client: client.messages.react(7, "❤️"), "PUT /messages/7/reactions", {"emoji": "❤️"}),
         (
             lambda client: client.conversations.add_note(42, "Paid"),
             "POST /conversations/42/notes",
@@ -262,7 +272,7 @@ def test_each_call_that_takes_an_idempotency_key_sends_one_and_no_other(
         (lambda client: client.conversations.show_typing(42), "POST /conversations/42/typing", {"on": True}),
         (
             lambda client: client.conversations.hand_on(42, to="26390"),
-            "POST /conversations/42/pass",
+            "POST /conversations/42/pass-control",
             {"to": "26390", "note": ""},
         ),
     ],
@@ -390,7 +400,7 @@ SENT_TOOL = {**TOOL, "effect": "asks", "header": "Authorization"}
         ),
         (
             lambda client: client.assistants.take(42, 9),
-            "POST /conversations/42/turns/9/take",
+            "POST /conversations/42/turns/9/send",
             None,
             types.Sent,
         ),
@@ -570,7 +580,7 @@ def test_messages_come_newest_first(run: Callable[..., Any], stand_in: Callable[
 
     desk = stand_in(page([3, 4], more=True), page([1, 2], more=False))
     assert [one.id for one in run(desk, lambda client: client.messages.list(42))] == [4, 3, 2, 1]
-    assert desk.asked[1].path.endswith("?before=b&limit=100")
+    assert desk.asked[1].path.endswith("?cursor=b&limit=100")
 
 
 def test_events_come_as_pages_each_from_the_place_behind_the_one_before(
@@ -583,8 +593,8 @@ def test_events_come_as_pages_each_from_the_place_behind_the_one_before(
         run(desk, lambda client: client.events.pages())
     assert [one.path.partition("?")[2] for one in desk.asked] == [
         "wait=25",
-        "after=c0&wait=25",
-        "after=c1&wait=25",
+        "cursor=c0&wait=25",
+        "cursor=c1&wait=25",
     ]
     page = run(stand_in(Reply(200, pages[1])), lambda client: client.events.page(after="c0", limit=5, wait=2))
     (event,) = page.data

@@ -25,9 +25,6 @@ GROUPS = {
 }
 LEFT_OUT = {
     "editMessage": {"text"},  # in `edit`, beside `reschedule`
-    "listEvents": {"cursor"},  # its earlier name is `after`
-    "listMessages": {"cursor"},  # its earlier name is `before`
-    "listDeliveries": {"cursor"},  # its earlier name is `before`
 }
 """Parameters that a call has by another name, and fields of another call."""
 SOURCE = Path(str(client.__file__)).read_text()
@@ -63,6 +60,17 @@ def test_every_operation_has_a_call_with_all_its_parameters() -> None:
                 given = parameter["name"] in LEFT_OUT.get(name, ()) or _mentions(source, parameter["name"])
                 assert given, (name, parameter["name"])
     assert asked > 50
+
+
+def test_no_call_sends_a_deprecated_parameter() -> None:
+    asked = 0
+    for name, operation, source in operations():
+        sent = set(re.findall(r'"(\w+)": ', source))
+        for parameter in operation["parameters"]:
+            if parameter.get("deprecated"):
+                asked += 1
+                assert parameter["name"] not in sent, name
+    assert asked
 
 
 def test_every_field_of_a_body_is_in_its_call() -> None:

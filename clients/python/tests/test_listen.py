@@ -237,7 +237,7 @@ def test_other_conversations_go_on_past_an_event_that_is_not_taken(
         return Reply(204)
 
     def page(asked: Asked) -> Reply:
-        data = [] if "after=c1" in asked.path else [event(1, "ana"), event(2, "ben"), event(3, "ana")]
+        data = [] if "cursor=c1" in asked.path else [event(1, "ana"), event(2, "ben"), event(3, "ana")]
         return Reply(200, {"data": data, "next": "c1", "more": False})
 
     def listener() -> Listener:
@@ -374,7 +374,7 @@ def test_the_command_prints_the_secret_and_ends_cleanly_at_ctrl_c(
             assert listener.stdout is not None
             head = listener.stdout.readline() + listener.stdout.readline()
             secrets.add(re.findall(r"signed with (whsec_\S+)", head)[0])
-            while not any("after=" in one.path for one in list(desk.asked)):
+            while not any("cursor=" in one.path for one in list(desk.asked)):
                 time.sleep(0.01)
             events.happen(f"number {number}")
             assert f"evt_{number}" in listener.stdout.readline()
@@ -432,6 +432,6 @@ def test_a_place_the_desk_forgot_is_left_behind_when_asked(
     asked = ["listen", "--forward", "http://127.0.0.1:9/", "--base-url", desk.url, "--place", str(place)]
     assert cli.main(asked) == 1
     assert "--from-now begins anew" in capsys.readouterr().err
-    assert "after=old" in desk.asked[0].path
+    assert "cursor=old" in desk.asked[0].path
     assert cli.main([*asked, "--from-now"]) == 1
     assert "after" not in desk.asked[1].path

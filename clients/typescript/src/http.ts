@@ -8,7 +8,7 @@ import {
   errorOf,
   secondsOf,
 } from "./errors.js";
-import { VERSION } from "./version.js";
+import { API_VERSION, VERSION } from "./version.js";
 
 const API = "/api/v1";
 const LOCAL = new Set(["localhost", "127.0.0.1", "[::1]"]);
@@ -155,6 +155,7 @@ export class Http {
     const headers = new Headers({
       Accept: "application/json",
       Authorization: `Bearer ${this.#key}`,
+      "Lobby-Version": API_VERSION,
       "User-Agent": `lobby-desk-client-typescript/${VERSION}`,
     });
     let body: ArrayBuffer | string | undefined;

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 
 import { Lobby, type Outgoing, UnreadableAnswerError } from "../src/index.js";
+import { API_VERSION } from "../src/version.js";
 import { KEY, standIn } from "./standin.js";
 
 test("a message is sent as it is given, with the key in its header alone", async (t) => {
@@ -15,6 +16,7 @@ test("a message is sent as it is given, with the key in its header alone", async
   assert.deepEqual(JSON.parse(String(asked?.body)), { channelId: "c1", to: "1026", content });
   assert.equal(asked?.headers.authorization, `Bearer ${KEY}`);
   assert.match(String(asked?.headers["user-agent"]), /^lobby-desk-client-typescript\/\d/);
+  assert.equal(asked?.headers["lobby-version"], API_VERSION);
   assert.match(String(asked?.headers["idempotency-key"]), /^[0-9a-f-]{36}$/);
 });
 

@@ -29,10 +29,7 @@ def generator() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def document(generator: ModuleType) -> Any:
-    generator.files()
-    from host.api.http.openapi import document
-
-    return document("https://desk.example.com")
+    return generator.api_document.described()
 
 
 @pytest.fixture
@@ -77,6 +74,19 @@ def test_every_call_of_the_client_for_python_is_here(table: Any) -> None:
 
 def _camel(name: str) -> str:
     return re.sub("_(.)", lambda found: found[1].upper(), name)
+
+
+def test_no_call_is_one_of_a_deprecated_operation(generator: ModuleType, document: Any, table: Any) -> None:
+    table["contacts"]["block"] = "blockContact"
+    with pytest.raises(ValueError, match=r"contacts\.block: the document has no operation blockContact"):
+        generator.calls(document, table)
+
+
+def test_the_newest_version_of_the_api_is_named_in_every_request() -> None:
+    from host.api.http import versions
+
+    assert f'API_VERSION = "{versions.CURRENT}"' in (ROOT / "src" / "version.ts").read_text()
+    assert '"Lobby-Version": API_VERSION' in (ROOT / "src" / "http.ts").read_text()
 
 
 def test_the_version_is_the_same_everywhere() -> None:

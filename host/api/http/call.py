@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from host.api import reading
-from host.api.http import expiry, fields, idempotency, limits, versions
+from host.api.http import deprecation, expiry, fields, idempotency, limits, versions
 from host.api.http.declare import BASE, Nothing, Route
 from host.api.http.errors import (
     KEY_ENDED,
@@ -154,6 +154,7 @@ def new_reply_key() -> str:
 def answer(route: Route, **ids: int | str) -> Response:
     """Answer the current request as *route* declares it."""
     g.lobby_user = None  # cookies are ignored here
+    g.api_deprecation = deprecation.headers(route, ids)
     try:
         return _answer(route, ids)
     except LobbyError as error:

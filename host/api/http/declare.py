@@ -115,6 +115,7 @@ class Route:
     :param goes_on: whether what it starts is carried out after its answer.
     :param since: the version of the API from which on it is documented; empty: the first. It answers in all.
     :param replaced_by: what programs use instead, which makes this one deprecated, such as ``PUT /hours``.
+    :param replaced_in: the version of the API from which on it is deprecated; empty: it isn't.
     :param secret: whether its answer contains a secret, so that answers stored for repeats are sealed.
     :param examples: example bodies, by a short title.
     """
@@ -142,6 +143,7 @@ class Route:
     goes_on: bool = False
     since: str = ""
     replaced_by: str = ""
+    replaced_in: str = ""
     secret: bool = False
     body_limit: int | None = None
     examples: Mapping[str, Any] = field(default_factory=dict)
@@ -228,7 +230,7 @@ def rename(run: Callable[..., Any], method: str, path: str, *, operation: str, s
     :param since: the version of the API whose document has the new name.
     """
     at, old = next((at, one) for at, one in enumerate(_declared) if one.run is run)
-    _declared[at] = replace(old, replaced_by=f"{method} {path}")
+    _declared[at] = replace(old, replaced_by=f"{method} {path}", replaced_in=since)
     _declared.append(replace(old, method=method, path=path, operation=operation, since=since))
 
 

@@ -7,11 +7,15 @@ lists in brackets, counted from 0. A parameter of the path has its name in the A
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from host.api.http.declare import Route
 from host.core.errors import LobbyError, NotFoundError
+
+_IN_GROUP = re.compile(r"\.(\d+)\.(\d+)(?=\.|$)")
+_NUMBER = re.compile(r"\.(\d+)(?=\.|$)")
 
 
 def in_path(route: Route, kind: type[LobbyError]) -> str | None:
@@ -27,6 +31,11 @@ def in_path(route: Route, kind: type[LobbyError]) -> str | None:
 def declared(route: Route, kind: type[LobbyError]) -> str | None:
     """Return the field that an error of *kind* is about, as *route* declares it."""
     return next((route.fields[one] for one in kind.__mro__ if one in route.fields), None)
+
+
+def path(place: str) -> str:
+    """Return a place in a rule or sequence as a path: ``conditions[1].of[0]`` for ``conditions.1.0``."""
+    return _NUMBER.sub(r"[\1]", _IN_GROUP.sub(r".\1.of.\2", place))
 
 
 def name_field(route: Route, error: LobbyError) -> None:

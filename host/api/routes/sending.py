@@ -206,13 +206,19 @@ def in_own_form(call: Call, body: Any, act: Callable[[Call, Any], T]) -> T:
         raise
 
 
+def in_body(field: str) -> str:
+    """Return the name in the body of a part of a message, with the place in it: ``quickReplies[1].title``."""
+    name, bracket, place = field.partition("[")
+    return FIELDS.get(name, name) + bracket + place
+
+
 @contextmanager
 def fields_of_body() -> Iterator[None]:
     """Give the field of an error that the block raises its name in the body; see :data:`FIELDS`."""
     try:
         yield
     except LobbyError as error:
-        error.field = FIELDS.get(error.field or "", error.field)
+        error.field = error.field and in_body(error.field)
         raise
 
 
@@ -593,6 +599,6 @@ def _first(call: Call, body: CreateConversation, adapter: ChannelAdapter, accoun
     try:
         draft = _approved(call, body.template, adapter, account)
     except LobbyError as error:
-        error.field = f"template.{FIELDS.get(error.field, error.field)}" if error.field else "template"
+        error.field = f"template.{in_body(error.field)}" if error.field else "template"
         raise
     return replace(draft, content={**draft.content, **content})

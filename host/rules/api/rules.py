@@ -11,10 +11,11 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api import shapes
-from host.api.http import cursors
+from host.api.http import cursors, fields
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.reading import converted
 from host.automation.texts import AutomationTextError
 from host.core import db
 from host.inbox.variables import VariableError
@@ -224,10 +225,7 @@ EXAMPLE = {
 
 def _place(field: str) -> str:
     """Return the path of a part of a rule as written in a request body: ``body.actions[0]``."""
-    name, dot, number = field.partition(".")
-    if name in {"name", "campaign"}:
-        return field if name == "name" else f"body.{field}"
-    return f"body.{name}[{number}]" if dot else f"body.{name}"
+    return field if field == "name" else f"body.{fields.path(field)}"
 
 
 @contextmanager
@@ -304,7 +302,7 @@ def create_rule(call: Call, body: CreateRule) -> bytes:
             session,
             workspace_id=call.workspace_id,
             name=body.name,
-            body=bodies.given(body.body),
+            body=converted(body.body, bodies.Body, RuleError),
             what=keeping.there(session, call.workspace_id, call.directory),
             author=call.caller.name,
             actor=call.actor,
@@ -352,7 +350,7 @@ def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> bytes:
             workspace_id=call.workspace_id,
             rule_id=rule_id,
             name=body.name,
-            body=bodies.given(body.body),
+            body=converted(body.body, bodies.Body, RuleError),
             what=keeping.there(session, call.workspace_id, call.directory),
             author=call.caller.name,
             actor=call.actor,

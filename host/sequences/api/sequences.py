@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, cast
 
-import msgspec
 from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from host.api import shapes
-from host.api.http import cursors, validation
+from host.api.http import cursors, fields
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.reading import converted
 from host.core import db
-from host.sdk import strictjson
 from host.sequences import body as bodies
 from host.sequences import keeping, listing
 from host.sequences.body import Body, SequenceError
@@ -59,7 +57,6 @@ SequenceBody = Annotated[
     ),
 ]
 Number = Annotated[int, Meta(ge=1, le=2**31, description="The number of a version, from 1.")]
-_PLACE = re.compile(r"\.(\d+)(?=\.|$)")
 
 
 class SequenceProblem(Wire, frozen=True):
@@ -238,7 +235,7 @@ EXAMPLE = {
 
 def place(field: str) -> str:
     """Return the path of a part of a sequence as written in a request body: ``body.steps[0].text``."""
-    return field if field == "name" else "body." + _PLACE.sub(r"[\1]", field)
+    return field if field == "name" else f"body.{fields.path(field)}"
 
 
 @contextmanager
@@ -249,18 +246,6 @@ def placed() -> Iterator[None]:
     except (SequenceError, NotPublishableError) as error:
         error.field = place(error.field) if error.field else "body"
         raise
-
-
-def given(value: Mapping[str, Any]) -> Body:
-    """Return a body that a program sent.
-
-    :raises SequenceError: if it has not the form of one.
-    """
-    try:
-        return strictjson.convert(dict(value), Body)
-    except msgspec.ValidationError as error:
-        sentence, field = validation.explain(str(error), dict(value), Body, strict=True)
-        raise SequenceError(sentence, field=field or "") from None
 
 
 def _listed(row: Row, newest: VersionRow, customers: int) -> dict[str, Any]:
@@ -348,7 +333,7 @@ def create_sequence(call: Call, body: CreateSequence) -> bytes:
             session,
             workspace_id=call.workspace_id,
             name=body.name,
-            body=given(body.body),
+            body=converted(body.body, Body, SequenceError),
             directory=call.directory,
             author=call.caller.name,
             actor=call.actor,
@@ -397,7 +382,7 @@ def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> byt
             workspace_id=call.workspace_id,
             sequence_id=sequence_id,
             name=body.name,
-            body=given(body.body),
+            body=converted(body.body, Body, SequenceError),
             directory=call.directory,
             author=call.caller.name,
             actor=call.actor,

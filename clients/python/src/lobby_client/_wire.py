@@ -18,6 +18,8 @@ log = logging.getLogger("lobby_client")
 
 VERSION = "1.0.0"
 API = "/api/v1"
+API_VERSION = "2026-11-27"
+"""The dated version of the API that the client is written for, sent as ``Lobby-Version``."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 FIRST_PAUSE = 0.5

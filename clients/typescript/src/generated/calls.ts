@@ -616,8 +616,8 @@ export class MessagesCalls extends Calls {
    *
    * Requires the scope `messages:write`.
    */
-  react(messageId: number, body: CreateReaction, options: PostOptions = {}): Promise<Message> {
-    return this.http.json("POST", "/messages/{}/reactions", [messageId], { body, options });
+  react(messageId: number, body: CreateReaction, options: Options = {}): Promise<Message> {
+    return this.http.json("PUT", "/messages/{}/reactions", [messageId], { body, options });
   }
 
   /**
@@ -880,7 +880,7 @@ export class ConversationsCalls extends Calls {
    * Requires the scope `conversations:write`.
    */
   take(conversationId: number, body: Taking = {}, options: PostOptions = {}): Promise<Conversation> {
-    return this.http.json("POST", "/conversations/{}/take", [conversationId], { body, options });
+    return this.http.json("POST", "/conversations/{}/request-control", [conversationId], { body, options });
   }
 
   /**
@@ -891,7 +891,7 @@ export class ConversationsCalls extends Calls {
    * Requires the scope `conversations:write`.
    */
   handOn(conversationId: number, body: Passing, options: PostOptions = {}): Promise<Conversation> {
-    return this.http.json("POST", "/conversations/{}/pass", [conversationId], { body, options });
+    return this.http.json("POST", "/conversations/{}/pass-control", [conversationId], { body, options });
   }
 
   /**
@@ -1041,8 +1041,8 @@ export class ContactsCalls extends Calls {
    *
    * Requires the scope `contacts:write`.
    */
-  optOut(contactId: number, body: OptOut = {}, options: PostOptions = {}): Promise<Contact> {
-    return this.http.json("POST", "/contacts/{}/opt-out", [contactId], { body, options });
+  optOut(contactId: number, body: OptOut = {}, options: Options = {}): Promise<Contact> {
+    return this.http.json("PUT", "/contacts/{}/opt-out", [contactId], { body, options });
   }
 
   /**
@@ -1066,8 +1066,8 @@ export class ContactsCalls extends Calls {
    *
    * Requires the scope `contacts:write`.
    */
-  block(contactId: number, options: PostOptions = {}): Promise<Blocked> {
-    return this.http.json("POST", "/contacts/{}/block", [contactId], { options });
+  block(contactId: number, options: Options = {}): Promise<Blocked> {
+    return this.http.json("PUT", "/contacts/{}/block", [contactId], { options });
   }
 
   /**
@@ -2568,7 +2568,7 @@ export class AssistantsCalls extends Calls {
    * Requires the scope `automation:write` and `messages:write`.
    */
   take(conversationId: number, turnId: number, options: PostOptions = {}): Promise<Sent> {
-    return this.http.json("POST", "/conversations/{}/turns/{}/take", [conversationId, turnId], { options });
+    return this.http.json("POST", "/conversations/{}/turns/{}/send", [conversationId, turnId], { options });
   }
 
   /**

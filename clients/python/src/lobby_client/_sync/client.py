@@ -368,7 +368,7 @@ class MessageCalls(_Calls):
         limit: Optional[int] = None,
     ) -> Messages:
         """Return a page of a conversation's messages, oldest first; without a cursor the latest."""
-        query = {"before": before, "after": after, "limit": limit}
+        query = {"cursor": before, "after": after, "limit": limit}
         path = "/conversations/{}/messages"
         return Messages.from_wire(self._call("GET", path, conversation_id, query=query))
 
@@ -479,7 +479,7 @@ class MessageCalls(_Calls):
     def react(self, message_id: int, emoji: str) -> Message:
         """React to a message. The team has one reaction per message."""
         path = "/messages/{}/reactions"
-        return Message.from_wire(self._call("POST", path, message_id, body={"emoji": emoji}))
+        return Message.from_wire(self._call("PUT", path, message_id, body={"emoji": emoji}))
 
     def remove_reaction(self, message_id: int) -> None:
         """Remove the team's reaction to a message."""
@@ -882,13 +882,13 @@ class ConversationCalls(_Calls):
 
     def take(self, conversation_id: int, *, note: str = "") -> Conversation:
         """Take control of a conversation from another app, if the provider supports that."""
-        path = "/conversations/{}/take"
+        path = "/conversations/{}/request-control"
         found = self._call("POST", path, conversation_id, body={"note": note})
         return Conversation.from_wire(found)
 
     def hand_on(self, conversation_id: int, *, to: str, note: str = "") -> Conversation:
         """Pass control of a conversation to the app *to*."""
-        path, body = "/conversations/{}/pass", {"to": to, "note": note}
+        path, body = "/conversations/{}/pass-control", {"to": to, "note": note}
         return Conversation.from_wire(self._call("POST", path, conversation_id, body=body))
 
 
@@ -1068,7 +1068,7 @@ class ContactCalls(_Calls):
         :param source: how that is known.
         """
         path, body = "/contacts/{}/opt-out", {"source": source}
-        return Contact.from_wire(self._call("POST", path, contact_id, body=body))
+        return Contact.from_wire(self._call("PUT", path, contact_id, body=body))
 
     def opt_in(self, contact_id: int) -> None:
         """Opt a contact in to automated messages again."""
@@ -1076,7 +1076,7 @@ class ContactCalls(_Calls):
 
     def block(self, contact_id: int) -> Blocked:
         """Block a contact, here and at each provider that supports it."""
-        return Blocked.from_wire(self._call("POST", "/contacts/{}/block", contact_id))
+        return Blocked.from_wire(self._call("PUT", "/contacts/{}/block", contact_id))
 
     def unblock(self, contact_id: int) -> Blocked:
         """Unblock a contact."""
@@ -2186,7 +2186,7 @@ class AssistantCalls(_Calls):
 
         :param idempotency_key: names this call, so that a program that was stopped may call again.
         """
-        path = "/conversations/{}/turns/{}/take"
+        path = "/conversations/{}/turns/{}/send"
         return Sent.from_wire(
             self._call("POST", path, conversation_id, turn_id, idempotency_key=idempotency_key)
         )
@@ -2479,11 +2479,11 @@ class EndpointCalls(_Calls):
         endpoint_id: int,
         *,
         state: Optional[DeliveryFilter] = None,
-        before: Optional[int] = None,
         limit: Optional[int] = None,
+        cursor: Optional[str] = None,
     ) -> Deliveries:
         """Return a page of the deliveries of the last 30 days, newest first; see :meth:`deliveries`."""
-        query = {"state": state, "before": before, "limit": limit}
+        query = {"state": state, "limit": limit, "cursor": cursor}
         path = "/endpoints/{}/deliveries"
         return Deliveries.from_wire(self._call("GET", path, endpoint_id, query=query))
 
@@ -2492,13 +2492,13 @@ class EndpointCalls(_Calls):
 
         :param state: ``failed``, ``waiting`` or ``delivered``.
         """
-        before = None
+        cursor = None
         while True:
-            page = self.page(endpoint_id, state=state, before=before, limit=self._page_size)
+            page = self.page(endpoint_id, state=state, limit=self._page_size, cursor=cursor)
             for delivery in page.data:
                 yield delivery
-            before = page.before
-            if before is None:
+            cursor = page.next
+            if cursor is None:
                 return
 
     def delivery(self, endpoint_id: int, delivery_id: int) -> DeliveryWithBody:
@@ -2595,7 +2595,7 @@ class EventCalls(_Calls):
         :param events: only these; ``message.*`` stands for all that begin so. Empty: all.
         :param account: only those of the account with this id.
         """
-        query = {"after": after, "limit": limit, "wait": wait}
+        query = {"cursor": after, "limit": limit, "wait": wait}
         query.update(events=",".join(events) or None, account=account)
         return EventPage.from_wire(self._call("GET", "/events", query=query, wait=wait or 0))
 

@@ -104,6 +104,7 @@ class Http:
             **(headers or {}),
             "Authorization": self._bearer,
             "Accept": "application/json",
+            "Lobby-Version": _wire.API_VERSION,
             "User-Agent": AGENT,
         }
         if method == "POST":
