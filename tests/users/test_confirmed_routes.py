@@ -47,6 +47,7 @@ NOT_ASKED = {
     "accounts.test_mail",
     "accounts.theme",
     "accounts.withdraw_invitation",
+    "addons.ask_for_feature",
     "addons.discard",
     "api_keys.revoke",
     "assistant_cases.add",
