@@ -23,6 +23,7 @@ import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from types import FrameType
@@ -136,6 +137,7 @@ def _place(frame: FrameType | None) -> str | None:
     return None if found is None or found.startswith("tests/") else found
 
 
+@cache
 def _name(file: str) -> str:
     """Return a file's path in this repository, or the last two parts of one of an addon."""
     path = Path(file)
