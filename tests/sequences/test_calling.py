@@ -31,6 +31,7 @@ from host.sequences.body import (
     plain,
     read,
 )
+from host.sequences.keeping import NotPublishableError
 from host.sequences.models import SequenceRun, SequenceSecret, SequenceVisit, WaitsFor
 from host.sequences.proving import Limits, prove
 from host.users.actor import DESK
@@ -295,7 +296,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(sequenced: Sequenced, prog
 
 
 def test_the_template_is_not_published_with_its_example(sequenced: Sequenced) -> None:
-    with pytest.raises(SequenceError) as caught:
+    with pytest.raises(NotPublishableError) as caught:
         sequenced.sequence(Call(id="look", url=PROGRAM), End(id="end"))
     assert caught.value.field == "steps.0.url"
 
