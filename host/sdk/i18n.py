@@ -84,14 +84,15 @@ def format_date(at: datetime) -> str:
 def format_datetime(at: datetime) -> str:
     """Return *at*, an aware time, in the reader's language and time zone."""
     if has_app_context():
-        return day_and_minute(flask_babel.to_user_timezone(at), flask_babel.get_locale() or Locale("en"))
-    return day_and_minute(at.astimezone(UTC), Locale("en"))
+        locale = flask_babel.get_locale() or Locale("en")
+        return day_and_time(flask_babel.format_date(at), flask_babel.format_datetime(at, "HH:mm"), locale)
+    there, locale = at.astimezone(UTC), Locale("en")
+    return day_and_time(dates.format_date(there.date(), locale=locale), f"{there:%H:%M}", locale)
 
 
-def day_and_minute(there: datetime, locale: Locale) -> str:
-    """Return a local time as pages show it, with a time of day of 24 hours, as in the inbox."""
-    day, pattern = dates.format_date(there.date(), "medium", locale), str(locale.datetime_formats["medium"])
-    return pattern.replace("{1}", day).replace("{0}", f"{there:%H:%M}")
+def day_and_time(day: str, time: str, locale: Locale) -> str:
+    """Return a day and a time of day as one text. Pages write the time with 24 hours in every language."""
+    return str(locale.datetime_formats["medium"]).replace("{1}", day).replace("{0}", time)
 
 
 def format_timedelta(length: timedelta, *, add_direction: bool = False) -> str:

@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 
 from host.core import clock
 from host.core.config import Config
-from host.sdk.i18n import day_and_minute
+from host.sdk.i18n import day_and_time
 from host.web.request_helpers import maybe_user, shown_workspace
 from host.web.templating import TRANSLATORS
 
@@ -288,7 +288,8 @@ def _date_filter(at: date | datetime, format: str | None = None, rebase: bool = 
 def moment(at: datetime) -> str:
     """Return day and minute of *at* in the reader's language and time zone, with the month spelled out."""
     locale, there = reader().locale, reader().local(at if at.tzinfo else at.replace(tzinfo=UTC))
-    return day_and_minute(there, locale or Locale("en"))
+    locale = locale or Locale("en")
+    return day_and_time(format_day(there, "medium", locale), f"{there:%H:%M}", locale)
 
 
 def ending(at: datetime) -> str:
