@@ -61,10 +61,8 @@ class Two:
         return browser.post(self.desk.path(f"/{self.id}/{action}"), data=data, headers=JSON)
 
     def now(self) -> Conversation:
-        return toys.only(Conversation) if len(toys.everything(Conversation)) == 1 else self._this()
-
-    def _this(self) -> Conversation:
-        return next(one for one in toys.everything(Conversation) if one.id == self.id)
+        found: Conversation = next(one for one in toys.everything(Conversation) if one.id == self.id)
+        return found
 
 
 @pytest.fixture
