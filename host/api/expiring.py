@@ -12,7 +12,7 @@ from host.users import api_keys as keys
 
 EXPIRES = noop("This API key expires on %(day_at)s. Programs that use it will stop working then.")
 BEFORE = noop("This API key expires on %(day)s. Programs that use it will stop working then.")
-"""What earlier notices say, which were without the time and its zone."""
+"""Sentence of earlier notices, without the time and its zone."""
 REPLACE = noop("Create a new key, give it to the program, and revoke this one.")
 
 
