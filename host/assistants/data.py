@@ -81,12 +81,15 @@ def while_off(session: Session, name: str, workspace_id: int, since: datetime | 
         return None
     mine = sa.select(Assistant.name).where(Assistant.workspace_id == workspace_id)
     kept = [(one, "") for one in session.scalars(mine.order_by(Assistant.name, Assistant.id))]
+    if since is None:
+        return WhileOff(kept, ())
     went = sa.select(DomainEvent.conversation_id).where(
         DomainEvent.workspace_id == workspace_id,
         DomainEvent.kind == ASSISTANT_HANDED_OVER,
         DomainEvent.at >= since,
+        DomainEvent.conversation_id.is_not(None),
     )
-    return WhileOff(kept, () if since is None else {id_ for id_ in session.scalars(went) if id_ is not None})
+    return WhileOff(kept, {id_ for id_ in session.scalars(went) if id_ is not None})
 
 
 def _discard_open(session: Session, most: int) -> int:

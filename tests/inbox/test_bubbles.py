@@ -212,6 +212,7 @@ def said(desk: Desk, scene: scenes.Scene, kind: MessageKind, text: str = "", **c
     files = content.pop("files", ())
     scene.said("ana", "Ana Q.", text, scene.now, kind=kind, content=content, attachments=tuple(files))
     html = page(desk, f"/{only_conversation()}")
+    html = re.sub(r"<template.*?</template>", "", html, flags=re.DOTALL)
     message = html[html.index('<li class="msg') :]
     return message[: message.index("</li>")]
 

@@ -210,7 +210,7 @@ def test_the_record_says_what_it_goes_on_from(ways: Ways) -> None:
         )
         told = session.scalars(kinds).all()[-1]
     assert (told.conversation_id, told.actor_id) == (started.conversation_id, ways.mia)
-    assert json.loads(told.data or "") == {"before": ways.old}
+    assert json.loads(told.data or "") == {"state": ["open", "nobody", 0, 0, []], "before": ways.old}
 
 
 def test_undone_the_customer_waits_in_the_new_conversation(any_ways: Ways) -> None:

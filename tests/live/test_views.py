@@ -172,6 +172,7 @@ def test_a_person_who_left_loses_the_stream(desk: Desk, port: int) -> None:
     kim = helpers.make_user(workspace=desk.workspace)
     with Reader(port, path(desk), helpers.client_for(desk.app, kim)) as reader:
         db.write(members.remove, desk.workspace, kim.id)
+        assert reader.frame()["event"] == "access"  # which covers the page
         assert reader.frame() == {}
     with Reader(port, path(desk), desk.browser) as reader:
         db.write(sessions.end_all, desk.mia.id)

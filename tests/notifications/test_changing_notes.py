@@ -193,7 +193,7 @@ def test_what_is_no_note_there_is_not_found(desk: Desk, scene: Scene) -> None:
 
 
 def test_a_deleted_note_leaves_a_line(desk: Desk, scene: Scene, bo: int) -> None:
-    note = mention(scene, "ana", "@Bo T. the PIN is 4711", desk.mia.id)
+    note = mention(scene, "ana", "@Bo T. the PIN is blue-kiln-9", desk.mia.id)
     delete(desk, note)
     delete(desk, note)  # pressed twice
     found = stored(note)
@@ -202,7 +202,7 @@ def test_a_deleted_note_leaves_a_line(desk: Desk, scene: Scene, bo: int) -> None
     assert events(note) == ["note.added", NOTE_DELETED]
     assert audited() == ["note.deleted"]
     page = helpers.client_for(desk.app, _user(bo)).get(desk.path(f"/{scene.conversation('ana')}")).text
-    assert "4711" not in page
+    assert "blue-kiln-9" not in page
     assert f"{desk.mia.name} deleted a note, " in page
     with pytest.raises(NoteDeletedError):
         edit(desk, note, "Back again", version=0)

@@ -76,7 +76,7 @@ def test_nor_those_that_lie_with_a_feature_or_a_library(
     feature = Blueprint("moved", __name__, root_path=str(tmp_path / "feature"), template_folder="templates")
     own = registry.parts
     monkeypatch.setattr(
-        registry, "parts", lambda kind: [*own(kind), *([feature] if kind == "blueprints" else [])]
+        registry, "parts", lambda kind, *of: [*own(kind, *of), *([feature] if kind == "blueprints" else [])]
     )
     folders = [
         addon(tmp_path / "addons", "reports", "reports/moved.html"),

@@ -54,7 +54,7 @@ class Events:
         if self.trouble:
             return self.trouble.pop(0)
         query = parse_qs(urlsplit(asked.path).query)
-        start = int(query["after"][0].removeprefix("c")) if "after" in query else len(self.all)
+        start = int(query["cursor"][0].removeprefix("c")) if "cursor" in query else len(self.all)
         found = self.all[start : start + min(self.most, int(query["limit"][0]))]
         end = start + len(found)
         if not found:
