@@ -123,7 +123,9 @@ def _place(frame: FrameType | None) -> str | None:
 
     None for a test, for a JSON column, and for a traceback in the log.
     """
-    if frame is not None and frame.f_globals.get("__name__", "").startswith(("sqlalchemy.", "traceback")):
+    if frame is not None and frame.f_globals.get("__name__", "").startswith(
+        ("sqlalchemy.", "psycopg.", "traceback")
+    ):
         return None
     found = None
     while frame is not None:

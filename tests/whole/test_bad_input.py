@@ -721,6 +721,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "/admin/first-steps/install": {"sha256": "0" * 64, "workspace": "1"},
     "/admin/addons/shipped": {"sha256": "0" * 64},
     "/admin/addons/<slug>/activate": {},
+    "/w/<int:workspace_id>/features/<name>/ask": {"back": "/"},
     "/admin/features/<name>": {"on": "1"},
     "/admin/addons/<slug>/deactivate": {},
     "/admin/addons/<slug>/export": {},
