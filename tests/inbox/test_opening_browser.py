@@ -435,7 +435,7 @@ def test_menus_have_keys_and_escape_closes_them_alone(
     page.keyboard.press("!")
     page.get_by_role("button", name="Not spam").wait_for(state="detached")
     page.keyboard.press("s")
-    wait(page, "document.activeElement.matches('[data-menu=snooze] button[value=hour]')")
+    wait(page, "document.activeElement.matches('[data-menu=snooze] button[data-first]')")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Unsnooze").wait_for()
     (ana,) = (one for one in toys.everything(Conversation) if one.snoozed_until)

@@ -2,6 +2,7 @@
 
 import { relativeTimes } from "./base.js";
 import { follow } from "./live-page.js";
+import { entitle } from "./notices.js";
 
 /** Let a zip be dropped on *form*, and say how far its way here is. Without this it is sent as any form is. */
 function prepare(form) {
@@ -69,7 +70,7 @@ function show(request) {
     return;
   }
   // Not loaded once more: what the desk says once ("Choose a zip first") would have been said to nobody.
-  document.title = answer.title;
+  entitle(answer.title.replace(/^\(\d+\) /, "")); // a title set otherwise goes when the number in it is drawn anew
   document.getElementById("main").replaceWith(main);
   history.pushState(null, "", request.responseURL);
   ready(main);

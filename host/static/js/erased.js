@@ -2,7 +2,7 @@
 
 import { loseDraft, loseQuote } from "./composer-kept.js";
 import { Live } from "./live.js";
-import { closeAbout } from "./notices.js";
+import { closeAbout, entitle } from "./notices.js";
 import { forgetConversation } from "./offline-copy.js";
 
 const LOADED = "lobby-loaded-again";
@@ -64,7 +64,7 @@ export function cover() {
   dialog.querySelector("[data-left-draft]").hidden = !hadDraft;
   document.getElementById("main").hidden = true;
   for (const notice of document.querySelectorAll("body > .notice")) notice.remove();
-  document.title = dialog.querySelector("h1").textContent;
+  entitle(dialog.querySelector("h1").textContent);
   document.body.append(dialog);
   dialog.showModal();
   forgetConversation(null, Number(words.workspace)).catch(() => {});

@@ -94,10 +94,10 @@ function cover() {
 
 function uncover() {
   if (!sheet) return;
+  if (document.title === sheet.dataset.title) document.title = title; // what was drawn below may have another one by now
   sheet.remove();
   sheet = null;
   delete root.dataset.covered;
-  document.title = title;
 }
 
 // No command of the page runs by key below.
