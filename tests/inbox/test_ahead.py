@@ -157,7 +157,8 @@ def test_one_that_may_not_be_seen_any_more_is_not_shown(
     page.wait_for_selector("[data-problem]:not([hidden])")
     opened(page, "Ana Q.")
     hidden = scene.conversation("ben")
-    assert asked.all == [("HEAD", hidden, False), ("GET", hidden, False)]
+    # What was fetched ahead is checked first, unless the page has heard by then that it is gone.
+    assert asked.all in ([("HEAD", hidden, False), ("GET", hidden, False)], [("GET", hidden, False)])
     assert not page.evaluate("window.shown")
 
 

@@ -318,7 +318,7 @@ function showComposer(html) {
     markAnswered();
     return;
   }
-  const focused = box.contains(document.activeElement);
+  const focused = box.contains(document.activeElement), onTemplates = focused && document.activeElement.matches("[data-templates-open]");
   // Where nothing but a note could be written, nobody chose to write one.
   const mode = box.querySelector("[data-form=reply], [data-form=private], [data-form=onward]") && composer?.signature && composer.section.dataset.mode;
   const chosen = composer?.chosen && composer.section.dataset.answers === fresh.dataset.answers;
@@ -328,7 +328,7 @@ function showComposer(html) {
   composer.chosen = chosen;
   if (mode && mode !== fresh.dataset.mode && fresh.querySelector(`[data-form="${mode}"]`)) composer.show(mode);
   if (wrong) composer?.problem(...wrong); // nobody may have read it yet
-  if (focused) composer.text()?.focus();
+  if (focused) ((onTemplates && box.querySelector("[data-templates-open]")) || composer.text())?.focus();
 }
 
 let choices = 0; // how often somebody chose what to answer
