@@ -105,7 +105,7 @@ def test_a_manifest_that_is_expensive_to_read_ends_its_reader_only(valid: bytes,
     text = (TOY / "addon.toml").read_text() + "\n" + ".".join(["a"] * 28_000) + "=1"
     path = tmp_path / "upload.zip"
     path.write_bytes(rebuilt(valid, drop=("addon.toml",), add={"addon.toml": text.encode()}))
-    with pytest.raises(ArchiveError, match=r"too long or too much memory|cannot be read"):
+    with pytest.raises(ArchiveError, match="a dotted key has more than 8 parts"):
         checking.check(path)
 
 
