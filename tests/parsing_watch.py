@@ -1,4 +1,4 @@
-"""Notice what is parsed inside a write, in every test.
+"""Notice what is parsed inside a write, in every quick test.
 
 The rule: **inside a write, Lobby parses only what it encoded itself.** What a person or a program wrote (a
 form, the body of a request, an answer of a program or a provider, a file, a mail) is parsed before the write
@@ -61,6 +61,7 @@ PARSERS: tuple[tuple[Any, str], ...] = (
 OWN = {
     "host/addons/running/channel_names.py:remembered": "a channel's name and mark, in desk_settings",
     "host/addons/migrating/apart.py:_ask": "the answer of Lobby's own child process",
+    "host/addons/migrating/plan.py:_facts": "the migrations of an addon that comes with Lobby",
     "host/assistants/keeping.py:plain": "an assistant, encoded in the same line",
     "host/channels/sign_in_attempts.py:candidates_of": "accounts to choose from, sealed by offer()",
     "host/events/reading.py:facts": "the facts of an event in the event log",
