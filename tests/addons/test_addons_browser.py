@@ -367,3 +367,28 @@ def test_a_report_shows_what_another_tab_started(
     lifecycle.activate(desk.config, "toy", host=desk)
     page.get_by_role("button", name="Activate").wait_for(state="detached", timeout=30_000)
     page.get_by_role("link", name="Back to addons").wait_for()
+
+
+def test_a_late_answer_about_the_page_before_does_not_take_the_reports_place(
+    desk: HostApplication, arrive: Callable[..., Any], toy_zip: MakeZip
+) -> None:
+    page = arrive()
+    uploads: list[Any] = []
+    redrawn: list[Any] = []
+    page.route("**/admin/addons/upload", lambda route: uploads.append(route))  # noqa: PLW0108
+    page.route(
+        "**/admin/addons",
+        lambda route: redrawn.append(route) if route.request.resource_type == "fetch" else route.continue_(),
+    )
+    page.set_input_files("input[type=file]", str(toy_zip()))
+    page.get_by_role("button", name="Upload and install").click()
+    until(lambda: page.evaluate("1") and uploads, "the upload is on its way")
+    lifecycle.install_file(desk.config, toy_zip())
+    until(lambda: page.evaluate("1") and redrawn, "the list is asked for again")
+    about_the_list = redrawn[0].fetch()
+    uploads[0].continue_()
+    page.get_by_role("link", name="Back to addons").wait_for()
+    redrawn[0].fulfill(response=about_the_list)
+    page.wait_for_timeout(1_000)
+    assert page.get_by_role("link", name="Back to addons").is_visible()
+    assert page.get_by_role("button", name="Activate").is_visible()

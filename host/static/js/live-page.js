@@ -39,12 +39,14 @@ export function follow(selector, wants) {
       later();
       return;
     }
-    const response = await fetch(location.pathname + location.search, { credentials: "same-origin" });
+    const asked = location.pathname + location.search;
+    const response = await fetch(asked, { credentials: "same-origin" });
     if (!response.ok || response.redirected) return;
     const next = new DOMParser().parseFromString(await response.text(), "text/html").querySelector(selector);
     const page = now();
     if (!next || !page) return;
-    if (inUse(page)) {
+    // Another page was put in meanwhile: this answer is about the one before it.
+    if (inUse(page) || asked !== location.pathname + location.search) {
       later();
       return;
     }
