@@ -558,7 +558,12 @@ def account_of(session: Session, workspace_id: int, account_id: int, lock: bool 
     :param lock: lock it until the write ends.
     :raises AccountNotThereError: if it is missing or disconnected.
     """
-    row = session.get(ChannelAccount, account_id, with_for_update=lock or None, populate_existing=True)
+    row = session.get(
+        ChannelAccount,
+        account_id,
+        with_for_update={"key_share": True} if lock else None,
+        populate_existing=True,
+    )
     if row is None or row.workspace_id != workspace_id or row.state == AccountState.DISCONNECTED:
         raise AccountNotThereError()
     return row

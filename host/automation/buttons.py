@@ -151,7 +151,7 @@ def keep(
 
     :param answers: checked answers by payload; None: each payload keeps its answer.
     """
-    account = session.get(ChannelAccount, account_id, with_for_update=True)
+    account = session.get(ChannelAccount, account_id, with_for_update={"key_share": True})
     if account is None:
         return
     query = sa.select(ButtonAnswer).where(

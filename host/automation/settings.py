@@ -118,7 +118,7 @@ def save(
     :raises RouteError: if no team is chosen.
     :raises TeamNotFoundError: if the workspace has no such team.
     """
-    account = session.get(ChannelAccount, wanted.account_id, with_for_update=True)
+    account = session.get(ChannelAccount, wanted.account_id, with_for_update={"key_share": True})
     if account is None or account.workspace_id != wanted.workspace_id:
         raise AccountGoneError("There is no such account in this workspace.")
     if account.state == AccountState.DISCONNECTED:

@@ -204,7 +204,7 @@ def end_hold(session: Session, account_ids: Collection[int], reason: str) -> Non
             ChannelAccount.blocked_reason == reason,
         )
         .order_by(ChannelAccount.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     for row in session.scalars(query).all():

@@ -31,7 +31,7 @@ def open_beside(
     :raises AccountGoneError: if the other does not exist or is disconnected.
     :raises AccountTakenError: if the account is live in another workspace.
     """
-    other = session.get(ChannelAccount, account_id, with_for_update=True)
+    other = session.get(ChannelAccount, account_id, with_for_update={"key_share": True})
     if other is None or other.state == AccountState.DISCONNECTED:
         raise AccountGoneError("The account it would stand beside is disconnected.")
     row = save_account(

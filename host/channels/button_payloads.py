@@ -21,7 +21,7 @@ def remember_payloads(
 
     Only digests are stored, in the account's settings, which every page of the inbox loads anyway.
     """
-    row = session.get(ChannelAccount, account_id, with_for_update=True)
+    row = session.get(ChannelAccount, account_id, with_for_update={"key_share": True})
     if row is None:
         return
     kept = row.settings.get(SETTING)

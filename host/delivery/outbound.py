@@ -88,7 +88,7 @@ def work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool]
     try:
         _work(lease, directory, stopping)
     finally:
-        send_limiter.current().put_down(lease.key)
+        send_limiter.current().finish(lease.key)
 
 
 def _work(lease: Lease, directory: AdapterDirectory, stopping: Callable[[], bool]) -> None:
@@ -290,6 +290,8 @@ def _note_recipient(head: OutboxHead, result: SendResult) -> None:
 def _note_reach(head: OutboxHead, result: SendResult) -> None:
     """Record what the response reveals about the customer and the provider, besides the outcome."""
     try:
+        if isinstance(result, Rejected):
+            send_limiter.current().answered(head.account.id)
         if head.failures and isinstance(result, Sent | Rejected):
             db.write(results.note_recovered, head.account.id)
         if isinstance(result, Rejected) and result.whole_contact:

@@ -215,7 +215,8 @@ def note_failure(session: Session, account_id: int, *, unreachable: bool = False
     After several in a row the provider counts as unavailable, and one reply at a time is tried, see
     :func:`note_recovered`.
     """
-    row = session.get(ChannelAccount, account_id, with_for_update=True, populate_existing=True)
+    send_limiter.current().failed(account_id)
+    row = session.get(ChannelAccount, account_id, with_for_update={"key_share": True}, populate_existing=True)
     if row is None:
         return None
     now = clock.now()
@@ -566,7 +567,7 @@ def hold_account_back(
             ChannelAccount.channel == account.channel,
         )
         .order_by(ChannelAccount.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     for row in session.scalars(query).all():

@@ -14,7 +14,7 @@ from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
 from host.delivery import inbound, outbound
 from host.delivery.waiting import wake_active_channels
 from host.features import registry
-from host.queue import activity, lanes, policy, signals, wakeups
+from host.queue import activity, lanes, policy, send_limiter, signals, wakeups
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease, claim_locally, forget_local
 from host.queue.wakeups import IN, OUT
@@ -59,12 +59,16 @@ class _HeldLeases:
 
 
 class _Claimer:
-    """Claims lanes of one direction, one thread at a time, rotating between accounts."""
+    """Claims lanes of one direction, one thread at a time, rotating between accounts.
 
-    def __init__(self, direction: str, limit: int, rotation: AccountRotation) -> None:
+    :param threads: number of threads that share the work; 0: the calling one, which no account can crowd.
+    """
+
+    def __init__(self, direction: str, limit: int, rotation: AccountRotation, threads: int = 0) -> None:
         self.direction = direction
         self._limit = limit
         self._rotation = rotation
+        self._threads = threads
         self._lock = threading.Lock()
         self._found = (
             False  # whether the last claim found work, in which case checking first costs more than it saves
@@ -79,9 +83,29 @@ class _Claimer:
                 with db.read() as session:
                     if not lanes.is_due(session, self.direction):
                         return []
-            leases = db.write(lanes.claim, self.direction, limit=self._limit, rotation=self._rotation)
+            leases = db.write(
+                lanes.claim,
+                self.direction,
+                limit=self._limit,
+                rotation=self._rotation,
+                **self._crowded(),
+            )
             self._found = bool(leases)
             return leases
+
+    def _crowded(self) -> dict[str, frozenset[int]]:
+        """Return the accounts that have half of the senders, and those that have all but some.
+
+        A call to a provider may take as long as its time limit. So an account gets more than half only while
+        no other has a reply that is due, and a quarter is kept for others that write next.
+        """
+        if self.direction == IN or self._threads < policy.SHARED_SENDERS:
+            return {}
+        at_work = send_limiter.current().with_at_least
+        return {
+            "crowded": at_work(self._threads // 2),
+            "resting": at_work(self._threads - self._threads // 4),
+        }
 
     def is_full(self, leases: Sequence[Lease]) -> bool:
         """Return whether *leases* are the most that one claim may take, so that more work is likely."""
@@ -96,10 +120,10 @@ class _Claimer:
             self._rotation.note_depths({account: sum(each) / len(each) for account, each in found.items()})
 
 
-def _claimers() -> dict[str, _Claimer]:
+def _claimers(senders: int = 0) -> dict[str, _Claimer]:
     return {
         IN: _Claimer(IN, policy.INBOUND_LANES, AccountRotation(policy.EVENTS_PER_CLAIM)),
-        OUT: _Claimer(OUT, 1, AccountRotation()),
+        OUT: _Claimer(OUT, 1, AccountRotation(), senders),
     }
 
 
@@ -149,7 +173,7 @@ class Workers:
         self._threads: list[ReplaceableThread] = []
         self._renewing: threading.Thread | None = None
         self._held = _HeldLeases()
-        self._claimers = _claimers()
+        self._claimers = _claimers(senders)
         self._woken_for: int | None = None
         self.is_behind = False
         self._unlisten: Callable[[], None] = lambda: None

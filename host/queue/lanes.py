@@ -212,11 +212,13 @@ def candidates(
     rotation: AccountRotation,
     but_not: Collection[str] = (),
     resting: Collection[int] = (),
+    crowded: Collection[int] = (),
 ) -> list[Candidate]:
     """Return up to *limit* due lanes: accounts in turn, and for each account the longest-waiting lane first.
 
     :param but_not: keys of lanes that are leased locally.
     :param resting: accounts whose lanes are excluded, in addition to those held back by a limit.
+    :param crowded: accounts whose lanes are returned only if no other account has one that is due.
     """
     now = db.now()
     look_at = 4 * limit + len(but_not)
@@ -225,16 +227,26 @@ def candidates(
     due = _due_locked_open if closed else _due_locked
     rows = list(map(Candidate._make, due.rows(session.connection(), values)))
     if len(rows) == look_at:
-        held_back = closed.get("closed", ())
+        held_back = {*closed.get("closed", ()), *crowded}
         rows = _of_all_accounts(session, direction, now, limit + len(but_not), rotation, held_back) or rows
+    elif crowded:
+        rows = [one for one in rows if one.account_id not in crowded] or rows
     if but_not:
         rows = [one for one in rows if one.key not in but_not]
     return rotation.choose(rows, limit)
 
 
-def claim(session: Session, direction: str, *, limit: int, rotation: AccountRotation) -> list[Lease]:
-    """Lease up to *limit* due lanes, in the order of *rotation*."""
-    chosen = candidates(session, direction, limit=limit, rotation=rotation)
+def claim(
+    session: Session,
+    direction: str,
+    *,
+    limit: int,
+    rotation: AccountRotation,
+    resting: Collection[int] = (),
+    crowded: Collection[int] = (),
+) -> list[Lease]:
+    """Lease up to *limit* due lanes, in the order of *rotation*; see :func:`candidates`."""
+    chosen = candidates(session, direction, limit=limit, rotation=rotation, resting=resting, crowded=crowded)
     return lease(session, direction, chosen) if chosen else []
 
 

@@ -44,6 +44,8 @@ The next writer and the next message wait for it. Twice as many would cost a ten
 half as long again.
 """
 SENDS_PER_CLAIM = 20
+SHARED_SENDERS = 4
+"""Fewest senders of a process that are shared between accounts, see :mod:`host.delivery.worker`."""
 
 EVENT_TRIES = 5
 EVENT_DELAYS = (

@@ -4,6 +4,9 @@
 limit, so that a short wait costs almost nothing: the lanes of such an account stay due and are not claimed,
 except as many as can send within :data:`MOMENT`. A longer wait is stored with the account, where every
 process sees it.
+
+It also knows how many of the process's senders each account has, so that an account whose provider hangs
+leaves the others theirs.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +32,8 @@ of the first window, so that a call that passed the first is rarely held by the 
 HELD_AT_MOST = 2.0
 """Most seconds a call is held while its connection is open. On a busy machine the calls of a whole second may
 leave late, right before those of the next second."""
+FAILING_SENDERS = 2
+"""Most senders of a process that an account has from its first failure until its provider answers."""
 FORGOTTEN_AFTER = 3.0
 """Seconds after which a shortage that was not noted again ends."""
 
@@ -67,6 +73,8 @@ class SendLimiter:
         self._lock = threading.Lock()
         self._short: dict[int, _Short] = {}
         self._in_hand: dict[str, int] = {}
+        self._at_work: dict[str, int] = {}
+        self._failing: set[int] = set()
         self._turns: dict[str, float] = {}
         self._refusals: dict[int, int] = {}
 
@@ -164,27 +172,47 @@ class SendLimiter:
     def pick_up(self, lane: str, account_id: int) -> None:
         """Note that a worker is processing a lane and may be about to call."""
         with self._lock:
-            self._in_hand[lane] = account_id
+            self._in_hand[lane] = self._at_work[lane] = account_id
+
+    def finish(self, lane: str) -> None:
+        """Note that it has finished with the lane."""
+        with self._lock:
+            self._in_hand.pop(lane, None)
+            self._at_work.pop(lane, None)
 
     def put_down(self, lane: str) -> None:
-        """Note that it is calling now, or has finished with the lane."""
+        """Note that it is calling now."""
         with self._lock:
             self._in_hand.pop(lane, None)
 
     def closed(self) -> frozenset[int]:
-        """Return the accounts whose other lanes could not send within :data:`MOMENT`."""
-        if not self._short:
+        """Return the accounts whose other lanes could not send within :data:`MOMENT`, or that have as many
+        senders as they may while their provider fails.
+        """
+        if not self._short and not self._failing:
             return frozenset()
         now = clock.now().timestamp()
         with self._lock:
+            at_work = list(self._at_work.values())
+            failing = {one for one in self._failing if at_work.count(one) >= FAILING_SENDERS}
             for account_id in [one for one, short in self._short.items() if now - short.seen > _kept(short)]:
                 del self._short[account_id]
             held = list(self._in_hand.values())
             return frozenset(
-                one
-                for one, short in self._short.items()
-                if now + MOMENT < short.closed_until or held.count(one) >= short.in_hand_most
+                failing.union(
+                    one
+                    for one, short in self._short.items()
+                    if now + MOMENT < short.closed_until or held.count(one) >= short.in_hand_most
+                )
             )
+
+    def with_at_least(self, senders: int) -> frozenset[int]:
+        """Return the accounts that have that many of the process's senders."""
+        with self._lock:
+            if len(self._at_work) < senders:
+                return frozenset()
+            counts = Counter(self._at_work.values())
+        return frozenset(one for one, count in counts.items() if count >= senders)
 
     def waiting(self, since: timedelta) -> dict[int, str]:
         """Return the accounts that have been waiting for a limit for at least *since*, with that limit."""
@@ -209,6 +237,19 @@ class SendLimiter:
         if account_id in self._refusals:
             with self._lock:
                 self._refusals.pop(account_id, None)
+        self.answered(account_id)
+
+    def failed(self, account_id: int) -> None:
+        """Note that the provider of an account is away, or fails: it gets :data:`FAILING_SENDERS` senders."""
+        with self._lock:
+            self._failing.add(account_id)
+
+    def answered(self, account_id: int) -> None:
+        """Note that the provider of an account answered a call."""
+        if account_id in self._failing:
+            with self._lock:
+                self._failing.discard(account_id)
+            wakeups.wake_later(wakeups.OUT, 0)
 
 
 def _kept(short: _Short) -> float:

@@ -16,14 +16,18 @@ from sqlalchemy.orm import Session
 
 from host import recording
 from host.core import clock, db, storage
+from host.delivery import results
+from host.delivery.outbox_head import read_outbox_head
 from host.delivery.worker import Workers
 from host.inbox import reply
 from host.inbox.unsent import resending
 from host.models.inbox import Conversation, DeliveryState
 from host.models.queue import EventState, InboundEvent, Lane, OutboxEntry
-from host.queue import data, lanes, replay
+from host.queue import data, lanes, replay, wakeups
+from host.queue.account_rotation import AccountRotation
 from host.queue.journal import Journal
-from host.sdk.channel import Rejected, Sent
+from host.sdk.capabilities import InboundMedia
+from host.sdk.channel import NotSent, Rejected, Sent
 from tests.delivery.conftest import Door
 from tests.delivery.desk import PROBLEM, Desk, envelope
 
@@ -197,6 +201,40 @@ def test_what_the_database_undoes_is_counted(desk: Desk) -> None:
     with db.read() as session:
         query = sa.text("SELECT count FROM health_minutes WHERE metric = 'undone' AND label = 'deadlock'")
         assert set(session.scalars(query)) == {1}
+
+
+@pytest.mark.parametrize("record", ["not_sent", "unknown"])
+def test_failures_of_one_account_are_recorded_beside_each_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, record: str
+) -> None:
+    for name in ("anna", "bert"):
+        desk.reply("hello", desk.customer_wrote(name), contact=name)
+    leases = db.write(lanes.claim, wakeups.OUT, limit=2, rotation=AccountRotation())
+    assert len(leases) == 2
+    with db.read() as session:
+        heads = [read_outbox_head(session, lease.key) for lease in leases]
+    for lease, head in zip(leases, heads, strict=True):
+        assert head is not None
+        assert db.write(results.begin, lease, head, (), InboundMedia()) is results.Begun.YES
+    both, note = threading.Barrier(2), results.note_failure
+    waited: set[int] = set()
+
+    def note_failure(session: Session, account_id: int, **values: bool) -> object:
+        if threading.get_ident() not in waited:
+            waited.add(threading.get_ident())
+            both.wait(30)
+        return note(session, account_id, **values)
+
+    monkeypatch.setattr(results, "note_failure", note_failure)
+    answer = {"not_sent": (NotSent(PROBLEM),), "unknown": (PROBLEM,)}[record]
+    with ThreadPoolExecutor(2) as pool:
+        written = [
+            pool.submit(db.write, getattr(results, record), lease, head, *answer)
+            for lease, head in zip(leases, heads, strict=True)
+        ]
+        assert all(one.result(60) for one in written)
+    assert db.take_undone() == {}
+    assert desk.account_row().failures == 2
 
 
 def conversations() -> list[Conversation]:
