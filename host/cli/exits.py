@@ -43,7 +43,9 @@ def _of_database(error: SQLAlchemyError) -> CannotGoOnError | None:
     if isinstance(error, IntegrityError):
         return None
     if isinstance(error, DBAPIError) or db.is_away(error):
-        return _state() or CannotGoOnError(refusal(error), Exit.DATABASE)
+        # Only a missing table tells of the release that made them; the rest is the database's to say.
+        state = _state() if db.lacks_table_or_column(error) else None
+        return state or CannotGoOnError(refusal(error), Exit.DATABASE)
     if isinstance(error, InvalidRequestError) and "MariaDB" in str(error):
         return CannotGoOnError(f"{db.place()} is MySQL, but Lobby needs MariaDB.", Exit.DATABASE)
     return None

@@ -1082,6 +1082,19 @@ def is_away(error: BaseException) -> bool:
     return bool(names & _AWAY) and cause.args[:1] != (_TOO_LARGE,)
 
 
+_UNDEFINED_PG = frozenset({"42P01", "42703"})
+_UNDEFINED_MY = frozenset({1054, 1146})
+
+
+def lacks_table_or_column(error: BaseException) -> bool:
+    """Return whether a statement failed because its table or a column of it does not exist."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    code = (getattr(original, "args", ()) or (None,))[0]
+    if isinstance(code, int):
+        return code in _UNDEFINED_MY
+    return getattr(original, "sqlstate", None) in _UNDEFINED_PG or str(code).startswith("no such ")
+
+
 _REFUSED_PG = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry|"
     r'(?:database|role) ".*" does not exist|permission denied|is not permitted to log in|'

@@ -39,6 +39,7 @@ class Blocker(msgspec.Struct, frozen=True):
     :param client: the address it is connected from; empty: the server's own machine.
     :param seconds: age of its transaction.
     :param statement: the first words of its last statement, without values; empty: not known.
+    :param is_hidden: whether Lobby's database role may not read its statements.
     :param holds: the tables in which it holds rows, separated by commas; empty: unknown.
     :param waiting: number of connections that are waiting for it.
     """
@@ -50,6 +51,7 @@ class Blocker(msgspec.Struct, frozen=True):
     statement: str
     holds: str
     waiting: int
+    is_hidden: bool = False
 
 
 # Statements of other roles are hidden without pg_read_all_stats, but their locks are not. Vacuum holds
@@ -92,6 +94,8 @@ _MARIADB = sa.text("""
       AND TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) >= :least
     ORDER BY t.trx_started LIMIT 20
 """)
+_HIDDEN = "<insufficient privilege>"
+"""What PostgreSQL shows instead of the statements of other roles."""
 _NOT_ALLOWED = frozenset({1142, 1227})
 """MariaDB's codes for a table and a privilege the user lacks."""
 
@@ -148,6 +152,7 @@ def _blocker(row: Any, seen: float) -> Blocker:
         statement=first_words(row.query or ""),
         holds=(row.holds or "").replace("`", ""),
         waiting=row.waiting,
+        is_hidden=row.query == _HIDDEN,
     )
 
 
@@ -159,11 +164,21 @@ def first_words(statement: str) -> str:
 
 def _log(one: Blocker) -> None:
     log.warning(
-        "connection %d of %s%s has held rows of %s for %.0f s; its last statement began with %r",
+        "connection %d of %s%s has held rows of %s for %.0f s; %s",
         one.number,
         one.program,
         f" from {one.client}" if one.client else "",
         one.holds or "the desk",
         one.seconds,
-        one.statement,
+        _last_statement(one),
+    )
+
+
+def _last_statement(one: Blocker) -> str:
+    if one.is_hidden:
+        return "its statements are readable to its own role only (and to pg_read_all_stats)"
+    return (
+        f"its last statement began with {one.statement!r}"
+        if one.statement
+        else "its last statement is not known"
     )

@@ -16,7 +16,7 @@ from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host import recording
-from host.core import storage
+from host.core import db, storage
 from host.core.config import Config
 from host.core.ports import AdapterDirectory
 from host.features import registry
@@ -73,9 +73,8 @@ ADVICE: Mapping[str, LazyString] = {
         "chrony. Leases use the database's clock, so nothing stops in the meantime."
     ),
     "LobbyRowsHeld": _l(
-        "Only customers whose rows it has locked are waiting. End its transaction or the "
-        "connection: SELECT pg_terminate_backend(number) on PostgreSQL, KILL number on "
-        "MariaDB."
+        "Only customers whose rows it has locked are waiting. End its transaction, or the "
+        "connection with the statement above."
     ),
     "LobbyLimitsAway": _l(
         "Nothing is lost and no limit is exceeded: each process uses its share, so replies "
@@ -246,6 +245,7 @@ def _blocking(now: CurrentState) -> Iterator[Problem]:
         details = [
             _("in %(tables)s", tables=one.holds) if one.holds else "",
             _("last statement %(words)s …", words=one.statement) if one.statement else "",
+            _("its statements are readable to its own role only") if one.is_hidden else "",
             ngettext("%(num)s connection waits", "%(num)s connections wait", one.waiting)
             if one.waiting
             else "",
@@ -256,7 +256,13 @@ def _blocking(now: CurrentState) -> Iterator[Problem]:
             program=f"{one.program} ({one.client})" if one.client else one.program,
             time=duration(one.seconds),
         )
-        fact = f"{', '.join([fact, *(detail for detail in details if detail)])}."
+        ends = (
+            f"SELECT pg_terminate_backend({one.number});"
+            if db.current().dialect == "postgresql"
+            else f"KILL {one.number};"
+        )
+        ends = _("To end it: %(statement)s", statement=ends)
+        fact = f"{', '.join([fact, *(detail for detail in details if detail)])}. {ends}"
         yield _alerting("bad", fact, "LobbyRowsHeld")
 
 

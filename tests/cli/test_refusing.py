@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
+from host.cli import exits
 from host.cli.commands import main
-from host.core import db, private_files, resealing, secrets
+from host.core import db, migrations, private_files, resealing, secrets
 from host.core.config import Exit
 from host.core.secrets import Keyring, Place, Secret
 from host.process import starting
@@ -165,6 +167,22 @@ def test_a_database_of_a_newer_lobby(used: Path) -> None:
 def test_a_database_of_an_older_lobby(used: Path) -> None:
     at("0001")
     says(lobby(used, "run"), Exit.SETTINGS, "run `lobby migrate`")
+
+
+def test_what_the_database_says_is_not_taken_for_an_older_lobby(
+    used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at("0001")
+    words = "FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute"
+    full = sa.exc.OperationalError("SELECT 1", {}, sqlite3.OperationalError(words))
+
+    def upgrade(*_: object, **__: object) -> None:
+        raise full
+
+    monkeypatch.setattr(migrations, "upgrade_host", upgrade)
+    says(lobby(used, "migrate"), Exit.DATABASE, "remaining connection slots are reserved")
+    missing_table = sa.exc.OperationalError("SELECT 1", {}, sqlite3.OperationalError("no such table: posts"))
+    assert "run `lobby migrate`" in str(exits.explained(missing_table))
 
 
 def sealed_with(key: bytes) -> None:

@@ -145,10 +145,11 @@ def test_lobbys_own_connections_say_which_process_they_are_of(
 @services
 @pytest.mark.parametrize("any_database", ["postgresql"], indirect=True)
 def test_another_role_is_named_though_its_statements_are_hidden(
-    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     Desk()
     monkeypatch.setattr(blocking, "LEAST_SECONDS", 3.0)
+    caplog.set_level("WARNING", logger="host.health.blocking")
 
     def look() -> list[Blocker]:
         with db.snapshot() as session:
@@ -161,6 +162,9 @@ def test_another_role_is_named_though_its_statements_are_hidden(
         (found,) = look()
     assert (found.number, found.program, found.holds, found.statement) == (number, "psql", "workspaces", "")
     assert found.seconds >= 20
+    assert found.is_hidden
+    assert "its statements are readable to its own role only" in caplog.text
+    assert "began with" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_who_holds_rows_is_told(admin: Browser, monkeypatch: pytest.MonkeyPatch)
     text = page(admin)
     assert "Connection 4711 of psql (10.0.0.9) has locked database rows for 28 s" in text
     assert "in conversations, last statement SELECT id FROM …, 2 connections wait." in text
-    assert "pg_terminate_backend" in text
+    assert "To end it: KILL 4711;" in text
     with db.read() as session:
         families = {
             family.name: family for family in metrics._gauges(current_state.read_current_state(session))
