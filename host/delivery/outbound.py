@@ -313,9 +313,10 @@ def _record(
     """Write the provider's answer. None: the lease was lost, so the answer no longer matters."""
     match result:
         case Sent(external_id, pause, missed):
+            after = results.sent(session, lease, head, external_id, missed)
             if isinstance(pause, Pause):
                 results.pause_as_asked(session, head.account, pause)
-            return _AFTER[results.sent(session, lease, head, external_id, missed)]
+            return _AFTER[after]
         case NotSent():
             until = results.not_sent(session, lease, head, result, unreachable=departure.unreachable)
             return None if until is None else _not_after(allowed, until)

@@ -2,6 +2,10 @@
 
 Each function that takes an :class:`OutboxHead` is one write and checks the fence first. If the lease was
 lost, it writes nothing and returns False, or None if it otherwise returns a time.
+
+Every write locks rows in the order of :data:`LOCK_ORDER`, so that no two wait for each other in a circle. All
+senders of an account need its row, so it comes last, and without its key: a second update of a row in one
+transaction locks the keys it refers to on PostgreSQL, which an account locked as a whole would stop.
 """
 
 from __future__ import annotations
@@ -42,6 +46,9 @@ from host.sdk.channel import AccountRef, NotSent, Pause, ProviderProblem, Reject
 from host.sdk.messages import InboundAttachment
 
 log = logging.getLogger(__name__)
+
+LOCK_ORDER = ("lanes", "outbox", "messages", "conversations", "contact_identities", "channel_accounts")
+"""The tables whose rows a write locks, in this order."""
 
 
 class Begun(Enum):
@@ -537,10 +544,10 @@ def held(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProb
         return False
     entry.next_at = None
     session.flush()
-    set_needs_reconnect(session, head.account.id, problem.sentence)
     outcome.record_waiting(
         session, head.message_id, {"sentence": agent_messages.RECONNECT_FIRST, "until": None}
     )
+    set_needs_reconnect(session, head.account.id, problem.sentence)
     _count(session, head, Outcome.HELD)
     return True
 
