@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,34 @@ def rule_bodies() -> dict[str, Schema]:
     found["RuleBody"]["properties"]["when"] = {"enum": sorted(EVENTS)}
     found["RuleSent"]["properties"]["kinds"]["items"] = {"enum": sorted(map(str, MessageKind))}
     return found
+
+
+def sequence_bodies() -> dict[str, Schema]:
+    """Return the schemas of a sequence's body, ``SequenceBody``, which the document only calls an object."""
+    from host.api.http import schemas
+    from host.sdk.messages import MessageKind
+    from host.sequences.body import Body
+
+    found: dict[str, Schema] = schemas.of_types([Body], "Sequence")[1]
+    found["SequenceSent"]["properties"]["kinds"]["items"] = {"enum": sorted(map(str, MessageKind))}
+    return found
+
+
+BODIES: Mapping[str, Sequence[str]] = {
+    "RuleBody": ("CreateRule", "ReplaceRule", "Rule"),
+    "SequenceBody": ("CreateSequence", "ReplaceSequence", "SequenceDetail", "SequenceVersion"),
+}
+"""Types of the document whose field ``body`` it only calls an object, by what that is."""
+
+
+def bodies() -> dict[str, Schema]:
+    """Return the schemas of all that the document only calls an object."""
+    return {**rule_bodies(), **sequence_bodies()}
+
+
+def event_groups(names: Iterable[str]) -> list[str]:
+    """Return what stands for all events that begin alike, such as ``message.*``, in the order of *names*."""
+    return list(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in names))
 
 
 def operations(document: Schema) -> dict[str, tuple[str, str, Schema]]:

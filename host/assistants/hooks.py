@@ -12,7 +12,7 @@ from host.assistants import keeping, suggesting, turns
 from host.assistants import problems as found
 from host.assistants.pages import suggestion as shown
 from host.assistants.pages.overview import overview
-from host.core.ports import AdapterDirectory
+from host.core.ports import AdapterDirectory, AssistantDirectory
 from host.events.reading import Recorded
 from host.features.account_link import AccountLink
 from host.features.automation_overview import AutomationOverview, OverviewAccount
@@ -75,10 +75,10 @@ def on_accounts(session: Session, workspace_id: int) -> Mapping[int, AccountLink
 
 @hookimpl
 def automation_overview(
-    session: Session, workspace_id: int, accounts: Sequence[OverviewAccount]
+    session: Session, workspace_id: int, accounts: Sequence[OverviewAccount], directory: AssistantDirectory
 ) -> AutomationOverview:
     """Return the assistant of each account."""
-    return overview(session, workspace_id, accounts)
+    return overview(session, workspace_id, accounts, directory)
 
 
 @hookimpl

@@ -16,10 +16,11 @@ LAPSES = timedelta(days=7)
 """Time after which a device on which nobody opened Lobby gets no more pushes, as a sign-in ends by then."""
 
 
-def queue(session: Session, people: Mapping[int, int]) -> None:
+def queue(session: Session, people: Mapping[int, int], *, with_text: bool = False) -> None:
     """Queue a push of each notice for every device of its person.
 
     :param people: who is notified, by the id of the notice.
+    :param with_text: whether only devices get it whose pushes show names and text.
     """
     if not people:
         return
@@ -29,6 +30,8 @@ def queue(session: Session, people: Mapping[int, int]) -> None:
     query = query.where(
         PushDevice.user_id.in_(sorted(set(people.values()))), PushDevice.seen_at > now - LAPSES
     )
+    if with_text:
+        query = query.where(PushDevice.content)
     for user_id, device_id in session.execute(query):
         devices[user_id].append(device_id)
     if not devices:

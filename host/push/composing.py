@@ -53,6 +53,7 @@ PLAIN = {
 """Titles without names or text."""
 OPEN, SNOOZE = noop("Open"), noop("Snooze an hour")
 NOT_SNOOZED = noop("Not snoozed")
+UNSENT = noop("The customer unsent the message")
 MANY = noop("%(number)s conversations were assigned to you")
 
 _ROLE = (
@@ -73,6 +74,7 @@ class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
     :param test: of a test: the id under which open pages are told that it arrived.
     :param unread: number of the person's unread notifications, for the app's icon; None: unchanged.
     :param actions: None: it can only be opened.
+    :param silent: whether it only replaces what is shown, without a sound.
     """
 
     title: str
@@ -84,6 +86,7 @@ class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
     test: str = ""
     unread: int | None = None
     actions: PushActions | None = None
+    silent: bool = False
 
 
 class Push(msgspec.Struct, frozen=True):
@@ -172,8 +175,8 @@ def _push(row: Any, directory: Directory, language: str, now: datetime, unread: 
     if device.content and row.pushes_content:
         title = row.customer or notice.title
         body = words.ugettext(said(notice)) % notice.details
-        if kind in _WROTE and row.text and row.unsent_at is None:
-            body = row.text
+        if kind in _WROTE and row.text:
+            body = row.text if row.unsent_at is None else words.ugettext(UNSENT)
     else:
         plain = MANY if notice.conversation_id is None else PLAIN[kind]
         channel = str(directory.label(row.channel)) if row.channel else ""
@@ -195,6 +198,7 @@ def _push(row: Any, directory: Directory, language: str, now: datetime, unread: 
             int(at.timestamp() * 1000),
             unread=unread,
             actions=_actions(row, words, now),
+            silent=kind in _WROTE and row.unsent_at is not None,
         ),
         max(lasts, timedelta()),
         topic(device, tag),

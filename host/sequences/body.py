@@ -431,6 +431,23 @@ def ways_out(body: Body, step: Step) -> Iterator[tuple[str, str]]:
         yield "closed", step.closed
 
 
+def first_questions(body: Body) -> frozenset[str]:
+    """Return the names of the questions that can be the first one of a run."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    todo = [body.steps[0].id]
+    while todo:
+        step = body.step(todo.pop())
+        if step is None or step.id in seen:
+            continue
+        seen.add(step.id)
+        if isinstance(step, Ask):
+            found.add(step.id)
+        else:
+            todo += [to for _way, to in ways_out(body, step)]
+    return frozenset(found)
+
+
 # ---- checking ------------------------------------------------------------------------------------------
 
 

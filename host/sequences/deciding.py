@@ -35,6 +35,7 @@ from host.sequences.body import (
     Step,
     Wait,
     as_text,
+    first_questions,
     known_variables,
     listed,
 )
@@ -46,10 +47,16 @@ CLOSED = frozenset({"window_closed", "people_only"})
 """Refusals for which a step may have a way of its own."""
 
 
+def _bare(text: str) -> str:
+    """Return a text as it is compared as a whole."""
+    return folded(text).strip(" .!?")
+
+
 class PlayedRun(msgspec.Struct):
     """A run outside the database, with the columns of :class:`SequenceRun` that decide."""
 
     moved_at: datetime
+    started_by: str = ""
     id: int = 0
     step: str = ""
     number: int = 0
@@ -288,13 +295,27 @@ class Decider:
     # ---- questions -------------------------------------------------------------------------------------
 
     def _asks_for_person(self, text: str) -> bool:
-        said = folded(text).strip(" .!?")
+        said = _bare(text)
         return asked_for.is_asked(text) or said in {folded(one) for one in self.body.people}
+
+    def _starts_again(self, step: Ask, text: str) -> bool:
+        """Return whether a customer only repeats what started the run, at its first question."""
+        if self.run.started_by not in {"words", "tap"} or step.id not in first_questions(self.body):
+            return False
+        starts = self.body.starts
+        return _bare(text) in {_bare(one) for one in (*starts.words, *starts.taps)}
 
     def _answer(self, step: Ask, heard: Heard, choice: int | None) -> None:
         value = answers.fitting(step, heard.text, choice, self._language())
+        if (
+            (value is None or step.kind != "choice")
+            and choice is None
+            and self._starts_again(step, heard.text)
+        ):
+            self._ask_again(step, step.text)
+            return
         if value is None:
-            self._ask_again(step)
+            self._ask_again(step, step.again or step.text)
             return
         if step.variable:
             self._keep(step.variable, value, heard.id)
@@ -302,11 +323,11 @@ class Decider:
             self._store(step.attribute, value)
         self._go("then", self.body.following(step))
 
-    def _ask_again(self, step: Ask) -> None:
+    def _ask_again(self, step: Ask, text: str) -> None:
         if self.run.tries == 0:
             self.run.tries = 1
             offers = self._offers(step)
-            why = self._queue(step.again or step.text, offers, Voice.AUTOMATION, part="again")
+            why = self._queue(text, offers, Voice.AUTOMATION, part="again")
             if why:
                 self.leave_to_people(why, outcome="stopped")
         elif step.other:

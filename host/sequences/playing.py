@@ -84,7 +84,7 @@ class Play(Decider):
 
     def __init__(self, body: Body, scene: Scene, now: datetime) -> None:
         self.body, self.scene, self.now = body, scene, now
-        self.run = PlayedRun(moved_at=now)
+        self.run = PlayedRun(moved_at=now, started_by="words" if body.starts.words else "")
         self.entries: list[Entry] = []
         self.offers: list[tuple[str, str]] = []
         """The buttons below the last message: title and payload."""

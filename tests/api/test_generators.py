@@ -74,6 +74,22 @@ def inline(made: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield from nested(content["schema"])
 
 
+def untyped(made: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the webhooks that openapi-generator writes no Python for, or none with a type of its own."""
+    for _method, one in operations(made, "webhooks"):
+        name = one.get("operationId", "")
+        body = one["requestBody"]
+        event = body["content"]["application/json"]["schema"]["properties"]["event"]
+        hints = [parameter.get("x-py-typing") for parameter in one["parameters"]]
+        if (
+            {*hints} != {"StrictStr"}
+            or body.get("x-py-typing") != f"{name[:1].upper()}{name[1:]}Request"
+            or not body.get("required")
+            or (event.get("type"), len(event.get("enum", ()))) != ("string", 1)
+        ):
+            yield name
+
+
 def traps(made: Mapping[str, Any]) -> list[str]:
     """Return a line for each thing in *made* that some generator makes a broken client of."""
     named = made["components"]["schemas"]
@@ -98,6 +114,7 @@ def traps(made: Mapping[str, Any]) -> list[str]:
     # TypeScript: the parameters of each operation are a type of this name.
     of_operations = {f"{name[:1].upper()}{name[1:]}Request" for name in ids}
     found += [f"name that TypeScript needs: {name}" for name in sorted(of_operations & set(named))]
+    found += [f"webhook without a type: {name}" for name in untyped(made)]
     # Python: a type is named after its title.
     found += [
         f"title of {name}: {one.get('title')}" for name, one in named.items() if one.get("title") != name
@@ -187,6 +204,13 @@ BROKEN: dict[str, Callable[[dict[str, Any]], Any]] = {
     "answer of any type alone: exportContact": lambda made: made["paths"]["/contacts/{contact_id}/export"][
         "get"
     ]["responses"]["200"]["content"].pop("application/octet-stream"),
+    "webhook without a type: onMessageReceived": lambda made: _post(made)["parameters"][1].pop("x-py-typing"),
+    "webhook without a type: onLabelDeleted": lambda made: made["webhooks"]["label.deleted"]["post"][
+        "requestBody"
+    ].pop("x-py-typing"),
+    "webhook without a type: onTeamDeleted": lambda made: made["webhooks"]["team.deleted"]["post"][
+        "requestBody"
+    ]["content"]["application/json"]["schema"]["properties"].update(event={"const": "team.deleted"}),
     "nothing needs: Lost": lambda made: made["components"]["schemas"].update(Lost={"title": "Lost"}),
 }
 

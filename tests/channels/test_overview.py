@@ -13,18 +13,21 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.assistants import keeping as assistant_keeping
+from host.assistants import tool_keeping
 from host.assistants.models import Assistant, Mode
 from host.channels import button_payloads
+from host.channels.directory import Directory
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.features import registry
 from host.models.channels import AccountState, ChannelAccount
 from host.models.users import MemberAccount, Membership, Role
 from host.rules.models import RuleState
+from host.sdk.rules import AssistantTool as AddonTool
 from host.users.actor import DESK
 from host.working_hours import hours
 from tests import helpers
-from tests.assistants import turns
+from tests.assistants import making, turns
 from tests.channels.toy import ToyAdapter
 from tests.inbox import toys
 from tests.inbox.desks import open_desk
@@ -144,7 +147,9 @@ def test_each_account_shows_what_runs_there_on_each_database(any_desk: Below) ->
     desk.rule(CLOSE, name="Tried", state=RuleState.SHADOW, conditions=[of_direct])
     desk.campaign(name="Tide")
     desk.campaign(name="Old", until=clock.now().replace(year=2020))
-    turns.put(desk, turns.made(desk, "Pia"), Mode.SUGGEST)
+    pia = turns.made(desk, "Pia")
+    turns.put(desk, pia, Mode.SUGGEST)
+    making.entry(desk.desk.workspace, pia, "Delivery", "Two days.")
     menu = add_account(desk, "Buttons")
     db.write(button_payloads.remember_payloads, menu, "menu", ["a", "b"], actor=DESK)
 
@@ -238,6 +243,34 @@ def test_what_stopped_stands_first_with_its_effect(desk: Below) -> None:
     assert page.index("au-need") < page.index("<table")
     set_hours(desk)
     assert "is never sent" not in shown(desk)[0]
+
+
+def test_an_assistant_that_has_nothing_to_answer_from_is_named(desk: Below) -> None:
+    pia = turns.made(desk, "Pia")
+    directory = desk.desk.generation.directory
+    toy = AddonTool("toy.opens", "email", "Opening times", "When they ask.", {"type": "object"}, print)
+    knows_nothing, tools_gone = "Pia has no knowledge", "Pia uses tools that are gone: toy.opens."
+
+    def use(*names: str) -> None:
+        # With its addon there, it can be chosen; the page that shows it is looked at without.
+        desk.desk.generation.directory = Directory(directory.adapters, [], [], [], [toy])
+        choice = {"wanted": frozenset(names), "titles": {toy.name: toy.title}, "author": "Olu O."}
+        where = {"workspace_id": desk.desk.workspace, "assistant_id": pia, "actor": DESK, "now": clock.now()}
+        db.write(tool_keeping.use_built_in, **choice, **where)
+
+    assert knows_nothing not in shown(desk)[0], "it is at work nowhere"
+    turns.put(desk, pia)
+    page = shown(desk)[0]
+    assert knows_nothing in page
+    assert f"/w/{desk.desk.workspace}/assistants/{pia}/knowledge" in page
+    use("label", "toy.opens")
+    assert (knows_nothing in shown(desk)[0], tools_gone in shown(desk)[0]) == (False, False)
+    desk.desk.generation.directory = directory
+    page = shown(desk)[0]
+    assert (knows_nothing in page, tools_gone in page) == (True, True)
+    making.entry(desk.desk.workspace, pia, "Delivery", "Two days.")
+    page = shown(desk)[0]
+    assert (knows_nothing in page, tools_gone in page) == (False, True)
 
 
 def test_many_problems_are_folded(desk: Below) -> None:

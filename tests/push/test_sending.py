@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, config, db
 from host.core.errors import ConflictError, InvalidError
+from host.events.kinds.messages import MESSAGE_UNSENT
+from host.inbox.conversations import record_changed_message
 from host.models.inbox import Message
 from host.models.notifications import Notification
 from host.models.users import Workspace
@@ -23,6 +25,7 @@ from host.push import devices, posting, sending
 from host.push.models import PushDelivery, PushDevice, PushKey
 from host.push.sending import Sender
 from host.users import members, sessions, users
+from host.users.actor import DESK
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.scenes import Scene
@@ -96,6 +99,32 @@ def test_an_unsent_message_is_not_shown(scene: Scene, service: PushService) -> N
     db.write(lambda session: session.execute(sa.update(Message).values(unsent_at=clock.now())))
     push()
     assert "Secret" not in str(phone.shown)
+
+
+def test_a_shown_text_is_replaced_when_its_message_is_unsent(any_scene: Scene, service: PushService) -> None:
+    scene = any_scene
+    mia = scene.desk.mia.id
+    phone, plain = Phone(service, mia, content=True), Phone(service, mia, "plain")
+    toys.change_row(Workspace, scene.desk.workspace, pushes_content=True)
+    writes(scene, "Secret")
+    push()
+
+    def unsend(session: Session) -> None:
+        message = session.scalars(sa.select(Message).where(Message.text == "Secret")).one()
+        message.unsent_at = clock.now()
+        record_changed_message(session, message, MESSAGE_UNSENT, DESK)
+
+    db.write(unsend)
+    tell()
+    push()
+    shown, replaced = phone.shown
+    assert (shown["body"], replaced["body"]) == ("Secret", "The customer unsent the message")
+    assert (shown["tag"], "silent" in shown) == (replaced["tag"], False)
+    assert replaced["silent"] is True
+    assert len(plain.shown) == 1, "it showed nothing of the message"
+    tell()
+    push()
+    assert len(phone.shown) == 2
 
 
 def test_every_device_of_a_person_gets_it_and_nobody_elses(scene: Scene, service: PushService) -> None:

@@ -88,6 +88,60 @@ def test_an_answer_that_does_not_fit_is_asked_for_once_more(sequenced: Sequenced
     assert (desk.last.outcome, desk.last.reason) == ("people", "no_fit")
 
 
+def test_a_start_word_that_comes_twice_is_no_answer(any_sequenced: Sequenced) -> None:
+    desk = any_sequenced
+    ask = Ask(id="ask", text="Which one?", variable="which", again="Sorry?")
+    desk.sequence(
+        Say(id="hi", text="Hi"), ask, ORDER, End(id="end"), starts=Starts(words=("order", "parcel"))
+    )
+    desk.said(text="order")
+    desk.said(text="Order!")  # before the first one was read
+    desk.run()
+    assert desk.automatic() == ["Hi", "Which one?", "Which one?"]
+    assert (desk.last.waits_for, desk.answers()) == (WaitsFor.ANSWER, {})
+    desk.said(text="my order of Monday")
+    desk.run()
+    assert desk.answers() == {"which": "my order of Monday"}
+    # A later question isn't the start: what does not fit is asked for as always.
+    desk.said(text="parcel")
+    desk.run()
+    assert desk.automatic()[-1] == "5 digits, please."
+    assert len(desk.runs()) == 1
+
+
+def test_a_customer_who_only_repeats_the_start_word_goes_to_people(sequenced: Sequenced) -> None:
+    desk = sequenced
+    desk.sequence(Ask(id="ask", text="Which one?", told="Somebody answers soon."), End(id="end"))
+    for _time in range(3):
+        desk.said(text="order")
+        desk.run()
+    assert desk.automatic() == ["Which one?", "Which one?", "Somebody answers soon."]
+    assert (desk.last.outcome, desk.last.reason) == ("people", "no_fit")
+
+
+def test_a_start_word_is_an_answer_where_nothing_else_was_meant(sequenced: Sequenced) -> None:
+    desk = sequenced
+    ask = Ask(id="ask", text="What about?", kind="choice", choices=("Order", "Return"), variable="topic")
+    desk.sequence(ask, End(id="end"), starts=Starts(words=("order",), first=True))
+    desk.said(text="order")
+    desk.run()
+    desk.said(text="order")
+    desk.run()
+    assert (desk.answers(), desk.last.outcome) == ({"topic": "Order"}, "done")
+
+
+def test_a_start_word_answers_a_sequence_that_something_else_started(sequenced: Sequenced) -> None:
+    desk = sequenced
+    ask = Ask(id="ask", text="What about?", variable="topic")
+    desk.sequence(ask, End(id="end"), starts=Starts(words=("order",), first=True))
+    desk.said(text="Hello")
+    desk.run()
+    assert desk.last.started_by == "first"
+    desk.said(text="order")
+    desk.run()
+    assert (desk.answers(), desk.last.outcome) == ({"topic": "order"}, "done")
+
+
 def test_branches_by_the_answer(sequenced: Sequenced) -> None:
     desk = sequenced
     ask = Ask(id="ask", text="Shipped or not?", kind="choice", choices=("Shipped", "Not yet"), variable="how")

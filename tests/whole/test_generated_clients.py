@@ -23,7 +23,10 @@ from tests.whole.node import installed, needed, run
 from tests.whole.rig import Rig, running, until
 from tests.whole.shops import POTTERY, POTTERY_OWNER, furnish, point_webhooks
 
-FROM_PYPI = ("openapi-python-client==0.29.1", "openapi-generator-cli==7.26.0", "mypy==2.4.1")
+FROM_PYPI = (
+    *("openapi-python-client==0.29.1", "openapi-generator-cli==7.26.0", "mypy==2.4.1"),
+    *("pydantic==2.14.4", "python-dateutil==4.0.0", "urllib3==2.8.0"),  # what made clients import
+)
 FROM_NPM = ("openapi-typescript@7.13.0", "typescript@5.9.3", "@types/node@20.19.25")
 
 pytestmark = pytest.mark.slow
@@ -48,6 +51,34 @@ with AuthenticatedClient(base_url=url, token=key, headers=named, raise_on_unexpe
     assert done.status_code == 201, done
     assert isinstance(done.parsed, Sent)
     assert [one.text for one in done.parsed.data] == [text]
+"""
+
+PYTHON_WITH_WEBHOOKS = """
+import json
+import sys
+
+from desk_client import ApiClient, Configuration, ConversationsApi, MessagesApi, SendMessageRequest, SendText
+from desk_client.api.webhooks_api import WebhooksApi
+from desk_client.models.on_message_received_request import OnMessageReceivedRequest
+
+url, key, text, version, sample = sys.argv[1:]
+with ApiClient(Configuration(host=url, access_token=key)) as client:
+    client.set_default_header("Lobby-Version", version)
+    (conversation,) = ConversationsApi(client).list_conversations().data
+    body = SendText(kind="text", conversation_id=conversation.id, text=text)
+    sent = MessagesApi(client).send_message(SendMessageRequest(body))
+    assert [one.text for one in sent.data] == [text]
+    # The webhook of a customer's message is read, by its own type, and others are not.
+    hook = OnMessageReceivedRequest.from_json(sample)
+    assert hook.event == "message.received"
+    assert hook.data.actual_instance.conversation_id == json.loads(sample)["data"]["conversationId"]
+    try:
+        OnMessageReceivedRequest.from_json(sample.replace("message.received", "message.sent"))
+    except ValueError:
+        pass
+    else:
+        raise AssertionError("an event of another name was taken")
+    assert WebhooksApi(client).on_message_received
 """
 
 # The module that is the same for every document has types that httpx does not take.
@@ -193,7 +224,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def generate(tools: Path, shop: Shop, kind: str, target: Path) -> None:
     """Let openapi-generator write the client of *kind*."""
-    name = "client" if kind == "go" else "desk-client"
+    name = {"go": "client", "python": "desk_client"}.get(kind, "desk-client")
     options = ("--additional-properties", f"packageName={name}")
     program = str(tools / "openapi-generator-cli")
     run(target.parent, program, "generate", "-i", str(shop.document), "-g", kind, "-o", str(target), *options)
@@ -223,6 +254,30 @@ def test_the_client_for_python_answers_a_customer(shop: Shop, tools: Path, tmp_p
     run(tmp_path, str(tools / "mypy"), "desk_client", "answer.py")
     run(tmp_path, str(tools / "python"), str(program), *shop.asked(text), PYTHONPATH=str(tmp_path))
     shop.arrived(text)
+
+
+def test_the_client_for_python_of_the_other_generator_answers_and_knows_the_webhooks(
+    shop: Shop, tools: Path, tmp_path: Path
+) -> None:
+    generate(tools, shop, "python", tmp_path / "client")
+    package = tmp_path / "client" / "desk_client"
+    run(tmp_path, str(tools / "python"), "-m", "compileall", "-q", str(package))
+    hooks = json.loads(shop.document.read_text())["webhooks"].values()
+    webhooks = (package / "api" / "webhooks_api.py").read_text()
+    made = set(re.findall(r"^    def (\w+)\(", webhooks, re.MULTILINE))
+    assert made >= {_snake(hook["post"]["operationId"]) for hook in hooks}
+    program = tmp_path / "answer.py"
+    program.write_text(PYTHON_WITH_WEBHOOKS)
+    text = "Yes, says the other Python."
+    body = json.loads(shop.document.read_text())["webhooks"]["message.received"]["post"]["requestBody"]
+    sample = json.dumps(body["content"]["application/json"]["example"])
+    paths = {"PYTHONPATH": str(tmp_path / "client")}
+    run(tmp_path, str(tools / "python"), str(program), *shop.asked(text), sample, **paths)
+    shop.arrived(text)
+
+
+def _snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
 
 
 def test_the_client_for_typescript_answers_a_customer(shop: Shop, tools: Path, tmp_path: Path) -> None:

@@ -103,6 +103,31 @@ client.rules.create("Bulk", {"when": "note.added", "actions": [{"do": "label", "
 client.rules.create("Bulk", {"when": "note.added", "actions": [{"do": "snooze", "when": "never"}]})  # wrong
 client.rules.change(3, state="on")  # wrong
 
+# Names of events
+
+client.endpoints.create("https://example.com/hook", ["message.received", "conversation.*"])
+client.endpoints.create("https://example.com/hook", ["*"])
+client.endpoints.create("https://example.com/hook", ["instagram.comment", events.OtherEvent("email.waved")])
+for endpoint in client.endpoints.list():
+    client.endpoints.change(endpoint.id, events=[*endpoint.events, "note.added"])
+    if "message.sent" in endpoint.events:
+        client.events.page(events=endpoint.events)
+names: list[events.EventName] = ["message.sent", "instagram.reaction"]
+client.events.pages(events=names)
+
+client.endpoints.create("https://example.com/hook", ["message.recieved"])  # wrong
+client.endpoints.create("https://example.com/hook", ["messages.*"])  # wrong
+client.endpoints.change(5, events=["conversation.shut"])  # wrong
+client.events.page(events=["message.*", "note.add"])  # wrong
+client.events.pages(events=["label.added"])  # wrong
+client.events.listen(print, events=["whatsapp.*"])  # wrong
+client.events.page(events="message.received")  # wrong
+for delivery in client.endpoints.deliveries(5):
+    if delivery.event == "message.sent":
+        print(delivery.id)
+    elif delivery.event == "message.send":  # wrong
+        print("never")
+
 # Events
 
 
@@ -149,3 +174,7 @@ async def main() -> None:
     async with AsyncLobby() as desk:
         await desk.conversations.change(42, status="open")
         await desk.conversations.change(42, status="bogus")  # wrong
+        await desk.events.page(events=["message.*"])
+        await desk.events.page(events=["mesage.*"])  # wrong
+        await desk.endpoints.change(5, events=["note.added"])
+        await desk.endpoints.change(5, events=["notes.added"])  # wrong

@@ -3,8 +3,9 @@
 ``python clients/python/tools/generate.py`` writes them; ``files()`` returns what they should hold:
 
 - ``types.py``: dataclasses of answers, and of messages to send.
-- ``params.py``: what calls take: words (``Literal``), and dicts of messages and rules (``TypedDict``).
-- ``event_data.py``: the data of each event, and a type of event for each name.
+- ``params.py``: what calls take: words (``Literal``), and dicts of messages, rules and sequences
+  (``TypedDict``).
+- ``event_data.py``: the names of events, the data of each, and a type of event for each name.
 - ``_sync/``: the synchronous client.
 """
 
@@ -25,8 +26,15 @@ from tools.api_document import Schema
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "lobby_client"
 MIRRORED = ("client.py", "http.py", "listening.py")
 NO_ANSWERS = {"Error", "ErrorAnswer"}
-DICTS_IN_ANSWERS = {("Rule", "body"): "Optional[RuleBody]"}
-"""Fields of answers that have one of the dicts of ``params.py``, so that it can be changed and sent back."""
+HINTS_IN_ANSWERS = {
+    ("Rule", "body"): "Optional[RuleBody]",
+    ("SequenceDetail", "body"): "Optional[SequenceBody]",
+    ("SequenceVersion", "body"): "Optional[SequenceBody]",
+    ("Endpoint", "events"): "Sequence[EventChoice]",
+    ("Delivery", "event"): "EventName",
+    ("Event", "event"): "EventName",
+}
+"""Fields of answers with types of the client, so that what they hold can be changed and sent back."""
 
 # Name of a Literal -> the body's type or the operation, and the field or parameter, whose words it has.
 LITERALS = {
@@ -106,7 +114,8 @@ def types(document: Mapping[str, Any]) -> str:
         "from collections.abc import Mapping, Sequence\n"
         "from dataclasses import dataclass, field\nfrom datetime import datetime\n"
         f"from typing import {', '.join(names)}\n\nfrom lobby_client._model import Model\n"
-        "from lobby_client.params import RuleBody\n"
+        "from lobby_client.events import EventChoice, EventName\n"
+        "from lobby_client.params import RuleBody, SequenceBody\n"
     )
     return HEAD.format(what="Types of the API's bodies and answers.") + imports + "\n\n" + body + "\n"
 
@@ -153,7 +162,7 @@ def _one(name: str, schemas: Mapping[str, Any]) -> str:
         elif camel == "secret":
             value = " = field(repr=False)"
         text = _described(field)
-        hint = DICTS_IN_ANSWERS.get((name, camel)) or _hint(field, schemas)
+        hint = HINTS_IN_ANSWERS.get((name, camel)) or _hint(field, schemas)
         lines[turn].append(f"    {snake}: {hint}{value}\n" + (f'    """{text}"""\n' if text else ""))
     fields = "".join(line for turn in sorted(lines) for line in lines[turn])
     return f'@dataclass(frozen=True)\nclass {name}(Model):\n    """{schema["description"]}"""\n\n{fields}'
@@ -207,17 +216,18 @@ class Key(NamedTuple):
 
 def params(document: Schema) -> str:
     """Return the module with what calls take."""
-    schemas = {**document["components"]["schemas"], **api_document.rule_bodies()}
+    schemas = {**document["components"]["schemas"], **api_document.bodies()}
     words = "".join(f"{name} = {_words(document, *place)}\n" for name, place in LITERALS.items())
     (content,) = _of_forms(document)
     contents = api_document.reached(content, schemas)
     made = [_dict(name, schemas, snake_case=True) for name in _in_order(contents, schemas)]
-    rules = api_document.reached(api_document.reference("RuleBody"), schemas)
-    made += [_dict(name, schemas) for name in _in_order(rules, schemas)]
+    for body in api_document.BODIES:
+        reached = api_document.reached(api_document.reference(body), schemas)
+        made += [_dict(name, schemas) for name in _in_order(reached, schemas)]
     made.append(f"Content = {_hint(content, schemas)}\n")
-    body = "\n\n".join(made)
-    what = "What calls take: words, and dicts of messages and rules."
-    return HEAD.format(what=what) + _imports_of_dicts(words + body) + "\n" + words + "\n\n" + body
+    text = "\n\n".join(made)
+    what = "What calls take: words, and dicts of messages, rules and sequences."
+    return HEAD.format(what=what) + _imports_of_dicts(words + text) + "\n" + words + "\n\n" + text
 
 
 def _words(document: Schema, where: str, field: str) -> str:
@@ -325,6 +335,13 @@ def event_data(document: Schema) -> str:
     named = api_document.reached([data for _name, _summary, data in events], schemas)
     order = [name for name in _in_order(named, schemas) if "properties" in schemas[name]]
     made = [_dict(name, schemas, closed=True, moment="str") for name in order]
+    names = [name for name, _summary, _data in events]
+    for title, about, all_of in (
+        ("DeskEventName", "The name of an event of the desk itself.", names),
+        ("DeskEventGroup", "All events of the desk that begin so.", api_document.event_groups(names)),
+    ):
+        listed = ", ".join(f'"{one}"' for one in all_of)
+        made.append(f'{title} = Literal[{listed}]\n"""{about}"""\n')
     kinds, hooks = [], []
     for name, summary, data in events:
         kind = "".join(word.capitalize() for word in re.split(r"[._]", name))
@@ -337,7 +354,7 @@ def event_data(document: Schema) -> str:
         f"DeskWebhook = Union[{', '.join(hooks)}]\n" + '"""A webhook with an event of the desk itself."""\n'
     )
     body = "\n\n".join(made)
-    what = "The data of each event of the desk, and a type of event for each name."
+    what = "The names of the desk's events, the data of each, and a type of event for each name."
     return (
         HEAD.format(what=what)
         + _imports_of_dicts(body)

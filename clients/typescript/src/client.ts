@@ -67,6 +67,7 @@ export class Lobby {
   readonly posts: calls.PostsCalls;
   readonly rules: calls.RulesCalls;
   readonly search: calls.SearchCalls;
+  readonly sequences: calls.SequencesCalls;
   readonly teams: calls.TeamsCalls;
   readonly views: calls.ViewsCalls;
   readonly #http: Http;
@@ -107,6 +108,7 @@ export class Lobby {
     this.posts = new calls.PostsCalls(http);
     this.rules = new calls.RulesCalls(http);
     this.search = new calls.SearchCalls(http);
+    this.sequences = new calls.SequencesCalls(http);
     this.teams = new calls.TeamsCalls(http);
     this.views = new calls.ViewsCalls(http);
   }

@@ -10,6 +10,21 @@ export type AllEventData = EventData & {
 
 export type EventName = keyof AllEventData;
 
+declare const other: unique symbol;
+
+/** The name of an event that this client does not know, made by {@link otherEvent}. */
+export type OtherEventName = string & { readonly [other]: true };
+
+type Group<Name extends string> = Name extends `${infer Start}.${string}` ? `${Start}.*` : never;
+
+/** What names events: one, all that begin alike (`message.*`), or all there are (`*`). */
+export type EventChoice = EventName | Group<EventName> | "*" | OtherEventName;
+
+/** Return the name of an event of a newer desk, or of a channel that this client does not know. */
+export function otherEvent(name: string): OtherEventName {
+  return name as OtherEventName;
+}
+
 /** An event. A newer desk may have names that are not in this type; pass over what you do not know. */
 export type LobbyEvent = {
   [Name in EventName]: {

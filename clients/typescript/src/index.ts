@@ -3,7 +3,16 @@
 export { Lobby, type FullAnswer, type LobbyOptions } from "./client.js";
 export type { Content, Outgoing, Sendable } from "./content.js";
 export * from "./errors.js";
-export { isErased, type AllEventData, type EventName, type EventPage, type LobbyEvent } from "./events.js";
+export {
+  isErased,
+  otherEvent,
+  type AllEventData,
+  type EventChoice,
+  type EventName,
+  type EventPage,
+  type LobbyEvent,
+  type OtherEventName,
+} from "./events.js";
 export type * from "./generated/calls.js";
 export type { Id, NamedFile, Options, PostOptions, VersionedOptions } from "./http.js";
 export type { InstagramCalls, InstagramEvent, InstagramEventData } from "./instagram.js";

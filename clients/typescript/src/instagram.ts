@@ -50,4 +50,15 @@ export interface InstagramEventData {
   "instagram.product_share": InstagramEvent & {
     product: { id: string; name?: string; price?: string; imageUrl?: string; productUrl?: string };
   };
+  /** A customer commented on a post, reel, ad or live broadcast, or mentioned the account. */
+  "instagram.comment": InstagramEvent & {
+    commentId?: string;
+    postId?: string;
+    parentId?: string;
+    username?: string;
+    text?: string;
+    live: boolean;
+    mention: boolean;
+    ad?: { id?: string; title?: string };
+  };
 }

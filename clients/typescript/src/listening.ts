@@ -2,7 +2,7 @@
 
 import { Calls } from "./calls.js";
 import { APIConnectionError, RateLimitedError, ServerError, UnreadableAnswerError } from "./errors.js";
-import type { EventPage, LobbyEvent } from "./events.js";
+import type { EventChoice, EventPage, LobbyEvent } from "./events.js";
 import type { Options } from "./http.js";
 
 /** Seconds between attempts: the last one from then on. */
@@ -16,7 +16,7 @@ export interface EventsQuery {
   /** `next` of the page before. Without it, events from now on are returned. */
   cursor?: string | undefined;
   /** Only these; `message.*` stands for all that begin so. */
-  events?: readonly string[] | undefined;
+  events?: readonly EventChoice[] | undefined;
   /** Only events of the account with this id, and those of no account. */
   account?: number | undefined;
   /** How many at most, up to 200. */
@@ -41,7 +41,7 @@ export interface ListenOptions {
   /** Keeps the position. It is called after each event, and waited for. */
   save?: ((position: Position) => Promise<void> | void) | undefined;
   /** Only these; `message.*` stands for all that begin so. */
-  events?: readonly string[] | undefined;
+  events?: readonly EventChoice[] | undefined;
   /** Only events of the account with this id, and those of no account. */
   account?: number | undefined;
   /** Ends the loop; a handler that runs is waited for. */

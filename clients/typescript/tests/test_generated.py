@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 
+from addons.instagram.instagram import outgoing
+from addons.instagram.instagram.below import outgoing as below
+from host.events.catalogue import KINDS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -72,8 +76,25 @@ def test_every_call_of_the_client_for_python_is_here(table: Any) -> None:
             assert wanted in here[_camel(group)], f"{group}.{call}"
 
 
+def test_the_client_has_every_group_of_calls(table: Any) -> None:
+    source = (ROOT / "src" / "client.ts").read_text()
+    groups = {*table, "events", "instagram"} - {"by_hand"}
+    declared = re.findall(r"^  readonly (\w+): (?:calls\.)?\w+Calls;$", source, re.MULTILINE)
+    made = re.findall(r"^    this\.(\w+) = new (?:calls\.)?\w+Calls\(http\);$", source, re.MULTILINE)
+    assert (set(declared), set(made)) == (groups, groups)
+
+
 def _camel(name: str) -> str:
     return re.sub("_(.)", lambda found: found[1].upper(), name)
+
+
+def test_names_of_events_are_those_that_the_desk_and_instagram_declare() -> None:
+    made = (ROOT / "src" / "generated" / "types.ts").read_text()
+    (listed,) = re.findall(r"^export interface EventData \{$(.*?)^\}$", made, re.MULTILINE | re.DOTALL)
+    assert re.findall(r'^  "([\w.]+)":', listed, re.MULTILINE) == list(KINDS)
+    by_hand = (ROOT / "src" / "instagram.ts").read_text()
+    adds = [kind.name for kind in (*outgoing.KINDS, *below.KINDS)]
+    assert re.findall(r'^  "([\w.]+)":', by_hand, re.MULTILINE) == adds
 
 
 def test_no_call_is_one_of_a_deprecated_operation(generator: ModuleType, document: Any, table: Any) -> None:

@@ -25,26 +25,34 @@ HERE = Path(__file__).resolve().parent
 GENERATED = HERE.parent / "src" / "generated"
 WIDTH = 110
 HEAD = "// Made by tools/generate.py: do not edit.\n\n"
-WITH_RULE_BODY = ("CreateRule", "ReplaceRule", "Rule")
-"""Types of the document whose ``body`` it only calls an object."""
+OF_EVENTS = {
+    ("CreateEndpoint", "events"): "EventChoice[]",
+    ("UpdateEndpoint", "events"): "EventChoice[]",
+    ("Endpoint", "events"): "EventChoice[]",
+    ("Delivery", "event"): "EventName",
+    ("Event", "event"): "EventName",
+}
+"""Fields with names of events, and their types: the document calls them text, because channels add some."""
 OBVIOUS = {"An id from this API.", "An id of this desk."}
 
 
 def types(document: Schema) -> str:
     """Return the module with an interface for each schema, and the data of each event by its name."""
-    schemas = _with_rule_bodies(document["components"]["schemas"])
+    schemas = _with_bodies(document["components"]["schemas"])
     made = [_declared(name, schemas[name]) for name in sorted(schemas)]
     events = []
     for name, summary, data in api_document.events(document):
         events.append(f'{_comment([summary], "  ")}  "{name}": {written(data)};\n')
     comment = _comment(["The data of each of the desk's own events."], "")
     made.append(f"{comment}export interface EventData {{\n{''.join(events)}}}\n")
-    return HEAD + "\n".join(made)
+    names = sorted({word for kind in OF_EVENTS.values() for word in re.findall(r"\w+", kind)})
+    imports = f'import type {{ {", ".join(names)} }} from "../events.js";\n\n'
+    return HEAD + imports + "\n".join(made)
 
 
-def _with_rule_bodies(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
-    """Return *schemas* with those of a rule's body, and fields that refer to it."""
-    bodies = api_document.rule_bodies()
+def _with_bodies(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Return *schemas* with those of the bodies of rules and sequences, and fields that refer to them."""
+    bodies = api_document.bodies()
     if shared := schemas.keys() & bodies.keys():
         raise ValueError(f"give these types of the API names of their own: {', '.join(sorted(shared))}")
     # Their other paragraphs are about fields, with names of Python.
@@ -52,12 +60,13 @@ def _with_rule_bodies(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     for name, one in bodies.items():
         text = one.get("description", "").partition("\n\n")[0].replace("``", "`")
         made[name] = {**one, "description": text}
-    body = api_document.reference("RuleBody")
-    for name in WITH_RULE_BODY:
-        field = schemas[name]["properties"]["body"]
-        choices = {"anyOf": [body, {"type": "null"}]} if "anyOf" in field else body
-        described = {"description": field["description"], **choices}
-        made[name] = {**schemas[name], "properties": {**schemas[name]["properties"], "body": described}}
+    for body, holders in api_document.BODIES.items():
+        for name in holders:
+            fields = schemas[name]["properties"]
+            referred = api_document.reference(body)
+            choices = {"anyOf": [referred, {"type": "null"}]} if "anyOf" in fields["body"] else referred
+            described = {"description": fields["body"]["description"], **choices}
+            made[name] = {**schemas[name], "properties": {**fields, "body": described}}
     return made
 
 
@@ -65,15 +74,16 @@ def _declared(name: str, schema: Schema) -> str:
     about = _comment([schema.get("description", "")], "")
     if "properties" not in schema:
         return f"{about}{_wrapped(f'export type {name} = ', written(schema))}"
-    return f"{about}export interface {name} {{\n{''.join(_members(schema))}}}\n"
+    return f"{about}export interface {name} {{\n{''.join(_members(schema, name))}}}\n"
 
 
-def _members(schema: Schema) -> Iterator[str]:
+def _members(schema: Schema, holder: str = "") -> Iterator[str]:
     required = set(schema.get("required", ()))
     for name, inner in schema["properties"].items():
         about = _comment(_described(inner), "  ")
         mark = "" if name in required else "?"
-        yield f"{about}{_wrapped(f'  {_key(name)}{mark}: ', written(inner))}"
+        kind = OF_EVENTS.get((holder, name)) or written(inner)
+        yield f"{about}{_wrapped(f'  {_key(name)}{mark}: ', kind)}"
 
 
 def _wrapped(start: str, kind: str) -> str:

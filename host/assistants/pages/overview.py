@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from flask import url_for
@@ -10,9 +11,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.assistants import keeping
+from host.assistants import keeping, lacking
 from host.assistants.keeping import AccountMode, AssistantSummary
 from host.assistants.models import LanguageModel, Mode
+from host.core.ports import AssistantDirectory
 from host.features.automation_overview import (
     AutomationOverview,
     HandlingStep,
@@ -32,8 +34,10 @@ STATES: Mapping[Mode, OverviewState] = {
 }
 
 
-def overview(session: Session, workspace_id: int, accounts: Sequence[OverviewAccount]) -> AutomationOverview:
-    """Return the assistant of each account, and those that are stopped. Four statements."""
+def overview(
+    session: Session, workspace_id: int, accounts: Sequence[OverviewAccount], directory: AssistantDirectory
+) -> AutomationOverview:
+    """Return the assistant of each account, and those that are stopped or lack something. Six statements."""
     assistants = {one.id: one for one in keeping.listing(session, workspace_id)}
     places = keeping.places(session, workspace_id)
     ids = [one.id for one in accounts]
@@ -53,7 +57,8 @@ def overview(session: Session, workspace_id: int, accounts: Sequence[OverviewAcc
         _("Assistant"),
         _("When the customer stops writing. It suggests or sends an answer, unless someone has answered."),
     )
-    return AutomationOverview([column], [*_problems(session, workspace_id, at_work)], [step])
+    found = [*_problems(session, workspace_id, at_work), *_lacking(session, workspace_id, at_work, directory)]
+    return AutomationOverview([column], found, [step])
 
 
 def _cell(place: AccountMode, assistant: AssistantSummary) -> OverviewCell:
@@ -85,4 +90,34 @@ def _problems(
                 _("While it fails, conversations go to your team."),
                 url_for("models.index", workspace_id=workspace_id),
                 _("Open models"),
+            )
+
+
+def _lacking(
+    session: Session, workspace_id: int, at_work: Sequence[AssistantSummary], directory: AssistantDirectory
+) -> Iterator[OverviewProblem]:
+    """Yield what assistants at work lack, so that they hand off what they are to answer."""
+    running = {one.id: one for one in at_work if one.stopped_at is None}
+    for id_, lack in lacking.of(session, running, directory).items():
+        name = running[id_].name
+        to: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": id_}
+        if lack.knows_nothing:
+            yield OverviewProblem(
+                "warn",
+                _("The assistant %(name)s has no knowledge to answer from.", name=name),
+                _("Nearly every question goes to your team."),
+                url_for("assistant_knowledge.index", **to),
+                _("Open knowledge"),
+            )
+        if lack.tools:
+            yield OverviewProblem(
+                "warn",
+                _(
+                    "The assistant %(name)s uses tools that are gone: %(tools)s.",
+                    name=name,
+                    tools=", ".join(lack.tools),
+                ),
+                _("Their addons were removed or are off, so it answers without them."),
+                url_for("assistant_tools.index", **to),
+                _("Open tools"),
             )

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from lobby_client import Lobby, LobbyError, __version__
 from lobby_client._settings import EARLIER, KEY, URL, of_environment
 from lobby_client.errors import APIError
+from lobby_client.events import OtherEvent
 from lobby_client.listening import Listener, Place
 
 FORGOTTEN = " The desk no longer has this place; --from-now begins anew."
@@ -84,7 +85,7 @@ def _listen(given: argparse.Namespace) -> int:
             given.forward,
             place,
             say=lambda line: print(line, flush=True),
-            events=events,
+            events=[OtherEvent(name) for name in events],
             continue_others=True,
         )
         listener.run()

@@ -1,4 +1,4 @@
-"""The data of each event of the desk, and a type of event for each name.
+"""The names of the desk's events, the data of each, and a type of event for each name.
 
 Made by tools/generate.py: do not edit.
 """
@@ -679,6 +679,83 @@ class EventTombstone(_EventTombstoneRequired, total=False):
     contactId: str
     channelId: str
     channelType: str
+
+
+DeskEventName = Literal[
+    "message.received",
+    "message.sent",
+    "message.failed",
+    "message.unconfirmed",
+    "message.delivered",
+    "message.read",
+    "message.edited",
+    "message.unsent",
+    "message.reacted",
+    "message.hidden",
+    "message.shown",
+    "message.deleted",
+    "message.completed",
+    "conversation.created",
+    "conversation.closed",
+    "conversation.reopened",
+    "conversation.assigned",
+    "conversation.team_assigned",
+    "conversation.handler_changed",
+    "conversation.labelled",
+    "conversation.unlabelled",
+    "conversation.snoozed",
+    "conversation.woken",
+    "conversation.marked_spam",
+    "conversation.unmarked_spam",
+    "conversation.forwarded",
+    "conversation.window_closing",
+    "conversation.reply_due",
+    "label.deleted",
+    "team.deleted",
+    "note.added",
+    "note.edited",
+    "note.deleted",
+    "contact.changed",
+    "contact.merged",
+    "contact.split",
+    "contact.blocked",
+    "contact.unblocked",
+    "contact.opted_out",
+    "contact.opted_in",
+    "contact.erased",
+    "rule.called",
+    "rule.told",
+    "sequence.started",
+    "sequence.ended",
+    "assistant.suggested",
+    "assistant.taken",
+    "assistant.answered",
+    "assistant.handed_over",
+    "assistant.dismissed",
+    "assistant.failed",
+    "assistant.mode_changed",
+    "assistant.stopped",
+    "assistant.resumed",
+    "account.connected",
+    "account.stopped",
+    "account.disconnected",
+]
+"""The name of an event of the desk itself."""
+
+
+DeskEventGroup = Literal[
+    "message.*",
+    "conversation.*",
+    "label.*",
+    "team.*",
+    "note.*",
+    "contact.*",
+    "rule.*",
+    "sequence.*",
+    "assistant.*",
+    "account.*",
+]
+"""All events of the desk that begin so."""
 
 
 MessageReceived = Event[Literal["message.received"], Union[EventMessageReceived, EventTombstone]]

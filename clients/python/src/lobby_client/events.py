@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Union
+from typing import Literal, NewType, Union
 
 from lobby_client._event import Event
 from lobby_client._model import Model
 from lobby_client._position import Position
-from lobby_client.event_data import DeskEvent
-from lobby_client.instagram import InstagramEvent
+from lobby_client.event_data import DeskEvent, DeskEventGroup, DeskEventName
+from lobby_client.instagram import InstagramEvent, InstagramEventGroup, InstagramEventName
 
-__all__ = ["AnyEvent", "Event", "EventPage", "Position"]
+__all__ = ["AnyEvent", "Event", "EventChoice", "EventName", "EventPage", "OtherEvent", "Position"]
+
+EventName = Union[DeskEventName, InstagramEventName]
+"""The name of an event that is known."""
+
+OtherEvent = NewType("OtherEvent", str)
+"""The name of an event that this client does not know: of a newer desk, or of another channel."""
+
+EventChoice = Union[EventName, DeskEventGroup, InstagramEventGroup, Literal["*"], OtherEvent]
+"""What names events: one, all that begin alike (``message.*``), or all there are (``*``)."""
 
 AnyEvent = Union[DeskEvent, InstagramEvent]
 """Every event that is known, told apart by ``event``. A newer desk may have others: pass over these."""

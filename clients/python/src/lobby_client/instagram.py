@@ -90,14 +90,51 @@ class ProductShareData(InstagramPart):
     product: Product
 
 
+class _AdPart(TypedDict, total=False):
+    id: str
+    title: str
+
+
+class _CommentRequired(InstagramPart):
+    live: bool
+    mention: bool
+
+
+@final
+class CommentData(_CommentRequired, total=False):
+    """A customer commented on a post, reel, ad or live broadcast, or mentioned the account."""
+
+    commentId: str
+    postId: str
+    parentId: str
+    username: str
+    text: str
+    ad: _AdPart
+
+
+InstagramEventName = Literal[
+    "instagram.story_mention",
+    "instagram.story_reply",
+    "instagram.quick_reply",
+    "instagram.postback",
+    "instagram.reaction",
+    "instagram.product_share",
+    "instagram.comment",
+]
+"""The name of an event that Instagram adds."""
+
+InstagramEventGroup = Literal["instagram.*"]
+"""All events that Instagram adds."""
+
 StoryMention = Event[Literal["instagram.story_mention"], Union[StoryMentionData, EventTombstone]]
 StoryReply = Event[Literal["instagram.story_reply"], Union[StoryReplyData, EventTombstone]]
 QuickReply = Event[Literal["instagram.quick_reply"], Union[QuickReplyData, EventTombstone]]
 Postback = Event[Literal["instagram.postback"], Union[PostbackData, EventTombstone]]
 Reaction = Event[Literal["instagram.reaction"], Union[ReactionData, EventTombstone]]
 ProductShare = Event[Literal["instagram.product_share"], Union[ProductShareData, EventTombstone]]
+Comment = Event[Literal["instagram.comment"], Union[CommentData, EventTombstone]]
 
-InstagramEvent = Union[StoryMention, StoryReply, QuickReply, Postback, Reaction, ProductShare]
+InstagramEvent = Union[StoryMention, StoryReply, QuickReply, Postback, Reaction, ProductShare, Comment]
 
 InstagramWebhook = Union[
     Webhook[Literal["instagram.story_mention"], Union[StoryMentionData, EventTombstone]],
@@ -106,4 +143,5 @@ InstagramWebhook = Union[
     Webhook[Literal["instagram.postback"], Union[PostbackData, EventTombstone]],
     Webhook[Literal["instagram.reaction"], Union[ReactionData, EventTombstone]],
     Webhook[Literal["instagram.product_share"], Union[ProductShareData, EventTombstone]],
+    Webhook[Literal["instagram.comment"], Union[CommentData, EventTombstone]],
 ]

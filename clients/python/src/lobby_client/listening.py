@@ -24,7 +24,7 @@ from lobby_client._position import Position, pause_of
 from lobby_client._sync import listening
 from lobby_client._sync.client import Lobby
 from lobby_client.errors import LobbyError
-from lobby_client.events import Event, EventPage
+from lobby_client.events import Event, EventChoice, EventPage
 
 PATIENCE_SECONDS = 15.0
 """How long the program may take to answer, as with the desk's own webhooks."""
@@ -95,7 +95,7 @@ class Listener:
         place: Place,
         *,
         say: Callable[[str], None],
-        events: Sequence[str] = (),
+        events: Sequence[EventChoice] = (),
         continue_others: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

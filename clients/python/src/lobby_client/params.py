@@ -1,4 +1,4 @@
-"""What calls take: words, and dicts of messages and rules.
+"""What calls take: words, and dicts of messages, rules and sequences.
 
 Made by tools/generate.py: do not edit.
 """
@@ -543,6 +543,486 @@ class RuleBody(_RuleBodyRequired, total=False):
     stops: bool
     once: Literal["", "contact", "conversation"]
     campaign: Optional[RuleCampaign]
+
+
+class SequenceAddLabel(TypedDict):
+    """The action `label`."""
+
+    do: Literal["label"]
+    label: int
+
+
+class SequenceAddNote(TypedDict):
+    """The action `note`."""
+
+    do: Literal["note"]
+    text: str
+
+
+class SequenceAddonDoes(TypedDict):
+    """Run an action of an addon."""
+
+    do: Literal["addon"]
+    name: str
+
+
+class SequenceAssignNobody(TypedDict):
+    """The action `assignNobody`."""
+
+    do: Literal["assignNobody"]
+
+
+class SequenceAssignTo(TypedDict):
+    """The action `assign`."""
+
+    do: Literal["assign"]
+    person: int
+
+
+class SequenceGiveToTeam(TypedDict):
+    """The action `team`."""
+
+    do: Literal["team"]
+    team: int
+
+
+class SequenceRemoveLabel(TypedDict):
+    """The action `unlabel`."""
+
+    do: Literal["unlabel"]
+    label: int
+
+
+class SequenceRunMacro(TypedDict):
+    """Run a shared macro: all of it, or nothing."""
+
+    do: Literal["macro"]
+    macro: int
+
+
+class SequenceSendReply(TypedDict):
+    """The action `reply`."""
+
+    do: Literal["reply"]
+    canned: int
+
+
+class _SequenceSetAttributeRequired(TypedDict):
+    do: Literal["attribute"]
+    attribute: int
+
+
+class SequenceSetAttribute(_SequenceSetAttributeRequired, total=False):
+    """Set an attribute of the contact to a text with variables; empty: clear it."""
+
+    value: str
+
+
+class _SequenceActRequired(TypedDict):
+    do: Literal["act"]
+    id: str
+    action: Union[
+        SequenceAddLabel,
+        SequenceRemoveLabel,
+        SequenceAssignTo,
+        SequenceAssignNobody,
+        SequenceGiveToTeam,
+        SequenceAddNote,
+        SequenceSetAttribute,
+        SequenceSendReply,
+        SequenceRunMacro,
+        SequenceAddonDoes,
+    ]
+
+
+class SequenceAct(_SequenceActRequired, total=False):
+    """Run an action on the conversation."""
+
+    then: str
+
+
+_SequenceActorConditionRequired = TypedDict(
+    "_SequenceActorConditionRequired",
+    {"if": Literal["by"], "actor": Literal["customer", "key", "system", "user"]},
+)
+
+
+class SequenceActorCondition(_SequenceActorConditionRequired):
+    """The actor is a `customer`, a `user` of the desk, a program with a `key`, or the `system`."""
+
+
+_SequenceConcernsRequired = TypedDict("_SequenceConcernsRequired", {"if": Literal["concerns"]})
+
+
+class SequenceConcerns(_SequenceConcernsRequired, total=False):
+    """The event is about a label that was added or removed, or a team or member that was assigned."""
+
+    label: int
+    team: int
+    person: int
+
+
+_SequenceContactRequired = TypedDict("_SequenceContactRequired", {"if": Literal["contact"], "attribute": int})
+
+
+class SequenceContact(_SequenceContactRequired, total=False):
+    """An attribute of the contact has this value; if the value is empty, any value."""
+
+    value: str
+    negated: bool
+
+
+_SequenceFilterConditionRequired = TypedDict(
+    "_SequenceFilterConditionRequired", {"if": Literal["conversation"], "filter": Mapping[str, Any]}
+)
+
+
+class SequenceFilterCondition(_SequenceFilterConditionRequired):
+    """The conversation matches a filter. *filter* is stored as in saved views."""
+
+
+_SequenceOfAddonRequired = TypedDict("_SequenceOfAddonRequired", {"if": Literal["addon"], "name": str})
+
+
+class SequenceOfAddon(_SequenceOfAddonRequired, total=False):
+    """A condition of an addon, with the chosen value."""
+
+    value: str
+
+
+_SequenceOnPostRequired = TypedDict("_SequenceOnPostRequired", {"if": Literal["post"]})
+
+
+class SequenceOnPost(_SequenceOnPostRequired, total=False):
+    """The conversation is about any post, or about one whose caption contains one of the words."""
+
+    words: Sequence[str]
+
+
+_SequenceOpenRequired = TypedDict("_SequenceOpenRequired", {"if": Literal["hours"]})
+
+
+class SequenceOpen(_SequenceOpenRequired, total=False):
+    """The time is inside, or outside, the working hours of the conversation's team."""
+
+    open: bool
+
+
+_SequencePatternRequired = TypedDict("_SequencePatternRequired", {"if": Literal["pattern"], "pattern": str})
+
+
+class SequencePattern(_SequencePatternRequired):
+    """The text matches a regular expression, in any case."""
+
+
+_SequenceSentRequired = TypedDict(
+    "_SequenceSentRequired",
+    {
+        "if": Literal["sent"],
+        "kinds": Sequence[
+            Literal[
+                "approved_template",
+                "audio",
+                "contacts",
+                "custom",
+                "disappearing",
+                "edit",
+                "feedback",
+                "file",
+                "image",
+                "location",
+                "opt_in",
+                "order",
+                "postback",
+                "quick_reply",
+                "reaction",
+                "referral",
+                "share",
+                "sticker",
+                "story_mention",
+                "story_reply",
+                "template",
+                "text",
+                "unsend",
+                "unsupported",
+                "video",
+            ]
+        ],
+    },
+)
+
+
+class SequenceSent(_SequenceSentRequired):
+    """The message is of one of these kinds, names of `MessageKind`."""
+
+
+_SequenceWindowRequired = TypedDict(
+    "_SequenceWindowRequired", {"if": Literal["window"], "to": Literal["closed", "people", "programs"]}
+)
+
+
+class SequenceWindow(_SequenceWindowRequired):
+    """The reply window is open for `programs` (and people), only for `people`, or `closed`."""
+
+
+_SequenceWordsRequired = TypedDict("_SequenceWordsRequired", {"if": Literal["words"], "words": Sequence[str]})
+
+
+class SequenceWords(_SequenceWordsRequired, total=False):
+    """The text contains one of these words: whole words or phrases such as `in pieces`, in any case."""
+
+    has: Literal["all", "any", "none"]
+
+
+_SequenceWroteBeforeRequired = TypedDict("_SequenceWroteBeforeRequired", {"if": Literal["before"]})
+
+
+class SequenceWroteBefore(_SequenceWroteBeforeRequired, total=False):
+    """The customer wrote on an earlier day; or this is their first message."""
+
+    yes: bool
+
+
+_SequenceAnyOfRequired = TypedDict(
+    "_SequenceAnyOfRequired",
+    {
+        "if": Literal["any"],
+        "of": Sequence[
+            Union[
+                SequenceWords,
+                SequencePattern,
+                SequenceSent,
+                SequenceFilterCondition,
+                SequenceOpen,
+                SequenceWindow,
+                SequenceWroteBefore,
+                SequenceContact,
+                SequenceConcerns,
+                SequenceActorCondition,
+                SequenceOnPost,
+                SequenceOfAddon,
+            ]
+        ],
+    },
+)
+
+
+class SequenceAnyOf(_SequenceAnyOfRequired):
+    """At least one of these conditions is met."""
+
+
+class _SequenceAskRequired(TypedDict):
+    do: Literal["ask"]
+    id: str
+    text: str
+
+
+class SequenceAsk(_SequenceAskRequired, total=False):
+    """Ask a question, and go on with the answer."""
+
+    then: str
+    kind: Literal["choice", "date", "email", "number", "phone", "text"]
+    choices: Sequence[str]
+    digits: int
+    variable: str
+    attribute: int
+    again: str
+    other: str
+    told: str
+    hours: int
+    silent: str
+    closed: str
+
+
+class _SequenceCaseRequired(TypedDict):
+    to: str
+
+
+class SequenceCase(_SequenceCaseRequired, total=False):
+    """A way out of a branch: all of it has to hold."""
+
+    variable: str
+    value: str
+    conditions: Sequence[
+        Union[
+            SequenceWords,
+            SequencePattern,
+            SequenceSent,
+            SequenceFilterCondition,
+            SequenceOpen,
+            SequenceWindow,
+            SequenceWroteBefore,
+            SequenceContact,
+            SequenceConcerns,
+            SequenceActorCondition,
+            SequenceOnPost,
+            SequenceOfAddon,
+            SequenceAnyOf,
+        ]
+    ]
+
+
+class _SequenceBranchRequired(TypedDict):
+    do: Literal["branch"]
+    id: str
+    cases: Sequence[SequenceCase]
+
+
+class SequenceBranch(_SequenceBranchRequired, total=False):
+    """Go on with the first of *cases* that holds, otherwise with *then*."""
+
+    then: str
+
+
+class SequenceKeep(TypedDict):
+    """A field of a program's answer that the run keeps."""
+
+    field: str
+    variable: str
+
+
+class _SequenceCallRequired(TypedDict):
+    do: Literal["call"]
+    id: str
+    url: str
+
+
+class SequenceCall(_SequenceCallRequired, total=False):
+    """Ask a program of the workspace, and go on with its answer."""
+
+    then: str
+    keeps: Sequence[SequenceKeep]
+    failed: str
+
+
+class _SequenceEndRequired(TypedDict):
+    do: Literal["end"]
+    id: str
+
+
+class SequenceEnd(_SequenceEndRequired, total=False):
+    """End the run."""
+
+    then: str
+    close: bool
+
+
+class _SequenceGoToRequired(TypedDict):
+    do: Literal["goto"]
+    id: str
+
+
+class SequenceGoTo(_SequenceGoToRequired, total=False):
+    """Go on with the step *then*."""
+
+    then: str
+
+
+class _SequenceHandRequired(TypedDict):
+    do: Literal["people"]
+    id: str
+
+
+class SequenceHand(_SequenceHandRequired, total=False):
+    """Hand the conversation to people, which ends the run."""
+
+    then: str
+    team: int
+    text: str
+
+
+class _SequenceSayRequired(TypedDict):
+    do: Literal["say"]
+    id: str
+    text: str
+
+
+class SequenceSay(_SequenceSayRequired, total=False):
+    """Send a text with variables."""
+
+    then: str
+    quick_replies: Sequence[str]
+    closed: str
+
+
+class _SequenceCardRequired(TypedDict):
+    title: str
+
+
+class SequenceCard(_SequenceCardRequired, total=False):
+    """A card with a picture and a button."""
+
+    text: str
+    picture: str
+    button: str
+    url: str
+
+
+class _SequenceShowRequired(TypedDict):
+    do: Literal["cards"]
+    id: str
+    cards: Sequence[SequenceCard]
+
+
+class SequenceShow(_SequenceShowRequired, total=False):
+    """Send cards side by side; channels without cards get a text that says the same."""
+
+    then: str
+    closed: str
+
+
+class SequenceStarts(TypedDict, total=False):
+    """The messages of customers that start a run. Any of them is enough."""
+
+    words: Sequence[str]
+    taps: Sequence[str]
+    refs: Sequence[str]
+    first: bool
+    story_replies: bool
+    programs: bool
+
+
+class _SequenceWaitRequired(TypedDict):
+    do: Literal["wait"]
+    id: str
+
+
+class SequenceWait(_SequenceWaitRequired, total=False):
+    """Wait for a time, until the customer writes, or until working hours begin."""
+
+    then: str
+    until: Literal["time", "working", "written"]
+    minutes: int
+    hours: int
+    early: bool
+    silent: str
+
+
+class _SequenceBodyRequired(TypedDict):
+    steps: Sequence[
+        Union[
+            SequenceSay,
+            SequenceAsk,
+            SequenceShow,
+            SequenceWait,
+            SequenceBranch,
+            SequenceAct,
+            SequenceCall,
+            SequenceHand,
+            SequenceGoTo,
+            SequenceEnd,
+        ]
+    ]
+
+
+class SequenceBody(_SequenceBodyRequired, total=False):
+    """The definition of a sequence."""
+
+    starts: SequenceStarts
+    accounts: Sequence[int]
+    person: Literal["end", "pause"]
+    people: Sequence[str]
+    team: int
 
 
 Content = Union[

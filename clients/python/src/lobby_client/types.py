@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, Literal, Optional, Union
 
 from lobby_client._model import Model
-from lobby_client.params import RuleBody
+from lobby_client.events import EventChoice, EventName
+from lobby_client.params import RuleBody, SequenceBody
 
 
 @dataclass(frozen=True)
@@ -1269,7 +1270,7 @@ class Delivery(Model):
     """An id from this API."""
     event_id: str
     """The header `webhook-id`, the same in every attempt."""
-    event: str
+    event: EventName
     state: Literal["delivered", "given_up", "waiting"]
     attempts: int
     """Attempts since it was last queued, at most eight."""
@@ -1388,7 +1389,7 @@ class Endpoint(Model):
     id: int
     """An id from this API."""
     url: str
-    events: Sequence[str]
+    events: Sequence[EventChoice]
     accounts: Sequence[int]
     labels: Sequence[int]
     both: bool
@@ -1418,7 +1419,7 @@ class Event(Model):
 
     id: str
     """The same as the header `webhook-id`."""
-    event: str
+    event: EventName
     data: Mapping[str, Any]
     at: str
     """When Lobby recorded it."""
@@ -2602,7 +2603,7 @@ class SequenceDetail(Model):
     """When the newest version was saved."""
     customers: int
     """Number of customers in it now."""
-    body: Optional[Mapping[str, Any]]
+    body: Optional[SequenceBody]
     """The newest version. Null: created by a newer version of Lobby; it can't run here."""
     problems: Sequence[SequenceProblem]
     """What keeps the newest version from being published; empty: nothing."""
@@ -2783,7 +2784,7 @@ class SequenceVersion(Model):
     """When it was saved."""
     published_at: Optional[datetime]
     """When it was first published; null: it wasn't."""
-    body: Optional[Mapping[str, Any]]
+    body: Optional[SequenceBody]
     """Null: created by a newer version of Lobby; it can't run here."""
 
 

@@ -1,5 +1,7 @@
 // Made by tools/generate.py: do not edit.
 
+import type { EventChoice, EventName } from "../events.js";
+
 /** An account of a channel that the workspace connected. */
 export interface Account {
   id: number;
@@ -1067,7 +1069,7 @@ export interface CreateEndpoint {
   /** An https URL on port 443. */
   url: string;
   /** Names of events; `message.*` matches all that begin with it, `*` all events. */
-  events: string[];
+  events: EventChoice[];
   /** Only events of these accounts; empty: of all. */
   accounts?: number[];
   /** Only conversations with one of these labels; empty: all. */
@@ -1154,7 +1156,7 @@ export interface CreateSequence {
    * `starts` names the messages that start it, and `steps` follow each other. The guide lists the
    * possible values.
    */
-  body: Record<string, unknown>;
+  body: SequenceBody;
 }
 
 /** A team to create. */
@@ -1202,7 +1204,7 @@ export interface Delivery {
   id: number;
   /** The header `webhook-id`, the same in every attempt. */
   eventId: string;
-  event: string;
+  event: EventName;
   state: "delivered" | "given_up" | "waiting";
   /** Attempts since it was last queued, at most eight. */
   attempts: number;
@@ -1282,7 +1284,7 @@ export interface Element {
 export interface Endpoint {
   id: number;
   url: string;
-  events: string[];
+  events: EventChoice[];
   accounts: number[];
   labels: number[];
   /**
@@ -1330,7 +1332,7 @@ export interface ErrorAnswer {
 export interface Event {
   /** The same as the header `webhook-id`. */
   id: string;
-  event: string;
+  event: EventName;
   data: Record<string, unknown>;
   /** When Lobby recorded it. */
   at: string;
@@ -2716,7 +2718,7 @@ export interface ReplaceSequence {
    * `starts` names the messages that start it, and `steps` follow each other. The guide lists the
    * possible values.
    */
-  body: Record<string, unknown>;
+  body: SequenceBody;
   /** The `changedAt` you read. If someone saved since, nothing is saved. */
   changedAt?: string | null;
 }
@@ -3502,6 +3504,46 @@ export interface Sent {
   data: Message[];
 }
 
+/** Run an action on the conversation. */
+export interface SequenceAct {
+  do: "act";
+  id: string;
+  then?: string;
+  action:
+    | SequenceAddLabel
+    | SequenceRemoveLabel
+    | SequenceAssignTo
+    | SequenceAssignNobody
+    | SequenceGiveToTeam
+    | SequenceAddNote
+    | SequenceSetAttribute
+    | SequenceSendReply
+    | SequenceRunMacro
+    | SequenceAddonDoes;
+}
+
+/** The actor is a `customer`, a `user` of the desk, a program with a `key`, or the `system`. */
+export interface SequenceActorCondition {
+  if: "by";
+  actor: "customer" | "key" | "system" | "user";
+}
+
+export interface SequenceAddLabel {
+  do: "label";
+  label: number;
+}
+
+export interface SequenceAddNote {
+  do: "note";
+  text: string;
+}
+
+/** Run an action of an addon. */
+export interface SequenceAddonDoes {
+  do: "addon";
+  name: string;
+}
+
 /** An answer of the customer that a run keeps. */
 export interface SequenceAnswer {
   /** As in `variable` of the question. */
@@ -3509,6 +3551,101 @@ export interface SequenceAnswer {
   value: string;
   /** The message it comes from. */
   messageId: number | null;
+}
+
+/** At least one of these conditions is met. */
+export interface SequenceAnyOf {
+  if: "any";
+  of: (SequenceWords | SequencePattern | SequenceSent | SequenceFilterCondition | SequenceOpen | SequenceWindow | SequenceWroteBefore | SequenceContact | SequenceConcerns | SequenceActorCondition | SequenceOnPost | SequenceOfAddon)[];
+}
+
+/** Ask a question, and go on with the answer. */
+export interface SequenceAsk {
+  do: "ask";
+  id: string;
+  then?: string;
+  text: string;
+  kind?: "choice" | "date" | "email" | "number" | "phone" | "text";
+  choices?: string[];
+  digits?: number;
+  variable?: string;
+  attribute?: number;
+  again?: string;
+  other?: string;
+  told?: string;
+  hours?: number;
+  silent?: string;
+  closed?: string;
+}
+
+export interface SequenceAssignNobody {
+  do: "assignNobody";
+}
+
+export interface SequenceAssignTo {
+  do: "assign";
+  person: number;
+}
+
+/** The definition of a sequence. */
+export interface SequenceBody {
+  steps: (SequenceSay | SequenceAsk | SequenceShow | SequenceWait | SequenceBranch | SequenceAct | SequenceCall | SequenceHand | SequenceGoTo | SequenceEnd)[];
+  starts?: SequenceStarts;
+  accounts?: number[];
+  person?: "end" | "pause";
+  people?: string[];
+  team?: number;
+}
+
+/** Go on with the first of *cases* that holds, otherwise with *then*. */
+export interface SequenceBranch {
+  do: "branch";
+  id: string;
+  then?: string;
+  cases: SequenceCase[];
+}
+
+/** Ask a program of the workspace, and go on with its answer. */
+export interface SequenceCall {
+  do: "call";
+  id: string;
+  then?: string;
+  url: string;
+  keeps?: SequenceKeep[];
+  failed?: string;
+}
+
+/** A card with a picture and a button. */
+export interface SequenceCard {
+  title: string;
+  text?: string;
+  picture?: string;
+  button?: string;
+  url?: string;
+}
+
+/** A way out of a branch: all of it has to hold. */
+export interface SequenceCase {
+  to: string;
+  variable?: string;
+  value?: string;
+  conditions?: (SequenceWords | SequencePattern | SequenceSent | SequenceFilterCondition | SequenceOpen | SequenceWindow | SequenceWroteBefore | SequenceContact | SequenceConcerns | SequenceActorCondition | SequenceOnPost | SequenceOfAddon | SequenceAnyOf)[];
+}
+
+/** The event is about a label that was added or removed, or a team or member that was assigned. */
+export interface SequenceConcerns {
+  if: "concerns";
+  label?: number;
+  team?: number;
+  person?: number;
+}
+
+/** An attribute of the contact has this value; if the value is empty, any value. */
+export interface SequenceContact {
+  if: "contact";
+  attribute: number;
+  value?: string;
+  negated?: boolean;
 }
 
 /** A sequence: steps that follow a customer's message. */
@@ -3529,9 +3666,17 @@ export interface SequenceDetail {
   /** Number of customers in it now. */
   customers: number;
   /** The newest version. Null: created by a newer version of Lobby; it can't run here. */
-  body: Record<string, unknown> | null;
+  body: SequenceBody | null;
   /** What keeps the newest version from being published; empty: nothing. */
   problems: SequenceProblem[];
+}
+
+/** End the run. */
+export interface SequenceEnd {
+  do: "end";
+  id: string;
+  then?: string;
+  close?: boolean;
 }
 
 /** Customers who left in one way. */
@@ -3539,6 +3684,39 @@ export interface SequenceEndCount {
   /** A `reason` of runs, or an `outcome` without one; `ended` of the list of runs. */
   ended: string;
   count: number;
+}
+
+/** The conversation matches a filter. *filter* is stored as in saved views. */
+export interface SequenceFilterCondition {
+  if: "conversation";
+  filter: Record<string, unknown>;
+}
+
+export interface SequenceGiveToTeam {
+  do: "team";
+  team: number;
+}
+
+/** Go on with the step *then*. */
+export interface SequenceGoTo {
+  do: "goto";
+  id: string;
+  then?: string;
+}
+
+/** Hand the conversation to people, which ends the run. */
+export interface SequenceHand {
+  do: "people";
+  id: string;
+  then?: string;
+  team?: number;
+  text?: string;
+}
+
+/** A field of a program's answer that the run keeps. */
+export interface SequenceKeep {
+  field: string;
+  variable: string;
 }
 
 /** A move of a sequence up or down the order. */
@@ -3568,6 +3746,31 @@ export interface SequenceNumbers {
   seconds: number | null;
   /** In the order of the body. */
   steps: SequenceStepNumbers[];
+}
+
+/** A condition of an addon, with the chosen value. */
+export interface SequenceOfAddon {
+  if: "addon";
+  name: string;
+  value?: string;
+}
+
+/** The conversation is about any post, or about one whose caption contains one of the words. */
+export interface SequenceOnPost {
+  if: "post";
+  words?: string[];
+}
+
+/** The time is inside, or outside, the working hours of the conversation's team. */
+export interface SequenceOpen {
+  if: "hours";
+  open?: boolean;
+}
+
+/** The text matches a regular expression, in any case. */
+export interface SequencePattern {
+  if: "pattern";
+  pattern: string;
 }
 
 /** Something that keeps a sequence from being published. */
@@ -3601,6 +3804,11 @@ export interface SequenceProblem {
   path: string[];
   /** For `window`: how long after the customer's last message it could be sent; null: any time. */
   afterSeconds: number | null;
+}
+
+export interface SequenceRemoveLabel {
+  do: "unlabel";
+  label: number;
 }
 
 /** A run of a sequence: a customer's way through its steps. */
@@ -3670,11 +3878,27 @@ export interface SequenceRunDetail {
   answers: SequenceAnswer[] | null;
 }
 
+/** Run a shared macro: all of it, or nothing. */
+export interface SequenceRunMacro {
+  do: "macro";
+  macro: number;
+}
+
 /** A page of a sequence's runs, newest first. */
 export interface SequenceRuns {
   data: SequenceRun[];
   /** Cursor for older runs; null: there are none. */
   next: string | null;
+}
+
+/** Send a text with variables. */
+export interface SequenceSay {
+  do: "say";
+  id: string;
+  then?: string;
+  text: string;
+  quick_replies?: string[];
+  closed?: string;
 }
 
 /** The new signing secret of a sequence, which is not shown again. */
@@ -3683,11 +3907,48 @@ export interface SequenceSecret {
   secret: string;
 }
 
+export interface SequenceSendReply {
+  do: "reply";
+  canned: number;
+}
+
+/** The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`. */
+export interface SequenceSent {
+  if: "sent";
+  kinds: ("approved_template" | "audio" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
+}
+
+/** Set an attribute of the contact to a text with variables; empty: clear it. */
+export interface SequenceSetAttribute {
+  do: "attribute";
+  attribute: number;
+  value?: string;
+}
+
+/** Send cards side by side; channels without cards get a text that says the same. */
+export interface SequenceShow {
+  do: "cards";
+  id: string;
+  then?: string;
+  cards: SequenceCard[];
+  closed?: string;
+}
+
 /** Runs that were started in one way. */
 export interface SequenceStartCount {
   /** As in runs. */
   startedBy: string;
   count: number;
+}
+
+/** The messages of customers that start a run. Any of them is enough. */
+export interface SequenceStarts {
+  words?: string[];
+  taps?: string[];
+  refs?: string[];
+  first?: boolean;
+  story_replies?: boolean;
+  programs?: boolean;
 }
 
 /** The numbers of a step. */
@@ -3715,7 +3976,7 @@ export interface SequenceVersion {
   /** When it was first published; null: it wasn't. */
   publishedAt: string | null;
   /** Null: created by a newer version of Lobby; it can't run here. */
-  body: Record<string, unknown> | null;
+  body: SequenceBody | null;
 }
 
 /** A page of the versions of a sequence, newest first. */
@@ -3735,6 +3996,37 @@ export interface SequenceVisit {
   refused: string | null;
   /** The message that it sent; null: none. */
   messageId: number | null;
+}
+
+/** Wait for a time, until the customer writes, or until working hours begin. */
+export interface SequenceWait {
+  do: "wait";
+  id: string;
+  then?: string;
+  until?: "time" | "working" | "written";
+  minutes?: number;
+  hours?: number;
+  early?: boolean;
+  silent?: string;
+}
+
+/** The reply window is open for `programs` (and people), only for `people`, or `closed`. */
+export interface SequenceWindow {
+  if: "window";
+  to: "closed" | "people" | "programs";
+}
+
+/** The text contains one of these words: whole words or phrases such as `in pieces`, in any case. */
+export interface SequenceWords {
+  if: "words";
+  words: string[];
+  has?: "all" | "any" | "none";
+}
+
+/** The customer wrote on an earlier day; or this is their first message. */
+export interface SequenceWroteBefore {
+  if: "before";
+  yes?: boolean;
 }
 
 /** The sequences of the workspace, in order: a message starts the first of those it could start. */
@@ -4018,7 +4310,7 @@ export interface UpdateEndpoint {
   /** An https URL on port 443. */
   url?: string;
   /** Names of events; `message.*` matches all that begin with it, `*` all events. */
-  events?: string[];
+  events?: EventChoice[];
   /** Only events of these accounts; empty: of all. */
   accounts?: number[];
   /** Only conversations with one of these labels; empty: all. */

@@ -17,7 +17,7 @@ from lobby_client._position import Position
 from lobby_client._settings import Settings
 from lobby_client._wire import Response
 from lobby_client.errors import LobbyError, UnreadableAnswerError
-from lobby_client.events import EventPage
+from lobby_client.events import EventChoice, EventPage
 from lobby_client.params import (
     AnalyticsStep,
     AssistantModeWord,
@@ -36,6 +36,7 @@ from lobby_client.params import (
     ModerationState,
     RuleBody,
     RuleState,
+    SequenceBody,
     SequenceRunFilter,
     SequenceStart,
     Tone,
@@ -1597,7 +1598,7 @@ class SequenceCalls(_Calls):
         """Return a sequence with its newest version, and what keeps that from being published."""
         return SequenceDetail.from_wire(await self._call("GET", "/sequences/{}", sequence_id))
 
-    async def create(self, name: str, body: Mapping[str, Any]) -> SequenceDetail:
+    async def create(self, name: str, body: SequenceBody) -> SequenceDetail:
         """Add a draft after the others.
 
         :param body: ``starts``, ``steps`` and so on: see the guide of the API.
@@ -1609,7 +1610,7 @@ class SequenceCalls(_Calls):
         self,
         sequence_id: int,
         name: str,
-        body: Mapping[str, Any],
+        body: SequenceBody,
         *,
         changed_at: Optional[datetime] = None,
     ) -> SequenceDetail:
@@ -2436,7 +2437,7 @@ class EndpointCalls(_Calls):
     async def create(
         self,
         url: str,
-        events: Sequence[str],
+        events: Sequence[EventChoice],
         *,
         accounts: Sequence[int] = (),
         labels: Sequence[int] = (),
@@ -2445,7 +2446,8 @@ class EndpointCalls(_Calls):
     ) -> WithSecret:
         """Add an endpoint at *url* for *events*; return it with its secret, which is not shown again.
 
-        :param events: names; ``message.*`` stands for all that begin so, ``*`` for all there are.
+        :param events: names; ``message.*`` stands for all that begin so, ``*`` for all there are. One that
+            this client does not know is given as ``OtherEvent("email.waved")``.
         :param accounts: hear of these alone; empty: of all.
         :param labels: of conversations, hear of those alone that have one of these; empty: of all.
         :param both: get the desk's own event too where a channel has one of its own for the same.
@@ -2464,7 +2466,7 @@ class EndpointCalls(_Calls):
         endpoint_id: int,
         *,
         url: Union[str, Unset] = UNSET,
-        events: Union[Sequence[str], Unset] = UNSET,
+        events: Union[Sequence[EventChoice], Unset] = UNSET,
         accounts: Union[Sequence[int], Unset] = UNSET,
         labels: Union[Sequence[int], Unset] = UNSET,
         both: Union[bool, Unset] = UNSET,
@@ -2615,7 +2617,7 @@ class EventCalls(_Calls):
         after: Optional[str] = None,
         limit: Optional[int] = None,
         wait: Optional[int] = None,
-        events: Sequence[str] = (),
+        events: Sequence[EventChoice] = (),
         account: Optional[int] = None,
     ) -> EventPage:
         """Return the events after a position; without one, those from now on.
@@ -2623,7 +2625,8 @@ class EventCalls(_Calls):
         :param after: ``next`` of the page before.
         :param limit: how many at most, up to 200.
         :param wait: seconds to wait for something to happen, up to 25.
-        :param events: only these; ``message.*`` stands for all that begin so. Empty: all.
+        :param events: only these; ``message.*`` stands for all that begin so. Empty: all. A name that this
+            client does not know is given as ``OtherEvent("email.waved")``.
         :param account: only those of the account with this id.
         """
         query = {"cursor": after, "limit": limit, "wait": wait}
@@ -2631,7 +2634,11 @@ class EventCalls(_Calls):
         return EventPage.from_wire(await self._call("GET", "/events", query=query, wait=wait or 0))
 
     async def pages(
-        self, *, after: Optional[str] = None, events: Sequence[str] = (), account: Optional[int] = None
+        self,
+        *,
+        after: Optional[str] = None,
+        events: Sequence[EventChoice] = (),
+        account: Optional[int] = None,
     ) -> AsyncIterator[EventPage]:
         """Yield pages of events as they happen, forever; ``next`` is the position after each."""
         while True:
@@ -2645,7 +2652,7 @@ class EventCalls(_Calls):
         *,
         position: Optional[Position] = None,
         save: Optional[Callable[[Position], Awaitable[None]]] = None,
-        events: Sequence[str] = (),
+        events: Sequence[EventChoice] = (),
         account: Optional[int] = None,
         continue_others: bool = False,
         on_error: Optional[OnError] = None,
@@ -2658,7 +2665,8 @@ class EventCalls(_Calls):
 
         :param position: where an earlier run was; None: events from now on are handled.
         :param save: keeps the position. It is called after each event.
-        :param events: only these; ``message.*`` stands for all that begin so. Empty: all.
+        :param events: only these; ``message.*`` stands for all that begin so. Empty: all. A name that this
+            client does not know is given as ``OtherEvent("email.waved")``.
         :param account: only those of the account with this id.
         :param continue_others: whether other conversations go on when the handler fails; the later events of
             the same one wait. The position contains them, and thus what customers wrote.

@@ -20,7 +20,7 @@ from lobby_client._sync.listening import Handler, Listener, OnError
 from lobby_client._sync.transport import Transport
 from lobby_client._wire import Response
 from lobby_client.errors import LobbyError, UnreadableAnswerError
-from lobby_client.events import EventPage
+from lobby_client.events import EventChoice, EventPage
 from lobby_client.params import (
     AnalyticsStep,
     AssistantModeWord,
@@ -39,6 +39,7 @@ from lobby_client.params import (
     ModerationState,
     RuleBody,
     RuleState,
+    SequenceBody,
     SequenceRunFilter,
     SequenceStart,
     Tone,
@@ -1582,7 +1583,7 @@ class SequenceCalls(_Calls):
         """Return a sequence with its newest version, and what keeps that from being published."""
         return SequenceDetail.from_wire(self._call("GET", "/sequences/{}", sequence_id))
 
-    def create(self, name: str, body: Mapping[str, Any]) -> SequenceDetail:
+    def create(self, name: str, body: SequenceBody) -> SequenceDetail:
         """Add a draft after the others.
 
         :param body: ``starts``, ``steps`` and so on: see the guide of the API.
@@ -1594,7 +1595,7 @@ class SequenceCalls(_Calls):
         self,
         sequence_id: int,
         name: str,
-        body: Mapping[str, Any],
+        body: SequenceBody,
         *,
         changed_at: Optional[datetime] = None,
     ) -> SequenceDetail:
@@ -2409,7 +2410,7 @@ class EndpointCalls(_Calls):
     def create(
         self,
         url: str,
-        events: Sequence[str],
+        events: Sequence[EventChoice],
         *,
         accounts: Sequence[int] = (),
         labels: Sequence[int] = (),
@@ -2418,7 +2419,8 @@ class EndpointCalls(_Calls):
     ) -> WithSecret:
         """Add an endpoint at *url* for *events*; return it with its secret, which is not shown again.
 
-        :param events: names; ``message.*`` stands for all that begin so, ``*`` for all there are.
+        :param events: names; ``message.*`` stands for all that begin so, ``*`` for all there are. One that
+            this client does not know is given as ``OtherEvent("email.waved")``.
         :param accounts: hear of these alone; empty: of all.
         :param labels: of conversations, hear of those alone that have one of these; empty: of all.
         :param both: get the desk's own event too where a channel has one of its own for the same.
@@ -2437,7 +2439,7 @@ class EndpointCalls(_Calls):
         endpoint_id: int,
         *,
         url: Union[str, Unset] = UNSET,
-        events: Union[Sequence[str], Unset] = UNSET,
+        events: Union[Sequence[EventChoice], Unset] = UNSET,
         accounts: Union[Sequence[int], Unset] = UNSET,
         labels: Union[Sequence[int], Unset] = UNSET,
         both: Union[bool, Unset] = UNSET,
@@ -2584,7 +2586,7 @@ class EventCalls(_Calls):
         after: Optional[str] = None,
         limit: Optional[int] = None,
         wait: Optional[int] = None,
-        events: Sequence[str] = (),
+        events: Sequence[EventChoice] = (),
         account: Optional[int] = None,
     ) -> EventPage:
         """Return the events after a position; without one, those from now on.
@@ -2592,7 +2594,8 @@ class EventCalls(_Calls):
         :param after: ``next`` of the page before.
         :param limit: how many at most, up to 200.
         :param wait: seconds to wait for something to happen, up to 25.
-        :param events: only these; ``message.*`` stands for all that begin so. Empty: all.
+        :param events: only these; ``message.*`` stands for all that begin so. Empty: all. A name that this
+            client does not know is given as ``OtherEvent("email.waved")``.
         :param account: only those of the account with this id.
         """
         query = {"cursor": after, "limit": limit, "wait": wait}
@@ -2600,7 +2603,11 @@ class EventCalls(_Calls):
         return EventPage.from_wire(self._call("GET", "/events", query=query, wait=wait or 0))
 
     def pages(
-        self, *, after: Optional[str] = None, events: Sequence[str] = (), account: Optional[int] = None
+        self,
+        *,
+        after: Optional[str] = None,
+        events: Sequence[EventChoice] = (),
+        account: Optional[int] = None,
     ) -> Iterator[EventPage]:
         """Yield pages of events as they happen, forever; ``next`` is the position after each."""
         while True:
@@ -2614,7 +2621,7 @@ class EventCalls(_Calls):
         *,
         position: Optional[Position] = None,
         save: Optional[Callable[[Position], None]] = None,
-        events: Sequence[str] = (),
+        events: Sequence[EventChoice] = (),
         account: Optional[int] = None,
         continue_others: bool = False,
         on_error: Optional[OnError] = None,
@@ -2627,7 +2634,8 @@ class EventCalls(_Calls):
 
         :param position: where an earlier run was; None: events from now on are handled.
         :param save: keeps the position. It is called after each event.
-        :param events: only these; ``message.*`` stands for all that begin so. Empty: all.
+        :param events: only these; ``message.*`` stands for all that begin so. Empty: all. A name that this
+            client does not know is given as ``OtherEvent("email.waved")``.
         :param account: only those of the account with this id.
         :param continue_others: whether other conversations go on when the handler fails; the later events of
             the same one wait. The position contains them, and thus what customers wrote.
