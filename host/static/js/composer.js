@@ -365,6 +365,7 @@ export class Composer {
     const box = this.root.querySelector("[data-problem]");
     this.problemOf = !sentence ? "" : [this.words.textUnsaved, this.words.textSilent, this.words.textNotHere].includes(sentence) ? "away" : of;
     box.hidden = !sentence;
+    box.dataset.of = this.problemOf;
     box.querySelector("[data-problem-sentence]").textContent = sentence ?? "";
     box.querySelector("[data-problem-next]").textContent = next ?? "";
   }
