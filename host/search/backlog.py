@@ -43,15 +43,17 @@ class Backlog(msgspec.Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """What people read in place of “No results.”; empty: everything is indexed."""
+        """The sentence in place of “No results.”; empty: everything is indexed."""
         if self.messages > MOST:
             return _("Still indexing, more than %(count)s messages left.", count=number_text(MOST))
         if self.messages:
-            return ngettext(
-                "Still indexing, %(count)s message left.",
-                "Still indexing, %(count)s messages left.",
-                self.messages,
-                count=number_text(self.messages),
+            return str(
+                ngettext(
+                    "Still indexing, %(count)s message left.",
+                    "Still indexing, %(count)s messages left.",
+                    self.messages,
+                    count=number_text(self.messages),
+                )
             )
         return self.contact_sentence
 
@@ -61,11 +63,13 @@ class Backlog(msgspec.Struct, frozen=True):
         if self.contacts > MOST:
             return _("Still indexing, more than %(count)s contacts left.", count=number_text(MOST))
         if self.contacts:
-            return ngettext(
-                "Still indexing, %(count)s contact left.",
-                "Still indexing, %(count)s contacts left.",
-                self.contacts,
-                count=number_text(self.contacts),
+            return str(
+                ngettext(
+                    "Still indexing, %(count)s contact left.",
+                    "Still indexing, %(count)s contacts left.",
+                    self.contacts,
+                    count=number_text(self.contacts),
+                )
             )
         return ""
 

@@ -45,7 +45,7 @@ class Need(msgspec.Struct, frozen=True):
 
     @property
     def beginnings(self) -> Sequence[str]:
-        """What a term may begin with."""
+        """The beginnings of further terms."""
         return [*self.terms[: self.beginning], *filter(None, [self.whole])]
 
 
@@ -61,7 +61,7 @@ class Phrase(msgspec.Struct, frozen=True):
 
     @property
     def whole_beginning(self) -> str:
-        """What a word may begin with to be all of it: ``ab12`` of the number ``AB-12``; empty: none."""
+        """The beginning of a word that is all of it: ``ab12`` of the number ``AB-12``; empty: none."""
         return self.whole or "" if self.beginning and self.atoms[-1].text.isdecimal() else ""
 
 

@@ -198,7 +198,7 @@ def _said(number: int, behind: Backlog, *, more: bool) -> str:
     if more:
         return _("%(count)s results or more", count=number_text(number))
     if number:
-        return ngettext("%(num)s result", "%(num)s results", number)
+        return str(ngettext("%(num)s result", "%(num)s results", number))
     return behind.sentence or _("No results.")
 
 
