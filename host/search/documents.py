@@ -51,7 +51,7 @@ _TOLD = frozenset({"title", "subtitle", "text", "caption", "name"})
 """Keys of a message's content with searchable text."""
 MOST_OF_PARTS = 500
 """Terms of a contact from which on parts of further names are not indexed."""
-_SAYING = frozenset(
+SAYING = frozenset(
     {
         MESSAGE_RECEIVED,
         # One that was sent may have become another: the provider's word about it came first.
@@ -61,8 +61,10 @@ _SAYING = frozenset(
         NOTE_EDITED,
     }
 )
-_SHOWING = frozenset({"message", "changed"})
-_NAMING = frozenset({CONVERSATION_CREATED, MESSAGE_RECEIVED})
+SHOWING = frozenset({"message", "changed"})
+NAMING = frozenset({CONVERSATION_CREATED, MESSAGE_RECEIVED})
+NAMING_TOPIC = "conversation"
+"""The topic of a change for open browsers after which a contact may have another name."""
 
 
 _of_conversations = sa.select(_CONVERSATIONS.c.id, _CONVERSATIONS.c.contact_id).where(
@@ -112,11 +114,11 @@ def _once_more(event: Recorded, topic: str, message_id: int | None = None) -> Ha
 
 
 def _may_say_else(event: Recorded) -> bool:
-    return event.kind in _SAYING or event.topic in _SHOWING
+    return event.kind in SAYING or event.topic in SHOWING
 
 
 def _may_name_else(event: Recorded) -> bool:
-    return event.kind in _NAMING or (event.topic == "conversation" and not event.kind)
+    return event.kind in NAMING or (event.topic == NAMING_TOPIC and not event.kind)
 
 
 _messages = (

@@ -87,3 +87,60 @@ def test_a_keyboard_over_the_page_leaves_the_field_in_sight(
     field.fill("One")
     field.press("Enter")
     assert field.input_value() == "One\n"
+
+
+def test_the_plus_opens_a_sheet_and_the_tools_are_one_row(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    size = {"width": 360, "height": 740}
+    page = open_page(
+        f"/{scene.conversation('ana')}",
+        viewport=size,
+        has_touch=True,
+        is_mobile=True,
+        reduced_motion="reduce",
+    )
+    tools = [one.bounding_box() for one in page.locator("[data-form=reply] .tools .btn:visible").all()]
+    middles = [box["y"] + box["height"] / 2 for box in tools]
+    assert max(middles) - min(middles) < 3
+    assert max(box["x"] + box["width"] for box in tools) <= 360
+    # What is far from the limit is not counted, what comes near it is.
+    field, counter = page.locator("[data-form=reply] textarea"), page.locator("[data-bytes]")
+    assert counter.is_hidden()
+    field.fill("x" * 900)
+    counter.wait_for(state="visible")
+    assert "900 / 1,000" in counter.inner_text()
+    field.fill("")
+    counter.wait_for(state="hidden")
+
+    page.get_by_role("button", name="Add to the reply").tap()
+    sheet = page.locator("#composer-tools:popover-open")
+    sheet.wait_for()
+    box = sheet.bounding_box()
+    assert (box["x"], box["width"], box["y"] + box["height"]) == (0, 360, 740)
+    found = [one.bounding_box() for one in sheet.locator("button:visible").all()]
+    assert len(found) > 4
+    assert len({round(one["x"]) for one in found}) == 4
+    assert all(one["height"] >= 44 and one["width"] >= 44 for one in found)
+    assert all(one["x"] >= 0 and one["x"] + one["width"] <= 360 for one in found)
+    for theme in ("light", "dark"):
+        page.evaluate("theme => document.documentElement.setAttribute('data-bs-theme', theme)", theme)
+        assert violations(page) == []
+    page.keyboard.press("Escape")
+    sheet.wait_for(state="hidden")
+    page.get_by_role("button", name="Add to the reply").tap()
+    with page.expect_file_chooser():
+        sheet.get_by_role("button", name="Attach files").tap()
+
+
+def test_the_list_shows_names_before_handles(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
+    scene.said("x" * 40, "Theodora Marchetti", "Hello", scene.ago(minutes=2))
+    page = open_page("", viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    row = page.locator(f"[data-row='{scene.conversation('x' * 40)}']")
+    assert row.bounding_box()["height"] == 64
+    assert row.locator(".avatar").first.bounding_box()["width"] == 40
+    name = row.locator(".conv-name")
+    assert name.evaluate("(one) => one.scrollWidth <= one.clientWidth"), (
+        "the name is whole, the handle is cut"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == 360

@@ -5,13 +5,16 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from host.core import db
 from host.events import reading
 from host.events.consuming import _make_rows
+from host.events.models import Consumer
 from host.events.reading import BEGINNING, Position
 from host.models.inbox import Message
 from host.models.search import DocumentKind
+from host.search import building
 from host.search.documents import Indexing
 from host.search.finding import finder
 from host.search.finding.asking import read_query
@@ -35,6 +38,20 @@ def read_record() -> None:
         db.write(Indexing().consume, batch.events)
         position, more = batch.end, batch.more
     _read[name] = position
+    db.write(_move, position)
+
+
+def _move(session: Session, position: Position) -> None:
+    row = session.get_one(Consumer, Indexing.name)
+    row.place, row.event_id = position
+
+
+def build_all() -> None:
+    """Have everything indexed that was there before the consumer read."""
+    reading.number_all()
+    db.write(_make_rows, [Indexing()])
+    while building.build_some():
+        pass
 
 
 def find(

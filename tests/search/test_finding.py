@@ -274,11 +274,47 @@ def test_an_order_number_is_found_however_it_is_written(any_database: db.Databas
     said = ["it is ORD1182", "it is #1182", "it is ORD-1182", "it is 2024-1182", "it is 11824", "A4 and B52"]
     toys.apply(account, *(toys.received(text, at=n) for n, text in enumerate(said)))
     read_record()
-    assert found_texts(workspace, "1182") == found_texts(workspace, "#1182") == said[3::-1]
+    assert found_texts(workspace, '"1182"') == said[3::-1]
+    assert found_texts(workspace, "1182") == found_texts(workspace, "#1182") == said[4::-1]
     assert found_texts(workspace, "ORD-1182") == found_texts(workspace, "ord1182") == [said[2], said[0]]
     assert found_texts(workspace, "2024-1182") == found_texts(workspace, "20241182") == [said[3]]
     assert found_texts(workspace, "it -1182") == [said[4]]
     assert found_texts(workspace, "52") == []
+
+
+def test_numbers_and_handles_are_found_by_their_beginning(any_database: db.Database) -> None:
+    workspace, account = shop()
+    said = [
+        "order 10023",
+        "order #10087",
+        "order ORD-10023",
+        "order ord10024",
+        "10 of 1000",
+        "ask @anna.b",
+        "annabel",
+    ]
+    toys.apply(
+        account,
+        *(toys.received(text, at=n, contact="x", contact_name="Zoe") for n, text in enumerate(said)),
+        toys.received("hi", at=20, contact="c1", contact_name="A. Berg", contact_username="anna.b"),
+        toys.received("hi", at=21, contact="c2", contact_name="Bo", contact_username="joanna"),
+    )
+    read_record()
+    assert found_texts(workspace, "#10") == said[4::-1]
+    assert found_texts(workspace, "#1002") == found_texts(workspace, "1002") == [said[3], said[2], said[0]]
+    assert found_texts(workspace, "ord1002") == found_texts(workspace, "ORD-1002") == [said[3], said[2]]
+    assert found_texts(workspace, "#1008") == found_texts(workspace, "order 1008") == [said[1]]
+    assert found_texts(workspace, '"1002"') == found_texts(workspace, "100") == [], (
+        "three digits may be a sum"
+    )
+    assert found_texts(workspace, "order -1002") == said[3::-1], "a minus leaves out what is typed"
+    assert found_texts(workspace, "@ann") == [said[6], said[5]]
+    assert found_texts(workspace, "@anna.b") == [said[5]]
+    assert found_texts(workspace, "ann") == []
+    assert found_texts(workspace, "from:@ann") == ["hi"]
+    for typed in ("@ann", "ann", "@anna.b", "anna.b", "annab"):
+        assert people(workspace, typed)[0] == "A. Berg", typed
+    assert people(workspace, "@ann") == ["A. Berg", "Bo"]
 
 
 def test_a_contact_without_a_conversation_is_found_last(any_database: db.Database) -> None:

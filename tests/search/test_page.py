@@ -19,7 +19,7 @@ from host.users.actor import DESK
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk
-from tests.search.desk import message_id, read_record
+from tests.search.desk import build_all, message_id, read_record
 
 
 def search(desk: Desk, text: str, **more: str) -> str:
@@ -47,9 +47,25 @@ def test_what_is_found_is_shown_marked_and_leads_to_the_message(desk: Desk) -> N
     assert "The blue" not in desk.browser.get(there.location.partition("?")[0]).text
 
 
+def test_a_number_found_by_its_beginning_is_marked(desk: Desk) -> None:
+    toys.apply(
+        desk.account,
+        *(
+            toys.received(text, at=n)
+            for n, text in enumerate(("order #10023", "it is ORD-10024", "ord10025"))
+        ),
+    )
+    read_record()
+    page = search(desk, "#1002")
+    assert all(f"<mark>{one}</mark>" in page for one in ("10023", "10024", "ord10025"))
+    page = search(desk, "ORD-1002")
+    assert all(f"<mark>{one}</mark>" in page for one in ("ORD-10024", "ord10025"))
+
+
 def test_filters_are_links_and_tokens(desk: Desk) -> None:
     toys.apply(desk.account, toys.received("a mug", contact="ana", contact_name="Ana Q."))
     read_record()
+    build_all()
     page = search(desk, "is:open mug")
     assert "Remove is:open" in page
     assert "q=is:closed+mug" in page.replace("%3A", ":")
@@ -121,6 +137,7 @@ def test_steps_out_of_nothing_say_what_they_find(desk: Desk) -> None:
         toys.received("a plate", at=9, contact="lena", contact_name="Lena F."),
     )
     read_record()
+    build_all()
     assert steps("celadn") == {"Words starting with “celad”": ("celad*", "3 found")}
     assert steps("celadon from:lena") == {
         "Words starting with “celadon”": ("from:lena+celadon*", "0 found"),
@@ -261,6 +278,7 @@ def test_while_somebody_types_results_come_alone_and_take_fewer_statements(
         *(toys.received(f"mug {n}", at=n, contact=f"c{n}", contact_name=f"Mug {n}") for n in range(30)),
     )
     read_record()
+    build_all()
     with toys.Statements(database) as whole:
         page = search(desk, "mug")
     with toys.Statements(database) as part:

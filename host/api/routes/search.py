@@ -14,7 +14,7 @@ from host.api.http.declare import Id, Moment, Wire, route
 from host.api.http.errors import CursorError, QueryError
 from host.api.routes.conversations import Limit
 from host.core import db
-from host.search import building
+from host.search.backlog import Backlog, backlog
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.search.finding.excerpts import excerpt
@@ -119,7 +119,7 @@ def search(call: Call, query: SearchQuery) -> SearchResults:
             people = finder.find_people(session, call.workspace_id, asked, accounts=call.accounts)
         ids = [one.id for one in found.hits]
         messages = {one.id: one for one in serialise.some_messages(session, call.workspace_id, ids)}
-        complete = building.progress(session).done
+        complete = backlog(session, call.workspace_id, most=0) == Backlog()
     hits = []
     for hit in found.hits:
         if hit.id not in messages:

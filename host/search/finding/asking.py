@@ -1,5 +1,6 @@
 """Read a query: words, phrases in quotation marks, beginnings with a star, and filters such as ``is:open``. A
-minus before the first three says what must not be there.
+minus before the first three says what must not be there. A number after ``#`` or of four digits, and a handle
+after ``@``, are beginnings without a star.
 
 Whatever is typed means something: what is no filter is words, a lone quotation mark is none.
 """
@@ -24,6 +25,7 @@ MOST_WORDS = 16
 _PIECE = re.compile(
     r'(?P<no>-(?=[^\s-]))?(?:(?P<name>[a-z]+):(?:"(?P<quoted>[^"]*)"|(?P<value>\S+))|"(?P<phrase>[^"]+)"|(?P<word>\S+))'
 )
+_SOME_DIGIT, _LONG_NUMBER = re.compile(r"[0-9]"), re.compile(r"[0-9]{4}$")
 _UNSTORABLE = regex.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\p{Cs}")
 
 FILTERS = ("is", "from", "account", "channel", "assignee", "team", "label", "post", "has", "before", "after")
@@ -34,10 +36,17 @@ class Need(msgspec.Struct, frozen=True):
     """A document must have one of these terms.
 
     :param beginning: whether a term may also begin with the first of them.
+    :param whole: a term may also begin so; empty: none.
     """
 
     terms: tuple[str, ...]
     beginning: bool = False
+    whole: str = ""
+
+    @property
+    def beginnings(self) -> Sequence[str]:
+        """The beginnings of further terms."""
+        return [*self.terms[: self.beginning], *filter(None, [self.whole])]
 
 
 class Phrase(msgspec.Struct, frozen=True):
@@ -49,6 +58,11 @@ class Phrase(msgspec.Struct, frozen=True):
     atoms: tuple[Atom, ...]
     whole: str | None = None
     beginning: bool = False
+
+    @property
+    def whole_beginning(self) -> str:
+        """The beginning of a word that is all of it: ``ab12`` of the number ``AB-12``; empty: none."""
+        return self.whole or "" if self.beginning and self.atoms[-1].text.isdecimal() else ""
 
 
 class Typed(msgspec.Struct, frozen=True):
@@ -176,7 +190,7 @@ def read_query(text: str) -> Query:
             found = _atoms(piece["phrase"])
             meant = [Phrase(found)] if found else []
         else:
-            meant = _phrases(piece.group().removeprefix(piece["no"] or ""))
+            meant = _phrases(piece.group().removeprefix(piece["no"] or ""), begins=not piece["no"])
         if piece["no"]:
             unwanted += meant
         else:
@@ -215,13 +229,28 @@ def _atoms(text: str) -> tuple[Atom, ...]:
     return tuple(one._replace(start=0, end=0) for one in words.atoms(words.composed(text)))
 
 
-def _phrases(typed: str) -> list[Phrase]:
-    """Return the phrases of one piece without spaces."""
+def _phrases(typed: str, *, begins: bool) -> list[Phrase]:
+    """Return the phrases of one piece without spaces.
+
+    :param begins: whether a number or handle stands for what it begins, even without a star.
+    """
     phrases = [Phrase(tuple(chain), words.joined(chain)) for chain in words.chains(_atoms(typed))]
-    if phrases and typed.endswith("*"):
+    if phrases and (typed.endswith("*") or (begins and _is_number_or_handle(typed, phrases[-1].atoms[-1]))):
         last = phrases[-1]
         phrases[-1] = Phrase(last.atoms, last.whole, beginning=True)
     return phrases
+
+
+def _is_number_or_handle(typed: str, last: Atom) -> bool:
+    """Return whether *typed* is one of those that few people type to the end.
+
+    :param last: its last word.
+    """
+    if last.kind is not AtomKind.WORD:
+        return False
+    if typed.startswith("@"):
+        return True
+    return bool((_SOME_DIGIT if typed.startswith("#") else _LONG_NUMBER).search(last.text))
 
 
 def _is_term(phrase: Phrase) -> bool:
@@ -243,10 +272,10 @@ def _needs(phrase: Phrase) -> list[Need]:
             needs += [Need((pair,)) for pair in words.pairs(chain)]
             continue
         whole = () if phrase.whole is None else (phrase.whole,)
-        needs += [Need((one.text, *whole)) for one in chain]
+        needs += [Need((one.text, *whole), whole=phrase.whole_beginning) for one in chain]
         # Pairs are the terms of a script whose letters mean nothing by themselves.
         if begins or kind is AtomKind.CLUSTER:
-            needs[-1] = Need(needs[-1].terms, beginning=True)
+            needs[-1] = Need(needs[-1].terms, beginning=True, whole=needs[-1].whole)
     return needs
 
 

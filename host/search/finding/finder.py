@@ -207,22 +207,22 @@ class _Reader:
         self._session = session
         self._barred = barred
         self._base = {"workspace": workspace_id, "kind": int(kind), "since": since}
-        self._needs = list(dict.fromkeys(Need(self._terms(one)) if one.beginning else one for one in needs))
+        self._needs = list(dict.fromkeys(Need(self._terms(one)) if one.beginnings else one for one in needs))
         self._query: Any = None
         self._values: dict[str, Any] = {}
 
     def _terms(self, need: Need) -> tuple[str, ...]:
         """Return the terms a need stands for that asks for a beginning."""
         found = dict.fromkeys(need.terms)
-        begin = after = need.terms[0]
-        more = True
-        while more and len(found) < MOST_BEGINNINGS:
-            values = {**self._base, "after": after, "end": begin + LAST_LETTER}
-            rows = self._session.connection().execute(_beginning_query(), values).all()
-            found |= dict.fromkeys(term for term, _ in rows)
-            # The last one may be all there was to read: the next statement goes on behind it.
-            more = sum(number for _, number in rows) == LOOKED_THROUGH
-            after = rows[-1][0] if rows else after
+        for begin in need.beginnings:
+            after, more = begin, True
+            while more and len(found) < MOST_BEGINNINGS:
+                values = {**self._base, "after": after, "end": begin + LAST_LETTER}
+                rows = self._session.connection().execute(_beginning_query(), values).all()
+                found |= dict.fromkeys(term for term, _ in rows)
+                # The last one may be all there was to read: the next statement goes on behind it.
+                more = sum(number for _, number in rows) == LOOKED_THROUGH
+                after = rows[-1][0] if rows else after
         return tuple(found)[:MOST_BEGINNINGS]
 
     def choose(self, place: SearchPosition) -> bool:
@@ -399,20 +399,34 @@ def phrase_places(atoms: Sequence[words.Atom], phrase: Phrase) -> list[tuple[int
         if same:
             found.append((place, place + length - 1))
     if phrase.whole is not None:
-        found += [(place, place) for place, one in enumerate(atoms) if one.text == phrase.whole]
+        begin = phrase.whole_beginning
+        found += [
+            (place, place)
+            for place, one in enumerate(atoms)
+            if one.text == phrase.whole or (begin and one.text.startswith(begin))
+        ]
     if length == 1:
-        found += _joined_places(atoms, sought[0])
+        found += _joined_places(atoms, phrase)
         if sought[0].isdecimal():
             numbered = ((place, words.numbers(one.text)) for place, one in enumerate(atoms))
-            found += [(place, place) for place, numbers in numbered if sought[0] in numbers]
+            found += [
+                (place, place) for place, numbers in numbered if any(_fits(one, phrase) for one in numbers)
+            ]
     return found
 
 
-def _joined_places(atoms: Sequence[words.Atom], whole: str) -> list[tuple[int, int]]:
-    """Return where several parts are *whole* in one: ``ab12`` where the text says ``AB-12``."""
+def _fits(word: str, phrase: Phrase) -> bool:
+    """Return whether *word* is the only one of *phrase*, or begins so where that is enough."""
+    sought = phrase.atoms[0].text
+    return word == sought or (phrase.beginning and word.startswith(sought))
+
+
+def _joined_places(atoms: Sequence[words.Atom], phrase: Phrase) -> list[tuple[int, int]]:
+    """Return where several parts are a phrase in one: ``ab12`` where the text says ``AB-12``."""
     found, place = [], 0
     for chain in words.chains(atoms):
-        if words.joined(chain) == whole:
+        whole = words.joined(chain)
+        if whole is not None and _fits(whole, phrase):
             found.append((place, place + len(chain) - 1))
         place += len(chain)
     return found

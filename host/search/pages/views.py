@@ -35,6 +35,7 @@ from host.inbox.teams import teams
 from host.live.events import newest_id
 from host.models.inbox import ConversationStatus, Direction, InternalKind, Message
 from host.search import building
+from host.search.backlog import Backlog, backlog
 from host.search.finding import finder
 from host.search.finding.asking import FILTERS, MOST_LETTERS, Query, Typed, read_day, read_query
 from host.search.finding.excerpts import ExcerptPart, excerpt
@@ -158,11 +159,16 @@ def index(workspace_id: int) -> ResponseReturnValue:
     shown = _shown(workspace_id, wanted, found)
     progress = building.progress(session)
     suggests = not (typing or shown or people or query.empty or found.stopped)
+    behind = Backlog()
+    impossible = query.empty or wanted.unknown or wanted.clashing
+    # The command palette takes the contacts of a whole page, and wants to know why there are none.
+    if not (impossible or found.stopped or people or (shown and typing)):
+        behind = backlog(session, workspace_id)
     return render_template(
         "search/_panes.html" if typing else "search/index.html",
         typing=typing,
         follows=follows,
-        said="" if query.empty else _said(len(shown) + len(people), more=found.next is not None),
+        said="" if query.empty else _said(len(shown) + len(people), behind, more=found.next is not None),
         query=query,
         wanted=wanted,
         hits=shown,
@@ -177,20 +183,23 @@ def index(workspace_id: int) -> ResponseReturnValue:
         groups=_groups(workspace_id, query, _Counting(session, found) if count else None),
         total=_number(len(found.counted), found.complete) if count else "",
         steps=_steps(workspace_id, query) if suggests else [],
+        behind=behind,
         built=progress.done,
         share=int(progress.share * 100),
         took=int((clock.monotonic() - began) * 1000),
     )
 
 
-def _said(number: int, *, more: bool) -> str:
+def _said(number: int, behind: Backlog, *, more: bool) -> str:
     """Return how many results there are, as a screen reader says it once somebody stops typing.
 
     :param more: whether there may be more.
     """
     if more:
         return _("%(count)s results or more", count=number_text(number))
-    return ngettext("%(num)s result", "%(num)s results", number) if number else _("No results.")
+    if number:
+        return str(ngettext("%(num)s result", "%(num)s results", number))
+    return behind.sentence or _("No results.")
 
 
 def _token(wanted: ResolvedQuery, typed: Typed) -> Token:

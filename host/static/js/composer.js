@@ -9,6 +9,7 @@ import { asked } from "./sending.js";
 import { opening } from "./typed-ahead.js";
 
 export { textLength };
+const NEAR = 0.8; // of the limit: from there on a phone counts, too
 const OVERFLOW_DELAY_MS = 150;
 
 const lines = new Map(); // what is on its way one after the other, of each field; it outlives the composer
@@ -162,6 +163,7 @@ export class Composer {
     counter.textContent = counter.dataset.text
       .replace("{used}", number.format(used)).replace("{limit}", number.format(limit));
     counter.classList.toggle("over", used > limit);
+    counter.classList.toggle("near", used > limit * NEAR);
     if (!form.dataset.overflowUrl) return; // what is too long there is refused
     clearTimeout(this.overflowTimer);
     if (used > limit) {
@@ -365,6 +367,7 @@ export class Composer {
     const box = this.root.querySelector("[data-problem]");
     this.problemOf = !sentence ? "" : [this.words.textUnsaved, this.words.textSilent, this.words.textNotHere].includes(sentence) ? "away" : of;
     box.hidden = !sentence;
+    box.dataset.of = this.problemOf;
     box.querySelector("[data-problem-sentence]").textContent = sentence ?? "";
     box.querySelector("[data-problem-next]").textContent = next ?? "";
   }

@@ -3,11 +3,13 @@
 /** Draw what *kept* says of the conversation in *place*. */
 export function showKept(kept, place) {
   colleagues(kept, place.querySelector("[data-part=drafts]"));
+  together(place.querySelector("[data-part=beside]"));
   const root = place.querySelector("[data-part=composer]");
   const problem = root?.querySelector("[data-kept-problem]");
   if (!problem) return; // who reads only has none
   const { refused } = kept;
   problem.hidden = !refused;
+  problem.dataset.of = refused?.again ? "away" : "";
   if (refused) {
     const { textAway, textRefused } = problem.dataset;
     say(problem.querySelector("[data-kept-sentence]"), refused.again ? textAway : refused.sentence || textRefused);
@@ -64,11 +66,12 @@ function colleagues({ colleagues: some }, box) {
     const words = box.dataset.textDraft.replace("{name}", name);
     if (!text) {
       const line = document.createElement("p");
+      Object.assign(line.dataset, { user: id, words });
       line.textContent = words;
       return line;
     }
     const details = document.createElement("details");
-    details.dataset.user = id;
+    Object.assign(details.dataset, { user: id, words });
     details.open = wasOpen.has(String(id));
     const summary = document.createElement("summary"), body = document.createElement("p");
     summary.textContent = words;
@@ -76,4 +79,20 @@ function colleagues({ colleagues: some }, box) {
     details.append(summary, body);
     return details;
   }));
+}
+
+/**
+ * Say of each colleague one thing, in the one line *box*: that they write, or that they have a draft. A draft that can be read
+ * stays there to be opened.
+ */
+export function together(box) {
+  const typing = new Map(Array.from(box.querySelectorAll("[data-part=typing] > [data-user]"), (one) => [one.dataset.user, one]));
+  for (const draft of box.querySelectorAll("[data-part=drafts] > [data-user]")) {
+    const who = typing.get(draft.dataset.user), summary = draft.querySelector("summary");
+    draft.hidden = Boolean(who) && !summary;
+    if (!summary) continue;
+    say(summary, who?.textContent ?? draft.dataset.words);
+    if (who) who.hidden = true;
+  }
+  box.classList.toggle("is-typing-here", typing.size > 0);
 }

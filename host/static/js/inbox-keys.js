@@ -69,6 +69,7 @@ export function keys(commands, words, more = () => [], stops = () => false) {
   let shown = [];
   let chosen = 0;
   let people = [];
+  let behind = ""; // why there may be more of them than are found
   let pause = 0;
 
   function openPalette() {
@@ -105,6 +106,7 @@ export function keys(commands, words, more = () => [], stops = () => false) {
       const text = [...link.lastElementChild.children].map((one) => one.textContent.trim()).join(" · ");
       return { text, group: words.textContacts, icon: "user", caps: [], run: () => location.assign(url) };
     });
+    behind = page.querySelector("[data-behind]")?.dataset.behind ?? "";
     const here = shown[chosen]?.text;
     fill();
     choose(Math.max(0, shown.findIndex((one) => one.text === here)));
@@ -114,6 +116,7 @@ export function keys(commands, words, more = () => [], stops = () => false) {
     const text = input.value.trim();
     clearTimeout(pause);
     people = [];
+    behind = "";
     if (text.length > 1 && words.search) pause = setTimeout(look, PAUSE_MS, text);
     fill();
   }
@@ -146,6 +149,13 @@ export function keys(commands, words, more = () => [], stops = () => false) {
       line.addEventListener("click", () => run(index));
       list.append(line);
     });
+    if (behind) {
+      const note = document.createElement("p");
+      note.className = "cmd-head";
+      note.setAttribute("role", "presentation");
+      note.textContent = behind;
+      list.append(note);
+    }
     choose(0);
   }
 

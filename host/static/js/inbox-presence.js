@@ -1,6 +1,7 @@
 // Who else has which conversation open, and who writes there: told to the desk, and shown in list and thread.
 
 import { csrfToken, post } from "./base.js";
+import { together } from "./inbox-kept.js";
 
 const AGAIN_MS = 12000;
 const LEASE_MS = 30000;
@@ -111,11 +112,17 @@ export class Presence {
     if (!strip) return;
     const typing = there.filter((one) => one.state === "typing");
     strip.hidden = !typing.length;
-    const [who, hint] = [document.createElement("span"), document.createElement("span")];
-    who.textContent = typing.map((one) => this.words.textTyping.replace("{name}", one.name)).join(", ");
+    const hint = document.createElement("span");
     hint.className = "soft-note";
     hint.textContent = this.words.textTypingHint;
-    strip.replaceChildren(...(typing.length ? [who, hint] : []));
+    const who = typing.map((one) => {
+      const span = document.createElement("span");
+      span.dataset.user = one.user;
+      span.textContent = this.words.textTyping.replace("{name}", one.name);
+      return span;
+    });
+    strip.replaceChildren(...who, ...(typing.length ? [hint] : []));
+    together(strip.parentElement);
   }
 
   face({ name, initials, tone, state }, size) {

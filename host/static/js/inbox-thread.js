@@ -169,8 +169,9 @@ export class Log {
 /** Return when a message was sent: the time below it. */
 const sentAt = (item) => Date.parse([...item.querySelectorAll("time[datetime]")].at(-1)?.dateTime);
 
-/** Let details that were open stay open. */
+/** Let details that were open stay open, and a message that was tapped what it shows. */
 function keepOpen(before, after) {
+  after.classList.toggle("is-tapped", before.classList.contains("is-tapped"));
   if (before.querySelector("details[open]")) after.querySelector("details")?.setAttribute("open", "");
 }
 

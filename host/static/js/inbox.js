@@ -19,11 +19,13 @@ import { watchMedia } from "./inbox-media.js";
 import { players } from "./inbox-player.js";
 import { showKept } from "./inbox-kept.js";
 import { Presence } from "./inbox-presence.js";
-import { dayTime, keepCurrent } from "./inbox-time.js";
+import { tapping } from "./inbox-tap.js";
+import { keepCurrent } from "./inbox-time.js";
 import { Undoing } from "./inbox-undo.js";
 import { Unsent } from "./inbox-unsent.js";
 import { Live } from "./live.js";
 import { copied, copyMark, forget, OfflineCopy, renewToken } from "./offline-copy.js";
+import { OfflineLine } from "./offline-line.js";
 import { ask as askForNews, entitle, told as toldNews } from "./notices.js";
 import { header, heldNow, whole } from "./pieces.js";
 import { reactions } from "./reactions.js";
@@ -61,7 +63,9 @@ const undoing = new Undoing({
 const unsent = new Unsent(new URL(data.inboxUrl, location.href).pathname, (ids) => {
   for (const id of ids ?? Array.from(list.rows.children, (row) => Number(row.dataset.row))) list.draft(id);
   back?.draw();
+  line.waits();
 });
+const line = new OfflineLine(data, { waiting: () => unsent.all, open: (id) => go(addressOf(id)) });
 
 document.addEventListener("lobby-draft-lost", ({ detail }) => unsent.onChange([detail]));
 
@@ -125,7 +129,7 @@ let log = null;
 let composer = null;
 let kept = null; // the draft of the conversation that is open, as the desk has it
 let isOld = "copied" in document.documentElement.dataset; // something of this page is of the copy on this device
-let copy = null; // what that has, while the desk is away
+let notice = null; // what is said above everything of what somebody did
 
 // What changed, asked for together
 
@@ -708,7 +712,7 @@ function report(sentence, next) {
 /** What went wrong with *of* is not so any more: it is not said any longer. */
 function settled(of) {
   if (["away", of].includes(composer?.problemOf)) composer.problem(null);
-  if (of === "act" || [data.textUnsaved, data.textSilent, data.textNotHere].includes(notices.get("act")?.textContent)) banner("");
+  if (of === "act" || [data.textUnsaved, data.textSilent, data.textNotHere].includes(notice?.textContent)) banner("");
 }
 
 /** Put an emoji on a message, or take it away: *emoji* is empty then. */
@@ -974,6 +978,7 @@ function fitKeyboard() {
 seen?.addEventListener("resize", fitKeyboard);
 
 reactions(react);
+tapping(main);
 swiping({ touched: (id) => list.touched(id), ask: (id) => ask({ rows: [id], head: id === opened, composer: id === opened }) });
 editing(post, (message) => ask({ rows: [opened], messages: [message] }));
 for (const record of unsent.lost) resume(record); // what is on its way stands in no field
@@ -987,31 +992,28 @@ keepCurrent(document, data, isOld ? 0 : Date.parse(data.now) - Date.now(), (elem
 
 /** Say that the desk is away, and what can be read all the same. */
 async function showLine() {
-  const sentence = () => {
-    if (live.connected) return "";
-    if (!copy) return navigator.onLine ? data.textOffline : data.textNoLine;
-    return data.textCopies.replace("{n}", copy.count).replace("{time}", dayTime(copy.at));
-  };
-  banner(sentence(), "line");
-  copy = live.connected ? null : await copied(data).catch(() => null);
-  if (copy) banner(sentence(), "line");
+  line.draw(live.connected);
+  const copy = live.connected ? null : await copied(data).catch(() => null);
+  if (copy && !live.connected) line.draw(false, copy);
+  quiet();
 }
 
-const notices = new Map();
-
-/** Say above everything what is wrong: with what somebody did, or with the *line*, which is the more important of both. */
-function banner(sentence, about = "act") {
-  notices.get(about)?.remove();
-  notices.delete(about);
+/** Say above everything what is wrong with what somebody did. That the desk is away is more important. */
+function banner(sentence) {
+  notice?.remove();
+  notice = null;
   if (sentence) {
-    const notice = document.createElement("div");
+    notice = document.createElement("div");
     notice.className = "notice notice-warn offline";
     notice.setAttribute("role", "status");
     notice.textContent = sentence;
-    notices.set(about, notice);
     document.body.append(notice);
   }
-  if (notices.has("act")) notices.get("act").hidden = notices.has("line");
+  quiet();
+}
+
+function quiet() {
+  if (notice) notice.hidden = line.isShown;
 }
 
 presence.onUnknown = () => ask({ here: true });

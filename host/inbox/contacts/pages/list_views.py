@@ -25,6 +25,7 @@ from host.inbox.list_positions import position_text
 from host.inbox.pages import durations
 from host.inbox.pages.arguments import position_from_request
 from host.live.events import newest_id
+from host.search.backlog import backlog
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.web import navigation
@@ -121,6 +122,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
             ids = finder.find_contacts(session, workspace_id, query, MOST_FOUND)
         filter_ = _filter(chosen, ids)
         page = finding.find(session, workspace_id, filter_, sort=chosen.sort, after=after)
+        behind = "" if page.rows or not chosen.q else backlog(session, workspace_id).contact_sentence
         there = bool(page.rows) or queries.has_accounts(session, workspace_id)
     now = clock.now()
     return render_template(
@@ -129,6 +131,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         rows=[_listed(row, directory, now) for row in page.rows],
         next=None if page.next is None else position_text(page.next),
         first=after is None,
+        behind=behind,
         chosen=chosen,
         sorts=SORTS,
         only=ONLY,

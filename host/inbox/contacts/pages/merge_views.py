@@ -15,6 +15,7 @@ from host.inbox.contacts.pages import doubles
 from host.inbox.contacts.pages.blueprint import CONTACT, bp, page_of
 from host.inbox.contacts.pages.shown import detail_of, handle_of, name_of
 from host.inbox.pages.arguments import form_id
+from host.search.backlog import backlog
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.web.languages import gettext as _
@@ -58,13 +59,14 @@ def _page(
         if compared is not None:
             found = finding.rows_of(session, workspace_id, [compared.second.id], accounts)
             rows |= {one.id: one for one in found}
-        offered = []
+        offered, behind = [], ""
         if compared is None and q:
             ids = finder.find_contacts(session, workspace_id, read_query(q), OFFERED + 1)
             offered = finding.rows_of(
                 session, workspace_id, [id_ for id_ in ids if id_ != contact_id], accounts
             )
             offered = [one for one in offered if accounts is None or one.identities]
+            behind = "" if offered else backlog(session, workspace_id).contact_sentence
         double = None
         if compared is None and not q:
             mine = rows[contact_id].identities
@@ -86,6 +88,7 @@ def _page(
         fields.append((field, label, *shown))
     page = render_template(
         "contacts/merge.html",
+        behind=behind,
         contact=contact,
         first=called(contact_id),
         first_row=rows[contact_id],
