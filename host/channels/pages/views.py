@@ -69,13 +69,23 @@ def _mark() -> navigation.Mark | None:
     return navigation.Mark(bad + warn, "bad" if bad else "warn", words)
 
 
+def _words() -> str:
+    """Return other words for the page, with the names of the channels that it has or could have."""
+    own = (
+        "accounts, connect, inboxes, reconnect, signature, prices, Konten, verbinden, Postfach, Anbindung, "
+        "Signatur, Preise, Kosten"
+    )
+    names = {one.label for one in current_directory().adapters}
+    return ", ".join([own, *sorted(names | {one.label for one in navigation.channel_offers()})])
+
+
 navigation.add_settings(
     "channels.index",
     _l("Channels"),
     order=20,
     icon="plug",
     mark=_mark,
-    words="accounts, connect, inboxes, reconnect, Konten, verbinden, Postfach, Anbindung",
+    words=_words,
 )
 
 
