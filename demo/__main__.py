@@ -66,6 +66,7 @@ def desk_settings(sandbox: Sandbox, outside: Outside, smtp_port: int) -> dict[st
     """Return the settings of a desk whose external services are on this machine."""
     settings = sandbox_settings(sandbox)
     settings["LOBBY_ALLOW_HOSTS"] += f",{outside.addresses}"
+    settings["LOBBY_SANDBOX"] = sandbox.url
     settings["LOBBY_PUSH_HOSTS"] = PUSH_HOST
     settings["LOBBY_SMTP_LISTEN"] = f"127.0.0.1:{smtp_port}"
     settings["LOBBY_DEVELOPMENT"] = "1"

@@ -177,8 +177,12 @@ def _try_and_migrate(config: Config, release: Release, folder: Path, outcome: Ou
 
     def tried() -> Any:
         seen = probe.run(folder, release.manifest)
-        brought = (*seen.names(contributions.CHANNELS), *seen.names(contributions.WEBHOOKS))
-        return _("Contributes: %(what)s", what=", ".join(brought) or "–")
+        brought = [
+            f"{kind.noun} ({', '.join(names)})"
+            for kind in contributions.KINDS
+            if kind.noun and (names := seen.names(kind))
+        ]
+        return _("Contributes: %(what)s", what=", ".join(brought)) if brought else _("Contributes nothing.")
 
     def around(name: str, do: Callable[[], str | None]) -> None:
         run_step(outcome, name, do)

@@ -44,7 +44,7 @@ navigation.add_settings(
     order=40,
     section=navigation.INTEGRATIONS,
     icon="key",
-    words="tokens, REST, programs, Schlüssel, Programme",
+    words="tokens, REST, programs, export, Schlüssel, Programme, exportieren",
     finds=(navigation.Find(_l("Create API key"), "new-title", "new token, add key, Schlüssel anlegen"),),
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from host.channels import refusals
 from host.channels.accounts import disconnect_account, save_account
 from host.core import db
 from host.models.channels import ChannelAccount, ref
@@ -83,11 +84,10 @@ def ask(
         outcome = card.connect(ConnectRequest(workspace_id, account, values, taken, by_admin))
         if not isinstance(outcome, Connection | Problems | Asked):
             raise TypeError(f"connect() returned {type(outcome).__name__}")
-    except Exception:
+    except Exception as error:
         log.exception("the card of channel %s failed while connecting", card.channel)
-        return Problems(
-            {"": _("The addon of this channel failed while checking, so nothing was changed. Tell an admin.")}
-        )
+        blame = _("The addon of this channel failed while checking, so nothing was changed. Tell an admin.")
+        return Problems({"": refusals.sentence(error, blame)})
     return outcome
 
 

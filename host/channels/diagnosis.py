@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
+from host.channels import refusals
 from host.core import db
 from host.models.channels import AccountState, ChannelAccount, SignInAttempt, SignInState, ref
 from host.sdk.cards import Finding, SettingsCard, Verdict
@@ -34,17 +35,12 @@ def _of_addon(card: SettingsCard, row: ChannelAccount) -> list[Finding]:
         return []
     try:
         return list(card.diagnose(ref(row)))
-    except Exception:
+    except Exception as error:
         log.exception("diagnosing account %s of channel %s failed", row.id, row.channel)
-        return [
-            Finding(
-                "addon",
-                _("The addon's own checks"),
-                Verdict.FAIL,
-                _("They failed with an error. See the log."),
-                _("Tell an admin."),
-            )
-        ]
+        blame = _("They failed with an error. See the log.")
+        evidence = refusals.sentence(error, blame)
+        advice = _("Tell an admin.") if evidence == blame else ""
+        return [Finding("addon", _("The addon's own checks"), Verdict.FAIL, evidence, advice)]
 
 
 def _of_desk(card: SettingsCard, row: ChannelAccount) -> Iterator[Finding]:

@@ -53,6 +53,7 @@ def _use_sandbox(_context: click.Context, _option: click.Parameter, url: str | N
         for name, value in found.items():
             if name.startswith(_OF_SANDBOX):
                 os.environ.setdefault(name, str(value))
+        os.environ.setdefault("LOBBY_SANDBOX", url.rstrip("/"))
     except (requests.RequestException, ValueError, AttributeError) as error:
         raise click.ClickException(
             f"No sandbox responds at {url}. Start one in a checkout with `.venv/bin/python -m sandbox`, "

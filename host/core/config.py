@@ -138,6 +138,10 @@ def public_url(text: str) -> str:
     return url
 
 
+def _sandbox(text: str) -> str:
+    return public_url(text) if text.strip() else ""
+
+
 def _issuer(text: str) -> str:
     address = text.strip()
     parts = urlsplit(address)
@@ -385,6 +389,13 @@ SETTINGS: tuple[Setting, ...] = (
         _pairs,
     ),
     Setting(
+        "sandbox",
+        "",
+        "URL of the sandbox that plays the providers; `lobby run --sandbox` sets it. The first steps lead "
+        "to it.",
+        _sandbox,
+    ),
+    Setting(
         "mail_relays",
         "",
         "host:port pairs of mail servers on the local network, for mail only.",
@@ -523,6 +534,7 @@ class Config:
     unsigned_allowed: tuple[str, ...]
     development: bool
     allow_hosts: tuple[str, ...]
+    sandbox: str
     mail_relays: tuple[str, ...]
     oidc_issuer: str
     oidc_client_id: str

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from host.core.backports.values import replace
+from host.core.logs import redact
 from host.inbox.messages import ACCOUNT_LIMIT, RECONNECT_FIRST
 from host.sdk.channel import ProviderProblem
+from host.sdk.errors import FetchError, ForbiddenAddressError, ProviderError
 
 __all__ = ["ACCOUNT_LIMIT", "RECONNECT_FIRST"]
 
@@ -79,6 +82,11 @@ ADAPTER_RAISED = ProviderProblem(
     sentence=_n("The addon failed while sending this, so it may or may not have arrived."),
     next_step=_n("Lobby is checking automatically. Wait a moment."),
 )
+UNCONFIRMED = ProviderProblem(
+    code="unconfirmed",
+    sentence=_n("The provider did not confirm this, so it may or may not have arrived."),
+    next_step=_n("Lobby is checking automatically. Wait a moment."),
+)
 RESULT_UNUSABLE = ProviderProblem(
     code="result_unusable",
     sentence=_n("The provider’s answer could not be stored, so it is unknown whether this arrived."),
@@ -104,3 +112,10 @@ HISTORY_RAISED = _n("The addon of this channel failed while reading earlier mess
 LOOK_RAISED = _n("The addon of this channel failed while looking for undelivered messages.")
 MISSED = _n("Some customer messages were not delivered to Lobby. Lobby found them and added them.")
 MISSED_STEP = _n("The account’s Catch up page lists them. Run Diagnose to check the delivery setup.")
+
+
+def raised(error: Exception) -> ProviderProblem:
+    """Return the problem of a message whose adapter raised *error*: its own fault, or the provider's."""
+    if isinstance(error, ForbiddenAddressError) or not isinstance(error, ProviderError | FetchError):
+        return ADAPTER_RAISED
+    return replace(UNCONFIRMED, raw=redact(str(error))[:500])

@@ -226,9 +226,9 @@ def _tell(kind: _Acts[Any, Any], directory: AdapterDirectory, due: _Due[Any]) ->
             return NotSent(ProviderProblem("", waits.limit.sentence), retry_after=waits.seconds)
         result = kind.tell(adapter, due.request)
         return result if isinstance(result, SendResult) else Unknown(agent_messages.ADAPTER_RAISED)
-    except Exception:
+    except Exception as error:
         log.exception("the adapter of %s raised while acting on a message", due.account.channel)
-        return Unknown(agent_messages.ADAPTER_RAISED)
+        return Unknown(agent_messages.raised(error))
 
 
 def _record(session: Session, kind: _Acts[Any, Any], due: _Due[Any], result: SendResult) -> None:

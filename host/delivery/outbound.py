@@ -210,10 +210,11 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
         try:
             with before_first_byte(partial(_leave, lease, limits, channel)):
                 result = adapter.send(request)
-        except Exception:
+        except Exception as error:
             log.exception(
                 "the adapter of %s raised while sending message %s", head.account.channel, head.message_id
             )
+            result = Unknown(agent_messages.raised(error))
     if isinstance(result, Unknown) and departure.unreachable:
         # No connection was made, so the customer cannot have got it: it is safe to send again.
         result = NotSent(agent_messages.NOT_REACHED)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from host.channels.refusals import SignalWarnings
 from host.core import call_budget, clock, db
 from host.core.call_budget.threads import ReplaceableThread
 from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
@@ -198,6 +199,7 @@ class Workers:
         self._idle.clear()
         self._woken_for = None
         signals.current().clear()
+        signals.current().on_end = SignalWarnings()
         if db.current().is_sqlite:
             # One process owns the file, so the processes that held leases are dead.
             db.write(lanes.void_leases)

@@ -99,7 +99,7 @@ def _files() -> Dependency:
 
 
 def _broker(now: CurrentState, *, is_set: bool) -> Dependency:
-    name = _("Broker")
+    name = _("Broker, which wakes other processes")
     answers, away = broker_answers(now)
     if away:
         fact = ngettext(
@@ -128,7 +128,7 @@ def _broker(now: CurrentState, *, is_set: bool) -> Dependency:
 
 def _spools(now: CurrentState) -> Iterator[Dependency]:
     for machine, one in spools(now):
-        name = _("Requests waiting on %(machine)s", machine=machine)
+        name = _("Provider requests waiting for the database on %(machine)s", machine=machine)
         most = size(one.spool_most)
         share = one.spooled_bytes / one.spool_most if one.spool_most else None
         if one.spooled:

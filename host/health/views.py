@@ -187,15 +187,15 @@ def _period() -> Period:
 
 HELD = {
     Reason.RECONNECT: (
-        _l("Waiting to be reconnected: %(n)s"),
+        _l("Conversations waiting for their account to be reconnected: %(n)s"),
         _l("Replies to these conversations are sent in order once an owner signs in again."),
     ),
     Reason.LIMIT: (
-        _l("Waiting for a provider limit: %(n)s"),
+        _l("Conversations waiting for a provider limit: %(n)s"),
         _l("The provider accepts no more messages for now. They are sent as soon as it does."),
     ),
     Reason.LATER: (
-        _l("Waiting for another reason: %(n)s"),
+        _l("Conversations waiting for another reason: %(n)s"),
         _l("For the next retry, the provider's confirmation of the previous reply, or an inactive addon."),
     ),
 }
@@ -237,7 +237,9 @@ def _strips(past: History) -> list[Strip]:
             _("Received"),
             sum(past.received),
             _(
-                "%(applied)s applied, %(ignored)s not for the inbox, %(dead)s could not be read",
+                "%(handled)s handled in this time: %(applied)s applied, %(ignored)s not for the inbox, "
+                "%(dead)s could not be read",
+                handled=whole(sum(sum(handled[one]) for one in ("applied", "ignored", "dead"))),
                 applied=whole(sum(handled["applied"])),
                 ignored=whole(sum(handled["ignored"])),
                 dead=whole(sum(handled["dead"])),
@@ -253,7 +255,7 @@ def _strips(past: History) -> list[Strip]:
             _("Sent"),
             sum(sends[Outcome.SENT]),
             _(
-                "%(retried)s retried, %(failed)s failed, %(unconfirmed)s not confirmed",
+                "Besides these: %(retried)s retried, %(failed)s failed, %(unconfirmed)s not confirmed",
                 retried=whole(sum(sends[Outcome.RETRIED])),
                 failed=whole(sum(sends[Outcome.FAILED])),
                 unconfirmed=whole(sum(sends[Outcome.UNCONFIRMED])),

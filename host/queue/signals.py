@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -47,6 +48,8 @@ class Signals:
     """The queue, and the customers who were recently shown that an agent types or stopped."""
 
     def __init__(self) -> None:
+        self.on_end: Callable[[AccountRef, Exception | None], None] | None = None
+        """Called after each signal, with the account and the error it ended in, if any."""
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(MOST_WAITING)
         self._lock = threading.Lock()
         self._typing: dict[tuple[int, str], tuple[Signal, float]] = {}
@@ -112,12 +115,24 @@ class Signals:
     def _tell(self, waiting: _Waiting, generation: GenerationSource) -> None:
         try:
             adapter = generation().directory.adapter(waiting.account.channel)
-            if adapter is not None:
-                _act(adapter, waiting)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody is told
+            if adapter is None:
+                return
+            _act(adapter, waiting)
+        except Exception as error:  # noqa: BLE001 - the signal is dropped whatever went wrong
             log.info(
                 "a customer of account %s was not shown %s: %s", waiting.account.id, waiting.signal, error
             )
+            self._end(waiting.account, error)
+        else:
+            self._end(waiting.account, None)
+
+    def _end(self, account: AccountRef, error: Exception | None) -> None:
+        if self.on_end is None:
+            return
+        try:
+            self.on_end(account, error)
+        except sa.exc.SQLAlchemyError as problem:
+            log.info("how a signal of account %s ended was not stored: %s", account.id, problem)
 
 
 def _act(adapter: ChannelAdapter, waiting: _Waiting) -> None:

@@ -31,6 +31,14 @@ class DeskError(SdkError):
         self.code = code
 
 
+class ProviderError(SdkError):
+    """The provider refused: a revoked token, a missing permission, a message it doesn't take.
+
+    Addons raise a subclass. A call that ends in one is not counted as a failure of the addon's code, and
+    neither is one that ends in a :class:`FetchError`. The message names no credential.
+    """
+
+
 class FetchError(SdkError):
     """The guarded client could not fetch something, or refused to.
 

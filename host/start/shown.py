@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 import segno
-from flask import g, url_for
+from flask import g, request, url_for
 from flask_babel import ngettext
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup
@@ -27,9 +28,10 @@ from host.inbox.pages.conversation_view import name_of
 from host.live.events import newest_id
 from host.models.channels import ChannelAccount, ref
 from host.sdk.channel import ChannelAdapter
-from host.start import hours_step, steps
+from host.start import hours_step, reach, steps
 from host.start.hours_step import HoursForm
 from host.start.models import WorkspaceStart
+from host.start.reach import Reach
 from host.start.steps import MINUTES, Key, Progress, State
 from host.users.roles import Permission
 from host.web import navigation
@@ -67,6 +69,8 @@ class StartList(msgspec.Struct, frozen=True):
     :param link: where one writes to the connected account; *code*: the same as a QR code.
     :param sender: name of the person who wrote first.
     :param hours: the form of the last step.
+    :param reach: what is known about the way from the providers to this desk; None: it doesn't matter (yet).
+    :param channel_key: key of the channel that *section* connects.
     """
 
     progress: Progress
@@ -84,6 +88,8 @@ class StartList(msgspec.Struct, frozen=True):
     sender: str
     uploads: bool
     hours: HoursForm
+    reach: Reach | None
+    channel_key: str
 
     template = "start/_list.html"
 
@@ -117,6 +123,19 @@ class StartList(msgspec.Struct, frozen=True):
             found.append(Segment(round(x, 2), round(width, 2), look))
             x += width + GAP
         return found
+
+    def is_cut_off(self, channel: str) -> bool:
+        """Return whether messages of a channel can't arrive."""
+        return self.reach is not None and channel in self.reach.cut_off
+
+    def is_played(self, channel: str) -> bool:
+        """Return whether the sandbox stands in for the provider of a channel."""
+        return self.reach is not None and any(one.key == channel for one in self.reach.played)
+
+    def label_of(self, channel: str) -> str:
+        """Return the name of a channel of *reach*."""
+        found = () if self.reach is None else self.reach.waiting
+        return next((one.label for one in found if one.key == channel), channel)
 
     def title(self, key: Key) -> str:
         """Return the name of a step, with the channel it is about."""
@@ -222,6 +241,7 @@ def start_list(workspace_id: int, typed: HoursForm | None = None) -> StartList:
         progress = _progress(session, workspace_id, channels)
         asked = asking.asked(session, workspace_id) if offer is not None else {}
         sender = _sender(session, workspace_id, progress, directory)
+        known = _reach(session, progress)
     channel = brought[0].label if brought else "" if offer is None else offer.label
     section = None
     if progress.account is None:
@@ -246,7 +266,21 @@ def start_list(workspace_id: int, typed: HoursForm | None = None) -> StartList:
         sender,
         config().uploads,
         typed or hours_step.suggested(),
+        known,
+        "" if section is None else section.key,
     )
+
+
+def _reach(session: Session, progress: Progress) -> Reach | None:
+    """Return what is known about the way from the providers, while a first message is waited for."""
+    if progress.message is not None or progress.states[Key.WRITE] is State.SKIPPED:
+        return None
+    mine = [one.manifest for one in lifecycle.installed()]
+    others = [one.manifest for one in shipped.addons()]
+    browser_host = urlsplit(request.host_url).hostname or ""
+    found = reach.read(session, config(), [*mine, *others], browser_host)
+    account = progress.account
+    return None if found is None or (account is not None and not found.is_about(account.channel)) else found
 
 
 def _report(channel: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,6 +68,9 @@ class Find(msgspec.Struct, frozen=True):
     endpoint: str = ""
 
 
+Words = str | Callable[[], str]
+
+
 class Entry(msgspec.Struct, frozen=True):
     """A page of the settings, shown if *endpoint* exists in the running generation.
 
@@ -75,7 +79,8 @@ class Entry(msgspec.Struct, frozen=True):
     :param icon: a name of ``_icons.html``.
     :param shown: whether the signed-in person gets it; None: always.
     :param find_mark: returns the items on the page that need attention; None: there never are any.
-    :param words: other words for the page, as :attr:`Find.words`; *finds*: what the search finds on it.
+    :param words: other words for the page, as :attr:`Find.words`, or what returns them; *finds*: what the
+        search finds on it.
     """
 
     endpoint: str
@@ -85,7 +90,7 @@ class Entry(msgspec.Struct, frozen=True):
     section: Section | None = None
     shown: Callable[[], bool] | None = None
     find_mark: Callable[[], Mark | None] | None = None
-    words: str = ""
+    words: Words = ""
     finds: Sequence[Find] = ()
 
     @property
@@ -201,7 +206,7 @@ def add_own(
     order: int,
     icon: str = "user",
     shown: Callable[[], bool] | None = None,
-    words: str = "",
+    words: Words = "",
     finds: Sequence[Find] = (),
 ) -> None:
     """Add a page about the signed-in person."""
@@ -227,7 +232,7 @@ def add_settings(
     section: Section | None = None,
     shown: Callable[[], bool] | None = None,
     mark: Callable[[], Mark | None] | None = None,
-    words: str = "",
+    words: Words = "",
     finds: Sequence[Find] = (),
 ) -> None:
     """Add a page to a workspace's settings. Its view takes ``workspace_id``."""
@@ -244,7 +249,7 @@ def add_admin(
     icon: str = "gear",
     section: Section | None = None,
     mark: Callable[[], Mark | None] | None = None,
-    words: str = "",
+    words: Words = "",
     finds: Sequence[Find] = (),
 ) -> None:
     """Add a page to the administration of the installation."""
@@ -263,6 +268,11 @@ def settings_groups() -> list[Group]:
         Group(_("Admin"), _links(admin_entries()) if user.is_admin else [], locked=True),
     ]
     return [group for group in groups if group.links]
+
+
+def first_settings() -> str:
+    """Return the address of the first page of the workspace's settings, or of the person's own if none."""
+    return (_links(settings_entries()) or _links(_present(_own)))[0].url
 
 
 def _links(entries: Sequence[Entry]) -> list[Link]:
@@ -295,7 +305,8 @@ def findable() -> list[FoundSetting]:
         for link in group.links:
             for page in link.pages:
                 way = [group.label, link.label] if len(link.pages) > 1 else [group.label]
-                found.append(_found(page, page.label, way, page.url, page.words))
+                words = page.words if isinstance(page.words, str) else page.words()
+                found.append(_found(page, page.label, way, page.url, words))
                 way = [*way, page.label]
                 for one in page.finds:
                     url = url_for(one.endpoint) if one.endpoint else page.url
@@ -314,7 +325,7 @@ def _found(page: Entry, label: object, way: Sequence[object], url: str, words: s
 def find_settings(query: str) -> list[FoundSetting]:
     """Return the settings whose text has every word of *query*, those whose label begins with it first.
 
-    ``settings-find.js`` does the same.
+    If none has, return those that have similar words. ``settings-find.js`` does the same.
     """
     wanted = query.lower().split()
     if not wanted:
@@ -324,7 +335,34 @@ def find_settings(query: str) -> list[FoundSetting]:
         label = one.label.lower()
         return 0 if label.startswith(wanted[0]) else 1 if all(word in label for word in wanted) else 2
 
-    return sorted((one for one in findable() if all(word in one.text for word in wanted)), key=rank)
+    every = findable()
+    found = [one for one in every if all(word in one.text for word in wanted)]
+    if not found:
+        found = [one for one in every if all(_has_similar(one.text, word) for word in wanted)]
+    return sorted(found, key=rank)
+
+
+def _has_similar(text: str, word: str) -> bool:
+    """Return whether *text* has *word*, or a word that begins like it: one typo in 4 letters, two in 8."""
+    most = 2 if len(word) >= 8 else 1 if len(word) >= 4 else 0
+    return word in text or (most > 0 and any(_typos(word, known) <= most for known in _WORD.findall(text)))
+
+
+_WORD = re.compile(r"\w+")
+
+
+def _typos(word: str, known: str) -> int:
+    """Return the letters to change, add, omit or swap from *word* to a beginning of *known*."""
+    before: list[int] = []
+    row = list(range(len(known) + 1))
+    for at, letter in enumerate(word, 1):
+        older, before, row = before, row, [at]
+        for place, other in enumerate(known, 1):
+            cost = min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (letter != other))
+            if at > 1 and place > 1 and letter == known[place - 2] and word[at - 2] == other:
+                cost = min(cost, older[place - 2] + 1)
+            row.append(cost)
+    return min(row)
 
 
 def current_link() -> Link | None:

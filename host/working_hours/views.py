@@ -52,7 +52,8 @@ navigation.add_settings(
     order=32,
     section=navigation.PEOPLE,
     icon="clock",
-    words="opening times, business hours, holidays, closed, Öffnungszeiten, Feiertage, geschlossen, Urlaub",
+    words="opening times, business hours, holidays, vacation, closed, Öffnungszeiten, Feiertage, "
+    "geschlossen, Urlaub",
 )
 
 

@@ -117,6 +117,16 @@ def test_activation_on_every_database(any_desk: HostApplication, toy_zip: MakeZi
     assert outcome.ok, outcome.error
     kept = "ok" if any_desk.config.database_url.startswith("sqlite") else "skipped"
     assert [step.result for step in outcome.steps] == ["ok", "ok", kept, *["ok"] * 6]
+    (brought,) = (step.detail for step in outcome.steps if "Contributes" in (step.detail or ""))
+    for listed in (
+        "channels (toy)",
+        "webhook addresses (/addons/toy/webhook)",
+        "panels (",
+        "event listeners (",
+    ):
+        assert listed in brought
+    for listed in ("scheduled jobs (", "rule conditions (", "rule actions ("):
+        assert listed in brought
     assert "toy" in any_desk.generation().directory.keys
     column = next(
         c for c in sa.inspect(db.current().read_engine).get_columns("conversations") if c["name"] == "channel"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from werkzeug.exceptions import NotFound
 from werkzeug.test import Client
 
+from demo.processes import CHECKOUT
 from host import counters
 from host.addons import lifecycle
 from host.addons.listing import OPERATIONS, STATES
@@ -27,6 +29,7 @@ from host.models.inbox import Message
 from host.models.queue import InboundEvent, RefusedDelivery
 from host.models.users import AuditEntry, User
 from host.process.serving import HostApplication
+from host.sdk.errors import FetchError, FileEndedError, ForbiddenAddressError, ProviderError
 from host.users import workspaces
 from tests.addons.conftest import Admin, MakeZip, another_process, configuration
 from tests.addons.test_toy_channel import connect, deliver
@@ -347,13 +350,47 @@ def test_what_the_host_deals_with_by_itself_sets_nothing_aside(what: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "error", [NotFound(), sa.exc.OperationalError("SELECT 1", {}, OSError()), ConnectionError("reset")]
+    "error",
+    [
+        NotFound(),
+        sa.exc.OperationalError("SELECT 1", {}, OSError()),
+        ConnectionError("reset"),
+        ProviderError("the token was revoked"),
+        FetchError("timed out"),
+        FileEndedError("gone"),
+    ],
 )
 def test_what_is_not_the_codes_fault_does_not_count(error: Exception) -> None:
     seen = CallMetrics()
     for _ in range(LIMIT * 2):
         seen.note("toy", "1.0.0", "authenticate", 0.001, error)
     assert seen.seen()["toy", "1.0.0", "authenticate"].faults == 0
+
+
+def test_an_address_that_is_not_declared_is_the_codes_fault() -> None:
+    seen = CallMetrics()
+    seen.note("toy", "1.0.0", "authenticate", 0.001, ForbiddenAddressError("not declared"))
+    assert seen.seen()["toy", "1.0.0", "authenticate"].faults == 1
+
+
+def test_errors_in_which_addons_report_a_refusal_are_the_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("email", "instagram", "shop", "telegram", "whatsapp"):
+        monkeypatch.syspath_prepend(str(CHECKOUT / "addons" / name))
+    classes = [
+        "telegram.api.BotError",
+        "whatsapp.graph.GraphError",
+        "instagram.graph.GraphError",
+        "shop.woocommerce.ShopError",
+        "lobby_mail.imap.server.RefusedError",
+        "lobby_mail.imap.server.BrokenError",
+        "lobby_mail.smtp.SignInError",
+        "lobby_mail.smtp.RefusedError",
+        "lobby_mail.smtp.UnconfirmedError",
+        "lobby_mail.oauth.exchange.ExchangeError",
+    ]
+    for path in classes:
+        module, _dot, name = path.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), name), ProviderError), path
 
 
 def test_a_decision_the_event_loop_cannot_wait_for_is_no_call() -> None:

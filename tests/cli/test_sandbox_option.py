@@ -30,7 +30,8 @@ def test_one_option_points_a_desk_at_the_sandbox() -> None:
     finally:
         server.close()
     found = {name: value for name, value in os.environ.items() if name.startswith("LOBBY_")}
-    assert found == {**wanted, "LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_ID": "42"}
+    own = {"LOBBY_ADDON_INSTAGRAM_FACEBOOK_APP_ID": "42", "LOBBY_SANDBOX": server.url}
+    assert found == {**wanted, **own}
     assert found["LOBBY_ALLOW_HOSTS"] == server.url.removeprefix("http://")
     assert found["LOBBY_ADDON_INSTAGRAM_GRAPH_FACEBOOK_URL"] == f"{server.url}/graph.facebook.com"
 

@@ -66,7 +66,7 @@ def test_health_shows_trouble_first_then_a_week_in_plots(desk: Desk, admin: Page
     desk.set_account(limited_until=clock.now() + timedelta(hours=1))
     admin.goto("/admin/health")
     expect(admin.get_by_role("heading", name="6 issues need attention")).to_be_visible()
-    expect(admin.get_by_text("Waiting for a provider limit: 1")).to_be_visible()
+    expect(admin.get_by_text("Conversations waiting for a provider limit: 1")).to_be_visible()
     expect(admin.get_by_role("img", name="68 % full")).to_be_visible()
     expect(admin.get_by_role("rowheader", name="GET /w/<workspace_id>/inbox")).to_be_visible()
     look(admin, "health")

@@ -83,6 +83,8 @@ def test_a_day_is_drawn_and_told_in_figures(admin: Browser, any_desk: Desk) -> N
     recording.flush()
     text = page(admin)
     assert '<b>Received</b><span class="nums">180</span>' in text
+    assert "180 handled in this time: 180 applied, 0 not for the inbox, 0 could not be read" in text
+    assert "Besides these: 1 retried, 1 failed, 0 not confirmed" in text
     assert "Received: 96 intervals: 3 delayed, 0 with problems." in text, "each waited ten seconds"
     assert "Sent: 96 intervals: 1 delayed, 1 with problems." in text, "one tried again, one failed"
     assert "Events received per minute; at most 6." in text
@@ -320,11 +322,15 @@ def test_what_waits_on_purpose_raises_no_alarm_and_is_shown_apart(
     any_desk.set_account(limited_until=clock.now() + timedelta(seconds=20))
     text = page(admin)
     assert "Replies have been waiting" not in text
-    assert "Waiting for a provider limit: 1" in text
+    assert "Conversations waiting for a provider limit: 1" in text
     any_desk.set_account(limited_until=None, state=AccountState.NEEDS_RECONNECT)
     text = page(admin)
     assert "Replies have been waiting" not in text
-    assert "Waiting to be reconnected: 1" in text
+    assert "Conversations waiting for their account to be reconnected: 1" in text
+    out = text.partition("<b>Outgoing replies</b>")[2].partition("</li>")[0]
+    assert "None is due. Those below wait for something else." in out
+    assert "OK" not in out
+    assert "Nothing is waiting" not in out
 
 
 def test_replies_nobody_confirmed_and_those_behind_them_are_told(

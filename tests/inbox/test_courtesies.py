@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from host.channels import refusals, warnings
 from host.core import clock, db
 from host.core.backports.values import replace
-from host.models.channels import AccountState, ChannelAccount
+from host.models.channels import AccountState, AccountWarning, ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation, Message, Reaction
 from host.queue import signals
+from host.sdk.errors import FetchError, ProviderError
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.toys import RICH, apply, received
@@ -111,6 +114,44 @@ def test_a_channel_can_ask_for_the_newest_message(desk: Desk, monkeypatch: pytes
     post(desk, "typing", on="0")
     flush(desk)
     assert asked[2:] == [(False, "question")]
+
+
+@pytest.fixture
+def warned() -> Iterator[None]:
+    signals.current().on_end = refusals.SignalWarnings()
+    yield
+    signals.current().on_end = None
+
+
+def test_a_signal_the_provider_refuses_names_the_account_until_it_is_taken(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, warned: None
+) -> None:
+    answers: list[Exception | None] = [
+        ProviderError("The access token was revoked."),
+        FetchError("timed out"),
+        None,
+    ]
+
+    def show_typing(_self: Any, _account: Any, _contact: str, _on: bool) -> None:
+        if error := answers.pop(0):
+            raise error
+
+    monkeypatch.setattr(type(RICH), "show_typing", show_typing)
+
+    def sent(on: str) -> list[AccountWarning]:
+        post(desk, "typing", on=on)
+        flush(desk)
+        with db.read() as session:
+            return list(session.scalars(sa.select(AccountWarning)))
+
+    for on in ("1", "0"):  # an answer that is missing says nothing about the refusal before
+        (warning,) = sent(on)
+        assert warning.account_id == desk.account.id
+        assert warning.details == {"words": "The access token was revoked"}
+    with db.read() as session:
+        assert warnings.in_need(session, desk.workspace) == (0, 1), "the settings' mark and card show it"
+    assert sent("1") == []
+    assert answers == []
 
 
 def test_seen_is_not_told_by_itself(desk: Desk, told: list[Any]) -> None:

@@ -14,7 +14,7 @@ from host.live.hub import Hub
 from host.models.users import Role
 from tests import helpers
 from tests.accessibility import violations
-from tests.browser.conftest import PHONE, THEMES, WIDE
+from tests.browser.conftest import PHONE, THEMES, WIDE, look
 from tests.inbox import scenes, toys
 from tests.inbox.desks import Desk
 from tests.live.served import serve
@@ -144,3 +144,16 @@ def test_it_can_be_read_by_everybody(
         assert width[0] <= width[1], "nothing is cut off at the side"
         scenes.Scene(desk).said("mia.at.home", "Mia at home", "hello!", clock.now())
         page.goto(page.url.replace("/inbox", "/start"))
+
+
+def test_what_no_provider_reaches_says_so_before_an_account_is_connected(desk: Desk, arrive: Arrive) -> None:
+    studio = helpers.make_workspace("Studio", leads=True)
+    helpers.join(studio, desk.mia, Role.OWNER)
+    page = arrive()
+    page.goto(f"/w/{studio}/start")
+    page.wait_for_selector("[data-reach] >> text=No provider can reach this desk yet.")
+    page.click("[data-reach] [data-copy='try-first']")
+    page.wait_for_selector("[data-reach] [data-copy='try-first'] >> text=Copied")
+    look(page, "start-not-reachable")
+    page.click("[data-reach] >> text=Enter the address")
+    page.wait_for_selector("#public-url")

@@ -148,3 +148,74 @@ def test_names_that_begin_with_the_query_stand_first(desk: Flask) -> None:
     browser = helpers.client_for(desk, owner_of(workspace))
     page = browser.get("/settings/find?q=team").text.partition('class="plain found">')[2]
     assert page.partition("<b>")[2].startswith("Teams")
+
+
+PLACES = {
+    "backup": "Data retention",
+    "Sicherung": "Data retention",
+    "export": "API keys",
+    "exportieren": "API keys",
+    "delete customer": "Data retention",
+    "Kunden löschen": "Data retention",
+    "vacation": "Working hours",
+    "Urlaub": "Working hours",
+    "stop words": "Overview",
+    "Stoppwörter": "Overview",
+    "WhatsApp": "Channels",
+    "QR": "Sign-in and security",
+    "signature": "Channels",
+    "Signatur": "Channels",
+    "price": "Channels",
+    "Preise": "Channels",
+    # One letter wrong, left out, doubled or swapped, two in a long word.
+    "bakcup": "Data retention",
+    "exprot": "API keys",
+    "exportiren": "API keys",
+    "delete custmer": "Data retention",
+    "vaccation": "Working hours",
+    "Urlbau": "Working hours",
+    "Stopwörtre": "Overview",
+    "whatsap": "Channels",
+    "WahtsApp": "Channels",
+    "signatrue": "Channels",
+    "sihnatrue": "Channels",
+    "pirce": "Channels",
+    "Priese": "Channels",
+}
+"""What people type, and the first setting found."""
+
+
+@pytest.mark.parametrize("query", PLACES)
+def test_what_people_type_leads_to_its_place(desk: Flask, query: str) -> None:
+    browser = helpers.client_for(desk, owner_of(helpers.make_workspace()))
+    page = browser.get("/settings/find", query_string={"q": query}).text
+    assert page.partition('class="plain found">')[2].partition("<b>")[2].partition("</b>")[0] == PLACES[query]
+
+
+@pytest.mark.parametrize(
+    ("query", "label"), [("backup", "Backups"), ("Datensicherng", "Backups"), ("restore", "Backups")]
+)
+def test_admins_find_where_backups_are_made(desk: Flask, query: str, label: str) -> None:
+    admin = helpers.client_for(desk, helpers.make_user(is_admin=True))
+    page = admin.get("/settings/find", query_string={"q": query}).text
+    assert f"<b>{label}</b>" in page
+
+
+@pytest.mark.parametrize("query", ["hxxrs", "qrx", "vxcxtxon"])
+def test_more_typos_than_a_word_may_have_find_nothing(desk: Flask, query: str) -> None:
+    browser = helpers.client_for(desk, owner_of(helpers.make_workspace()))
+    page = browser.get("/settings/find", query_string={"q": query}).text
+    assert "No setting found" in page.partition("<main")[2]
+
+
+def test_the_start_of_the_settings_is_the_first_page_one_may_see(desk: Flask) -> None:
+    workspace = helpers.make_workspace()
+    agent = helpers.client_for(desk, helpers.make_user(workspace=workspace))
+    owner = helpers.client_for(desk, owner_of(workspace))
+    admin = helpers.client_for(desk, helpers.make_user(is_admin=True))
+    for browser in (owner, agent):
+        answer = browser.get(f"/w/{workspace}/settings")
+        assert browser.get(answer.location).status_code == 200
+    assert owner.get(f"/w/{workspace}/settings").location == f"/w/{workspace}/settings/general"
+    assert admin.get(f"/w/{workspace}/settings").status_code == 404
+    assert admin.get("/admin").location == "/admin/health"

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from host.sdk import net
+from host.sdk.errors import ProviderError
 from host.sdk.secrets import Secret
 
 CONNECT_SECONDS = 10.0
@@ -27,7 +28,7 @@ class Security(StrEnum):
     NONE = "none"
 
 
-class SignInError(Exception):
+class SignInError(ProviderError):
     """The credentials are missing or invalid. The message is for people.
 
     :ivar ended: whether the provider no longer accepts the sign-in, so that a person must sign in again.
@@ -66,7 +67,7 @@ class Server:
     bearer: Bearer | None = field(default=None, repr=False, compare=False)
 
 
-class RefusedError(Exception):
+class RefusedError(ProviderError):
     """The server refused.
 
     :ivar code: the SMTP reply code; 4xx is temporary, 5xx permanent.
@@ -269,7 +270,7 @@ def check(server: Server) -> None:
         pass
 
 
-class UnconfirmedError(Exception):
+class UnconfirmedError(ProviderError):
     """The connection broke while the mail was sent, so it is unknown whether the server accepted it."""
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from host.sdk import strictjson
-from host.sdk.errors import FetchError
+from host.sdk.errors import FetchError, ProviderError
 from host.sdk.http import Client, Multipart, Response
 from host.sdk.messages import OutgoingFile
 from host.sdk.secrets import Secret
@@ -72,7 +72,7 @@ class Usage:
     app_percent: int = 0
 
 
-class GraphError(Exception):
+class GraphError(ProviderError):
     """A call without a usable response.
 
     :ivar code: Meta's code; None if the response has no readable error.

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from host.sdk.errors import FetchError
+from host.sdk.errors import FetchError, ProviderError
 from host.sdk.http import Client
 
 from .shops import Shop
@@ -27,7 +27,7 @@ OPEN = frozenset({"pending", "on-hold", "processing"})
 """The statuses of orders that the shop still has work with."""
 
 
-class ShopError(Exception):
+class ShopError(ProviderError):
     """The shop could not be asked.
 
     :ivar refused: whether it refused the credentials.

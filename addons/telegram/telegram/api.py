@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from host.sdk import settings
+from host.sdk.errors import ProviderError
 from host.sdk.http import Client, FetchError, Multipart, Response
 from host.sdk.messages import OutgoingFile
 from host.sdk.secrets import Secret
@@ -20,7 +21,7 @@ UPLOAD_SECONDS = 180.0
 """Timeout for uploading a file, including Telegram's processing."""
 
 
-class BotError(Exception):
+class BotError(ProviderError):
     """Telegram refused a call.
 
     :ivar code: its ``error_code``, which is the HTTP status.

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from host.sdk import settings
+from host.sdk.errors import ProviderError
 from host.sdk.http import Client, FetchError, Multipart, Response
 from host.sdk.messages import OutgoingFile
 from host.sdk.secrets import Secret, fingerprint
@@ -27,7 +28,7 @@ FILES = "https://graph.facebook.com/whatsapp-media/"
 """Prefix of the placeholder URLs of files, which :func:`file_of` resolves."""
 
 
-class GraphError(Exception):
+class GraphError(ProviderError):
     """Meta refused a call.
 
     :ivar code: its ``code``; 0 if the answer has none.

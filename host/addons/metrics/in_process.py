@@ -33,6 +33,7 @@ from host.core.call_budget import OverdueError
 from host.core.errors import LobbyError
 from host.core.logs import redact
 from host.models.health import Metric
+from host.sdk.errors import FetchError, ForbiddenAddressError, ProviderError
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,18 @@ HELD_AGAINST = frozenset({"authenticate", "verify", "reply_policy", "contact_lab
 
 _STEPS = [1e-6 * 10 ** (n / 5) for n in range(41)]
 """Upper bounds of the histogram classes: 1 µs to 100 s, five per power of ten."""
+
+
+_NO_FAULTS = (
+    HTTPException,
+    LobbyError,
+    sa.exc.SQLAlchemyError,
+    OSError,
+    GeneratorExit,
+    db.WouldWaitError,
+    ProviderError,
+    FetchError,
+)
 
 
 class EndedProcessError(Exception):
@@ -223,11 +236,13 @@ class CallMetrics:
 
 
 def is_fault(error: BaseException) -> bool:
-    """Return whether *error* is a bug in the code, and not an answer or a failure of database or network."""
-    return not isinstance(
-        error,
-        HTTPException | LobbyError | sa.exc.SQLAlchemyError | OSError | GeneratorExit | db.WouldWaitError,
-    )
+    """Return whether *error* is a bug in the code.
+
+    An answer, a failure of the database or the network, and a refusal of the provider are none.
+    """
+    if isinstance(error, ForbiddenAddressError):
+        return True  # the code asked for an address it may not ask for
+    return not isinstance(error, _NO_FAULTS)
 
 
 def _is_main() -> bool:

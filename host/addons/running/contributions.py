@@ -93,6 +93,7 @@ class Kind(Generic[T]):
     :param hook: its hook in :mod:`host.sdk.hookspecs`.
     :param type: the hook returns a list of these, or one if *single*.
     :param about: the purpose of the hook, in the reader's language.
+    :param noun: the word for its contributions in a list of them; empty: they are not listed.
     :param check: its rules. All kinds are collected before the first is checked.
     :param names: returns the name of a contribution in the probe's report.
     :param declared: the part of ``addon.toml`` that must declare it; empty: none.
@@ -103,6 +104,7 @@ class Kind(Generic[T]):
     hook: str
     type: type
     about: object
+    noun: object = ""
     single: bool = False
     check: Check = _no_problems
     names: Callable[[Manifest, T], Collection[str]] = _no_names
@@ -145,6 +147,7 @@ CHANNELS: Kind[ChannelAdapter] = Kind(
     "register_channels",
     ChannelAdapter,
     _l("Channels the addon adds."),
+    noun=_l("channels"),
     check=_check_channels,
     names=lambda _manifest, adapter: (adapter.key,),
     declared="channels",
@@ -191,6 +194,7 @@ CARDS: Kind[SettingsCard] = Kind(
     "register_settings_cards",
     SettingsCard,
     _l("Ways to connect an account."),
+    noun=_l("ways to connect"),
     check=_check_cards,
     names=lambda _manifest, card: (card.channel,),
     counted=_count_card,
@@ -226,6 +230,7 @@ WEBHOOKS: Kind[WebhookRoute] = Kind(
     "register_webhook_routes",
     WebhookRoute,
     _l("Public webhook addresses."),
+    noun=_l("webhook addresses"),
     check=_check_webhooks,
     names=lambda manifest, route: (manifest.prefix + route.path,),
     counted=_count_webhook,
@@ -241,6 +246,7 @@ RECEIVERS: Kind[Receiver] = Kind(
     "register_receivers",
     Receiver,
     _l("Background listeners."),
+    noun=_l("background listeners"),
     check=_check_receivers,
     names=lambda _manifest, receiver: (receiver.name,),
     counted=lambda one, count: replace(one, start=count(f"receiver {one.name}", one.start)),
@@ -278,6 +284,7 @@ ADMIN_PAGES: Kind[AdminPage] = Kind(
     "register_admin_pages",
     AdminPage,
     _l("Page opened by the Settings button on its card."),
+    noun=_l("settings page"),
     check=_check_admin_pages,
     names=lambda _manifest, page: (page.template,),
     counted=lambda page, count: replace(page, context=count("admin page", page.context)),
@@ -302,6 +309,7 @@ BLUEPRINTS: Kind[Blueprint] = Kind(
     "register_blueprints",
     Blueprint,
     _l("Its own pages."),
+    noun=_l("pages"),
     check=_check_blueprints,
     names=scratch_app.rules,
     counted_as=("page",),  # wrapped by the app of the generation, once its views are known
@@ -323,6 +331,7 @@ JOBS: Kind[Job] = Kind(
     "register_jobs",
     Job,
     _l("Scheduled jobs, such as renewing tokens."),
+    noun=_l("scheduled jobs"),
     check=_check_jobs,
     names=lambda _manifest, job: (job.name,),
     declared="jobs",
@@ -372,6 +381,7 @@ CONDITIONS: Kind[RuleCondition] = Kind(
     "register_conditions",
     RuleCondition,
     _l("Rule conditions."),
+    noun=_l("rule conditions"),
     check=_check_conditions,
     names=lambda _manifest, one: (one.name,),
     counted=_count_condition,
@@ -382,6 +392,7 @@ ACTIONS: Kind[RuleAction] = Kind(
     "register_actions",
     RuleAction,
     _l("Rule actions."),
+    noun=_l("rule actions"),
     check=_check_actions,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, plan=count(f"rule {one.name}", one.plan)),
@@ -402,6 +413,7 @@ TOOLS: Kind[AssistantTool] = Kind(
     "register_tools",
     AssistantTool,
     _l("Assistant tools."),
+    noun=_l("assistant tools"),
     check=_check_tools,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, use=count(f"tool {one.name}", one.use)),
@@ -445,6 +457,7 @@ PANELS: Kind[Panel] = Kind(
     "register_panels",
     Panel,
     _l("Panels beside conversations and on contact pages."),
+    noun=_l("panels"),
     check=_check_panels,
     names=lambda _manifest, one: (one.name,),
     counted=_count_panel,
@@ -455,6 +468,7 @@ COMPOSER_ACTIONS: Kind[ComposerAction] = Kind(
     "register_composer_actions",
     ComposerAction,
     _l("Buttons in the composer of replies."),
+    noun=_l("composer buttons"),
     check=_check_composer_actions,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, run=count(f"composer {one.name}", one.run)),
@@ -471,6 +485,7 @@ REPORT_SECTIONS: Kind[ReportSection] = Kind(
     "register_report_sections",
     ReportSection,
     _l("Sections of the Reports page."),
+    noun=_l("report sections"),
     check=_check_report_sections,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, read=count(f"section {one.name}", one.read)),
@@ -502,6 +517,7 @@ ROUTES: Kind[ApiRoute] = Kind(
     "register_routes",
     ApiRoute,
     _l("Routes of the API."),
+    noun=_l("API routes"),
     check=_check_routes,
     names=lambda manifest, one: (f"{one.method} /api/v1/addons/{manifest.slug}/{one.path}",),
     counted=lambda one, count: replace(one, run=count(f"route {one.name}", one.run)),
@@ -531,6 +547,7 @@ LISTENERS: Kind[Listener] = Kind(
     "register_listeners",
     Listener,
     _l("Listeners of events of the desk."),
+    noun=_l("event listeners"),
     check=_check_listeners,
     names=lambda _manifest, one: (one.name,),
     counted=lambda one, count: replace(one, handle=count(f"listener {one.name}", one.handle)),

@@ -15,6 +15,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
+from host.channels import refusals
 from host.channels.directory import Directory
 from host.channels.pages.looks import LookReport
 from host.channels.pages.messaging import Choices
@@ -309,9 +310,9 @@ def _offer(section: Section, workspace_id: int) -> None:
     for one in section.card.sign_ins if section.card is not None else ():
         try:
             why = one.available(workspace_id)
-        except Exception:
+        except Exception as error:
             log.exception("the sign-in %s cannot tell whether it is available", one.name)
-            why = _("The addon of this channel failed during the check.")
+            why = refusals.sentence(error, _("The addon of this channel failed during the check."))
         if why is None:
             section.sign_ins.append(one)
         else:
@@ -400,8 +401,9 @@ def status_of(card: SettingsCard | None, row: ChannelAccount) -> CardStatus:
         status = card.status(ref(row))
         if not isinstance(status, CardStatus):
             raise TypeError(f"status() returned {type(status).__name__}")
-    except Exception:
+    except Exception as error:
         log.exception("the card of channel %s could not tell how account %s is doing", row.channel, row.id)
-        sentence = _("The addon of this channel failed during the check. Messages are not affected.")
+        blame = _("The addon of this channel failed during the check. Messages are not affected.")
+        sentence = refusals.sentence(error, blame)
         return CardStatus(notices=[("warn", _("Status unknown."), sentence)])
     return status

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from flask_babel import gettext as _
 
+from host.channels import refusals
 from host.core import clock, secrets
 from host.core.logs import redact
 from host.core.secrets import Place, Secret
@@ -135,9 +136,10 @@ def _read(one: Field, text: str, clean: dict[str, str], *, editing: bool) -> str
             text = one.clean(text) if text or one.required else text
         except ValueError as error:
             return str(error) or str(_("This value is invalid."))
-        except Exception:
+        except Exception as error:
             log.exception("checking the field %s failed", one.name)
-            return str(_("This could not be checked because the addon of this channel failed."))
+            blame = _("This could not be checked because the addon of this channel failed.")
+            return refusals.sentence(error, str(blame))
     clean[one.name] = text
     return ""
 

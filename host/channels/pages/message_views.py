@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from host.automation import buttons, texts
 from host.automation.deciding import Answer
-from host.channels import button_payloads
+from host.channels import button_payloads, refusals
 from host.channels.accounts import change_messages
 from host.channels.directory import current_directory
 from host.channels.pages import greetings
@@ -221,11 +221,11 @@ def _ask(
     """Call the provider; an exception of the adapter becomes a sentence."""
     try:
         return call()
-    except Exception:
+    except Exception as error:
         log.exception("the adapter of channel %s failed while asking its provider", row.channel)
-        return ProviderProblem(
-            "", _("The addon of this channel failed, so nothing was changed."), _("Tell an admin.")
-        )
+        blame = _("The addon of this channel failed, so nothing was changed.")
+        sentence = refusals.sentence(error, blame)
+        return ProviderProblem("", sentence, _("Tell an admin.") if sentence == blame else "")
 
 
 def _number(text: str) -> int:

@@ -39,7 +39,7 @@ navigation.add_settings(
     section=navigation.AUTOMATION,
     icon="bolt",
     words="greeting, welcome, away, out of office, ice breakers, menu, routing, assign, Begrüßung, abwesend, "
-    "Gesprächseinstiege, Menü, Verteilung, zuweisen",
+    "Gesprächseinstiege, Menü, Verteilung, zuweisen, stop words, opt out, Stoppwörter, Abmeldung",
     finds=(navigation.Find(_l("How a message is handled"), "au-order", "order, flow, Reihenfolge, Ablauf"),),
 )
 

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.channels import connecting, other_workspaces, sign_in_attempts
+from host.channels import connecting, other_workspaces, refusals, sign_in_attempts
 from host.channels.directory import current_directory
 from host.channels.other_workspaces import taken_sentence
 from host.channels.pages.forms import Entered, read_form
@@ -137,9 +137,9 @@ def _begin(
     )
     try:
         return found.begin(start)
-    except Exception:
+    except Exception as error:
         log.exception("the sign-in %s of channel %s could not begin", attempt.way, attempt.channel)
-        return _addon_failed()
+        return _failed(error)
 
 
 def _return_url(attempt: SignInAttempt) -> str:
@@ -199,9 +199,9 @@ def _finish(
             sign_in_attempts.given_of(attempt),
         )
         return found.finish(given)
-    except Exception:
+    except Exception as error:
         log.exception("the sign-in %s of channel %s failed", attempt.way, attempt.channel)
-        return _addon_failed()
+        return _failed(error)
 
 
 def _reconnect(
@@ -327,9 +327,9 @@ def _connect(
     try:
         wanted = frozenset(attempt.abilities)
         connection = found.connect(SignInChoice(workspace_id, candidate, account, taken, wanted))
-    except Exception:
+    except Exception as error:
         log.exception("the sign-in %s of channel %s could not connect an account", attempt.way, channel)
-        return _addon_failed()
+        return _failed(error)
     if not isinstance(connection, Connection):
         return connection
 
@@ -400,11 +400,10 @@ def _account(workspace_id: int, channel: str, given: str) -> AccountRef | None:
     return ref(row)
 
 
-def _addon_failed() -> SignInProblem:
-    return SignInProblem(
-        _("The addon of this channel failed, so nothing was connected."),
-        _("Tell an admin. The reason is in the log."),
-    )
+def _failed(error: Exception) -> SignInProblem:
+    blame = _("The addon of this channel failed, so nothing was connected.")
+    sentence = refusals.sentence(error, blame)
+    return SignInProblem(sentence, _("Tell an admin. The reason is in the log.") if sentence == blame else "")
 
 
 def _page(html: str) -> ResponseReturnValue:

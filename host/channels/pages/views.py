@@ -15,7 +15,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
-from host.channels import asking, connecting, deliveries, other_workspaces
+from host.channels import asking, connecting, deliveries, other_workspaces, refusals
 from host.channels.directory import Directory, current_directory
 from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
 from host.channels.pages import cards, forms, looks
@@ -69,13 +69,23 @@ def _mark() -> navigation.Mark | None:
     return navigation.Mark(bad + warn, "bad" if bad else "warn", words)
 
 
+def _words() -> str:
+    """Return other words for the page, with the names of the channels that it has or could have."""
+    own = (
+        "accounts, connect, inboxes, reconnect, signature, prices, Konten, verbinden, Postfach, Anbindung, "
+        "Signatur, Preise, Kosten"
+    )
+    names = {one.label for one in current_directory().adapters}
+    return ", ".join([own, *sorted(names | {one.label for one in navigation.channel_offers()})])
+
+
 navigation.add_settings(
     "channels.index",
     _l("Channels"),
     order=20,
     icon="plug",
     mark=_mark,
-    words="accounts, connect, inboxes, reconnect, Konten, verbinden, Postfach, Anbindung",
+    words=_words,
 )
 
 
@@ -377,6 +387,7 @@ def _run(action: CardAction, row: ChannelAccount) -> tuple[str, bool]:
         return str(action.run(ref(row), entered.clean)), True
     except ValueError as error:
         return str(error) or str(_("That value is invalid.")), False
-    except Exception:
+    except Exception as error:
         log.exception("the action %s of channel %s failed", action.name, row.channel)
-        return str(_("The addon of this channel failed, so nothing was changed. Tell an admin.")), False
+        blame = _("The addon of this channel failed, so nothing was changed. Tell an admin.")
+        return refusals.sentence(error, str(blame)), False

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from host.channels import refusals
 from host.channels.directory import current_directory
 from host.channels.pages import forms
 from host.channels.pages.blueprint import bp
@@ -51,9 +52,10 @@ def workspace_settings(workspace_id: int, channel: str) -> ResponseReturnValue:
 def _read(page: WorkspaceSettings, workspace_id: int) -> CardStatus:
     try:
         return page.read(workspace_id)
-    except Exception:
+    except Exception as error:
         log.exception("the settings of workspace %s could not be read by the addon", workspace_id)
-        sentence = _("The addon of this channel failed during the check. Messages are not affected.")
+        blame = _("The addon of this channel failed during the check. Messages are not affected.")
+        sentence = refusals.sentence(error, blame)
         return CardStatus(notices=[("warn", _("Status unknown."), sentence)])
 
 
@@ -61,10 +63,10 @@ def _save(page: WorkspaceSettings, workspace_id: int, entered: Entered) -> str:
     """Let the addon check and store the settings; put its problems into *entered*."""
     try:
         outcome = page.save(workspace_id, entered.clean)
-    except Exception:
+    except Exception as error:
         log.exception("the settings of workspace %s could not be saved by the addon", workspace_id)
-        sentence = _("The addon of this channel failed, so nothing was changed. Tell an admin.")
-        outcome = Problems({"": sentence})
+        blame = _("The addon of this channel failed, so nothing was changed. Tell an admin.")
+        outcome = Problems({"": refusals.sentence(error, blame)})
     if isinstance(outcome, Problems):
         forms.add_problems(entered, outcome.by_field, page.fields)
         return ""

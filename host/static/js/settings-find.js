@@ -3,7 +3,31 @@
 const form = document.querySelector("[data-find]");
 const MOST = 12;
 
-/** Return the settings that have every word, those whose label begins with it first: as find_settings() of the desk does. */
+/** Return the letters to change, insert, omit or swap with the next, from *word* to a beginning of *known*. */
+function typos(word, known) {
+  let older = [];
+  let before = [];
+  let row = Array.from({ length: known.length + 1 }, (_none, place) => place);
+  for (let at = 1; at <= word.length; at += 1) {
+    [older, before, row] = [before, row, [at]];
+    for (let place = 1; place <= known.length; place += 1) {
+      const same = word[at - 1] === known[place - 1];
+      let cost = Math.min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (same ? 0 : 1));
+      const swapped = at > 1 && place > 1 && word[at - 1] === known[place - 2] && word[at - 2] === known[place - 1];
+      if (swapped) cost = Math.min(cost, older[place - 2] + 1);
+      row.push(cost);
+    }
+  }
+  return Math.min(...row);
+}
+
+/** Return whether *text* has *word* or, with one typo in 4 letters or two in 8, a word that begins like it. */
+function hasSimilar(text, word) {
+  const most = word.length >= 8 ? 2 : word.length >= 4 ? 1 : 0;
+  return text.includes(word) || (most > 0 && (text.match(/[\p{L}\p{N}_]+/gu) ?? []).some((known) => typos(word, known) <= most));
+}
+
+/** Return the settings that have every word, or else similar words, those whose label begins with it first: as find_settings() of the desk does. */
 function matching(list, query) {
   const wanted = query.toLowerCase().split(/\s+/).filter(Boolean);
   if (!wanted.length) return [];
@@ -11,7 +35,8 @@ function matching(list, query) {
     const name = label.toLowerCase();
     return name.startsWith(wanted[0]) ? 0 : wanted.every((word) => name.includes(word)) ? 1 : 2;
   };
-  const found = list.filter(({ text }) => wanted.every((word) => text.includes(word)));
+  let found = list.filter(({ text }) => wanted.every((word) => text.includes(word)));
+  if (!found.length) found = list.filter(({ text }) => wanted.every((word) => hasSimilar(text, word)));
   return found.map((one) => [rank(one), one]).sort(([a], [b]) => a - b).map(([, one]) => one);
 }
 

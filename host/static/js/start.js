@@ -26,6 +26,7 @@ function refill(old, fresh) {
 /** Put in what has changed: the counts beside it, the heading, each step whose state has, and what was done. */
 function show(fresh) {
   refill(document.querySelector("nav[data-beside]"), fresh.querySelector("nav[data-beside]"));
+  refill(place.querySelector("[data-reach]"), fresh.querySelector("[data-reach]"));
   const now = new Map([...stepsOf(place)].map((step) => [step.dataset.step, step]));
   const changed = [...stepsOf(fresh)].filter((step) => now.get(step.dataset.step)?.dataset.state !== step.dataset.state);
   const next = fresh.querySelector(".st-next");

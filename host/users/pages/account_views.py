@@ -49,7 +49,7 @@ navigation.add_own(
         navigation.Find(
             _l("Sign-in and security"),
             "security-title",
-            "passkey, two-factor, 2FA, second factor, authenticator, codes, Zwei-Faktor, zweiter Faktor",
+            "passkey, two-factor, 2FA, second factor, authenticator, QR code, Zwei-Faktor, zweiter Faktor",
         ),
         navigation.Find(
             _l("Where you are signed in"), "sessions-title", "sessions, devices, Geräte, Sitzungen"

@@ -57,6 +57,11 @@ navigation.add_admin(
             "received events, raw webhooks, event log, delete, privacy, Aufbewahrung, Datenschutz, löschen",
         ),
         navigation.Find(
+            _l("Backups"),
+            "backup-title",
+            "backup, restore, export, Sicherung, Datensicherung, wiederherstellen",
+        ),
+        navigation.Find(
             _l("Appearance"), "look-title", "logo, brand, colour, name, Logo, Marke, Farbe, Aussehen"
         ),
     ),

@@ -1,17 +1,24 @@
-"""The search of the settings by name, for every page of the settings."""
+"""The start of the settings, and their search by name."""
 
 from __future__ import annotations
 
 import msgspec
-from flask import Response, render_template, request
+from flask import Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from host.users.pages.blueprint import bp
 from host.web import navigation
-from host.web.request_helpers import login_required
+from host.web.request_helpers import login_required, workspace_view
 
 LONGEST = 100
 """Most characters of a query that are read."""
+
+
+@bp.get("/w/<int:workspace_id>/settings")
+@workspace_view()
+def first_settings(workspace_id: int) -> ResponseReturnValue:
+    """Redirect to the first page of the settings the person may open."""
+    return redirect(navigation.first_settings())
 
 
 @bp.get("/settings/find")

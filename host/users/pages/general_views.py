@@ -69,7 +69,8 @@ navigation.add_settings(
         navigation.Find(
             _l("Data retention"),
             "kept-title",
-            "delete old messages, GDPR, privacy, erase, DSGVO, Datenschutz, Aufbewahrung, löschen",
+            "delete old messages, delete customer, GDPR, privacy, erase, backups, DSGVO, Datenschutz, Kunden "
+            "löschen, Aufbewahrung, Sicherung",
         ),
         navigation.Find(
             _l("Archive or delete"),

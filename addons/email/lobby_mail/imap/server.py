@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from host.sdk.errors import ProviderError
 from host.sdk.secrets import Secret
 
 from ..smtp import Bearer, Security
@@ -53,7 +54,7 @@ class Settings:
     folders: tuple[str, ...] = ()
 
 
-class RefusedError(Exception):
+class RefusedError(ProviderError):
     """The server refused a command. The exception's message is the server's, without credentials.
 
     :ivar for_now: whether the refusal may be temporary.
@@ -72,7 +73,7 @@ class EndedError(LoginRefusedError):
     """The provider no longer accepts the sign-in. People have been notified."""
 
 
-class BrokenError(Exception):
+class BrokenError(ProviderError):
     """The connection broke, or the server sent something that is not IMAP."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
 from host.sdk import clock
-from host.sdk.errors import FetchError
+from host.sdk.errors import FetchError, ProviderError
 from host.sdk.http import Client
 from host.sdk.secrets import Secret
 
@@ -37,7 +37,7 @@ _ENDED = {
 _APP = {"invalid_client", "unauthorized_client"}
 
 
-class ExchangeError(Exception):
+class ExchangeError(ProviderError):
     """The provider issued no token. The message is the provider's, without credentials."""
 
 
