@@ -133,7 +133,7 @@ def feature(workspace_id: int, name: str) -> ResponseReturnValue:
 
 
 @bp.post("/w/<int:workspace_id>/features/<name>/ask")
-@workspace_view(Permission.READ)
+@workspace_view(Permission.ANSWER)
 def ask_for_feature(workspace_id: int, name: str) -> ResponseReturnValue:
     """Ask every admin to turn a feature on, or remind them."""
     switch = registry.optional().get(name)

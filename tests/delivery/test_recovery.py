@@ -237,6 +237,7 @@ def test_a_recovery_stays_recorded_if_its_lanes_cannot_be_woken_again(
         assert session.scalar(sa.select(ChannelAccount.probe_at)) is None
 
 
+@pytest.mark.usefixtures("counting")  # a second that the test itself took would count
 def test_a_time_the_provider_named_is_kept_when_it_takes_others(desk: Desk, travel: Travel) -> None:
     talk = desk.customer_wrote()
     script: list[SendResult] = [NotSent(PROBLEM, retry_after=600), NotSent(PROBLEM), NotSent(PROBLEM)]

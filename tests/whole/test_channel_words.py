@@ -241,7 +241,7 @@ OFFERED = {
         "Comment word to direct message",
     ),
     f"{W}/settings/rules?show=campaigns": ("When someone comments a keyword on a post",),
-    f"{W}/settings/automation": ("Ice breakers and menu", "A tap on a button, such as an ice breaker,"),
+    f"{W}/settings/automation": ("Ice breakers and menu", "A tap without an answer of its own"),
     f"{W}/settings/channels/accounts/<int:account_id>/automation": (
         "a story reply",
         "a tap on an ice breaker",
