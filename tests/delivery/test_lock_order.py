@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from host import recording
 from host.core import clock, db, storage
 from host.delivery import results
 from host.delivery.outbox_head import read_outbox_head
+from host.delivery.results import LOCK_ORDER
 from host.delivery.worker import Workers
 from host.inbox import reply
 from host.inbox.unsent import resending
@@ -27,7 +29,7 @@ from host.queue import data, lanes, replay, wakeups
 from host.queue.account_rotation import AccountRotation
 from host.queue.journal import Journal
 from host.sdk.capabilities import InboundMedia
-from host.sdk.channel import NotSent, Rejected, Sent
+from host.sdk.channel import Held, NotSent, Pause, Rejected, SendResult, Sent, Unknown
 from tests.delivery.conftest import Door
 from tests.delivery.desk import PROBLEM, Desk, envelope
 
@@ -235,6 +237,70 @@ def test_failures_of_one_account_are_recorded_beside_each_other(
         assert all(one.result(60) for one in written)
     assert db.take_undone() == {}
     assert desk.account_row().failures == 2
+
+
+TABLE = re.compile(r"(?:FROM|UPDATE|JOIN) [`\"]?([a-z_]+)")
+LOCKS = re.compile(r" FOR (?:NO KEY )?UPDATE(?: OF ([a-z_, ]+?))?( SKIP LOCKED)?$")
+
+
+@contextmanager
+def locks_noted() -> Iterator[list[list[str]]]:
+    """Yield the tables in which each write locks rows, in the order of their first locks."""
+    noted: list[list[str]] = []
+
+    def begins(_connection: sa.Connection) -> None:
+        noted.append([])
+
+    def executes(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        words = " ".join(statement.split())
+        found = LOCKS.search(words)
+        if found is not None and found[2]:
+            return  # it waits for nobody
+        if found is not None:
+            tables = [one.strip() for one in found[1].split(",")] if found[1] else TABLE.findall(words)
+        else:
+            tables = TABLE.findall(words)[:1] if words.startswith(("UPDATE", "DELETE")) else []
+        noted[-1] += [one for one in dict.fromkeys(tables) if one not in noted[-1]]
+
+    engine = db.current().write_engine
+    events = (("begin", begins), ("before_cursor_execute", executes))
+    for name, listener in events:
+        sa.event.listen(engine, name, listener)
+    try:
+        yield noted
+    finally:
+        for name, listener in events:
+            sa.event.remove(engine, name, listener)
+
+
+def test_what_became_of_a_sending_is_written_in_the_written_order(desk: Desk) -> None:
+    pause = Pause(PROBLEM, seconds=5, whole_account=True)
+    results_: dict[str, SendResult | Exception] = {
+        "sent": Sent("mid-sent"),
+        "sent-pause": Sent("mid-pause", pause),
+        "sent-missed": Sent("mid-missed", None, PROBLEM),
+        "not-sent": NotSent(PROBLEM),
+        "limited": NotSent(PROBLEM, whole_account=True, retry_after=5),
+        "rejected": Rejected(PROBLEM),
+        "out-of-reach": Rejected(PROBLEM, whole_contact=True),
+        "unknown": Unknown(PROBLEM),
+        "raises": ValueError("no"),
+        "held": Held(PROBLEM),
+    }
+    seen: set[tuple[str, ...]] = set()
+    for name, result in results_.items():
+        account = desk.connect(name)
+        talk = desk.customer_wrote(name, account=account)
+        desk.reply_in_parts(talk, "one", "two", contact=name)
+        desk.toy.script = [result]
+        with locks_noted() as noted:
+            desk.drain("out")
+        ordered = [[one for one in tables if one in LOCK_ORDER] for tables in noted]
+        for tables in ordered:
+            assert tables == sorted(tables, key=LOCK_ORDER.index), name
+        seen |= set(map(tuple, ordered))
+    assert ("lanes", "outbox", "messages", "channel_accounts") in seen
+    assert {table for tables in seen for table in tables} == set(LOCK_ORDER)
 
 
 def conversations() -> list[Conversation]:
