@@ -208,6 +208,8 @@ class ActionContext(msgspec.Struct, frozen=True):
     :param languages: for replies where the customer's language is unknown, the best first.
     :param seen_id: the newest message they have seen; None to ignore newer messages.
     :param by: the name of the API key or rule, if no person runs them.
+    :param shown: how a page showed the conversation, from
+        :func:`host.models.inbox.state_mark`; None for no page.
     :param voice: the author of replies; rules have none.
     """
 
@@ -217,6 +219,7 @@ class ActionContext(msgspec.Struct, frozen=True):
     languages: Sequence[str] = ()
     seen_id: int | None = None
     by: str | None = None
+    shown: str | None = None
     voice: Voice = Voice.PERSON
 
 
@@ -262,7 +265,8 @@ class ActionRunner:
             key = f"{self.context.key}-{number}"
             notes.add_note(self.session, text=action.text, reply_key=key, **self.conversation, **self.author)
         else:
-            set_fields(self.session, self._changes(action), **self.conversation, **self.author)
+            changes, shown = self._changes(action), self.context.shown
+            set_fields(self.session, changes, **self.conversation, **self.author, shown=shown)
 
     def _changes(self, action: ConversationAction) -> Changes:
         if isinstance(action, AssignTo):

@@ -60,6 +60,7 @@ from host.models.inbox import (
     Message,
     Snooze,
     SnoozeKind,
+    state_mark,
 )
 from host.models.users import Membership, User
 from host.users.reach import Accounts
@@ -104,7 +105,7 @@ def set_fields(
     :param by: name of the API key, if no person sets them.
     :param why: reason of an automatic change, a key of :data:`GIVEN_BECAUSE`; empty if somebody made it.
     :param with_activity: False leaves out the activity lines; events are still recorded.
-    :param shown: the state that a page showed, from :func:`state_mark`; None for no page.
+    :param shown: the state that a page showed, from :func:`host.models.inbox.state_mark`; None for no page.
     :raises ChangedMeanwhileError: if somebody else has changed what *changes* are about since *shown*.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError: if ``assignee_id`` is not a member who may answer there.
@@ -132,22 +133,6 @@ def set_fields(
             handle(session, conversation, Handler.PERSON, because="assigned", author_id=author_id)
         changed = True
     return changed
-
-
-def state_mark(conversation: Conversation | queries.Row) -> str:
-    """Return who has *conversation* and where it is put, as a page notes it in its forms."""
-    snooze = conversation.snooze
-    put = (
-        ""
-        if snooze is None
-        else f"{snooze.kind}{'' if snooze.until is None else clock.to_text(snooze.until)}"
-    )
-    return "|".join(
-        (
-            f"{conversation.assignee_id or ''}/{conversation.team_id or ''}",
-            f"{conversation.status}/{put}/{'' if conversation.spam_at is None else 'spam'}",
-        )
-    )
 
 
 _OWNERS = frozenset({"assigned", "took", "unassigned", "team_assigned", "team_left"})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from host.core import clock
 from host.core.db import Ascii64, Base, ChannelKey, ExternalId, Id, JsonDict, LongText, UTCDateTime
 from host.models.channels import ChannelAccount
 from host.models.users import User, Workspace
@@ -576,3 +577,38 @@ class Mark(Base):
     number: Mapped[int] = mapped_column(sa.Integer, default=0)
     text: Mapped[str] = mapped_column(LongText)
     sources: Mapped[list[int] | None] = mapped_column(JsonDict)
+
+
+class Placed(Protocol):
+    """A conversation with who has it and where it is put."""
+
+    @property
+    def assignee_id(self) -> Any: ...
+
+    @property
+    def team_id(self) -> Any: ...
+
+    @property
+    def status(self) -> Any: ...
+
+    @property
+    def spam_at(self) -> Any: ...
+
+    @property
+    def snooze(self) -> Snooze | None: ...
+
+
+def state_mark(conversation: Placed) -> str:
+    """Return who has *conversation* and where it is put, as a page notes it in its forms."""
+    snooze = conversation.snooze
+    put = (
+        ""
+        if snooze is None
+        else f"{snooze.kind}{'' if snooze.until is None else clock.to_text(snooze.until)}"
+    )
+    return "|".join(
+        (
+            f"{conversation.assignee_id or ''}/{conversation.team_id or ''}",
+            f"{conversation.status}/{put}/{'' if conversation.spam_at is None else 'spam'}",
+        )
+    )

@@ -25,6 +25,7 @@ class PushActions(msgspec.Struct, frozen=True):
     """The words and the address of the actions of one pushed notification.
 
     :param address: the path that takes them, with *token*.
+    :param shown: how the conversation is put, see :func:`host.models.inbox.state_mark`.
     :param failed: the title that is shown if it could not be snoozed.
     """
 
@@ -33,6 +34,7 @@ class PushActions(msgspec.Struct, frozen=True):
     failed: str
     address: str
     token: str
+    shown: str = ""
 
 
 def address(workspace_id: int, conversation_id: int) -> str:

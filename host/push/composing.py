@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory
 from host.core import clock, mail
 from host.models.channels import ChannelAccount
-from host.models.inbox import Conversation, ConversationStatus, Message
+from host.models.inbox import Conversation, ConversationStatus, Message, state_mark
 from host.models.notifications import Notification
 from host.models.users import Membership, User, Workspace
 from host.notifications import rules
@@ -138,7 +138,7 @@ def composed(
         Workspace.pushes_content,
         Workspace.archived_at,
         _ROLE,
-        Conversation.status,
+        Conversation,
         ChannelAccount.channel,
         Message.text,
         Message.unsent_at,
@@ -210,7 +210,8 @@ def _actions(row: Any, words: Any, now: datetime) -> PushActions | None:
     """Return the actions of a push about a conversation that its person can snooze."""
     notice = row.Notification
     may = row.role is not None and row.archived_at is None and roles.may(row.role, Permission.ANSWER)
-    if notice.conversation_id is None or row.status != ConversationStatus.OPEN or not may:
+    conversation = row.Conversation
+    if conversation is None or conversation.status != ConversationStatus.OPEN or not may:
         return None
     about = notice.workspace_id, notice.conversation_id
     return PushActions(
@@ -219,6 +220,7 @@ def _actions(row: Any, words: Any, now: datetime) -> PushActions | None:
         words.ugettext(NOT_SNOOZED),
         actions.address(*about),
         actions.token(row.PushDevice, *about, now),
+        state_mark(conversation),
     )
 
 

@@ -130,6 +130,7 @@ def test_a_note_is_deleted_after_a_question(
     for one in (page, theirs):
         one.wait_for_selector(f"#m-{note}.activity >> text=deleted a note")
         assert "crad" not in one.content()
+    wait(page, f"document.activeElement === document.querySelector('#m-{note}')")
 
 
 @pytest.mark.parametrize("width", [360, 1440])

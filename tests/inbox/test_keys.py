@@ -63,6 +63,7 @@ def test_who_only_reads_has_no_keys_that_write() -> None:
     mine = {key.command for _group, keys in groups(False) for key in keys}
     assert {"reply", "close", "assign", "unread"}.isdisjoint(mine)
     assert {"next", "open", "palette", "search", "keys"} <= mine
+    assert all(keys for _group, keys in groups(False))
 
 
 def test_keys_for_comments_are_there_where_a_channel_has_them() -> None:

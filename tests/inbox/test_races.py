@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from host.core import db
+from host.automation.actions import AddNote, AssignMe, Close
+from host.core import clock, db
+from host.inbox.canned import macros
+from host.inbox.canned.replies import Viewer
 from host.inbox.conversation_actions import set_fields
-from host.models.inbox import Conversation, ConversationStatus, Snooze, SnoozeKind
+from host.models.inbox import Conversation, ConversationStatus, Snooze, SnoozeKind, state_mark
+from host.users.actor import DESK
 from tests import helpers
 from tests.inbox import desks, scenes, toys
 from tests.inbox.desks import Desk
@@ -142,3 +146,118 @@ def test_a_form_that_notes_nothing_is_done(two: Two) -> None:
     url = two.desk.path(f"/{two.id}/assign")
     assert two.desk.browser.post_form(url, assignee=str(two.desk.mia.id)).status_code == 303
     assert two.now().assignee_id == two.desk.mia.id
+
+
+# Many at once
+
+
+class Several:
+    """Mia's selection of three conversations, as her list showed them."""
+
+    def __init__(self, two: Two, scene: scenes.Scene) -> None:
+        scene.said("kit", "Kit L.", "Hello", scene.now)
+        self.two, self.ids = two, [scene.conversation(name) for name in ("ana", "jon", "kit")]
+        page = two.desk.browser.get(two.desk.path()).text
+        found = re.findall(r'data-row="(\d+)"[^>]* data-shown="([^"]*)"', page)
+        self.shown = [f"{id_}:{html.unescape(mark)}" for id_, mark in found]
+        assert len(self.shown) == 3
+
+    def faster(self, conversation: int, **changes: Any) -> None:
+        self.two.id = conversation
+        self.two.faster(**changes)
+
+    def press(self, action: str, **fields: Any) -> Any:
+        path = self.two.desk.path(f"/bulk?chosen=ids&ids={','.join(map(str, self.ids))}")
+        browser = self.two.desk.browser
+        data = {"csrf_token": browser.csrf(), "action": action, "shown": self.shown, **fields}
+        return browser.post(path, data=data, headers=JSON)
+
+    def of(self, conversation: int) -> Conversation:
+        self.two.id = conversation
+        return self.two.now()
+
+
+@pytest.fixture
+def several(two: Two, scene: scenes.Scene) -> Several:
+    return Several(two, scene)
+
+
+def test_of_a_selection_what_others_took_meanwhile_is_left_alone_and_named(several: Several) -> None:
+    ana, jon, kit = several.ids
+    several.faster(ana, status=ConversationStatus.CLOSED)
+    several.faster(jon, snooze=Snooze(SnoozeKind.REPLY))
+    answer = several.press("close")
+    assert answer.status_code == 200, answer.text
+    assert (answer.json["changed"], answer.json["lost"]) == (1, 2)
+    assert answer.json["sentence"] == (
+        "1 conversation closed. Someone else was faster in 2 conversations, which were left as they are: "
+        "Ana Q. (Bo T. closed this), Jon B. (Bo T. snoozed this until they write)"
+    )
+    assert several.of(jon).status == ConversationStatus.OPEN
+    assert several.of(kit).status == ConversationStatus.CLOSED
+    browser = several.two.desk.browser
+    undone = browser.post(f"{answer.json['at']}/undo", data={"csrf_token": browser.csrf()}, headers=JSON).json
+    assert undone["sentence"].startswith("1 conversation restored. Someone else was faster in 2")
+    assert several.of(kit).status == ConversationStatus.OPEN
+    assert several.of(ana).status == ConversationStatus.CLOSED
+
+
+def test_whoever_loses_all_of_a_selection_is_told_that_alone(several: Several) -> None:
+    for one in several.ids:
+        several.faster(one, assignee_id=several.two.bo)
+    answer = several.press("assign", assignee=str(several.two.desk.mia.id))
+    assert answer.json["sentence"].startswith("Someone else was faster in 3 conversations")
+    assert "Kit L. (Bo T. took over this conversation)" in answer.json["sentence"]
+    assert {several.of(one).assignee_id for one in several.ids} == {several.two.bo}
+    page = several.two.desk.browser.get(answer.json["at"]).text
+    assert "Kit L. (Bo T. took over this conversation)" in page
+
+
+def test_more_than_three_are_counted(several: Several, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("host.inbox.bulk.views.NAMED", 1)
+    for one in several.ids:
+        several.faster(one, status=ConversationStatus.CLOSED)
+    assert several.press("close").json["sentence"].endswith(": Ana Q. (Bo T. closed this), 2 more")
+
+
+def test_what_one_did_oneself_is_no_race_in_a_selection(several: Several) -> None:
+    several.two.id = several.ids[0]
+    several.two.faster(several.two.desk.mia.id, snooze=Snooze(SnoozeKind.REPLY))
+    answer = several.press("close")
+    assert (answer.json["changed"], answer.json["lost"]) == (3, 0)
+    assert answer.json["sentence"] == "3 conversations closed"
+
+
+@pytest.mark.parametrize("shown", ["", "x:y", "1", "9" * 400, "²:/|open//"])
+def test_a_malformed_mark_of_a_selection_is_ignored(several: Several, shown: str) -> None:
+    assert several.press("close", shown=shown).json["changed"] == 3
+
+
+# Macros
+
+
+def test_a_macro_is_not_run_where_somebody_was_faster(two: Two, desk: Desk) -> None:
+    viewer = Viewer(desk.mia.id, keeps=True)
+    macro = db.write(
+        macros.create,
+        workspace_id=desk.workspace,
+        viewer=viewer,
+        name="Mine",
+        steps=(AddNote("Done"), AssignMe(), Close()),
+        shared=True,
+        actor=DESK,
+        now=clock.now(),
+    ).id
+    shown = state_mark(two.now())
+    two.faster(assignee_id=two.bo)
+    before = len(toys.thread(two.id))
+    answer = two.press(f"macros/{macro}", shown, key="k" * 32)
+    assert answer.status_code == 409
+    assert answer.json["error"]["message"] == "Bo T. took over this conversation."
+    assert UNCHANGED in answer.json["error"]["next"]
+    assert len(toys.thread(two.id)) == before, "not even the note"
+    assert two.now().assignee_id == two.bo
+    assert two.press(f"macros/{macro}", state_mark(two.now()), key="l" * 32).status_code == 200
+    assert two.now().assignee_id == desk.mia.id
+    page = desk.browser.get(desk.path(f"/{two.id}/macros")).text
+    assert f'name="shown" value="{html.escape(state_mark(two.now()))}"' in page

@@ -11,6 +11,7 @@ import pytest
 from host.core import clock, db
 from host.inbox import conversation_actions
 from host.models.inbox import Conversation, ConversationStatus, Snooze, SnoozeKind
+from tests import helpers
 from tests.accessibility import violations
 from tests.inbox import desks, scenes
 from tests.inbox.browsing import Open, wait
@@ -101,14 +102,14 @@ def _conversation(row: int) -> Conversation:
         return found
 
 
-def change(desk: Desk, row: int, **changes: Any) -> None:
+def change(desk: Desk, row: int, by: int | None = None, **changes: Any) -> None:
     db.write(
         conversation_actions.set_fields,
         changes,
         workspace_id=desk.workspace,
         conversation_id=row,
         accounts=None,
-        author_id=None,
+        author_id=by,
         now=clock.now(),
     )
 
@@ -225,9 +226,10 @@ def test_a_refusal_puts_the_row_back_and_says_why(phone: Any, desk: Desk, scene:
     phone.route("**/updates**", lambda route: route.abort())
     phone.route("**/live/**", lambda route: route.abort())
     finger.swipe(ana, -120)
-    change(desk, ana, status=ConversationStatus.CLOSED)
+    bo = helpers.make_user(name="Bo T.", workspace=desk.workspace).id
+    change(desk, ana, by=bo, status=ConversationStatus.CLOSED)
     phone.evaluate("document.querySelector('[data-does=snooze]')?.click()")
-    says(phone, "can’t be snoozed")
+    says(phone, "Ana Q. (Bo T. closed this)")
     assert phone.locator("[data-bulk-undo]").is_hidden()
 
 

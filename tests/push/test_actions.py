@@ -9,7 +9,7 @@ import pytest
 
 from host.core import clock, db
 from host.inbox import conversation_actions
-from host.models.inbox import Conversation, ConversationStatus, SnoozeKind
+from host.models.inbox import Conversation, ConversationStatus, Snooze, SnoozeKind
 from host.models.users import User
 from host.notifications import notify
 from host.users import members, sessions
@@ -35,7 +35,8 @@ def pushed(scene: Scene, service: PushService, name: str = "phone") -> dict[str,
 
 def act(browser: Browser, shown: dict[str, Any], do: str = "snooze", **values: str) -> Any:
     """POST as the service worker does: with the cookie, and without a CSRF token."""
-    form = {"do": do, "token": shown["actions"]["token"], **values}
+    actions = shown["actions"]
+    form = {"do": do, "token": actions["token"], "shown": actions["shown"], **values}
     headers = {"Accept": "application/json", "Sec-Fetch-Site": "same-origin"}
     return browser.post(shown["actions"]["address"], data=form, headers=headers)
 
@@ -124,6 +125,32 @@ def test_it_can_do_nothing_else(scene: Scene, service: PushService) -> None:
     for do in ("", "close", "snooze_long"):
         assert act(scene.desk.browser, shown, do).status_code == 400
     assert row(scene).status == ConversationStatus.OPEN
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"status": ConversationStatus.CLOSED}, "Bo T. closed this."),
+        ({"snooze": Snooze(SnoozeKind.REPLY)}, "Bo T. snoozed this until they write."),
+    ],
+)
+def test_whoever_loses_a_race_is_told_by_the_notification(
+    scene: Scene, service: PushService, changes: Any, words: str
+) -> None:
+    shown = pushed(scene, service)
+    db.write(
+        conversation_actions.set_fields,
+        changes,
+        workspace_id=scene.desk.workspace,
+        conversation_id=scene.conversation("ana"),
+        accounts=None,
+        author_id=helpers.make_user(name="Bo T.", workspace=scene.desk.workspace).id,
+        now=clock.now(),
+    )
+    answer = act(scene.desk.browser, shown)
+    assert answer.status_code == 409
+    assert answer.json["error"]["message"] == words
+    assert row(scene).snooze_kind == (None if "status" in changes else SnoozeKind.REPLY)
 
 
 def test_a_closed_conversation_is_not_snoozed(scene: Scene, service: PushService) -> None:

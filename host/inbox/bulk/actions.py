@@ -25,7 +25,7 @@ from host.inbox import queries
 from host.inbox.bulk.models import BulkAction, BulkItem, BulkItemState, BulkState
 from host.inbox.conversation_actions import UNDONE, Changes, check_snooze, mark_read, set_fields
 from host.inbox.conversations import locked_conversation, publish_changed_message, publish_conversation
-from host.inbox.errors import BulkError, BulkNotFoundError, UndoOverError
+from host.inbox.errors import BulkError, BulkNotFoundError, ChangedMeanwhileError, UndoOverError
 from host.inbox.labels import labels
 from host.inbox.queries import ConversationFilter
 from host.inbox.teams import teams
@@ -50,6 +50,10 @@ MOST = 100_000
 UNDO = timedelta(hours=1)
 KEPT = timedelta(days=7)
 SHOWN = 30
+MARK = "shown"
+"""Key of the mark of a waiting conversation."""
+LINE = "line"
+"""Key of the activity line by which somebody else was faster."""
 
 ACTIONS: Mapping[str, LazyString] = {
     "close": _l("Close"),
@@ -103,6 +107,7 @@ class BulkProgress(msgspec.Struct, frozen=True):
     """The progress of a bulk action.
 
     :param done: number of conversations processed; *changed*: number of those that changed.
+    :param lost: number of those left alone, because somebody else changed them meanwhile.
     :param restored: number of conversations restored by undo; *kept*: number not restored because they
         changed since.
     """
@@ -115,6 +120,7 @@ class BulkProgress(msgspec.Struct, frozen=True):
     done: int
     changed: int
     skipped: int
+    lost: int
     restored: int
     kept: int
     created_at: datetime
@@ -142,10 +148,14 @@ def create(
     actor: Actor,
     now: datetime,
     ids: Collection[int] | None = None,
+    shown: Mapping[int, str] | None = None,
 ) -> int:
     """Store a bulk action and its conversations, and return its id. :func:`step` runs it.
 
     :param ids: a selection, restricted to what *filter_* lets the person see; None for all that match.
+    :param shown: how a page showed conversations, by id, from
+        :func:`host.models.inbox.state_mark`. One that somebody else changed since is left
+        alone.
     :raises BulkError: if the action is incomplete, there are no conversations, or more than :data:`MOST`.
     :raises LabelNotFoundError: if the workspace has no such label; TeamNotFoundError: no such team.
     :raises SnoozeTimeError: as :func:`host.inbox.conversation_actions.set_fields`.
@@ -176,6 +186,10 @@ def create(
             if not row.total
             else _l("More than 100,000 conversations match. Narrow the view first.")
         )
+    if shown:
+        of_action = (_ITEMS.c.bulk_id == row.id, _ITEMS.c.conversation_id == sa.bindparam("id"))
+        marked = sa.update(_ITEMS).where(*of_action).values(before=sa.bindparam("noted"))
+        session.execute(marked, [{"id": id_, "noted": {MARK: mark}} for id_, mark in shown.items()])
     session.flush()
     return row.id
 
@@ -210,9 +224,12 @@ def start(
     actor: Actor,
     now: datetime,
     ids: Collection[int] | None = None,
+    shown: Mapping[int, str] | None = None,
 ) -> BulkProgress:
     """Start a bulk action and return its progress; a small one is finished. Errors as :func:`create`."""
-    bulk_id = db.write(create, change, filter_, workspace_id=workspace_id, actor=actor, now=now, ids=ids)
+    bulk_id = db.write(
+        create, change, filter_, workspace_id=workspace_id, actor=actor, now=now, ids=ids, shown=shown
+    )
     with db.read() as session:
         found = get(session, workspace_id, bulk_id)
     if found.total <= AT_ONCE:
@@ -306,6 +323,17 @@ def listing(session: Session, workspace_id: int, user_id: int) -> list[BulkProgr
     return _shown(session, session.scalars(query).all())
 
 
+def lost(session: Session, bulk_id: int, limit: int) -> list[tuple[int, int]]:
+    """Return *limit* conversations that somebody else changed meanwhile, with the activity line of that."""
+    query = (
+        sa.select(_ITEMS.c.conversation_id, _ITEMS.c.after)
+        .where(_ITEMS.c.bulk_id == bulk_id, _ITEMS.c.state == BulkItemState.LOST)
+        .order_by(_ITEMS.c.conversation_id)
+        .limit(limit)
+    )
+    return [(conversation_id, int(after[LINE])) for conversation_id, after in session.execute(query)]
+
+
 def _shown(session: Session, rows: Sequence[BulkAction]) -> list[BulkProgress]:
     counts: dict[int, dict[str, int]] = {row.id: {} for row in rows}
     if rows:
@@ -332,6 +360,7 @@ def _shown_one(row: BulkAction, counts: Mapping[str, int]) -> BulkProgress:
         done=row.total - counts.get(BulkItemState.WAITING, 0),
         changed=counts.get(BulkItemState.CHANGED, 0) + restored + kept,
         skipped=counts.get(BulkItemState.SKIPPED, 0),
+        lost=counts.get(BulkItemState.LOST, 0),
         restored=restored,
         kept=kept,
         created_at=row.created_at,
@@ -381,6 +410,7 @@ def _portion(session: Session, bulk_id: int, now: datetime) -> bool:
 
 
 def _do_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) -> None:
+    shown, item.before = (item.before or {}).get(MARK), None
     try:
         # An error in one conversation undoes only that one.
         with session.begin_nested():
@@ -388,9 +418,12 @@ def _do_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) ->
                 session, row.workspace_id, item.conversation_id, accounts=ALL_ACCOUNTS
             )
             before = _snapshot(session, conversation, row)
-            _act(session, conversation, row, now)
+            _act(session, conversation, row, now, shown)
             session.flush()
             after = _snapshot(session, conversation, row)
+    except ChangedMeanwhileError as error:
+        item.state, item.after = BulkItemState.LOST, {LINE: error.line}
+        return
     except LobbyError:
         item.state = BulkItemState.SKIPPED
         return
@@ -399,7 +432,9 @@ def _do_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) ->
         item.before, item.after = {**before, AT: clock.to_text(now)}, after
 
 
-def _act(session: Session, conversation: Conversation, row: BulkAction, now: datetime) -> None:
+def _act(
+    session: Session, conversation: Conversation, row: BulkAction, now: datetime, shown: str | None
+) -> None:
     if row.action in {"label", "unlabel"}:
         ids = [int(row.argument["label_id"])]
         add, remove = (ids, []) if row.action == "label" else ([], ids)
@@ -414,7 +449,7 @@ def _act(session: Session, conversation: Conversation, row: BulkAction, now: dat
             accounts=ALL_ACCOUNTS,
         )
     else:
-        _set(session, conversation, row, now, _changes(row))
+        _set(session, conversation, row, now, _changes(row), shown=shown)
 
 
 def _changes(row: BulkAction) -> Changes:
@@ -443,6 +478,7 @@ def _set(
     changes: Changes,
     *,
     with_activity: bool = True,
+    shown: str | None = None,
 ) -> None:
     set_fields(
         session,
@@ -454,6 +490,7 @@ def _set(
         by=row.key_name,
         accounts=ALL_ACCOUNTS,
         with_activity=with_activity,
+        shown=shown,
     )
 
 

@@ -34,6 +34,8 @@ class BulkItemState(StrEnum):
     """Unchanged, because it already had the wanted values."""
     SKIPPED = "skipped"
     """Skipped, because it was deleted or the new assignee may not answer there."""
+    LOST = "lost"
+    """Left alone, because somebody else changed it since a page showed it."""
     RESTORED = "restored"
     KEPT = "kept"
     """Not undone, because somebody changed it since."""
@@ -82,6 +84,7 @@ class BulkItem(Base):
     )
     state: Mapped[str] = mapped_column(sa.String(16))
     before: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
-    """The changed fields before the action; NULL if nothing changed."""
+    """The changed fields before the action; NULL if nothing changed. While it waits, how a page showed it."""
     after: Mapped[dict[str, Any] | None] = mapped_column(JsonDict)
-    """The same fields after the action: undo skips the conversation if they differ by then."""
+    """The same fields after the action: undo skips the conversation if they differ by then. If it was lost,
+    the activity line."""

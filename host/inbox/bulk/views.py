@@ -13,14 +13,20 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
+from host.core.ids import read_id
 from host.inbox import queries
 from host.inbox.bulk import actions
 from host.inbox.bulk.actions import ACTIONS, BulkChange, BulkProgress
 from host.inbox.bulk.models import BulkState
-from host.inbox.errors import BulkError, UndoOverError
+from host.inbox.errors import BulkError, ConversationNotFoundError, UndoOverError
 from host.inbox.labels import labels
+from host.inbox.messages import load_messages
 from host.inbox.pages import snooze_times
 from host.inbox.pages.arguments import Filter, filter_from_request, form_id, ids_from_request
+from host.inbox.pages.context import InboxContext, opened_inbox
+from host.inbox.pages.conversation_view import name_of
+from host.inbox.pages.message_view import activity
+from host.inbox.queries import MAX_ROWS, ConversationFilter
 from host.inbox.teams import teams
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
@@ -29,12 +35,16 @@ from host.web.request_helpers import (
     current_user,
     flash_bad,
     passive,
+    seen_accounts,
     wants_json,
     workspace_view,
 )
 
 bp = Blueprint("bulk", __name__, template_folder="templates")
 
+NAMED = 3
+"""Number of conversations that are named where others were faster."""
+MOST_MARK = 300
 BULK = "/w/<int:workspace_id>/inbox/bulk"
 
 
@@ -48,9 +58,23 @@ def panel(workspace_id: int) -> ResponseReturnValue:
     return _panel(workspace_id)
 
 
-def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseReturnValue:
-    filter_ = filter_from_request(current_directory())
+def _wanted() -> tuple[Filter, list[int] | None]:
+    """Return what an action is about: a selection, wherever it has got to meanwhile, or all that match."""
     ids = ids_from_request("ids") or None
+    if ids is not None:
+        return Filter.of(ConversationFilter(accounts=seen_accounts())), ids
+    return filter_from_request(current_directory()), None
+
+
+def _shown_from_form() -> dict[int, str]:
+    """Return how the page showed the selected conversations; what is malformed is ignored."""
+    pairs = [one[:MOST_MARK].partition(":") for one in request.form.getlist("shown")[:MAX_ROWS]]
+    found = {read_id(id_): mark for id_, _colon, mark in pairs}
+    return {id_: mark for id_, mark in found.items() if id_ is not None}
+
+
+def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseReturnValue:
+    filter_, ids = _wanted()
     user_id = current_user().id
     with db.read() as session:
         facts = _facts(session, workspace_id, user_id, filter_, ids)
@@ -66,7 +90,7 @@ def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetu
         "bulk/_panel.html" if fragment else "bulk/panel.html",
         facts=facts,
         ids=ids,
-        filter=filter_,
+        filter=filter_from_request(current_directory()),
         actions=ACTIONS,
         problem=problem,
         offered_snoozes=lambda: snooze_times.offered(clock.now()),
@@ -102,15 +126,22 @@ def start(workspace_id: int) -> ResponseReturnValue:
     With ``leave_waiting``, conversations waiting for a reply are left out.
     """
     now = clock.now()
-    filter_ = filter_from_request(current_directory())
-    ids = ids_from_request("ids") or None
+    filter_, ids = _wanted()
     try:
         change = _change_from_form()
         if request.form.get("leave_waiting") == "1":
             filter_ = replace(filter_, needs_reply=False)
         if request.args.get("chosen") == "ids" and ids is None:
             raise BulkError()
-        shown = actions.start(change, filter_, workspace_id=workspace_id, actor=actor(), now=now, ids=ids)
+        shown = actions.start(
+            change,
+            filter_,
+            workspace_id=workspace_id,
+            actor=actor(),
+            now=now,
+            ids=ids,
+            shown=_shown_from_form() if ids else None,
+        )
     except LobbyError as error:
         if wants_json():
             raise
@@ -174,13 +205,15 @@ def _answer(workspace_id: int, shown: BulkProgress, *, stay: bool = False) -> Re
             until=_until_text(shown, now),
             total=shown.total,
             undoable=shown.undoable(now),
-            sentence=sentence(shown),
+            sentence=sentence(shown) if not shown.lost else _with_lost(workspace_id, shown),
+            lost=shown.lost,
             at=url_for("bulk.progress", workspace_id=workspace_id, bulk_id=shown.id),
         )
     if not stay:
         address = url_for("bulk.progress", workspace_id=workspace_id, bulk_id=shown.id)
         return redirect(address, 303)
-    return render_template("bulk/progress.html", one=shown, sentence=sentence, now=now)
+    told = sentence(shown) if not shown.lost else _with_lost(workspace_id, shown)
+    return render_template("bulk/progress.html", one=shown, sentence=lambda _one: told, now=now)
 
 
 def _until_text(shown: BulkProgress, now: datetime) -> str:
@@ -203,6 +236,34 @@ def sentence(shown: BulkProgress) -> str:
         )
         return f"{text}; {kept}" if shown.kept else str(text)
     return _done_text(shown)
+
+
+def _with_lost(workspace_id: int, shown: BulkProgress) -> str:
+    """Return the sentence of an action that lost races, and name who was faster."""
+    with opened_inbox(workspace_id) as inbox:
+        names = [_lost_one(inbox, *one) for one in actions.lost(inbox.session, shown.id, NAMED)]
+    more = shown.lost - len(names)
+    if more:
+        names.append(_("%(num)s more", num=more))
+    text = ngettext(
+        "Someone else was faster in %(num)s conversation, which was left as it is: %(names)s",
+        "Someone else was faster in %(num)s conversations, which were left as they are: %(names)s",
+        shown.lost,
+        names=", ".join(names),
+    )
+    ended = shown.state in {BulkState.DONE, BulkState.STOPPED}
+    return text if ended and not shown.changed and not shown.skipped else f"{sentence(shown)}. {text}"
+
+
+def _lost_one(inbox: InboxContext, conversation_id: int, line_id: int) -> str:
+    """Return whose conversation it is, and what somebody else did there."""
+    try:
+        row = inbox.row(conversation_id)
+    except ConversationNotFoundError:
+        return _("a conversation you can no longer see")
+    lines = load_messages(inbox.session, row.account.workspace_id, conversation_id, [line_id])
+    name = name_of(row, inbox.adapter(row))
+    return f"{name} ({activity(lines[0])[1].removesuffix('.')})" if lines else name
 
 
 def _done_text(shown: BulkProgress) -> str:

@@ -29,7 +29,7 @@ from host.core.errors import ConflictError, ForbiddenError, InvalidError, LobbyE
 from host.inbox import names
 from host.inbox.canned.models import Macro
 from host.inbox.canned.replies import Viewer
-from host.inbox.errors import ConversationNotFoundError
+from host.inbox.errors import ChangedMeanwhileError, ConversationNotFoundError
 from host.inbox.reply import take_lane
 from host.models.inbox import Message
 from host.sdk import strictjson
@@ -298,6 +298,7 @@ def run(
 
     :raises MacroNotFoundError: if *context* has no such macro.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
+    :raises ChangedMeanwhileError: if somebody else changed what a step is about since a page showed it.
     :raises MacroStepError: if a step could not be done, with its number and the reason; the write is undone.
     """
     macro = get(session, workspace_id, macro_id, context.viewer)
@@ -318,7 +319,7 @@ def run(
                     _l("Something it uses was deleted."), next_step=_l("Change the macro in the settings.")
                 )
             runner.run(number, step)
-        except ConversationNotFoundError:
+        except (ChangedMeanwhileError, ConversationNotFoundError):
             raise
         except LobbyError as error:
             raise MacroStepError(

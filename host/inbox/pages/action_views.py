@@ -458,11 +458,11 @@ def _set_fields(workspace_id: int, conversation_id: int, changes: Changes) -> Re
             shown=request.form.get("shown"),
         )
     except ChangedMeanwhileError as error:
-        return _told(error, workspace_id, conversation_id)
+        return told(error, workspace_id, conversation_id)
     return _done(workspace_id, conversation_id)
 
 
-def _told(error: ChangedMeanwhileError, workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+def told(error: ChangedMeanwhileError, workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Say who changed the conversation first, with the words of the thread."""
     with opened_inbox(workspace_id) as inbox:
         inbox.row(conversation_id)

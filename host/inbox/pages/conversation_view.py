@@ -23,7 +23,6 @@ from host.inbox.contacts.history import SharedFile, shared_files
 from host.inbox.contacts.models import ContactAttribute, ContactValue
 from host.inbox.contacts.pages.doubles import Duplicate, by_number
 from host.inbox.contacts.pages.shown import Detail, detail_of, follow_state
-from host.inbox.conversation_actions import state_mark
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
 from host.inbox.pages.comments.parts import Mark, PostShown, said_of, shown_post
@@ -31,7 +30,7 @@ from host.inbox.pages.comments.shown import chip
 from host.inbox.pages.message_view import IconLine, came_from
 from host.inbox.queries import Order, Row
 from host.inbox.teams.teams import InboxTeam
-from host.models.inbox import Contact, ContactIdentity, Conversation, Direction, Message
+from host.models.inbox import Contact, ContactIdentity, Conversation, Direction, Message, state_mark
 from host.sdk.channel import ChannelAdapter
 from host.sdk.formatting import plain as without_marks
 from host.sdk.messages import MessageKind
@@ -83,6 +82,8 @@ class ListedConversation(msgspec.Struct, frozen=True):
     """A conversation in the list.
 
     :param prefix: author of the last message, if not the customer: ``You:``, ``Bo:``.
+    :param shown: what a selection notes of the state it shows, see
+        :func:`host.models.inbox.state_mark`.
     :param post: the post it is about; *mark*: its state there, shown instead of the reply window.
     :param ahead: whether it is in the first part of the list, see :func:`host.inbox.queries.unseen_first`.
     """
@@ -100,6 +101,7 @@ class ListedConversation(msgspec.Struct, frozen=True):
     sort: Order = Order.NEWEST
     post: PostShown | None = None
     mark: Mark | None = None
+    shown: str = ""
     ahead: bool = False
 
     @property
@@ -169,6 +171,7 @@ def listed(
         sort=sort,
         ahead=unseen_first and row.named > 0,
         post=None if post is None else shown_post(post, row.account.workspace_id),
+        shown=state_mark(row),
         mark=None if adapter is None or row.post_id is None else chip(adapter, row, post, newest, now),
     )
 
@@ -203,7 +206,7 @@ class Head(msgspec.Struct, frozen=True):
 
     :param post: the post it is about; *about*: its place, in words.
     :param mark: what its forms note of the state they show, see
-        :func:`host.inbox.conversation_actions.state_mark`.
+        :func:`host.models.inbox.state_mark`.
     """
 
     row: Row

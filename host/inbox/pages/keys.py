@@ -77,6 +77,16 @@ KEYS: Sequence[tuple[LazyString, Sequence[Key]]] = (
         ),
     ),
     (
+        _l("Selected conversations"),
+        (
+            Key("", "tick", _l("Select or unselect the conversation"), "checks", ("X",), writes=True),
+            Key("", "tick-to", _l("Select up to this conversation"), "checks", ("Shift", "X"), writes=True),
+            Key("", "tick-all", _l("Select all matching"), "list", ("Ctrl", "A"), writes=True),
+            Key(".", "bulk", _l("Choose action"), "bolt", writes=True),
+            Key("", "untick", _l("Clear selection"), "x", ("Esc",), writes=True),
+        ),
+    ),
+    (
         _l("Everywhere"),
         (
             Key("", "palette", _l("Find a command"), "search", ("Ctrl", "K")),
@@ -96,4 +106,5 @@ def groups(may_answer: bool, able: Abilities = EVERYTHING) -> list[tuple[LazyStr
     def works(key: Key) -> bool:
         return (may_answer or not key.writes) and (not key.needs or getattr(able, key.needs))
 
-    return [(name, [key for key in keys if works(key)]) for name, keys in KEYS]
+    found = [(name, [key for key in keys if works(key)]) for name, keys in KEYS]
+    return [(name, keys) for name, keys in found if keys]

@@ -2,10 +2,14 @@
 // the pages of bulk actions; where there is no script those pages do the same.
 
 import { csrfToken } from "./base.js";
+import { isCovered } from "./menus.js";
 import { opening } from "./typed-ahead.js";
 
 const LOOK_MS = 700;
 const SHOWN_MS = 20000;
+const FIRST = "form :is(select, input:not([type=hidden]), button)"; // of an action
+const AT_ONCE = 20; // conversations a key changes without asking
+const ON_ONE = new Set(["automation", "macros", "unread"]); // commands that are for one conversation only
 
 const find = (selector, from = document) => from.querySelector(selector);
 const bar = find("[data-bulk-bar]");
@@ -17,6 +21,9 @@ let everything = 0; // how many match, while all of them are chosen
 let choosing = false;
 let last = null; // the row a range begins with
 let watched = null;
+let working = false; // a key changes what is chosen
+let toldAt = 0;
+const marks = new Map(); // by id: how each chosen conversation was last shown
 
 /** Ask the desk for JSON, or send it a form; throws what it says where it refuses. */
 export async function send(url, body) {
@@ -31,6 +38,7 @@ export async function send(url, body) {
 // Choosing rows
 
 function box(row) {
+  if (marks.has(row.dataset.row)) marks.set(row.dataset.row, row.dataset.shown);
   if (find(".choose", row)) return;
   const label = document.createElement("label");
   label.className = "choose";
@@ -64,17 +72,23 @@ function begin() {
 }
 
 function end() {
+  const focused = document.activeElement?.closest(".choose")?.closest("[data-row]");
   choosing = false;
   chosen.clear();
+  marks.clear();
   everything = 0;
   last = null;
   boxes();
   show();
+  if (focused) find("a", focused).focus({ preventScroll: true });
 }
 
 function choose(row, on) {
-  if (on) chosen.add(row.dataset.row);
-  else chosen.delete(row.dataset.row);
+  const { row: id, shown } = row.dataset;
+  if (on) chosen.add(id);
+  else chosen.delete(id);
+  if (on) marks.set(id, shown);
+  else marks.delete(id);
   const input = find(".choose input", row);
   if (input) input.checked = on;
 }
@@ -95,7 +109,8 @@ function chooseRow(row, on, range) {
 
 // The panel
 
-async function panel(ids) {
+/** Show what can be done with *ids*, or with all that match; *action* is unfolded. */
+async function panel(ids, action) {
   const url = new URL(bar.dataset.panel, location.href);
   url.searchParams.set("fragment", "1");
   if (ids) url.searchParams.set("ids", [...ids].slice(0, 200).join(","));
@@ -108,13 +123,103 @@ async function panel(ids) {
     show();
   }
   if (!dialog.open) dialog.showModal();
-  find("summary", dialog)?.focus();
+  const wanted = action && find(`input[name=action][value=${action}]`, dialog)?.closest("details");
+  if (wanted) wanted.open = true;
+  (wanted ? find(FIRST, wanted) : find("summary", dialog))?.focus();
+}
+
+/** Note in *body* how the chosen conversations were shown: who loses a race is told. */
+function note(body) {
+  if (!everything) for (const [id, shown] of marks) body.append("shown", `${id}:${shown}`);
+  return body;
+}
+
+// Keys
+
+/** Return the action of *command* for what is chosen, and whether it asks for more first. */
+function actionOf(command) {
+  const puts = new Set([...chosen].map((id) => find(`[data-row="${id}"]`, list)?.dataset.put ?? "open"));
+  const all = (put) => !everything && puts.size === 1 && puts.has(put);
+  if (command === "snooze") return all("snoozed") ? ["wake", false] : ["snooze", true];
+  return {
+    close: [all("closed") ? "open" : "close", false],
+    spam: [all("spam") ? "unspam" : "spam", false],
+    mine: ["assign", false],
+    assign: ["assign", true],
+    labels: ["label", true],
+  }[command];
+}
+
+/** Do *action* to what is chosen. */
+async function change(action) {
+  const body = note(new FormData()), url = new URL(bar.dataset.start, location.href);
+  url.searchParams.set("ids", [...chosen].join(","));
+  body.set("action", action);
+  if (action === "assign") body.set("assignee", bar.dataset.user);
+  working = true;
+  try {
+    tell(await send(url, body));
+    end();
+  } catch (error) {
+    tell({ sentence: error.refused ?? toast.dataset.unsaved, undoable: false, runs: false });
+  } finally {
+    working = false;
+  }
+}
+
+/** Let *command* be about the chosen rows. Return whether there are any: it is about nothing else then. */
+export function commanded(command) {
+  const number = everything || chosen.size;
+  if (!choosing || !number) return false;
+  if (ON_ONE.has(command)) {
+    tell({ sentence: bar.dataset.textOne, undoable: false, runs: false });
+    return true;
+  }
+  const [action, asks] = actionOf(command === "close-next" ? "close" : command) ?? [];
+  if (!action) return false;
+  if (working) return true;
+  if (asks || everything || number > AT_ONCE) opening(panel(everything ? null : chosen, action));
+  else change(action);
+  return true;
+}
+
+/** What keys and the palette do with the selection; *current()* is the link the keys act on. */
+export const selecting = {
+  tick(current) {
+    const row = current()?.closest("[data-row]");
+    if (!row) return;
+    if (!choosing) begin();
+    chooseRow(row, !(everything || chosen.has(row.dataset.row)), false);
+  },
+  range(current) {
+    const row = current()?.closest("[data-row]");
+    if (!row) return;
+    if (!choosing) begin();
+    chooseRow(row, true, true);
+  },
+  all() {
+    if (!choosing) begin();
+    opening(panel(null));
+  },
+  actions() {
+    if (choosing && (everything || chosen.size)) opening(panel(everything ? null : chosen));
+  },
+  none: () => choosing && end(),
+};
+
+/** Undo what was done last, if it is told still and nothing else was done after it, at *since*. Return whether it was. */
+export function undoLast(since) {
+  const button = toast && !toast.hidden && find("[data-bulk-undo]:not([hidden])", toast);
+  if (!button || since > toldAt) return false;
+  button.click();
+  return true;
 }
 
 // How far an action is
 
 /** Say how far an action is, for *shown* milliseconds after its end. */
 export function tell(answer, shown = SHOWN_MS) {
+  if (answer.at && answer.at !== watched?.at) toldAt = Date.now();
   watched = answer;
   if (!toast) return;
   toast.hidden = false;
@@ -184,7 +289,7 @@ if (bar && list) {
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.altKey || event.isComposing) return;
+    if (event.defaultPrevented || event.altKey || event.isComposing || isCovered()) return;
     if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog")) return;
     const row = document.activeElement?.closest("[data-row]");
     if (event.key.toLowerCase() === "x" && row && !event.ctrlKey && !event.metaKey) {
@@ -207,7 +312,8 @@ if (bar && list) {
     event.preventDefault();
     try {
       // A field of the form is called action, which hides the property.
-      tell(await send(form.getAttribute("action"), new FormData(form)));
+      const body = new FormData(form);
+      tell(await send(form.getAttribute("action"), "bulk" in form.dataset ? note(body) : body));
       dialog.close();
       end();
     } catch (error) {

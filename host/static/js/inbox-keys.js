@@ -1,5 +1,7 @@
 // Keys, the sheet that shows them, and the command palette. Their table comes with the page: host/inbox/pages/keys.py.
 
+import { isCovered } from "./menus.js";
+
 const SINGLE = "lobby-single-keys";
 const PAUSE_MS = 300; // in typing, before customers are looked for
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
@@ -55,11 +57,12 @@ export function keys(commands, words, more = () => [], stops = () => false) {
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = targetOf(event);
-    if (target.closest("input, textarea, select, [contenteditable]")) {
-      if (event.key === "Escape" && !target.closest("dialog")) target.blur();
+    if (target.closest("input, textarea, select, [contenteditable]") && !target.closest(".choose")) {
+      if (event.key === "Escape" && !event.defaultPrevented && !target.closest("dialog") && !isCovered()) target.blur();
       return;
     }
     if (event.defaultPrevented || target.closest("dialog, :popover-open, details.menu[open]")) return;
+    if (event.key === "Escape" && isCovered()) return; // it closes that alone
     const found = byKey.get(event.key);
     if (!found || isOff(event.key)) return;
     event.preventDefault();

@@ -6,10 +6,10 @@ const FRESH_MS = 60000;
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 
 /**
- * Make the menu of macros work. *here()* is the conversation that is open, *newest()* its newest message;
+ * Make the menu of macros work. *here()* is the conversation that is open, *newest()* its newest message, *shown()* how it is shown;
  * *done(answer)* shows what a macro did, *report(sentence, next)* why it did nothing.
  */
-export function macros({ here, newest, done, report }) {
+export function macros({ here, newest, shown, done, report }) {
   let known = null;
   const pressed = new Map(); // by address: the key of one whose answer is not known, which is sent once
   const running = new Set();
@@ -33,7 +33,7 @@ export function macros({ here, newest, done, report }) {
     const key = pressed.get(one.url) ?? [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     pressed.set(one.url, key);
     running.add(one.url);
-    const { answer, isTaken, isAway } = await asked(one.url, new URLSearchParams({ key, seen: newest() || "" }));
+    const { answer, isTaken, isAway } = await asked(one.url, new URLSearchParams({ key, seen: newest() || "", shown: shown() }));
     running.delete(one.url);
     if (!isAway) pressed.delete(one.url);
     if (conversation === here()) {

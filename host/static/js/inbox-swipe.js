@@ -80,10 +80,12 @@ export function swiping({ touched, ask }) {
       const body = new FormData();
       body.set("action", what);
       body.set("when", "hour");
+      body.set("shown", `${id}:${row.dataset.shown}`);
       const answer = await send(url, body);
       const done = answer.changed > 0;
       last = id;
-      tell({ ...answer, sentence: words(dataset[`${done ? "done" : "same"}${what[0].toUpperCase()}${what.slice(1)}`], answer.until) }, SHOWN_MS);
+      const said = answer.lost ? answer.sentence : words(dataset[`${done ? "done" : "same"}${what[0].toUpperCase()}${what.slice(1)}`], answer.until);
+      tell({ ...answer, sentence: said }, SHOWN_MS);
       if (done) setTimeout(back, STAYED_MS); // it may belong here still
       else back();
     } catch (error) {

@@ -75,7 +75,7 @@ export class Log {
       this.note(item);
       if (there) {
         keepOpen(there, item);
-        const again = sameControl(there, item);
+        const again = sameControl(there, item), focused = there.contains(document.activeElement);
         const { order } = there.dataset;
         this.renew(there, item);
         const now = this.find(item.dataset.message);
@@ -83,7 +83,8 @@ export class Log {
           now.remove(); // it left at another time than it was to
           this.place(now);
         }
-        again?.focus();
+        if (again) again.focus();
+        else if (focused && !now.contains(document.activeElement)) this.land(now);
       } else {
         added.push(item);
         this.place(item);
@@ -120,9 +121,24 @@ export class Log {
   }
 
   remove(id) {
+    const there = this.find(id), beside = there?.contains(document.activeElement) && this.beside(id);
     this.gone.set(String(id), performance.now());
-    this.find(id)?.remove();
+    there?.remove();
     this.group();
+    if (beside) this.land(beside);
+  }
+
+  /** The message after *id*, else the one before it. */
+  beside(id) {
+    const all = [...this.list.querySelectorAll("[data-message]")], at = all.indexOf(this.find(id));
+    return at < 0 ? null : (all[at + 1] ?? all[at - 1]);
+  }
+
+  /** Take the focus to *item*, whose control it was on is gone. */
+  land(item) {
+    const there = item?.isConnected ? item.querySelector("[data-hide]") ?? item : this.scroller;
+    if (there.tabIndex < 0) there.tabIndex = -1;
+    there.focus({ preventScroll: true });
   }
 
   /** Hold what is in *there*, the same messages *asked* for at that time, and no others. */

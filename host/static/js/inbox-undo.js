@@ -4,6 +4,9 @@ import { putBack } from "./composer-draft.js";
 import { elements } from "./inbox-thread.js";
 
 const TICK_MS = 250;
+const FIELDS = "input:not([type=checkbox]), textarea, select, [contenteditable]";
+/** Whether *field* is the composer's and empty: there is nothing to undo in it. */
+const isEmpty = (field) => !field.value && field.matches("[data-composer] [data-form] textarea");
 
 /** Return when the seconds of *element* are over: they began when it came, whatever this browser's clock says. */
 function ends(element) {
@@ -14,12 +17,14 @@ function ends(element) {
 /**
  * Follows replies that can be undone. *post(url)* asks the desk, *report(sentence, next)* says what went wrong,
  * *show(conversation)* opens one, *back(conversation, message, mode)* shows what came back, in the form *mode*.
+ * *first(since)* undoes something else that was done after that time, and says whether there was such.
  */
 export class Undoing {
-  constructor({ post, report, show, back }) {
-    Object.assign(this, { post, report, show, back, waiting: [], opened: null, toast: null });
+  constructor({ post, report, show, back, first }) {
+    Object.assign(this, { post, report, show, back, first, waiting: [], opened: null, toast: null });
     setInterval(() => this.tick(), TICK_MS);
     document.addEventListener("keydown", (event) => this.key(event));
+    for (const kind of ["input", "focusin", "focusout"]) document.addEventListener(kind, () => this.hint());
   }
 
   /** A reply was sent in *conversation*, with *name*: *html* is what the thread shows of it. */
@@ -29,7 +34,7 @@ export class Undoing {
       if (!leaves || !undo) continue;
       const until = ends(leaves);
       const now = item.querySelector("form[data-act=send_now]").getAttribute("action");
-      this.waiting.push({ conversation, name, until, undo: undo.getAttribute("action"), now, length: this.left(until), message: item.dataset.message });
+      this.waiting.push({ conversation, name, until, at: Date.now(), undo: undo.getAttribute("action"), now, length: this.left(until), message: item.dataset.message });
     }
     this.tick();
   }
@@ -51,6 +56,7 @@ export class Undoing {
       if (left > 0) one.textContent = one.dataset.text.replace("{n}", Math.ceil(left));
     }
     this.draw(this.waiting.findLast((one) => one.conversation !== this.opened));
+    this.hint();
   }
 
   /** Show the toast of *reply*; none: take it away. */
@@ -90,9 +96,16 @@ export class Undoing {
     else document.body.append(place);
   }
 
-  /** Undo the latest reply that can be. Return whether there was one. */
+  /** The key is shown while it undoes something: not while a field has it for what is typed there. */
+  hint() {
+    const field = document.activeElement?.closest(FIELDS);
+    document.documentElement.classList.toggle("undo-types", Boolean(field && !isEmpty(field)));
+  }
+
+  /** Undo the latest reply that can be, or what was done after it. Return whether there was one. */
   latest() {
     const reply = this.waiting.at(-1);
+    if (this.first(reply?.at ?? 0)) return true;
     const form = [...document.querySelectorAll(".msg-waits form[data-act=undo]:has(kbd)")].at(-1);
     if (reply) this.undo(reply);
     else form?.requestSubmit();
@@ -103,8 +116,8 @@ export class Undoing {
   key(event) {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.isComposing || event.defaultPrevented) return;
     if (event.key.toLowerCase() !== "z" || event.target.closest("dialog")) return;
-    const field = event.target.closest("input, textarea, select, [contenteditable]");
-    if (field && (field.value || !field.matches("[data-composer] [data-form] textarea"))) return;
+    const field = event.target.closest(FIELDS);
+    if (field && !isEmpty(field)) return;
     if (this.latest()) event.preventDefault();
   }
 

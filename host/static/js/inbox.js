@@ -11,7 +11,7 @@ import { keys } from "./inbox-keys.js";
 import { List } from "./inbox-list.js";
 import { macros } from "./inbox-macros.js";
 import { conversation, elements, Log } from "./inbox-thread.js";
-import "./bulk.js";
+import { commanded, selecting, undoLast } from "./bulk.js";
 import "./gallery.js";
 import { conversationLost, cover, forgetHere, isMember, takesAway } from "./erased.js";
 import { fitForms } from "./inbox-form.js";
@@ -49,6 +49,7 @@ const list = new List(data);
 const presence = new Presence(data);
 
 const undoing = new Undoing({
+  first: undoLast,
   post: (url, body) => post(url, body),
   report: (sentence, next) => report(sentence ?? data.textUnsaved, next),
   show: (id) => go(addressOf(id)),
@@ -225,10 +226,14 @@ function show(answer, about, asked) {
   if (told.length) announce(told.slice(0, 3).map((name) => data.textNew.replace("{name}", name)).join(". "));
 }
 
+const openerOf = (menu) => part("head")?.querySelector(`[data-menu="${menu}"] > summary`) ?? document.querySelector(`[data-menu="${menu}"] > summary`);
+
 /** Replace what *element* holds, and keep the focus where it was if the same thing is there again. */
 function replaceContent(element, html) {
   const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const menu = focused?.matches("summary") && focused.closest("details.menu")?.dataset.menu;
   element.innerHTML = html;
+  if (menu) openerOf(menu)?.focus();
   if (focused?.id) document.getElementById(focused.id)?.focus();
   else if (focused?.href) element.querySelector(`a[href="${CSS.escape(focused.getAttribute("href"))}"]`)?.focus();
 }
@@ -664,12 +669,22 @@ async function earlier(link) {
   else link.remove();
 }
 
+let menuDone = false; // a menu was closed by what was chosen there, and its opener has the focus
+
+/** Escape may be meant for a menu that has just closed by itself: it leaves its opener, and nothing else. */
+function leavesMenu() {
+  const was = menuDone && document.activeElement.matches("details.menu > summary");
+  menuDone = false;
+  if (was) part("opened").querySelector(".thread-scroll")?.focus({ preventScroll: true });
+  return was;
+}
+
 /** Send a small form without leaving the page; what it changed comes back through the stream. */
 async function act(form, pressed = null) {
   const button = pressed ?? form.querySelector("button");
   const message = form.closest("[data-message]")?.dataset.message;
   const focused = button && document.activeElement === button;
-  const here = opened;
+  const here = opened, beside = message && log?.beside(message);
   const body = new FormData(form);
   if (pressed?.name) body.set(pressed.name, pressed.value);
   if (button) button.disabled = true; // which takes the focus away
@@ -683,6 +698,10 @@ async function act(form, pressed = null) {
       report(answer.error?.message ?? data.textUnsaved, answer.error?.next);
     } else {
       if (menu) menu.open = false;
+      if (menu?.contains(button) && focused && document.activeElement === document.body) {
+        menu.querySelector("summary").focus();
+        menuDone = true;
+      }
       settled("act");
     }
     if (done) form.closest("details.edit")?.removeAttribute("open");
@@ -697,8 +716,10 @@ async function act(form, pressed = null) {
     report(data.textUnsaved);
   } finally {
     if (button) button.disabled = false;
-    const there = button?.isConnected ? button : message && log?.find(message)?.querySelector("[data-hide]");
-    if (focused && document.activeElement === document.body) there?.focus();
+    if (focused && document.activeElement === document.body && here === opened) {
+      if (button.isConnected) button.focus();
+      else if (message) log?.land(log.find(message) ?? beside);
+    }
   }
   return done;
 }
@@ -870,6 +891,7 @@ function unfold(menu) {
 const macro = macros({
   here: () => opened,
   newest: () => log?.lastId(),
+  shown: () => part("head")?.querySelector("form input[name=shown]")?.value ?? "",
   report,
   done(answer) {
     actedHere = true;
@@ -885,6 +907,9 @@ const onOpened = (commands) => Object.fromEntries(Object.entries(commands).map((
 /** Return *commands* that write: they wait for the conversation that is on its way. */
 const writing = (commands) => Object.fromEntries(Object.entries(commands).map(([name, run]) => [name, () => typed.write(name) || run()]));
 
+/** Return *commands*, which are about what is selected in the list where something is. */
+const onSelected = (commands) => Object.fromEntries(Object.entries(commands).map(([name, run]) => [name, () => commanded(name) || run()]));
+
 keys({
   ...writing({
     reply() {
@@ -895,7 +920,7 @@ keys({
     private: () => comment()?.querySelector("a[data-mode=private]")?.click(),
     note: () => write("note"),
   }),
-  ...onOpened({
+  ...onSelected(onOpened({
     hide: () => comment()?.querySelector("[data-moderate=hidden], [data-moderate=shown]")?.form.requestSubmit(),
     close: () => change()?.requestSubmit(),
     "close-next": async () => {
@@ -935,11 +960,12 @@ keys({
     },
     latest: () => log?.toEnd(),
     macros: () => macro.show(),
-  }),
+  })),
   next: () => ahead.soon(...list.move(1)),
   previous: () => ahead.soon(...list.move(-1)),
   open: () => list.current()?.click(),
   leave() {
+    if (leavesMenu()) return;
     const found = document.querySelector("[data-found]"); // whoever came from a search goes back to it
     if (found) found.click();
     else go(addressOf(null));
@@ -947,6 +973,11 @@ keys({
   changes: () => list.release(),
   filters: () => part("filters").querySelector("a[aria-current], a.filter")?.focus(),
   select: () => document.querySelector("[data-select]")?.click(),
+  tick: () => selecting.tick(() => list.current()),
+  "tick-to": () => selecting.range(() => list.current()),
+  "tick-all": selecting.all,
+  untick: selecting.none,
+  bulk: selecting.actions,
   sort: () => unfold(document.querySelector("[data-menu=sort]")),
   undo: () => typed.isFree && undoing.latest(),
   async search() {
@@ -959,7 +990,7 @@ keys({
     field.focus();
     field.select();
   },
-}, data, (again) => macro.commands(again).map((line) => ({ ...line, run: () => typed.isFree && line.run() })), (key, command) => typed.stops(key, command));
+}, data, (again) => macro.commands(again).map((line) => ({ ...line, run: () => commanded("macros") || (typed.isFree && line.run()) })), (key, command) => typed.stops(key, command));
 
 // Where the keyboard lies over the page, as on iOS, the thread becomes as high as what is left.
 const seen = window.visualViewport;

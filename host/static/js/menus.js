@@ -10,6 +10,9 @@ const ASKED = "dialog[data-ask]";
 const FIND = "form[data-menu-find]";
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
 
+/** Whether something lies over the page that Escape closes before anything else. */
+export const isCovered = () => document.querySelector(`${OPEN}, .pop:popover-open, dialog[open]`) !== null;
+
 /** Return what can be chosen in *menu*, in order. */
 function entriesOf(menu) {
   const found = menu.querySelectorAll(":is(a[href], button:not(:disabled, [aria-hidden=true]))");

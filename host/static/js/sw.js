@@ -291,7 +291,7 @@ const post = (address, fields) => fetch(address, {
 /** Ask the desk to *act* on the conversation of *content*. Return its answer; `ok` says whether it did. */
 async function askDesk(content, act, until) {
   try {
-    const response = await post(content.actions.address, { do: act, token: content.actions.token, until });
+    const response = await post(content.actions.address, { do: act, token: content.actions.token, shown: content.actions.shown ?? "", until });
     const answer = await response.json();
     return response.ok ? answer : { ok: false, why: answer.error?.message };
   } catch {

@@ -38,13 +38,14 @@ from host.inbox.canned import macros
 from host.inbox.canned.macros import MacroStepError, MacroView
 from host.inbox.canned.pages.reply_views import current_viewer, uses_text
 from host.inbox.conversations import check_key
-from host.inbox.pages.action_views import CONVERSATION, _back, _messages_html
+from host.inbox.errors import ChangedMeanwhileError
+from host.inbox.pages.action_views import CONVERSATION, _back, _messages_html, told
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.context import opened_inbox, with_conversation
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.inbox_page import template_values
 from host.inbox.queries import Row
-from host.models.inbox import Message
+from host.models.inbox import Message, state_mark
 from host.web import account_picker, navigation
 from host.web.account_picker import Options
 from host.web.languages import reader
@@ -88,7 +89,7 @@ def offered(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         targets = (
             actions.targets(inbox.session, workspace_id, viewer) if shown else ActionTargets({}, {}, {}, {})
         )
-    told = [
+    listed = [
         {
             "id": one.id,
             "name": one.name,
@@ -101,12 +102,13 @@ def offered(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         for one in shown
     ]
     if wants_json():
-        return jsonify(macros=told, settings=url_for("macros.index", workspace_id=workspace_id))
+        return jsonify(macros=listed, settings=url_for("macros.index", workspace_id=workspace_id))
     return render_template(
         "canned/run_macro.html",
         row=row,
         name=name_of(row, inbox.adapter(row)),
-        macros=told,
+        macros=listed,
+        shown=state_mark(row),
         key=uuid.uuid4().hex,
     )
 
@@ -134,6 +136,7 @@ def run(workspace_id: int, row: Row, macro_id: int) -> ResponseReturnValue:
                 zone=reader().zone,
                 languages=(config().language, str(reader().locale or "en")),
                 seen_id=form_id("seen"),
+                shown=request.form.get("shown") or None,
             ),
             adapter=current_directory().adapter(row.channel),
             now=now,
@@ -143,6 +146,8 @@ def run(workspace_id: int, row: Row, macro_id: int) -> ResponseReturnValue:
 
     try:
         name, messages = db.write(use_case)
+    except ChangedMeanwhileError as error:
+        return told(error, workspace_id, row.id)
     except MacroStepError as error:
         if wants_json():
             raise

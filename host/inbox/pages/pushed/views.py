@@ -13,7 +13,8 @@ from host.core import clock, db
 from host.core.errors import ConflictError, ForbiddenError, InvalidError
 from host.inbox import conversation_actions
 from host.inbox.conversations import locked_conversation
-from host.inbox.pages.action_views import CONVERSATION
+from host.inbox.errors import ChangedMeanwhileError
+from host.inbox.pages.action_views import CONVERSATION, told
 from host.inbox.pages.context import bp
 from host.inbox.pages.snooze_times import when_text
 from host.models.inbox import ConversationStatus, Snooze, SnoozeKind
@@ -52,7 +53,7 @@ def act_on_push(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             was = row.snoozed_until
             if was is None or int(was.timestamp()) != form_number("until"):
                 raise ConflictError(_("It was changed meanwhile."), next_step=_("Open the conversation."))
-        elif row.status != ConversationStatus.OPEN:
+        elif row.status != ConversationStatus.OPEN and not request.form.get("shown"):
             raise ConflictError(
                 _("The conversation was closed meanwhile."), next_step=_("Open the conversation.")
             )
@@ -63,9 +64,13 @@ def act_on_push(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             accounts=seen_accounts(),
             author_id=user_id,
             now=now,
+            shown=request.form.get("shown") or None,
         )
 
-    db.write(use_case)
+    try:
+        db.write(use_case)
+    except ChangedMeanwhileError as error:
+        return told(error, workspace_id, conversation_id)
     if do == "undo":
         return jsonify(ok=True)
     title = _("Snoozed until %(time)s", time=when_text(until, now))
