@@ -37,6 +37,24 @@ def test_a_field_is_found_by_another_word_and_has_the_caret(automated: Automated
     assert page.evaluate("document.activeElement.id") == "timezone"
 
 
+@pytest.mark.parametrize(
+    ("typed", "label"),
+    [
+        ("signatrue", "Channels"),
+        ("Urlbau", "Working hours"),
+        ("exportiren", "API keys"),
+        ("Stopwörtre", "Overview"),
+    ],
+)
+def test_a_typo_is_forgiven_as_without_scripts(
+    automated: Automated, page: Any, typed: str, label: str
+) -> None:
+    start(automated, page)
+    page.get_by_role("searchbox", name="Find a setting").fill(typed)
+    page.locator("[data-found] a b").first.wait_for()
+    assert page.locator("[data-found] a b").first.inner_text() == label
+
+
 def test_arrows_move_and_escape_brings_the_entries_back(automated: Automated, page: Any) -> None:
     start(automated, page)
     field = page.get_by_role("searchbox", name="Find a setting")
