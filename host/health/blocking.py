@@ -95,7 +95,7 @@ _MARIADB = sa.text("""
     ORDER BY t.trx_started LIMIT 20
 """)
 _HIDDEN = "<insufficient privilege>"
-"""What PostgreSQL shows instead of the statements of other roles."""
+"""Text that PostgreSQL shows instead of the statements of other roles."""
 _NOT_ALLOWED = frozenset({1142, 1227})
 """MariaDB's codes for a table and a privilege the user lacks."""
 
