@@ -19,6 +19,7 @@ from host.web.request_helpers import maybe_user
 HEADER = "X-Page-User"
 ARGUMENT = "page_user"
 NOBODY = "0"
+SIGN_OUT = "accounts.logout"
 
 
 class OtherPersonError(LobbyError):
@@ -58,7 +59,8 @@ def install(app: Flask) -> None:
 def refuse_other(named: str) -> None:
     """Refuse a request of the page of the person *named*, if another one is signed in, or nobody.
 
-    A page of nobody is not refused: what it sends needs a token of its session.
+    A page of nobody is not refused: what it sends needs a token of its session. Nor is signing out, if nobody is
+    signed in any more: it clears what the device keeps.
 
     :raises OtherPersonError: if it is another one.
     :raises NotSignedInError: if it is nobody.
@@ -67,6 +69,8 @@ def refuse_other(named: str) -> None:
         return
     user = maybe_user()
     if user is None:
+        if request.endpoint == SIGN_OUT:
+            return
         raise NotSignedInError()
     if named != str(user.id):
         raise OtherPersonError()

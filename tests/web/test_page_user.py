@@ -110,6 +110,14 @@ def test_a_page_whose_person_signed_out_is_asked_to_sign_in(desk: Desk, scene: s
     assert outbound(ana) == []
 
 
+def test_signing_out_clears_the_device_though_the_session_has_ended(desk: Desk, scene: scenes.Scene) -> None:
+    token = token_of(desk.browser.get(desk.path()))
+    db.write(sessions.end_all, desk.mia.id)
+    answer = desk.browser.post("/logout", data={"csrf_token": token})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
+    assert "storage" in answer.headers["Clear-Site-Data"]
+
+
 def test_the_same_person_in_a_new_session_gets_a_token_for_the_old_page(
     desk: Desk, scene: scenes.Scene
 ) -> None:
