@@ -59,8 +59,8 @@ def install(app: Flask) -> None:
 def refuse_other(named: str) -> None:
     """Refuse a request of the page of the person *named*, if another one is signed in, or nobody.
 
-    A page of nobody is not refused: what it sends needs a token of its session. Nor is signing out, if nobody is
-    signed in any more: it clears what the device keeps.
+    A page of nobody is not refused: what it sends needs a token of its session. Nor is signing out, if
+    nobody is signed in any more: it clears what the device keeps.
 
     :raises OtherPersonError: if it is another one.
     :raises NotSignedInError: if it is nobody.
