@@ -33,7 +33,7 @@ from host.inbox.conversation_actions import Changes, hand_over
 from host.inbox.conversations import by_program, locked_conversation, publish_conversation
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
-from host.inbox.reply import Voice, queue_parts, take_lane
+from host.inbox.reply import ANNOUNCES_PERSON, Voice, queue_parts, take_lane
 from host.models.automation import AccountAutomation
 from host.models.inbox import Conversation, Handler, Message, Presence, PresenceState
 from host.models.users import Workspace
@@ -301,7 +301,7 @@ def _tell_handoff(
     if not text or _silent(session, turn, conversation, adapter, now):
         return
     with suppress(LobbyError):  # raised before anything is written: people get the conversation all the same
-        key = f"assistant-{turn.id}-handoff"
+        key = f"assistant-{turn.id}{ANNOUNCES_PERSON}"
         _queue(session, turn, Draft(text=text), key, Voice.NOTICE, adapter, now)
 
 

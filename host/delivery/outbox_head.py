@@ -17,6 +17,7 @@ from host.inbox.along import forwarding
 from host.inbox.along.quoting import to_quote
 from host.inbox.apply.participants import AFTER_FORWARD
 from host.inbox.comments import once
+from host.inbox.reply import ANNOUNCES_PERSON
 from host.media import links, uploads
 from host.models.automation import AutomationRun
 from host.models.channels import AccountState, ChannelAccount, ref
@@ -262,7 +263,11 @@ def _unwanted(session: Session, message: Message, conversation: Conversation) ->
 
 
 def _is_notice(session: Session, message: Message) -> bool:
-    """Return whether a message is a greeting or an away message, which is sent even if people write too."""
+    """Return whether a message is a greeting or an away message, or announces a person: it is sent even if
+    people write too.
+    """
+    if (message.reply_key or "").endswith(ANNOUNCES_PERSON):
+        return True
     runs = sa.select(AutomationRun.sent_id, AutomationRun.facts).where(
         AutomationRun.conversation_id == message.conversation_id, AutomationRun.sent_id >= message.id
     )

@@ -85,6 +85,10 @@ UNDONE_BEFORE = timedelta(seconds=5)
 """A reply is sent this long before the reply window ends, even if its undo time is not over."""
 
 
+ANNOUNCES_PERSON = "-handoff"
+"""End of the key of a message that says that people answer from now on. It is sent although they do."""
+
+
 class Voice(StrEnum):
     """On whose behalf a message is sent.
 

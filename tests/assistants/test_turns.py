@@ -14,15 +14,19 @@ from host.assistants import judging, keeping, suggesting, thinking, tools, turns
 from host.assistants.models import Mode, TurnState
 from host.assistants.values import Cap, Limits, ModelAnswer, ModelError
 from host.automation.deciding import Answer
+from host.channels.directory import Directory
 from host.core import clock, db
+from host.delivery.worker import drain
 from host.events.models import ActorKind, DomainEvent
 from host.inbox.contacts import consent
 from host.inbox.reply import Hold
 from host.models.inbox import Conversation
+from host.sdk.channel import SendRequest, SendResult
 from host.users.actor import DESK, Actor
 from tests.assistants.assisting import ANSWER, Assisted
 from tests.automation.automated import shut
 from tests.automation.test_taps import keep, tap
+from tests.inbox import toys
 
 SHIPPING = "To Norway it takes 4 to 6 days and costs 14 €."
 
@@ -178,6 +182,24 @@ class TestAnswering:
         assert assisted.automatic() == told
         assert assisted.handled_by() == "person"
         assert assisted.talk().waiting_since is not None
+
+    def test_what_is_told_at_a_handoff_leaves(self, assisted: Assisted) -> None:
+        """People have the conversation by then, which takes back what is automatic otherwise."""
+        sent: list[str] = []
+
+        class Noted(toys.Windowed):
+            def send(self, request: SendRequest) -> SendResult:
+                sent.append(request.part.text)
+                return super().send(request)
+
+        assisted.attach(Mode.ANSWER)
+        assisted.model.says = ModelAnswer(hands_over=True)
+        assisted.said(text="Do you sell candles?")
+        assisted.think()
+        assisted.desk.generation.directory = Directory([Noted()])
+        drain(assisted.desk.generation, direction="out")
+        assert sent == ["A colleague will reply here."]
+        assert assisted.handled_by() == "person"
 
     def test_a_suggestion_that_hands_off_tells_the_customer_nothing(self, assisted: Assisted) -> None:
         assisted.attach(Mode.SUGGEST)
