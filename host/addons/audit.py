@@ -13,6 +13,8 @@ SENTENCES: Mapping[str, LazyString] = {
     "addon.activation_started": _l("%(who)s began to activate the addon %(what)s"),
     "addon.deactivated": _l("%(who)s deactivated the addon %(what)s"),
     "addon.disabled_offline": _l("The addon %(what)s was deactivated from the command line"),
+    "addon.event_dropped": _l("%(who)s skipped an event that the listener %(what)s could not handle"),
+    "addon.event_retried": _l("%(who)s had an event passed to the listener %(what)s again"),
     "addon.event_skipped": _l("The listener %(what)s failed for a day, so Lobby skipped an event"),
     "addon.exported": _l("%(who)s exported the data of the addon %(what)s"),
     "addon.install_started": _l("%(who)s started installing the addon %(what)s"),

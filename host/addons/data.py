@@ -1,14 +1,16 @@
-"""Deletion of what addons' settings forms hold, and of what addons changed on the desk."""
+"""Deletion of what addons' settings forms hold, of the keys of changes, and of events set aside."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.addons.running import listening
+from host.addons.running import listening, parking
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
-from host.models.addons import AddonSettingValue, AddonWrite
+from host.models.addons import AddonSettingValue, AddonWrite, ParkedEvent
 
 
 @hookimpl
@@ -27,10 +29,16 @@ def _forget(session: Session, most: int) -> int:
 
 
 @hookimpl
+def forget_contacts(session: Session, ids: Collection[int], conversations: Collection[int]) -> None:
+    """Remove the events of erased contacts that are set aside for listeners."""
+    parking.forget_contacts(session, ids, conversations)
+
+
+@hookimpl
 def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | None:
-    """Remove what addons hold about a workspace that is being deleted: settings, and keys of changes."""
+    """Remove what addons hold about a workspace that is being deleted: settings, keys, events set aside."""
     removed = sum(
         db.delete_some(session, model, model.workspace_id == workspace_id, most)
-        for model in (AddonSettingValue, AddonWrite)
+        for model in (AddonSettingValue, AddonWrite, ParkedEvent)
     )
     return removed > 0 or None

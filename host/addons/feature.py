@@ -14,7 +14,7 @@ FEATURE = Feature(
         "parked_requests",
     ),
     blueprints=("views:bp", "hook_views:bp"),
-    views=("form_views", "off_pages"),
+    views=("form_views", "off_pages", "parked_views"),
     jobs=(Job("switched off", "switching:let_go", 2.0),),
     sentences="audit",
     sealed={"addon_settings": ("secret",), "parked_requests": ("about",)},

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
+from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.addons import setting_forms
-from host.addons.running import listening
+from host.addons.running import listening, parking
 from host.channels import hanging
 from host.features.hookspecs import hookimpl
 from host.features.problem import Problem
@@ -22,7 +22,13 @@ from host.web.languages import moment
 @hookimpl
 def problems(session: Session) -> Sequence[Problem]:
     """Return addons without required settings, those that hang, fail to listen, or changed too much."""
-    return [*_without_settings(session), *_hung(session), *_stuck(session), *_at_their_limit(session)]
+    return [
+        *_without_settings(session),
+        *_hung(session),
+        *_stuck(session),
+        *_parked(session),
+        *_at_their_limit(session),
+    ]
 
 
 def _hung(session: Session) -> Iterator[Problem]:
@@ -51,11 +57,53 @@ def _stuck(session: Session) -> Iterator[Problem]:
             since=moment(one.since),
             problem=one.problem,
         )
+        if one.problem == parking.FULL:
+            advice = _(
+                "%(number)s events are set aside for it, so it waits instead of setting more aside. Retry or "
+                "skip those, update the addon, or deactivate it: it then continues with new events.",
+                number=format_decimal(parking.MOST),
+            )
+            yield Problem("warn", fact, advice, *_page_of(one.listener))
+            continue
         advice = _(
             "It retries, and skips the event after 24 hours. The log has the error. Update the addon, or "
             "deactivate it: it then continues with new events."
         )
+        if one.is_broken:
+            why = _(
+                "Events of %(number)s conversations failed one after the other, so Lobby takes the listener "
+                "for broken and passes it no other events.",
+                number=parking.IN_A_ROW,
+            )
+            advice = f"{why} {advice}"
         yield Problem("warn", fact, advice)
+
+
+def _parked(session: Session) -> Iterator[Problem]:
+    for one in parking.counts(session):
+        if not one.failed:
+            continue
+        fact = ngettext(
+            "The listener “%(name)s” of the addon %(addon)s could not handle %(num)s event.",
+            "The listener “%(name)s” of the addon %(addon)s could not handle %(num)s events.",
+            one.failed,
+            name=one.listener,
+            addon=one.slug,
+        )
+        advice = _("It goes on with other conversations, retries these, and skips each after 24 hours.")
+        if one.waiting:
+            behind = ngettext(
+                "%(num)s later event of the same conversations waits.",
+                "%(num)s later events of the same conversations wait.",
+                one.waiting,
+            )
+            advice = f"{advice} {behind}"
+        yield Problem("warn", fact, advice, *_page_of(one.listener))
+
+
+def _page_of(listener: str) -> tuple[tuple[str, Mapping[str, str]], str]:
+    """Return the page with the events set aside for *listener*, and the text of the link."""
+    return ("addons.parked", {"slug": listener.partition(".")[0]}), _("Events set aside")
 
 
 def _at_their_limit(session: Session) -> Iterator[Problem]:

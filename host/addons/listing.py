@@ -21,7 +21,7 @@ from host.addons.package.manifest import Manifest
 from host.addons.package.store import Release, icon_of
 from host.addons.package.trust import Standing
 from host.addons.records import Card, installed
-from host.addons.running import held_webhooks
+from host.addons.running import held_webhooks, parking
 from host.addons.running.generation import Generation
 from host.channels import hanging
 from host.core import clock, db
@@ -132,6 +132,9 @@ class CardView(msgspec.Struct, frozen=True):
     """Its icon as a ``data:`` address; empty: none."""
     requests_waiting: int
     """Held webhook requests the addon has not decided on yet."""
+    events_failed: int
+    events_waiting: int
+    """Events set aside that its listeners could not handle, and those behind them."""
     has_page: bool
     has_form: bool
     """Whether it runs and declares settings for the whole server."""
@@ -175,6 +178,7 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
     _since, seen = across_processes.all_calls()
     with db.read() as session:
         hung = hanging.lately(session)
+        parked = parking.counts(session)
     return [
         _shown(
             card,
@@ -186,6 +190,7 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
             waiting.get(card.slug, 0),
             icon_of(config.data, card.release),
             hung.get(card.slug, 0),
+            [one for one in parked if one.slug == card.slug],
         )
         for card in found
     ]
@@ -308,6 +313,7 @@ def _shown(
     waiting: int,
     picture: str,
     hung: int,
+    parked: Sequence[parking.Count],
 ) -> CardView:
     slug = card.slug
     error = card.error or {}
@@ -364,6 +370,8 @@ def _shown(
         stopping=_stopping(card, use),
         picture=picture,
         requests_waiting=waiting,
+        events_failed=sum(one.failed for one in parked),
+        events_waiting=sum(one.waiting for one in parked),
         has_form=running and bool(generation.manifests[slug].forms.desk),
         has_page=running and slug in generation.admin_pages,
         is_set_elsewhere=running and slug not in generation.admin_pages and bool(card.manifest.channels),

@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from operator import attrgetter
@@ -61,6 +61,10 @@ round trip, and the process that writes is the one that reads.
 TAKE_SECONDS = 5.0
 """Interval in seconds at which a process asks whether a consumer is free that another process reads for."""
 MOST_PAUSE_SECONDS = 60.0
+MOST_DOUBLED = 30
+"""How often a pause is doubled: a power of a day of failures is no number any more."""
+TRIES = 5
+"""How often an event is passed in its place until it is set aside, where the consumer does that."""
 HELD_SECONDS = 0.01
 """Target duration of one write on SQLite, whose single writer customers' messages also need."""
 COURTESY = 4
@@ -122,7 +126,8 @@ class BeginsAgain(Protocol):
 class WorksOutside(Protocol):
     """A consumer whose work runs outside any transaction, before its position moves.
 
-    Each event is handled at least once.
+    Each event is handled at least once. One with an attribute ``parking``, see :class:`Parking`, goes on with
+    other events after one failed :data:`TRIES` times.
 
     :param lease: how long other processes wait for one that died; longer than any work and any pause.
     :param gives_up_after: time after which an event that keeps failing is skipped.
@@ -141,6 +146,59 @@ class WorksOutside(Protocol):
 
     def skip(self, session: Session, event: Recorded) -> None:
         """Record in this transaction that *event* is skipped, because it failed for so long."""
+
+
+class Parked(NamedTuple):
+    """An event that was set aside.
+
+    :param id: its id among those set aside.
+    :param event: None if it is no longer in the event log.
+    """
+
+    id: int
+    event: Recorded | None
+
+
+class Parking(Protocol):
+    """The events that a consumer working outside could not handle, and those behind them, set aside.
+
+    Called only by the thread of the process that reads for the consumer.
+    """
+
+    def begin(self) -> None:
+        """Forget what is known: another process may have read until now."""
+
+    def succeeded(self) -> None:
+        """Note that an event was handled."""
+
+    def problem(self, error: BaseException) -> str:
+        """Return the problem to store for the next event, which failed with *error*."""
+
+    def waiting(self, events: Sequence[Recorded]) -> Collection[int]:
+        """Return the ids of those of *events* that wait behind one set aside."""
+
+    def may_park(self, event: Recorded) -> bool:
+        """Return whether *event*, which failed :data:`TRIES` times, may be set aside."""
+
+    def park(
+        self, session: Session, event: Recorded, tries: int, since: datetime, error: BaseException
+    ) -> None:
+        """Set *event* aside in this transaction."""
+
+    def wait(self, session: Session, events: Sequence[Recorded]) -> None:
+        """Set *events* aside in this transaction, which wait behind others."""
+
+    def next_due(self) -> Parked | None:
+        """Return the next event set aside that is due."""
+
+    def is_first(self, parked: Parked) -> bool:
+        """Return whether *parked* waits behind no other."""
+
+    def postpone(self, session: Session, parked: Parked) -> None:
+        """Let *parked* wait on."""
+
+    def retried(self, session: Session, parked: Parked, error: BaseException | None) -> None:
+        """Note in this transaction that *parked* was handled, or failed with *error*."""
 
 
 class ConsumerContext(NamedTuple):
@@ -370,6 +428,13 @@ class _Reader:
         self._lease = LEASE if self._outside is None else self._outside.lease
         self._attempted: Sequence[Recorded] = ()
         """The events that are being worked on outside a transaction."""
+        self._singly_until = BEGINNING
+        """The position up to which events are passed one by one, because one of them failed."""
+        self._tries = (0, 0)
+        """The id of the event that failed last when passed alone, and how often it did."""
+        self._parking: Parking | None = getattr(consumer, "parking", None)
+        self._retrying: Parked | None = None
+        """The event set aside that is being worked on."""
 
     def stop(self) -> None:
         self.stopping.set()
@@ -380,6 +445,7 @@ class _Reader:
             self._serve()
 
     def _serve(self) -> None:
+        self._note_given_up()
         while not self.stopping.is_set():
             try:
                 more = self._step()
@@ -397,6 +463,18 @@ class _Reader:
             except Exception:
                 log.exception("%s could not be released; it is taken over soon", self.consumer.name)
 
+    def _note_given_up(self) -> None:
+        """Note what the thread before this one was given up for, see :class:`ReplaceableThread`."""
+        error = TimeoutError("it did not return")
+        if self._retrying is not None:
+            parked, self._retrying = self._retrying, None
+            try:
+                self._note_retried(parked, error)
+            except Exception:
+                log.exception("that could not be noted")
+        elif self._attempted:
+            self._note(error)
+
     def _step(self) -> bool:
         """Handle the next events; return whether there may be more."""
         if self._position is None:
@@ -407,16 +485,25 @@ class _Reader:
             self._stored_at = clock.monotonic()
             if self._position is None:
                 return False
+            if self._parking is not None:
+                self._parking.begin()
+        retried = self._parking is not None and self._retry(self._parking, self._position)
+        if retried is None:
+            return False
         began, self._away = clock.monotonic(), 0.0
         batch = self._recent.after(self._position, self._limit, shown=self.consumer.shown)
         read_for = clock.monotonic() - began
         events = batch.events
+        waiting: Sequence[Recorded] = ()
         if self._outside is not None:
             events = self._outside.chosen(events)
+            if self._parking is not None and (behind := self._parking.waiting(events)):
+                waiting = [one for one in events if one.id in behind]
+                events = [one for one in events if one.id not in behind]
             if events and not self._work(self._outside, events):
                 return False
-        if events or clock.monotonic() - self._stored_at > _renew_seconds():
-            kept_others = self._store(events, batch.end)
+        if events or waiting or clock.monotonic() - self._stored_at > _renew_seconds():
+            kept_others = self._store(events, batch.end, waiting)
             if kept_others is None:
                 return False
             if events:
@@ -425,11 +512,15 @@ class _Reader:
                 self._away = self._courtesy.seconds_after(worked, kept_others=kept_others, age=age)
         self._position = batch.end
         self._limit, self._failures = self._fitting(len(batch.events)), 0
-        return batch.more
+        if self._position < self._singly_until:
+            self._limit = 1
+        return batch.more or retried
 
-    def _store(self, events: Sequence[Recorded], position: Position) -> bool | None:
+    def _store(
+        self, events: Sequence[Recorded], position: Position, waiting: Sequence[Recorded] = ()
+    ) -> bool | None:
         """Do what :meth:`_consume` does in a write, and note the result in this process."""
-        kept_others = db.write(self._consume, events, position)
+        kept_others = db.write(self._consume, events, position, waiting)
         if kept_others is None:
             log.info("another process reads for %s now", self.consumer.name)
             self._position = None
@@ -450,6 +541,56 @@ class _Reader:
         outside.work(events)
         self._worked_outside = time.thread_time() - began
         self._attempted = ()
+        if self._parking is not None:
+            self._parking.succeeded()
+        return True
+
+    def _retry(self, parking: Parking, position: Position) -> bool | None:
+        """Pass the next event that was set aside and is due again.
+
+        :return: whether there was one; None if another process reads for the consumer.
+        """
+        assert self._outside is not None
+        parked = parking.next_due()
+        if parked is None:
+            return False
+        due = clock.monotonic() - self._stored_at > _renew_seconds()
+        if due and self._store((), position) is None:
+            return None
+        if not parking.is_first(parked):
+            db.write(parking.postpone, parked)
+            return True
+        error: BaseException | None = None
+        events = self._outside.chosen([] if parked.event is None else [parked.event])
+        if events:
+            self._retrying = parked
+            try:
+                self._outside.work(events)
+            except BaseException as raised:
+                call_budget.refuse_given_up()
+                error = raised
+                log.error("%s failed again with an event set aside", self.consumer.name, exc_info=raised)
+            else:
+                parking.succeeded()
+            self._retrying = None
+        return self._note_retried(parked, error) or None
+
+    def _note_retried(self, parked: Parked, error: BaseException | None) -> bool:
+        """Store what became of *parked*; return whether this process still reads for the consumer."""
+        parking, position = self._parking, self._position
+        if parking is None or position is None:
+            return False
+
+        def note(session: Session) -> bool:
+            if self._consume(session, (), position) is None:
+                return False
+            parking.retried(session, parked, error)
+            return True
+
+        if not db.write(note):
+            self._position = None
+            return False
+        self._stored_at = clock.monotonic()
         return True
 
     def _may_take(self) -> bool:
@@ -470,10 +611,19 @@ class _Reader:
             return self.consumer.batch
         return max(1, min(self.consumer.batch, round(done * HELD_SECONDS / self._worked)))
 
-    def _consume(self, session: Session, events: Sequence[Recorded], position: Position) -> bool | None:
-        """Handle *events* and advance; return whether others wait to write, or None without the lease."""
+    def _consume(
+        self,
+        session: Session,
+        events: Sequence[Recorded],
+        position: Position,
+        waiting: Sequence[Recorded] = (),
+    ) -> bool | None:
+        """Handle *events* and advance; return whether others wait to write, or None without the lease.
+
+        :param waiting: events that are set aside behind others.
+        """
         now = db.now()
-        moved: dict[str, Any] = {"failing_since": None, "problem": None} if events else {}
+        moved: dict[str, Any] = {"failing_since": None, "problem": None} if events or waiting else {}
         moved |= {"place": position.place, "event_id": position.event_id}
         moved |= {"moved_at": now, "lease_until": now + self._lease}
         # First, so that the row is locked during the work, which is undone with it if it fails.
@@ -486,23 +636,58 @@ class _Reader:
             began = clock.monotonic()
             self.consumer.consume(session, events)
             self._worked = clock.monotonic() - began
+        if waiting and self._parking is not None:
+            self._parking.wait(session, waiting)
         return db.current().is_wanted
 
     def _note(self, error: BaseException) -> None:
         """Note that the next event failed, and wait before the retry."""
         log.error("%s cannot go on; it tries again", self.consumer.name, exc_info=error)
         self._limit = 1  # the events before the failing one are done
-        self._failures += 1
         attempted, self._attempted = self._attempted, ()
+        if attempted:
+            self._singly_until = attempted[-1].position
+        if len(attempted) == 1:
+            id_, tries = self._tries
+            self._tries = (attempted[0].id, tries + 1 if id_ == attempted[0].id else 1)
+        problem = type(error).__name__ if self._parking is None else self._parking.problem(error)
         try:
-            since = db.write(
-                _mark_failing, self.consumer.name, self._owner, type(error).__name__, self._lease
-            )
-            if self._gives_up(attempted, since):
+            since = db.write(_mark_failing, self.consumer.name, self._owner, problem, self._lease)
+            if self._gives_up(attempted, since) or self._parks(attempted, since, error):
                 return
         except sa.exc.SQLAlchemyError:
             log.warning("that could not be noted")
-        self.stopping.wait(min(2.0 ** (self._failures - 1), MOST_PAUSE_SECONDS))
+        if len(attempted) > 1 and not self._failures:
+            return  # they are passed one by one at once
+        self._failures += 1
+        self.stopping.wait(min(2.0 ** min(self._failures - 1, MOST_DOUBLED), MOST_PAUSE_SECONDS))
+
+    def _parks(self, attempted: Sequence[Recorded], since: datetime | None, error: BaseException) -> bool:
+        """Set the one event in *attempted* aside if it failed often enough; return whether it did.
+
+        :param since: since when it has failed; None: another process reads now.
+        """
+        parking, tries = self._parking, self._tries[1]
+        if parking is None or since is None or len(attempted) != 1 or tries < TRIES:
+            return False
+        (event,) = attempted
+        if not parking.may_park(event):
+            return False
+
+        def park(session: Session) -> bool:
+            if self._consume(session, [event], event.position) is None:
+                return False
+            parking.park(session, event, tries, since, error)
+            return True
+
+        self._go_past(event, db.write(park))
+        return True
+
+    def _go_past(self, event: Recorded, held: bool) -> None:
+        """Note that the position moved past *event*, unless another process reads by now."""
+        self._position = event.position if held else None
+        self._stored_at = clock.monotonic()
+        self._failures = 0
 
     def _gives_up(self, attempted: Sequence[Recorded], since: datetime | None) -> bool:
         """Move past the one event in *attempted* if it has failed for too long; return whether it did.
@@ -522,9 +707,7 @@ class _Reader:
             outside.skip(session, event)
             return True
 
-        self._position = event.position if db.write(skip) else None
-        self._stored_at = clock.monotonic()
-        self._failures = 0
+        self._go_past(event, db.write(skip))
         return True
 
 

@@ -201,3 +201,37 @@ class AddonWrite(Base):
     result: Mapped[list[int] | None] = mapped_column(JsonDict)
     """The ids of the messages it wrote; NULL: none."""
     at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class ParkedEvent(Base):
+    """An event that a listener could not handle, or that waits behind such a one, in the order of ``id``.
+
+    See :mod:`host.addons.running.parking`. It has no foreign keys, like the event log that it refers to.
+    """
+
+    __tablename__ = "parked_events"
+    __writers__ = ("addons",)
+    __table_args__ = (
+        sa.Index("ix_parked_events_behind_listener_id", "behind", "listener", "id"),
+        sa.Index("ix_parked_events_listener_retry_at_id", "listener", "retry_at", "id"),
+        sa.Index("ix_parked_events_workspace_id", "workspace_id"),
+        # No id is given again, so that a page shown before skips nothing else.
+        {**Base.__table_args__, "sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    listener: Mapped[str] = mapped_column(Ascii64)
+    """The name of the listener's position."""
+    event_id: Mapped[int] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(Ascii64)
+    workspace_id: Mapped[int] = mapped_column(Id)
+    behind: Mapped[str] = mapped_column(Ascii64)
+    """Name of its queue: ``conversation.12``, ``contact.5``, or ``event.77`` for itself alone."""
+    parked_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    retry_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """When to pass it again, if it is the first one of ``behind``."""
+    tries: Mapped[int] = mapped_column(sa.Integer)
+    """How often it failed; 0: it waits behind another."""
+    failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    problem: Mapped[str | None] = mapped_column(sa.String(500))
+    """The type of the error, and the line of the addon; never its message, which may quote a customer."""

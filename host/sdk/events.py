@@ -43,8 +43,8 @@ class Listener:
 
     :param name: ``<slug>.<word>``; must never change, because its position in the event log is kept with it.
     :param events: the kinds it hears of, names of docs/events.md.
-    :param handle: handles events in their order, outside any transaction. If it raises, or the process ends,
-        the same events are passed again: at least once.
+    :param handle: handles events outside any transaction, those of a conversation in their order. If it
+        raises, or the process ends, the same events are passed again: at least once.
     :param batch: most events per call, 1 to 200.
     """
 

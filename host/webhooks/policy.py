@@ -60,4 +60,4 @@ def delay(attempts: int) -> timedelta | None:
 
 def rest(failures: int) -> float:
     """Return the pause of an endpoint in seconds after *failures* failures in a row."""
-    return 0.0 if failures < 2 else min(2.0 ** (failures - 2), REST_SECONDS)
+    return 0.0 if failures < 2 else min(2.0 ** min(failures - 2, 10), REST_SECONDS)

@@ -15,8 +15,9 @@ from host.addons import health, lifecycle, listing
 from host.addons.health import Health
 from host.addons.metrics import in_process
 from host.addons.running import probe
-from host.core import db
+from host.core import clock, db
 from host.core.backports.values import replace
+from host.models.addons import ParkedEvent
 from host.process.serving import HostApplication
 from host.users import users
 from tests.addons.conftest import EMAIL, PASSWORD, MakeZip
@@ -224,6 +225,37 @@ def test_the_pages_behind_the_cards_are_readable_everywhere(
     where = page.locator("[data-side-nav] summary")
     assert "Desk settings" in where.inner_text(), "where one is has to be in sight"
     assert where.bounding_box()["width"] <= 360
+
+
+@pytest.mark.slow
+def test_the_page_of_events_set_aside_is_readable_everywhere(
+    arrive: Callable[..., Any], desk: HostApplication, toy_zip: MakeZip
+) -> None:
+    lifecycle.install_file(desk.config, toy_zip())
+
+    def set_aside(session: db.Session) -> None:
+        for number, behind in enumerate(("conversation.7", "conversation.7", "contact.12", "event.77")):
+            waits = number == 1
+            session.add(
+                ParkedEvent(
+                    listener="listener.toy.parcels",
+                    event_id=70 + number,
+                    kind="contact.changed" if behind.startswith("contact") else "message.received",
+                    workspace_id=1,
+                    behind=behind,
+                    parked_at=clock.now(),
+                    retry_at=clock.now(),
+                    tries=0 if waits else 5,
+                    failing_since=None if waits else clock.now(),
+                    problem=None if waits else "ValueError (toy/listeners.py, line 16)",
+                )
+            )
+
+    db.write(set_aside)
+    page = arrive()
+    page.goto("/admin/addons/toy/parked")
+    assert page.locator("tbody tr").count() == 3
+    look(page, "events-set-aside")
 
 
 def test_questions_name_what_stops_and_what_stays(

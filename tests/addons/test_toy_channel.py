@@ -35,9 +35,14 @@ def connect(desk: HostApplication, workspace_id: int) -> str:
     return db.write(save_account, workspace_id=workspace_id, channel="toy", connection=connection).uuid
 
 
-def deliver(desk: HostApplication, address: str, *texts: str, secret: str = SECRET) -> Any:
+def deliver(
+    desk: HostApplication, address: str, *texts: str, secret: str = SECRET, customer: str = "bo"
+) -> Any:
     at = int(clock.now().timestamp() * 1000)
-    events = [{"from": "bo", "id": f"m-{text}", "text": text, "at": at, "name": "Bo"} for text in texts]
+    events = [
+        {"from": customer, "id": f"m-{text}", "text": text, "at": at, "name": customer.title()}
+        for text in texts
+    ]
     body = json.dumps({"events": events}).encode()
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return Client(desk).post(address, data=body, headers={"X-Toy-Signature": signature})

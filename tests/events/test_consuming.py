@@ -708,3 +708,13 @@ def test_work_outside_that_fails_for_a_day_is_passed_over(
     with db.read() as session:
         row = session.get_one(Consumer, "outsider")
         assert (row.event_id, row.failing_since) == (ids()[2], None)
+
+
+def test_a_consumer_that_failed_a_thousand_times_still_tries_again(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "MOST_PAUSE_SECONDS", 0.01)
+    reader = consuming._Reader(Keeper(name="keeper"))
+    reader._failures = 2000
+    reader._note(ValueError())
+    assert reader._failures == 2001

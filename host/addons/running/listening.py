@@ -14,8 +14,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.addons.running import contributions
+from host.addons.package.failures import place_of
+from host.addons.running import contributions, parking
 from host.addons.running.generation import Generation
+from host.addons.running.parking import GIVES_UP_AFTER, PREFIX, Parking
 from host.core import clock, db
 from host.core.ids import read_id
 from host.events import consuming
@@ -32,11 +34,8 @@ from host.users import audit
 
 log = logging.getLogger(__name__)
 
-PREFIX = "listener."
-"""Beginning of the names of listeners' positions, which keeps them apart from those of features."""
 LEASE = timedelta(seconds=120)
 """How long other processes wait for one that died: longer than a call of a listener and a pause together."""
-GIVES_UP_AFTER = timedelta(hours=24)
 KEPT = timedelta(days=30)
 """How long the key of a change is known."""
 
@@ -80,6 +79,7 @@ class ListenerConsumer:
         self._generation = generation
         self._slug = slug
         self._listener = listener
+        self.parking = Parking(self.name, self._described)
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
         """Do nothing: the work was done before, outside the transaction."""
@@ -121,6 +121,13 @@ class ListenerConsumer:
             workspace_id=event.workspace_id or None,
             details={"event": event.kind, "number": event.id, "conversation": event.conversation_id},
         )
+
+    def _described(self, error: BaseException) -> str:
+        """Return the type of *error* and the line of the addon, without its message."""
+        release = self._generation().releases.get(self._slug)
+        place = place_of(error, release.folder) if release is not None else ""
+        name = type(error).__name__
+        return (f"{name} ({place})" if place else name)[:500]
 
     def _current(self) -> Listener | None:
         """Return the listener of the current generation; None if it no longer has it."""
@@ -187,8 +194,11 @@ def _contact_in(kind: str, data: Mapping[str, object]) -> int | None:
 
 
 def forget(session: Session, slug: str) -> None:
-    """Delete the positions of the listeners of the addon *slug*: the next activation begins anew."""
+    """Delete the positions of the listeners of the addon *slug*, and what is set aside for them: the next
+    activation begins anew.
+    """
     consuming.forget(session, consuming.named(session, f"{PREFIX}{slug}."))
+    parking.forget(session, slug)
 
 
 # Health
@@ -198,11 +208,13 @@ class StuckListener(msgspec.Struct, frozen=True):
     """A listener whose next event keeps failing.
 
     :param problem: the type of the error.
+    :param is_broken: whether events of several conversations failed one after the other.
     """
 
     listener: str
     since: datetime
     problem: str
+    is_broken: bool
 
 
 def stuck(session: Session) -> list[StuckListener]:
@@ -213,7 +225,12 @@ def stuck(session: Session) -> list[StuckListener]:
         .order_by(Consumer.name)
     )
     return [
-        StuckListener(name.removeprefix(PREFIX), since, problem or "")
+        StuckListener(
+            name.removeprefix(PREFIX),
+            since,
+            (problem or "").removeprefix(parking.BROKEN),
+            (problem or "").startswith(parking.BROKEN),
+        )
         for name, since, problem in session.execute(query)
         if since is not None
     ]
