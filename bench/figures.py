@@ -59,6 +59,7 @@ FIGURES: dict[str, Measure] = {
     "start": of("bench.life:start_and_rest"),
     "hand": of("bench.hand:hand"),
     "phone": of("bench.phone:phone"),
+    "erased": of("bench.erased:erased"),
     "setup": of("bench.setting_up:setup"),
     "rules": of("bench.rules:rules"),
     "sequences": of("bench.sequences:sequences"),

@@ -33,6 +33,7 @@ from host.media.person_pictures import forget_pictures
 from host.models.channels import ChannelAccount
 from host.models.inbox import (
     ARRIVED,
+    ERASED,
     Attachment,
     ContactIdentity,
     Conversation,
@@ -48,8 +49,6 @@ from host.users.actor import Actor
 from host.users.reach import Accounts
 
 CHUNK = 500
-ERASED = "erased"
-"""``last_kind`` of a conversation with nothing left to show."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """``profile_at`` of an erased customer: their profile is fetched again if they write again."""
 IN_FLIGHT = frozenset({DeliveryState.SENDING})

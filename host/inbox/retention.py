@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.inbox.apply.tables import CONVERSATIONS, MESSAGES
 from host.inbox.conversations import publish_conversation, show_erased
-from host.inbox.erasure import ERASED, erase_messages
-from host.models.inbox import Conversation, ConversationStatus, Direction, Message
+from host.inbox.erasure import erase_messages
+from host.models.inbox import ERASED, Conversation, ConversationStatus, Direction, Message
 from host.queue import journal_erasure
 from host.users import audit, desk_settings, retention
 

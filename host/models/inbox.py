@@ -108,6 +108,8 @@ class DeliveryState(StrEnum):
 
 ARRIVED = frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ})
 """The states of messages that the provider has accepted."""
+ERASED = "erased"
+"""``last_kind`` of a conversation with nothing left to show."""
 
 
 class Contact(Base):

@@ -245,6 +245,13 @@ def recipient_is_member() -> sa.ColumnElement[bool]:
     )
 
 
+def recipient_has_role() -> sa.ColumnElement[bool]:
+    """Return the condition that the recipient of a notification is a member, whichever accounts they see."""
+    return sa.exists().where(
+        Membership.user_id == Notification.user_id, Membership.workspace_id == Notification.workspace_id
+    )
+
+
 def unread_counts(session: Session, users: Collection[int]) -> dict[int, int]:
     """Return the unread counts of the bells of *users*, as :func:`news` does for one: one statement."""
     of_admins = sa.and_(User.is_admin, Notification.kind.is_(None))

@@ -49,6 +49,10 @@ class Kind(StrEnum):
     NEW_LATE = "new_late"
 
 
+WROTE = frozenset({Kind.REPLY, Kind.NEW})
+"""The kinds of which a push may show a message."""
+
+
 Ways = frozenset[Way]
 
 

@@ -94,7 +94,7 @@ class Notifier:
         if about:
             _tell(session, about)
         if unsent := [one for one in events if one.kind == MESSAGE_UNSENT and one.at > since]:
-            _take_back(session, unsent)
+            pushing.take_back_messages(session, {one.message_id for one in unsent if one.message_id})
 
 
 class _PendingNotice(NamedTuple):
@@ -137,20 +137,6 @@ def _tell(session: Session, events: Sequence[Recorded]) -> None:
     found = [one for one in found if ways[one.user_id][one.kind]]
     if found:
         _write(session, world, found, ways)
-
-
-def _take_back(session: Session, events: Sequence[Recorded]) -> None:
-    """Replace pushes that may still show the text of messages that were unsent."""
-    query = sa.select(Notification.id, Notification.user_id, Notification.kind).where(
-        Notification.conversation_id.in_({one.conversation_id for one in events}),
-        Notification.message_id.in_({one.message_id for one in events}),
-        Notification.kind.in_([Kind.REPLY, Kind.NEW]),
-        Notification.read_at.is_(None),
-    )
-    rows = session.execute(query.order_by(Notification.id)).all()
-    ways = rules.chosen(session, {row.user_id for row in rows}) if rows else {}
-    shown = {row.id: row.user_id for row in rows if Way.PUSH in ways[row.user_id][Kind(row.kind)]}
-    pushing.queue(session, shown, with_text=True)
 
 
 def _world(session: Session, events: Sequence[Recorded]) -> _World:

@@ -15,13 +15,20 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory
 from host.core import clock, mail
 from host.models.channels import ChannelAccount
-from host.models.inbox import Conversation, ConversationStatus, Message, state_mark
+from host.models.inbox import (
+    ERASED,
+    ContactIdentity,
+    Conversation,
+    ConversationStatus,
+    Message,
+    state_mark,
+)
 from host.models.notifications import Notification
 from host.models.users import Membership, User, Workspace
 from host.notifications import rules
 from host.notifications.notify import CUSTOMER, recipient_is_member, said, unread_counts, with_customer
-from host.notifications.pushing import LAPSES
-from host.notifications.rules import Kind
+from host.notifications.pushing import LAPSES, may_show_text
+from host.notifications.rules import WROTE, Kind
 from host.push import actions
 from host.push.actions import PushActions
 from host.push.encrypting import encoded
@@ -35,7 +42,6 @@ LASTS = timedelta(hours=12)
 _SHORT = timedelta(hours=1)
 _URGENT = {Kind.WINDOW, Kind.DUE, Kind.NEW_LATE}
 _OF_NOBODY = {Kind.NEW, Kind.NEW_LATE}
-_WROTE = {Kind.REPLY, Kind.NEW}
 _TITLE, _BODY = 80, 200
 """Characters; phones show fewer. In four bytes each they are far below what a push may have."""
 
@@ -54,6 +60,10 @@ PLAIN = {
 OPEN, SNOOZE = noop("Open"), noop("Snooze an hour")
 NOT_SNOOZED = noop("Not snoozed")
 UNSENT = noop("The customer unsent the message")
+DELETED = noop("The message was deleted")
+CUSTOMER_ERASED = noop("The customer was erased")
+UNSEEN = noop("You can no longer see this conversation")
+LEFT = noop("You are no longer in this workspace")
 MANY = noop("%(number)s conversations were assigned to you")
 
 _ROLE = (
@@ -63,6 +73,11 @@ _ROLE = (
     .scalar_subquery()
     .label("role")
 )
+
+
+_ERASED = sa.and_(ContactIdentity.erased_at.is_not(None), Conversation.last_kind == ERASED)
+"""The customer was erased, and has not written since."""
+_EMPTIED = sa.and_(Notification.kind.in_(WROTE), Message.unsent_at.is_not(None))
 
 
 class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,6 +90,7 @@ class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
     :param unread: number of the person's unread notifications, for the app's icon; None: unchanged.
     :param actions: None: it can only be opened.
     :param silent: whether it only replaces what is shown, without a sound.
+    :param closes: the address of notifications that it closes, too; with a slash at the end, of all below it.
     """
 
     title: str
@@ -87,6 +103,7 @@ class PushContent(msgspec.Struct, frozen=True, omit_defaults=True):
     unread: int | None = None
     actions: PushActions | None = None
     silent: bool = False
+    closes: str = ""
 
 
 class Push(msgspec.Struct, frozen=True):
@@ -107,17 +124,22 @@ class Push(msgspec.Struct, frozen=True):
 
 
 def may_be_sent(now: datetime) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions that a device may still get a push: a person who sees the conversation, and has
-    not read the notification."""
+    """Return the conditions that a device may still get a push: a person who sees the conversation and has
+    not read the notification, or a device that may show what is to be seen no more."""
     return [
-        Notification.read_at.is_(None),
+        sa.or_(sa.and_(Notification.read_at.is_(None), recipient_is_member()), takes_back(now)),
         User.disabled_at.is_(None),
         PushDevice.user_id == Notification.user_id,
         PushDevice.seen_at > now - LAPSES,
         PushDelivery.created_at > now - LASTS,
         Workspace.deleting_at.is_(None),
-        recipient_is_member(),
     ]
+
+
+def takes_back(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a push replaces what a device may show, also if it was read there, and in
+    quiet hours."""
+    return sa.and_(*may_show_text(now), sa.or_(~recipient_is_member(), _ERASED, _EMPTIED))
 
 
 def composed(
@@ -142,7 +164,11 @@ def composed(
         ChannelAccount.channel,
         Message.text,
         Message.unsent_at,
+        Message.erased_at,
         CUSTOMER,
+        takes_back(now).label("takes_back"),
+        recipient_is_member().label("sees"),
+        _ERASED.label("is_erased"),
     )
     query = (
         with_customer(
@@ -164,7 +190,7 @@ def composed(
     return [
         _push(row, directory, language, now, unread.get(row.Notification.user_id, 0))
         for row in rows
-        if row.Notification.user_id not in muted
+        if row.takes_back or row.Notification.user_id not in muted
     ]
 
 
@@ -172,11 +198,19 @@ def _push(row: Any, directory: Directory, language: str, now: datetime, unread: 
     delivery, device, notice = row.PushDelivery, row.PushDevice, row.Notification
     kind = Kind(notice.kind)
     words = mail.words(row.locale, row.language, language)
-    if device.content and row.pushes_content:
+    url, closes = notice.path, ""
+    if not row.sees:
+        title, body = words.ugettext(UNSEEN if row.role else LEFT), ""
+        url, closes = "/", notice.path if row.role else f"/w/{notice.workspace_id}/"
+    elif row.is_erased and row.takes_back:
+        title, body, closes = words.ugettext(CUSTOMER_ERASED), notice.title, notice.path
+    elif device.content and row.pushes_content:
         title = row.customer or notice.title
         body = words.ugettext(said(notice)) % notice.details
-        if kind in _WROTE and row.text:
+        if kind in WROTE and row.text:
             body = row.text if row.unsent_at is None else words.ugettext(UNSENT)
+        elif kind in WROTE and row.erased_at is not None:
+            body = words.ugettext(DELETED)
     else:
         plain = MANY if notice.conversation_id is None else PLAIN[kind]
         channel = str(directory.label(row.channel)) if row.channel else ""
@@ -194,15 +228,16 @@ def _push(row: Any, directory: Directory, language: str, now: datetime, unread: 
             _cut(title, _TITLE),
             _cut(body, _BODY),
             tag,
-            notice.path,
+            url,
             int(at.timestamp() * 1000),
             unread=unread,
-            actions=_actions(row, words, now),
-            silent=kind in _WROTE and row.unsent_at is not None,
+            actions=None if closes else _actions(row, words, now),
+            silent=bool(row.takes_back) or (kind in WROTE and row.unsent_at is not None),
+            closes=closes,
         ),
         max(lasts, timedelta()),
         topic(device, tag),
-        kind not in _OF_NOBODY,
+        bool(row.takes_back) or kind not in _OF_NOBODY,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -18,7 +18,7 @@ from host.core.secrets import Place, Secret
 from host.models.users import Membership, User, Workspace
 from host.push import posting, vapid
 from host.push.encrypting import AUTH, decoded, encoded, public_key
-from host.push.models import PushDevice
+from host.push.models import PushDelivery, PushDevice
 
 MOST = 20
 """Devices of one person."""
@@ -218,6 +218,16 @@ def set_content(session: Session, user_id: int, device_id: int, content: bool) -
     row.content = content
     session.flush()
     return True
+
+
+def forget_left(session: Session, ids: Collection[int]) -> None:
+    """Forget those of *ids* whose people are in no workspace any more, once nothing there is to be
+    replaced."""
+    if not ids:
+        return
+    has_workspace = sa.exists().where(Membership.user_id == PushDevice.user_id)
+    waits = sa.exists().where(PushDelivery.device_id == PushDevice.id)
+    session.execute(sa.delete(PushDevice).where(PushDevice.id.in_(sorted(ids)), ~has_workspace, ~waits))
 
 
 def forget_old(session: Session) -> None:

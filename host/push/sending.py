@@ -277,6 +277,7 @@ def settle(session: Session, tried: Sequence[Tried]) -> None:
     for one in tried:
         if not one.answer.is_gone:
             _settle_one(session, one, now)
+    devices.forget_left(session, {one.push.device.id for one in tried})
 
 
 def _settle_one(session: Session, one: Tried, now: datetime) -> None:

@@ -16,7 +16,7 @@ from host.core import clock
 from host.models.api import ApiKey, KeyEnd
 from host.models.inbox import Conversation, ConversationStatus
 from host.models.users import Invitation, Membership
-from host.push.models import PushDevice
+from host.push.models import PushDelivery, PushDevice
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -48,11 +48,13 @@ def end_all(session: Session, user_id: int, because: KeyEnd, *, workspace_id: in
 def end_pushes(session: Session, user_id: int) -> None:
     """End pushes to a person's devices if they are in no workspace any more.
 
-    Pushes about a workspace they left end in any case, when they would be sent.
+    Pushes about a workspace they left end in any case, when they would be sent. A device that may show text
+    of it ends when that was replaced.
     """
     left = sa.select(Membership.user_id).where(Membership.user_id == user_id).limit(1)
     if session.scalar(left) is None:
-        session.execute(sa.delete(PushDevice).where(PushDevice.user_id == user_id))
+        replaced = sa.exists().where(PushDelivery.device_id == PushDevice.id)
+        session.execute(sa.delete(PushDevice).where(PushDevice.user_id == user_id, ~replaced))
 
 
 def open_conversations(session: Session, user_id: int, workspace_id: int) -> int:

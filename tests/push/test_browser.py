@@ -245,6 +245,35 @@ def test_snoozing_from_the_notification(desk: Desk, open_page: Open, base: str, 
     assert not snoozed()
 
 
+def test_one_push_takes_back_all_that_is_shown_of_a_conversation(
+    desk: Desk, open_page: Open, base: str, service: PushService
+) -> None:
+    page = open_page("")
+    tab = Tab(page, base, service)
+    page.goto(PAGE)
+    page.click("[data-push-on]")
+    page.wait_for_selector("[data-device] [data-here]:visible")
+
+    def shows(tag: str, title: str, url: str, **more: object) -> None:
+        shown = {"title": title, "body": "My card is 4711", "tag": tag, "url": url, "at": 1, "version": 1}
+        tab.deliver(json.dumps(shown | more))
+
+    for number, path in enumerate(("/w/1/inbox/7", "/w/1/inbox/7", "/w/1/inbox/71", "/w/2/inbox/7")):
+        shows(f"lobby-{number}", "Ana Q.", path)
+        tab.wait_shown(number + 1)
+    gone = "The customer was erased"
+    shows("lobby-0", gone, "/w/1/inbox/7", body="shop", silent=True, closes="/w/1/inbox/7")
+    shown = tab.wait_shown(3)
+    assert sorted((tag, title) for title, _, tag, _ in shown) == [
+        ("lobby-0", gone),
+        ("lobby-2", "Ana Q."),
+        ("lobby-3", "Ana Q."),
+    ]
+    shows("lobby-2", "You are no longer in this workspace", "/", body="", silent=True, closes="/w/1/")
+    left = tab.wait_shown(2)
+    assert sorted(tag for _, _, tag, _ in left) == ["lobby-2", "lobby-3"]
+
+
 def test_a_replaced_subscription_is_repaired(
     desk: Desk, open_page: Open, base: str, service: PushService
 ) -> None:

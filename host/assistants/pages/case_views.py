@@ -18,6 +18,7 @@ from host.assistants.models import Assistant, AssistantCase
 from host.assistants.words import said
 from host.core import clock, db
 from host.core.errors import LobbyError
+from host.live.following import follows
 from host.web.request_helpers import (
     Permission,
     actor,
@@ -51,6 +52,7 @@ class CaseForm(msgspec.Struct, frozen=True):
 
 @bp.get(CASES)
 @workspace_view(Permission.ACCOUNTS)
+@follows
 def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """List the cases; with ``turn``, fill the form with its question."""
     filling, turn = CaseForm(), id_argument("turn")

@@ -24,6 +24,7 @@ from host.core import clock, db
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox.pages import durations
+from host.live.following import follows
 from host.web.request_helpers import (
     Permission,
     actor,
@@ -144,6 +145,7 @@ def _origin(kind: str, origin: str) -> str:
 
 @bp.get(f"{KNOWLEDGE}/new")
 @workspace_view(Permission.ACCOUNTS)
+@follows
 def new(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Show the form for a new entry; with ``turn`` or ``question``, for the answer to a question."""
     kind = request.args.get("kind", "")

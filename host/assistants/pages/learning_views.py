@@ -25,6 +25,7 @@ from host.core import clock, db
 from host.core.errors import LobbyError
 from host.inbox.canned import replies
 from host.inbox.canned.replies import Viewer
+from host.live.following import follows
 from host.models.channels import AccountState, ChannelAccount
 from host.users.actor import Actor
 from host.web.request_helpers import (
@@ -57,6 +58,7 @@ _counted_lock = threading.Lock()
 
 @bp.get(f"{ONE}/not-answered")
 @workspace_view(Permission.ACCOUNTS)
+@follows
 def gaps(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """List unanswered questions of the last 30 days in groups, largest first."""
     now = clock.now()
@@ -79,6 +81,7 @@ def gaps(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 
 @bp.get(f"{ONE}/past-answers")
 @workspace_view(Permission.ACCOUNTS)
+@follows
 def past(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """List answers the team gave repeatedly, each as a suggested entry."""
     return _past(workspace_id, assistant_id)

@@ -17,6 +17,7 @@ from host.assistants.pages.playing import Play, register
 from host.core import clock, db
 from host.core.errors import InvalidError
 from host.inbox.pages import durations
+from host.live.following import follows
 from host.web.request_helpers import flash_good, id_argument, seen_accounts, workspace_view
 
 SHOWS = {
@@ -35,6 +36,7 @@ def _chosen(name: str) -> TurnFilter:
 
 @bp.get(f"{ONE}/said")
 @workspace_view(NEEDS)
+@follows
 def said(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """List the assistant's turns, newest first."""
     return said_page(workspace_id, assistant_id)

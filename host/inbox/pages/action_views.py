@@ -58,6 +58,7 @@ from host.inbox.queries import Row
 from host.inbox.reply import AT_ONCE, Hold, Overflow, parts_of, policy_for, queue_parts
 from host.inbox.sendable import NotSendableError
 from host.inbox.unsent import holding, resending
+from host.live.following import follows
 from host.media.limits import MAX_BYTES
 from host.models.channels import AccountState
 from host.models.inbox import ConversationStatus, Handler, Message, PresenceState, Snooze, SnoozeKind
@@ -682,6 +683,7 @@ def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
 
 @bp.get(f"{CONVERSATION}/erase")
 @workspace_view(Permission.ERASE)
+@follows
 @with_conversation
 def erase(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Ask to confirm erasing a customer, and show what is deleted and what stays."""
@@ -690,6 +692,7 @@ def erase(workspace_id: int, row: Row) -> ResponseReturnValue:
 
 @bp.post(f"{CONVERSATION}/erase")
 @workspace_view(Permission.ERASE)
+@follows
 @fresh_password
 @with_conversation
 def erase_now(workspace_id: int, row: Row) -> ResponseReturnValue:

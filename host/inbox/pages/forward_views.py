@@ -20,6 +20,7 @@ from host.inbox.pages.along.shown import several
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.queries import Row
+from host.live.following import follows
 from host.media.limits import megabytes
 from host.models.inbox import Message
 from host.web.request_helpers import Permission, current_user, id_in, seen_accounts, workspace_view
@@ -41,6 +42,7 @@ def can_forward(workspace_id: int) -> bool:
 
 @bp.get(f"{CONVERSATION}/forward")
 @workspace_view(Permission.ANSWER)
+@follows
 @with_conversation
 def forward(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Show the form that forwards a conversation."""
@@ -49,6 +51,7 @@ def forward(workspace_id: int, row: Row) -> ResponseReturnValue:
 
 @bp.post(f"{CONVERSATION}/forward")
 @workspace_view(Permission.ANSWER)
+@follows
 @with_conversation
 def forward_now(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Forward a conversation."""
@@ -57,6 +60,7 @@ def forward_now(workspace_id: int, row: Row) -> ResponseReturnValue:
 
 @bp.get(f"{CONVERSATION}/messages/<int:message_id>/forward")
 @workspace_view(Permission.ANSWER)
+@follows
 @with_conversation
 def forward_message(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
     """Show the form that forwards a message."""
@@ -65,6 +69,7 @@ def forward_message(workspace_id: int, row: Row, message_id: int) -> ResponseRet
 
 @bp.post(f"{CONVERSATION}/messages/<int:message_id>/forward")
 @workspace_view(Permission.ANSWER)
+@follows
 @with_conversation
 def forward_message_now(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
     """Forward a message."""

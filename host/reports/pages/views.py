@@ -19,6 +19,7 @@ from host.core.db import db, padded
 from host.core.errors import InvalidError, NotFoundError
 from host.inbox.pages import durations
 from host.inbox.pages.arguments import numbers_from_request, position_from_request
+from host.live.following import follows
 from host.models.users import User
 from host.reports import figures, tables
 from host.reports import opened as opening
@@ -255,6 +256,7 @@ def _rows(session: Session, choice: Choice, now: datetime, *, compared: bool = F
 
 @bp.get("/w/<int:workspace_id>/reports/<figure>")
 @workspace_view(Permission.REPORTS)
+@follows
 def opened(workspace_id: int, figure: str) -> ResponseReturnValue:
     """Show the conversations behind a figure."""
     which = _figure(figure)

@@ -28,6 +28,7 @@ from host.inbox.pages import durations
 from host.inbox.pages.comments.parts import KINDS, picture_of
 from host.inbox.teams.models import Team
 from host.inbox.variables import FilledPart
+from host.live.following import follows
 from host.media.pages.person_views import post_picture
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Conversation
@@ -313,6 +314,7 @@ class PersonRow(msgspec.Struct, frozen=True):
 
 @bp.get(f"{ONE}/people")
 @workspace_view(Permission.ACCOUNTS)
+@follows
 def people_of(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """List the people who commented with the keyword, with the outcome and what followed."""
     wanted = _wanted()

@@ -27,6 +27,7 @@ from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox.apply import opt_out_words
 from host.inbox.pages import durations
+from host.live.following import follows
 from host.models.users import Workspace
 from host.rules import body as bodies
 from host.rules import keeping, log, people
@@ -265,6 +266,7 @@ def new(workspace_id: int) -> ResponseReturnValue:
 
 @bp.get(ONE)
 @workspace_view(Permission.ACCOUNTS)
+@follows
 def rule(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Show a rule: its form, a preview, its runs and its versions.
 

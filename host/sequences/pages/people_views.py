@@ -16,6 +16,7 @@ from host.core import clock, db
 from host.core.clock import Days
 from host.core.errors import InvalidError
 from host.inbox.pages import durations
+from host.live.following import follows
 from host.sequences import body as bodies
 from host.sequences import keeping, numbers, people
 from host.sequences.filtering import RunFilter
@@ -193,6 +194,7 @@ def _time(time: timedelta | None) -> str:
 
 @bp.get(f"{ONE}/people")
 @workspace_view(Permission.ACCOUNTS)
+@follows
 def people_in(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """List the customers who are in a sequence, or those behind a number, the newest first.
 

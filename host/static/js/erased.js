@@ -87,12 +87,32 @@ export async function isMember() {
 
 const names = (kind, id) => new RegExp(`/w/\\d+/${kind}/${Number(id)}(?!\\d)`);
 
-/** Whether this page is about what *told* names, or has a link to it. */
-function shows({ conversation, contact }) {
+const LEADING = ["a[href]", "form[action]", "[data-around]", "[data-about]"].map((one) => `#main ${one}`).join();
+
+/** Return how to know an address of what *told* names. */
+function about({ conversation, contact }) {
   const sought = [conversation && names("inbox", conversation), contact && names("contacts", contact)].filter(Boolean);
-  const found = [location.pathname, ...[...document.querySelectorAll("#main a[href], #main form[action], #main [data-around]")]
-    .flatMap((one) => [one.getAttribute("href"), one.getAttribute("action"), one.dataset.around])];
-  return found.some((address) => address && sought.some((one) => one.test(address)));
+  return (address) => Boolean(address) && sought.some((one) => one.test(address));
+}
+
+/** Return what on this page leads to what *told* names, or says that it shows something of it. */
+function leading(told) {
+  const isAbout = about(told);
+  return [...document.querySelectorAll(LEADING)].filter((one) =>
+    [one.getAttribute("href"), one.getAttribute("action"), one.dataset.around, one.dataset.about].some(isAbout));
+}
+
+/** Whether this page is about what *told* names, shows something of it, or may quote anybody. */
+const shows = (told) => about(told)(location.pathname) || leading(told).length > 0 || Boolean(document.querySelector("#main [data-about-all]"));
+
+/** Have what this page shows of *told* go. A form with more than texts is not loaded again: what was chosen in it would be lost. */
+function leave(topic, told) {
+  if (!document.querySelector("#main form[data-unsaved]") || leading(told).length === 0) {
+    loadAgain(topic, told);
+    return;
+  }
+  for (const one of leading(told)) (one.closest("li, tr") ?? one).remove();
+  tell(told.contact ? words.textRowErased : words.textRow);
 }
 
 /** Return what somebody typed on this page and did not send. */
@@ -109,15 +129,22 @@ function loadAgain(topic, told) {
   const key = [topic, told.conversation, told.contact, told.message, told.workspace].join();
   const before = stored();
   if (before?.key === key && Date.now() - before.at < REPEATED_MS) return; // this page was loaded after that
-  const fields = typed();
+  const fields = typed(), there = again();
   const lost = fields.length && told.contact && names("contacts", told.contact).test(location.pathname);
   const sentence = lost ? words.textErasedTyped : told.contact ? words.textPageErased : words.textPage;
   try {
-    sessionStorage.setItem(LOADED, JSON.stringify({ key, at: Date.now(), path: location.pathname, sentence, fields: lost ? [] : fields }));
+    sessionStorage.setItem(LOADED, JSON.stringify({ key, at: Date.now(), path: there.pathname, sentence, fields: lost ? [] : fields }));
   } catch {
     // Storage is full or forbidden: it is loaded again all the same.
   }
-  location.reload();
+  if (words.instead === undefined) location.reload();
+  else location.replace(there);
+}
+
+/** The address to load again: the page itself, or that of its form, if it is the answer to one. */
+function again() {
+  const there = new URL(words.instead || location.href, location.href);
+  return there.origin === location.origin ? there : new URL("/", location.href);
 }
 
 function stored() {
@@ -158,7 +185,7 @@ function follow({ dataset: one }) {
       if (topic === "access" && told.users.includes(Number(one.user)) && (isOfAll || (await isMember()))) loadAgain(topic, told);
       if (!takesAway(topic, told)) return;
       forgetHere(topic, told);
-      if (shows(told)) loadAgain(topic, told);
+      if (shows(told)) leave(topic, told);
     },
   });
 }

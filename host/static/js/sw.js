@@ -212,9 +212,9 @@ async function keepShared(request) {
 /** Return what the desk wants shown; browsers insist on something being shown for each push. */
 function contentOf(event) {
   try {
-    const { title, body = "", tag, url = "/", at, test = "", unread, actions, silent = false } = event.data.json();
+    const { title, body = "", tag, url = "/", at, test = "", unread, actions, silent = false, closes = "" } = event.data.json();
     const words = { title: String(title), body: String(body), tag: String(tag), url: String(url) };
-    return { ...words, at: Number(at), test, unread, actions, silent };
+    return { ...words, at: Number(at), test, unread, actions, silent, closes: String(closes) };
   } catch {
     return { title: "Lobby", body: "", tag: "lobby", url: "/notifications", at: Date.now(), test: "" };
   }
@@ -249,11 +249,21 @@ function buttonsOf({ actions }) {
   ];
 }
 
+/** Close the other notifications about the page that *content* names; with a slash at its end, about all below it. */
+async function closeOthers({ tag, closes }) {
+  if (!closes) return;
+  for (const one of await self.registration.getNotifications()) {
+    const url = one.data?.url ?? "";
+    if (one.tag !== tag && (closes.endsWith("/") ? url.startsWith(closes) : url === closes)) one.close();
+  }
+}
+
 async function show(content) {
   const before = await self.registration.getNotifications({ tag: content.tag });
   const silent = content.silent === true; // it takes back what is shown
   const renotify = before.length > 0 && !silent; // one more message in the same conversation
   await Promise.all([notify(content, buttonsOf(content), { renotify, silent }), count(content.unread)]);
+  await closeOthers(content);
   if (!content.test) return;
   const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   for (const page of pages) page.postMessage({ type: "push-arrived", test: content.test });

@@ -22,6 +22,7 @@ from host.events.bodies import samples
 from host.events.bodies.choosing import EVERYTHING, hears
 from host.events.bodies.samples import Kind
 from host.inbox.labels import labels
+from host.live.following import follows
 from host.models.inbox import Contact
 from host.users.pages import sudo
 from host.users.roles import Permission
@@ -204,6 +205,7 @@ def _pretty(kind: Kind) -> str:
 
 @bp.get("/w/<int:workspace_id>/settings/integrations/<int:endpoint_id>")
 @workspace_view(Permission.KEYS)
+@follows
 def endpoint(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
     """Show the state of an endpoint and its delivery log."""
     return _page(workspace_id, endpoint_id)

@@ -45,6 +45,7 @@ from host.inbox.pages.context import opened_inbox, with_conversation
 from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.inbox_page import template_values
 from host.inbox.queries import Row
+from host.live.following import follows
 from host.models.inbox import Message, state_mark
 from host.web import account_picker, navigation
 from host.web.account_picker import Options
@@ -80,6 +81,7 @@ SETTINGS = "/w/<int:workspace_id>/settings/macros"
 
 @bp.get(f"{CONVERSATION}/macros")
 @workspace_view(Permission.ANSWER)
+@follows
 def offered(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """List the macros a person may run, most used first: as JSON, or as a page with buttons."""
     viewer = current_viewer()

@@ -15,6 +15,7 @@ from host.inbox.contacts.pages import doubles
 from host.inbox.contacts.pages.blueprint import CONTACT, bp, page_of
 from host.inbox.contacts.pages.shown import detail_of, handle_of, name_of
 from host.inbox.pages.arguments import form_id
+from host.live.following import follows
 from host.search.backlog import backlog
 from host.search.finding import finder
 from host.search.finding.asking import read_query
@@ -35,6 +36,7 @@ OFFERED = 20
 
 @bp.get(f"{CONTACT}/merge")
 @workspace_view(Permission.ANSWER)
+@follows
 def merge_contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
     """Show the form to choose the other contact and the details to keep."""
     return _page(workspace_id, contact_id, id_argument("with"))
@@ -113,6 +115,7 @@ def _page(
 
 @bp.post(f"{CONTACT}/merge")
 @workspace_view(Permission.ANSWER)
+@follows
 def merge_contacts(workspace_id: int, contact_id: int) -> ResponseReturnValue:
     """Merge the contact ``with`` into this one; with ``different``, record that they are different people."""
     other_id = form_id("with")

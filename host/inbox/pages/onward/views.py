@@ -40,6 +40,7 @@ from host.inbox.pages.composer import ComposerState, drafts_from_request, first_
 from host.inbox.pages.context import bp, opened_inbox, with_conversation
 from host.inbox.pages.onward.shown import first_mail, signature_there
 from host.inbox.queries import Row
+from host.live.following import follows
 from host.media.limits import MAX_BYTES
 from host.models.inbox import Conversation
 from host.web.request_helpers import (
@@ -70,6 +71,7 @@ def write_onward(workspace_id: int, row: Row) -> ResponseReturnValue:
 
 @bp.get(f"{CONTACT}/write")
 @workspace_view(Permission.ANSWER)
+@follows
 def write_to(workspace_id: int, contact_id: int) -> ResponseReturnValue:
     """Show the form of a mail that starts a conversation with a contact."""
     return _write_page(workspace_id, contact_id, ComposerState(mode="onward"))
@@ -78,6 +80,7 @@ def write_to(workspace_id: int, contact_id: int) -> ResponseReturnValue:
 @bp.post(f"{CONTACT}/write")
 @body_limit(MAX_BYTES + FORM_BYTES)
 @workspace_view(Permission.ANSWER)
+@follows
 def write_first(workspace_id: int, contact_id: int) -> ResponseReturnValue:
     """Start a conversation with a contact at the form's ``place``."""
     try:
