@@ -197,6 +197,22 @@ COVERED = """() => {
 }"""
 
 
+BESIDE = """() => [...document.querySelectorAll("[data-row]")].filter((row) => {
+  const edge = (one) => row.querySelector(one).getBoundingClientRect();
+  const box = edge(".choose");
+  return ["> .conv > .avatar", ".channel-mark-on"].some((one) => edge(`:scope ${one}`).right > box.right)
+    || edge(".conv-main").left < box.right;
+}).length"""
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_box_covers_the_picture_and_no_text(three: list[int], open_page: Open, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 800})
+    page.click("[data-select]")
+    wait(page, "document.querySelectorAll('.choose').length === 3")
+    assert page.evaluate(BESIDE) == 0
+
+
 @pytest.mark.parametrize("width", [360, 900, 1440])
 def test_the_bar_and_what_it_says_cover_no_composer(three: list[int], open_page: Open, width: int) -> None:
     page = open_page(viewport={"width": width, "height": 800})
