@@ -23,6 +23,7 @@ let last = null; // the row a range begins with
 let watched = null;
 let working = false; // a key changes what is chosen
 let toldAt = 0;
+let acted = []; // ids of what the last action is about, as far as it is shown: these rows need not wait for their place
 const marks = new Map(); // by id: how each chosen conversation was last shown
 
 /** Ask the desk for JSON, or send it a form; throws what it says where it refuses. */
@@ -150,6 +151,11 @@ function actionOf(command) {
   }[command];
 }
 
+/** Note what is chosen as that which is acted on now. */
+function act() {
+  acted = [...list.querySelectorAll("[data-row]")].map((row) => row.dataset.row).filter((id) => everything || chosen.has(id));
+}
+
 /** Do *action* to what is chosen. */
 async function change(action) {
   const body = note(new FormData()), url = new URL(bar.dataset.start, location.href);
@@ -157,6 +163,7 @@ async function change(action) {
   body.set("action", action);
   if (action === "assign") body.set("assignee", bar.dataset.user);
   working = true;
+  act();
   try {
     tell(await send(url, body));
     end();
@@ -221,6 +228,7 @@ export function undoLast(since) {
 export function tell(answer, shown = SHOWN_MS) {
   if (answer.at && answer.at !== watched?.at) toldAt = Date.now();
   watched = answer;
+  if (answer.at && acted.length) document.dispatchEvent(new CustomEvent("lobby-acted", { detail: acted.map(Number) }));
   if (!toast) return;
   toast.hidden = false;
   find("[data-said]", toast).textContent = answer.sentence;
@@ -313,6 +321,7 @@ if (bar && list) {
     try {
       // A field of the form is called action, which hides the property.
       const body = new FormData(form);
+      if (list && "bulk" in form.dataset) act();
       tell(await send(form.getAttribute("action"), "bulk" in form.dataset ? note(body) : body));
       dialog.close();
       end();

@@ -68,6 +68,7 @@ const unsent = new Unsent(new URL(data.inboxUrl, location.href).pathname, (ids) 
 });
 const line = new OfflineLine(data, { waiting: () => unsent.all, open: (id) => go(addressOf(id)) });
 
+document.addEventListener("lobby-acted", ({ detail }) => { for (const id of detail) list.touched(id); });
 document.addEventListener("lobby-draft-lost", ({ detail }) => unsent.onChange([detail]));
 
 // What is typed for a conversation before it is there: at first on this device, then in its field, or a draft

@@ -73,6 +73,21 @@ def test_closing_is_about_the_ticked_rows_and_undone_at_once(
     assert one.total == 2
 
 
+def test_what_was_changed_from_the_list_moves_under_the_pointer(three: list[int], open_page: Open) -> None:
+    opened, *ticked = three
+    page = open_page(f"/{opened}")
+    page.hover("[data-row] .conv")
+    tick(page, *ticked)
+    page.keyboard.press("e")
+    says(page, "2 conversations closed")
+    rows = "[...document.querySelectorAll('[data-row]')].map(row => Number(row.dataset.row))"
+    wait(page, f"JSON.stringify({rows}) === '[{opened}]'")
+    page.keyboard.press("z")
+    says(page, "2 conversations restored")
+    wait(page, f"{rows}.length === 3")
+    assert page.locator("[data-changed]").is_hidden()
+
+
 def test_after_a_click_on_a_box_the_keys_work(three: list[int], open_page: Open) -> None:
     page = open_page(f"/{three[0]}")
     page.click("[data-select]")
@@ -180,6 +195,22 @@ COVERED = """() => {
       && bar.right > composer.left && bar.left < composer.right;
   });
 }"""
+
+
+BESIDE = """() => [...document.querySelectorAll("[data-row]")].filter((row) => {
+  const edge = (one) => row.querySelector(one).getBoundingClientRect();
+  const box = edge(".choose");
+  return ["> .conv > .avatar", ".channel-mark-on"].some((one) => edge(`:scope ${one}`).right > box.right)
+    || edge(".conv-main").left < box.right;
+}).length"""
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_a_box_covers_the_picture_and_no_text(three: list[int], open_page: Open, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 800})
+    page.click("[data-select]")
+    wait(page, "document.querySelectorAll('.choose').length === 3")
+    assert page.evaluate(BESIDE) == 0
 
 
 @pytest.mark.parametrize("width", [360, 900, 1440])
