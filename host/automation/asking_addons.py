@@ -44,7 +44,7 @@ Subject = tuple[type, str, str, int | None, int | None]
 
 
 class Question(NamedTuple):
-    """What an addon is asked.
+    """A question to an addon.
 
     :ivar key: the event, among those processed together. It may be another one when a use case runs again.
     :ivar message_id: the message of the event.
@@ -92,7 +92,7 @@ class UnansweredError(Exception):
 
 
 class KeepsChangingError(Exception):
-    """What an addon was asked about had changed each time when it was to be used."""
+    """The conversation had changed each time when an answer about it was to be used."""
 
 
 class AskedInsideError(RuntimeError):

@@ -342,9 +342,9 @@ def test_while_an_addon_is_asked_the_messages_of_others_are_applied(
     assert automated.automatic("ana") == ["Thank you for 11 letters!"]
 
 
-def set_status(about: AskedAbout, status: str) -> None:
-    change = sa.update(Conversation).where(Conversation.id == about.conversation_id).values(status=status)
-    db.write(lambda session: session.execute(change))
+def change(about: AskedAbout, **values: Any) -> None:
+    wanted = sa.update(Conversation).where(Conversation.id == about.conversation_id).values(**values)
+    db.write(lambda session: session.execute(wanted))
 
 
 def test_a_rule_is_decided_again_if_the_conversation_changed_while_the_addon_was_asked(
@@ -355,7 +355,7 @@ def test_a_rule_is_decided_again_if_the_conversation_changed_while_the_addon_was
     def closes(about: AskedAbout, value: str) -> bool:
         asked.append(about.text)
         if len(asked) == 1:
-            set_status(about, "closed")
+            change(about, status="closed")
         return is_long(about, value)
 
     bring(automated, holds=closes)
@@ -377,7 +377,7 @@ def test_a_pass_whose_conversation_keeps_changing_is_tried_again_later(
     def changes(about: AskedAbout, value: str) -> bool:
         asked.append(about.text)
         if len(asked) <= MOST_CHANGES + 1:
-            set_status(about, "closed" if len(asked) % 2 else "open")
+            change(about, failed_count=len(asked))
         return is_long(about, value)
 
     bring(automated, holds=changes)
