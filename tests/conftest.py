@@ -35,7 +35,7 @@ from host.process import app as app_module
 from host.queue import send_limiter
 from host.sdk import settings
 from host.users import passwords
-from tests import mail, medium, parsing_watch
+from tests import calling_watch, mail, medium, parsing_watch
 from tests.helpers import Browser, LiveServer, browser, build_app, serving
 from tests.kept_database import KeptDatabase
 
@@ -254,6 +254,21 @@ def _nothing_is_parsed_inside_a_write(request: pytest.FixtureRequest) -> Iterato
     # The longer loops go the same ways with more data, and whole processes that are not watched.
     is_longer = any(request.node.get_closest_marker(name) for name in ("medium", "slow", "browser"))
     if found and not is_longer:
+        pytest.fail("\n".join(found[:3]))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _addons_are_watched() -> Iterator[None]:
+    with calling_watch.watching():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_addon_is_called_inside_a_write() -> Iterator[None]:
+    """Fail a test that called an addon inside a write; :mod:`tests.calling_watch` has the rule."""
+    yield
+    found, calling_watch.found[:] = calling_watch.found[:], []
+    if found:
         pytest.fail("\n".join(found[:3]))
 
 

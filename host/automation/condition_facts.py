@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,10 +13,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from host.automation import asking_addons
+from host.automation.asking_addons import Question
 from host.automation.conditions import Condition, Facts, FilterCondition, OfAddon, leaves
-from host.channels import hanging
 from host.core import db
-from host.core.backports.values import replace
 from host.core.ports import AdapterDirectory, RuleDirectory
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.events.models import ActorKind
@@ -38,11 +37,9 @@ from host.models.mentions import Mention
 from host.models.posts import Post
 from host.sdk.channel import ReplyState
 from host.sdk.messages import MessageKind
-from host.sdk.rules import FACTS_SECONDS, AskedAbout, RuleCondition
+from host.sdk.rules import AskedAbout, RuleAction
 from host.working_hours import hours
 from host.working_hours.hours import LoadedHours
-
-log = logging.getLogger(__name__)
 
 _TO = {ReplyState.OPEN: "programs", ReplyState.PEOPLE_ONLY: "people", ReplyState.CLOSED: "closed"}
 
@@ -81,6 +78,10 @@ class EventFacts(msgspec.Struct, frozen=True):
     facts: Facts
     row: Any
 
+    def asks(self, action: RuleAction) -> Question:
+        """Return the question to an addon what its action is to do."""
+        return Question(action, self.event.key, self.event.message_id, "", _about(self.row), _state(self.row))
+
     def about(self) -> AskedAbout:
         """Return the arguments of an addon's conditions and actions."""
         return _about(self.row)
@@ -97,6 +98,17 @@ def _about(row: Any) -> AskedAbout:
         contact_id=row.contact_id,
         conversation_id=row.id,
     )
+
+
+_STATE = (
+    *("status", "assignee_id", "team_id", "handled_by", "snooze_kind", "spam_at", "waiting_since"),
+    *("failed_count", "scheduled_at", "last_inbound_at", "post_id", "caption", "unsent_at"),
+)
+"""The columns that have to be the same when an addon's answer is used."""
+
+
+def _state(row: Any) -> tuple[Any, ...]:
+    return tuple(getattr(row, name, None) for name in _STATE)
 
 
 def needs(asked: Sequence[HasConditions]) -> frozenset[str]:
@@ -117,11 +129,14 @@ def seen(
     directory: RuleDirectory,
     now: datetime,
     asked: Mapping[int, Sequence[HasConditions]],
+    *,
+    assumed: bool = False,
 ) -> dict[int, EventFacts]:
     """Return the facts about *events* whose conversation and message exist, by key.
 
     :param needs: the facts to query, see :func:`needs`; the rest stay empty.
     :param asked: what has conditions in each workspace, such as rules.
+    :param assumed: count the conditions of addons as met, without asking the addons.
     """
     ids = {one.conversation_id for one in events}
     rows = {row.id: row for row in session.execute(_conversations(), {"ids": db.padded(ids)})} if ids else {}
@@ -137,7 +152,7 @@ def seen(
         message = messages.get(event.message_id) if event.message_id is not None else None
         if talk is not None and (event.message_id is None or message is not None):
             joined[event.key] = event, _Joined(talk, message)
-    addon = _addons(asked, joined, directory) if "addon" in needs else {}
+    addon = _addons(session, asked, joined, directory, assumed=assumed) if "addon" in needs else {}
     found = {}
     for key, (event, row) in joined.items():
         message = messages.get(event.message_id) if event.message_id is not None else None
@@ -207,7 +222,7 @@ def of_first_message(
         needs_reply=True,
         is_open=theirs.is_open(now),
         window=_window(row, directory, now),
-        addon=_addons({account.workspace_id: bodies}, {0: (event, row)}, directory).get(0, {}),
+        addon=_addons(session, {account.workspace_id: bodies}, {0: (event, row)}, directory).get(0, {}),
     )
     return EventFacts(event, facts, row)
 
@@ -371,34 +386,42 @@ def _window(row: Any, directory: AdapterDirectory, now: datetime) -> str:
 
 
 def _addons(
+    session: Session,
     asked: Mapping[int, Sequence[HasConditions]],
     rows: Mapping[int, tuple[Event, Any]],
     directory: RuleDirectory,
+    *,
+    assumed: bool = False,
 ) -> dict[int, dict[tuple[str, str], bool]]:
-    """Evaluate the addon conditions used in each event's workspace, by the event's key.
+    """Return whether the addon conditions used in each event's workspace are met, by the event's key.
 
-    A condition that fails counts as not met. Facts are gathered for all events of a condition at once.
+    A condition that failed or took too long is left out.
 
     :param rows: each event with its row.
+    :param assumed: count each as met and ask no addon.
     """
     wanted = {workspace_id: _of_addons(bodies) for workspace_id, bodies in asked.items()}
-    found: dict[int, dict[tuple[str, str], bool]] = defaultdict(dict)
+    questions = []
     for name in sorted({name for values in wanted.values() for name in values}):
         condition = directory.condition(name)
         if condition is None:
             continue
-        values_of = {
-            key: wanted.get(event.workspace_id, {}).get(name, set())
-            for key, (event, row) in rows.items()
-            if condition.channel in {None, row.channel}
-        }
-        about = {key: _about(rows[key][1]) for key, values in values_of.items() if values}
-        for key, one in _with_facts(condition, about).items():
-            for value in values_of[key]:
-                try:
-                    found[key][name, value] = bool(condition.holds(one, value))
-                except Exception:
-                    log.exception("the condition %s failed", name)
+        for key, (event, row) in rows.items():
+            if condition.channel not in {None, row.channel}:
+                continue
+            about, state = _about(row), _state(row)
+            for value in sorted(wanted.get(event.workspace_id, {}).get(name, ())):
+                questions.append(Question(condition, key, event.message_id, value, about, state))
+    found: dict[int, dict[tuple[str, str], bool]] = defaultdict(dict)
+    if assumed:
+        for one in questions:
+            found[one.key][one.of.name, one.value] = True
+        return found
+    answers = asking_addons.answers_to(session, questions)
+    for one in questions:
+        answer = answers[one]
+        if answer.came:
+            found[one.key][one.of.name, one.value] = answer.said
     return found
 
 
@@ -410,23 +433,6 @@ def _of_addons(bodies: Iterable[HasConditions]) -> dict[str, set[str]]:
             if isinstance(one, OfAddon):
                 found[one.name].add(one.value)
     return found
-
-
-def _with_facts(condition: RuleCondition, about: Mapping[int, AskedAbout]) -> Mapping[int, AskedAbout]:
-    """Return *about* with the condition's facts; empty if they cannot be gathered.
-
-    The addon reads in a thread of its own, so neither its connection nor its errors are those of this write.
-    """
-    gather = condition.facts
-    if gather is None or not about:
-        return about
-    try:
-        what = f"condition {condition.name}"
-        facts = hanging.within(FACTS_SECONDS, what, lambda: list(gather(list(about.values()))))
-        return {key: replace(one, facts=its) for (key, one), its in zip(about.items(), facts, strict=True)}
-    except Exception:
-        log.exception("the facts of the condition %s could not be gathered", condition.name)
-        return {}
 
 
 def is_ours(row: Any) -> bool:

@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.automation import buttons, facts, routing, texts
+from host.automation import asking_addons, buttons, facts, routing, texts
 from host.automation import settings as account_settings
+from host.automation.asking_addons import UnansweredError
 from host.automation.deciding import (
     Answer,
     ConversationFacts,
@@ -78,7 +79,7 @@ def run_due(directory: RuleDirectory) -> bool:
 def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
     """Do some runs in one write; return how many. If one fails, do each in its own write instead."""
     try:
-        done, away = db.write(_do_and_look, ids, directory)
+        done, away = asking_addons.write(_do_and_look, ids, directory)
     except Exception:
         if len(ids) > 1:
             return sum(_do_together([id_], directory) for id_ in ids)
@@ -96,13 +97,23 @@ def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirect
     The pause works as for consumers of the event log, and is 0 unless other writers wait: customers' messages
     are stored first, and a flood of comments on one post must not delay direct messages.
     """
-    began, done = clock.monotonic(), 0
+    began, done, away = clock.monotonic(), 0, 0.0
+    unanswered: list[UnansweredError] = []
     for run_id in run_ids:
-        do(session, run_id, directory, clock.now())
+        try:
+            do(session, run_id, directory, clock.now())
+        except UnansweredError as error:
+            unanswered.append(error)  # the write is rolled back: the others say what they need, too
         done += 1
         if db.current().is_shared:
-            return done, (clock.monotonic() - began) * COURTESY
-    return done, 0.0
+            away = (clock.monotonic() - began) * COURTESY
+            break
+    if unanswered:
+        raise UnansweredError(
+            [one for error in unanswered for one in error.questions],
+            changed=any(error.changed for error in unanswered),
+        )
+    return done, away
 
 
 def due(session: Session, now: datetime) -> Sequence[int]:

@@ -410,8 +410,8 @@ class Acting:
             raise NotDoneError(why)
 
     def _addon(self, number: int, action: AddonDoes, done: ActionResults) -> None:
-        about = self.about.about()
-        wanted = addon_actions.planned(self.directory, action.name, self.conversation.channel, about)
+        named = action.name, self.conversation.channel
+        wanted = addon_actions.planned(self.session, self.directory, *named, self.about)
         if isinstance(wanted, str):
             raise NotDoneError(wanted)
         if isinstance(wanted, React):

@@ -1,10 +1,11 @@
 """Evaluate all rules of a workspace for one event, and run those that match, in one write.
 
 The consumer of the event log evaluates them first, with facts it reads for many events at once. If a rule
-matches, it creates one run for the event: a *pass*. The pass is done later, like every run: under the locks
-that sending a reply takes, all rules are evaluated again, with the facts from before any of them acted. So a
-rule never sees the effects of another, two workers do a pass only once, and if a person and a rule act
-concurrently, the second sees the result of the first. The actions of rules do not start another pass.
+matches, or may match because of an addon's condition, it creates one run for the event: a *pass*. The pass is
+done later, like every run: under the locks that sending a reply takes, all rules are evaluated again, with
+the facts from before any of them acted. So a rule never sees the effects of another, two workers do a pass
+only once, and if a person and a rule act concurrently, the second sees the result of the first. The actions
+of rules do not start another pass.
 
 A run is kept for each evaluated rule that met its first condition, with the result of each condition.
 """
@@ -24,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from host.automation import routing
 from host.automation.condition_facts import Event, EventFacts, is_ours, needs, seen
-from host.automation.conditions import Trace, decide
+from host.automation.conditions import AnyOf, Condition, OfAddon, Trace, decide
 from host.automation.deciding import RunKind
 from host.automation.routing import finish
 from host.automation.runs import row_of
@@ -159,7 +160,8 @@ def runs(
     asked = {one.id: _event(one) for one in mine}
     bodies = {id_: [rule.body for rule in its] for id_, its in rules.items()}
     wanted = needs([rule.body for its in rules.values() for rule in its])
-    there = seen(session, list(asked.values()), wanted, directory, now, bodies)
+    # No addon is called in this write: the pass asks what is assumed here.
+    there = seen(session, list(asked.values()), wanted, directory, now, bodies, assumed=True)
     works = any(rule.body.working for its in rules.values() for rule in its)
     theirs = hours.load(session, set(rules)) if works else None
     found: list[Mapping[str, Any]] = []
@@ -169,13 +171,17 @@ def runs(
             continue
         found += _waits(rules[event.workspace_id], event, about, theirs, now)
         verdicts = judge(rules[event.workspace_id], about)
-        if any(one.matches for one in verdicts):
+        if any(one.matches or (one.is_near and one.is_assumed) for one in verdicts):
             details: dict[str, Any] = {
                 "when": event.kind,
                 "actor": about.event.actor,
                 "concerns": dict(about.event.concerns),
             }
-            mine_too = [one.rule.id for one in verdicts if one.matches and one.rule.takes_people]
+            mine_too = [
+                one.rule.id
+                for one in verdicts
+                if one.matches and one.rule.takes_people and not one.is_assumed
+            ]
             if mine_too:
                 details["campaigns"] = mine_too
             found.append(row_of(event, RunKind.RULES, event.workspace_id, 0, now, facts=details))
@@ -239,6 +245,18 @@ class Verdict(NamedTuple):
     def is_near(self) -> bool:
         """Return whether it met its first condition but did not match."""
         return not self.matches and bool(self.trace) and bool(self.trace[0].holds)
+
+    @property
+    def is_assumed(self) -> bool:
+        """Return whether a condition of an addon was met on the way."""
+        asked = zip(self.rule.body.conditions, self.trace, strict=True)
+        return any(one.holds and _is_of_addon(condition, one.which) for condition, one in asked)
+
+
+def _is_of_addon(condition: Condition, which: int | None) -> bool:
+    """Return whether a condition, or the one of its group that was met, is an addon's."""
+    met = condition.of[which] if isinstance(condition, AnyOf) and which is not None else condition
+    return isinstance(met, OfAddon)
 
 
 def judge(rules: Iterable[Active], about: EventFacts, when: str | None = None) -> list[Verdict]:

@@ -42,8 +42,9 @@ class RuleCondition:
     :param channel: one of the addon's channels; None: conversations of every channel.
     :param title: the condition, as a clause that follows "if": ``they follow the account``. Mark it and
         the labels of *choices* with :func:`host.sdk.i18n.noop`: they are translated where they are shown.
-    :param holds: returns whether it is met for the chosen value. It must only read its arguments, because it
-        is called in a transaction, and again for the preview. An exception counts as not met.
+    :param holds: returns whether it is met for the chosen value. It must only read its arguments: it is
+        called outside any transaction, again if the conversation changed meanwhile, and for the preview.
+        If it raises or takes longer than :data:`FACTS_SECONDS`, the condition is not met.
     :param choices: values to choose from, with labels; empty: no choice.
     :param facts: returns, for many subjects at once and in their order, what *holds* finds in
         :attr:`AskedAbout.facts`. It may read the addon's own tables with :func:`host.sdk.db.read`, on a
@@ -60,7 +61,7 @@ class RuleCondition:
 
 
 FACTS_SECONDS = 1.0
-"""The timeout of :attr:`RuleCondition.facts`: customers' messages wait for rules."""
+"""The timeout of :attr:`RuleCondition.facts`, :attr:`RuleCondition.holds` and :attr:`RuleAction.plan`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ class RuleAction:
         condition's.
     :param plan: returns what to do, or None for nothing. It must not send anything itself: the desk does,
         after checking the reply window, the customer's opt-out and that no person is handling the
-        conversation. An exception is logged, and the rule's other actions still run.
+        conversation. It is called outside any transaction, and again if the conversation changed meanwhile.
+        If it raises or takes longer than :data:`FACTS_SECONDS`, the rule's other actions still run.
     """
 
     name: str

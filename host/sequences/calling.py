@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host import __version__
+from host.automation import asking_addons
 from host.core import clock, db
 from host.core.cleaning import clean
 from host.core.ports import RuleDirectory
@@ -188,7 +189,7 @@ def claim(
 
 def make(one: Claimed, directory: RuleDirectory) -> None:
     """Ask the program, and let the run go on."""
-    db.write(settle, one, _asked(one), directory, clock.now())
+    asking_addons.write(settle, one, _asked(one), directory, clock.now())
 
 
 def _asked(one: Claimed) -> Outcome:

@@ -396,7 +396,7 @@ class Walk(Decider):
         seen = self._seen()
         if seen is None:
             return "nothing_to_do"
-        wanted = addon_actions.planned(self.directory, name, self.conversation.channel, seen.about())
+        wanted = addon_actions.planned(self.session, self.directory, name, self.conversation.channel, seen)
         if isinstance(wanted, str):
             return wanted
         if isinstance(wanted, SendText):

@@ -14,6 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.automation import asking_addons
 from host.automation.running import PAUSES
 from host.core import clock, db
 from host.core.ports import RuleDirectory
@@ -35,7 +36,7 @@ def run_due(directory: RuleDirectory) -> bool:
     with db.behind():
         for run_id in ids:
             try:
-                away = db.write(_go_on_and_look, run_id, directory)
+                away = asking_addons.write(_go_on_and_look, run_id, directory)
             except Exception:
                 log.exception("the sequence run %s failed", run_id)
                 _retry(run_id, directory)

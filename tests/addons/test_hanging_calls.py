@@ -23,7 +23,8 @@ from host.addons.metrics import in_process
 from host.addons.package.build import build_addon
 from host.api.http import addon_routes
 from host.assistants import tools
-from host.automation import condition_facts as facts
+from host.automation import asking_addons
+from host.automation.asking_addons import Question
 from host.channels import hanging
 from host.core import call_budget, db
 from host.models.channels import ChannelAccount
@@ -112,7 +113,8 @@ class Calls(Opened):
     def _condition(self) -> str:
         condition = self.desk.generation().directory.conditions["toy.long"]
         about = {1: AskedAbout(self.account, "text", "Hello", {}, {})}
-        return "fine" if facts._with_facts(condition, about) else "not met"
+        asked = [Question(condition, key, key, "40", one, ()) for key, one in about.items()]
+        return "fine" if asking_addons._with_facts(condition, asked) else "not met"
 
 
 KINDS = tuple(PLACES)
@@ -180,7 +182,7 @@ def opened(serving: HostApplication, hang: Hang, toy_zip: MakeZip, monkeypatch: 
         directory = serving.generation().directory
         object.__setattr__(directory.panels["toy.things"], "seconds", 0.05)
         object.__setattr__(directory.composer_actions["toy.greet"], "seconds", 0.05)
-        for module, name in ((addon_routes, "SECONDS"), (tools, "SECONDS"), (facts, "FACTS_SECONDS")):
+        for module, name in ((addon_routes, "SECONDS"), (tools, "SECONDS"), (asking_addons, "FACTS_SECONDS")):
             monkeypatch.setattr(module, name, 0.05)
         return found
 

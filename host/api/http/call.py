@@ -34,6 +34,7 @@ from host.api.http.errors import (
     UnauthorizedError,
 )
 from host.api.http.idempotency import Claim, Stored
+from host.automation import asking_addons
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
 from host.core.errors import ArchivedError, LobbyError, NotFoundError
@@ -116,7 +117,7 @@ class Call:
             self._keep(session, answer)
             return answer
 
-        answer = db.write(write)
+        answer = asking_addons.write(write)
         self.claim = None
         return answer
 
