@@ -208,9 +208,7 @@ def test_the_pages_behind_the_cards_are_readable_everywhere(
     note("toy", "1.0.0", "page toy_pages.about", 2.5, ValueError("the provider answered with " + "x" * 200))
     page = arrive()
     page.get_by_label("More for Toy channel").press("Enter")
-    page.get_by_role("article", name="Toy channel").get_by_role("link", name="Steps in progress").press(
-        "Enter"
-    )
+    page.get_by_role("article", name="Toy channel").get_by_role("link", name="Report").press("Enter")
     page.get_by_role("heading", name="Toy channel 1.0.0").wait_for()
     look(page, "addons-what-runs")
     page.goto("/admin/hooks")
@@ -297,12 +295,12 @@ def test_a_menu_is_used_by_keyboard_alone(
         return str(page.evaluate("document.activeElement.textContent.trim()"))
 
     opener.focus()
-    assert press("ArrowDown") == "Steps in progress"
+    assert press("ArrowDown") == "Report"
     assert press("ArrowDown") == "Roll back to 1.0.0"
     assert press("End") == "Deactivate"
-    assert press("ArrowDown") == "Steps in progress", "behind the last comes the first"
+    assert press("ArrowDown") == "Report", "behind the last comes the first"
     assert press("ArrowUp") == "Deactivate"
-    assert press("Home") == "Steps in progress"
+    assert press("Home") == "Report"
     assert press("r") == "Roll back to 1.0.0"
     assert press("x") == "Roll back to 1.0.0", "no entry begins with it"
     press("Escape")

@@ -31,6 +31,10 @@ from tests.media import samples
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PICTURE = "https://provider.example/mug.jpg"
+GAPS = """() => [...document.querySelectorAll(".conv.has-post")].map((one) => {
+  const box = (name) => one.querySelector(name).getBoundingClientRect();
+  return box(".conv-main").left - box(".avatar").right;
+})"""
 
 
 @pytest.fixture
@@ -106,6 +110,8 @@ def test_comments_are_found_answered_hidden_and_deleted(
     phone = width == 360
     page = open_page(viewport={"width": width, "height": 900})
     look(page, "comments-list", phone=phone, wide=not phone)
+    gaps = page.evaluate(GAPS)
+    assert gaps and min(gaps) > 5, gaps  # noqa: PT018
     if phone:
         page.click("text=Filters")
     page.click(".filter:has-text('Tide mugs')")
