@@ -7,7 +7,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.addons.running import listening, parking
+from host.addons.running import listening, parked_events
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
 from host.models.addons import AddonSettingValue, AddonWrite, ParkedEvent
@@ -31,7 +31,7 @@ def _forget(session: Session, most: int) -> int:
 @hookimpl
 def forget_contacts(session: Session, ids: Collection[int], conversations: Collection[int]) -> None:
     """Remove the events of erased contacts that are set aside for listeners."""
-    parking.forget_contacts(session, ids, conversations)
+    parked_events.forget_contacts(session, ids, conversations)
 
 
 @hookimpl

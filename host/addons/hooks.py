@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.addons import setting_forms
-from host.addons.running import listening, parking
+from host.addons.running import listening, parked_events
 from host.channels import hanging
 from host.features.hookspecs import hookimpl
 from host.features.problem import Problem
@@ -57,11 +57,11 @@ def _stuck(session: Session) -> Iterator[Problem]:
             since=moment(one.since),
             problem=one.problem,
         )
-        if one.problem == parking.FULL:
+        if one.problem == parked_events.FULL:
             advice = _(
                 "%(number)s events are set aside for it, so it waits instead of setting more aside. Retry or "
                 "skip those, update the addon, or deactivate it: it then continues with new events.",
-                number=format_decimal(parking.MOST),
+                number=format_decimal(parked_events.MOST),
             )
             yield Problem("warn", fact, advice, *_page_of(one.listener))
             continue
@@ -73,14 +73,14 @@ def _stuck(session: Session) -> Iterator[Problem]:
             why = _(
                 "Events of %(number)s conversations failed one after the other, so Lobby takes the listener "
                 "for broken and passes it no other events.",
-                number=parking.IN_A_ROW,
+                number=parked_events.IN_A_ROW,
             )
             advice = f"{why} {advice}"
         yield Problem("warn", fact, advice)
 
 
 def _parked(session: Session) -> Iterator[Problem]:
-    for one in parking.counts(session):
+    for one in parked_events.counts(session):
         if not one.failed:
             continue
         fact = ngettext(

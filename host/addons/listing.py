@@ -21,7 +21,7 @@ from host.addons.package.manifest import Manifest
 from host.addons.package.store import Release, icon_of
 from host.addons.package.trust import Standing
 from host.addons.records import Card, installed
-from host.addons.running import held_webhooks, parking
+from host.addons.running import held_webhooks, parked_events
 from host.addons.running.generation import Generation
 from host.channels import hanging
 from host.core import clock, db
@@ -178,7 +178,7 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
     _since, seen = across_processes.all_calls()
     with db.read() as session:
         hung = hanging.lately(session)
-        parked = parking.counts(session)
+        parked = parked_events.counts(session)
     return [
         _shown(
             card,
@@ -313,7 +313,7 @@ def _shown(
     waiting: int,
     picture: str,
     hung: int,
-    parked: Sequence[parking.Count],
+    parked: Sequence[parked_events.Count],
 ) -> CardView:
     slug = card.slug
     error = card.error or {}

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.addons import lifecycle
 from host.addons.lifecycle import Card
-from host.addons.running import parking
+from host.addons.running import parked_events
 from host.addons.views import bp
 from host.core import db
 from host.core.errors import NotFoundError
@@ -32,8 +32,8 @@ def parked(slug: str) -> ResponseReturnValue:
     card = _known(slug)
     with db.read() as session:
         after = newest_id(session)
-        found = parking.queues(session, slug, MOST)
-        counts = [one for one in parking.counts(session) if one.slug == slug]
+        found = parked_events.queues(session, slug, MOST)
+        counts = [one for one in parked_events.counts(session) if one.slug == slug]
         ids = {one.workspace_id for one in found}
         named = sa.select(Workspace.id, Workspace.name).where(Workspace.id.in_(ids))
         names = {row.id: row.name for row in session.execute(named)}
@@ -56,7 +56,7 @@ def parked(slug: str) -> ResponseReturnValue:
 def retry_parked(slug: str, parked_id: int) -> ResponseReturnValue:
     """Pass an event that failed to the listener again now."""
     _known(slug)
-    if db.write(_done, parking.retry, "addon.event_retried", slug, parked_id):
+    if db.write(_done, parked_events.retry, "addon.event_retried", slug, parked_id):
         flash_good(_("Lobby passes the event again in a few seconds."))
     else:
         flash_bad(_("This event is no longer set aside."))
@@ -68,7 +68,7 @@ def retry_parked(slug: str, parked_id: int) -> ResponseReturnValue:
 def skip_parked(slug: str, parked_id: int) -> ResponseReturnValue:
     """Skip an event that failed, so that those behind it follow."""
     _known(slug)
-    if db.write(_done, parking.skip, "addon.event_dropped", slug, parked_id):
+    if db.write(_done, parked_events.skip, "addon.event_dropped", slug, parked_id):
         flash_good(_("Event skipped. Those behind it follow in a few seconds."))
     else:
         flash_bad(_("This event is no longer set aside."))
@@ -85,8 +85,10 @@ def _done(
     row = change(session, slug, parked_id)
     if row is None:
         return False
-    listener = row.listener.removeprefix(parking.PREFIX)
-    audit(session, action, listener, workspace_id=row.workspace_id or None, details=parking.details(row))
+    listener = row.listener.removeprefix(parked_events.PREFIX)
+    audit(
+        session, action, listener, workspace_id=row.workspace_id or None, details=parked_events.details(row)
+    )
     return True
 
 

@@ -126,8 +126,8 @@ class BeginsAgain(Protocol):
 class WorksOutside(Protocol):
     """A consumer whose work runs outside any transaction, before its position moves.
 
-    Each event is handled at least once. One with an attribute ``parking``, see :class:`Parking`, goes on with
-    other events after one failed :data:`TRIES` times.
+    Each event is handled at least once. One with an attribute ``parked_events``, see :class:`ParkedEvents`,
+    goes on with other events after one failed :data:`TRIES` times.
 
     :param lease: how long other processes wait for one that died; longer than any work and any pause.
     :param gives_up_after: time after which an event that keeps failing is skipped.
@@ -159,7 +159,7 @@ class Parked(NamedTuple):
     event: Recorded | None
 
 
-class Parking(Protocol):
+class ParkedEvents(Protocol):
     """The events that a consumer working outside could not handle, and those behind them, set aside.
 
     Called only by the thread of the process that reads for the consumer.
@@ -432,7 +432,7 @@ class _Reader:
         """The position up to which events are passed one by one, because one of them failed."""
         self._tries = (0, 0)
         """The id of the event that failed last when passed alone, and how often it did."""
-        self._parking: Parking | None = getattr(consumer, "parking", None)
+        self._parked_events: ParkedEvents | None = getattr(consumer, "parked_events", None)
         self._retrying: Parked | None = None
         """The event set aside that is being worked on."""
 
@@ -485,9 +485,9 @@ class _Reader:
             self._stored_at = clock.monotonic()
             if self._position is None:
                 return False
-            if self._parking is not None:
-                self._parking.begin()
-        retried = self._parking is not None and self._retry(self._parking, self._position)
+            if self._parked_events is not None:
+                self._parked_events.begin()
+        retried = self._parked_events is not None and self._retry(self._parked_events, self._position)
         if retried is None:
             return False
         began, self._away = clock.monotonic(), 0.0
@@ -497,7 +497,7 @@ class _Reader:
         waiting: Sequence[Recorded] = ()
         if self._outside is not None:
             events = self._outside.chosen(events)
-            if self._parking is not None and (behind := self._parking.waiting(events)):
+            if self._parked_events is not None and (behind := self._parked_events.waiting(events)):
                 waiting = [one for one in events if one.id in behind]
                 events = [one for one in events if one.id not in behind]
             if events and not self._work(self._outside, events):
@@ -541,24 +541,24 @@ class _Reader:
         outside.work(events)
         self._worked_outside = time.thread_time() - began
         self._attempted = ()
-        if self._parking is not None:
-            self._parking.succeeded()
+        if self._parked_events is not None:
+            self._parked_events.succeeded()
         return True
 
-    def _retry(self, parking: Parking, position: Position) -> bool | None:
+    def _retry(self, parked_events: ParkedEvents, position: Position) -> bool | None:
         """Pass the next event that was set aside and is due again.
 
         :return: whether there was one; None if another process reads for the consumer.
         """
         assert self._outside is not None
-        parked = parking.next_due()
+        parked = parked_events.next_due()
         if parked is None:
             return False
         due = clock.monotonic() - self._stored_at > _renew_seconds()
         if due and self._store((), position) is None:
             return None
-        if not parking.is_first(parked):
-            db.write(parking.postpone, parked)
+        if not parked_events.is_first(parked):
+            db.write(parked_events.postpone, parked)
             return True
         error: BaseException | None = None
         events = self._outside.chosen([] if parked.event is None else [parked.event])
@@ -571,20 +571,20 @@ class _Reader:
                 error = raised
                 log.error("%s failed again with an event set aside", self.consumer.name, exc_info=raised)
             else:
-                parking.succeeded()
+                parked_events.succeeded()
             self._retrying = None
         return self._note_retried(parked, error) or None
 
     def _note_retried(self, parked: Parked, error: BaseException | None) -> bool:
         """Store what became of *parked*; return whether this process still reads for the consumer."""
-        parking, position = self._parking, self._position
-        if parking is None or position is None:
+        parked_events, position = self._parked_events, self._position
+        if parked_events is None or position is None:
             return False
 
         def note(session: Session) -> bool:
             if self._consume(session, (), position) is None:
                 return False
-            parking.retried(session, parked, error)
+            parked_events.retried(session, parked, error)
             return True
 
         if not db.write(note):
@@ -636,8 +636,8 @@ class _Reader:
             began = clock.monotonic()
             self.consumer.consume(session, events)
             self._worked = clock.monotonic() - began
-        if waiting and self._parking is not None:
-            self._parking.wait(session, waiting)
+        if waiting and self._parked_events is not None:
+            self._parked_events.wait(session, waiting)
         return db.current().is_wanted
 
     def _note(self, error: BaseException) -> None:
@@ -650,7 +650,7 @@ class _Reader:
         if len(attempted) == 1:
             id_, tries = self._tries
             self._tries = (attempted[0].id, tries + 1 if id_ == attempted[0].id else 1)
-        problem = type(error).__name__ if self._parking is None else self._parking.problem(error)
+        problem = type(error).__name__ if self._parked_events is None else self._parked_events.problem(error)
         try:
             since = db.write(_mark_failing, self.consumer.name, self._owner, problem, self._lease)
             if self._gives_up(attempted, since) or self._parks(attempted, since, error):
@@ -667,17 +667,17 @@ class _Reader:
 
         :param since: since when it has failed; None: another process reads now.
         """
-        parking, tries = self._parking, self._tries[1]
-        if parking is None or since is None or len(attempted) != 1 or tries < TRIES:
+        parked_events, tries = self._parked_events, self._tries[1]
+        if parked_events is None or since is None or len(attempted) != 1 or tries < TRIES:
             return False
         (event,) = attempted
-        if not parking.may_park(event):
+        if not parked_events.may_park(event):
             return False
 
         def park(session: Session) -> bool:
             if self._consume(session, [event], event.position) is None:
                 return False
-            parking.park(session, event, tries, since, error)
+            parked_events.park(session, event, tries, since, error)
             return True
 
         self._go_past(event, db.write(park))

@@ -74,7 +74,7 @@ ADVICE: Mapping[str, LazyString] = {
     ),
     "LobbyRowsHeld": _l(
         "Only customers whose rows it has locked are waiting. End its transaction, or the "
-        "connection with the statement above."
+        "connection with the statement that Health shows."
     ),
     "LobbyLimitsAway": _l(
         "Nothing is lost and no limit is exceeded: each process uses its share, so replies "

@@ -206,7 +206,8 @@ class AddonWrite(Base):
 class ParkedEvent(Base):
     """An event that a listener could not handle, or that waits behind such a one, in the order of ``id``.
 
-    See :mod:`host.addons.running.parking`. It has no foreign keys, like the event log that it refers to.
+    See :mod:`host.addons.running.parked_events`. It has no foreign keys, like the event log that it refers
+    to.
     """
 
     __tablename__ = "parked_events"

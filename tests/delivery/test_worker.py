@@ -98,11 +98,12 @@ def test_slow_providers_do_not_delay_what_is_received(
     desk.toy.script = [slow] * len(contacts)
     start(count)
     messages = [desk.reply("hi", talk, contact=contact) for contact, talk in talks.items()]
-    until(lambda: len(desk.toy.sent) == count)
+    sending = count - count // 4  # the others are kept for other accounts
+    until(lambda: len(desk.toy.sent) == sending)
     door.receive(desk.account.id, "while they wait")
     wakeups.wake(wakeups.IN)
     until(lambda: "while they wait" in desk.texts())
-    assert len(desk.toy.sent) == count
+    assert len(desk.toy.sent) == sending
     gate.set()
     until(lambda: set(desk.states(*messages)) == {DeliveryState.SENT})
 
@@ -124,15 +125,15 @@ def test_a_process_may_leave_sending_to_others(
 
 @pytest.mark.usefixtures("no_sweep")
 def test_one_wake_up_is_enough_for_everything_due(desk: Desk, start: Callable[[int], Workers]) -> None:
-    """Whoever finds much wakes the next: eight at once are waited for, and one is woken."""
-    together = threading.Barrier(8)
+    """Whoever finds much wakes the next: six at once are waited for, and one is woken."""
+    together = threading.Barrier(6)
 
     def slow(_request: SendRequest) -> SendResult:
         together.wait(30)
         return Sent(uuid.uuid4().hex)
 
-    desk.toy.script = [slow] * 8
-    talks = {f"c{number}": desk.customer_wrote(f"c{number}") for number in range(8)}
+    desk.toy.script = [slow] * 6
+    talks = {f"c{number}": desk.customer_wrote(f"c{number}") for number in range(6)}
     messages = [desk.reply("hi", talk, contact=contact) for contact, talk in talks.items()]
     start(8)
     wakeups.wake(wakeups.OUT)

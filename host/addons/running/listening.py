@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.addons.package.failures import place_of
-from host.addons.running import contributions, parking
+from host.addons.running import contributions, parked_events
 from host.addons.running.generation import Generation
-from host.addons.running.parking import GIVES_UP_AFTER, PREFIX, Parking
+from host.addons.running.parked_events import GIVES_UP_AFTER, PREFIX, ParkedEvents
 from host.core import clock, db
 from host.core.ids import read_id
 from host.events import consuming
@@ -79,7 +79,7 @@ class ListenerConsumer:
         self._generation = generation
         self._slug = slug
         self._listener = listener
-        self.parking = Parking(self.name, self._described)
+        self.parked_events = ParkedEvents(self.name, self._described)
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
         """Do nothing: the work was done before, outside the transaction."""
@@ -198,7 +198,7 @@ def forget(session: Session, slug: str) -> None:
     activation begins anew.
     """
     consuming.forget(session, consuming.named(session, f"{PREFIX}{slug}."))
-    parking.forget(session, slug)
+    parked_events.forget(session, slug)
 
 
 # Health
@@ -228,8 +228,8 @@ def stuck(session: Session) -> list[StuckListener]:
         StuckListener(
             name.removeprefix(PREFIX),
             since,
-            (problem or "").removeprefix(parking.BROKEN),
-            (problem or "").startswith(parking.BROKEN),
+            (problem or "").removeprefix(parked_events.BROKEN),
+            (problem or "").startswith(parked_events.BROKEN),
         )
         for name, since, problem in session.execute(query)
         if since is not None

@@ -158,7 +158,7 @@ function act() {
 
 /** Do *action* to what is chosen. */
 async function change(action) {
-  const body = note(new FormData()), url = new URL(bar.dataset.start, location.href);
+  const body = note(new FormData()), url = new URL(bar.dataset.panelStart, location.href);
   url.searchParams.set("ids", [...chosen].join(","));
   body.set("action", action);
   if (action === "assign") body.set("assignee", bar.dataset.user);

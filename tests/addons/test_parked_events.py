@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from host.addons import data as addon_data
 from host.addons import lifecycle
-from host.addons.running import parking
+from host.addons.running import parked_events
 from host.core import clock, db
 from host.events import consuming, reading
 from host.events.kinds.contacts import OfContact
@@ -47,7 +47,7 @@ class Hearer:
     gives_up_after = DAY
 
     def __init__(self) -> None:
-        self.parking = parking.Parking(NAME, lambda error: type(error).__name__)
+        self.parked_events = parked_events.ParkedEvents(NAME, lambda error: type(error).__name__)
         self.passed: list[int] = []
         self.handled: list[int] = []
         self.fails: Callable[[int], bool] = lambda _id: False
@@ -177,24 +177,24 @@ def test_a_process_that_dies_before_it_is_noted_passes_the_event_again(
 ) -> None:
     bad, after = say(1), say(1)
     hearer.fails = lambda id_: id_ == bad
-    parks = parking.Parking.park
+    parks = parked_events.ParkedEvents.park
 
     def dies(*_: Any) -> None:
         raise sa.exc.OperationalError("the power fails", None, Exception())
 
-    monkeypatch.setattr(parking.Parking, "park", dies)
+    monkeypatch.setattr(parked_events.ParkedEvents, "park", dies)
     at_it.until(lambda: hearer.passed.count(bad) > consuming.TRIES + 2)
     with db.read() as session:
         assert session.get_one(Consumer, NAME).event_id < bad, "it moved without setting the event aside"
-    monkeypatch.setattr(parking.Parking, "park", parks)
+    monkeypatch.setattr(parked_events.ParkedEvents, "park", parks)
     at_it.until(lambda: parked_ids() == [bad, after])
 
     hearer.fails = lambda _id: False
-    notes = parking.Parking.retried
-    monkeypatch.setattr(parking.Parking, "retried", dies)
+    notes = parked_events.ParkedEvents.retried
+    monkeypatch.setattr(parked_events.ParkedEvents, "retried", dies)
     with clock.travel(timedelta(minutes=2)):
         at_it.until(lambda: hearer.handled == [bad])
-        monkeypatch.setattr(parking.Parking, "retried", notes)
+        monkeypatch.setattr(parked_events.ParkedEvents, "retried", notes)
         another = Reading(hearer)  # a new process, once the lease of the dead one ends
         with clock.travel(timedelta(minutes=5)):
             db.write(lambda session: session.execute(sa.update(Consumer).values(owner=None)))
@@ -236,7 +236,7 @@ def test_a_listener_that_fails_everywhere_stops_in_its_place_and_recovers(
     ids = [say(number) for number in range(1, 9)]
     hearer.fails = lambda _id: True
     at_it.until(lambda: hearer.passed.count(ids[5]) > 2 * consuming.TRIES)
-    assert parked_ids() == ids[: parking.IN_A_ROW]
+    assert parked_ids() == ids[: parked_events.IN_A_ROW]
     with db.read() as session:
         row = session.get_one(Consumer, NAME)
         assert (row.problem, row.failing_since is not None) == ("all: ValueError", True)
@@ -244,7 +244,7 @@ def test_a_listener_that_fails_everywhere_stops_in_its_place_and_recovers(
     db.write(lambda session: session.execute(sa.update(Consumer).values(owner=None)))
     restarted = Reading(hearer)
     restarted.until(lambda: hearer.passed.count(ids[5]) > 5 * consuming.TRIES)
-    assert parked_ids() == ids[: parking.IN_A_ROW], "a restart set more aside"
+    assert parked_ids() == ids[: parked_events.IN_A_ROW], "a restart set more aside"
 
     hearer.fails = lambda _id: False
     restarted.until(lambda: ids[7] in hearer.handled)
@@ -264,7 +264,7 @@ def test_single_events_that_fail_between_good_ones_are_all_set_aside(at_it: Read
 def test_no_more_than_the_most_are_set_aside(
     at_it: Reading, hearer: Hearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parking, "MOST", 2)
+    monkeypatch.setattr(parked_events, "MOST", 2)
     bad, after = say(1), say(1)
     hearer.fails = lambda id_: id_ == bad
     at_it.until(lambda: parked_ids() == [bad, after])
@@ -273,8 +273,8 @@ def test_no_more_than_the_most_are_set_aside(
     assert parked_ids() == [bad, after]
     assert hearer.handled == [], "it went on past an event for which there was no room"
     with db.read() as session:
-        assert session.get_one(Consumer, NAME).problem == parking.FULL
-    assert db.write(parking.skip, "toy", rows()[0].id)
+        assert session.get_one(Consumer, NAME).problem == parked_events.FULL
+    assert db.write(parked_events.skip, "toy", rows()[0].id)
     at_it.until(lambda: other in hearer.handled)
     at_it.until(lambda: rows() == [])
     assert [one for one in hearer.handled if one != other] == [after, third]
@@ -287,17 +287,17 @@ def test_a_press_retries_or_skips_only_the_first_of_a_conversation_of_that_addon
     hearer.fails = lambda id_: id_ in {bad, other}
     at_it.until(lambda: parked_ids() == [bad, after, other])
     first, second, third = rows()
-    for press in (parking.retry, parking.skip):
+    for press in (parked_events.retry, parked_events.skip):
         assert db.write(press, "toys", first.id) is None
         assert db.write(press, "toy", second.id) is None
         assert db.write(press, "toy", third.id + 1) is None
     tried = hearer.passed.count(bad)
-    assert db.write(parking.retry, "toy", first.id)
+    assert db.write(parked_events.retry, "toy", first.id)
     at_it.until(lambda: hearer.passed.count(bad) == tried + 1)
     at_it.rest()
     assert hearer.passed.count(bad) == tried + 1, "it is passed again without a pause"
     assert rows()[0].tries == consuming.TRIES + 1
-    assert db.write(parking.skip, "toy", first.id)
+    assert db.write(parked_events.skip, "toy", first.id)
     at_it.until(lambda: hearer.handled == [after])
     assert parked_ids() == [other]
 
@@ -308,13 +308,15 @@ def test_an_event_whose_first_one_is_gone_when_it_is_set_aside_is_passed_soon(
     bad = say(1)
     hearer.fails = lambda id_: id_ == bad
     at_it.until(lambda: parked_ids() == [bad])
-    waits = parking.Parking.wait
+    waits = parked_events.ParkedEvents.wait
 
-    def skipped_meanwhile(self: parking.Parking, session: db.Session, events: Sequence[Recorded]) -> None:
+    def skipped_meanwhile(
+        self: parked_events.ParkedEvents, session: db.Session, events: Sequence[Recorded]
+    ) -> None:
         session.execute(sa.delete(ParkedEvent))
         waits(self, session, events)
 
-    monkeypatch.setattr(parking.Parking, "wait", skipped_meanwhile)
+    monkeypatch.setattr(parked_events.ParkedEvents, "wait", skipped_meanwhile)
     after, last = say(1), say(1)
     at_it.until(lambda: hearer.handled == [after, last])
     assert rows() == []

@@ -67,7 +67,7 @@ def queue_of(event: Recorded) -> str:
     return f"contact.{contact}" if contact else f"event.{event.id}"
 
 
-class Parking:
+class ParkedEvents:
     """The events set aside for one listener, for the thread that reads for it.
 
     :param listener: the name of its position.
