@@ -20,6 +20,7 @@ from host.api.http.declare import Route
 from host.api.http.declare import routes as api_routes
 from host.api.http.errors import IdempotencyReusedError, InFlightError
 from host.api.http.idempotency import Claim, Stored
+from host.automation import asking_addons
 from host.core import clock, db, secrets
 from host.models.api import ApiKey, IdempotentRequest
 from host.models.inbox import InternalKind, Message
@@ -244,16 +245,14 @@ def test_a_process_that_died_after_it_wrote_is_answered_from_what_it_kept(
         """The answer never leaves."""
 
     path = path_of(desk)
-    write = db.write
+    write = asking_addons.write
 
     def written_then_cut(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        answer = write(fn, *args, **kwargs)
-        if fn.__qualname__.startswith("Call.commit"):
-            raise ConnectionLost
-        return answer
+        write(fn, *args, **kwargs)
+        raise ConnectionLost
 
     with monkeypatch.context() as patched:
-        patched.setattr("host.api.http.call.db.write", written_then_cut)
+        patched.setattr("host.api.http.call.asking_addons.write", written_then_cut)
         with pytest.raises(ConnectionLost):
             add(desk.program, path, "order-1042")
     assert notes() == ["Paid"]

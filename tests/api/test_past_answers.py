@@ -17,13 +17,13 @@ PHONE = YARD.format("Ana, or call 0171 2345678")
 
 def test_a_repeated_answer_is_listed_dismissed_and_restored(desk: ApiDesk) -> None:
     for number in range(4):
-        answered(said(desk.inbox.account, "Is there parked_events?", f"c{number}"), PHONE, desk.inbox.mia.id)
+        answered(said(desk.inbox.account, "Is there parking?", f"c{number}"), PHONE, desk.inbox.mia.id)
     assistant = desk.program.send("POST", "/assistants", {"name": "Shop desk"}, 201)["id"]
     path = f"/assistants/{assistant}/past-answers"
     (found,) = desk.program.get(path)["data"]
     assert (found["times"], found["authors"], found["dismissedId"]) == (4, ["Mia R."], None)
     assert found["text"] == PHONE
-    assert "Is there parked_events?" in found["questions"]
+    assert "Is there parking?" in found["questions"]
     assert any("2345678" in part for part in found["personal"])
     made = desk.program.send("POST", f"{path}/dismiss", {"text": found["text"]})
     assert desk.program.send("POST", f"{path}/dismiss", {"text": found["text"]}) == made

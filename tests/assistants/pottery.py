@@ -35,8 +35,8 @@ ENTRIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Tuesday to Friday 10 to 18, on Saturday 10 to 14. On Sunday and Monday the shop is closed.",
         ("Are you open on Saturday?", "Habt ihr am Samstag geöffnet?", "¿Abren los sábados?"),
     ),
-    "parked_events": (
-        "ParkedEvents and the way here",
+    "parking": (
+        "Parking and the way here",
         "There are three places in the yard behind the house. The tram 4 stops at Mill Street.",
         ("Where can I park?", "Gibt es Parkplätze?", "¿Dónde puedo aparcar?"),
     ),
@@ -104,8 +104,8 @@ ASKED: tuple[tuple[str, str], ...] = (
     ("cuándo hay otro taller de torno?", "workshop"),
     ("are you open this sunday", "hours"),
     ("Habt ihr montags geöffnet?", "hours"),
-    ("is there parked_events at the studio", "parked_events"),
-    ("dónde se puede aparcar cerca de la tienda", "parked_events"),
+    ("is there parking at the studio", "parking"),
+    ("dónde se puede aparcar cerca de la tienda", "parking"),
     ("how long would a custom set of 6 bowls take", "order"),
     ("Wie lange dauert ein Set nach Wunsch?", "order"),
     ("could you fire my own pots in your kiln?", "firing"),

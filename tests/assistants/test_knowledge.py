@@ -115,7 +115,7 @@ def test_a_single_entry_is_found_by_a_question_with_other_words(workspace: int, 
     making.entry(workspace, assistant, "Shipping", "To Norway a parcel takes 4 to 6 days and costs 14 €.")
     asked = "Hello, I love your bowls! Do you ship abroad? Do you ship to Norway, and what does it cost?"
     assert found(assistant, asked) == ["Shipping"]
-    assert found(assistant, "Is there parked_events behind the house?") == []
+    assert found(assistant, "Is there parking behind the house?") == []
 
 
 def test_what_is_not_ready_is_never_used(workspace: int, assistant: int) -> None:

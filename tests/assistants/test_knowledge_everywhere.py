@@ -37,7 +37,7 @@ def test_it_is_the_same_on_each_database(any_database: db.Database, monkeypatch:
 
     turns = []
     for number in range(3):
-        message = said(account, "Is there parked_events at the studio?", f"c{number}")
+        message = said(account, "Is there parking at the studio?", f"c{number}")
         source = {"number": 1, "title": "Versand", "entry": shipping}
         turns.append(making.turn(assistant, message, sources=[source]))
         answered(message, YARD.format("you"), mia)

@@ -116,7 +116,7 @@ def test_an_answer_to_a_question_that_was_tried_is_begun_with_it(
     owner: helpers.Browser, base_path: str
 ) -> None:
     page = text(owner.get(f"{base_path}/knowledge/new?question=Is%20there%20parking%3F"))
-    assert page.count("Is there parked_events?") == 2
+    assert page.count("Is there parking?") == 2
     assert owner.get(f"{base_path}/knowledge/new?question={'x' * 3000}").status_code == 200
 
 
@@ -293,22 +293,22 @@ def test_what_was_not_answered_leads_to_an_entry(
 ) -> None:
     assert "No unanswered questions in 30 days" in text(owner.get(f"{base_path}/not-answered"))
     for number in range(2):
-        message = said(desk, "Is there parked_events at the studio?", f"c{number}")
+        message = said(desk, "Is there parking at the studio?", f"c{number}")
         turn = making.turn(assistant, message)
         answered(message, "There are three places in the yard.", desk.mia.id)
     page = text(owner.get(f"{base_path}/not-answered"))
-    assert "Is there parked_events at the studio?" in page
+    assert "Is there parking at the studio?" in page
     assert "Mia R. gave 2 similar answers" in page
     assert "2 questions in 30 days" in page
     form = text(owner.get(f"{base_path}/knowledge/new?turn={turn}"))
-    assert 'value="Is there parked_events at the studio?"' in form
+    assert 'value="Is there parking at the studio?"' in form
 
 
 def test_a_past_answer_is_dismissed_and_brought_back(
     owner: helpers.Browser, desk: Desk, assistant: int, base_path: str
 ) -> None:
     for number in range(3):
-        answered(said(desk, "Is there parked_events?", f"c{number}"), YARD.format("there"), desk.mia.id)
+        answered(said(desk, "Is there parking?", f"c{number}"), YARD.format("there"), desk.mia.id)
     assert "1 entry from your past answers" in text(owner.get(f"{base_path}/knowledge"))
     page = text(owner.get(f"{base_path}/past-answers"))
     assert f'<input type="hidden" name="text" value="{YARD.format("there")}">' in page
@@ -342,31 +342,29 @@ def test_a_past_answer_becomes_an_entry_or_a_canned_reply(
     owner: helpers.Browser, desk: Desk, assistant: int, base_path: str
 ) -> None:
     for number in range(3):
-        answered(
-            said(desk, "Is there parked_events?", f"c{number}"), YARD.format("Ana, order 10482"), desk.mia.id
-        )
+        answered(said(desk, "Is there parking?", f"c{number}"), YARD.format("Ana, order 10482"), desk.mia.id)
     assert "1 entry from your past answers" in text(owner.get(f"{base_path}/knowledge"))
     page = text(owner.get(f"{base_path}/past-answers"))
     assert "3 similar answers" in page
     assert "<mark>10482</mark>" in page
     assert "by Mia R." in page
     bad = owner.post_form(
-        f"{base_path}/past-answers", title="ParkedEvents", text="", questions="kept?", by="Mia R."
+        f"{base_path}/past-answers", title="Parking", text="", questions="kept?", by="Mia R."
     )
     assert bad.status_code == 400
     assert "kept?" in text(bad)
     form = {
-        "title": "ParkedEvents at the studio",
+        "title": "Parking at the studio",
         "text": YARD.format("there"),
-        "questions": "Is there parked_events?",
+        "questions": "Is there parking?",
         "by": "Mia R.",
     }
     assert owner.post_form(f"{base_path}/past-answers", **form, **{"as": "canned"}).status_code == 303
     with db.read() as session:
         reply = session.scalars(sa.select(CannedReply)).one()
     assert (reply.shortcut, reply.title, reply.owner_id) == (
-        "parked_events-at-the-studio",
-        "ParkedEvents at the studio",
+        "parking-at-the-studio",
+        "Parking at the studio",
         None,
     )
     again = owner.post_form(f"{base_path}/past-answers", **form, **{"as": "canned"})
@@ -374,7 +372,7 @@ def test_a_past_answer_becomes_an_entry_or_a_canned_reply(
     assert "A canned reply with that shortcut already exists" in text(again)
     assert owner.post_form(f"{base_path}/past-answers", **form, **{"as": "entry"}).status_code == 303
     (row,) = rows()
-    assert (row.kind, row.origin, row.questions) == (EntryKind.PAST, "Mia R.", ["Is there parked_events?"])
+    assert (row.kind, row.origin, row.questions) == (EntryKind.PAST, "Mia R.", ["Is there parking?"])
     assert "No answer was given often enough" in text(owner.get(f"{base_path}/past-answers"))
     page = text(owner.get(f"{base_path}/knowledge"))
     assert "Past answers, Mia R." in page
@@ -385,7 +383,7 @@ def test_a_past_answer_becomes_an_entry_or_a_canned_reply(
 @pytest.mark.parametrize(
     ("title", "wanted"),
     [
-        ("ParkedEvents at the studio", "parked_events-at-the-studio"),
+        ("Parking at the studio", "parking-at-the-studio"),
         ("Öffnungszeiten?", "öffnungszeiten"),
         ("駐車場", "駐車場"),
         ("!?", "answer"),
@@ -476,7 +474,7 @@ def test_a_question_is_filled_into_the_ice_breakers() -> None:
         return greetings.Sheet([greetings.Block("default", [greetings.GreetingItem(one) for one in texts])])
 
     for before, asked, after in (
-        (("Hours?", "", ""), "Is there\nparking?", ["Hours?", "Is there parked_events?", ""]),
+        (("Hours?", "", ""), "Is there\nparking?", ["Hours?", "Is there parking?", ""]),
         (("Hours?", ""), "", ["Hours?", ""]),
         (("Hours?", ""), "Hours?", ["Hours?", ""]),
         (("One?", "Two?"), "Three?", ["One?", "Two?"]),

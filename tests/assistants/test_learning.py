@@ -129,9 +129,9 @@ def test_the_same_text_is_one_group_in_any_script() -> None:
 def test_questions_without_an_answer_are_put_together(account: AccountRef, assistant: int) -> None:
     for number, text in enumerate(
         [
-            "Is there parked_events at the studio?",
-            "where is the parked_events at the studio",
-            "parked_events at your studio?",
+            "Is there parking at the studio?",
+            "where is the parking at the studio",
+            "parking at your studio?",
             "Do you fire other people's pots?",
             "can you fire other pots",
             "Do you sell candles?",
@@ -140,11 +140,8 @@ def test_questions_without_an_answer_are_put_together(account: AccountRef, assis
         making.turn(assistant, said(account, text, f"c{number}"))
     found = gaps(assistant)
     assert [one.count for one in found] == [3, 2, 1]
-    assert found[0].question == "parked_events at your studio?"
-    assert set(found[0].examples) == {
-        "Is there parked_events at the studio?",
-        "where is the parked_events at the studio",
-    }
+    assert found[0].question == "parking at your studio?"
+    assert set(found[0].examples) == {"Is there parking at the studio?", "where is the parking at the studio"}
     assert found[1].question == "Do you fire other people's pots?"
     assert {one.reason for one in found} == {"no_source"}
 
@@ -189,19 +186,19 @@ def test_questions_of_accounts_that_somebody_does_not_see_are_not_shown(
 ) -> None:
     other = toys.make_account(workspace)
     making.turn(assistant, said(account, "Do you sell candles?"))
-    turn = making.turn(assistant, said(other, "Is there parked_events?"))
+    turn = making.turn(assistant, said(other, "Is there parking?"))
     assert [one.question for one in gaps(assistant, frozenset({account.id}))] == ["Do you sell candles?"]
     assert gaps(assistant, frozenset()) == []
     with db.read() as session:
         assert learning.question_of(session, assistant, turn, frozenset({account.id})) is None
         found = learning.question_of(session, assistant, turn, frozenset({other.id}))
     assert found is not None
-    assert found[0] == "Is there parked_events?"
+    assert found[0] == "Is there parking?"
 
 
 def test_alike_answers_of_the_team_are_named(account: AccountRef, assistant: int, mia: int) -> None:
     for number in range(3):
-        message = said(account, "Is there parked_events at the studio?", f"c{number}")
+        message = said(account, "Is there parking at the studio?", f"c{number}")
         making.turn(assistant, message)
         answered(message, "There are three places in the yard, behind the house.", mia)
         answered(message, "Anything else?", mia, at=90)
@@ -227,7 +224,7 @@ def test_alike_answers_become_a_draft(account: AccountRef, mia: int) -> None:
     bo = toys.make_user(account.workspace_id, "Bo T.")
     for number, (question, name) in enumerate(
         [
-            ("Is there parked_events?", "Ana"),
+            ("Is there parking?", "Ana"),
             ("where can we park at your studio on saturday", "Bea"),
             ("Parkplatz?", "Cleo"),
             ("Can I park?", "Dora"),
@@ -241,7 +238,7 @@ def test_alike_answers_become_a_draft(account: AccountRef, mia: int) -> None:
     assert draft.by == ("Bo T.", "Mia R.")
     assert draft.text == YARD.format("Dora")
     assert draft.title == "Parkplatz?"
-    assert draft.questions[:3] == ("Parkplatz?", "Can I park?", "Is there parked_events?")
+    assert draft.questions[:3] == ("Parkplatz?", "Can I park?", "Is there parking?")
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(KnowledgeEntry)) == 0
 
@@ -260,7 +257,7 @@ def test_alike_answers_become_a_draft(account: AccountRef, mia: int) -> None:
 )
 def test_what_no_person_said_is_no_answer(account: AccountRef, mia: int, given: dict[str, Any]) -> None:
     for number in range(4):
-        message = said(account, "Is there parked_events?", f"c{number}")
+        message = said(account, "Is there parking?", f"c{number}")
         values = {"text": YARD.format("you"), **given}
         author = mia if "origin" not in given else None
         answered(message, values.pop("text"), author, **values)
@@ -269,7 +266,7 @@ def test_what_no_person_said_is_no_answer(account: AccountRef, mia: int, given: 
 
 def test_answers_from_the_app_of_the_channel_count(account: AccountRef) -> None:
     for number in range(3):
-        message = said(account, "Is there parked_events?", f"c{number}")
+        message = said(account, "Is there parking?", f"c{number}")
         answered(message, YARD.format("you"), None, origin=Origin.PROVIDER)
     (draft,) = drafts(account)
     assert (draft.times, draft.by) == (3, ())
@@ -280,14 +277,14 @@ def test_two_answers_are_not_enough_and_other_accounts_do_not_count(
 ) -> None:
     other = toys.make_account(workspace)
     for number in range(3):
-        message = said(account if number else other, "Is there parked_events?", f"c{number}")
+        message = said(account if number else other, "Is there parking?", f"c{number}")
         answered(message, YARD.format("you"), mia)
     assert drafts(account) == []
 
 
 def test_what_is_known_already_is_not_offered(account: AccountRef, assistant: int, mia: int) -> None:
     for number in range(3):
-        answered(said(account, "Is there parked_events?", f"c{number}"), YARD.format("you"), mia)
+        answered(said(account, "Is there parking?", f"c{number}"), YARD.format("you"), mia)
     making.entry(account.workspace_id, assistant, "Returns", "Within 30 days.")
     (draft,) = drafts(account, assistant)
     making.entry(account.workspace_id, assistant, draft.title, draft.text)
@@ -326,7 +323,7 @@ def test_marking_keeps_the_text(text: str, names: list[str]) -> None:
 
 def test_past_answers_take_five_statements(database: db.Database, account: AccountRef, mia: int) -> None:
     for number in range(5):
-        answered(said(account, "Is there parked_events?", f"c{number}"), YARD.format("you"), mia)
+        answered(said(account, "Is there parking?", f"c{number}"), YARD.format("you"), mia)
     with db.read() as session, toys.Statements(database) as asked:
         learning.past_answers(session, account.workspace_id, [account.id], since=SINCE)
     assert len(asked.seen) == 3
@@ -355,7 +352,7 @@ def answer_thrice(account: AccountRef, mia: int, text: str, name: str) -> None:
 def test_a_dismissed_answer_is_offered_again_only_once_it_is_brought_back(
     account: AccountRef, assistant: int, mia: int
 ) -> None:
-    answer_thrice(account, mia, PLACES, "ParkedEvents")
+    answer_thrice(account, mia, PLACES, "Parking")
     answer_thrice(account, mia, VOUCHER, "Vouchers")
     assert {text for text, _ in offered(account, assistant)} == {PLACES, VOUCHER}
     id_ = dismiss(account, assistant, PLACES)
@@ -364,7 +361,7 @@ def test_a_dismissed_answer_is_offered_again_only_once_it_is_brought_back(
     other = making.assistant(account.workspace_id, "Other")
     assert all(not dismissed for _text, dismissed in offered(account, other)), "each has its own"
     nearly = PLACES.replace("three", "two")
-    answer_thrice(account, mia, nearly, "More parked_events")
+    answer_thrice(account, mia, nearly, "More parking")
     assert [one for one in offered(account, assistant) if not one[1]] == [(VOUCHER, False)], (
         "alike is the same"
     )

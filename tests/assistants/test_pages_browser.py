@@ -173,7 +173,7 @@ VOUCHER = "A voucher is valid for three years and can be had for any sum from tw
 def furnished(desk: Automated) -> int:
     """Add an assistant with accounts, turns of every kind and past answers; return its id."""
     for number in range(3):
-        for text, question in ((PLACES, "Is there parked_events?"), (VOUCHER, "Do you have vouchers?")):
+        for text, question in ((PLACES, "Is there parking?"), (VOUCHER, "Do you have vouchers?")):
             answered(said(desk.desk.account, question, f"{question[:2]}{number}"), text, desk.desk.mia.id)
     desk.said("ana", "Do you ship to Norway?")
     id_, two, asked = made(desk), made(desk, "A very long name, forty letters of them"), model(desk)

@@ -686,7 +686,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "text-0-0": "Where are you?",
         "value-0-0": "PLACE",
         "answer-0-0": "In the old mill.",
-        "quick-0-0": "How do I get there?, ParkedEvents",
+        "quick-0-0": "How do I get there?, Parking",
         "link_title-0-0": "Map",
         "link-0-0": "https://map.example.com",
         "team-0-0": "1",
