@@ -191,7 +191,7 @@ def test_the_overview_of_the_addon_is_paged_and_searched(ig: Addon, data: Path, 
     admin = helpers.client_for(
         helpers.build_app(data, generation=generation), helpers.make_user(is_admin=True)
     )
-    here, overview_statements = "/admin/addons/instagram/settings", 43
+    here, overview_statements = "/admin/addons/instagram/settings", 44
     for query, shown in (("", 25), ("?page=7", 25), ("?q=SHOP.1999", 2)):
         with counted() as statements:
             answer = admin.get(f"{here}{query}")

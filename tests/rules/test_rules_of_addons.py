@@ -249,6 +249,11 @@ def test_facts_that_fail_are_a_condition_that_is_not_met_and_cost_nothing_else(
     assert "did" not in [one.outcome for one in any_desk.ran(rule)]
 
 
+def nothing_hangs() -> bool:
+    """Return whether the calls of this file's addon returned; other tests of the process have others."""
+    return not any(count > 0 for name, count in hanging._hung.items() if " email." in name)
+
+
 def test_facts_that_hang_hold_up_a_rule_for_a_moment_once(
     automated: Ruled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,7 +273,7 @@ def test_facts_that_hang_hold_up_a_rule_for_a_moment_once(
         assert [one.outcome for one in automated.ran(other)] == ["did"]
     finally:
         goes_on.set()
-    until(lambda: not any(hanging._hung.values()))
+    until(nothing_hangs)
 
 
 # ---- outside of any transaction ------------------------------------------------------------------------
@@ -436,4 +441,4 @@ def test_one_that_hangs_counts_as_failed_once_and_is_asked_no_more_until_it_retu
         assert "1 call of the addon email did not return in time" in str(problem.fact)
     finally:
         goes_on.set()
-    until(lambda: not any(hanging._hung.values()))
+    until(nothing_hangs)

@@ -81,7 +81,7 @@ def received(source: str, number: int = 1) -> None:
 
 def test_an_address_of_this_computer_is_said_with_both_ways_out(data: Path, workspace: int) -> None:
     said = banner(data, workspace)
-    assert "No provider can reach this desk yet. Only this computer can open http://127.0.0.1:8080." in said
+    assert "No provider can reach this desk yet. Only this computer can open its address: http://127.0.0.1:8080." in said
     assert "public https address: Instagram Direct, Telegram, WhatsApp." in said
     assert "These work without one: " in said
     assert "-m sandbox" in said
@@ -112,7 +112,7 @@ def test_an_address_from_the_environment_has_no_button_that_cannot_change_it(
     data: Path, workspace: int
 ) -> None:
     said = banner(data, workspace, public_url="http://desk.example.com")
-    assert "http://desk.example.com isn’t https." in said
+    assert "Its address isn’t https: http://desk.example.com." in said
     assert "set LOBBY_PUBLIC_URL" in said
     assert "/admin/desk" not in said
 

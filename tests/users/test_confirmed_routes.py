@@ -49,6 +49,8 @@ NOT_ASKED = {
     "accounts.withdraw_invitation",
     "addons.ask_for_feature",
     "addons.discard",
+    "addons.retry_parked",
+    "addons.skip_parked",
     "api_keys.revoke",
     "assistant_cases.add",
     "assistant_cases.change",
