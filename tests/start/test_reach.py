@@ -81,7 +81,10 @@ def received(source: str, number: int = 1) -> None:
 
 def test_an_address_of_this_computer_is_said_with_both_ways_out(data: Path, workspace: int) -> None:
     said = banner(data, workspace)
-    assert "No provider can reach this desk yet. Only this computer can open its address: http://127.0.0.1:8080." in said
+    assert (
+        "No provider can reach this desk yet. Only this computer can open its address: http://127.0.0.1:8080."
+        in said
+    )
     assert "public https address: Instagram Direct, Telegram, WhatsApp." in said
     assert "These work without one: " in said
     assert "-m sandbox" in said
