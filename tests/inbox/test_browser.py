@@ -203,7 +203,7 @@ def test_the_composer_counts_in_the_unit_of_the_channel(
     assert page.locator("[data-bytes]").inner_text() == "990 / 1,000 characters"
     page.fill("[data-form=reply] textarea", "\u03b1" * 1001)
     page.wait_for_selector("fieldset.split >> text=1,000 characters")
-    assert page.locator("[data-bytes]").get_attribute("class") == "bytes over"
+    assert page.locator("[data-bytes]").get_attribute("class") == "bytes near over"
     page.fill("[data-form=reply] textarea", "\u03b1" * 1000)
     page.wait_for_selector("fieldset.split", state="detached")
     page.click("[data-form=reply] button[type=submit]")

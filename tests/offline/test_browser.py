@@ -275,7 +275,7 @@ def test_another_version_starts_from_the_desk(desk: Desk, scene: Scene, phone: A
             }}"""
     )
     page = another(phone, base + desk.path(""))
-    page.wait_for_function("document.documentElement.dataset.version !== '000000'")  # of another document
+    page.wait_for_selector("html:not([data-version='000000'])")  # of another document
     until(lambda: page.evaluate(STATE) is not None, 15)
     until(lambda: "000000" not in str(page.evaluate(NAMES)), 15)
 
