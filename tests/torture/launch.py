@@ -216,8 +216,8 @@ class Signs:
             rest("sending")
             return departs()
 
-        def read(self: Any, session: Any, events: Any, position: Any) -> Any:
-            done = consume(self, session, events, position)
+        def read(self: Any, session: Any, events: Any, position: Any, waiting: Any = ()) -> Any:
+            done = consume(self, session, events, position, waiting)
             if events and done is not None:
                 rest("reading")
             return done

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from host.delivery import outbound
+from host.events import consuming
 from host.queue import lanes
 from tests.torture import callers
 from tests.torture.callers import Asking, Slow
@@ -79,6 +81,9 @@ def test_one_thread_sleeps_once_for_each_sign_with_its_lanes_locked(
         "tests.torture.launch.time", SimpleNamespace(monotonic=time.monotonic, sleep=slept.append)
     )
     monkeypatch.setattr(Signs, "READ_EVERY", -1.0)
+    # What it wraps is put back at the end, for the other tests of this process.
+    monkeypatch.setattr(outbound, "watch_departure", outbound.watch_departure)
+    monkeypatch.setattr(consuming._Reader, "_consume", consuming._Reader._consume)
     Signs(tmp_path).wrap_work()
     (tmp_path / "rest").write_text("")
     assert lanes.held(None, []) == {"a lane"}  # type: ignore[arg-type]
