@@ -92,6 +92,11 @@ class _Claimer:
                 **self._crowded(),
             )
             self._found = bool(leases)
+            if self.direction == OUT:
+                # Before the next thread claims: it counts the senders that an account has.
+                for lease in leases:
+                    if lease.account_id is not None:
+                        send_limiter.current().pick_up(lease.key, lease.account_id)
             return leases
 
     def _crowded(self) -> dict[str, frozenset[int]]:
@@ -147,6 +152,9 @@ def _work(
                 for lease in leases:
                     outbound.work(lease, directory, stopping)
     finally:
+        if leases[0].direction == OUT:
+            for lease in leases:
+                send_limiter.current().finish(lease.key)
         if not call_budget.is_given_up():
             forget_local(leases)
 
