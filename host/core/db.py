@@ -518,6 +518,10 @@ class Database:
                 else self.write_engine
             )
         self._clock = None if self.is_sqlite else ServerClock(self.write_engine)
+        self.unreachable_at: float | None = None
+        """When this process last failed to connect to the server (``clock.monotonic``)."""
+        if not self.is_sqlite:
+            event.listen(self.write_engine, "handle_error", self._note_unreachable)
         self.lock = threading.Lock()
         self._waiting: deque[None] = deque()
         self._writing: deque[None] = deque()
@@ -525,6 +529,10 @@ class Database:
         self.has_traces = True
         """Whether SQLite's log may still contain deleted rows; see :mod:`host.core.sqlite_wipe`."""
         self.compacted_at = float("-inf")
+
+    def _note_unreachable(self, failed: sa.engine.ExceptionContext) -> None:
+        if failed.connection is None and not is_full(failed.original_exception):
+            self.unreachable_at = clock.monotonic()
 
     @property
     def engines(self) -> tuple[Engine, ...]:
@@ -1080,6 +1088,17 @@ def is_away(error: BaseException) -> bool:
         return True
     names = {f"{one.__module__}.{one.__name__}" for one in type(cause).__mro__}
     return bool(names & _AWAY) and cause.args[:1] != (_TOO_LARGE,)
+
+
+_FULL_PG = re.compile("remaining connection slots|too many (?:clients|connections)")
+_FULL_MY = frozenset({1040, 1203, 1226})
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether a server refused a connection because it has as many as it allows."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    code = (getattr(original, "args", ()) or (None,))[0]
+    return code in _FULL_MY if isinstance(code, int) else bool(_FULL_PG.search(str(original)))
 
 
 _UNDEFINED_PG = frozenset({"42P01", "42703"})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -39,7 +40,7 @@ from host.models.inbox import (
 )
 from host.models.posts import LookUp, Post
 from host.models.queue import EventState, InboundEvent
-from host.queue import journal_erasure, lanes, policy
+from host.queue import journal_erasure, lanes, policy, spooled_lanes
 from host.queue.journal_rows import printable
 from host.queue.lanes import Lease
 from host.sdk.channel import AccountRef
@@ -90,14 +91,14 @@ _COLUMNS = tuple(
 
 
 @functools.cache
-def _query(lanes: int) -> Statement:
+def _query(lanes: int, order: str = "id") -> Statement:
     """Return the statement that reads the oldest events of that many lanes, with one index seek per lane."""
     names = ", ".join(column.name for column in _COLUMNS)
     each = (
         f"SELECT * FROM (SELECT {names}, length(body) AS size, "  # noqa: S608 - constants and numbers only
         f"CASE WHEN length(body) <= {SMALL} THEN body END AS body "
         "FROM inbound_events WHERE lane = :lane{number} AND state = 'pending' "
-        f"ORDER BY id LIMIT {policy.EVENTS_PER_LANE}) AS q{{number}}"
+        f"ORDER BY {order} LIMIT {policy.EVENTS_PER_LANE}) AS q{{number}}"
     )
     statement = sa.text(" UNION ALL ".join(each.replace("{number}", str(n)) for n in range(lanes)))
     return Statement(statement.columns(*_COLUMNS, sa.column("size", sa.Integer), InboundEvent.body))
@@ -111,22 +112,35 @@ class ClaimedEvents:
     more: bool = False
 
 
-def read_pending(session: Session, lanes: Sequence[str]) -> dict[str, ClaimedEvents]:
-    """Return the pending events of each of *lanes*, at most ``EVENTS_PER_LANE`` of each."""
-    found: dict[str, ClaimedEvents] = {lane: ClaimedEvents() for lane in lanes}
-    if not found:
-        return found
-    # Pad to a power of two with "", which is no lane, so that only few statements are prepared.
-    count = 1 << (len(lanes) - 1).bit_length()
-    names = {f"lane{n}": lanes[n] if n < len(lanes) else "" for n in range(count)}
-    for row in _query(count).rows(session.connection(), names):
-        event = PendingEvent(*row)
-        found[event.lane].events.append(event)
+def read_pending(
+    session: Session, lanes: Sequence[str], spooled: Sequence[str] = ()
+) -> dict[str, ClaimedEvents]:
+    """Return the pending events of each of *lanes*, at most ``EVENTS_PER_LANE`` of each.
+
+    :param spooled: more lanes, whose events were stored later than they were received.
+    """
+    found: dict[str, ClaimedEvents] = {lane: ClaimedEvents() for lane in (*lanes, *spooled)}
+    _read_events(session, lanes, "id", found)
+    _read_events(session, spooled, "received_at, id", found)
     for claimed in found.values():
-        claimed.events.sort(key=lambda one: one.id)
         claimed.more = len(claimed.events) == policy.EVENTS_PER_LANE
     _read_large_bodies(session, found.values())
     return found
+
+
+def _read_events(
+    session: Session, lanes: Sequence[str], order: str, found: Mapping[str, ClaimedEvents]
+) -> None:
+    if not lanes:
+        return
+    # Pad to a power of two with "", which is no lane, so that only few statements are prepared.
+    count = 1 << (len(lanes) - 1).bit_length()
+    names = {f"lane{n}": lanes[n] if n < len(lanes) else "" for n in range(count)}
+    for row in _query(count, order).rows(session.connection(), names):
+        event = PendingEvent(*row)
+        found[event.lane].events.append(event)
+    for lane in lanes:
+        found[lane].events.sort(key=attrgetter(*order.split(", ")))
 
 
 def _read_large_bodies(session: Session, lanes: Iterable[ClaimedEvents]) -> None:
@@ -254,7 +268,8 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]
     _release_later([(lease, left[lease.key] or 0.0) for lease in early])
     leases = [lease for lease in leases if not left[lease.key]]
     with db.read() as session:
-        pending = read_pending(session, [lease.key for lease in leases])
+        plain = [lease.key for lease in leases if not lease.spooled]
+        pending = read_pending(session, plain, [lease.key for lease in leases if lease.spooled])
         accounts = read_accounts(session, (e.account_id for one in pending.values() for e in one.events))
     plans = [_plan(lease, pending[lease.key], accounts, directory) for lease in leases]
     # A lane that was not tried yet may need the same row as others of its account and would delay the rest.
@@ -587,6 +602,9 @@ def _write_all(session: Session, plans: Sequence[Plan], patience: float) -> None
         _record(session, verdicts)
         _forget(session, verdicts)
         lanes.release(session, [(plan.lease, plan.next_at) for plan in plans])
+        emptied = [plan.lease.key for plan in plans if plan.lease.spooled and plan.next_at is None]
+        if emptied:
+            spooled_lanes.forget(session, emptied)
 
 
 def _check_fence(session: Session, leases: Sequence[Lease]) -> None:

@@ -15,7 +15,7 @@ from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
 from host.delivery import inbound, outbound
 from host.delivery.waiting import wake_active_channels
 from host.features import registry
-from host.queue import activity, lanes, policy, send_limiter, signals, wakeups
+from host.queue import activity, lanes, policy, send_limiter, signals, spooled_lanes, wakeups
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease, claim_locally, forget_local
 from host.queue.wakeups import IN, OUT
@@ -78,6 +78,8 @@ class _Claimer:
     def claim(self) -> list[Lease]:
         """Lease due lanes. Threads of one process take turns, so that they do not compete for lanes."""
         with self._lock:
+            if self.direction == IN and spooled_lanes.settles_in():
+                return []  # the sweep looks again
             if self.direction == IN and db.current().is_sqlite:
                 return claim_locally(self.direction, limit=self._limit, rotation=self._rotation)
             if not self._found:

@@ -129,6 +129,20 @@ class Lane(Base):
     fence: Mapped[int] = mapped_column(sa.BigInteger, default=0)
 
 
+class SpooledLane(Base):
+    """A lane whose older events are, or were, in the spool of a process; its events are ordered by receipt.
+
+    They are not applied before *until*, which the process moves on while it stores them.
+    """
+
+    __tablename__ = "spooled_lanes"
+    __writers__ = ("queue",)
+
+    lane: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    spool: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    until: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
 class OutboxEntry(Base):
     """A message to send to the provider, written in the same transaction as the message."""
 

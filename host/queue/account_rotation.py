@@ -41,6 +41,8 @@ class Candidate(NamedTuple):
     key: str
     account_id: int | None
     fence: int
+    spooled: bool = False
+    """Whether its events were stored later than they were received: :mod:`host.queue.spooled_lanes`."""
 
 
 class AccountRotation:

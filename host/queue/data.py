@@ -13,7 +13,7 @@ from host.core import clock, db
 from host.features.hookspecs import hookimpl
 from host.models.channels import ChannelAccount
 from host.models.queue import EventState, InboundEvent, InboundRequest, Lane
-from host.queue import journal_erasure, refusals
+from host.queue import journal_erasure, refusals, spooled_lanes
 from host.queue.spool import request_id
 from host.users import data_retention
 
@@ -37,6 +37,8 @@ def clean_up(places: dict[str, int], most: int) -> None:
     _walk(old_requests, remove_requests, keys, most)
     _walk(old_events, remove_events, keys, most)
     while db.write(remove_lanes, most) == most:
+        pass
+    while db.write(spooled_lanes.forget_old, most) == most:
         pass
     db.write(journal_erasure.schedule_returned)
     while db.write(refusals.forget_a_day, keys):

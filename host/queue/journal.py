@@ -29,6 +29,7 @@ from host.queue import account_rotation, journal_rows, lane_waking, wakeups
 from host.queue.journal_rows import Repeat, Rows
 from host.queue.lane_waking import LaneRow
 from host.queue.spool import MOST_BYTES, Delivery, Spool, SpoolFullError, request_id
+from host.queue.spooled_lanes import SpooledLanes
 from host.sdk.webhooks import Envelope
 
 log = logging.getLogger(__name__)
@@ -190,6 +191,8 @@ class Journal:
         self._statements = journal_rows.statements_for("sqlite")
         self._numbers = itertools.count()
         self._busy_since = float("inf")
+        self._lanes: SpooledLanes | None = None
+        self._found: list[Path] = []
         self._asleep: dict[str, LaneRow] = {}
         self._repeats: list[Repeat] = []
         self._passed_over: set[str | int] = set()
@@ -202,6 +205,9 @@ class Journal:
         self._statements = journal_rows.statements_for(self._database.dialect)
         # Processes that share a database start far apart: each has 2048 numbers per millisecond.
         self._numbers = itertools.count(secrets.randbelow(4096) << 11)
+        if not self._statements.is_sqlite:
+            self._lanes = SpooledLanes()
+            self._found = self._spool.files()
         self._open = True
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -240,7 +246,7 @@ class Journal:
         if also is not None:
             self._commit_alone(delivery, also)
             return
-        if self._must_spool():
+        if self._must_spool(delivery):
             self._keep(delivery)
             return
         done = threading.Lock()
@@ -248,7 +254,7 @@ class Journal:
         item = self._queued(delivery, done)
         committed = done.acquire(timeout=self._patience)
         if self._still_unsafe(item, committed):
-            self._keep(delivery)
+            self._keep_late(delivery)
 
     async def ingest_soon(
         self, *, source: str, channel: str, raw: bytes, remote: str, envelopes: Sequence[Envelope]
@@ -258,7 +264,7 @@ class Journal:
         :raises JournalUnavailableError: if it could not be made durable.
         """
         delivery = self._delivery(source, channel, raw, remote, envelopes, None)
-        if self._must_spool():
+        if self._must_spool(delivery):
             await asyncio.to_thread(self._keep, delivery)
             return
         loop = asyncio.get_running_loop()
@@ -269,7 +275,7 @@ class Journal:
         committed = await done
         late.cancel()
         if self._still_unsafe(item, committed):
-            await asyncio.to_thread(self._keep, delivery)
+            await asyncio.to_thread(self._keep_late, delivery)
 
     def _commit_alone(self, delivery: Delivery, also: Callable[[Session], None]) -> None:
         """Write a delivery and its caller's SQL in the caller's thread."""
@@ -312,9 +318,21 @@ class Journal:
             envelopes=tuple(envelopes),
         )
 
-    def _must_spool(self) -> bool:
-        """Return whether a delivery goes to the spool, so that it does not overtake an earlier one there."""
-        return bool(self._spool) or self._is_away()
+    def _must_spool(self, delivery: Delivery) -> bool:
+        """Return whether *delivery* goes to the spool, so that it does not overtake an earlier one there.
+
+        On a server it may be committed although the spool holds something, once the lanes of that are
+        announced: workers then sort what waits in them.
+        """
+        if self._lanes is None:
+            return bool(self._spool) or self._is_away()
+        away = self._is_away() or bool(self._found)
+        if not away and self._lanes.are_announced:
+            return False
+        return self._lanes.note_unless_announced(self._lanes_of(delivery), away=away)
+
+    def _lanes_of(self, delivery: Delivery) -> tuple[str, ...]:
+        return tuple(Rows(delivery, self._statements).lanes)
 
     def _queued(self, delivery: Delivery, done: threading.Lock | asyncio.Future[bool]) -> QueuedDelivery:
         item = QueuedDelivery(delivery, Rows(delivery, self._statements), done)
@@ -344,13 +362,21 @@ class Journal:
         now = clock.monotonic()
         return now < self._away_until or now > self._busy_since + self._patience
 
+    def _keep_late(self, delivery: Delivery) -> None:
+        """Keep a delivery that was to be committed."""
+        if self._lanes is not None:
+            self._lanes.note(self._lanes_of(delivery))
+        self._keep(delivery)
+
     def _keep(self, delivery: Delivery) -> None:
         try:
             self._spool.keep(delivery)
-        except SpoolFullError as error:
-            raise JournalUnavailableError(str(error)) from error
         except (OSError, UnicodeError) as error:
-            raise JournalUnavailableError("neither the database nor the spool can be written") from error
+            if self._lanes is not None:
+                self._lanes.drop(self._lanes_of(delivery))
+            full = isinstance(error, SpoolFullError)
+            words = str(error) if full else "neither the database nor the spool can be written"
+            raise JournalUnavailableError(words) from error
         logs.follow("spooled", request_id=delivery.id, events=len(delivery.envelopes))
         self._ring.set()  # the committing thread replays the spool once the database is back
 
@@ -565,7 +591,10 @@ class Journal:
 
     def _replay(self) -> None:
         """Move requests from the spool to the database, oldest first, and commit new ones in between."""
+        self._note_found()
         while self._spool and self._open:
+            if not self._announce():
+                return
             kept: list[SpooledRows] = []
             size = 0
             for path, delivery in self._spool.waiting(BATCH):
@@ -598,14 +627,47 @@ class Journal:
             if len(kept) == 1:
                 log.exception("the spool file %s cannot be stored; it is put aside", kept[0].path.name)
                 self._spool.put_aside(kept[0].path, readable=True)
+                self._release(kept)
                 return
             for one in kept:
                 self._store_kept([one])
             return
         for one in kept:
             self._spool.remove(one.path)
+        self._release(kept)
         _count(one.rows for one in kept)
         self._wake(wakeups.IN)
+
+    def _note_found(self) -> None:
+        """Note the lanes of requests that an earlier process left in the spool, once."""
+        if self._lanes is None or not self._found:
+            return
+        for path in self._found:
+            delivery = self._spool.read(path)
+            if delivery is not None:
+                self._lanes.note(self._lanes_of(delivery))
+        self._found = []
+
+    def _announce(self) -> bool:
+        """Tell workers of the lanes in the spool; return False if the database does not answer."""
+        if self._lanes is None:
+            return True
+        try:
+            self._lanes.announce()
+        except Exception as error:
+            if db.is_away(error):
+                self._note_away(error)
+                return False
+            raise
+        return True
+
+    def _release(self, stored: Sequence[SpooledRows]) -> None:
+        if self._lanes is None:
+            return
+        try:
+            self._lanes.release(lane for one in stored for lane in one.rows.lanes)
+        except sa.exc.SQLAlchemyError as error:
+            log.warning("lanes of stored requests wait some seconds more: %s", db.describe(error)[1])
 
 
 def _note_stored(stored: Sequence[Rows]) -> bool:

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.statements import Statement
 from host.models.queue import Lane
-from host.queue import paused, policy, send_limiter
+from host.queue import paused, policy, send_limiter, spooled_lanes
 from host.queue.account_rotation import AccountRotation, Candidate
 from host.queue.wakeups import IN, OUT
 
@@ -47,7 +47,8 @@ _table = Lane.metadata.tables["lanes"]
 class Lease:
     """The right to work on one lane until *until*, unless *lost* by then.
 
-    A *local* lease is not in the database (``owner`` None): see :func:`claim_locally`.
+    A *local* lease is not in the database (``owner`` None): see :func:`claim_locally`. Of a *spooled* one the
+    events are applied in the order they were received: see :mod:`host.queue.spooled_lanes`.
     """
 
     key: str
@@ -56,6 +57,7 @@ class Lease:
     fence: int
     owner: str | None
     until: datetime
+    spooled: bool = False
     lost: bool = False
 
     @property
@@ -163,8 +165,8 @@ def is_free(now: Any) -> sa.ColumnElement[bool]:
 
 _now = sa.bindparam("now", type_=_lanes.next_at.type)
 _select_due = (
-    sa.select(_lanes.key, _lanes.account_id, _lanes.fence)
-    .where(_lanes.direction == sa.bindparam("direction"), is_free(_now))
+    sa.select(_lanes.key, _lanes.account_id, _lanes.fence, spooled_lanes.HAS_SPOOLED)
+    .where(_lanes.direction == sa.bindparam("direction"), is_free(_now), ~spooled_lanes.is_held(_now))
     .order_by(_lanes.next_at)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
@@ -263,7 +265,9 @@ def lease(
     values = {"keys": db.padded([one.key for one in chosen]), "at": until, "holder": owner}
     _lease.run(session.connection(), values)
     # The statement raises the fence, so a worker whose lease has ended cannot write with its old number.
-    return [Lease(one.key, direction, one.account_id, one.fence + 1, owner, until) for one in chosen]
+    return [
+        Lease(one.key, direction, one.account_id, one.fence + 1, owner, until, one.spooled) for one in chosen
+    ]
 
 
 def claim_one(session: Session, key: str) -> Lease | None:

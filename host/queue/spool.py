@@ -214,14 +214,22 @@ class Spool:
         with self._lock:
             if not self._listed:
                 # Requests kept from now on are younger than all of these, so they come after them.
-                self._listed.extend(sorted(self._folder.glob(f"*{_WAITS}")))
+                self._listed.extend(self.files())
             self._filled = bool(self._listed)
             paths = list(islice(self._listed, most))
         for path in paths:
-            try:
-                yield path, _decoder.decode(path.read_bytes())
-            except (OSError, msgspec.MsgspecError):
-                yield path, None
+            yield path, self.read(path)
+
+    def files(self) -> list[Path]:
+        """Return the files of waiting requests, oldest first."""
+        return sorted(self._folder.glob(f"*{_WAITS}"))
+
+    def read(self, path: Path) -> Delivery | None:
+        """Return the request in a file; None: it cannot be read."""
+        try:
+            return _decoder.decode(path.read_bytes())
+        except (OSError, msgspec.MsgspecError):
+            return None
 
     def remove(self, path: Path) -> None:
         """Remove a request that is now in the database. A file left behind would only be reread."""

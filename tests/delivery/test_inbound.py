@@ -70,8 +70,8 @@ def test_an_event_that_arrives_while_its_lane_is_worked_on_is_not_forgotten(
 
     read = inbound.read_pending
 
-    def reading(session: Session, lanes: list[str]) -> object:
-        found = read(session, lanes)
+    def reading(session: Session, *which: list[str]) -> object:
+        found = read(session, *which)
         if arrivals:
             door.receive(any_desk.account.id, arrivals.pop())
         return found
@@ -210,8 +210,8 @@ def test_results_are_discarded_when_the_lease_was_lost(
 ) -> None:
     read = inbound.read_pending
 
-    def robbed(session: Session, lanes: list[str]) -> object:
-        found = read(session, lanes)
+    def robbed(session: Session, lanes: list[str], *more: list[str]) -> object:
+        found = read(session, lanes, *more)
         theirs = clock.now() + policy.LEASE
         db.write(
             lambda writing: (

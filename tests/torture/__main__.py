@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import controls, isolation, lanes, report, whatsapp
+from tests.torture import controls, isolation, lanes, outages, report, whatsapp
 from tests.torture.checks import Found
 from tests.torture.controls import CHEAP, CONTROLS, Control
 from tests.torture.desk import Desk
@@ -29,6 +29,9 @@ SERVERS = ("postgresql", "mariadb")
 FULL = "sqlite, full disk"
 ISOLATED = {f"{server}, others": server for server in SERVERS}
 """What is measured on a desk of its own: whether others notice a held row or a frozen worker."""
+AWAY = {f"{kind}, outages": kind for kind in ("sqlite", *SERVERS)}
+"""Where the database is away again and again, and every customer has to stay in order."""
+OUTAGES = 10
 WHATSAPP = "whatsapp"
 LONG_DELIVERIES = 60_000
 LONG_SECONDS = 600.0
@@ -135,6 +138,9 @@ class Run:
             for name, kinds in self._measured().items()
         ]
         measured += [lambda mutant=mutant: self._broken(mutant) for mutant in self._mutants()]  # type: ignore[misc]
+        measured += [lambda name=name: self._outages(name) for name in self._lost()]  # type: ignore[misc]
+        if outages.MUTANT in self._mutants_of_outages():
+            measured.append(lambda: self._outages("postgresql, outages", outages.MUTANT))
         self._all(measured, together=False)
 
     def _has_whatsapp(self) -> bool:
@@ -169,6 +175,36 @@ class Run:
             return [name for name in isolation.CONTROLS if name in self.arguments.control]
         few = self.arguments.only or self.arguments.fault or self.arguments.calm or self.arguments.quick
         return [] if few else list(isolation.CONTROLS)
+
+    def _lost(self) -> list[str]:
+        """Return the desks whose database is taken away: none in the short form, which has no time for it."""
+        if self.arguments.only:
+            return [name for name in AWAY if name in self.arguments.only]
+        arguments = self.arguments
+        few = arguments.control or arguments.calm or arguments.quick or arguments.fault
+        return [] if few else list(AWAY)
+
+    def _mutants_of_outages(self) -> list[str]:
+        if self.arguments.control:
+            return list(self.arguments.control)
+        return [outages.MUTANT] if self._lost() and not self.arguments.only else []
+
+    def _outages(self, name: str, mutant: str = "") -> None:
+        folder = self.folder / (mutant or name.replace(", ", "-"))
+        with lanes.furnished(AWAY[name], folder, self.zips) as desk:
+            try:
+                count = 3 if mutant else OUTAGES
+                outcome = outages.play(desk, name, count, self.seed, mutant=mutant)
+            finally:
+                (desk.folder / "output.txt").write_text(desk.output)
+        with self._lock:
+            if not mutant:
+                self.outcomes.append(outcome)
+                return
+            wrong = outages.verdict(outcome)
+            self.controls[mutant] = wrong or "red, as it has to be: outages"
+            if wrong:
+                self.wrong.append(wrong)
 
     def _isolated(self, name: str, kinds: list[str]) -> None:
         with lanes.furnished(ISOLATED[name], self.folder / name.replace(", ", "-"), self.zips) as desk:
@@ -264,7 +300,7 @@ def main() -> int:
     parser.add_argument(
         "--only",
         action="append",
-        choices=("sqlite", *SERVERS, FULL, *ISOLATED, WHATSAPP),
+        choices=("sqlite", *SERVERS, FULL, *ISOLATED, *AWAY, WHATSAPP),
         help="nothing else",
     )
     parser.add_argument(
@@ -276,7 +312,7 @@ def main() -> int:
     parser.add_argument(
         "--control",
         action="append",
-        choices=[*(one.name for one in CONTROLS), *isolation.CONTROLS],
+        choices=[*(one.name for one in CONTROLS), *isolation.CONTROLS, outages.MUTANT],
         help="only this control",
     )
     parser.add_argument("--json", type=Path, default=Path("build/torture.json"), help="where the figures go")

@@ -77,6 +77,9 @@ class Desk(Rig):
     second_port: int = 0
     """Where a second web process listens, as another machine would; 0: there is none."""
     second: Program | None = None
+    other_ports: list[int] = field(default_factory=list)
+    """Where more web processes listen."""
+    others: list[Program] = field(default_factory=list)
     worker_port: int = 0
     """Where the first worker answers probes; 0: nowhere."""
 
@@ -121,9 +124,8 @@ class Desk(Rig):
     @property
     def webhooks(self) -> list[str]:
         """Return the addresses a provider's balancer knows."""
-        return [self.webhook] + (
-            [f"http://127.0.0.1:{self.second_port}/addons/instagram/webhook"] if self.second_port else []
-        )
+        ports = [*([self.second_port] if self.second_port else []), *self.other_ports]
+        return [self.webhook, *(f"http://127.0.0.1:{port}/addons/instagram/webhook" for port in ports)]
 
     # Faults the processes read of
 
@@ -200,18 +202,21 @@ class Desk(Rig):
         self.start()
 
     def _start_second(self) -> Program:
+        self.second = self._start_other("second", self.second_port)
+        return self.second
+
+    def _start_other(self, name: str, port: int) -> Program:
         """Start what another machine would run: keys and files are shared, the spool is its own."""
-        other = self.folder / "second"
+        other = self.folder / name
         other.mkdir(exist_ok=True)
         (self.data / "attachments").mkdir(exist_ok=True)
-        for name in ("secret.keys", "session.key", "attachments"):
-            if not (other / name).is_symlink():
-                (other / name).symlink_to(self.data / name)
-        own = {"LOBBY_DATA": str(other), "LOBBY_BIND": f"127.0.0.1:{self.second_port}"}
+        for shared in ("secret.keys", "session.key", "attachments"):
+            if not (other / shared).is_symlink():
+                (other / shared).symlink_to(self.data / shared)
+        own = {"LOBBY_DATA": str(other), "LOBBY_BIND": f"127.0.0.1:{port}"}
         arguments = [sys.executable, "-u", *self.command, "run"]
-        environment = self.environment | own | self._signs("second")
-        self.second = self._remember(Program.start("lobby", arguments, environment))
-        return self.second
+        environment = self.environment | own | self._signs(name)
+        return self._remember(Program.start("lobby", arguments, environment))
 
     def kill_second(self) -> None:
         """End the second web process at once."""
@@ -240,6 +245,9 @@ class Desk(Rig):
             program.wait_for("lobby worker running", START_SECONDS)
         if self.second_port and self.second is None:
             self._start_second().wait_for(r"lobby listening on ", START_SECONDS)
+        for number, port in enumerate(self.other_ports[len(self.others) :], len(self.others)):
+            self.others.append(self._start_other(f"other{number}", port))
+            self.others[-1].wait_for(r"lobby listening on ", START_SECONDS)
         return None
 
     def kill_worker(self, number: int = 0) -> None:
@@ -249,10 +257,11 @@ class Desk(Rig):
         self._keep_words(program)
 
     def stop(self) -> None:
-        for program in self.helpers:
+        for program in (*self.helpers, *self.others):
             program.stop()
             self._keep_words(program)
         self.helpers.clear()
+        self.others.clear()
         if self.second is not None:
             self.second.stop()
             self._keep_words(self.second)
@@ -271,12 +280,12 @@ class Desk(Rig):
 
     @property
     def output(self) -> str:
-        others = [*self.helpers, *([self.second] if self.second else [])]
+        others = [*self.helpers, *self.others, *([self.second] if self.second else [])]
         return "\n".join([super().output, *(line for one in others for line in one.lines)])
 
     def processes(self) -> list[int]:
         """Return every process of the desk."""
-        programs = [self.program, self.second, *self.helpers]
+        programs = [self.program, self.second, *self.others, *self.helpers]
         roots = [one.process.pid for one in programs if one is not None]
         return roots + [child for root in roots for child in _descendants(root)]
 

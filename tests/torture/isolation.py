@@ -159,6 +159,8 @@ class Writers:
     provider: Provider
     people: Sequence[tuple[Shop, str]]
     seed: int
+    addresses: Sequence[str] = ()
+    """Where messages are brought, one after the other; empty: where the provider brings all."""
     samples: dict[str, Sample] = field(default_factory=dict)
     spooled: list[tuple[float, str]] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
@@ -219,7 +221,8 @@ class Writers:
                     self._open.add(mid)
                 sample.began = time.monotonic()
 
-            sample.answer_ms = self.provider.deliver(lines, writer, text, begins)
+            address = self.addresses[number % len(self.addresses)] if self.addresses else ""
+            sample.answer_ms = self.provider.deliver(lines, writer, text, begins, address)
         for line in lines.values():
             line.close()
 

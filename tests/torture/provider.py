@@ -288,12 +288,14 @@ class Provider:
         writer: tuple[Shop, str],
         text: str,
         begins: Callable[[str], object],
+        address: str = "",
     ) -> float:
         """Write one message of a customer and bring it until it is taken; return the ms of the last answer.
 
         A thread that brings all messages of a customer so brings them one after the other.
 
         :param begins: called with the message's id before it is brought for the first time.
+        :param address: where it is brought; empty: the first one.
         """
         shop, customer = writer
         with self._lock:
@@ -306,7 +308,7 @@ class Provider:
         begins(line["mid"])
         try:
             while True:
-                status, milliseconds = self._try(lines, self.addresses[0], one)
+                status, milliseconds = self._try(lines, address or self.addresses[0], one)
                 if status == 200:
                     self.figures.taken += 1
                     return milliseconds

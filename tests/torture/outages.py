@@ -1,0 +1,166 @@
+"""``python -m tests.torture.outages``: while the database comes and goes, every customer stays in order.
+
+Several web processes, each with its own spool, receive the numbered messages of each customer, in turn. While
+the database is away they keep them; once it is back, each message has to be applied after the one before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from demo.processes import free_port
+from tests.torture import lanes, report
+from tests.torture.checks import Scene, examine
+from tests.torture.desk import Desk
+from tests.torture.isolation import CUSTOMERS, SETTLED_SECONDS, Writers, in_order
+from tests.torture.lanes import Outcome, bring_to_rest
+from tests.torture.nemesis import Nemesis
+from tests.torture.people import People
+from tests.torture.provider import Ledger, Provider
+from tests.whole.rig import until
+from tests.whole.shops import APP_ID, CAFE, POTTERY, SECOND_APP_ID, STUDIO, point_webhooks
+
+AWAY_SECONDS = (3.0, 9.0)
+BACK_SECONDS = (3.0, 6.0)
+"""Least and most seconds between what was written being there and the next outage."""
+MUTANT = "wait_for_no_spool"
+"""The function of ``launch.py`` that makes a build which has to fail."""
+
+
+@dataclass
+class Outages:
+    """Takes the database away from a desk, and measures how soon everything is there after it is back."""
+
+    desk: Desk
+    writers: Writers
+    seed: int
+    settled: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def play(self, count: int) -> None:
+        chance = random.Random(self.seed)
+        for number in range(1, count + 1):
+            time.sleep(chance.uniform(*BACK_SECONDS))
+            self._away(chance.uniform(*AWAY_SECONDS))
+            back = time.monotonic()
+            try:
+                until(lambda back=back: self._old(back) == 0, "what was written being there", SETTLED_SECONDS)
+            except AssertionError as error:
+                self.wrong.append(str(error))
+            self.settled.append(time.monotonic() - back)
+            print(f"{self.desk.kind}, outage {number}: there after {self.settled[-1]:.1f} s", flush=True)
+
+    def _away(self, seconds: float) -> None:
+        if self.desk.to_database is None:
+            with self.desk.failing("statements"):
+                time.sleep(seconds)
+            return
+        self.desk.to_database.refuse()
+        time.sleep(seconds)
+        self.desk.to_database.heal()
+
+    def _old(self, back: float) -> int:
+        return sum(one.visible is None for one in self.writers.between(0.0, back))
+
+
+def play(desk: Desk, name: str, count: int, seed: int, *, webs: int = 2, mutant: str = "") -> Outcome:
+    """Take the database away from a furnished *desk* *count* times; return what was found.
+
+    :param webs: how many web processes receive; on SQLite, one.
+    :param mutant: what ``launch.py`` does to the desk.
+    """
+    began = time.monotonic()
+    server = desk.server is not None
+    desk.faulty = not server
+    desk.workers = 2 if server else 0
+    desk.other_ports = [free_port() for _ in range(webs - 1)] if server else []
+    desk.settings |= {"TORTURE_DELAYS": "as delivered", "TORTURE_MUTANT": mutant}
+    desk.start()
+    for app in (APP_ID, SECOND_APP_ID):
+        desk.control("PATCH", f"apps/{app}", {"retry_seconds": [0.8] * 400, "disable_after": 3600.0})
+    point_webhooks(desk)
+    people = People(desk, seed, desk.homes, 1.2)
+    people.prepare()
+    shops = (POTTERY, STUDIO, CAFE)
+    customers = [
+        (shop, f"10299{number}{position:011}")
+        for number, shop in enumerate(shops)
+        for position in range(CUSTOMERS)
+    ]
+    ledger = Ledger(desk.folder / "provider.jsonl")
+    nemesis: Nemesis
+
+    def calm() -> bool:
+        return nemesis.calm()
+
+    provider = Provider(desk.webhooks, shops, customers, ledger, seed, 0.0, calm, most=0)
+    nemesis = Nemesis(desk, provider, seed)
+    writers = Writers(desk, provider, customers, seed, addresses=desk.webhooks)
+    played = Outages(desk, writers, seed)
+    writers.begin()
+    try:
+        with nemesis._window("database away"):
+            played.play(count)
+    finally:
+        writers.end()
+    scene = Scene(desk, provider, people, nemesis)
+    bring_to_rest(scene, 180.0)
+    provider.end()
+    ledger.close()
+    found = examine(scene)
+    for sentence in (*played.wrong, *writers.trouble):
+        found.blame("I12", sentence)
+    for sentence in in_order(writers, desk):
+        found.blame("I3", sentence)
+    longest = max(played.settled, default=0.0)
+    note = f"{count} outages with {len(desk.webhooks)} web processes: all there after {longest:.1f} s at most"
+    figures = provider.figures
+    return Outcome(
+        name,
+        seed,
+        found,
+        figures.taken,
+        figures.events,
+        figures.redelivered,
+        dict(nemesis.counts),
+        time.monotonic() - began,
+        [*desk.notes, note],
+    )
+
+
+def verdict(outcome: Outcome) -> str:
+    """Return what is wrong with the proof if the broken build kept the order; empty: it did not."""
+    return "" if outcome.found.broken["I3"] else f"{MUTANT}: nobody was out of order, so nothing is proved"
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.torture.outages", description=__doc__)
+    parser.add_argument("--kind", default="postgresql", choices=("sqlite", "postgresql", "mariadb"))
+    parser.add_argument("--outages", type=int, default=30)
+    parser.add_argument("--webs", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--broken", action="store_true", help="a build that waits for no spool")
+    arguments = parser.parse_args(given)
+    with tempfile.TemporaryDirectory(prefix="lobby-outages-") as folder:
+        zips = lanes.releases(Path(folder) / "zips")
+        with lanes.furnished(arguments.kind, Path(folder) / "desk", zips) as desk:
+            mutant = MUTANT if arguments.broken else ""
+            name = f"{arguments.kind}, outages"
+            outcome = play(desk, name, arguments.outages, arguments.seed, webs=arguments.webs, mutant=mutant)
+    print(report.table([outcome], {}))
+    if arguments.broken:
+        wrong = verdict(outcome)
+        print(wrong or "red, as it has to be")
+        return int(bool(wrong))
+    return int(outcome.found.red)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
