@@ -280,7 +280,7 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]
         if left[plan.lease.key] is not None or plan.lease.account_id in suspects
     }
     _write_together([plan for plan in plans if plan.lease.key not in alone])
-    _write_each([plan for plan in plans if plan.lease.key in alone])
+    _write_each([plan for plan in plans if plan.lease.key in alone], then_together=True)
     _set_aside.wake_soonest()
     return {lease.key: 0 for lease in early} | {lane: len(one.events) for lane, one in pending.items()}
 
@@ -312,23 +312,33 @@ def _write_together(plans: Sequence[Plan]) -> None:
     _put_aside(held)
 
 
-def _write_each(plans: Sequence[Plan]) -> None:
+def _write_each(plans: Sequence[Plan], *, then_together: bool = False) -> None:
     """Write each of *plans* in its own transaction, and set aside those that would wait for a locked row.
 
     After a few such lanes of an account, its others are set aside without a try: they may all need the same
     row, and each try takes time.
+
+    :param then_together: whether to write the rest of an account in one transaction once one could be
+        written. A batch that just failed must not be tried like that again.
     """
     held: list[Plan] = []
     untried: list[Plan] = []
+    free: list[Plan] = []
     count: Counter[int | None] = Counter()
+    freed: set[int | None] = set()
     for plan in sorted(plans, key=lambda one: _set_aside.was_tried(one.lease.key)):
         account = plan.lease.account_id
+        if account in freed:
+            free.append(plan)
+            continue
         if count[account] >= policy.HELD_OF_ACCOUNT:
             untried.append(plan)
             continue
         try:
             db.write(_write_all, [plan], policy.LONE_PATIENCE)
             _set_aside.clear([plan.lease.key])
+            if then_together:
+                freed.add(account)
         except LeaseLostError:
             continue
         except (HeldConversationsError, db.HeldRowError):
@@ -340,6 +350,9 @@ def _write_each(plans: Sequence[Plan]) -> None:
             _write_one_by_one(plan)
     _put_aside(untried, tried=False)
     _put_aside(held)
+    if free:
+        _set_aside.clear([plan.lease.key for plan in free])
+        _write_together(free)
 
 
 def _put_aside(plans: Sequence[Plan], *, tried: bool = True) -> None:

@@ -136,7 +136,11 @@ def test_a_held_conversation_is_not_waited_for(desk: Desk, door: Door) -> None:
     waits: list[float] = []
     with holding(*held_row("conversations", desk.account.id)), pytest.MonkeyPatch.context() as patch:
         each = inbound._write_each
-        patch.setattr(inbound, "_write_each", lambda plans: waits.extend([1.0] * len(plans)) or each(plans))
+        patch.setattr(
+            inbound,
+            "_write_each",
+            lambda plans, **how: waits.extend([1.0] * len(plans)) or each(plans, **how),
+        )
         for contact in ("anna", "bert"):
             door.receive(desk.account.id, f"second of {contact}", contact=contact)
         leases = db.write(lanes.claim, "in", limit=9, rotation=AccountRotation())
@@ -182,6 +186,32 @@ def test_customers_of_a_held_account_do_not_hold_up_a_batch_each(desk: Desk, doo
     assert len(together[0]) == 4
     assert together[1] == {lane(elsewhere, "zoe")}
     desk.drain()
+
+
+def test_once_an_account_is_free_what_waited_is_written_together(
+    desk: Desk, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["anna", *(f"c{number}" for number in range(11))]
+    for contact in names:
+        door.receive(desk.account.id, f"first of {contact}", contact=contact)
+    desk.drain()
+    written: list[int] = []
+    write_all = inbound._write_all
+    with holding(*held_row("channel_accounts", desk.account.id)):
+        for contact in names:
+            door.receive(desk.account.id, f"second of {contact}", contact=contact)
+        desk.drain()
+        assert len(pending()) == len(names)
+    monkeypatch.setattr(
+        inbound,
+        "_write_all",
+        lambda session, plans, patience: written.append(len(plans)) or write_all(session, plans, patience),
+    )
+    with clock.travel(timedelta(seconds=2)):
+        monkeypatch.setattr(inbound.clock, "monotonic", lambda: time.monotonic() + 2)
+        desk.drain()
+    assert not pending()
+    assert written == [1, len(names) - 1]
 
 
 def test_what_was_written_for_a_lost_lease_is_undone_and_the_rest_is_kept(desk: Desk, door: Door) -> None:
