@@ -96,6 +96,7 @@ def set_fields(
     why: str = "",
     with_activity: bool = True,
     shown: str | None = None,
+    since: int | None = None,
 ) -> bool:
     """Set fields of a conversation, with an activity line for each that changes. Return whether any did.
 
@@ -106,7 +107,10 @@ def set_fields(
     :param why: reason of an automatic change, a key of :data:`GIVEN_BECAUSE`; empty if somebody made it.
     :param with_activity: False leaves out the activity lines; events are still recorded.
     :param shown: the state that a page showed, from :func:`host.models.inbox.state_mark`; None for no page.
-    :raises ChangedMeanwhileError: if somebody else has changed what *changes* are about since *shown*.
+    :param since: id of the newest message when a page showed the conversation as one of many; None for
+        no such page.
+    :raises ChangedMeanwhileError: if somebody else has changed what *changes* are about since *shown* or
+        *since*.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError: if ``assignee_id`` is not a member who may answer there.
     :raises TeamNotFoundError: if ``team_id`` is no team of the workspace.
@@ -116,6 +120,8 @@ def set_fields(
     conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
     if shown is not None:
         _check_unchanged(session, conversation, changes, shown, author_id)
+    if since is not None:
+        _check_lines(session, conversation, _activities(changes), author_id, since=since)
     changed = False
     for name, value in _with_handover(session, conversation, changes).items():
         if getattr(conversation, name) == value:
@@ -154,18 +160,36 @@ def _check_unchanged(
     """
     pairs = zip(_ABOUT, shown.split("|"), state_mark(conversation).split("|"), strict=False)
     moved = {what for (what, fields), was, now in pairs if was != now and fields & changes.keys()}
-    activities = frozenset().union(*moved)
-    if not activities:
-        return
+    if moved:
+        _check_lines(session, conversation, frozenset().union(*moved), author_id)
+
+
+def _activities(changes: Changes) -> frozenset[str]:
+    """Return the activities that change what *changes* are about."""
+    return frozenset().union(*(what for what, fields in _ABOUT if fields & changes.keys()))
+
+
+def _check_lines(
+    session: Session,
+    conversation: Conversation,
+    activities: frozenset[str],
+    author_id: int | None,
+    since: int = 0,
+) -> None:
+    """Raise if the newest of *activities* after the message *since* is somebody else's."""
     query = (
         sa.select(Message.id, Message.author_id, Message.content)
-        .where(Message.conversation_id == conversation.id, Message.kind == InternalKind.ACTIVITY)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.kind == InternalKind.ACTIVITY,
+            Message.id > since,
+        )
         .order_by(Message.id.desc())
         .limit(LINES_LOOKED_AT)
     )
     for line in session.execute(query):
         what, by_itself, _how = str(line.content.get("what")).partition("_by_")
-        if what in activities:
+        if what in activities and not line.content.get(UNDONE):
             if not by_itself and line.author_id != author_id:
                 raise ChangedMeanwhileError(line.id)
             return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Error
 
 from host.core import clock, db
 from host.models.inbox import Conversation
@@ -47,6 +49,13 @@ def write_offline(page: Any, text: str, field: str = REPLY) -> None:
     page.fill(field, text)
     page.press(field, "Control+Enter")
     page.wait_for_selector(PROBLEM, state="attached")  # a phone says it in the line at the top instead
+
+
+def left(page: Any) -> bool:
+    """Return whether the inbox is gone from *page*, which the browser can't load."""
+    with suppress(Error):  # on its way
+        return bool(page.evaluate("!document.querySelector('[data-inbox]')"))
+    return False
 
 
 def killed(page: Any) -> Any:
@@ -257,6 +266,31 @@ def test_signing_out_asks_first(desk: Desk, scene: scenes.Scene, open_page: Open
     page.click("[data-ask-yes]")
     page.wait_for_selector("[data-signed-out]")
     wait(page, "!Object.keys(localStorage).some((key) => /^lobby-(waits|left)-/.test(key))")
+
+
+def test_what_signing_out_offline_deletes_reaches_the_desk_from_no_tab(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    ana, jon = scene.conversation("ana"), scene.conversation("jon")
+    page = open_page(f"/{ana}")
+    other = page.context.new_page()
+    other.goto(desk.path(f"/{jon}"))
+    other.wait_for_selector(REPLY)
+    asked: list[str] = []
+    page.context.on("request", lambda one: asked.append(one.url) if one.method == "POST" else None)
+    page.context.set_offline(True)
+    for one in (page, other):
+        one.fill(REPLY, "Not for keeps")
+        wait(one, "Object.keys(localStorage).some((key) => key.startsWith('lobby-left-'))")
+    until(lambda: page.evaluate("1") and len(asked) > 1)  # each tab tried to save it
+    page.click("[aria-label^='Your account']")
+    page.click("[data-signs-out] button")
+    page.click("[data-ask-yes]")
+    until(lambda: all(left(one) for one in (page, other)))
+    page.context.set_offline(False)
+    page.goto(desk.path(f"/{jon}"))
+    page.wait_for_selector(REPLY)
+    assert page.input_value(REPLY) == ""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

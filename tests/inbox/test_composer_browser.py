@@ -236,6 +236,32 @@ def test_what_was_said_of_a_file_goes_with_it(scene: scenes.Scene, page: Any) ->
     page.wait_for_selector("[data-problem]", state="hidden")
 
 
+@pytest.mark.parametrize("mends", ["taken away", "written"])
+def test_what_quick_replies_lacked_is_said_no_longer_than_they_lack_it(page: Any, mends: str) -> None:
+    add(page, "quick", "Yes")
+    page.click(SEND)
+    page.wait_for_selector("[data-problem]:not([hidden]) >> text=need a text")
+    if mends == "written":
+        page.fill(TEXT, "Set it aside?")
+    else:
+        page.click("[data-strip=quick] [data-strip-close]")
+    page.wait_for_selector("[data-problem]", state="hidden")
+
+
+def test_what_buttons_lack_is_said_anew_when_it_is_something_else(page: Any) -> None:
+    add(page, "buttons", "Yes")
+    page.click("[data-tool=quick]")
+    page.click("[data-strip-ask=phone]")
+    page.click(SEND)
+    said = page.locator("[data-problem]:not([hidden]) [data-problem-sentence]")
+    said.wait_for()
+    first = said.inner_text()
+    page.click("[data-strip=quick] [data-strip-close]")
+    until(lambda: said.inner_text() != first)
+    page.fill(TEXT, "Set it aside?")
+    page.wait_for_selector("[data-problem]", state="hidden")
+
+
 def test_what_was_being_recorded_is_kept(scene: scenes.Scene, page: Any) -> None:
     page.click("[data-tool=voice]")
     wait(page, "document.querySelector('[data-recorder] [data-time]').textContent === '0:01'")

@@ -194,9 +194,10 @@ OF_NO_ACCOUNT = {
     "label",
     "remove",
     "shown",
+    "since",
     "team",
 }
-"""Those that name people, teams, labels, rules, attributes or lines of a list; ``before`` is a place."""
+"""Those that name people, teams, labels, rules, attributes or lines; ``before`` and ``since`` are places."""
 FOR_LEADS = {"assistant", "delivery", "person", "turn", "version"}
 """Those of pages that nobody opens who may be limited."""
 WITH = {"with": ({}, {"different": "1"})}

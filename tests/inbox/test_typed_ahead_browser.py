@@ -214,6 +214,41 @@ def test_after_ten_seconds_it_is_a_draft(scene: scenes.Scene, open_page: Open) -
     assert value(page) == "", "nothing of it is in the conversation that stayed"
 
 
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("starts", ["thread", "list"])
+def test_the_box_that_stays_covers_nothing_that_is_said(
+    scene: scenes.Scene, open_page: Open, width: int, starts: str
+) -> None:
+    ana, jon = scene.conversation("ana"), scene.conversation("jon")
+    if starts == "thread" and width < 860:
+        pytest.skip("a phone shows one of both")
+    rest = f"/{ana}" if starts == "thread" else ""
+    page = open_page(rest, viewport={"width": width, "height": 780})
+    page.clock.install()
+    with opening(page, jon) as held:
+        page.keyboard.press("r")
+        page.keyboard.type("Yes, see you")
+        page.clock.run_for(11_000)
+        page.wait_for_selector(".typed-ahead:not([data-why=coming])")
+        box = page.locator(".typed-ahead").bounding_box()
+        if starts == "thread":
+            composer = page.locator("[data-composer]").bounding_box()
+            assert box["y"] + box["height"] <= composer["y"]
+            return
+        for route in held.routes:
+            with suppress(Error):
+                route.abort()
+        page.route("**/inbox/**", lambda route: route.abort())
+        notice = page.locator(".offline:not(.offline-line)")
+        for _ in range(40):
+            if notice.count():
+                break
+            page.clock.run_for(1000)
+        said = notice.bounding_box()
+        assert said["y"] + said["height"] <= box["y"] or box["y"] + box["height"] <= said["y"]
+        assert abs(said["x"] + said["width"] / 2 - width / 2) < 2, "it stands in the middle"
+
+
 def test_what_is_typed_for_one_that_does_not_come_is_for_no_other(
     scene: scenes.Scene, open_page: Open
 ) -> None:

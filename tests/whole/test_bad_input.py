@@ -266,6 +266,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "fixed": "",
         "leave_waiting": "1",
         "shown": "1:/|open//",
+        "since": "1",
     },
     "/w/<int:workspace_id>/inbox/bulk/<int:bulk_id>/stop": {},
     "/w/<int:workspace_id>/inbox/bulk/<int:bulk_id>/undo": {},

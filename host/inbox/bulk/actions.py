@@ -52,6 +52,8 @@ KEPT = timedelta(days=7)
 SHOWN = 30
 MARK = "shown"
 """Key of the mark of a waiting conversation."""
+SINCE = "since"
+"""Key of the newest message when a page showed all that match."""
 LINE = "line"
 """Key of the activity line by which somebody else was faster."""
 
@@ -149,6 +151,7 @@ def create(
     now: datetime,
     ids: Collection[int] | None = None,
     shown: Mapping[int, str] | None = None,
+    since: int | None = None,
 ) -> int:
     """Store a bulk action and its conversations, and return its id. :func:`step` runs it.
 
@@ -156,6 +159,8 @@ def create(
     :param shown: how a page showed conversations, by id, from
         :func:`host.models.inbox.state_mark`. One that somebody else changed since is left
         alone.
+    :param since: id of the newest message when a page showed all that match, from :func:`newest_message`.
+        One that somebody else changed after it is left alone, too.
     :raises BulkError: if the action is incomplete, there are no conversations, or more than :data:`MOST`.
     :raises LabelNotFoundError: if the workspace has no such label; TeamNotFoundError: no such team.
     :raises SnoozeTimeError: as :func:`host.inbox.conversation_actions.set_fields`.
@@ -166,7 +171,7 @@ def create(
         user_id=actor.id,
         key_name=actor.name or None,
         action=change.action,
-        argument=change.argument(),
+        argument=change.argument() | ({} if since is None else {SINCE: since}),
         state=BulkState.RUNNING,
         total=0,
         created_at=now,
@@ -192,6 +197,11 @@ def create(
         session.execute(marked, [{"id": id_, "noted": {MARK: mark}} for id_, mark in shown.items()])
     session.flush()
     return row.id
+
+
+def newest_message(session: Session) -> int:
+    """Return the id of the newest message of the desk."""
+    return session.scalar(sa.select(sa.func.max(Message.id))) or 0
 
 
 def _count_items(bulk_id: int) -> Any:
@@ -225,10 +235,19 @@ def start(
     now: datetime,
     ids: Collection[int] | None = None,
     shown: Mapping[int, str] | None = None,
+    since: int | None = None,
 ) -> BulkProgress:
     """Start a bulk action and return its progress; a small one is finished. Errors as :func:`create`."""
     bulk_id = db.write(
-        create, change, filter_, workspace_id=workspace_id, actor=actor, now=now, ids=ids, shown=shown
+        create,
+        change,
+        filter_,
+        workspace_id=workspace_id,
+        actor=actor,
+        now=now,
+        ids=ids,
+        shown=shown,
+        since=since,
     )
     with db.read() as session:
         found = get(session, workspace_id, bulk_id)
@@ -449,7 +468,8 @@ def _act(
             accounts=ALL_ACCOUNTS,
         )
     else:
-        _set(session, conversation, row, now, _changes(row), shown=shown)
+        since = row.argument.get(SINCE)
+        _set(session, conversation, row, now, _changes(row), shown=shown, since=since)
 
 
 def _changes(row: BulkAction) -> Changes:
@@ -479,6 +499,7 @@ def _set(
     *,
     with_activity: bool = True,
     shown: str | None = None,
+    since: int | None = None,
 ) -> None:
     set_fields(
         session,
@@ -491,6 +512,7 @@ def _set(
         accounts=ALL_ACCOUNTS,
         with_activity=with_activity,
         shown=shown,
+        since=since,
     )
 
 

@@ -83,6 +83,7 @@ def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetu
             "teams": teams.all_of(session, workspace_id),
             "members": queries.all_members(session, workspace_id),
             "recent": actions.listing(session, workspace_id, user_id),
+            "newest": actions.newest_message(session),
             "label_names": {one.id: one.name for one in labels.all_of(session, workspace_id)},
         }
     fragment = request.args.get("fragment") == "1"
@@ -141,6 +142,7 @@ def start(workspace_id: int) -> ResponseReturnValue:
             now=now,
             ids=ids,
             shown=_shown_from_form() if ids else None,
+            since=None if ids else form_id("since"),
         )
     except LobbyError as error:
         if wants_json():

@@ -7,6 +7,7 @@
 import { csrfToken } from "./base.js";
 import { draftOf, EMPTY, read, rest, whole, without, write } from "./composer-draft.js";
 import { changeWaits, conversationsBelow, forgetLeft, leave, leftOf, waits } from "./device-texts.js";
+import { deleted } from "./page-user.js";
 
 const SAVE_MS = 2000; // at most one write in so long
 const GATHER_MS = 300;
@@ -230,7 +231,7 @@ class Kept {
       this.schedule();
       return this.saving;
     }
-    if (!this.url || !this.isChanged()) return Promise.resolve();
+    if (!this.url || !this.isChanged() || deleted()) return Promise.resolve();
     const sent = this.local();
     const text = JSON.stringify(sent);
     if (text === this.tooMuch) return Promise.resolve(); // the desk does not take it, however often it is asked

@@ -39,10 +39,9 @@ export class Tools {
     this.strip("location", location, shared);
     this.strip("contacts", contacts, shared);
     if (has("[data-tool=cards]")) this.cards = new Cards(form, this.draft, { ...shared, upload: (file) => this.files.send(file) });
-    // What was said of a file goes with it.
-    this.draft.addEventListener("change", () => {
-      if (composer.problemOf === "file" && !this.failed(this.draft.files)) composer.problem(null);
-    }, { signal });
+    // What was said of a file, or of what lacked a text, goes with it.
+    this.draft.addEventListener("change", () => this.mended(), { signal });
+    form.querySelector("textarea[name=text]").addEventListener("input", () => this.mended(), { signal });
     this.unfilled = new Unfilled(form);
     if (has("[data-canned]")) this.canned = new Canned(form, this.draft, { ...shared, unfilled: this.unfilled });
     if (has("[data-along]")) new AlongFields(has("[data-along]"), this.draft, signal);
@@ -112,18 +111,29 @@ export class Tools {
 
   /** Take over what stands in open fields. Return what keeps the reply back; null: nothing. */
   held(text) {
-    const words = this.form.dataset;
     if (this.unfilled.first()) return [null]; // said above the text
     if (!this.strips.every((strip) => strip.add())) return [null]; // said beside the field
-    if (this.draft.buttons.length && this.draft.quickReplies.length) return [words.textButtonsOrQuick, words.textButtonsOrQuickNext];
-    if (this.draft.buttons.length && !text.trim()) return [words.textButtonsAlone, words.textButtonsAloneNext];
-    if (this.draft.quickReplies.length && !text.trim()) return [words.textQuickAlone, words.textQuickAloneNext];
-    return this.failed(this.draft.files);
+    return this.lacks(text);
+  }
+
+  /** Return what keeps the reply back with *text* as it stands, for the composer's `problem()`; null: nothing. */
+  lacks(text) {
+    const words = this.form.dataset, { buttons: some, quickReplies: quick, files } = this.draft;
+    if (some.length && quick.length) return [words.textButtonsOrQuick, words.textButtonsOrQuickNext, "parts"];
+    if (some.length && !text.trim()) return [words.textButtonsAlone, words.textButtonsAloneNext, "parts"];
+    if (quick.length && !text.trim()) return [words.textQuickAlone, words.textQuickAloneNext, "parts"];
+    return this.failed(files);
+  }
+
+  /** Say no more what kept the reply back, once it doesn't. */
+  mended() {
+    if (this.composer.problemOf !== "parts") return;
+    this.composer.problem(...(this.lacks(this.form.querySelector("textarea[name=text]").value) ?? [null]));
   }
 
   failed(files) {
     const words = this.form.dataset;
-    return files.some((file) => file.state === "failed") ? [words.textFailedFiles, words.textFailedFilesNext, "file"] : null;
+    return files.some((file) => file.state === "failed") ? [words.textFailedFiles, words.textFailedFilesNext, "parts"] : null;
   }
 
   /** Take what is to be sent out of the draft. */

@@ -74,10 +74,14 @@ async function renew() {
 let sheet = null;
 let title = "";
 let isOver = false;
+let isDeleted = false;
 let isLooking = false;
 
 /** Whether the person of this page signed out: it keeps nothing on this device any more. */
 export const over = () => isOver;
+
+/** Whether what this page kept was deleted with that: nothing of it goes to the desk any more, either. */
+export const deleted = () => isDeleted;
 
 /** Hide everything, also from who can't see it. */
 function cover() {
@@ -164,6 +168,7 @@ function hearLeaving(who) {
 /** From now on nothing of this page is kept on this device: neither what is on its way to be nor what a leaving page keeps. */
 function end() {
   isOver = true;
+  isDeleted = !navigator.onLine;
   attempt(() => sessionStorage.clear());
   Storage.prototype.setItem = () => {};
 }

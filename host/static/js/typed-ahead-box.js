@@ -16,6 +16,9 @@ export class Box {
     this.root.querySelector("[data-typed-to]").textContent = this.words(writing);
     this.root.querySelector("[data-typed-says]").textContent = this.root.dataset[why];
     this.root.dataset.why = why;
+    // Once it stays, it covers nothing of the composer of the conversation that stayed.
+    const below = document.querySelector("[data-composer]")?.offsetHeight ?? 0;
+    this.root.style.setProperty("--ahead-over", `${below}px`);
     if (why !== "coming") return;
     if (field.value !== writing.text) field.value = writing.text;
     field.focus({ preventScroll: true });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,33 @@ def test_a_person_closes_a_selection_and_undoes_it(database: db.Database, data: 
     assert "reopened this" not in thread
     empty = post(desk.browser, desk.path("/bulk?chosen=ids"), {"action": "close"})
     assert empty.status_code == 400
+
+
+def test_of_all_that_match_those_that_a_colleague_changed_since_are_left_alone(
+    database: db.Database, data: Path
+) -> None:
+    desk = open_desk(data)
+    fill(desk.account, 4)
+    mine, theirs, undone, _other = open_ids(desk.account)
+    bo = toys.make_user(desk.workspace, "Bo K.")
+    path = f"/w/{desk.workspace}/inbox/bulk?status=open"
+    panel = desk.browser.get(path).text
+    [since] = set(re.findall(r'name="since" value="(\d+)"', panel))
+
+    def takes(conversation_id: int, user_id: int | None, by: int) -> None:
+        here = {"workspace_id": desk.workspace, "conversation_id": conversation_id, "accounts": None}
+        db.write(set_fields, {"assignee_id": user_id}, author_id=by, now=clock.now(), **here)
+
+    takes(mine, desk.mia.id, desk.mia.id)
+    takes(theirs, bo, bo)
+    takes(undone, bo, bo)
+    line = toys.thread(undone)[-1]
+    toys.change_row(Message, line.id, content={**line.content, "undone": True})
+    said = post(desk.browser, path, {"action": "assign", "assignee": "", "since": since}).text
+    assert "Someone else was faster in 1 conversation" in said
+    assert "Bo K." in said
+    found = {one.id: one.assignee_id for one in of(desk.account)}
+    assert (found[mine], found[theirs], found[undone]) == (None, bo, None)
 
 
 # The API
