@@ -311,7 +311,7 @@ def test_an_assistant_that_cannot_read_label_or_be_written_to_is_named(desk: Bel
     making.entry(workspace, pia, "Prices", "A mug costs 14 €.")
     unread, no_label = (
         "1 entry of the assistant Pia can&#39;t be read.",
-        "Pia may add labels, but there are none.",
+        "Pia may add labels, but none exists.",
     )
     unsent = "The assistant Pia waits for what nobody can send to"
     tools, no_labels_yet = f"/w/{workspace}/assistants/{pia}/tools", "There are no labels yet."

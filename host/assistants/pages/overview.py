@@ -170,7 +170,7 @@ def _lacking(
         if lack.no_labels:
             yield OverviewProblem(
                 "warn",
-                _("The assistant %(name)s may add labels, but there are none.", name=name),
+                _("The assistant %(name)s may add labels, but none exists.", name=name),
                 _("Create labels, or don't let it use this tool."),
                 url_for("assistant_tools.index", **to),
                 _("Open tools"),
