@@ -371,7 +371,7 @@ def choose_model(
     model = None if model_id is None else session.get(LanguageModel, model_id)
     if model_id is not None and (model is None or model.workspace_id != assistant.workspace_id):
         raise AssistantError(_l("This model was deleted."), field="model")
-    before, assistant.model_id = assistant.model_id, model_id
+    before, assistant.model_id, assistant.lost_model = assistant.model_id, model_id, None
     session.flush()
     if model_id != before:
         details = {"model": pgettext("language model", "none") if model is None else model.name}

@@ -60,6 +60,8 @@ class Assistant(Base):
         sa.ForeignKey(LanguageModel.id, ondelete="SET NULL"), index=True
     )
     """NULL: it has no model, and offers topics."""
+    lost_model: Mapped[str | None] = mapped_column(sa.String(64))
+    """Name of its model that was deleted, until another, or none, is chosen; NULL: none was."""
     stopped_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time at which it was stopped; NULL if it is running."""
     knowledge_version: Mapped[int] = mapped_column(sa.Integer, default=0, server_default="0")

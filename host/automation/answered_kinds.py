@@ -38,6 +38,11 @@ def clauses(able: Abilities, stored: Collection[Sent]) -> dict[Sent, LazyString]
     return {sent: words[sent] for sent in offered(able, stored)}
 
 
+def missing(able: Abilities, stored: Collection[Sent]) -> list[LazyString]:
+    """Return the kinds that were chosen and that customers can't send on the account's channel."""
+    return [said for sent, said in offered(able, stored).items() if not _can_be_sent(sent, able)]
+
+
 def chosen(ticked: Collection[Sent], able: Abilities, stored: Collection[Sent]) -> frozenset[Sent]:
     """Return the kinds to store: those ticked and stored ones that were not offered, or else the default."""
     choices = offered(able, stored)

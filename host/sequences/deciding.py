@@ -43,6 +43,8 @@ from host.sequences.models import SequenceRun, WaitsFor
 
 MOST_MOVES = 100
 """Most steps in one write; a published sequence has fewer between two waits."""
+REPEATED = -1
+"""Tries of a question that was asked once more because what started the run came again."""
 CLOSED = frozenset({"window_closed", "people_only"})
 """Refusals for which a step may have a way of its own."""
 
@@ -312,10 +314,10 @@ class Decider:
             and choice is None
             and self._starts_again(step, heard.text)
         ):
-            self._ask_again(step, step.text)
+            self._ask_once_more(step)
             return
         if value is None:
-            self._ask_again(step, step.again or step.text)
+            self._ask_again(step)
             return
         if step.variable:
             self._keep(step.variable, value, heard.id)
@@ -323,13 +325,23 @@ class Decider:
             self._store(step.attribute, value)
         self._go("then", self.body.following(step))
 
-    def _ask_again(self, step: Ask, text: str) -> None:
+    def _ask_once_more(self, step: Ask) -> None:
+        """Ask again after a repeated start, once; that takes none of the tries to answer."""
         if self.run.tries == 0:
+            self.run.tries = REPEATED
+            self._repeat(step, step.text, part="repeated")
+        else:
+            self._ask_again(step)
+
+    def _repeat(self, step: Ask, text: str, *, part: str) -> None:
+        why = self._queue(text, self._offers(step), Voice.AUTOMATION, part=part)
+        if why:
+            self.leave_to_people(why, outcome="stopped")
+
+    def _ask_again(self, step: Ask) -> None:
+        if self.run.tries <= 0:
             self.run.tries = 1
-            offers = self._offers(step)
-            why = self._queue(text, offers, Voice.AUTOMATION, part="again")
-            if why:
-                self.leave_to_people(why, outcome="stopped")
+            self._repeat(step, step.again or step.text, part="again")
         elif step.other:
             self._go("other", step.other)
         else:
@@ -461,7 +473,7 @@ class Decider:
     def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, part: str = "") -> str:
         """Send a filled text; return why it is not sent, or an empty string.
 
-        :param part: what it is besides the first message of the step: ``again`` or ``told``.
+        :param part: what it is besides the first message of the step: ``repeated``, ``again`` or ``told``.
         """
         raise NotImplementedError
 

@@ -14,7 +14,11 @@ from sqlalchemy.orm import Session
 
 from host.assistants import keeping as assistant_keeping
 from host.assistants import tool_keeping
-from host.assistants.models import Assistant, Mode
+from host.assistants.language import language_models
+from host.assistants.language.language_models import ModelInput
+from host.assistants.models import Assistant, EntryState, Mode
+from host.assistants.values import Speaks
+from host.automation.deciding import Sent
 from host.channels import button_payloads
 from host.channels.directory import Directory
 from host.core import clock, db
@@ -271,6 +275,58 @@ def test_an_assistant_that_has_nothing_to_answer_from_is_named(desk: Below) -> N
     making.entry(desk.desk.workspace, pia, "Delivery", "Two days.")
     page = shown(desk)[0]
     assert (knows_nothing in page, tools_gone in page) == (False, True)
+
+
+def test_a_model_that_was_deleted_is_named_until_somebody_chooses(desk: Below) -> None:
+    workspace = desk.desk.workspace
+    wanted = ModelInput("House model", Speaks.OPENAI, "https://models.example/v1", "small")
+
+    def lose(session: Session) -> None:
+        model = language_models.create(session, workspace, wanted)
+        row = assistant_keeping.get(session, workspace, pia, lock=True)
+        assistant_keeping.choose_model(session, row, model.id, actor=DESK)
+        language_models.delete(session, workspace, model.id)
+
+    def choose_none(session: Session) -> None:
+        row = assistant_keeping.get(session, workspace, pia, lock=True)
+        assistant_keeping.choose_model(session, row, None, actor=DESK)
+
+    pia = turns.made(desk, "Pia")
+    turns.put(desk, pia)
+    making.entry(workspace, pia, "Delivery", "Two days.")
+    deleted = "The model House model of the assistant Pia was deleted."
+    assert deleted not in shown(desk)[0]
+    db.write(lose)
+    assert deleted in shown(desk)[0]
+    assert "House model was deleted." in owner_of(desk).get(f"/w/{workspace}/assistants/{pia}").text
+    db.write(choose_none)
+    assert deleted not in shown(desk)[0]
+
+
+def test_an_assistant_that_cannot_read_label_or_be_written_to_is_named(desk: Below) -> None:
+    workspace = desk.desk.workspace
+    pia = turns.made(desk, "Pia")
+    turns.put(desk, pia, answers_on=[Sent.MENTION])
+    page_ = making.entry(workspace, pia, "Delivery", "Two days.")
+    making.entry(workspace, pia, "Prices", "A mug costs 14 €.")
+    unread, no_label = (
+        "1 entry of the assistant Pia can&#39;t be read.",
+        "Pia may add labels, but none exists.",
+    )
+    unsent = "The assistant Pia waits for what nobody can send to"
+    tools, no_labels_yet = f"/w/{workspace}/assistants/{pia}/tools", "There are no labels yet."
+    assert (no_label in shown(desk)[0], no_labels_yet in owner_of(desk).get(tools).text) == (False, True)
+    chosen = {"wanted": frozenset({"label"}), "titles": {}, "author": "Olu O.", "actor": DESK}
+    where = {"workspace_id": workspace, "assistant_id": pia, "now": clock.now()}
+    db.write(tool_keeping.use_built_in, **chosen, **where)
+    found = shown(desk)[0]
+    assert (unread in found, no_label in found, unsent in found) == (False, True, True)
+    making.put(page_, state=EntryState.GONE)
+    desk.label("order")
+    turns.put(desk, pia, answers_on=[Sent.MESSAGE, Sent.STORY_REPLY, Sent.TAP])
+    found = shown(desk)[0]
+    assert (unread in found, no_label in found, unsent in found) == (True, False, False)
+    assert no_labels_yet not in owner_of(desk).get(tools).text
 
 
 def test_many_problems_are_folded(desk: Below) -> None:

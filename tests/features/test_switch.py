@@ -123,10 +123,19 @@ def test_a_page_says_when_it_was_off(desk: Desk, data: Path) -> None:
     assert "switched off" not in browser.get(address).get_data(as_text=True)
     with reading(desk, data):
         desk.customer_wrote("anna")
+    noon = (clock.now() + timedelta(days=1)).replace(hour=12)
+    with clock.travel(noon - clock.now()):
+        registry.switch_off(["reports"])
+        with reading(desk, data):
+            pass
+        registry.switch_off(())
+        with reading(desk, data):
+            pass
+    assert "Reports were turned off for a part of" in browser.get(address).get_data(as_text=True)
     registry.switch_off(["reports"])
     with reading(desk, data):
         pass
     registry.switch_off(())
-    with clock.travel(timedelta(days=3)), reading(desk, data):
+    with clock.travel(timedelta(days=5)), reading(desk, data):
         pass
     assert "Reports were turned off from" in browser.get(address).get_data(as_text=True)

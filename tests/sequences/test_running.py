@@ -109,13 +109,25 @@ def test_a_start_word_that_comes_twice_is_no_answer(any_sequenced: Sequenced) ->
     assert len(desk.runs()) == 1
 
 
+def test_a_start_word_that_comes_twice_takes_no_try(sequenced: Sequenced) -> None:
+    desk = sequenced
+    desk.sequence(ORDER, End(id="end"))
+    for text in ("order", "order", "12"):
+        desk.said(text=text)
+        desk.run()
+    assert desk.automatic() == [ORDER.text, ORDER.text, ORDER.again]
+    desk.said(text="12345")
+    desk.run()
+    assert (desk.answers(), desk.last.outcome) == ({"order": "12345"}, "done")
+
+
 def test_a_customer_who_only_repeats_the_start_word_goes_to_people(sequenced: Sequenced) -> None:
     desk = sequenced
     desk.sequence(Ask(id="ask", text="Which one?", told="Somebody answers soon."), End(id="end"))
-    for _time in range(3):
+    for _time in range(4):
         desk.said(text="order")
         desk.run()
-    assert desk.automatic() == ["Which one?", "Which one?", "Somebody answers soon."]
+    assert desk.automatic() == ["Which one?", "Which one?", "Which one?", "Somebody answers soon."]
     assert (desk.last.outcome, desk.last.reason) == ("people", "no_fit")
 
 

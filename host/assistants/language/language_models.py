@@ -181,7 +181,9 @@ def delete(session: Session, workspace_id: int, model_id: int) -> str:
     """
     row = get(session, workspace_id, model_id, lock=True)
     name = row.name
-    session.execute(sa.update(Assistant).where(Assistant.model_id == row.id).values(model_id=None))
+    session.execute(
+        sa.update(Assistant).where(Assistant.model_id == row.id).values(model_id=None, lost_model=name)
+    )
     session.delete(row)
     session.flush()
     return name

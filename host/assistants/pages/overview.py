@@ -9,11 +9,14 @@ import sqlalchemy as sa
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from host.assistants import keeping, lacking
 from host.assistants.keeping import AccountMode, AssistantSummary
 from host.assistants.models import LanguageModel, Mode
+from host.automation import answered_kinds
+from host.channels import abilities
 from host.core.ports import AssistantDirectory
 from host.features.automation_overview import (
     AutomationOverview,
@@ -57,7 +60,11 @@ def overview(
         _("Assistant"),
         _("When the customer stops writing. It suggests or sends an answer, unless someone has answered."),
     )
-    found = [*_problems(session, workspace_id, at_work), *_lacking(session, workspace_id, at_work, directory)]
+    found = [
+        *_problems(session, workspace_id, at_work),
+        *_lacking(session, workspace_id, at_work, directory),
+        *_unsent(workspace_id, assistants, mine, directory),
+    ]
     return AutomationOverview([column], found, [step])
 
 
@@ -93,6 +100,32 @@ def _problems(
             )
 
 
+def _unsent(
+    workspace_id: int,
+    assistants: Mapping[int, AssistantSummary],
+    places: Sequence[AccountMode],
+    directory: AssistantDirectory,
+) -> Iterator[OverviewProblem]:
+    """Yield where an assistant is to answer what customers can't send."""
+    for place in places:
+        its, adapter = assistants[place.assistant_id], directory.adapter(place.channel)
+        if place.mode == Mode.OFF or its.stopped_at is not None or adapter is None:
+            continue
+        kinds = answered_kinds.missing(abilities.of((adapter,)), place.answers_on)
+        if kinds:
+            yield OverviewProblem(
+                "warn",
+                _(
+                    "The assistant %(name)s waits for what nobody can send to %(account)s.",
+                    name=its.name,
+                    account=place.account,
+                ),
+                _("The channel doesn't have it: %(kinds)s.", kinds=", ".join(map(str, kinds))),
+                url_for("assistants.assistant", workspace_id=workspace_id, assistant_id=its.id),
+                _("Open assistant"),
+            )
+
+
 def _lacking(
     session: Session, workspace_id: int, at_work: Sequence[AssistantSummary], directory: AssistantDirectory
 ) -> Iterator[OverviewProblem]:
@@ -108,6 +141,39 @@ def _lacking(
                 _("Nearly every question goes to your team."),
                 url_for("assistant_knowledge.index", **to),
                 _("Open knowledge"),
+            )
+        if lack.lost_model:
+            yield OverviewProblem(
+                "warn",
+                _(
+                    "The model %(model)s of the assistant %(name)s was deleted.",
+                    model=lack.lost_model,
+                    name=name,
+                ),
+                _("Until you choose another, it offers topics, or hands conversations to your team."),
+                url_for("assistants.assistant", **to),
+                _("Open assistant"),
+            )
+        if lack.unread:
+            yield OverviewProblem(
+                "warn",
+                ngettext(
+                    "%(num)s entry of the assistant %(name)s can't be read.",
+                    "%(num)s entries of the assistant %(name)s can't be read.",
+                    lack.unread,
+                    name=name,
+                ),
+                _("Their pages or files are gone or broken, so it doesn't answer from them."),
+                url_for("assistant_knowledge.index", **to),
+                _("Open knowledge"),
+            )
+        if lack.no_labels:
+            yield OverviewProblem(
+                "warn",
+                _("The assistant %(name)s may add labels, but none exists.", name=name),
+                _("Create labels, or don't let it use this tool."),
+                url_for("assistant_tools.index", **to),
+                _("Open tools"),
             )
         if lack.tools:
             yield OverviewProblem(

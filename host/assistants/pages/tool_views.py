@@ -25,6 +25,7 @@ from host.assistants.tools import ToolTrial
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError
+from host.inbox.labels import labels
 from host.sdk.rules import ToolEffect
 from host.users.pages import sudo
 from host.web.request_helpers import (
@@ -102,11 +103,13 @@ def index(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         listed = tool_keeping.listing(session, assistant_id)
         body = tool_keeping.body_of(session, assistant)
         uses = tool_keeping.uses_of(session, assistant_id, clock.now() - tool_keeping.LATELY)
+        has_labels = bool(labels.all_of(session, workspace_id))
     return render_template(
         "assistants/assistant_tools.html",
         assistant=assistant,
         tab="tools",
         own=_own(),
+        has_labels=has_labels,
         in_use=None if body is None else frozenset(body.builtin),
         uses={name: number for name, (number, _failed) in uses.items()},
         listed=listed,
