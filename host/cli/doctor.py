@@ -20,7 +20,7 @@ from host.cli.base import configured
 from host.core import clock, db, migrations, private_files, resealing, storage
 from host.core.config import CannotGoOnError, Config
 from host.delivery.waiting import Reason
-from host.health import current_state, dependencies, problems, versions
+from host.health import connection_room, current_state, dependencies, problems, versions
 from host.media import claiming
 from host.models.channels import AccountState, ChannelAccount
 from host.models.queue import EventState, InboundEvent
@@ -129,7 +129,7 @@ def examine(configuration: Config, *, accounts: bool = True) -> Iterator[CheckLi
         return
     switches.follow(configuration)
     for inside in (
-        *(_versions, _files, _column, _secrets, _spool, _broker, _limits),
+        *(_connections, _versions, _files, _column, _secrets, _spool, _broker, _limits),
         *(_waiting, _replies, _dead),
     ):
         yield _own(inside(configuration))
@@ -188,6 +188,17 @@ def _database(configuration: Config) -> Finding:
         migrations.State.NEWER: "Start the newer Lobby, or restore the backup made before the upgrade.",
     }.get(state, "Run `lobby migrate`.")
     return Finding("database", title, Verdict.FAIL, state.name.lower(), fix)
+
+
+def _connections(configuration: Config) -> Finding:
+    title = "The database server allows as many connections as the processes may open"
+    with db.read() as session:
+        found = connection_room.look(session, configuration)
+    if found is None:
+        return Finding("connections", title, Verdict.PASS, "SQLite needs none")
+    if found.is_enough:
+        return Finding("connections", title, Verdict.PASS, found.words)
+    return Finding("connections", title, Verdict.WARN, found.words, found.advice)
 
 
 def _versions(_configuration: Config) -> Finding:

@@ -111,6 +111,13 @@ def _count(text: str) -> int:
     return value
 
 
+def _connections(text: str) -> int:
+    value = int(text)
+    if value < 8:
+        raise ValueError("must be 8 or more")
+    return value
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -277,6 +284,13 @@ SETTINGS: tuple[Setting, ...] = (
         "8",
         "Threads that send replies, one reply at a time each. 0 leaves sending to other processes.",
         _count,
+    ),
+    Setting(
+        "database_connections",
+        "20",
+        "Most connections to PostgreSQL or MariaDB that one process opens, at least 8. Work that finds none "
+        "free waits.",
+        _connections,
     ),
     Setting(
         "spool_mb",
@@ -514,6 +528,7 @@ class Config:
     live_streams: int
     workers: int
     senders: int
+    database_connections: int
     spool_mb: int
     look_grace: int
     broker_url: str = field(repr=False)

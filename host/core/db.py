@@ -103,8 +103,10 @@ and the whole pool reconnects.
 """
 IDLE_CONNECTION_SECONDS = 30.0
 """Time in seconds after which an unused connection to a server is closed."""
-SQLITE_MORE, SERVER_MORE = 8, 16
-"""Maximum number of connections a pool may open beyond its size."""
+SQLITE_MORE, SERVER_MORE = 8, 4
+"""Maximum number of connections a pool may open beyond its size; on a server, for threads that have one."""
+CONNECTIONS, SQLITE_CONNECTIONS = 20, 72
+"""Most connections of a process to a server, and size of the pool on SQLite, unless configured otherwise."""
 BUSY_TIMEOUT_MS = 35_000  # longer than a guest command's patience, so the server outlasts it
 
 
@@ -302,11 +304,44 @@ class ShrinkingPool(sa.pool.QueuePool):
     """A pool that closes the connections opened for a burst: SQLAlchemy's own keeps them forever.
 
     Use it with ``use_lifo``: the connection used last is taken first, and the others grow old.
+
+    A thread that has a connection may need a second one. If every connection were held by such a thread, each
+    would wait for the others, so the overflow is only for them.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._first = threading.Semaphore(self.size())
+        self._taken: dict[Any, tuple[int, bool]] = {}
+        self._taking = threading.local()
+
+    def _do_get(self) -> Any:
+        if getattr(self._taking, "active", False):
+            return super()._do_get()  # it calls itself again if another thread was faster
+        thread = threading.get_ident()
+        first = not any(holder == thread for holder, _first in list(self._taken.values()))
+        if first and not self._first.acquire(timeout=self._timeout):
+            raise sa.exc.TimeoutError(
+                f"no connection to the database became free within {self._timeout:.0f} s"
+            )
+        self._taking.active = True
+        try:
+            record = super()._do_get()
+        except BaseException:
+            if first:
+                self._first.release()
+            raise
+        finally:
+            self._taking.active = False
+        self._taken[record] = thread, first
+        return record
 
     def _do_return_conn(self, record: Any) -> None:
         record.info["idle_since"] = clock.monotonic()
+        _thread, first = self._taken.pop(record, (0, False))
         super()._do_return_conn(record)
+        if first:
+            self._first.release()
 
     def close_idle(self, seconds: float) -> int:
         """Close connections unused for *seconds*; return how many."""
@@ -503,10 +538,12 @@ def cut_off(session: Session) -> None:
 class Database:
     """One database of one process: a read engine, a write engine and, on SQLite, the write lock."""
 
-    def __init__(self, url: str, *, pool_size: int = 72) -> None:
+    def __init__(self, url: str, *, pool_size: int | None = None) -> None:
         self.url = make_url(url)
         self.dialect = self.url.get_dialect().name
         self.is_sqlite = self.dialect == "sqlite"
+        if pool_size is None:
+            pool_size = SQLITE_CONNECTIONS if self.is_sqlite else CONNECTIONS - SERVER_MORE
         if self.is_sqlite:
             self.read_engine = _sqlite_engine(self.url, pool_size=pool_size, readonly=True)
             self.write_engine = _sqlite_engine(self.url, pool_size=2, readonly=False)
@@ -822,7 +859,7 @@ def call_process(role: str) -> None:
         current().close_idle(0)
 
 
-def connect(url: str, *, pool_size: int = 72) -> Database:
+def connect(url: str, *, pool_size: int | None = None) -> Database:
     """Make *url* the database of this process and return it. The previous one is closed."""
     global _current  # noqa: PLW0603 - one database per process is the point
     if _current is not None:

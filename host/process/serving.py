@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from functools import partial
 from http import HTTPStatus
@@ -49,7 +49,7 @@ from host.events import consuming, keeping
 from host.events.consuming import ConsumerContext, Consumers, EventConsumer
 from host.events.writing import EVERYBODY, show
 from host.features import registry
-from host.health import probes
+from host.health import connection_room, probes
 from host.health.heartbeat import Heartbeat
 from host.health.probes import Probes
 from host.health.process_state import ProcessState
@@ -155,6 +155,13 @@ class FeatureSenders:
         self._running.clear()
 
 
+def _pool_size(config: Config) -> int:
+    """Return how many connections to open: on SQLite they cost nothing but a file handle."""
+    if sa.make_url(config.database_url).get_backend_name() == "sqlite":
+        return config.threads + config.workers + config.senders + 8
+    return config.database_connections - db.SERVER_MORE
+
+
 class HostApplication:
     """A WSGI callable that runs the newest generation it could build.
 
@@ -176,7 +183,7 @@ class HostApplication:
     def __init__(self, config: Config) -> None:
         self.config = config
         if not db.is_connected(config.database_url):
-            db.connect(config.database_url, pool_size=config.threads + config.workers + config.senders + 8)
+            db.connect(config.database_url, pool_size=_pool_size(config))
             counters.reset()
         registry.switch_off(config.features_off)
         registry.load_models()
@@ -466,7 +473,14 @@ class HostApplication:
         self._follow_switches()  # the generation, and with it the listeners, may be newer than these parts
         kind = Kind.WEB if web else Kind.WORKER
         db.call_process(kind)
+        self._warn_of_connections()
         self._heartbeat.start(kind)
+
+    def _warn_of_connections(self) -> None:
+        with suppress(sa.exc.SQLAlchemyError), db.read() as session:
+            room = connection_room.look(session, self.config, starting=1)
+            if room is not None and not room.is_enough:
+                log.warning("%s. %s", room.words, room.advice)
 
     def retire(self) -> None:
         """Close live streams, and start no more deliveries and jobs. Requests are still answered."""

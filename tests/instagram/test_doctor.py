@@ -62,6 +62,7 @@ def test_a_desk_in_order_passes_on_every_database(any_desk: db.Database, setting
         "broker",
         "disk",
         "database",
+        "connections",
         "channel-column",
         "secrets",
         "spool",
