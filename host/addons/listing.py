@@ -189,7 +189,7 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
             trust.standing_of(config, card.release, trust=trusted),
             waiting.get(card.slug, 0),
             icon_of(config.data, card.release),
-            hung.get(card.slug, 0),
+            [one for one in hung if one.slug == card.slug],
             [one for one in parked if one.slug == card.slug],
         )
         for card in found
@@ -312,7 +312,7 @@ def _shown(
     signature: Standing,
     waiting: int,
     picture: str,
-    hung: int,
+    hung: Sequence[hanging.HungFunction],
     parked: Sequence[parked_events.Count],
 ) -> CardView:
     slug = card.slug
@@ -344,13 +344,15 @@ def _shown(
                 use.reconnect,
             )
         )
-    if running and hung:
-        notes.append(
+    if running:
+        notes.extend(
             ngettext(
-                "%(num)s call did not return in time within the last hour.",
-                "%(num)s calls did not return in time within the last hour.",
-                hung,
+                "%(num)s call of “%(function)s” did not return in time within the last hour.",
+                "%(num)s calls of “%(function)s” did not return in time within the last hour.",
+                one.times,
+                function=one.name,
             )
+            for one in hung
         )
     label, tone, icon = _chip(card, state, running, bool(notes))
     failed = bool(error) or state not in (AddonState.ACTIVE, AddonState.INACTIVE, AddonState.ACTIVATING)

@@ -210,7 +210,7 @@ def _answer(question: Question, about: AskedAbout) -> Answer:
     else:
         call = partial(of.plan, about)
     try:
-        return Answer(True, hanging.within(FACTS_SECONDS, _name(of), call))
+        return Answer(True, hanging.within(FACTS_SECONDS, _name(of), call, about.contact_id))
     except HangsError:
         log.warning("the %s did not answer in time", _name(of))
     except Exception:
