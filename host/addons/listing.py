@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 import host as host_package
-from host.addons import health
+from host.addons import health, operation_lock
 from host.addons.health import Health
 from host.addons.metrics import across_processes
 from host.addons.metrics.in_process import Key, Series
@@ -140,6 +140,8 @@ class CardView(msgspec.Struct, frozen=True):
     """Whether it runs and declares settings for the whole server."""
     is_set_elsewhere: bool
     """Whether it runs without a settings page, with only cards for connecting accounts."""
+    may_stop: bool
+    """Whether its migrations are being tested on a copy."""
     may_activate: bool
     may_deactivate: bool
     may_roll_back: bool
@@ -179,6 +181,7 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
     with db.read() as session:
         hung = hanging.lately(session)
         parked = parked_events.counts(session)
+        tested = operation_lock.tested(session)
     return [
         _shown(
             card,
@@ -191,6 +194,7 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
             icon_of(config.data, card.release),
             [one for one in hung if one.slug == card.slug],
             [one for one in parked if one.slug == card.slug],
+            card.under_way is not None and card.slug == tested,
         )
         for card in found
     ]
@@ -314,6 +318,7 @@ def _shown(
     picture: str,
     hung: Sequence[hanging.HungFunction],
     parked: Sequence[parked_events.Count],
+    may_stop: bool,
 ) -> CardView:
     slug = card.slug
     error = card.error or {}
@@ -377,6 +382,7 @@ def _shown(
         has_form=running and bool(generation.manifests[slug].forms.desk),
         has_page=running and slug in generation.admin_pages,
         is_set_elsewhere=running and slug not in generation.admin_pages and bool(card.manifest.channels),
+        may_stop=may_stop,
         may_activate=not running and card.state is not AddonState.ACTIVATING,
         may_deactivate=card.state is AddonState.ACTIVE or card.wanted,
         may_roll_back=card.previous_version is not None and card.state is not AddonState.ACTIVATING,

@@ -297,8 +297,12 @@ def test_the_endless_job_of_an_addon_holds_up_no_other_addon(
 ) -> None:
     monkeypatch.setattr(jobs, "TICK_SECONDS", 0.05)
     goes_on, ran = threading.Event(), []
+
+    def waits() -> None:
+        goes_on.wait(60)
+
     found = [
-        ("slow", Job("waits", timedelta(hours=1), lambda: goes_on.wait(60) and None)),
+        ("slow", Job("waits", timedelta(hours=1), waits)),
         ("slow", Job("behind", timedelta(hours=1), lambda: ran.append("behind"))),
         ("other", Job("quick", timedelta(hours=1), lambda: ran.append("quick"))),
     ]

@@ -76,7 +76,10 @@ def seconds_for(what: str) -> float:
 
 
 class Call:
-    """The outermost call of a thread into an addon."""
+    """The outermost call of a thread into an addon.
+
+    :ivar customer: whom or what it is about; None: unknown.
+    """
 
     __slots__ = (
         "began",
@@ -95,7 +98,6 @@ class Call:
         self.release = release
         self.what = what
         self.customer = customer
-        """Whom or what it is about; None: unknown."""
         self.seconds = seconds_for(what)
         self.began = clock.monotonic()
         self.paused_at: float | None = None
