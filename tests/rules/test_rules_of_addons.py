@@ -20,6 +20,7 @@ from host.channels.directory import Directory
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.models.inbox import Contact, Conversation, Reaction
+from host.rules import log, passing
 from host.rules.body import RuleError
 from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition, SendText
 from tests.inbox import toys
@@ -303,6 +304,26 @@ def test_no_addon_is_called_while_the_database_is_locked(automated: Ruled) -> No
     automated.run()
     assert automated.automatic("ana") == ["Thank you for 11 letters!"]
     assert locked == [("facts", False), ("holds", False), ("plan", False)]
+
+
+def test_a_preview_holds_no_connection_while_an_addon_is_asked(any_desk: Ruled) -> None:
+    held: list[int] = []
+
+    def holds(about: AskedAbout, value: str) -> bool:
+        held.append(db.current().read_engine.pool.checkedout())  # type: ignore[attr-defined]
+        return is_long(about, value)
+
+    bring(any_desk, holds=holds)
+    any_desk.rule(NOTE, conditions=[LONG])
+    any_desk.said("ana", "Hello there")
+    workspace = any_desk.desk.workspace
+    with db.read() as session:
+        session.execute(sa.text("SELECT 1"))
+        before = db.current().read_engine.pool.checkedout()  # type: ignore[attr-defined]
+        (rule,) = passing.active(session, [workspace])[workspace]
+        found = log.preview(session, workspace, rule.body, any_desk.desk.generation.directory, clock.now())
+    assert found.matches == 1
+    assert held == [before - 1]
 
 
 @pytest.mark.parametrize("slow", ["holds", "plan", "facts"])
