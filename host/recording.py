@@ -23,7 +23,9 @@ CHUNK = 200
 WAITS, APPLIED = "pending", "applied"
 """States of events, as :mod:`host.models.queue` has them."""
 
-_NOT_IN_TOTAL = frozenset({Metric.ACCOUNT, Metric.WAITING, Metric.LOOP, Metric.SLOW, Metric.SLOWEST})
+_NOT_IN_TOTAL = frozenset(
+    {Metric.ACCOUNT, Metric.WAITING, Metric.LOOP, Metric.SLOW, Metric.SLOWEST, Metric.FUNCTIONS_HUNG}
+)
 _TOTAL_ALONE = frozenset({Metric.HTTP, Metric.ERRORS, Metric.ADDON_FAULTS})
 _table = HealthMinute.metadata.tables["health_minutes"]
 
@@ -103,6 +105,14 @@ def answered(kind: str, status: int, seconds: float | None) -> None:
         took(Metric.HTTP, kind, (timedelta(seconds=seconds),))
     if status >= 500:
         count(Metric.ERRORS, kind, str(status))
+
+
+def hung(slug: str, name: str) -> None:
+    """Count a call of an addon that did not return in time.
+
+    :param name: kind and name of the function, such as ``panel shop.orders``.
+    """
+    count(Metric.FUNCTIONS_HUNG, slug, name.encode("ascii", "replace").decode()[:LONGEST_LABEL])
 
 
 def slow(endpoint: str, seconds: float) -> None:

@@ -66,10 +66,10 @@ def watching() -> Iterator[None]:
             _here.listed = None
         leave(depth)
 
-    def within_and_note(seconds: float, name: str, use: Any) -> Any:
+    def within_and_note(seconds: float, name: str, use: Any, customer: Any = None) -> Any:
         if _is_inside():
             _note(f"{name} was waited for inside a write")
-        return within(seconds, name, use)
+        return within(seconds, name, use, customer)
 
     def refuse_or_sleep(seconds: float) -> None:
         _refuse("time.sleep")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from flask_babel import gettext as _
 
-from host.addons import records
+from host.addons import operation_lock, records
 from host.addons.migrating import plan, runner
 from host.addons.migrating.runner import MigrationError
 from host.addons.package import store, trust
@@ -187,6 +188,14 @@ def _try_and_migrate(config: Config, release: Release, folder: Path, outcome: Ou
     def around(name: str, do: Callable[[], str | None]) -> None:
         run_step(outcome, name, do)
 
+    @contextmanager
+    def testing(stop: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+        earlier = records.standing(release.slug)
+        with operation_lock.testing(config, release.slug, stop) as is_stopped:
+            yield is_stopped
+        if records.standing(release.slug) != earlier:
+            raise AddonError(_("The addon was changed while its migrations were tested."))
+
     if vetted:
         runner.make_first_tables(config, release.manifest, folder, around)
     todo = runner.pending(release.manifest, folder)
@@ -194,7 +203,7 @@ def _try_and_migrate(config: Config, release: Release, folder: Path, outcome: Ou
     with runner.ready(config, todo) as apart:
         if not vetted:
             run_step(outcome, _("Load the code in a separate process"), tried)
-        runner.take(config, release.manifest, folder, todo, around, apart)
+        runner.take(config, release.manifest, folder, todo, around, apart, testing)
 
 
 def _undo(outcome: Outcome, host: Host | None, actor: Actor, release: Release, before: Before) -> None:

@@ -29,6 +29,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "addon.rolled_back": _l("%(who)s rolled back the addon %(what)s"),
     "addon.settings_changed": _l("%(who)s changed settings of the addon %(what)s"),
     "addon.switched_off": _l("%(who)s switched the addon %(what)s off"),
+    "addon.test_stopped": _l("%(who)s stopped testing the migrations of the addon %(what)s"),
     "addon.upload_refused": _l("The upload of %(what)s was rejected"),
     "addon.upload_started": _l("%(who)s started uploading %(what)s"),
     "addon.uploaded": _l("%(who)s uploaded the addon %(what)s"),

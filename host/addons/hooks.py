@@ -32,20 +32,38 @@ def problems(session: Session) -> Sequence[Problem]:
 
 
 def _hung(session: Session) -> Iterator[Problem]:
-    for slug, times in hanging.lately(session).items():
+    for one in hanging.lately(session):
         fact = ngettext(
-            "%(num)s call of the addon %(addon)s did not return in time within the last hour.",
-            "%(num)s calls of the addon %(addon)s did not return in time within the last hour.",
-            times,
-            addon=slug,
+            "%(num)s call of “%(function)s” of the addon %(addon)s did not return in time within the last "
+            "hour.",
+            "%(num)s calls of “%(function)s” of the addon %(addon)s did not return in time within the last "
+            "hour.",
+            one.times,
+            function=one.name,
+            addon=one.slug,
         )
-        advice = _(
-            "Lobby continues without them. While %(number)s of them hang, a process doesn't call the addon's "
-            "panels, actions, conditions, tools and API routes. Deactivate the addon, or fix what it waits "
-            "for.",
+        yield Problem("warn", fact, _advice(one.name), ("addons.index", {}), _("Addons"))
+
+
+def _advice(function: str) -> str:
+    """Return what Lobby does about a *function* that hangs, and what to do."""
+    kind = function.partition(" ")[0]
+    if kind == "job":
+        does = _(
+            "A run is ended after ten minutes, with the programs it started. While one can't be ended, its "
+            "process doesn't start the job again. Other jobs go on."
+        )
+    elif kind in hanging.KINDS:
+        does = _(
+            "Lobby continues without them, and doesn't repeat one for the same customer while it hangs. "
+            "While %(number)s hang, a process doesn't call this function; while %(most)s of the addon hang, "
+            "none of its panels, actions, conditions, tools and API routes.",
             number=hanging.MOST_HUNG,
+            most=hanging.MOST_OF_ADDON,
         )
-        yield Problem("warn", fact, advice, ("addons.index", {}), _("Addons"))
+    else:
+        does = _("Lobby ended them. If more follow, the addon is switched off in the process.")
+    return f"{does} {_('Deactivate the addon, or fix what it waits for.')}"
 
 
 def _stuck(session: Session) -> Iterator[Problem]:

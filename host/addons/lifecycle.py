@@ -14,7 +14,7 @@ import host as host_package
 from host.addons import records, reports
 from host.addons.activation import bring_up, tell_activated
 from host.addons.migrating import runner
-from host.addons.operation_lock import BusyError, operation
+from host.addons.operation_lock import BusyError, is_testing, operation
 from host.addons.package import store
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import fit_problems
@@ -100,7 +100,7 @@ def install(
     :raises AddonError: if the release may not replace what is installed.
     :raises BusyError: if another addon operation is running.
     """
-    with operation(config):
+    with operation(config, _slug_of(release_id)):
         report = reports.report(config, release_id)
         if report.release is None or report.problems:
             raise AddonError(" ".join(report.problems) or _("That upload has expired. Upload the zip again."))
@@ -125,6 +125,12 @@ def install(
     return outcome
 
 
+def _slug_of(release_id: int) -> str:
+    with db.read() as session:
+        row = session.get(AddonRelease, release_id)
+        return "" if row is None else row.slug
+
+
 # Activating
 
 
@@ -145,7 +151,7 @@ def activate(
     :raises AddonError: if no such addon is installed.
     :raises BusyError: if another addon operation is running.
     """
-    with operation(config):
+    with operation(config, slug):
         with db.read() as session:
             row = session.get(Addon, slug)
             found = None if row is None else session.get(AddonRelease, row.release_id)
@@ -181,7 +187,7 @@ def roll_back(
     :raises AddonError: if there is no previous release, or it is not *to*.
     :raises BusyError: if another addon operation is running.
     """
-    with operation(config):
+    with operation(config, slug):
         with db.read() as session:
             row = session.get(Addon, slug)
             before = None if row is None else session.get(AddonRelease, row.previous_release_id or 0)
@@ -259,9 +265,15 @@ def set_aside_who_killed(config: Config) -> None:
     if guilty is None:
         return
     slug, what, deaths = guilty.slug, guilty.what, guilty.deaths
-    log.error("%s processes ended while addon %s was in %s", deaths, slug, what)
-    sentence = noop("The addon kept crashing the process and was quarantined. Lobby runs without it.")
-    quarantine(slug, what, f"{deaths} processes ended in it", sentence=sentence)
+    if deaths == 1:
+        log.error("addon %s ended a process in %s", slug, what)
+        words = "it ended its process"
+        sentence = noop("The addon ended the process and was quarantined. Lobby runs without it.")
+    else:
+        log.error("%s processes ended while addon %s was in %s", deaths, slug, what)
+        words = f"{deaths} processes ended in it"
+        sentence = noop("The addon kept crashing the process and was quarantined. Lobby runs without it.")
+    quarantine(slug, what, words, sentence=sentence)
 
 
 def retry_quarantined(config: Config) -> list[str]:
@@ -296,7 +308,7 @@ def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Ac
     :raises BusyError: if another addon operation is running.
     """
     hook = "addon_deactivated"
-    with operation(config):
+    with operation(config, slug):
         hears = host is not None and hooks_apart.has(host.generation(), slug, hook)
         release = _release(slug) if hears else None
         db.write(records.deactivated, slug, actor, clock.now())
@@ -349,7 +361,7 @@ def _interrupted() -> tuple[list[str], list[str]]:
 def _if_idle(config: Config) -> Iterator[bool]:
     try:
         with operation(config):
-            yield True
+            yield not is_testing(config)
     except BusyError:
         yield False
 

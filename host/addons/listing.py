@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 import host as host_package
-from host.addons import health
+from host.addons import health, operation_lock
 from host.addons.health import Health
 from host.addons.metrics import across_processes
 from host.addons.metrics.in_process import Key, Series
@@ -140,6 +140,8 @@ class CardView(msgspec.Struct, frozen=True):
     """Whether it runs and declares settings for the whole server."""
     is_set_elsewhere: bool
     """Whether it runs without a settings page, with only cards for connecting accounts."""
+    may_stop: bool
+    """Whether its migrations are being tested on a copy."""
     may_activate: bool
     may_deactivate: bool
     may_roll_back: bool
@@ -179,6 +181,7 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
     with db.read() as session:
         hung = hanging.lately(session)
         parked = parked_events.counts(session)
+        tested = operation_lock.tested(session)
     return [
         _shown(
             card,
@@ -189,8 +192,9 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
             trust.standing_of(config, card.release, trust=trusted),
             waiting.get(card.slug, 0),
             icon_of(config.data, card.release),
-            hung.get(card.slug, 0),
+            [one for one in hung if one.slug == card.slug],
             [one for one in parked if one.slug == card.slug],
+            card.under_way is not None and card.slug == tested,
         )
         for card in found
     ]
@@ -312,8 +316,9 @@ def _shown(
     signature: Standing,
     waiting: int,
     picture: str,
-    hung: int,
+    hung: Sequence[hanging.HungFunction],
     parked: Sequence[parked_events.Count],
+    may_stop: bool,
 ) -> CardView:
     slug = card.slug
     error = card.error or {}
@@ -344,13 +349,15 @@ def _shown(
                 use.reconnect,
             )
         )
-    if running and hung:
-        notes.append(
+    if running:
+        notes.extend(
             ngettext(
-                "%(num)s call did not return in time within the last hour.",
-                "%(num)s calls did not return in time within the last hour.",
-                hung,
+                "%(num)s call of “%(function)s” did not return in time within the last hour.",
+                "%(num)s calls of “%(function)s” did not return in time within the last hour.",
+                one.times,
+                function=one.name,
             )
+            for one in hung
         )
     label, tone, icon = _chip(card, state, running, bool(notes))
     failed = bool(error) or state not in (AddonState.ACTIVE, AddonState.INACTIVE, AddonState.ACTIVATING)
@@ -375,6 +382,7 @@ def _shown(
         has_form=running and bool(generation.manifests[slug].forms.desk),
         has_page=running and slug in generation.admin_pages,
         is_set_elsewhere=running and slug not in generation.admin_pages and bool(card.manifest.channels),
+        may_stop=may_stop,
         may_activate=not running and card.state is not AddonState.ACTIVATING,
         may_deactivate=card.state is AddonState.ACTIVE or card.wanted,
         may_roll_back=card.previous_version is not None and card.state is not AddonState.ACTIVATING,

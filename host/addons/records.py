@@ -87,6 +87,13 @@ class Before(msgspec.Struct, frozen=True):
     webhooks: list[dict[str, Any]]
 
 
+def standing(slug: str) -> tuple[object, ...] | None:
+    """Return what an operation on the addon *slug* relies on; None if it is not installed."""
+    with db.read() as session:
+        row = session.get(Addon, slug)
+        return None if row is None else (row.state, row.wanted, row.release_id, row.operation)
+
+
 def before(slug: str) -> Before:
     """Return the current state of the addon *slug*."""
     with db.read() as session:

@@ -197,7 +197,7 @@ def remove(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> None:
     :raises AddonError: if it runs or is not installed.
     :raises BusyError: if another addon operation is running.
     """
-    with operation(config):
+    with operation(config, slug):
         db.write(records.removed, slug, actor)
         _forget_files(config)
 
@@ -211,7 +211,7 @@ def purge(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> list[str
     :raises AddonError: if it runs or is not installed.
     :raises BusyError: if another addon operation is running.
     """
-    with operation(config):
+    with operation(config, slug):
         with db.read() as session:
             row = _installed(session, slug)
             if row.state in (AddonState.ACTIVE, AddonState.ACTIVATING):

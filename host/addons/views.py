@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, send_file, url_for
@@ -12,7 +13,16 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from host.addons import health, lifecycle, listing, reports, setting_forms, switching
+from host.addons import (
+    health,
+    in_background,
+    lifecycle,
+    listing,
+    operation_lock,
+    reports,
+    setting_forms,
+    switching,
+)
 from host.addons import uninstall as uninstalling
 from host.addons.lifecycle import Actor, Card, Outcome
 from host.addons.package import archive, shipped, store, trust
@@ -208,10 +218,13 @@ def _taken_in(name: str, report: Report, release: store.Release) -> ResponseRetu
         flash_good(_("This exact file is already installed. No action is needed."))
     elif report.asks_nothing:
         try:
-            outcome = lifecycle.install(config(), release.id, host=current_host(), actor=_actor())
+            operate = partial(lifecycle.install, config(), release.id, host=current_host(), actor=_actor())
+            outcome = in_background.run(operate)
         except AddonError as error:
             flash_bad(_(error.sentence))
             return redirect(url_for("addons.index"))
+        if outcome is None:
+            return _goes_on(release.slug)
         if not outcome.ok:
             _say(outcome)
             return _to_card(outcome.slug)
@@ -272,18 +285,22 @@ def report(release_id: int) -> ResponseReturnValue:
 def install(release_id: int) -> ResponseReturnValue:
     """Install an accepted zip; an active addon is updated in the same step."""
     _uploads_allowed()
+    operate = partial(
+        lifecycle.install,
+        config(),
+        release_id,
+        host=current_host(),
+        actor=_actor(),
+        downgrade=request.form.get("downgrade") == "1",
+        takeover=request.form.get("takeover") == "1",
+    )
     try:
-        outcome = lifecycle.install(
-            config(),
-            release_id,
-            host=current_host(),
-            actor=_actor(),
-            downgrade=request.form.get("downgrade") == "1",
-            takeover=request.form.get("takeover") == "1",
-        )
+        outcome = in_background.run(operate)
     except AddonError as error:
         flash_bad(_(error.sentence))
         return redirect(url_for("addons.index"))
+    if outcome is None:
+        return _goes_on("")
     if not outcome.ok:
         _say(outcome)
     elif outcome.steps:
@@ -324,15 +341,37 @@ def activate(slug: str) -> ResponseReturnValue:
     """Run the addon's migrations and activate it, then show every step."""
     _known(slug)
     try:
-        outcome = lifecycle.activate(config(), slug, host=current_host(), actor=_actor())
+        operate = partial(lifecycle.activate, config(), slug, host=current_host(), actor=_actor())
+        outcome = in_background.run(operate)
     except AddonError as error:
         flash_bad(_(error.sentence))
     else:
+        if outcome is None:
+            return _goes_on(slug)
         if outcome.ok:
             flash_good(_("Addon activated. No restart was needed."))
         else:
             _say(outcome)
     return _to_card(slug, ran=slug)
+
+
+@bp.post("/admin/addons/<slug>/stop")
+@admin_required
+def stop(slug: str) -> ResponseReturnValue:
+    """Stop testing the addon's migrations on a copy; nothing is activated."""
+    _known(slug)
+    if db.write(_stop, slug):
+        flash_good(_("The test of the migrations is being stopped. Nothing is activated."))
+    else:
+        flash_bad(_("No migrations of this addon are being tested."))
+    return _to_card(slug, ran=slug)
+
+
+def _stop(session: Session, slug: str) -> bool:
+    if not operation_lock.ask_to_stop(session, slug):
+        return False
+    audit(session, "addon.test_stopped", slug)
+    return True
 
 
 @bp.post("/admin/addons/<slug>/deactivate")
@@ -357,12 +396,14 @@ def roll_back(slug: str) -> ResponseReturnValue:
     """Activate the previous release."""
     _known(slug)
     try:
-        outcome = lifecycle.roll_back(
-            config(), slug, to=request.form.get("to", ""), host=current_host(), actor=_actor()
-        )
+        to = request.form.get("to", "")
+        operate = partial(lifecycle.roll_back, config(), slug, to=to, host=current_host(), actor=_actor())
+        outcome = in_background.run(operate)
     except AddonError as error:
         flash_bad(_(error.sentence))
     else:
+        if outcome is None:
+            return _goes_on(slug)
         if outcome.ok:
             flash_good(_("The previous release is active again. No restart was needed."))
         else:
@@ -457,6 +498,12 @@ def _known(slug: str) -> Card:
 def _say(outcome: Outcome) -> None:
     sentence = _(str((outcome.error or {}).get("sentence", "")))
     flash_bad(_("%(sentence)s Nothing else was changed.", sentence=sentence))
+
+
+def _goes_on(slug: str) -> ResponseReturnValue:
+    """Show the card of an addon whose operation takes longer than a page waits."""
+    flash_good(_("This takes longer and goes on in the background. Its steps are below."))
+    return _to_card(slug, ran=slug) if slug else redirect(url_for("addons.index"))
 
 
 def _to_card(slug: str, **shown: Any) -> ResponseReturnValue:

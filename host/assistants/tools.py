@@ -444,7 +444,10 @@ def _brought(
         if about is None:
             raise _FailedError("there is no customer in a trial")
         try:
-            said = hanging.within(SECONDS, f"tool {tool.name}", lambda: str(tool.use(about, arguments)))
+            customer = (about.account.id, about.contact)
+            said = hanging.within(
+                SECONDS, f"tool {tool.name}", lambda: str(tool.use(about, arguments)), customer
+            )
             return clean(said).strip()[:MOST_TOLD]
         except PausedError:
             raise _FailedError("its addon hangs, so it was not called and nothing was done") from None

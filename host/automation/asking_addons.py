@@ -169,7 +169,7 @@ def write(fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.k
 
 
 def answers_to(session: Session, questions: Sequence[Question]) -> Answers:
-    """Return the answers to *questions*. A reading session gets them at once.
+    """Return the answers to *questions*. A reading session gets them at once, and holds no connection then.
 
     :raises UnansweredError: inside a write, for :func:`write` to ask.
     """
@@ -177,6 +177,8 @@ def answers_to(session: Session, questions: Sequence[Question]) -> Answers:
     if known is None:
         if questions and db.current().is_inside:
             raise AskedInsideError("addons are asked before a write: begin it with asking_addons.write")
+        if questions:
+            db.let_go(session)
         known = Answers()
         known.ask(questions, READ_SECONDS)
     known.check(questions)
@@ -210,7 +212,7 @@ def _answer(question: Question, about: AskedAbout) -> Answer:
     else:
         call = partial(of.plan, about)
     try:
-        return Answer(True, hanging.within(FACTS_SECONDS, _name(of), call))
+        return Answer(True, hanging.within(FACTS_SECONDS, _name(of), call, about.contact_id))
     except HangsError:
         log.warning("the %s did not answer in time", _name(of))
     except Exception:

@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -104,6 +105,7 @@ class RunningChild:
         self._child = child
         self._line = line
         self._left: int | None = None
+        self._ending = threading.Lock()
 
     @property
     def pid(self) -> int:
@@ -144,10 +146,11 @@ class RunningChild:
         return found
 
     def end(self) -> int:
-        """Kill the child and its children; return its exit status."""
-        if self._left is None:
-            self._left = _ended(self._child)
-        return self._left
+        """Kill the child and its children, from any thread; return its exit status."""
+        with self._ending:
+            if self._left is None:
+                self._left = _ended(self._child)
+            return self._left
 
 
 @contextmanager

@@ -59,6 +59,20 @@ def notify_socket() -> str:
     return os.environ.get("NOTIFY_SOCKET", "")
 
 
+_KEPT_SOCKET = "KEPT_LOBBY_SOCKET"
+
+
+def pass_on_socket(descriptor: int) -> None:
+    """Tell the program that replaces this one which descriptor is the socket that listens."""
+    os.environ[_KEPT_SOCKET] = str(descriptor)
+
+
+def kept_socket() -> int | None:
+    """Return the descriptor that the replaced program passed on, once; None if there is none."""
+    number = os.environ.pop(_KEPT_SOCKET, "")
+    return int(number) if number.isdecimal() else None
+
+
 class CannotGoOnError(Exception):
     """A command cannot continue. The message is a sentence or two, for the operator."""
 

@@ -525,6 +525,15 @@ class NestedWriteError(RuntimeError):
     """A use case tried to open a second write inside its write."""
 
 
+def let_go(session: Session) -> None:
+    """Return the connection of a reading *session* while it waits for something else.
+
+    It takes one again with its next statement. What it loaded stays loaded.
+    """
+    if not (session.dirty or session.new or session.deleted):
+        session.commit()
+
+
 def cut_off(session: Session) -> None:
     """Close the connection of *session*, whose thread was given up; its changes are rolled back."""
     if not session.in_transaction():

@@ -4,6 +4,10 @@ The marks of a process are one file in the data folder, mapped into memory: ente
 microsecond, does not wait for the disk, and survives any end of the process. The file is locked as long as
 its process lives, and removed at a normal end. An unlocked file therefore belongs to a process that died, and
 names the code it died in.
+
+Many threads may be in addons when a process is killed or crashes, so which of them is to blame is only known
+after several deaths. Code that ends the process itself, with :func:`os._exit`, :func:`os.abort` or a signal
+to itself, is noted as it does, and known after the first.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import fcntl
 import json
 import mmap
 import os
+import signal
 import struct
 import threading
 import time
@@ -20,7 +25,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import msgspec
 
@@ -33,7 +38,13 @@ THREADS = 512
 """Maximum number of threads of a process with a mark; further threads have none."""
 
 _SLOT = struct.Struct("<d120s")
+_SIZE = (THREADS + 1) * _SLOT.size
+"""Size of a file: the slot of each thread, then that of the code that ended the process itself."""
 _OUTSIDE = b""
+
+
+_ENDS = frozenset({signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL})
+"""Signals after which a process ends without marking its end."""
 
 
 def label(slug: str, what: str) -> bytes:
@@ -58,7 +69,7 @@ class _Marks:
         self.path = path
         self._file = file
         self._pid = os.getpid()
-        self._map = mmap.mmap(file.fileno(), THREADS * _SLOT.size)
+        self._map = mmap.mmap(file.fileno(), _SIZE)
         self._free = list(range((THREADS - 1) * _SLOT.size, -1, -_SLOT.size))
         self._thread = threading.local()
 
@@ -75,6 +86,12 @@ class _Marks:
         place.holds = what
         _SLOT.pack_into(self._map, place.offset, time.monotonic() if what else 0.0, what)
         return before
+
+    def blame(self) -> None:
+        """Note that the code with which this thread is marked ends the process."""
+        place: _Place | None = getattr(self._thread, "place", None)
+        if place is not None and place.holds:
+            _SLOT.pack_into(self._map, THREADS * _SLOT.size, time.monotonic(), place.holds)
 
     def _new(self) -> _Place | None:
         try:
@@ -129,6 +146,34 @@ def waiting() -> Iterator[None]:
         leave(before)
 
 
+def _blame() -> None:
+    if _current is not None:
+        _current.blame()
+
+
+def _watch_ends() -> None:
+    """Note which code ends this process, from now on."""
+    exit_at_once, abort, kill = os._exit, os.abort, os.kill
+    if hasattr(exit_at_once, "lobby_notes"):
+        return
+
+    def exit_and_note(status: int) -> NoReturn:
+        _blame()
+        exit_at_once(status)
+
+    def abort_and_note() -> NoReturn:
+        _blame()
+        abort()
+
+    def kill_and_note(pid: int, number: int, /) -> None:
+        if pid == os.getpid() and number in _ENDS:
+            _blame()
+        kill(pid, number)
+
+    exit_and_note.lobby_notes = True  # type: ignore[attr-defined]
+    os._exit, os.abort, os.kill = exit_and_note, abort_and_note, kill_and_note
+
+
 def _forget_in_child() -> None:
     global _current  # noqa: PLW0603 - the parent's file is not a forked child's
     _current = None
@@ -151,9 +196,9 @@ class Guilty(msgspec.Struct, frozen=True):
 def begin(data: Path) -> Guilty | None:
     """Start marking in this process; return the addon that killed earlier processes, if any.
 
-    That is an addon in which :data:`DEATHS` of them died within a day, without a death outside addons in
-    between. Among several, it is the one in most deaths, then the one most often entered last. Each is
-    returned only once.
+    That is an addon that ended the last of them itself, or in which :data:`DEATHS` of them died within a day,
+    without a death outside addons in between. Among several, it is the one in most deaths, then the one most
+    often entered last. Each is returned only once.
     """
     global _current  # noqa: PLW0603 - a process has one file
     folder = data / FOLDER
@@ -165,12 +210,13 @@ def begin(data: Path) -> Guilty | None:
         _write(folder / "deaths.json", [] if guilty else deaths)
         path = folder / f"{os.getpid()}-{time.monotonic_ns()}.marks"
         file = path.open("wb+")
-        os.truncate(path, THREADS * _SLOT.size)
+        os.truncate(path, _SIZE)
         path.chmod(0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
         if _current is not None:
             _current.remove()
         _current = _Marks(file, path)
+    _watch_ends()
     return guilty
 
 
@@ -197,10 +243,11 @@ def _deaths(folder: Path) -> list[dict[str, Any]]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            found = _read(file.read())
+            content = file.read()
             path.unlink()
+        found, ender = _read(content[: THREADS * _SLOT.size]), _read(content[THREADS * _SLOT.size :])
         # A death outside of every addon shows that deaths need not be an addon's fault.
-        known = [*known, {"at": now, "in": found}] if found else []
+        known = [*known, {"at": now, "in": found, "by": ender}] if found else []
     return [one for one in known if now - one["at"] < WITHIN_SECONDS]
 
 
@@ -217,6 +264,9 @@ def _read(content: bytes) -> dict[str, str]:
 
 
 def _guilty(deaths: list[Mapping[str, Any]] | list[dict[str, Any]]) -> Guilty | None:
+    for death in reversed(deaths):
+        for slug, what in death.get("by", {}).items():
+            return Guilty(slug, what, 1)
     counts: dict[str, list[int]] = {}
     for death in deaths:
         for slug in death["in"]:

@@ -19,7 +19,9 @@ from host.models.users import Workspace
 
 BUSIEST = 10
 _DRAWN = [
-    metric for metric in Metric if metric not in {Metric.ACCOUNT, Metric.REFUSED, Metric.SLOW, Metric.SLOWEST}
+    metric
+    for metric in Metric
+    if metric not in {Metric.ACCOUNT, Metric.REFUSED, Metric.SLOW, Metric.SLOWEST, Metric.FUNCTIONS_HUNG}
 ]
 
 

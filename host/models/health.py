@@ -56,6 +56,8 @@ class Metric(StrEnum):
 
     The addon's slug is in the channel's place; the label is the kind of function.
     """
+    FUNCTIONS_HUNG = "functions_hung"
+    """The same, by kind and name of the function. Not in :data:`TOTAL`."""
     SLOW = "slow"
     """Answers of pages and of the API that took too long, by the endpoint. Not in :data:`TOTAL`."""
     SLOWEST = "slowest"

@@ -20,7 +20,7 @@ import uvloop
 
 from host import installing
 from host.core import call_budget, db, logs
-from host.core.config import CannotGoOnError, Config, ConfigError, Exit
+from host.core.config import CannotGoOnError, Config, ConfigError, Exit, kept_socket
 from host.process import systemd
 from host.process.asgi import AsgiApplication
 from host.process.connections import Connections, connection_type
@@ -58,7 +58,9 @@ def serve(config: Config) -> None:
     ending.hear_signals()
     call_budget.interrupt_main_thread()
     _allow_open_files(config.live_streams + OTHER_FILES)
-    with closing(listen(config.bind)) as listening:
+    with closing(_kept(config.bind) or listen(config.bind)) as listening:
+        if config.server != "granian":  # which opens a socket of its own
+            ending.keep(listening)
         try:
             desk = start.attempt()
             if desk is not None:
@@ -226,6 +228,23 @@ def _nameless(application: Answers) -> Answers:
         await application(scope, receive, send_on)
 
     return answer
+
+
+def _kept(address: tuple[str, int]) -> socket.socket | None:
+    """Return the socket that the process replaced by this one kept; None if there is none for *address*."""
+    number = kept_socket()
+    if number is None:
+        return None
+    try:
+        kept = socket.socket(fileno=number)
+    except OSError:
+        return None
+    kept.set_inheritable(False)
+    if kept.getsockname()[:2] != address:
+        kept.close()
+        return None
+    kept.setblocking(False)
+    return kept
 
 
 def listen(address: tuple[str, int], setting: str = "LOBBY_BIND") -> socket.socket:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from contextvars import copy_context
@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host import counters
+from host import counters, recording
 from host.addons import lifecycle
 from host.addons.metrics import across_processes, in_process
 from host.addons.package.failures import AddonError
 from host.addons.package.store import Release
-from host.addons.running import contributions, held_webhooks, listening, look_ups, undecided
+from host.addons.running import contributions, held_webhooks, jobs, listening, look_ups, undecided
 from host.addons.running import generation as generations
 from host.addons.running.generation import Generation, use_forms
 from host.addons.running.jobs import JobRunner
 from host.addons.running.receivers import Receivers
 from host.api.http import idempotency
+from host.channels import hanging
 from host.core import (
     call_budget,
     child_limits,
@@ -79,8 +80,15 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
 HANGS = 3
-"""Number of hangs of an addon in a process within :data:`HANGS_SECONDS` after which it is disabled there."""
+"""Number of hangs of a function in a process within :data:`HANGS_SECONDS` that disable its addon there.
+
+Those for one customer count once.
+"""
+HANGS_OF_ADDON = 9
+"""This number for all functions of an addon together."""
 HANGS_SECONDS = 3600.0
+_COUNTED = hanging.KINDS | {"rule"}
+"""The kinds of functions, as their calls are counted, whose hangs are recorded by who waits for them."""
 AWAY_SECONDS = 1.0
 STALE_SECONDS = 2.0
 LOOK_UP_SECONDS = 5.0
@@ -208,7 +216,8 @@ class HostApplication:
         self._started = False
         self._web = True
         self.on_replacement: Callable[[], object] | None = None
-        self._hung: dict[str, list[float]] = {}
+        self._hung: dict[str, list[tuple[float, str, Hashable]]] = {}
+        """The hangs of each addon: when, in which function, and for whom."""
         self._off: dict[str, AddonError] = {}
         """Addons disabled in this process because they hung too often, each with the reason."""
         self._hung_lock = threading.Lock()
@@ -397,13 +406,13 @@ class HostApplication:
     # Life
 
     def _parts(self) -> Sequence[BackgroundService]:
-        jobs = JobRunner(lambda: self.generation().each(contributions.JOBS), beside=self._deliver_parked)
+        runner = JobRunner(lambda: self.generation().each(contributions.JOBS), beside=self._deliver_parked)
         if not self.config.workers:
-            return (jobs,)
+            return (runner,)
         self._consumers = Consumers(self._of_features(), is_behind=lambda: self.workers.is_behind)
         if not self.config.senders:
-            return (self.workers, self._consumers, jobs)
-        return (self.workers, self._consumers, self._senders, jobs)
+            return (self.workers, self._consumers, runner)
+        return (self.workers, self._consumers, self._senders, runner)
 
     def _of_features(self) -> list[EventConsumer]:
         return consuming.of_features(ConsumerContext(self.effective, self.generation))
@@ -539,10 +548,17 @@ class HostApplication:
         """Count a call that is over its budget; disable its addon if there were too many."""
         slug, now = call.slug, clock.monotonic()
         in_process.metrics().note(slug, call.release, call.what, call.seconds, call.error())
+        if call.what.partition(" ")[0] not in _COUNTED:
+            recording.hung(slug, call.what)
+        if call.what.startswith(jobs.PREFIX):
+            return  # the job isn't started again while it hangs, so it costs one thread
         with self._hung_lock:
-            hung = [at for at in self._hung.get(slug, ()) if now - at < HANGS_SECONDS]
-            self._hung[slug] = hung = [*hung, now]
-            if len(hung) < HANGS:
+            hung = [one for one in self._hung.get(slug, ()) if now - one[0] < HANGS_SECONDS]
+            if call.customer is not None:
+                hung = [one for one in hung if one[1:] != (call.what, call.customer)]
+            self._hung[slug] = hung = [*hung, (now, call.what, call.customer)]
+            of_function = sum(what == call.what for _at, what, _customer in hung)
+            if of_function < HANGS and len(hung) < HANGS_OF_ADDON:
                 return
             del self._hung[slug]
         try:

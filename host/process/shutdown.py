@@ -7,6 +7,7 @@ import logging
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -17,7 +18,7 @@ from types import FrameType
 from typing import NoReturn, Protocol
 
 from host.core import call_budget, logs
-from host.core.config import Exit, is_supervised
+from host.core.config import Exit, is_supervised, pass_on_socket
 from host.process import systemd
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,18 @@ _RESTED = 254
 _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
-def begin_anew() -> NoReturn:
-    """Exit this process for its supervisor to restart; without one, re-execute it here."""
-    if is_supervised():
+def begin_anew(listening: socket.socket | None = None) -> NoReturn:
+    """Re-execute this process with *listening*, so that connections wait instead of being refused.
+
+    Without a socket, exit for the supervisor to restart it, if there is one.
+    """
+    if listening is None and is_supervised():
         _exit(Exit.BUSY)
     log.warning("Lobby starts again in this process")
     _flush()
+    if listening is not None:
+        os.set_inheritable(listening.fileno(), True)
+        pass_on_socket(listening.fileno())
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - as it was started
 
 
@@ -102,6 +109,8 @@ class Shutdown:
         self._begun = False
         self._ended = threading.Event()
         self._replacing = False
+        self._has_rested = False
+        self._listening: socket.socket | None = None
         threading.Thread(target=self._run, name="ending", daemon=True).start()
 
     def hear_signals(self) -> None:
@@ -117,6 +126,10 @@ class Shutdown:
         self._stop = partial(asyncio.get_running_loop().call_soon_threadsafe, stop)
         if self._begun:
             self._stop()
+
+    def keep(self, listening: socket.socket) -> None:
+        """Keep a copy of the socket of a server for the process that replaces this one."""
+        self._listening = listening.dup()
 
     def of(self, application: Endable) -> None:
         """Set the application to close. A process that already got a signal exits immediately."""
@@ -137,9 +150,22 @@ class Shutdown:
                     self._stop()
 
     def replace(self) -> None:
-        """Exit as at SIGTERM, and restart the process; see :func:`begin_anew`."""
+        """Restart the process; see :func:`begin_anew`.
+
+        Requests are answered until background work is done or was waited for long enough. Then the process
+        ends as at SIGTERM.
+        """
+        if self._begun or self._replacing:
+            return
+        self._replacing = True
+        threading.Thread(target=self._rest_and_end, name="replacing", daemon=True).start()
+
+    def _rest_and_end(self) -> None:
+        application = self._application
+        if application is not None:
+            self._retire_and_rest(application)
         if not self._begun:
-            self._replacing = True
+            self._has_rested = True
             self.told(signal.SIGTERM)
 
     def finish(self) -> None:
@@ -157,7 +183,7 @@ class Shutdown:
         try:
             cut = self._end()
             if self._replacing:
-                begin_anew()
+                begin_anew(self._listening)
         finally:
             self._ended.set()
         if cut or call_budget.are_stuck():
@@ -168,19 +194,24 @@ class Shutdown:
         number = self._told.get()
         while number not in _SIGNALS and number != _DRAINED:
             number = self._told.get()
-        systemd.notify(systemd.STOPPING)
+        replaces = self._replacing and self._listening is not None
+        if not replaces:
+            systemd.notify(systemd.STOPPING)
         application = self._application
         if application is None:
             return number != _DRAINED
         began = time.monotonic()
-        threading.Thread(target=self._retire, args=(application,), name="retiring", daemon=True).start()
+        if self._has_rested:
+            self._told.put(_RESTED)
+        else:
+            threading.Thread(target=self._retire, args=(application,), name="retiring", daemon=True).start()
         missing, hurry = self._wait_for_both(number, began + self._patience)
         if _DRAINED in missing:
             log.warning("stopping: requests that are still under way are cut off")
         if _RESTED in missing:
             log.warning("stopping: a delivery or a job is cut off; what was being sent is looked for later")
         try:
-            application.close(patience=HURRY_SECONDS if hurry else CLOSING_SECONDS)
+            application.close(patience=HURRY_SECONDS if hurry or self._has_rested else CLOSING_SECONDS)
         except Exception:
             log.exception("not everything could be closed")
         log.info("stopped after %.1f s", time.monotonic() - began)
@@ -204,9 +235,13 @@ class Shutdown:
 
     def _retire(self, application: Endable) -> None:
         try:
+            self._retire_and_rest(application)
+        finally:
+            self._told.put(_RESTED)
+
+    def _retire_and_rest(self, application: Endable) -> None:
+        try:
             application.retire()
             application.rest(self._patience)
         except Exception:
             log.exception("what is under way could not be waited for")
-        finally:
-            self._told.put(_RESTED)

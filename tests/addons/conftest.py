@@ -62,6 +62,9 @@ class InThisProcess:
     def sums(self, url: str, folder: Path, seconds: float) -> Any:
         return self._take(apart_child.Order(url, str(folder), "", seconds)) or {}
 
+    def end(self) -> None:
+        """Do nothing: this process goes on."""
+
     def _take(self, order: apart_child.Order) -> Any:
         try:
             return apart_child.take(order)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from host import counters
+from host import counters, recording
 from host.addons import lifecycle
 from host.addons.metrics import in_process
 from host.addons.operation_lock import is_running
@@ -22,9 +23,10 @@ from host.addons.running import jobs
 from host.core import call_budget, clock, db
 from host.models.addons import Addon, AddonState
 from host.models.inbox import Message
-from host.models.users import AuditEntry, User
+from host.models.users import AuditEntry, InstallationValue, User
 from host.process.asgi import AsgiApplication
 from host.process.serving import HANGS, HostApplication
+from host.sdk.pages import Job
 from host.users import workspaces
 from tests.addons.conftest import Admin, MakeZip, configuration
 from tests.addons.test_toy_channel import connect, deliver
@@ -244,8 +246,74 @@ def test_a_job_that_hangs_holds_no_other(
     until(call_budget.are_stuck)
     ran.clear()
     until(lambda: len(ran) > 2)
+    until(lambda: runner._hanging)
+    replaced: list[int] = []
+    serving.on_replacement = lambda: replaced.append(1)
     with clock.travel(timedelta(hours=1, minutes=1)):
-        until(lambda: hang.count == 2)  # it is due again
+        runs = len(ran)
+        until(lambda: len(ran) > runs + 2)
+        assert hang.count == 1, "it is due, but not started beside the one that hangs"
+        recording.flush()
+        health = Admin(serving).get("/admin/health").text
+    assert "1 call of “job sweep” of the addon toy did not return in time within the last hour." in health
+    hang.fuse.unlink()
+    hang.let_go()
+    until(lambda: not runner._hanging)
+    with clock.travel(timedelta(hours=2, minutes=2)):
+        until(lambda: claimed_since(clock.now() - timedelta(minutes=1)))
+    assert not replaced
+
+
+def claimed_since(time: datetime) -> bool:
+    with db.read() as session:
+        due = session.get_one(InstallationValue, "job:toy:sweep").value
+    return datetime.fromisoformat(due) >= time + timedelta(hours=1)
+
+
+@pytest.mark.slow
+def test_a_job_that_waits_for_an_endless_program_is_ended_with_it(
+    serving: HostApplication,
+    hang: Hang,
+    toy_zip: MakeZip,
+    until: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(jobs, "TICK_SECONDS", 0.05)
+    sleeps = '    import subprocess, sys; subprocess.run(["sleep", "10000"])\n    note("swept")'
+    places = {**PLACES, "job sweep": ("toy/events.py", '    note("swept")')}
+    file, before = places["job sweep"]
+    lifecycle.install_file(serving.config, toy_zip({file: lambda text: text.replace(before, sleeps)}))
+    assert lifecycle.activate(serving.config, "toy", host=serving).ok
+    (runner,) = [part for part in serving._beside if isinstance(part, jobs.JobRunner)]
+    serving.start()
+    until(lambda: "which a job that cannot be ended had started, was killed" in caplog.text)
+    until(lambda: not runner._of_addons and not runner._hanging)
+    assert not call_budget.are_stuck()
+
+
+def test_the_endless_job_of_an_addon_holds_up_no_other_addon(
+    database: db.Database, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "TICK_SECONDS", 0.05)
+    goes_on, ran = threading.Event(), []
+
+    def waits() -> None:
+        goes_on.wait(60)
+
+    found = [
+        ("slow", Job("waits", timedelta(hours=1), waits)),
+        ("slow", Job("behind", timedelta(hours=1), lambda: ran.append("behind"))),
+        ("other", Job("quick", timedelta(hours=1), lambda: ran.append("quick"))),
+    ]
+    runner = jobs.JobRunner(lambda: found)
+    runner.start()
+    try:
+        until(lambda: ran == ["quick"])
+    finally:
+        goes_on.set()
+    until(lambda: ran == ["quick", "behind"])
+    runner.stop()
 
 
 # Switching off

@@ -27,8 +27,10 @@ from host.automation import asking_addons
 from host.automation.asking_addons import Question
 from host.channels import hanging
 from host.core import call_budget, db
+from host.delivery.worker import drain
 from host.models.channels import ChannelAccount
 from host.models.channels import ref as account_ref
+from host.models.inbox import Conversation
 from host.models.users import AuditEntry, User
 from host.process.serving import HostApplication
 from host.sdk.rules import AskedAbout
@@ -36,8 +38,10 @@ from host.users import api_keys
 from host.users.api_keys import Scope
 from tests.addons.conftest import Admin, MakeZip, configuration
 from tests.addons.test_panels import Opened
+from tests.addons.test_toy_channel import deliver
 from tests.hanging import FOR_EVER, Hang
 from tests.hanging import hanging as hanging_in_c
+from tests.live.served import until as seen
 
 TELEGRAM = Path(__file__).resolve().parents[2] / "addons" / "telegram"
 PLACES = {
@@ -75,6 +79,24 @@ class Calls(Opened):
                 created_by=mia,
             )
         )
+
+    def beside_of(self, customer: str) -> str:
+        """Return the path of a new conversation of *customer*."""
+        with db.read() as session:
+            uuid = session.scalars(sa.select(ChannelAccount.uuid)).one()
+            known = set(session.scalars(sa.select(Conversation.id)))
+        address = f"/addons/toy/webhook/{uuid}"
+        assert deliver(self.desk, address, f"hello-{customer}", customer=customer).status_code == 200
+        drain(self.desk.generation)
+        found: list[int] = []
+
+        def is_there() -> bool:
+            with db.read() as session:
+                found[:] = set(session.scalars(sa.select(Conversation.id))) - known
+            return bool(found)
+
+        seen(is_there)
+        return f"/w/{self.workspace}/inbox/{found[0]}"
 
     def call(self, kind: str) -> str:
         """Return ``fine``, or what the caller reads instead."""
@@ -223,9 +245,10 @@ def test_a_call_that_hangs_is_answered_in_time_and_costs_one_thread(
     assert calls.call(kind) == "fine"
 
 
-def test_while_three_calls_hang_nothing_of_the_addon_is_called_and_everything_else_goes_on(
-    opened: Open, hang: Hang, tmp_path: Path
+def test_while_many_calls_hang_nothing_of_the_addon_is_called_and_everything_else_goes_on(
+    opened: Open, hang: Hang, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hanging, "MOST_OF_ADDON", 3)
     calls = opened("panel", "composer", "route")
     hang.fuse.touch()
     for kind in ("panel", "composer", "route"):
@@ -242,9 +265,11 @@ def test_while_three_calls_hang_nothing_of_the_addon_is_called_and_everything_el
 
     recording.flush()
     health = calls.admin.get("/admin/health").text
-    assert "3 calls of the addon toy did not return in time within the last hour." in health
     card = calls.admin.get("/admin/addons").text
-    assert "3 calls did not return in time within the last hour." in card
+    for function in ("panel toy.things", "composer toy.greet", "route toy.get_greeting"):
+        said = f"1 call of “{function}” of the addon toy did not return in time within the last hour."
+        assert said in health
+        assert f"1 call of “{function}” did not return in time within the last hour." in card
 
     assert calls.admin.get(calls.beside).status_code == 200
     assert hanging.within(30, "panel other.things", lambda: "fine") == "fine"
@@ -255,16 +280,51 @@ def test_while_three_calls_hang_nothing_of_the_addon_is_called_and_everything_el
     assert [calls.call(kind) for kind in KINDS] == ["fine"] * len(KINDS)
 
 
+@pytest.mark.parametrize("kind", ["panel", "composer"])
+def test_what_hangs_for_one_customer_is_called_for_others(opened: Open, hang: Hang, kind: str) -> None:
+    calls = opened(kind)
+    bo, ana = calls.beside, calls.beside_of("ana")
+    hang.fuse.touch()
+    assert HANGS[kind] in calls.call(kind)
+    hang.fuse.unlink()  # for her it would return
+    calls.beside = ana
+    assert calls.call(kind) == "fine"
+    calls.beside = bo
+    assert HANGS[kind] in calls.call(kind), "his still hangs, so it isn't repeated"
+    assert hang.count == 1
+
+
+def test_while_it_hangs_for_three_customers_a_function_is_called_for_nobody_and_others_are(
+    opened: Open, hang: Hang
+) -> None:
+    calls = opened("panel")
+    besides = [calls.beside, *(calls.beside_of(name) for name in ("ana", "eve", "max"))]
+    hang.fuse.touch()
+    for calls.beside in besides[:3]:
+        assert HANGS["panel"] in calls.call("panel")
+    hang.fuse.unlink()
+    calls.beside = besides[3]
+    said = calls.call("panel")
+    assert "Toy channel isn't asked for this at the moment, because 3 such calls haven't returned." in said
+    assert calls.call("composer") == "fine"
+    assert hang.count == 3
+
+
 @pytest.mark.slow
-def test_three_hung_threads_of_such_calls_replace_the_process(
+def test_a_function_whose_calls_hang_for_three_customers_replaces_the_process(
     opened: Open, hang: Hang, until: Callable[..., None]
 ) -> None:
     calls = opened("panel", "composer", "tool", ended=True)
+    besides = [calls.beside, *(calls.beside_of(name) for name in ("ana", "eve"))]
     replacing: list[int] = []
     calls.desk.on_replacement = lambda: replacing.append(1)
     hang.fuse.touch()
     for kind in ("panel", "composer", "tool"):
         assert HANGS[kind] in calls.call(kind)
+    until(lambda: len(calls.desk._hung.get("toy", ())) == 3)
+    assert not replacing, "each hangs for one customer"
+    for calls.beside in besides[1:]:
+        assert HANGS["panel"] in calls.call("panel")
     until(lambda: replacing)
     assert "toy" in calls.desk.generation().failures
     assert calls.admin.client.get(f"{calls.beside}/panels/toy.things").status_code == 404

@@ -463,7 +463,7 @@ def hanging_tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
     one = Hanging()
     yield one
     one.goes_on.set()
-    until(lambda: not hanging._hung["tool toy.order"])
+    until(lambda: not hanging.count("tool toy.order"))
 
 
 def test_a_tool_that_hangs_is_left_and_asked_nothing_more_until_it_returns(
@@ -479,8 +479,8 @@ def test_a_tool_that_hangs_is_left_and_asked_nothing_more_until_it_returns(
     assert [state for _n, _tool, state, _result in noted(staffed)] == ["failed"] * 3
     recording.flush()
     with db.read() as session:
-        assert hanging.lately(session)["toy"] >= 1
+        assert [(one.slug, one.name) for one in hanging.lately(session)] == [("toy", "tool toy.order")]
     hanging_tool.goes_on.set()
-    until(lambda: not hanging._hung["tool toy.order"])
+    until(lambda: not hanging.count("tool toy.order"))
     run = runner(staffed, offered=offered, brought=found)
     assert "It left on Wednesday." in run("toy-order", {"number": 4})

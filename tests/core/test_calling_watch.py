@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,12 @@ def noticed() -> list[str]:
 
 def counted(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return in_process.metrics().counted("toy", "1.0.0", what, function)
+
+
+def test_authors_read_what_is_called_inside_a_write() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "addons.md").read_text()
+    listed = page.split("functions of an adapter inside a write")[1].split("They only look")[0]
+    assert re.findall(r"`(\w+)`", listed) == sorted(calling_watch.LISTED)
 
 
 def test_an_addon_called_inside_a_write_is_noticed(database: db.Database) -> None:

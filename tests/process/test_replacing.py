@@ -16,7 +16,6 @@ import requests
 
 from demo.processes import CHECKOUT, Program, clean_environment, free_port
 from host.addons.package.build import build_addon
-from host.core.config import Exit
 from host.process.serving import HANGS
 from tests.whole.rig import finish, until
 
@@ -37,6 +36,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.fuse = folder / "fuse"
+        self.in_job = folder / "in-job"
         self.port = free_port()
         self.environment = {
             **clean_environment(),
@@ -51,10 +51,27 @@ class Desk:
         pages = source / "toy" / "pages.py"
         hangs = HANGS_WHILE.format(fuse=str(self.fuse))
         pages.write_text(pages.read_text().replace("def about() -> str:\n", f"def about() -> str:\n{hangs}"))
-        build_addon(source, folder / "toy.zip")
         self.lobby("migrate")
-        self.lobby("addon", "install", str(folder / "toy.zip"))
+        self._install(source)
+
+    def _install(self, source: Path) -> None:
+        target = source.with_suffix(".zip")
+        build_addon(source, target)
+        self.lobby("addon", "install", str(target))
         self.lobby("addon", "activate", "toy")
+
+    def endless_job(self) -> None:
+        """Let the toy have a job that never ends, and notes that it began."""
+        source = self.fuse.parent / "toy"
+        events = source / "toy" / "events.py"
+        ends_never = (
+            f'    __import__("pathlib").Path({str(self.in_job)!r}).touch()\n'
+            '    __import__("threading").Event().wait()\n    note("swept")'
+        )
+        events.write_text(events.read_text().replace('    note("swept")', ends_never))
+        manifest = source / "addon.toml"
+        manifest.write_text(manifest.read_text().replace('version = "1.0.0"', 'version = "1.0.1"'))
+        self._install(source)
 
     def lobby(self, *arguments: str) -> None:
         done = subprocess.run(
@@ -112,6 +129,32 @@ def ended() -> Iterator[Callable[[Program], Program]]:
         finish(program)
 
 
+class Visitor:
+    """Opens a connection after the other, and asks each for a page.
+
+    :ivar answers: the status of each; 0: nobody answered.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.answers: list[int] = []
+        self._desk = desk
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._visit, daemon=True)
+        self._thread.start()
+
+    def _visit(self) -> None:
+        while not self._over.is_set():
+            try:
+                found = requests.get(f"http://127.0.0.1:{self._desk.port}/login", timeout=120).status_code
+            except requests.ConnectionError:
+                found = 0
+            self.answers.append(found)
+
+    def leave(self) -> None:
+        self._over.set()
+        self._thread.join(180)
+
+
 def starts(program: Program) -> int:
     return program.output.count("lobby listening on ")
 
@@ -142,16 +185,48 @@ def test_in_a_terminal_it_starts_again_by_itself_once_an_hour(
 SYSTEMD = ("sh", "-c", 'SYSTEMD_EXEC_PID=$$ exec "$0" "$@"')
 
 
-def test_under_a_supervisor_it_ends_to_be_started_anew(
+def test_under_a_supervisor_it_starts_again_by_itself_too(
     desk: Desk, ended: Callable[[Program], Program]
 ) -> None:
     program = ended(desk.run(*SYSTEMD))
     desk.hang_often()
-    assert program.process.wait(60) == Exit.BUSY
-    assert starts(program) == 1
+    until(lambda: starts(program) == 2, "its second start")
+    assert program.process.poll() is None, "the same process, so its supervisor has nothing to do"
     desk.fuse.unlink()
-    program = ended(desk.run(*SYSTEMD))
     assert desk.about() == 200
+
+
+@pytest.mark.parametrize("before", [(), SYSTEMD])
+def test_no_connection_is_refused_while_it_is_replaced(
+    desk: Desk, ended: Callable[[Program], Program], before: tuple[str, ...]
+) -> None:
+    program = ended(desk.run(*before))
+    visitor = Visitor(desk)
+    until(lambda: visitor.answers, "its first answer")
+    desk.hang_often()
+    until(lambda: starts(program) == 2, "its second start")
+    asked = len(visitor.answers)
+    until(lambda: len(visitor.answers) > asked + 3, "answers of the second start")
+    visitor.leave()
+    assert set(visitor.answers) == {200}
+
+
+def test_an_endless_job_keeps_nobody_from_being_answered_meanwhile(
+    desk: Desk, ended: Callable[[Program], Program]
+) -> None:
+    desk.endless_job()
+    program = ended(desk.run())
+    until(desk.in_job.exists, "the job")
+    visitor = Visitor(desk)
+    until(lambda: visitor.answers, "its first answer")
+    desk.hang_often()
+    program.wait_for("this process is replaced because")
+    asked = len(visitor.answers)
+    program.wait_for("Lobby starts again in this process")
+    assert len(visitor.answers) > asked + 3, "it answered while it waited for the job"
+    until(lambda: starts(program) == 2, "its second start")
+    visitor.leave()
+    assert set(visitor.answers) == {200}
 
 
 def test_whoever_ends_it_meanwhile_gets_no_other(desk: Desk, ended: Callable[[Program], Program]) -> None:

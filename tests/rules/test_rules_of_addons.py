@@ -20,6 +20,7 @@ from host.channels.directory import Directory
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.models.inbox import Contact, Conversation, Reaction
+from host.rules import log, passing
 from host.rules.body import RuleError
 from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition, SendText
 from tests.inbox import toys
@@ -251,7 +252,7 @@ def test_facts_that_fail_are_a_condition_that_is_not_met_and_cost_nothing_else(
 
 def nothing_hangs() -> bool:
     """Return whether the calls of this file's addon returned; other tests of the process have others."""
-    return not any(count > 0 for name, count in hanging._hung.items() if " email." in name)
+    return not any(count > 0 for (name, _who), count in hanging._hung.items() if " email." in name)
 
 
 def test_facts_that_hang_hold_up_a_rule_for_a_moment_once(
@@ -303,6 +304,26 @@ def test_no_addon_is_called_while_the_database_is_locked(automated: Ruled) -> No
     automated.run()
     assert automated.automatic("ana") == ["Thank you for 11 letters!"]
     assert locked == [("facts", False), ("holds", False), ("plan", False)]
+
+
+def test_a_preview_holds_no_connection_while_an_addon_is_asked(any_desk: Ruled) -> None:
+    held: list[int] = []
+
+    def holds(about: AskedAbout, value: str) -> bool:
+        held.append(db.current().read_engine.pool.checkedout())  # type: ignore[attr-defined]
+        return is_long(about, value)
+
+    bring(any_desk, holds=holds)
+    any_desk.rule(NOTE, conditions=[LONG])
+    any_desk.said("ana", "Hello there")
+    workspace = any_desk.desk.workspace
+    with db.read() as session:
+        session.execute(sa.text("SELECT 1"))
+        before = db.current().read_engine.pool.checkedout()  # type: ignore[attr-defined]
+        (rule,) = passing.active(session, [workspace])[workspace]
+        found = log.preview(session, workspace, rule.body, any_desk.desk.generation.directory, clock.now())
+    assert found.matches == 1
+    assert held == [before - 1]
 
 
 @pytest.mark.parametrize("slow", ["holds", "plan", "facts"])
@@ -427,18 +448,22 @@ def test_one_that_hangs_counts_as_failed_once_and_is_asked_no_more_until_it_retu
         for name in ("ana", "bob"):
             automated.said(name, "Hello there")
             automated.run()
-        assert calls == [hung], "the second time it is not called"
-        assert [one.outcome for one in automated.ran(other)] == ["did", "did"]
+        assert calls == [hung, hung], "once for each customer"
+        automated.said("ana", "Hello again")
+        automated.run()
+        assert calls == [hung, hung], "her second time it is not called"
+        assert [one.outcome for one in automated.ran(other)] == ["did"] * 3
         if hung == "plan":
             done = [("addon", "addon_failed"), ("note", "")]
-            assert [one.done for one in automated.ran(rule)] == [done, done]
+            assert [one.done for one in automated.ran(rule)] == [done] * 3
         else:
             assert automated.ran(rule) == []
         recording.flush()
         with db.read() as session:
-            assert hanging.lately(session) == {"email": 1}
+            (function,) = hanging.lately(session)
             (problem,) = [one for one in hooks.problems(session) if "email" in str(one.fact)]
-        assert "1 call of the addon email did not return in time" in str(problem.fact)
+        assert (function.slug, function.times) == ("email", 2)
+        assert f"2 calls of “{function.name}” of the addon email did not return in time" in str(problem.fact)
     finally:
         goes_on.set()
     until(nothing_hangs)

@@ -51,6 +51,7 @@ NOT_ASKED = {
     "addons.discard",
     "addons.retry_parked",
     "addons.skip_parked",
+    "addons.stop",
     "api_keys.revoke",
     "assistant_cases.add",
     "assistant_cases.change",

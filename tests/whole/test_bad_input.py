@@ -726,6 +726,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "/w/<int:workspace_id>/features/<name>/ask": {"back": "/"},
     "/admin/features/<name>": {"on": "1"},
     "/admin/addons/<slug>/deactivate": {},
+    "/admin/addons/<slug>/stop": {},
     "/admin/addons/<slug>/parked/<int:parked_id>/retry": {},
     "/admin/addons/<slug>/parked/<int:parked_id>/skip": {},
     "/admin/addons/<slug>/export": {},

@@ -42,6 +42,9 @@ class Migrator(Protocol):
         :raises FailedError: if they cannot be computed.
         """
 
+    def end(self) -> object:
+        """End it, from another thread: what it runs fails."""
+
 
 class _Apart:
     def __init__(self, line: child.RunningChild) -> None:
@@ -52,6 +55,9 @@ class _Apart:
 
     def sums(self, url: str, folder: Path, seconds: float) -> Sums:
         return self._ask(Order(url, str(folder), "", seconds)).sums or {}
+
+    def end(self) -> object:
+        return self._line.end()
 
     def _ask(self, order: Order) -> Answer:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from host.addons.migrating import blocking, rows
+from host.addons.migrating import blocking, copying, rows
 from host.addons.migrating.guarding import ForeignTableError, Guard, guarded
 from host.addons.package import manifest as manifests
 from host.core import child, child_limits, db, migrations
@@ -97,7 +99,7 @@ def take(order: Order) -> rows.Sums | None:
     """Carry out *order*; return the requested sums."""
     folder = Path(order.folder)
     manifest = manifests.read_manifest(folder)
-    with migrations.locked(order.url) as engine:
+    with _engine(order.url) as engine:
         _limit_statements(engine, order.seconds)
         if not order.revision:
             with engine.connect() as connection:
@@ -108,6 +110,20 @@ def take(order: Order) -> rows.Sums | None:
         with guarded(manifest, engine) as guard:
             migrations.upgrade(engine, folder / "migrations", table, order.revision, check=guard.compare)
     return None
+
+
+@contextmanager
+def _engine(url: str) -> Iterator[sa.Engine]:
+    """Yield an engine: that of a copy without the lock of migrations, which would keep out other addons'."""
+    if not copying.is_copy(url):
+        with migrations.locked(url) as engine:
+            yield engine
+        return
+    engine = migrations.migration_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _limit_statements(engine: sa.Engine, seconds: float) -> None:

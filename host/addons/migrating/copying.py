@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
 from host.core.db import describe
@@ -72,6 +72,14 @@ def drop(connection: sa.Connection) -> None:
     ).scalar()
     if known:
         connection.exec_driver_sql(f"DROP DATABASE {_quoted(connection, name)}")
+
+
+def is_copy(url: str) -> bool:
+    """Return whether *url* is the address of a copy on a server."""
+    found = make_url(url)
+    if found.get_dialect().name == "sqlite":
+        return False
+    return str(found.database).endswith(_SUFFIX) or f"search_path={SCHEMA}" in str(found.query.get("options"))
 
 
 def _database(url: URL) -> str:

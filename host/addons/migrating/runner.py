@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +46,15 @@ class MigrationError(AddonError):
         self.database = database
 
 
+Testing = Callable[[Callable[[], object]], AbstractContextManager[Callable[[], bool]]]
+"""``testing(stop)`` surrounds the test on a copy, calls *stop* if somebody asks to, and yields whether so."""
+
+
+@contextmanager
+def _undisturbed(_stop: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    yield lambda: False
+
+
 def run(config: Config, manifest: Manifest, folder: Path, around: Around) -> None:
     """Migrate the tables of the addon in *folder*, with one call of *around* for each step.
 
@@ -81,8 +90,12 @@ def take(
     todo: Sequence[PlannedRevision],
     around: Around,
     apart: Migrator | None,
+    testing: Testing = _undisturbed,
 ) -> None:
-    """Run the revisions in *todo* through *apart*, as :func:`run` does."""
+    """Run the revisions in *todo* through *apart*, as :func:`run` does.
+
+    :param testing: around the test on a copy.
+    """
     if apart is None:
         return
     around(_("Back up the database"), lambda: backup.back_up(config, f"{manifest.slug}-{manifest.version}"))
@@ -109,7 +122,17 @@ def take(
             )
             raise MigrationError(sentence, "", "")
 
-    around(_("Test the migrations on a copy"), lambda: _rehearsed(config, on_the_copy))
+    def rehearse() -> str:
+        with testing(apart.end) as is_stopped:
+            try:
+                return _rehearsed(config, on_the_copy)
+            except MigrationError:
+                if is_stopped():
+                    sentence = _("The test of the migrations was stopped. Nothing was activated.")
+                    raise AddonError(sentence) from None
+                raise
+
+    around(_("Test the migrations on a copy"), rehearse)
     if took:
         # Writers wait for it, and the rehearsal showed how long it takes.
         limit = min(limit, max(PATIENCE_SECONDS, PATIENCE_TIMES * max(took)))

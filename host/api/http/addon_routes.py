@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, cast
 
+import msgspec
 from flask import request
 from flask_babel import lazy_gettext as _l
 
@@ -77,11 +78,12 @@ def _runner(slug: str, one: ApiRoute) -> Callable[..., Any]:
         key = request.headers.get("Idempotency-Key", "")
         asked = ApiCall(call.workspace_id, query, body, call.caller.name, key)
         try:
-            found = hanging.within(SECONDS, name, lambda: one.run(asked))
+            found = hanging.within(SECONDS, name, lambda: one.run(asked), _about(asked))
         except ApiRefusalError as error:
             raise AddonRefusedError(error) from None
-        except PausedError:
-            raise AddonFailedError(hanging.paused_sentence(slug), next_step=hanging.PAUSED_STEP) from None
+        except PausedError as error:
+            sentence = hanging.paused_sentence(slug, error)
+            raise AddonFailedError(sentence, next_step=hanging.PAUSED_STEP) from None
         except HangsError:
             raise AddonFailedError() from None
         except Exception:
@@ -93,3 +95,8 @@ def _runner(slug: str, one: ApiRoute) -> Callable[..., Any]:
         return found
 
     return run
+
+
+def _about(asked: ApiCall) -> Hashable:
+    """Return what a call is about: who asks for the same again waits for the first one."""
+    return asked.workspace_id, msgspec.json.encode((asked.query, asked.body))

@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from types import FrameType
@@ -76,14 +76,28 @@ def seconds_for(what: str) -> float:
 
 
 class Call:
-    """The outermost call of a thread into an addon."""
+    """The outermost call of a thread into an addon.
 
-    __slots__ = ("began", "given_up", "paused_at", "release", "seconds", "slug", "told_at", "what")
+    :ivar customer: whom or what it is about; None: unknown.
+    """
 
-    def __init__(self, slug: str, release: str, what: str) -> None:
+    __slots__ = (
+        "began",
+        "customer",
+        "given_up",
+        "paused_at",
+        "release",
+        "seconds",
+        "slug",
+        "told_at",
+        "what",
+    )
+
+    def __init__(self, slug: str, release: str, what: str, customer: Hashable = None) -> None:
         self.slug = slug
         self.release = release
         self.what = what
+        self.customer = customer
         self.seconds = seconds_for(what)
         self.began = clock.monotonic()
         self.paused_at: float | None = None
@@ -99,12 +113,13 @@ class Call:
 class ThreadState:
     """The calls of a thread, and what to release if it is given up, innermost last."""
 
-    __slots__ = ("__weakref__", "call", "depth", "given_up", "ident", "lock", "releases")
+    __slots__ = ("__weakref__", "call", "customer", "depth", "given_up", "ident", "lock", "releases")
 
     def __init__(self) -> None:
         self.ident = threading.get_ident()
         self.lock = threading.RLock()
         self.call: Call | None = None
+        self.customer: Hashable = None
         self.depth = 0
         self.given_up = False
         self.releases: list[Callable[[], object]] = []
@@ -137,7 +152,7 @@ def enter(slug: str, release: str, what: str) -> int:
     state = current_state()
     depth = state.depth
     if not depth:
-        state.call = Call(slug, release, what)
+        state.call = Call(slug, release, what, state.customer)
     state.depth = depth + 1
     return depth
 
@@ -188,6 +203,17 @@ def watching(slug: str, release: str, what: str, function: Callable[[], R]) -> C
             return function()
 
     return call
+
+
+@contextmanager
+def about(customer: Hashable) -> Iterator[None]:
+    """Note whom or what the calls of this thread in the block are about."""
+    state = current_state()
+    before, state.customer = state.customer, customer
+    try:
+        yield
+    finally:
+        state.customer = before
 
 
 @contextmanager

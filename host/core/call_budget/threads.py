@@ -85,6 +85,11 @@ def run_apart(function: Callable[[], R], name: str) -> R:
 
     :raises HungCallError: if a call in it was given up.
     """
+    return start_apart(copy_context().run, name, function).result()
+
+
+def start_apart(function: Callable[P, R], name: str, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+    """Run *function* in a separate thread; its result is an error if a call in it is given up."""
     watch()
     done: Future[R] = Future()
 
@@ -97,12 +102,12 @@ def run_apart(function: Callable[[], R], name: str) -> R:
 
         try:
             with releasing(tell):
-                result = function()
+                result = function(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             with suppress(InvalidStateError):
                 done.set_exception(error)
         else:
             done.set_result(result)
 
-    threading.Thread(target=copy_context().run, args=(work,), name=name, daemon=True).start()
-    return done.result()
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return done

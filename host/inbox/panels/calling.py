@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 from flask_babel import lazy_gettext as _l
@@ -61,7 +61,11 @@ def blocks_of(panel: Panel, customer: CustomerContext, addon: str) -> Sequence[B
     :raises PanelFailedError: with a sentence for the person.
     """
     return loaded(
-        f"panel {panel.name}", panel.seconds, addon, lambda: _checked_blocks(panel, panel.render(customer))
+        f"panel {panel.name}",
+        panel.seconds,
+        addon,
+        lambda: _checked_blocks(panel, panel.render(customer)),
+        _about(customer),
     )
 
 
@@ -78,7 +82,7 @@ def pressed(
             raise WrongReturnError(f"{panel.name} has a button, but no press")
         return _checked_effect(panel.name, panel.press(customer, name, value))
 
-    return _done(f"panel {panel.name}", panel.seconds, addon, call)
+    return _done(f"panel {panel.name}", panel.seconds, addon, call, _about(customer))
 
 
 def run(action: ComposerAction, customer: CustomerContext, addon: str) -> InsertText | ShowNotice:
@@ -87,23 +91,29 @@ def run(action: ComposerAction, customer: CustomerContext, addon: str) -> Insert
     :raises PanelFailedError: as :func:`blocks_of`.
     """
     what = f"composer {action.name}"
-    return _done(what, action.seconds, addon, lambda: _checked_effect(action.name, action.run(customer)))
+    call = lambda: _checked_effect(action.name, action.run(customer))  # noqa: E731
+    return _done(what, action.seconds, addon, call, _about(customer))
 
 
-def loaded(what: str, seconds: float, addon: str, call: Callable[[], T]) -> T:
+def _about(customer: CustomerContext) -> Hashable:
+    return customer.workspace_id, customer.contact_id
+
+
+def loaded(what: str, seconds: float, addon: str, call: Callable[[], T], about: Hashable) -> T:
     """Return the result of *call*, which loads a part of a page.
 
     :param what: the kind and name of the part, such as ``panel shop.orders``.
     :param seconds: the timeout.
     :param addon: the addon's name, for error texts.
+    :param about: whom or what the call is about: while it hangs, it isn't repeated for the same.
     :raises PanelFailedError: as :func:`blocks_of`.
     """
     late = _l("%(addon)s did not answer within %(seconds)s seconds.", addon=addon, seconds=f"{seconds:g}")
     failed = _l("%(addon)s could not load this. If it keeps happening, tell an admin.", addon=addon)
-    return _within(what, seconds, addon, call, late, failed)
+    return _within(what, seconds, addon, call, about, late, failed)
 
 
-def _done(what: str, seconds: float, addon: str, call: Callable[[], T]) -> T:
+def _done(what: str, seconds: float, addon: str, call: Callable[[], T], about: Hashable) -> T:
     """Return the result of *call*, which does something for the person who pressed a button."""
     late = _l(
         "The action failed: %(addon)s did not answer within %(seconds)s seconds. "
@@ -116,16 +126,22 @@ def _done(what: str, seconds: float, addon: str, call: Callable[[], T]) -> T:
         "Try again. If it keeps happening, tell an admin.",
         addon=addon,
     )
-    return _within(what, seconds, addon, call, late, failed)
+    return _within(what, seconds, addon, call, about, late, failed)
 
 
 def _within(
-    what: str, seconds: float, addon: str, call: Callable[[], T], late: LazyString, failed: LazyString
+    what: str,
+    seconds: float,
+    addon: str,
+    call: Callable[[], T],
+    about: Hashable,
+    late: LazyString,
+    failed: LazyString,
 ) -> T:
     try:
-        return hanging.within(seconds, what, call)
-    except PausedError:
-        raise PanelFailedError(f"{hanging.paused_sentence(addon)} {hanging.PAUSED_STEP}") from None
+        return hanging.within(seconds, what, call, about)
+    except PausedError as error:
+        raise PanelFailedError(f"{hanging.paused_sentence(addon, error)} {hanging.PAUSED_STEP}") from None
     except HangsError:
         raise PanelFailedError(late) from None
     except Exception:

@@ -49,7 +49,8 @@ def read(section: ReportSection, query: ReportQuery, addon: str) -> Sequence[Num
     :raises PanelFailedError: with a sentence for the person.
     """
     name = f"section {section.name}"
-    return calling.loaded(name, section.seconds, addon, lambda: _checked(section.name, section.read(query)))
+    call = lambda: _checked(section.name, section.read(query))  # noqa: E731
+    return calling.loaded(name, section.seconds, addon, call, query.workspace_id)
 
 
 def _checked(name: str, returned: object) -> Sequence[Number | Counts]:
