@@ -11,9 +11,12 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from demo.processes import free_port
 from tests.torture import lanes, report
@@ -30,17 +33,28 @@ from tests.whole.shops import APP_ID, CAFE, POTTERY, SECOND_APP_ID, STUDIO, poin
 AWAY_SECONDS = (3.0, 9.0)
 BACK_SECONDS = (3.0, 6.0)
 """Least and most seconds between what was written being there and the next outage."""
+CLOCKS_SECONDS = 600.0
+"""How far the clocks of web processes and workers are off, in opposite directions."""
 MUTANT = "wait_for_no_spool"
 """The function of ``launch.py`` that makes a build which has to fail."""
 
 
+WAYS = ("refused", "stalled", "full", "clocks")
+
+
 @dataclass
 class Outages:
-    """Takes the database away from a desk, and measures how soon everything is there after it is back."""
+    """Takes the database away from a desk, and measures how soon everything is there after it is back.
+
+    :param way: ``refused``: connections are reset and refused; ``stalled``: nothing is passed on; ``full``:
+        the server has no connection left; ``clocks``: it answers, and the clocks of the processes are wrong.
+        SQLite's statements fail instead.
+    """
 
     desk: Desk
     writers: Writers
     seed: int
+    way: str = "refused"
     settled: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -58,27 +72,55 @@ class Outages:
             print(f"{self.desk.kind}, outage {number}: there after {self.settled[-1]:.1f} s", flush=True)
 
     def _away(self, seconds: float) -> None:
-        if self.desk.to_database is None:
+        proxy = self.desk.to_database
+        if proxy is None:
             with self.desk.failing("statements"):
                 time.sleep(seconds)
-            return
-        self.desk.to_database.refuse()
-        time.sleep(seconds)
-        self.desk.to_database.heal()
+        elif self.way == "full":
+            with self._no_connection_left():
+                time.sleep(seconds)
+        elif self.way == "clocks":
+            for name, off in (("web", CLOCKS_SECONDS), ("worker", -CLOCKS_SECONDS)):
+                self.desk.set_clock(name, off)
+            time.sleep(seconds)
+            for name in ("web", "worker"):
+                self.desk.set_clock(name, 0.0)
+        else:
+            if self.way == "stalled":
+                proxy.stalled = True
+            else:
+                proxy.refuse()
+            time.sleep(seconds)
+            proxy.heal()
+
+    @contextmanager
+    def _no_connection_left(self) -> Iterator[None]:
+        """Take every connection that the server still has, as a program that leaks them does."""
+        assert self.desk.server is not None
+        engine = sa.create_engine(self.desk.server.url, poolclass=sa.pool.NullPool)
+        with ExitStack() as taken:
+            with suppress(sa.exc.OperationalError):
+                while True:
+                    taken.enter_context(engine.connect())
+            yield
+        engine.dispose()
 
     def _old(self, back: float) -> int:
         return sum(one.visible is None for one in self.writers.between(0.0, back))
 
 
-def play(desk: Desk, name: str, count: int, seed: int, *, webs: int = 2, mutant: str = "") -> Outcome:
+def play(
+    desk: Desk, name: str, count: int, seed: int, *, webs: int = 2, way: str = "refused", mutant: str = ""
+) -> Outcome:
     """Take the database away from a furnished *desk* *count* times; return what was found.
 
     :param webs: how many web processes receive; on SQLite, one.
+    :param way: in which way it goes, see :class:`Outages`.
     :param mutant: what ``launch.py`` does to the desk.
     """
     began = time.monotonic()
     server = desk.server is not None
-    desk.faulty = not server
+    desk.faulty = not server or way == "clocks"
     desk.workers = 2 if server else 0
     desk.other_ports = [free_port() for _ in range(webs - 1)] if server else []
     desk.settings |= {"TORTURE_DELAYS": "as delivered", "TORTURE_MUTANT": mutant}
@@ -103,7 +145,7 @@ def play(desk: Desk, name: str, count: int, seed: int, *, webs: int = 2, mutant:
     provider = Provider(desk.webhooks, shops, customers, ledger, seed, 0.0, calm, most=0)
     nemesis = Nemesis(desk, provider, seed)
     writers = Writers(desk, provider, customers, seed, addresses=desk.webhooks)
-    played = Outages(desk, writers, seed)
+    played = Outages(desk, writers, seed, way)
     writers.begin()
     try:
         with nemesis._window("database away"):
@@ -145,6 +187,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--kind", default="postgresql", choices=("sqlite", "postgresql", "mariadb"))
     parser.add_argument("--outages", type=int, default=30)
     parser.add_argument("--webs", type=int, default=2)
+    parser.add_argument("--way", default="refused", choices=WAYS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--broken", action="store_true", help="a build that waits for no spool")
     arguments = parser.parse_args(given)
@@ -153,7 +196,15 @@ def main(given: Sequence[str] | None = None) -> int:
         with lanes.furnished(arguments.kind, Path(folder) / "desk", zips) as desk:
             mutant = MUTANT if arguments.broken else ""
             name = f"{arguments.kind}, outages"
-            outcome = play(desk, name, arguments.outages, arguments.seed, webs=arguments.webs, mutant=mutant)
+            outcome = play(
+                desk,
+                name,
+                arguments.outages,
+                arguments.seed,
+                webs=arguments.webs,
+                way=arguments.way,
+                mutant=mutant,
+            )
     print(report.table([outcome], {}))
     if arguments.broken:
         wrong = verdict(outcome)
