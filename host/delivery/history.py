@@ -1,9 +1,8 @@
 """Read an account's history from its provider into the inbox, one call at a time; also after an outage.
 
 Messages are merged with stored ones by the provider's ids. Those from before the account was connected are
-marked as imported, are never unread and open no reply window. A message that should have been delivered
-counts as received: it is unread, people are notified, and its time opens the reply window. Every step is
-claimed, done outside any transaction, and written together with the next position: if a process dies, one
+marked as imported and are never unread. A message that should have been delivered counts as received: it is
+unread, and people are notified. The reply window counts from the time of either. Every step is claimed, done outside any transaction, and written together with the next position: if a process dies, one
 call is lost.
 """
 

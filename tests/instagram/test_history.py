@@ -89,6 +89,20 @@ def received(account: AccountRef, adapter: Any, mid: str, text: str) -> None:
     db.write(apply_changes, [Incoming(account, adapter, change, clock.now(), f"key-{next(_numbers)}")])
 
 
+def test_a_customer_who_wrote_before_the_account_was_connected_can_be_answered(
+    reader: Reader, meta: Meta
+) -> None:
+    """As after moving the account here from another program."""
+    wrote(meta, "Is it in stock?", ago=3 * DAY)
+    last = wrote(meta, "Still there?", ago=3600.0)
+    did(meta, "echo", text="One moment").at -= 1800.0
+    reader.run()
+    conversation = only(Conversation)
+    assert conversation.unread_count == 0
+    assert conversation.last_inbound_at is not None
+    assert abs(conversation.last_inbound_at.timestamp() - last.at) < 1, "the time is the provider's"
+
+
 def test_what_was_said_before_comes_in_quietly(reader: Reader, meta: Meta) -> None:
     wrote(meta, "Is it in stock?", ago=90 * DAY)
     did(meta, "echo", text="It is").at -= 89 * DAY
@@ -96,7 +110,7 @@ def test_what_was_said_before_comes_in_quietly(reader: Reader, meta: Meta) -> No
     conversation = only(Conversation)
     assert texts() == ["Is it in stock?", "It is"]
     assert (conversation.status, conversation.unread_count) == ("closed", 0)
-    assert conversation.last_inbound_at is None, "history opens no window"
+    assert conversation.last_inbound_at is None, "its window closed long ago"
     assert conversation.last_preview == "It is"
     assert all(row.imported_at is not None for row in every(Message))
     assert (only(CatchUp).state, only(CatchUp).next_at) == (CatchUpState.DONE, None)

@@ -123,6 +123,12 @@ def count_as_new(
     thread.changed = True
 
 
+def open_window_of_import(draft: Draft, thread: Thread, message: NewMessage) -> None:
+    """Count the reply window from a recent message of the history: the provider does so, too."""
+    if message.sent_at >= draft.now - WAITING:
+        open_window(thread, message, draft.now)
+
+
 def open_window(thread: Thread, message: NewMessage, received_at: datetime) -> None:
     """Restart the reply window with *message*, unless a later one did."""
     opened_at = min(message.sent_at, received_at)

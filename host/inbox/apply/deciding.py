@@ -179,9 +179,12 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
         _note_author(message, person, change)
         if _answers_forward(draft, item, change):
             message.content[participants.AFTER_FORWARD] = True
-    if not keep_erased(draft, message) and not item.imported:
+    kept_erased = keep_erased(draft, message)
+    if not kept_erased and not item.imported:
         _count(draft, thread, message, item, change)
         consents.hear(draft, item, change, message)
+    elif not kept_erased and _opens_window(thread, item, change):
+        conversations.open_window_of_import(draft, thread, message)
     if not claims.is_claimed(message):
         conversations.show_last(thread, message)
     draft.add(message)
@@ -233,13 +236,17 @@ def _receive_imported(
 def _count(
     draft: Draft, thread: Thread, message: NewMessage, item: Incoming, change: MessageReceived
 ) -> None:
-    # An answer received through another account does not open this account's reply window.
-    opens_window = change.opens_window and thread.person.account.id == item.account.id
+    opens_window = _opens_window(thread, item, change)
     if claims.is_claimed(message):
         if opens_window:
             conversations.open_window(thread, message, item.received_at)
         return
     conversations.count_as_new(draft, thread, message, item.received_at, opens_window=opens_window)
+
+
+def _opens_window(thread: Thread, item: Incoming, change: MessageReceived) -> bool:
+    # An answer received through another account does not open this account's reply window.
+    return change.opens_window and thread.person.account.id == item.account.id
 
 
 def _new_message(

@@ -31,8 +31,8 @@ class Incoming(NamedTuple):
     :param stored: index of an attachment of the change -> key of its bytes in ``host.core.storage``, for
         attachments that were included in the message. They are stored before the transaction.
     :param event_id: the journalled event's row.
-    :param imported: whether it is from before the account was connected: it notifies nobody and opens no
-        reply window.
+    :param imported: whether it is from before the account was connected: it notifies nobody. The reply
+        window counts from a recent one.
     :param delivered: True if the provider sent it; False if it was read from the provider's history.
     :param media: see :func:`media_of`.
     """

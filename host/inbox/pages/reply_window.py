@@ -13,7 +13,7 @@ from host.inbox.pages import durations
 from host.inbox.queries import Row, Stretch
 from host.inbox.reply import policy_for
 from host.models.channels import AccountState
-from host.models.inbox import ConversationStatus, Direction
+from host.models.inbox import ConversationStatus
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyPhase, ReplyPolicy, ReplyState
 from host.sdk.messages import MessageKind
 from host.web.languages import gettext as _
@@ -157,10 +157,6 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
     limit = adapter.capabilities.text_limit
     sentence = _(policy.sentence) if policy.sentence else ""
     if policy.state is ReplyState.CLOSED:
-        if row.last_inbound_at is None and row.last_direction == Direction.INBOUND:
-            # All messages of the customer were imported: explain why these open no window.
-            imported = _("Imported messages don't open a reply window.")
-            sentence = f"{imported} {sentence}".strip()
         ended = policy.phases[-1].until if policy.phases else None
         return Composing(
             can_reply=False,
