@@ -377,7 +377,7 @@ _WRONG: Mapping[str, Callable[[str], LazyString]] = {
     r"Object missing required field `(.*?)`": lambda what: _l("The field “%(what)s” is missing.", what=what),
     r"Invalid (?:enum )?value '(.*?)'": lambda what: _l("“%(what)s” isn’t possible here.", what=what),
 }
-"""What messages of msgspec say about one field or value."""
+"""Patterns of messages of msgspec about one field or value, with what they say in words."""
 
 
 def _in_words(message: str) -> LazyString:
