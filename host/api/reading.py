@@ -109,15 +109,19 @@ def body(request: Request) -> Any:
     return value
 
 
-def converted(value: Any, kind: type[T], problem: type[LobbyError] = BodyError, *, strict: bool = True) -> T:
+def converted(
+    value: Any, kind: type[T], problem: type[LobbyError] = BodyError, *, strict: bool = True, within: str = ""
+) -> T:
     """Return a body, or a part of one, as *kind*.
 
+    :param within: the name of that part.
     :raises problem: for a field that is unknown, missing, or not of its type, naming it.
     """
     try:
         return strictjson.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        sentence, field = validation.explain(str(error), value, kind, strict=strict)
+        path = (within,) if within else ()
+        sentence, field = validation.explain(str(error), value, kind, strict=strict, within=path)
         raise problem(sentence, field=field) from error
 
 

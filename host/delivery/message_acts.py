@@ -18,6 +18,7 @@ from host.channels.accounts import set_needs_reconnect
 from host.core import clock, db
 from host.core.ports import AdapterDirectory
 from host.delivery import agent_messages, results
+from host.delivery.target_gone import take_back
 from host.inbox.comments.moderating import stands_now
 from host.inbox.outcome import as_error
 from host.inbox.reacting import publish_reaction
@@ -179,6 +180,9 @@ def _send_due(kind: _Acts[Any, Any], directory: AdapterDirectory, most: int) -> 
         result = _tell(kind, directory, one)
         if result is not None:
             db.write(_record, kind, one, result)
+        adapter = directory.adapter(one.account.channel)
+        if isinstance(result, Rejected) and result.target_gone and adapter is not None:
+            take_back(one.account, adapter, one.request.message)
     return len(claimed)
 
 

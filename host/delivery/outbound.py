@@ -25,6 +25,7 @@ from host.core.ports import AdapterDirectory
 from host.core.transport import before_first_byte
 from host.delivery import agent_messages, results
 from host.delivery.outbox_head import OutboxHead, read_outbox_head, search_request, send_request
+from host.delivery.target_gone import take_back
 from host.models.channels import AccountState
 from host.models.inbox import DeliveryState
 from host.queue import policy, send_limiter
@@ -227,6 +228,7 @@ def _send(lease: Lease, head: OutboxHead, adapter: ChannelAdapter, allowed: Repl
         return _apply(_record, lease, head, Unknown(agent_messages.RESULT_UNUSABLE), allowed, departure)
     finally:
         _note_reach(head, result)
+        _note_target(head, adapter, result)
 
 
 def _leave(lease: Lease, limits: Sequence[SendLimit], channel: str) -> None:
@@ -301,6 +303,12 @@ def _note_reach(head: OutboxHead, result: SendResult) -> None:
             db.write(results.note_within_reach, head.identity_id)
     except sa.exc.SQLAlchemyError:
         log.exception("what the answer to message %s says besides is not noted", head.message_id)
+
+
+def _note_target(head: OutboxHead, adapter: ChannelAdapter, result: SendResult) -> None:
+    """Take back what the message answers, if the provider no longer has it."""
+    if isinstance(result, Rejected) and result.target_gone and head.part.reply_to:
+        take_back(head.account, adapter, head.part.reply_to)
 
 
 def _record(

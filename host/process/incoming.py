@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from host.health import probes
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -66,13 +68,14 @@ class Incoming(msgspec.Struct, frozen=True):
 
 
 def names_one_host(scope: Mapping[str, Any]) -> bool:
-    """Return whether an ASGI request has one Host with a value; before HTTP/1.1, it may have none.
+    """Return whether an ASGI request has one Host with a value.
 
-    A proxy may have routed by one of two, and the page would believe the other (RFC 9112, 3.2).
+    A proxy may have routed by one of two, and the page would believe the other (RFC 9112, 3.2). With HTTP/1.0
+    only probes may have none: load balancers ask that way by default.
     """
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if not hosts:
-        return scope.get("http_version") != "1.1"
+        return scope.get("http_version") == "1.0" and scope["path"] in probes.PATHS
     return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host import recording
 from host.core import clock, db
 from host.core.statements import MOST_ROWS, InsertText
 from host.models.queue import EventState
@@ -355,7 +356,12 @@ def write(session: Session, *, source: str, channel: str, envelopes: Sequence[En
         raw=b"",
         envelopes=tuple(envelopes),
     )
-    put(session, Rows(delivery, statements_for(session.get_bind().dialect.name)))
+    rows = Rows(delivery, statements_for(session.get_bind().dialect.name))
+    put(session, rows)
+    # Not of an account: whether its webhook works is told by what the provider sent itself.
+    db.after_commit(
+        session, partial(recording.received, [(one.channel, None, one.state) for one in rows.events])
+    )
 
 
 def put(session: Session, rows: Rows) -> None:

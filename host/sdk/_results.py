@@ -110,11 +110,14 @@ class Rejected:
 
     :param whole_contact: nothing can be sent to this customer: the composer is closed with that message until
         they write, or until *until*.
+    :param target_gone: the message that this one answers or changes no longer exists at the provider. It
+        counts as unsent, so nothing more can be sent to it.
     """
 
     problem: ProviderProblem
     whole_contact: bool = False
     until: datetime | None = None
+    target_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -367,8 +367,26 @@ def given(body: Mapping[str, Any]) -> Body:
     try:
         return strictjson.convert(dict(body), Body)
     except msgspec.ValidationError as error:
-        sentence = _l("Part of the sequence is invalid: %(why)s", why=str(error))
-        raise SequenceError(sentence, field=_path(str(error))) from None
+        raise SequenceError(_in_words(str(error)), field=_path(str(error))) from None
+
+
+_WRONG: Mapping[str, Callable[[str], LazyString]] = {
+    r"Object contains unknown field `(.*?)`": lambda what: _l(
+        "There is no field “%(what)s” here.", what=what
+    ),
+    r"Object missing required field `(.*?)`": lambda what: _l("The field “%(what)s” is missing.", what=what),
+    r"Invalid (?:enum )?value '(.*?)'": lambda what: _l("“%(what)s” isn’t possible here.", what=what),
+}
+"""Patterns of messages of msgspec about one field or value, with what they say in words."""
+
+
+def _in_words(message: str) -> LazyString:
+    """Return what a message of msgspec says, without the names of its types."""
+    for pattern, sentence in _WRONG.items():
+        found = regex.match(pattern, message)
+        if found is not None:
+            return sentence(found[1][:100])
+    return _l("The value of this field isn’t possible.")
 
 
 def _path(message: str) -> str:

@@ -377,7 +377,7 @@ MANIFESTS = {
     "range": ('host = ">=1.0,<2"', 'host = "newest"', "not a version range"),
     "requirement": ('"Flask>=3.1"', '"Flask >> 3"', "not a requirement"),
     "long number": ("tone = 6", "tone = " + "1" * 5000, "a number with thousands of digits"),
-    "long hexadecimal": ("tone = 6", "tone = 0x" + "f" * 5000, "addon.toml: "),
+    "long hexadecimal": ("tone = 6", "tone = 0x" + "f" * 5000, "mark.tone is a number from 1 to 6"),
     "long range": ('host = ">=1.0,<2"', f'host = ">={"1" * 5000}"', "longer than 300 characters"),
     "long requirement": ('"Flask>=3.1"', f'"Flask>={"1" * 5000}"', "longer than 300 characters"),
     "tone": ("tone = 6", "tone = 7", "1 to 6"),

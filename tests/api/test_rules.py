@@ -157,6 +157,8 @@ def test_what_cannot_be_kept_is_refused_with_its_place(
 ) -> None:
     status, error = desk.program.refused("POST", "/rules", {"name": "Wholesale", "body": BODY, **wrong})
     assert (status, error["code"], error["field"]) == (400, code, field), error
+    named = error["message"].partition("The field ")[2]
+    assert not named or named.startswith(f"{field} ")
     assert everything(Rule) == []
 
 

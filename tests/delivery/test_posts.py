@@ -449,6 +449,46 @@ def test_a_broadcast_is_asked_about_until_it_is_over(one: Desk, travel: Travel) 
         privately(one)
 
 
+GONE = Rejected(PROBLEM, target_gone=True)
+
+
+def test_a_refusal_that_says_the_comment_is_gone_takes_it_back(board: Desk) -> None:
+    come(board, envelope(board, "comment", "c1", post="p1"))
+    come(board, envelope(board, "comment", "c2", post="p1"))
+    ours = publicly(board, message("c2").conversation_id, "Hello")
+    board.toy.script = [GONE]
+    board.drain()
+    assert board.states(ours.id) == [DeliveryState.FAILED]
+    assert message("c2").unsent_at is not None
+    with pytest.raises(resending.CommentDeletedError):
+        db.write(resending.retry, ours.id)
+    private_one = privately(board, "c1")
+    board.toy.script = [Rejected(PROBLEM)]
+    board.drain()
+    assert board.states(private_one.id) == [DeliveryState.FAILED]
+    assert message("c1").unsent_at is None, "another refusal says nothing about the comment"
+
+
+def test_a_comment_of_somebody_else_that_is_gone_is_taken_back_as_well(one: Desk) -> None:
+    come(one, envelope(one, "comment", "c1", post="p1", lane="bo"), envelope(one, "comment", "c2", post="p1"))
+    ours = publicly(one, message("c2").conversation_id, "Hello")
+    db.write(
+        lambda s: s.execute(sa.update(Message).values(reply_to="c1").where(Message.id == ours.id)) and None
+    )
+    one.toy.script = [GONE]
+    one.drain()
+    assert message("c1").unsent_at is not None
+    assert message("c2").unsent_at is None
+
+
+def test_a_comment_that_is_gone_is_known_from_a_refusal_to_hide_it(one: Desk) -> None:
+    come(one, envelope(one, "comment", "c1", post="p1"))
+    moderate(one, Moderated.HIDDEN)
+    toy(one).answers = [GONE]
+    assert send_due(one.generation.directory) == 1
+    assert message("c1").unsent_at is not None
+
+
 def test_a_post_that_is_gone_is_asked_about_no_more(one: Desk, travel: Travel) -> None:
     come(one, envelope(one, "comment", "c1", post="p1"))
     toy(one).posts = [NoPost("gone", retry=False, gone=True)]

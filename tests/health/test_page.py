@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from host import recording
 from host.assistants.language import asking
 from host.assistants.models import LanguageModel
+from host.channels import deliveries
 from host.channels.warnings import raise_warning
 from host.core import clock, db
 from host.events import keeping
@@ -27,7 +28,9 @@ from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Kind, Metric, Outcome, Process
 from host.models.queue import MissedMessage, SecondLook
 from host.models.search import DocumentKind, SearchBuild
+from host.queue import journal_rows
 from host.sdk.channel import NotSent, Unknown
+from host.sdk.webhooks import Envelope
 from host.search import words
 from host.web import plots
 from host.web.plots import Bars, Line
@@ -617,3 +620,19 @@ def test_on_other_pages_the_mark_is_ten_seconds_old_at_most(admin: Browser, trav
     db.write(pretend.process, "sender", Kind.WORKER)
     assert "Everything is working." in page(admin), "the page itself is never old"
     assert not marked()
+
+
+def test_what_the_desk_fetched_itself_counts_as_received_but_not_as_a_sign_of_its_webhook(
+    admin: Browser, any_desk: Desk
+) -> None:
+    web()
+    envelope = Envelope(any_desk.account.id, "anna", "look:1", "message", b"{}")
+    db.write(journal_rows.write, source="look", channel="email", envelopes=[envelope])
+    recording.handled("email", "applied", [timedelta(milliseconds=40)])
+    recording.flush()
+    text = page(admin)
+    assert '<b>Received</b><span class="nums">1</span>' in text
+    assert "1 handled in this time: 1 applied" in text
+    with db.read() as session:
+        account = session.get_one(ChannelAccount, any_desk.account.id)
+        assert deliveries.by_hour(session, [account]) == {}

@@ -88,6 +88,25 @@ def test_escape_after_the_label_was_added_leaves_its_menu_alone(page: Any) -> No
     wait(page, "!document.querySelector('.thread-head')")
 
 
+def test_enter_in_a_menu_without_labels_left_shuts_it_and_escape_leaves_only_that(
+    page: Any,
+) -> None:
+    page.keyboard.press("t")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".labels .lbl-red")
+    page.reload()
+    page.wait_for_selector(".labels .lbl-red")
+    page.keyboard.press("t")
+    page.wait_for_selector(OPEN)
+    page.keyboard.press("Enter")
+    wait(page, f"!document.querySelector({OPEN!r})")
+    page.keyboard.press("Escape")
+    stays_open(page)
+    focused(page, ".thread-scroll")
+    page.keyboard.press("Escape")
+    wait(page, "!document.querySelector('.thread-head')")
+
+
 HINTS = "[data-act=undo] kbd"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,6 +99,7 @@ def test_a_private_reply_goes_to_its_author_once(adapter: Any, comments: Account
     ("case", "private", "sentence"),
     [
         ("gone", False, "no longer"),
+        ("gone", True, "no longer"),
         ("hidden", False, "doesn't accept public replies"),
         ("live", False, "doesn't accept public replies"),
         ("ended", True, "privately"),
@@ -119,9 +121,14 @@ def test_what_cannot_be_answered_says_why(
         meta.box.world.posts[comment.post_id].ended_at = meta.box.clock.now()
     elif case == "late":
         comment.at -= 8 * 86400
-    refused = adapter.send(request(comments, name, private=private))
+    asked = request(comments, name, private=private)
+    if case == "ended":
+        about = Post(comment.post_id, PostKind.LIVE, ended_at=clock.now())
+        asked = replace(asked, answers=PrivateContext(comments, clock.now(), clock.now(), about))
+    refused = adapter.send(asked)
     assert isinstance(refused, Rejected)
     assert sentence in refused.problem.sentence
+    assert refused.target_gone is (case == "gone")
 
 
 @pytest.mark.parametrize(

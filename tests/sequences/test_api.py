@@ -201,6 +201,8 @@ def test_an_invalid_sequence_is_refused_with_the_place(
     body = {"steps": [HAND]} | change
     status, error = desk.program.refused("POST", "/sequences", {"name": "Orders", "body": body})
     assert (status, error["code"], error["field"]) == (400, "sequence", field)
+    named = error["message"].partition("The field ")[2]
+    assert not named or named.startswith(f"{field} ")
     assert desk.reader.get("/sequences") == {"data": []}
 
 

@@ -711,6 +711,27 @@ def test_an_earlier_version_is_restored_as_the_draft(sequenced: Sequenced, owner
     assert owner.post_form(path(sequenced, f"{id_}/versions/9/restore"), seen_at=stamp).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('do = "say"\nid = "a"\ntext = "x"\nfoo = 1', "There is no field “foo” here."),
+        ('do = "say"\nid = "a"', "The field “text” is missing."),
+        ('do = "shout"\nid = "a"', "“shout” isn’t possible here."),
+        ('do = "say"\nid = "a"\ntext = 5', "The value of this field isn’t possible."),
+    ],
+)
+def test_a_fault_in_a_new_sequence_from_toml_is_said_in_words(
+    sequenced: Sequenced, owner: helpers.Browser, line: str, sentence: str
+) -> None:
+    answer = owner.post_form(path(sequenced, "toml"), toml=f'name = "New"\n\n[[steps]]\n{line}\n')
+    said = text(answer)
+    assert answer.status_code == 400
+    assert f"{sentence} Correct the text and save it again." in said
+    assert "Line " in said
+    for word in ("Object", "$.", "`", "marked"):
+        assert word not in said.split('role="alert"')[1].split("</div>")[0]
+
+
 def test_who_sees_some_accounts_adds_and_removes_no_others_by_toml(
     sequenced: Sequenced, owner: helpers.Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,8 +156,6 @@ def parse(data: bytes) -> Manifest:
         raise ManifestError(["addon.toml is not UTF-8 text"]) from None
     except toml.TomlError as error:
         raise ManifestError([f"addon.toml is not TOML: {error}"]) from None
-    except ValueError:  # Python reads integers of up to 4,300 digits
-        raise ManifestError(["addon.toml holds a number with thousands of digits"]) from None
     return from_dict(raw)
 
 

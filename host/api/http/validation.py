@@ -39,12 +39,16 @@ _TYPES = {
 }
 
 
-def explain(text: str, value: Any, kind: Any, *, strict: bool) -> tuple[str, str | None]:
-    """Return the sentence for msgspec's error *text* about *value*, and the field it is about."""
+def explain(text: str, value: Any, kind: Any, *, strict: bool, within: Path = ()) -> tuple[str, str | None]:
+    """Return the sentence for msgspec's error *text* about *value*, and the field it is about.
+
+    :param within: the path of *value* in the request's body.
+    """
     found = _PLACE.match(text)
     assert found is not None
     what = found["what"]
-    path = _with_keys(text, found["path"] or "", value, kind, strict=strict, in_key=bool(found["key"]))
+    inner = _with_keys(text, found["path"] or "", value, kind, strict=strict, in_key=bool(found["key"]))
+    path = (*within, *inner)
     named = _NAMED.search(what)
     if named is not None:
         field = written((*path, named["name"]))

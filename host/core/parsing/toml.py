@@ -66,8 +66,10 @@ def loads(text: str) -> dict[str, Any]:
     _check_bounds(text)
     try:
         return tomllib.loads(text)
-    except ValueError as error:
+    except tomllib.TOMLDecodeError as error:
         raise TomlError(str(error)) from None
+    except ValueError:  # Python reads integers of up to 4,300 digits
+        raise TomlError("it holds a number with thousands of digits") from None
 
 
 def _check_bounds(text: str) -> None:

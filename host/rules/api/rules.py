@@ -225,7 +225,8 @@ EXAMPLE = {
 
 def _place(field: str) -> str:
     """Return the path of a part of a rule as written in a request body: ``body.actions[0]``."""
-    return field if field == "name" else f"body.{fields.path(field)}"
+    in_request = field == "name" or field.partition(".")[0] == "body"
+    return field if in_request else f"body.{fields.path(field)}"
 
 
 @contextmanager
@@ -302,7 +303,7 @@ def create_rule(call: Call, body: CreateRule) -> bytes:
             session,
             workspace_id=call.workspace_id,
             name=body.name,
-            body=converted(body.body, bodies.Body, RuleError),
+            body=converted(body.body, bodies.Body, RuleError, within="body"),
             what=keeping.there(session, call.workspace_id, call.directory),
             author=call.caller.name,
             actor=call.actor,
@@ -350,7 +351,7 @@ def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> bytes:
             workspace_id=call.workspace_id,
             rule_id=rule_id,
             name=body.name,
-            body=converted(body.body, bodies.Body, RuleError),
+            body=converted(body.body, bodies.Body, RuleError, within="body"),
             what=keeping.there(session, call.workspace_id, call.directory),
             author=call.caller.name,
             actor=call.actor,

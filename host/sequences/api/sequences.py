@@ -235,7 +235,8 @@ EXAMPLE = {
 
 def place(field: str) -> str:
     """Return the path of a part of a sequence as written in a request body: ``body.steps[0].text``."""
-    return field if field == "name" else f"body.{fields.path(field)}"
+    in_request = field == "name" or field.partition(".")[0] == "body"
+    return field if in_request else f"body.{fields.path(field)}"
 
 
 @contextmanager
@@ -333,7 +334,7 @@ def create_sequence(call: Call, body: CreateSequence) -> bytes:
             session,
             workspace_id=call.workspace_id,
             name=body.name,
-            body=converted(body.body, Body, SequenceError),
+            body=converted(body.body, Body, SequenceError, within="body"),
             directory=call.directory,
             author=call.caller.name,
             actor=call.actor,
@@ -382,7 +383,7 @@ def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> byt
             workspace_id=call.workspace_id,
             sequence_id=sequence_id,
             name=body.name,
-            body=converted(body.body, Body, SequenceError),
+            body=converted(body.body, Body, SequenceError, within="body"),
             directory=call.directory,
             author=call.caller.name,
             actor=call.actor,

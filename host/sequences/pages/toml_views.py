@@ -65,6 +65,7 @@ def _page(opened: Opened, text: str, problem: LobbyError | None = None) -> Respo
         text=text,
         seen_at=request.form.get("seen_at") or opened.stands.at.isoformat(),
         problem=problem,
+        next_step=_next_step(problem),
         line=_line(text, problem),
     )
     return page, 200 if problem is None else problem.status
@@ -99,7 +100,12 @@ def add_toml(workspace_id: int) -> ResponseReturnValue:
         )
     except LobbyError as error:
         page = render_template(
-            "sequences/toml.html", shown=None, text=text, problem=error, line=_line(text, error)
+            "sequences/toml.html",
+            shown=None,
+            text=text,
+            problem=error,
+            next_step=_next_step(error),
+            line=_line(text, error),
         )
         return page, error.status
     flash_good(_("The draft was saved."))
@@ -109,6 +115,13 @@ def add_toml(workspace_id: int) -> ResponseReturnValue:
 def _given_text() -> str:
     """Return the text of the form. Browsers end each line of a field with two characters."""
     return request.form.get("toml", "").replace("\r\n", "\n")
+
+
+def _next_step(problem: LobbyError | None) -> str:
+    """Return what to do about an error in a text, in which nothing is marked."""
+    if isinstance(problem, SequenceError) and problem.next_step == str(SequenceError.default_next_step):
+        return str(_("Correct the text and save it again."))
+    return "" if problem is None else problem.next_step
 
 
 def _line(text: str, problem: LobbyError | None) -> int | None:

@@ -670,7 +670,12 @@ async function earlier(link) {
   else link.remove();
 }
 
-let menuDone = false; // a menu was closed by what was chosen there, and its opener has the focus
+let menuDone = false; // a menu was closed from within, or by Enter on its opener, which has the focus
+
+document.addEventListener("click", (event) => {
+  const opener = event.detail === 0 && event.target.closest?.("details.menu[open] > summary"); // 0: pressed by a key
+  if (opener) menuDone = true;
+});
 
 /** Escape may be meant for a menu that has just closed by itself: it leaves its opener, and nothing else. */
 function leavesMenu() {

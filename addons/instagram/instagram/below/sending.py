@@ -27,7 +27,7 @@ from host.sdk.channel import (
     Sent,
 )
 from host.sdk.i18n import noop
-from host.sdk.messages import MessageKind
+from host.sdk.messages import MessageKind, PostKind
 from host.sdk.text import byte_length
 
 from .. import pace, restrictions, thread
@@ -45,6 +45,9 @@ from .reading import elsewhere
 
 UNNAMED = 100
 """Meta's code for an unsupported call, without a subcode that says why."""
+
+NO_PRIVATE_REPLY = (100, 2534025)
+"""Meta's code and subcode for a comment that allows no private reply, for whatever reason."""
 
 TOO_LONG = CatalogueEntry(
     code=0,
@@ -131,9 +134,32 @@ def _answer(found: Credentials, request: SendRequest) -> SendResult:
             _privately(found, request) if part.private else _publicly(found, part.reply_to or "", part.text)
         )
     except GraphError as error:
+        if part.private and _is_missing(found, error, request):
+            return _gone(found, error)
         if not part.private and error.sent and _is_plain(error):
-            return Rejected(problem(COMMENT_GONE if _is_gone(error) else NOT_TAKEN, error))
+            return _gone(found, error) if _is_gone(error) else Rejected(problem(NOT_TAKEN, error))
         return outcome(found, error, request.message_key)
+
+
+def _gone(found: Credentials, error: GraphError) -> Rejected:
+    """Return a refusal because the comment is gone, unless Meta speaks of the account itself."""
+    return Rejected(problem(COMMENT_GONE, error), target_gone=found.ig_user_id not in error.words)
+
+
+def _is_missing(found: Credentials, error: GraphError, request: SendRequest) -> bool:
+    """Return whether the comment is gone that Meta refuses to answer privately, without saying why.
+
+    Meta drops the comments of a broadcast when it ends, which nobody deleted.
+    """
+    comment, answers = request.part.reply_to or "", request.answers
+    is_live = answers is not None and answers.post is not None and answers.post.kind is PostKind.LIVE
+    if (error.code, error.subcode) != NO_PRIVATE_REPLY or elsewhere(comment) is not None or is_live:
+        return False
+    try:
+        found.graph().call("GET", quote(comment, safe=""), dict[str, Any], params={"fields": "id"})
+    except GraphError as looked:
+        return _is_gone(looked)
+    return False
 
 
 def _privately(found: Credentials, request: SendRequest) -> SendResult:
@@ -181,7 +207,7 @@ def _moderate(found: Credentials, request: ModerateRequest) -> SendResult:
             found.graph().call("POST", path, dict[str, Any], json={"hide": hide})
     except GraphError as error:
         if _is_gone(error):
-            return Sent(request.message) if deleted else Rejected(problem(COMMENT_GONE, error))
+            return Sent(request.message) if deleted else _gone(found, error)
         if _is_plain(error):
             return Rejected(problem(NOT_MODERATED, error))
         return outcome(found, error, f"{request.wanted} {request.message}")
