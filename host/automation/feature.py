@@ -7,7 +7,7 @@ FEATURE = Feature(
     models=("host.models.automation",),
     routes=("host.api.routes.automation",),
     jobs=(
-        Job("automation", "running:run_due", 0.5),
+        Job("automation", "running:run_due", 0.5, "running:is_due"),
         Job("hand out", "routing:hand_out", 2.0),
     ),
     consumers={"automation": "consuming:consumer"},
