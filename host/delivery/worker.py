@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from host.channels.refusals import SignalWarnings
-from host.core import call_budget, clock, db
+from host.core import call_budget, clock, db, outage
 from host.core.call_budget.threads import ReplaceableThread
 from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
 from host.delivery import due_work, inbound, outbound
@@ -292,6 +292,7 @@ class Workers:
                         return
                     condition.wait()
                 seen = rung
+            tried_at = clock.monotonic()
             try:
                 busy = True
                 while busy and not self._stopping.is_set():
@@ -299,9 +300,10 @@ class Workers:
                     busy = self._once(direction)
                     if busy and direction == IN and self._told[direction] != before:
                         self._give_way(clock.monotonic() - began)
-            except BaseException:  # nothing, not even an exit, may stop a delivery thread
+            except BaseException as error:  # nothing, not even an exit, may stop a delivery thread
                 call_budget.refuse_given_up()
-                log.exception("delivery goes on after an error")
+                if not outage.current().began("delivery", error, tried_at):
+                    log.exception("delivery goes on after an error")
                 self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
 
     def _give_way(self, worked: float) -> None:
@@ -345,30 +347,37 @@ class Workers:
 
     def _sweep(self) -> None:
         while True:
+            tried_at = clock.monotonic()
             try:
                 self.wake_due()
-            except Exception:
-                log.exception("the sweep for due work failed; it is tried again")
+                outage.current().over()
+            except Exception as error:
+                if not outage.current().began("the sweep for due work", error, tried_at):
+                    log.exception("the sweep for due work failed; it is tried again")
             jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
             if self._stopping.wait(policy.SWEEP_SECONDS * jitter):
                 return
 
     def _renew(self) -> None:
         while not self._idle.wait(policy.RENEW_SECONDS):
+            tried_at = clock.monotonic()
             try:
                 aging = self._held.aging()
                 if aging:
                     db.write(lanes.renew, aging)
-            except Exception:
-                log.exception("leases could not be prolonged; it is tried again")
+            except Exception as error:
+                if not outage.current().began("prolonging of leases", error, tried_at):
+                    log.exception("leases could not be prolonged; it is tried again")
 
     def _look_for_due(self) -> None:
         """Ring for the jobs that have something due."""
         while True:
+            tried_at = clock.monotonic()
             try:
                 self.ring_due()
-            except Exception:
-                log.exception("the look for due jobs failed; it is tried again")
+            except Exception as error:
+                if not outage.current().began("the look for due jobs", error, tried_at):
+                    log.exception("the look for due jobs failed; it is tried again")
             if activity.current().rest(
                 due_work.LOOK_SECONDS, self._stopping.is_set, quiet=due_work.QUIET_LOOK_SECONDS
             ):
@@ -395,11 +404,15 @@ class Workers:
                 if self._stopping.is_set():
                     return
             more: object = False
+            tried_at = clock.monotonic()
             try:
                 more = run(self._generation().directory)
-            except Exception:
+            except Exception as error:
                 call_budget.refuse_given_up()
-                log.exception("%s failed; it is tried again", run.__name__)
+                if not outage.current().began(run.__name__, error, tried_at):
+                    log.exception("%s failed; it is tried again", run.__name__)
+                elif due is not None:
+                    due.set()  # what it found due still is
             if due is not None:
                 if more:
                     due.set()

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import call_budget, clock, db
+from host.core import call_budget, clock, db, outage
 from host.core.call_budget.threads import ReplaceableThread
 from host.core.config import Config
 from host.core.ports import GenerationSource
@@ -304,12 +304,15 @@ class Consumers:
                 self._stopping.wait(_gather_seconds())
                 self._awake.clear()
                 quick_until = clock.monotonic() + _look_seconds()
+            tried_at = clock.monotonic()
             try:
                 reading.number_all()
                 with db.read() as session:
                     mark = reading.newest(session)
-            except Exception:
-                log.exception("the record cannot be read at the moment")
+                outage.current().over()
+            except Exception as error:
+                if not outage.current().began("reading the record", error, tried_at):
+                    log.exception("the record cannot be read at the moment")
                 self._stopping.wait(1)
                 continue
             self._renew_idle()
@@ -446,6 +449,8 @@ class _Reader:
         self._away = 0.0
         """Pause in seconds before the next write."""
         self._failures = 0
+        self._tried_at = float("inf")
+        """When it began what it does now."""
         self._gather = float(getattr(consumer, "gather_seconds", 0.0))
         self._outside = consumer if isinstance(consumer, WorksOutside) else None
         self._lease = LEASE if self._outside is None else self._outside.lease
@@ -484,6 +489,7 @@ class _Reader:
     def _serve(self) -> None:
         self._note_given_up()
         while not self.stopping.is_set():
+            self._tried_at = clock.monotonic()
             try:
                 more = self._step()
                 self.stopping.wait(self._away)
@@ -682,7 +688,8 @@ class _Reader:
 
     def _note(self, error: BaseException) -> None:
         """Note that the next event failed, and wait before the retry."""
-        log.error("%s cannot go on; it tries again", self.consumer.name, exc_info=error)
+        if not outage.current().began(f"the reader {self.consumer.name}", error, self._tried_at):
+            log.error("%s cannot go on; it tries again", self.consumer.name, exc_info=error)
         self._limit = 1  # the events before the failing one are done
         attempted, self._attempted = self._attempted, ()
         if attempted:
@@ -696,7 +703,8 @@ class _Reader:
             if self._gives_up(attempted, since) or self._parks(attempted, since, error):
                 return
         except sa.exc.SQLAlchemyError:
-            log.warning("that could not be noted")
+            if not outage.current().is_on():
+                log.warning("that could not be noted")
         if len(attempted) > 1 and not self._failures:
             return  # they are passed one by one at once
         self._failures += 1

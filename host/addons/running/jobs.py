@@ -12,7 +12,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import call_budget, clock, db
+from host.core import call_budget, clock, db, outage
 from host.core.call_budget.threads import ReplaceableThread
 from host.models.users import InstallationValue
 from host.sdk.pages import Job
@@ -58,12 +58,14 @@ class JobRunner:
     def _loop(self) -> None:
         while not self._stop.wait(TICK_SECONDS):
             for work in (self._beside, self.run_due):
+                tried_at = clock.monotonic()
                 try:
                     if work is not None:
                         work()
-                except BaseException:  # nothing may stop the only thread of all jobs
+                except BaseException as error:  # nothing may stop the only thread of all jobs
                     call_budget.refuse_given_up()
-                    log.exception("jobs could not be looked at; they are tried again")
+                    if not outage.current().began("a look at addons' jobs", error, tried_at):
+                        log.exception("jobs could not be looked at; they are tried again")
 
     def run_due(self) -> int:
         """Run every job that is due and that no other process has; return how many ran."""
