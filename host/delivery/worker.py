@@ -341,7 +341,7 @@ class Workers:
             wake_active_channels(generation.directory)
             self._woken_for = generation.number
         with db.read() as session:
-            due = [direction for direction in self.directions if lanes.is_due(session, direction)]
+            due = lanes.find_due(session, self.directions)
         for direction in due:
             self.wake(direction)
 

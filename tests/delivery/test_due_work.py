@@ -21,7 +21,7 @@ from host.features import registry
 from host.inbox import snoozing
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState
-from host.queue import activity, policy
+from host.queue import activity, policy, wakeups
 from host.sdk.channel import Unknown
 from tests.delivery.desk import PROBLEM, Desk
 from tests.delivery.test_worker import until
@@ -188,3 +188,18 @@ def test_unconfirmed_replies_cost_nothing_until_they_are_due(
     assert one_round() == idle
     with clock.travel(policy.ECHO_PATIENCE + timedelta(seconds=1)):
         assert one_round() > idle
+
+
+def test_a_sweep_asks_for_both_directions_in_one_statement(any_desk: Desk) -> None:
+    talk = any_desk.customer_wrote()
+    any_desk.drain()
+    workers = Workers(lambda: any_desk.generation, 1, 1)
+    woken: list[str] = []
+    workers.wake = woken.append  # type: ignore[method-assign]
+    workers.wake_due()
+    with counted() as statements:
+        workers.wake_due()
+    assert (len(statements), woken) == (1, [])
+    any_desk.reply("hi", talk)
+    workers.wake_due()
+    assert woken == [wakeups.OUT]
