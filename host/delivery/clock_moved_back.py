@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import clock, db, outage
+from host.core import clock, db
 from host.features import registry
 from host.models.channels import ChannelAccount
 from host.models.inbox import Reaction
 from host.models.queue import IS_PENDING, CatchUp, InboundEvent, Lane, OutboxEntry, SecondLook
-from host.queue import policy, send_limiter
+from host.queue import outage, policy, send_limiter
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from host.channels.refusals import SignalWarnings
-from host.core import call_budget, clock, db, outage
+from host.core import call_budget, clock, db
 from host.core.call_budget.threads import ReplaceableThread
 from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
 from host.delivery import due_work, inbound, outbound
 from host.delivery.due_work import DueWork
 from host.delivery.waiting import wake_active_channels
 from host.features import registry
-from host.queue import activity, lanes, policy, send_limiter, signals, spooled_lanes, wakeups
+from host.queue import activity, lanes, outage, policy, send_limiter, signals, spooled_lanes, wakeups
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease, claim_locally, forget_local
 from host.queue.wakeups import IN, OUT

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import call_budget, clock, db, outage
+from host.core import call_budget, clock, db
 from host.core.call_budget.threads import ReplaceableThread
 from host.core.config import Config
 from host.core.ports import GenerationSource
@@ -35,7 +35,7 @@ from host.events.reading import BEGINNING, CONSUMER_TABLE, Position, Recorded
 from host.events.writing import listen
 from host.features import registry
 from host.models.users import InstallationValue
-from host.queue import activity
+from host.queue import activity, outage
 
 log = logging.getLogger("lobby.record")
 

@@ -22,9 +22,9 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from host.core import clock, db, outage
+from host.core import clock, db
 from host.programs import signing
-from host.queue import lanes
+from host.queue import lanes, outage
 from host.queue import policy as queue_policy
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease

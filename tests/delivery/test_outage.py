@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.core import clock, db, outage
-from host.core.outage import DatabaseOutage
+from host.core import clock, db
 from host.delivery.worker import Workers
+from host.queue import outage
+from host.queue.outage import DatabaseOutage
 from tests.delivery.desk import Desk
 from tests.delivery.test_worker import until
 

@@ -12,9 +12,10 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.core import call_budget, clock, db, outage
+from host.core import call_budget, clock, db
 from host.core.call_budget.threads import ReplaceableThread
 from host.models.users import InstallationValue
+from host.queue import outage
 from host.sdk.pages import Job
 
 log = logging.getLogger(__name__)
