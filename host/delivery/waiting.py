@@ -290,12 +290,6 @@ def _probes(account_id: int, now: datetime) -> sa.Select[str]:
     )
 
 
-def look_after(directory: AdapterDirectory) -> None:
-    """Try unavailable providers, show agents what waits for a limit, and fail replies that are too late."""
-    wake_probes()
-    look_after_limited(directory)
-
-
 def look_after_limited(directory: AdapterDirectory) -> None:
     """Show agents which replies now wait; fail those whose reply window has closed."""
     waiting = send_limiter.current().waiting(policy.WAIT_SHOWN)
