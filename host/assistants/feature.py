@@ -25,9 +25,9 @@ FEATURE = Feature(
         "api.turns",
     ),
     jobs=(
-        Job("assistants", "thinking:think_due", 0.25),
+        Job("assistants", "thinking:think_due", 0.25, "thinking:due"),
         Job("forgotten conversations", "thinking:give_forgotten", 20.0),
-        Job("knowledge", "knowing.rereading:read_due", 5.0),
+        Job("knowledge", "knowing.rereading:read_due", 5.0, "knowing.rereading:due"),
     ),
     sealed={"language_models": ("key",), "assistant_tools": ("secret",)},
     ids={

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -47,6 +48,7 @@ from host.automation import texts
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.core.ports import AssistantDirectory
+from host.core.statements import earliest
 from host.events.kinds.assistants import ASSISTANT_HANDED_OVER
 from host.events.writing import because
 from host.inbox.comments.posts import below_private_only
@@ -102,6 +104,17 @@ class _Slots:
 
 
 _slots = _Slots()
+
+
+def due(now: Any) -> list[sa.Select[Any]]:
+    """Return what makes the job due at *now*."""
+    lost = sa.select(AssistantTurn.id).where(
+        AssistantTurn.state == TurnState.THINKING, AssistantTurn.lease_until <= now
+    )
+    return [
+        earliest(AssistantTurn.due_at, now, AssistantTurn.state == TurnState.WAITING),
+        lost.order_by(AssistantTurn.due_at),
+    ]
 
 
 def think_due(directory: AssistantDirectory) -> bool:

@@ -7,8 +7,8 @@ FEATURE = Feature(
     models=("host.models.automation",),
     routes=("host.api.routes.automation",),
     jobs=(
-        Job("automation", "running:run_due", 0.5),
-        Job("hand out", "routing:hand_out", 2.0),
+        Job("automation", "running:run_due", 0.5, "running:is_due"),
+        Job("hand out", "routing:hand_out", 2.0, "routing:due"),
     ),
     consumers={"automation": "consuming:consumer"},
     data="data",

@@ -133,6 +133,12 @@ def finish(
 # ---- the queues of teams -----------------------------------------------------------------------------
 
 
+def due(_now: Any) -> sa.Select[Any]:
+    """Return what makes the job due: a queued conversation."""
+    queued = sa.select(AutomationRun.id).where(AutomationRun.state == RunState.WAITING)
+    return queued.order_by(AutomationRun.due_at)
+
+
 def hand_out() -> bool:
     """Assign queued conversations to members who came on duty, or who answered theirs."""
     return give_waiting(clock.now())

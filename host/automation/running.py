@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -35,6 +36,7 @@ from host.automation.runs import Doer
 from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory, RuleDirectory
+from host.core.statements import earliest
 from host.events.consuming import COURTESY
 from host.events.writing import because, together
 from host.features import registry
@@ -114,6 +116,11 @@ def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirect
             changed=any(error.changed for error in unanswered),
         )
     return done, away
+
+
+def is_due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(AutomationRun.due_at, now, AutomationRun.state == RunState.DUE)
 
 
 def due(session: Session, now: datetime) -> Sequence[int]:

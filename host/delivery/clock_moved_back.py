@@ -17,7 +17,7 @@ from host.features import registry
 from host.models.channels import ChannelAccount
 from host.models.inbox import Reaction
 from host.models.queue import IS_PENDING, CatchUp, InboundEvent, Lane, OutboxEntry, SecondLook
-from host.queue import policy, send_limiter
+from host.queue import outage, policy, send_limiter
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +64,14 @@ class ClockWatch:
 
     def _run(self) -> None:
         while not self._stopping.wait(policy.SWEEP_SECONDS):
+            tried_at = clock.monotonic()
             try:
                 self.check()
-            except Exception:
-                log.exception("the clock was set back and what waits could not be written; it is tried again")
+            except Exception as error:
+                if not outage.current().began("a check of the clock", error, tried_at):
+                    log.exception(
+                        "the clock was set back and what waits could not be written; it is tried again"
+                    )
 
     def check(self) -> None:
         """If the clock has moved back since the last check, make all waiting work due soon.

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -21,6 +22,7 @@ from host.core import clock, db, storage
 from host.core.backports.values import replace
 from host.core.cleaning import clean_short, external_id, is_providers
 from host.core.ports import AdapterDirectory
+from host.core.statements import earliest
 from host.delivery import agent_messages, merging
 from host.events.writing import show
 from host.inbox.apply.incoming import Incoming
@@ -377,6 +379,16 @@ class OutageWatch:
 
 
 _outage = OutageWatch()
+
+
+def due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(_runs.c.next_at, now)
+
+
+def note_running() -> None:
+    """Store from time to time that the desk is running."""
+    _outage.check()
 
 
 def catch_up(directory: AdapterDirectory) -> None:

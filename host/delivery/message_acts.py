@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from host.channels.accounts import set_needs_reconnect
 from host.core import clock, db
 from host.core.ports import AdapterDirectory
+from host.core.statements import earliest
 from host.delivery import agent_messages, results
 from host.delivery.target_gone import take_back
 from host.inbox.comments.moderating import stands_now
@@ -163,6 +164,11 @@ class _Moderations(_Acts[MessageModeration, ModerateRequest]):
 
 
 _KINDS: tuple[_Acts[Any, Any], ...] = (_Reactions(), _Moderations())
+
+
+def due(now: Any) -> list[sa.Select[Any]]:
+    """Return what makes the job due at *now*."""
+    return [earliest(kind.model.next_at, now) for kind in _KINDS]
 
 
 def send_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:

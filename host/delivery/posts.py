@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.cleaning import clean, clean_short, clean_value
 from host.core.ports import AdapterDirectory
+from host.core.statements import earliest
 from host.delivery.claiming import claim
 from host.events.writing import show_conversations
 from host.inbox.apply.details import add_details
@@ -40,6 +42,16 @@ class _Due(msgspec.Struct, frozen=True):
     post_id: int
     external_id: str
     account: AccountRef
+
+
+def due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(Post.due_at, now)
+
+
+def due_look_ups(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(LookUp.due_at, now)
 
 
 def fetch_due(directory: AdapterDirectory, *, most: int = BATCH) -> int:

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.cleaning import clean_short, clean_value
 from host.core.ports import AdapterDirectory
+from host.core.statements import earliest
 from host.delivery import results
 from host.delivery.claiming import claim
 from host.events.writing import show_conversations
@@ -61,6 +62,11 @@ class _NoAnswer(msgspec.Struct, frozen=True):
 
 
 _Answer = _Fetched | _NoAnswer
+
+
+def due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(IDENTITIES.c.profile_due_at, now)
 
 
 def fetch(directory: AdapterDirectory) -> bool:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.cleaning import external_id
 from host.core.ports import AdapterDirectory
+from host.core.statements import earliest
 from host.delivery import agent_messages, look_interval, missing
 from host.events.writing import show
 from host.models.channels import AccountState, ChannelAccount, ref
@@ -110,6 +112,16 @@ class NewAccounts:
 
 
 _new_accounts = NewAccounts()
+
+
+def due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(_looks.c.next_at, now)
+
+
+def begin_new(directory: AdapterDirectory) -> None:
+    """Start checks of accounts that are new, from time to time."""
+    _new_accounts.begin(directory)
 
 
 def look(directory: AdapterDirectory) -> bool:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.ports import AdapterDirectory
+from host.core.statements import earliest
 from host.delivery import outbound
 from host.events.kinds.messages import OfMessage
 from host.events.writing import Happened, record_all
@@ -243,6 +244,11 @@ def _heads(account_id: int) -> sa.Select[int, Conversation, str, str, str]:
     )
 
 
+def due_probes(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(_accounts.probe_at, now)
+
+
 def wake_probes() -> None:
     """For each account whose provider is unavailable, make one reply due when its next try is due."""
     now = clock.now()
@@ -284,17 +290,14 @@ def _probes(account_id: int, now: datetime) -> sa.Select[str]:
     )
 
 
-def look_after(directory: AdapterDirectory) -> None:
-    """Try unavailable providers, show agents what waits for a limit, and fail replies that are too late."""
-    wake_probes()
-    look_after_limited(directory)
-
-
 def look_after_limited(directory: AdapterDirectory) -> None:
     """Show agents which replies now wait; fail those whose reply window has closed."""
+    waiting = send_limiter.current().waiting(policy.WAIT_SHOWN)
+    if not waiting:
+        return
     with db.read() as session:
         resting = paused.current(session).accounts
-    for account_id, sentence in send_limiter.current().waiting(policy.WAIT_SHOWN).items():
+    for account_id, sentence in waiting.items():
         if account_id in resting:
             continue
         while db.write(_tell, account_id, sentence) == TOLD_AT_ONCE:

@@ -12,10 +12,11 @@ from host.channels.refusals import SignalWarnings
 from host.core import call_budget, clock, db
 from host.core.call_budget.threads import ReplaceableThread
 from host.core.ports import GenerationSource, RunningGeneration, WholeDirectory
-from host.delivery import inbound, outbound
+from host.delivery import due_work, inbound, outbound
+from host.delivery.due_work import DueWork
 from host.delivery.waiting import wake_active_channels
 from host.features import registry
-from host.queue import activity, lanes, policy, send_limiter, signals, spooled_lanes, wakeups
+from host.queue import activity, lanes, outage, policy, send_limiter, signals, spooled_lanes, wakeups
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease, claim_locally, forget_local
 from host.queue.wakeups import IN, OUT
@@ -185,6 +186,8 @@ class Workers:
         self._renewing: threading.Thread | None = None
         self._held = _HeldLeases()
         self._claimers = _claimers(senders)
+        self._due = DueWork()
+        self._due_bells: dict[str, threading.Event] = {}
         self._woken_for: int | None = None
         self.is_behind = False
         self._unlisten: Callable[[], None] = lambda: None
@@ -221,7 +224,12 @@ class Workers:
         ]
         plans += [("delivery-sweep", self._sweep, ())]
         plans += [("delivery-signals", signals.current().serve, (self._generation,))]
-        plans += [(f"delivery-{name}", self._repeat, (run, every)) for name, run, every in registry.jobs()]
+        self._due_bells = {name: threading.Event() for name in registry.jobs_when_due()}
+        plans += [("delivery-due", self._look_for_due, ())]
+        plans += [
+            (f"delivery-{name}", self._repeat, (run, every, self._due_bells.get(name)))
+            for name, run, every in registry.jobs()
+        ]
         self._threads = [
             ReplaceableThread(target=target, args=args, name=name) for name, target, args in plans
         ]
@@ -235,6 +243,8 @@ class Workers:
         self._unlisten()
         self._stopping.set()
         activity.current().note()
+        for bell in self._due_bells.values():
+            bell.set()
         signals.current().stop()
         for condition in self._conditions.values():
             with condition:
@@ -282,6 +292,7 @@ class Workers:
                         return
                     condition.wait()
                 seen = rung
+            tried_at = clock.monotonic()
             try:
                 busy = True
                 while busy and not self._stopping.is_set():
@@ -289,9 +300,10 @@ class Workers:
                     busy = self._once(direction)
                     if busy and direction == IN and self._told[direction] != before:
                         self._give_way(clock.monotonic() - began)
-            except BaseException:  # nothing, not even an exit, may stop a delivery thread
+            except BaseException as error:  # nothing, not even an exit, may stop a delivery thread
                 call_budget.refuse_given_up()
-                log.exception("delivery goes on after an error")
+                if not outage.current().began("delivery", error, tried_at):
+                    log.exception("delivery goes on after an error")
                 self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
 
     def _give_way(self, worked: float) -> None:
@@ -329,38 +341,84 @@ class Workers:
             wake_active_channels(generation.directory)
             self._woken_for = generation.number
         with db.read() as session:
-            due = [direction for direction in self.directions if lanes.is_due(session, direction)]
+            due = lanes.find_due(session, self.directions)
         for direction in due:
             self.wake(direction)
 
     def _sweep(self) -> None:
         while True:
+            tried_at = clock.monotonic()
             try:
                 self.wake_due()
-            except Exception:
-                log.exception("the sweep for due work failed; it is tried again")
+                outage.current().over()
+            except Exception as error:
+                if not outage.current().began("the sweep for due work", error, tried_at):
+                    log.exception("the sweep for due work failed; it is tried again")
             jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
             if self._stopping.wait(policy.SWEEP_SECONDS * jitter):
                 return
 
     def _renew(self) -> None:
         while not self._idle.wait(policy.RENEW_SECONDS):
+            tried_at = clock.monotonic()
             try:
                 aging = self._held.aging()
                 if aging:
                     db.write(lanes.renew, aging)
-            except Exception:
-                log.exception("leases could not be prolonged; it is tried again")
+            except Exception as error:
+                if not outage.current().began("prolonging of leases", error, tried_at):
+                    log.exception("leases could not be prolonged; it is tried again")
 
-    def _repeat(self, run: Callable[[WholeDirectory], object], every: float) -> None:
+    def _look_for_due(self) -> None:
+        """Ring for the jobs that have something due."""
+        while True:
+            tried_at = clock.monotonic()
+            try:
+                self.ring_due()
+            except Exception as error:
+                if not outage.current().began("the look for due jobs", error, tried_at):
+                    log.exception("the look for due jobs failed; it is tried again")
+            if activity.current().rest(
+                due_work.LOOK_SECONDS, self._stopping.is_set, quiet=due_work.QUIET_LOOK_SECONDS
+            ):
+                return
+
+    def ring_due(self) -> None:
+        """Wake the threads of the jobs that have something due."""
+        with db.read() as session:
+            found = self._due.find(session)
+        for name in found:
+            self._due_bells[name].set()
+
+    def _repeat(
+        self, run: Callable[[WholeDirectory], object], every: float, due: threading.Event | None = None
+    ) -> None:
+        """Run a job again and again.
+
+        :param due: set when something is due; None: it looks for itself.
+        """
         while not self._stopping.is_set():
+            if due is not None:
+                due.wait()
+                due.clear()
+                if self._stopping.is_set():
+                    return
             more: object = False
+            tried_at = clock.monotonic()
             try:
                 more = run(self._generation().directory)
-            except Exception:
+            except Exception as error:
                 call_budget.refuse_given_up()
-                log.exception("%s failed; it is tried again", run.__name__)
-            if not more and activity.current().rest(every, self._stopping.is_set):
+                if not outage.current().began(run.__name__, error, tried_at):
+                    log.exception("%s failed; it is tried again", run.__name__)
+                elif due is not None:
+                    due.set()  # what it found due still is
+            if due is not None:
+                if more:
+                    due.set()
+                elif self._stopping.wait(every):
+                    return
+            elif not more and activity.current().rest(every, self._stopping.is_set):
                 return
 
 

@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from operator import attrgetter
@@ -35,7 +35,7 @@ from host.events.reading import BEGINNING, CONSUMER_TABLE, Position, Recorded
 from host.events.writing import listen
 from host.features import registry
 from host.models.users import InstallationValue
-from host.queue import activity
+from host.queue import activity, outage
 
 log = logging.getLogger("lobby.record")
 
@@ -44,6 +44,8 @@ LEASE = timedelta(seconds=10)
 RENEW_SECONDS = 4.0
 SQLITE_RENEW_SECONDS = 8.0
 """Seconds between lease renewals on SQLite, where no other process waits and each one syncs the disk."""
+TOGETHER = 0.75
+"""Share of that time after which the leases of all idle readers of a process are renewed in one write."""
 LOOK_SECONDS = 0.25
 """Polling interval for events of other processes."""
 QUIET_LOOK_SECONDS = 0.5
@@ -302,20 +304,40 @@ class Consumers:
                 self._stopping.wait(_gather_seconds())
                 self._awake.clear()
                 quick_until = clock.monotonic() + _look_seconds()
+            tried_at = clock.monotonic()
             try:
                 reading.number_all()
                 with db.read() as session:
                     mark = reading.newest(session)
-            except Exception:
-                log.exception("the record cannot be read at the moment")
+                outage.current().over()
+            except Exception as error:
+                if not outage.current().began("reading the record", error, tried_at):
+                    log.exception("the record cannot be read at the moment")
                 self._stopping.wait(1)
                 continue
+            self._renew_idle()
             if mark != last:
                 last, quick_until = mark, 0.0
                 activity.current().note()
                 self._recent.reached(mark)
                 for reader in self._readers:
                     reader.awake.set()
+
+    def _renew_idle(self) -> None:
+        """Renew the leases of readers with nothing to do in one write, so that none needs one of its own."""
+        idle = {reader: held for reader in self._readers if (held := reader.idle) is not None}
+        began = clock.monotonic()
+        if not any(began - reader.stored_at > _renew_seconds() * TOGETHER for reader in idle):
+            return
+        leases: dict[str, timedelta] = {held: reader.lease for reader, held in idle.items()}
+        try:
+            renewed = db.write(_renew, leases)
+        except Exception as error:  # noqa: BLE001 - each renews its own then
+            log.debug("leases of readers were not renewed together: %s", error)
+            return
+        for reader, held in idle.items():
+            if held in renewed:
+                reader.note_renewed(held, began)
 
 
 class _Courtesy:
@@ -411,6 +433,10 @@ class _Reader:
         self.stopping = threading.Event()
         self._position: Position | None = None
         """Its position; None: another process probably reads for it."""
+        self._stored: Position | None = None
+        """The position in the database."""
+        self.idle: str | None = None
+        """The owner of its lease while it waits and has nothing to store."""
         self._owner = ""
         self._stored_at = 0.0
         self._asked_at = float("-inf")
@@ -423,6 +449,8 @@ class _Reader:
         self._away = 0.0
         """Pause in seconds before the next write."""
         self._failures = 0
+        self._tried_at = float("inf")
+        """When it began what it does now."""
         self._gather = float(getattr(consumer, "gather_seconds", 0.0))
         self._outside = consumer if isinstance(consumer, WorksOutside) else None
         self._lease = LEASE if self._outside is None else self._outside.lease
@@ -440,6 +468,20 @@ class _Reader:
         self.stopping.set()
         self.awake.set()
 
+    @property
+    def stored_at(self) -> float:
+        """When its lease was last renewed."""
+        return self._stored_at
+
+    @property
+    def lease(self) -> timedelta:
+        return self._lease
+
+    def note_renewed(self, owner: str, at: float) -> None:
+        """Note that its lease, held as *owner*, was renewed at *at*."""
+        if self._owner == owner:
+            self._stored_at = max(self._stored_at, at)
+
     def serve(self) -> None:
         with db.behind():
             self._serve()
@@ -447,11 +489,15 @@ class _Reader:
     def _serve(self) -> None:
         self._note_given_up()
         while not self.stopping.is_set():
+            self._tried_at = clock.monotonic()
             try:
                 more = self._step()
                 self.stopping.wait(self._away)
                 if not more:
+                    if self._position is not None and self._position == self._stored:
+                        self.idle = self._owner
                     self.awake.wait(_renew_seconds())
+                    self.idle = None
                     self.awake.clear()
                     self.stopping.wait(max(self._gather, _gather_seconds()))
             except BaseException as error:  # noqa: BLE001 - nothing, not even an exit, may stop a reader thread
@@ -481,7 +527,7 @@ class _Reader:
             if not self._may_take():
                 return False
             self._owner = uuid.uuid4().hex
-            self._position = db.write(_take, self.consumer.name, self._owner, self._lease)
+            self._position = self._stored = db.write(_take, self.consumer.name, self._owner, self._lease)
             self._stored_at = clock.monotonic()
             if self._position is None:
                 return False
@@ -525,7 +571,7 @@ class _Reader:
             log.info("another process reads for %s now", self.consumer.name)
             self._position = None
         else:
-            self._stored_at = clock.monotonic()
+            self._stored, self._stored_at = position, clock.monotonic()
         return kept_others
 
     def _work(self, outside: WorksOutside, events: Sequence[Recorded]) -> bool:
@@ -642,7 +688,8 @@ class _Reader:
 
     def _note(self, error: BaseException) -> None:
         """Note that the next event failed, and wait before the retry."""
-        log.error("%s cannot go on; it tries again", self.consumer.name, exc_info=error)
+        if not outage.current().began(f"the reader {self.consumer.name}", error, self._tried_at):
+            log.error("%s cannot go on; it tries again", self.consumer.name, exc_info=error)
         self._limit = 1  # the events before the failing one are done
         attempted, self._attempted = self._attempted, ()
         if attempted:
@@ -656,7 +703,8 @@ class _Reader:
             if self._gives_up(attempted, since) or self._parks(attempted, since, error):
                 return
         except sa.exc.SQLAlchemyError:
-            log.warning("that could not be noted")
+            if not outage.current().is_on():
+                log.warning("that could not be noted")
         if len(attempted) > 1 and not self._failures:
             return  # they are passed one by one at once
         self._failures += 1
@@ -709,6 +757,27 @@ class _Reader:
 
         self._go_past(event, db.write(skip))
         return True
+
+
+def _renew(session: Session, leases: Mapping[str, timedelta]) -> set[str]:
+    """Renew leases by their owners; return the owners whose lease was renewed.
+
+    A reader that has begun to work meanwhile holds its row. It is left out instead of waited for.
+    """
+    owned = sa.select(CONSUMER_TABLE.c.name, CONSUMER_TABLE.c.owner).where(
+        CONSUMER_TABLE.c.owner.in_(db.padded(sorted(leases)))
+    )
+    rows = session.execute(owned.order_by(CONSUMER_TABLE.c.name).with_for_update(skip_locked=True)).all()
+    now = db.now()
+    for lease in sorted(set(leases.values())):
+        names = [name for name, owner in rows if leases[owner] == lease]
+        if names:
+            session.execute(
+                sa.update(CONSUMER_TABLE)
+                .where(CONSUMER_TABLE.c.name.in_(db.padded(names)))
+                .values(moved_at=now, lease_until=now + lease)
+            )
+    return {owner for _, owner in rows}
 
 
 def _renew_seconds() -> float:

@@ -15,11 +15,15 @@ class Job(NamedTuple):
     :param run: ``module:function``, called with the directory of the running generation if it takes an
         argument. If it returns a true value, more work is due, and it runs again immediately.
     :param every: seconds between two runs.
+    :param due: ``module:function`` that returns what makes it due, given the time as a bound value: a SELECT,
+        ordered as its index is, or several. Such a job only runs when one of them finds a row; all of these
+        are asked in one statement. Empty: it runs regularly, and looks for itself.
     """
 
     name: str
     run: str
     every: float
+    due: str = ""
 
 
 def noop(text: str) -> str:

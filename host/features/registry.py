@@ -121,6 +121,16 @@ def jobs() -> list[tuple[str, Callable[[Any], object], float]]:
     return [(job.name, _while_on(feature, job), job.every) for feature in features() for job in feature.jobs]
 
 
+def due_queries() -> dict[str, Callable[[Any], Any]]:
+    """Return the functions of :attr:`Job.due`, by the name of the job, of jobs whose feature is enabled."""
+    return {job.name: feature.load(job.due) for feature in active() for job in feature.jobs if job.due}
+
+
+def jobs_when_due() -> frozenset[str]:
+    """Return the names of the jobs that only run when something is due, see :attr:`Job.due`."""
+    return frozenset(job.name for feature in features() for job in feature.jobs if job.due)
+
+
 def _while_on(feature: Feature, declared: Job) -> Callable[[Any], object]:
     @cache
     def loaded() -> tuple[Callable[..., object], bool]:

@@ -77,6 +77,10 @@ class CurrentState(msgspec.Struct, frozen=True):
         """Return the processes that are delivering now, as far as is known."""
         return [one for one in self.processes if one.workers and self.at - one.seen_at <= DELIVERS]
 
+    def works_on(self, direction: str) -> bool:
+        """Return whether a process is delivering in *direction* now, as far as is known."""
+        return any(direction == IN or one.senders for one in self.delivering)
+
     @property
     def alive(self) -> list[Process]:
         return [one for one in self.processes if self.is_alive(one)]

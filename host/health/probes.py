@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from host.core.config import Config
+from host.health.libraries import LibraryProbe
 from host.health.process_state import DatabaseProbe, ProcessState
 from host.queue.spool import folder_of, measure
 
@@ -38,6 +39,7 @@ class Probes:
         self._spool_most = config.spool_mb * 1024**2
         self._state = state
         self._database = DatabaseProbe()
+        self._libraries = LibraryProbe(config)
 
     def respond(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as a WSGI application does."""
@@ -86,17 +88,20 @@ class Probes:
             "generation": own.generation is not None,
             "database": database.answers,
             "migrations": database.migrated,
+            "libraries": self._libraries.all_there(),
         }
         if own.delivering is not None:
             parts["delivering"] = own.delivering
         needed = dict(parts)
+        if webhooks:
+            del needed["libraries"]  # webhooks are stored without them
         if webhooks and own.keeps_webhooks:
             parts["spool"] = measure(self._spool).bytes < self._spool_most
             needed = {"spool": parts["spool"]}
         elif webhooks and not database.answers:
             # Without the database, webhooks are kept as files as long as there is space for them.
             parts["spool"] = measure(self._spool).bytes < self._spool_most
-            needed = {**parts, "database": True, "migrations": True}
+            needed |= {"spool": parts["spool"], "database": True, "migrations": True}
         ready = all(needed.values())
         body = json.dumps({"ready": ready, **parts}).encode()
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE

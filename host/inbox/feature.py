@@ -38,8 +38,8 @@ FEATURE = Feature(
         "host.api.routes.comments.posts",
     ),
     jobs=(
-        Job("snoozes", "snoozing:wake_due", 1.0),
-        Job("later replies", "unsent.later:release_due", 1.0),
+        Job("snoozes", "snoozing:wake_due", 1.0, "snoozing:is_due"),
+        Job("later replies", "unsent.later:release_due", 1.0, "unsent.later:is_due"),
         Job("old messages", "retention:erase_old", 15.0),
     ),
     ids={

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -15,6 +16,7 @@ from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.statements import earliest
 from host.events.kinds.conversations import CONVERSATION_WOKEN, OfWaking
 from host.inbox.conversations import add_activity, record_conversation
 from host.models.inbox import Conversation
@@ -58,6 +60,11 @@ def presets(now: datetime, zone: tzinfo) -> dict[str, datetime]:
         found["monday"] = clock.local_moment(monday, MORNING, zone)
     found["week"] = clock.local_moment(today + timedelta(days=7), MORNING, zone)
     return found
+
+
+def is_due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(Conversation.snoozed_until, now)
 
 
 def wake_due() -> int:

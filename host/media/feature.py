@@ -9,7 +9,7 @@ FEATURE = Feature(
     blueprints=("pages.views:bp",),
     routes=("host.api.routes.downloads", "host.api.routes.uploading"),
     jobs=(
-        Job("received files", "fetching:fetch_due", 1.0),
+        Job("received files", "fetching:fetch_due", 1.0, "fetching:due"),
         Job("expired files", "expiry:purge_due", 300.0),
         Job("files", "file_removal:clean_up", 300.0),
     ),

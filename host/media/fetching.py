@@ -23,6 +23,7 @@ from host.core import clock, db, storage
 from host.core.backports.values import replace
 from host.core.cleaning import clean_short
 from host.core.ports import AdapterDirectory
+from host.core.statements import earliest
 from host.events.writing import show
 from host.media import pictures, sniff
 from host.media.inbound import open_file
@@ -74,6 +75,11 @@ class _Due(msgspec.Struct, frozen=True):
     arrived_at: datetime
     failures: int
     name: str
+
+
+def due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(Attachment.due_at, now, Attachment.state == AttachmentState.WAITING)
 
 
 def fetch_due(directory: AdapterDirectory, *, most: int = MOST) -> int:

@@ -37,15 +37,17 @@ class Activity:
         """Whether Lobby is not in use."""
         return clock.monotonic() - self._at > QUIET_SECONDS
 
-    def rest(self, seconds: float, ended: Callable[[], bool]) -> bool:
-        """Wait *seconds*; up to :data:`REST_SECONDS` while Lobby is not in use. Return what *ended* returns.
+    def rest(self, seconds: float, ended: Callable[[], bool], *, quiet: float | None = None) -> bool:
+        """Wait *seconds*; up to *quiet* while Lobby is not in use. Return what *ended* returns.
 
+        :param quiet: seconds; None: :data:`REST_SECONDS`.
         :param ended: whether to return at once; call :meth:`note` when that changes.
         """
         began = clock.monotonic()
         with self._changed:
             while not ended():
-                pause = max(seconds, REST_SECONDS) if self.is_quiet else seconds
+                longer = REST_SECONDS if quiet is None else quiet
+                pause = max(seconds, longer) if self.is_quiet else seconds
                 left = pause - (clock.monotonic() - began)
                 if left <= 0:
                     break

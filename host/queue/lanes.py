@@ -178,6 +178,18 @@ _due = Statement(_select_due)
 _due_open = Statement(_select_due.where(_of_others))
 _due_locked = Statement(_select_locked)
 _due_locked_open = Statement(_select_locked.where(_of_others))
+_due_in_both = Statement(
+    sa.select(
+        *[
+            sa.select(_lanes.key)
+            .where(_lanes.direction == direction, is_free(_now), ~spooled_lanes.is_held(_now))
+            .order_by(_lanes.next_at)
+            .limit(sa.bindparam("most", type_=sa.Integer))
+            .scalar_subquery()
+            for direction in (IN, OUT)
+        ]
+    )
+)
 _due_of_account = Statement(_select_locked.where(_lanes.account_id == sa.bindparam("account")))
 _due_of_none = Statement(_select_locked.where(_lanes.account_id.is_(None)))
 _due_accounts = (
@@ -196,6 +208,15 @@ def is_due(session: Session, direction: str, resting: Collection[int] = ()) -> b
     due = _due_open if closed else _due
     values = {"direction": direction, "now": db.now(), "most": 1, **closed}
     return bool(due.rows(session.connection(), values))
+
+
+def find_due(session: Session, directions: Sequence[str]) -> list[str]:
+    """Return those of *directions* that have a due lane. One statement, unless limits hold lanes back."""
+    if any(_closed(session, direction) for direction in directions):
+        return [direction for direction in directions if is_due(session, direction)]
+    (row,) = _due_in_both.rows(session.connection(), {"now": db.now(), "most": 1})
+    found = dict(zip((IN, OUT), row, strict=True))
+    return [direction for direction in directions if found[direction] is not None]
 
 
 def _closed(session: Session, direction: str, resting: Collection[int] = ()) -> dict[str, list[int]]:

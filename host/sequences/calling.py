@@ -25,6 +25,7 @@ from host.automation import asking_addons
 from host.core import clock, db
 from host.core.cleaning import clean
 from host.core.ports import RuleDirectory
+from host.core.statements import earliest
 from host.events.writing import because
 from host.inbox.contacts import attributes
 from host.models.inbox import Contact, ContactIdentity, Conversation
@@ -126,6 +127,11 @@ class _Open:
 
 
 _open = _Open()
+
+
+def is_due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(SequenceRun.due_at, now, SequenceRun.waits_for == WaitsFor.CALL)
 
 
 def call_due(directory: RuleDirectory) -> bool:

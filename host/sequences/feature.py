@@ -8,7 +8,10 @@ FEATURE = Feature(
     routes=("api.numbers", "api.runs", "api.sequences"),
     blueprints=("pages.views:bp",),
     views=("pages.moving_views", "pages.people_views", "pages.toml_views"),
-    jobs=(Job("sequences", "timing:run_due", 0.5), Job("sequence calls", "calling:call_due", 0.5)),
+    jobs=(
+        Job("sequences", "timing:run_due", 0.5, "timing:is_due"),
+        Job("sequence calls", "calling:call_due", 0.5, "calling:is_due"),
+    ),
     ids={"sequence_id": "", "run_id": "", "version_id": "", "sequence_run_id": "people:ACCOUNT"},
     names={"sequences": "data:NAMES"},
     sentences="audit",

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,6 +19,7 @@ from host.automation import asking_addons
 from host.automation.running import PAUSES
 from host.core import clock, db
 from host.core.ports import RuleDirectory
+from host.core.statements import earliest
 from host.events.consuming import COURTESY
 from host.events.writing import because
 from host.sequences import running
@@ -27,6 +29,11 @@ log = logging.getLogger(__name__)
 
 PORTION = 20
 """Most runs per round."""
+
+
+def is_due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(SequenceRun.due_at, now, SequenceRun.waits_for != WaitsFor.CALL)
 
 
 def run_due(directory: RuleDirectory) -> bool:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.programs import signing
-from host.queue import lanes
+from host.queue import lanes, outage
 from host.queue import policy as queue_policy
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease
@@ -192,13 +192,15 @@ class Senders:
 
     def _serve(self) -> None:
         while not (self._stopping.is_set() and not self._pace.open):
+            tried_at = clock.monotonic()
             try:
                 self._slots.pass_over_slow()
                 if not self._turn():
                     self._awake.wait(SWEEP_SECONDS if self._slots.is_empty else policy.SLOW_SECONDS / 2)
                 self._awake.clear()
-            except BaseException:  # nothing, not even an exit, may stop the sender thread
-                log.exception("webhooks go on after an error")
+            except BaseException as error:  # nothing, not even an exit, may stop the sender thread
+                if not outage.current().began("sending of webhooks", error, tried_at):
+                    log.exception("webhooks go on after an error")
                 self._stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
 
     def _turn(self) -> bool:

@@ -228,6 +228,56 @@ def test_a_batch_moves_its_consumer_with_one_statement(any_database: db.Database
     assert [one.split()[0] for one in asked] == ["UPDATE"]
 
 
+def test_idle_readers_have_their_leases_renewed_together(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = Consumers(Keeper(name=name) for name in ("one", "two", "three"))
+    readers = together._readers
+    db.write(consuming._make_rows, [reader.consumer for reader in readers])
+    for reader in readers:
+        reader._step()
+        reader.idle = reader._owner
+    readers[2].idle = None  # it works
+    with Asked("consumers") as asked:
+        together._renew_idle()
+    assert asked == [], "they were just stored"
+    later = clock.monotonic() + consuming._renew_seconds()
+    monkeypatch.setattr(clock, "monotonic", lambda: later)
+    with clock.travel(timedelta(seconds=5)):
+        with Asked("consumers") as asked:
+            together._renew_idle()
+        assert [one.split()[0] for one in asked] == ["SELECT", "UPDATE"]
+        renewed_until = db.now() + consuming.LEASE - timedelta(seconds=2)
+    with db.read() as session:
+        rows = session.execute(sa.select(Consumer.name, Consumer.lease_until)).all()
+    renewed = {name for name, ends in rows if ends and ends >= renewed_until}
+    assert renewed == {"one", "two"}
+    assert [reader.stored_at == later for reader in readers] == [True, True, False]
+
+
+def test_a_reader_that_lost_its_lease_is_not_told_that_it_was_renewed(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = Consumers([Keeper()])
+    (reader,) = together._readers
+    db.write(consuming._make_rows, [reader.consumer])
+    reader._step()
+    reader.idle, stored_at = reader._owner, reader.stored_at
+    db.write(lambda session: session.execute(sa.update(Consumer).values(owner="another")))
+    later = clock.monotonic() + consuming._renew_seconds()
+    monkeypatch.setattr(clock, "monotonic", lambda: later)
+    together._renew_idle()
+    assert reader.stored_at == stored_at
+
+
+def test_readers_that_wait_are_idle(database: db.Database) -> None:
+    with reading(Keeper(name="one"), Keeper(name="two")) as consumers:
+        until(lambda: all(reader.idle for reader in consumers._readers))
+        say(2)
+        until(lambda: len(done()) == 4)
+        until(lambda: all(reader.idle for reader in consumers._readers))
+
+
 def test_who_lost_the_lease_writes_nothing(any_database: db.Database) -> None:
     """As after a stop of minutes: another process has read on meanwhile."""
     slow, quick = Keeper(), Keeper()

@@ -188,6 +188,19 @@ def test_no_process_no_worker_and_a_lost_one_are_told(admin: Browser) -> None:
     assert "Replaced" in text
 
 
+def test_a_queue_nobody_works_on_is_not_ok(admin: Browser) -> None:
+    def marks() -> list[bool]:
+        rows = admin.get("/admin/health").text.partition('class="sheet rows waits"')[2].partition("</ul>")[0]
+        return ["OK" in row for row in rows.split("<li>")[1:3]]
+
+    db.write(pretend.process, "dead", Kind.WORKER, timedelta(seconds=30))
+    assert marks() == [False, False]
+    db.write(pretend.process, "receiving", Kind.WORKER, senders=0)
+    assert marks() == [True, False]
+    db.write(pretend.process, "both", Kind.WORKER)
+    assert marks() == [True, True]
+
+
 def test_what_waits_in_the_spool_is_told_once_for_each_machine(admin: Browser) -> None:
     web()
     since = clock.now() - timedelta(minutes=9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +21,11 @@ from werkzeug.test import Client
 from host import __version__, recording
 from host.addons.metrics import in_process
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.core.config import CannotGoOnError, Exit
-from host.health import process_state
+from host.health import libraries, process_state
+from host.health.probes import Probes
+from host.health.process_state import ProcessState
 from host.models.health import TOTAL, HealthMinute, Kind, Metric, Outcome, Process
 from host.process import connections, probe_server
 from host.process.asgi import AsgiApplication
@@ -78,9 +82,54 @@ def test_a_desk_that_serves_is_healthy_and_ready(serving: HostApplication) -> No
     assert answer.headers["Cache-Control"] == "no-store"
     status, body = ready(serving)
     assert status == 200
-    assert body == {"ready": True, "serving": True, "generation": True, "database": True, "migrations": True}
+    parts = ("serving", "generation", "database", "migrations", "libraries")
+    assert body == {"ready": True, **dict.fromkeys(parts, True)}
     assert Client(serving).head("/readyz").text == ""
     assert Client(serving).post("/healthz").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "module"),
+    [
+        ("LOBBY_FILES", "s3://bucket", "obstore.store"),
+        ("LOBBY_LIMITS_URL", "redis://127.0.0.1:1/0", "redis"),
+        ("LOBBY_BROKER_URL", "redis://127.0.0.1:1/0", "dramatiq.brokers.redis"),
+        ("LOBBY_BROKER_URL", "amqp://127.0.0.1:1", "pika"),
+        ("LOBBY_DATABASE_URL", "postgresql://localhost/lobby", "psycopg"),
+    ],
+)
+def test_it_is_not_ready_where_a_library_of_a_configured_service_is_broken(
+    database: db.Database,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    setting: str,
+    value: str,
+    module: str,
+) -> None:
+    """The package is there, but what it needs is not."""
+    made = configuration(database, data)
+    server = "postgresql+psycopg://localhost/lobby"
+    settings = {"database_url": server, setting.removeprefix("LOBBY_").lower(): value}
+    if setting == "LOBBY_DATABASE_URL":
+        settings["database_url"] = server
+    config = replace(made, **settings)
+    assert list(libraries.missing(config)) == []
+    monkeypatch.setitem(sys.modules, module, None)
+    probes = Probes(config, lambda: ProcessState(serving=True, generation=1, failures=0))
+    status, _headers, body = probes.answer("/readyz", "GET", "")
+    assert (status, json.loads(body)["libraries"]) == (503, False)
+    assert f"{setting} needs the library {module}" in caplog.text
+    status, _headers, body = probes.answer("/readyz/webhooks", "GET", "")
+    assert (status, json.loads(body)["libraries"]) == (200, False)
+
+
+def test_services_that_are_not_configured_need_nothing(
+    database: db.Database, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("obstore", "redis", "dramatiq", "pika", "psycopg", "pymysql"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert list(libraries.missing(configuration(database, data))) == []
 
 
 def test_it_is_not_ready_before_it_starts_nor_after_it_was_told_to_end(

@@ -25,6 +25,7 @@ from host import recording
 from host.core import call_budget, clock, db
 from host.core.call_budget.threads import ReplaceableThread
 from host.models.users import InstallationValue
+from host.queue import outage
 from host.sdk.pages import Job
 
 log = logging.getLogger(__name__)
@@ -82,12 +83,14 @@ class JobRunner:
     def _loop(self) -> None:
         while not self._stop.wait(TICK_SECONDS):
             for work in (self._beside, self._start_due):
+                tried_at = clock.monotonic()
                 try:
                     if work is not None:
                         work()
-                except BaseException:  # nothing may stop the only thread that looks
+                except BaseException as error:  # nothing may stop the only thread that looks
                     call_budget.refuse_given_up()
-                    log.exception("jobs could not be looked at; they are tried again")
+                    if not outage.current().began("a look at addons' jobs", error, tried_at):
+                        log.exception("jobs could not be looked at; they are tried again")
 
     def _due(self) -> list[tuple[str, Job]]:
         """Return the jobs that are due and don't hang in this process."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from host.assistants.knowing.reading import ExtractedText, ReadingError
 from host.assistants.models import Assistant, EntryState, KnowledgeEntry
 from host.core import clock, db
 from host.core.cleaning import clean_written
+from host.core.statements import earliest
 
 AGAIN = timedelta(days=7)
 """Interval between two reads of a page."""
@@ -27,6 +29,11 @@ _FINAL = frozenset({"page_forbidden"})
 class _Due(msgspec.Struct, frozen=True):
     id: int
     url: str
+
+
+def due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*."""
+    return earliest(KnowledgeEntry.due_at, now)
 
 
 def read_due() -> bool:

@@ -390,6 +390,12 @@ def _shown_one(row: BulkAction, counts: Mapping[str, int]) -> BulkProgress:
 # ---- doing them --------------------------------------------------------------------------------------
 
 
+def due(_now: Any) -> list[sa.Select[Any]]:
+    """Return what makes the job due: an action that is not finished."""
+    each = (sa.select(BulkAction.id).where(BulkAction.state == state) for state in sorted(_RUNS))
+    return [one.order_by(BulkAction.id) for one in each]
+
+
 def step() -> bool:
     """Run a batch of the oldest running bulk action. Return whether there was one."""
     with db.read() as session:

@@ -7,7 +7,7 @@ FEATURE = Feature(
     models=("models",),
     blueprints=("views:bp",),
     routes=("api",),
-    jobs=(Job("bulk actions", "actions:step", 0.5),),
+    jobs=(Job("bulk actions", "actions:step", 0.5, "actions:due"),),
     ids={"bulk_id": ""},
     data="data",
 )

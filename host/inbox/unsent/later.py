@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -71,6 +72,29 @@ def _wrote_since() -> sa.ColumnElement[bool]:
     )
 
 
+def is_due(now: Any) -> sa.Select[Any]:
+    """Return what makes the job due at *now*: each scheduled reply is looked up, the earliest first."""
+    not_sent = (
+        sa.select(Message.id)
+        .where(Message.id == OutboxEntry.message_id, Message.state == DeliveryState.QUEUED, _is_time(now))
+        .correlate(OutboxEntry)
+    )
+    return (
+        sa.select(OutboxEntry.not_before)
+        .where(
+            OutboxEntry.not_before.is_not(None),
+            OutboxEntry.open.is_(False),
+            not_sent.scalar_subquery().is_not(None),
+        )
+        .order_by(OutboxEntry.not_before)
+    )
+
+
+def _is_time(now: Any) -> sa.ColumnElement[bool]:
+    """Return the condition that a scheduled reply is to be released or held back at *now*."""
+    return sa.or_(OutboxEntry.not_before <= now, sa.and_(OutboxEntry.unless_written, _wrote_since()))
+
+
 def release_due() -> int:
     """Move due replies into their lanes, and hold back those whose customer wrote first.
 
@@ -88,10 +112,7 @@ def due(session: Session, now: datetime) -> Sequence[tuple[int, str]]:
     query = (
         sa.select(Message.conversation_id, Message.reply_key)
         .join(OutboxEntry, OutboxEntry.message_id == Message.id)
-        .where(
-            *_waiting(),
-            sa.or_(OutboxEntry.not_before <= now, sa.and_(OutboxEntry.unless_written, _wrote_since())),
-        )
+        .where(*_waiting(), _is_time(now))
         .order_by(OutboxEntry.not_before, OutboxEntry.id)
         .limit(PORTION)
     )
