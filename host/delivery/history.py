@@ -2,8 +2,8 @@
 
 Messages are merged with stored ones by the provider's ids. Those from before the account was connected are
 marked as imported and are never unread. A message that should have been delivered counts as received: it is
-unread, and people are notified. The reply window counts from the time of either. Every step is claimed, done outside any transaction, and written together with the next position: if a process dies, one
-call is lost.
+unread, and people are notified. The reply window counts from the time of either. Every step is claimed, done
+outside any transaction, and written together with the next position: if a process dies, one call is lost.
 """
 
 from __future__ import annotations

@@ -115,12 +115,14 @@ class JobRunner:
             thread.start()
 
     def _work(self, slug: str, jobs: Sequence[tuple[str, Job]]) -> None:
+        tried_at = clock.monotonic()
         try:
             self._run_each(jobs)
         except call_budget.GivenUpError:
             log.warning("a job of addon %s returned after all", slug)
-        except BaseException:
-            log.exception("the jobs of addon %s could not be run; they are tried again", slug)
+        except BaseException as error:
+            if not outage.current().began("jobs of addons", error, tried_at):
+                log.exception("the jobs of addon %s could not be run; they are tried again", slug)
         finally:
             self._leave(slug, threading.current_thread())
 
