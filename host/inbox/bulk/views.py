@@ -104,6 +104,7 @@ def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetu
             "newest": actions.newest_message(session),
             "label_names": {one.id: one.name for one in labels.all_of(session, workspace_id)},
             "messages": _messages_after(session, workspace_id, filter_, ids, facts["all"]),
+            "messages_kept": _kept_open(session, workspace_id, filter_, ids, facts),
         }
     fragment = request.args.get("fragment") == "1"
     page = render_template(
@@ -122,6 +123,17 @@ def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetu
         **values,
     )
     return page, 200 if problem is None else problem.status
+
+
+def _kept_open(
+    session: Any, workspace_id: int, filter_: Filter, ids: list[int] | None, facts: dict[str, int]
+) -> Foreseen | None:
+    """Return who could get a message if those waiting for a reply are left open."""
+    if not facts["waiting"]:
+        return None
+    left, answered = facts["all"] - facts["waiting"], replace(filter_, needs_reply=False)
+    wanted = [KINDS["close"]]
+    return _messages_after(session, workspace_id, answered, ids, left, wanted).get("close")
 
 
 def _messages_after(
