@@ -6,7 +6,7 @@ import msgspec
 
 
 class MessagesAfter(msgspec.Struct, frozen=True):
-    """What could write to customers because of an event.
+    """A rule or addon that could write to customers because of an event.
 
     :param kind: the kind of the event.
     :param name: the rule or addon, as people call it.

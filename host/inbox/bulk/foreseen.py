@@ -1,4 +1,4 @@
-"""Whom a change of many conversations would lead to a message, said before it is made."""
+"""Customers who would get a message because of a change of many conversations, counted before it."""
 
 from __future__ import annotations
 

@@ -300,12 +300,13 @@ def _answer(
 
 def _after_text(after: Foreseen) -> str:
     """Return a sentence with the number of customers who could get a message because of an action."""
-    return ngettext(
+    text: str = ngettext(
         "Up to %(num)s customer gets a message in an hour, unless you undo this (%(names)s)",
         "Up to %(num)s customers get a message in an hour, unless you undo this (%(names)s)",
         after.customers,
         names=", ".join(after.by),
     )
+    return text
 
 
 def _until_text(shown: BulkProgress, now: datetime) -> str:
