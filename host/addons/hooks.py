@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 from flask_babel import format_decimal, ngettext
@@ -12,11 +13,55 @@ from sqlalchemy.orm import Session
 from host.addons import setting_forms
 from host.addons.running import listening, parked_events
 from host.channels import hanging
+from host.channels.directory import Directory
 from host.features.hookspecs import hookimpl
+from host.features.messages_after import MessagesAfter
 from host.features.problem import Problem
 from host.models.users import Workspace
 from host.sdk import _acting
+from host.sdk.events import Listener
 from host.web.languages import moment
+
+log = logging.getLogger(__name__)
+
+COUNTING_SECONDS = 2.0
+"""How long an addon may count whom it would write to."""
+
+
+@hookimpl
+def messages_after(
+    session: Session,
+    workspace_id: int,
+    kinds: Collection[str],
+    conversations: Collection[int],
+    directory: Directory,
+) -> Sequence[MessagesAfter]:
+    """Return the addons whose listeners would write to customers because of events of *kinds*."""
+    writing = [one for one in directory.listeners if one.writes_to is not None]
+    names = setting_forms.names(session) if writing else {}
+    found = []
+    for one in writing:
+        for kind in set(kinds).intersection(one.events):
+            name = one.name.partition(".")[0]
+            theirs = _written_to(one, workspace_id, kind, conversations)
+            if theirs:
+                found.append(MessagesAfter(kind, names.get(name, name), theirs))
+    return found
+
+
+def _written_to(
+    listener: Listener, workspace_id: int, kind: str, conversations: Collection[int]
+) -> frozenset[int]:
+    """Return whom a listener would write to; all of them if it can't say."""
+    asked, call = frozenset(conversations), listener.writes_to
+    assert call is not None
+    try:
+        what = f"listener {listener.name}"
+        told = hanging.within(COUNTING_SECONDS, what, lambda: call(workspace_id, kind, asked))
+        return asked.intersection(told)
+    except Exception:
+        log.exception("the listener %s could not say whom it would write to", listener.name)
+        return asked
 
 
 @hookimpl

@@ -212,6 +212,11 @@ def missing_in_workspaces(session: Session) -> Iterator[tuple[Manifest, int]]:
             yield manifest, number
 
 
+def names(session: Session) -> dict[str, str]:
+    """Return the names of active addons by slug."""
+    return {manifest.slug: manifest.name for manifest in _active(session)}
+
+
 def _active(session: Session) -> Iterator[Manifest]:
     query = (
         sa.select(AddonRelease.manifest)

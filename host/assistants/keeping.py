@@ -609,10 +609,11 @@ def set_mode(
         # Don't change the mode of another assistant that has the account.
         return ModeChange(name, before, mode, changed=False)
     opened_by = row.opened_by if row is not None and here else None
-    if mode != Mode.ANSWER:
+    was_opened_by = opened_by
+    if mode == Mode.OFF or (mode != Mode.ANSWER and before == Mode.ANSWER):
         opened_by = None
-    elif before != Mode.ANSWER:
-        opened_by = _opened(session, assistant, account, needed, typed_name, by)
+    elif mode == Mode.ANSWER and before != Mode.ANSWER:
+        opened_by = _opened(session, assistant, account, needed, typed_name, opened_by or by, opened_by)
     other = None if row is None or here else _other(session, row)
     other_before = _mode(row.mode) if row is not None else Mode.OFF
     wanted = {
@@ -637,7 +638,7 @@ def set_mode(
         discard(session, AssistantTurn.account_id == account_id, "mode", now)
     if spoke and not (here and mode == Mode.ANSWER):
         _give_to_people(session, workspace_id, [account_id], now)
-    opened = opened_by is not None and before != Mode.ANSWER
+    opened = opened_by is not None and was_opened_by is None
     told: dict[str, Any] = {"account_id": account_id, "actor": actor}
     if other is not None:
         told |= {"mode": Mode.OFF, "before": other_before}
@@ -667,17 +668,60 @@ def _opened(
     needed: int,
     typed_name: str | None,
     by: str,
+    opened_by: str | None = None,
 ) -> str | None:
-    """Return who lets *assistant* answer on *account* before it earned that, or None if it has earned it."""
+    """Return who lets *assistant* answer on *account* before it earned that, or None if it has earned it.
+
+    :param opened_by: who unlocked it before, see :func:`unlock`.
+    """
     if typed_name is not None:
-        typed = _folded(typed_name)
-        if not typed or typed not in {_folded(account.name), _folded(account.handle)}:
-            raise OtherNameError(field="typed_name")
+        _check_name(account, typed_name)
     if earned(session, assistant.id, [account.id]).get(account.id, 0) >= needed:
         return None
-    if typed_name is None:
+    if typed_name is None and opened_by is None:
         raise NotEarnedError(field="mode")
     return by[:255]
+
+
+def _check_name(account: ChannelAccount, typed_name: str) -> None:
+    typed = _folded(typed_name)
+    if not typed or typed not in {_folded(account.name), _folded(account.handle)}:
+        raise OtherNameError(field="typed_name")
+
+
+def unlock(
+    session: Session,
+    *,
+    workspace_id: int,
+    assistant_id: int,
+    account_id: int,
+    typed_name: str,
+    by: str,
+    actor: Actor,
+) -> str:
+    """Allow an assistant to answer on an account before it earned that; return the name of the account.
+
+    It starts nothing: the mode stays as it is until :func:`set_mode`.
+
+    :param typed_name: the name of the account, typed to confirm.
+    :param by: name of the member.
+    :raises AssistantNotFoundError: if there is none.
+    :raises AccountNotThereError: if the account is missing or disconnected, or the assistant is off there.
+    :raises OtherNameError: if *typed_name* is not its name.
+    """
+    assistant = get(session, workspace_id, assistant_id, lock=True)
+    account = account_of(session, workspace_id, account_id, lock=True)
+    row = session.get(AssistantAccount, account_id, populate_existing=True)
+    if row is None or row.assistant_id != assistant.id or row.mode == Mode.OFF:
+        raise AccountNotThereError()
+    _check_name(account, typed_name)
+    name = account.handle or account.name
+    if row.mode != Mode.ANSWER and row.opened_by is None:
+        row.opened_by = by[:255]
+        details = {"account": name, "mode": row.mode, "needed": row.needed}
+        actor.audit(session, "assistant.opened", assistant.name, workspace_id=workspace_id, details=details)
+    session.flush()
+    return name
 
 
 def _folded(name: str | None) -> str:

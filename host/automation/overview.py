@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
+from host.core import clock
 from host.features.automation_overview import (
     AutomationOverview,
     HandlingStep,
@@ -25,16 +27,23 @@ from host.features.hookspecs import hookimpl
 from host.inbox.apply import opt_out_words
 from host.inbox.teams.models import Team, TeamMember
 from host.models.automation import AccountAutomation
+from host.models.inbox import DeliveryState, Direction, Message, Origin
 from host.web.request_helpers import url_for_each
 from host.working_hours import hours
 from host.working_hours.hours import ALWAYS
+
+LATELY = timedelta(days=7)
+LOOKED_AT = 10_000
+"""Most of the newest messages of a workspace that are looked at for those that were not sent."""
 
 
 @hookimpl
 def automation_overview(
     session: Session, workspace_id: int, accounts: Sequence[OverviewAccount]
 ) -> AutomationOverview:
-    """Return the greeting, the away message and the routing of each account. Three statements."""
+    """Return the greeting, the away message and the routing of each account, and what was not sent. Four
+    statements.
+    """
     rows = _rows(session, workspace_id, {one.id for one in accounts})
     teams = _teams(session, workspace_id)
     closes = _closing(session, workspace_id, rows)
@@ -72,7 +81,11 @@ def automation_overview(
         ),
     )
     names = {one.id: one.name for one in accounts}
-    return AutomationOverview(columns, [*_problems(workspace_id, rows, names, teams, closes)], _steps())
+    problems = [
+        *_problems(workspace_id, rows, names, teams, closes),
+        *_not_sent(session, workspace_id, names),
+    ]
+    return AutomationOverview(columns, problems, _steps())
 
 
 _KEPT = (
@@ -177,6 +190,45 @@ def _problems(
             _("Without business hours, you count as always open."),
             url_for("working_hours.workspace_hours", workspace_id=workspace_id),
             _("Set business hours"),
+        )
+
+
+def _not_sent(session: Session, workspace_id: int, accounts: Collection[int]) -> Iterator[OverviewProblem]:
+    """Yield a problem for each reason why automatic messages were not sent lately."""
+    newest = (
+        sa.select(
+            *(Message.conversation_id, Message.account_id, Message.direction, Message.origin),
+            *(Message.state, Message.error, Message.sent_at),
+        )
+        .where(Message.workspace_id == workspace_id)
+        .order_by(Message.id.desc())
+        .limit(LOOKED_AT)
+        .subquery()
+    )
+    query = sa.select(newest.c.conversation_id, newest.c.account_id, newest.c.error).where(
+        newest.c.origin == Origin.SYSTEM,
+        newest.c.direction == Direction.OUTBOUND,
+        newest.c.state.in_([DeliveryState.CANCELLED, DeliveryState.FAILED]),
+        newest.c.sent_at > clock.now() - LATELY,
+    )
+    reasons: dict[str, tuple[int, int]] = {}
+    for conversation_id, account_id, error in session.execute(query):
+        # Without an error, a person took it back.
+        sentence = (error or {}).get("sentence")
+        if sentence and account_id in accounts:
+            number, first = reasons.get(sentence, (0, conversation_id))
+            reasons[sentence] = number + 1, first
+    for sentence, (number, conversation_id) in sorted(reasons.items(), key=lambda one: -one[1][0]):
+        yield OverviewProblem(
+            "warn",
+            ngettext(
+                "%(num)s automatic message was not sent in the last 7 days.",
+                "%(num)s automatic messages were not sent in the last 7 days.",
+                number,
+            ),
+            _(sentence),
+            url_for("inbox.conversation", workspace_id=workspace_id, conversation_id=conversation_id),
+            _("Open the newest"),
         )
 
 

@@ -14,6 +14,7 @@ OF_RULES: Mapping[str, LazyString] = {
     "once": _l("The rule runs once and has already run"),
     "too_often": _l("The hourly limit for rules in this conversation was reached"),
     "answered": _l("Someone answered in time"),
+    "undone": _l("The bulk action that caused it was undone"),
     "never_wrote": _l("The customer never wrote"),
     "endpoint_gone": _l("The webhook endpoint was deleted"),
     "sequence_gone": _l("The sequence was deleted"),

@@ -22,6 +22,7 @@ from host.models.channels import AccountState, ChannelAccount, ref
 from host.queue import catch_ups, outbox
 from host.sdk.cards import Connection
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
+from host.users import audit
 from host.users.actor import Actor
 
 MAX_CLAIM = 512
@@ -96,7 +97,7 @@ def save_account(
         outbox.resume_account(session, row.id)
     if connected_now:
         catch_ups.ask(session, row.id, missed_since=clock.now() if was_gone else None, anew=was_gone)
-    if row.beside_id is not None:
+    if row.beside_id is not None and connection.renewed:
         _resume_beside(session, row.beside_id)
     changed(session, row, ACCOUNT_CONNECTED if connected_now else "")
     return row
@@ -214,8 +215,11 @@ def end_hold(session: Session, account_ids: Collection[int], reason: str) -> Non
         show(session, row.workspace_id, "account", account_id=row.id)
 
 
-def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
-    """Record that the provider no longer accepts the credentials: messages still arrive, replies wait."""
+def set_needs_reconnect(session: Session, account_id: int, reason: str, *, alone: bool = False) -> None:
+    """Record that the provider no longer accepts the credentials: messages still arrive, replies wait.
+
+    :param alone: whether only this account lost a permission, and the one beside it goes on.
+    """
     moved = session.execute(
         sa.update(ChannelAccount)
         .where(ChannelAccount.id == account_id, ChannelAccount.state == AccountState.CONNECTED)
@@ -227,7 +231,16 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str) -> None:
     row = session.get_one(ChannelAccount, account_id, populate_existing=True)
     warnings.tell_cannot_send(session, row)
     changed(session, row, ACCOUNT_STOPPED)
-    if row.beside_id is not None:
+    if alone:
+        audit.record(
+            session,
+            "account.permission_lost",
+            row.handle,
+            user_id=None,
+            workspace_id=row.workspace_id,
+            details={"channel": row.channel, "reason": reason},
+        )
+    elif row.beside_id is not None:
         set_needs_reconnect(session, row.beside_id, reason)  # the credentials are the same
 
 

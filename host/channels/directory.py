@@ -11,6 +11,7 @@ from flask import current_app
 
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter, ChannelMark
+from host.sdk.events import Listener
 from host.sdk.panels import ComposerAction, Panel, Place
 from host.sdk.reports import ReportSection
 from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
@@ -41,6 +42,7 @@ class Directory:
         "_composer_actions",
         "_conditions",
         "_known",
+        "_listeners",
         "_panels",
         "_report_sections",
         "_tools",
@@ -57,6 +59,7 @@ class Directory:
         composer_actions: Iterable[ComposerAction] = (),
         report_sections: Iterable[ReportSection] = (),
         known: Mapping[str, KnownChannel] = MappingProxyType({}),
+        listeners: Iterable[Listener] = (),
     ) -> None:
         by_key: dict[str, ChannelAdapter] = {}
         for adapter in adapters:
@@ -79,6 +82,7 @@ class Directory:
         self._composer_actions = MappingProxyType({one.name: one for one in composer_actions})
         self._report_sections = MappingProxyType({one.name: one for one in report_sections})
         self._known = known
+        self._listeners = tuple(listeners)
 
     def without(self, slug: str, channels: Collection[str]) -> Directory:
         """Return the directory without the addon *slug*, which provides *channels*."""
@@ -93,6 +97,7 @@ class Directory:
             [one for name, one in self._composer_actions.items() if not name.startswith(own)],
             [one for name, one in self._report_sections.items() if not name.startswith(own)],
             self._known,
+            [one for one in self._listeners if not one.name.startswith(own)],
         )
 
     @property
@@ -153,6 +158,11 @@ class Directory:
     def report_sections_shown(self) -> list[ReportSection]:
         """Return the sections of the Reports page, by name."""
         return [one for _, one in sorted(self._report_sections.items())]
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Listeners of events from addons."""
+        return self._listeners
 
     def condition(self, name: str) -> RuleCondition | None:
         """Return the condition *name* of rules, or None while no active addon provides it."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from host.features.automation_overview import AutomationOverview, OverviewAccount
     from host.features.live_signal import LiveSignal
     from host.features.message_trial import TrialStep
+    from host.features.messages_after import MessagesAfter
     from host.features.problem import Problem
     from host.features.startable_sequence import StartableSequence
     from host.features.while_off import WhileOff
@@ -233,6 +234,24 @@ def tried_message(
 ) -> Sequence[TrialStep] | None:
     """Return what a feature would do about *text* as a new customer's first message, without doing it.
 
+    :param directory: the channels of the running generation.
+    """
+
+
+@hookspec
+def messages_after(
+    session: Session,
+    workspace_id: int,
+    kinds: Collection[str],
+    conversations: Collection[int],
+    directory: Any,
+    now: datetime,
+) -> Sequence[MessagesAfter] | None:
+    """Return which customers could get a message of the feature if somebody caused events of *kinds*.
+
+    Asked before many conversations are changed at once. It names rather too many than too few.
+
+    :param kinds: kinds of events of conversations, see :mod:`host.events.kinds.conversations`.
     :param directory: the channels of the running generation.
     """
 

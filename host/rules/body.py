@@ -245,6 +245,7 @@ class RuleTargets(ConditionTargets, frozen=True):
         that a rule may start.
     :param actions: actions of addons, by name.
     :param post_accounts: the accounts of posts.
+    :param stopped: accounts that can't send until they are reconnected.
     :param running: the channel of each account whose addon is running; *below*: those with private replies.
     :param public: whether any channel has public answers; *private*: the tightest limits on private replies
     of all channels; None: no channel has them.
@@ -259,6 +260,7 @@ class RuleTargets(ConditionTargets, frozen=True):
     actions: Mapping[str, Any] = msgspec.field(default_factory=dict)
     post_accounts: Mapping[int, int] = msgspec.field(default_factory=dict)
     running: Mapping[int, str] = msgspec.field(default_factory=dict)
+    stopped: Collection[int] = ()
     below: Collection[int] = ()
     public: bool = False
     private: PrivateReplyLimits | None = None
@@ -495,6 +497,16 @@ def accounts_of(body: Body, there: RuleTargets) -> frozenset[int] | None:
     if body.campaign is not None:
         places.append(frozenset(there.below))
     return frozenset.intersection(*places) if places else None
+
+
+def silent(body: Body, there: RuleTargets) -> str:
+    """Return the names of a campaign's accounts that can't send until they are reconnected."""
+    if body.campaign is None:
+        return ""
+    where = accounts_of(body, there) or frozenset()
+    return ", ".join(
+        there.handles.get(id_) or there.accounts[id_] for id_ in sorted(where & set(there.stopped))
+    )
 
 
 def rests(body: Body, there: RuleTargets) -> bool:

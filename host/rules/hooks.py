@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,10 +16,11 @@ from host.events.reading import Recorded
 from host.features.automation_overview import AutomationOverview, OverviewAccount
 from host.features.hookspecs import hookimpl
 from host.features.message_trial import TrialStep
+from host.features.messages_after import MessagesAfter
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun
 from host.models.inbox import Conversation
-from host.rules import answering, keeping, passing, public_answers
+from host.rules import answering, foreseeing, keeping, passing, public_answers
 from host.rules.overview import overview
 from host.rules.pages import trying
 
@@ -99,6 +100,19 @@ def tried_message(
 ) -> Sequence[TrialStep]:
     """Return the rules that would look at a new customer's first message."""
     return trying.steps(session, workspace_id, account_id, text, directory, now)
+
+
+@hookimpl
+def messages_after(
+    session: Session,
+    workspace_id: int,
+    kinds: Collection[str],
+    conversations: Collection[int],
+    directory: RuleDirectory,
+    now: datetime,
+) -> Sequence[MessagesAfter]:
+    """Return the rules that could send something because of events of *kinds*."""
+    return foreseeing.messages_after(session, workspace_id, kinds, conversations, directory, now)
 
 
 @hookimpl

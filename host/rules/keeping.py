@@ -49,6 +49,7 @@ class RuleView(msgspec.Struct, frozen=True):
     :param body: None: a newer Lobby wrote it, and it does nothing here.
     :param gone: the place of a reference to a deleted object; empty if there is none.
     :param rests: whether it is inactive, because the addons it needs are not running.
+    :param silent: names of a campaign's accounts that can't send until they are reconnected.
     """
 
     id: int
@@ -61,6 +62,7 @@ class RuleView(msgspec.Struct, frozen=True):
     body: Body | None
     gone: str = ""
     rests: bool = False
+    silent: str = ""
 
     @property
     def acts(self) -> bool:
@@ -76,7 +78,10 @@ def there(session: Session, workspace_id: int, directory: Directory) -> RuleTarg
     """Return all objects that the rules of a workspace may refer to."""
     members = sa.select(TeamMember.team_id).where(TeamMember.workspace_id == workspace_id)
     empty = sa.select(Team.id).where(Team.workspace_id == workspace_id, Team.id.not_in(members))
-    about = ChannelAccount.id, ChannelAccount.name, ChannelAccount.handle, ChannelAccount.channel
+    about = (
+        *(ChannelAccount.id, ChannelAccount.name, ChannelAccount.handle, ChannelAccount.channel),
+        ChannelAccount.state,
+    )
     accounts = session.execute(
         sa.select(*about).where(
             ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
@@ -105,6 +110,7 @@ def there(session: Session, workspace_id: int, directory: Directory) -> RuleTarg
         posts={id_: title for id_, (title, _account) in below.items()},
         post_accounts={id_: account_id for id_, (_title, account_id) in below.items()},
         running={row.id: row.channel for row in accounts if row.channel in replies},
+        stopped=[row.id for row in accounts if row.state == AccountState.NEEDS_RECONNECT],
         below=[row.id for row in accounts if replies.get(row.channel) is not None],
         public=any(one.capabilities.public for one in directory.adapters),
         private=min(
@@ -154,6 +160,7 @@ def _shown(rule: Rule, version: RuleVersion, what: RuleTargets) -> RuleView:
         body,
         gone,
         body is not None and bodies.rests(body, what),
+        "" if body is None else bodies.silent(body, what),
     )
 
 

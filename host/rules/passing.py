@@ -53,6 +53,7 @@ from host.events.kinds.messages import (
 )
 from host.events.models import ActorKind
 from host.events.reading import Recorded
+from host.inbox.bulk import undoable
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Message
@@ -165,6 +166,8 @@ def runs(
     works = any(rule.body.working for its in rules.values() for rule in its)
     theirs = hours.load(session, set(rules)) if works else None
     found: list[Mapping[str, Any]] = []
+    sending = [one for one in mine if any(_speaks(rule, one.kind) for rule in rules[one.workspace_id])]
+    undo = undoable.of_events(session, sending)
     for event in mine:
         about = there.get(event.id)
         if about is None or _is_nothing(about) or _is_peoples(event, about, since):
@@ -184,10 +187,18 @@ def runs(
             ]
             if mine_too:
                 details["campaigns"] = mine_too
-            found.append(row_of(event, RunKind.RULES, event.workspace_id, 0, now, facts=details))
+            due = None
+            if event.id in undo and any(one.matches and _speaks(one.rule, event.kind) for one in verdicts):
+                due, details["undo"] = undo[event.id].until, undo[event.id].bulk_id
+            found.append(row_of(event, RunKind.RULES, event.workspace_id, 0, now, facts=details, due_at=due))
         else:
             found += [_near(event, one, now) for one in verdicts if one.is_near]
     return found
+
+
+def _speaks(rule: Active, kind: str) -> bool:
+    """Return whether an event of *kind* can make *rule* send something to the customer."""
+    return rule.live and rule.body.when == kind and sends(rule.body)
 
 
 def _waited_for(rules: Iterable[Active], kind: str) -> bool:
@@ -339,6 +350,9 @@ def do_pass(
 ) -> None:
     """Evaluate again those of *rules* that the event of *run* triggers, and run those that match."""
     when = str(run.facts.get("when", ""))
+    if undoable.is_undone(session, int(run.facts.get("undo", 0))):
+        give_up(session, run, conversation, rules, "undone", now)
+        return
     _do(session, run, conversation, rules, when, directory, now, held)
 
 

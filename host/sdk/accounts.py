@@ -156,9 +156,14 @@ def changed(session: Session) -> None:
     counters.bump(session, counters.ACCOUNTS)
 
 
-def mark_needs_reconnect(account_id: int, reason: str) -> None:
-    """Record that the provider no longer accepts the credentials. Replies wait, messages still arrive."""
-    db.write(channel_accounts.set_needs_reconnect, account_id, reason)
+def mark_needs_reconnect(account_id: int, reason: str, *, alone: bool = False) -> None:
+    """Record that the provider no longer accepts the credentials. Replies wait, messages still arrive.
+
+    :param reason: a sentence marked for translation.
+    :param alone: whether the credentials lack only what this account needs, so that the account beside it
+        goes on. It is written into the audit log, too.
+    """
+    db.write(channel_accounts.set_needs_reconnect, account_id, reason, alone=alone)
 
 
 def set_setting(account_id: int, name: str, value: object) -> None:

@@ -87,6 +87,10 @@ class Connection:
     after: Callable[[AccountRef], None] | None = None
     renewed: bool = True
     """Whether the provider checked the credentials again, so that warnings about the account are cleared."""
+    lost: str = ""
+    """A sentence for the person who connected it: what no longer works because of that."""
+    lost_step: str = ""
+    """The next step to get it back, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

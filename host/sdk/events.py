@@ -22,6 +22,8 @@ class DeskEvent:
         is delivered, without what was erased or unsent until then.
     :param claimed_by: slug of the addon whose quick reply the customer tapped, if it sent it with ``claims``:
         ``data["content"]["payload"]`` is then the payload that the addon gave. Otherwise empty.
+    :param undo_until: until when whoever did it in many conversations at once may undo that. A message to the
+        customer has to wait until then, and may only be sent if it is still so. None: it can't be undone.
     """
 
     id: str
@@ -35,6 +37,7 @@ class DeskEvent:
     actor: str
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     claimed_by: str = ""
+    undo_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,13 @@ class Listener:
     :param handle: handles events outside any transaction, those of a conversation in their order. If it
         raises, or the process ends, the same events are passed again: at least once.
     :param batch: most events per call, 1 to 200.
+    :param writes_to: which customers would get a message because of an event, before somebody causes it in
+        many conversations at once: gets the id of the workspace, the kind of the event, which is one of
+        *events*, and ids of conversations; returns the ids of those. None: *handle* never sends anything.
     """
 
     name: str
     events: Collection[str]
     handle: Callable[[Sequence[DeskEvent]], None]
     batch: int = 50
+    writes_to: Callable[[int, str, Collection[int]], Collection[int]] | None = None

@@ -275,6 +275,40 @@ def test_who_types_the_name_of_the_account_opens_it(automated: Automated, typed:
         put(automated, one, Mode.ANSWER)
 
 
+def unlock(desk: Automated, id_: int, typed: str) -> str:
+    return db.write(
+        keeping.unlock,
+        workspace_id=desk.desk.workspace,
+        assistant_id=id_,
+        account_id=desk.desk.account.id,
+        typed_name=typed,
+        by="Olu O.",
+        actor=DESK,
+    )
+
+
+def test_unlocking_starts_nothing_until_it_is_set_to_answer(automated: Automated) -> None:
+    one, account = made(automated), automated.desk.account.id
+    with pytest.raises(AccountNotThereError):
+        unlock(automated, one, "shop")
+    put(automated, one)
+    with pytest.raises(OtherNameError):
+        unlock(automated, one, "pottery")
+    unlock(automated, one, "shop")
+    unlock(automated, one, "shop")
+    there = places(automated)[account]
+    assert (there.mode, there.opened_by) == (Mode.SUGGEST, "Olu O.")
+    put(automated, one, answers_on=[Sent.TAP])
+    put(automated, one, Mode.SHADOW)
+    assert places(automated)[account].opened_by == "Olu O.", "it stays unlocked until it is off"
+    placed = put(automated, one, Mode.ANSWER, by="Ann")
+    assert (placed.mode, placed.opened) == (Mode.ANSWER, False)
+    assert places(automated)[account].opened_by == "Olu O."
+    put(automated, one)
+    with pytest.raises(NotEarnedError):
+        put(automated, one, Mode.ANSWER)
+
+
 @pytest.mark.parametrize("typed", ["", " ", "@", "sample", "pottery"])
 def test_another_name_opens_nothing(automated: Automated, typed: str) -> None:
     one = made(automated)

@@ -152,9 +152,18 @@ def test_answering_is_locked_until_it_is_earned_or_opened(
     assert "match the account" in plain(wrong)
     assert mode(desk) == Mode.SUGGEST
     assert audited() == []
-    assert owner.post_form(here, mode="answer", needed="10", typed_name="@sample.pottery").status_code == 303
-    assert mode(desk) == Mode.ANSWER
+    unlocked = owner.post_form(here, needed="10", mode="answer", typed_name="@sample.pottery")
+    assert unlocked.status_code == 303
+    assert mode(desk) == Mode.SUGGEST, "unlocking starts nothing"
     assert [one[0] for one in audited()] == ["assistant.opened"]
+    page = owner.get(path(desk, id_))
+    assert "“Answer” is unlocked on @sample.pottery, but off. Unlocked by Olu O." in plain(page)
+    assert "it speaks first at the next message that a customer sends there" in plain(page)
+    assert "Start answering on @sample.pottery" in plain(page)
+    assert owner.post_form(here, mode="answer", needed="10").status_code == 303
+    assert mode(desk) == Mode.ANSWER
+    assert [one[0] for one in audited()] == ["assistant.opened", "assistant.mode"]
+    assert "Start answering on" not in plain(owner.get(path(desk, id_)))
     assert "allowed by Olu O." in plain(owner.get(path(desk, id_)))
     put(desk, id_)
     turns = Turns(desk, id_)

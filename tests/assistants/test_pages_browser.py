@@ -125,7 +125,12 @@ def test_it_is_opened_early_by_typing_and_stopped_at_once(automated: Automated, 
     assert page.get_by_role("button", name="Answer locked").is_disabled()
     page.get_by_text("Unlock it now by typing the account name").click()
     page.get_by_label("Type @sample.pottery").fill("@sample.pottery")
-    page.get_by_role("button", name="Allow answers").click()
+    page.get_by_role("button", name="Unlock “Answer”").click()
+    page.get_by_text("It doesn't answer yet.").wait_for()
+    assert mode(automated) == Mode.SUGGEST
+    page.locator("#accounts").get_by_role("link", name="Answer", exact=True).click()
+    page.get_by_text("it speaks first at the next message that a customer sends there (").wait_for()
+    page.get_by_role("button", name="Start answering on @sample.pottery").click()
     page.get_by_text("It answers automatically on @sample.pottery.").wait_for()
     assert mode(automated) == Mode.ANSWER
     page.get_by_role("button", name="Stop now").click()

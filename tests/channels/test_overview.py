@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,12 @@ from host.channels import button_payloads
 from host.channels.directory import Directory
 from host.core import clock, db
 from host.core.backports.values import replace
+from host.delivery import agent_messages
 from host.features import registry
+from host.inbox.drafts import Draft
+from host.inbox.reply import Voice, queue_parts
 from host.models.channels import AccountState, ChannelAccount
+from host.models.inbox import DeliveryState
 from host.models.users import MemberAccount, Membership, Role
 from host.rules.models import RuleState
 from host.sdk.rules import AssistantTool as AddonTool
@@ -491,3 +496,41 @@ def test_a_workspace_without_accounts_is_led_to_channels(desk: Below) -> None:
     page = helpers.client_for(desk.desk.app, owner).get(f"/w/{workspace}/settings/automation").text
     assert "<table" not in page
     assert "How a message is handled" in page
+
+
+def test_automatic_messages_that_were_not_sent_are_named_with_why(any_desk: Below) -> None:
+    desk = any_desk
+    for contact in ("ana", "bo", "kit"):
+        desk.said(contact)
+
+    def not_sent(contact: str, state: DeliveryState, **values: Any) -> None:
+        def use_case(session: Session) -> None:
+            row = queue_parts(
+                session,
+                workspace_id=desk.desk.workspace,
+                conversation_id=desk.scene.conversation(contact),
+                accounts=None,
+                author_id=None,
+                drafts=[Draft(text="A colleague will reply here.")],
+                reply_key=f"automatic-{contact}",
+                adapter=toys.Toy(),
+                by_person=False,
+                now=clock.now(),
+                voice=Voice.AUTOMATION,
+            )[0]
+            row.state = state
+            for name, value in values.items():
+                setattr(row, name, value)
+
+        db.write(use_case)
+
+    person = {"code": "handled_by_person", "sentence": agent_messages.PERSON_ANSWERS.sentence}
+    for contact in ("ana", "bo"):
+        not_sent(contact, DeliveryState.CANCELLED, error=person)
+    old = clock.now() - timedelta(days=8)
+    not_sent("kit", DeliveryState.FAILED, error={"code": "window_closed", "sentence": "x"}, sent_at=old)
+    page = " ".join(re.sub("<[^>]*>", " ", shown(desk)[0]).split())
+    assert "2 automatic messages were not sent in the last 7 days." in page
+    assert "A person is handling this conversation, so this automatic message was not sent." in page
+    assert "1 automatic message was not sent" not in page, "that was too long ago"
+    assert f"/inbox/{desk.scene.conversation('bo')}" in shown(desk)[0]

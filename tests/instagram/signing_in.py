@@ -84,6 +84,22 @@ def connect(
     )
 
 
+def connected_without(
+    way: Any, workspace_id: int, account: AccountRef | None = None, *, without: Sequence[str]
+) -> Connection:
+    """Go there and back without some permissions and connect the sample pottery; return the connection."""
+    found = finish(way, workspace_id, allow(start(way, workspace_id, account), without=without), account)
+    assert not isinstance(found, SignInProblem), found
+    (candidate,) = [one for one in found if one.external_id == POTTERY]
+    connection = way.connect(SignInChoice(workspace_id, candidate, account, lambda _: None, frozenset()))
+    assert isinstance(connection, Connection), connection
+    account_id = None if account is None else account.id
+    connecting.save(
+        workspace_id=workspace_id, channel="instagram", connection=connection, account_id=account_id
+    )
+    return connection
+
+
 def journey(
     way: Any,
     workspace_id: int,

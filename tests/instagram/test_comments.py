@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from host.channels.directory import Directory
 from host.core import clock, db
 from host.models.channels import ChannelAccount, ref
-from host.models.users import Role
+from host.models.notifications import Notification
+from host.models.users import AuditEntry, Role
 from host.sdk.accounts import AccountState, beside
 from host.sdk.cards import Ability, SignInProblem
 from host.sdk.channel import AccountRef
@@ -136,6 +138,53 @@ def test_reconnecting_keeps_the_switch_and_asks_for_all_of_it(
     assert ability(ig, connected).on
     signing_in.journey(way, account.workspace_id, account, without=[PAGE_SCOPE, LOGIN_SCOPE])
     assert not ability(ig, connected).on, "messages go on, comments may not"
+
+
+def test_connecting_asks_for_comments_where_an_account_has_them(
+    way: Any, ig: Addon, connected: AccountRef
+) -> None:
+    assert "comments" not in signing_in.asked(signing_in.start(way, connected.workspace_id))["scope"]
+    signing_in.journey(way, connected.workspace_id, connected, "comments")
+    scopes = signing_in.asked(signing_in.start(way, connected.workspace_id))["scope"].split(",")
+    assert {PAGE_SCOPE, LOGIN_SCOPE} & set(scopes)
+    assert "comments" not in signing_in.asked(signing_in.start(way, world.workspace("Other")))["scope"]
+    signing_in.journey(way, connected.workspace_id)
+    assert ability(ig, connected).on
+
+
+def test_comments_lost_by_signing_in_are_said_and_come_back(
+    way: Any, ig: Addon, connected: AccountRef, meta: Meta
+) -> None:
+    signing_in.journey(way, connected.workspace_id, connected, "comments")
+    owner = helpers.make_user(workspace=connected.workspace_id, role=Role.OWNER)
+    comments = comments_of(connected)
+    assert comments is not None
+    for again_with in (None, connected):
+        lost = signing_in.connected_without(
+            way, connected.workspace_id, again_with, without=[PAGE_SCOPE, LOGIN_SCOPE]
+        )
+        assert "Comments of this account stopped" in lost.lost, "on the page"
+        assert comments_of(connected) == comments, "with its conversations and campaigns"
+        assert (state_of(connected), state_of(comments)) == (
+            AccountState.CONNECTED,
+            AccountState.NEEDS_RECONNECT,
+        )
+    (notice,) = [one for one in ig.card.status(again(connected)).notices if one[0] == "bad"]
+    assert notice[1] == "Comments stopped.", "on the card"
+    with db.read() as session:
+        bell = session.scalars(sa.select(Notification)).all()
+        entries = session.scalars(
+            sa.select(AuditEntry).where(AuditEntry.action == "account.permission_lost")
+        ).all()
+    assert {one.user_id for one in bell} == {owner.id}
+    assert any("permission for comments" in one.sentence for one in bell), "in the bell"
+    assert "permission for comments" in entries[0].details["reason"], "in the audit log"
+    meta.box.world.accounts[POTTERY].subscriptions[world.APP_ID] = []
+    ig.watchdog.watch()
+    assert not {"comments", "feed"} & fields(ig, meta), "the watchdog asks for what may be used"
+    signing_in.journey(way, connected.workspace_id, connected)
+    assert state_of(comments) is AccountState.CONNECTED
+    assert ability(ig, connected).on
 
 
 def test_a_pasted_token_without_it_says_what_it_lacks(account: AccountRef, ig: Addon, meta: Meta) -> None:

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from host.channels.accounts import set_needs_reconnect
 from host.channels.directory import Directory
 from host.core import clock, db
 from host.delivery.worker import drain
 from host.inbox import outcome
+from host.models.channels import AccountState, ChannelAccount
 from host.models.posts import Post
 from host.models.users import Role
 from host.rules.models import RuleState
@@ -130,6 +133,21 @@ def test_what_cannot_run_without_its_addon_is_not_called_live(below: Below, owne
         assert "Broken: It needs an addon or account that is not active." in plain(shown), page
     assert live(text(owner.get(path(desk)))) == ["Opt-out words", "Either", "Everywhere"]
     assert live(text(owner.get(path(desk, "?show=campaigns")))) == []
+
+
+def test_a_campaign_whose_account_lost_its_permission_says_so(below: Below, owner: helpers.Browser) -> None:
+    desk = below
+    id_ = desk.campaign()
+    for page in (path(desk), path(desk, id_)):
+        assert "can't send" not in plain(text(owner.get(page)))
+    db.write(set_needs_reconnect, desk.wall.id, "Comments stopped.", alone=True)
+    for page in (path(desk), path(desk, id_)):
+        shown = plain(text(owner.get(page)))
+        assert "@sample.pottery can't send. Reconnect it under Settings, Channels." in shown, page
+        assert "Can't run" in shown, page
+    with db.read() as session:
+        states = {row.id: row.state for row in session.scalars(sa.select(ChannelAccount))}
+    assert states == {desk.direct.id: AccountState.CONNECTED, desk.wall.id: AccountState.NEEDS_RECONNECT}
 
 
 def test_what_is_wrong_stands_at_its_field(below: Below, owner: helpers.Browser) -> None:

@@ -68,7 +68,9 @@ class Survey(Automated):
         self.keeping = module("keeping")
         self.models = module("models")
         self.heard_until = BEGINNING
-        listener = Listener("satisfaction.asking", self.asking.EVENTS, self.asking.handle)
+        listener = Listener(
+            "satisfaction.asking", self.asking.EVENTS, self.asking.handle, writes_to=self.asking.writes_to
+        )
         generation: Any = SimpleNamespace(
             each=lambda kind: [(SLUG, listener)] if kind is contributions.LISTENERS else [],
             app=SimpleNamespace(extensions={"lobby.config": SimpleNamespace(public_url="https://a.example")}),

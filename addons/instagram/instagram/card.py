@@ -62,6 +62,8 @@ def _status(account: AccountRef, facts: CardFacts | None) -> CardStatus:
     if facts.state == host_accounts.AccountState.CONNECTED:
         notices = _first_message(account, facts, pasted=pasted)
         notices += _lacking(account, facts)
+    if facts.held_comments:
+        notices.append(("bad", _("Comments stopped."), f"{_(comments.LOST)} {_(comments.LOST_STEP)}"))
     try:
         verify_token = unseal(row.verify_token, place(row, "verify_token")).reveal()
         unseal(row.token, place(row, "token"))

@@ -35,6 +35,7 @@ class CardFacts:
     last_event_at: datetime | None
     messages: bool
     comments: bool
+    held_comments: bool
     own_app: bool
     warned: Collection[str]
     proofs: AppProofs
@@ -58,6 +59,14 @@ def load(accounts: Sequence[AccountRef]) -> dict[int, CardFacts]:
         live = [one for one in seen.values() if one.state != AccountState.DISCONNECTED]
         messages = {one.id for one in live}
         comments = {one.beside_id for one in live if one.channel == COMMENTS_CHANNEL}
+        held = {
+            one.beside_id
+            for one in live
+            if one.channel == COMMENTS_CHANNEL
+            and one.state == AccountState.NEEDS_RECONNECT
+            and one.beside_id in seen
+            and seen[one.beside_id].state == AccountState.CONNECTED
+        }
         rows = {
             row.account_id: row
             for row in session.scalars(
@@ -85,7 +94,8 @@ def load(accounts: Sequence[AccountRef]) -> dict[int, CardFacts]:
             connected_at=host_row.connected_at,
             last_event_at=host_row.last_event_at,
             messages=row.account_id in messages,
-            comments=row.account_id in comments,
+            comments=row.account_id in comments - held,
+            held_comments=row.account_id in held,
             own_app=bool(row.app_id) and brought.get((account.workspace_id, row.flavour)) == row.app_id,
             warned=warned.get(account.id, ()),
             proofs=proofs[row.account_id],

@@ -19,7 +19,7 @@ from host.sdk.cards import Ability, CardAction, Field
 from host.sdk.channel import AccountRef
 from host.sdk.errors import AccountGoneError, AccountTakenError, SecretUnreadableError
 from host.sdk.i18n import gettext as _
-from host.sdk.i18n import lazy_gettext
+from host.sdk.i18n import lazy_gettext, noop
 
 from . import appwebhook, config, permissions
 from .accounts import Credentials, credentials, find, live_ids
@@ -30,6 +30,8 @@ from .graph import GraphError
 log = logging.getLogger(__name__)
 
 ABILITY = "comments"
+LOST = noop("The last sign-in didn't include the permission for comments, so they stopped.")
+LOST_STEP = noop("Reconnect the account, and keep the permission for comments selected.")
 
 
 def is_one(account: AccountRef) -> bool:
@@ -47,19 +49,21 @@ def wanted(account: AccountRef | None) -> bool:
     return account is not None and (is_one(account) or of(account) is not None)
 
 
-def stand_alone(workspace_id: int) -> bool:
-    """Return whether a workspace has a comments account whose main account is disconnected."""
+def needed(account: AccountRef | None, workspace_id: int) -> bool:
+    """Return whether a sign-in has to ask for comments, because they would stop without the permission.
+
+    :param account: the account that is reconnected; None: it may be any of the workspace.
+    """
+    return are_on(workspace_id) if account is None else wanted(account)
+
+
+def are_on(workspace_id: int) -> bool:
+    """Return whether any account of a workspace has comments on."""
     host = db.host_table("channel_accounts")
-    home = host.alias("home")
-    query = (
-        sa.select(host.c.id)
-        .join(home, home.c.id == host.c.beside_id)
-        .where(
-            host.c.workspace_id == workspace_id,
-            host.c.channel == COMMENTS_CHANNEL,
-            host.c.state != host_accounts.AccountState.DISCONNECTED,
-            home.c.state == host_accounts.AccountState.DISCONNECTED,
-        )
+    query = sa.select(host.c.id).where(
+        host.c.workspace_id == workspace_id,
+        host.c.channel == COMMENTS_CHANNEL,
+        host.c.state != host_accounts.AccountState.DISCONNECTED,
     )
     with db.read() as session:
         return session.scalar(query.limit(1)) is not None
@@ -70,9 +74,27 @@ def uses(account_id: int) -> tuple[bool, bool]:
     with db.read() as session:
         row = find(session, account_id)
         live = live_ids(session, account_id)
+        held = row is not None and _is_held(session, row.account_id)
     if row is None:
         return False, False
-    return row.account_id in live, any(one != row.account_id for one in live)
+    return row.account_id in live, not held and any(one != row.account_id for one in live)
+
+
+def _is_held(session: Session, account_id: int) -> bool:
+    """Return whether only the comments of an account wait for a permission, and its messages go on."""
+    host = db.host_table("channel_accounts")
+    beside = host.alias("beside")
+    query = (
+        sa.select(host.c.id)
+        .join(beside, beside.c.beside_id == host.c.id)
+        .where(
+            host.c.id == account_id,
+            host.c.state == host_accounts.AccountState.CONNECTED,
+            beside.c.channel == COMMENTS_CHANNEL,
+            beside.c.state == host_accounts.AccountState.NEEDS_RECONNECT,
+        )
+    )
+    return session.scalar(query) is not None
 
 
 def fields_of(found: Credentials) -> tuple[str, ...]:
@@ -168,7 +190,10 @@ def after_connecting(account: AccountRef, *, on: bool) -> None:
         except ValueError as error:
             log.warning("comments of account %s could not be switched on: %s", account.id, error)
     elif not on:
-        host_accounts.close_beside(account, COMMENTS_CHANNEL)
+        beside = of(account)
+        if beside is not None:
+            # Its campaigns and conversations stay, and it goes on once the permission is back.
+            host_accounts.mark_needs_reconnect(beside.id, LOST, alone=True)
     appwebhook.after_connecting(account)
 
 

@@ -20,7 +20,7 @@ from host.sdk.secrets import Secret, seal
 
 from .accounts import Credentials, Details, credentials, find, graph_of, live_ids, place, store
 from .checks import EnteredCredentials, examine, node_of, subscribe
-from .comments import after_connecting, allowed, uses
+from .comments import LOST_STEP, after_connecting, allowed, uses
 from .comments import subscribe as subscribe_to_what_is_on
 from .config import COMMENTS_CHANNEL, Flavour
 from .errors import Outcome, classify
@@ -104,8 +104,9 @@ def connection(
 
     :param comments: whether to switch comments on; if already on, they stay on.
     """
-    comments = comments or _has_comments(workspace_id, checked.ig_user_id)
-    comments = comments and allowed(checked.flavour, checked.scopes)
+    had_comments = _has_comments(workspace_id, checked.ig_user_id)
+    comments = (comments or had_comments) and allowed(checked.flavour, checked.scopes)
+    loses = had_comments and not comments
     subscribed = subscribe(checked, comments=comments)
     if isinstance(subscribed, dict):
         return subscribed
@@ -126,6 +127,8 @@ def connection(
         undo=undo if fresh else None,
         after=partial(after_connecting, on=comments),
         settings=settings or {},
+        lost=_("Comments of this account stopped: the permission for them was not given.") if loses else "",
+        lost_step=_(LOST_STEP) if loses else "",
     )
 
 

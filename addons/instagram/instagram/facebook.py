@@ -48,15 +48,14 @@ def begin(start: SignInStart) -> str | SignInProblem:
         "response_type": "code",
     }
     asked = signin.asks_for_comments(start.abilities)
-    config_id = config.facebook_config_id(comments=asked)
+    wanted = comments.needed(start.account, start.workspace_id)
+    config_id = config.facebook_config_id(comments=asked or wanted)
     if config_id:
         query["config_id"] = config_id
     else:
         # Granted permissions stay granted, so an ability requests only its own permissions.
         scopes = (
-            config.comment_scopes(Flavour.PAGE)
-            if asked
-            else config.scopes_of(Flavour.PAGE, comments=comments.wanted(start.account))
+            config.comment_scopes(Flavour.PAGE) if asked else config.scopes_of(Flavour.PAGE, comments=wanted)
         )
         query["scope"] = ",".join(scopes)
         # Otherwise Facebook doesn't ask again for declined permissions.

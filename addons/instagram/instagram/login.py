@@ -43,10 +43,9 @@ def begin(start: SignInStart) -> str | SignInProblem:
         return app
     # The token gets only the permissions this dialog requests, so it always names the usual ones. People see
     # only those they have not granted yet.
-    with_comments = signin.asks_for_comments(start.abilities) or comments.wanted(start.account)
-    if start.account is None:
-        # It may be an account whose comments are still connected; they need the permission in the new token.
-        with_comments = with_comments or comments.stand_alone(start.workspace_id)
+    with_comments = signin.asks_for_comments(start.abilities) or comments.needed(
+        start.account, start.workspace_id
+    )
     query = {
         "client_id": app.id,
         "redirect_uri": start.return_url,

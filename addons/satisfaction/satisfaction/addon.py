@@ -24,7 +24,7 @@ from .rules import CONDITION
 
 @hookimpl
 def register_listeners() -> Sequence[Listener]:
-    return [Listener("satisfaction.asking", asking.EVENTS, asking.handle)]
+    return [Listener("satisfaction.asking", asking.EVENTS, asking.handle, writes_to=asking.writes_to)]
 
 
 @hookimpl
@@ -54,4 +54,7 @@ def register_routes() -> Sequence[ApiRoute]:
 
 @hookimpl
 def register_jobs() -> Sequence[Job]:
-    return [Job("tidy", timedelta(hours=6), tidy)]
+    return [
+        Job("ask", timedelta(seconds=30), asking.ask_later),
+        Job("tidy", timedelta(hours=6), tidy),
+    ]

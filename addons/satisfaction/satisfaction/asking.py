@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from .models import Outcome
 EVENTS = ("conversation.closed", "message.received", "message.unsent", "contact.erased")
 SLUG = "satisfaction"
 TOO_LATE = timedelta(hours=1)
-"""A question longer after the closing would surprise the customer."""
+"""A question longer after the closing, or after the end of its undo, would surprise the customer."""
 FACES = ("😞", "🙁", "😐", "🙂", "😀")
 SCORES = range(1, 6)
 
@@ -42,17 +42,50 @@ def _closed(event: DeskEvent) -> None:
     if not chosen["enabled"] or event.conversation_id is None or event.contact_id is None:
         return
     now = clock.now()
-    hindrance = Outcome.LATE if now - event.at > TOO_LATE else None
-    try:
-        if _desk.get_conversation(event.conversation_id).status != "closed":
-            hindrance = Outcome.REOPENED
-    except DeskError as error:
-        if error.code != "conversation_not_found":
-            raise
-        return  # deleted meanwhile, and everything about it
+    hindrance = Outcome.LATE if now - (event.undo_until or event.at) > TOO_LATE else None
+    is_closed = _is_closed(event.conversation_id)
+    if is_closed is None:
+        return
+    if not is_closed:
+        hindrance = Outcome.REOPENED
     row_id, outcome = db.write(keeping.begin, event, now, int(str(chosen["days"])), hindrance)
     if outcome == Outcome.ASKING:
         db.write(keeping.settle, row_id, _ask(event.conversation_id, row_id, chosen))
+
+
+def _is_closed(conversation_id: int) -> bool | None:
+    """Return whether a conversation is closed; None: it was deleted meanwhile, and everything about it."""
+    try:
+        return _desk.get_conversation(conversation_id).status == "closed"
+    except DeskError as error:
+        if error.code != "conversation_not_found":
+            raise
+        return None
+
+
+def ask_later() -> None:
+    """Ask the customers whose closings could be undone until now, and were not."""
+    now = clock.now()
+    for one in keeping.due(now):
+        chosen = settings.workspace(SLUG, one.workspace_id)
+        outcome = Outcome.ASKING
+        if not chosen["enabled"]:
+            outcome = Outcome.OFF
+        elif now - one.due_at > TOO_LATE:
+            outcome = Outcome.LATE
+        elif not _is_closed(one.conversation_id):
+            outcome = Outcome.REOPENED
+        if db.write(keeping.take, one.id, outcome, now) and outcome == Outcome.ASKING:
+            db.write(keeping.settle, one.id, _ask(one.conversation_id, one.id, chosen))
+
+
+def writes_to(workspace_id: int, kind: str, conversations: Collection[int]) -> Collection[int]:
+    """Return those of *conversations* whose customers would be asked if they were closed."""
+    chosen = settings.workspace(SLUG, workspace_id)
+    if kind != "conversation.closed" or not chosen["enabled"]:
+        return ()
+    since = clock.now() - timedelta(days=int(str(chosen["days"])))
+    return keeping.could_ask(workspace_id, conversations, since)
 
 
 def _ask(conversation_id: int, row_id: int, chosen: Mapping[str, Any]) -> str:

@@ -26,6 +26,9 @@ _conversations = host_table("conversations")
 _identities = host_table("contact_identities")
 _messages = host_table("messages")
 _ASKED = (Outcome.ASKING, Outcome.ASKED)
+_ASKED_OR_WILL_BE = (*_ASKED, Outcome.WAITING)
+PORTION = 50
+"""Most customers asked in one run of the job."""
 WINDOW_CLOSED = ("window_closed", "people_only")
 """Reasons of docs/sdk/desk.md for a reply that the reply window doesn't allow."""
 OPTED_OUT = "opted_out"
@@ -88,7 +91,7 @@ def begin(
 ) -> tuple[int, str]:
     """Return the id of the row of a closing and its outcome: ``asking`` if the customer has to be asked.
 
-    A closing that is passed again keeps its row.
+    A closing that is passed again keeps its row. One that can still be undone is ``waiting`` until then.
 
     :param days: the customer is not asked again within these.
     :param hindrance: why they are not asked anyway; None: they may be.
@@ -96,7 +99,13 @@ def begin(
     known = session.execute(sa.select(Row.id, Row.outcome).where(Row.event_id == event.id)).one_or_none()
     if known is not None:
         return known.id, known.outcome
-    outcome = hindrance or Outcome.ASKING
+    # It was opened again since an earlier closing, so that one no longer waits.
+    superseded = sa.update(Row).where(
+        Row.conversation_id == event.conversation_id, Row.outcome == Outcome.WAITING
+    )
+    session.execute(superseded.values(outcome=Outcome.REOPENED))
+    waits = event.undo_until is not None and event.undo_until > now
+    outcome = hindrance or (Outcome.WAITING if waits else Outcome.ASKING)
     if hindrance is None and _asked_since(session, event, now - timedelta(days=days)):
         outcome = Outcome.RECENTLY
     row = Row(
@@ -105,7 +114,7 @@ def begin(
         contact_id=event.contact_id,
         event_id=event.id,
         outcome=outcome,
-        asked_at=now,
+        asked_at=event.undo_until if outcome == Outcome.WAITING else now,
     )
     session.add(row)
     session.flush()
@@ -116,10 +125,62 @@ def _asked_since(session: Session, event: DeskEvent, since: datetime) -> bool:
     theirs = sa.select(_conversations.c.id).where(_conversations.c.contact_id == event.contact_id)
     query = sa.select(Row.id).where(
         sa.or_(Row.contact_id == event.contact_id, Row.conversation_id.in_(theirs)),
-        Row.outcome.in_(_ASKED),
+        Row.outcome.in_(_ASKED_OR_WILL_BE),
         Row.asked_at > since,
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def could_ask(workspace_id: int, conversations: Collection[int], since: datetime) -> frozenset[int]:
+    """Return those of *conversations* whose customers would be asked if they were closed.
+
+    They are open, no spam, and their customers were not asked after *since*.
+    """
+    asked = sa.select(Row.id).where(
+        Row.contact_id == _conversations.c.contact_id,
+        Row.outcome.in_(_ASKED_OR_WILL_BE),
+        Row.asked_at > since,
+    )
+    query = sa.select(_conversations.c.id).where(
+        _conversations.c.workspace_id == workspace_id,
+        _conversations.c.id.in_(conversations),
+        _conversations.c.status != "closed",
+        _conversations.c.spam_at.is_(None),
+        ~asked.exists(),
+    )
+    with db.read() as session:
+        return frozenset(session.scalars(query))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A closing whose customer is to be asked now."""
+
+    id: int
+    workspace_id: int
+    conversation_id: int
+    due_at: datetime
+
+
+def due(now: datetime) -> list[Waiting]:
+    """Return closings that can no longer be undone, the oldest first."""
+    query = (
+        sa.select(Row.id, Row.workspace_id, Row.conversation_id, Row.asked_at)
+        .where(Row.outcome == Outcome.WAITING, Row.asked_at <= now)
+        .order_by(Row.asked_at, Row.id)
+        .limit(PORTION)
+    )
+    with db.read() as session:
+        return [Waiting(*row) for row in session.execute(query)]
+
+
+def take(session: Session, row_id: int, outcome: str, now: datetime) -> bool:
+    """Give a waiting closing its outcome; return False if it no longer waits."""
+    row = session.get(Row, row_id, with_for_update=True, populate_existing=True)
+    if row is None or row.outcome != Outcome.WAITING:
+        return False
+    row.outcome, row.asked_at = outcome[:64], now
+    return True
 
 
 def settle(session: Session, row_id: int, outcome: str) -> None:
@@ -258,6 +319,8 @@ def figures(
         rows = session.execute(query).all()
     found: Counter[str] = Counter()
     for row in rows:
+        if row.outcome == Outcome.WAITING:
+            continue
         found[row.outcome] += row.closings
     asked = [row for row in rows if row.outcome == Outcome.ASKED]
     return Figures(

@@ -20,6 +20,10 @@ class Outcome(StrEnum):
     ASKING = "asking"
     """The question is about to be sent. A row stays at this only if the process ended meanwhile."""
     ASKED = "asked"
+    WAITING = "waiting"
+    """The closing can be undone until ``asked_at``: the customer is asked then, if it was not."""
+    OFF = "off"
+    """*Ask customers* was turned off before the customer could be asked."""
     RECENTLY = "asked_recently"
     REOPENED = "reopened"
     """The conversation was open again before the customer could be asked."""
@@ -39,6 +43,7 @@ class SatisfactionAnswer(Base):  # type: ignore[misc, valid-type]
         sa.Index("ix_satisfaction_answers_report", "workspace_id", "asked_at"),
         sa.Index("ix_satisfaction_answers_conversation_id", "conversation_id"),
         sa.Index("ix_satisfaction_answers_contact_id", "contact_id"),
+        sa.Index("ix_satisfaction_answers_outcome", "outcome", "asked_at"),
         Base.__table_args__,
     )
 

@@ -550,7 +550,11 @@ LISTENERS: Kind[Listener] = Kind(
     noun=_l("event listeners"),
     check=_check_listeners,
     names=lambda _manifest, one: (one.name,),
-    counted=lambda one, count: replace(one, handle=count(f"listener {one.name}", one.handle)),
+    counted=lambda one, count: replace(
+        one,
+        handle=count(f"listener {one.name}", one.handle),
+        writes_to=one.writes_to and count(f"listener {one.name}", one.writes_to),
+    ),
     counted_as=("listener",),
 )
 

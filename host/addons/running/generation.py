@@ -399,6 +399,7 @@ class _Builder:
                 [one for found in contributed for one in found.of(contributions.COMPOSER_ACTIONS)],
                 [one for found in contributed for one in found.of(contributions.REPORT_SECTIONS)],
                 now.channels,
+                [one for found in contributed for one in found.of(contributions.LISTENERS)],
             ),
             webhooks={
                 f"/addons/{found.slug}/{route.path}": route

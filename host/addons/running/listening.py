@@ -24,6 +24,7 @@ from host.events import consuming
 from host.events.bodies.building import build
 from host.events.models import ActorKind, Consumer
 from host.events.reading import Recorded
+from host.inbox.bulk import undoable
 from host.models.addons import AddonWrite
 from host.models.inbox import Message
 from host.sdk import _acting
@@ -166,6 +167,7 @@ def _cause(event: Recorded) -> Cause:
 def _heard(session: Session, events: Sequence[Recorded], base: str) -> Iterator[DeskEvent]:
     """Yield *events* as listeners get them; without those whose subject was deleted meanwhile."""
     writers = _writers(session, events)
+    held = undoable.of_events(session, events)
     for event, bodies in build(session, events, _NoChannels(), base):
         own = bodies[0].body
         data = msgspec.json.decode(own.body)["data"]
@@ -182,6 +184,7 @@ def _heard(session: Session, events: Sequence[Recorded], base: str) -> Iterator[
             actor=f"addon:{by_addon}" if by_addon is not None else _ACTORS.get(event.actor_kind, "desk"),
             data=data,
             claimed_by=str(data.get("claimedBy", "")),
+            undo_until=held[event.id].until if event.id in held else None,
         )
 
 

@@ -90,7 +90,8 @@ class AccountRow(msgspec.Struct, frozen=True):
     @property
     def open(self) -> bool:
         """Whether it may answer automatically."""
-        return self.earned >= self.needed or self.mode == Mode.ANSWER
+        unlocked = self.place is not None and bool(self.place.opened_by)
+        return unlocked or self.earned >= self.needed or self.mode == Mode.ANSWER
 
 
 NEWEST = 4
@@ -216,6 +217,7 @@ def setup_page(
         at_work=mine,
         lines=lines,
         locked=[one for one in lines if one.mode in {Mode.SHADOW, Mode.SUGGEST} and not one.open],
+        startable=[one for one in lines if one.mode != Mode.ANSWER and one.open],
         needed=max((one.needed for one in mine.values()), default=keeping.USUALLY_NEEDED),
         fewest=keeping.NEEDED[0],
         most=keeping.NEEDED[-1],
@@ -316,8 +318,10 @@ def _day(at: datetime) -> str:
 @bp.post(f"{ONE}/accounts/<int:account_id>")
 @workspace_view(NEEDS)
 def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseReturnValue:
-    """Set the mode of an assistant on an account."""
+    """Set the mode of an assistant on an account, or with ``typed_name`` only unlock answering there."""
     form = request.form
+    if "typed_name" in form:
+        return _unlock(workspace_id, assistant_id, account_id)
     needed = form.get("needed", str(keeping.USUALLY_NEEDED))
     values: dict[str, Any] = {
         "workspace_id": workspace_id,
@@ -326,7 +330,6 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
         "mode": form.get("mode", ""),
         "answers_on": _answers_on(),
         "needed": int(needed) if needed.isascii() and needed.isdigit() and len(needed) < 7 else 0,
-        "typed_name": form.get("typed_name"),
         "by": current_user().name,
     }
     try:
@@ -335,6 +338,23 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
         return setup_page(workspace_id, assistant_id, problem=error, account_id=account_id)
     flash_good(_said(placed))
     return redirect(_url_at(workspace_id, assistant_id, account_id), 303)
+
+
+def _unlock(workspace_id: int, assistant_id: int, account_id: int) -> ResponseReturnValue:
+    try:
+        name = db.write(
+            keeping.unlock,
+            workspace_id=workspace_id,
+            assistant_id=assistant_id,
+            account_id=account_id,
+            typed_name=request.form["typed_name"],
+            by=current_user().name,
+            actor=actor(),
+        )
+    except AssistantError as error:
+        return setup_page(workspace_id, assistant_id, problem=error, account_id=account_id)
+    flash_good(_("“Answer” is unlocked on %(account)s. It doesn't answer yet.", account=name))
+    return redirect(url_of(workspace_id, assistant_id, f"start-{account_id}", account=account_id), 303)
 
 
 def _answers_on() -> list[Sent]:

@@ -214,8 +214,10 @@ def _reconnect(
                 # This moves the account, so the person must confirm it first.
                 db.write(sign_in_attempts.offer, attempt.id, [candidate])
                 return
-            problem = candidate.problem or _connect(found, attempt, candidate, row)
-            _end(attempt, [] if problem else [row.handle], [problem] if problem else [])
+            problem, is_connected = candidate.problem, False
+            if problem is None:
+                problem, is_connected = _connect(found, attempt, candidate, row)
+            _end(attempt, [row.handle] if is_connected else [], [problem] if problem else [])
             return
     problem = SignInProblem(
         _("%(handle)s is not one of the accounts you allowed.", handle=row.handle),
@@ -285,10 +287,10 @@ def choose(workspace_id: int, uuid: str) -> ResponseReturnValue:
         for candidate in chosen:
             moved = elsewhere.get(candidate.external_id) if candidate.external_id in agreed else None
             again = row if row is not None and row.external_id == candidate.external_id else None
-            problem = _connect(found, attempt, candidate, again, moved)
-            if problem is None:
+            problem, is_connected = _connect(found, attempt, candidate, again, moved)
+            if is_connected:
                 handles.append(candidate.handle)
-            else:
+            if problem is not None:
                 named = f"{candidate.handle}: {problem.sentence}" if len(chosen) > 1 else problem.sentence
                 problems.append(SignInProblem(named, problem.next_step))
         _end(attempt, handles, problems)
@@ -311,8 +313,8 @@ def _connect(
     candidate: Candidate,
     row: ChannelAccount | None,
     moved: other_workspaces.Elsewhere | None = None,
-) -> SignInProblem | None:
-    """Connect one account; return why that failed, or None.
+) -> tuple[SignInProblem | None, bool]:
+    """Connect one account; return why that failed or what was lost by it, and whether it is connected.
 
     :param moved: its current workspace, if its owner agreed to move it here.
     """
@@ -329,9 +331,9 @@ def _connect(
         connection = found.connect(SignInChoice(workspace_id, candidate, account, taken, wanted))
     except Exception as error:
         log.exception("the sign-in %s of channel %s could not connect an account", attempt.way, channel)
-        return _failed(error)
+        return _failed(error), False
     if not isinstance(connection, Connection):
-        return connection
+        return connection, False
 
     def then(session: Session, saved: ChannelAccount) -> None:
         audit(
@@ -354,18 +356,22 @@ def _connect(
             then=then,
         )
     except AccountTakenError:
-        return SignInProblem(taken(connection.external_id) or _("This account was just connected elsewhere."))
+        sentence = taken(connection.external_id) or _("This account was just connected elsewhere.")
+        return SignInProblem(sentence), False
     except (OtherAccountError, AccountGoneError):
-        return SignInProblem(_("This is not the account you are reconnecting, so nothing was changed."))
+        return SignInProblem(
+            _("This is not the account you are reconnecting, so nothing was changed.")
+        ), False
     except Exception:
         log.exception("an account of channel %s could not be written", channel)
-        return SignInProblem(
+        problem = SignInProblem(
             _("The account could not be saved, so nothing was changed."),
             _("Try again. If the problem persists, tell an admin."),
         )
+        return problem, False
     if moved is not None:
         other_workspaces.clean_up_moved(way_of(channel, attempt.way)[0], moved)
-    return None
+    return (SignInProblem(connection.lost, connection.lost_step) if connection.lost else None), True
 
 
 def _elsewhere(workspace_id: int, channel: str) -> dict[str, other_workspaces.Elsewhere]:

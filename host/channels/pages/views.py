@@ -295,6 +295,8 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
         if moved is not None:
             other_workspaces.clean_up_moved(card, moved)
         flash_good(_("%(handle)s is connected.", handle=saved.handle), at=f"account-{saved.id}")
+        if outcome.lost:
+            flash_bad(f"{outcome.lost} {outcome.lost_step}")
         return redirect(_index_url(workspace_id, saved.id))
     return _form(card, entered, row)
 

@@ -454,7 +454,8 @@ def _do_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) ->
         return
     item.state = BulkItemState.SAME if before == after else BulkItemState.CHANGED
     if before != after:
-        item.before, item.after = {**before, AT: clock.to_text(now)}, after
+        item.before = {**before, AT: clock.to_text(now), DONE_AT: clock.to_text(clock.now())}
+        item.after = after
 
 
 def _act(
@@ -565,6 +566,8 @@ _TOUCHED: Mapping[str, Sequence[str]] = {
 """The columns an action changes, besides labels and what members have read."""
 AT = "at"
 """Key of the time of the change, by which undo finds its activity lines."""
+DONE_AT = "done_at"
+"""Key of the time when its events were written, by which :mod:`host.inbox.bulk.undoable` finds them."""
 
 
 def _snapshot(session: Session, conversation: Conversation, row: BulkAction) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +15,11 @@ from host.core import clock, db
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.core.ids import read_id
+from host.events.kinds import conversations as kinds
 from host.inbox import queries
-from host.inbox.bulk import actions
+from host.inbox.bulk import actions, foreseen
 from host.inbox.bulk.actions import ACTIONS, BulkChange, BulkProgress
+from host.inbox.bulk.foreseen import Foreseen
 from host.inbox.bulk.models import BulkState
 from host.inbox.errors import BulkError, ConversationNotFoundError, UndoOverError
 from host.inbox.labels import labels
@@ -28,12 +31,14 @@ from host.inbox.pages.conversation_view import name_of
 from host.inbox.pages.message_view import activity
 from host.inbox.queries import MAX_ROWS, ConversationFilter
 from host.inbox.teams import teams
+from host.models.inbox import Conversation
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     actor,
     current_user,
     flash_bad,
+    flash_good,
     passive,
     seen_accounts,
     wants_json,
@@ -42,6 +47,19 @@ from host.web.request_helpers import (
 
 bp = Blueprint("bulk", __name__, template_folder="templates")
 
+KINDS = {
+    "close": kinds.CONVERSATION_CLOSED,
+    "open": kinds.CONVERSATION_REOPENED,
+    "assign": kinds.CONVERSATION_ASSIGNED,
+    "team": kinds.CONVERSATION_TEAM_ASSIGNED,
+    "label": kinds.CONVERSATION_LABELLED,
+    "unlabel": kinds.CONVERSATION_UNLABELLED,
+    "snooze": kinds.CONVERSATION_SNOOZED,
+    "wake": kinds.CONVERSATION_WOKEN,
+    "spam": kinds.CONVERSATION_MARKED_SPAM,
+    "unspam": kinds.CONVERSATION_UNMARKED_SPAM,
+}
+"""The event that an action causes in each conversation, which may lead to a message."""
 NAMED = 3
 """Number of conversations that are named where others were faster."""
 MOST_MARK = 300
@@ -85,6 +103,8 @@ def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetu
             "recent": actions.listing(session, workspace_id, user_id),
             "newest": actions.newest_message(session),
             "label_names": {one.id: one.name for one in labels.all_of(session, workspace_id)},
+            "messages": _messages_after(session, workspace_id, filter_, ids, facts["all"]),
+            "messages_kept": _kept_open(session, workspace_id, filter_, ids, facts),
         }
     fragment = request.args.get("fragment") == "1"
     page = render_template(
@@ -97,10 +117,47 @@ def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetu
         offered_snoozes=lambda: snooze_times.offered(clock.now()),
         own_snooze=lambda: snooze_times.own_time(clock.now()),
         sentence=sentence,
+        may_send=KINDS,
+        counted=foreseen.COUNTED,
         now=clock.now(),
         **values,
     )
     return page, 200 if problem is None else problem.status
+
+
+def _kept_open(
+    session: Any, workspace_id: int, filter_: Filter, ids: list[int] | None, facts: dict[str, int]
+) -> Foreseen | None:
+    """Return who could get a message if those waiting for a reply are left open."""
+    if not facts["waiting"]:
+        return None
+    left, answered = facts["all"] - facts["waiting"], replace(filter_, needs_reply=False)
+    wanted = [KINDS["close"]]
+    return _messages_after(session, workspace_id, answered, ids, left, wanted).get("close")
+
+
+def _messages_after(
+    session: Any,
+    workspace_id: int,
+    filter_: Filter,
+    ids: list[int] | None,
+    total: int,
+    wanted: Collection[str] = frozenset(KINDS.values()),
+) -> dict[str, Foreseen]:
+    """Return for each action that may lead to messages who could get one."""
+    query = queries.select_ids(filter_, workspace_id, current_user().id).limit(foreseen.COUNTED)
+    if ids is not None:
+        query = query.where(Conversation.id.in_(ids))
+    found = foreseen.messages_after(
+        session,
+        workspace_id,
+        wanted,
+        list(session.scalars(query)),
+        current_directory(),
+        clock.now(),
+        total,
+    )
+    return {action: found[kind] for action, kind in KINDS.items() if kind in found}
 
 
 def _facts(
@@ -134,6 +191,7 @@ def start(workspace_id: int) -> ResponseReturnValue:
             filter_ = replace(filter_, needs_reply=False)
         if request.args.get("chosen") == "ids" and ids is None:
             raise BulkError()
+        after = _foreseen_of(workspace_id, change.action, filter_, ids)
         shown = actions.start(
             change,
             filter_,
@@ -148,7 +206,16 @@ def start(workspace_id: int) -> ResponseReturnValue:
         if wants_json():
             raise
         return _panel(workspace_id, error)
-    return _answer(workspace_id, shown)
+    return _answer(workspace_id, shown, after=after if shown.changed or shown.runs else None)
+
+
+def _foreseen_of(workspace_id: int, action: str, filter_: Filter, ids: list[int] | None) -> Foreseen | None:
+    """Return the messages that an action may lead to, before it is done."""
+    if action not in KINDS:
+        return None
+    with db.read() as session:
+        total = _facts(session, workspace_id, current_user().id, filter_, ids)["all"]
+        return _messages_after(session, workspace_id, filter_, ids, total, [KINDS[action]]).get(action)
 
 
 def _change_from_form() -> BulkChange:
@@ -196,8 +263,15 @@ def undo(workspace_id: int, bulk_id: int) -> ResponseReturnValue:
     return _answer(workspace_id, shown)
 
 
-def _answer(workspace_id: int, shown: BulkProgress, *, stay: bool = False) -> ResponseReturnValue:
+def _answer(
+    workspace_id: int, shown: BulkProgress, *, stay: bool = False, after: Foreseen | None = None
+) -> ResponseReturnValue:
+    """Return the progress as JSON or lead to its page.
+
+    :param after: the messages that it may lead to, to be said now.
+    """
     now = clock.now()
+    warning = "" if after is None else _after_text(after)
     if wants_json():
         return jsonify(
             id=shown.id,
@@ -207,15 +281,32 @@ def _answer(workspace_id: int, shown: BulkProgress, *, stay: bool = False) -> Re
             until=_until_text(shown, now),
             total=shown.total,
             undoable=shown.undoable(now),
-            sentence=sentence(shown) if not shown.lost else _with_lost(workspace_id, shown),
+            sentence=". ".join(
+                text
+                for text in (_with_lost(workspace_id, shown) if shown.lost else sentence(shown), warning)
+                if text
+            ),
             lost=shown.lost,
             at=url_for("bulk.progress", workspace_id=workspace_id, bulk_id=shown.id),
         )
     if not stay:
+        if warning:
+            flash_good(warning)
         address = url_for("bulk.progress", workspace_id=workspace_id, bulk_id=shown.id)
         return redirect(address, 303)
     told = sentence(shown) if not shown.lost else _with_lost(workspace_id, shown)
     return render_template("bulk/progress.html", one=shown, sentence=lambda _one: told, now=now)
+
+
+def _after_text(after: Foreseen) -> str:
+    """Return a sentence with the number of customers who could get a message because of an action."""
+    text: str = ngettext(
+        "Up to %(num)s customer gets a message in an hour, unless you undo this (%(names)s)",
+        "Up to %(num)s customers get a message in an hour, unless you undo this (%(names)s)",
+        after.customers,
+        names=", ".join(after.by),
+    )
+    return text
 
 
 def _until_text(shown: BulkProgress, now: datetime) -> str:
