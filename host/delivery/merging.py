@@ -1,7 +1,8 @@
-"""Merge a page of a provider's history with the inbox, without duplicates and erased messages."""
+"""Merge a page of a provider's history with the inbox, and take back what the provider no longer has."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -27,6 +28,8 @@ from host.sdk.messages import (
     MessageReceived,
     MessageUnsent,
 )
+
+log = logging.getLogger(__name__)
 
 SAME_MOMENT = timedelta(seconds=5)
 """Maximum difference between two times of one event: a history only has whole seconds."""
@@ -198,3 +201,28 @@ def _here(session: Session, account_id: int, names: set[str]) -> set[str]:
         _messages.c.account_id == account_id, _messages.c.external_id.in_(names)
     )
     return set(session.scalars(query))
+
+
+def take_back(account: AccountRef, adapter: ChannelAdapter, message: str) -> None:
+    """Treat a message of the provider as unsent, whoever wrote it; nothing if it is not stored.
+
+    The refusal itself is recorded elsewhere: nothing is raised.
+
+    :param message: its external id.
+    """
+    now, stored = clock.now(), external_id(message)
+    query = (
+        sa.select(ContactIdentity.external_id)
+        .join(Conversation, Conversation.identity_id == ContactIdentity.id)
+        .join(Message, Message.conversation_id == Conversation.id)
+        .where(Message.account_id == account.id, Message.external_id == stored, Message.unsent_at.is_(None))
+    )
+    try:
+        with db.read() as session:
+            contact = session.scalar(query)
+        if contact is not None:
+            change = MessageUnsent(contact, stored, now)
+            item = Incoming(account, adapter, change, now, f"gone:{stored}", delivered=False)
+            db.write(apply_changes, [item])
+    except Exception:
+        log.exception("message %s is not taken back, although its provider no longer has it", stored)

@@ -19,7 +19,7 @@ from host.core import clock, db
 from host.core.ports import AdapterDirectory
 from host.core.statements import earliest
 from host.delivery import agent_messages, results
-from host.delivery.target_gone import take_back
+from host.delivery.merging import take_back
 from host.inbox.comments.moderating import stands_now
 from host.inbox.outcome import as_error
 from host.inbox.reacting import publish_reaction

@@ -24,8 +24,8 @@ from host.core.guard import Departure, watch_departure
 from host.core.ports import AdapterDirectory
 from host.core.transport import before_first_byte
 from host.delivery import agent_messages, results
+from host.delivery.merging import take_back
 from host.delivery.outbox_head import OutboxHead, read_outbox_head, search_request, send_request
-from host.delivery.target_gone import take_back
 from host.models.channels import AccountState
 from host.models.inbox import DeliveryState
 from host.queue import policy, send_limiter
