@@ -26,6 +26,7 @@ from host.core.errors import NotFoundError
 from host.core.ids import MAX_ID
 from host.features import registry
 from host.process import features as _features  # noqa: F401 - says which there are
+from host.process.incoming import RULE_OF_REQUEST
 from host.users import sessions
 from host.users.desk_settings import Desk
 from host.users.pages import sudo
@@ -139,6 +140,8 @@ class LobbyFlask(Flask):
 
     def full_dispatch_request(self) -> Response:
         """Answer the request; an exit in an addon's page code is treated as an ordinary error."""
+        # Flask takes its request out of the environment before the answer is measured.
+        request.environ[RULE_OF_REQUEST] = request.url_rule
         try:
             return super().full_dispatch_request()
         except SystemExit as error:

@@ -25,7 +25,8 @@ ABORT = "lobby.abort"
 """Key in a request's scope of a function that aborts its connection, if the server provides one."""
 WRITE = "lobby.write"
 """Key in a request's scope of a function that writes a chunk of a response, if the server has one."""
-
+RULE_OF_REQUEST = "lobby.rule"
+"""Key in a request's environment of the rule of its address, None if there is no such page."""
 
 _HOST = re.compile(rb"[\w.~%:\[\]-]+", re.ASCII)
 

@@ -293,7 +293,7 @@ def _is_page(headers: list[tuple[bytes, bytes]]) -> bool:
 
 def _note_slow(environ: dict[str, Any], seconds: float) -> None:
     """Log and count a slow answer by its view and the pattern of its address, which contain no ids."""
-    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+    rule = environ.get(incoming.RULE_OF_REQUEST)
     if rule is not None:
         log.warning("%s %s took %.0f s", environ["REQUEST_METHOD"], rule.rule, seconds)
         recording.slow(rule.endpoint, seconds)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import Flask
 from werkzeug.routing import Rule
 
 from host import recording
 from host.core import clock
 from host.process import pages
+from host.process.incoming import RULE_OF_REQUEST
 from host.process.pages import PIECE, Pages
 from host.web.headers import MAX_BODY
 from tests.live.served import until
@@ -283,7 +284,7 @@ def taking(
     """Return an answer of a view for which the clock moves by *seconds*."""
 
     def answering(environ: Any) -> Any:
-        environ["werkzeug.request"] = SimpleNamespace(url_rule=RULE)
+        environ[RULE_OF_REQUEST] = RULE
         began = clock.monotonic()
         patch.setattr(clock, "monotonic", lambda: began + seconds)
         if isinstance(answer, Exception):
@@ -317,6 +318,20 @@ def test_a_slow_page_is_logged_and_counted_without_ids(
         assert slow == ["notes.add 99"] * counted
         caplog.clear()
         slow.clear()
+
+
+def test_a_slow_page_of_a_desk_is_counted(
+    app: Flask, slow: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(environ: Any, start_response: Any) -> Iterable[bytes]:
+        answer = app(environ, start_response)
+        answered = clock.monotonic()
+        monkeypatch.setattr(clock, "monotonic", lambda: answered + 98.8)
+        return answer
+
+    with uvicorn_server(Pages(late, threads=THREADS)) as served:
+        assert status(ask(served, head("GET", "/login"))) == 200
+    assert slow == ["accounts.login 99"]
 
 
 def test_a_slow_upload_is_not_counted(
