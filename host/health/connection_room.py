@@ -49,7 +49,7 @@ class Room(msgspec.Struct, frozen=True):
 
     @property
     def advice(self) -> str:
-        """What to do if they are not enough."""
+        """Advice for a server that allows too few."""
         each = max(8, (self.allowed - OTHERS) // max(1, self.processes) - PROBES)
         return f"Set LOBBY_DATABASE_CONNECTIONS to {each} or less, or raise max_connections of the server."
 
