@@ -469,6 +469,7 @@ def hanging_tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
 def test_a_tool_that_hangs_is_left_and_asked_nothing_more_until_it_returns(
     staffed: Staffed, hanging_tool: Hanging
 ) -> None:
+    recording.reset()  # what other tests of this process counted
     found = brought(staffed, use=hanging_tool)
     with db.read() as session:
         offered = tools.offers(session, staffed.assistant, Body(builtin=("toy.order",)), found)
