@@ -108,7 +108,8 @@ def _advice(function: str) -> str:
         )
     else:
         does = _("Lobby ended them. If more follow, the addon is switched off in the process.")
-    return f"{does} {_('Deactivate the addon, or fix what it waits for.')}"
+    next_step = _("Deactivate the addon, or fix what it waits for.")
+    return f"{does} {next_step}"
 
 
 def _stuck(session: Session) -> Iterator[Problem]:

@@ -112,9 +112,12 @@ def _take_again(config: Config, held: ExitStack) -> None:
 def _note(session: Session, slug: str) -> None:
     row = session.get(InstallationValue, TESTED)
     if row is None:
-        session.add(InstallationValue(name=TESTED, value=slug))
-    else:
+        if slug:
+            session.add(InstallationValue(name=TESTED, value=slug))
+    elif slug:
         row.value = slug
+    else:
+        session.delete(row)
 
 
 def tested(session: Session) -> str:

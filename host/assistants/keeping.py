@@ -651,14 +651,15 @@ def set_mode(
         details = {"account": name, "mode": mode, "needed": needed}
         if taken_from:
             details["taken_from"] = taken_from
-        actor.audit(
-            session,
-            "assistant.opened" if opened else "assistant.mode",
-            assistant.name,
-            workspace_id=workspace_id,
-            details=details,
-        )
+        # Unlocked and started in one call: a page does it with two.
+        acts = {"assistant.opened": details | {"mode": before}} if opened else {}
+        _audit(session, assistant, actor, acts | {"assistant.mode": details})
     return ModeChange(name, before, mode, changed=changed, taken_from=taken_from, opened=opened)
+
+
+def _audit(session: Session, assistant: Assistant, actor: Actor, acts: Mapping[str, Any]) -> None:
+    for action, details in acts.items():
+        actor.audit(session, action, assistant.name, workspace_id=assistant.workspace_id, details=details)
 
 
 def _opened(

@@ -51,21 +51,31 @@ def stopped(desk: ApiDesk) -> int:
     return id_
 
 
-def of_another(desk: ApiDesk) -> int:
-    """Return an assistant that does nothing yet, where another one has the account."""
-    other = assistant(desk, "Night desk")
+def in_shadow(desk: ApiDesk) -> int:
+    """Return an assistant that practises on the account."""
+    id_ = assistant(desk)
+    put(desk, id_, "shadow")
+    return id_
+
+
+def put(desk: ApiDesk, assistant_id: int, mode: str) -> None:
     db.write(
         keeping.set_mode,
         workspace_id=desk.workspace,
-        assistant_id=other,
+        assistant_id=assistant_id,
         account_id=desk.inbox.account.id,
-        mode="suggest",
+        mode=mode,
         answers_on=[],
         needed=50,
         by="Ann",
         actor=DESK,
         now=clock.now(),
     )
+
+
+def of_another(desk: ApiDesk) -> int:
+    """Return an assistant that does nothing yet, where another one has the account."""
+    put(desk, assistant(desk, "Night desk"), "suggest")
     return assistant(desk)
 
 
@@ -157,11 +167,13 @@ ACTS = {
         before=of_another,
     ),
     "assistant.opened": Act(
-        page=lambda owner, at, id_: owner.post_form(
-            at + place(id_), mode="answer", typed_name="Shop", **AT_FIRST
-        ),
+        # A page unlocks by one press and starts by another.
+        page=lambda owner, at, id_: [
+            owner.post_form(at + place(id_), typed_name="Shop"),
+            owner.post_form(at + place(id_), mode="answer", **AT_FIRST),
+        ][-1],
         api=lambda desk, id_: desk.program.send("PUT", place(id_), {"mode": "answer", "typedName": "Shop"}),
-        before=assistant,
+        before=in_shadow,
     ),
     "assistant.deleted": Act(
         page=lambda owner, at, id_: owner.post_form(f"{at}/assistants/{id_}/delete"),

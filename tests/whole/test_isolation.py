@@ -205,6 +205,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "figure": "first-response",
         **kept(scene, home, conversation),
         "delivery_id": 1,
+        "parked_id": 1,
         "notification_id": 1,
         "device_id": 1,
         "dismissed_id": 1,

@@ -13,6 +13,9 @@ const [place] = places, words = place?.dataset;
 // Tabs that nobody looks at ask the desk seldom: the one that is told tells them.
 const tabs = words && "BroadcastChannel" in window ? new BroadcastChannel(`lobby-erased-${words.user}`) : null;
 
+/** Conversations whose text the page lost before the live event about it came, which may be behind after a time offline. */
+const lost = new Set();
+
 /** Whether a live event says that something is to be seen no more. */
 export const takesAway = (topic, told) => topic === "erased" || topic === "gone" || Boolean(told.emptied);
 
@@ -40,7 +43,7 @@ function forget(topic, told, isOpen = false) {
   if (!conversation) return;
   if (topic !== "gone") closeAbout(conversation); // what is gone without a trace is mostly a colleague's reply
   forgetConversation(conversation).catch(() => {}); // a device without copies
-  if (contact && loseDraft(conversation)) tell(isOpen ? words.textErasedDraft : words.textOtherDraft);
+  if (contact && (loseDraft(conversation) || lost.has(conversation))) tell(isOpen ? words.textErasedDraft : words.textOtherDraft);
   else if (contact && isOpen) tell(words.textErased);
   else if (message && loseQuote(conversation, message)) tell(words.textQuote);
 }
@@ -48,7 +51,10 @@ function forget(topic, told, isOpen = false) {
 tabs?.addEventListener("message", ({ data }) => forget(...data));
 
 // The desk says that a customer was erased since something was begun.
-document.addEventListener("lobby-draft-lost", () => tell(words.textErasedDraft));
+document.addEventListener("lobby-draft-lost", ({ detail }) => {
+  lost.add(detail);
+  tell(words.textErasedDraft);
+});
 
 /** The person may not see the conversation any more that they had open. */
 export const conversationLost = () => tell(words.textUnseen);
