@@ -613,7 +613,7 @@ def set_mode(
     if mode == Mode.OFF or (mode != Mode.ANSWER and before == Mode.ANSWER):
         opened_by = None
     elif mode == Mode.ANSWER and before != Mode.ANSWER:
-        opened_by = _opened(session, assistant, account, needed, typed_name, opened_by or by, opened_by)
+        opened_by = _opened(session, assistant, account, needed, typed_name, by, opened_by)
     other = None if row is None or here else _other(session, row)
     other_before = _mode(row.mode) if row is not None else Mode.OFF
     wanted = {
@@ -681,7 +681,7 @@ def _opened(
         return None
     if typed_name is None and opened_by is None:
         raise NotEarnedError(field="mode")
-    return by[:255]
+    return opened_by or by[:255]
 
 
 def _check_name(account: ChannelAccount, typed_name: str) -> None:

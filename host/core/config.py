@@ -125,10 +125,14 @@ def _count(text: str) -> int:
     return value
 
 
+LEAST_CONNECTIONS = 8
+"""Fewest connections to a database server with which a process works."""
+
+
 def _connections(text: str) -> int:
     value = int(text)
-    if value < 8:
-        raise ValueError("must be 8 or more")
+    if value < LEAST_CONNECTIONS:
+        raise ValueError(f"must be {LEAST_CONNECTIONS} or more")
     return value
 
 
@@ -302,8 +306,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "database_connections",
         "20",
-        "Most connections to PostgreSQL or MariaDB that one process opens, at least 8. Work that finds none "
-        "free waits.",
+        f"Most connections to PostgreSQL or MariaDB that one process opens, at least {LEAST_CONNECTIONS}. "
+        "Work that finds none free waits.",
         _connections,
     ),
     Setting(

@@ -120,7 +120,8 @@ def limits_storage(text: str) -> str:
     return text
 
 
-_BROKERS = {"amqp": "pika", "amqps": "pika", "redis": "redis", "rediss": "redis"}
+BROKERS = {"amqp": "pika", "amqps": "pika", "redis": "redis", "rediss": "redis"}
+"""The package that a broker needs beside dramatiq, by the scheme of its address."""
 
 
 def broker(text: str) -> str:
@@ -130,11 +131,11 @@ def broker(text: str) -> str:
         return ""
     try:
         parts = urlsplit(url)
-        fine = parts.scheme in _BROKERS and bool(parts.hostname) and (parts.port or 1) > 0
+        fine = parts.scheme in BROKERS and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         fine = False
     if not fine:
         raise TellableError("must look like amqp://user:password@host/vhost or redis://host/0")
-    if not all(find_spec(package) for package in ("dramatiq", _BROKERS[parts.scheme])):
+    if not all(find_spec(package) for package in ("dramatiq", BROKERS[parts.scheme])):
         raise TellableError(f"it needs a package: {installing('distributed')}")
     return url

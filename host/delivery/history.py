@@ -393,7 +393,6 @@ def note_running() -> None:
 
 def catch_up(directory: AdapterDirectory) -> None:
     """Read history: one call for each account that catches up."""
-    _outage.check()
     step_due(directory)
 
 

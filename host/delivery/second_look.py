@@ -126,7 +126,6 @@ def begin_new(directory: AdapterDirectory) -> None:
 
 def look(directory: AdapterDirectory) -> bool:
     """Look for undelivered messages: one call for each account that is due."""
-    _new_accounts.begin(directory)
     return step_due(directory) == AT_ONCE
 
 

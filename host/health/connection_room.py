@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
-from host.core.config import Config
+from host.core.config import LEAST_CONNECTIONS, Config
 from host.health.heartbeat import ALIVE
 from host.models.health import Process
 
@@ -50,7 +50,7 @@ class Room(msgspec.Struct, frozen=True):
     @property
     def advice(self) -> str:
         """Advice for a server that allows too few."""
-        each = max(8, (self.allowed - OTHERS) // max(1, self.processes) - PROBES)
+        each = max(LEAST_CONNECTIONS, (self.allowed - OTHERS) // max(1, self.processes) - PROBES)
         return f"Set LOBBY_DATABASE_CONNECTIONS to {each} or less, or raise max_connections of the server."
 
 

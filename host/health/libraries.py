@@ -11,16 +11,13 @@ from importlib import import_module
 from urllib.parse import urlsplit
 
 from host.core.config import Config
+from host.core.config_servers import BROKERS
 
 log = logging.getLogger(__name__)
 
 _DRIVERS = {"postgresql+psycopg": "psycopg", "mariadb+pymysql": "pymysql", "mysql+pymysql": "pymysql"}
-_BROKERS = {
-    "amqp": ("pika", "dramatiq.brokers.rabbitmq"),
-    "amqps": ("pika", "dramatiq.brokers.rabbitmq"),
-    "redis": ("redis", "dramatiq.brokers.redis"),
-    "rediss": ("redis", "dramatiq.brokers.redis"),
-}
+_CLIENTS = {"pika": "dramatiq.brokers.rabbitmq", "redis": "dramatiq.brokers.redis"}
+"""The module of dramatiq for each package of a broker."""
 
 
 class LibraryProbe:
@@ -52,8 +49,10 @@ def _needed(config: Config) -> Iterator[tuple[str, str]]:
     if database in _DRIVERS:
         yield "LOBBY_DATABASE_URL", _DRIVERS[database]
         # With SQLite there are no other processes to wake, and the broker is not used.
-        for module in _BROKERS.get(urlsplit(config.broker_url).scheme, ()):
-            yield "LOBBY_BROKER_URL", module
+        package = BROKERS.get(urlsplit(config.broker_url).scheme)
+        if package is not None:
+            yield "LOBBY_BROKER_URL", package
+            yield "LOBBY_BROKER_URL", _CLIENTS[package]
     if urlsplit(config.limits_url).scheme in {"redis", "rediss"}:
         yield "LOBBY_LIMITS_URL", "redis"
     if config.files.startswith("s3://"):

@@ -164,9 +164,10 @@ def is_free(now: Any) -> sa.ColumnElement[bool]:
 
 
 _now = sa.bindparam("now", type_=_lanes.next_at.type)
+_may_claim = (is_free(_now), ~spooled_lanes.is_held(_now))
 _select_due = (
     sa.select(_lanes.key, _lanes.account_id, _lanes.fence, spooled_lanes.HAS_SPOOLED)
-    .where(_lanes.direction == sa.bindparam("direction"), is_free(_now), ~spooled_lanes.is_held(_now))
+    .where(_lanes.direction == sa.bindparam("direction"), *_may_claim)
     .order_by(_lanes.next_at)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
@@ -182,7 +183,7 @@ _due_in_both = Statement(
     sa.select(
         *[
             sa.select(_lanes.key)
-            .where(_lanes.direction == direction, is_free(_now), ~spooled_lanes.is_held(_now))
+            .where(_lanes.direction == direction, *_may_claim)
             .order_by(_lanes.next_at)
             .limit(sa.bindparam("most", type_=sa.Integer))
             .scalar_subquery()

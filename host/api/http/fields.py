@@ -38,6 +38,11 @@ def path(place: str) -> str:
     return _NUMBER.sub(r"[\1]", _IN_GROUP.sub(r".\1.of.\2", place))
 
 
+def in_body(place: str) -> str:
+    """Return a place in a rule or sequence as written in a request: ``body.actions[0]``, or ``name``."""
+    return place if place == "name" else f"body.{path(place)}"
+
+
 def name_field(route: Route, error: LobbyError) -> None:
     """Set the field of *error*, unless it has one or is about no single value."""
     if error.field is None:

@@ -223,19 +223,13 @@ EXAMPLE = {
 }
 
 
-def _place(field: str) -> str:
-    """Return the path of a part of a rule as written in a request body: ``body.actions[0]``."""
-    in_request = field == "name" or field.partition(".")[0] == "body"
-    return field if in_request else f"body.{fields.path(field)}"
-
-
 @contextmanager
 def _placed() -> Iterator[None]:
     """Convert the field of a rule's validation errors to its path in the request body."""
     try:
         yield
     except (RuleError, AutomationTextError, VariableError) as error:
-        error.field = _place(error.field) if error.field else "body"
+        error.field = fields.in_body(error.field) if error.field else "body"
         raise
 
 
@@ -249,7 +243,7 @@ def _shown(one: RuleView, counts: Mapping[str, int]) -> Rule:
         author=one.author,
         changed_at=one.changed_at,
         body=None if one.body is None else bodies.plain(one.body),
-        gone=_place(one.gone) if one.gone else None,
+        gone=fields.in_body(one.gone) if one.gone else None,
         counts=RuleCounts(
             did=counts.get("did", 0),
             refused=counts.get("refused", 0),
@@ -298,12 +292,14 @@ def create_rule(call: Call, body: CreateRule) -> bytes:
     An invalid rule is refused with the path of the error: `body.conditions[2]`.
     """
 
+    wanted = converted(body.body, bodies.Body, RuleError, within="body")
+
     def use_case(session: Session) -> Rule:
         row = keeping.create(
             session,
             workspace_id=call.workspace_id,
             name=body.name,
-            body=converted(body.body, bodies.Body, RuleError, within="body"),
+            body=wanted,
             what=keeping.there(session, call.workspace_id, call.directory),
             author=call.caller.name,
             actor=call.actor,
@@ -345,13 +341,15 @@ def get_rule(call: Call, rule_id: int) -> Rule:
 def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> bytes:
     """Replaces its name and definition. Earlier versions are kept, and runs name the version they used."""
 
+    wanted = converted(body.body, bodies.Body, RuleError, within="body")
+
     def use_case(session: Session) -> Rule:
         keeping.change(
             session,
             workspace_id=call.workspace_id,
             rule_id=rule_id,
             name=body.name,
-            body=converted(body.body, bodies.Body, RuleError, within="body"),
+            body=wanted,
             what=keeping.there(session, call.workspace_id, call.directory),
             author=call.caller.name,
             actor=call.actor,

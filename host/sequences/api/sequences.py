@@ -233,19 +233,13 @@ EXAMPLE = {
 }
 
 
-def place(field: str) -> str:
-    """Return the path of a part of a sequence as written in a request body: ``body.steps[0].text``."""
-    in_request = field == "name" or field.partition(".")[0] == "body"
-    return field if in_request else f"body.{fields.path(field)}"
-
-
 @contextmanager
 def placed() -> Iterator[None]:
     """Convert the field of a sequence's errors to its path in the request body."""
     try:
         yield
     except (SequenceError, NotPublishableError) as error:
-        error.field = place(error.field) if error.field else "body"
+        error.field = fields.in_body(error.field) if error.field else "body"
         raise
 
 
@@ -329,12 +323,14 @@ def create_sequence(call: Call, body: CreateSequence) -> bytes:
     An invalid sequence is refused with the path of the error: `body.steps[2].text`.
     """
 
+    wanted = converted(body.body, Body, SequenceError, within="body")
+
     def use_case(session: Session) -> SequenceDetail:
         row = keeping.create(
             session,
             workspace_id=call.workspace_id,
             name=body.name,
-            body=converted(body.body, Body, SequenceError, within="body"),
+            body=wanted,
             directory=call.directory,
             author=call.caller.name,
             actor=call.actor,
@@ -377,13 +373,15 @@ def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> byt
     is published.
     """
 
+    wanted = converted(body.body, Body, SequenceError, within="body")
+
     def use_case(session: Session) -> SequenceDetail:
         keeping.change(
             session,
             workspace_id=call.workspace_id,
             sequence_id=sequence_id,
             name=body.name,
-            body=converted(body.body, Body, SequenceError, within="body"),
+            body=wanted,
             directory=call.directory,
             author=call.caller.name,
             actor=call.actor,
