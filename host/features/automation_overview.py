@@ -31,6 +31,7 @@ class OverviewAccount(msgspec.Struct, frozen=True):
     :param name: its handle, else its name.
     :param settings: as stored with it.
     :param sends: whether it can send: it has credentials, and its addon is active.
+    :param beside: the account beside it on another channel, such as the one for comments.
     """
 
     id: int
@@ -38,6 +39,7 @@ class OverviewAccount(msgspec.Struct, frozen=True):
     name: str
     settings: Mapping[str, Any]
     sends: bool
+    beside: int | None = None
 
 
 class OverviewCell(msgspec.Struct, frozen=True):

@@ -196,10 +196,12 @@ def test_comments_that_are_off_can_be_turned_on_for_campaigns(
 
     def turn_on(session: Session) -> None:
         session.get_one(ChannelAccount, desk.wall.id).beside_id = other
+        session.get_one(ChannelAccount, other).beside_id = desk.wall.id
 
     db.write(turn_on)
     _page, table = shown(desk)
-    assert table.rows["Buttons"]["Campaigns"] == "Not on Toy"
+    assert table.rows["Buttons"]["Campaigns"].startswith("On " + WALL.label)
+    assert table.links["Buttons", "Campaigns"] == table.links["wall", "Campaigns"]
 
 
 def test_every_link_leads_to_a_page(desk: Below) -> None:

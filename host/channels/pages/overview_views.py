@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -65,6 +65,7 @@ class ShownCell(msgspec.Struct, frozen=True):
     :param cell: None: nothing runs there.
     :param url: where it is set; empty: nowhere at the moment.
     :param supported: whether the channel supports it.
+    :param elsewhere: if not, the account beside this one whose channel does, if there is one.
     :param turn_on: what has to be turned on first, in words; empty: nothing could help.
     """
 
@@ -73,6 +74,7 @@ class ShownCell(msgspec.Struct, frozen=True):
     url: str
     supported: bool
     turn_on: str
+    elsewhere: OverviewAccount | None = None
 
 
 class ShownAccount(msgspec.Struct, frozen=True):
@@ -100,11 +102,12 @@ def overview(workspace_id: int) -> ResponseReturnValue:
     ]
     part = portion(accounts)
     running = {one.key for one in directory.adapters}
+    by_id = {one.id: one for one in accounts}
     return render_template(
         "channels/overview.html",
         columns=columns,
         part=part,
-        rows=[_row(workspace_id, one, columns, one.channel in running) for one in part.rows],
+        rows=[_row(workspace_id, one, columns, running, by_id) for one in part.rows],
         problems=problems[:MOST_PROBLEMS],
         folded=problems[MOST_PROBLEMS:],
         steps=sorted((one for part in found for one in part.steps), key=lambda one: one.order),
@@ -118,7 +121,7 @@ def _accounts(session: Session, directory: Directory, workspace_id: int) -> list
     seen = seen_accounts()
     columns = (
         *(ChannelAccount.id, ChannelAccount.channel, ChannelAccount.handle, ChannelAccount.name),
-        *(ChannelAccount.settings, ChannelAccount.state),
+        *(ChannelAccount.settings, ChannelAccount.state, ChannelAccount.beside_id),
     )
     query = sa.select(*columns).where(
         ChannelAccount.workspace_id == workspace_id, ChannelAccount.state != AccountState.DISCONNECTED
@@ -131,6 +134,7 @@ def _accounts(session: Session, directory: Directory, workspace_id: int) -> list
             row.handle or row.name,
             row.settings,
             row.state == AccountState.CONNECTED and row.channel in places,
+            row.beside_id,
         )
         for row in session.execute(query)
         if seen is None or row.id in seen
@@ -177,17 +181,46 @@ def _channels(workspace_id: int, account_id: int) -> str:
 
 
 def _row(
-    workspace_id: int, account: OverviewAccount, columns: Sequence[OverviewColumn], running: bool
+    workspace_id: int,
+    account: OverviewAccount,
+    columns: Sequence[OverviewColumn],
+    running: Collection[str],
+    accounts: Mapping[int, OverviewAccount],
 ) -> ShownAccount:
-    """Return the row of an account. *running*: whether its addon is active; otherwise it has no pages."""
-    cells = []
-    for column in columns:
-        cell = column.cells.get(account.id)
-        link = column.link if cell is not None or column.add is None else column.add
-        supported = column.supported is None or account.id in column.supported
-        if cell is not None and _is_stopped(account, column, cell):
-            cell = replace(cell, state=OverviewState.STOPPED)
-        turn_on = column.turn_on.get(account.id, "") if running else ""
-        url = _channels(workspace_id, account.id) if turn_on else link(account.id) if running else ""
-        cells.append(ShownCell(column.label, cell, url, supported, turn_on))
-    return ShownAccount(account, _channels(workspace_id, account.id), cells)
+    """Return the row of an account.
+
+    :param running: channels whose addons are active; accounts of others have no pages.
+    :param accounts: all accounts of the table, by id.
+    """
+    return ShownAccount(
+        account,
+        _channels(workspace_id, account.id),
+        [_cell(workspace_id, account, column, running, accounts) for column in columns],
+    )
+
+
+def _cell(
+    workspace_id: int,
+    account: OverviewAccount,
+    column: OverviewColumn,
+    running: Collection[str],
+    accounts: Mapping[int, OverviewAccount],
+) -> ShownCell:
+    cell = column.cells.get(account.id)
+    link = column.link if cell is not None or column.add is None else column.add
+    supported = column.supported is None or account.id in column.supported
+    if cell is not None and _is_stopped(account, column, cell):
+        cell = replace(cell, state=OverviewState.STOPPED)
+    runs = account.channel in running
+    turn_on = column.turn_on.get(account.id, "") if runs else ""
+    url = _channels(workspace_id, account.id) if turn_on else link(account.id) if runs else ""
+    beside = accounts.get(account.beside or 0)
+    if (
+        supported
+        or beside is None
+        or beside.channel not in running
+        or beside.id not in (column.supported or ())
+    ):
+        return ShownCell(column.label, cell, url, supported, turn_on)
+    there = column.link if column.add is None or beside.id in column.cells else column.add
+    return ShownCell(column.label, cell, there(beside.id), supported, turn_on, elsewhere=beside)
