@@ -12,23 +12,18 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-import sqlalchemy as sa
 
 import host
-from demo.processes import CHECKOUT, Program, free_port
-from host.core import clock, migrations
+from demo.processes import CHECKOUT, free_port
+from host.core import migrations
 from host.core.config import Exit
-from host.models.users import LoginSession
+from tests.upgrade.beside import Process, stay_signed_in, subscribe
 from tests.upgrade.loading import Old, loaded
-from tests.whole.rig import Rig, finish, until
-from tests.whole.shops import APP_ID, POTTERY
+from tests.whole.rig import Rig, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
@@ -66,52 +61,6 @@ def release(folder: Path, version: str, *revisions: str) -> Path:
     return folder
 
 
-@dataclass
-class Process:
-    """A ``lobby run`` of some release, on the database of *rig*."""
-
-    rig: Rig
-    tree: Path
-    port: int
-    program: Program | None = None
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**self.rig.environment, "LOBBY_BIND": f"127.0.0.1:{self.port}"}
-
-    def start(self) -> None:
-        self.program = Program.start(
-            "lobby", [sys.executable, "-u", "-m", "host.cli", "run"], self.environment, folder=self.tree
-        )
-        self.program.wait_for(r"lobby listening on ")
-
-    def stop(self) -> None:
-        if self.program is not None:
-            self.program.stop()
-            finish(self.program)
-            self.program = None
-
-    def lobby(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "host.cli", *arguments],
-            cwd=self.tree,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    def get(self, path: str, **headers: str) -> requests.Response:
-        return requests.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=30)
-
-    def receive_webhooks(self) -> None:
-        """Have the provider deliver here from now on."""
-        address = f"http://127.0.0.1:{self.port}/addons/instagram/webhook"
-        self.rig.control("POST", "webhook", {"app": APP_ID, "callback_url": address, "verify": False})
-
-
 class Customers(threading.Thread):
     """Customers who write all the time."""
 
@@ -145,9 +94,7 @@ def test_releases_are_taken_one_process_after_the_other(kind: str, tmp_path: Pat
         for one in (first, second, third):
             stack.callback(one.stop)
         first.start()
-        token = {"Authorization": f"Bearer {POTTERY.token}"}
-        subscribe = f"{old.rig.sandbox.url}/graph.facebook.com/v26.0/me/subscribed_apps"
-        requests.post(subscribe, params={"subscribed_fields": "messages"}, headers=token, timeout=30)
+        subscribe(old)
         first.receive_webhooks()
         customers = Customers(old.rig)
         customers.start()
@@ -168,16 +115,6 @@ def test_releases_are_taken_one_process_after_the_other(kind: str, tmp_path: Pat
 
         until(lambda: not missing(), "everything customers wrote")
         go_back(second, tmp_path / "back", old)
-
-
-def stay_signed_in(old: Old) -> None:
-    """Let whoever was signed in when the desk was recorded be so now: sessions last some hours."""
-    now = clock.now()
-    engine = sa.create_engine(old.url, poolclass=sa.pool.NullPool)
-    with engine.begin() as connection:
-        lasting = {"seen_at": now, "expires_at": now + timedelta(days=1)}
-        connection.execute(sa.update(LoginSession).values(**lasting))
-    engine.dispose()
 
 
 def upgrade_to_the_next(first: Process, second: Process, old: Old) -> None:
