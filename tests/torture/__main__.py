@@ -16,10 +16,11 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.torture import controls, isolation, lanes, outages, report, whatsapp
+from tests.torture import controls, isolation, lanes, outages, report, strangers, whatsapp
 from tests.torture.checks import Found
 from tests.torture.controls import CHEAP, CONTROLS, Control
 from tests.torture.desk import Desk
@@ -27,8 +28,11 @@ from tests.torture.lanes import Outcome, Plan
 
 SERVERS = ("postgresql", "mariadb")
 FULL = "sqlite, full disk"
-ISOLATED = {f"{server}, others": server for server in SERVERS}
-"""What is measured on a desk of its own: whether others notice a held row or a frozen worker."""
+WHOSE = {"others": "desk", "providers": "provider"}
+ISOLATED = {f"{server}, {name}": (server, of) for name, of in WHOSE.items() for server in SERVERS}
+"""What is measured on a desk of its own: whether others notice a fault of somebody."""
+LATENCY = {"desk": 0.0, "provider": 20.0}
+"""Milliseconds that each round trip to the database takes longer meanwhile, if nobody says otherwise."""
 AWAY = {f"{kind}, outages": kind for kind in ("sqlite", *SERVERS)}
 """Where the database is away again and again, and every customer has to stay in order."""
 OUTAGES = 10
@@ -167,8 +171,16 @@ class Run:
             return {}
         names = [name for name in ISOLATED if not self.arguments.only or name in self.arguments.only]
         asked = self.arguments.fault or isolation.KINDS
-        kinds = [kind for kind in isolation.KINDS if kind in asked]
-        return dict.fromkeys(names, kinds) if kinds else {}
+        kinds = {
+            name: [one.kind for one in isolation.FAULTS if one.kind in asked and one.of == ISOLATED[name][1]]
+            for name in names
+        }
+        return {name: found for name, found in kinds.items() if found}
+
+    def _stage(self, of: str) -> dict[str, Any]:
+        """Return where faults *of* somebody are played, and how far the database is."""
+        given = self.arguments.latency
+        return {"stage": strangers.STAGES[of](), "latency": LATENCY[of] if given is None else given}
 
     def _mutants(self) -> list[str]:
         if self.arguments.control:
@@ -207,9 +219,10 @@ class Run:
                 self.wrong.append(wrong)
 
     def _isolated(self, name: str, kinds: list[str]) -> None:
-        with lanes.furnished(ISOLATED[name], self.folder / name.replace(", ", "-"), self.zips) as desk:
+        server, of = ISOLATED[name]
+        with lanes.furnished(server, self.folder / name.replace(", ", "-"), self.zips) as desk:
             try:
-                outcome = isolation.play(desk, name, kinds, self.seed)
+                outcome = isolation.play(desk, name, kinds, self.seed, **self._stage(of))
             finally:
                 (desk.folder / "output.txt").write_text(desk.output)
         with self._lock:
@@ -217,9 +230,11 @@ class Run:
 
     def _broken(self, mutant: str) -> None:
         """Play each fault that has to fail a broken build on one, on PostgreSQL."""
-        kinds = [one.kind for one in isolation.FAULTS if one.mutant == mutant]
+        faults = [one for one in isolation.FAULTS if one.mutant == mutant]
+        kinds = [one.kind for one in faults]
         with lanes.furnished("postgresql", self.folder / mutant, self.zips) as desk:
-            outcome = isolation.play(desk, mutant, kinds, self.seed, mutant=mutant)
+            stage = self._stage(faults[0].of)
+            outcome = isolation.play(desk, mutant, kinds, self.seed, mutant=mutant, **stage)
         wrong = isolation.verdict(mutant, outcome.found)
         print(report.table([outcome], {}))
         with self._lock:
@@ -314,6 +329,13 @@ def main() -> int:
         action="append",
         choices=[*(one.name for one in CONTROLS), *isolation.CONTROLS, outages.MUTANT],
         help="only this control",
+    )
+    parser.add_argument(
+        "--latency",
+        type=float,
+        metavar="MS",
+        help="each round trip to the database takes so much longer while others are measured; "
+        "default: 20 for faults of providers",
     )
     parser.add_argument("--json", type=Path, default=Path("build/torture.json"), help="where the figures go")
     parser.add_argument("--keep", type=Path, help="folder that keeps ledgers and files; default: none does")

@@ -16,9 +16,10 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import requests
 import sqlalchemy as sa
@@ -57,6 +58,10 @@ LEASED_SECONDS = 10.0
 READERS_SECONDS = 15.0
 """How long what reads the event log waits at most for a frozen process: its lease, and the next look."""
 SETTLED_SECONDS = 60.0
+TOLD_SECONDS = 8.0
+"""How soon Health names a connection that holds rows for three seconds."""
+LOST_SECONDS = 15.0
+"""How soon a process that stands still no longer counts as delivering: it reports every five seconds."""
 NOISE_MS = 20.0
 """A difference that is smaller is of this test: it looks into the inbox every some milliseconds."""
 
@@ -65,58 +70,76 @@ NOISE_MS = 20.0
 class Fault:
     """One thing that goes wrong, whom it may delay, and who is told.
 
+    :param after: how many seconds later at most.
     :param ratio: how many times its calm value the p99 of the others may be.
     :param mutant: the function of ``launch.py`` that makes a build which has to fail it.
+    :param of: whose fault it is: the ``desk``'s own, or of a ``provider``.
     """
 
     kind: str
     done: str
     delays: str
     told: str
+    after: float
     ratio: float
     mutant: str
+    of: str = "desk"
 
 
 _HEALTH = "Health and `lobby_blocking_seconds` name the connection and the table; `LobbyRowsHeld`"
+_REPLY = "the agent, at the reply: the provider can't be reached, or isn't accepting replies"
 FAULTS = (
     Fault(
         "held conversation", "a session holds a row of `conversations`", "its customer", _HEALTH,
-        HELD_RATIO, "wait_for_rows",
+        TOLD_SECONDS, HELD_RATIO, "wait_for_rows",
     ),
     Fault(
         "held lane", "a session holds a row of `lanes`", "its customer", _HEALTH,
-        HELD_RATIO, "wait_for_lanes",
+        TOLD_SECONDS, HELD_RATIO, "wait_for_lanes",
     ),
     Fault(
         "held contact", "a session holds a row of `contacts`; customers write STOP", "its customer", _HEALTH,
-        HELD_RATIO, "wait_for_rows",
+        TOLD_SECONDS, HELD_RATIO, "wait_for_rows",
     ),
     Fault(
         "held account", "a session holds a row of `channel_accounts`", "customers of that account", _HEALTH,
-        HELD_RATIO, "wait_for_rows",
+        TOLD_SECONDS, HELD_RATIO, "wait_for_rows",
     ),
     Fault(
         "slow statement", "a session locks a row of `conversations` in a statement that takes long",
-        "its customer", _HEALTH, HELD_RATIO, "wait_for_rows",
+        "its customer", _HEALTH, TOLD_SECONDS, HELD_RATIO, "wait_for_rows",
     ),
     Fault(
         "frozen applying", "SIGSTOP of one of two workers, in the transaction that applies events",
         "customers whose lanes it had leased", "the log names the process and its tables; `LobbyDown`",
-        FROZEN_RATIO, "long_leases",
+        LOST_SECONDS, FROZEN_RATIO, "long_leases",
     ),
     Fault(
         "frozen sending", "SIGSTOP of one of two workers, while it calls the provider",
         "customers whose lanes it had leased", "it holds no row; `LobbyDown`",
-        FROZEN_RATIO, "long_leases",
+        LOST_SECONDS, FROZEN_RATIO, "long_leases",
     ),
     Fault(
         "frozen reading", "SIGSTOP of one of two workers, in the transaction of a reader of the event log",
         "customers whose lanes it had leased, and that reader",
-        "the log names the process and its tables; `LobbyDown`", FROZEN_RATIO, "long_leases",
+        "the log names the process and its tables; `LobbyDown`", LOST_SECONDS, FROZEN_RATIO, "long_leases",
+    ),
+    Fault(
+        "account refused", "the Graph host of one of 40 accounts refuses connections; 42 of its replies wait",
+        "customers of that account", _REPLY, 15.0, HELD_RATIO, "left_unconfirmed", "provider",
+    ),
+    Fault(
+        "account unresolved", "the same with a Graph host whose name nobody knows",
+        "customers of that account", _REPLY, 15.0, HELD_RATIO, "left_unconfirmed", "provider",
+    ),
+    Fault(
+        "account stalled", "the same with a Graph host that takes connections and never answers",
+        "customers of that account", _REPLY, 60.0, HELD_RATIO, "crowded_senders", "provider",
     ),
 )  # fmt: skip
 KINDS = {fault.kind: fault for fault in FAULTS}
 CONTROLS = tuple(dict.fromkeys(fault.mutant for fault in FAULTS))
+OWN = [fault.kind for fault in FAULTS if fault.of == "desk"]
 TABLES = {
     "conversation": "conversations",
     "lane": "lanes",
@@ -128,13 +151,15 @@ TABLES = {
 def table() -> str:
     """Return the table docs/torture.md must hold."""
     rows = [
-        f"| {one.kind} | {one.done} | {one.delays} | {one.ratio:g} | {one.told} | `{one.mutant}` |"
+        f"| {one.kind} | {one.done} | {one.delays} | {one.ratio:g} | {one.told} | {one.after:g} s "
+        f"| `{one.mutant}` |"
         for one in FAULTS
     ]
     head = (
-        "| fault | what is done | whom it may delay | others, times calm p99 | who is told | broken build |"
+        "| fault | what is done | whom it may delay | others, times calm p99 | who is told "
+        "| after at most | broken build |"
     )
-    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])
 
 
 @dataclass(slots=True)
@@ -159,6 +184,8 @@ class Writers:
     provider: Provider
     people: Sequence[tuple[Shop, str]]
     seed: int
+    pace: float = PACE
+    """Seconds between two messages of one customer, on average."""
     addresses: Sequence[str] = ()
     """Where messages are brought, one after the other; empty: where the provider brings all."""
     samples: dict[str, Sample] = field(default_factory=dict)
@@ -207,7 +234,7 @@ class Writers:
         chance = random.Random(f"{self.seed} {customer}")
         lines: dict[str, http.client.HTTPConnection] = {}
         number = chance.randrange(STOPS_EVERY)
-        while not self._over.wait(chance.expovariate(1 / PACE)):
+        while not self._over.wait(chance.expovariate(1 / self.pace)):
             number += 1
             text = f"word {number} \U0001f49c"
             if number % STOPS_EVERY == 0 or customer in self.stops:
@@ -272,11 +299,13 @@ class Told:
 
     :param blocking: by the metric: when, program, connection, tables and seconds.
     :param behind: seconds the readers of the event log were behind at most.
+    :param delivering: how many processes deliver: when, and how many.
     """
 
     blocking: list[tuple[float, str, str, str, float]] = field(default_factory=list)
     behind: float = 0.0
     page: str = ""
+    delivering: list[tuple[float, int]] = field(default_factory=list)
 
 
 _LABELLED = re.compile(r'(\w+)="([^"]*)"')
@@ -322,6 +351,8 @@ class Watch:
                 self.told.blocking.append((now, *seen, float(value)))
             elif name.startswith("lobby_record_behind_seconds{"):
                 self.told.behind = max(self.told.behind, float(value))
+            elif name == "lobby_processes_delivering":
+                self.told.delivering.append((now, int(float(value))))
 
 
 @dataclass
@@ -330,6 +361,14 @@ class Tried:
 
     wrong: list[str]
     figures: str
+
+
+def note_told(tried: Tried, fault: Fault, times: Sequence[float], begin: float) -> None:
+    """Add to *tried* how long after *begin* somebody was told, the first of *times*; too late is wrong."""
+    after = min(times, default=float("inf")) - begin
+    tried.figures += f", told after {after:.1f} s"
+    if after > fault.after:
+        tried.wrong.append(f"somebody is told after {after:.1f} s, and {fault.after:g} s are allowed")
 
 
 @dataclass
@@ -347,7 +386,6 @@ class Isolation:
     held: float = LONG
     tries: int = TRIES
     notes: list[str] = field(default_factory=list)
-    _cause: Mapping[str, Callable[[], object]] = field(default_factory=dict)
 
     def play(self, kind: str) -> list[str]:
         """Play *kind* until it holds once; return what was wrong with the last try."""
@@ -368,9 +406,11 @@ class Isolation:
         time.sleep(self.calm)
         calm = self.writers.between(calm_from, time.monotonic())
         with self.nemesis._window(fault.kind):
-            if fault.kind.startswith("frozen"):
-                return self._frozen(fault, calm)
-            return self._held(fault, calm)
+            return self._cause(fault, calm)
+
+    def _cause(self, fault: Fault, calm: Sequence[Sample]) -> Tried:
+        """Cause *fault* and measure it."""
+        return self._frozen(fault, calm) if fault.kind.startswith("frozen") else self._held(fault, calm)
 
     # A row that is held
 
@@ -395,6 +435,7 @@ class Isolation:
         if not any(one.writer in theirs for one in self.writers.between(begin, end)):
             tried.wrong.append("nobody whom it concerns wrote meanwhile")
         tried.wrong += self._named(told, number, name)
+        note_told(tried, fault, [one[0] for one in told.blocking if one[2] == str(number)], begin)
         tried.wrong += waited
         return tried
 
@@ -469,6 +510,8 @@ class Isolation:
             tried.wrong.append(f"a reply waited {replies:.1f} s")
         if told.behind > READERS_SECONDS:
             tried.wrong.append(f"readers of the event log were {told.behind:.1f} s behind")
+        fewer = [at for at, count in told.delivering if count < len(names)]
+        note_told(tried, fault, fewer, begin)
         if where != "sending" and f"lobby worker {pid}" not in self.desk.output:
             named = [one[1:4] for one in told.blocking]
             if self.desk.kind == "postgresql" and not any(str(pid) in one[0] for one in named):
@@ -578,6 +621,33 @@ def in_order(writers: Writers, desk: Desk) -> list[str]:
     return wrong
 
 
+class Stage:
+    """Where faults are played: whose customers write, and what else the desk has."""
+
+    pace = 1.2
+    """Seconds between two replies of an agent, on average."""
+    writes = PACE
+    """Seconds between two messages of a customer, on average."""
+
+    def shops(self, desk: Desk) -> Sequence[Shop]:
+        """Give *desk*, which does not run yet, what it needs; return whose customers write."""
+        return POTTERY, STUDIO, CAFE
+
+    def writers(self, shops: Sequence[Shop]) -> list[tuple[Shop, str]]:
+        """Return who writes."""
+        return [
+            (shop, f"10288{number}{position:011}")
+            for number, shop in enumerate(shops)
+            for position in range(CUSTOMERS)
+        ]
+
+    def player(
+        self, desk: Desk, writers: Writers, nemesis: Nemesis, people: People, **times: Any
+    ) -> Isolation:
+        """Return what plays, once everybody writes and answers."""
+        return Isolation(desk, writers, nemesis, **times)
+
+
 def play(
     desk: Desk,
     name: str,
@@ -585,12 +655,18 @@ def play(
     seed: int,
     *,
     mutant: str = "",
+    short: bool = False,
+    latency: float = 0.0,
+    stage: Stage | None = None,
 ) -> Outcome:
     """Play *kinds* on a furnished *desk*; return what was found.
 
     :param mutant: what ``launch.py`` does to the desk, which then gets one try each.
+    :param short: whether calm times and faults are short, as those of a broken build are.
+    :param latency: milliseconds that each round trip to the database takes longer.
     """
     began = time.monotonic()
+    stage = stage or Stage()
     desk.workers = 2
     desk.worker_port = free_port()
     desk.settings |= {
@@ -598,40 +674,39 @@ def play(
         "TORTURE_DELAYS": "as delivered",
         "TORTURE_MUTANT": mutant,
     }
+    shops = stage.shops(desk)
     desk.start()
     for app in (APP_ID, SECOND_APP_ID):
         desk.control("PATCH", f"apps/{app}", {"retry_seconds": [0.8] * 400, "disable_after": 3600.0})
     point_webhooks(desk)
-    people = People(desk, seed, desk.homes, 1.2)
+    people = People(desk, seed, desk.homes, stage.pace)
     people.prepare()
-    customers = [
-        (shop, f"10288{number}{position:011}")
-        for number, shop in enumerate((POTTERY, STUDIO, CAFE))
-        for position in range(CUSTOMERS)
-    ]
+    customers = stage.writers(shops)
     ledger = Ledger(desk.folder / "provider.jsonl")
     nemesis: Nemesis
 
     def calm() -> bool:
         return nemesis.calm()
 
-    shops = (POTTERY, STUDIO, CAFE)
     provider = Provider(desk.webhooks, shops, customers, ledger, seed, 0.0, calm, most=0)
     nemesis = Nemesis(desk, provider, seed)
-    writers = Writers(desk, provider, customers, seed)
-    short = bool(mutant)
-    times = {"calm": 12.0, "held": 16.0} if short else {}
-    played = Isolation(desk, writers, nemesis, tries=1 if mutant else TRIES, **times)  # type: ignore[arg-type]
+    writers = Writers(desk, provider, customers, seed, stage.writes)
+    times = {"calm": 12.0, "held": 16.0} if mutant or short else {}
+    if desk.to_database is not None:
+        desk.to_database.latency = latency / 2000  # each way
+    played = stage.player(desk, writers, nemesis, people, tries=1 if mutant else TRIES, **times)
     writers.begin()
     people.begin()
     wrong: list[str] = []
     try:
-        time.sleep(PACE * 3)  # everybody is known, and the desk is warm
+        time.sleep(stage.writes * 3)  # everybody is known, and the desk is warm
         for kind in kinds:
             wrong += played.play(kind)
     finally:
         people.end()
         writers.end()
+        if desk.to_database is not None:
+            desk.to_database.latency = 0.0
     scene = Scene(desk, provider, people, nemesis)
     bring_to_rest(scene, 180.0)
     provider.end()

@@ -21,6 +21,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 
 def acknowledge_first() -> None:
@@ -138,9 +139,25 @@ def wait_for_no_spool() -> None:
     SpooledLanes._hold = lambda *_: None  # type: ignore[method-assign]
 
 
+def left_unconfirmed() -> None:
+    """Take a reply for unconfirmed although no byte of its request left."""
+    from host.core import guard
+
+    guard.Departure.unreachable = property(lambda _self: False)  # type: ignore[assignment, method-assign]
+
+
+def crowded_senders() -> None:
+    """Let an account have all senders of a process, also while its provider does not answer."""
+    from host.delivery import worker
+    from host.queue import send_limiter
+
+    worker._Claimer._crowded = lambda _self: {}  # type: ignore[method-assign]
+    send_limiter.FAILING_SENDERS = 1000
+
+
 MUTANTS = (
     acknowledge_first, no_unique_key, retry_all, no_sync, wait_for_rows, wait_for_lanes, long_leases,
-    wait_for_no_spool,
+    wait_for_no_spool, left_unconfirmed, crowded_senders,
 )  # fmt: skip
 
 
@@ -234,6 +251,20 @@ class Signs:
         outbound.watch_departure = departure  # type: ignore[assignment]
         consuming._Reader._consume = read  # type: ignore[method-assign]
 
+    def wrap_calls(self) -> None:
+        """Have what is asked of one Page go where the sign says: a host of its own, which may be away."""
+        from host.sdk.http import Client
+
+        once = Client._once
+
+        def apart(self_: Any, method: str, url: str, **more: Any) -> Any:
+            page, _, address = self.says("apart").partition(" ")
+            if page and f"/{page}/" in url:
+                url = urlsplit(url)._replace(netloc=address).geturl()
+            return once(self_, method, url, **more)
+
+        Client._once = apart  # type: ignore[method-assign]
+
     def wrap_jobs(self) -> None:
         """Tell when a job begins, and have the rare ones come often."""
         import host.process.features  # noqa: F401 - says which features there are
@@ -308,6 +339,7 @@ if __name__ == "__main__":
             signs.wrap_jobs()
             signs.wrap_sqlite()
         signs.wrap_work()
+        signs.wrap_calls()
 
     if os.environ.pop("TORTURE_DELAYS", ""):
         from host.cli.commands import main

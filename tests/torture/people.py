@@ -43,6 +43,8 @@ class People:
     accepted: list[Accepted] = field(default_factory=list)
     seen: dict[str, list[str]] = field(default_factory=dict)
     """Messages of ours each customer has looked at, by the provider's ids."""
+    written: dict[str, float] = field(default_factory=dict)
+    """When each reply was first posted, in seconds since 1970."""
     trouble: list[str] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -139,6 +141,7 @@ class People:
                 conversation, customer = chance.choice(known)
                 text = f"answer {who}.{number} ✓"
                 form = {"text": text, "reply_key": f"torture-{self.seed}-{who}-{number}", "csrf_token": token}
+                self.written[text] = time.time()
                 self._reply(session, f"{self.desk.url}/w/{workspace}/inbox/{conversation}/reply", form)
                 self.accepted.append(Accepted(customer, text))
             self._pause(chance, self.pace)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from demo.processes import CHECKOUT
-from tests.torture import isolation, launch
+from tests.torture import isolation, launch, strangers
+from tests.torture.__main__ import ISOLATED, LATENCY, SERVERS
 from tests.torture.checks import Found
 from tests.torture.isolation import FAULTS, KINDS, Isolation, Sample, Tried, Writers
 
@@ -60,6 +61,25 @@ def test_others_may_wait_little_longer_than_before() -> None:
 def test_those_it_concerns_may_wait_ten_seconds_also_for_what_they_wrote_before() -> None:
     assert measured(others=0.1, own=9.9) == []
     assert measured(others=0.1, own=11.0) == ["somebody waited 11.0 s, and 10 s are allowed"]
+
+
+def test_being_told_too_late_is_wrong() -> None:
+    fault = KINDS["held conversation"]
+    soon, late, never = (Tried([], "") for _ in range(3))
+    isolation.note_told(soon, fault, [13.0, 12.0], 10.0)
+    isolation.note_told(late, fault, [10.1 + fault.after], 10.0)
+    isolation.note_told(never, fault, [], 10.0)
+    assert (soon.wrong, soon.figures) == ([], ", told after 2.0 s")
+    assert late.wrong == ["somebody is told after 8.1 s, and 8 s are allowed"]
+    assert "after inf s" in never.wrong[0]
+
+
+def test_each_fault_is_played_on_a_desk_that_has_what_it_needs() -> None:
+    for server in SERVERS:
+        of = {whose for kind, whose in ISOLATED.values() if kind == server}
+        assert {one.of for one in FAULTS} == of == set(strangers.STAGES) == set(LATENCY)
+    for mutant in isolation.CONTROLS:
+        assert len({one.of for one in FAULTS if one.mutant == mutant}) == 1, mutant
 
 
 def test_a_spooled_request_is_told() -> None:
