@@ -237,13 +237,21 @@ OF_OTHERS = {
     *("A page that is gone", "An answer rests on something", "It gives the conversation to people"),
     *("One turn, one answer", "People come first", "What leaves"),
     # An example, places, ways to a page.
-    *("today at 13:30", "Straße", "Mensch", "Assistants → Create assistant", "Recent answers → Shadow"),
+    *(
+        "2 days later",
+        "today at 13:30",
+        "Straße",
+        "Mensch",
+        "Assistants → Create assistant",
+        "Recent answers → Shadow",
+    ),
     *("Settings → …", "Admin → …", "address of the provider"),
     *(
         "Settings → Channels →",
         "→ Greeting & routing",
         "Settings → Automation → Overview",
         "Settings → Automation → Rules",
+        "Settings → Automation → Sequences",
         "Notifications → Notification settings",
     ),
 }
@@ -252,7 +260,18 @@ OF_OTHERS = {
 
 FOR_PEOPLE = (
     *("install", "connect", "answer", "app-review", "settings", "roles", "signin", "told", "automation"),
-    *("search", "reports", "assistants"),
+    *(
+        "search",
+        "reports",
+        "assistants",
+        "instagram",
+        "email",
+        "whatsapp",
+        "shop",
+        "satisfaction",
+        "telegram",
+    ),
+    "sequences",
 )
 
 

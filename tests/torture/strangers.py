@@ -196,7 +196,6 @@ class AccountAway(Isolation):
         left = self._unconfirmed() - unconfirmed
         theirs = {one for one in self._all() if one[0] == self.away.igid}
         tried = self._measured(fault, calm, begin, end, theirs)
-        self._replies(tried, fault, (calm_ends - self.calm, calm_ends), (began, ended))
         note_told(tried, fault, told, asked)
         tried.figures += f"; {senders} of 8 senders at most were the account's"
         if senders > MOST_SENDERS:
@@ -207,6 +206,7 @@ class AccountAway(Isolation):
         if (more := self._deadlocks() - deadlocks) > 0:
             tried.wrong.append(f"{more} writes were undone by a deadlock")
         self._bring_back(tried)
+        self._replies(tried, fault, (calm_ends - self.calm, calm_ends), (began, ended))
         tried.wrong += until_there(self.writers)
         return tried
 
@@ -237,7 +237,10 @@ class AccountAway(Isolation):
     def _replies(
         self, tried: Tried, fault: Fault, calm: tuple[float, float], during: tuple[float, float]
     ) -> None:
-        """Hold the others' replies, from the agent's click to the provider, against the calm ones."""
+        """Hold the others' replies, from the agent's click to the provider, against the calm ones.
+
+        Those that never reach it, such as to customers who wrote STOP, are left to the invariants.
+        """
         reached: dict[str, float] = {}
         for one in read_ledger(self.desk.ledger):
             if one["kind"] == "send" and one.get("text"):
@@ -246,9 +249,9 @@ class AccountAway(Isolation):
 
         def times(begin: float, end: float) -> list[float]:
             return [
-                (reached.get(text, end) - at) * 1000
+                (reached[text] - at) * 1000
                 for text, at in written.items()
-                if begin <= at < end - 0.5
+                if begin <= at < end and text in reached
             ]
 
         was, now = times(*calm), times(*during)
