@@ -117,6 +117,7 @@ NOT_ASKED = {
     "inbox.edit",
     "inbox.edit_note",
     "contacts.export_contact",
+    "contacts.export_contacts",
     "inbox.forward_message_now",
     "inbox.forward_now",
     "inbox.hide",

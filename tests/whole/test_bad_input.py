@@ -522,6 +522,7 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{CONTACT}/opt-out": {"source": "wrote stop", "in": "0"},
     f"{CONTACT}/block": {"off": "1"},
     f"{CONTACT}/export": {},
+    "/w/<int:workspace_id>/contacts/export": {},
     f"{CONTACT}/merge": {"with": "2", "take:name": "2", "different": "0"},
     f"{CONTACT}/split/<int:merge_id>": {},
     f"{INBOX}/reopen": {},

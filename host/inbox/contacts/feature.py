@@ -9,6 +9,7 @@ FEATURE = Feature(
     views=(
         "pages.attribute_views",
         "pages.list_views",
+        "pages.list_export",
         "pages.merge_views",
         "pages.page_views",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
@@ -18,6 +19,7 @@ from host.events.models import ActorKind, DomainEvent
 from host.inbox.contacts import attributes, consent, details, export, finding, people
 from host.inbox.contacts.finding import ContactFilter, Sort
 from host.inbox.contacts.models import AttributeKind, ContactAttribute, ContactEntry, ContactValue
+from host.inbox.contacts.pages import list_export
 from host.inbox.errors import (
     AttributeNameError,
     AttributeNotFoundError,
@@ -649,6 +651,37 @@ def test_the_export_holds_everything_but_what_was_taken_back(desk: Desk, scene: 
         last = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert last is not None
     assert (last.action, last.subject) == ("contact.exported", f"contact {rosa}")
+
+
+def test_the_list_is_exported_as_it_is_filtered(
+    desk: Desk, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_export, "PORTION", 1)
+    scene.said("eve.x", "=cmd|' /C calc'!A0", "Hi", scene.ago(hours=1))
+    owner = helpers.client_for(desk.app, helpers.make_user(workspace=desk.workspace, role=Role.OWNER))
+    agent = helpers.client_for(desk.app, helpers.make_user(workspace=desk.workspace, role=Role.AGENT))
+    page = f"/w/{desk.workspace}/contacts"
+    assert "/contacts/export" in owner.get(page).text
+    assert "/contacts/export" not in agent.get(page).text
+    assert post(desk, f"{page}/export", agent).status_code == 403
+
+    def exported(query: str = "") -> list[list[str]]:
+        answer = post(desk, f"{page}/export{query}", owner)
+        assert answer.mimetype == "text/csv"
+        return list(csv.reader(io.StringIO(answer.get_data(as_text=True).removeprefix("\ufeff"))))
+
+    heads, *lines = exported()
+    assert heads[:3] == ["Name", "Email", "Channels"]
+    assert [line[0] for line in lines] == ["'=cmd|' /C calc'!A0", "Jon B.", "Rosa S."]
+    assert [line[6:8] for line in lines] == [["1", "1"]] * 3
+    assert (
+        post(desk, page_of(desk, contact_of(scene, "rosa.sample"), "/opt-out"), owner, on="1").status_code
+        == 200
+    )
+    assert [line[0] for line in exported("?only=opted_out")[1:]] == ["Rosa S."]
+    with db.read() as session:
+        last = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)).one()
+    assert last.action == "contacts.exported"
 
 
 def test_the_export_takes_no_more_memory_for_more_messages(desk: Desk, scene: Scene) -> None:

@@ -10,6 +10,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
+from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
@@ -21,6 +22,7 @@ from host.inbox.contacts.models import ContactAttribute
 from host.inbox.contacts.pages.blueprint import bp
 from host.inbox.contacts.pages.shown import choice_text, handle_of, name_of
 from host.inbox.labels import labels
+from host.inbox.labels.models import Label
 from host.inbox.list_positions import position_text
 from host.inbox.pages import durations
 from host.inbox.pages.arguments import position_from_request
@@ -115,12 +117,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         follows = newest_id(session)
         known = attributes.all_of(session, workspace_id)
         every = labels.all_of(session, workspace_id)
-        chosen = _chosen(directory, {one.id for one in every}, {one.id for one in known})
-        query = read_query(chosen.q)
-        ids = None
-        if chosen.q:
-            ids = finder.find_contacts(session, workspace_id, query, MOST_FOUND)
-        filter_ = _filter(chosen, ids)
+        chosen, filter_, many = _asked_for(session, workspace_id, directory, every, known)
         page = finding.find(session, workspace_id, filter_, sort=chosen.sort, after=after)
         behind = "" if page.rows or not chosen.q else backlog(session, workspace_id).contact_sentence
         there = bool(page.rows) or queries.has_accounts(session, workspace_id)
@@ -141,10 +138,32 @@ def index(workspace_id: int) -> ResponseReturnValue:
         words=_words(known, chosen),
         channels=[(one.key, one.label) for one in directory.adapters],
         connected=there,
-        many=ids is not None and len(ids) >= MOST_FOUND,
+        many=many,
         limited=accounts is not None,
         user_id=current_user().id,
     )
+
+
+def chosen_contacts(
+    session: Session, workspace_id: int, directory: Directory
+) -> tuple[Chosen, ContactFilter, bool]:
+    """Return what the URL asks for, the filter for it, and whether its search found more than it lists."""
+    every, known = labels.all_of(session, workspace_id), attributes.all_of(session, workspace_id)
+    return _asked_for(session, workspace_id, directory, every, known)
+
+
+def _asked_for(
+    session: Session,
+    workspace_id: int,
+    directory: Directory,
+    every: Sequence[Label],
+    known: Sequence[ContactAttribute],
+) -> tuple[Chosen, ContactFilter, bool]:
+    chosen = _chosen(directory, {one.id for one in every}, {one.id for one in known})
+    ids = None
+    if chosen.q:
+        ids = finder.find_contacts(session, workspace_id, read_query(chosen.q), MOST_FOUND)
+    return chosen, _filter(chosen, ids), ids is not None and len(ids) >= MOST_FOUND
 
 
 def _chosen(directory: Directory, label_ids: set[int], attribute_ids: set[int]) -> Chosen:

@@ -1,0 +1,94 @@
+"""The contacts of the list as a file for spreadsheets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from itertools import chain
+
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from host.channels.directory import Directory, current_directory
+from host.core import db
+from host.inbox.contacts import attributes, finding
+from host.inbox.contacts.finding import ContactFilter, ContactRow, Sort
+from host.inbox.contacts.models import ContactAttribute
+from host.inbox.contacts.pages.blueprint import bp
+from host.inbox.contacts.pages.list_views import chosen_contacts
+from host.inbox.contacts.pages.shown import handle_of
+from host.web.csv_file import Cell, csv_response
+from host.web.languages import Reader, reader
+from host.web.languages import gettext as _
+from host.web.request_helpers import Permission, actor, workspace_view
+
+PORTION = 200
+"""Contacts per read: few statements, and little in memory."""
+
+
+@bp.post("/w/<int:workspace_id>/contacts/export")
+@workspace_view(Permission.ERASE)
+def export_contacts(workspace_id: int) -> ResponseReturnValue:
+    """Send the contacts that the list shows with the filter in the URL, the newest contact first."""
+    directory = current_directory()
+    with db.read() as session:
+        _chosen, filter_, _many = chosen_contacts(session, workspace_id, directory)
+        known = attributes.all_of(session, workspace_id)
+    db.write(_note, workspace_id)
+    heads = [
+        *(_("Name"), _("Email"), _("Channels"), _("Labels"), _("First seen"), _("Last message")),
+        *(_("Conversations"), _("Open"), _("Opted out"), _("Blocked")),
+        *(one.name for one in known),
+    ]
+    # The file is made after the view has returned, when nothing can be translated any more.
+    channels = {adapter.key: str(adapter.label) for adapter in directory.adapters}
+    cells = partial(_cells, directory=directory, channels=channels, viewer=reader())
+    answer = csv_response("contacts", chain([heads], _lines(workspace_id, filter_, known, cells)))
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _note(session: Session, workspace_id: int) -> None:
+    actor().audit(session, "contacts.exported", f"workspace {workspace_id}", workspace_id=workspace_id)
+
+
+def _lines(
+    workspace_id: int,
+    filter_: ContactFilter,
+    known: Sequence[ContactAttribute],
+    cells: Callable[[ContactRow], list[Cell]],
+) -> Iterator[Sequence[Cell]]:
+    after = None
+    while True:
+        with db.read() as session:
+            page = finding.find(session, workspace_id, filter_, sort=Sort.NEWEST, after=after, limit=PORTION)
+            values = attributes.values_of(session, [row.id for row in page.rows])
+        for row in page.rows:
+            kept = values.get(row.id, {})
+            yield [*cells(row), *(kept.get(one.id, "") for one in known)]
+        after = page.next
+        if after is None:
+            return
+
+
+def _cells(
+    row: ContactRow, *, directory: Directory, channels: Mapping[str, str], viewer: Reader
+) -> list[Cell]:
+    on = [f"{channels.get(one.channel, one.channel)}: {handle_of(one, directory)}" for one in row.identities]
+
+    def when(at: datetime | None) -> str:
+        return "" if at is None else f"{viewer.local(at):%Y-%m-%d %H:%M}"
+
+    return [
+        row.name or next((one.name for one in row.identities if one.name), ""),
+        row.email or "",
+        "; ".join(on),
+        "; ".join(one.name for one in row.labels),
+        when(row.created_at),
+        when(row.last_message_at),
+        row.conversations,
+        row.open,
+        when(row.opted_out_at),
+        when(row.blocked_at),
+    ]
