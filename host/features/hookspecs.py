@@ -163,15 +163,11 @@ def stopped_without(
 
 
 @hookspec
-def rules_naming(session: Session, user_id: int, workspace_id: int) -> Sequence[str] | None:
-    """Return the names of active rules that check for a person, or assign to or notify them."""
-
-
-@hookspec
 def uses(
     session: Session, workspace_id: int, kind: str, user_id: int | None
 ) -> Mapping[int, Sequence[Use]] | None:
-    """Return what of a feature uses things of a kind, by the id of the thing, in a few statements.
+    """Return what of a feature uses things of a kind, by the id of the thing, in a few statements: pages with
+    a list of things ask this once for all of them.
 
     :param kind: a key of :data:`host.features.use.KEYS`, or ``assistant``.
     :param user_id: who is told: personal things of others are not named. None: a program.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -36,26 +36,6 @@ _STATES = {
 }
 _SPEAK = (RunKind.RULES, RunKind.WAIT, RunKind.PUBLIC_ANSWER)
 """Kinds of runs that may send something to a customer or another program."""
-
-
-@hookimpl
-def rules_naming(session: Session, user_id: int, workspace_id: int) -> list[str]:
-    """Return the names of the active rules that refer to a person in a condition or an action."""
-    query = (
-        sa.select(Rule.name, RuleVersion.body)
-        .join(RuleVersion, sa.and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.version))
-        .where(Rule.workspace_id == workspace_id, Rule.state.in_((RuleState.LIVE, RuleState.SHADOW)))
-        .order_by(Rule.position, Rule.id)
-    )
-    return [name for name, body in session.execute(query) if _names(body, user_id)]
-
-
-def _names(part: object, user_id: int) -> bool:
-    """Return whether a part of a stored rule refers to a person."""
-    if isinstance(part, Mapping):
-        own = user_id in {part.get("person"), part.get("assignee")}
-        return own or any(_names(one, user_id) for one in part.values())
-    return isinstance(part, list) and any(_names(one, user_id) for one in part)
 
 
 @hookimpl

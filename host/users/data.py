@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.features.hookspecs import hookimpl
-from host.features.use import KEYS, Use, named
+from host.features.use import Use, named
 from host.models.api import ApiKey
 from host.models.users import AuditEntry, User
 from host.users import audit, password_links
@@ -37,7 +37,7 @@ def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | N
 def uses(session: Session, workspace_id: int, kind: str) -> dict[int, list[Use]]:
     """Return the API keys in use that are limited to things of a kind."""
     found: dict[int, list[Use]] = {}
-    if kind not in KEYS:
+    if kind not in ("account", "team"):
         return found
     query = sa.select(ApiKey.name, ApiKey.limited_to).where(
         ApiKey.workspace_id == workspace_id, ApiKey.revoked_at.is_(None)

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from flask import g
 
 from host.core import db
-from host.features import registry
-from host.features.use import Use
+from host.features.use import Use, gathered
 from host.web.request_helpers import maybe_user
 
 
@@ -19,17 +18,7 @@ def uses_of(kind: str) -> Mapping[int, Sequence[Use]]:
     """
     kept: dict[str, dict[int, list[Use]]] = g.setdefault("lobby_uses", {})
     if kind not in kept:
-        found: dict[int, list[Use]] = {}
-        kept[kind] = found
         user = maybe_user()
         with db.read() as session:
-            answers = registry.hooks().uses(
-                session=session,
-                workspace_id=g.workspace.id,
-                kind=kind,
-                user_id=None if user is None else user.id,
-            )
-        for answer in answers:
-            for id_, uses in answer.items():
-                found.setdefault(id_, []).extend(uses)
+            kept[kind] = gathered(session, g.workspace.id, kind, None if user is None else user.id)
     return kept[kind]

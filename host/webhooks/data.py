@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
-from host.features.use import KEYS, Use, named
+from host.features.use import Use, named
 from host.features.while_off import WhileOff
 from host.webhooks import endpoints, erasing, policy, waiting
 from host.webhooks.models import Endpoint, EventBody, HookDelivery, HookState
@@ -29,7 +29,7 @@ def clean_up(most: int) -> None:
 def uses(session: Session, workspace_id: int, kind: str) -> dict[int, list[Use]]:
     """Return the endpoints that get only events of things of a kind."""
     found: dict[int, list[Use]] = {}
-    if kind not in KEYS:
+    if kind not in ("account", "label"):
         return found
     query = sa.select(Endpoint.id, Endpoint.url, Endpoint.accounts, Endpoint.labels)
     for id_, url, accounts, labels in session.execute(

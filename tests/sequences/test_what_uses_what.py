@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.automation.actions import AddLabel, GiveToTeam, RemoveLabel, RunMacro, SendReply, SetAttribute
+from host.automation.actions import (
+    AddLabel,
+    AddonDoes,
+    AssignTo,
+    GiveToTeam,
+    RemoveLabel,
+    RunMacro,
+    SendReply,
+    SetAttribute,
+)
 from host.core import clock, db
 from host.features import registry
 from host.features.use import KEYS, named
@@ -21,8 +30,9 @@ from host.models.saved_views import SavedView
 from host.models.users import Role
 from host.rules import body as rules
 from host.rules.models import Rule, RuleState, RuleVersion
+from host.sequences import body as bodies
 from host.sequences.body import Act, Hand
-from host.sequences.models import SequenceVisit
+from host.sequences.models import SequenceVersion, SequenceVisit
 from host.users.actor import DESK
 from tests import helpers
 from tests.sequences.sequenced import Sequenced
@@ -151,8 +161,8 @@ def test_a_deleted_label_is_red_in_lists_fails_the_proof_and_is_noted_by_runs(
     db.write(labels.delete, label_id=label, **place(desk))
     listed = owner.get(path(desk)).text
     assert "t-bad" in listed
-    assert "Add a deleted label" in listed
-    assert "Remove a deleted label" in listed
+    assert "Add a deleted label: What this step refers to was deleted." in listed
+    assert "Remove a deleted label: What this step refers to was deleted." in listed
     assert "Add a deleted label" in owner.get(f"/w/{desk.desk.workspace}/settings/rules").text
     page = owner.get(path(desk, id_)).text
     assert "What this step refers to was deleted." in page
@@ -162,6 +172,37 @@ def test_a_deleted_label_is_red_in_lists_fails_the_proof_and_is_noted_by_runs(
     with db.read() as session:
         refused = session.execute(sa.select(SequenceVisit.step, SequenceVisit.refused)).all()
     assert dict(refused[:2]) == {"add": "label_not_found", "remove": "label_not_found"}
+
+
+def test_the_list_says_the_reason_and_not_that_all_was_deleted(
+    sequenced: Sequenced, owner: helpers.Browser
+) -> None:
+    desk = sequenced
+    desk.sequence(Act(id="pay", action=AssignTo(desk.desk.mia.id)), PEOPLE)
+    body = bodies.plain(bodies.Body(steps=(Act(id="pay", action=AddonDoes("till.pay")), PEOPLE)))
+    db.write(lambda session: session.execute(sa.update(SequenceVersion).values(body=body)) and None)
+    listed = owner.get(path(desk)).text
+    assert "The addon that provides this action is not active." in listed
+    assert "deleted" not in re.sub(r"<script.*?</script>", "", listed, flags=re.DOTALL)
+
+
+def test_a_person_who_is_removed_is_named_by_sequences_and_macros_too(
+    sequenced: Sequenced, owner: helpers.Browser
+) -> None:
+    desk = sequenced
+    mia = desk.desk.mia.id
+    desk.sequence(Act(id="give", action=AssignTo(mia)), PEOPLE, name="Welcome")
+
+    def use_case(session: Any) -> None:
+        more: dict[str, Any] = {"viewer": Viewer(None, keeps=True), "now": clock.now(), **place(desk)}
+        macros.create(session, name="To Mia", steps=(AssignTo(mia),), shared=True, **more)
+
+    db.write(use_case)
+    asked = owner.post_form(f"/w/{desk.desk.workspace}/settings/people/{mia}/remove").text
+    said = " ".join(re.sub(r"<[^>]+>", "", asked).split())
+    assert "2 things that refer to them are kept, but skip steps that involve them." in said
+    assert "Sequence Welcome (live)" in said
+    assert "Macro To Mia" in said
 
 
 def test_a_key_limited_to_a_team_is_named(sequenced: Sequenced) -> None:

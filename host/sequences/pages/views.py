@@ -73,7 +73,7 @@ class Line(msgspec.Struct, frozen=True):
 
     :param number: its place in the order, from 1.
     :param starts: what starts it, in words; empty: a newer Lobby wrote it.
-    :param gone: its steps and settings that refer to something deleted, in words.
+    :param refused: what of it can't run now, and why: the step in words, empty for a setting, and the reason.
     """
 
     id: int
@@ -82,7 +82,7 @@ class Line(msgspec.Struct, frozen=True):
     number: int
     starts: str
     version: str
-    gone: str = ""
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 @bp.get(SEQUENCES)
@@ -117,18 +117,19 @@ def _line(one: Sequence, stands: SequenceVersion, number: int, inside: int, ther
         number,
         "" if body is None else wording.starts(body.starts),
         wording.version(one.state, one.version, one.live_version, inside),
-        "" if body is None else _gone(body, there),
+        () if body is None else _refused(body, there),
     )
 
 
-def _gone(body: Body, there: Targets) -> str:
-    """Return the steps that refer to something deleted, or why a setting does, in words."""
+def _refused(body: Body, there: Targets) -> tuple[tuple[str, str], ...]:
+    """Return the steps that would be refused if they were saved now, in words, each with the reason."""
     said, found = seen(there), []
     for error in bodies.refusals(body, there):
         part, *rest = (error.field or "").split(".")
         is_step = part == "steps" and bool(rest)
-        found.append(wording.step(body.steps[int(rest[0])], body, said) if is_step else str(error.sentence))
-    return " · ".join(found[:3])
+        step = wording.step(body.steps[int(rest[0])], body, said) if is_step else ""
+        found.append((step, str(error.sentence)))
+    return tuple(found)
 
 
 @bp.post(f"{SEQUENCES}/new")
