@@ -53,7 +53,12 @@ def gathered(
     for answer in answers:
         for id_, uses in answer.items():
             found.setdefault(id_, []).extend(uses)
-    return found
+    return {id_: sorted(uses, key=_order) for id_, uses in found.items()}
+
+
+def _order(use: Use) -> tuple[bool, bool]:
+    """Put what runs by itself first, and what is not named last."""
+    return not use.name, not use.state
 
 
 def named(part: object, kind: str) -> set[int]:

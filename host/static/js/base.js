@@ -98,7 +98,10 @@ export function agreed(question, button, more = null) {
   yes.textContent = words?.textContent.trim().replace(/…$/, "") || button?.title || button?.ariaLabel || yes.textContent;
   if (button?.matches(".btn-risk, .menu-risk")) yes.className = "btn btn-risk";
   dialog.querySelector("[data-ask-words]").textContent = question.trim();
-  if (more) dialog.querySelector("[data-ask-words]").after(more.content.cloneNode(true));
+  if (more) {
+    dialog.querySelector("[data-ask-words]").after(more.content.cloneNode(true));
+    dialog.setAttribute("aria-describedby", "ask-more");
+  }
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
