@@ -17,8 +17,9 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core.errors import ConflictError
-from host.features import registry, use
+from host.features import registry
 from host.features.use import Use
+from host.features.using import gathered
 from host.models.inbox import DeliveryState, Message
 from host.models.users import Membership, Role, User, Workspace
 from host.users import api_keys, endings, invitations
@@ -115,7 +116,7 @@ def _belongings_in(
     whose: dict[str, Any] = {"session": session, "user_id": user_id, "workspace_id": workspace_id}
     writers = with_permission(Permission.ANSWER)
     if workspace_id not in kept:
-        kept[workspace_id] = use.gathered(session, workspace_id, "person")
+        kept[workspace_id] = gathered(session, workspace_id, "person")
     return Belongings(
         workspace_id=workspace_id,
         workspace_name=name,

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from flask import g
 
 from host.core import db
-from host.features.use import Use, gathered
+from host.features.use import Use
+from host.features.using import gathered
 from host.web.request_helpers import maybe_user
 
 

@@ -12,7 +12,7 @@ from host.addons import switching
 from host.api.http import openapi
 from host.core import clock, db
 from host.features import registry
-from host.features.use import gathered
+from host.features.using import gathered
 from host.models.users import Role
 from tests import helpers
 from tests.rules.below import LINK, Below, open_below

@@ -161,8 +161,8 @@ def test_a_deleted_label_is_red_in_lists_fails_the_proof_and_is_noted_by_runs(
     db.write(labels.delete, label_id=label, **place(desk))
     listed = owner.get(path(desk)).text
     assert "t-bad" in listed
-    assert "Add a deleted label: What this step refers to was deleted." in listed
-    assert "Remove a deleted label: What this step refers to was deleted." in listed
+    assert "Add a deleted label · What this step refers to was deleted." in listed
+    assert "Remove a deleted label · What this step refers to was deleted." in listed
     assert "Add a deleted label" in owner.get(f"/w/{desk.desk.workspace}/settings/rules").text
     page = owner.get(path(desk, id_)).text
     assert "What this step refers to was deleted." in page

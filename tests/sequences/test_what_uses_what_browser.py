@@ -16,6 +16,13 @@ from tests.sequences.test_pages import path
 from tests.sequences.test_what_uses_what import PEOPLE, a_rule, rest
 
 page = test_pages_browser.page
+IS_RED = """(line) => {
+  const colour = getComputedStyle(line).color;
+  line.style.color = "var(--bad-ink)";
+  const red = getComputedStyle(line).color;
+  line.style.color = "";
+  return colour === red;
+}"""
 
 
 def looks(page: Any, name: str) -> Iterator[None]:
@@ -61,3 +68,4 @@ def test_a_label_in_use_is_deleted(sequenced: Sequenced, page: Any) -> None:
         page.goto(f"/w/{desk.desk.workspace}/{name}")
         for _ in looks(page, f"gone-{name.rpartition('/')[2]}"):
             page.get_by_text("Add a deleted label").first.wait_for()
+            assert page.locator(".t-bad").evaluate(IS_RED)
