@@ -7,17 +7,20 @@ from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host.assistants import keeping, thinking, words
-from host.assistants.models import Assistant, AssistantCall, AssistantTurn, TurnState
+from host.assistants.models import Assistant, AssistantAccount, AssistantCall, AssistantTurn, TurnState
 from host.core import clock, db
 from host.events.kinds.assistants import ASSISTANT_HANDED_OVER
 from host.events.models import DomainEvent
 from host.features import registry
 from host.features.hookspecs import hookimpl
+from host.features.use import Use
 from host.features.while_off import WhileOff
+from host.models.channels import ChannelAccount
 from host.models.inbox import Message
 
 TURNS = cast(sa.Table, AssistantTurn.__table__)
@@ -34,6 +37,22 @@ NAMES = sa.select(Assistant.id, Assistant.name)
 NOTHING: Mapping[str, Any] = {"text": "", "sources": [], "offers": []}
 STILL_OPEN = (TurnState.WAITING, TurnState.THINKING, TurnState.READY)
 _open = sa.select(AssistantTurn.id).where(AssistantTurn.state.in_(STILL_OPEN))
+
+
+@hookimpl
+def uses(session: Session, workspace_id: int, kind: str) -> dict[int, list[Use]]:
+    """Return the accounts that each assistant suggests or answers on."""
+    found: dict[int, list[Use]] = {}
+    if kind == "assistant":
+        query = (
+            sa.select(AssistantAccount.assistant_id, ChannelAccount.name)
+            .join(ChannelAccount, ChannelAccount.id == AssistantAccount.account_id)
+            .where(ChannelAccount.workspace_id == workspace_id)
+            .order_by(ChannelAccount.name, ChannelAccount.id)
+        )
+        for id_, name in session.execute(query):
+            found.setdefault(id_, []).append(Use(_("Account"), name, "", ("channels.index", {}), "accounts"))
+    return found
 
 
 @hookimpl

@@ -20,6 +20,7 @@ class LanguageModel(Base):
 
     __tablename__ = "language_models"
     __writers__ = ("assistants",)
+    __table_args__ = ({**Base.__table_args__, "sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     uuid: Mapped[str] = mapped_column(Ascii64, unique=True)
@@ -153,7 +154,7 @@ class KnowledgeEntry(Base):
         sa.Index("ix_knowledge_entries_assistant_id", "assistant_id", "id"),
         sa.Index("ix_knowledge_entries_due_at", "due_at"),
         sa.Index("ix_knowledge_entries_workspace_id", "workspace_id"),
-        Base.__table_args__,
+        {**Base.__table_args__, "sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -305,6 +306,7 @@ class AssistantTool(Base):
 
     __tablename__ = "assistant_tools"
     __writers__ = ("assistants",)
+    __table_args__ = ({**Base.__table_args__, "sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     uuid: Mapped[str] = mapped_column(Ascii64, unique=True)

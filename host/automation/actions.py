@@ -257,6 +257,8 @@ class ActionRunner:
         :param number: its place, from 1: part of the idempotency key.
         """
         if isinstance(action, AddLabel | RemoveLabel):
+            # One to remove that is gone is refused, too: the run says that the step did nothing.
+            labels.get(self.session, self.conversation["workspace_id"], action.label)
             add, remove = ((action.label,), ()) if isinstance(action, AddLabel) else ((), (action.label,))
             labels.set_labels(self.session, add=add, remove=remove, **self.conversation, **self.author)
         elif isinstance(action, SendReply):

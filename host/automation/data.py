@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.automation import restored as restored_desk
@@ -13,7 +14,9 @@ from host.automation.deciding import RunKind
 from host.automation.routing import finish
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
-from host.models.automation import AutomationRun, RunState
+from host.features.use import Use
+from host.models.automation import AccountAutomation, AutomationRun, ButtonAnswer, RunState
+from host.models.channels import ChannelAccount
 from host.users import data_retention
 
 
@@ -45,3 +48,26 @@ def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
         finish(run, RunState.SKIPPED, now, reason="restored")
     session.flush()
     return bool(found) or None
+
+
+@hookimpl
+def uses(session: Session, workspace_id: int, kind: str) -> dict[int, list[Use]]:
+    """Return the accounts whose new conversations, or whose buttons, go to each team."""
+    found: dict[int, list[Use]] = {}
+    if kind != "team":
+        return found
+    for table, what in (
+        (AccountAutomation, _("New conversations of")),
+        (ButtonAnswer, _("Ice breakers or menu of")),
+    ):
+        query = (
+            sa.select(table.team_id, ChannelAccount.name, ChannelAccount.id)
+            .join(ChannelAccount, ChannelAccount.id == table.account_id)
+            .where(table.workspace_id == workspace_id, table.team_id.is_not(None))
+            .distinct()
+            .order_by(ChannelAccount.name, ChannelAccount.id)
+        )
+        for team_id, name, _account in session.execute(query):
+            assert team_id is not None
+            found.setdefault(team_id, []).append(Use(what, name, "", ("channels.index", {}), "accounts"))
+    return found

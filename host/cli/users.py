@@ -197,8 +197,8 @@ def user_disable(_configuration: Config, email: str) -> None:
                 f"In {place.workspace_name}, open conversations that become unassigned: "
                 f"{place.conversations}."
             )
-        for rule in place.rules:
-            click.echo(f"The rule “{rule}” stays, but skips the actions that involve them.")
+        for use in place.uses:
+            click.echo(f"{use.what} “{use.name}” stays, but skips the steps that involve them.")
     for name in ended.keys:
         click.echo(f"The API key “{name}” no longer works. An owner of its workspace can create a new one.")
     for address in ended.invitations:

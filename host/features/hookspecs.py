@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from host.features.messages_after import MessagesAfter
     from host.features.problem import Problem
     from host.features.startable_sequence import StartableSequence
+    from host.features.use import Use
     from host.features.while_off import WhileOff
 
 PROJECT = "lobby.features"
@@ -162,8 +163,15 @@ def stopped_without(
 
 
 @hookspec
-def rules_naming(session: Session, user_id: int, workspace_id: int) -> Sequence[str] | None:
-    """Return the names of active rules that check for a person, or assign to or notify them."""
+def uses(
+    session: Session, workspace_id: int, kind: str, user_id: int | None
+) -> Mapping[int, Sequence[Use]] | None:
+    """Return what of a feature uses things of a kind, by the id of the thing, in a few statements: pages with
+    a list of things ask this once for all of them.
+
+    :param kind: a key of :data:`host.features.use.KEYS`, or ``assistant``.
+    :param user_id: who is told: personal things of others are not named. None: a program.
+    """
 
 
 @hookspec

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import db
 from host.features.hookspecs import hookimpl
+from host.features.use import KEYS, Use, named
 from host.inbox import mentions, saved_views
 from host.inbox.apply.bounces import give_up_kept
 from host.inbox.apply.changes import apply_all_marks
@@ -49,6 +51,27 @@ def clean_up(most: int) -> None:
         pass
     while db.write(saved_views.remove_departed, most):
         pass
+
+
+@hookimpl
+def uses(session: Session, workspace_id: int, kind: str, user_id: int | None) -> dict[int, list[Use]]:
+    """Return the saved views that filter by things of a kind. Personal ones of others have no name."""
+    found: dict[int, list[Use]] = {}
+    if kind not in KEYS:
+        return found
+    query = sa.select(SavedView.name, SavedView.owner_id, SavedView.condition)
+    for name, owner, condition in session.execute(
+        query.where(SavedView.workspace_id == workspace_id).order_by(SavedView.name, SavedView.id)
+    ):
+        own = owner is None or owner == user_id
+        use = (
+            Use(_("View"), name, "", ("inbox.views_page", {}))
+            if own
+            else Use(_("Someone’s personal view"), "")
+        )
+        for one in named(condition, kind):
+            found.setdefault(one, []).append(use)
+    return found
 
 
 @hookimpl

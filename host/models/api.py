@@ -28,6 +28,7 @@ class ApiKey(Base):
 
     __tablename__ = "api_keys"
     __writers__ = ("users",)
+    __table_args__ = ({**Base.__table_args__, "sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)

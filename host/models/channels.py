@@ -35,7 +35,7 @@ class ChannelAccount(Base):
     __table_args__ = (
         sa.Index("ix_channel_accounts_channel_external_id", "channel", "external_id"),
         sa.Index("ix_channel_accounts_probe_at", "probe_at"),
-        Base.__table_args__,
+        {**Base.__table_args__, "sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

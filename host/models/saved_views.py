@@ -19,7 +19,7 @@ class SavedView(Base):
     __writers__ = ("inbox",)
     __table_args__ = (
         sa.Index("ix_saved_views_workspace_id", "workspace_id", "owner_id", "position"),
-        Base.__table_args__,
+        {**Base.__table_args__, "sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

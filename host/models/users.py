@@ -47,6 +47,7 @@ class User(Base):
 
     __tablename__ = "users"
     __writers__ = ("users",)
+    __table_args__ = ({**Base.__table_args__, "sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     email: Mapped[str] = mapped_column(sa.String(254), unique=True)
@@ -118,6 +119,7 @@ class Workspace(Base):
 
     __tablename__ = "workspaces"
     __writers__ = ("users",)
+    __table_args__ = ({**Base.__table_args__, "sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(120))

@@ -43,6 +43,7 @@ from host.web import (
     plots,
     request_helpers,
     templating,
+    uses,
 )
 from host.web.csrf import MaskedCSRFProtect
 from host.web.template_filters import icon, initials, mark_of, running_channels, tone
@@ -208,6 +209,7 @@ def _template_globals(app: Flask) -> None:
         current_user=LocalProxy(request_helpers.maybe_user),
         workspace=LocalProxy(lambda: g.get("workspace")),
         shown_workspace=request_helpers.shown_workspace,
+        uses_of=uses.uses_of,
         generation=LocalProxy(request_helpers.generation),
         settings_groups=navigation.settings_groups,
         settings_link=navigation.current_link,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.automation import running
@@ -14,6 +16,7 @@ from host.automation.deciding import RunKind
 from host.core import clock, db
 from host.features import registry
 from host.features.hookspecs import hookimpl
+from host.features.use import KEYS, Use, named
 from host.features.while_off import WhileOff
 from host.inbox.conversations import locked_conversation
 from host.inbox.errors import ConversationNotFoundError
@@ -25,28 +28,34 @@ from host.users.reach import ALL_ACCOUNTS
 
 NAMES = sa.select(Rule.id, Rule.name)
 """Query for the names of rules that events refer to by id."""
+_STATES = {
+    RuleState.DRAFT: _l("draft"),
+    RuleState.SHADOW: _l("shadow"),
+    RuleState.LIVE: _l("live"),
+    RuleState.OFF: _l("off"),
+}
 _SPEAK = (RunKind.RULES, RunKind.WAIT, RunKind.PUBLIC_ANSWER)
 """Kinds of runs that may send something to a customer or another program."""
 
 
 @hookimpl
-def rules_naming(session: Session, user_id: int, workspace_id: int) -> list[str]:
-    """Return the names of the active rules that refer to a person in a condition or an action."""
+def uses(session: Session, workspace_id: int, kind: str) -> dict[int, list[Use]]:
+    """Return the rules and campaigns that refer to things of a kind."""
+    found: dict[int, list[Use]] = {}
+    if kind not in KEYS:
+        return found
     query = (
-        sa.select(Rule.name, RuleVersion.body)
+        sa.select(Rule.id, Rule.name, Rule.state, RuleVersion.body)
         .join(RuleVersion, sa.and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.version))
-        .where(Rule.workspace_id == workspace_id, Rule.state.in_((RuleState.LIVE, RuleState.SHADOW)))
+        .where(Rule.workspace_id == workspace_id)
         .order_by(Rule.position, Rule.id)
     )
-    return [name for name, body in session.execute(query) if _names(body, user_id)]
-
-
-def _names(part: object, user_id: int) -> bool:
-    """Return whether a part of a stored rule refers to a person."""
-    if isinstance(part, Mapping):
-        own = user_id in {part.get("person"), part.get("assignee")}
-        return own or any(_names(one, user_id) for one in part.values())
-    return isinstance(part, list) and any(_names(one, user_id) for one in part)
+    for id_, name, state, body in session.execute(query):
+        what = _("Campaign") if body.get("campaign") else _("Rule")
+        use = Use(what, name, str(_STATES[RuleState(state)]), ("rules.rule", {"rule_id": id_}), "accounts")
+        for one in named(body, kind):
+            found.setdefault(one, []).append(use)
+    return found
 
 
 @hookimpl

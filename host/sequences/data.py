@@ -20,19 +20,50 @@ from host.core.ports import RuleDirectory
 from host.events.writing import because, together
 from host.features import registry
 from host.features.hookspecs import hookimpl
+from host.features.use import KEYS, Use, named
 from host.features.while_off import WhileOff
 from host.inbox.conversation_actions import handle
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Handler
 from host.sequences import running
-from host.sequences.models import FEATURE_OFF, Sequence, SequenceAnswer, SequenceRun, SequenceState
+from host.sequences.models import (
+    FEATURE_OFF,
+    Sequence,
+    SequenceAnswer,
+    SequenceRun,
+    SequenceState,
+    SequenceVersion,
+)
 from host.users import data_retention
 
 log = logging.getLogger(__name__)
 
 NAMES = sa.select(Sequence.id, Sequence.name)
 """Query for the names of sequences that events refer to by id."""
+_STATES = {SequenceState.DRAFT: _l("draft"), SequenceState.LIVE: _l("live"), SequenceState.OFF: _l("off")}
 _KINDS = (RunKind.SEQUENCE, RunKind.SEQUENCE_MESSAGE, RunKind.SEQUENCE_CHECK)
+
+
+@hookimpl
+def uses(session: Session, workspace_id: int, kind: str) -> dict[int, list[Use]]:
+    """Return the sequences that refer to things of a kind, in their live or their newest version."""
+    found: dict[int, list[Use]] = {}
+    if kind not in KEYS:
+        return found
+    is_current = SequenceVersion.number.in_((Sequence.version, Sequence.live_version))
+    query = (
+        sa.select(Sequence.id, Sequence.name, Sequence.state, SequenceVersion.body)
+        .join(SequenceVersion, sa.and_(SequenceVersion.sequence_id == Sequence.id, is_current))
+        .where(Sequence.workspace_id == workspace_id)
+        .order_by(Sequence.position, Sequence.id)
+    )
+    for id_, name, state, body in session.execute(query):
+        link = ("sequences.sequence", {"sequence_id": id_})
+        use = Use(_("Sequence"), name, str(_STATES[SequenceState(state)]), link, "accounts")
+        for one in named(body, kind):
+            if use not in found.setdefault(one, []):
+                found[one].append(use)
+    return found
 
 
 @hookimpl

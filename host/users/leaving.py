@@ -1,7 +1,7 @@
 """Belongings of a person who leaves, and their new owners: API keys, open invitations, conversations.
 
 A page shows them first. Keys that are not transferred end, and conversations become unassigned
-(:mod:`host.users.endings`). Pending replies are still sent, and rules that name the person are kept but skip
+(:mod:`host.users.endings`). Pending replies are still sent, and what refers to the person is kept but skips
 the steps that involve them. Their personal canned replies, macros, views and drafts are deleted if they lose
 their membership (:func:`left_behind`).
 """
@@ -9,7 +9,6 @@ their membership (:func:`left_behind`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -19,12 +18,16 @@ from sqlalchemy.orm import Session
 
 from host.core.errors import ConflictError
 from host.features import registry
+from host.features.use import Use
+from host.features.using import gathered
 from host.models.inbox import DeliveryState, Message
 from host.models.users import Membership, Role, User, Workspace
 from host.users import api_keys, endings, invitations
 from host.users.api_keys import KeyRow
 from host.users.invitations import Pending
 from host.users.roles import Permission, with_permission
+
+UsesOfPeople = dict[int, dict[int, list[Use]]]
 
 
 class Heir(msgspec.Struct, frozen=True):
@@ -38,7 +41,7 @@ class Belongings(msgspec.Struct, frozen=True):
     """A person's belongings in one workspace.
 
     :param conversations: number of open ones assigned to them. *replies*: number of their pending replies.
-    :param rules: the names of active rules that name them.
+    :param uses: what refers to them and is kept, without personal items of others.
     :param own: number of personal canned replies, macros and saved views that will be deleted.
     :param owners: people who may take their keys; *members*: people who may take their conversations.
     """
@@ -49,7 +52,7 @@ class Belongings(msgspec.Struct, frozen=True):
     invitations: Sequence[Pending]
     conversations: int
     replies: int
-    rules: Sequence[str]
+    uses: Sequence[Use]
     own: int
     owners: Sequence[Heir]
     members: Sequence[Heir]
@@ -58,7 +61,7 @@ class Belongings(msgspec.Struct, frozen=True):
     def names(self) -> frozenset[str]:
         """Return a name for each item, to detect whether the page that lists them is outdated."""
         found = {f"key-{one.id}" for one in self.keys} | {f"invitation-{one.id}" for one in self.invitations}
-        counted = {"conversations": self.conversations, "replies": self.replies, "rules": len(self.rules)}
+        counted = {"conversations": self.conversations, "replies": self.replies, "uses": len(self.uses)}
         counted["own"] = self.own
         return frozenset(found | {f"{name}-{self.workspace_id}" for name, count in counted.items() if count})
 
@@ -74,12 +77,19 @@ class Heirs(msgspec.Struct, frozen=True):
 
 
 def belongings(
-    session: Session, user_id: int, workspace_id: int | None = None, *, for_good: bool = False
+    session: Session,
+    user_id: int,
+    workspace_id: int | None = None,
+    *,
+    for_good: bool = False,
+    kept: UsesOfPeople | None = None,
 ) -> list[Belongings]:
     """Return a person's belongings by workspace, or in one workspace, without empty ones.
 
     :param for_good: whether they lose their membership, and with it their personal items.
+    :param kept: what this found for other people, by workspace; it is read once for many.
     """
+    kept = {} if kept is None else kept
     query = (
         sa.select(Workspace.id, Workspace.name)
         .join(Membership, Membership.workspace_id == Workspace.id)
@@ -88,12 +98,12 @@ def belongings(
     )
     if workspace_id is not None:
         query = query.where(Workspace.id == workspace_id)
-    found = [_belongings_in(session, user_id, *row, for_good) for row in session.execute(query).all()]
+    found = [_belongings_in(session, user_id, *row, for_good, kept) for row in session.execute(query).all()]
     return [one for one in found if one.names]
 
 
 def _belongings_in(
-    session: Session, user_id: int, workspace_id: int, name: str, for_good: bool = False
+    session: Session, user_id: int, workspace_id: int, name: str, for_good: bool, kept: UsesOfPeople
 ) -> Belongings:
     people = (
         sa.select(User.id, User.name, Membership.role, Membership.limited)
@@ -105,6 +115,8 @@ def _belongings_in(
     hooks = registry.hooks()
     whose: dict[str, Any] = {"session": session, "user_id": user_id, "workspace_id": workspace_id}
     writers = with_permission(Permission.ANSWER)
+    if workspace_id not in kept:
+        kept[workspace_id] = gathered(session, workspace_id, "person")
     return Belongings(
         workspace_id=workspace_id,
         workspace_name=name,
@@ -112,7 +124,7 @@ def _belongings_in(
         invitations=invitations.pending(session, workspace_id, invited_by=user_id),
         conversations=endings.open_conversations(session, user_id, workspace_id),
         replies=_waiting(session, user_id, workspace_id),
-        rules=[*chain.from_iterable(hooks.rules_naming(**whose))],
+        uses=[one for one in kept[workspace_id].get(user_id, ()) if one.name],
         own=sum(hooks.own_things(**whose)) if for_good else 0,
         owners=[Heir(row.id, row.name) for row in others if row.role == Role.OWNER],
         members=[Heir(row.id, row.name) for row in others if row.role in writers and not row.limited],
@@ -141,7 +153,8 @@ def hand_over(session: Session, user_id: int, heirs: Heirs) -> Sequence[str]:
         rows = api_keys.listing(session, workspace_id, holder_id=user_id)
         handed += [api_keys.hand_over(session, workspace_id, row.id, owner) for row in rows]
     for workspace_id, member in heirs.conversations.items():
-        if member not in {one.user_id for one in _belongings_in(session, user_id, workspace_id, "").members}:
+        had = _belongings_in(session, user_id, workspace_id, "", False, {workspace_id: {}})
+        if member not in {one.user_id for one in had.members}:
             raise ConflictError(
                 _l(
                     "Conversations can only be reassigned to someone who can reply to all of them, so "

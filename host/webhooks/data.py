@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
+from host.features.use import Use, named
 from host.features.while_off import WhileOff
 from host.webhooks import endpoints, erasing, policy, waiting
 from host.webhooks.models import Endpoint, EventBody, HookDelivery, HookState
@@ -21,6 +23,22 @@ def clean_up(most: int) -> None:
     db.write(endpoints.forget_old_secrets)
     while db.write(waiting.remove_old, clock.now() - policy.KEPT, most) == most:
         pass
+
+
+@hookimpl
+def uses(session: Session, workspace_id: int, kind: str) -> dict[int, list[Use]]:
+    """Return the endpoints that get only events of things of a kind."""
+    found: dict[int, list[Use]] = {}
+    if kind not in ("account", "label"):
+        return found
+    query = sa.select(Endpoint.id, Endpoint.url, Endpoint.accounts, Endpoint.labels)
+    for id_, url, accounts, labels in session.execute(
+        query.where(Endpoint.workspace_id == workspace_id).order_by(Endpoint.id)
+    ):
+        use = Use(_("Webhook endpoint"), url, "", ("integrations.edit", {"endpoint_id": id_}), "keys")
+        for one in named({"accounts": accounts, "labels": labels}, kind):
+            found.setdefault(one, []).append(use)
+    return found
 
 
 @hookimpl

@@ -37,6 +37,7 @@ class Endpoint(Base):
 
     __tablename__ = "endpoints"
     __writers__ = ("webhooks",)
+    __table_args__ = ({**Base.__table_args__, "sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     uuid: Mapped[str] = mapped_column(Ascii64, unique=True)

@@ -12,6 +12,7 @@ from host.addons import switching
 from host.api.http import openapi
 from host.core import clock, db
 from host.features import registry
+from host.features.using import gathered
 from host.models.users import Role
 from tests import helpers
 from tests.rules.below import LINK, Below, open_below
@@ -125,8 +126,8 @@ def test_who_leaves_is_told_of_them_names_stay_and_no_addon_stops_one(automated:
     registry.switch_off(["rules"])
     hooks, workspace = registry.hooks(), desk.desk.workspace
     with db.read() as session:
-        named = hooks.rules_naming(session=session, user_id=desk.desk.mia.id, workspace_id=workspace)
-        assert named == [["Broken"]]
+        named = gathered(session, workspace, "person")[desk.desk.mia.id]
+        assert [one.name for one in named] == ["Broken"]
         assert session.execute(registry.names_of("rules")).all() == [(rule, "Broken")]
         stops = hooks.stopped_without(
             session=session, workspace_id=workspace, directory=desk.desk.generation.directory, channels=()

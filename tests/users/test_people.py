@@ -201,6 +201,19 @@ def test_who_is_locked_out_leaves_nothing_open(desk: Flask) -> None:
     assert browser(desk).post_form("/login", email=kim.email, password=PASSWORD).status_code == 302
 
 
+def a_rule(
+    session: Session, workspace: int, name: str, person: int, state: RuleState = RuleState.LIVE
+) -> None:
+    """Add a rule that assigns to a person."""
+    now = clock.now()
+    more = {"position": 0, "version": 1, "state_at": now, "created_at": now}
+    rule = Rule(workspace_id=workspace, name=name, state=state, **more)
+    session.add(rule)
+    session.flush()
+    body = {"actions": [{"type": "assign", "person": person}]}
+    session.add(RuleVersion(rule_id=rule.id, number=1, body=body, author="Ann", at=now))
+
+
 def test_replies_that_wait_and_rules_that_name_them_are_said(desk: Flask) -> None:
     workspace = make_workspace("Pottery")
     owner = make_user(name="Ann", workspace=workspace, role=Role.OWNER)
@@ -215,19 +228,7 @@ def test_replies_that_wait_and_rules_that_name_them_are_said(desk: Flask) -> Non
 
     def write(session: Session) -> None:
         for name, person, state in rules:
-            rule = Rule(
-                workspace_id=workspace,
-                name=name,
-                state=state,
-                position=0,
-                version=1,
-                state_at=now,
-                created_at=now,
-            )
-            session.add(rule)
-            session.flush()
-            body = {"actions": [{"type": "assign", "person": person.id}]}
-            session.add(RuleVersion(rule_id=rule.id, number=1, body=body, author="Ann", at=now))
+            a_rule(session, workspace, name, person.id, state)
         account = session.get_one(Conversation, taken).account_id
         of = {"workspace_id": workspace, "conversation_id": taken, "account_id": account, "author_id": kim.id}
         what = {"direction": "outbound", "origin": "agent", "kind": "text", "text": "Soon", "content": {}}
@@ -236,10 +237,11 @@ def test_replies_that_wait_and_rules_that_name_them_are_said(desk: Flask) -> Non
     db.write(write)
     asked = client_for(desk, owner).post_form(f"/w/{workspace}/settings/people/{kim.id}/remove").text
     assert "1 waiting reply is still sent." in asked
-    assert "1 rule is kept" in asked
-    assert "To Kim" in asked
+    assert "2 things that refer to them are kept" in asked
+    said = " ".join(re.sub(r"<[^>]+>", "", asked).split())
+    assert "Rule To Kim (live)" in said
+    assert "Rule Not at work (off)" in said
     assert "To Ann" not in asked
-    assert "Not at work" not in asked
     assert "unsent drafts are kept" in asked
 
 
@@ -484,6 +486,7 @@ def test_the_command_does_the_same(database: db.Database, data: Any, monkeypatch
     kim = make_user("kim@example.com", workspace=workspace, role=Role.OWNER)
     conversation(workspace, kim)
     db.write(api_keys.create, workspace_id=workspace, name="Wiki", scopes=[Scope.READ], created_by=kim.id)
+    db.write(a_rule, workspace, "To Kim", kim.id)
 
     def lobby(*arguments: str) -> str:
         result = CliRunner().invoke(main, ["user", *arguments])
@@ -492,6 +495,7 @@ def test_the_command_does_the_same(database: db.Database, data: Any, monkeypatch
     assert lobby("add", "noor@example.com", "--name", "Noor", "--admin").startswith("0 ")
     locked_out = lobby("disable", kim.email)
     assert locked_out.startswith("0 ")
+    assert "Rule “To Kim” stays, but skips the steps that involve them." in locked_out
     assert "In Pottery, open conversations that become unassigned: 1." in locked_out
     assert "The API key “Wiki” no longer works" in locked_out
     assert row(kim).disabled_at is not None

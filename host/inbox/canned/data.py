@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from host.core import db
 from host.features.hookspecs import hookimpl
+from host.features.use import KEYS, Use, named
 from host.inbox.canned import replies
 from host.inbox.canned.models import CannedFile, CannedReply, Macro
 from host.users import leaving
@@ -45,3 +47,24 @@ def remove_workspace(session: Session, workspace_id: int, most: int) -> bool | N
 def own_things(session: Session, user_id: int, workspace_id: int) -> int:
     """Return the number of a person's personal canned replies and macros."""
     return sum(leaving.count_own(session, kind, user_id, workspace_id) for kind in (CannedReply, Macro))
+
+
+@hookimpl
+def uses(session: Session, workspace_id: int, kind: str, user_id: int | None) -> dict[int, list[Use]]:
+    """Return the macros with steps that refer to things of a kind. Personal ones of others have no name."""
+    found: dict[int, list[Use]] = {}
+    if kind not in KEYS:
+        return found
+    query = sa.select(Macro.id, Macro.name, Macro.owner_id, Macro.steps)
+    for id_, name, owner, steps in session.execute(
+        query.where(Macro.workspace_id == workspace_id).order_by(Macro.name, Macro.id)
+    ):
+        own = owner is None or owner == user_id
+        use = (
+            Use(_("Macro"), name, "", ("macros.macro", {"macro_id": id_}), "answer")
+            if own
+            else Use(_("Someone’s personal macro"), "")
+        )
+        for one in named(list(steps), kind):
+            found.setdefault(one, []).append(use)
+    return found

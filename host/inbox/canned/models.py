@@ -20,7 +20,7 @@ class CannedReply(Base):
     __writers__ = ("inbox",)
     __table_args__ = (
         sa.Index("ix_canned_replies_workspace_id", "workspace_id", "shortcut_key"),
-        Base.__table_args__,
+        {**Base.__table_args__, "sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -65,7 +65,10 @@ class Macro(Base):
 
     __tablename__ = "macros"
     __writers__ = ("inbox",)
-    __table_args__ = (sa.Index("ix_macros_workspace_id", "workspace_id", "owner_id"), Base.__table_args__)
+    __table_args__ = (
+        sa.Index("ix_macros_workspace_id", "workspace_id", "owner_id"),
+        {**Base.__table_args__, "sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))

@@ -17,7 +17,10 @@ class Team(Base):
 
     __tablename__ = "teams"
     __writers__ = ("inbox",)
-    __table_args__ = (sa.UniqueConstraint("workspace_id", "name_key"), Base.__table_args__)
+    __table_args__ = (
+        sa.UniqueConstraint("workspace_id", "name_key"),
+        {**Base.__table_args__, "sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"))

@@ -89,6 +89,7 @@ class RuleRow(msgspec.Struct, frozen=True):
     runs: dict[str, int]
     people: Counts
     ended: bool
+    gone: str
 
     @property
     def asked(self) -> int:
@@ -116,6 +117,7 @@ def listed(session: Session, workspace_id: int, what: RuleTargets) -> list[RuleR
             runs.get(one.id, {}),
             counts.get(one.id, Counts()),
             people.has_ended(one, counts.get(one.id, Counts()), now),
+            _gone(one, said),
         )
         for number, one in enumerate(found, 1)
     ]

@@ -73,6 +73,7 @@ class Line(msgspec.Struct, frozen=True):
 
     :param number: its place in the order, from 1.
     :param starts: what starts it, in words; empty: a newer Lobby wrote it.
+    :param refused: what of it can't run now, and why: the step in words, empty for a setting, and the reason.
     """
 
     id: int
@@ -81,6 +82,7 @@ class Line(msgspec.Struct, frozen=True):
     number: int
     starts: str
     version: str
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 @bp.get(SEQUENCES)
@@ -92,8 +94,10 @@ def index(workspace_id: int) -> ResponseReturnValue:
         inside = keeping.in_it(session, [one.id for one in found])
         able = abilities.load(session, workspace_id, current_directory().adapters)
         stands = listing.versions_of_all(session, workspace_id, live=True)
+        there = keeping.there(session, workspace_id, current_directory())
         lines = [
-            _line(one, stands[one.id], number, inside.get(one.id, 0)) for number, one in enumerate(found, 1)
+            _line(one, stands[one.id], number, inside.get(one.id, 0), there)
+            for number, one in enumerate(found, 1)
         ]
     return render_template(
         "sequences/sequences.html",
@@ -104,7 +108,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
     )
 
 
-def _line(one: Sequence, stands: SequenceVersion, number: int, inside: int) -> Line:
+def _line(one: Sequence, stands: SequenceVersion, number: int, inside: int, there: Targets) -> Line:
     body = bodies.read(stands.body)
     return Line(
         one.id,
@@ -113,7 +117,19 @@ def _line(one: Sequence, stands: SequenceVersion, number: int, inside: int) -> L
         number,
         "" if body is None else wording.starts(body.starts),
         wording.version(one.state, one.version, one.live_version, inside),
+        () if body is None else _refused(body, there),
     )
+
+
+def _refused(body: Body, there: Targets) -> tuple[tuple[str, str], ...]:
+    """Return the steps that would be refused if they were saved now, in words, each with the reason."""
+    said, found = seen(there), []
+    for error in bodies.refusals(body, there):
+        part, *rest = (error.field or "").split(".")
+        is_step = part == "steps" and bool(rest)
+        step = wording.step(body.steps[int(rest[0])], body, said) if is_step else ""
+        found.append((step, str(error.sentence)))
+    return tuple(found)
 
 
 @bp.post(f"{SEQUENCES}/new")

@@ -88,8 +88,9 @@ document.addEventListener("click", (event) => {
   if (dismiss) dismiss.closest(".flash").remove();
 });
 
-/** Ask *question* in a dialog and return whether the person agreed. *button* is what they pressed: the dialog repeats its verb. */
-export function agreed(question, button) {
+/** Ask *question* in a dialog and return whether the person agreed. *button* is what they pressed: the dialog repeats its verb.
+ * *more*: a template with what is said below the question. */
+export function agreed(question, button, more = null) {
   const dialog = document.querySelector("[data-ask-sheet]").content.firstElementChild.cloneNode(true);
   const yes = dialog.querySelector("[data-ask-yes]");
   const words = button?.cloneNode(true);
@@ -97,6 +98,10 @@ export function agreed(question, button) {
   yes.textContent = words?.textContent.trim().replace(/…$/, "") || button?.title || button?.ariaLabel || yes.textContent;
   if (button?.matches(".btn-risk, .menu-risk")) yes.className = "btn btn-risk";
   dialog.querySelector("[data-ask-words]").textContent = question.trim();
+  if (more) {
+    dialog.querySelector("[data-ask-words]").after(more.content.cloneNode(true));
+    dialog.setAttribute("aria-describedby", "ask-more");
+  }
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
@@ -126,7 +131,7 @@ window.addEventListener("submit", (event) => {
   if (!question || target === confirmed) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  agreed(question, submitter).then((yes) => {
+  agreed(question, submitter, target.querySelector("template[data-ask-more]")).then((yes) => {
     if (!yes) return;
     if (!target.isConnected) { // what it stood in was drawn again meanwhile, and only a form of the page can be sent
       target.hidden = true;

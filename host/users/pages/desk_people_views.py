@@ -269,7 +269,8 @@ def many_people() -> ResponseReturnValue:
     sudo.require()
     with db.read() as reading:
         found = [one for one in users.people(reading) if one.id in ids]
-        goes = [(one, leaving.belongings(reading, one.id)) for one in found]
+        kept: leaving.UsesOfPeople = {}
+        goes = [(one, leaving.belongings(reading, one.id, kept=kept)) for one in found]
     if many is MANY["disable"] and request.form.get("sure") != "1":
         return render_template("accounts/lock_many.html", people=goes, back=url_for("accounts.desk_people"))
     _tell_of_many(many, found)
