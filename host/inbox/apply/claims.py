@@ -4,9 +4,9 @@ The payload of such a quick reply begins with the reply key of its message, whic
 claimed only if that message went to the same customer and offered exactly this payload, and while the addon
 runs. Any other tap is an ordinary message.
 
-Quick replies are not shown everywhere: Instagram shows them in its app only. So a text counts as a tap if it
-is the title or the number of one, and if the message with the quick replies is the last one sent in a
-conversation since it was closed.
+Quick replies are not shown everywhere: a provider may show them in its app only, not on its website. So a
+text counts as a tap if it is the title or the number of one, and if the message with the quick replies is the
+last one sent in a conversation since it was closed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from host.sdk.messages import MessageKind, MessageReceived
 
 _SEPARATOR = ":"
 _TITLE = 20
-"""Most characters of a text that may be a title; the longest that Instagram and WhatsApp take."""
+"""Most characters of a text that may be a title; no channel takes longer ones."""
 _TAPS = frozenset({MessageKind.QUICK_REPLY, MessageKind.POSTBACK})
 
 
