@@ -19,6 +19,7 @@ from host.core.errors import InvalidError
 from host.events.kinds.accounts import ACCOUNT_CONNECTED, ACCOUNT_DISCONNECTED, ACCOUNT_STOPPED
 from host.events.writing import Happened, record, show
 from host.models.channels import AccountState, ChannelAccount, ref
+from host.notifications.notify import settle
 from host.queue import catch_ups, outbox
 from host.sdk.cards import Connection
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
@@ -242,6 +243,33 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str, *, alone
         )
     elif row.beside_id is not None:
         set_needs_reconnect(session, row.beside_id, reason)  # the credentials are the same
+
+
+def set_connected(session: Session, account_id: int, reasons: Collection[str]) -> bool:
+    """Record that an account that stopped for one of *reasons* may send again; return whether it had stopped.
+
+    Its replies leave, and what it missed is fetched, as after a reconnect.
+    """
+    row = session.get(ChannelAccount, account_id, with_for_update={"key_share": True}, populate_existing=True)
+    if row is None or row.state != AccountState.NEEDS_RECONNECT or row.state_reason not in reasons:
+        return False
+    reason = row.state_reason or ""
+    row.state, row.state_reason = AccountState.CONNECTED, None
+    session.flush()
+    settle(session, row.workspace_id, row.handle or row.name, [reason])
+    outbox.resume_account(session, row.id)
+    catch_ups.ask(session, row.id)
+    changed(session, row, ACCOUNT_CONNECTED)
+    details = {"channel": row.channel, "reason": reason}
+    audit.record(
+        session,
+        "account.permission_back",
+        row.handle,
+        user_id=None,
+        workspace_id=row.workspace_id,
+        details=details,
+    )
+    return True
 
 
 def set_setting(session: Session, account_id: int, name: str, value: object) -> None:
