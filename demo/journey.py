@@ -880,8 +880,9 @@ def orders(j: Journey) -> str:
 
 
 def satisfied(j: Journey) -> str:
-    """Ask a customer how it went when their conversation is closed; their tap reopens nothing."""
-    asked, thanked = "How did we do?", "Thank you! Is there anything you would like to add?"
+    """Ask a customer how it went when their conversation is closed; the number they type reopens nothing."""
+    asked, typing = "How did we do?", "You can also answer with a number: 1 is bad, 5 is very good."
+    thanked = "Thank you! Is there anything you would like to add?"
     j.admin.open("/admin/addons")
     j.admin.press("Upload and install", files={"zip": (ASKING_ZIP.name, ASKING_ZIP.read_bytes())})
     j.admin.open("/admin/addons")
@@ -894,21 +895,22 @@ def satisfied(j: Journey) -> str:
     until(lambda: ARRIVED in j.agent.open(inbox), "the customer's last message")
     thread = f"{inbox}/{open_conversation(j, ARRIVED)}"
     j.agent.press("Close")
-    until(lambda: landed(j, asked), "the question in Instagram")
+    question = f"{asked}\n\n{typing}"
+    until(lambda: landed(j, question), "the question in Instagram")
     sends = j.control("GET", "ledger?kind=send&bodies=1")["entries"]
-    (sent,) = (json.loads(one["body"])["message"] for one in sends if one.get("text") == asked)
+    (sent,) = (json.loads(one["body"])["message"] for one in sends if one.get("text") == question)
     message = json.loads(sent) if isinstance(sent, str) else sent
-    five = next(one for one in message["quick_replies"] if one["title"] == "5")
-    tapped = {"kind": "quick_reply", "text": "5", "payload": five["payload"]}
-    j.control("POST", "dm", {"customer": "kit.makes.sample", **tapped})
+    if [one["title"] for one in message["quick_replies"]] != ["1", "2", "3", "4", "5"]:
+        raise PageError(f"the question has other buttons: {message}")
+    j.control("POST", "dm", {"customer": "kit.makes.sample", "text": "5"})
     until(lambda: landed(j, thanked), "the thank-you in Instagram")
     j.agent.open(thread)
-    j.agent.expect("Closed", asked, thanked)
+    j.agent.expect("Closed", asked, typing, thanked)
     panel = f"{j.host.url}{thread}/panels/satisfaction.answers"
     shown = j.agent.session.get(panel, timeout=30).json()["html"]
     if "5 of 5" not in shown:
         raise PageError(f"the panel shows no score: {shown[:400]}")
-    return "asked by buttons, answered with 5, and the conversation stayed closed"
+    return "asked by buttons, answered with a typed 5, and the conversation stayed closed"
 
 
 def sequence(j: Journey) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from host.models.automation import AutomationRun
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import (
     Contact,
+    ContactIdentity,
     Conversation,
     ConversationStatus,
     DeliveryState,
@@ -39,6 +40,8 @@ from host.working_hours.hours import Hours
 
 PEOPLE = (Origin.AGENT, Origin.PROVIDER)
 """Origins of messages written by a person: here, or in the provider's app."""
+NAME_WAITS = timedelta(seconds=2)
+"""How long texts for a new customer wait for their name, which the provider is asked for."""
 NEVER_WENT = (DeliveryState.CANCELLED, DeliveryState.FAILED)
 _NEEDS_NOTHING = sorted(str(kind) for kind in MessageKind if sent_as(kind) is Sent.NOTHING)
 UNSAID = sorted(str(kind) for kind in MessageKind if sent_as(kind) in {Sent.MENTION, Sent.NOTHING})
@@ -247,17 +250,41 @@ def unanswered(session: Session, conversation_id: int, last: int | None = None) 
 
 
 def values(
-    session: Session, conversation: Conversation, opens_at: datetime | None, now: datetime
+    session: Session,
+    conversation: Conversation,
+    adapter: ChannelAdapter | None,
+    opens_at: datetime | None,
+    now: datetime,
 ) -> dict[str, str]:
     """Return the values of variables from the customer, the account and the working hours.
 
+    :param adapter: of the conversation's channel.
     :param opens_at: when working hours begin again; None: unknown, or it is within them.
     """
     workspace = session.get_one(Workspace, conversation.workspace_id)
     row = queries.get_row(session, conversation.workspace_id, conversation.id, accounts=ALL_ACCOUNTS)
     assert row is not None
     opens = texts.said_time(opens_at, now, workspace.timezone, workspace.language)
-    return {**values_of_conversation(session, row, None), texts.OPENS_AT: opens}
+    found = {**values_of_conversation(session, row, None), texts.OPENS_AT: opens}
+    has_profiles = adapter is not None and type(adapter).fetch_profile is not ChannelAdapter.fetch_profile
+    if has_profiles and not found["contact.name"] and _is_name_awaited(session, row.identity_id, now):
+        found[texts.NAME_AWAITED] = "yes"
+    return found
+
+
+def _is_name_awaited(session: Session, identity_id: int, now: datetime) -> bool:
+    """Return whether a new customer's profile is being fetched for the first time."""
+    return (
+        session.scalar(
+            sa.select(ContactIdentity.id).where(
+                ContactIdentity.id == identity_id,
+                ContactIdentity.created_at > now - NAME_WAITS,
+                ContactIdentity.profile_due_at.is_not(None),
+                ContactIdentity.profile_failures == 0,
+            )
+        )
+        is not None
+    )
 
 
 # ---- routing -----------------------------------------------------------------------------------------

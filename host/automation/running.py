@@ -62,6 +62,8 @@ TOGETHER = 5
 On other databases, a write that locks several conversations would wait for writes that lock them in a
 different order.
 """
+NAME_PAUSE = timedelta(milliseconds=500)
+"""How long a run is put off whose text has a name that the provider is asked for."""
 PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 """Delays before the retries of a failed run."""
 
@@ -82,6 +84,11 @@ def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
     """Do some runs in one write; return how many. If one fails, do each in its own write instead."""
     try:
         done, away = asking_addons.write(_do_and_look, ids, directory)
+    except texts.NameAwaitedError:
+        if len(ids) > 1:
+            return sum(_do_together([id_], directory) for id_ in ids)
+        done, away = 1, 0.0
+        db.write(_put_off, ids[0], clock.now() + NAME_PAUSE)
     except Exception:
         if len(ids) > 1:
             return sum(_do_together([id_], directory) for id_ in ids)
@@ -155,8 +162,8 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
     except ConversationNotFoundError:
         return  # the run is deleted with it
     run = locked_run(session, run_id, RunState.DUE)
-    if run is None:
-        return
+    if run is None or (run.due_at is not None and run.due_at > now):
+        return  # done by another worker, or put off
     held = None if recipient is None else HeldLocks(conversation, recipient)
     causes = because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth)
     with causes, together(session):
@@ -200,6 +207,21 @@ def note_failure(session: Session, run_id: int, now: datetime) -> None:
     run.attempts += 1
 
 
+def _put_off(session: Session, run_id: int, until: datetime) -> None:
+    """Do a run later, and those of its conversation that are due, so that they stay in their order."""
+    its = sa.select(AutomationRun.conversation_id).where(AutomationRun.id == run_id).scalar_subquery()
+    ids = session.scalars(
+        sa.select(AutomationRun.id).where(
+            AutomationRun.conversation_id == its,
+            AutomationRun.state == RunState.DUE,
+            AutomationRun.due_at <= until,
+        )
+    ).all()
+    for id_ in sorted(ids):
+        if (run := locked_run(session, id_, RunState.DUE)) is not None:
+            run.due_at = until
+
+
 def remove_old(session: Session, before: datetime, most: int) -> int:
     """Remove runs created before *before*; return their number."""
     query = sa.select(AutomationRun.id, AutomationRun.created_at).order_by(AutomationRun.id).limit(most)
@@ -237,7 +259,7 @@ def _speak(
         finish(run, RunState.SKIPPED, now, reason=words.reason)
         return
     text = its.greeting if words.says == "greeting" else its.away
-    said = texts.filled(text, facts.values(session, conversation, talk.opens_at, now))
+    said = texts.filled(text, facts.values(session, conversation, adapter, talk.opens_at, now))
     if said is None:
         finish(run, RunState.SKIPPED, now, reason="unfilled")
         return
@@ -342,7 +364,7 @@ def _say_answer(
     held: HeldLocks | None,
 ) -> tuple[str, Message | None]:
     """Queue the text of an answer; return why it is not sent, or the message."""
-    said = texts.filled(answer.text, facts.values(session, conversation, talk.opens_at, now))
+    said = texts.filled(answer.text, facts.values(session, conversation, adapter, talk.opens_at, now))
     if said is None:
         return "unfilled", None
     capabilities = adapter.capabilities

@@ -26,11 +26,14 @@ from host.sdk.text import TextUnit, length, unit_of
 from host.web import languages
 
 OPENS_AT = "hours.opens_at"
+NAME_AWAITED = "contact.name_awaited"
+"""Not a variable of texts: set in values while the provider is asked for the customer's name."""
 VARIABLES: Mapping[str, LazyString] = {
     **{name: label for name, label in variables.VARIABLES.items() if not name.startswith("agent.")},
     OPENS_AT: _l("when you're back"),
 }
 """Variables allowed in automatic texts, with their labels."""
+_NAMES = frozenset({"contact.name", "contact.first_name"})
 ALWAYS_KNOWN = frozenset({"account.name", "workspace.name"})
 MOST_LETTERS = 4000
 """Most characters of a text if the channel does not limit the length of a message."""
@@ -49,6 +52,10 @@ class AutomationTextError(InvalidError):
     title = _l("This text can't be sent automatically")
     default_sentence = _l("This text can't be sent automatically, so nothing was saved.")
     default_next_step = _l("Change the text.")
+
+
+class NameAwaitedError(Exception):
+    """A text has the customer's name, for which the provider is being asked: it is sent a moment later."""
 
 
 def too_long(count: int, limit: int) -> LazyString:
@@ -124,8 +131,17 @@ def parts(
 
 
 def filled(text: str, values: Mapping[str, str], known: Mapping[str, LazyString] = VARIABLES) -> str | None:
-    """Return a checked *text*, filled; None if something in it could not be."""
+    """Return a checked *text*, filled; None if something in it could not be.
+
+    :raises NameAwaitedError: if it has the customer's name, which may be known in a moment.
+    """
     made = parts(text, values, known)
+    if values.get(NAME_AWAITED) and any(
+        isinstance(one, variables.Variable)
+        and any(name in _NAMES and not values.get(name) for name in one.names)
+        for one in variables.parse(text, known)
+    ):
+        raise NameAwaitedError
     return None if any(one.state == "open" for one in made) else variables.text_of(made)
 
 

@@ -309,7 +309,8 @@ class Acting:
             return text  # it needs no look-ups
         theirs = hours.of_team(self.session, self.conversation.workspace_id, self.conversation.team_id)
         opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
-        filled = texts.filled(text, talks.values(self.session, self.conversation, opens, self.now))
+        adapter = self.directory.adapter(self.conversation.channel)
+        filled = texts.filled(text, talks.values(self.session, self.conversation, adapter, opens, self.now))
         if filled is None:
             raise NotDoneError("unfilled")
         return filled

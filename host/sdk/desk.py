@@ -298,7 +298,8 @@ class Desk:
         :param quick_replies: buttons below it, where the channel has them; a text is a title.
         :param claims: whether taps on them are the addon's alone: one is stored and shown, and its listener
             gets it with ``claimed_by``, but it reopens nothing, makes nothing unread, and starts no rule,
-            assistant or greeting. While the addon is off, a tap is an ordinary message.
+            assistant or greeting. Where it is the last message since a closing, a text that is the title or
+            the number of one is such a tap, too. While the addon is off, a tap is an ordinary message.
         :param after_closing: whether it may be sent in a closed conversation, which stays closed. People who
             wrote before it was closed no longer count as talking to the customer.
         """

@@ -475,7 +475,8 @@ class Walk(Decider):
     def _values(self) -> Mapping[str, str]:
         theirs = self._hours()
         opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
-        return talks.values(self.session, self.conversation, opens, self.now)
+        adapter = self.directory.adapter(self.conversation.channel)
+        return talks.values(self.session, self.conversation, adapter, opens, self.now)
 
     def _send(self, text: str, content: Mapping[str, Any], voice: Voice, *, part: str = "") -> str:
         return self._send_draft(Draft(text=text, content=content), voice, part=part)

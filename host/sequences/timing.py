@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.automation import asking_addons
-from host.automation.running import PAUSES
+from host.automation.running import NAME_PAUSE, PAUSES
+from host.automation.texts import NameAwaitedError
 from host.core import clock, db
 from host.core.ports import RuleDirectory
 from host.core.statements import earliest
@@ -44,6 +45,9 @@ def run_due(directory: RuleDirectory) -> bool:
         for run_id in ids:
             try:
                 away = asking_addons.write(_go_on_and_look, run_id, directory)
+            except NameAwaitedError:
+                db.write(put_off, run_id, clock.now() + NAME_PAUSE)
+                continue
             except Exception:
                 log.exception("the sequence run %s failed", run_id)
                 _retry(run_id, directory)

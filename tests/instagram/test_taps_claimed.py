@@ -59,7 +59,8 @@ def told(mid: str, adapter: Any) -> list[Body]:
         return [one.body for _event, bodies in built for one in bodies]
 
 
-def test_a_question_goes_out_after_closing_and_its_tap_stays_quiet(desk: Desk, meta: Meta) -> None:
+def asked_after_closing(desk: Desk, meta: Meta) -> list[dict[str, Any]]:
+    """Ask the customer of a closed conversation; return the quick replies that Instagram got."""
     meta.wrote()
     desk.receive(item(message={"mid": "m1", "text": "Hi"}))
     conversation = only()
@@ -84,10 +85,15 @@ def test_a_question_goes_out_after_closing_and_its_tap_stays_quiet(desk: Desk, m
     generation: Any = SimpleNamespace(directory=Directory([desk.adapter]), number=1)
     drain(generation)
     (sent,) = [meta.box.world.messages[one["mid"]].body for one in meta.sent()]
-    assert [one["title"] for one in sent["quick_replies"]] == ["Bad", "Good"]
+    replies: list[dict[str, Any]] = sent["quick_replies"]
+    assert [one["title"] for one in replies] == ["Bad", "Good"]
     assert only().status == ConversationStatus.CLOSED
+    return replies
 
-    payload = sent["quick_replies"][1]["payload"]
+
+def test_a_question_goes_out_after_closing_and_its_tap_stays_quiet(desk: Desk, meta: Meta) -> None:
+    replies = asked_after_closing(desk, meta)
+    payload = replies[1]["payload"]
     desk.receive(item(message={"mid": "m2", "text": "Good", "quick_reply": {"payload": payload}}))
     found = only()
     assert (found.status, found.unread_count, found.waiting_since) == (ConversationStatus.CLOSED, 0, None)
@@ -103,3 +109,29 @@ def test_a_question_goes_out_after_closing_and_its_tap_stays_quiet(desk: Desk, m
     desk.receive(item(message={"mid": "m3", "text": "Good", "quick_reply": {"payload": "7:5"}}))
     assert (only().status, only().unread_count) == (ConversationStatus.OPEN, 1)
     assert [body.name for body in told("m3", desk.adapter)] == ["message.received", "instagram.quick_reply"]
+
+
+@pytest.mark.parametrize(("text", "payload"), [("Good", "7:5"), (" bAd ", "7:1"), ("2", "7:5")])
+def test_a_typed_answer_counts_as_the_tap_that_some_apps_do_not_show(
+    desk: Desk, meta: Meta, text: str, payload: str
+) -> None:
+    asked_after_closing(desk, meta)
+    desk.receive(item(message={"mid": "m2", "text": text}))
+    assert (only().status, only().unread_count) == (ConversationStatus.CLOSED, 0)
+    bodies = {body.name: msgspec.json.decode(body.body)["data"] for body in told("m2", desk.adapter)}
+    assert bodies["message.received"]["claimedBy"] == "survey"
+    assert bodies["message.received"]["content"]["payload"] == payload
+
+
+@pytest.mark.parametrize("text", ["3", "Good, thanks", "Hello", "0"])
+def test_any_other_text_opens_the_conversation(desk: Desk, meta: Meta, text: str) -> None:
+    asked_after_closing(desk, meta)
+    desk.receive(item(message={"mid": "m2", "text": text}))
+    assert (only().status, only().unread_count) == (ConversationStatus.OPEN, 1)
+
+
+def test_a_typed_answer_is_a_message_while_the_addon_is_off(desk: Desk, meta: Meta) -> None:
+    asked_after_closing(desk, meta)
+    sdk_desk.provide(Directory([desk.adapter]), {})
+    desk.receive(item(message={"mid": "m2", "text": "Good"}))
+    assert (only().status, only().unread_count) == (ConversationStatus.OPEN, 1)

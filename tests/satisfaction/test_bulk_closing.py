@@ -14,7 +14,7 @@ from host.sdk.events import Listener
 from host.users.actor import DESK
 from tests.satisfaction.conftest import Survey
 
-QUESTION = "How did we do?"
+QUESTION = "How did we do?\n\nYou can also answer with a number: 1 is bad, 5 is very good."
 LATER = UNDO + timedelta(minutes=1)
 
 

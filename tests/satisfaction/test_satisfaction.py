@@ -41,7 +41,8 @@ from tests.inbox import toys
 from tests.notifications.telling import tell
 from tests.satisfaction.conftest import ADDON, SLUG, Survey, module
 
-QUESTION, THANKS = "How did we do?", "Thank you! Is there anything you would like to add?"
+QUESTION = "How did we do?\n\nYou can also answer with a number: 1 is bad, 5 is very good."
+THANKS = "Thank you! Is there anything you would like to add?"
 api, beside, reports, rules = module("api"), module("beside"), module("reports"), module("rules")
 
 
@@ -75,7 +76,9 @@ def test_what_is_passed_again_changes_nothing(survey: Survey) -> None:
 
 
 def test_faces_and_texts_are_the_workspaces(survey: Survey) -> None:
-    survey.fill_in(survey.desk.workspace, scale="faces", question="Wie war es?", thanks="Danke!")
+    survey.fill_in(
+        survey.desk.workspace, scale="faces", question="Wie war es?", explanation="", thanks="Danke!"
+    )
     survey.talked()
     assert [title for title, _payload in survey.buttons()] == ["😞", "🙁", "😐", "🙂", "😀"]
     survey.tap(1)
@@ -98,7 +101,7 @@ def test_a_workspace_asks_by_its_own_settings(survey: Survey) -> None:
     survey.close("bo")
     survey.talked("ana")
     assert survey.automatic("bo") == []
-    survey.fill_in(other, enabled=True, question="And?")
+    survey.fill_in(other, enabled=True, question="And?", explanation=" ")
     survey.said("bo", account=account)
     survey.close("bo")
     survey.hear()

@@ -82,6 +82,8 @@ QUICKER = 60
 QUICK = "quick"
 EVERY = "1500ms"
 """How often this Prometheus looks."""
+LEAST_MS = 3_000
+"""The shortest time a rule looks back: within a shorter one this Prometheus may not have looked."""
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 _AGES = re.compile(r"(_age_seconds\S*\)* > )(\d+)")
 _COUNTS = re.compile(r"(increase\(\w+(?:\{[^}]*\})?\[\w+\]\)+ > )(\d+)(?![\d.])")
@@ -104,13 +106,13 @@ def milliseconds(duration: str) -> int:
 
 
 def quicker(rule: Mapping[str, Any], *, disk: int = 1024**3) -> dict[str, Any]:
-    """Return *rule* with all its times :data:`QUICKER`, and nothing else of it changed.
+    """Return *rule* with all its times :data:`QUICKER`, or :data:`LEAST_MS`, and nothing else of it changed.
 
     :param disk: bytes to put in the place of a GiB.
     """
 
     def shorter(found: re.Match[str]) -> str:
-        return f"[{milliseconds(found[1]) // QUICKER}ms]"
+        return f"[{max(LEAST_MS, milliseconds(found[1]) // QUICKER)}ms]"
 
     expr = re.sub(r"\[(\w+)\]", shorter, rule["expr"])
     for fewer in (_AGES, _COUNTS):

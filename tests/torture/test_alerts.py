@@ -190,6 +190,10 @@ def test_only_the_times_of_a_rule_are_quicker() -> None:
         'max (increase(a_total[10000ms])) > 0.05 and (b_age_seconds{c="d"}) > 1 or max (rate(e[60000ms])) > 2'
     )
     assert (made["for"], made["labels"]) == ("5000ms", {"pace": alerts.QUICK})
+    assert (
+        alerts.quicker({"expr": "min_over_time(a[1m]) < 1", "labels": {}})["expr"]
+        == "min_over_time(a[3000ms]) < 1"
+    )
     least = f"lobby_disk_free_bytes < {1024**3}"
     assert alerts.quicker({"expr": least, "labels": {}}, disk=7)["expr"] == "lobby_disk_free_bytes < 7"
     assert least in {one["expr"] for one in alerts.rules()}

@@ -91,9 +91,10 @@ def writes_to(workspace_id: int, kind: str, conversations: Collection[int]) -> C
 def _ask(conversation_id: int, row_id: int, chosen: Mapping[str, Any]) -> str:
     """Send the question; return ``asked``, or why it is not sent."""
     titles = FACES if chosen["scale"] == "faces" else tuple(map(str, SCORES))
+    texts = (str(chosen[name]).strip() for name in ("question", "explanation"))
     return _send(
         conversation_id,
-        str(chosen["question"]),
+        "\n\n".join(filter(None, texts)),
         f"ask-{row_id}",
         [QuickReply(title, f"{row_id}:{score}") for title, score in zip(titles, SCORES, strict=True)],
     )

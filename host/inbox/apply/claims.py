@@ -3,6 +3,10 @@
 The payload of such a quick reply begins with the reply key of its message, which names the addon. A tap is
 claimed only if that message went to the same customer and offered exactly this payload, and while the addon
 runs. Any other tap is an ordinary message.
+
+Quick replies are not shown everywhere: Instagram shows them in its app only. So a text counts as a tap if it
+is the title or the number of one, and if the message with the quick replies is the last one sent in a
+conversation since it was closed.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from host.sdk._acting import writer_of
 from host.sdk.messages import MessageKind, MessageReceived
 
 _SEPARATOR = ":"
+_TITLE = 20
+"""Most characters of a text that may be a title; the longest that Instagram and WhatsApp take."""
 _TAPS = frozenset({MessageKind.QUICK_REPLY, MessageKind.POSTBACK})
 
 
@@ -50,7 +56,11 @@ def payload_of(change: MessageReceived) -> str:
 
 def claim_in(change: MessageReceived) -> str | None:
     """Return the slug of the running addon that the payload of *change* names, or None."""
-    key, separator, _payload = payload_of(change).partition(_SEPARATOR)
+    return _slug_in(payload_of(change))
+
+
+def _slug_in(payload: str) -> str | None:
+    key, separator, _payload = payload.partition(_SEPARATOR)
     slug = writer_of(key) if separator else None
     return slug if slug in _Running.slugs else None
 
@@ -65,14 +75,32 @@ def offered(content: Mapping[str, Any]) -> Iterator[str]:
     yield from (str(one.get("payload", "")) for one in content.get("quick_replies") or ())
 
 
+def typed(change: MessageReceived) -> str:
+    """Return the text of *change* if it may name a quick reply, or else an empty one."""
+    text = (change.text or "").strip() if change.kind is MessageKind.TEXT and _Running.slugs else ""
+    return text if len(text) <= _TITLE else ""
+
+
+def payload_for(text: str, content: Mapping[str, Any]) -> str:
+    """Return the payload of the quick reply of a sent message that *text* names, or an empty one.
+
+    :param text: its title, or its number, counted from 1.
+    """
+    replies = content.get("quick_replies") or ()
+    titles = {str(one.get("title", "")).casefold(): str(one.get("payload", "")) for one in reversed(replies)}
+    numbers = {str(number): str(one.get("payload", "")) for number, one in enumerate(replies, 1)}
+    payload = titles.get(text.casefold()) or numbers.get(text, "")
+    return payload if _slug_in(payload) is not None else ""
+
+
 def claim(draft: Draft, item: Incoming, change: MessageReceived, message: NewMessage) -> None:
     """Mark *message* if it is a claimed tap; its payload is then the one that the addon gave."""
     message.content.pop(CLAIMED_BY, None)
     person = item.account.id, external_id(change.contact)
-    payload = payload_of(change)
+    payload = payload_of(change) or draft.loaded.typed.get((person, typed(change)), "")
     if item.imported or (person, payload) not in draft.loaded.claims:
         return
-    message.content[CLAIMED_BY] = claim_in(change) or ""
+    message.content[CLAIMED_BY] = _slug_in(payload) or ""
     message.content["payload"] = payload.partition(_SEPARATOR)[2]
 
 

@@ -48,7 +48,7 @@ from host.inbox.apply.values import (
     Unconfirmed,
 )
 from host.models.channels import ChannelAccount, ref
-from host.models.inbox import REPORT_MARK, DeliveryState, Direction, MarkKind, Origin
+from host.models.inbox import REPORT_MARK, ConversationStatus, DeliveryState, Direction, MarkKind, Origin
 from host.queue import outbox
 from host.sdk.channel import AccountRef, Threading
 from host.sdk.messages import (
@@ -206,6 +206,17 @@ _claiming = Statement(
         MESSAGES.c.origin == Origin.SYSTEM,
     )
 )
+_asked_after_closing = Statement(
+    sa.select(CONVERSATIONS.c.identity_id, MESSAGES.c.content)
+    .join(MESSAGES, MESSAGES.c.conversation_id == CONVERSATIONS.c.id)
+    .where(
+        _among(CONVERSATIONS.c.id, "ids"),
+        MESSAGES.c.direction == Direction.OUTBOUND,
+        MESSAGES.c.origin == Origin.SYSTEM,
+        MESSAGES.c.sent_at >= CONVERSATIONS.c.closed_at,
+    )
+    .order_by(MESSAGES.c.sent_at, MESSAGES.c.id)
+)
 _reactions = _LockedByName(sa.select(*_columns(StoredReaction, REACTIONS)), REACTIONS)
 
 
@@ -236,6 +247,7 @@ class _Needs:
     :param answers: messages that messages of the batch refer to, each with the referring customer.
     :param wishing: customers who wrote an opt-out or opt-in word.
     :param taps: customers who tapped a quick reply that an addon may claim, each with its payload.
+    :param typed: customers with a text that may name one.
     :param bounced: customers with a report that becomes a message if it is about none of ours.
     """
 
@@ -250,6 +262,7 @@ class _Needs:
     wishing: set[Key] = field(default_factory=set)
     answers: set[tuple[Key, Key]] = field(default_factory=set)
     taps: set[tuple[Key, str]] = field(default_factory=set)
+    typed: set[tuple[Key, str]] = field(default_factory=set)
     bounced: set[Key] = field(default_factory=set)
     waits: bool = True
 
@@ -274,6 +287,8 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
             if word_of(item, change) is not None:
                 needs.wishing.add(person)
             needs.taps.update((person, payload) for payload in claims.payloads_to_check(change))
+            if not item.imported and (text := claims.typed(change)):
+                needs.typed.add((person, text))
             if item.adapter.capabilities.threading is Threading.POST and change.post is not None:
                 needs.posts.add((account, external_id(change.post.external_id)))
             if item.adapter.capabilities.threading is Threading.REFERENCES:
@@ -346,6 +361,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
     strangers, answered, shown = _read_answered(connection, needs, people, messages, threads)
     unconfirmed = _read_unconfirmed(connection, needs, people, messages)
     edited, reacted = _annotated(needs, people, marks, messages, threads)
+    typed = _read_typed(connection, needs.typed, people, threads)
     return Loaded(
         people={key: (account, people.get(key)) for key, account in needs.people.items()},
         marks=marks,
@@ -364,7 +380,8 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
             connection, [messages[key].id for key in edited | needs.claimed if key in messages]
         ),
         reactions=_read_reactions(connection, reacted),
-        claims=_read_claims(connection, needs.taps, people),
+        claims=_read_claims(connection, needs.taps, people) | {(key, one) for (key, _), one in typed.items()},
+        typed=typed,
         # Contacts are locked last, after everything that refers to them.
         standings=consent_rows.load(connection, needs.wishing, people),
     )
@@ -555,6 +572,30 @@ def _read_claims(
         for person, payload in taps
         if person in people and (people[person].id, payload) in offered
     )
+
+
+def _read_typed(
+    connection: Connection,
+    texts: Collection[tuple[Key, str]],
+    people: Mapping[Key, StoredPerson],
+    threads: Iterable[StoredThread],
+) -> dict[tuple[Key, str], str]:
+    """Return the payloads that *texts* name of quick replies sent last, after a closing.
+
+    It runs no statement while the conversations are open.
+    """
+    theirs = {people[person].id for person, _text in texts if person in people}
+    is_closed = ConversationStatus.CLOSED
+    ids = {one.id for one in threads if one.identity_id in theirs and one.status == is_closed}
+    if not ids:
+        return {}
+    last = dict(_asked_after_closing.rows(connection, {"ids": padded(ids)}))
+    named = {
+        (person, text): claims.payload_for(text, last.get(people[person].id, {}))
+        for person, text in texts
+        if person in people
+    }
+    return {key: payload for key, payload in named.items() if payload}
 
 
 def _read_reactions(connection: Connection, keys: Collection[Key]) -> list[StoredReaction]:
