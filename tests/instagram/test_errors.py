@@ -105,7 +105,7 @@ def test_only_what_is_about_one_customer_closes_the_composer(ig: Addon) -> None:
 def test_the_limit_of_an_app_is_of_the_app_and_a_dead_token_of_the_account(ig: Addon) -> None:
     scopes = {(known.code, known.subcode): known.scope for known in ig.errors.catalogue()}
     assert {scopes[4, None], scopes[341, None]} == {"app"}
-    assert {scopes[613, None], scopes[368, None], scopes[80001, None], scopes[17, None]} == {"account"}
+    assert {scopes[613, None], scopes[368, None], scopes[80000, None], scopes[17, None]} == {"account"}
     assert {scope for (code, _), scope in scopes.items() if code == 190} == {"account"}
 
 

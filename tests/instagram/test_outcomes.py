@@ -147,6 +147,7 @@ NOT_SENT = [
     *(limit(code, waits=299) for code in range(80000, 80015)),
     limit(10, 1893063, waits=3599),
     limit(200, 2534041, waits=599),
+    limit(36103, waits=599),
 ]  # fmt: skip
 REJECTED = [
     refusal(10),

@@ -46,7 +46,7 @@ LOST: Mapping[str, str] = {
         "The permission to read and reply to comments (instagram_business_manage_comments) was taken away."
     ),
 }
-"""What people read by the permission that is missing."""
+"""The sentence that people read, by the permission that is missing."""
 NEXT = noop("Ask the workspace owner to reconnect the account and keep all permissions selected.")
 
 
