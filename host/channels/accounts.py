@@ -19,7 +19,6 @@ from host.core.errors import InvalidError
 from host.events.kinds.accounts import ACCOUNT_CONNECTED, ACCOUNT_DISCONNECTED, ACCOUNT_STOPPED
 from host.events.writing import Happened, record, show
 from host.models.channels import AccountState, ChannelAccount, ref
-from host.notifications.notify import settle
 from host.queue import catch_ups, outbox
 from host.sdk.cards import Connection
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
@@ -76,6 +75,7 @@ def save_account(
     connected_now = row is None or row.state != AccountState.CONNECTED
     # Messages from a disconnected period cause no notifications; those from waiting for credentials do.
     was_gone = row is None or row.state == AccountState.DISCONNECTED
+    _settle_stop(session, row)
     try:
         with session.begin_nested():
             row = _fill(session, row, workspace_id, channel, connection)
@@ -104,11 +104,18 @@ def save_account(
     return row
 
 
+def _settle_stop(session: Session, row: ChannelAccount | None) -> None:
+    """Mark as read the notifications that an account cannot send, as it can again, or is disconnected."""
+    if row is not None and row.state == AccountState.NEEDS_RECONNECT:
+        warnings.settle_cannot_send(session, row)
+
+
 def _resume_beside(session: Session, account_id: int) -> None:
     """Resume an account that was waiting for its shared credentials."""
     row = session.get(ChannelAccount, account_id)
     if row is None or row.state != AccountState.NEEDS_RECONNECT:
         return
+    _settle_stop(session, row)
     row.state, row.state_reason = AccountState.CONNECTED, None
     warnings.clear(session, row.id)
     outbox.resume_account(session, row.id)
@@ -178,6 +185,7 @@ def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
     row = session.get(ChannelAccount, account_id)
     if row is None or row.state == AccountState.DISCONNECTED:
         raise AccountGoneError("The account is disconnected already.")
+    _settle_stop(session, row)
     row.state = AccountState.DISCONNECTED
     row.state_reason = None
     row.claim = None
@@ -254,9 +262,9 @@ def set_connected(session: Session, account_id: int, reasons: Collection[str]) -
     if row is None or row.state != AccountState.NEEDS_RECONNECT or row.state_reason not in reasons:
         return False
     reason = row.state_reason or ""
+    _settle_stop(session, row)
     row.state, row.state_reason = AccountState.CONNECTED, None
     session.flush()
-    settle(session, row.workspace_id, row.handle or row.name, [reason])
     outbox.resume_account(session, row.id)
     catch_ups.ask(session, row.id)
     changed(session, row, ACCOUNT_CONNECTED)
