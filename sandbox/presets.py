@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandbox.box import Sandbox
-from sandbox.world import App, Customer, Json
+from sandbox.world import App, Customer, Json, Token
+
+ROADS = ("manage_messages",)
+"""Permissions that both roads have, each with its own prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Preset:
     label: str
     rule: Json | None
     scope: str = ""
-    """A permission that tokens of road F lose while it is on."""
+    """A permission that tokens lose while it is on: one of road F, or what both roads call alike."""
     choice: bool = False
     """Whether the phone page enables it only for the customer it shows."""
 
@@ -66,6 +69,7 @@ PRESETS = (
         },
         scope="pages_messaging",
     ),
+    Preset("manage_messages", "Take the permission for messages away", None, scope="manage_messages"),
     Preset("stories", "Expire stories now", None),
     Preset("lost", "Lose the echo", {"call": "echo", "action": "drop"}),
     Preset("garbage", "Answer with nonsense", {"call": "send", "action": "garbage"}),
@@ -108,17 +112,35 @@ def switch(box: Sandbox, preset: Preset, on: bool, customer: Customer | None = N
     if preset.scope:
         with box.lock:
             for token in box.world.tokens.values():
-                if token.type != "IG_USER":
-                    kept = [name for name in token.scopes if name != preset.scope]
-                    token.scopes = kept if on else [*kept, preset.scope]
+                _give(token, preset.scope, not on)
     box.ledger.add("fault_on" if on else "fault_off", fault=preset.name)
 
 
+def _names(token: Token, scope: str) -> str:
+    """Return what a permission is called on the road of a token; empty if that has none of the name."""
+    if token.waba_ids is not None:
+        return ""
+    if scope not in ROADS:
+        return "" if token.type == "IG_USER" else scope
+    return f"instagram_{'business_' if token.type == 'IG_USER' else ''}{scope}"
+
+
+def _give(token: Token, scope: str, given: bool) -> None:
+    name = _names(token, scope)
+    if name:
+        kept = [one for one in token.scopes if one != name]
+        token.scopes = [*kept, name] if given else kept
+
+
 def _is_set(box: Sandbox, preset: Preset) -> bool:
+    if preset.scope:
+        return not any(_names(one, preset.scope) in one.scopes for one in box.world.tokens.values())
     return _desk_app(box).restricted if preset.name == "restrict" else box.media.stories_expired
 
 
 def _set(box: Sandbox, preset: Preset, on: bool) -> None:
+    if preset.scope:
+        return
     if preset.name == "restrict":
         with box.lock:
             _desk_app(box).restricted = on

@@ -7,10 +7,12 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, cast
 
+from flask import request
 from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.declare import BASE
+from host.api.http.versions import fills_times
 from host.api.reading import camel_case
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.private import LedTo, led_to
@@ -19,6 +21,7 @@ from host.models.inbox import Actor, DeliveryState, Direction
 from host.users.reach import Accounts, includes
 
 WAITS = frozenset({DeliveryState.QUEUED, DeliveryState.UNKNOWN})
+ACCEPTED = frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ})
 
 
 def some_messages(
@@ -82,9 +85,15 @@ def _shown(entry: Entry, led: LedTo | None) -> shapes.Message:
         edit_count=entry.edit_count,
         unsent_at=entry.unsent_at,
         send_at=entry.not_before,
-        sent_at=entry.sent_at,
+        sent_at=None if _is_not_accepted(entry) and not fills_times(request) else entry.sent_at,
         created_at=entry.created_at,
     )
+
+
+def _is_not_accepted(entry: Entry) -> bool:
+    """Return whether it is ours and the provider has not accepted it, as far as is known."""
+    ours = entry.direction == Direction.OUTBOUND and entry.external_id is None
+    return ours and entry.state not in ACCEPTED
 
 
 def _attachment(file: File) -> shapes.Attachment:

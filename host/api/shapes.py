@@ -357,10 +357,10 @@ class Message(Wire, frozen=True):
         ),
     ]
     sent_at: Annotated[
-        Moment,
+        Moment | None,
         Meta(
             description="The provider's time, by which a thread is sorted. Of ours, when they were handed to "
-            "the provider; while one waits, when it was written, or the time it is for."
+            "the provider; null until it accepts one."
         ),
     ]
     created_at: Annotated[Moment, Meta(description="When it was written or received.")]

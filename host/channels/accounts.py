@@ -75,6 +75,7 @@ def save_account(
     connected_now = row is None or row.state != AccountState.CONNECTED
     # Messages from a disconnected period cause no notifications; those from waiting for credentials do.
     was_gone = row is None or row.state == AccountState.DISCONNECTED
+    _settle_stop(session, row)
     try:
         with session.begin_nested():
             row = _fill(session, row, workspace_id, channel, connection)
@@ -103,11 +104,18 @@ def save_account(
     return row
 
 
+def _settle_stop(session: Session, row: ChannelAccount | None) -> None:
+    """Mark as read the notifications that an account cannot send, as it can again, or is disconnected."""
+    if row is not None and row.state == AccountState.NEEDS_RECONNECT:
+        warnings.settle_cannot_send(session, row)
+
+
 def _resume_beside(session: Session, account_id: int) -> None:
     """Resume an account that was waiting for its shared credentials."""
     row = session.get(ChannelAccount, account_id)
     if row is None or row.state != AccountState.NEEDS_RECONNECT:
         return
+    _settle_stop(session, row)
     row.state, row.state_reason = AccountState.CONNECTED, None
     warnings.clear(session, row.id)
     outbox.resume_account(session, row.id)
@@ -177,6 +185,7 @@ def disconnect_account(session: Session, account_id: int) -> ChannelAccount:
     row = session.get(ChannelAccount, account_id)
     if row is None or row.state == AccountState.DISCONNECTED:
         raise AccountGoneError("The account is disconnected already.")
+    _settle_stop(session, row)
     row.state = AccountState.DISCONNECTED
     row.state_reason = None
     row.claim = None
@@ -242,6 +251,33 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str, *, alone
         )
     elif row.beside_id is not None:
         set_needs_reconnect(session, row.beside_id, reason)  # the credentials are the same
+
+
+def set_connected(session: Session, account_id: int, reasons: Collection[str]) -> bool:
+    """Record that an account that stopped for one of *reasons* may send again; return whether it had stopped.
+
+    Its replies leave, and what it missed is fetched, as after a reconnect.
+    """
+    row = session.get(ChannelAccount, account_id, with_for_update={"key_share": True}, populate_existing=True)
+    if row is None or row.state != AccountState.NEEDS_RECONNECT or row.state_reason not in reasons:
+        return False
+    reason = row.state_reason or ""
+    _settle_stop(session, row)
+    row.state, row.state_reason = AccountState.CONNECTED, None
+    session.flush()
+    outbox.resume_account(session, row.id)
+    catch_ups.ask(session, row.id)
+    changed(session, row, ACCOUNT_CONNECTED)
+    details = {"channel": row.channel, "reason": reason}
+    audit.record(
+        session,
+        "account.permission_back",
+        row.handle,
+        user_id=None,
+        workspace_id=row.workspace_id,
+        details=details,
+    )
+    return True
 
 
 def set_setting(session: Session, account_id: int, name: str, value: object) -> None:

@@ -19,6 +19,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "account.disconnected": _l("%(who)s disconnected the account %(what)s"),
     "account.files_changed": _l("%(who)s changed the file settings of %(what)s"),
     "account.messages_changed": _l("%(who)s changed the message settings of %(what)s"),
+    "account.permission_back": _l("%(what)s may send again. Before: %(reason)s"),
     "account.permission_lost": _l("%(what)s lost a permission at its provider: %(reason)s"),
     "account.withdrawn": _l("%(who)s withdrew the request for %(what)s"),
     "channel.settings_changed": _l("%(who)s changed the settings of the channel %(what)s"),

@@ -126,6 +126,8 @@ def come_back(
 ) -> SignInAttempt:
     """Continue the attempt *uuid* after the dialog. This works once.
 
+    Who went back to the dialog finds the choice still open: then nothing changes.
+
     :raises StateError: if it is unknown, belongs to another person, or was already continued.
     """
     attempt = find_attempt(session, uuid, user_id=user_id, login_id=login_id)
@@ -134,6 +136,8 @@ def come_back(
             _l("This sign-in was started by someone else or in another browser, so nothing was connected."),
             next_step=_again(),
         )
+    if attempt.state == SignInState.CHOOSING:
+        return attempt
     moved = session.execute(
         sa.update(SignInAttempt)
         .where(SignInAttempt.id == attempt.id, SignInAttempt.state == SignInState.AWAY)

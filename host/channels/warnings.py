@@ -93,6 +93,12 @@ def tell_cannot_send(session: Session, account: ChannelAccount) -> None:
     notify_owners(session, account, account.state_reason or CANNOT_SEND, RECONNECT, {}, "bad")
 
 
+def settle_cannot_send(session: Session, account: ChannelAccount) -> None:
+    """Mark the notifications of :func:`tell_cannot_send` as read; call it before the reason is cleared."""
+    title = account.handle or account.name
+    settle(session, account.workspace_id, title, [account.state_reason or CANNOT_SEND])
+
+
 def clear(session: Session, account_id: int, kind: str | None = None) -> int:
     """Remove one or all warnings of an account; return the number removed.
 

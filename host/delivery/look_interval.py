@@ -24,6 +24,10 @@ NEARLY_USED_UP = 75
 LESS_OFTEN = 4
 
 BUDGET, QUIET, LIMIT = "budget", "quiet", "limit"
+TWICE, ONCE = "found", "found-once"
+"""A check found something: the next two are quick, or one more is, whatever the budget says."""
+ON_CREDIT = {TWICE: ONCE}
+"""The reason after that of a quick check; none: the budget decides again."""
 
 
 def choose(rules: LookRules, customers: int, calls: int, used_percent: int) -> tuple[timedelta, str]:

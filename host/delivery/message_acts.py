@@ -252,10 +252,10 @@ def _record(session: Session, kind: _Acts[Any, Any], due: _Due[Any], result: Sen
             results.note_answers(session, due.account.id)
             session.flush()
             kind.done(session, row)
-        case Held(problem):
+        case Held(problem, alone):
             row.next_at = now + policy.WAIT_FOR_CHANNEL
             session.flush()
-            set_needs_reconnect(session, due.account.id, problem.sentence)
+            set_needs_reconnect(session, due.account.id, problem.sentence, alone=alone)
         case NotSent():
             until = now + results.retry_delay(result, row.attempts)
             row.next_at = until

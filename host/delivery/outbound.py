@@ -329,8 +329,8 @@ def _record(
         case NotSent():
             until = results.not_sent(session, lease, head, result, unreachable=departure.unreachable)
             return None if until is None else _not_after(allowed, until)
-        case Held(problem):
-            kept = results.held(session, lease, head, problem)
+        case Held():
+            kept = results.held(session, lease, head, result)
             return _not_after(allowed, clock.now() + policy.WAIT_FOR_CHANNEL) if kept else None
         case Rejected(problem):
             return results.fail(session, lease, head, problem)
@@ -372,7 +372,7 @@ def _find_out(lease: Lease, head: OutboxHead, adapter: ChannelAdapter | None) ->
 def _look_later(lease: Lease, head: OutboxHead, found: Pause | Held) -> Step:
     """Search again after a pause or a reconnect; if that is impossible for long, leave it to a person."""
     if isinstance(found, Held):
-        return _apply(results.search_held, lease, head, found.problem)
+        return _apply(results.search_held, lease, head, found)
     if clock.now() - (head.attempted_at or head.written_at) > policy.LOOK_UP_PATIENCE:
         return _apply(results.leave_unknown, lease, head, agent_messages.CANNOT_TELL)
     return _apply(results.search_later, lease, head, found)

@@ -42,7 +42,7 @@ from host.queue import lanes, outbox, policy, send_limiter, wakeups
 from host.queue.lanes import Lease
 from host.queue.wakeups import OUT
 from host.sdk.capabilities import InboundMedia
-from host.sdk.channel import AccountRef, NotSent, Pause, ProviderProblem, Rejected
+from host.sdk.channel import AccountRef, Held, NotSent, Pause, ProviderProblem, Rejected
 from host.sdk.messages import InboundAttachment
 
 log = logging.getLogger(__name__)
@@ -470,16 +470,14 @@ def search_later(session: Session, lease: Lease, head: OutboxHead, asked: Pause)
     return until
 
 
-def search_held(
-    session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem
-) -> datetime | None:
+def search_held(session: Session, lease: Lease, head: OutboxHead, found: Held) -> datetime | None:
     """Make the account wait for new credentials; the thread is read once it has them."""
     entry = _ours(session, lease, head)
     if entry is None:
         return None
     entry.next_at = None
     session.flush()
-    set_needs_reconnect(session, head.account.id, problem.sentence)
+    set_needs_reconnect(session, head.account.id, found.problem.sentence, alone=found.alone)
     return clock.now() + policy.WAIT_FOR_CHANNEL
 
 
@@ -537,8 +535,8 @@ def not_sent(
     return until
 
 
-def held(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProblem) -> bool:
-    """Make the whole account wait for new credentials; nothing failed."""
+def held(session: Session, lease: Lease, head: OutboxHead, result: Held) -> bool:
+    """Make the whole account wait for new credentials or a permission; nothing failed."""
     entry = _ours(session, lease, head)
     if entry is None:
         return False
@@ -547,7 +545,7 @@ def held(session: Session, lease: Lease, head: OutboxHead, problem: ProviderProb
     outcome.record_waiting(
         session, head.message_id, {"sentence": agent_messages.RECONNECT_FIRST, "until": None}
     )
-    set_needs_reconnect(session, head.account.id, problem.sentence)
+    set_needs_reconnect(session, head.account.id, result.problem.sentence, alone=result.alone)
     _count(session, head, Outcome.HELD)
     return True
 

@@ -413,8 +413,14 @@ def _end(session: Session, run: SecondLook, step: LookStep, now: datetime) -> No
 
 def _choose_next(session: Session, run: SecondLook, step: LookStep, now: datetime) -> None:
     run.customers = look_interval.count_customers(session, run.account_id, now)
+    left = look_interval.ON_CREDIT.get(run.reason)
     interval, run.reason = look_interval.choose(step.rules, run.customers, run.calls, run.used_percent)
-    run.interval, run.calls = int(interval.total_seconds()), 0
+    if left is not None and run.reason != look_interval.LIMIT:
+        # Its calls stay counted: the first interval without credit pays for them.
+        interval, run.reason = step.rules.shortest, left
+        run.interval = int(interval.total_seconds())
+    else:
+        run.interval, run.calls = int(interval.total_seconds()), 0
     run.look_at = look_interval.next_time(step.account.uuid, now, interval)
     show(session, step.account.workspace_id, "account", account_id=run.account_id)
 
@@ -513,11 +519,24 @@ def _note_latest(
         )
         if found.missed:
             missing.put_in(session, step.account, found.missed)
+            _look_soon(run, step, now)
             show(session, step.account.workspace_id, "account", account_id=step.account.id)
         later = bool(found.later)
         row.unknown, row.deep = list(found.later if later else found.other), False
         row.due_at, row.listed_until = (now + _grace if later else None), found.until
     _plan(session, run, now, step.pace)
+
+
+def _look_soon(run: SecondLook, step: LookStep, now: datetime) -> None:
+    """Check soon, and once more after that: where one message is missing, others may be."""
+    if run.used_percent >= look_interval.NEARLY_USED_UP:
+        return
+    run.reason, run.interval = look_interval.TWICE, int(step.rules.shortest.total_seconds())
+    run.look_at = min(
+        run.look_at,
+        look_interval.next_time(step.account.uuid, now, step.rules.shortest),
+        now + step.rules.shortest,
+    )
 
 
 def _row_of(session: Session, account_id: int, thread: str) -> SecondLookThread | None:

@@ -310,7 +310,9 @@ class SecondLook(Base):
     interval: Mapped[int] = mapped_column(sa.Integer)
     """Seconds between two checks."""
     reason: Mapped[str] = mapped_column(sa.String(16), default="")
-    """Why the interval is longer than the shortest: ``budget``, ``quiet`` or ``limit``; empty: it is not."""
+    """Why the interval is longer than the shortest: ``budget``, ``quiet`` or ``limit``; empty: it is not.
+
+    ``found`` and ``found-once``: it is the shortest because a check found something."""
     cursor: Mapped[str] = mapped_column(LongText, default="")
     """The provider's cursor of the next page of the current check; empty: no check is running."""
     began_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

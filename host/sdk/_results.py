@@ -96,12 +96,17 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The credentials are no longer accepted: nothing failed, the account's queue waits for a reconnect.
+    """The account may not send any more: nothing failed, its queue waits until it is reconnected, or until
+    the addon finds that it may again, see :func:`host.sdk.accounts.mark_connected`.
 
-    The adapter returns this only after its own :meth:`ChannelAdapter.check` confirmed it.
+    The adapter returns this only after it asked the provider once more.
+
+    :param alone: whether the credentials are good, but lack a permission this account needs: an account
+        beside it goes on, and the audit log says so.
     """
 
     problem: ProviderProblem
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ __all__ = [
     "clear_warning",
     "close_beside",
     "end_hold",
+    "mark_connected",
     "mark_needs_reconnect",
     "open_beside",
     "overview",
@@ -164,6 +165,19 @@ def mark_needs_reconnect(account_id: int, reason: str, *, alone: bool = False) -
         goes on. It is written into the audit log, too.
     """
     db.write(channel_accounts.set_needs_reconnect, account_id, reason, alone=alone)
+
+
+def mark_connected(account_id: int, reasons: Collection[str]) -> bool:
+    """Record that the provider lets an account send again that had stopped for one of *reasons*.
+
+    Its replies leave, what it missed is fetched, the notification about it is read, and the audit log says
+    so. An account that stopped for another reason stays as it is.
+
+    :param reasons: sentences as given to :func:`mark_needs_reconnect` or in :class:`host.sdk.channel.Held`.
+    :return: whether it had stopped for one of them.
+    """
+    resumed: bool = db.write(channel_accounts.set_connected, account_id, reasons)
+    return resumed
 
 
 def set_setting(account_id: int, name: str, value: object) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from host.api.http import versions
 from host.core import clock, db
+from host.inbox import outcome
 from host.inbox.unsent import moving
 from tests import helpers
 from tests.api.desks import ApiDesk, open_api_desk
@@ -153,13 +155,18 @@ def test_no_page_misses_a_message_that_moves_meanwhile(desk: ApiDesk) -> None:
     path = f"/conversations/{desk.scene.conversation('ana')}/messages"
     page = desk.program.get(path, limit=3)
     seen = [one["text"] for one in page["data"]]
+    newest = {"Lobby-Version": versions.CURRENT}
+    assert desk.program.get(f"/messages/{held}")["sentAt"], "the first version has always a time"
+    shown = desk.program.send("GET", f"/messages/{held}", None, headers=newest)
+    assert shown["sentAt"] is None, "not accepted yet"
     db.write(moving.move_to, held, clock.now())
     while page["hasBefore"]:
         page = desk.program.get(path, limit=3, before=page["before"])
         seen = [one["text"] for one in page["data"]] + seen
     words = [f"message {index}" for index in range(8)]
     assert sorted(seen) == sorted([*words, "held"])
-    shown = desk.program.get(f"/messages/{held}")
+    db.write(outcome.record_sent, held, "held-1")
+    shown = desk.program.send("GET", f"/messages/{held}", None, headers=newest)
     assert shown["sentAt"] > shown["createdAt"]
 
 

@@ -164,6 +164,23 @@ def test_signing_in_says_what_moves_and_waits_for_the_tick(desk: Desk, other: in
     assert len(desk.provider.disconnected) == 1
 
 
+def test_who_goes_back_to_the_dialog_finds_the_choice_still_open(desk: Desk) -> None:
+    client = signing(desk)
+    token = {"csrf_token": client.csrf()}
+    begun = client.post(
+        f"{desk.path}/toy/sign-in/toy-login", data=token, headers={"Accept": "application/json"}
+    ).get_json()
+    state = begun["url"].partition("?")[2]
+    pages = [client.get(f"/channels/toy/sign-in/toy-login?{state}&code={code}") for code in (1, 2)]
+    here, again = (page.headers["Location"] for page in pages)
+    assert here == again
+    client.post_form(again, account="17")
+    assert len([row for row in rows() if row.claim]) == 1
+    answer = client.get(f"/channels/toy/sign-in/toy-login?{state}&code=3")
+    assert answer.status_code == 400
+    assert "already used" in text(answer)
+
+
 def test_reconnecting_by_another_way_in_is_asked_about_first(desk: Desk) -> None:
     account = desk.connect(way="toy-login")
     client = signing(desk, moves="Until now it was reached through the box “Blue”.")

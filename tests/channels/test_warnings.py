@@ -95,6 +95,22 @@ def test_that_an_account_cannot_send_is_told_once(desk: Desk, account: AccountRe
     assert told() == [(desk.owner.id, "The password was changed.")]
 
 
+def test_what_was_told_is_read_once_it_sends_again_or_is_gone(desk: Desk, account: AccountRef) -> None:
+    def unread() -> list[str]:
+        with db.read() as session:
+            query = sa.select(Notification.sentence).where(Notification.read_at.is_(None))
+            return list(session.scalars(query))
+
+    mark_needs_reconnect(account.id, "The password was changed.")
+    assert unread() == ["The password was changed."]
+    desk.connect(handle="@renamed")
+    assert unread() == []
+    mark_needs_reconnect(account.id, "")
+    assert len(unread()) == 1
+    db.write(disconnect_account, account.id)
+    assert unread() == []
+
+
 @pytest.fixture
 def any_account(any_database: db.Database) -> tuple[AccountRef, User]:
     from host.channels import connecting

@@ -302,3 +302,24 @@ def test_statements_do_not_grow_with_the_batch(database: db.Database, batch: int
         db.write(apply_changes, items)
     assert len(toys.everything(Message)) == batch + 1
     assert len(asked.seen) <= 17
+
+
+def test_a_tap_that_names_a_message_already_here_is_shown(account: AccountRef) -> None:
+    apply(
+        account, toys.echoed("Which mug?", external_id="ours"), received("Hello", external_id="theirs", at=5)
+    )
+    taps = [
+        received(color, external_id=name, kind=MessageKind.POSTBACK, at=5)
+        for color, name in [("Blue", "ours"), ("Green", "theirs")]
+    ]
+    for _ in range(2):
+        for number, tap in enumerate(taps):
+            db.write(apply_changes, [incoming(account, tap, key=f"tap{number}")])
+    assert texts() == ["Which mug?", "Hello", "Blue", "Green"]
+
+
+def test_a_tap_that_the_history_told_before_is_there_once(account: AccountRef) -> None:
+    apply(account, received("Blue", external_id="m1", at=5))
+    tap = received("Blue", external_id="m1", kind=MessageKind.POSTBACK, at=5.7)
+    db.write(apply_changes, [incoming(account, tap, key="tap")])
+    assert texts() == ["Blue"]

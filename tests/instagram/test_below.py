@@ -501,7 +501,8 @@ PAYLOADS: dict[str, tuple[dict[str, Any], Any]] = {
     "no text": ({"from": _FROM, "id": "9", "media": _MEDIA}, ("9", ANA, "1")),
     "no post": ({"from": _FROM, "id": "9", "text": "a"}, ("9", ANA, None)),
     "no author": ({"id": "9", "text": "a", "media": _MEDIA}, "names no customer"),
-    "no id": ({"from": _FROM, "text": "a", "media": _MEDIA}, "names no comment"),
+    "no id": ({"from": _FROM, "text": "a", "media": _MEDIA}, (None, ANA, None)),
+    "no id and nothing to show": ({"from": _FROM, "media": _MEDIA}, "names no comment"),
     "ours": ({"from": {"id": POTTERY}, "id": "9", "text": "a", "media": _MEDIA}, "our own"),
     "a customer's of our name, by its id": (
         {"from": {"id": ANA, "username": "sample.pottery"}, "id": "9", "text": "a", "media": _MEDIA},

@@ -30,22 +30,20 @@ TABLE: list[tuple[int, int | None, str]] = [
     (10, 2018278, REJECTED),
     (10, 2018065, REJECTED),
     (10, 2018108, REJECTED),
-    (10, 2534077, REJECTED),
+    (10, 2534077, WAIT),
     (10, 1893063, WAIT),
     (17, None, WAIT),
     (32, None, WAIT),
     (100, None, REJECTED),
     *((100, subcode, REJECTED) for subcode in (33, 2018001, 2018008, 2018047, 2018074, 2018109, 2018294)),
-    *(
-        (100, subcode, REJECTED)
-        for subcode in (2018034, 2534013, 2534014, 2534015, 2534025, 2534029, 2534037)
-    ),
+    *((100, subcode, REJECTED) for subcode in (2018034, 2534014, 2534015, 2534025, 2534037)),
+    *((100, subcode, WAIT) for subcode in (2534013, 2534029)),
     (102, None, RECONNECT),
     *((190, subcode, RECONNECT) for subcode in (None, 456, 457, 458, 459, 460, 461, 463, 464, 467, 492)),
     (200, None, REJECTED),
     (200, 2018028, REJECTED),
     (200, 1545041, REJECTED),
-    (200, 2534041, REJECTED),
+    (200, 2534041, WAIT),
     (230, None, REJECTED),
     (299, None, REJECTED),
     (341, None, WAIT),
@@ -58,8 +56,8 @@ TABLE: list[tuple[int, int | None, str]] = [
     (613, 1996, WAIT),
     (613, 1893016, REJECTED),
     (2022, None, REJECTED),
-    (36103, None, REJECTED),
-    *((code, None, WAIT) for code in range(80001, 80007)),
+    (36103, None, WAIT),
+    *((code, None, WAIT) for code in range(80000, 80015)),
     (9010, None, REJECTED),
     (9000001, None, REJECTED),
     (2018300, None, REJECTED),
@@ -107,7 +105,7 @@ def test_only_what_is_about_one_customer_closes_the_composer(ig: Addon) -> None:
 def test_the_limit_of_an_app_is_of_the_app_and_a_dead_token_of_the_account(ig: Addon) -> None:
     scopes = {(known.code, known.subcode): known.scope for known in ig.errors.catalogue()}
     assert {scopes[4, None], scopes[341, None]} == {"app"}
-    assert {scopes[613, None], scopes[368, None], scopes[80001, None], scopes[17, None]} == {"account"}
+    assert {scopes[613, None], scopes[368, None], scopes[80000, None], scopes[17, None]} == {"account"}
     assert {scope for (code, _), scope in scopes.items() if code == 190} == {"account"}
 
 

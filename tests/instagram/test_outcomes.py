@@ -144,8 +144,10 @@ NOT_SENT = [
     limit(368, waits=3599),
     limit(613, waits=59),
     limit(613, 2534040, waits=59),
-    *(limit(code, waits=299) for code in range(80001, 80007)),
+    *(limit(code, waits=299) for code in range(80000, 80015)),
     limit(10, 1893063, waits=3599),
+    limit(200, 2534041, waits=599),
+    limit(36103, waits=599),
 ]  # fmt: skip
 REJECTED = [
     refusal(10),
@@ -154,7 +156,6 @@ REJECTED = [
     refusal(100),
     refusal(100, 2534014, closes=True),
     refusal(200),
-    refusal(200, 2534041),
     refusal(551, closes=True),
     refusal(2018300),
 ]

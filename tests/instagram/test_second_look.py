@@ -95,7 +95,9 @@ def test_one_followed_by_our_own_reply_is_found(lookout: Lookout) -> None:
     calls = len(lookout.meta.calls("conversations"))
     later(lookout)
     assert missed() == [lost.mid]
-    assert len(lookout.meta.calls("conversations")) - calls <= 3, "one list shows it"
+    assert len(lookout.meta.calls("conversations")) - calls <= 4, (
+        "one list shows it, and a quick check follows"
+    )
 
 
 def test_one_far_back_is_found_where_the_list_does_not_reach(lookout: Lookout) -> None:
@@ -596,3 +598,19 @@ def test_the_list_names_the_newest_messages_in_one_call(lookout: Lookout) -> Non
     assert latest[0].envelope.dedupe_key == webhook.dedupe_key
     assert latest[0].envelope.lane == webhook.lane
     assert POTTERY.encode() in latest[0].envelope.body
+
+
+def test_two_quick_checks_follow_one_that_found_something(lookout: Lookout) -> None:
+    lookout.write("Lost")
+    reasons, intervals = [], {}
+    for _minute in range(int(lookout.row().interval / 60) + 20):
+        lookout.pass_time(1, every=1)
+        row = lookout.row()
+        intervals[row.reason] = row.interval
+        if row.reason not in reasons[-1:]:
+            reasons.append(row.reason)
+    assert texts() == ["Lost"]
+    quick = reasons.index(look_interval.TWICE)
+    assert reasons[quick:][:3] == [look_interval.TWICE, look_interval.ONCE, look_interval.BUDGET]
+    assert intervals[look_interval.TWICE] == intervals[look_interval.ONCE] == 180
+    assert intervals[look_interval.BUDGET] > 180, "what was lent is paid back"

@@ -224,10 +224,11 @@ def _require(found: Credentials) -> None:
                 missing=", ".join(missing),
             )
         )
-    db.write(_note_scopes, found.account_id, list(scopes))
+    db.write(note_scopes, found.account_id, list(scopes))
 
 
-def _note_scopes(session: Session, account_id: int, scopes: list[str]) -> None:
+def note_scopes(session: Session, account_id: int, scopes: list[str]) -> None:
+    """Store what the token of an account allows."""
     row = find(session, account_id)
     if row is not None:
         row.scopes = scopes

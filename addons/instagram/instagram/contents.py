@@ -5,7 +5,7 @@ Meta's pages: docs/instagram-platform/webhooks/examples, docs/instagram-messagin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from host.sdk.messages import InboundAttachment, MessageKind
@@ -47,6 +47,7 @@ _IDS = (
 )
 """Fields of a payload that identify two attachments as the same one."""
 _NAMES = ("title", "name", "file_name", "filename")
+_WORDS = ("title", "name", "address", "description", "text")
 
 
 class MessageParts(NamedTuple):
@@ -67,6 +68,7 @@ def said(message: Mapping[str, Any]) -> MessageParts:
     content: dict[str, Any] = {}
     _context(message, content)
     attachments, kinds = _attachments(message.get("attachments"), content)
+    words = words or _described(content, attachments)
     kind = _kind(message, words, kinds, content)
     story = mapping(content.get("story")).get("url")
     if story and all(attachment.url != story for attachment in attachments):
@@ -75,6 +77,14 @@ def said(message: Mapping[str, Any]) -> MessageParts:
         words = HEART
     reply_to = identifier(mapping(message.get("reply_to")).get("mid")) or None
     return MessageParts(kind, words, attachments, content, reply_to)
+
+
+def _described(content: Mapping[str, Any], attachments: Sequence[InboundAttachment]) -> str:
+    """Return the words of a share or a place that has no link to show; empty if it has none, or a link."""
+    if attachments:
+        return ""
+    found = (text(mapping(one["payload"]).get(name)) for one in content.get("shared", ()) for name in _WORDS)
+    return "\n".join(dict.fromkeys(filter(None, found)))
 
 
 def _kind(
@@ -137,7 +147,7 @@ def _with_url(payload: Mapping[str, Any], url: str | None) -> Mapping[str, Any]:
 
 
 def _kind_of(name: str, payload: Mapping[str, Any]) -> MessageKind:
-    if name == "fallback" and _address(payload):
+    if name not in _KINDS and _address(payload):
         return MessageKind.SHARE
     if name in {"image", "media"} and identifier(payload.get("sticker_id")):
         return MessageKind.STICKER

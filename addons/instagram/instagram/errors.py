@@ -68,6 +68,9 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether Meta has not accepted the message when it marks this error as transient."""
     restriction: bool = False
     """Whether Meta answers calls of a restricted app with this error."""
+    inspects: bool = False
+    """Whether it may concern the account rather than the message, so that Meta is asked what the account may
+    do, see ``rights.py``."""
     closes: bool = False
     """Whether nothing can be sent to this customer until they write."""
 

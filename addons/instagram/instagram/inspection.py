@@ -24,7 +24,7 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.i18n import noop
 from host.sdk.pages import Job
 
-from . import appwebhook, comments, permissions, restrictions
+from . import appwebhook, comments, permissions, restrictions, rights
 from .accounts import book, credentials, find, in_use
 from .answers import AppSubscription
 from .checks import end_of
@@ -61,7 +61,8 @@ def inspect() -> None:
 
 
 def look_again() -> None:
-    """Inspect accounts with warnings again, and clear resolved warnings."""
+    """Inspect accounts with warnings again, clear resolved warnings, and let accounts send that may again."""
+    rights.look_again()
     for row in in_use():
         if row.state is AccountState.CONNECTED and row.warnings:
             _inspect(row)

@@ -26,7 +26,7 @@ from host.sdk.i18n import noop
 from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.text import byte_length
 
-from . import pace, posts, restrictions
+from . import pace, posts, restrictions, rights
 from .accounts import Credentials, sharing_app
 from .answers import ActionAnswer, SendAnswer
 from .errors import CatalogueEntry, Outcome, Scope, classify, problem
@@ -189,14 +189,18 @@ def act(found: Credentials | None, contact: str, action: str) -> None:
         found.graph().call("POST", f"{found.node}/messages", ActionAnswer, json=action_body(contact, action))
 
 
-def outcome(found: Credentials, error: GraphError, message: str) -> SendResult:
+def outcome(found: Credentials, error: GraphError, message: str, *, private: bool = False) -> SendResult:
     """Return the outcome of an error while sending.
 
     :param message: the key of the message to send or find, the same for every attempt.
+    :param private: whether a comment is answered privately.
     """
     known = classify(error)
     if known.restriction:
         return restrictions.refused(found, error, message)
+    held = rights.held(found, known, error, private=private) if known.inspects else None
+    if held is not None:
+        return held
     if known.outcome is Outcome.RECONNECT:
         return _confirmed(found, known, error)
     what = problem(known, error)

@@ -72,7 +72,9 @@ CATALOGUE: dict[int, Entry] = {
     33: Entry(Outcome.HOLD, noop("This number no longer exists at Meta."), _OWNER),
     100: Entry(Outcome.REJECT, noop("WhatsApp didn't accept part of this message."), _CHANGE),
     190: Entry(Outcome.HOLD, _TOKEN, _OWNER),
-    368: Entry(Outcome.REJECT, _BLOCKED, noop("The workspace owner sees the reason in WhatsApp Manager.")),
+    368: Entry(
+        Outcome.PAUSE, _BLOCKED, noop("The workspace owner sees the reason in WhatsApp Manager."), 600
+    ),
     80007: Entry(Outcome.PAUSE, _BUSY, _LATER, 60),
     130429: Entry(Outcome.PAUSE, _BUSY, _LATER, 5),
     130472: Entry(
@@ -99,7 +101,9 @@ CATALOGUE: dict[int, Entry] = {
         noop("This is a test number, and the customer isn't on its list of recipients."),
         noop("Add their number in the Meta app under WhatsApp, API Setup."),
     ),
-    131031: Entry(Outcome.REJECT, _BLOCKED, noop("The workspace owner sees the reason in WhatsApp Manager.")),
+    131031: Entry(
+        Outcome.PAUSE, _BLOCKED, noop("The workspace owner sees the reason in WhatsApp Manager."), 600
+    ),
     131037: Entry(Outcome.HOLD, noop("Meta hasn't approved the display name of this number yet."), _OWNER),
     131042: Entry(
         Outcome.REJECT,
@@ -139,6 +143,8 @@ CATALOGUE: dict[int, Entry] = {
     133010: Entry(Outcome.HOLD, noop("This number isn't registered with WhatsApp."), _OWNER),
     135000: Entry(Outcome.REJECT, noop("WhatsApp didn't accept part of this message."), _CHANGE),
 }
+LIMITS = frozenset({17, 32, 341, 613, *range(80000, 80015)})
+"""Limits of the Graph API (docs/graph-api/overview/rate-limiting), which hold the number for a while."""
 REFUSED = Entry(Outcome.REJECT, noop("WhatsApp didn't accept this message."))
 UNCLEAR = Entry(
     Outcome.UNKNOWN, noop("Meta's answer couldn't be read, so it isn't known whether the message arrived.")
@@ -151,6 +157,8 @@ def meaning(code: int, status: int = 400) -> Entry:
     :param code: Meta's code; 0 without one, which is also the code of a missing token.
     :param status: the HTTP status of the answer; 400 for a report.
     """
+    if code in LIMITS or (status == 429 and (not code or code not in CATALOGUE)):
+        return CATALOGUE[80007]
     if not code and status != 401:
         return UNCLEAR if status >= 500 else REFUSED
     if 200 <= code <= 299:

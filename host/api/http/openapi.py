@@ -145,7 +145,7 @@ def _made(_features: tuple[str, ...], version: str) -> tuple[dict[str, Any], dic
     for route in declared:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type, version)
     return paths, {
-        "schemas": components,
+        "schemas": versions.without_null(version, components),
         "securitySchemes": {
             "key": {
                 "type": "http",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from flask import Request
 from werkzeug.datastructures import ETags
@@ -15,6 +16,8 @@ FIRST = "2026-11-26"
 CURRENT = "2026-11-27"
 VERSIONS = (FIRST, CURRENT)
 """Every version that is answered, oldest first."""
+NEVER_NULL_AT_FIRST = (("Message", "sentAt"),)
+"""Fields of schemas that :data:`FIRST` always fills, with the time by which a message is sorted."""
 
 _UNREADABLE = frozenset(
     {
@@ -69,6 +72,25 @@ def success_status(version: str, status: int, *, goes_on: bool) -> int:
     :param goes_on: whether the request is carried out after the answer.
     """
     return 202 if goes_on and version != FIRST else status
+
+
+def fills_times(request: Request) -> bool:
+    """Return whether *request* is answered with a time in each field of :data:`NEVER_NULL_AT_FIRST`."""
+    return asked(request) == FIRST
+
+
+def without_null(version: str, components: dict[str, Any]) -> dict[str, Any]:
+    """Return the schemas of *version*: in :data:`FIRST`, some fields are never null."""
+    if version != FIRST:
+        return components
+    made = dict(components)
+    for name, field in NEVER_NULL_AT_FIRST:
+        properties = dict(made[name]["properties"])
+        kinds = [one for one in properties[field]["anyOf"] if one != {"type": "null"}]
+        words = {key: value for key, value in properties[field].items() if key != "anyOf"}
+        properties[field] = {**words, **kinds[0]}
+        made[name] = {**made[name], "properties": properties}
+    return made
 
 
 def tag_of(body: bytes) -> str:

@@ -166,7 +166,7 @@ def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shap
     """Oldest first, including the team's notes and lines about activity.
 
     Without a cursor, returns the newest. Pages are by id, so none misses a message whose time changes
-    meanwhile; each page is sorted by `sentAt`.
+    meanwhile; each page is sorted as in the thread: by `sentAt`, or without it by the time it waits for.
     """
     given = {"cursor": query.cursor, "before": query.before, "after": query.after}
     given = {field: text for field, text in given.items() if text is not None}

@@ -158,6 +158,8 @@ def back(channel: str, way: str) -> ResponseReturnValue:
         sign_in_attempts.come_back, uuid, user_id=user.id, login_id=user.session_id, channel=channel, way=way
     )
     here = url_for("sign_in.show", workspace_id=attempt.workspace_id, uuid=attempt.uuid)
+    if attempt.state == SignInState.CHOOSING:
+        return redirect(here, 303)
     membership = user.membership(attempt.workspace_id)
     if membership is None or not membership.may(Permission.ACCOUNTS):
         problem = SignInProblem(

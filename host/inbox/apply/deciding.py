@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
@@ -29,11 +29,14 @@ from host.sdk.messages import (
     MessageBounced,
     MessageDelivered,
     MessageEchoed,
+    MessageKind,
     MessageReceived,
     MessagesRead,
 )
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
+ONE_TAP = timedelta(seconds=1)
+"""Two taps that name the same message within this time are the same one: the history has whole seconds."""
 OF_ANOTHER = "It is about a message of somebody else."
 
 
@@ -200,9 +203,11 @@ def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:
     If senders choose the ids, as in mail, different messages may have the same id. The journal recognises
     redelivered events, so another event with a known id is another message and gets an id of ours. For
     history, the journal may already have deleted the event, so a message with the same id and time is the
-    same.
+    same. A tap that has the id of another message, such as the one with the button, gets an id of ours.
     """
     key = item.account.id, message_key(change, item.event_key)
+    if change.kind is MessageKind.POSTBACK and not _is_same_tap(draft, key, item, change):
+        return key[0], own_key(change, item.event_key)
     stored = draft.stored.get(key) if item.imported else None
     if stored is not None and stored.sent_at == believable(change.sent_at, item.received_at):
         return key
@@ -210,6 +215,17 @@ def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:
         return key
     sources = draft.sources(key)
     return key if sources is None or item.event_id in sources else (key[0], own_key(change, item.event_key))
+
+
+def _is_same_tap(draft: Draft, key: Key, item: Incoming, change: MessageReceived) -> bool:
+    """Return whether the message *key* is this tap, or is not here."""
+    here = draft.new.get(key) or draft.stored.get(key)
+    if here is None:
+        return True
+    body = here if isinstance(here, NewMessage) else draft.loaded.bodies.get(here.id)
+    apart = abs(here.sent_at - believable(change.sent_at, item.received_at))
+    is_same = body is None or body.unsent_at is not None or body.text == clean(change.text)
+    return is_same and here.direction == Direction.INBOUND and apart <= ONE_TAP
 
 
 def _receive_imported(

@@ -58,6 +58,7 @@ from host.sdk.messages import (
     MessageAccepted,
     MessageBounced,
     MessageEchoed,
+    MessageKind,
     MessageReacted,
     MessageReceived,
     ToLookUp,
@@ -239,7 +240,7 @@ class _Needs:
     :param people: customers, with their accounts.
     :param messages: every message that is mentioned.
     :param received: messages received in the batch.
-    :param claimed: messages received in the batch with ids their senders chose.
+    :param claimed: messages received in the batch with ids their senders chose, and taps.
     :param echoes: the first echo of each message, or report that it was accepted.
     :param annotations: the message, the customer, and the annotation.
     :param named: messages the batch contains or annotates, each with the customer.
@@ -281,22 +282,7 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
         person = account, external_id(change.contact)
         needs.people[person] = item.account
         if isinstance(change, MessageReceived):
-            key = account, message_key(change, item.event_key)
-            needs.received.add(key)
-            needs.named.add((key, person))
-            if word_of(item, change) is not None:
-                needs.wishing.add(person)
-            needs.taps.update((person, payload) for payload in claims.payloads_to_check(change))
-            if not item.imported and (text := claims.typed(change)):
-                needs.typed.add((person, text))
-            if item.adapter.capabilities.threading is Threading.POST and change.post is not None:
-                needs.posts.add((account, external_id(change.post.external_id)))
-            if item.adapter.capabilities.threading is Threading.REFERENCES:
-                answered = {(account, external_id(name)) for name in change.references}
-                needs.messages |= answered
-                needs.answers.update((name, person) for name in answered)
-                needs.claimed.add(key)
-                needs.messages.add((account, own_key(change, item.event_key)))
+            _need_received(needs, item, change, person)
         elif isinstance(change, ConversationHandedOver):
             needs.messages.add((account, handover_id(item.event_key)))
         else:
@@ -317,6 +303,29 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
                 needs.named.add((key, person))
     needs.messages |= needs.received
     return _load(connection, needs)
+
+
+def _need_received(needs: _Needs, item: Incoming, change: MessageReceived, person: Key) -> None:
+    account = item.account.id
+    key = account, message_key(change, item.event_key)
+    needs.received.add(key)
+    needs.named.add((key, person))
+    if word_of(item, change) is not None:
+        needs.wishing.add(person)
+    needs.taps.update((person, payload) for payload in claims.payloads_to_check(change))
+    if not item.imported and (text := claims.typed(change)):
+        needs.typed.add((person, text))
+    if item.adapter.capabilities.threading is Threading.POST and change.post is not None:
+        needs.posts.add((account, external_id(change.post.external_id)))
+    if change.kind is MessageKind.POSTBACK:
+        needs.claimed.add(key)
+        needs.messages.add((account, own_key(change, item.event_key)))
+    if item.adapter.capabilities.threading is Threading.REFERENCES:
+        answered = {(account, external_id(name)) for name in change.references}
+        needs.messages |= answered
+        needs.answers.update((name, person) for name in answered)
+        needs.claimed.add(key)
+        needs.messages.add((account, own_key(change, item.event_key)))
 
 
 def _need_echoed(needs: _Needs, item: Incoming, change: MessageEchoed, key: Key, person: Key) -> None:

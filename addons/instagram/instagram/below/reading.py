@@ -16,13 +16,14 @@ from host.sdk.messages import (
     MessageEchoed,
     MessageEdited,
     MessageReceived,
+    MessageUnsent,
     Post,
     PostKind,
     ToLookUp,
 )
 from host.sdk.webhooks import Envelope
 
-from ..envelopes import Comment, author_of, change_kind, comment_of
+from ..envelopes import Comment, author_of, change_kind, comment_key, comment_of
 from ..events import UNREADABLE, Event, read_event
 from ..values import identifier, mapping, moment, text
 
@@ -76,7 +77,10 @@ def elsewhere(external_id: str) -> tuple[str, str] | None:
 def _commented(event: Event, kind: str) -> Sequence[InboundChange]:
     found = comment_of(event.data, event.entry_id, event.own_name)
     if not found.id:
-        return [Ignored(f"{kind}: names no comment")]
+        return [_without_id(event, found, kind)]
+    if found.removed:
+        keys = (comment_key(found.id, found.text),)
+        return [MessageUnsent("" if found.ours else found.author, found.id, event.at, carried_by=keys)]
     live = kind == "live_comments"
     content = _content(found, live=live)
     if event.missed:
@@ -110,6 +114,21 @@ def _commented(event: Event, kind: str) -> Sequence[InboundChange]:
         return [received]
     # An edited comment comes again as if new. For a new one, this edit changes nothing.
     return [received, MessageEdited(found.author, found.id, event.at, found.text)]
+
+
+def _without_id(event: Event, found: Comment, kind: str) -> InboundChange:
+    """Read a comment that Meta names no id of: it is shown, but cannot be answered below the post."""
+    if found.ours or found.removed or not found.author or not found.text:
+        return Ignored(f"{kind}: names no comment")
+    return MessageReceived(
+        contact=found.author,
+        external_id=None,
+        sent_at=event.at,
+        text=found.text,
+        content=_content(found, live=kind == "live_comments"),
+        opens_window=False,
+        contact_username=found.username or None,
+    )
 
 
 def _kind(found: Comment) -> PostKind:

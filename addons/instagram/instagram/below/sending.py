@@ -138,7 +138,7 @@ def _answer(found: Credentials, request: SendRequest) -> SendResult:
             return _gone(found, error)
         if not part.private and error.sent and _is_plain(error):
             return _gone(found, error) if _is_gone(error) else Rejected(problem(NOT_TAKEN, error))
-        return outcome(found, error, request.message_key)
+        return outcome(found, error, request.message_key, private=part.private)
 
 
 def _gone(found: Credentials, error: GraphError) -> Rejected:

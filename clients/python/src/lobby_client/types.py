@@ -1819,8 +1819,8 @@ class Message(Model):
     """When it was unsent, or its contact was erased. Its content is deleted."""
     send_at: Optional[datetime]
     """Earliest time it is sent, while it is queued: its scheduled time, or the end of the time to undo it."""
-    sent_at: datetime
-    """The provider's time, by which a thread is sorted. Of ours, when they were handed to the provider; while one waits, when it was written, or the time it is for."""
+    sent_at: Optional[datetime]
+    """The provider's time, by which a thread is sorted. Of ours, when they were handed to the provider; null until it accepts one."""
     created_at: datetime
     """When it was written or received."""
 

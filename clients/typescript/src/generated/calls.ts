@@ -529,7 +529,8 @@ export class MessagesCalls extends Calls {
    * Oldest first, including the team's notes and lines about activity.
    *
    * Without a cursor, returns the newest. Pages are by id, so none misses a message whose time changes
-   * meanwhile; each page is sorted by `sentAt`.
+   * meanwhile; each page is sorted as in the thread: by `sentAt`, or without it by the time it waits
+   * for.
    *
    * Requires the scope `messages:read`.
    */

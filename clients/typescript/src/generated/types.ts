@@ -2260,9 +2260,9 @@ export interface Message {
   sendAt: string | null;
   /**
    * The provider's time, by which a thread is sorted. Of ours, when they were handed to the provider;
-   * while one waits, when it was written, or the time it is for.
+   * null until it accepts one.
    */
-  sentAt: string;
+  sentAt: string | null;
   /** When it was written or received. */
   createdAt: string;
 }
