@@ -479,7 +479,8 @@ def test_every_message_is_in_its_place(lookout: Lookout, count: int, lost: int, 
     while number < count or held or len(missed()) < lost:
         for _ in range(min(4, count - number)):
             # Among all of them: a check that finds much is paid for by the time to the next, up to an hour
-            # here, and Meta tells of the newest 20 of each (docs/instagram.md, "What Instagram did not deliver").
+            # here, and Meta tells of the newest 20 of each (docs/instagram.md, "What Instagram did not
+            # deliver").
             igsid = dice.choice(everybody)
             text = f"{number} of {igsid}"
             message = lookout.write(text, igsid)
