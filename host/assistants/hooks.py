@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.assistants import keeping, suggesting, turns
@@ -18,6 +19,7 @@ from host.features.account_link import AccountLink
 from host.features.automation_overview import AutomationOverview, OverviewAccount
 from host.features.hookspecs import hookimpl
 from host.features.problem import Problem
+from host.features.today import AutomaticKind
 from host.models.inbox import Message
 from host.users.reach import Accounts
 
@@ -93,3 +95,9 @@ def stopped_without(
         for place in assistant.places
         if place.channel in channels
     ]
+
+
+@hookimpl
+def automatic_messages() -> Sequence[AutomaticKind]:
+    """Return the messages of assistants, by the keys they are queued with."""
+    return [AutomaticKind("assistant-", 40, _l("Assistants"))]

@@ -24,6 +24,7 @@ from host.features.automation_overview import (
     OverviewState,
 )
 from host.features.hookspecs import hookimpl
+from host.features.today import AutomaticKind
 from host.inbox.apply import opt_out_words
 from host.inbox.teams.models import Team, TeamMember
 from host.models.automation import AccountAutomation
@@ -266,4 +267,14 @@ def _steps() -> list[HandlingStep]:
             _("Your team"),
             _("Sees every message. As soon as a person answers, automatic replies stop."),
         ),
+    ]
+
+
+@hookimpl
+def automatic_messages() -> Sequence[AutomaticKind]:
+    """Return greetings, away messages and answers to taps, by the keys of their messages."""
+    return [
+        AutomaticKind("auto-greeting-", 10, _l("Greeting")),
+        AutomaticKind("auto-away-", 20, _l("Away message")),
+        AutomaticKind("auto-tap-", 30, _l("Answers to ice breakers and menus")),
     ]

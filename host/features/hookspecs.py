@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from host.features.messages_after import MessagesAfter
     from host.features.problem import Problem
     from host.features.startable_sequence import StartableSequence
+<<<<<<< HEAD
     from host.features.use import Use
+=======
+    from host.features.today import AutomaticKind, TodayAsked, TodayRow
+>>>>>>> today
     from host.features.while_off import WhileOff
 
 PROJECT = "lobby.features"
@@ -343,3 +347,22 @@ def answer_times(session: Session, conversations: Any, most: int | None) -> Sequ
     :param conversations: ids, or a query for them.
     :param most: maximum number of answers; None: all.
     """
+
+
+@hookspec
+def today_rows(session: Session, asked: TodayAsked) -> Sequence[TodayRow] | None:
+    """Return a feature's rows of the Today page. One statement for each number, or for several."""
+
+
+@hookspec(firstresult=True)
+def today_conversations(session: Session, asked: TodayAsked, key: str, most: int) -> Sequence[int] | None:
+    """Return the ids of the conversations behind the row *key* of the Today page, newest first.
+
+    :param most: maximum number of ids.
+    :return: None: the row is not one of the feature's.
+    """
+
+
+@hookspec
+def automatic_messages() -> Sequence[AutomaticKind] | None:
+    """Return the kinds of automatic messages a feature sends, for the Today page."""

@@ -35,6 +35,7 @@ _FOLDERS = (
     "host.delivery",
     "host.health",
     "host.start",
+    "host.today",
     "host.addons",
     "host.api",
     "host.users",

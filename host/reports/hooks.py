@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.features.hookspecs import hookimpl
+from host.features.today import TodayAsked, TodayRow
+from host.reports import today
 from host.reports.models import Span, SpanEnd, SpanKind
 
 
@@ -27,3 +29,15 @@ def answer_times(session: Session, conversations: Any, most: int | None) -> Sequ
         .limit(most)
     )
     return [(row.conversation_id, row.seconds) for row in rows]
+
+
+@hookimpl
+def today_rows(session: Session, asked: TodayAsked) -> Sequence[TodayRow]:
+    """Return what came in, and who answered how soon. Three statements."""
+    return today.rows(session, asked)
+
+
+@hookimpl
+def today_conversations(session: Session, asked: TodayAsked, key: str, most: int) -> Sequence[int] | None:
+    """Return the conversations that began, and those a person answered."""
+    return today.conversations(session, asked, key, most)

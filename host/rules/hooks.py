@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.automation.deciding import RunKind
@@ -17,6 +18,7 @@ from host.features.automation_overview import AutomationOverview, OverviewAccoun
 from host.features.hookspecs import hookimpl
 from host.features.message_trial import TrialStep
 from host.features.messages_after import MessagesAfter
+from host.features.today import AutomaticKind
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun
 from host.models.inbox import Conversation
@@ -121,3 +123,9 @@ def automation_overview(
 ) -> AutomationOverview:
     """Return the rules and campaigns of each account."""
     return overview(session, workspace_id, accounts, directory)
+
+
+@hookimpl
+def automatic_messages() -> Sequence[AutomaticKind]:
+    """Return the messages of rules and campaigns, by the keys they are queued with."""
+    return [AutomaticKind("rule-", 60, _l("Rules and campaigns"))]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,7 @@ from host.events.reading import Recorded
 from host.features.automation_overview import AutomationOverview, OverviewAccount
 from host.features.hookspecs import hookimpl
 from host.features.startable_sequence import StartableSequence
+from host.features.today import AutomaticKind
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Message
@@ -210,3 +212,9 @@ _DOERS: Mapping[str, Callable[..., None]] = {
     RunKind.SEQUENCE_MESSAGE: hear,
     RunKind.SEQUENCE_CHECK: check,
 }
+
+
+@hookimpl
+def automatic_messages() -> Many[AutomaticKind]:
+    """Return the messages of sequences, by the keys they are queued with."""
+    return [AutomaticKind("sequence-", 50, _l("Sequences"))]

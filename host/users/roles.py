@@ -13,6 +13,7 @@ import msgspec
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from host.core.backports.values import replace
 from host.features import registry
 from host.models.users import Role
 
@@ -69,7 +70,7 @@ TABLE: Mapping[Permission, Grant] = {
         _CONVERSATIONS, _l("Reply, assign, close, write private notes"), _WRITERS, limited=True
     ),
     Permission.ERASE: Grant(_CONVERSATIONS, _l("Erase a customer’s data"), _OWNER),
-    Permission.REPORTS: Grant(_TEAM_WORK, _l("Reports"), _READERS),
+    Permission.REPORTS: Grant(_TEAM_WORK, _l("Today and reports"), _READERS),
     Permission.SHARED: Grant(_TEAM_WORK, _l("Shared views, labels and canned replies"), _LEADS),
     Permission.TEAMS: Grant(_TEAM_WORK, _l("Teams"), _LEADS),
     Permission.HOURS: Grant(_TEAM_WORK, _l("Business hours"), _LEADS),
@@ -102,9 +103,10 @@ ROLE_WORDS: Mapping[Role, LazyString] = {
 
 
 def shown() -> dict[Permission, Grant]:
-    """Return the lines of the table for this desk, without those of reports if reports are disabled."""
-    has_reports = registry.is_on("reports")
-    return {one: grant for one, grant in TABLE.items() if has_reports or one is not Permission.REPORTS}
+    """Return the lines of the table for this desk, which don't name reports if reports are disabled."""
+    if registry.is_on("reports"):
+        return dict(TABLE)
+    return {**TABLE, Permission.REPORTS: replace(TABLE[Permission.REPORTS], words=_l("Today"))}
 
 
 def may(role: Role, permission: Permission) -> bool:

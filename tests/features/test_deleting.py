@@ -80,6 +80,7 @@ KNOW_ALL = (
 KNOW_IT = {
     "reports": (
         "tests/addons/test_report_sections.py",
+        "tests/today",
         "tests/api/test_errors.py::test_what_a_body_or_query_names_is_422_since_the_second_version",
         *("tests/features/test_switching.py", "tests/web/test_shell.py"),
     ),
@@ -93,12 +94,14 @@ KNOW_IT = {
     "assistants": (
         "tests/api/test_errors.py::test_the_field_leads_to_the_wrong_value_of_a_list",
         *("tests/automation/test_words.py", "tests/users/test_audit.py", "tests/web/test_shell.py"),
+        "tests/today/test_today.py",
     ),
     "rules": (
         "tests/features/test_off_pages.py::test_a_form_sent_from_a_tab_left_open_says_that_nothing_was_saved",
+        "tests/today/test_today.py",
         "tests/web/test_shell.py",
     ),
-    "sequences": ("tests/web/test_shell.py",),
+    "sequences": ("tests/today/test_today.py", "tests/web/test_shell.py"),
 }
 """Tests of other features that use the deleted one on the way, besides those that import it."""
 

@@ -138,6 +138,7 @@ def _fill(folder: Path, database: db.Database) -> FilledDesk:
         "channel": "instagram",
         "way": "facebook",
         "figure": "first-response",
+        "number": "wrote",
         "language": "de",
         "token": db.write(
             invitations.invite,

@@ -940,6 +940,7 @@ IDS: dict[str, Any] = {
     "notification_id": 1,
     "device_id": 1,
     "figure": "resolution",
+    "number": "wrote",
     "slug": "instagram",
     "channel": "instagram",
     "way": "facebook",

@@ -158,6 +158,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "channel": "toy",
             "name": "toy.numbers",
             "figure": "first-response",
+            "number": "wrote",
             "language": "de",
             "release_id": rig.value("SELECT MAX(id) FROM addon_releases"),
             "event_id": rig.value("SELECT MIN(id) FROM inbound_events"),

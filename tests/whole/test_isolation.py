@@ -203,6 +203,7 @@ def furnished(rig: Rig, addon_zip: Path, outside: Outside, port: int) -> Scene:
         "asked_id": asked(scene, home, mail),
         "endpoint_id": endpoint(scene, home),
         "figure": "first-response",
+        "number": "wrote",
         **kept(scene, home, conversation),
         "delivery_id": 1,
         "parked_id": 1,

@@ -1,0 +1,1 @@
+"""The Today page: what came in, who answered, what automation said, who waits and what stops."""
