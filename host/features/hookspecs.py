@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from host.features.messages_after import MessagesAfter
     from host.features.problem import Problem
     from host.features.startable_sequence import StartableSequence
-<<<<<<< HEAD
-    from host.features.use import Use
-=======
     from host.features.today import AutomaticKind, TodayAsked, TodayRow
->>>>>>> today
+    from host.features.use import Use
     from host.features.while_off import WhileOff
 
 PROJECT = "lobby.features"
