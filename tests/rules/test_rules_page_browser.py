@@ -133,9 +133,9 @@ def test_thirty_minutes_without_an_answer_in_at_most_six_steps(
     person.click("link", name="Rules", exact=True)
     if others:
         person.click("link", name="New rule")
-    person.click("link", name="Unanswered for 30 minutes in business hours")
+    person.click("link", name="30 minutes unanswered in business hours")
     person.click("button", name="Start", exact=True)
-    page.get_by_text("Rule Unanswered for 30 minutes in business hours was saved.").wait_for()
+    page.get_by_text("Rule 30 minutes unanswered in business hours was saved.").wait_for()
     assert person.steps == 3 + others, "at most 6 are wanted"
     _name, state, _version, body = bodies(desk)[-1]
     assert body is not None

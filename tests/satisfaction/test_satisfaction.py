@@ -77,14 +77,14 @@ def test_what_is_passed_again_changes_nothing(survey: Survey) -> None:
 
 def test_faces_and_texts_are_the_workspaces(survey: Survey) -> None:
     survey.fill_in(
-        survey.desk.workspace, scale="faces", question="Wie war es?", explanation="", thanks="Danke!"
+        survey.desk.workspace, scale="faces", question="Wie war es?", explanation="1 bis 5?", thanks="Danke!"
     )
     survey.talked()
     assert [title for title, _payload in survey.buttons()] == ["😞", "🙁", "😐", "🙂", "😀"]
     survey.tap(1)
     survey.hear()
     assert survey.rows() == [("asked", 1, None)]
-    assert survey.automatic() == ["Wie war es?", "Danke!"]
+    assert survey.automatic() == ["Wie war es?\n\n1 bis 5?", "Danke!"]
 
 
 def test_nobody_is_asked_while_it_is_switched_off(survey: Survey) -> None:
@@ -101,11 +101,11 @@ def test_a_workspace_asks_by_its_own_settings(survey: Survey) -> None:
     survey.close("bo")
     survey.talked("ana")
     assert survey.automatic("bo") == []
-    survey.fill_in(other, enabled=True, question="And?", explanation=" ")
+    survey.fill_in(other, enabled=True, question="And?", explanation="1 to 5?")
     survey.said("bo", account=account)
     survey.close("bo")
     survey.hear()
-    assert survey.automatic("bo") == ["And?"]
+    assert survey.automatic("bo") == ["And?\n\n1 to 5?"]
     survey.tap(2, "bo", account=account)
     survey.hear()
     today = clock.now().date()

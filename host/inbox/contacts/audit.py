@@ -12,6 +12,6 @@ SENTENCES: Mapping[str, LazyString] = {
     "attribute.changed": _l("%(who)s changed the attribute %(what)s"),
     "attribute.deleted": _l("%(who)s deleted the attribute %(what)s"),
     "contact.exported": _l("%(who)s exported everything about a customer: %(what)s"),
-    "contacts.exported": _l("%(who)s exported the list of contacts"),
+    "contact.list_exported": _l("%(who)s exported the list of contacts"),
     "contact.erased": _l("%(who)s erased the data of a customer: %(what)s"),
 }

@@ -88,10 +88,10 @@ def templates(there: RuleTargets, person: int) -> list[Template]:
         Template(
             "unanswered",
             "clock",
-            _("Unanswered for 30 minutes in business hours"),
+            _("30 minutes unanswered in business hours"),
             _("Notify the team; nights and days off do not count"),
             Filling(
-                name=_("Unanswered for 30 minutes in business hours"),
+                name=_("30 minutes unanswered in business hours"),
                 when=UNANSWERED,
                 wait="30",
                 unit="minutes",

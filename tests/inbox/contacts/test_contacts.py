@@ -681,7 +681,7 @@ def test_the_list_is_exported_as_it_is_filtered(
     assert [line[0] for line in exported("?only=opted_out")[1:]] == ["Rosa S."]
     with db.read() as session:
         last = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)).one()
-    assert last.action == "contacts.exported"
+    assert last.action == "contact.list_exported"
 
 
 def test_the_export_takes_no_more_memory_for_more_messages(desk: Desk, scene: Scene) -> None:

@@ -50,7 +50,7 @@ def export_contacts(workspace_id: int) -> ResponseReturnValue:
 
 
 def _note(session: Session, workspace_id: int) -> None:
-    actor().audit(session, "contacts.exported", f"workspace {workspace_id}", workspace_id=workspace_id)
+    actor().audit(session, "contact.list_exported", f"workspace {workspace_id}", workspace_id=workspace_id)
 
 
 def _lines(
