@@ -21,7 +21,7 @@ from host.features import registry
 from host.inbox import snoozing
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState
-from host.queue import account_rotation, activity, policy, wakeups
+from host.queue import activity, policy, wakeups
 from host.sdk.channel import Unknown
 from tests.delivery.desk import PROBLEM, Desk
 from tests.delivery.test_worker import until
@@ -166,8 +166,6 @@ def test_unconfirmed_replies_cost_nothing_until_they_are_due(
     desk: Desk, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policy, "FAILURES_IN_A_ROW", 100)  # the provider does not count as away
-    # Which accounts have work is read every time: how long it is known depends on how long reading took.
-    monkeypatch.setattr(account_rotation, "KNOWN_FOR_TIMES", 0)
 
     def one_round() -> int:
         with counted() as statements:
@@ -187,9 +185,10 @@ def test_unconfirmed_replies_cost_nothing_until_they_are_due(
     desk.drain()
     assert set(desk.states(*messages)) == {DeliveryState.UNKNOWN}
     one_round()
-    assert one_round() == idle
+    # What is known for a moment is read again now and then, so not the same number; each reply would be more.
+    assert one_round() < idle + len(talks)
     with clock.travel(policy.ECHO_PATIENCE + timedelta(seconds=1)):
-        assert one_round() > idle
+        assert one_round() >= idle + len(talks)
 
 
 def test_a_sweep_asks_for_both_directions_in_one_statement(any_desk: Desk) -> None:
