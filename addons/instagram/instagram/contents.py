@@ -80,10 +80,14 @@ def said(message: Mapping[str, Any]) -> MessageParts:
 
 
 def _described(content: Mapping[str, Any], attachments: Sequence[InboundAttachment]) -> str:
-    """Return the words of a share or a place that has no link to show; empty if it has none, or a link."""
+    """Return the words of a share or a place that has no link to show; empty if it has none, or a link.
+
+    Those of a template are shown as its card.
+    """
     if attachments:
         return ""
-    found = (text(mapping(one["payload"]).get(name)) for one in content.get("shared", ()) for name in _WORDS)
+    shared = (one for one in content.get("shared", ()) if one.get("type") != "template")
+    found = (text(mapping(one["payload"]).get(name)) for one in shared for name in _WORDS)
     return "\n".join(dict.fromkeys(filter(None, found)))
 
 
