@@ -19,6 +19,8 @@ from host.models.inbox import Conversation, ConversationStatus
 from host.notifications.notify import translated
 from host.users.roles import Permission
 
+MOST = 20
+"""Most reasons that are listed one by one, the worst first; the page may not grow with the workspace."""
 SOON = timedelta(days=1)
 """Time before the end of a reply window from which it counts."""
 
@@ -42,8 +44,16 @@ def rows(session: Session, asked: TodayAsked) -> Iterator[TodayRow]:
         if warning is not None:
             warnings.setdefault(account.id, []).append(warning)
     yield from _windows(session, asked, list(accounts.values()))
-    for account in accounts.values():
-        yield from _account(asked, account, warnings.get(account.id, ()))
+    found = [
+        one for account in accounts.values() for one in _account(asked, account, warnings.get(account.id, ()))
+    ]
+    found.sort(key=lambda one: one.order)
+    yield from found[:MOST]
+    if len(found) > MOST:
+        may = g.workspace.may(Permission.ACCOUNTS)
+        url = url_for("channels.index", workspace_id=asked.workspace_id, state="attention") if may else ""
+        name = _("Other reasons on accounts")
+        yield TodayRow(TodaySection.STOPS, 40, name, len(found) - MOST, url=url, tone="warn")
 
 
 def _account(
