@@ -209,17 +209,15 @@ def note_failure(session: Session, run_id: int, now: datetime) -> None:
 
 def _put_off(session: Session, run_id: int, until: datetime) -> None:
     """Do a run later, and those of its conversation that are due, so that they stay in their order."""
-    its = sa.select(AutomationRun.conversation_id).where(AutomationRun.id == run_id).scalar_subquery()
-    ids = session.scalars(
-        sa.select(AutomationRun.id).where(
-            AutomationRun.conversation_id == its,
-            AutomationRun.state == RunState.DUE,
-            AutomationRun.due_at <= until,
-        )
-    ).all()
-    for id_ in sorted(ids):
-        if (run := locked_run(session, id_, RunState.DUE)) is not None:
-            run.due_at = until
+    conversation_id = session.scalar(
+        sa.select(AutomationRun.conversation_id).where(AutomationRun.id == run_id)
+    )
+    due = (
+        AutomationRun.conversation_id == conversation_id,
+        AutomationRun.state == RunState.DUE,
+        AutomationRun.due_at < until,
+    )
+    session.execute(sa.update(AutomationRun).where(*due).values(due_at=until))
 
 
 def remove_old(session: Session, before: datetime, most: int) -> int:

@@ -97,8 +97,10 @@ def claim(draft: Draft, item: Incoming, change: MessageReceived, message: NewMes
     """Mark *message* if it is a claimed tap; its payload is then the one that the addon gave."""
     message.content.pop(CLAIMED_BY, None)
     person = item.account.id, external_id(change.contact)
-    payload = payload_of(change) or draft.loaded.typed.get((person, typed(change)), "")
-    if item.imported or (person, payload) not in draft.loaded.claims:
+    payload = payload_of(change)
+    if (person, payload) not in draft.loaded.claims:
+        payload = draft.loaded.typed.get((person, typed(change)), "")
+    if item.imported or not payload:
         return
     message.content[CLAIMED_BY] = _slug_in(payload) or ""
     message.content["payload"] = payload.partition(_SEPARATOR)[2]

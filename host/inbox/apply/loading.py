@@ -317,13 +317,12 @@ def _need_received(needs: _Needs, item: Incoming, change: MessageReceived, perso
         needs.typed.add((person, text))
     if item.adapter.capabilities.threading is Threading.POST and change.post is not None:
         needs.posts.add((account, external_id(change.post.external_id)))
-    if change.kind is MessageKind.POSTBACK:
-        needs.claimed.add(key)
-        needs.messages.add((account, own_key(change, item.event_key)))
-    if item.adapter.capabilities.threading is Threading.REFERENCES:
+    by_reference = item.adapter.capabilities.threading is Threading.REFERENCES
+    if by_reference:
         answered = {(account, external_id(name)) for name in change.references}
         needs.messages |= answered
         needs.answers.update((name, person) for name in answered)
+    if by_reference or change.kind is MessageKind.POSTBACK:
         needs.claimed.add(key)
         needs.messages.add((account, own_key(change, item.event_key)))
 
@@ -370,7 +369,6 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
     strangers, answered, shown = _read_answered(connection, needs, people, messages, threads)
     unconfirmed = _read_unconfirmed(connection, needs, people, messages)
     edited, reacted = _annotated(needs, people, marks, messages, threads)
-    typed = _read_typed(connection, needs.typed, people, threads)
     return Loaded(
         people={key: (account, people.get(key)) for key, account in needs.people.items()},
         marks=marks,
@@ -389,8 +387,8 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
             connection, [messages[key].id for key in edited | needs.claimed if key in messages]
         ),
         reactions=_read_reactions(connection, reacted),
-        claims=_read_claims(connection, needs.taps, people) | {(key, one) for (key, _), one in typed.items()},
-        typed=typed,
+        claims=_read_claims(connection, needs.taps, people),
+        typed=_read_typed(connection, needs.typed, people, threads),
         # Contacts are locked last, after everything that refers to them.
         standings=consent_rows.load(connection, needs.wishing, people),
     )

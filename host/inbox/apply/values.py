@@ -227,7 +227,7 @@ class Loaded(msgspec.Struct, frozen=True):
     :param answered: contents of stored messages referred to by somebody other than their customer, by id.
     :param shown: contents of the messages in those conversations, by the conversation's id.
     :param claims: payloads of quick replies whose taps a running addon claims, each with the customer.
-    :param typed: those of them that a customer named by a text, by the customer and the text.
+    :param typed: such payloads that a customer named by a text, by the customer and the text.
     """
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = msgspec.field(default_factory=dict)

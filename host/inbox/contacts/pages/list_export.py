@@ -16,8 +16,9 @@ from host.inbox.contacts import attributes, finding
 from host.inbox.contacts.finding import ContactFilter, ContactRow, Sort
 from host.inbox.contacts.models import ContactAttribute
 from host.inbox.contacts.pages.blueprint import bp
-from host.inbox.contacts.pages.list_views import chosen_contacts
+from host.inbox.contacts.pages.list_views import asked_for
 from host.inbox.contacts.pages.shown import handle_of
+from host.inbox.labels import labels
 from host.web.csv_file import Cell, csv_response
 from host.web.languages import Reader, reader
 from host.web.languages import gettext as _
@@ -33,8 +34,9 @@ def export_contacts(workspace_id: int) -> ResponseReturnValue:
     """Send the contacts that the list shows with the filter in the URL, the newest contact first."""
     directory = current_directory()
     with db.read() as session:
-        _chosen, filter_, _many = chosen_contacts(session, workspace_id, directory)
         known = attributes.all_of(session, workspace_id)
+        every = labels.all_of(session, workspace_id)
+        _chosen, filter_, _many = asked_for(session, workspace_id, directory, every, known)
     db.write(_note, workspace_id)
     heads = [
         *(_("Name"), _("Email"), _("Channels"), _("Labels"), _("First seen"), _("Last message")),

@@ -117,7 +117,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         follows = newest_id(session)
         known = attributes.all_of(session, workspace_id)
         every = labels.all_of(session, workspace_id)
-        chosen, filter_, many = _asked_for(session, workspace_id, directory, every, known)
+        chosen, filter_, many = asked_for(session, workspace_id, directory, every, known)
         page = finding.find(session, workspace_id, filter_, sort=chosen.sort, after=after)
         behind = "" if page.rows or not chosen.q else backlog(session, workspace_id).contact_sentence
         there = bool(page.rows) or queries.has_accounts(session, workspace_id)
@@ -144,21 +144,17 @@ def index(workspace_id: int) -> ResponseReturnValue:
     )
 
 
-def chosen_contacts(
-    session: Session, workspace_id: int, directory: Directory
-) -> tuple[Chosen, ContactFilter, bool]:
-    """Return what the URL asks for, the filter for it, and whether its search found more than it lists."""
-    every, known = labels.all_of(session, workspace_id), attributes.all_of(session, workspace_id)
-    return _asked_for(session, workspace_id, directory, every, known)
-
-
-def _asked_for(
+def asked_for(
     session: Session,
     workspace_id: int,
     directory: Directory,
     every: Sequence[Label],
     known: Sequence[ContactAttribute],
 ) -> tuple[Chosen, ContactFilter, bool]:
+    """Return what the URL asks for, the filter for it, and whether its search found more than it lists.
+
+    :param every: labels of the workspace. *known*: its attributes.
+    """
     chosen = _chosen(directory, {one.id for one in every}, {one.id for one in known})
     ids = None
     if chosen.q:
