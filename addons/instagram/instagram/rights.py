@@ -72,11 +72,12 @@ def held(
 
 def look_again() -> None:
     """Let the replies of accounts go that may send again."""
+    wanted = reasons()
     stopped = [
         row
         for channel in (CHANNEL, COMMENTS_CHANNEL)
         for row in overview(channel)
-        if row.state is AccountState.NEEDS_RECONNECT and row.state_reason in reasons()
+        if row.state is AccountState.NEEDS_RECONNECT and row.state_reason in wanted
     ]
     for row in stopped:
         try:
@@ -86,7 +87,7 @@ def look_again() -> None:
                 and not restrictions.is_restricted(found.app)
                 and _is_back(found, row.state_reason or "")
             ):
-                mark_connected(row.account.id, reasons())
+                mark_connected(row.account.id, wanted)
         except SecretUnreadableError as error:
             log.error("the credentials of account %s cannot be read: %s", row.account.id, error)
         except GraphError as error:
