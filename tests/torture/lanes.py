@@ -55,6 +55,8 @@ class Plan:
     """Customers of each shop that agents answer."""
     rest: float = REST_SECONDS
     """Seconds the desk has to come to rest; one that is broken on purpose may never do so."""
+    meanwhile: bool = False
+    """Whether customers write until the last fault and no longer, so that every fault meets somebody."""
 
     def only(self, kinds: Sequence[str]) -> Plan:
         """Return this plan with no other faults than *kinds*, drawn by their weights from the start.
@@ -217,6 +219,8 @@ def play(desk: Desk, name: str, plan: Plan, seed: int, zips: dict[str, Path]) ->
         desk.start()
         before = resources(desk.processes())
         marks.append(("broken", time.monotonic() - began))
+        if plan.meanwhile:
+            provider.hush()
         provider.rate = 0.0
         until(lambda: provider.exhausted or provider.trouble, "the rest being brought", REST_SECONDS)
     finally:
