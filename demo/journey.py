@@ -587,6 +587,18 @@ def comment(j: Journey) -> str:
     return "one private reply, which opened a conversation"
 
 
+def today(j: Journey) -> str:
+    """Read what the day brought, and open what a rule said; the reports tell it from the team's work."""
+    page = f"/w/{j.workspace}/today"
+    j.admin.open(page)
+    j.admin.expect("Messages from customers", "Automation said", "Greeting", "Rules", "Waiting longest")
+    j.admin.open(f"{page}/said-rule")
+    j.admin.expect("Rosa")
+    reports = f"/w/{j.workspace}/reports"
+    until(lambda: "Automation" in j.admin.open(reports), "automation in the reports")
+    return "what came in, what automation said and to whom; reports tell it from answers"
+
+
 def second_look(j: Journey) -> str:
     """Let Meta lose the webhook of a message; the desk finds the message, and it is answered."""
     j.control("POST", "switches/swallow", {"on": True, "customer": "ana.sample"})
@@ -1073,6 +1085,7 @@ STEPS: list[Step] = [
     ("a DM is pushed to the agent's phone, encrypted and without content", pushed),
     ("a rule answers a word", rule),
     ("a tapped ice breaker is answered", tap),
+    ("Today says what came in, and what automation said", today),
     ("an assistant's suggestion is approved and sent", suggest),
     ("a comment is answered by a DM", comment),
     ("a message no webhook brought is found and answered", second_look),

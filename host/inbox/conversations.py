@@ -202,7 +202,11 @@ def record_conversation(
     :param message_id: the message that made it; browsers are notified of that instead.
     """
     if kind:
-        facts = replace(facts or OfConversation(), state=state_of(session, conversation))
+        facts = replace(
+            facts or OfConversation(),
+            state=state_of(session, conversation),
+            program=session.info.get(_PROGRAM) or "",
+        )
     record(
         session,
         Happened(

@@ -65,6 +65,7 @@ _message = (
         MESSAGES.c.origin,
         MESSAGES.c.author_id,
         MESSAGES.c.direction,
+        MESSAGES.c.reply_key,
     )
     .where(MESSAGES.c.id == sa.bindparam("message"))
     .with_for_update()

@@ -54,6 +54,8 @@ class Snooze(NamedTuple):
     until: datetime | None = None
 
 
+CAMPAIGN_KEY = "campaign-"
+"""How :attr:`Message.reply_key` of a campaign's messages begins."""
 CLAIMED_BY = "claimed_by"
 """Key in the content of a customer's tap: slug of the addon that claims it, so that nothing else reacts."""
 

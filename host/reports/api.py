@@ -51,6 +51,13 @@ class Numbers(Wire, frozen=True):
         int, Meta(description="Responses on accounts that had a response time when the customer wrote.")
     ]
     answers_in_time: Annotated[int, Meta(description="Number of these that were on time.")]
+    sent_automatically: Annotated[
+        int, Meta(description="Number of `sent` that automation sent, without campaigns.")
+    ]
+    sent_by_campaigns: Annotated[int, Meta(description="Number of `sent` that campaigns sent.")]
+    closed_automatically: Annotated[
+        int, Meta(description="Number of `closed` that automation and campaigns closed.")
+    ]
 
 
 class Step(Wire, frozen=True):
@@ -199,6 +206,9 @@ def _numbers(found: Totals) -> Numbers:
         windows_missed=found.missed,
         answers_with_target=found.promised,
         answers_in_time=found.in_time,
+        sent_automatically=found.sent_automatically,
+        sent_by_campaigns=found.sent_by_campaigns,
+        closed_automatically=found.closed_automatically,
     )
 
 

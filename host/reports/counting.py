@@ -2,9 +2,9 @@
 
 A span is derived only from the events of its conversation, in order. A wait begins with a customer's message
 and ends with the first message of the team written after it: a message that crossed with the question is no
-answer, and neither is an automatic one. The team is the one assigned at the time, as far as the event log
-says. Sums are added to the row of their hour, in the transaction that moves the consumer, and can be rebuilt
-from events and spans; see :func:`rebuild`.
+answer, and neither is an automatic one. What automation and campaigns send and close is summed apart. The
+team is the one assigned at the time, as far as the event log says. Sums are added to the row of their hour,
+in the transaction that moves the consumer, and can be rebuilt from events and spans; see :func:`rebuild`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -30,15 +30,16 @@ from host.events.kinds.conversations import (
     CONVERSATION_CREATED,
     CONVERSATION_REOPENED,
     CONVERSATION_TEAM_ASSIGNED,
+    OfConversation,
     OfTeam,
 )
-from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED, MESSAGE_SENT, is_claimed
+from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED, MESSAGE_SENT, OfMessage, is_claimed
 from host.events.models import ActorKind, Consumer
 from host.events.reading import BEGINNING, Position, Recorded
 from host.models.channels import ChannelAccount
-from host.models.inbox import Conversation
-from host.models.users import InstallationValue
-from host.reports.models import OFF_BETWEEN, ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
+from host.models.inbox import Conversation, ConversationStatus
+from host.reports import resuming
+from host.reports.models import AUTOMATION, CAMPAIGN, ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
 from host.reports.windows import ChannelWindows
 from host.sdk import strictjson
 
@@ -54,6 +55,9 @@ _COUNTED = {
     CONVERSATION_REOPENED: "reopened",
     CONVERSATION_CLOSED: "closed",
 }
+_AUTOMATIC = frozenset({ActorKind.SYSTEM, ActorKind.ADDON})
+_DONE = frozenset({MESSAGE_SENT, MESSAGE_FAILED, CONVERSATION_CLOSED})
+"""Events that automation causes, too, which count apart from those of the team."""
 _MEASURED = frozenset(_COUNTED) - {MESSAGE_FAILED} | {CONVERSATION_TEAM_ASSIGNED}
 
 
@@ -106,13 +110,6 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Sums = defaultdict[Key, defaultdict[str, int]]
 
 
-class Windows(Protocol):
-    """Reply windows of channels."""
-
-    def __call__(self, account: ChannelAccount, asked_at: datetime) -> datetime | None:
-        """Return when the reply window for a question of *asked_at* ends; None: never, or unknown."""
-
-
 def new_sums() -> Sums:
     """Return empty sums."""
     return defaultdict(lambda: defaultdict(int))
@@ -139,7 +136,7 @@ class Counting:
     batch = 500
     shown = False
 
-    def __init__(self, windows: Windows) -> None:
+    def __init__(self, windows: resuming.Windows) -> None:
         self._windows = windows
 
     def consume(self, session: Session, events: Sequence[Recorded]) -> None:
@@ -153,14 +150,9 @@ class Counting:
         write_sums(session, sums)
 
     def begin_again(self, session: Session, off_since: datetime) -> None:
-        """Drop the spans that were open when reports were disabled: their ends were not seen.
-
-        The page says until when reports were disabled.
-        """
-        session.execute(sa.delete(Span).where(Span.ended_at.is_(None)))
-        session.merge(
-            InstallationValue(name=OFF_BETWEEN, value=f"{off_since.isoformat()} {clock.now().isoformat()}")
-        )
+        """Note when reports were disabled, and go on with the customers who wait."""
+        resuming.note_period(session, off_since, clock.now())
+        resuming.resume(session, self._windows, off_since)
 
     def _measure(self, session: Session, events: Sequence[Recorded], teams: Sequence[int]) -> list[Stretch]:
         """Begin and end spans; return those that ended.
@@ -170,7 +162,7 @@ class Counting:
         measured = [
             (event, team)
             for event, team in zip(events, teams, strict=True)
-            if event.kind in _MEASURED and event.conversation_id and not is_claimed(event)
+            if event.kind in _MEASURED and event.conversation_id and not is_claimed(event) and _counts(event)
         ]
         if not measured:
             return []
@@ -280,7 +272,28 @@ def _end(span: Stretch, event: Recorded, by: SpanEnd) -> Stretch:
 
 
 def _user(event: Recorded) -> int:
-    return event.actor_id or 0 if event.actor_kind == ActorKind.USER else 0
+    """Return the person who did it; 0: a program, or somebody in the provider's app."""
+    if event.actor_kind == ActorKind.USER:
+        return event.actor_id or 0
+    if event.actor_kind not in _AUTOMATIC or event.kind not in _DONE:
+        return 0
+    if event.kind == CONVERSATION_CLOSED:
+        return CAMPAIGN if event.facts(OfConversation).program == "campaign" else AUTOMATION
+    return CAMPAIGN if event.facts(OfMessage).campaign else AUTOMATION
+
+
+def _counts(event: Recorded) -> bool:
+    """Return whether *event* is to be counted.
+
+    A report of what this desk sent isn't, which was counted when it was sent. Nor is the beginning of a
+    conversation in which nobody waits yet, such as that behind a private reply: its reopening is.
+    """
+    if event.kind == MESSAGE_SENT and event.actor_kind == ActorKind.PROVIDER:
+        return not event.facts(OfMessage).copied
+    if event.kind == CONVERSATION_CREATED:
+        state = event.facts(OfConversation).state
+        return state is None or state.status != ConversationStatus.CLOSED
+    return True
 
 
 def teams_of(session: Session, events: Sequence[Recorded], has: dict[int, int]) -> list[int]:
@@ -313,7 +326,7 @@ def count(sums: Sums, event: Recorded, team: int) -> None:
     :param team: the team of its conversation; 0: none.
     """
     name = _COUNTED.get(event.kind)
-    if name is not None:
+    if name is not None and _counts(event):
         key = Key(event.workspace_id, hour_of(event.occurred_at), event.account_id or 0, _user(event))
         sums[key][name] += 1
         if team and name in TEAM_SUMS:

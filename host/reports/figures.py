@@ -24,8 +24,7 @@ from host.core.clock import HOUR, Days
 from host.events import reading
 from host.inbox.labels.models import ConversationLabel
 from host.models.inbox import Conversation
-from host.models.users import InstallationValue
-from host.reports.models import OFF_BETWEEN, ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
+from host.reports.models import AUTOMATION, CAMPAIGN, ReportHour, ReportTeamHour, Span, SpanEnd, SpanKind
 from host.working_hours import hours
 
 MOST_DAYS_BY_HOUR = 31
@@ -33,6 +32,13 @@ MOST_DAYS_BY_HOUR = 31
 CLOSED_WITHIN = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=3))
 """Upper bounds of the classes of the time until closed; the last class is unbounded."""
 COUNTS = ("received", "sent", "created", "reopened", "closed")
+_APART = {
+    "sent_automatically": ("sent", (AUTOMATION,)),
+    "sent_by_campaigns": ("sent", (CAMPAIGN,)),
+    "closed_automatically": ("closed", (AUTOMATION, CAMPAIGN)),
+}
+"""By count: the sum it is a part of, and in place of whose id it was counted."""
+ALL_COUNTS = (*COUNTS, *_APART)
 _OF_NOBODY = frozenset({"received", "created"})
 """Events by customers: not attributed to any member of the team."""
 
@@ -117,9 +123,16 @@ class Totals(msgspec.Struct, frozen=True):
 
     received: int | None
     sent: int | None
+    """All that were sent, automatic ones too; :attr:`answers` are those of the team."""
     created: int | None
     reopened: int | None
     closed: int
+    """By label, only those with a resolution; else by anybody, automatically too."""
+    sent_automatically: int
+    """Without those of campaigns."""
+    sent_by_campaigns: int
+    closed_automatically: int
+    """With those of campaigns."""
     first: Times
     next: Times
     resolve: Times
@@ -130,6 +143,18 @@ class Totals(msgspec.Struct, frozen=True):
     """The number of these within the target."""
     began: int | None = None
     """By label: resolution spans that began, in place of *created* and *reopened*."""
+
+    @property
+    def answers(self) -> int | None:
+        """Messages sent by the team: its people, its programs, and in the provider's app."""
+        if self.sent is None:
+            return None
+        return self.sent - self.sent_automatically - self.sent_by_campaigns
+
+    @property
+    def closed_by_team(self) -> int:
+        """Conversations that the team closed."""
+        return self.closed - self.closed_automatically
 
     @property
     def late(self) -> int:
@@ -166,7 +191,7 @@ class Figures(msgspec.Struct, frozen=True):
 class Bucket:
     """The data found for one period."""
 
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ALL_COUNTS, 0))
     seconds: dict[str, list[int]] = field(default_factory=lambda: {kind: [] for kind in SpanKind})
     missed: int = 0
     promised: int = 0
@@ -175,7 +200,7 @@ class Bucket:
 
     def is_empty(self, of_person: bool) -> bool:
         """Return whether nothing happened; *of_person* as in :meth:`totals`."""
-        counted = [count for name, count in self.counts.items() if not (of_person and name in _OF_NOBODY)]
+        counted = [self.counts[name] for name in COUNTS if not (of_person and name in _OF_NOBODY)]
         began = 0 if of_person else self.began
         return not (any(counted) or any(self.seconds.values()) or self.missed or began)
 
@@ -189,7 +214,8 @@ class Bucket:
         if of_person:
             counts |= dict.fromkeys(_OF_NOBODY)
         if of_label:
-            counts |= dict.fromkeys(COUNTS) | {"closed": len(self.seconds[SpanKind.RESOLVE])}
+            counts |= dict.fromkeys(COUNTS) | dict.fromkeys(_APART, 0)
+            counts["closed"] = len(self.seconds[SpanKind.RESOLVE])
         times = {kind: Times.of(sorted(self.seconds[kind])) for kind in SpanKind}
         return Totals(
             **counts,
@@ -205,7 +231,7 @@ class Bucket:
 
 def _sum(buckets: Sequence[Bucket]) -> Bucket:
     return Bucket(
-        {name: sum(one.counts[name] for one in buckets) for name in COUNTS},
+        {name: sum(one.counts[name] for one in buckets) for name in ALL_COUNTS},
         {kind: [value for one in buckets for value in one.seconds[kind]] for kind in SpanKind},
         sum(one.missed for one in buckets),
         sum(one.promised for one in buckets),
@@ -236,7 +262,7 @@ def read_figures(session: Session, chosen: Selection, now: datetime, *, by_hour:
             at(started_at).began += 1
     for hour, *counts in () if of_label else db.read_rows(session, _sums(chosen, earlier, end)):
         here = at(hour)
-        for name, count in zip(COUNTS, counts, strict=True):
+        for name, count in zip(ALL_COUNTS, counts, strict=True):
             here.counts[name] += int(count)
         if hour >= start:
             there = hour.astimezone(chosen.days.zone)
@@ -288,15 +314,6 @@ def counting_since(session: Session, workspace_id: int) -> datetime | None:
     return min((at for at in found if at is not None), default=None)
 
 
-def off_between(session: Session) -> tuple[datetime, datetime] | None:
-    """Return when reports were last disabled and enabled again; None if they never were."""
-    found = session.get(InstallationValue, OFF_BETWEEN)
-    if found is None:
-        return None
-    begin, end = map(datetime.fromisoformat, found.value.split())
-    return begin, end
-
-
 def conditions(
     figure: Figure, chosen: Selection, start: datetime, end: datetime, now: datetime
 ) -> list[sa.ColumnElement[bool]]:
@@ -320,6 +337,8 @@ def conditions(
         Span.ended_by == ended_by,
         Span.hour >= start,
         Span.hour < end,
+        # What automation closed, nobody resolved.
+        *([Span.user_id >= 0] if figure is Figure.RESOLVE else []),
     ]
 
 
@@ -393,10 +412,21 @@ def _windows(chosen: Selection, start: datetime, end: datetime) -> list[sa.Colum
     ]
 
 
-def _sums(chosen: Selection, start: datetime, end: datetime) -> sa.Select[Any]:
+def counts_of(model: type[ReportHour | ReportTeamHour]) -> list[sa.ColumnElement[int]]:
+    """Return the sums of *model* for each of :data:`ALL_COUNTS`."""
+    return [
+        *(sa.func.sum(getattr(model, name)) for name in COUNTS),
+        *(
+            sa.func.sum(sa.case((model.user_id.in_(whose), getattr(model, name)), else_=0))
+            for name, whose in _APART.values()
+        ),
+    ]
+
+
+def _sums(chosen: Selection, start: datetime, end: datetime) -> sa.Select[*tuple[Any, ...]]:
     model = sums_of(chosen)
     return (
-        sa.select(model.hour, *(sa.func.sum(getattr(model, name)) for name in COUNTS))
+        sa.select(model.hour, *counts_of(model))
         .where(*of(chosen, model), model.hour >= start, model.hour < end)
         .group_by(model.hour)
     )

@@ -11,8 +11,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from host.core.db import Base, Id, UTCDateTime
 from host.models.users import Workspace
 
-OFF_BETWEEN = "reports.off"
-"""Name of the installation value with the times when reports were last disabled and enabled."""
+OFF_PERIODS = "reports.off_periods"
+"""Name of the installation value with the periods in which reports were disabled."""
+AUTOMATION, CAMPAIGN = -1, -2
+"""In place of a person's id: what automation did, apart from campaigns, and what campaigns did."""
 
 
 class SpanKind(StrEnum):
@@ -83,7 +85,7 @@ class Span(Base):
     ended_by: Mapped[str | None] = mapped_column(sa.String(16))
     """A :class:`SpanEnd`. A wait that a closing ended has no counted time: nobody was answered."""
     user_id: Mapped[int] = mapped_column(Id, default=0)
-    """Person who ended it; 0: no member of the team."""
+    """Person who ended it; 0: no member of the team, or :data:`AUTOMATION` or :data:`CAMPAIGN`."""
     seconds: Mapped[int | None] = mapped_column(sa.BigInteger)
     """Duration; NULL while it is open."""
     answered: Mapped[bool] = mapped_column(sa.Boolean, default=False)
@@ -108,7 +110,7 @@ class ReportHour(Base):
     hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
     account_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     user_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
-    """0: no member of the team."""
+    """0: no member of the team, or :data:`AUTOMATION` or :data:`CAMPAIGN`."""
     received: Mapped[int] = mapped_column(sa.Integer)
     sent: Mapped[int] = mapped_column(sa.Integer)
     failed: Mapped[int] = mapped_column(sa.Integer)
@@ -140,7 +142,7 @@ class ReportTeamHour(Base):
     """The team assigned at that time."""
     account_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     user_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
-    """0: no member of the team."""
+    """0: no member of the team, or :data:`AUTOMATION` or :data:`CAMPAIGN`."""
     received: Mapped[int] = mapped_column(sa.Integer)
     sent: Mapped[int] = mapped_column(sa.Integer)
     created: Mapped[int] = mapped_column(sa.Integer)

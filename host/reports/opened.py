@@ -19,7 +19,7 @@ from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.models.users import User
 from host.reports.counting import hour_of
 from host.reports.figures import CLOSED_WITHIN, Figure, Selection, conditions, of
-from host.reports.models import Span, SpanEnd, SpanKind
+from host.reports.models import AUTOMATION, CAMPAIGN, Span, SpanEnd, SpanKind
 
 _WAITS = {
     Figure.FIRST: [SpanKind.FIRST],
@@ -45,6 +45,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     :param conversation_id: None: that conversation was deleted.
     :param who: name of the member who ended it; empty: nobody of the team.
+    :param by: who did if it was nobody: ``automation`` or ``campaign``; else empty.
     :param seconds: duration; None: it is still open.
     """
 
@@ -59,6 +60,7 @@ class Opened(msgspec.Struct, frozen=True):
     seconds: int | None
     window_until: datetime | None
     target_seconds: int | None = None
+    by: str = ""
 
     @property
     def late(self) -> int:
@@ -83,10 +85,12 @@ class LeftOut(msgspec.Struct, frozen=True):
 
     :param closed: waits that a closing ended: nobody was answered.
     :param going_on: spans that have not ended yet.
+    :param automatically: conversations that automation closed: nobody resolved them.
     """
 
     closed: int
     going_on: int
+    automatically: int
 
 
 def list_opened(
@@ -129,6 +133,7 @@ def list_opened(
             Span.seconds,
             Span.window_until,
             Span.target_seconds,
+            Span.user_id,
             took,
             at,
         )
@@ -158,7 +163,7 @@ def list_opened(
 
 def _opened(row: Any) -> Opened:
     id_, conversation_id, customer, account, who, started_at, ended_at, ended_by, seconds, *ends = row
-    until, target, _took, _at = ends
+    until, target, user_id, _took, _at = ends
     closed = ended_by == SpanEnd.CLOSED
     return Opened(
         id_,
@@ -172,6 +177,7 @@ def _opened(row: Any) -> Opened:
         seconds,
         until,
         target,
+        {AUTOMATION: "automation", CAMPAIGN: "campaign"}.get(user_id, ""),
     )
 
 
@@ -205,6 +211,7 @@ def count_left_out(session: Session, figure: Figure, chosen: Selection) -> LeftO
     closed = sa.select(sa.func.count()).where(
         *mine, Span.ended_by == SpanEnd.CLOSED, Span.hour >= start, Span.hour < end
     )
+    automatically = closed.where(Span.user_id < 0)
     if figure is Figure.MISSED:
         closed = closed.where(Span.ended_at <= Span.window_until)
     going_on = sa.select(sa.func.count()).where(
@@ -213,4 +220,5 @@ def count_left_out(session: Session, figure: Figure, chosen: Selection) -> LeftO
     return LeftOut(
         (session.scalar(closed) or 0) if figure in _WAITS else 0,
         (session.scalar(going_on) or 0) if figure is not Figure.OPENED else 0,
+        (session.scalar(automatically) or 0) if figure is Figure.RESOLVE else 0,
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.core import db
 from host.reports.figures import (
+    ALL_COUNTS,
     COUNTS,
     LABEL,
     SPANS,
@@ -21,6 +22,7 @@ from host.reports.figures import (
     Times,
     Totals,
     conditions,
+    counts_of,
     measured,
     of,
     promises,
@@ -47,8 +49,8 @@ Key = int | str
 def read_table(
     session: Session, chosen: Selection, now: datetime, by: Grouping, channels: Mapping[int, str]
 ) -> dict[Key, Totals]:
-    """Return the figures of *chosen* by person (0: nobody of the team), team (0: none), label, account,
-    channel, or hour (0 to 23).
+    """Return the figures of *chosen* by person (0: nobody of the team, negative: automation), team (0: none),
+    label, account, channel, or hour (0 to 23).
 
     Always six statements, or seven by team; with a label in *chosen* five, or six by label. Groups without
     any data are left out. A conversation counts for each label it has now.
@@ -120,20 +122,21 @@ def _sums(
 ) -> Iterator[tuple[Any, dict[str, int]]]:
     """Yield the hourly sums with the value of their group."""
     model = ReportTeamHour if by is Grouping.TEAM else sums_of(chosen)
-    sums = sa.select(*(sa.func.sum(getattr(model, name)) for name in COUNTS))
+    sums = sa.select(*counts_of(model))
     where = *of(chosen, model), model.hour >= start, model.hour < end
     column = _column(model, by)
-    of_teams = dict.fromkeys(COUNTS, 0)
+    of_teams = dict.fromkeys(ALL_COUNTS, 0)
     for *row, value in db.read_rows(session, sums.add_columns(column).where(*where).group_by(column)):
-        counts = {name: int(count) for name, count in zip(COUNTS, row, strict=True)}
+        counts = {name: int(count) for name, count in zip(ALL_COUNTS, row, strict=True)}
         of_teams = {name: of_teams[name] + count for name, count in counts.items()}
-        yield value, counts
+        # A row of automation is no part of another one.
+        yield value, {name: counts[name] for name in COUNTS} if by is Grouping.PERSON else counts
     if by is Grouping.TEAM and chosen.team_id is None:
         # Of no team is what is in all sums and not in those of teams.
-        whole = sa.select(*(sa.func.sum(getattr(ReportHour, name)) for name in COUNTS))
+        whole = sa.select(*counts_of(ReportHour))
         where = *of(chosen, ReportHour), ReportHour.hour >= start, ReportHour.hour < end
         (row,) = db.read_rows(session, whole.where(*where))
-        yield 0, {name: int(count or 0) - of_teams[name] for name, count in zip(COUNTS, row, strict=True)}
+        yield 0, {name: int(count or 0) - of_teams[name] for name, count in zip(ALL_COUNTS, row, strict=True)}
 
 
 def _column(model: type[Span | ReportHour | ReportTeamHour], by: Grouping) -> Any:

@@ -86,8 +86,7 @@ def do(
         finish(run, RunState.SKIPPED, now, reason="taken_back")
         return
     body = msgspec.structs.replace(rule.body, actions=tuple(actions))
-    key = f"rule-{rule.id}-{run.id}"
-    done = doing.Acting(session, conversation, rule.id, rule.name, body, about, key, directory, now).do()
+    done = doing.Acting(session, conversation, rule.id, rule.name, body, about, run.id, directory, now).do()
     run.automation_version = rule.version
     finish(run, RunState.DONE, now, outcome="answered", reason=done.refused or None)
     passing.give_out(session, run, conversation, rule, done, now)

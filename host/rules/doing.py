@@ -44,7 +44,7 @@ from host.inbox.conversations import by_program
 from host.inbox.drafts import Draft
 from host.inbox.reacting import react
 from host.inbox.reply import HeldLocks, Voice, queue_parts
-from host.models.inbox import Contact, Conversation, ConversationStatus, Direction, Handler
+from host.models.inbox import CAMPAIGN_KEY, Contact, Conversation, ConversationStatus, Direction, Handler
 from host.models.users import Workspace
 from host.rules import campaigns
 from host.rules.body import (
@@ -126,7 +126,7 @@ def refusal(steps: Iterable[Sequence[str]]) -> str:
 class Acting:
     """A rule whose actions are running, in a locked conversation.
 
-    :param key: idempotency key of this run.
+    :param run_id: the run, by whose id nothing is sent twice.
     :param held: the locks this write holds for sending; None: only the conversation.
     """
 
@@ -136,7 +136,7 @@ class Acting:
     name: str
     body: Body
     about: EventFacts
-    key: str
+    run_id: int
     directory: RuleDirectory
     now: datetime
     held: HeldLocks | None = None
@@ -144,6 +144,12 @@ class Acting:
     """Number of automated messages sent since the customer last wrote, once queried."""
     _private_was_sent: bool = False
     """Whether to give the public answers now, because the private reply was sent."""
+
+    @property
+    def key(self) -> str:
+        """How the keys of what this run sends begin."""
+        kind = "rule-" if self.body.campaign is None else CAMPAIGN_KEY
+        return f"{kind}{self.rule_id}-{self.run_id}"
 
     def do(self) -> ActionResults:
         """Run every action, in order."""

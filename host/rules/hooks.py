@@ -21,7 +21,7 @@ from host.features.messages_after import MessagesAfter
 from host.features.today import AutomaticKind
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun
-from host.models.inbox import Conversation
+from host.models.inbox import CAMPAIGN_KEY, Conversation
 from host.rules import answering, foreseeing, keeping, passing, public_answers
 from host.rules.overview import overview
 from host.rules.pages import trying
@@ -128,4 +128,4 @@ def automation_overview(
 @hookimpl
 def automatic_messages() -> Sequence[AutomaticKind]:
     """Return the messages of rules and campaigns, by the keys they are queued with."""
-    return [AutomaticKind("rule-", 60, _l("Rules and campaigns"))]
+    return [AutomaticKind("rule-", 60, _l("Rules")), AutomaticKind(CAMPAIGN_KEY, 70, _l("Campaigns"))]

@@ -495,9 +495,8 @@ def _act(
         facts = _kept(verdict) | {"done": [[_tag(one), ""] for one in rule.body.actions]}
         _note(session, run, verdict, RunState.DONE, now, outcome="shadow", facts=facts)
         return Took()
-    key = f"rule-{rule.id}-{run.id}"
     named = rule.id, rule.name, rule.body
-    acting = doing.Acting(session, conversation, *named, about, key, directory, now, held)
+    acting = doing.Acting(session, conversation, *named, about, run.id, directory, now, held)
     done = acting.do()
     state, outcome = (RunState.FAILED, "refused") if done.refused else (RunState.DONE, "did")
     noted = _note(

@@ -89,9 +89,8 @@ def do(
     if why or about is None or rule is None or body is None:
         give_up(session, run, conversation, why or "taken_back", now)
         return
-    key = f"rule-{rule.id}-{run.id}"
     named = rule.id, rule.name, body
-    acting = doing.Acting(session, conversation, *named, about, key, directory, now, held)
+    acting = doing.Acting(session, conversation, *named, about, run.id, directory, now, held)
     done = acting.answer_publicly(run.facts["steps"])
     _note(session, run, conversation, done)
     run.sent_id = max(done.sent, default=None)

@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from host.core import clock, db
 from host.features import registry
 from host.inbox.contacts import history
+from host.models.inbox import Conversation
 from host.models.users import Role
-from host.reports import figures
-from host.reports.models import ReportHour, Span
+from host.reports import resuming
+from host.reports.models import ReportHour, Span, SpanEnd
 from tests.delivery.desk import Desk
 from tests.features.switching import consumers, paths, reading
 from tests.helpers import StandInGeneration, build_app, client_for, make_user
@@ -61,6 +62,14 @@ def test_a_name_that_is_none_ends_the_start_with_a_sentence(tmp_path: Path) -> N
     assert said in done.stderr
 
 
+def answer(desk: Desk, conversation_id: int) -> None:
+    """Answer a customer, who so waits no longer."""
+    desk.reply("hello", conversation_id)
+    desk.drain()
+    done = sa.update(Conversation).where(Conversation.id == conversation_id).values(waiting_since=None)
+    db.write(lambda session: session.execute(done) and None)
+
+
 def test_it_holds_nothing_back_and_begins_again_with_what_comes_then(desk: Desk, data: Path) -> None:
     with reading(desk, data):
         first = desk.customer_wrote("anna")
@@ -69,8 +78,7 @@ def test_it_holds_nothing_back_and_begins_again_with_what_comes_then(desk: Desk,
     registry.switch_off(["reports"])
     before = clock.now()
     with reading(desk, data):
-        desk.reply("hello", first)
-        desk.drain()
+        answer(desk, first)
         desk.customer_wrote("ben")
     assert "reports" not in consumers(), "nothing is kept for it"
     assert received() == 1
@@ -82,11 +90,29 @@ def test_it_holds_nothing_back_and_begins_again_with_what_comes_then(desk: Desk,
     with reading(desk, data):
         desk.customer_wrote("cleo")
     assert received() == 2, "who wrote while it was off is not counted"
-    assert [ended for _kind, ended in spans()] == [False, False], "what was open when it went off is dropped"
+    waits = [kind for kind, ended in spans() if not ended]
+    assert sorted(waits) == ["first", "first", "resolve"], "ben, who waits, and cleo; not anna"
     with db.read() as session:
-        off = figures.off_between(session)
-    assert off is not None
-    assert before <= off[0] <= off[1] <= clock.now()
+        ((begin, end),) = resuming.off_periods(session)
+    assert before.replace(microsecond=0) <= begin <= end <= clock.now()
+
+
+def test_who_waited_since_before_it_went_off_is_answered_after_it_is_back(desk: Desk, data: Path) -> None:
+    with reading(desk, data):
+        since_before = desk.customer_wrote("anna")
+        again = desk.customer_wrote("dora")
+    registry.switch_off(["reports"])
+    with reading(desk, data):
+        answer(desk, again)
+        desk.customer_wrote("dora")
+    registry.switch_off(())
+    with reading(desk, data):
+        for one in (since_before, again):
+            answer(desk, one)
+    with db.read() as session:
+        answered = sa.select(Span.conversation_id, Span.kind).where(Span.ended_by == SpanEnd.ANSWERED)
+        found = set(map(tuple, session.execute(answered)))
+    assert found == {(since_before, "first"), (again, "next")}
 
 
 def test_a_contact_is_shown_without_times_of_answers(desk: Desk, data: Path) -> None:
@@ -120,22 +146,23 @@ def test_a_page_says_when_it_was_off(desk: Desk, data: Path) -> None:
     lead = make_user("mia@example.com", workspace=desk.workspace_id, role=Role.LEAD)
     browser = client_for(build_app(data, generation=StandInGeneration()), lead)
     address = f"/w/{desk.workspace_id}/reports"
-    assert "switched off" not in browser.get(address).get_data(as_text=True)
-    with reading(desk, data):
-        desk.customer_wrote("anna")
-    noon = (clock.now() + timedelta(days=1)).replace(hour=12)
-    with clock.travel(noon - clock.now()):
-        registry.switch_off(["reports"])
-        with reading(desk, data):
-            pass
-        registry.switch_off(())
-        with reading(desk, data):
-            pass
-    assert "Reports were turned off for a part of" in browser.get(address).get_data(as_text=True)
-    registry.switch_off(["reports"])
-    with reading(desk, data):
-        pass
-    registry.switch_off(())
-    with clock.travel(timedelta(days=5)), reading(desk, data):
-        pass
-    assert "Reports were turned off from" in browser.get(address).get_data(as_text=True)
+    assert "turned off" not in browser.get(address).get_data(as_text=True)
+    noon = clock.now().replace(hour=12, minute=0, second=0, microsecond=0)
+    long_ago, lately = noon - timedelta(days=50), noon - timedelta(days=3)
+    hour = timedelta(hours=1)
+    db.write(resuming.note_period, long_ago, long_ago + hour)
+    db.write(resuming.note_period, lately, lately + timedelta(minutes=90))
+    said = browser.get(address).get_data(as_text=True)
+    assert said.count("Reports were turned off from") == 1, "only those of the chosen days"
+    at = f"{lately:%-d %b}"
+    assert f"from {at}, 12:00 to {at}, 13:30: nothing was counted" in said
+    assert browser.get(f"{address}?from={long_ago:%Y-%m-%d}").get_data(as_text=True).count("turned off") == 2
+
+
+def test_the_newest_periods_are_kept(desk: Desk) -> None:
+    now = clock.now().replace(microsecond=0)
+    periods = [(now + timedelta(days=day), now + timedelta(days=day, hours=1)) for day in range(12)]
+    for begin, end in periods:
+        db.write(resuming.note_period, begin, end)
+    with db.read() as session:
+        assert resuming.off_periods(session) == periods[-resuming.MOST_PERIODS :]

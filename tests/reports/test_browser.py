@@ -16,8 +16,9 @@ from host.core import clock, db
 from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
 from host.models.users import Role
-from host.reports import counting
+from host.reports import counting, resuming
 from host.reports.counting import Key, hour_of
+from host.reports.models import AUTOMATION, CAMPAIGN
 from host.users.actor import DESK
 from tests.browser.conftest import look
 from tests.delivery.desk import Desk
@@ -74,10 +75,14 @@ def two_months(desk: Desk) -> None:
             row["received"] += max(0, round(rng.gauss(6 if 8 < at.hour < 20 else 0, 2)))
             row["created"] += rng.randrange(3)
             sums[Key(desk.workspace_id, at, desk.account.id, 1)]["sent"] += row["received"]
+            for automatic in (AUTOMATION, CAMPAIGN):
+                done = sums[Key(desk.workspace_id, at, desk.account.id, automatic)]
+                done["sent"], done["closed"] = rng.randrange(4), rng.randrange(2)
         counting.write_sums(session, sums)
 
     store(desk.workspace_id, spans)
     db.write(write)
+    db.write(resuming.note_period, now - timedelta(days=9), now - timedelta(days=8))
 
 
 def test_figures_plots_and_what_they_open(desk: Desk, agent: Page) -> None:

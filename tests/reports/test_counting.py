@@ -45,6 +45,14 @@ class Told:
     """When a message was written, where that is not when it was known here."""
     team: tuple[int, int] = (0, 0)
     """Which team has the conversation from then on, and which had it before."""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def who(self) -> int:
+        """In whose place it counts: the person, 0, -1 for automation and -2 for a campaign."""
+        if self.actor in {"system", "addon"} and self.kind != "message.received":
+            return -2 if self.facts.get("campaign") or self.facts.get("program") == "campaign" else -1
+        return self.user if self.actor == "user" else 0
 
     @property
     def occurred(self) -> datetime:
@@ -79,11 +87,16 @@ def random_talk(rng: random.Random, number: int) -> Talk:
             late = timedelta(seconds=rng.choice([0, 0, 5, 600]))
             actor = rng.choice(["user", "user", "provider", "key", "system"])
             user = rng.choice([1, 2]) if actor == "user" else 0
-            talk.told.append(Told("message.sent", at, actor, user, at - late))
+            facts = {"campaign": actor == "system" and rng.random() < 0.5}
+            facts["copied"] = actor == "provider" and rng.random() < 0.3
+            talk.told.append(Told("message.sent", at, actor, user, at - late, facts=facts))
         elif what < 0.85:
             talk.told.append(Told("message.failed", at, "user", 1))
         else:
-            talk.told.append(Told("conversation.closed", at, "user", rng.choice([1, 2])))
+            actor = rng.choice(["user", "user", "system", "addon", "key"])
+            user = rng.choice([1, 2]) if actor == "user" else 0
+            facts = {"program": rng.choice(["", "campaign", "sequence"]) if actor == "system" else ""}
+            talk.told.append(Told("conversation.closed", at, actor, user, facts=facts))
             is_open = False
     return talk
 
@@ -109,7 +122,9 @@ def write(session: Session, workspace: int, talks: Sequence[Talk], rng: random.R
                 "occurred_at": one.written,
                 "at": one.at,
                 "depth": 0,
-                "data": json.dumps({"team": one.team[0], "before": one.team[1]}) if any(one.team) else None,
+                "data": json.dumps(
+                    {"team": one.team[0], "before": one.team[1]} if any(one.team) else one.facts
+                ),
             }
         )
     for start in range(0, len(rows), 400):
@@ -157,7 +172,8 @@ def by_hand(talks: Sequence[Talk]) -> tuple[dict[Any, Counter[str]], list[tuple[
 
     for talk in talks:
         for one in talk.told:
-            add(one.occurred, talk, one.user if one.actor == "user" else 0, **{names[one.kind]: 1})
+            if not one.facts.get("copied"):
+                add(one.occurred, talk, one.who, **{names[one.kind]: 1})
         # Cut into stretches, each from a beginning (or the start of the record) to a closing.
         stretches: list[list[Told]] = [[]]
         for one in talk.told:
@@ -170,18 +186,18 @@ def by_hand(talks: Sequence[Talk]) -> tuple[dict[Any, Counter[str]], list[tuple[
             closings = [one for one in stretch if one.kind == "conversation.closed"]
             if begins and closings:
                 end = max(closings[0].occurred, stretch[0].occurred)
-                ended(talk, "resolve", stretch[0].occurred, end, closings[0].user)
+                ended(talk, "resolve", stretch[0].occurred, end, closings[0].who)
             answered_before = not begins
             asked: datetime | None = None
             for one in stretch:
                 if one.kind == "message.received" and asked is None:
                     asked, kind = one.occurred, "next" if answered_before else "first"
-                elif one.kind == "message.sent" and one.actor != "system":
+                elif one.kind == "message.sent" and one.actor != "system" and not one.facts.get("copied"):
                     if asked is not None and one.occurred < asked:
                         continue
                     answered_before = True
                     if asked is not None:
-                        ended(talk, kind, asked, one.occurred, one.user if one.actor == "user" else 0)
+                        ended(talk, kind, asked, one.occurred, one.who)
                         asked = None
                 elif one.kind == "conversation.closed":
                     asked = None
@@ -281,9 +297,9 @@ def of_teams(talks: Sequence[Talk]) -> tuple[dict[Any, Counter[str]], list[tuple
             has = one.team[0] if one in moves else has
             ends[id(one)] = has
             if one not in moves and has and one.kind != "message.failed":
-                key = hour_of(one.occurred), has, talk.account, one.user if one.actor == "user" else 0
-                (name,) = by_hand([Talk(talk.id, talk.account, [one])])[0].values()
-                sums.setdefault(key, Counter()).update(n for n in name if n in TEAM_SUMS)
+                key = hour_of(one.occurred), has, talk.account, one.who
+                for name in by_hand([Talk(talk.id, talk.account, [one])])[0].values():
+                    sums.setdefault(key, Counter()).update(n for n in name if n in TEAM_SUMS)
         for span in by_hand([Talk(talk.id, talk.account, plain)])[1]:
             kinds = {"resolve": "conversation.closed"}
             kind, end = kinds.get(span[1], "message.sent"), span[3]

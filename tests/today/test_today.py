@@ -173,7 +173,7 @@ def test_automation_said_and_could_not_say_with_why(owner: Browser, any_desk: De
         "Away message": ("1", "in 1 conversation"),
         "Assistants": ("1", "in 1 conversation"),
         "Sequences": ("1", "in 1 conversation"),
-        "Rules and campaigns": ("2", "in 1 conversation"),
+        "Rules": ("2", "in 1 conversation"),
         "Other automatic messages": ("1", "in 1 conversation"),
     }
     unsent = found["Automation couldn’t say"]

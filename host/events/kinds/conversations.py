@@ -49,6 +49,8 @@ class OfConversation(Facts, frozen=True, kw_only=True):
 
     state: ConversationState | None = None
     """Its state then; None if an older Lobby wrote the event."""
+    program: str = ""
+    """The program that changed it: ``campaign``, ``sequence`` or ``assistant``; empty: none of these."""
 
 
 class OfBeginning(OfConversation, frozen=True, kw_only=True):

@@ -42,6 +42,10 @@ class OfMessage(Facts, frozen=True, kw_only=True):
     """Whether it arrived too late to open a reply window."""
     claimed_by: str = ""
     """Slug of the addon that claims this tap on its quick reply, so that nothing else reacts; empty: none."""
+    campaign: bool = False
+    """Whether a campaign sent it."""
+    copied: bool = False
+    """Whether the provider only reports what this desk sent, which has its own event."""
 
 
 class OfReaction(Facts, frozen=True, kw_only=True):

@@ -27,7 +27,8 @@ from host.events.kinds.messages import (
 from host.events.models import ActorKind
 from host.events.writing import Happened
 from host.inbox.apply.values import Annotation, NewMessage
-from host.models.inbox import ARRIVED, CLAIMED_BY, DeliveryState, Direction, Origin
+from host.models.inbox import ARRIVED, CAMPAIGN_KEY, CLAIMED_BY, DeliveryState, Direction, Origin
+from host.sdk.messages import Who
 
 _ACTORS: dict[str, ActorKind] = {
     Origin.CUSTOMER: ActorKind.CUSTOMER,
@@ -53,6 +54,7 @@ class Sent(NamedTuple):
     author_id: int | None
     sent_at: datetime
     direction: str = Direction.OUTBOUND
+    reply_key: str | None = None
 
 
 def of_state(
@@ -83,7 +85,11 @@ def of_state(
             if delivered
             else _ACTORS.get(message.origin, ActorKind.SYSTEM),
             actor_id=None if read or delivered else message.author_id,
-            facts=OfMessage(state=state, error=str((error or {}).get("code") or "")),
+            facts=OfMessage(
+                state=state,
+                error=str((error or {}).get("code") or ""),
+                campaign=(message.reply_key or "").startswith(CAMPAIGN_KEY),
+            ),
             occurred_at=message.sent_at if sent else None,
         )
 
@@ -148,7 +154,8 @@ def of_new(message: NewMessage, id_: int, states: Mapping[int, ConversationState
     if message.imported_at is None:
         kind = _kind_of_new(message)
     quiet = message.imported_at is not None or message.thread.is_spam or bool(claimed_by)
-    facts: Facts = OfMessage(late=message.late, claimed_by=claimed_by)
+    copied = kind == MESSAGE_SENT and message.content.get("sent_by", {}).get("who") == Who.DESK
+    facts: Facts = OfMessage(late=message.late, claimed_by=claimed_by, copied=copied)
     if kind in _OF_ACTIVITIES.values():
         facts = OfConversation(state=states.get(message.thread.id or 0))
     return Happened(

@@ -675,7 +675,7 @@ def _unconfirmed(connection: Connection, identities: Collection[int], since: dat
         row.id: row for row in map(StoredBody._make, _unconfirmed_bodies.rows(connection, {"ids": ids}))
     }
     return [
-        Unconfirmed._make((*row[:-2], outbox.message_key(row), bodies[row.id]))
+        Unconfirmed._make((*row[:-2], outbox.message_key(row), bodies[row.id], row.reply_key))
         for row in found
         if row.id in bodies
     ]

@@ -143,6 +143,7 @@ class Unconfirmed(NamedTuple):
     author_id: int | None
     message_key: str
     body: StoredBody
+    reply_key: str | None = None
 
 
 class StoredMark(NamedTuple):

@@ -709,7 +709,7 @@ def _told(session: Session, decided: Decided, ids: Mapping[Key, int]) -> Iterabl
 def _sent(confirmed: Confirmed) -> Sent:
     ours = confirmed.message
     ids = ours.id, ours.workspace_id, ours.conversation_id, confirmed.key[0]
-    return Sent(*ids, ours.origin, ours.author_id, ours.body.sent_at)
+    return Sent(*ids, ours.origin, ours.author_id, ours.body.sent_at, reply_key=ours.reply_key)
 
 
 Shown = tuple[int, int, int]

@@ -14,6 +14,7 @@ from flask_babel import ngettext
 from host.core.clock import HOUR
 from host.inbox.pages import durations
 from host.reports.figures import NONE, Figure, Figures, Times, Totals
+from host.reports.models import AUTOMATION, CAMPAIGN
 from host.reports.pages.choosing import Choice, Column, Order
 from host.reports.tables import Grouping, Key
 from host.web import plots
@@ -183,7 +184,13 @@ def _conversations(choice: Choice, found: Figures) -> Tile:
     total, before = found.total, found.before
     of_person = total.opened is None
     count = total.closed if total.opened is None else total.opened
-    note = "" if of_person else _("%(n)s closed", n=whole(total.closed))
+    note = "" if of_person else _("%(n)s closed", n=whole(total.closed_by_team))
+    if total.closed_automatically:
+        note = _(
+            "%(n)s closed, %(num)s automatically",
+            n=whole(total.closed_by_team),
+            num=whole(total.closed_automatically),
+        )
     icon = ""
     theirs = None if before is None else before.closed if before.opened is None else before.opened
     if theirs:
@@ -297,27 +304,49 @@ def answers_plot(choice: Choice, found: Figures) -> Plot:
     return plot
 
 
+def _automatic(one: Totals) -> int:
+    return one.sent_automatically + one.sent_by_campaigns
+
+
 def messages_plot(choice: Choice, found: Figures) -> Plot:
-    """Draw messages in and out."""
-    name = step_name(choice)
-    into, out = ([getattr(one, key) or 0 for _at, one in found.steps] for key in ("received", "sent"))
-    series = [Bars(_("Sent, %(n)s", n=whole(found.total.sent or 0)), "bar-f", out)]
-    if found.total.received is not None:
-        series.insert(0, Bars(_("Received, %(n)s", n=whole(found.total.received)), "bar-a", into))
+    """Draw messages in, and out by the team and automatically."""
+    name, total = step_name(choice), found.total
+    into, out, alone = (
+        [get(one) or 0 for _at, one in found.steps]
+        for get in (lambda one: one.received, lambda one: one.answers, _automatic)
+    )
+    series = [Bars(_("Sent, %(n)s", n=whole(total.answers or 0)), "bar-f", out)]
+    if total.received is not None:
+        series.insert(0, Bars(_("Received, %(n)s", n=whole(total.received)), "bar-a", into))
+    said = _("%(into)s messages received, %(out)s sent.", into=whole(sum(into)), out=whole(sum(out)))
+    texts = [
+        _("%(when)s: %(into)s received, %(out)s sent", when=name(at), into=whole(received), out=whole(sent))
+        for (at, _totals), received, sent in zip(found.steps, into, out, strict=True)
+    ]
+    if any(alone):
+        automatic = _("Automation, %(n)s", n=whole(total.sent_automatically))
+        if total.sent_by_campaigns:
+            automatic = _(
+                "Automation, %(n)s; campaigns, %(num)s",
+                n=whole(total.sent_automatically),
+                num=whole(total.sent_by_campaigns),
+            )
+        series.append(Bars(automatic, "bar-e", alone))
+        said = f"{said} {automatic}."
+        texts = [
+            _("%(text)s, %(num)s automatically", text=text, num=whole(number))
+            for text, number in zip(texts, alone, strict=True)
+        ]
     plot = plots.bars(
         "messages",
         _("Messages"),
-        _("%(into)s messages received, %(out)s sent.", into=whole(sum(into)), out=whole(sum(out))),
+        said,
         [at for at, _one in found.steps],
         series,
         said=whole,
         ticks=_ticks(choice, found),
         beside=True,
     )
-    texts = [
-        _("%(when)s: %(into)s received, %(out)s sent", when=name(at), into=whole(received), out=whole(sent))
-        for (at, _totals), received, sent in zip(found.steps, into, out, strict=True)
-    ]
     index = [
         url_for(
             "reports.index",
@@ -371,7 +400,7 @@ def table(
     :param before: first responses of the days before; None: not known.
     """
     tones = {one.id: one.tone for one in choice.labels} if choice.by is Grouping.LABEL else {}
-    most_sent = max((one.sent or 0 for one in found.values()), default=0) or 1
+    most_sent = max((one.answers or 0 for one in found.values()), default=0) or 1
     longest = max((one.first.half or 0 for one in found.values()), default=0) or 1
 
     def row(key: Key, one: Totals) -> Row:
@@ -387,7 +416,7 @@ def table(
                 figure.value: None if there is None else url_for("reports.opened", figure=figure, **address)
                 for figure in Figure
             },
-            round(92 * (one.sent or 0) / most_sent, 1),
+            round(92 * (one.answers or 0) / most_sent, 1),
             round(92 * (one.first.half or 0) / longest, 1),
             tones.get(int(key), "") if tones else "",
             change,
@@ -401,9 +430,12 @@ def table(
         return sorted(rows, key=lambda one: int(one.key))
 
     def work(one: Totals) -> int:
-        return one.first.count if one.sent is None else one.sent
+        return one.first.count if one.answers is None else one.answers
 
-    return sorted(rows, key=lambda one: (one.key == 0, -work(one.totals), one.name))
+    def last(key: Key) -> bool:
+        return key in (0, AUTOMATION, CAMPAIGN)
+
+    return sorted(rows, key=lambda one: (last(one.key), -work(one.totals), one.name))
 
 
 def each_once(choice: Choice, whole: Totals, before: Totals | None) -> Row:
@@ -417,13 +449,13 @@ def each_once(choice: Choice, whole: Totals, before: Totals | None) -> Row:
 
 _VALUES: dict[Column, Callable[[Totals], int | None]] = {
     Column.RECEIVED: lambda one: one.received,
-    Column.SENT: lambda one: one.sent,
+    Column.SENT: lambda one: one.answers,
     Column.CONVERSATIONS: lambda one: one.opened,
     Column.FIRST: lambda one: one.first.half,
     Column.NINE: lambda one: one.first.nine,
     Column.NEXT: lambda one: one.next.half,
     Column.RESOLUTION: lambda one: one.resolve.half,
-    Column.CLOSED: lambda one: one.closed,
+    Column.CLOSED: lambda one: one.closed_by_team,
     Column.MISSED: lambda one: one.missed,
     Column.LATE: lambda one: one.late if one.promised else None,
     Column.IN_TIME: lambda one: _share(one) if one.promised else None,
@@ -447,6 +479,8 @@ def _name(by: Grouping, key: Key, names: Mapping[Key, str]) -> str:
         return f"{int(key):02d}:00–{int(key) + 1:02d}:00"
     if by is Grouping.CHANNEL:
         return mark_of(str(key))[1] if key else _("Deleted")
+    if by is Grouping.PERSON and key in (AUTOMATION, CAMPAIGN):
+        return str(_("Automation") if key == AUTOMATION else _("Campaigns"))
     nameless = {Grouping.PERSON: _("Nobody on the team"), Grouping.TEAM: _("No team")}
     return nameless.get(by, "") if not key else names.get(key) or _("Deleted")
 

@@ -27,6 +27,7 @@ from host.reports.figures import CLOSED_WITHIN, Figure, Figures, Times, Totals
 from host.reports.opened import MEASURED, Opened, Sort
 from host.reports.pages import drawing
 from host.reports.pages.choosing import Choice, read_choice
+from host.reports.resuming import off_periods
 from host.reports.tables import Grouping, Key
 from host.users.roles import Permission
 from host.web import navigation
@@ -94,12 +95,14 @@ ABOUT = {
 """The title of each figure, and the events at which its span begins and ends."""
 
 
-def _off_between(session: Session) -> tuple[str, str] | None:
-    off = figures.off_between(session)
-    if off is None:
-        return None
-    first, last = (reader().date_text(reader().local(at), "d MMMM y") for at in off)
-    return first, last
+def _off_periods(session: Session, choice: Choice, now: datetime) -> list[tuple[str, str]]:
+    """Return when reports were disabled in the chosen days, in the reader's time."""
+    first, *_days, end = choice.days.bounds()
+    return [
+        (durations.moment(begin, now), durations.moment(until, now))
+        for begin, until in off_periods(session)
+        if begin < end and until > first
+    ]
 
 
 @bp.get("/w/<int:workspace_id>/reports")
@@ -119,7 +122,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         said=_said_days(choice),
         since=None if found.since is None else reader().date_text(reader().local(found.since), "d MMMM y"),
         begins_today=first_day and found.since is not None,
-        off=_off_between(session),
+        off=_off_periods(session, choice, now),
         tiles=drawing.tiles(choice, found),
         plots=None
         if first_day
@@ -181,6 +184,9 @@ _HEADS = [
     "windows_missed",
     "answers_with_target",
     "answers_in_time",
+    "sent_automatically",
+    "sent_by_campaigns",
+    "closed_automatically",
 ]
 _SUMS = 5
 _LABEL_HEADS = ["conversations", *_HEADS[_SUMS:]]
@@ -203,6 +209,9 @@ def _cells(one: Totals) -> list[Cell]:
         one.missed,
         one.promised,
         one.in_time,
+        one.sent_automatically,
+        one.sent_by_campaigns,
+        one.closed_automatically,
     ]
 
 
@@ -325,7 +334,15 @@ def _list_file(choice: Choice, figure: Figure, rows: Sequence[Opened]) -> Respon
         ]  # fmt: skip
         for one in rows:
             began, ended, until = map(written, (one.started_at, one.ended_at, one.window_until))
-            head = [one.conversation_id, one.customer, one.account, one.who, began, ended, one.seconds]
+            head = [
+                one.conversation_id,
+                one.customer,
+                one.account,
+                one.who or one.by,
+                began,
+                ended,
+                one.seconds,
+            ]
             yield [*head, until, one.target_seconds]
 
     return csv_response(f"{figure.value}-{_file_days(choice)}", cells())

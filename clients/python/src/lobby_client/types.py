@@ -275,6 +275,12 @@ class Numbers(Model):
     """Responses on accounts that had a response time when the customer wrote."""
     answers_in_time: int
     """Number of these that were on time."""
+    sent_automatically: int
+    """Number of `sent` that automation sent, without campaigns."""
+    sent_by_campaigns: int
+    """Number of `sent` that campaigns sent."""
+    closed_automatically: int
+    """Number of `closed` that automation and campaigns closed."""
 
 
 @dataclass(frozen=True)

@@ -2368,6 +2368,12 @@ export interface Numbers {
   answersWithTarget: number;
   /** Number of these that were on time. */
   answersInTime: number;
+  /** Number of `sent` that automation sent, without campaigns. */
+  sentAutomatically: number;
+  /** Number of `sent` that campaigns sent. */
+  sentByCampaigns: number;
+  /** Number of `closed` that automation and campaigns closed. */
+  closedAutomatically: number;
 }
 
 /** An answer offered below a text. */
