@@ -174,8 +174,17 @@ def _broken(chance: random.Random, raw: bytes) -> bytes:
         lambda: raw + b"\r\nSent by a server on the way\r\n",
         lambda: head + b"\r\nX-Long: " + b"x" * 5000 + b"\r\n\r\n" + body,
         lambda: head + b"\r\nX-Bytes: \xe9\xff\x80\r\n\r\n" + body,
+        lambda: head + b"\r\n\r\n" + _with_raw_bytes(chance, body),
     ]
     return chance.choice(mistakes)()
+
+
+def _with_raw_bytes(chance: random.Random, body: bytes) -> bytes:
+    """Return *body* with a few bytes that no encoding has, anywhere in it."""
+    for _ in range(chance.choice([1, 1, 3])):
+        place = chance.randrange(len(body) + 1)
+        body = body[:place] + bytes([chance.randrange(128, 256)]) + body[place:]
+    return body
 
 
 def _by_us(raw: bytes) -> Said:

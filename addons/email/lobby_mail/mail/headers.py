@@ -110,6 +110,17 @@ class _Mail(Message):
         found = self._known[key]
         return failobj if found is None else found
 
+    def undecoded(self) -> bytes:
+        """Return the body as it arrived, where the package would decode raw bytes by the charset."""
+        payload = self._payload
+        return payload.encode("utf-8", "surrogateescape") if isinstance(payload, str) else b""
+
+
+def undecoded(part: Message) -> bytes:
+    """Return the body of a part of :func:`parse_mail` as it arrived, still encoded."""
+    assert isinstance(part, _Mail)
+    return part.undecoded()
+
 
 def _label(written: str | tuple[str | None, str | None, str]) -> str:
     """Return the bare name of a charset, because the package raises for one outside ASCII."""

@@ -7,6 +7,7 @@ import logging
 import mimetypes
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import Message
@@ -316,15 +317,11 @@ class _Content:
         content = html.encode("utf-8", "replace")
         role = AttachmentRole.FORMATTED if len(content) <= MAX_HTML else AttachmentRole.FILE
         if role is AttachmentRole.FORMATTED:
-            passes_on = quotes.passes_on(words, headers.text(self._message, "Subject", 500))
-            self.about["html"] = formatted.described(html, passes_on=passes_on)
-            named = formatted.inline_names(html)
-            self._files = [
-                replace(file, role=AttachmentRole.INLINE)
-                if file.content_id in named and file.kind is MessageKind.IMAGE
-                else file
-                for file in self._files
-            ]
+            try:
+                self._describe_form(html, words)
+            except Exception:
+                log.exception("the HTML of a mail can't be described and is kept as a file")
+                role = AttachmentRole.FILE
         # Last, because the first file determines the kind of a mail without text.
         self._files.append(
             InboundAttachment(
@@ -332,10 +329,29 @@ class _Content:
             )
         )
 
+    def _describe_form(self, html: str, words: str) -> None:
+        passes_on = quotes.passes_on(words, headers.text(self._message, "Subject", 500))
+        self.about["html"] = formatted.described(html, passes_on=passes_on)
+        named = formatted.inline_names(html)
+        self._files = [
+            replace(file, role=AttachmentRole.INLINE)
+            if file.content_id in named and file.kind is MessageKind.IMAGE
+            else file
+            for file in self._files
+        ]
+
     def _take(self, part: Message, depth: int) -> None:
         self._seen += 1
         if self._seen > MAX_PARTS:
             raise _TooCostlyError("too many parts")
+        try:
+            self._sort(part, depth)
+        except _TooCostlyError:
+            raise
+        except Exception:  # noqa: BLE001 - it is logged there, and costs no other part
+            self._keep_unread(part)
+
+    def _sort(self, part: Message, depth: int) -> None:
         if depth > MAX_DEPTH:
             self._keep(part)
             return
@@ -353,9 +369,10 @@ class _Content:
     def _say(self, part: Message, kind: str) -> None:
         if kind == "text/html":
             text = _text(part, kind)
+            words = to_text(text[:MAX_HTML])
             self._is_html = True
             self._form.append(text)
-            self._words.append(to_text(text[:MAX_HTML]))
+            self._words.append(words)
         else:
             words = self._written(part)
             self._words.append(words)
@@ -375,7 +392,12 @@ class _Content:
     def _choose(self, variants: list[Message], depth: int) -> None:
         """Choose the plain text unless it is empty, else the HTML; keep or search other parts."""
         plain = [p for p in variants if p.get_content_type() == "text/plain" and _is_words(p, "text/plain")]
-        said = [words for words in map(self._written, plain) if words]
+        said = []
+        for one in plain:
+            try:
+                said += filter(None, [self._written(one)])
+            except Exception:  # noqa: BLE001 - as in _take
+                self._keep_unread(one)
         rest = [p for p in variants if p not in plain]
         if said:
             self._words.extend(said)
@@ -389,6 +411,14 @@ class _Content:
             return
         for part in rest:
             self._take(part, depth + 1)
+
+    def _keep_unread(self, part: Message) -> None:
+        """Keep a part that can't be read as a file, as far as it can be decoded, beside those that can."""
+        log.exception("a part of a mail can't be read and is kept as a file")
+        with suppress(Exception):
+            kind = part.get_content_type()
+            extension = mimetypes.guess_extension(kind) or ".bin"
+            self._files.append(_file(_bytes(part), _file_name(part) or f"part{extension}", kind, ""))
 
     def _keep(self, part: Message) -> None:
         kind = part.get_content_type()
@@ -473,11 +503,10 @@ def _bytes(part: Message) -> bytes:
             return inner[0].as_bytes() if isinstance(inner[0], Message) else b""
         return part.as_bytes()
     encoding = _ENCODING.match(headers.raw(part, "Content-Transfer-Encoding").lower())
-    payload = part.get_payload()
-    if encoding and encoding[1] == "base64" and isinstance(payload, str):
-        return headers.base64_decoded(payload.encode("ascii", "surrogateescape"))
-    if encoding and encoding[1] == "quoted-printable" and isinstance(payload, str):
-        return binascii.a2b_qp(payload.encode("ascii", "surrogateescape"))
+    if encoding and encoding[1] == "base64":
+        return headers.base64_decoded(headers.undecoded(part))
+    if encoding and encoding[1] == "quoted-printable":
+        return binascii.a2b_qp(headers.undecoded(part))
     payload = part.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
 
