@@ -134,6 +134,7 @@ def envelopes(
             body=trace
             + identity.delivered_to(address, own.get(account_id, ()))
             + (f"X-Original-To: {named[account_id]}\r\n".encode() if named.get(account_id) else b"")
+            + identity.BELOW
             + raw,
             occurred_at=now,
         )

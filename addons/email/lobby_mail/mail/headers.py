@@ -64,6 +64,8 @@ class _Mail(Message):
     The package scans all headers for each lookup, and parsing a mail takes a hundred lookups.
     """
 
+    _payload: object
+
     def __init__(self, policy: _CutPolicy = _POLICY) -> None:
         super().__init__(policy)
         self._lines: dict[str, list[str]] | None = None

@@ -9,12 +9,16 @@ from email.message import Message
 from . import headers
 
 MAX_HEAD = 256 * 1024
+BELOW = b"X-Lobby-Received: below\r\n"
+"""The last line of ours above a mail. A mail that begins with a continued line continues this one, which
+nothing reads, and so none of those above.
+"""
 
 
 def delivered_to(address: str, aliases: Sequence[str] = ()) -> bytes:
     """Return the line above a mail in the inbound log, with the account's address and its aliases.
 
-    Received content is always below it, so senders cannot influence which addresses are ours.
+    Received content is always below it and :data:`BELOW`, so senders don't influence which addresses are ours.
     """
     return f"Delivered-To: {', '.join((address, *aliases))}\r\n".encode()
 

@@ -87,6 +87,7 @@ def envelope(
             [
                 b"" if whole_size is None else CUT + b"%d\r\n" % whole_size,
                 identity.delivered_to(address, aliases),
+                identity.BELOW,
                 raw,
             ]
         ),

@@ -392,7 +392,7 @@ class _Content:
     def _choose(self, variants: list[Message], depth: int) -> None:
         """Choose the plain text unless it is empty, else the HTML; keep or search other parts."""
         plain = [p for p in variants if p.get_content_type() == "text/plain" and _is_words(p, "text/plain")]
-        said = []
+        said: list[str] = []
         for one in plain:
             try:
                 said += filter(None, [self._written(one)])
