@@ -101,6 +101,19 @@ class Problems:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsCheck:
+    """Checks what owners filled in on the form of ``[settings.workspace.<name>]``, once it is saved.
+
+    :param run: ``run(workspace_id)`` returns a sentence about what works, or :class:`Problems` by setting,
+        each with what to do; called outside any transaction.
+    :param seconds: how long it may take; at most 10.
+    """
+
+    run: Callable[[int], str | Problems]
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """Nothing is connected yet: someone else must approve. The addon stores what it needs until then, and
     connects the account itself with :func:`host.sdk.accounts.save`.
