@@ -207,6 +207,22 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Something an account still needs in order to send or receive; it heads the card.
+
+    :param sentence: what doesn't work, in one sentence.
+    :param button: what to do, as the label of the card's button.
+    :param field: name of the :class:`Field` that the button leads to.
+    :param detail: another way out, below the sentence.
+    """
+
+    sentence: str
+    button: str
+    field: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CardStatus:
     """The contents of the card of one connected account.
 
@@ -227,6 +243,8 @@ class CardStatus:
     steps: Sequence[Step] = ()
     links: Sequence[Link] = ()
     """Pages about the account, such as the addon's own."""
+    missing: Missing | None = None
+    """Heads the card and the account's page, with its button, unless the account must be reconnected."""
 
 
 @dataclass(frozen=True, slots=True)
