@@ -102,6 +102,20 @@ def test_the_button_to_move_stands_beside_the_refusal(desk: Desk, other: int) ->
     assert [row.workspace_id for row in rows() if row.claim] == [desk.workspace]
 
 
+def test_an_optional_secret_is_sent_again_with_the_move(desk: Desk, other: int) -> None:
+    (before,) = rows()
+    ours = toy_card(desk.provider).fields
+    fields = tuple(replace(one, required=one.required and not one.secret) for one in ours)
+    client = of_card(desk, fields=fields)
+    page = text(client.post_form(f"{desk.path}/toy/new", **GOOD))
+    kept = re.findall(r'name="kept-toy_secret" value="([^"]+)"', page)[0]
+    again = {**GOOD, "toy_secret": "", "kept-toy_secret": kept, "move_account": str(before.id)}
+    assert client.post_form(f"{desk.path}/toy/new", **again).status_code == 302
+    assert desk.provider.requests[-1].values["toy_secret"] == GOOD["toy_secret"]
+    elsewhere = text(client.post_form(f"{desk.path}/toy/new", **{**GOOD, "toy_id": "x"}))
+    assert "kept-toy_secret" not in elsewhere, "left empty, it means none"
+
+
 def test_a_refusal_of_the_whole_form_has_the_button_too(desk: Desk, other: int) -> None:
     (before,) = rows()
     desk.provider.connect = lambda request: Problems({"": f"No. {request.taken('17')}"})
