@@ -866,7 +866,7 @@ def orders(j: Journey) -> str:
     form = f"/w/{j.workspace}/settings/addons/shop"
     until(lambda: "Consumer key" in j.admin.open(form), "the form of the addon in every process", 20)
     values = {"url": shop.url, "key": KEY, "secret": SECRET, "webhook_secret": WEBHOOK_SECRET}
-    j.admin.press("Save", {f"setting-{name}": value for name, value in values.items()})
+    j.admin.press("Save and check", {f"setting-{name}": value for name, value in values.items()})
     order = shop.add(buyer, (2, "Blue mug", "36.00"), status="pending")
     j.agent.open(f"/w/{j.workspace}/inbox/{j.conversation}")
     page = re.search(rf'href="(/w/{j.workspace}/contacts/\d+)"', j.agent.html)

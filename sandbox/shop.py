@@ -38,12 +38,19 @@ class Shop:
     :ivar orders: as the API returns them, oldest first.
     :ivar refuse: statuses of the next answers, such as 503.
     :ivar asked: the query of each search for orders.
+    :ivar answers: the next answers, in place of its own.
+    :ivar may_answer: cleared to leave requests waiting.
+    :ivar may_read: whether the key has the permission *Read*.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.orders: list[dict[str, Any]] = []
         self.refuse: list[int] = []
         self.asked: list[dict[str, str]] = []
+        self.answers: list[Response] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.may_read = True
         self._server = make_server(host, port, self._app(), threaded=True, request_handler=_Quiet)
         self.port = int(self._server.socket.getsockname()[1])
         self.url = f"http://{host}:{self.port}"
@@ -101,25 +108,40 @@ class Shop:
         self._server.serve_forever(poll_interval=0.05)
 
     def close(self) -> None:
+        self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
 
     def _app(self) -> Flask:
         app = Flask("shop", static_folder=None)
 
+        @app.before_request
+        def before() -> Response | None:
+            self.may_answer.wait()
+            return self.answers.pop(0) if self.answers else None
+
         @app.get(f"{API}/orders")
         def orders() -> Response | tuple[Response, int]:
             if self.refuse:
                 return jsonify(code="internal_server_error", message="Refused"), self.refuse.pop(0)
             login = request.authorization
-            if login is None or (login.username, login.password) != (KEY, SECRET):
+            if login is None or login.username != KEY:
                 return jsonify(
-                    code="woocommerce_rest_authentication_error", message="Consumer key is invalid."
+                    code="woocommerce_rest_cannot_view", message="Sorry, you cannot list resources."
                 ), 401
+            refused = None if login.password == SECRET else "Consumer secret is invalid."
+            if refused is None and not self.may_read:
+                refused = "The API key provided does not have read permissions."
+            if refused is not None:
+                return jsonify(code="woocommerce_rest_authentication_error", message=refused), 401
             self.asked.append(request.args.to_dict())
             wanted = request.args.get("search", "").lower()
             found = [one for one in reversed(self.orders) if wanted in json.dumps(one).lower()]
-            return jsonify(found[: request.args.get("per_page", 10, int)])
+            found = found[: request.args.get("per_page", 10, int)]
+            fields = request.args.get("_fields")
+            return jsonify(
+                [{name: one[name] for name in fields.split(",")} for one in found] if fields else found
+            )
 
         return app
 

@@ -11,15 +11,17 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.addons import setting_forms
+from host.addons import setting_checks, setting_forms
 from host.addons.package.manifest import Manifest
 from host.addons.running.generation import current_generation
+from host.addons.setting_checks import check_of
 from host.addons.setting_forms import EnteredForm, FilledForm
 from host.addons.views import bp
 from host.core import db
 from host.core.errors import LobbyError, NotFoundError
 from host.sdk._forms.fields import Form
 from host.sdk._forms.values import DESK
+from host.sdk.cards import Problems, SettingsCheck
 from host.users.pages import sudo
 from host.web import navigation
 from host.web.request_helpers import (
@@ -74,6 +76,11 @@ class _Page(NamedTuple):
             return url_for("addons.desk_form", slug=slug)
         return url_for("addons.workspace_form", workspace_id=self.workspace_id, slug=slug)
 
+    @property
+    def check(self) -> SettingsCheck | None:
+        """The check that its addon runs after saving, if any; settings of the server have none."""
+        return None if self.workspace_id == DESK else check_of(self.manifest.slug)
+
     def show(self, entered: EnteredForm, problem: LobbyError | None = None) -> ResponseReturnValue:
         status = 200 if problem is None else problem.status
         page = render_template(
@@ -81,6 +88,7 @@ class _Page(NamedTuple):
             manifest=self.manifest,
             entered=entered,
             problem=problem,
+            checks=self.check is not None,
         )
         return page, 400 if entered.is_wrong else status
 
@@ -97,7 +105,10 @@ def _given(form: Form) -> FilledForm:
 
 
 def _save(page: _Page) -> ResponseReturnValue:
-    """Check what was sent and store it, or show it again with what is wrong."""
+    """Check what was sent and store it, or show it again with what is wrong.
+
+    What is stored, the addon checks afterwards, if it has a check.
+    """
     entered = setting_forms.check(page.read(), _given(page.form), str(get_locale()))
     if entered.is_wrong:
         return page.show(entered)
@@ -122,7 +133,13 @@ def _save(page: _Page) -> ResponseReturnValue:
     except LobbyError as error:
         # Also for a missing password: the page that asks for one would contain the secrets.
         return page.show(entered, error)
-    flash_good(_("Saved."))
+    said = _("Saved.")
+    if page.check is not None:
+        outcome = setting_checks.run(page.check, page.manifest, workspace_id)
+        if isinstance(outcome, Problems):
+            return page.show(setting_checks.with_problems(page.read(), outcome))
+        said = f"{said} {outcome}"
+    flash_good(said)
     return redirect(page.url, 303)
 
 

@@ -37,7 +37,8 @@ class FormRow(msgspec.Struct):
     :param text: what its input shows; empty for a secret.
     :param usual: its default, as people read it; empty if it has none, or always shows its value.
     :param is_stored: whether a secret is stored.
-    :param error: what is wrong with what was entered.
+    :param error: what is wrong with what was entered, which was not saved.
+    :param found: what the addon's check says is wrong with what was saved.
     """
 
     name: str
@@ -46,6 +47,7 @@ class FormRow(msgspec.Struct):
     usual: str = ""
     is_stored: bool = False
     error: str = ""
+    found: str = ""
 
 
 class EnteredForm(msgspec.Struct):
@@ -61,6 +63,8 @@ class EnteredForm(msgspec.Struct):
     version: int
     missing: tuple[str, ...]
     values: dict[str, Plain | Secret | None] = {}
+    found: str = ""
+    """Sentence of the addon's check about the settings as a whole."""
 
     @property
     def is_wrong(self) -> bool:

@@ -48,7 +48,7 @@ _hung: Counter[tuple[str, Hashable]] = Counter()
 """Number of calls that hang, by the function's name and the customer."""
 
 
-KINDS = frozenset({"panel", "composer", "section", "route", "tool", "condition", "action"})
+KINDS = frozenset({"panel", "composer", "section", "route", "tool", "condition", "action", "settings"})
 """The kinds of functions that are called with this limit."""
 
 

@@ -101,6 +101,19 @@ class Problems:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsCheck:
+    """Checks what owners filled in on the form of ``[settings.workspace.<name>]``, once it is saved.
+
+    :param run: ``run(workspace_id)`` returns a sentence about what works, or :class:`Problems` by setting,
+        each with what to do; called outside any transaction.
+    :param seconds: how long it may take; at most 10.
+    """
+
+    run: Callable[[int], str | Problems]
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """Nothing is connected yet: someone else must approve. The addon stores what it needs until then, and
     connects the account itself with :func:`host.sdk.accounts.save`.
@@ -194,6 +207,22 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Something an account still needs in order to send or receive; it heads the card.
+
+    :param sentence: what doesn't work, in one sentence.
+    :param button: what to do, as the label of the card's button.
+    :param field: name of the :class:`Field` that the button leads to.
+    :param detail: another way out, below the sentence.
+    """
+
+    sentence: str
+    button: str
+    field: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CardStatus:
     """The contents of the card of one connected account.
 
@@ -214,6 +243,8 @@ class CardStatus:
     steps: Sequence[Step] = ()
     links: Sequence[Link] = ()
     """Pages about the account, such as the addon's own."""
+    missing: Missing | None = None
+    """Heads the card and the account's page, with its button, unless the account must be reconnected."""
 
 
 @dataclass(frozen=True, slots=True)

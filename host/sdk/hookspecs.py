@@ -12,7 +12,7 @@ import pluggy
 from flask import Blueprint
 
 from host.sdk.api import ApiRoute
-from host.sdk.cards import SettingsCard
+from host.sdk.cards import SettingsCard, SettingsCheck
 from host.sdk.channel import ChannelAdapter
 from host.sdk.events import Listener
 from host.sdk.pages import AdminPage, Job, Migrations
@@ -35,6 +35,11 @@ def register_channels() -> Sequence[ChannelAdapter]:  # type: ignore[empty-body]
 @hookspec
 def register_settings_cards() -> Sequence[SettingsCard]:  # type: ignore[empty-body]
     """Return the cards for Settings -> Channels, each for a channel of the same addon."""
+
+
+@hookspec
+def register_settings_check() -> SettingsCheck:  # type: ignore[empty-body]
+    """Return the check of the settings that owners fill in, for its *Save and check* button."""
 
 
 @hookspec

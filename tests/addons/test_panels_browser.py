@@ -72,6 +72,25 @@ def arrive(chromium: Any, url: str, troubles: list[str], **options: Any) -> Any:
     return page
 
 
+def test_settings_say_what_is_wrong_with_them(opened: Opened, shop: Shop, chromium: Any) -> None:
+    troubles: list[str] = []
+    with serving(opened.desk) as server:
+        page = arrive(chromium, server.url(), troubles, viewport={"width": 1440, "height": 900})
+        page.goto(f"/w/{opened.workspace}/settings/addons/shop")
+        page.get_by_label("Shop address").fill("http://shop.example.com")
+        page.get_by_role("region", name="Not saved").get_by_role("button", name="Save and check").click()
+        page.get_by_text("Saved, but the check found a problem.").wait_for()
+        address = page.get_by_label("Shop address")
+        expect(address).to_have_accessible_description(re.compile("Enter the address with https://"))
+        expect(address).to_have_value("http://shop.example.com")
+        look(page, "settings-wrong")
+        address.fill(shop.url)
+        page.locator("form").get_by_role("button", name="Save and check").click()
+        page.get_by_text("Saved. The shop answered, and Lobby can read its orders.").wait_for()
+        look(page, "settings-right")
+    assert troubles == []
+
+
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (360, 780)])
 def test_orders_beside_a_conversation(
     opened: Opened, shop: Shop, chromium: Any, width: int, height: int
@@ -82,7 +101,7 @@ def test_orders_beside_a_conversation(
         page.goto(opened.beside)
         page.get_by_text("hello").last.wait_for()
         if width < 1000:
-            assert shop.asked == [], "nobody looked at the panel yet"
+            assert len(shop.asked) == 1, "when its settings were saved; nobody looked at the panel yet"
             page.goto(f"{opened.beside}?pane=contact")
         orders = page.locator("[data-addon-panel$='shop.orders']")
         orders.get_by_role("link", name="Order 1002").wait_for()

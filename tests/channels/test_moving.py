@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from host.core.backports.values import replace
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation
 from host.models.users import AuditEntry
-from host.sdk.cards import Candidate, CardStatus, Field, SignIn, WorkspaceSettings
+from host.sdk.cards import Candidate, CardStatus, Field, Problems, SignIn, WorkspaceSettings
 from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.channels.toy import ToyAdapter, toy_card
@@ -77,6 +78,59 @@ def test_the_owner_of_both_moves_it_and_the_conversations_stay(desk: Desk, other
     assert "Hello" in text(thread)
 
 
+def offer(page: str) -> str | None:
+    """Return the account that the button *Move here* names."""
+    found = re.findall(r'<button[^>]*name="move_account" value="(\d+)">Move here</button>', page)
+    return found[0] if found else None
+
+
+def test_the_button_to_move_stands_beside_the_refusal(desk: Desk, other: int) -> None:
+    (before,) = rows()
+    client = desk.client()
+    page = text(client.post_form(f"{desk.path}/toy/new", **GOOD))
+    refusal, _between, after = page.partition("or move it here.</div>")
+    assert refusal
+    assert after.lstrip().startswith('<div class="row-flex" data-move-here>'), "directly below the sentence"
+    assert offer(page) == str(before.id)
+    assert "<select" not in page[page.index("account-form") : page.index("Save and check")], (
+        "one way to say so"
+    )
+    assert page.index('<button class="d-none" type="submit"') < page.index("data-move-here")
+    kept = re.findall(r'name="kept-toy_secret" value="([^"]+)"', page)[0]
+    again = {**GOOD, "toy_secret": "", "kept-toy_secret": kept, "move_account": str(before.id)}
+    assert client.post_form(f"{desk.path}/toy/new", **again).status_code == 302
+    assert [row.workspace_id for row in rows() if row.claim] == [desk.workspace]
+
+
+def test_an_optional_secret_is_sent_again_with_the_move(desk: Desk, other: int) -> None:
+    (before,) = rows()
+    ours = toy_card(desk.provider).fields
+    fields = tuple(replace(one, required=one.required and not one.secret) for one in ours)
+    client = of_card(desk, fields=fields)
+    page = text(client.post_form(f"{desk.path}/toy/new", **GOOD))
+    kept = re.findall(r'name="kept-toy_secret" value="([^"]+)"', page)[0]
+    again = {**GOOD, "toy_secret": "", "kept-toy_secret": kept, "move_account": str(before.id)}
+    assert client.post_form(f"{desk.path}/toy/new", **again).status_code == 302
+    assert desk.provider.requests[-1].values["toy_secret"] == GOOD["toy_secret"]
+    elsewhere = text(client.post_form(f"{desk.path}/toy/new", **{**GOOD, "toy_id": "x"}))
+    assert "kept-toy_secret" not in elsewhere, "left empty, it means none"
+
+
+def test_a_refusal_of_the_whole_form_has_the_button_too(desk: Desk, other: int) -> None:
+    (before,) = rows()
+    desk.provider.connect = lambda request: Problems({"": f"No. {request.taken('17')}"})
+    page = text(desk.client().post_form(f"{desk.path}/toy/new", **GOOD))
+    assert offer(page) == str(before.id)
+    desk.provider.connect = lambda request: Problems({"": "No."}) if request.taken("17") else Problems({})
+    assert offer(text(desk.client().post_form(f"{desk.path}/toy/new", **GOOD))) is None, "another problem"
+
+
+def test_the_button_is_for_accounts_connected_meanwhile_too(desk: Desk, other: int) -> None:
+    (before,) = rows()
+    desk.provider.connect = lambda request: desk.provider.connection("17")  # it does not ask
+    assert offer(text(desk.client().post_form(f"{desk.path}/toy/new", **GOOD))) == str(before.id)
+
+
 def test_it_moves_back_to_its_conversations(desk: Desk, other: int) -> None:
     (before,) = rows()
     desk.client().post_form(f"{desk.path}/toy/new", **GOOD, move_account=str(before.id))
@@ -109,6 +163,7 @@ def test_who_owns_only_one_of_them_cannot(desk: Desk, role: Role | None) -> None
     assert "move_account" not in text(client.get(f"{desk.path}/toy/new"))
     shown = client.post_form(f"{desk.path}/toy/new", **GOOD, move_account=str(account.id))
     assert shown.status_code == 400
+    assert offer(text(shown)) is None
     assert [(row.workspace_id, row.state) for row in rows()] == [(workspace, AccountState.CONNECTED)]
 
 

@@ -29,6 +29,7 @@ from host.sdk.cards import (
     ConnectRequest,
     Finding,
     Link,
+    Missing,
     Problems,
     SignIn,
     Verdict,
@@ -644,3 +645,23 @@ def test_a_disconnected_account_has_no_buttons(desk: Desk) -> None:
     address = f"{desk.path}/accounts/{account.id}/actions/regenerate"
     assert desk.client().post_form(address).status_code == 404
     assert desk.provider.acted == []
+
+
+def test_what_an_account_lacks_heads_its_card_and_its_page(desk: Desk) -> None:
+    account = desk.connect()
+    missing = Missing("It can send only.", "Add a box", "toy_id", "Or ask an admin.")
+    desk.provider.status = lambda _account: CardStatus(missing=missing)
+    client = desk.client()
+    link = f'href="/w/{desk.workspace}/settings/channels/accounts/{account.id}#f-toy_id">Add a box<'
+    listed, page = (client.get(path).text for path in (desk.path, f"{desk.path}/accounts/{account.id}"))
+    for shown in (listed, page):
+        assert "It can send only." in shown
+        assert "Or ask an admin." in shown
+        assert link in shown
+    assert "waiting for the first message" not in listed
+    assert "is-warn" in listed
+    assert 'id="f-toy_id"' in page, "where the button leads"
+
+    db.write(lambda session: session.execute(sa.update(ChannelAccount).values(state="needs_reconnect")))
+    for path in (desk.path, f"{desk.path}/accounts/{account.id}"):
+        assert "Add a box" not in client.get(path).text, "first it has to work at all"

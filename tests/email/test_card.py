@@ -77,7 +77,9 @@ def test_a_server_nobody_runs_is_told(outside: Outside) -> None:
 @pytest.mark.usefixtures("desk")
 def test_a_private_address_is_refused_unless_the_operator_allowed_it(outside: Outside) -> None:
     guard.allow(())
-    assert "private address" in problems(ask(outside))["smtp_host"]
+    said = problems(ask(outside))["smtp_host"]
+    assert "private address" in said
+    assert f"adding mail.shop.example:{outside.port} to LOBBY_MAIL_RELAYS" in said
     assert outside.logins == []
 
 
@@ -159,7 +161,13 @@ def test_the_card_tells_where_mail_goes_and_shows_no_password(outside: Outside, 
 @pytest.mark.usefixtures("desk")
 def test_a_desk_that_receives_no_mail_says_so(outside: Outside, data: Path) -> None:
     account = connect(outside)
-    assert "LOBBY_SMTP_LISTEN" in repr(shown(data, account).notices)
+    missing = shown(data, account).missing
+    assert missing is not None
+    assert missing.sentence == "This account can send, but no mail arrives here: it has no mailbox."
+    assert (missing.button, missing.field) == ("Add a mailbox", "imap_host")
+    assert "LOBBY_SMTP_LISTEN" in missing.detail
+    settings.provide("", {"public_url": "http://127.0.0.1:8080", "smtp_listen": "127.0.0.1:2525"})
+    assert shown(data, account).missing is None
 
 
 @pytest.mark.usefixtures("desk")

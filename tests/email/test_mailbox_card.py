@@ -112,7 +112,9 @@ def test_what_is_wrong_is_told_at_its_field(
 @pytest.mark.usefixtures("desk")
 def test_a_private_address_is_refused(outside: Outside, imap: ImapServer) -> None:
     guard.allow([f"mail.shop.example:{outside.port}"])
-    assert "private address" in problems(ask(outside, **box(imap)))["imap_host"]
+    said = problems(ask(outside, **box(imap)))["imap_host"]
+    assert "private address" in said
+    assert "to LOBBY_MAIL_RELAYS" in said
     assert imap.commands == []
 
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from PIL import Image
 
-from host.authoring.desk import TrialDesk, trial_desk
+from host.authoring.desk import RefusedByCardError, TrialDesk, trial_desk
 from host.sdk.cards import Verdict
 from host.sdk.channel import AccountRef, SendRequest, Sent
 from host.sdk.messages import MessageKind, OutgoingPart
@@ -23,6 +23,7 @@ from tests.sandbox.helpers import Meta
 
 pytestmark = pytest.mark.slow
 PUBLIC = "https://desk.example.com"
+VALUES = {"number": NUMBER, "business": WABA, "token": seed.TOKEN, "app_secret": seed.APP_SECRET}
 ADDON = Path(__file__).parents[2] / "addons" / "whatsapp"
 
 
@@ -103,7 +104,6 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     bridge = Bridge()
     running = Server().start()
     settings = {"graph_url": f"{running.url}/graph.facebook.com"}
-    values = {"number": NUMBER, "business": WABA, "token": seed.TOKEN, "app_secret": seed.APP_SECRET}
     place = tmp_path_factory.mktemp("desk")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(requests.Session, "send", bridge.patched())
@@ -112,7 +112,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         ) as desk:
             bridge.desk = desk
             meta = Meta(running.url)
-            yield Both(bridge, desk, Cloud(meta), desk.connect("whatsapp", values))
+            yield Both(bridge, desk, Cloud(meta), desk.connect("whatsapp", VALUES))
             meta.session.close()
     running.close()
 
@@ -121,6 +121,30 @@ def test_it_connects_and_finds_nothing_wrong(both: Both) -> None:
     assert (both.account.external_id, both.account.handle) == (NUMBER, "+1 555-010-0100")
     findings = both.desk.module("card").CARD.diagnose(both.account)
     assert [(one.name, one.verdict) for one in findings if one.verdict is not Verdict.PASS] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"number": WABA, "business": NUMBER},
+            {
+                "number": "This is the WhatsApp Business Account ID.",
+                "business": "This is a phone number ID.",
+            },
+        ),
+        ({"number": seed.APP_ID}, {"number": "This is the app ID."}),
+        ({"business": seed.APP_ID}, {"business": "This is the app ID."}),
+        ({"number": "15550100100"}, {"number": f"This is the phone number itself. Enter its ID: {NUMBER}."}),
+        ({"number": "999999999"}, {"number": "The token can't use this phone number ID:"}),
+    ],
+)
+def test_an_id_in_the_wrong_field_is_named(both: Both, changed: dict[str, str], said: dict[str, str]) -> None:
+    with pytest.raises(RefusedByCardError) as refused:
+        both.desk.connect("whatsapp", {**VALUES, **changed})
+    found = refused.value.problems
+    assert {name: found[name][: len(words)] for name, words in said.items()} == said
+    assert set(found) == set(said)
 
 
 def test_both_sides_write(both: Both) -> None:

@@ -23,6 +23,7 @@ from host.sdk.cards import (
     ConnectRequest,
     Field,
     Link,
+    Missing,
     Problems,
     SectionNotice,
     SettingsCard,
@@ -506,8 +507,7 @@ def _check(server: smtp.Server) -> Problems | None:
     except smtp.StepRefusedError as error:
         return Problems({"smtp_host": _("The server refused the connection: %(words)s", words=error)})
     except ForbiddenAddressError:
-        sentence = _("%(host)s is a private address, which this desk isn't allowed to reach.", **where)
-        return Problems({"smtp_host": sentence})
+        return Problems({"smtp_host": mailbox_card.private(server.host, server.port)})
     except FetchError:
         sentence = _("No server responded at %(host)s, port %(port)s. Check the name and the port.", **where)
         return Problems({"smtp_host": sentence})
@@ -581,16 +581,13 @@ def _status(account: AccountRef, kept: _StoredAccount | None) -> CardStatus:
     if mailbox is not None:
         facts += mailbox_card.facts(mailbox)
         notices += mailbox_card.notices(mailbox)
-    elif listening is None:
-        notices.append(
-            (
-                "warn",
-                _("This account can't receive mail."),
-                _(
-                    "Edit the account and enter its mailbox, or ask an admin to set LOBBY_SMTP_LISTEN "
-                    "and route mail for this address there."
-                ),
-            )
+    missing = None
+    if mailbox is None and listening is None:
+        missing = Missing(
+            _("This account can send, but no mail arrives here: it has no mailbox."),
+            _("Add a mailbox"),
+            "imap_host",
+            _("Or ask an admin to set LOBBY_SMTP_LISTEN and route mail for this address there."),
         )
     if listening is not None:
         facts.append((_("Receives at"), f"{listening[0]}:{listening[1]} (SMTP)"))
@@ -614,6 +611,7 @@ def _status(account: AccountRef, kept: _StoredAccount | None) -> CardStatus:
         notices=notices,
         values=values,
         stored_secrets=secrets,
+        missing=missing,
         copyables=[copyable for key in keys for copyable in signing.copyables(key)],
         links=[
             Link(_("Signatures and replies"), signatures.page(account)),

@@ -67,6 +67,7 @@ _CHECK_SENDER = noop(
 _NOT_THEIRS = noop("The sender address was removed from the account.")
 _FROM_ANOTHER = noop("Send it again from another address, or add this one back in the account's settings.")
 _CHECK_CARD = noop("An owner can check the mail server under Settings, Channels.")
+_ALLOW_RELAY = noop("The server administrator allows it by adding its host and port to LOBBY_MAIL_RELAYS.")
 
 
 class EmailAdapter(ChannelAdapter):
@@ -341,7 +342,7 @@ def _deliver(
         return Rejected(_problem(str(error.code), sentence, step, raw=str(error)))
     except ForbiddenAddressError as error:
         sentence = noop("The mail server is at an address this desk isn't allowed to reach.")
-        return Held(_problem("address", sentence, _CHECK_CARD, raw=error.reason))
+        return Held(_problem("address", sentence, _ALLOW_RELAY, raw=error.reason))
     except FetchError as error:
         sentence = noop("The mail server can't be reached.")
         return NotSent(_problem("connect", sentence, _CHECK_CARD, raw=error.reason), whole_account=True)

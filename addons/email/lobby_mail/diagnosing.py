@@ -82,7 +82,7 @@ def _receiving(account: AccountRef) -> list[Finding]:
     listening = listen_address()
     if box is None:
         if listening is None:
-            fix = _("Edit the account and enter its mailbox, or ask an admin to set LOBBY_SMTP_LISTEN.")
+            fix = _("Add a mailbox in the account's Settings, or ask an admin to set LOBBY_SMTP_LISTEN.")
             return [
                 Finding(
                     "receiving",

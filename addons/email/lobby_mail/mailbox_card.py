@@ -194,6 +194,17 @@ def offered(server: Server) -> list[Offered] | Problems:
     return tried(server, lambda one: found.extend(late.machinery().folders(one))) or found
 
 
+def private(host: str, port: int) -> str:
+    """Return that a mail server is at a private address, and which setting lets Lobby reach it."""
+    sentence = _(
+        "%(host)s is a private address, which this desk isn't allowed to reach. The server administrator "
+        "allows it by adding %(host)s:%(port)s to LOBBY_MAIL_RELAYS.",
+        host=host,
+        port=str(port),
+    )
+    return str(sentence)
+
+
 def tried(server: Server, ask: Callable[[Server], object] | None = None) -> Problems | None:
     """Return why the mailbox cannot be opened, by the field that is likely wrong, or None if it can.
 
@@ -213,8 +224,7 @@ def tried(server: Server, ask: Callable[[Server], object] | None = None) -> Prob
         sentence = _("The mailbox can't be opened. The server responded: %(words)s", words=plain(str(error)))
         return Problems({"imap_host": sentence})
     except ForbiddenAddressError:
-        sentence = _("%(host)s is a private address, which this desk isn't allowed to reach.", **where)
-        return Problems({"imap_host": sentence})
+        return Problems({"imap_host": private(server.host, server.port)})
     except FetchError:
         sentence = _("No server responded at %(host)s, port %(port)s. Check the name and the port.", **where)
         return Problems({"imap_host": sentence})

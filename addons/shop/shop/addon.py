@@ -1,4 +1,4 @@
-"""Hooks of the addon: panel, composer's button, assistants' tool, condition, route of the API, webhook."""
+"""Hooks of the addon: settings check, panel, composer's button, tool, condition, API route, webhook."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Blueprint
 
 from host.sdk.api import ApiRoute
+from host.sdk.cards import SettingsCheck
 from host.sdk.hookspecs import hookimpl
 from host.sdk.pages import Migrations
 from host.sdk.panels import ComposerAction, Panel
@@ -16,8 +17,14 @@ from host.sdk.rules import AssistantTool, RuleCondition
 from . import webhook
 from .api import ROUTES
 from .beside import ACTION, PANEL
+from .checking import CHECK
 from .rules import CONDITION
 from .tool import TOOL
+
+
+@hookimpl
+def register_settings_check() -> SettingsCheck:
+    return CHECK
 
 
 @hookimpl

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from host.sdk.errors import FetchError, ProviderError
-from host.sdk.http import Client
+from host.sdk.http import Client, Response
 
 from .shops import Shop
 
@@ -141,18 +141,30 @@ def _moment(value: object) -> datetime | None:
     return None if found is None else found.replace(tzinfo=UTC)
 
 
-def _get(shop: Shop, path: str, params: Mapping[str, str]) -> Any:
-    parts = urlsplit(shop.url)
-    client = Client(frozenset({parts.hostname or ""}), connect_timeout=2, read_timeout=5, total_timeout=8)
+def ask(shop: Shop, path: str, params: Mapping[str, str]) -> Response:
+    """Return what the shop answers, whatever its status.
+
+    :raises FetchError: if it does not.
+    """
     login = base64.b64encode(f"{shop.key}:{shop.secret}".encode()).decode()
+    return client_of(shop).request(
+        "GET",
+        shop.url + API + path,
+        params=params,
+        headers={"Authorization": f"Basic {login}", "Accept": "application/json"},
+        max_bytes=MAX_BYTES,
+    )
+
+
+def client_of(shop: Shop) -> Client:
+    """Return a client that reaches this shop only."""
+    host = urlsplit(shop.url).hostname or ""
+    return Client(frozenset({host}), connect_timeout=2, read_timeout=5, total_timeout=8)
+
+
+def _get(shop: Shop, path: str, params: Mapping[str, str]) -> Any:
     try:
-        answer = client.request(
-            "GET",
-            shop.url + API + path,
-            params=params,
-            headers={"Authorization": f"Basic {login}", "Accept": "application/json"},
-            max_bytes=MAX_BYTES,
-        )
+        answer = ask(shop, path, params)
     except FetchError as error:
         raise ShopError(error.reason) from None
     if answer.status in {401, 403}:

@@ -25,6 +25,7 @@ from host.sdk import clock
 from host.sdk.channel import AccountRef
 
 NUMBER, BUSINESS, APP = "106540352242922", "102290129340398", "634974688087057"
+PORTFOLIO = "506914307656634"
 TOKEN, SECRET = "EAAsampleTokenOfTheStandIn0001", "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://desk.example.com"
 PHONES = itertools.count(16505551000)
@@ -181,7 +182,9 @@ class WhatsApp:
                 name = {"display_phone_number": "+1 555-078-3881", "verified_name": "Sample Pottery"}
                 return {"id": NUMBER, "quality_rating": "GREEN", **name}
             case "GET", [one, "phone_numbers"] if one == BUSINESS:
-                return {"data": [{"id": NUMBER}]}
+                return {"data": [{"id": NUMBER, "display_phone_number": "+1 555-078-3881"}]}
+            case "GET", [one, "owned_whatsapp_business_accounts"] if one == PORTFOLIO:
+                return {"data": [{"id": BUSINESS}]}
             case "GET", [one, "subscriptions"] if one == APP:
                 fields = [{"name": name} for name in self.app_webhook.get("fields", "").split(",") if name]
                 told = {

@@ -39,6 +39,7 @@ from host.sdk.testing import check_approved_template
 from host.sdk.webhooks import Envelope
 
 NUMBER, BUSINESS, APP = "106540352242922", "102290129340398", "634974688087057"
+PORTFOLIO = "506914307656634"
 TOKEN, SECRET = "EAAsampleTokenOfTheStandIn0001", "0123456789abcdef0123456789abcdef"
 VALUES = {"number": NUMBER, "business": BUSINESS, "token": TOKEN, "app_secret": SECRET}
 HOOK = "https://desk.example.com/addons/whatsapp/webhook"
@@ -91,7 +92,23 @@ def test_connecting_has_meta_deliver_here(account: AccountRef, whatsapp: Any) ->
         ({"token": "EAAanotherTokenNobodyKnowsOf2"}, "token", "doesn't accept this token"),
         ({"app_secret": "0" * 31 + "g"}, "app_secret", "32 characters"),
         ({"app_secret": "0" * 32}, "app_secret", "not the secret of the Meta app"),
-        ({"number": "+1 555-078-3881"}, "number", "digits only"),
+        ({"number": "+1 555-078-3881"}, "number", "looks like the phone number itself. Enter an ID"),
+        ({"number": TOKEN}, "number", "looks like an access token. Enter an ID"),
+        ({"number": SECRET}, "number", "looks like an app secret. Enter an ID"),
+        ({"number": "12-x"}, "number", "An ID has digits only, for example"),
+        ({"token": SECRET}, "token", "looks like the app secret. Enter the token"),
+        ({"token": APP}, "token", "looks like an ID. Enter the token"),
+        ({"app_secret": APP}, "app_secret", "looks like an app ID. The app secret is below it"),
+        ({"app_secret": TOKEN}, "app_secret", "looks like an access token. Enter the app secret"),
+        ({"number": APP}, "number", "This is the app ID. Enter the phone number ID"),
+        ({"number": BUSINESS}, "number", "This is the WhatsApp Business Account ID. It belongs in the"),
+        ({"number": PORTFOLIO}, "number", "This is the ID of the business portfolio, which isn't needed."),
+        ({"number": "15550783881"}, "number", f"the phone number itself. Enter its ID: {NUMBER}."),
+        ({"number": "05550783881"}, "number", f"the phone number itself. Enter its ID: {NUMBER}."),
+        ({"business": APP}, "business", "This is the app ID. Enter the WhatsApp Business Account ID"),
+        ({"business": NUMBER}, "business", "This is a phone number ID. It belongs in the field of that name"),
+        ({"business": PORTFOLIO}, "business", "the business portfolio, which isn't needed. Enter the What"),
+        ({"business": "15550783881"}, "business", "This is the phone number itself. Enter the WhatsApp"),
         ({"number": "999999999"}, "number", "can't use this phone number ID"),
         ({"business": "999999999"}, "business", "can't use this account"),
     ],
@@ -104,6 +121,25 @@ def test_a_wrong_value_is_named_beside_its_field(
     assert why in refused.value.problems[field]
     assert TOKEN not in str(refused.value)
     assert SECRET not in str(refused.value)
+
+
+def test_swapped_ids_are_named_at_both_fields(desk: TrialDesk, account: AccountRef) -> None:
+    with pytest.raises(RefusedByCardError) as refused:
+        desk.connect("whatsapp", {**VALUES, "number": BUSINESS, "business": NUMBER})
+    assert "This is the WhatsApp Business Account ID." in refused.value.problems["number"]
+    assert "This is a phone number ID." in refused.value.problems["business"]
+
+
+@pytest.mark.parametrize(
+    ("pasted", "why"),
+    [(BUSINESS, "the WhatsApp Business Account ID"), (APP, "the app ID"), ("999999999", "another number")],
+)
+def test_another_id_is_named_while_the_number_is_changed(
+    desk: TrialDesk, account: AccountRef, pasted: str, why: str
+) -> None:
+    with pytest.raises(RefusedByCardError) as refused:
+        desk.connect("whatsapp", {**VALUES, "number": pasted}, account=account)
+    assert why in refused.value.problems["number"]
 
 
 def test_a_token_without_a_permission_is_refused(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -27,7 +27,7 @@ from host.sdk.i18n import format_date, lazy_gettext
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret
 
-from . import accounts, checks
+from . import accounts, checks, mixed_up
 from .accounts import Credentials
 from .checks import Number, TokenFacts
 from .graph import Graph, GraphError, root, webhook_url
@@ -36,6 +36,7 @@ from .values import digits
 log = logging.getLogger(__name__)
 
 _DIGITS = re.compile(r"[0-9]{5,32}", re.ASCII)
+_PHONE = re.compile(r"\+?[0-9 ()/.-]{5,32}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9_|-]{20,2000}", re.ASCII)
 _SECRET = re.compile(r"[0-9a-f]{32}", re.ASCII)
 SOON = timedelta(days=7)
@@ -45,15 +46,25 @@ SOON = timedelta(days=7)
 def clean_id(value: str) -> str:
     """Return *value* if it looks like an id of Meta's.
 
-    :raises ValueError: with a sentence if it does not.
+    :raises ValueError: with a sentence if it does not, naming what it looks like.
     """
+    if _PHONE.fullmatch(value) and not _DIGITS.fullmatch(value):
+        raise ValueError(_("This looks like the phone number itself. Enter an ID, which has digits only."))
+    if value.startswith("EAA"):
+        raise ValueError(_("This looks like an access token. Enter an ID, which has digits only."))
+    if _SECRET.fullmatch(value) and not value.isdigit():
+        raise ValueError(_("This looks like an app secret. Enter an ID, which has digits only."))
     if not _DIGITS.fullmatch(value):
-        raise ValueError(_("An ID has digits only. It isn't the phone number itself."))
+        raise ValueError(_("An ID has digits only, for example %(example)s.", example="106540352242922"))
     return value
 
 
 def clean_token(value: str) -> str:
     """Return *value* if it looks like an access token; errors as :func:`clean_id`."""
+    if _SECRET.fullmatch(value):
+        raise ValueError(_("This looks like the app secret. Enter the token, which begins with EAA."))
+    if value.isdigit():
+        raise ValueError(_("This looks like an ID. Enter the token, which begins with EAA."))
     if not _TOKEN.fullmatch(value):
         raise ValueError(_("A token begins with EAA and has no spaces. Copy the whole token."))
     return value
@@ -61,6 +72,10 @@ def clean_token(value: str) -> str:
 
 def clean_secret(value: str) -> str:
     """Return *value* if it looks like an app secret; errors as :func:`clean_id`."""
+    if value.startswith("EAA"):
+        raise ValueError(_("This looks like an access token. Enter the app secret from App settings, Basic."))
+    if value.isdigit() and len(value) < 32:
+        raise ValueError(_("This looks like an app ID. The app secret is below it in App settings, Basic."))
     if not _SECRET.fullmatch(value):
         raise ValueError(_("An app secret has 32 characters: digits and the letters a to f."))
     return value
@@ -69,9 +84,9 @@ def clean_secret(value: str) -> str:
 class _RefusedError(Exception):
     """The number can't be connected; *problems* by field."""
 
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.problems = Problems({field: sentence})
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(*problems.values())
+        self.problems = Problems(problems)
 
 
 def connect(request: ConnectRequest) -> Connection | Problems:
@@ -88,6 +103,10 @@ def connect(request: ConnectRequest) -> Connection | Problems:
         return Problems({"token": _("Paste the token and the app secret again.")})
     number_id, business_id = request.values["number"], request.values["business"]
     if request.account is not None and request.account.external_id != number_id:
+        if before is not None and number_id == before.business_id:
+            return Problems({"number": mixed_up.account_for_number()})
+        if before is not None and number_id == before.app_id:
+            return Problems({"number": mixed_up.app_for_number()})
         said = _("This account has another number. Connect this one as a new account.")
         return Problems({"number": said})
     if taken := request.taken(number_id):
@@ -124,29 +143,30 @@ def _checked(graph: Graph, number_id: str, business_id: str) -> tuple[TokenFacts
     try:
         facts = checks.token_facts(graph.token)
     except GraphError as error:
-        raise _RefusedError(
-            "token", _("Meta doesn't accept this token: %(words)s", words=error.words)
-        ) from None
+        said = _("Meta doesn't accept this token: %(words)s", words=error.words)
+        raise _RefusedError({"token": said}) from None
     if facts is None:
-        raise _RefusedError("token", _("Meta doesn't accept this token. It may have expired."))
+        raise _RefusedError({"token": _("Meta doesn't accept this token. It may have expired.")})
     if facts.missing:
         names = ", ".join(facts.missing)
-        raise _RefusedError("token", _("The token lacks these permissions: %(names)s", names=names))
+        raise _RefusedError({"token": _("The token lacks these permissions: %(names)s", names=names)})
     try:
         number = checks.number(graph, number_id)
     except GraphError as error:
         if "appsecret_proof" in error.words:
             said = _("This is not the secret of the Meta app that the token belongs to.")
-            raise _RefusedError("app_secret", said) from None
+            raise _RefusedError({"app_secret": said}) from None
         said = _("The token can't use this phone number ID: %(words)s", words=error.words)
-        raise _RefusedError("number", said) from None
+        other = mixed_up.in_number(graph, facts.app_id, number_id, business_id)
+        raise _RefusedError(other or {"number": said}) from None
     try:
-        owned = checks.owns(graph, business_id, number_id)
+        numbers = checks.numbers(graph, business_id)
     except GraphError as error:
         said = _("The token can't use this account: %(words)s", words=error.words)
-        raise _RefusedError("business", said) from None
-    if not owned:
-        raise _RefusedError("business", _("This WhatsApp Business Account doesn't have that number."))
+        other = mixed_up.in_business(graph, facts.app_id, business_id, number.display)
+        raise _RefusedError(other or {"business": said}) from None
+    if number_id not in numbers:
+        raise _RefusedError({"business": _("This WhatsApp Business Account doesn't have that number.")})
     return facts, number
 
 
@@ -161,7 +181,7 @@ def _set_up(graph: Graph, app_id: str, business_id: str) -> None:
             "The webhook of this Meta app doesn't have the field “messages”. Subscribe to it in the app "
             "under WhatsApp, Configuration, and save again."
         )
-        raise _RefusedError("", said)
+        raise _RefusedError({"": said})
     checks.subscribe(graph, business_id)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from host.sdk.secrets import Secret
 
-from .graph import Graph, verify_token, webhook_url
-from .values import identifier, items, mapping, moment, text
+from .graph import Graph, GraphError, verify_token, webhook_url
+from .values import digits, identifier, items, mapping, moment, text
 
 PERMISSIONS = ("whatsapp_business_messaging", "whatsapp_business_management")
 OBJECT = "whatsapp_business_account"
@@ -53,10 +53,22 @@ def number(graph: Graph, number_id: str) -> Number:
     )
 
 
-def owns(graph: Graph, business_id: str, number_id: str) -> bool:
-    """Return whether a WhatsApp Business Account has a number; errors as :meth:`Graph.get`."""
-    found = graph.get(f"{business_id}/phone_numbers", fields="id", limit="100")
-    return any(identifier(one.get("id")) == number_id for one in items(found.get("data")))
+def numbers(graph: Graph, business_id: str) -> Mapping[str, str]:
+    """Return the digits of the numbers of a WhatsApp Business Account by id; errors as :meth:`Graph.get`."""
+    found = graph.get(f"{business_id}/phone_numbers", fields="id,display_phone_number", limit="100")
+    return {
+        identifier(one.get("id")): digits(text(one.get("display_phone_number"), 60))
+        for one in items(found.get("data"))
+    }
+
+
+def is_portfolio(graph: Graph, id_: str) -> bool:
+    """Return whether an id is that of a business portfolio, as far as the token can see."""
+    try:
+        graph.get(f"{id_}/owned_whatsapp_business_accounts", fields="id", limit="1")
+    except GraphError:
+        return False
+    return True
 
 
 def token_facts(token: Secret) -> TokenFacts | None:

@@ -27,7 +27,7 @@ from host.core.backports.values import replace
 from host.events.catalogue import KINDS as EVENTS
 from host.events.kinds.rules import RULE_CALLED
 from host.sdk.api import ApiRoute, ApiScope, ApiStruct
-from host.sdk.cards import SettingsCard
+from host.sdk.cards import SettingsCard, SettingsCheck
 from host.sdk.channel import ChannelAdapter, ChannelMark
 from host.sdk.events import Listener
 from host.sdk.pages import AdminPage, Job, Migrations
@@ -199,6 +199,26 @@ CARDS: Kind[SettingsCard] = Kind(
     names=lambda _manifest, card: (card.channel,),
     counted=_count_card,
     counted_as=("connect", "card status", "disconnect", "action"),
+)
+
+
+MAX_SETTINGS_SECONDS = 10.0
+
+
+def _check_settings_checks(_manifest: Manifest, found: Contribution, _folder: Path) -> Iterator[str]:
+    for one in found.of(SETTINGS_CHECKS):
+        if not 0 < one.seconds <= MAX_SETTINGS_SECONDS:
+            yield f"wants {one.seconds} seconds, of at most {MAX_SETTINGS_SECONDS:g}"
+
+
+SETTINGS_CHECKS: Kind[SettingsCheck] = Kind(
+    "register_settings_check",
+    SettingsCheck,
+    _l("Check of the settings that owners fill in."),
+    single=True,
+    check=_check_settings_checks,
+    counted=lambda one, count: replace(one, run=count("settings check", one.run)),
+    counted_as=("settings check",),
 )
 
 
@@ -561,6 +581,7 @@ LISTENERS: Kind[Listener] = Kind(
 KINDS: tuple[Kind[Any], ...] = (
     CHANNELS,
     CARDS,
+    SETTINGS_CHECKS,
     WEBHOOKS,
     RECEIVERS,
     MIGRATIONS,

@@ -81,6 +81,8 @@ class AccountCard(msgspec.Struct, frozen=True):
     def tone(self) -> str:
         """Return the severity: ``bad``, ``warn``, ``idle`` or ``good``."""
         tones = {one.tone for one in self.warnings} | {tone for tone, _bold, _words in self.status.notices}
+        if self.status.missing is not None:
+            tones.add("warn")
         return _tone(self.state, tones, self.blocked_until is not None)
 
 

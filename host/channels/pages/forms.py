@@ -56,12 +56,15 @@ class KeptSecrets:
         self._workspace_id = workspace_id
         self._row = f"{channel} {user_id}"
 
-    def keep(self, entered: Entered, fields: tuple[Field, ...]) -> None:
-        """Seal each valid required secret of *entered* into ``kept``; an empty optional one means none."""
+    def keep(self, entered: Entered, fields: tuple[Field, ...], *, optional: bool = False) -> None:
+        """Seal each valid required secret of *entered* into ``kept``; an empty optional one means none.
+
+        :param optional: whether to keep optional ones, too, because the form is likely sent again as it is.
+        """
         until = int((clock.now() + KEPT_FOR).timestamp())
         for one in fields:
             value = entered.clean.get(one.name, "")
-            if one.secret and one.required and value:
+            if one.secret and (one.required or optional) and value:
                 sealed = secrets.keyring().seal(Secret(f"{until} {value}"), self._place(one))
                 entered.kept[one.name] = sealed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -210,13 +210,24 @@ def edit(workspace_id: int, account_id: int) -> ResponseReturnValue:
     return _save(workspace_id, card, row)
 
 
-def _form(card: SettingsCard, entered: Entered, row: ChannelAccount | None) -> ResponseReturnValue:
+def _form(
+    card: SettingsCard,
+    entered: Entered,
+    row: ChannelAccount | None,
+    offered: tuple[str, other_workspaces.Elsewhere] | None = None,
+) -> ResponseReturnValue:
+    """Show the form.
+
+    :param offered: the account that was refused for being elsewhere, which may be moved here, and the field
+        whose sentence says so.
+    """
     status = None if row is None else cards.status_of(card, row)
     adapter = _directory().adapter(card.channel)
     live = row is not None and row.state != AccountState.DISCONNECTED
     page = render_template(
         "channels/form.html",
-        movable=[] if live else _movable(card.channel),
+        movable=[] if live or offered else _movable(card.channel),
+        offered=offered,
         move=request.form.get("move_account", ""),
         card=card,
         label=_directory().label(card.channel),
@@ -250,7 +261,8 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
     moved = next((one for one in _movable(card.channel) if asked and str(one.account.id) == asked), None)
     if row is not None or moved is not None:
         sudo.require()
-    outcome = _ask(workspace_id, card, row, entered, moved)
+    refused: dict[str, str] = {}
+    outcome = _ask(workspace_id, card, row, entered, moved, refused)
     if isinstance(outcome, Asked):
         flash_good(outcome.sentence)
         return redirect(_index_url(workspace_id))
@@ -260,7 +272,7 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
         )
     if isinstance(outcome, Problems):
         forms.add_problems(entered, outcome.by_field, card.fields)
-        return _form(card, entered, row)
+        return _refused(card, entered, row, refused, kept)
 
     def then(session: Session, saved: ChannelAccount) -> None:
         known = row is not None and row.state == AccountState.CONNECTED
@@ -278,7 +290,9 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
             then=then,
         )
     except AccountTakenError:
-        forms.add_problems(entered, {"": elsewhere_sentence(card.channel, outcome.external_id)}, card.fields)
+        sentence = elsewhere_sentence(card.channel, outcome.external_id)
+        refused[sentence] = outcome.external_id
+        forms.add_problems(entered, {"": sentence}, card.fields)
     except OtherAccountError:
         sentence = _("These credentials belong to a different account. Connect it as a new account.")
         forms.add_problems(entered, {"": sentence}, card.fields)
@@ -298,6 +312,26 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
         if outcome.lost:
             flash_bad(f"{outcome.lost} {outcome.lost_step}")
         return redirect(_index_url(workspace_id, saved.id))
+    return _refused(card, entered, row, refused, kept)
+
+
+def _refused(
+    card: SettingsCard,
+    entered: Entered,
+    row: ChannelAccount | None,
+    refused: Mapping[str, str],
+    kept: forms.KeptSecrets,
+) -> ResponseReturnValue:
+    """Show the form again; beside the refusal of an account that can be moved here stands the button.
+
+    :param refused: the provider's ids of accounts that are connected elsewhere, by the sentence about it.
+    """
+    movable = {one.account.external_id: one for one in _movable(card.channel)} if refused else {}
+    for name, words in entered.errors.items():
+        for sentence, external_id in refused.items():
+            if sentence in words and external_id in movable:
+                kept.keep(entered, card.fields, optional=True)
+                return _form(card, entered, row, (name, movable[external_id]))
     return _form(card, entered, row)
 
 
@@ -307,14 +341,21 @@ def _ask(
     row: ChannelAccount | None,
     entered: Entered,
     moved: other_workspaces.Elsewhere | None,
+    refused: dict[str, str],
 ) -> Connection | Problems | Asked:
-    """Let the addon check with its provider; an exception becomes a sentence."""
+    """Let the addon check with its provider; an exception becomes a sentence.
+
+    :param refused: takes the ids that are connected elsewhere, by the sentence about it.
+    """
     account = None if row is None else ref(row)
 
     def taken(external_id: str) -> str | None:
         if moved is not None and external_id == moved.account.external_id:
             return None
-        return taken_sentence(workspace_id, card.channel, external_id)
+        sentence = taken_sentence(workspace_id, card.channel, external_id)
+        if sentence is not None:
+            refused[sentence] = external_id
+        return sentence
 
     return connecting.ask(
         card,

@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Blueprint
 
 from host.sdk.api import ApiRoute
-from host.sdk.cards import SettingsCard
+from host.sdk.cards import SettingsCard, SettingsCheck
 from host.sdk.events import Listener
 from host.sdk.hookspecs import hookimpl
 from host.sdk.pages import AdminPage, Job, Migrations
@@ -17,7 +17,7 @@ from host.sdk.reports import ReportSection
 from host.sdk.rules import AssistantTool, RuleAction, RuleCondition
 from host.sdk.webhooks import Receiver, WebhookRoute
 
-from . import api, events, listeners, pages, panels, reports, rules, webhook
+from . import api, events, listeners, pages, panels, reports, rules, shop, webhook
 from .channel import ToyChannel
 from .connect import card
 
@@ -30,6 +30,11 @@ def register_channels() -> list[ToyChannel]:
 @hookimpl
 def register_settings_cards() -> list[SettingsCard]:
     return [card]
+
+
+@hookimpl
+def register_settings_check() -> SettingsCheck:
+    return shop.CHECK
 
 
 @hookimpl

@@ -213,7 +213,7 @@ def _is_known(error: Exception) -> bool:
 
 def _words(error: Exception) -> str:
     if isinstance(error, ForbiddenAddressError):
-        return "a private address"
+        return "a private address, which LOBBY_MAIL_RELAYS does not name"
     if isinstance(error, RefusedError | BrokenError | FetchError):
         return plain(str(error))[:300] or type(error).__name__
     if isinstance(error, ssl.SSLError):

@@ -18,7 +18,7 @@ nothing reads, and so none of those above.
 def delivered_to(address: str, aliases: Sequence[str] = ()) -> bytes:
     """Return the line above a mail in the inbound log, with the account's address and its aliases.
 
-    Received content is always below it and :data:`BELOW`, so senders don't influence which addresses are ours.
+    Received content is below it and :data:`BELOW`, so senders cannot influence which addresses are ours.
     """
     return f"Delivered-To: {', '.join((address, *aliases))}\r\n".encode()
 
