@@ -86,6 +86,7 @@ WHY: Mapping[str, object] = {
 
 @bp.get("/admin/desk")
 @admin_required
+@sudo.fresh_password
 def desk_settings() -> ResponseReturnValue:
     """Show the settings of the whole desk."""
     return _page()
