@@ -251,7 +251,8 @@ OF_OTHERS = {
         "Assistants → Create assistant",
         "Recent answers → Shadow",
     ),
-    *("Settings → …", "Admin → …", "address of the provider"),
+    *("Settings → …", "Admin → …", "address of the provider", "New message on Instagram"),
+    "Android, and Chrome, Edge or Firefox on a computer",
     *(
         "Settings → Channels →",
         "→ Greeting & routing",
@@ -265,7 +266,18 @@ OF_OTHERS = {
 
 
 FOR_PEOPLE = (
-    *("install", "connect", "answer", "app-review", "settings", "roles", "signin", "told", "automation"),
+    *(
+        "install",
+        "connect",
+        "answer",
+        "app-review",
+        "settings",
+        "roles",
+        "signin",
+        "told",
+        "automation",
+        "phone",
+    ),
     *(
         "search",
         "reports",
