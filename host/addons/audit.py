@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
+
+from host.addons.running.generation import current_generation
+from host.users.audit_words import Words, plain
 
 SENTENCES: Mapping[str, LazyString] = {
     "addon.activated": _l("%(who)s activated the addon %(what)s"),
@@ -35,4 +39,45 @@ SENTENCES: Mapping[str, LazyString] = {
     "addon.uploaded": _l("%(who)s uploaded the addon %(what)s"),
     "feature.switched_off": _l("%(who)s turned off %(what)s"),
     "feature.switched_on": _l("%(who)s turned on %(what)s"),
+}
+
+
+def _name(release: str) -> str:
+    """Return an addon by its name, with the version that a line may say."""
+    slug, _space, version = release.partition(" ")
+    manifest = current_generation().manifests.get(slug)
+    return f"{manifest.name if manifest else slug} {version}".strip()
+
+
+def _settings(names: object) -> str:
+    """Return the names of settings of an addon, as its form calls them."""
+    asked = str(names).split(", ")
+    for manifest in current_generation().manifests.values():
+        for form in (manifest.forms.workspace, manifest.forms.desk):
+            if form and set(asked) <= set(form):
+                return ", ".join(str(_(form[one].label)) for one in asked)
+    return plain(names)
+
+
+FIELDS: Mapping[str, LazyString | None] = {
+    "addon.before": _l("Before"),
+    "addon.step": _l("Step"),
+    "addon.reason": _l("Reason"),
+    "addon.settings": _l("Settings"),
+    "addon.to": _l("To version"),
+    "addon.version": _l("Version"),
+    "addon.event": _l("Event"),
+    "file": _l("File"),
+    "number": None,
+    "addon.conversation": None,
+    "sha256": None,
+    "tables": None,
+}
+
+WORDS: Mapping[str, Words] = {"addon.settings": _settings, "addon.step": plain, "addon.event": plain}
+
+SUBJECTS: Mapping[str, Callable[[str], object]] = {
+    "addon": _name,
+    "addon.upload_started": str,
+    "addon.upload_refused": str,
 }

@@ -99,8 +99,14 @@ class _Page(NamedTuple):
             )
 
 
+def _text(name: str) -> str:
+    return request.form.get(name, "")
+
+
 def _given(form: Form) -> FilledForm:
-    texts = {name: request.form.get(f"{PREFIX}{name}", "") for name in form}
+    texts = {
+        name: (sudo.secret if field.secret else _text)(f"{PREFIX}{name}") for name, field in form.items()
+    }
     return FilledForm(texts, frozenset(name for name in form if f"{REMOVE}{name}" in request.form))
 
 
@@ -170,6 +176,7 @@ def workspace_forms(workspace_id: int) -> ResponseReturnValue:
 
 @bp.get(f"{OF_WORKSPACE}/<slug>")
 @workspace_view(Permission.SETTINGS)
+@sudo.fresh_password
 def workspace_form(workspace_id: int, slug: str) -> ResponseReturnValue:
     """Show an addon's settings in this workspace."""
     page = _of_workspace(workspace_id, slug)
@@ -188,6 +195,7 @@ def save_workspace_form(workspace_id: int, slug: str) -> ResponseReturnValue:
 
 @bp.get("/admin/addons/<slug>/server-settings")
 @admin_required
+@sudo.fresh_password
 def desk_form(slug: str) -> ResponseReturnValue:
     """Show an addon's settings for the whole server."""
     page = _of_desk(slug)

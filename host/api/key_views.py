@@ -131,8 +131,10 @@ def create(workspace_id: int) -> ResponseReturnValue:
         if expires_at is not None:
             details["expires"] = expires_at.isoformat()
         if limit:
-            details["accounts"] = list(limit.accounts)
-            details["teams"] = list(limit.teams)
+            seen = reach.choices(session, workspace_id, limit.accounts)
+            details["accounts"] = [one.name for one in seen]
+            theirs = teams.listing(session, workspace_id)
+            details["teams"] = [one.name for one in theirs if one.id in limit.teams]
         audit(session, "api_key.created", clean_name(form.name), workspace_id=workspace_id, details=details)
         return token
 

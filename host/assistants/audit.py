@@ -49,3 +49,21 @@ WORDS: Mapping[str, Mapping[str, LazyString]] = {
         Mode.ANSWER: _l("Answer"),
     },
 }
+
+FIELDS: Mapping[str, LazyString | None] = {
+    "account": _l("Account"),
+    "mode": _l("Mode"),
+    "needed": _l("Accepted suggestions needed"),
+    "taken_from": _l("Before that"),
+    "version": _l("Version"),
+    "model": _l("Model"),
+    "host": _l("Address"),
+    "assistant_tool.of": _l("Assistant"),
+    "knowledge.of": _l("Assistant"),
+    "conversations": _l("Conversations"),
+    "assistant_tool.call": None,
+    "assistant_tool.conversation": None,
+    "assistant_tool.person": None,
+}
+
+AFTER: Mapping[str, str] = {"assistant.mode.before": "mode"}

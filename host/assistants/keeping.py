@@ -653,7 +653,7 @@ def set_mode(
             details["taken_from"] = taken_from
         # Unlocked and started in one call: a page does it with two.
         acts = {"assistant.opened": details | {"mode": before}} if opened else {}
-        _audit(session, assistant, actor, acts | {"assistant.mode": details})
+        _audit(session, assistant, actor, acts | {"assistant.mode": details | {"before": before}})
     return ModeChange(name, before, mode, changed=changed, taken_from=taken_from, opened=opened)
 
 

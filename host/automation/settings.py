@@ -143,13 +143,22 @@ def save(
         "account.automation_changed",
         account.handle,
         workspace_id=wanted.workspace_id,
-        details={
-            "channel": account.channel,
-            "greeting": wanted.greets,
-            "away": wanted.tells_away,
-            "routing": wanted.routes,
-        },
+        details={"channel": account.channel, **_differences(before, wanted)},
     )
+
+
+def _differences(before: Settings, after: Settings) -> dict[str, object]:
+    """Return the changed fields, for the audit log; of texts only that they changed."""
+    fields = {"greeting": "greets", "away": "tells_away", "routing": "routes"}
+    found: dict[str, object] = {
+        name: {"from": getattr(before, field), "to": getattr(after, field)}
+        for name, field in fields.items()
+        if getattr(before, field) != getattr(after, field)
+    }
+    texts = {"greeting_text": "greeting", "away_text": "away"}
+    return found | {
+        name: "changed" for name, field in texts.items() if getattr(before, field) != getattr(after, field)
+    }
 
 
 def new_row(wanted: Settings, now: datetime) -> AccountAutomation:

@@ -294,6 +294,7 @@ def change_messages(
     *,
     settings: Mapping[str, Any] | None = None,
     reply_target: int | UnsetType | None = UNSET,
+    shown: Mapping[str, Any] | None = None,
     actor: Actor,
 ) -> None:
     """Change how an account handles messages.
@@ -301,6 +302,7 @@ def change_messages(
     :param settings: the chosen settings, the others stay; None: no changes.
     :param reply_target: minutes within which to answer customers; None: no target; UNSET: unchanged.
         Conversations already waiting keep their target.
+    :param shown: the settings before, with the defaults of those that were never chosen.
     :raises AccountGoneError: if the account does not exist or is disconnected.
     :raises InvalidError: if *reply_target* is not between a minute and thirty days.
     """
@@ -315,12 +317,18 @@ def change_messages(
         raise AccountGoneError("The account is disconnected already.")
     if settings is None and reply_target in {UNSET, row.reply_target}:
         return
+    before = {**row.settings, **(shown or {}), "reply_target": row.reply_target}
     if settings is not None:
         row.settings = {**row.settings, **settings}
     if not isinstance(reply_target, UnsetType):
         row.reply_target = reply_target
     changed(session, row)
-    details = {"channel": row.channel}
+    after = {**(settings or {}), "reply_target": row.reply_target}
+    details: dict[str, Any] = {"channel": row.channel} | {
+        name: {"from": before.get(name), "to": value}
+        for name, value in after.items()
+        if before.get(name) != value
+    }
     actor.audit(
         session, "account.messages_changed", row.handle, workspace_id=row.workspace_id, details=details
     )

@@ -220,7 +220,7 @@ class PasswordNeededError(LobbyError):
     status: ClassVar[int] = 403
     title: ClassVar[object] = _l("Confirm your password")
     default_sentence: ClassVar[object] = _l(
-        "This action requires that you entered your password in the last 15 minutes. Nothing was changed yet."
+        "You last entered your password a while ago. Nothing was changed yet."
     )
     default_next_step: ClassVar[object] = _l("Confirm your identity, then try again.")
 

@@ -186,6 +186,7 @@ def create_app(config: Config, generation: Generation, host: Host | None, desk: 
     languages.install(app, config, list(generation.catalogues.values()))
     Bootstrap5(app)
     page_user.install(app)
+    sudo.install(app)
     csrf = MaskedCSRFProtect(app)
     assets.install(app)
     _template_globals(app)
@@ -225,6 +226,7 @@ def _template_globals(app: Flask) -> None:
         shown_feature=request_helpers.shown_feature,
         desk=LocalProxy(request_helpers.desk),
         password_fresh=sudo.is_fresh,
+        kept_secret=sudo.kept_secret,
         mark_of=mark_of,
         running_channels=running_channels,
         icon_of_sprite=icon,

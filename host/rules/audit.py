@@ -25,3 +25,11 @@ WORDS: Mapping[str, Mapping[str, LazyString]] = {
         RuleState.OFF: _l("Off"),
     },
 }
+
+FIELDS: Mapping[str, LazyString | None] = {
+    "state": _l("State"),
+    "version": _l("Version"),
+    "place": _l("Position"),
+}
+
+AFTER: Mapping[str, str] = {"rule.state.before": "state"}

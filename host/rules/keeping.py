@@ -270,9 +270,10 @@ def set_state(session: Session, rule: Rule, state: RuleState, *, actor: Actor, n
     """Set the state of a rule, if it differs."""
     if rule.state == state:
         return
+    details = {"state": state, "before": rule.state}
     rule.state, rule.state_at = state, now
     session.flush()
-    actor.audit(session, "rule.state", rule.name, workspace_id=rule.workspace_id, details={"state": state})
+    actor.audit(session, "rule.state", rule.name, workspace_id=rule.workspace_id, details=details)
 
 
 def put_in_state(

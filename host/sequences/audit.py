@@ -20,4 +20,9 @@ SENTENCES: Mapping[str, LazyString] = {
     "sequence.secret": _l("%(who)s replaced the signing secret of the sequence %(what)s"),
 }
 
-WORDS: Mapping[str, Mapping[str, LazyString]] = {}
+FIELDS: Mapping[str, LazyString | None] = {
+    "version": _l("Version"),
+    "place": _l("Position"),
+    "sequence.people": _l("Customers"),
+    "sequence.from": _l("From version"),
+}

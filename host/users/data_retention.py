@@ -99,7 +99,9 @@ def log_reaches_back(session: Session, at: float) -> bool:
     return at >= since.timestamp()
 
 
-def save(session: Session, raw_days: int, log_days: int, *, version: int | None = None) -> dict[str, str]:
+def save(
+    session: Session, raw_days: int, log_days: int, *, version: int | None = None
+) -> dict[str, dict[str, int]]:
     """Store both, checked by :func:`checked_raw` and :func:`checked_log`; return what changed, for the audit
     log.
 
@@ -116,7 +118,7 @@ def save(session: Session, raw_days: int, log_days: int, *, version: int | None 
         values[LOG_SINCE] = str(int(since.timestamp()) + 1)
     desk_settings.save(session, values, version=version)
     changes = {RAW_DAYS: (before.raw_days, raw_days), LOG_DAYS: (before.log_days, log_days)}
-    return {name: f"{old} → {new}" for name, (old, new) in changes.items() if old != new}
+    return {name: {"from": old, "to": new} for name, (old, new) in changes.items() if old != new}
 
 
 def checked_raw(text: str) -> int:

@@ -173,14 +173,14 @@ def _load_user() -> CurrentUser | None:
     if user is None:
         session.pop(TOKEN, None)
         return None
-    if clock.now() - user.seen_at >= sessions.TOUCH_EVERY and not _is_passive():
+    if clock.now() - user.seen_at >= sessions.TOUCH_EVERY and not is_passive():
         # If first called inside a write, the next request records it.
         with suppress(db.NestedWriteError):
             db.write(sessions.touch, user.session_id)
     return user
 
 
-def _is_passive() -> bool:
+def is_passive() -> bool:
     """Return whether this request doesn't mean an active person, such as a poll or a prefetched page."""
     ahead = request.method == "GET" and PREFETCH in request.headers
     return ahead or getattr(_view(), "lobby_passive", False)

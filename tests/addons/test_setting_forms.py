@@ -37,7 +37,7 @@ from host.users.pages import sudo
 from host.users.workspaces import SavedMeanwhileError
 from tests.addons.conftest import TOY, MakeZip
 from tests.addons.test_catalogues import GERMAN, compiled
-from tests.helpers import Browser, client_for, make_user, make_workspace
+from tests.helpers import PASSWORD, Browser, client_for, make_user, make_workspace
 
 DOCS = (TOY.parents[1] / "docs/sdk/settings.md").read_text()
 FORMS = DOCS.split("```toml\n")[1].split("```")[0]
@@ -398,6 +398,11 @@ def test_saving_takes_a_fresh_password_and_the_page_that_asks_has_no_secret(shop
         assert 'id="form-password"' in answer.text
         with pytest.raises(SettingsMissingError):
             settings.workspace("toy", workspace)
+        assert owner.get(page_of(workspace)).status_code == 302, "who opens the form now is asked first"
+        (kept,) = re.findall(r'name="kept-setting-api_key" value="([^"]+)"', answer.text)
+        again = {"kept-setting-api_key": kept, "password": PASSWORD}
+        assert send(owner, page_of(workspace), {**FILLED, "api_key": ""}, **again).status_code == 303
+        assert settings.workspace("toy", workspace)["api_key"] == Secret(KEY)
 
 
 def test_a_form_that_somebody_else_saved_meanwhile_is_shown_again(shop: HostApplication) -> None:

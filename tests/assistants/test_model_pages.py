@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -121,7 +122,18 @@ def test_the_password_is_asked_for_before_a_key_is_kept(desk: Desk, owner: helpe
         wrong = send(owner, path(desk, "new"), data={**FORM, "password": "wrong"})
         assert (wrong.status_code, KEY in text(wrong)) == (403, False)
         assert toys.everything(LanguageModel) == []
-        assert 'name="password"' in text(owner.get(path(desk, "new")))
+        assert owner.get(path(desk, "new")).status_code == 302, "who opens the form now is asked first"
+        # It is sealed, so that it need not be typed twice.
+        (kept,) = re.findall(r'name="kept-key" value="([^"]+)"', text(wrong))
+        form = {**FORM, "key": "", "kept-key": kept, "password": helpers.PASSWORD}
+        other = helpers.client_for(
+            owner.application, helpers.make_user(workspace=desk.workspace, role=Role.OWNER)
+        )
+        send(other, path(desk, "new"), data={**form, "name": "Foreign"})
+        assert send(owner, path(desk, "new"), data=form).status_code == 303
+    with db.read() as session:
+        keys = {row.name: row.key for row in session.scalars(sa.select(LanguageModel))}
+    assert (bool(keys[FORM["name"]]), bool(keys["Foreign"])) == (True, False), "nor is it another session's"
 
 
 def test_trying_one_says_what_came_of_it(desk: Desk, owner: helpers.Browser, model: ModelServer) -> None:

@@ -95,7 +95,7 @@ def test_an_assistant_is_added_and_suggests(automated: Automated, owner: helpers
         (
             "assistant.mode",
             "Shop desk",
-            {"account": "@sample.pottery", "mode": "suggest", "needed": 50},
+            {"account": "@sample.pottery", "mode": "suggest", "needed": 50, "before": "off"},
         ),
     ]
     owner.post_form(path(desk, id_, "accounts", account), mode="suggest", answers_on="message")

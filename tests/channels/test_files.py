@@ -77,7 +77,10 @@ def test_each_choice_is_kept_and_shown(
     with db.read() as session:
         entry = session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert entry is not None
-    assert (entry.action, entry.details) == ("account.files_changed", {"days": setting})
+    assert (entry.action, entry.details) == (
+        "account.files_changed",
+        {"days": {"from": 30, "to": setting}},
+    )
 
 
 @pytest.mark.parametrize("days", ["", "0", "-1", "3651", "9" * 400, "1.5", "x", "١٢", "7 days"])

@@ -15,7 +15,9 @@ from host.core.backports.values import replace
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation
 from host.models.users import AuditEntry
+from host.sdk.accounts import mark_needs_reconnect
 from host.sdk.cards import Candidate, CardStatus, Field, Problems, SignIn, WorkspaceSettings
+from host.users.pages import sudo
 from host.web.request_helpers import Role
 from tests.channels.conftest import Desk
 from tests.channels.toy import ToyAdapter, toy_card
@@ -280,12 +282,56 @@ def test_other_credentials_of_an_account_take_the_password_again(desk: Desk) -> 
     client = desk.client()
     path = f"{desk.path}/accounts/{account.id}"
     with clock.travel(LATER):
-        assert 'name="password"' in text(client.get(path))
+        assert client.get(path).location == f"/account/confirm?next={path}", "before anything is typed"
         asked = client.post_form(path, **{**GOOD, "name": "Other"})
         assert asked.status_code == 403
         assert rows()[0].name == "Shop"
         assert client.post_form(path, **{**GOOD, "name": "Other"}, password=PASSWORD).status_code == 302
     assert rows()[0].name == "Other"
+
+
+def opened(client: Browser, path: str) -> str:
+    """Open a form; return its proof of that."""
+    (proof,) = re.findall(r'name="opened" value="([^"]+)"', client.get(path).text)
+    return str(proof)
+
+
+def test_a_stopped_account_is_reconnected_without_a_question_in_the_middle(desk: Desk) -> None:
+    account, client = desk.connect(), desk.client()
+    path = f"{desk.path}/accounts/{account.id}"
+    assert 'name="opened"' not in client.get(path).text, "it has not stopped"
+    mark_needs_reconnect(account.id, "The password was changed.")
+    proof = opened(client, path)
+    with clock.travel(LATER):  # they were elsewhere, to get the credentials
+        assert client.post_form(path, **GOOD, opened=proof).status_code == 302
+        assert rows()[0].state == AccountState.CONNECTED
+        assert client.post_form(path, **GOOD, opened=proof).status_code == 403, "it goes again"
+        mark_needs_reconnect(account.id, "The password was changed.")
+        assert client.get(path).status_code == 302, "a form that is opened now asks"
+        other = client_for(client.application, desk.owner)
+        assert other.post_form(path, **GOOD, opened=proof).status_code == 302
+    with clock.travel(LATER * 2):
+        mark_needs_reconnect(account.id, "The password was changed.")
+        assert other.post_form(path, **GOOD, opened=proof).status_code == 403, "of another session"
+        later = proof.replace(proof[:5], str(int(proof[:5]) + 1), 1)
+        for wrong in ("", "x", "9" * 5000, later):
+            assert client.post_form(path, **GOOD, opened=wrong).status_code == 403, wrong
+    with clock.travel(sudo.LONGEST):
+        asked = client.post_form(path, **GOOD, opened=proof)
+        assert asked.status_code == 403, "an hour after the password"
+        where, kept = carried(asked.text)
+        assert kept == {name: [value] for name, value in {**GOOD, "opened": proof}.items()}
+        assert client.post_form(where, **kept, password=PASSWORD).status_code == 302
+
+
+def test_reconnecting_by_signing_in_asks_nothing_however_long_the_dialog_takes(desk: Desk) -> None:
+    account = desk.connect(way="toy-login")
+    mark_needs_reconnect(account.id, "The password was changed.")
+    client = signing(desk)
+    with clock.travel(LATER):
+        shown = text(client.get(back(client, desk, account=str(account.id))))
+    assert "Connected: @17" in shown
+    assert [row.state for row in rows()] == [AccountState.CONNECTED]
 
 
 def test_an_app_of_the_workspaces_own_takes_the_password_again(desk: Desk) -> None:
@@ -299,7 +345,7 @@ def test_an_app_of_the_workspaces_own_takes_the_password_again(desk: Desk) -> No
     client = of_card(desk, workspace=page)
     with clock.travel(LATER):
         path = f"{desk.path}/toy/settings"
-        assert 'name="password"' in text(client.get(path))
+        assert client.get(path).location == f"/account/confirm?next={path}"
         assert client.post_form(path, app="evil").status_code == 403
         assert saved == []
         assert client.post_form(path, app="ours", password=PASSWORD).status_code == 303

@@ -61,7 +61,13 @@ def figures_table() -> str:
     figures = {
         "a session ends, not used": f"{sessions.IDLE.total_seconds() / 3600:g} hours",
         "a session ends, used": f"{sessions.ABSOLUTE.days} days",
-        "a typed password counts for harmful actions": f"{sudo.FRESH.total_seconds() / 60:g} minutes",
+        "a typed password counts for harmful actions, after the last page of the settings": (
+            f"{sudo.FRESH.total_seconds() / 60:g} minutes, "
+            f"{sudo.LONGEST.total_seconds() / 3600:g} hour at most"
+        ),
+        "a typed password counts for one's own passkeys, app and provider": (
+            f"{sudo.FRESH.total_seconds() / 60:g} minutes"
+        ),
         "an invitation works": f"{invitations.LIFETIME.days} days",
         "length of a new password": f"{passwords.MIN_LENGTH} to {passwords.MAX_LENGTH} characters",
         "guesses a new password takes": f"over {passwords.MIN_GUESSES:,}",
@@ -245,7 +251,8 @@ OF_OTHERS = {
         "Assistants → Create assistant",
         "Recent answers → Shadow",
     ),
-    *("Settings → …", "Admin → …", "address of the provider"),
+    *("Settings → …", "Admin → …", "address of the provider", "New message on Instagram"),
+    "Android, and Chrome, Edge or Firefox on a computer",
     *(
         "Settings → Channels →",
         "→ Greeting & routing",
@@ -259,7 +266,18 @@ OF_OTHERS = {
 
 
 FOR_PEOPLE = (
-    *("install", "connect", "answer", "app-review", "settings", "roles", "signin", "told", "automation"),
+    *(
+        "install",
+        "connect",
+        "answer",
+        "app-review",
+        "settings",
+        "roles",
+        "signin",
+        "told",
+        "automation",
+        "phone",
+    ),
     *(
         "search",
         "reports",

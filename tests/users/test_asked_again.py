@@ -119,7 +119,7 @@ def test_taking_an_owner_the_role(api_desk: ApiDesk, browser: Browser) -> None:
 def test_removing_a_member(api_desk: ApiDesk, browser: Browser, role: Role) -> None:
     jo = helpers.make_user("jo@example.com", "Jo", workspace=api_desk.workspace, role=role)
     with clock.travel(LATER):
-        asked(browser, f"/w/{api_desk.workspace}/settings/people/{jo.id}/remove")
+        asked(browser, f"/w/{api_desk.workspace}/settings/people/{jo.id}/remove", seen="asked")
     with db.read() as session:
         assert jo.id not in [one.user_id for one in members.listing(session, api_desk.workspace)]
 

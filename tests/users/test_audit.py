@@ -16,8 +16,10 @@ from host.core import clock, db
 from host.models.users import Role
 from host.users import audit, failed_tries
 from host.users.audit import AuditRow
-from host.users.pages.audit_sentences import KINDS, sentence, sentences
+from host.users.pages.audit_details import changes
+from host.users.pages.audit_sentences import KINDS, more, sentence, sentences, subject
 from tests.helpers import client_for, make_user, make_workspace
+from tests.pins import audit_lines
 
 HOST = Path(__file__).parents[2] / "host"
 ACTION = re.compile(
@@ -81,6 +83,121 @@ def test_stored_values_are_shown_in_words(desk: Flask) -> None:
         assert "desk admins" in sentence(wanted)
 
 
+SHOWN_AS_CODES = re.compile(r"_|\b[a-z]+\.[a-z]+\b|[{}\[\]]|\b(?:True|False|None|null)\b")
+"""What a program would write: names with underscores, dotted names, JSON and values of Python."""
+
+PAIR = {"from": False, "to": True}
+SAMPLES: dict[str, Any] = {
+    "workspace.changed": {
+        "timezone": {"from": "", "to": "America/New_York"},
+        "language": {"from": "", "to": "de"},
+        "assigns_on_reply": PAIR,
+        "undo_seconds": {"from": 0, "to": 10},
+        "shows_drafts": PAIR,
+        "pushes_content": PAIR,
+        "offline_conversations": {"from": 10, "to": 25},
+        "joins_contacts": PAIR,
+        "picture": "changed",
+    },
+    "desk.changed": {
+        "name": {"from": "", "to": "Pottery"},
+        "colour": {"from": "", "to": "#0b6b63"},
+        "mail_server": "changed",
+        "retention_days": {"from": "", "to": "100"},
+        "workspace_makers": {"from": "", "to": "anybody"},
+        "raw_days": {"from": 30, "to": 60},
+        "log_days": {"from": 30, "to": 60},
+    },
+    "account.messages_changed": {
+        "channel": "toy",
+        "reply_target": {"from": 30, "to": None},
+        "mark_seen": PAIR,
+        "show_seen": {"from": None, "to": False},
+        "typing": PAIR,
+        "overflow": {"from": None, "to": "truncate"},
+    },
+    "account.automation_changed": {"greeting": PAIR, "away": PAIR, "routing": PAIR},
+    "account.files_changed": {"days": {"from": "keep", "to": 0}},
+    "api_key.created": {"scopes": ["contacts:read", "erase"], "automatic": True, "accounts": ["Shop"]},
+    "hours.changed": {
+        "own": "yes",
+        "monday": "closed",
+        "timezone": "Europe/Berlin",
+        "exceptions_gone": "1 May",
+    },
+    "session.failed": {"times": 3, "last": "2026-03-04T10:00:00+00:00", "had to wait": 1},
+    "session.confirmed": {"for": "/w/1/settings/api", "by": "password"},
+    "events.replayed": {"matching": {"state": "failed", "q": "Ana"}},
+    "workspace.deleted": {"workspace_id": 3, "conversations": 4, "people": 2},
+    "workspace.retention_changed": {"days": "desk", "before": 30},
+    "member.role_changed": {"role": "lead", "before": "agent"},
+    "rule.state": {"state": "live", "before": "draft"},
+    "assistant.mode": {"account": "@shop", "mode": "answer", "before": "off", "needed": 20},
+    "addon.event_skipped": {"event": "message.received", "number": 4, "conversation": 7},
+    "addon.settings_changed": {"settings": "shop_url, api_key"},
+    "user.came": {"by": "provider"},
+    "desk.restored_unverified": {"lobby": "1.0.0", "problem": "No signature"},
+}
+"""Details of lines as the code writes them; of others, each is a code."""
+
+SUBJECTS = {
+    "desk.changed": "retention_days, mail_server",
+    "channel.settings_changed": "toy-box",
+    "event.replayed": "toy comment_added 4",
+    "webhook.refused": "toy-box",
+    "sign_in.second_factor_wanted": "admins",
+}
+
+AS_TYPED = {"accounts", "account", "as", "before", "file", "host", "into", "members", "model", "name", "of"}
+AS_TYPED |= {"reason", "to", "teams", "taken_from", "version"}
+"""Details that are names, which are shown as they are."""
+
+
+def sample(name: str) -> object:
+    """Return a value of a detail."""
+    if name in AS_TYPED:
+        return "Shop"
+    if name in {"days", "from", "left", "needed", "people", "place"}:
+        return 30
+    known = {"channel": "toy", "expires": "2026-03-04T10:00:00+00:00", "by": "passkey", "admin": "yes"}
+    return known.get(name, "some_code")
+
+
+def test_no_line_shows_a_code(desk: Flask) -> None:
+    api, pages = audit_lines.written()
+    wrong = []
+    with desk.test_request_context():
+        for action in sorted({*sentences(), *api, *pages}):
+            names = {name.rstrip("?") for name in (api | pages).get(action, set())} - {audit_lines.OPEN}
+            details = SAMPLES.get(action) or {name: sample(name) for name in names}
+            row = line(action=action, subject=SUBJECTS.get(action, "Jo"), details=details)
+            told = [sentence(row), str(subject(row)), *map(" ".join, [*changes(row), *more(row)])]
+            shown = re.sub(r"<[^>]+>", "", " · ".join(told)).replace("kim@example.com", "")
+            if found := SHOWN_AS_CODES.search(shown):
+                wrong.append(f"{action}: {found[0]} in {shown}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_line_says_from_what_to_what_as_the_screens_call_it(desk: Flask) -> None:
+    with desk.test_request_context():
+        for action, said in (
+            ("account.messages_changed", ("Response time", "30 min → none")),
+            ("workspace.changed", ("Undo a sent reply within", "Not at all → 10 seconds")),
+            ("desk.changed", ("Who can create workspaces", "Desk admins → Everyone who can sign in")),
+            ("member.role_changed", ("Role", "Agent → Lead")),
+            ("rule.state", ("State", "Draft → Live")),
+            ("workspace.retention_changed", ("Message retention", "30 days → Lobby's default")),
+            ("api_key.created", ("Scopes", "Contacts: read, Erase: change")),
+        ):
+            row = line(action=action, subject="Shop", details=SAMPLES[action])
+            assert said in more(row), (action, more(row))
+        renamed = line(action="workspace.renamed", subject="Kiln", details={"before": "Shop"})
+        assert more(renamed) == [("Name", "Shop → Kiln")]
+        assert subject(line(action="desk.changed", subject="retention_days, mail_server")) == (
+            "Message retention, Mail server"
+        )
+
+
 @pytest.fixture
 def written(desk: Flask) -> int:
     workspace, elsewhere = make_workspace("Pottery"), make_workspace("Books")
@@ -89,13 +206,13 @@ def written(desk: Flask) -> int:
     make_user("eve@example.com", "Eve", workspace=elsewhere, role=Role.OWNER)
 
     def write(session: Any) -> None:
-        for action, subject, place in (
+        for action, what, place in (
             ("member.invited", "ivo@example.com", workspace),
             ("api_key.created", '=HYPERLINK("http://x")', workspace),
             ("member.invited", "foreign@example.com", elsewhere),
             ("user.added", "somebody@example.com", None),
         ):
-            audit.record(session, action, subject, user_id=mia.id, workspace_id=place, remote="@192.0.2.1")
+            audit.record(session, action, what, user_id=mia.id, workspace_id=place, remote="@192.0.2.1")
 
     db.write(write)
     failed_tries.note(failed_tries.SIGN_IN, "mia@example.com", "203.0.113.24")

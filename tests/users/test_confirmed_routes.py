@@ -226,6 +226,24 @@ NOT_ASKED = {
 }
 """They can be undone, are everyday work, only protect, or are how people sign in and confirm."""
 
+OPENS = {
+    "accounts.desk_settings",
+    "accounts.set_up_app",
+    "accounts.sign_in_settings",
+    "accounts.to_provider",
+    "addons.desk_form",
+    "addons.workspace_form",
+    "assistant_tools.new",
+    "assistant_tools.tool",
+    "channels.edit",
+    "channels.workspace_settings",
+    "integrations.edit",
+    "integrations.new",
+    "models.model",
+    "models.new",
+}
+"""Pages that ask when they are opened, for their forms that would ask."""
+
 ASKING = {("sudo", "require"), ("sudo", "verify"), ("sudo", "verify_or_require"), ("asking_first", "ask")}
 """What asks, called by its name in a module."""
 
@@ -276,6 +294,23 @@ def test_the_table_is_what_the_code_does(desk: Flask) -> None:
         if view_of(desk, endpoint).__name__ in asking_functions(view_of(desk, endpoint).__module__)
     }
     assert asks == set(confirming.TABLE)
+
+
+def test_a_page_of_a_form_that_asks_does_so_when_it_is_opened(desk: Flask) -> None:
+    shown = {endpoint for endpoint, method, _rule in routes(desk) if method == "GET"}
+    asks = {
+        endpoint
+        for endpoint in shown
+        if view_of(desk, endpoint).__name__ in asking_functions(view_of(desk, endpoint).__module__)
+    }
+    when_sent = {
+        "accounts.delete_workspace",
+        "accounts.new_password",
+        "accounts.workspaces",
+        "channels.files",
+        "channels.new",
+    }
+    assert asks - when_sent == OPENS
 
 
 @pytest.mark.parametrize("role", [Role.OWNER, "admin"])

@@ -34,7 +34,10 @@ def test_a_shorter_time_asks_first_and_is_written_to_the_audit_log(desk: Flask) 
     with db.read() as session:
         query = sa.select(AuditEntry.details).where(AuditEntry.action == "desk.changed")
         found = list(session.scalars(query.order_by(AuditEntry.id)))
-    assert found == [{"raw_days": "30 → 7"}, {"raw_days": "7 → 8", "log_days": "400 → 500"}]
+    assert found == [
+        {"raw_days": {"from": 30, "to": 7}},
+        {"raw_days": {"from": 7, "to": 8}, "log_days": {"from": 400, "to": 500}},
+    ]
     assert "their contents for 8 days" in client.get("/admin/journal").text
 
 

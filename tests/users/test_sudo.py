@@ -1,4 +1,4 @@
-"""Asking for the password again: fresh for a quarter of an hour, in this browser, by whoever is signed in."""
+"""Asking for the password: once per visit of the settings, in this browser, of whoever is signed in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from host.models.users import AuditEntry, User
 from host.sdk import web as sdk_web
 from host.users import users
 from host.users.pages import sudo
-from tests.helpers import Browser, client_for
+from tests.helpers import PASSWORD, Browser, client_for
 
 LATER = sudo.FRESH + timedelta(seconds=1)
 
@@ -60,7 +60,7 @@ def test_a_wrong_or_missing_password_does_nothing(browser: Browser) -> None:
         assert "Wrong password" in answer.text
         answer = browser.post_form("/dangerous")
         assert answer.status_code == 403
-        assert "your password in the last 15 minutes" in answer.text
+        assert "You last entered it a while ago" in answer.text
         assert 'action="/dangerous"' in answer.text
         as_json = browser.post(
             "/dangerous", headers={"Accept": "application/json", "X-CSRFToken": browser.csrf()}
@@ -97,6 +97,55 @@ def test_another_browser_of_the_same_person_is_asked_for_itself(
     with clock.travel(LATER):
         assert browser.post_form("/dangerous", password="correct horse battery").text == "done"
         assert other.post_form("/dangerous").status_code == 403
+
+
+def test_using_the_settings_renews_it_up_to_an_hour(desk: Flask, browser: Browser, person: User) -> None:
+    other = client_for(desk, person)
+    for minutes in (14, 28, 42, 56):
+        with clock.travel(timedelta(minutes=minutes)):
+            assert browser.get("/account").status_code == 200
+            assert browser.get("/dangerous").text == "done", minutes
+    with clock.travel(timedelta(minutes=59)):
+        assert browser.get("/dangerous").text == "done"
+        assert other.get("/dangerous").status_code == 302, "another browser of theirs has its own visit"
+    with clock.travel(sudo.LONGEST):
+        assert browser.get("/dangerous").status_code == 302, "an hour after the password, used or not"
+        assert browser.post_form("/account/confirm", password=PASSWORD, next="/").status_code == 302
+    with clock.travel(sudo.LONGEST + timedelta(minutes=14)):
+        assert browser.get("/account").status_code == 200
+    with clock.travel(sudo.LONGEST + timedelta(minutes=28)):
+        assert browser.get("/dangerous").text == "done"
+    with clock.travel(sudo.LONGEST + timedelta(minutes=30)):
+        assert browser.get("/dangerous").status_code == 302, "a quarter of an hour after the last page"
+
+
+@pytest.mark.parametrize(
+    ("page", "headers"),
+    [("/dangerous", {}), ("/", {}), ("/static/lobby.css", {}), ("/account", {"X-Prefetch": "1"})],
+)
+def test_only_a_person_in_the_settings_renews_it(
+    browser: Browser, page: str, headers: dict[str, str]
+) -> None:
+    with clock.travel(timedelta(minutes=14)):
+        browser.get(page, headers=headers)
+    with clock.travel(LATER):
+        assert browser.get("/dangerous").status_code == 302
+
+
+def test_what_ran_out_is_not_renewed_by_a_page(browser: Browser) -> None:
+    with clock.travel(LATER):
+        browser.get("/account")
+        assert browser.get("/dangerous").status_code == 302
+
+
+def test_ways_to_sign_in_take_a_password_of_just_now(browser: Browser) -> None:
+    with clock.travel(timedelta(minutes=14)):
+        assert browser.get("/account/security/app").status_code == 200
+    with clock.travel(LATER):
+        assert browser.get("/dangerous").text == "done"
+        assert browser.get("/account/security/app").location.startswith("/account/confirm?")
+        answer = browser.post_form("/account/security/codes")
+        assert (answer.status_code, "code-again-form" in answer.text) == (403, False)
 
 
 def test_a_stranger_is_sent_to_the_login(desk: Flask, browser: Browser) -> None:

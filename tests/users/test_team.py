@@ -318,7 +318,7 @@ def test_an_owner_makes_others_owners_and_back(desk: Flask, workspace: int, owne
 
 def test_the_last_owner_stays(desk: Flask, workspace: int, owner: User) -> None:
     client = client_for(desk, owner)
-    client.post_form(f"/w/{workspace}/settings/people/{owner.id}/remove")
+    client.post_form(f"/w/{workspace}/settings/people/{owner.id}/remove", seen="asked")
     client.post_form(f"/w/{workspace}/settings/people/{owner.id}/role", role="agent")
     assert role_of(workspace, owner.email) == Role.OWNER
     assert "only owner" in client.get(f"/w/{workspace}/settings/people").text
@@ -351,11 +351,24 @@ def test_two_owners_cannot_remove_each_other_at_once(any_database: db.Database) 
         assert len(members.listing(session, workspace)) == 1
 
 
+def test_removing_somebody_asks_once_and_says_what_ends(desk: Flask, workspace: int, owner: User) -> None:
+    agent, client = make_user(workspace=workspace), client_for(desk, owner)
+    path = f"/w/{workspace}/settings/people"
+    form = re.search(rf'<form[^>]*action="{path}/{agent.id}/remove"[^>]*>', client.get(path).text)
+    assert form
+    assert "data-confirm" not in form[0], "a dialog before the page would ask twice"
+    page = client.post_form(f"{path}/{agent.id}/remove").text
+    assert f"Remove {agent.name}?" in page
+    assert 'name="seen" value="asked"' in page
+    assert role_of(workspace, agent.email) == Role.AGENT
+    assert client.post_form(f"{path}/{agent.id}/remove", seen="asked").location == path
+
+
 def test_somebody_removed_is_out_of_the_workspace_at_once(desk: Flask, workspace: int, owner: User) -> None:
     agent = make_user(workspace=workspace, role=Role.OWNER)
     theirs = client_for(desk, agent)
     assert theirs.get(f"/w/{workspace}/settings/people").status_code == 200
-    client_for(desk, owner).post_form(f"/w/{workspace}/settings/people/{agent.id}/remove")
+    client_for(desk, owner).post_form(f"/w/{workspace}/settings/people/{agent.id}/remove", seen="asked")
     assert theirs.get(f"/w/{workspace}/settings/people").status_code == 404
 
 
@@ -411,7 +424,7 @@ def test_what_happens_to_a_team_is_written_down(desk: Flask, workspace: int, own
     client = client_for(desk, owner)
     client.post_form(f"/w/{workspace}/settings/people/invite", email="new@example.com", role="agent")
     client.post_form(f"/w/{workspace}/settings/people/{agent.id}/role", role="owner")
-    client.post_form(f"/w/{workspace}/settings/people/{agent.id}/remove")
+    client.post_form(f"/w/{workspace}/settings/people/{agent.id}/remove", seen="asked")
     client.post_form(f"/w/{workspace}/settings/general", name="Shop")
     with db.read() as session:
         rows = list(session.scalars(sa.select(AuditEntry).order_by(AuditEntry.id)))

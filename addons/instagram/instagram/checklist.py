@@ -55,6 +55,11 @@ class ItemStatus:
     at: datetime | None = None
 
 
+def title_of(name: str) -> str:
+    """Return what the page calls an item."""
+    return next((one.title for one in _lines("") if one.name == name), name)
+
+
 def _lines(app_id: str) -> list[Item]:
     return [
         Item(

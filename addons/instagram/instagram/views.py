@@ -135,7 +135,7 @@ def mark() -> ResponseReturnValue:
 
     def use_case(session: Session) -> None:
         checklist.tick(session, item, done, current_user().name)
-        audit(session, "instagram.checklist", item, details={"done": done})
+        audit(session, "instagram.checklist", str(checklist.title_of(item)), details={"done": done})
 
     db.write(use_case)
     flash_good(_("Marked as done.") if done else _("Marked as not done."))

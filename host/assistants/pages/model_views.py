@@ -109,6 +109,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 
 @bp.get(f"{MODELS}/new")
 @workspace_view(Permission.ACCOUNTS)
+@sudo.fresh_password
 def new(workspace_id: int) -> ResponseReturnValue:
     """Show the form for a model, with the defaults of a chosen provider."""
     preset = PRESETS.get(request.args.get("preset", ""))
@@ -150,6 +151,7 @@ def add(workspace_id: int) -> ResponseReturnValue:
 
 @bp.get(ONE)
 @workspace_view(Permission.ACCOUNTS)
+@sudo.fresh_password
 def model(workspace_id: int, model_id: int) -> ResponseReturnValue:
     """Show a model without its key."""
     with db.read() as session:
@@ -261,7 +263,7 @@ def _price(millionths: int) -> str:
 
 def _wanted(filled: ModelForm) -> ModelInput:
     """Return the model from the form. An empty key keeps the stored one, unless its box is ticked."""
-    key = request.form.get("key", "").strip()
+    key = sudo.secret("key")
     return ModelInput(
         name=filled.name,
         speaks=filled.speaks,

@@ -163,6 +163,7 @@ def built_in(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 
 @bp.get(f"{TOOLS}/new")
 @workspace_view(Permission.ACCOUNTS)
+@sudo.fresh_password
 def new(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Show the form for a tool."""
     return _form(_its(workspace_id, assistant_id), ToolForm())
@@ -177,6 +178,7 @@ def add(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 
 @bp.get(ONE)
 @workspace_view(Permission.ACCOUNTS)
+@sudo.fresh_password
 def tool(workspace_id: int, assistant_id: int, tool_id: int) -> ResponseReturnValue:
     """Show a tool without its secret."""
     assistant, row = _one(workspace_id, assistant_id, tool_id)
@@ -264,7 +266,7 @@ def _filled(row: AssistantTool) -> ToolForm:
 
 def _wanted(filled: ToolForm) -> ToolInput:
     """Return the tool from the form. An empty secret keeps the stored one, unless its box is ticked."""
-    secret = request.form.get("secret", "").strip()
+    secret = sudo.secret("secret")
     return ToolInput(
         name=filled.name,
         title=filled.title,

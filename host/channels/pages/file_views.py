@@ -84,6 +84,7 @@ def _choose(session: Session, workspace_id: int, account_id: int, wanted: Retent
     row = session.get(ChannelAccount, account_id)
     if row is None:
         raise AccountGoneError("There is no such account.")
+    before = Retention.of(row.settings)
     row.settings = {**row.settings, SETTING: wanted.setting}
     recheck_account(session, account_id)
     changed(session, row)
@@ -92,5 +93,5 @@ def _choose(session: Session, workspace_id: int, account_id: int, wanted: Retent
         "account.files_changed",
         row.handle or row.name,
         workspace_id=workspace_id,
-        details={"days": wanted.setting},
+        details={"days": {"from": before.setting, "to": wanted.setting}},
     )

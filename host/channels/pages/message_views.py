@@ -74,8 +74,14 @@ def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
     chosen = Messaging.read(request.form)
     # A form without a reply target leaves it unchanged.
     target = target_from(request.form) if "reply_target" in request.form else UNSET
-    settings = chosen.settings(choices)
-    db.write(change_messages, account_id, settings=settings, reply_target=target, actor=actor())
+    db.write(
+        change_messages,
+        account_id,
+        settings=chosen.settings(choices),
+        reply_target=target,
+        shown=Messaging.of(row.settings).settings(choices),
+        actor=actor(),
+    )
     flash_good(_("Saved."))
     return redirect(url_for("channels.messages", workspace_id=workspace_id, account_id=account_id), 303)
 

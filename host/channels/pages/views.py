@@ -206,6 +206,8 @@ def edit(workspace_id: int, account_id: int) -> ResponseReturnValue:
     row = account_of(workspace_id, account_id)
     card = cards.card_for(_card(row.channel), row)
     if request.method == "GET":
+        if card.fields:
+            sudo.require()
         return _form(card, forms.blank(card.fields, cards.status_of(card, row).values), row)
     return _save(workspace_id, card, row)
 
@@ -234,6 +236,7 @@ def _form(
         entered=entered,
         account=row,
         reconnecting=row is not None and row.state != AccountState.CONNECTED,
+        opened=sudo.proof_of_opening() if row is not None else "",
         # An account connected by signing in has no credentials to enter.
         sign_in=next((one for one in card.sign_ins if row is not None and one.name == row.way), None),
         stored={} if status is None else status.stored_secrets,
@@ -259,7 +262,8 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
         return _form(card, entered, row)
     asked = request.form.get("move_account", "")
     moved = next((one for one in _movable(card.channel) if asked and str(one.account.id) == asked), None)
-    if row is not None or moved is not None:
+    stopped = row is not None and row.state != AccountState.CONNECTED
+    if moved is not None or (row is not None and not (stopped and sudo.was_opened_fresh())):
         sudo.require()
     refused: dict[str, str] = {}
     outcome = _ask(workspace_id, card, row, entered, moved, refused)

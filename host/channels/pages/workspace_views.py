@@ -32,6 +32,7 @@ def workspace_settings(workspace_id: int, channel: str) -> ResponseReturnValue:
         raise NotFoundError()
     page = card.workspace
     if request.method == "GET":
+        sudo.require()
         status = _read(page, workspace_id)
         return _form(channel, page, status, forms.blank(page.fields, status.values))
     entered = forms.read_form(page.fields, request.form, editing=True)

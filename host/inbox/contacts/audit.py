@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from flask import g
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
+
+from host.core import db
+from host.models.inbox import Contact
 
 SENTENCES: Mapping[str, LazyString] = {
     "attribute.added": _l("%(who)s added the attribute %(what)s"),
@@ -14,4 +19,18 @@ SENTENCES: Mapping[str, LazyString] = {
     "contact.exported": _l("%(who)s exported everything about a customer: %(what)s"),
     "contact.list_exported": _l("%(who)s exported the list of contacts"),
     "contact.erased": _l("%(who)s erased the data of a customer: %(what)s"),
+}
+
+
+def _contact(subject: str) -> str:
+    """Return a customer by name, on the page of their workspace alone, unless they were erased."""
+    number, here = subject.rpartition(" ")[2], g.get("workspace")
+    with db.read() as session:
+        contact = session.get(Contact, int(number)) if here and number.isdigit() else None
+        return contact.name if contact and contact.name and contact.workspace_id == here.id else subject
+
+
+SUBJECTS: Mapping[str, Callable[[str], object]] = {
+    "contact": _contact,
+    "contact.list_exported": lambda _subject: _("Contacts"),
 }

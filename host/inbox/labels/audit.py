@@ -13,3 +13,5 @@ SENTENCES: Mapping[str, LazyString] = {
     "label.deleted": _l("%(who)s deleted the label %(what)s"),
     "label.merged": _l("%(who)s merged the label %(what)s into %(into)s"),
 }
+
+FIELDS: Mapping[str, LazyString | None] = {"into": _l("Into")}

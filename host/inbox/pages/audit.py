@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import sqlalchemy as sa
+from flask import g
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
+
+from host.core import db
+from host.models.inbox import Contact, Conversation
 
 SENTENCES: Mapping[str, LazyString] = {
     "note.edited": _l("%(who)s edited a private note in conversation %(what)s"),
@@ -18,3 +24,21 @@ SENTENCES: Mapping[str, LazyString] = {
     ),
     "workspace.retention_changed": _l("%(who)s changed the message retention of %(what)s: %(days)s"),
 }
+
+
+def _conversation(subject: str) -> str:
+    """Return a conversation by its customer, on the page of their workspace alone."""
+    here = g.get("workspace")
+    if here is None or not subject.isdigit():
+        return subject
+    query = (
+        sa.select(Contact.name)
+        .join(Conversation, Conversation.contact_id == Contact.id)
+        .where(Conversation.id == int(subject), Conversation.workspace_id == here.id)
+    )
+    with db.read() as session:
+        name = session.scalar(query)
+    return str(_("%(number)s with %(name)s", number=subject, name=name)) if name else subject
+
+
+SUBJECTS: Mapping[str, Callable[[str], object]] = {"note": _conversation}

@@ -12,3 +12,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "team.changed": _l("%(who)s changed the team %(what)s"),
     "team.deleted": _l("%(who)s deleted the team %(what)s"),
 }
+
+FIELDS: Mapping[str, LazyString | None] = {"members": _l("Members")}
+
+AFTER: Mapping[str, str] = {"team.changed.before": "name"}

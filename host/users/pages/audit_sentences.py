@@ -12,10 +12,10 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup, escape
 
-from host.features import registry
 from host.models.signing_in import RequirementScope
 from host.users.audit import AuditRow
 from host.users.failed_tries import NOBODY
+from host.users.pages import audit_details
 
 KINDS: Mapping[str, tuple[LazyString, tuple[str, ...]]] = {
     "sign-ins": (
@@ -52,47 +52,42 @@ def sentences() -> Mapping[str, LazyString]:
 
     ``%(who)s`` did it to ``%(what)s``; other names are details of the line.
     """
-    return ChainMap(*(module.SENTENCES for module in _modules()))
-
-
-@cache
-def _words() -> Mapping[str, Mapping[str, LazyString]]:
-    """Return the details whose values are shown in words, from the ``WORDS`` of features.
-
-    Other values are shown as they were stored.
-    """
-    return ChainMap(*(module.WORDS for module in _modules() if hasattr(module, "WORDS")))
-
-
-def _modules() -> list[Any]:
-    return [one.load(one.sentences) for one in registry.features() if one.sentences]
+    return ChainMap(*(module.SENTENCES for module in audit_details.modules()))
 
 
 def sentence(row: AuditRow) -> Markup:
     """Return *row* as a sentence with names in bold."""
-    words = str(sentences().get(row.action, _OTHER))
-    return Markup(escape(words)) % _Values(row)  # noqa: S704 - escaped
+    return Markup(escape(_sentence(row))) % _Values(row)  # noqa: S704 - escaped
+
+
+def more(row: AuditRow) -> list[tuple[str, str]]:
+    """Return what *row* says beyond its sentence: names of fields with their values, in words."""
+    return audit_details.changes(row, but=_sentence(row))
+
+
+def _sentence(row: AuditRow) -> str:
+    return str(sentences().get(row.action, _OTHER))
 
 
 class _Values(dict[str, Markup]):
     """The values of a sentence; missing ones are shown as a dash."""
 
     def __init__(self, row: AuditRow) -> None:
-        words = _words()
         super().__init__(
-            {name: _bold(words.get(name, {}).get(str(value), value)) for name, value in row.details.items()}
+            {name: _bold(audit_details.said(row.action, name, value)) for name, value in row.details.items()}
         )
         self["who"] = _bold(row.person or _("Lobby"))
-        self["what"] = _bold(_subject(row))
+        self["what"] = _bold(subject(row))
 
     def __missing__(self, name: str) -> Markup:
         return Markup("–")
 
 
-def _subject(row: AuditRow) -> LazyString | str:
+def subject(row: AuditRow) -> LazyString | str:
+    """Return the name of what was changed, in words."""
     if row.action == "sign_in.second_factor_wanted":
         return WHO_NEEDS_TWO.get(row.subject, row.subject)
-    return _("an unknown address") if row.subject == NOBODY else row.subject or "–"
+    return _("an unknown address") if row.subject == NOBODY else audit_details.subject(row)
 
 
 def _bold(value: Any) -> Markup:

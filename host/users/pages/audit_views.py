@@ -16,7 +16,8 @@ from host.core import clock
 from host.core.db import db
 from host.users import audit as journal
 from host.users.audit import AuditFilter, AuditRow
-from host.users.pages.audit_sentences import KINDS, icon_of, sentence
+from host.users.pages.audit_details import changes, raw
+from host.users.pages.audit_sentences import KINDS, icon_of, more, sentence, subject
 from host.users.pages.blueprint import bp
 from host.web import navigation
 from host.web.csv_file import Cell, csv_response
@@ -86,6 +87,9 @@ def _answer(workspace_id: int | None) -> ResponseReturnValue:
         kinds=KINDS,
         times=TIMES,
         sentence=sentence,
+        more=more,
+        changes=changes,
+        subject=subject,
         icon_of=icon_of,
         kept=config().audit_days,
         whole=workspace_id is None,
@@ -115,7 +119,7 @@ def _cells(wanted: AuditFilter) -> Iterator[Sequence[Cell]]:
                 row.workspace,
                 row.action,
                 row.subject,
-                "; ".join(f"{name}: {value}" for name, value in row.details.items()),
+                "; ".join(f"{name}: {raw(value)}" for name, value in row.details.items()),
                 row.remote,
             )
         if before is None:

@@ -86,6 +86,7 @@ WHY: Mapping[str, object] = {
 
 @bp.get("/admin/desk")
 @admin_required
+@sudo.fresh_password
 def desk_settings() -> ResponseReturnValue:
     """Show the settings of the whole desk."""
     return _page()
@@ -243,10 +244,15 @@ def _save(section: str, given: Callable[[], dict[str, str]]) -> ResponseReturnVa
     """Store the result of *given* for a section of the page; show errors in that section."""
 
     def use_case(writing: Session) -> None:
+        before = use_cases.stored(writing)
         changed = use_cases.save(writing, values, version=form_version())
         if changed:
             # Never log a value of the mail server: it holds a password.
-            details = {name: values[name] or "default" for name in changed if name not in use_cases.SEALED}
+            details: dict[str, object] = {
+                name: {"from": before.get(name, ""), "to": values[name]}
+                for name in changed
+                if name not in use_cases.SEALED
+            }
             details |= {name: "changed" for name in changed if name in use_cases.SEALED}
             audit(writing, "desk.changed", ", ".join(changed), details=details)
 

@@ -109,12 +109,14 @@ def general(workspace_id: int) -> ResponseReturnValue:
             given["offline_conversations"] = int(form.offline.data)
         if "same_person" in request.form:
             given["joins_contacts"] = form.same_person.data == "join"
-        before = workspaces.settings(writing, workspace_id).name
+        before = workspaces.settings(writing, workspace_id)
         changed = workspaces.change(writing, workspace_id, version=form_version(), **given)
         if "name" in changed:
-            details = {"before": before}
+            details = {"before": before.name}
             audit(writing, "workspace.renamed", given["name"], workspace_id=workspace_id, details=details)
-        others = {name: given[name] for name in changed if name != "name"}
+        others = {
+            name: {"from": getattr(before, name), "to": given[name]} for name in changed if name != "name"
+        }
         if others:
             audit(writing, "workspace.changed", g.workspace.name, workspace_id=workspace_id, details=others)
         return changed

@@ -74,7 +74,7 @@ def to_provider() -> ResponseReturnValue:
         if not secrets.keyring().is_signed(request.args.get("proof", ""), "to the provider", session_id):
             raise ForbiddenError(_("This sign-in was not started in Lobby."), next_step="")
         if purpose == JOIN:
-            sudo.require()
+            sudo.require(just_now=True)
     else:
         purpose = SIGN_IN
         throttle.of(config().limits_url).begin(client_address())

@@ -370,7 +370,7 @@ def _codes(codes: Sequence[str], done: str) -> ResponseReturnValue:
 @bp.route("/account/security/app", methods=["GET", "POST"])
 @login_required
 @before_second_factor
-@sudo.fresh_password
+@sudo.own_fresh_password
 def set_up_app() -> ResponseReturnValue:
     """Set up an app that shows codes: its secret as a picture and in letters, then a first code."""
     person = current_user()
@@ -427,7 +427,7 @@ def _picture(address: str) -> Markup:
 
 @bp.post("/account/security/app/remove")
 @login_required
-@sudo.fresh_password
+@sudo.own_fresh_password
 def remove_app() -> ResponseReturnValue:
     """Remove the app."""
     return _do(
@@ -459,7 +459,7 @@ def _do(action: str, use_case: Callable[[Session, int], object], done: str) -> R
 @login_required
 @before_second_factor
 @answers_json
-@sudo.fresh_password
+@sudo.own_fresh_password
 def new_passkey_options() -> ResponseReturnValue:
     """Return the options for creating a passkey."""
     where, person, challenge = _site(), current_user(), random.token_bytes(32)
@@ -479,7 +479,7 @@ def new_passkey_options() -> ResponseReturnValue:
 @bp.post("/account/security/passkeys")
 @login_required
 @before_second_factor
-@sudo.fresh_password
+@sudo.own_fresh_password
 def add_passkey() -> ResponseReturnValue:
     """Add the passkey a browser created."""
     person = current_user()
@@ -523,7 +523,7 @@ def rename_passkey(key_id: int) -> ResponseReturnValue:
 
 @bp.post("/account/security/passkeys/<int:key_id>/remove")
 @login_required
-@sudo.fresh_password
+@sudo.own_fresh_password
 def remove_passkey(key_id: int) -> ResponseReturnValue:
     """Remove a passkey."""
     return _do(
@@ -535,7 +535,7 @@ def remove_passkey(key_id: int) -> ResponseReturnValue:
 
 @bp.post("/account/security/codes")
 @login_required
-@sudo.fresh_password
+@sudo.own_fresh_password
 def make_codes() -> ResponseReturnValue:
     """Create new recovery codes; earlier ones become invalid."""
     person = current_user()
@@ -554,7 +554,7 @@ def make_codes() -> ResponseReturnValue:
 
 @bp.post("/account/security/provider/<int:identity_id>/remove")
 @login_required
-@sudo.fresh_password
+@sudo.own_fresh_password
 def part_from_provider(identity_id: int) -> ResponseReturnValue:
     """Unlink the account from the one at the provider."""
     return _do(

@@ -53,6 +53,7 @@ SPARE = 2
 
 @bp.get("/admin/sign-in")
 @admin_required
+@sudo.fresh_password
 def sign_in_settings() -> ResponseReturnValue:
     """Show the sign-in settings."""
     return _page()

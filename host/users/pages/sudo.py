@@ -1,31 +1,37 @@
-"""Ask for the password again before a harmful action, unless it was typed recently.
+"""Ask for the password before a harmful action, once per visit of the settings.
 
-A view is marked with :func:`fresh_password`; its form carries the field ``password`` unless :func:`is_fresh`
-is true (the macro ``password_again`` does that), or omits it. A form sent without a password gets a page that
-offers every method to confirm one's identity and keeps the form's values; nothing happens until the person
-has confirmed.
+A view is marked with :func:`fresh_password`. The page of a form that will need it is marked, too, so that
+people are asked when they open it. Where a list also has harmful buttons, their forms carry the field
+``password`` unless :func:`is_fresh` is true (the macro ``password_again`` does that), or omit it. A form sent
+without a password gets a page that offers every method to confirm one's identity and keeps the form's values;
+nothing happens until the person has confirmed.
+
+The ways to sign in to one's own account are marked with :func:`own_fresh_password`: whoever finds a browser
+open in the settings could otherwise keep the account.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import g, request
+from flask import Flask, g, request, session
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import clock, db, secrets
 from host.core.errors import PasswordNeededError, TooManyError, WrongPasswordError
+from host.core.secrets import Place, Secret
 from host.models.users import ConfirmedBy, User
+from host.sdk.errors import SecretUnreadableError
 from host.users import failed_tries, passwords, sessions, throttle
 from host.users.pages import arriving
 from host.web.error_pages import PASSWORD_ASKED
-from host.web.request_helpers import audit, client_address, config, current_user, maybe_user
+from host.web.request_helpers import audit, client_address, config, current_user, is_passive, maybe_user
 
 log = logging.getLogger("lobby.security")
 
@@ -33,18 +39,53 @@ P = ParamSpec("P")
 R = TypeVar("R", bound=ResponseReturnValue)
 
 FRESH = timedelta(minutes=15)
+"""How long a confirmation lasts after the last use of the settings."""
+LONGEST = timedelta(hours=1)
+"""How long it lasts at most, however much the settings are used."""
+RENEW_EVERY = timedelta(minutes=1)
+USED = "settings_used"
+"""Field of the cookie with the time the settings were last used by a person who was confirmed."""
 FIELD = "password"
 CODE_FIELD = "confirmation_code"
 """Field for a code of an app, or a recovery code, in place of the password."""
+OPENED = "opened"
+"""Field with the proof that a form was opened by a person who was confirmed."""
+KEPT = "kept-"
+"""Prefix of the field with a secret that was typed before the form asked for the password."""
 
 
-def is_fresh() -> bool:
-    """Return whether the person confirmed their identity in this browser within the last 15 minutes.
+def is_fresh(*, just_now: bool = False) -> bool:
+    """Return whether the person confirmed their identity in this browser in this visit of the settings.
 
     Signing in also counts, except through a provider that admitted them without authentication.
+
+    :param just_now: whether using the settings since doesn't count.
     """
     user = maybe_user()
-    return user is not None and clock.now() - user.confirmed.at < FRESH
+    if user is None:
+        return False
+    age = clock.now() - user.confirmed.at
+    return age < FRESH or (not just_now and age < LONGEST and clock.now() - _used() < FRESH)
+
+
+def _used() -> datetime:
+    at = session.get(USED, 0)
+    return datetime.fromtimestamp(at if isinstance(at, int) else 0, UTC)
+
+
+def install(app: Flask) -> None:
+    """Let the pages of the settings renew a confirmation that still counts."""
+
+    @app.before_request
+    def renew() -> None:
+        if is_of_settings() and not is_passive() and clock.now() - _used() >= RENEW_EVERY and is_fresh():
+            session[USED] = int(clock.now().timestamp())
+
+
+def is_of_settings() -> bool:
+    """Return whether this request is for a page of the settings: of a workspace, the desk or the account."""
+    rule = "" if request.url_rule is None else request.url_rule.rule
+    return rule.startswith(("/admin", "/account")) or "/settings/" in rule or request.blueprint == "sign_in"
 
 
 def check(password: str) -> None:
@@ -121,7 +162,7 @@ def verify_or_require(password: str) -> None:
     """
     if current_user().has_password:
         verify(password)
-    elif not is_fresh():
+    elif not is_fresh(just_now=True):
         raise PasswordNeededError()
 
 
@@ -146,15 +187,77 @@ def fresh_password(view: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def require() -> None:
+def proof_of_opening() -> str:
+    """Return what a form carries that was opened while :func:`is_fresh`, see :func:`was_opened_fresh`."""
+    if not is_fresh():
+        return request.form.get(OPENED, "")
+    until = str(int((current_user().confirmed.at + LONGEST).timestamp()))
+    return f"{until} {secrets.keyring().sign(*_opened_here(until))}"
+
+
+def was_opened_fresh() -> bool:
+    """Return whether the form of this request was opened in a confirmed visit that began within the hour.
+
+    For forms that people leave to fetch something, such as new credentials of an account that has stopped.
+    """
+    until, _space, signature = request.form.get(OPENED, "").partition(" ")
+    is_ours = secrets.keyring().is_signed(signature, *_opened_here(until))
+    return is_ours and clock.now().timestamp() < int(until)
+
+
+def _opened_here(until: str) -> tuple[str, int, str, str]:
+    return "form opened", current_user().session_id, request.path, until
+
+
+def secret(name: str) -> str:
+    """Return the secret typed into the field *name* of a form, or before it asked for the password."""
+    typed = request.form.get(name, "").strip()
+    sealed = request.form.get(f"{KEPT}{name}", "")
+    if typed or not sealed:
+        return typed
+    try:
+        until, _space, value = secrets.keyring().open(sealed, _place(name)).reveal().partition(" ")
+    except SecretUnreadableError:
+        return ""
+    return value if clock.now().timestamp() < int(until) else ""
+
+
+def kept_secret(name: str) -> str:
+    """Return what :func:`secret` would, sealed for this form and session, for an hour; empty without one.
+
+    A form that holds a secret asks for the password itself and carries this, so that nothing is typed twice.
+    """
+    value = secret(name) if request.method == "POST" else ""
+    until = int((clock.now() + LONGEST).timestamp())
+    return secrets.keyring().seal(Secret(f"{until} {value}"), _place(name)) if value else ""
+
+
+def _place(name: str) -> Place:
+    return Place("asked_form", name, 0, f"{current_user().session_id} {request.path}")
+
+
+def own_fresh_password(view: Callable[P, R]) -> Callable[P, R]:
+    """Like :func:`fresh_password`, for the ways to sign in to one's own account."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        require(just_now=True)
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def require(*, just_now: bool = False) -> None:
     """Apply the check of :func:`fresh_password` in a view that only sometimes needs it.
+
+    :param just_now: as in :func:`is_fresh`.
 
     :raises NotSignedInError: if no user is signed in.
     :raises PasswordNeededError: if they did not confirm recently, and the form has neither password nor code.
     :raises WrongPasswordError: if the password is wrong.
     """
     current_user()
-    if is_fresh():
+    if is_fresh(just_now=just_now):
         return
     given, code = (
         request.form.get(name, "") if request.method == "POST" else "" for name in (FIELD, CODE_FIELD)

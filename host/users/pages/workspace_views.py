@@ -383,6 +383,7 @@ def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
         button=_("Remove"),
         template="settings.html",
         back=url_for("accounts.people", workspace_id=workspace_id),
+        always=True,
         for_good=True,
     )
     page = asking_first.ask(question, user_id, workspace_id)

@@ -108,6 +108,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
 def new(workspace_id: int) -> ResponseReturnValue:
     """Add an endpoint. Customers' messages will be sent there, so the password is required."""
     if request.method == "GET":
+        sudo.require()
         return _form(workspace_id, EndpointSettings("", ["message.received"]))
     wanted = _wanted()
     if account_picker.is_looking():
@@ -127,6 +128,7 @@ def edit(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
     with db.read() as session:
         row = endpoints.get(session, workspace_id, endpoint_id)
     if request.method == "GET":
+        sudo.require()
         wanted = EndpointSettings(
             row.url, row.events, row.accounts, row.both_names, row.ordered, row.labels or ()
         )
