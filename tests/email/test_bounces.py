@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import re
 
 import pytest
 
@@ -20,6 +21,8 @@ from tests.helpers import takes_at_most
 __all__ = ["whole"]
 
 OURS = "0123456789abcdef0123456789abcdef@shop.example"
+
+_CODE = re.compile(r"(?<![\d.])[245]\.\d\.\d")
 
 POSTFIX = """\
 Return-Path: <>
@@ -106,6 +109,43 @@ def dsn(
 
 def read(text: str) -> bounces.Bounce | None:
     return bounces.read(parse_mail(text.replace("\n", "\r\n").encode()))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("550 5.1.1 The IP 192.0.2.1 is blacklisted at zen.spamhaus.org", "rejected"),
+        ("550-5.7.1 [192.0.2.1] Our system has detected that this message is likely spam", "rejected"),
+        ("554 5.1.1 Message rejected: your sending server has been blocked", "rejected"),
+        ("550 5.1.1 <mia@example.org>: mailbox full", "full"),
+        ("550 5.7.1 Mailbox of mia@example.org is over quota", "full"),
+        ("550 5.1.1 Recipient address rejected: domain example.org is not reachable", "couldn't be reached"),
+        ("550 5.1.1 Host or domain name not found. Name service error", "couldn't be reached"),
+        ("452 4.5.3 Too many recipients", "more recipients"),
+        ("550 5.1.1 Number of recipients: maximum number of recipients is 100", "more recipients"),
+        ("421 4.7.0 Rate limit exceeded for 192.0.2.1", "for now"),
+        ("550 5.4.5 Daily sending quota exceeded", "for now"),
+        ("450 4.2.1 The user is receiving mail at a rate that prevents more", "for now"),
+        ("550 5.1.1 <mia@example.org>: Recipient address rejected: User unknown", "address doesn't exist"),
+        ("552 5.2.2 There are too many messages in this box", "full"),
+        ("550 5.1.1 no such user, we do not list anybody", "address doesn't exist"),
+    ],
+)
+def test_clear_words_outweigh_the_code(said: str, words: str) -> None:
+    status = _CODE.findall(said)[0]
+    text = dsn(status=status).replace(f"550 {status} User unknown", said)
+    text = text.replace("550 5.1.1 User unknown", said)
+    assert said in text
+    found = read(text)
+    assert found is not None
+    assert words in found.why.sentence
+
+
+def test_the_mail_that_came_back_says_nothing_about_why() -> None:
+    text = QMAIL.format(id=OURS).replace("550 5.2.2 Mailbox full", "550 5.1.1 User unknown")
+    found = read(text + "\nWe are blacklisted at spamhaus, our mailbox is full, too many recipients\n")
+    assert found is not None
+    assert "address doesn't exist" in found.why.sentence
 
 
 @pytest.mark.parametrize(

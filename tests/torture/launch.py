@@ -66,10 +66,10 @@ def retry_all() -> None:
 
     record = outbound._record
 
-    def hasty(session: Any, lease: Any, head: Any, result: object, allowed: Any) -> Any:
+    def hasty(session: Any, lease: Any, head: Any, result: object, *rest: Any) -> Any:
         if isinstance(result, Unknown):
             result = NotSent(result.problem)
-        return record(session, lease, head, result, allowed)
+        return record(session, lease, head, result, *rest)
 
     def interrupted(session: Any, lease: Any, head: Any) -> bool:
         from host.delivery import agent_messages
@@ -141,9 +141,17 @@ def wait_for_no_spool() -> None:
 
 def left_unconfirmed() -> None:
     """Take a reply for unconfirmed although no byte of its request left."""
-    from host.core import guard
+    from host.delivery import outbound
+    from host.sdk.channel import NotSent, Unknown
 
-    guard.Departure.unreachable = property(lambda _self: False)  # type: ignore[assignment, method-assign]
+    record = outbound._record
+
+    def unclear(session: Any, lease: Any, head: Any, result: object, allowed: Any, departure: Any) -> Any:
+        if isinstance(result, NotSent) and departure.unreachable:
+            result = Unknown(result.problem)
+        return record(session, lease, head, result, allowed, departure)
+
+    outbound._record = unclear
 
 
 def crowded_senders() -> None:

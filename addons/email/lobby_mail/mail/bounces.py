@@ -66,6 +66,13 @@ _ROUTE = Why(
     noop("The recipient's mail server couldn't be reached."),
     noop("Check the part of the address after the @, then try again later."),
 )
+_MANY = Why(
+    noop("The email had more recipients than the recipient's mail server accepts at once."),
+    noop("Send it to fewer people at a time."),
+)
+_RATE = Why(
+    noop("The recipient's mail server accepts no more emails from you for now."), noop("Try again later.")
+)
 _OTHER = Why(
     noop("The email came back."), noop("The error below shows the response of the recipient's mail server.")
 )
@@ -84,6 +91,14 @@ _EXACTLY = {
 }
 _VAGUE = {"0.0", "5.0", "3.0", "7.0", "4.0", "1.0"}
 """Unspecific statuses, for which the words are more precise."""
+_BY_CLEAR_WORDS = (
+    (report_words.LISTED, _REFUSED),
+    (report_words.MANY, _MANY),
+    (report_words.RATE, _RATE),
+    (report_words.CLEARLY_FULL, _FULL),
+    (report_words.NO_DOMAIN, _ROUTE),
+)
+"""Words that outweigh a status: servers give 5.1.1 and 5.7.1 to refusals of any kind."""
 _BY_WORDS = (
     (report_words.FULL, _FULL),
     (report_words.SIZE, _SIZE),
@@ -343,7 +358,14 @@ def _disposition(written: str) -> ReportKind | None:
 
 
 def _why(fields: str, said: str) -> Why:
-    """Return the reason: from a status code if it gives one, else from text, that of the fields first."""
+    """Return the reason: from clear words, else a status code, else any words; those of the fields first.
+
+    :param said: the server's own text, without the mail that came back.
+    """
+    for text in (fields, said):
+        for pattern, why in _BY_CLEAR_WORDS:
+            if pattern.search(text):
+                return why
     for text in (fields, said):
         for status in _STATUS.finditer(text):
             kind, subject, detail = status.groups()

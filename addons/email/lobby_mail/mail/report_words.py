@@ -89,6 +89,42 @@ DELAYED = _any(
 )  # fmt: skip
 """Words of a report that a mail is delayed."""
 
+LISTED = _any(
+    r"black ?-?list", r"block ?-?list", r"deny ?list", r"spamhaus", r"spamcop", r"\bsorbs\b", r"barracuda",
+    r"uceprotect", r"\b(?:rbl|dnsbl)\b", r"invaluement", r"proofpoint.{0,40}blocked",
+    r"(?:ip|ip address|sender|sending server|host)\b.{0,60}(?:is |was |has been )(?:blocked|banned|listed)",
+    r"(?:poor|bad|low) (?:\w{1,20} )?reputation",
+)  # fmt: skip
+"""Clear words that the sender's server or address stands on a list."""
+
+MANY = _any(r"too many (?:recipients|rcpts?|addresses)", r"recipients? (?:limit|count) exceeded",
+    r"exceed\w* .{0,40}number of recipients", r"maximum number of recipients",
+)  # fmt: skip
+
+RATE = _any(
+    r"rate ?-?limit", r"throttl", r"too many (?:e-?mails|messages|connections|concurrent)(?! (?:on|in) )",
+    r"(?:sending|messages?|mails?|connections?) too (?:fast|quickly|often|frequently)",
+    r"exceed\w* .{0,40}(?:hourly|daily|sending|per (?:hour|day|minute))",
+    r"(?:hourly|daily|sending) (?:\w{1,20} )?(?:limit|quota)\b",
+    r"receiv\w{2,3} mail (?:at a rate|too quickly)",
+)  # fmt: skip
+"""Clear words that the recipient's server takes no more for a while."""
+
+CLEARLY_FULL = _any(
+    r"(?:mail|in)?box (?:is |was )?full", r"mailbox full", r"full mailbox", r"over ?-?quota",
+    r"quota (?:is |was |has been |limit )?(?:exceeded|full|reached)",
+    r"exceed\w* .{0,30}(?:mailbox|storage|disk) quota", r"out of storage", r"postfach.{0,30}voll",
+    r"mailbox .{0,40}exceed\w* .{0,20}(?:storage|size|limit)",
+)  # fmt: skip
+
+NO_DOMAIN = _any(
+    r"domain\b.{0,80}(?:not (?:be )?(?:reachable|found|reached)|does(?: not|n't) exist|unreachable"
+    r"|unresolvable)",
+    r"host or domain name not found", r"no such domain", r"unrout\w+ (?:mail )?domain",
+    r"(?:host|domain) unknown",
+)  # fmt: skip
+"""Clear words about the domain of an address, which says nothing about the person."""
+
 FULL = _any(
     r"quota", r"(?:mail|in)?box (?:is |was )?(?:full|has exceeded|exceeds|size limit)", r"mailbox full",
     r"disk full", r"full mailbox",
