@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.torture import controls, isolation, lanes, outages, report, strangers, whatsapp
+from tests.torture import controls, isolation, lanes, outages, report, stages, whatsapp
 from tests.torture.checks import Found
 from tests.torture.controls import CHEAP, CONTROLS, Control
 from tests.torture.desk import Desk
@@ -28,10 +28,10 @@ from tests.torture.lanes import Outcome, Plan
 
 SERVERS = ("postgresql", "mariadb")
 FULL = "sqlite, full disk"
-WHOSE = {"others": "desk", "providers": "provider"}
+WHOSE = {"others": "desk", "providers": "provider", "addons": "addon"}
 ISOLATED = {f"{server}, {name}": (server, of) for name, of in WHOSE.items() for server in SERVERS}
 """What is measured on a desk of its own: whether others notice a fault of somebody."""
-LATENCY = {"desk": 0.0, "provider": 20.0}
+LATENCY = {"desk": 0.0, "provider": 20.0, "addon": 20.0}
 """Milliseconds that each round trip to the database takes longer meanwhile, if nobody says otherwise."""
 AWAY = {f"{kind}, outages": kind for kind in ("sqlite", *SERVERS)}
 """Where the database is away again and again, and every customer has to stay in order."""
@@ -180,7 +180,7 @@ class Run:
     def _stage(self, of: str) -> dict[str, Any]:
         """Return where faults *of* somebody are played, and how far the database is."""
         given = self.arguments.latency
-        return {"stage": strangers.STAGES[of](), "latency": LATENCY[of] if given is None else given}
+        return {"stage": stages.STAGES[of](), "latency": LATENCY[of] if given is None else given}
 
     def _mutants(self) -> list[str]:
         if self.arguments.control:

@@ -73,7 +73,7 @@ class Fault:
     :param after: how many seconds later at most.
     :param ratio: how many times its calm value the p99 of the others may be.
     :param mutant: the function of ``launch.py`` that makes a build which has to fail it.
-    :param of: whose fault it is: the ``desk``'s own, or of a ``provider``.
+    :param of: whose fault it is: the ``desk``'s own, of a ``provider``, or of an ``addon``.
     """
 
     kind: str
@@ -136,6 +136,16 @@ FAULTS = (
         "account stalled", "the same with a Graph host that takes connections and never answers",
         "customers of that account", _REPLY, 60.0, HELD_RATIO, "crowded_senders", "provider",
     ),
+    Fault(
+        "slow condition", "an addon's condition of a rule takes 12 seconds for each message of a customer",
+        "that customer's rules", "Health names the addon and its function", 15.0, HELD_RATIO,
+        "endless_conditions", "addon",
+    ),
+    Fault(
+        "failing listener", "an addon's listener can't handle any message of a customer",
+        "what it hears of that customer", "Health names the listener, and *Addons* lists the events",
+        30.0, HELD_RATIO, "tried_for_ever", "addon",
+    ),
 )  # fmt: skip
 KINDS = {fault.kind: fault for fault in FAULTS}
 CONTROLS = tuple(dict.fromkeys(fault.mutant for fault in FAULTS))
@@ -193,6 +203,8 @@ class Writers:
     trouble: list[str] = field(default_factory=list)
     stops: set[str] = field(default_factory=set)
     """Customers whose next message is STOP."""
+    says: dict[str, str] = field(default_factory=dict)
+    """How the messages of customers begin who write something else than *word*."""
 
     def __post_init__(self) -> None:
         self._over = threading.Event()
@@ -236,8 +248,9 @@ class Writers:
         number = chance.randrange(STOPS_EVERY)
         while not self._over.wait(chance.expovariate(1 / self.pace)):
             number += 1
-            text = f"word {number} \U0001f49c"
-            if number % STOPS_EVERY == 0 or customer in self.stops:
+            said = self.says.get(customer, "")
+            text = f"{said or 'word'} {number} \U0001f49c"
+            if (number % STOPS_EVERY == 0 and not said) or customer in self.stops:
                 self.stops.discard(customer)
                 text = "STOP" if number // STOPS_EVERY % 2 else "START"
             sample = Sample((shop.igid, customer), time.monotonic())

@@ -163,9 +163,23 @@ def crowded_senders() -> None:
     send_limiter.FAILING_SENDERS = 1000
 
 
+def endless_conditions() -> None:
+    """Wait for what an addon's function returns, however long it takes."""
+    from host.channels import hanging
+
+    hanging.within = lambda _seconds, _name, use, _customer=None: use()
+
+
+def tried_for_ever() -> None:
+    """Pass an event that a listener cannot handle again and again, before any other."""
+    from host.events import consuming
+
+    consuming.TRIES = 10**6
+
+
 MUTANTS = (
     acknowledge_first, no_unique_key, retry_all, no_sync, wait_for_rows, wait_for_lanes, long_leases,
-    wait_for_no_spool, left_unconfirmed, crowded_senders,
+    wait_for_no_spool, left_unconfirmed, crowded_senders, endless_conditions, tried_for_ever,
 )  # fmt: skip
 
 

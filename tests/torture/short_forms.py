@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.torture import isolation, lanes, outages, strangers
+from tests.torture import isolation, lanes, outages, stages
 
 
 def two_outages(kind: str, way: str, folder: Path) -> None:
@@ -21,7 +21,7 @@ def others_wait_not(server: str, fault: str, folder: Path) -> None:
     """Play *fault* of a provider shortly: nobody else waits for it, and nothing is lost."""
     zips = lanes.releases(folder / "zips")
     with lanes.furnished(server, folder / "desk", zips) as desk:
-        stage = strangers.stage_of([fault], short=True)
+        stage = stages.stage_of([fault], short=True)
         outcome = isolation.play(desk, f"{server}, {fault}", [fault], seed=7, short=True, stage=stage)
         output = desk.output
     assert not outcome.found.red, (outcome.found.broken, outcome.notes, output[-4000:])

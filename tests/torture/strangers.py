@@ -18,7 +18,6 @@ import requests
 from demo.processes import free_port
 from tests.torture.desk import Desk
 from tests.torture.isolation import (
-    KINDS,
     NOISE_MS,
     Fault,
     Isolation,
@@ -314,15 +313,3 @@ class AccountAway(Isolation):
         except AssertionError as error:
             tried.wrong.append(str(error))
         tried.figures += f"; all left {time.monotonic() - back:.1f} s after it was back"
-
-
-STAGES: dict[str, Callable[[], Stage]] = {"desk": Stage, "provider": Accounts}
-
-
-def stage_of(kinds: Sequence[str], *, short: bool = False) -> Stage:
-    """Return the stage that *kinds* need, which must be of one sort.
-
-    :param short: whether it is for the short form.
-    """
-    (of,) = {KINDS[kind].of for kind in kinds}
-    return Accounts(short) if of == "provider" else STAGES[of]()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from demo.processes import CHECKOUT
-from tests.torture import isolation, launch, strangers
+from tests.torture import isolation, launch, stages
 from tests.torture.__main__ import ISOLATED, LATENCY, SERVERS
 from tests.torture.checks import Found
 from tests.torture.isolation import FAULTS, KINDS, Isolation, Sample, Tried, Writers
@@ -77,7 +77,7 @@ def test_being_told_too_late_is_wrong() -> None:
 def test_each_fault_is_played_on_a_desk_that_has_what_it_needs() -> None:
     for server in SERVERS:
         of = {whose for kind, whose in ISOLATED.values() if kind == server}
-        assert {one.of for one in FAULTS} == of == set(strangers.STAGES) == set(LATENCY)
+        assert {one.of for one in FAULTS} == of == set(stages.STAGES) == set(LATENCY)
     for mutant in isolation.CONTROLS:
         assert len({one.of for one in FAULTS if one.mutant == mutant}) == 1, mutant
 

@@ -16,11 +16,15 @@ from sqlalchemy.orm import Session
 
 from host.addons import lifecycle, preinstalled
 from host.channels import connecting
-from host.core import config, db, migrations
+from host.core import clock, config, db, migrations
 from host.models.users import Role
 from host.process.serving import HostApplication
+from host.rules import keeping
+from host.rules.body import given
+from host.rules.models import RuleState
 from host.sdk.cards import Connection, ConnectRequest
 from host.users import api_keys, members, passwords, users, workspaces
+from host.users.actor import DESK
 from host.users.api_keys import Scope
 
 IDLE = {"HEAD", "OPTIONS"}
@@ -66,6 +70,26 @@ def connect(application: HostApplication, wanted: dict[str, Any], homes: dict[st
     return account.id
 
 
+def make_rule(application: HostApplication, wanted: dict[str, Any]) -> None:
+    """Add a rule that is on: workspace, name and body, as the API has it."""
+    directory, home = application.refresh().directory, wanted["workspace"]
+
+    def use_case(session: Session) -> None:
+        keeping.create(
+            session,
+            workspace_id=home,
+            name=wanted["name"],
+            body=given(wanted["body"]),
+            what=keeping.there(session, home, directory),
+            author="Ada Admin",
+            actor=DESK,
+            now=clock.now(),
+            state=RuleState.LIVE,
+        )
+
+    db.write(use_case)
+
+
 def main() -> None:
     wanted = json.load(sys.stdin)
     configuration = config.load()
@@ -88,6 +112,8 @@ def main() -> None:
             for method in sorted(rule.methods or ())
             if method not in IDLE
         ]
+    for one in wanted.get("rules", ()):
+        make_rule(application, one)
     homes = told.get("workspaces", {})
     for home, owner in wanted.get("keys", {}).items():
         key = {"workspace_id": homes[home], "name": "Shop", "scopes": tuple(Scope)}
