@@ -287,7 +287,8 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
     elif adapter.capabilities.threading is Threading.REFERENCES:
         references = _references(session, head)
         if head.by_person:
-            quoted = to_quote(session, head.conversation_id, head.account.id, head.message_id)
+            known = head.recipient, head.part.content
+            quoted = to_quote(session, head.conversation_id, head.account.id, *known, head.message_id)
     return SendRequest(
         account=head.account,
         recipient=head.recipient,

@@ -17,7 +17,7 @@ from host.inbox.conversations import message_of
 from host.inbox.errors import EmptyTextError, KindNotSupportedError, MessageNotFoundError, TooLongError
 from host.inbox.sendable import NotSendableError, check_along, check_content, words_of
 from host.media import limits, links
-from host.models.inbox import Conversation, Direction, Message
+from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.models.media import Upload
 from host.models.posts import Post
 from host.sdk.capabilities import MEDIA_KINDS, Capabilities
@@ -133,6 +133,8 @@ def plan(
             planned += _plan_one(session, conversation, draft, capabilities, overflow, found)
     if not planned:
         raise EmptyTextError()
+    if any("to" in one.content for one in planned):
+        planned = _without_customer(session, conversation, planned)
     if len(planned) > 1 and any(one.private for one in planned):
         raise NotSendableError(
             "private_alone",
@@ -144,6 +146,20 @@ def plan(
             _check_public(session, conversation, capabilities)
         return _answering(session, conversation, planned)
     return planned
+
+
+def _without_customer(
+    session: Session, conversation: Conversation, planned: Sequence[Planned]
+) -> list[Planned]:
+    """Return *planned* without recipients where it goes to the customer, as it does if none are given."""
+    customer = session.get_one(ContactIdentity, conversation.identity_id).external_id
+    found = []
+    for one in planned:
+        content = {name: value for name, value in one.content.items() if name not in {"to", "names"}}
+        names = {name: value for name, value in one.content.get("names", {}).items() if name != customer}
+        given = {"names": names} if names else {}
+        found.append(replace(one, content=content | given) if one.content.get("to") == [customer] else one)
+    return found
 
 
 def _plan_private(

@@ -111,6 +111,7 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _ExtrasContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
     subject: str = ""
@@ -209,8 +210,8 @@ class _Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MessageExtras(msgspec.Struct, frozen=True):
     """Extras that a message of any kind can have.
 
-    :param content: the stored extras, those of ``cc``, ``bcc``, ``subject``, ``signature``, ``own_address``
-        that are set. :mod:`host.inbox.along.sent_from` checks the last.
+    :param content: the stored extras, those of ``to``, ``cc``, ``bcc``, ``subject``, ``signature``,
+        ``own_address`` that are set. :mod:`host.inbox.along.sent_from` checks the last.
     :param rest: the remaining content.
     """
 
@@ -227,16 +228,19 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Messa
     given = _read({name: value for name, value in content.items() if name in _ALONG}, _ExtrasContent)
     rest = {name: value for name, value in content.items() if name not in _ALONG}
     found: dict[str, Any] = {}
+    first = _copies(given.to, capabilities.copies, "to")
     named = _copies(given.cc, capabilities.copies, "cc")
-    cc, names = list(named), {address: name for address, name in named.items() if name}
-    bcc = [one for one in _copies(given.bcc, capabilities.copies, "bcc") if one not in cc]
-    if capabilities.copies is not None and len(cc) + len(bcc) > capabilities.copies.most:
+    to, cc = list(first), [one for one in named if one not in first]
+    names = {address: name for address, name in (named | first).items() if name}
+    bcc = [one for one in _copies(given.bcc, capabilities.copies, "bcc") if one not in (*to, *cc)]
+    count = max(0, len(to) - 1) + len(cc) + len(bcc)
+    if capabilities.copies is not None and count > capabilities.copies.most:
         raise NotSendableError(
             "too_many_copies",
             _l(
                 "You added %(count)s copy recipients; a message can have %(most)s.",
                 most=capabilities.copies.most,
-                count=len(cc) + len(bcc),
+                count=count,
             ),
             next_step=_l("Remove some of them."),
             field="cc",
@@ -254,7 +258,7 @@ def check_along(content: Mapping[str, Any], capabilities: Capabilities) -> Messa
     own = _line(given.own_address)
     if own and capabilities.copies is not None:
         own = capabilities.copies.clean(own) or own
-    along = (("cc", cc), ("names", names), ("bcc", bcc), ("subject", subject), (OWN_ADDRESS, own))
+    along = (("to", to), ("cc", cc), ("names", names), ("bcc", bcc), ("subject", subject), (OWN_ADDRESS, own))
     for name, value in along:
         if value:
             found[name] = value

@@ -220,11 +220,13 @@ class QuotedMessage:
     """The message that a reply answers, for quoting it below the reply.
 
     :param text: plain text; if the team wrote it (``ours``), with the markup of :mod:`.formatting`.
+    :param author: name and address of a participant who wrote it; empty if the team or the customer did.
     """
 
     text: str
     sent_at: datetime
     ours: bool
+    author: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,8 @@ class ForwardedMessage:
 class SendRequest:
     """One part to send.
 
-    :param recipient: the customer's external id.
+    :param recipient: the customer's external id. If ``part.content["to"]`` lists other addresses, it goes to
+        them, and to the customer only if they are among them or the copies.
     :param tag: the tag from the reply policy; None within the ordinary window.
     :param attempt: 1 for the first.
     :param message_key: our own key, the same for every attempt (a UUID in hex), for channels that let us
@@ -263,8 +266,8 @@ class SendRequest:
     :param automatic: whether a greeting, a rule or an assistant sent it. It is marked as automated if the
         channel supports that.
     :param recipient_name: the customer's name on the channel, never one entered by the team; empty: unknown.
-    :param quoted: for channels that thread by reference: the newest message from or to the customer. None in
-        automated messages, or if there is none.
+    :param quoted: for channels that thread by reference: the newest message that whoever gets this one knows.
+        None in automated messages, or if there is none.
     :param forwards: if the channel ``forwards``: messages to include below the text, in order.
         ``part.content["to"]`` lists all recipients with ``name`` and ``address``; *recipient* is the first. A
         forward answers no message, so it has no *references*. ``part.files`` belong to the forwarded

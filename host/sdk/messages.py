@@ -13,6 +13,11 @@ import msgspec
 OWN_ADDRESS = "own_address"
 """Key in the content of a message: the additional address of the account that it was sent to, or is sent
 from; see ``docs/addons.md``."""
+ANSWER_TO = "answer_to"
+"""Key in the content of a received message: the people its author wants the answer to go to, a list of
+mappings with ``name`` and ``address``, if that isn't the author alone."""
+MAILING_LIST = "mailing_list"
+"""Key in the content of a received message: the address of the mailing list it came through."""
 
 
 class MessageKind(StrEnum):
@@ -502,9 +507,10 @@ class OutgoingPart:
 
     ============  ========================================================================================
     ``TEXT``      ``quick_replies``: list of ``{title, payload}``, or ``{ask}``: ``phone`` or ``email``
-    any           where the channel has them: ``cc``, ``bcc``: lists of addresses; ``subject``: of this one
-                  message; ``signature``: a text to stand beneath; ``own_address``: where it goes from, if not
-                  from the account's own address
+    any           where the channel has them: ``to``, ``cc``, ``bcc``: lists of addresses, ``to`` in place of
+                  the recipient; ``names``: names by address; ``subject``: of this one message;
+                  ``signature``: a text to stand beneath; ``own_address``: where it goes from, if not from the
+                  account's own address
     files         ``provider_files``: list of ids the provider gave files it has already, in place of *files*
     ``STICKER``   ``sticker``: ``heart``
     ``SHARE``     ``own_post``: id of a post of the account

@@ -109,6 +109,8 @@ RULE = {
 class Addon(Stage):
     """Three accounts, and an active addon whose condition a rule of the first one's workspace has."""
 
+    writes = 6.0
+
     def shops(self, desk: Desk) -> Sequence[Shop]:
         source = desk.folder / "sluggish"
         (source / "sluggish").mkdir(parents=True)

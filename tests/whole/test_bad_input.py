@@ -153,6 +153,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "own_post": "1",
         "undo": "",
         "draft": "{}",
+        "to": "mia@example.org",
         "cc": "anna@example.org",
         "bcc": "",
         "own_address": "hello@shop.example",

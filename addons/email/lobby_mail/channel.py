@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import smtplib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -102,7 +102,8 @@ class EmailAdapter(ChannelAdapter):
         """Send the mail through the account's server. Its Message-ID is the same in every attempt."""
         if request.part.kind not in self.capabilities.sends:
             return Rejected(_problem("kind", noop("Email can only send text and files.")))
-        recipient = normal(request.recipient)
+        to = _recipients(request)
+        recipient = next(iter(to), None)
         if recipient is None or recipient == UNKNOWN_SENDER:
             return Rejected(
                 _problem(
@@ -135,17 +136,19 @@ class EmailAdapter(ChannelAdapter):
             log.warning("a file of a mail cannot be read: %s", type(error).__name__)
             return NotSent(_problem("files", noop("An attachment of this email can't be read right now.")))
         identity = composing.message_id(request.message_key, address)
-        cc = _others(content.get("cc"), recipient)
-        people = _people(content.get("to")) if request.forwards else {}
-        bcc = [one for one in _others(content.get("bcc"), recipient) if one not in cc]
+        cc = _others(content.get("cc"), to)
+        bcc = _others(content.get("bcc"), [*to, *cc])
+        names = {**_names(content.get("names")), **to}
+        if request.recipient_name:
+            names[normal(request.recipient) or ""] = request.recipient_name
         mail = composing.compose(
             composing.Reply(
                 sender_name=request.account.name,
                 sender=sender,
                 recipient=recipient,
-                recipient_name=request.recipient_name or people.get(recipient, ""),
-                others=[(name, one) for one, name in people.items() if one != recipient],
-                names=names if isinstance(names := content.get("names"), Mapping) else {},
+                recipient_name=names[recipient],
+                others=[(names[one], one) for one in to if one != recipient],
+                names=names,
                 subject=request.subject,
                 text=request.part.text,
                 message_id=identity,
@@ -157,11 +160,11 @@ class EmailAdapter(ChannelAdapter):
                 reply_to=reply_to,
                 files=files,
                 automatic=request.automatic,
-                quoted=_below(request, sender, recipient, quotes=quotes),
+                quoted=_below(request, sender, quotes=quotes),
             )
         )
         mail = signing.signed(request.account, mail, sender)
-        copies = [one for one in people if one != recipient]
+        copies = [one for one in to if one != recipient]
         patient = request.attempt < GO_WITHOUT_COPIES
         # The server knows the signed-in person as the account, and bounces return to it.
         found = _deliver(server, address, recipient, mail, [*copies, *cc, *bcc], wait_for_copies=patient)
@@ -195,7 +198,7 @@ class EmailAdapter(ChannelAdapter):
         account = _stored(request.account)
         quotes = account is not None and account.quotes is True
         sender = str(part.content.get(OWN_ADDRESS) or request.account.external_id)
-        below = _below(request, sender, request.recipient, quotes=quotes)
+        below = _below(request, sender, quotes=quotes)
         return composing.html(text, signature, places, below)
 
     def search(self, request: SearchRequest) -> SearchResult:
@@ -216,12 +219,13 @@ def _is_own(account: AccountRef, address: str) -> bool:
     return without_tag(address) in {without_tag(one) for one in own}
 
 
-def _quote(request: SendRequest, sender: str, recipient: str) -> composing.Quote | None:
+def _quote(request: SendRequest, sender: str) -> composing.Quote | None:
     """Return the quote below the reply: the message it answers, with its author and time."""
     quoted = request.quoted
     if quoted is None:
         return None
-    author = (request.account.name, sender) if quoted.ours else (request.recipient_name, recipient)
+    author = (request.account.name, sender) if quoted.ours else (request.recipient_name, request.recipient)
+    author = quoted.author if any(quoted.author) else author
     introduction = translate(
         request.language,
         _WROTE,
@@ -231,12 +235,10 @@ def _quote(request: SendRequest, sender: str, recipient: str) -> composing.Quote
     return composing.Quote(introduction, to_text(quoted.text) if quoted.ours else quoted.text)
 
 
-def _below(
-    request: SendRequest, sender: str, recipient: str, *, quotes: bool
-) -> composing.Quote | composing.Forward | None:
+def _below(request: SendRequest, sender: str, *, quotes: bool) -> composing.Quote | composing.Forward | None:
     """Return the part below the text: the forwarded messages, else the quoted message."""
     if not request.forwards:
-        return _quote(request, sender, recipient) if quotes else None
+        return _quote(request, sender) if quotes else None
     in_theirs = partial(translate, request.language)
     made = []
     for one in request.forwards:
@@ -259,14 +261,20 @@ def _mailbox(name: str, address: str) -> str:
     return composing.line(f"{name} <{address}>" if name and address else name or address, 400)
 
 
-def _people(given: object) -> dict[str, str]:
-    """Return the names of the recipients by their valid addresses."""
+def _recipients(request: SendRequest) -> dict[str, str]:
+    """Return the names of the recipients in To by their valid addresses: the customer's if none are given."""
+    given, names = request.part.content.get("to"), _names(request.part.content.get("names"))
     found: dict[str, str] = {}
-    for one in given if isinstance(given, list) else ():
-        address = normal(str(one.get("address") or "")) if isinstance(one, Mapping) else None
+    for one in given if isinstance(given, list) and given else [request.recipient]:
+        named = one if isinstance(one, Mapping) else {"address": one, "name": names.get(str(one), "")}
+        address = normal(str(named.get("address") or ""))
         if address is not None:
-            found.setdefault(address, str(one.get("name") or ""))
+            found.setdefault(address, str(named.get("name") or ""))
     return found
+
+
+def _names(given: object) -> Mapping[str, str]:
+    return given if isinstance(given, Mapping) else {}
 
 
 def _stored(account: AccountRef) -> EmailAccount | None:
@@ -282,10 +290,10 @@ def _settings(account: AccountRef) -> tuple[str, smtp.Server, str, bool] | None:
     return row.address, servers.to_send(account, row), row.reply_to or "", bool(row.quotes)
 
 
-def _others(given: object, recipient: str) -> list[str]:
-    """Return the valid addresses of *given* without duplicates and without *recipient*."""
+def _others(given: object, without: Collection[str]) -> list[str]:
+    """Return the valid addresses of *given* without duplicates and without those of *without*."""
     found = [normal(one) for one in given if isinstance(one, str)] if isinstance(given, list) else []
-    return list(dict.fromkeys(one for one in found if one is not None and one != recipient))
+    return list(dict.fromkeys(one for one in found if one is not None and one not in without))
 
 
 def _file(file: OutgoingFile) -> composing.File:

@@ -168,6 +168,7 @@ def test_each_call_that_takes_an_idempotency_key_sends_one_and_no_other(
                 "private": False,
                 "unlessWritten": True,
                 "quickReplies": [{"title": "Small", "payload": "s"}],
+                "answer": "everyone",
                 "cc": [],
                 "bcc": [],
                 "files": [],

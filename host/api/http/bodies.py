@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from host.api.http.declare import Id, Moment, Wire
+from host.inbox.along.recipients import AnswerChoice
 from host.inbox.reply import MAX_LENGTH
 from host.sdk.capabilities import Ask
 
@@ -62,7 +63,24 @@ Copies = Annotated[
 HiddenCopies = Annotated[
     tuple[Copied, ...], Meta(max_length=50, description="Additional recipients, hidden from the others.")
 ]
-OPTIONS = ("reply_to", "if_last_message_id", "send_at", "unless_written", "cc", "bcc", "own_address")
+Answer = Annotated[
+    AnswerChoice,
+    Meta(
+        description="Who gets it, if the channel has `copies`: everyone on the newest message, its writer in "
+        "To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with "
+        "`everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."
+    ),
+]
+OPTIONS = (
+    "reply_to",
+    "if_last_message_id",
+    "send_at",
+    "unless_written",
+    "answer",
+    "cc",
+    "bcc",
+    "own_address",
+)
 """Fields of every message to send, in whichever form."""
 
 
@@ -78,6 +96,7 @@ class Send(Wire, frozen=True):
     if_last_message_id: IfLastMessageId = None
     send_at: SendAt = None
     unless_written: UnlessWritten = True
+    answer: Answer = AnswerChoice.EVERYONE
     cc: Copies = ()
     bcc: HiddenCopies = ()
     own_address: OwnAddress | None = None

@@ -14,6 +14,7 @@ from msgspec import Meta
 from host.api.http.bodies import (
     OPTIONS,
     Address,
+    Answer,
     Button,
     Card,
     Copies,
@@ -37,6 +38,7 @@ from host.api.http.bodies import (
     UnlessWritten,
 )
 from host.api.http.declare import ChannelId, Wire
+from host.inbox.along.recipients import AnswerChoice
 from host.sdk.capabilities import Ask
 
 _ASKS = {"user_phone_number": Ask.PHONE, "user_email": Ask.EMAIL}
@@ -156,6 +158,7 @@ class SendContent(Wire, frozen=True):
     if_last_message_id: IfLastMessageId = None
     send_at: SendAt = None
     unless_written: UnlessWritten = True
+    answer: Answer = AnswerChoice.EVERYONE
     cc: Copies = ()
     bcc: HiddenCopies = ()
     own_address: OwnAddress | None = None

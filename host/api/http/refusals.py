@@ -15,6 +15,7 @@ PARTS = (
     Refused(422, "card_text", "A text of a card is empty or too long."),
     Refused(409, "copies_not_supported", "On the channel a message goes to one person alone."),
     Refused(422, "copy_address", "That is no address a copy can go to."),
+    Refused(422, "no_mailing_list", "The newest message came through no mailing list."),
     Refused(409, "nothing_to_answer", "There is no message left that a public reply could answer."),
     Refused(422, "own_post", "That is no id and no address of a post."),
     Refused(422, "contact_card", "A contact card has a name, and a phone number or an email address."),

@@ -31,10 +31,12 @@ from host.api.routes.sending import (
     fields_of_body,
     in_own_form,
     overflow_of,
+    recipients_of,
     target,
     voice_of,
 )
 from host.core import db
+from host.core.backports.values import replace
 from host.inbox.along.layout import laid_out
 from host.inbox.drafts import Planned
 from host.inbox.reply import preview_parts
@@ -110,8 +112,10 @@ def _preview(call: Call, body: Any) -> MessagePreview:
     with db.read() as session:
         conversation, adapter = target(session, call, body)
         account = ref(session.get_one(ChannelAccount, conversation.account_id))
+        people = recipients_of(call, session, body, conversation, adapter)
     with fields_of_body():
         draft = draft_of(call, body, adapter, account)
+        draft = replace(draft, content={**draft.content, **people})
     with fields_of_body(), db.read() as session:
         conversation, adapter = target(session, call, body)
         planned = preview_parts(

@@ -52,6 +52,7 @@ from host.core import db
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox import approved, approved_fetching
+from host.inbox.along import recipients
 from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
 from host.inbox.conversations import get_conversation
 from host.inbox.drafts import Draft, Overflow
@@ -185,8 +186,9 @@ def send_message(call: Call, body: Any) -> bytes:
     automated message (`from_machine`), and if an address got several within minutes (`automatic_limit`).
     Messages of any other key are treated as written by a person.
 
-    If the channel has `copies`, a message can have further recipients in `cc` and `bcc`; if the account has
-    several addresses, it is sent from `ownAddress`. The answer has these in `content`. If the channel has
+    If the channel has `copies`, a message goes to everyone on the newest message unless `answer` or `cc` says
+    otherwise, and can have hidden recipients in `bcc`; if the account has several addresses, it is sent from
+    `ownAddress`. The answer has these in `content`. If the channel has
     `textWithFiles`, a text and its `files` are one message.
     """
     return in_own_form(call, body, _send)
@@ -243,8 +245,10 @@ def _send(call: Call, body: Any) -> bytes:
                 approved=isinstance(body, SendApprovedTemplate),
             )
         account = ref(session.get_one(ChannelAccount, conversation.account_id))
+        people = recipients_of(call, session, body, conversation, adapter)
     with fields_of_body():
         draft = draft_of(call, body, adapter, account)
+        draft = replace(draft, content={**draft.content, **people})
 
     def use_case(session: Session) -> shapes.Sent:
         messages = queue_parts(
@@ -278,6 +282,20 @@ def _along(body: Send | CreateConversation) -> dict[str, Any]:
     """Return the extras of a message, in the form of :mod:`host.inbox.sendable`."""
     found = {"cc": list(body.cc), "bcc": list(body.bcc), OWN_ADDRESS: body.own_address}
     return {name: value for name, value in found.items() if value}
+
+
+def recipients_of(
+    call: Call, session: Session, body: Any, conversation: Conversation, adapter: ChannelAdapter
+) -> dict[str, Any]:
+    """Return the recipients of a message as the content of its draft; empty: the contact alone.
+
+    :raises NotSendableError: as :func:`host.inbox.along.recipients.for_program`.
+    """
+    if voice_of(call) is not Voice.PERSON or _is_private(body):
+        return {}
+    account = ref(session.get_one(ChannelAccount, conversation.account_id))
+    audience = recipients.audience_of(session, conversation.id, adapter, account)
+    return recipients.for_program(audience, body.answer, body.cc)
 
 
 def _is_private(body: Any) -> bool:

@@ -35,7 +35,9 @@ def laid_out(
             part=part,
             message_key="",
             recipient_name="" if row is None else row.identity_name or "",
-            quoted=None if row is None else to_quote(session, row.id, account.id),
+            quoted=None
+            if row is None
+            else to_quote(session, row.id, account.id, row.identity_external_id, part.content),
             language=desk_language.of_workspace(workspace.language),
             timezone=workspace.timezone or "UTC",
         )

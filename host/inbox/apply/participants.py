@@ -23,6 +23,15 @@ def is_forged(content: Mapping[str, Any]) -> bool:
     return isinstance(check, Mapping) and check.get("verdict") == "fail"
 
 
+def addresses_in(content: Mapping[str, Any]) -> set[str]:
+    """Return the addresses of a message's recipients."""
+    found: set[str] = set()
+    for name in RECIPIENTS:
+        given = content.get(name)
+        found.update(_address(one) for one in (given if isinstance(given, list | tuple) else ()))
+    return found
+
+
 def of_message(content: Mapping[str, Any], account: AccountRef) -> frozenset[str]:
     """Return the external ids of a message's participants.
 
@@ -31,11 +40,7 @@ def of_message(content: Mapping[str, Any], account: AccountRef) -> frozenset[str
     """
     if is_forged(content):
         return frozenset()
-    found: set[str] = set()
-    for name in RECIPIENTS:
-        given = content.get(name)
-        for one in given if isinstance(given, list | tuple) else ():
-            found.add(_address(one))
+    found = addresses_in(content)
     found.add(_address(content.get("author")))
     own = content.get("own")
     ours = {"", account.external_id.lower(), account.handle.lower()}

@@ -342,6 +342,7 @@ def state_from_form(error: LobbyError, mode: str) -> ComposerState:
         error.next_step,
         mode,
         _quoted(),
+        to=request.form.get("to"),
         cc=request.form.get("cc"),
         bcc=request.form.get("bcc", ""),
         subject=request.form.get("subject", ""),

@@ -335,6 +335,7 @@ class ComposerState(msgspec.Struct, frozen=True):
     reply_to: int | None = None
     react_to: int | None = None
     suggestion: int | None = None
+    to: str | None = None
     cc: str | None = None
     bcc: str = ""
     subject: str = ""

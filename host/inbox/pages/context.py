@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory, current_directory
 from host.core import clock, db
 from host.inbox import presence, queries
+from host.inbox.along import recipients
 from host.inbox.comments import posts, standing, threads
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.threads import Others
@@ -30,6 +31,7 @@ from host.inbox.pages.message_view import ThreadEntry, shown
 from host.inbox.queries import Counts, Order, Page, Row
 from host.inbox.teams import teams
 from host.inbox.teams.teams import InboxTeam
+from host.models.inbox import Direction
 from host.sdk.channel import ChannelAdapter
 from host.web.request_helpers import current_user, seen_accounts
 from host.web.template_filters import initials, tone
@@ -86,6 +88,9 @@ class InboxContext(msgspec.Struct, frozen=True):
         about = {row.post_id for row in rows if row.post_id is not None}
         known = posts.by_id(self.session, self.workspace_id, about)
         newest = standing.newest(self.session, [row.id for row in rows if row.post_id is not None])
+        writers = recipients.last_writers(
+            self.session, [row.id for row in rows if self._has_participants(row)]
+        )
         return [
             listed(
                 row,
@@ -95,10 +100,16 @@ class InboxContext(msgspec.Struct, frozen=True):
                 sort,
                 known.get(row.post_id or 0),
                 newest.get(row.id),
+                writers.get(row.id, ""),
                 unseen_first=ahead,
             )
             for row in rows
         ]
+
+    def _has_participants(self, row: Row) -> bool:
+        adapter = self.adapter(row)
+        is_inbound = row.last_direction == Direction.INBOUND
+        return is_inbound and adapter is not None and adapter.capabilities.copies is not None
 
     def page(self, filter_: Filter, before: Position | None) -> Page:
         """Return a page of the list, sorted by *filter_*."""

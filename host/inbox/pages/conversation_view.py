@@ -146,12 +146,14 @@ def listed(
     sort: Order = Order.NEWEST,
     post: PostRow | None = None,
     newest: Newest | None = None,
+    writer: str = "",
     *,
     unseen_first: bool = False,
 ) -> ListedConversation:
     """Return *row* as shown in a list sorted by *sort*.
 
     :param post: the post it is about; *newest*: the customer's newest comment on it.
+    :param writer: the participant who wrote the last message; empty if the customer or the team did.
     :param unseen_first: whether the list begins with unseen mentions of the viewer.
     """
     name = name_of(row, adapter)
@@ -163,7 +165,7 @@ def listed(
         handle=handle_of(row, name),
         label=current_directory().label(row.channel),
         time=durations.since(row.last_message_at, now),
-        prefix=_prefix(row, user_id),
+        prefix=_prefix(row, user_id, writer),
         icon="" if plain else look.icon,
         line=_list_line(row, adapter),
         chip=reply_window.chip(adapter, row, now),
@@ -191,9 +193,9 @@ def _list_line(row: Row, adapter: ChannelAdapter | None) -> str:
     return str(_("Tapped “%(what)s”", what=text)) if row.last_kind in message_kinds.TAPS else text
 
 
-def _prefix(row: Row, user_id: int) -> str:
+def _prefix(row: Row, user_id: int, writer: str) -> str:
     if row.last_direction != Direction.OUTBOUND:
-        return ""
+        return str(_("%(name)s:", name=writer)) if writer else ""
     if row.last_author_id == user_id:
         return str(_("You:"))
     if row.last_author_name:

@@ -434,9 +434,10 @@ def _copies(entry: Entry) -> str:
     """Return a sent message's alias, its other recipients, and their receipts, in words."""
     if not _is_from_here(entry):
         return ""
-    cc, bcc = (message_content.addresses(entry.content, name) for name in ("cc", "bcc"))
+    to, cc, bcc = (message_content.addresses(entry.content, name) for name in ("to", "cc", "bcc"))
     own = message_content.own_address(entry.content)
     said = [str(_("from %(address)s", address=own))] if own else []
+    said += [str(_("to %(names)s", names=", ".join(to)))] if to else []
     said += [str(_("cc %(addresses)s", addresses=", ".join(cc)))] if cc else []
     said += [str(_("bcc %(addresses)s", addresses=", ".join(bcc)))] if bcc else []
     read, deleted = (

@@ -1,9 +1,12 @@
-// Where a reply goes from, whom it goes to besides, its subject: what is begun there is kept in the draft.
+// Where a reply goes from, whom it goes to, its subject: what is begun there is kept in the draft.
 
-const NAMES = ["own_address", "cc", "bcc", "subject"];
+const NAMES = ["own_address", "answer", "to", "cc", "bcc", "subject"];
 
-/** Return what *field* begins with. */
-const begun = (field) => field.options ? [...field.options].find((one) => one.defaultSelected)?.value ?? field.options[0].value : field.defaultValue;
+/** Return what *field* begins with: recipients with those of *choice*, the option that says whom it goes to. */
+function begun(field, choice) {
+  if (field.options) return [...field.options].find((one) => one.defaultSelected)?.value ?? field.options[0].value;
+  return choice?.dataset[field.name] ?? field.defaultValue;
+}
 
 /** Let *field* show *value*; what the account has no more is no choice. */
 function show(field, value) {
@@ -11,48 +14,88 @@ function show(field, value) {
   if (field.options && field.selectedIndex < 0) field.value = begun(field);
 }
 
+/** Return the addresses in *field*, without names. */
+const addresses = (field) => (field.value.match(/(?:"[^"\n]*"|[^,;\n"])+/g) ?? [])
+  .map((one) => one.slice(one.lastIndexOf("<") + 1).replace(">", "").trim().toLowerCase());
+
 /** Make the fields in *box* keep what is entered in *draft*. */
 export class AlongFields {
   constructor(box, draft, signal) {
     this.draft = draft;
     this.fold = box.matches("details") ? box : box.querySelector("details");
     const { fold } = this;
-    const { elements } = box.closest("form");
-    this.fields = NAMES.map((name) => elements[name]).filter(Boolean);
+    const form = box.closest("form");
+    const { answer, to, cc } = form.elements;
+    Object.assign(this, { answer, to, cc });
+    this.fields = NAMES.map((name) => form.elements[name]).filter(Boolean);
+    this.known = JSON.parse(box.dataset.known ?? "[]");
+    this.leftOut = form.querySelector("[data-along-left-out]");
+    this.list = form.querySelector("[data-along-list]");
     for (const field of this.fields) {
       field.addEventListener("input", () => {
-        const { fields } = this;
-        const changed = fields.some((one) => one.value !== begun(one));
-        draft.along = changed ? Object.fromEntries(fields.map((one) => [one.name, one.value])) : null;
-        draft.changed();
+        if (field === answer) for (const one of [to, cc]) one.value = begun(one, this.chosen());
+        this.keep();
       });
       if (field.options) continue;
       field.addEventListener("keydown", (event) => {
         if (event.key !== "Enter") return;
         event.preventDefault(); // else it would be sent now
-        field.form.querySelector("textarea").focus();
+        form.querySelector("textarea").focus();
       });
     }
+    this.leftOut?.querySelector("button").addEventListener("click", () => {
+      cc.value = [cc.value.trim(), ...this.missing().map((one) => one.written)].filter(Boolean).join(", ");
+      this.keep();
+      form.querySelector("textarea").focus(); // the button is gone
+    });
     let pressed = false;
     fold?.querySelector("summary").addEventListener("click", () => { pressed = true; });
     fold?.addEventListener("toggle", () => {
-      if (fold.open && pressed) fold.querySelector("input").focus();
+      if (fold.open && pressed) cc.focus();
       pressed = false;
     });
     draft.addEventListener("change", () => this.draw(), { signal });
     this.draw();
   }
 
+  /** Return the option that says whom it goes to, if there is a choice. */
+  chosen() {
+    return this.answer?.selectedOptions[0];
+  }
+
+  /** Keep what is entered; recipients that follow from the choice follow it later too, when there are newer messages. */
+  keep() {
+    const changed = this.fields.filter((one) => one.value !== begun(one, this.chosen()));
+    const follows = (one) => this.answer && [this.to, this.cc].includes(one) && !changed.includes(one);
+    const kept = this.fields.filter((one) => !follows(one)).map((one) => [one.name, one.value]);
+    this.draft.along = changed.length ? Object.fromEntries(kept) : null;
+    this.draft.changed();
+    this.draw();
+  }
+
+  /** Return who took part and would not get the reply. */
+  missing() {
+    const { to, cc, bcc } = this.fold.closest("form").elements;
+    const given = new Set([to, cc, bcc].flatMap(addresses));
+    return this.known.filter((one) => !given.has(one.address.toLowerCase()));
+  }
+
   draw() {
     for (const field of this.fields) {
-      if (document.activeElement !== field) show(field, this.draft.along?.[field.name] ?? begun(field));
+      if (document.activeElement !== field) show(field, this.draft.along?.[field.name] ?? begun(field, this.chosen()));
     }
     if (!this.fold) return;
-    if (this.fields.some((field) => this.fold.contains(field) && field.value !== begun(field))) this.fold.open = true;
+    if (this.fields.some((field) => this.fold.contains(field) && field.value !== begun(field, this.chosen()))) this.fold.open = true;
     // What stands in the line while the fields are folded.
     const copies = this.fold.querySelector("[data-along-copies]");
-    copies.textContent = this.fold.querySelector("[name=cc]").value;
+    copies.textContent = this.cc.value;
     copies.parentElement.hidden = !copies.textContent;
+    if (!this.to) return;
+    this.fold.querySelector("[data-along-to]").textContent = this.to.value;
+    const missing = this.missing();
+    this.leftOut.hidden = !missing.length;
+    this.leftOut.querySelector("[data-names]").textContent = missing.map((one) => one.name).join(", ");
+    if (this.list) this.list.hidden = ![this.to, this.cc].flatMap(addresses).includes(this.list.dataset.alongList);
   }
 }
 

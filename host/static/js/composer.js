@@ -14,17 +14,36 @@ const OVERFLOW_DELAY_MS = 150;
 
 const lines = new Map(); // what is on its way one after the other, of each field; it outlives the composer
 
+const nothing = () => {};
+
+// A composer that stands alone, with no thread around it: what comes back stands in its own form again.
+const ALONE = {
+  newest: nothing, settled: nothing, first: nothing, onSent: nothing, onWriting: nothing, onDraft: nothing,
+  onSending: nothing, onTaken: nothing, onAway: nothing,
+  now() {
+    return this;
+  },
+  onRefused(_sent, sentence, next) {
+    if (sentence) this.problem(sentence, next);
+  },
+  onBack(mode, text) {
+    const form = this.root.querySelector(`[data-form="${mode}"]`);
+    form.querySelector("textarea").value = text;
+    this.count(form);
+  },
+};
+
 /**
  * Make the composer inside *root* work. `onSent(html, then)` gets the new messages, `onWriting(on)` hears that somebody
  * writes a reply, `onDraft()` that what is begun changed. `newest()` is the id of the newest message that is shown.
  * `settled()` resolves to the version of the draft on the desk, once none is on its way. `now()` is the composer that stands
  * in its conversation by now; null: another one is open. Of what is sent, `onSending(sent)` hears that it leaves,
  * `onTaken(sent)` that the desk has it, `onRefused(sent, ...words)` that it doesn't want it, and `onAway(sent)` that
- * nobody knows; `first(key)` is the text that was sent with that key first. `onBack(mode, text)` puts back what was sent, and what was written since.
+ * nobody knows; `first(key)` is the text that was sent with that key first. `onBack(mode, text)` puts back what was sent, and what was written since. What is left out is as in ALONE.
  */
 export class Composer {
   constructor(root, hears) {
-    Object.assign(this, hears);
+    Object.assign(this, ALONE, hears);
     this.root = root;
     this.section = root.querySelector("[data-composer]");
     this.signature = this.section.dataset.signature;
@@ -266,7 +285,7 @@ export class Composer {
       body.set("draft", noted(parts));
       Draft.fill(body, parts);
     }
-    const version = await this.settled?.();
+    const version = await this.settled();
     if (version) body.set("draft_version", version);
     return this.post(sent);
   }

@@ -3,5 +3,4 @@
 import { Composer } from "./composer.js";
 
 const section = document.querySelector("[data-write]");
-const nothing = () => {};
-new Composer(section.parentElement, { words: section.dataset, onSent: nothing, onWriting: nothing, onDraft: nothing, onAway: nothing, onTaken: nothing, onSending: nothing, newest: nothing });
+new Composer(section.parentElement, { words: section.dataset });

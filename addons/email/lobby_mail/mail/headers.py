@@ -14,6 +14,7 @@ from email.utils import getaddresses, parsedate_to_datetime
 from functools import wraps
 from itertools import islice
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from ..addresses import normal
 from . import repair
@@ -40,6 +41,8 @@ _SIMPLE = re.compile(rf"(?:((?:{_ATOM} ){{1,8}})?<(?P<one>{_BARE})>|(?P<bare>{_B
 _NOT_BASE64 = bytes(sorted(set(range(256)) - set((string.ascii_letters + string.digits + "+/").encode())))
 _PADDED = re.compile(rb"([^=]*+)=+")
 _PADDING = re.compile(rb"=+")
+_POST = re.compile(r"<mailto:([^<>?\s]{1,320})", re.IGNORECASE)
+_LIST_ID = re.compile(r"<([^<>\s]{1,320})>")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -341,6 +344,20 @@ def sender(message: Message, own: Collection[str] = ()) -> tuple[str, str]:
 def authors(message: Message) -> set[str]:
     """Return all addresses in the From and Sender headers."""
     return {address for name in ("From", "Sender") for _, address in addresses(message, name)}
+
+
+def mailing_list(message: Message) -> str:
+    """Return the address to write to the mailing list that a mail came through, or nothing.
+
+    It is in List-Post (RFC 2369), else a recipient that the List-Id is derived from (RFC 2919).
+    """
+    posted = raw(message, "List-Post")
+    if posted:
+        found = _POST.search(posted)
+        return "" if found is None else normal(unquote(found[1])) or ""
+    named = _LIST_ID.search(raw(message, "List-Id"))
+    recipients = (one for name in ("To", "Cc") for _, one in addresses(message, name))
+    return next((one for one in recipients if named and one.replace("@", ".") == named[1].lower()), "")
 
 
 def message_id(message: Message) -> str | None:

@@ -16,6 +16,8 @@ from itertools import islice
 from host.sdk import clock, settings
 from host.sdk.errors import SdkError
 from host.sdk.messages import (
+    ANSWER_TO,
+    MAILING_LIST,
     OWN_ADDRESS,
     AttachmentRole,
     Ignored,
@@ -137,6 +139,7 @@ def _read(body: bytes, at: datetime) -> InboundChange:
     sent_along = [file for file in files if file.role is not AttachmentRole.FORMATTED]
     kind = MessageKind.TEXT if words or not sent_along else sent_along[0].kind
     content: dict[str, object] = {**_went_to(message), **_ours(message, addresses), **parts.about}
+    content |= _answer_to(message, address, own)
     bounce = bounces.read(message)
     if bounce is None and not bounces.is_report(message) and not _is_digest(message):
         quoted_from = quotes.start(words, headers.text(message, "Subject", 500))
@@ -202,6 +205,17 @@ def _went_to(message: Message) -> dict[str, object]:
         for name, people in found.items()
         if people
     }
+
+
+def _answer_to(message: Message, contact: str, own: set[str]) -> dict[str, object]:
+    """Return the mailing list of a mail, and the people of Reply-To besides *contact* and the list."""
+    found: dict[str, object] = {}
+    posted = headers.mailing_list(message)
+    if posted and posted not in own:
+        found[MAILING_LIST] = posted
+    people = dict.fromkeys(headers.addresses(message, "Reply-To")[:MAX_RECIPIENTS])
+    listed = [{"name": name, "address": address} for name, address in people if address not in {posted, *own}]
+    return found if [one["address"] for one in listed] in ([], [contact]) else {**found, ANSWER_TO: listed}
 
 
 def _ours(message: Message, own: Sequence[str]) -> dict[str, object]:

@@ -2150,6 +2150,8 @@ class SendApprovedTemplate(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2178,6 +2180,8 @@ class SendAudio(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2204,6 +2208,8 @@ class SendButtons(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2229,6 +2235,8 @@ class SendContacts(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2297,6 +2305,8 @@ class SendContent(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2321,6 +2331,8 @@ class SendFile(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2346,6 +2358,8 @@ class SendImage(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2374,6 +2388,8 @@ class SendLocation(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2402,6 +2418,8 @@ class SendPost(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2427,6 +2445,8 @@ class SendProduct(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2451,6 +2471,8 @@ class SendSticker(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2477,6 +2499,8 @@ class SendTemplate(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2502,6 +2526,8 @@ class SendText(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()
@@ -2534,6 +2560,8 @@ class SendVideo(Model):
     """Send it at this time: in the future, within 60 days, and while the reply window is open to programs."""
     unless_written: bool = True
     """With `sendAt`: don't send it if the customer writes first."""
+    answer: str = "everyone"
+    """Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`, the contact gets it in any case. Keys marked as automatic write to the contact alone."""
     cc: Sequence[str] = ()
     """Additional recipients, visible to all, if the channel has `copies`."""
     bcc: Sequence[str] = ()

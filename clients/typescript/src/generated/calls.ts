@@ -466,9 +466,10 @@ export class MessagesCalls extends Calls {
    * an automated message (`from_machine`), and if an address got several within minutes
    * (`automatic_limit`). Messages of any other key are treated as written by a person.
    *
-   * If the channel has `copies`, a message can have further recipients in `cc` and `bcc`; if the account
-   * has several addresses, it is sent from `ownAddress`. The answer has these in `content`. If the
-   * channel has `textWithFiles`, a text and its `files` are one message.
+   * If the channel has `copies`, a message goes to everyone on the newest message unless `answer` or
+   * `cc` says otherwise, and can have hidden recipients in `bcc`; if the account has several addresses,
+   * it is sent from `ownAddress`. The answer has these in `content`. If the channel has `textWithFiles`,
+   * a text and its `files` are one message.
    *
    * Requires the scope `messages:write`.
    */
@@ -497,9 +498,10 @@ export class MessagesCalls extends Calls {
    * an automated message (`from_machine`), and if an address got several within minutes
    * (`automatic_limit`). Messages of any other key are treated as written by a person.
    *
-   * If the channel has `copies`, a message can have further recipients in `cc` and `bcc`; if the account
-   * has several addresses, it is sent from `ownAddress`. The answer has these in `content`. If the
-   * channel has `textWithFiles`, a text and its `files` are one message.
+   * If the channel has `copies`, a message goes to everyone on the newest message unless `answer` or
+   * `cc` says otherwise, and can have hidden recipients in `bcc`; if the account has several addresses,
+   * it is sent from `ownAddress`. The answer has these in `content`. If the channel has `textWithFiles`,
+   * a text and its `files` are one message.
    *
    * Requires the scope `messages:write`.
    */

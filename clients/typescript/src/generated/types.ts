@@ -57,6 +57,9 @@ export interface Analytics {
   countingSince: string | null;
 }
 
+/** Whom a reply goes to. */
+export type AnswerChoice = "everyone" | "list" | "person";
+
 /** The person who approved a tool call. */
 export interface ApproveToolCall {
   /** The id of the person who decided. They must be able to reply in the conversation. */
@@ -3135,6 +3138,12 @@ export interface SendApprovedTemplate {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3165,6 +3174,12 @@ export interface SendAudio {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3191,6 +3206,12 @@ export interface SendButtons {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3218,6 +3239,12 @@ export interface SendContacts {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3251,6 +3278,12 @@ export interface SendContent {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3276,6 +3309,12 @@ export interface SendFile {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3302,6 +3341,12 @@ export interface SendImage {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3328,6 +3373,12 @@ export interface SendLocation {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3359,6 +3410,12 @@ export interface SendPost {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3386,6 +3443,12 @@ export interface SendProduct {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3412,6 +3475,12 @@ export interface SendSticker {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3438,6 +3507,12 @@ export interface SendTemplate {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3464,6 +3539,12 @@ export interface SendText {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */
@@ -3497,6 +3578,12 @@ export interface SendVideo {
   sendAt?: string | null;
   /** With `sendAt`: don't send it if the customer writes first. */
   unlessWritten?: boolean;
+  /**
+   * Who gets it, if the channel has `copies`: everyone on the newest message, its writer in To; its
+   * writer alone; or the mailing list it came through. `cc` replaces the others in Cc; with `everyone`,
+   * the contact gets it in any case. Keys marked as automatic write to the contact alone.
+   */
+  answer?: AnswerChoice;
   /** Additional recipients, visible to all, if the channel has `copies`. */
   cc?: string[];
   /** Additional recipients, hidden from the others. */

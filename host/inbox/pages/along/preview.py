@@ -16,6 +16,7 @@ from host.core.ids import read_id
 from host.inbox.along.layout import laid_out
 from host.inbox.drafts import MAX_FILES, check_pictures
 from host.inbox.pages.action_views import CONVERSATION, signature_from_form
+from host.inbox.pages.along.shown import addresses
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
 from host.media import formatted, uploads
@@ -87,7 +88,8 @@ def _laid_out(
     row: Row | None,
 ) -> str:
     own = " ".join(request.form.get(OWN_ADDRESS, "").split())
-    given = {"signature": signature, OWN_ADDRESS: own}
+    people = {name: addresses(request.form.get(name, "")) for name in ("to", "cc")}
+    given = {"signature": signature, OWN_ADDRESS: own, **people}
     content = {name: value for name, value in given.items() if value}
     outgoing = tuple(uploads.outgoing(one, one.kind) for one in files)
     part = OutgoingPart(MessageKind.TEXT, text, files=outgoing, content=content)

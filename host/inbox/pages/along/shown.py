@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from zlib import crc32
 
 import msgspec
 import sqlalchemy as sa
 from flask import request
+from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from host.inbox import variables
-from host.inbox.along import sent_from
-from host.inbox.apply.participants import AFTER_FORWARD
+from host.inbox.along import recipients, sent_from
+from host.inbox.along.recipients import AnswerChoice, Audience, Person, Recipients
 from host.inbox.queries import Row
+from host.inbox.sendable import NotSendableError
 from host.inbox.variable_values import values_of_conversation
 from host.models.inbox import Direction, Message
-from host.sdk.capabilities import CopyLimits
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.formatting import to_html
 from host.sdk.messages import OWN_ADDRESS
 
 log = logging.getLogger(__name__)
 
-MOST_LOOKED_AT = 20
-"""Number of newest messages searched for the customer's."""
 _ONE = re.compile(r'(?:"[^"\n]*"|[^,;\n"])+')
 """An address in a field with several. A comma within quotes belongs to a name."""
 
@@ -48,20 +47,59 @@ class Signature(msgspec.Struct, frozen=True):
 class ExtraFields(msgspec.Struct, frozen=True):
     """The composer's extra fields.
 
-    :param to: the customer's own address; empty if the channel has no copies.
+    :param audience: whom the reply can go to; None if the channel has no copies.
     :param senders: the account's sender addresses, its own first; empty if there is only one.
     :param sender: the further address preselected as the sender; empty for the account's own.
-    :param cc: initial value: the other recipients of the customer's newest message.
     :param subject: the conversation's subject, if this reply may change it; otherwise None.
     """
 
-    to: str = ""
+    audience: Audience | None = None
     senders: tuple[str, ...] = ()
     sender: str = ""
-    cc: str = ""
-    most: int = 0
     subject: str | None = None
     signature: Signature | None = None
+
+    @property
+    def to(self) -> str:
+        """The initial value of the field *To*; empty if the channel has no copies."""
+        return "" if self.audience is None else self.audience.everyone.to_field
+
+    @property
+    def cc(self) -> str:
+        """The initial value of the field *Cc*."""
+        return "" if self.audience is None else self.audience.everyone.cc_field
+
+    @property
+    def writer(self) -> str:
+        """The name of who wrote the newest message."""
+        return "" if self.audience is None else ", ".join(map(called, self.audience.everyone.to))
+
+    @property
+    def choices(self) -> Mapping[AnswerChoice, Recipients]:
+        """The recipients to choose from; empty if there is no choice."""
+        found = {} if self.audience is None else self.audience.choices
+        return found if len(found) > 1 else {}
+
+    def known(self) -> list[dict[str, str]]:
+        """Return who took part in the last exchange, for the script that names who is left out."""
+        known = () if self.audience is None else self.audience.known
+        return [{"address": one.address, "name": called(one), "written": one.written} for one in known]
+
+    def left_out(self, *fields: str) -> list[str]:
+        """Return the names of those who took part in the last exchange and are in none of the *fields*."""
+        if self.audience is None:
+            return []
+        given = {one for field in fields for one in addresses(field)}
+        return [called(one) for one in self.audience.left_out(given)]
+
+    def is_to_list(self, to: str, cc: str) -> bool:
+        """Return whether the mailing list is in one of the fields."""
+        return self.mailing_list in {*addresses(to), *addresses(cc)}
+
+    @property
+    def mailing_list(self) -> str:
+        """The address of the list that the newest message came through; empty if through none."""
+        return "" if self.audience is None else self.audience.mailing_list
 
     @property
     def signed(self) -> str:
@@ -76,9 +114,9 @@ def along(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: i
     """Return the composer's extra fields for a reply to the conversation of *row*."""
     if adapter is None:
         return NOTHING
-    copies = adapter.capabilities.copies
     signature = signature_of(session, row, adapter, user_id)
-    if copies is None:
+    audience = recipients.audience_of(session, row.id, adapter, row.account)
+    if audience is None:
         return ExtraFields(signature=signature)
     own = sent_from.choices(adapter, row.account)
     sender = sent_from.led_from(session, row.id) if own else ""
@@ -86,14 +124,17 @@ def along(session: Session, row: Row, adapter: ChannelAdapter | None, user_id: i
     if adapter.capabilities.has_subject and not _answered(session, row.id):
         subject = row.subject or ""
     return ExtraFields(
-        to=row.identity_external_id,
+        audience=audience,
         senders=own,
         sender=sender if sender in own[1:] else "",
-        cc=", ".join(_others(session, row, copies, own)),
-        most=copies.most,
         subject=subject,
         signature=signature,
     )
+
+
+def called(person: Person) -> str:
+    """Return a person as the composer names them."""
+    return person.name or person.address
 
 
 def _answered(session: Session, conversation_id: int) -> bool:
@@ -101,37 +142,6 @@ def _answered(session: Session, conversation_id: int) -> bool:
         Message.conversation_id == conversation_id, Message.direction == Direction.OUTBOUND
     )
     return session.scalar(query.limit(1)) is not None
-
-
-def _others(session: Session, row: Row, copies: CopyLimits, own: Collection[str]) -> list[str]:
-    """Return the other recipients of the customer's newest message; none if there are too many."""
-    query = (
-        sa.select(Message.content)
-        .where(Message.conversation_id == row.id, Message.direction == Direction.INBOUND)
-        .order_by(Message.sent_at.desc(), Message.id.desc())
-        .limit(MOST_LOOKED_AT)
-    )
-    # Recipients of a forward are not the customer's recipients.
-    known_to_them = (one for one in session.scalars(query) if AFTER_FORWARD not in (one or {}))
-    content: Mapping[str, Any] = next(known_to_them, {}) or {}
-    known = {row.identity_external_id, row.account.external_id, row.account.handle, *own}
-    ours = {copies.clean(one) for one in known if one} | {None}
-    found: dict[str, str] = {}
-    for name in ("to", "cc"):
-        given = content.get(name)
-        for one in given if isinstance(given, list) else ():
-            address = copies.clean(str(one.get("address", ""))) if isinstance(one, Mapping) else None
-            if address is not None and address not in ours:
-                found.setdefault(address, _written(str(one.get("name") or ""), address))
-    return list(found.values()) if len(found) <= copies.most else []
-
-
-def _written(name: str, address: str) -> str:
-    """Return a name and address in the format of a mail header."""
-    bare = " ".join(name.replace('"', " ").replace("<", " ").replace(">", " ").split())[:100]
-    if not bare or bare.lower() == address:
-        return address
-    return f'"{bare}" <{address}>' if re.search(r"[,;]", bare) else f"{bare} <{address}>"
 
 
 def signature_of(
@@ -173,19 +183,34 @@ def as_begun(session: Session, row: Row, adapter: ChannelAdapter | None, user_id
     """Return the extras sent with a reply if the fields stay unchanged."""
     found = along(session, row, adapter, user_id)
     signature = "" if found.signature is None else found.signature.text
-    begun = {"cc": several(found.cc), "signature": signature}
+    begun = {"to": several(found.to), "cc": several(found.cc), "signature": signature}
     return {name: value for name, value in begun.items() if value}
 
 
 def given(adapter: ChannelAdapter | None) -> dict[str, Any]:
-    """Return the content of the submitted extra fields, without the signature."""
+    """Return the content of the submitted extra fields, without the signature.
+
+    :raises NotSendableError: code ``no_recipient``.
+    """
     if adapter is None or adapter.capabilities.copies is None:
         return {}
+    if not several(request.form.get("to", "-")):
+        raise NotSendableError(
+            "no_recipient",
+            _l("No recipient was given. Nothing was sent."),
+            next_step=_l("Enter an address in “To”."),
+            field="to",
+        )
     found: dict[str, Any] = {
-        name: addresses for name in ("cc", "bcc") if (addresses := several(request.form.get(name, "")))
+        name: addresses for name in ("to", "cc", "bcc") if (addresses := several(request.form.get(name, "")))
     }
     lines = {name: " ".join(request.form.get(name, "").split()) for name in ("subject", OWN_ADDRESS)}
     return {**found, **{name: line for name, line in lines.items() if line}}
+
+
+def addresses(field: str) -> list[str]:
+    """Return the addresses of a field without names."""
+    return [one.rpartition("<")[2].strip(" >").lower() for one in several(field)]
 
 
 def several(field: str) -> list[str]:

@@ -317,6 +317,7 @@ class MessageCalls(_Calls):
         reply_to: Optional[int] = None,
         send_at: Optional[datetime] = None,
         unless_written: bool = True,
+        answer: Optional[str] = None,
         cc: Sequence[str] = (),
         bcc: Sequence[str] = (),
         own_address: Optional[str] = None,
@@ -335,6 +336,8 @@ class MessageCalls(_Calls):
         :param reply_to: the id of the message that it quotes, or answers below a post.
         :param send_at: when it is sent, with a time zone; None: now.
         :param unless_written: with *send_at*: whether it is not sent if the customer writes first.
+        :param answer: ``everyone`` on the newest message, its writer alone (``person``), or the mailing list
+            it came through (``list``), if the channel has copies; None: everyone.
         :param cc: further recipients, *bcc*: hidden ones, if the channel has copies.
         :param own_address: which of the account's addresses it is sent from; None: the one they wrote to.
         :param if_last_message_id: the newest message you know; if the team replied since, nothing is sent.
@@ -342,7 +345,7 @@ class MessageCalls(_Calls):
         """
         body: dict[str, Any] = {"channelId": channel_id, "to": to, "content": content}
         given: dict[str, Any] = {"replyTo": reply_to, "sendAt": send_at, "ownAddress": own_address}
-        given.update(ifLastMessageId=if_last_message_id, cc=[*cc] or None, bcc=[*bcc] or None)
+        given.update(ifLastMessageId=if_last_message_id, answer=answer, cc=[*cc] or None, bcc=[*bcc] or None)
         body.update((name, value) for name, value in given.items() if value is not None)
         if not unless_written:
             body["unlessWritten"] = False
