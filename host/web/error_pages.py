@@ -30,6 +30,9 @@ log = logging.getLogger("lobby.errors")
 PASSWORD_ASKED = "password_asked"  # noqa: S105 - the name of a mark on the request
 """Key on ``g`` while a form is held: the name of the field for confirming one's identity."""
 
+SEALED = "sealed_secrets"
+"""Key on ``g`` while a form is held: fields that replace secrets typed into it, by the name of the secret."""
+
 PLAIN = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>Lobby</title>"
     "<h1>Something went wrong</h1><p>The desk could not show this page. Try again in a moment.</p>"
@@ -264,10 +267,20 @@ def _carried(error: LobbyError) -> _Carried | None:
     if not user.has_password and not ways.any:
         return None  # they must sign in again
     first = missing and not isinstance(error, errors.WrongPasswordError)
-    left_out = {"csrf_token", "password", "confirmation_code"}
+    sealed: dict[str, tuple[str, str]] = g.get(SEALED) or {}
+    left_out = {
+        "csrf_token",
+        "password",
+        "confirmation_code",
+        *sealed,
+        *(name for name, _ in sealed.values()),
+    }
     return _Carried(
         action=request.full_path.rstrip("?"),
-        fields=[(name, value) for name, value in request.form.items(multi=True) if name not in left_out],
+        fields=[
+            *((name, value) for name, value in request.form.items(multi=True) if name not in left_out),
+            *sealed.values(),
+        ],
         problem="" if first else f"{error.sentence} {error.next_step}".strip(),
         wrong=g.get(PASSWORD_ASKED) or "",
         back=_where_from(),

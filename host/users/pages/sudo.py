@@ -13,7 +13,7 @@ open in the settings could otherwise keep the account.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -30,7 +30,7 @@ from host.models.users import ConfirmedBy, User
 from host.sdk.errors import SecretUnreadableError
 from host.users import failed_tries, passwords, sessions, throttle
 from host.users.pages import arriving
-from host.web.error_pages import PASSWORD_ASKED
+from host.web.error_pages import PASSWORD_ASKED, SEALED
 from host.web.request_helpers import audit, client_address, config, current_user, is_passive, maybe_user
 
 log = logging.getLogger("lobby.security")
@@ -247,10 +247,11 @@ def own_fresh_password(view: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def require(*, just_now: bool = False) -> None:
+def require(*, just_now: bool = False, typed: Iterable[str] = ()) -> None:
     """Apply the check of :func:`fresh_password` in a view that only sometimes needs it.
 
     :param just_now: as in :func:`is_fresh`.
+    :param typed: fields for secrets, which the page that asks carries sealed; read them with :func:`secret`.
 
     :raises NotSignedInError: if no user is signed in.
     :raises PasswordNeededError: if they did not confirm recently, and the form has neither password nor code.
@@ -259,6 +260,8 @@ def require(*, just_now: bool = False) -> None:
     current_user()
     if is_fresh(just_now=just_now):
         return
+    kept = {name: (f"{KEPT}{name}", kept_secret(name)) for name in typed}
+    setattr(g, SEALED, {name: field for name, field in kept.items() if field[1]})
     given, code = (
         request.form.get(name, "") if request.method == "POST" else "" for name in (FIELD, CODE_FIELD)
     )
