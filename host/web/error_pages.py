@@ -28,7 +28,10 @@ from host.web.request_helpers import config, maybe_user, request_id, safe_next, 
 log = logging.getLogger("lobby.errors")
 
 PASSWORD_ASKED = "password_asked"  # noqa: S105 - the name of a mark on the request
-"""Key on ``g`` while a form is held: the name of the field for confirming one's identity."""
+"""Key on ``g`` while a form is held: the name of the field for confirming one's identity.
+
+Empty once this request has confirmed it.
+"""
 
 SEALED = "sealed_secrets"
 """Key on ``g`` while a form is held: fields that replace secrets typed into it, by the name of the secret."""

@@ -64,6 +64,8 @@ def is_fresh(*, just_now: bool = False) -> bool:
     user = maybe_user()
     if user is None:
         return False
+    if g.get(PASSWORD_ASKED) == "":
+        return True  # confirmed by this very request
     age = clock.now() - user.confirmed.at
     return age < FRESH or (not just_now and age < LONGEST and clock.now() - _used() < FRESH)
 
@@ -191,7 +193,8 @@ def proof_of_opening() -> str:
     """Return what a form carries that was opened while :func:`is_fresh`, see :func:`was_opened_fresh`."""
     if not is_fresh():
         return request.form.get(OPENED, "")
-    until = str(int((current_user().confirmed.at + LONGEST).timestamp()))
+    at = clock.now() if g.get(PASSWORD_ASKED) == "" else current_user().confirmed.at
+    until = str(int((at + LONGEST).timestamp()))
     return f"{until} {secrets.keyring().sign(*_opened_here(until))}"
 
 
