@@ -238,7 +238,7 @@ def set_needs_reconnect(session: Session, account_id: int, reason: str, *, alone
     if not moved.rowcount:  # type: ignore[attr-defined]
         return  # another process noticed first, and notified
     row = session.get_one(ChannelAccount, account_id, populate_existing=True)
-    warnings.tell_cannot_send(session, row)
+    warnings.tell_cannot_send(session, row, alone=alone)
     changed(session, row, ACCOUNT_STOPPED)
     if alone:
         audit.record(

@@ -26,6 +26,9 @@ CANNOT_SEND = noop("Its credentials are no longer valid, so it cannot send.")
 RECONNECT = noop(
     "Incoming messages are kept, and replies wait. Reconnect the account; all conversations are kept."
 )
+PERMISSION = noop(
+    "Incoming messages are kept, and replies wait until it is back. Its row under Channels says what to do."
+)
 
 
 def raise_warning(
@@ -88,9 +91,10 @@ def notify_owners(
     notify_responsible(session, account.workspace_id, message, path=path, account_id=account.id)
 
 
-def tell_cannot_send(session: Session, account: ChannelAccount) -> None:
-    """Notify people that an account must be reconnected."""
-    notify_owners(session, account, account.state_reason or CANNOT_SEND, RECONNECT, {}, "bad")
+def tell_cannot_send(session: Session, account: ChannelAccount, *, alone: bool = False) -> None:
+    """Notify people that an account must be reconnected, or, with *alone*, lacks a permission."""
+    step = PERMISSION if alone else RECONNECT
+    notify_owners(session, account, account.state_reason or CANNOT_SEND, step, {}, "bad")
 
 
 def settle_cannot_send(session: Session, account: ChannelAccount) -> None:

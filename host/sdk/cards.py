@@ -264,6 +264,10 @@ class CardAction:
     listed: bool = True
     """Whether it has its own button; False if an :class:`Ability` or a :class:`Finding` calls it."""
     ways: tuple[str, ...] = ()
+    ends: frozenset[str] = frozenset()
+    """Reasons for which an account stopped that it looks whether they are over, calling
+    :func:`host.sdk.accounts.mark_connected`. While an account has stopped for one, it is the card's main
+    button instead of Reconnect, and it is shown at no other time."""
 
     def is_for(self, way: str) -> bool:
         """Return whether accounts connected this way have it."""

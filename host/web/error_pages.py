@@ -28,7 +28,13 @@ from host.web.request_helpers import config, maybe_user, request_id, safe_next, 
 log = logging.getLogger("lobby.errors")
 
 PASSWORD_ASKED = "password_asked"  # noqa: S105 - the name of a mark on the request
-"""Key on ``g`` while a form is held: the name of the field for confirming one's identity."""
+"""Key on ``g`` while a form is held: the name of the field for confirming one's identity.
+
+Empty once this request has confirmed it.
+"""
+
+SEALED = "sealed_secrets"
+"""Key on ``g`` while a form is held: fields that replace secrets typed into it, by the name of the secret."""
 
 PLAIN = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>Lobby</title>"
@@ -264,10 +270,20 @@ def _carried(error: LobbyError) -> _Carried | None:
     if not user.has_password and not ways.any:
         return None  # they must sign in again
     first = missing and not isinstance(error, errors.WrongPasswordError)
-    left_out = {"csrf_token", "password", "confirmation_code"}
+    sealed: dict[str, tuple[str, str]] = g.get(SEALED) or {}
+    left_out = {
+        "csrf_token",
+        "password",
+        "confirmation_code",
+        *sealed,
+        *(name for name, _ in sealed.values()),
+    }
     return _Carried(
         action=request.full_path.rstrip("?"),
-        fields=[(name, value) for name, value in request.form.items(multi=True) if name not in left_out],
+        fields=[
+            *((name, value) for name, value in request.form.items(multi=True) if name not in left_out),
+            *sealed.values(),
+        ],
         problem="" if first else f"{error.sentence} {error.next_step}".strip(),
         wrong=g.get(PASSWORD_ASKED) or "",
         back=_where_from(),

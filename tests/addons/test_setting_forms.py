@@ -395,7 +395,11 @@ def test_saving_takes_a_fresh_password_and_the_page_that_asks_has_no_secret(shop
         answer = send(owner, page_of(workspace), FILLED)
         assert answer.status_code == 403
         assert KEY not in answer.text
-        assert 'id="form-password"' in answer.text
+        assert re.search(r'id="form-password"[^>]* autofocus', answer.text)
+        assert "Nothing was changed yet, and your input is kept" in answer.text
+        assert "Entered. Leave empty to use it again" in answer.text
+        wrong = send(owner, page_of(workspace), FILLED, password="wrong")
+        assert 'id="form-password-error" role="alert">Wrong password' in wrong.text
         with pytest.raises(SettingsMissingError):
             settings.workspace("toy", workspace)
         assert owner.get(page_of(workspace)).status_code == 302, "who opens the form now is asked first"
@@ -403,6 +407,20 @@ def test_saving_takes_a_fresh_password_and_the_page_that_asks_has_no_secret(shop
         again = {"kept-setting-api_key": kept, "password": PASSWORD}
         assert send(owner, page_of(workspace), {**FILLED, "api_key": ""}, **again).status_code == 303
         assert settings.workspace("toy", workspace)["api_key"] == Secret(KEY)
+
+
+def test_a_secret_survives_what_is_wrong_at_another_field(shop: HostApplication) -> None:
+    workspace = make_workspace()
+    owner = owner_of(shop, workspace)
+    answer = send(owner, page_of(workspace), {**FILLED, "shop_url": "no address"})
+    assert answer.status_code == 400
+    assert re.search(r'id="setting-shop_url"[^>]* autofocus', answer.text)
+    assert "Entered. Leave empty to use it again" in answer.text
+    assert KEY not in answer.text
+    (kept,) = re.findall(r'name="kept-setting-api_key" value="([^"]+)"', answer.text)
+    again = {"kept-setting-api_key": kept}
+    assert send(owner, page_of(workspace), {**FILLED, "api_key": ""}, **again).status_code == 303
+    assert settings.workspace("toy", workspace)["api_key"] == Secret(KEY)
 
 
 def test_a_form_that_somebody_else_saved_meanwhile_is_shown_again(shop: HostApplication) -> None:

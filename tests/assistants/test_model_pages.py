@@ -119,6 +119,8 @@ def test_the_password_is_asked_for_before_a_key_is_kept(desk: Desk, owner: helpe
         assert (answer.status_code, 'name="password"' in text(answer)) == (403, True)
         # The page that asks for it does not carry the key on.
         assert KEY not in text(answer)
+        assert re.search(r'id="password-again"[^>]* autofocus', text(answer))
+        assert "Entered. Leave empty to use it again" in text(answer)
         wrong = send(owner, path(desk, "new"), data={**FORM, "password": "wrong"})
         assert (wrong.status_code, KEY in text(wrong)) == (403, False)
         assert toys.everything(LanguageModel) == []

@@ -320,8 +320,15 @@ def test_a_stopped_account_is_reconnected_without_a_question_in_the_middle(desk:
         asked = client.post_form(path, **GOOD, opened=proof)
         assert asked.status_code == 403, "an hour after the password"
         where, kept = carried(asked.text)
-        assert kept == {name: [value] for name, value in {**GOOD, "opened": proof}.items()}
+        assert GOOD["toy_secret"] not in asked.text, "the page carries it sealed"
+        (sealed,) = kept.pop("kept-toy_secret")
+        typed = {name: value for name, value in GOOD.items() if name != "toy_secret"}
+        assert kept == {name: [value] for name, value in {**typed, "opened": proof}.items()}
+        wrong = client.post_form(where, **kept, **{"kept-toy_secret": sealed}, password="wrong")
+        assert wrong.status_code == 403
+        _where, kept = carried(wrong.text)
         assert client.post_form(where, **kept, password=PASSWORD).status_code == 302
+    assert desk.provider.requests[-1].values["toy_secret"] == GOOD["toy_secret"]
 
 
 def test_reconnecting_by_signing_in_asks_nothing_however_long_the_dialog_takes(desk: Desk) -> None:
@@ -338,18 +345,22 @@ def test_an_app_of_the_workspaces_own_takes_the_password_again(desk: Desk) -> No
     saved: list[str] = []
 
     def save(_workspace: int, values: Any) -> str:
-        saved.append(values["app"])
+        saved.append(values["app"] + values.get("key", ""))
         return "Saved."
 
-    page = WorkspaceSettings("Own app", (Field("app", "App"),), read=lambda _: CardStatus(), save=save)
+    fields = Field("app", "App"), Field("key", "Key", secret=True)
+    page = WorkspaceSettings("Own app", fields, read=lambda _: CardStatus(), save=save)
     client = of_card(desk, workspace=page)
     with clock.travel(LATER):
         path = f"{desk.path}/toy/settings"
         assert client.get(path).location == f"/account/confirm?next={path}"
         assert client.post_form(path, app="evil").status_code == 403
         assert saved == []
-        assert client.post_form(path, app="ours", password=PASSWORD).status_code == 303
-    assert saved == ["ours"]
+        asked = client.post_form(path, app="ours", key=" k3y-of-the-app")
+        assert "k3y-of-the-app" not in asked.text
+        where, kept = carried(asked.text)
+        assert client.post_form(where, **kept, password=PASSWORD).status_code == 303
+    assert saved == ["oursk3y-of-the-app"]
 
 
 @pytest.mark.parametrize(

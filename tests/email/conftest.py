@@ -94,8 +94,8 @@ class Outside:
     """A mail server of somebody else.
 
     :ivar mails: (envelope sender, recipients, content) of every mail it took.
-    :ivar answers: what it says instead of yes: by ``MAIL``, ``RCPT``, ``DATA`` (the mail itself), or to one
-        recipient, by their address.
+    :ivar answers: what it says instead of yes: by ``MAIL``, ``RCPT``, ``DATA`` (the mail itself), or about
+        one address, as a recipient or as the sender in the mail.
     """
 
     user: str = "hello@shop.example"
@@ -147,8 +147,10 @@ class Outside:
         return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        if "DATA" in self.answers:
-            return self.answers["DATA"]
+        sender = b"From: " + (envelope.original_content or b"").partition(b"From: ")[2].split(b"\r\n")[0]
+        refused = [said for of, said in self.answers.items() if "@" in of and of.encode() in sender]
+        if refused or "DATA" in self.answers:
+            return self.answers.get("DATA") or refused[0]
         assert envelope.mail_from is not None
         self.mails.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.original_content or b""))
         return "250 taken"

@@ -268,14 +268,12 @@ def test_whoever_writes_as_a_further_address_does_not_come_into_a_conversation(
 
 
 def test_what_the_server_says_against_the_address_is_told(shop: test_conversation.Desk) -> None:
-    shop.outside.answers["DATA"] = "550 5.7.60 not as that address"
+    shop.outside.answers[OWN] = "550 5.7.60 not as that address"
     part = OutgoingPart(MessageKind.TEXT, "Yes", content={"own_address": OWN})
     refused = EmailAdapter().send(request(shop.account, part=part))
     assert isinstance(refused, Rejected)
     assert "additional address" in refused.problem.next_step
-    refused = EmailAdapter().send(request(shop.account))
-    assert isinstance(refused, Rejected)
-    assert "additional address" not in refused.problem.next_step
+    assert isinstance(EmailAdapter().send(request(shop.account)), Sent), "the account itself may send"
 
 
 def test_a_mail_is_signed_for_the_domain_it_is_from(

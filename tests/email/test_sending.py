@@ -512,7 +512,7 @@ def _with_size(greet: Callable[[smtplib.SMTP], None], most: int) -> Callable[[sm
     ("step", "answer", "outcome"),
     [
         ("MAIL", "451 later", NotSent),
-        ("MAIL", "550 sender refused", Rejected),
+        ("MAIL", "550 sender refused", Held),
         ("RCPT", "450 mailbox busy", NotSent),
         ("RCPT", "550 no such user", Rejected),
         ("DATA", "452 disk full", NotSent),

@@ -19,7 +19,8 @@ from host.core import db
 from host.core.backports.values import replace
 from host.models.channels import ChannelAccount
 from host.models.users import Role
-from host.sdk.channel import Rejected
+from host.sdk.accounts import mark_needs_reconnect
+from host.sdk.channel import Held
 from tests.email.test_imap import mail, until
 from tests.email.test_imap import rows_of as rows
 from tests.email.test_oauth import InboundEvent, World, account, later, state, token, world
@@ -211,8 +212,21 @@ def test_a_mail_it_may_not_send_is_told_with_what_to_ask_for(exchange: Exchange)
     said = "554 5.2.252 SendAsDenied; anna@shop.example not allowed to send as support@shop.example"
     exchange.world.outside.answers["DATA"] = said
     outcome = EmailAdapter().send(request(account()))
-    assert isinstance(outcome, Rejected)
-    assert "“Send as”" in outcome.problem.next_step
+    assert isinstance(outcome, Held)
+    assert "“Send as”" in outcome.problem.sentence
+    mark_needs_reconnect(account().id, outcome.problem.sentence, alone=True)
+    owner, channels = exchange.world.client(), f"/w/{exchange.world.workspace}/settings/channels"
+    page = owner.get(channels).get_data(as_text=True)
+    assert "Stopped, a permission is missing" in page
+    assert "replies wait until it is back" in page
+    assert page.count("Check now<span") == 1
+    assert "Reconnect" in page, "in the menu"
+    act = f"{channels}/accounts/{account().id}/actions/check"
+    owner.post_form(act)
+    assert "still refuses" in owner.get(channels).get_data(as_text=True)
+    exchange.world.outside.answers.clear()
+    owner.post_form(act)
+    assert "Check now<span" not in owner.get(channels).get_data(as_text=True)
 
 
 def test_the_field_stands_beside_the_button_of_microsoft_alone(exchange: Exchange) -> None:

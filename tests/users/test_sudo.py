@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -51,6 +52,19 @@ def test_a_form_may_bring_the_password_along(browser: Browser) -> None:
         "mia@example.com",
         {"for": "/dangerous", "by": "password"},
     )
+
+
+def test_who_confirms_with_a_form_is_not_asked_by_its_answer(desk: Flask, person: User) -> None:
+    @sudo.fresh_password
+    def shows() -> str:
+        return f"fresh: {sudo.is_fresh()}"
+
+    desk.add_url_rule("/account/shows", view_func=shows, methods=["POST"])
+    browser = client_for(desk, person)
+    with clock.travel(LATER):
+        assert browser.post_form("/account/shows", password=PASSWORD).text == "fresh: True"
+        page = browser.get("/account/confirm").text
+    assert re.search(r'id="password"[^>]* autofocus|autofocus[^>]* id="password"', page)
 
 
 def test_a_wrong_or_missing_password_does_nothing(browser: Browser) -> None:

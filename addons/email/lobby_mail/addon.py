@@ -13,7 +13,7 @@ from host.sdk.hookspecs import hookimpl
 from host.sdk.pages import Job, Migrations
 from host.sdk.webhooks import Receiver
 
-from . import round_trip
+from . import rights, round_trip
 from .card import card
 from .channel import EmailAdapter
 from .folder_views import bp
@@ -49,4 +49,4 @@ def register_receivers() -> Sequence[Receiver]:
 
 @hookimpl
 def register_jobs() -> Sequence[Job]:
-    return [tokens.JOB, round_trip.JOB]
+    return [tokens.JOB, round_trip.JOB, rights.JOB]

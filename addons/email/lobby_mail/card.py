@@ -37,7 +37,19 @@ from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret, seal, unseal
 from host.sdk.web import maybe_user
 
-from . import aliases, diagnosing, mailbox_card, ownership, round_trip, servers, signatures, signing, smtp
+from . import (
+    aliases,
+    diagnosing,
+    mailbox_card,
+    ownership,
+    refusals,
+    rights,
+    round_trip,
+    servers,
+    signatures,
+    signing,
+    smtp,
+)
 from .addresses import domain_of, normal
 from .imap.server import Server
 from .models import DkimKey, EmailAccount, Mailbox, MailToken, RoundTrip, password_place
@@ -83,6 +95,7 @@ def card() -> SettingsCard:
         notices=notices,
         actions=(
             CardAction(round_trip.ACTION, lazy_gettext("Send a test email"), _send_to_itself),
+            CardAction("check", lazy_gettext("Check now"), rights.check, ends=refusals.ENDS_BY_ITSELF),
             CardAction("dkim", lazy_gettext("Sign emails with DKIM"), _sign),
         ),
         sign_ins=flow.sign_ins(_connect_signed_in, _address),

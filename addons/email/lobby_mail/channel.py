@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import smtplib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -42,7 +41,7 @@ from host.sdk.i18n import gettext as _
 from host.sdk.messages import OWN_ADDRESS, InboundChange, MessageKind, OutgoingFile
 from host.sdk.webhooks import Envelope
 
-from . import aliases, composing, servers, signatures, signing, smtp
+from . import aliases, composing, rights, servers, signatures, signing, smtp
 from .addresses import normal, without_tag
 from .mail.headers import UNKNOWN_SENDER
 from .mail.parsing import parse
@@ -54,8 +53,6 @@ MOST_BYTES = 20 * 1024 * 1024
 """Maximum bytes of a mail's files. Encoded they are a third larger, which large providers accept."""
 GO_WITHOUT_COPIES = 3
 """Attempt from which a mail is sent without the copies that its server temporarily refuses."""
-_NOT_AS = re.compile(r"\b5\.7\.60\b|SendAsDenied")
-"""Exchange's refusal of a mail from a shared mailbox if the person may only read it."""
 _WROTE = noop("On %(date)s, %(author)s wrote:")
 _FORWARDED = noop("Forwarded message")
 _FROM, _DATE, _SUBJECT, _TO = noop("From"), noop("Date"), noop("Subject"), noop("To")
@@ -167,7 +164,9 @@ class EmailAdapter(ChannelAdapter):
         copies = [one for one in to if one != recipient]
         patient = request.attempt < GO_WITHOUT_COPIES
         # The server knows the signed-in person as the account, and bounces return to it.
-        found = _deliver(server, address, recipient, mail, [*copies, *cc, *bcc], wait_for_copies=patient)
+        found = _deliver(
+            request.account, server, address, recipient, mail, [*copies, *cc, *bcc], wait_for_copies=patient
+        )
         if isinstance(found, Rejected) and sender != address:
             return Rejected(replace(found.problem, next_step=_CHECK_SENDER))
         return found if not isinstance(found, list) else Sent(identity, missed=_missed(found))
@@ -313,6 +312,7 @@ def _missed(refused: Sequence[smtp.Refused]) -> ProviderProblem | None:
 
 
 def _deliver(
+    account: AccountRef,
     server: smtp.Server,
     sender: str,
     recipient: str,
@@ -339,14 +339,10 @@ def _deliver(
         if error.for_now:
             sentence = noop("The mail server isn't accepting the email right now.")
             return NotSent(_problem(str(error.code), sentence, raw=str(error)))
+        if (waits := rights.held(account, error)) is not None:
+            return waits
         sentence = noop("The mail server rejected the email.")
         step = noop("Read the server's response and check the customer's address.")
-        if _NOT_AS.search(str(error)):
-            step = noop(
-                "The person who signed in isn't allowed to send as this mailbox. Ask your Microsoft 365 "
-                "admin for the “Send as” permission, which can take up to an hour to apply. Then send it "
-                "again."
-            )
         return Rejected(_problem(str(error.code), sentence, step, raw=str(error)))
     except ForbiddenAddressError as error:
         sentence = noop("The mail server is at an address this desk isn't allowed to reach.")

@@ -25,9 +25,10 @@ from host.sdk.i18n import format_datetime
 from host.sdk.i18n import gettext as _
 from host.sdk.pages import Job
 
-from . import composing, servers, signing, smtp
+from . import composing, refusals, servers, signing, smtp
 from .mail import trips
-from .models import ACCOUNTS, EmailAccount, RoundTrip, Trip, account_ref
+from .models import ACCOUNTS, EmailAccount, Mailbox, RoundTrip, Trip, account_ref
+from .receiving import listen_address
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,20 @@ def tend() -> None:
             _moved(row, Trip.LOST, problem=problem)
 
 
+def try_now(account_id: int) -> Exception | None:
+    """Send a test mail and wait for the server; return what prevented it, None if the server accepted it."""
+    asked, row = db.write(_note_asked, account_id), row_of(account_id)
+    if not asked and row is not None and row.state == Trip.SENT:
+        return None  # a moment ago
+    if not asked or row is None or not _moved(row, Trip.SENDING, sent_at=clock.now()):
+        return BusyError()
+    return _send(row)
+
+
+class BusyError(Exception):
+    """A test mail is already on its way."""
+
+
 def _moved(row: RoundTrip, state: Trip, **values: object) -> bool:
     """Change a trip's state unless it has changed since; return whether it did."""
     statement = (
@@ -120,13 +135,15 @@ def _changed(session: Session, statement: sa.Update) -> int:
     return count
 
 
-def _send(row: RoundTrip) -> None:
+def _send(row: RoundTrip) -> Exception | None:
+    """Send a test mail; return what prevented it. An account that was not allowed to send may from now on."""
     with db.read() as session:
         account = _account(session, row.account_id)
         settings = session.get(EmailAccount, row.account_id)
+        receives = session.get(Mailbox, row.account_id) is not None or listen_address() is not None
     if account is None or settings is None:
         _moved(row, Trip.FAILED, problem="the account has no mail server")
-        return
+        return SecretUnreadableError("the account has no mail server")
     address = settings.address
     mail = composing.compose(
         composing.Reply(
@@ -145,13 +162,26 @@ def _send(row: RoundTrip) -> None:
     mail = signing.signed(account, f"{trips.HEADER}: {row.marker}\r\n".encode() + mail)
     try:
         smtp.deliver(servers.to_send(account, settings), address, address, mail)
-    except smtp.UnconfirmedError:
-        return  # it may have been accepted, and would then arrive
+    except smtp.UnconfirmedError as error:
+        return error  # it may have been accepted, and would then arrive
     except (smtp.RefusedError, SecretUnreadableError, OSError, smtplib.SMTPException, FetchError) as error:
         words = str(error) if isinstance(error, smtp.RefusedError | FetchError) else type(error).__name__
         _moved(row, Trip.FAILED, problem=words[:500])
-    else:
+        return error
+    if receives:
         _moved(row, Trip.SENT)
+    else:
+        db.write(_forget, row)
+    accounts.mark_connected(account.id, refusals.REASONS)
+    return None
+
+
+def _forget(session: Session, row: RoundTrip) -> None:
+    """Delete a test mail that can't come back."""
+    session.execute(
+        sa.delete(RoundTrip).where(RoundTrip.account_id == row.account_id, RoundTrip.marker == row.marker)
+    )
+    accounts.changed(session)
 
 
 def _account(session: Session, account_id: int) -> AccountRef | None:

@@ -88,6 +88,10 @@ class StepRefusedError(RefusedError):
     """The server refused the connection, the sender, the recipient or the mail."""
 
 
+class SenderRefusedError(StepRefusedError):
+    """The server refused the sender, before it knew of a recipient."""
+
+
 class LoginRefusedError(RefusedError):
     """The server rejected the user and password."""
 
@@ -310,7 +314,10 @@ def deliver(
         most = client.esmtp_features.get("size", "")
         if most.isdecimal() and len(most) < 19 and 0 < int(most) < len(mail):
             raise StepRefusedError(552, f"the mail has {len(mail)} bytes, and the server takes {most}")
-        _step(*client.mail(sender, options))
+        try:
+            _step(*client.mail(sender, options))
+        except StepRefusedError as error:
+            raise SenderRefusedError(error.code, error.words) from None
         _step(*client.rcpt(recipient))
         refused = []
         for one in copies:

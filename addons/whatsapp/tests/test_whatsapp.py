@@ -9,11 +9,18 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
 from host.authoring.desk import RefusedByCardError, TrialDesk
+from host.core import db
 from host.core.errors import LobbyError
+from host.models.channels import ChannelAccount
+from host.models.inbox import Message
+from host.models.notifications import Notification
+from host.models.users import AuditEntry
 from host.sdk import clock
+from host.sdk.accounts import overview
 from host.sdk.cards import Verdict
 from host.sdk.channel import (
     AccountRef,
@@ -615,6 +622,8 @@ def test_typing_and_seen_name_the_newest_message(desk: TrialDesk, account: Accou
         ((400, 368, "Temporarily blocked for policies violations"), NotSent, True),
         ((403, 131031, "Business Account locked"), NotSent, True),
         ((400, 131056, "Pair rate limit hit"), NotSent, False),
+        ((403, 131048, "Spam rate limit hit"), NotSent, True),
+        ((400, 131042, "Business eligibility payment issue"), NotSent, False),
         ((503, 131016, "Service unavailable"), NotSent, False),
         ((401, 190, "Error validating access token"), NotSent, True),
         ((403, 131005, "Access denied"), NotSent, True),
@@ -660,6 +669,120 @@ def test_the_account_is_held_once_a_second_question_confirms_it(
     said = desk.adapter("whatsapp").send(request(account, HELLO))
     assert isinstance(said, Held), said
     assert TOKEN not in repr(said)
+
+
+RIGHTS = ["whatsapp_business_messaging", "whatsapp_business_management"]
+
+
+@pytest.mark.parametrize("gone", [*RIGHTS, "access"])
+@pytest.mark.parametrize("answer", [(403, 10, "Permission denied"), (403, 131005, "Access denied")])
+def test_a_right_taken_away_is_named_and_its_replies_leave_once_it_is_back(
+    customer: NewCustomer,
+    whatsapp: Any,
+    desk: TrialDesk,
+    account: AccountRef,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Any,
+    gone: str,
+) -> None:
+    rights, ann = desk.module("rights"), customer()
+    ann.writes("Still there?")
+    number = f"{account.external_id}"
+    with monkeypatch.context() as change:
+        change.setattr(whatsapp, "scopes", [one for one in RIGHTS if one != gone])
+        blind = [(400, 100, "Object does not exist, or missing permissions")] if gone == "access" else []
+        change.setitem(whatsapp.refuse, number, list(blind))
+        change.setitem(whatsapp.refuse, "messages", [answer])
+        desk.reply(ann.phone, "Yes")
+        desk.work()
+        assert ann.thread[-1].state == "queued"
+        state, reason = state_of(account)
+        assert (state, reason) == ("needs_reconnect", rights.LOST.get(gone, rights.NO_ACCESS))
+        assert told_of(account, reason) == 1, "in the bell, once"
+        assert audited(account) == ("account.permission_lost", reason)
+        change.setitem(whatsapp.refuse, number, list(blind))
+        rights.look_again()
+        change.setitem(whatsapp.refuse, number, list(blind))
+        with pytest.raises(ValueError, match="still refuses"):
+            rights.check(account, {})
+        assert state_of(account)[0] == "needs_reconnect"
+    whatsapp.refuse.pop(number, None)
+    whatsapp.refuse.pop("messages", None)
+    rights.look_again()
+    desk.work()
+    assert ann.thread[-1].state == "sent"
+    assert state_of(account) == ("connected", None)
+    assert told_of(account, reason) == 0
+    assert audited(account) == ("account.permission_back", reason)
+
+
+def test_a_number_that_may_send_says_so_when_checked(desk: TrialDesk, account: AccountRef) -> None:
+    assert "may send again" in desk.module("rights").check(account, {})
+
+
+def state_of(account: AccountRef) -> tuple[str, str | None]:
+    with db.read() as session:
+        row = session.get_one(ChannelAccount, account.id)
+        return row.state, row.state_reason
+
+
+def told_of(account: AccountRef, sentence: str) -> int:
+    """Return how many unread notifications say *sentence*."""
+    with db.read() as session:
+        query = sa.select(Notification.sentence).where(Notification.read_at.is_(None))
+        return len({one for one in session.scalars(query) if one == sentence})
+
+
+def audited(account: AccountRef) -> tuple[str, str]:
+    """Return the last entry about a permission."""
+    query = sa.select(AuditEntry).where(AuditEntry.action.like("account.permission%"))
+    with db.read() as session:
+        one = session.scalars(query.order_by(AuditEntry.id.desc()).limit(1)).one()
+        return one.action, one.details["reason"]
+
+
+def warned_of(account: AccountRef) -> list[str]:
+    (row,) = [one for one in overview("whatsapp") if one.account.id == account.id]
+    return [one.kind for one in row.warnings]
+
+
+def test_a_payment_that_fails_is_told_to_the_owner_and_the_reply_waits(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk, account: AccountRef
+) -> None:
+    ann = customer()
+    ann.writes("How much?")
+    whatsapp.refuse["messages"] = [(400, 131042, "Business eligibility payment issue")]
+    desk.reply(ann.phone, "Ten")
+    desk.work()
+    assert ann.thread[-1].state == "queued"
+    assert warned_of(account) == ["payment"]
+    desk.later(timedelta(minutes=11))
+    assert ann.thread[-1].state == "sent"
+    sent = f"wamid.OUT{whatsapp.number}"
+    ann.told(ann.status("delivered", sent, pricing={"billable": False}))
+    assert warned_of(account) == ["payment"], "this one was free"
+    desk.reply(ann.phone, "Or twelve")
+    desk.work()
+    ann.told(ann.status("delivered", f"wamid.OUT{whatsapp.number}", pricing={"billable": True}))
+    assert warned_of(account) == []
+
+
+def test_a_payment_that_fails_later_is_told_to_the_owner(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk, account: AccountRef
+) -> None:
+    ann = customer()
+    ann.writes("How much?")
+    desk.reply(ann.phone, "Ten")
+    desk.work()
+    sent, error = f"wamid.OUT{whatsapp.number}", {"code": 131042, "title": "Payment issue"}
+    ann.told(ann.status("failed", sent, errors=[error]))
+    assert warned_of(account) == ["payment"]
+    assert ann.thread[-1].state == "failed"
+    with db.read() as session:
+        error = session.get_one(Message, ann.thread[-1].id).error or {}
+    assert "send it again" in error["next_step"]
+    ann.told(ann.status("delivered", sent, pricing={"billable": True}))
+    assert warned_of(account) == []
 
 
 def test_an_upload_that_breaks_off_is_no_message(

@@ -8,10 +8,10 @@ from pathlib import Path
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import ChannelAdapter
 from host.sdk.hookspecs import hookimpl
-from host.sdk.pages import Migrations
+from host.sdk.pages import Job, Migrations
 from host.sdk.webhooks import WebhookRoute
 
-from . import webhook
+from . import rights, webhook
 from .card import CARD
 from .channel import WhatsAppAdapter
 
@@ -34,3 +34,8 @@ def register_webhook_routes() -> Sequence[WebhookRoute]:
 @hookimpl
 def register_migrations() -> Migrations:
     return Migrations(Path(__file__).resolve().parent.parent / "migrations")
+
+
+@hookimpl
+def register_jobs() -> Sequence[Job]:
+    return [rights.JOB]

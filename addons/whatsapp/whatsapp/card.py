@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from host.sdk import clock, settings
 from host.sdk.cards import (
+    CardAction,
     CardStatus,
     Connection,
     ConnectRequest,
@@ -27,7 +28,7 @@ from host.sdk.i18n import format_date, lazy_gettext
 from host.sdk.i18n import gettext as _
 from host.sdk.secrets import Secret
 
-from . import accounts, checks, mixed_up
+from . import accounts, checks, mixed_up, rights
 from .accounts import Credentials
 from .checks import Number, TokenFacts
 from .graph import Graph, GraphError, root, webhook_url
@@ -340,4 +341,5 @@ CARD = SettingsCard(
         "When you save, Lobby checks all of it with Meta and sets up delivery to this desk."
     ),
     diagnose=diagnose,
+    actions=(CardAction("check", lazy_gettext("Check now"), rights.check, ends=rights.REASONS),),
 )

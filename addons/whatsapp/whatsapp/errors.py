@@ -19,6 +19,8 @@ class Outcome(StrEnum):
 
     WAIT = "wait"
     """Certainly not sent; this customer's messages are tried again."""
+    PAY = "pay"
+    """The same; the people responsible for the account are told, because only they can end it."""
     PAUSE = "pause"
     """Certainly not sent, and neither is anything else of this number for now."""
     HOLD = "hold"
@@ -46,13 +48,22 @@ _LATER = noop("No action needed. It will be sent as soon as WhatsApp allows it."
 _OWNER = noop("Ask the workspace owner to open the account's Settings. The message waits until then.")
 _CHANGE = noop("Change the message and send it again.")
 _TEMPLATE = noop("Choose another template, or ask who manages them in WhatsApp Manager.")
-_TOKEN = noop("Meta no longer accepts the token of this number.")
+TOKEN = noop("Meta no longer accepts the token of this number.")
 _PERMISSION = noop("The token of this number lacks a permission.")
 _FILE = noop("WhatsApp doesn't accept this file.")
 _UNAVAILABLE = noop("WhatsApp is not available right now.")
 _BUSY = noop("This number is sending many messages at once.")
 _UNKNOWN = noop("Meta reported an error, so it isn't known whether the message arrived.")
 _BLOCKED = noop("Meta has restricted this WhatsApp Business Account.")
+UNPAID = noop("Meta can't charge for messages of this WhatsApp Business Account.")
+PAY = noop(
+    "The workspace owner has to check the payment method in WhatsApp Manager. Waiting messages are then sent."
+)
+_PAID = noop("Once the workspace owner has fixed the payment method in WhatsApp Manager, send it again.")
+_AGAIN = noop("Send it again later.")
+
+PAYMENT = "payment"
+"""The kind of the warning that Meta can't charge. People are notified once a day while it lasts."""
 
 WINDOW = Entry(
     Outcome.CLOSE,
@@ -62,7 +73,7 @@ WINDOW = Entry(
     noop("Send a template, or reply once they write again."),
 )
 CATALOGUE: dict[int, Entry] = {
-    0: Entry(Outcome.HOLD, _TOKEN, _OWNER),
+    0: Entry(Outcome.HOLD, TOKEN, _OWNER),
     1: Entry(Outcome.UNKNOWN, _UNKNOWN),
     # Meta answers this also after it took the message.
     2: Entry(Outcome.UNKNOWN, _UNKNOWN),
@@ -71,7 +82,7 @@ CATALOGUE: dict[int, Entry] = {
     10: Entry(Outcome.HOLD, _PERMISSION, _OWNER),
     33: Entry(Outcome.HOLD, noop("This number no longer exists at Meta."), _OWNER),
     100: Entry(Outcome.REJECT, noop("WhatsApp didn't accept part of this message."), _CHANGE),
-    190: Entry(Outcome.HOLD, _TOKEN, _OWNER),
+    190: Entry(Outcome.HOLD, TOKEN, _OWNER),
     368: Entry(
         Outcome.PAUSE, _BLOCKED, noop("The workspace owner sees the reason in WhatsApp Manager."), 600
     ),
@@ -105,17 +116,14 @@ CATALOGUE: dict[int, Entry] = {
         Outcome.PAUSE, _BLOCKED, noop("The workspace owner sees the reason in WhatsApp Manager."), 600
     ),
     131037: Entry(Outcome.HOLD, noop("Meta hasn't approved the display name of this number yet."), _OWNER),
-    131042: Entry(
-        Outcome.REJECT,
-        noop("Meta couldn't charge for this message."),
-        noop("The workspace owner has to check the payment method in WhatsApp Manager."),
-    ),
+    131042: Entry(Outcome.PAY, UNPAID, PAY, 600),
     131045: Entry(Outcome.HOLD, noop("This number isn't registered with WhatsApp completely."), _OWNER),
     131047: WINDOW,
     131048: Entry(
-        Outcome.REJECT,
+        Outcome.PAUSE,
         noop("WhatsApp limits this number, because customers blocked it or reported its messages."),
-        noop("The workspace owner sees its quality in WhatsApp Manager."),
+        noop("No action needed. The workspace owner sees the number's quality in WhatsApp Manager."),
+        600,
     ),
     131049: Entry(
         Outcome.REJECT,
@@ -151,6 +159,16 @@ UNCLEAR = Entry(
 )
 
 
+def step_of(entry: Entry) -> str:
+    """Return what to do about a message that Meta had accepted, and then reported as failed."""
+    match entry.outcome:
+        case Outcome.PAY:
+            return _PAID
+        case Outcome.WAIT | Outcome.PAUSE:
+            return _AGAIN
+    return entry.next_step
+
+
 def meaning(code: int, status: int = 400) -> Entry:
     """Return what an error means.
 
@@ -176,7 +194,7 @@ def result(error: GraphError) -> SendResult:
     entry = meaning(error.code, error.status)
     problem = problem_of(entry, error.code or error.status, str(error))
     match entry.outcome:
-        case Outcome.WAIT:
+        case Outcome.WAIT | Outcome.PAY:
             return NotSent(problem, retry_after=entry.wait)
         case Outcome.PAUSE:
             return NotSent(problem, retry_after=entry.wait, whole_account=True)

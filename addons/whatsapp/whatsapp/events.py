@@ -5,7 +5,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +31,8 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
+from . import errors
 from .contents import contacts_of, file_of, form_of, location_of, order_of, referral_of
-from .errors import meaning
 from .values import identifier, items, mapping, moment, text
 
 APP = Program(Who.PROVIDER, name="WhatsApp Business app")
@@ -205,24 +205,29 @@ def _status(status: Mapping[str, Any], person: str) -> Sequence[InboundChange]:
     match status.get("status"):
         case "delivered":
             found.append(MessageDelivered(person, sent, at))
+            if mapping(status.get("pricing")).get("billable") is True:
+                found.append(AccountNoticed(errors.PAYMENT, at, over=True))
         case "read":
             found.append(MessagesRead(person, sent, at))
         case "failed":
-            found.append(_failed(status, person, sent, at))
+            found += _failed(status, person, sent, at)
     return found or [Ignored("tells nothing new about the message")]
 
 
-def _failed(status: Mapping[str, Any], person: str, sent: str, at: datetime) -> InboundChange:
+def _failed(status: Mapping[str, Any], person: str, sent: str, at: datetime) -> Iterator[InboundChange]:
     error: Mapping[str, Any] = next(items(status.get("errors")), {})
     code = error.get("code")
-    entry = meaning(code if isinstance(code, int) else -1)
+    entry = errors.meaning(code if isinstance(code, int) else -1)
     details = text(mapping(error.get("error_data")).get("details"), 500)
     raw = ": ".join(filter(None, (text(error.get("title"), 200), details)))
     # Only shown if the desk never sent such a message, as where another program uses the number.
     report = MessageReceived(
         person, f"{sent}:failed", at, MessageKind.UNSUPPORTED, content={"event": "failed"}, opens_window=False
     )
-    return MessageBounced(person, sent, at, report, entry.sentence, entry.next_step, f"{raw} ({code})")
+    yield MessageBounced(person, sent, at, report, entry.sentence, errors.step_of(entry), f"{raw} ({code})")
+    if entry.outcome is errors.Outcome.PAY:
+        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        yield AccountNoticed(errors.PAYMENT, day, entry.sentence, errors.PAY, bad=True)
 
 
 # ---- the account ---------------------------------------------------------------------------------------

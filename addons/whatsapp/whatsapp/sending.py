@@ -6,8 +6,11 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/messag
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from host.sdk import clock
+from host.sdk.accounts import warn
 from host.sdk.channel import (
     AccountRef,
     ButtonsLimits,
@@ -29,7 +32,8 @@ from host.sdk.i18n import noop, translate
 from host.sdk.messages import MessageKind, OutgoingFile, OutgoingPart
 from host.sdk.text import TextUnit
 
-from . import accounts, checks, contents, errors, templates
+from . import accounts, contents, errors, rights, templates
+from .errors import Outcome
 from .graph import Graph, GraphError
 from .values import identifier, items, text
 
@@ -112,11 +116,11 @@ def send(request: SendRequest) -> SendResult:
     found = accounts.of(request.account)
     if found is None:
         return Held(ProviderProblem("no_token", NO_CREDENTIALS, _RECONNECT))
-    graph, number = Graph.of(found), request.account.external_id
+    graph, account = Graph.of(found), request.account
     try:
         if part.files:
             media = graph.upload(
-                f"{number}/media",
+                f"{account.external_id}/media",
                 part.files[0],
                 {"messaging_product": "whatsapp", "type": part.files[0].content_type},
             )
@@ -125,13 +129,13 @@ def send(request: SendRequest) -> SendResult:
             fields = _without_file(part, request.language)
     except GraphError as error:
         # The upload reaches no customer, so nothing is unknown about the message.
-        said = _result(graph, number, error)
+        said = _result(graph, account, error)
         return NotSent(said.problem) if isinstance(said, Unknown) else said
     except FetchError as error:
         return NotSent(_away(error))
     # Meta returns it with its reports, so that they confirm a message whose sending got no answer.
     fields["biz_opaque_callback_data"] = request.message_key
-    return _call(graph, number, request.recipient, fields, part.reply_to)
+    return _call(graph, account, request.recipient, fields, part.reply_to)
 
 
 def react(request: ReactRequest) -> SendResult:
@@ -140,7 +144,7 @@ def react(request: ReactRequest) -> SendResult:
     if found is None:
         return Held(ProviderProblem("no_token", NO_CREDENTIALS, _RECONNECT))
     fields = {"type": "reaction", "reaction": {"message_id": request.message, "emoji": request.emoji}}
-    said = _call(Graph.of(found), request.account.external_id, request.recipient, fields, None)
+    said = _call(Graph.of(found), request.account, request.recipient, fields, None)
     return Sent(request.message) if isinstance(said, Sent) else said
 
 
@@ -172,12 +176,12 @@ def to_whom(recipient: str) -> dict[str, str]:
 
 
 def _call(
-    graph: Graph, number: str, recipient: str, fields: Mapping[str, Any], reply_to: str | None
+    graph: Graph, account: AccountRef, recipient: str, fields: Mapping[str, Any], reply_to: str | None
 ) -> SendResult:
     more: dict[str, Any] = {"context": {"message_id": reply_to}} if reply_to else {}
     try:
         answer = graph.post(
-            f"{number}/messages",
+            f"{account.external_id}/messages",
             messaging_product="whatsapp",
             recipient_type="individual",
             **to_whom(recipient),
@@ -185,7 +189,7 @@ def _call(
             **more,
         )
     except GraphError as error:
-        return _result(graph, number, error)
+        return _result(graph, account, error)
     except FetchError as error:
         return Unknown(_away(error)) if error.sent else NotSent(_away(error))
     sent = next((identifier(one.get("id")) for one in items(answer.get("messages"))), "")
@@ -196,21 +200,21 @@ def _call(
     return Sent(sent, recipient=theirs if theirs.isdecimal() and theirs != recipient else None)
 
 
-def _result(graph: Graph, number: str, error: GraphError) -> SendResult:
+def _result(graph: Graph, account: AccountRef, error: GraphError) -> SendResult:
     """Return what a refused call means. The account is held only if Meta says once more that it has to be."""
     said = errors.result(error)
+    if errors.meaning(error.code, error.status).outcome is Outcome.PAY:
+        day = clock.now().replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
+        warn(account.id, errors.PAYMENT, errors.UNPAID, next_step=errors.PAY, stage=day, bad=True)
     if not isinstance(said, Held):
         return said
     try:
-        facts = checks.token_facts(graph.token)
-        checks.number(graph, number)
-    except GraphError:
-        return said
+        lacks = rights.missing(graph, account.external_id)
     except FetchError:
         return NotSent(said.problem)
-    if facts is None or facts.missing:
-        return said
-    return NotSent(said.problem, retry_after=AGAIN, whole_account=True)
+    if lacks is None:
+        return NotSent(said.problem, retry_after=AGAIN, whole_account=True)
+    return Held(replace(said.problem, sentence=lacks or errors.TOKEN), alone=bool(lacks))
 
 
 def _away(error: FetchError) -> ProviderProblem:

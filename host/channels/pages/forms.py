@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from flask import request
 from flask_babel import gettext as _
 
 from host.channels import refusals
@@ -16,6 +17,7 @@ from host.core.logs import redact
 from host.core.secrets import Place, Secret
 from host.sdk.cards import Field
 from host.sdk.errors import SecretUnreadableError
+from host.users.pages import sudo
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,16 @@ class KeptSecrets:
 
     def _place(self, one: Field) -> Place:
         return Place("connect_form", one.name, self._workspace_id, self._row)
+
+
+def typed(fields: tuple[Field, ...]) -> dict[str, str]:
+    """Return the form of this request, with the secrets typed before it asked for the password."""
+    return {**request.form.to_dict(), **{name: sudo.secret(name) for name in names_of_secrets(fields)}}
+
+
+def names_of_secrets(fields: tuple[Field, ...]) -> list[str]:
+    """Return the names of the fields for secrets."""
+    return [one.name for one in fields if one.secret]
 
 
 def blank(fields: tuple[Field, ...], values: Mapping[str, str]) -> Entered:

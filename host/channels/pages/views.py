@@ -255,7 +255,7 @@ def _movable(channel: str) -> Sequence[other_workspaces.Elsewhere]:
 
 def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> ResponseReturnValue:
     kept = forms.KeptSecrets(workspace_id, card.channel, current_user().id)
-    given = kept.filled_in(card.fields, request.form)
+    given = kept.filled_in(card.fields, forms.typed(card.fields))
     entered = forms.read_form(card.fields, given, editing=row is not None)
     kept.keep(entered, card.fields)
     if entered.errors:
@@ -264,7 +264,7 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
     moved = next((one for one in _movable(card.channel) if asked and str(one.account.id) == asked), None)
     stopped = row is not None and row.state != AccountState.CONNECTED
     if moved is not None or (row is not None and not (stopped and sudo.was_opened_fresh())):
-        sudo.require()
+        sudo.require(typed=forms.names_of_secrets(card.fields))
     refused: dict[str, str] = {}
     outcome = _ask(workspace_id, card, row, entered, moved, refused)
     if isinstance(outcome, Asked):

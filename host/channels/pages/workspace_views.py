@@ -35,9 +35,9 @@ def workspace_settings(workspace_id: int, channel: str) -> ResponseReturnValue:
         sudo.require()
         status = _read(page, workspace_id)
         return _form(channel, page, status, forms.blank(page.fields, status.values))
-    entered = forms.read_form(page.fields, request.form, editing=True)
+    entered = forms.read_form(page.fields, forms.typed(page.fields), editing=True)
     if not entered.errors:
-        sudo.require()
+        sudo.require(typed=forms.names_of_secrets(page.fields))
     sentence = "" if entered.errors else _save(page, workspace_id, entered)
     if entered.errors:
         return _form(channel, page, _read(page, workspace_id), entered)

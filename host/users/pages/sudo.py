@@ -13,7 +13,7 @@ open in the settings could otherwise keep the account.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -30,7 +30,7 @@ from host.models.users import ConfirmedBy, User
 from host.sdk.errors import SecretUnreadableError
 from host.users import failed_tries, passwords, sessions, throttle
 from host.users.pages import arriving
-from host.web.error_pages import PASSWORD_ASKED
+from host.web.error_pages import PASSWORD_ASKED, SEALED
 from host.web.request_helpers import audit, client_address, config, current_user, is_passive, maybe_user
 
 log = logging.getLogger("lobby.security")
@@ -64,6 +64,8 @@ def is_fresh(*, just_now: bool = False) -> bool:
     user = maybe_user()
     if user is None:
         return False
+    if g.get(PASSWORD_ASKED) == "":
+        return True  # confirmed by this very request
     age = clock.now() - user.confirmed.at
     return age < FRESH or (not just_now and age < LONGEST and clock.now() - _used() < FRESH)
 
@@ -191,7 +193,8 @@ def proof_of_opening() -> str:
     """Return what a form carries that was opened while :func:`is_fresh`, see :func:`was_opened_fresh`."""
     if not is_fresh():
         return request.form.get(OPENED, "")
-    until = str(int((current_user().confirmed.at + LONGEST).timestamp()))
+    at = clock.now() if g.get(PASSWORD_ASKED) == "" else current_user().confirmed.at
+    until = str(int((at + LONGEST).timestamp()))
     return f"{until} {secrets.keyring().sign(*_opened_here(until))}"
 
 
@@ -247,10 +250,11 @@ def own_fresh_password(view: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def require(*, just_now: bool = False) -> None:
+def require(*, just_now: bool = False, typed: Iterable[str] = ()) -> None:
     """Apply the check of :func:`fresh_password` in a view that only sometimes needs it.
 
     :param just_now: as in :func:`is_fresh`.
+    :param typed: fields for secrets, which the page that asks carries sealed; read them with :func:`secret`.
 
     :raises NotSignedInError: if no user is signed in.
     :raises PasswordNeededError: if they did not confirm recently, and the form has neither password nor code.
@@ -259,6 +263,8 @@ def require(*, just_now: bool = False) -> None:
     current_user()
     if is_fresh(just_now=just_now):
         return
+    kept = {name: (f"{KEPT}{name}", kept_secret(name)) for name in typed}
+    setattr(g, SEALED, {name: field for name, field in kept.items() if field[1]})
     given, code = (
         request.form.get(name, "") if request.method == "POST" else "" for name in (FIELD, CODE_FIELD)
     )

@@ -71,7 +71,7 @@ _MANY = Why(
     noop("Send it to fewer people at a time."),
 )
 _RATE = Why(
-    noop("The recipient's mail server accepts no more emails from you for now."), noop("Try again later.")
+    noop("The recipient's mail server doesn't accept further emails from you now."), noop("Try again later.")
 )
 _OTHER = Why(
     noop("The email came back."), noop("The error below shows the response of the recipient's mail server.")
