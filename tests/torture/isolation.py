@@ -138,7 +138,7 @@ FAULTS = (
     ),
     Fault(
         "slow condition", "an addon's condition of a rule takes 12 seconds for each message of a customer",
-        "that customer's rules", "Health names the addon and its function", 15.0, HELD_RATIO,
+        "that customer's rules", "Health names the addon and its function", 40.0, HELD_RATIO,
         "endless_conditions", "addon",
     ),
     Fault(

@@ -29,8 +29,8 @@ from tests.torture.people import People
 from tests.torture.strangers import Teller
 from tests.whole.shops import ADMIN, Shop, prepare
 
-LASTS = 28.0
-"""Seconds a fault lasts at least: longer than five tries of an event take."""
+LASTS = 45.0
+"""Seconds a fault lasts at least: longer than five tries of an event take, and until Health knows of a call."""
 BEHIND = {"slow condition": 8.0, "failing listener": 22.0}
 """Seconds the readers of the event log may be behind: a second for each of the calls that are not paused, and
 for a listener the five tries of an event with their pauses.
