@@ -143,12 +143,14 @@ def while_off(session: Session, name: str, workspace_id: int, since: datetime | 
         (one.name, _kept(SequenceState(one.state), counted.get(one.id, 0)))
         for one in session.scalars(mine.order_by(Sequence.position, Sequence.id))
     ]
+    if since is None:
+        return WhileOff(kept, ())
     went = sa.select(SequenceRun.conversation_id).where(
         SequenceRun.workspace_id == workspace_id,
         SequenceRun.reason == FEATURE_OFF,
         SequenceRun.ended_at >= since,
     )
-    return WhileOff(kept, () if since is None else set(session.scalars(went)))
+    return WhileOff(kept, set(session.scalars(went)))
 
 
 def _kept(state: SequenceState, runs: int) -> str:

@@ -64,7 +64,7 @@ def test_what_is_chosen_is_saved_and_noted(automated: Automated, owner: helpers.
     assert desk.settings.version == 1, "nothing was changed"
     with db.read() as session:
         (entry,) = session.scalars(sa.select(AuditEntry).where(AuditEntry.action.like("%automation%")))
-        assert entry.details["greeting"] is True
+        assert entry.details["greeting"] == {"from": False, "to": True}
         assert "Hello" not in str(entry.details)
     refused = owner.post_form(path(desk), **form())
     assert refused.status_code == 409, "somebody saved since"

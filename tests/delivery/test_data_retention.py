@@ -25,7 +25,7 @@ from tests.delivery.desk import Desk, envelope
 Travel = Callable[[timedelta], None]
 
 
-def choose(raw_days: int = 30, log_days: int = 400) -> dict[str, str]:
+def choose(raw_days: int = 30, log_days: int = 400) -> dict[str, Any]:
     return db.write(data_retention.save, raw_days, log_days)
 
 
@@ -197,9 +197,9 @@ def test_bounds_are_allowed_and_no_more() -> None:
 
 def test_what_changed_is_returned_once(any_database: db.Database) -> None:
     assert choose() == {}
-    assert choose(raw_days=7) == {"raw_days": "30 → 7"}
+    assert choose(raw_days=7) == {"raw_days": {"from": 30, "to": 7}}
     assert choose(raw_days=7) == {}
-    assert choose(raw_days=7, log_days=500) == {"log_days": "400 → 500"}
+    assert choose(raw_days=7, log_days=500) == {"log_days": {"from": 400, "to": 500}}
     found = chosen()
     assert (found.raw_days, found.log_days, found.keys) == (7, 500, timedelta(days=90))
     with pytest.raises(desk_settings.SettingsMovedError):

@@ -163,6 +163,8 @@ def tree_without(name: str, tree: Path) -> None:
 def importing(tree: Path, name: str) -> set[str]:
     """Return the test files of *tree* that import a feature, also by a helper; of a conftest, its folder."""
     gone, found = {f"host.{name}", f"tests.{name}"}, set[str]()
+    tests = (path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
+    gone |= {".".join(path.with_suffix("").parts) for path in tests if not (tree / path).exists()}
     while True:
         before = len(gone)
         for path in (tree / "tests").rglob("*.py"):

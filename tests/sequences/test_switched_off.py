@@ -46,3 +46,12 @@ def test_its_pages_lead_to_the_conversations_that_went_to_the_team(sequenced: Se
     assert "Published, 2 runs" in page
     assert "Bookings" in page
     assert "Draft" in page
+
+
+def test_a_desk_that_does_not_know_since_when_they_are_off_shows_the_page(sequenced: Sequenced) -> None:
+    desk = sequenced
+    desk.sequence(*WAITING)
+    owner = helpers.make_user(name="Olu O.", workspace=desk.desk.workspace, role=Role.OWNER)
+    registry.switch_off({"sequences"})
+    page = helpers.client_for(desk.desk.make_app(), owner).get(f"/w/{desk.desk.workspace}/sequences")
+    assert "Orders" in page.text

@@ -30,7 +30,7 @@ from tests.torture.strangers import Teller
 from tests.whole.shops import ADMIN, Shop, prepare
 
 LASTS = 45.0
-"""Seconds a fault lasts at least: longer than five tries of an event take, and until Health knows of a call."""
+"""Seconds a fault lasts at least: longer than five tries of an event take, and than Health takes to know."""
 BEHIND = {"slow condition": 8.0, "failing listener": 22.0}
 """Seconds the readers of the event log may be behind: a second for each of the calls that are not paused, and
 for a listener the five tries of an event with their pauses.

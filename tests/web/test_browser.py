@@ -110,7 +110,7 @@ def test_a_phone_has_four_places_in_the_bar_and_the_rest_under_more(page: Any) -
         page.wait_for_url(f"**{ending}")
         assert bar.locator("[aria-current]:visible").all_text_contents() == [name]
         assert violations(page) == []
-    for name, ending in (("Reports", "**/reports"), ("Settings", "**/settings/**")):
+    for name, ending in (("Today", "**/today"), ("Reports", "**/reports"), ("Settings", "**/settings/**")):
         assert not bar.get_by_role("link", name=name).is_visible()
         bar.get_by_text("More").click()
         assert violations(page) == []
@@ -120,7 +120,7 @@ def test_a_phone_has_four_places_in_the_bar_and_the_rest_under_more(page: Any) -
         page.wait_for_url(ending)
         assert bar.locator("summary[aria-current]").text_content() == "More"
     page.set_viewport_size({"width": 1440, "height": 780})
-    names = ["Inbox", "Contacts", "Reports", "Settings"]
+    names = ["Inbox", "Contacts", "Today", "Reports", "Settings"]
     assert bar.locator("li:visible").all_text_contents() == names
 
 

@@ -191,7 +191,9 @@ def test_pages_take_as_many_queries_for_200_conversations_as_for_5(
     for name, seen in many.items():
         extra = [one for one in seen if seen.count(one) > few[name].count(one)]
         assert len(seen) <= len(few[name]), f"{name}: {len(few[name])} became {len(seen)}: {extra[:3]}"
-        assert 0 < len(seen) < 30, f"{name} takes {len(seen)} queries"
+        # Channels also reads what uses each account, for the dialogs that delete one.
+        most = 37 if name == "Channels" else 30
+        assert 0 < len(seen) < most, f"{name} takes {len(seen)} queries"
 
 
 def test_the_counter_counts(application: HostApplication) -> None:

@@ -177,12 +177,13 @@ def for_program(audience: Audience | None, choice: AnswerChoice, cc: Sequence[st
             field="answer",
         )
     found = audience.choices.get(choice, audience.everyone)
+    content = found.content
+    if [one.address for one in found.to] == [audience.customer]:
+        del content["to"]
     if not cc:
-        return found.content
-    if choice is AnswerChoice.EVERYONE:
-        customer = [one.written for one in found.cc if one.address == audience.customer]
-        return {**found.content, "cc": [*customer, *cc]}
-    return {**found.content, "cc": list(cc)}
+        return content
+    customer = [one.written for one in found.cc if one.address == audience.customer]
+    return {**content, "cc": [*(customer if choice is AnswerChoice.EVERYONE else ()), *cc]}
 
 
 def _newest(session: Session, conversation_id: int) -> Sequence[Any]:

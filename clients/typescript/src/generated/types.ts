@@ -57,7 +57,7 @@ export interface Analytics {
   countingSince: string | null;
 }
 
-/** Whom a reply goes to. */
+/** Recipients to choose for a reply. */
 export type AnswerChoice = "everyone" | "list" | "person";
 
 /** The person who approved a tool call. */
