@@ -18,16 +18,23 @@ PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 SHM := /dev/shm
 export PYTEST_DEBUG_TEMPROOT ?= $(shell [ -w $(SHM) ] && [ "$$(df -k $(SHM) | awk 'END { print $$4 }')" -gt 4000000 ] && echo $(SHM))
 
-.PHONY: demo test test-medium test-long test-failed mutations dev check addon client wheel bench torture clean
+.PHONY: demo test test-changed test-medium test-long test-failed mutations dev check addon client wheel bench torture clean
 
 demo: $(or $(wildcard $(STAMP)),$(DEMO_STAMP))
 	$(BIN)/lobby demo $(if $(ONCE),--once,)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(PARALLEL) -m "not medium and not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -p tests.costs $(if $(SLOWEST),--costs,) -m "not medium and not slow"
 
 test-medium: $(STAMP)
 	$(BIN)/python -m pytest $(PARALLEL) -m "medium and not slow"
+
+# Those of `make test` that enter a function changed since they last passed; the first time, all of them.
+# Pytest says 5 where there is none.
+test-changed: $(STAMP)
+	mkdir -p build
+	TESTMON_DATAFILE=build/tests-changed $(BIN)/python -m pytest $(PARALLEL) --testmon --testmon-forceselect \
+		-m "not medium and not slow" || [ $$? -eq 5 ]
 
 dev: $(STAMP)
 	$(BIN)/lobby demo --reload

@@ -54,6 +54,7 @@ FIGURES: dict[str, Measure] = {
     "F13": of("bench.lanes:f13"),
     "cpu": of("bench.cpu:per_event"),
     "events_pg": of("bench.events_pg:events_pg"),
+    "work": of("bench.work:work"),
     "check": of("bench.life:check"),
     "activation": of("bench.life:activation"),
     "start": of("bench.life:start_and_rest"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import uuid
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -35,8 +36,12 @@ def main() -> None:
     secrets.use(secrets.load_keyring(settings))
     db.connect(settings.database_url)
     counters.reset()
-    directory = HostApplication(settings).generation().directory
-    adapter = directory.adapter("instagram")
+    fill(HostApplication(settings), customers, each, ids)
+
+
+def fill(desk: HostApplication, customers: int, each: int, ids: Sequence[str]) -> None:
+    """Connect the accounts *ids* and let *each* replies to each of their *customers* wait."""
+    adapter = desk.generation().directory.adapter("instagram")
     assert adapter is not None
     workspace = db.write(lambda session: workspaces.create(session, "Sending", None).id)
     for ig_user_id in ids:

@@ -165,13 +165,14 @@ def _run(plan: Plan, seconds: float, limit: int, accounts: tuple[str, ...], *, l
 
 
 @contextmanager
-def provider(port: int, ledger: Path, limited: str = "") -> Iterator[None]:
+def provider(port: int, ledger: Path, limited: str = "", **more: str) -> Iterator[None]:
     """Run a provider on *port* that keeps a ledger.
 
     :param limited: ids of the accounts that it limits altogether, separated by commas.
+    :param more: other variables of its environment.
     """
     ledger.unlink(missing_ok=True)
-    environment = {**clean_environment(), "PROVIDER_LIMITED": limited, "PYTHONUNBUFFERED": "1"}
+    environment = {**clean_environment(), "PROVIDER_LIMITED": limited, "PYTHONUNBUFFERED": "1", **more}
     with on_last_core():
         program = Program.start(
             "provider", [sys.executable, "-m", "bench.provider", str(port), str(ledger)], environment

@@ -102,11 +102,22 @@ class Served:
 
 
 def prepare(
-    folder: Path, people: int = 50, *, name: str = "prepared", url: str = "", tree: Tree = THIS
+    folder: Path,
+    people: int = 50,
+    *,
+    name: str = "prepared",
+    url: str = "",
+    tree: Tree = THIS,
+    migrated: Path | None = None,
 ) -> Desk:
-    """Make the desk the servers get copies of."""
+    """Make the desk the servers get copies of.
+
+    :param migrated: an SQLite file with the host's tables, which spares the migrations.
+    """
     data = folder / name
     data.mkdir()
+    if migrated is not None:
+        shutil.copy(migrated, data / "lobby.sqlite3")
     done = subprocess.run(
         tree.command("bench.prepare", str(data), str(people)),
         cwd=tree.root,

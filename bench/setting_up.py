@@ -329,7 +329,7 @@ def _prove_comment(shop: Journey) -> None:
 def _take_unanswered(_shop: Journey, person: Person) -> None:
     person.follow("Refund")
     person.click("link", "New rule")
-    person.follow("Unanswered for 30 minutes")
+    person.follow("30 minutes unanswered in business hours")
     person.click("radio", "Live")
     person.click("button", "Save")
     person.sees("was saved.")

@@ -48,6 +48,23 @@ QUESTION = "Hi, is the blue mug still in stock? 💙"
 NEWCOMER = "Do you have the blue bowl, too?"
 TYPO = "Yes, tree are left."
 ANSWER = "Yes, three are left. Shall I put one aside?"
+INVITATION = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Example//Calendar//EN
+METHOD:REQUEST
+BEGIN:VEVENT
+UID:glazes@example.org
+DTSTAMP:20280101T090000Z
+DTSTART:20280304T140000Z
+DTEND:20280304T150000Z
+SUMMARY:Choosing glazes
+LOCATION:The workshop, first floor
+ORGANIZER;CN=Jon B.:mailto:jon@example.org
+ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:%s
+END:VEVENT
+END:VCALENDAR
+"""
 VOUCHERS = "Yes! A voucher comes by mail at once."
 ABROAD = "Do you ship to Norway, and what does it cost?"
 KNOWN = "To Norway a parcel takes 4 to 6 days and costs 14 €."
@@ -60,6 +77,7 @@ FOUND = "It did, and we found it. Your bowl is on its way."
 BEGUN = "I put one aside"
 ON_WHATSAPP = "Are you open today?"
 OUR_PLACE = "Our workshop"
+PRICES = "What everything costs today"
 CALL_ME = "Please tell me on WhatsApp when it is ready"
 WELCOME = "Welcome to Sample Pottery."
 AT_FIVE = "Thanks, I will come at five"
@@ -793,6 +811,32 @@ def write_first(j: Journey) -> str:
     return f"to {sent['To']}, as a conversation of its own"
 
 
+def invited(j: Journey) -> str:
+    """A customer invites by email to a meeting; the agent accepts, and their calendar is told."""
+    write_mail(
+        j.smtp_port,
+        sender="jon@example.org",
+        name="Jon B.",
+        to=SHOP_ADDRESS,
+        subject="Invitation: Choosing glazes",
+        text="Please come by.",
+        message_id="<invitation@example.org>",
+        invitation=INVITATION % SHOP_ADDRESS,
+    )
+    until(lambda: "Please come by" in j.agent.open(f"/w/{j.workspace}/inbox"), "the invitation in the inbox")
+    open_conversation(j, "Please come by")
+    j.agent.expect("Choosing glazes", "The workshop, first floor")
+    before = len(j.outside.received)
+    j.agent.press("Accept")
+    if not j.outside.wait_for(before + 1):
+        raise PageError("the answer to the invitation did not reach the outside mail server")
+    sent = j.outside.received[before]
+    parts = [one for one in sent.walk() if one.get_content_type() == "text/calendar"]
+    if len(parts) != 1 or "PARTSTAT=ACCEPTED" not in parts[0].get_content():
+        raise PageError(f"the answer accepts nothing: {sent.as_string()[:400]}")
+    return "its time and place beside the buttons, and the organizer's calendar knows"
+
+
 def forward(j: Journey) -> str:
     """Forward a message to the workshop by email; its answer appears next to the message."""
     here = open_conversation(j, "ready in April")
@@ -906,6 +950,9 @@ def satisfied(j: Journey) -> str:
     j.control("POST", "dm", {"customer": "kit.makes.sample", "text": ARRIVED})
     until(lambda: ARRIVED in j.agent.open(inbox), "the customer's last message")
     thread = f"{inbox}/{open_conversation(j, ARRIVED)}"
+    j.agent.open(f"{thread}/messages-after")
+    j.agent.expect("The customer can get 1 message: Customer satisfaction")
+    j.agent.open(thread)
     j.agent.press("Close")
     question = f"{asked}\n\n{typing}"
     until(lambda: landed(j, question), "the question in Instagram")
@@ -960,7 +1007,7 @@ def whatsapp(j: Journey) -> str:
     """Connect WhatsApp; a customer of Instagram writes there, too, and both are answered from one page.
 
     The customer also fills in a form, a kind of message that only WhatsApp has and that is shown as a card,
-    and gets a location.
+    and gets a location, and a price list with its text as one message.
     Meta's answer about the reply on WhatsApp gets lost: its reports confirm that the reply was sent, once.
     """
     j.admin.open("/admin/addons")
@@ -1006,6 +1053,14 @@ def whatsapp(j: Journey) -> str:
         client.messages.reply(place)
 
     until(lambda: any(one["text"] == OUR_PLACE for one in whatsapp_chat(j, phone)), "our place in WhatsApp")
+    before = len(whatsapp_chat(j, phone))
+    j.agent.open(thread)
+    j.agent.press("Send", {"text": PRICES}, files={"file": ("Prices.txt", b"Mugs: 12.00\nBowls: 18.00\n")})
+    j.agent.press("Send now")
+    until(lambda: len(whatsapp_chat(j, phone)) > before, "the price list in WhatsApp")
+    (list_of_prices,) = whatsapp_chat(j, phone)[before:]
+    if (list_of_prices["kind"], list_of_prices["text"]) != ("document", PRICES):
+        raise PageError("a text and a document are one message on WhatsApp")
     merge(j, "Ana Q.")
     j.agent.expect("2 conversations", "@ana.sample", "WA Ana Q.")
     return "one customer on two channels, answered in one inbox; sent once, although Meta's answer was lost"
@@ -1094,6 +1149,7 @@ STEPS: list[Step] = [
     ("a mailbox is read by IMAP, and answered as it was laid out", mailbox),
     ("somebody is written to first, from their page", write_first),
     ("a message is forwarded by email, and answered", forward),
+    ("an invitation is accepted, with one press", invited),
     ("a program previews an answer, and sends it to the customer", program),
     ("another addon shows the customer's orders", orders),
     ("a customer is asked how it went", satisfied),

@@ -103,12 +103,26 @@ class Outside:
 
 
 def write_mail(
-    port: int, *, sender: str, name: str, to: str, subject: str, text: str, message_id: str, answers: str = ""
+    port: int,
+    *,
+    sender: str,
+    name: str,
+    to: str,
+    subject: str,
+    text: str,
+    message_id: str,
+    answers: str = "",
+    invitation: str = "",
 ) -> None:
-    """Send a mail to the desk's own SMTP listener on *port*."""
+    """Send a mail to the desk's own SMTP listener on *port*.
+
+    :param invitation: a calendar file that goes along.
+    """
     mail = written_mail(
         sender=sender, name=name, to=to, subject=subject, text=text, message_id=message_id, answers=answers
     )
+    if invitation:
+        mail.add_alternative(invitation, subtype="calendar", params={"method": "REQUEST"})
     with smtplib.SMTP("127.0.0.1", port, timeout=10) as server:
         server.send_message(mail, from_addr=sender, to_addrs=[to])
 

@@ -49,8 +49,9 @@ _peaks: dict[Key, int] = {}
 
 def count(metric: Metric, channel: str, label: str = "", by: int = 1) -> None:
     """Add *by* to a count."""
+    minute = this_minute()
     with _lock:
-        _add(metric, channel, label, by)
+        _add(minute, metric, channel, label, by)
 
 
 def received(events: Iterable[tuple[str, int | None, str]]) -> None:
@@ -58,16 +59,14 @@ def received(events: Iterable[tuple[str, int | None, str]]) -> None:
 
     :param events: channel, account and state of each.
     """
-    tally: Counter[tuple[Metric, str, str]] = Counter()
-    for channel, account, state in events:
-        tally[Metric.RECEIVED, channel, ""] += 1
-        if account is not None:
-            tally[Metric.ACCOUNT, channel, str(account)] += 1
-        if state != WAITS:
-            tally[Metric.HANDLED, channel, state] += 1
+    minute, tally = this_minute(), Counter(events)
     with _lock:
-        for (metric, channel, label), times in tally.items():
-            _add(metric, channel, label, times)
+        for (channel, account, state), times in tally.items():
+            _add(minute, Metric.RECEIVED, channel, "", times)
+            if account is not None:
+                _add(minute, Metric.ACCOUNT, channel, str(account), times)
+            if state != WAITS:
+                _add(minute, Metric.HANDLED, channel, state, times)
 
 
 def handled(channel: str, state: str, times: Collection[timedelta]) -> None:
@@ -87,12 +86,13 @@ def sent(channel: str, outcome: Outcome) -> None:
 
 def took(metric: Metric, channel: str, times: Collection[timedelta]) -> None:
     """Count each of *times*, the durations of an operation."""
+    minute = this_minute()
     lasted = [max(one / _MILLISECOND, 0.0) for one in times]
-    classes = Counter(histogram.label(one) for one in lasted)
+    classes = Counter(map(histogram.label, lasted))
     with _lock:
         for label, number in classes.items():
-            _add(metric, channel, label, number)
-        _add(metric, channel, histogram.SUM, round(sum(lasted)))
+            _add(minute, metric, channel, label, number)
+        _add(minute, metric, channel, histogram.SUM, round(sum(lasted)))
 
 
 def answered(kind: str, status: int, seconds: float | None) -> None:
@@ -129,7 +129,7 @@ def peak(metric: Metric, channel: str, label: str, value: int) -> None:
     """Note the highest *value*."""
     if value <= 0:
         return
-    key = _key(metric, channel, label)
+    key = _key(this_minute(), metric, channel, label)
     with _lock:
         _peaks[key] = max(_peaks.get(key, 0), value)
 
@@ -139,13 +139,12 @@ def this_minute() -> int:
     return int(clock.now().timestamp()) // 60
 
 
-def _key(metric: Metric, channel: str, label: str) -> Key:
-    minute = this_minute()
+def _key(minute: int, metric: Metric, channel: str, label: str) -> Key:
     return minute - minute % SLOTS.get(metric, SLOT), str(metric), channel, label
 
 
-def _add(metric: Metric, channel: str, label: str, by: int) -> None:
-    key = _key(metric, channel, label)
+def _add(minute: int, metric: Metric, channel: str, label: str, by: int) -> None:
+    key = _key(minute, metric, channel, label)
     _sums[key] = _sums.get(key, 0) + by
 
 

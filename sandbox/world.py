@@ -40,6 +40,7 @@ WHATSAPP_FIELDS = (
     "phone_number_name_update",
     "phone_number_quality_update",
     "security",
+    "smb_message_echoes",
     "template_category_update",
     "user_id_update",
     "user_preferences",

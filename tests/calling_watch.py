@@ -28,6 +28,7 @@ LISTED = {
     "id_for_address": "the form in which an address is stored, from the address",
     "laid_out": "the HTML of a reply, from its text: it is part of what the write stores",
     "limits": "the limits of sending, from the account's settings",
+    "other_ids": "how else the provider may write a person's id",
     "own_addresses": "addresses that are the team's own, from the account's settings",
     "private_policy": "whether a comment may be answered privately, decided under the lock that sends",
     "reply_policy": "whether the account may write now, decided under the lock that sends",

@@ -35,7 +35,7 @@ from host.process import app as app_module
 from host.queue import send_limiter
 from host.sdk import settings
 from host.users import passwords
-from tests import calling_watch, mail, medium, parsing_watch
+from tests import calling_watch, costs, mail, medium, parsing_watch
 from tests.helpers import Browser, LiveServer, browser, build_app, serving
 from tests.kept_database import KeptDatabase
 
@@ -391,6 +391,7 @@ def fresh_server_database(server: str, how: str = "") -> Iterator[str]:
             missing(service, why)
         time.sleep(0.5)
     name = f"lobby_test_{uuid.uuid4().hex[:12]}"
+    costs.spend("databases")
     _execute(server, f"CREATE DATABASE {name}{how}")
     try:
         yield server + name
@@ -590,6 +591,7 @@ def chromium() -> Iterator[Any]:
         # As long as a busy machine may take; what is there sooner is seen sooner.
         expect.set_options(timeout=30_000)
         patched.setattr(BrowserContext, "close", _without_routes(BrowserContext.close))
+        patched.setattr(BrowserContext, "new_page", costs.counted("pages", BrowserContext.new_page))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()

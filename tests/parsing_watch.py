@@ -29,6 +29,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import icalendar.parser
 import markdown_it
 import msgspec
 import nh3
@@ -55,6 +56,7 @@ PARSERS: tuple[tuple[Any, str], ...] = (
     (werkzeug.formparser.FormDataParser, "parse"),
     (ET, "fromstring"),
     (zipfile.ZipFile, "__init__"),
+    (icalendar.parser.Contentlines, "from_ical"),
     (archive, "inspect"),
     (archive, "extract"),
 )

@@ -46,7 +46,7 @@ def _name(release: str) -> str:
     """Return an addon by its name, with the version that a line may say."""
     slug, _space, version = release.partition(" ")
     manifest = current_generation().manifests.get(slug)
-    return f"{manifest.name if manifest else slug} {version}".strip()
+    return f"{_(manifest.name) if manifest else slug} {version}".strip()
 
 
 def _settings(names: object) -> str:

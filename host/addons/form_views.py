@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from host.addons import setting_checks, setting_forms
 from host.addons.package.manifest import Manifest
+from host.addons.package.translated import in_words
 from host.addons.running.generation import current_generation
 from host.addons.setting_checks import check_of
 from host.addons.setting_forms import EnteredForm, FilledForm
@@ -85,7 +86,7 @@ class _Page(NamedTuple):
         status = 200 if problem is None else problem.status
         page = render_template(
             self.template,
-            manifest=self.manifest,
+            manifest=in_words(self.manifest),
             entered=entered,
             problem=problem,
             checks=self.check is not None,
@@ -170,7 +171,7 @@ def workspace_forms(workspace_id: int) -> ResponseReturnValue:
     pages = [_Page(one, one.forms.workspace, workspace_id) for one in _with_form()]
     return render_template(
         "addons/workspace_forms.html",
-        listed=[(page.manifest, page.url, page.read().missing) for page in pages],
+        listed=[(in_words(page.manifest), page.url, page.read().missing) for page in pages],
     )
 
 

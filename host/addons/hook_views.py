@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from host.addons.metrics import across_processes as counted
@@ -76,7 +77,7 @@ def hooks(running: Generation, seen: Mapping[Key, Series]) -> list[Hook]:
     for name, about in contributions.ABOUT.items():
         implementing = {impl.plugin_name for impl in getattr(running.plugins.hook, name).get_hookimpls()}
         addons = tuple(
-            (slug, manifest.name)
+            (slug, _(manifest.name))
             for slug, manifest in sorted(running.manifests.items())
             if slug in implementing
         )

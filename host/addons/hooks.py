@@ -44,8 +44,7 @@ def messages_after(
         for kind in set(kinds).intersection(one.events):
             name = one.name.partition(".")[0]
             theirs = _written_to(one, workspace_id, kind, conversations)
-            if theirs:
-                found.append(MessagesAfter(kind, names.get(name, name), theirs))
+            found.append(MessagesAfter(kind, _(names.get(name, name)), theirs))
     return found
 
 
@@ -206,7 +205,7 @@ def health_lines(session: Session) -> Sequence[tuple[str, str]] | None:
             "%(name)s needs settings in %(num)s workspace.",
             "%(name)s needs settings in %(num)s workspaces.",
             number,
-            name=manifest.name,
+            name=_(manifest.name),
         )
         for manifest, number in setting_forms.missing_in_workspaces(session)
     ]

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from msgspec.structs import replace
 
 import host as host_package
 from host.addons import health, operation_lock
@@ -18,7 +19,8 @@ from host.addons.metrics import across_processes
 from host.addons.metrics.in_process import Key, Series
 from host.addons.package import keys, trust
 from host.addons.package.manifest import Manifest
-from host.addons.package.store import Release, icon_of
+from host.addons.package.store import Release, icon_of, texts_of
+from host.addons.package.translated import in_words
 from host.addons.package.trust import Standing
 from host.addons.records import Card, installed
 from host.addons.running import held_webhooks, parked_events
@@ -184,7 +186,7 @@ def cards(config: Config, generation: Generation) -> list[CardView]:
         tested = operation_lock.tested(session)
     return [
         _shown(
-            card,
+            readable(config, card),
             generation,
             _together([uses[one] for one in card.manifest.channels if one in uses]),
             health.of_channels(card.manifest.channels, day),
@@ -213,6 +215,16 @@ WRITES: Mapping[str, object] = {
     "replies": _l("Sends replies to customers"),
 }
 """The things an addon may declare to change on the desk, in words."""
+
+
+def readable(config: Config, card: Card) -> Card:
+    """Return *card* with the name and the description of its addon in the reader's language."""
+    return replace(card, release=readable_release(config, card.release))
+
+
+def readable_release(config: Config, release: Release) -> Release:
+    """Return *release* with the name and the description of its addon in the reader's language."""
+    return replace(release, manifest=in_words(release.manifest, texts_of(config.data, release)))
 
 
 def secrets_of(manifest: Manifest) -> list[str]:

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.addons import lifecycle
+from host.addons import lifecycle, listing
 from host.addons.lifecycle import Card
 from host.addons.running import parked_events
 from host.addons.views import bp
@@ -19,7 +19,7 @@ from host.core.errors import NotFoundError
 from host.live.events import newest_id
 from host.models.addons import ParkedEvent
 from host.models.users import Membership, Workspace
-from host.web.request_helpers import admin_required, audit, current_user, flash_bad, flash_good
+from host.web.request_helpers import admin_required, audit, config, current_user, flash_bad, flash_good
 
 MOST = 100
 """Most events shown. The others follow once these are gone."""
@@ -42,7 +42,7 @@ def parked(slug: str) -> ResponseReturnValue:
     return render_template(
         "addons/parked.html",
         live_after=after,
-        card=card,
+        card=listing.readable(config(), card),
         found=found,
         failed=sum(one.failed for one in counts),
         waiting=sum(one.waiting for one in counts),

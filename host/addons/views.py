@@ -27,6 +27,7 @@ from host.addons import uninstall as uninstalling
 from host.addons.lifecycle import Actor, Card, Outcome
 from host.addons.package import archive, shipped, store, trust
 from host.addons.package.failures import AddonError
+from host.addons.package.translated import in_words
 from host.addons.reports import Report
 from host.addons.running.generation import current_generation, current_host
 from host.core import clock, db
@@ -94,8 +95,9 @@ def _channel_offers() -> list[Offer]:
     running = {adapter.key for adapter in current_generation().directory.adapters}
     admin = current_user().is_admin
     offers: dict[str, Offer] = {}
-    mine = [(card.slug, card.manifest) for card in lifecycle.installed()]
-    for slug, manifest in [*mine, *((None, one.manifest) for one in shipped.addons())]:
+    mine = [(card.slug, listing.readable(config(), card).manifest) for card in lifecycle.installed()]
+    others = ((None, in_words(one.manifest, one.texts)) for one in shipped.addons())
+    for slug, manifest in [*mine, *others]:
         if not manifest.channels or manifest.slug in offers or not running.isdisjoint(manifest.channels):
             continue
         label = manifest.name
@@ -162,7 +164,11 @@ def _page(refused: Report | None = None, name: str = "") -> str:
         most=health.MOST,
         counted=format_decimal,
         key_problems=trust.load(config()).problems,
-        comes_with_release=[one for one in shipped.addons() if one.manifest.slug not in known],
+        comes_with_release=[
+            (one.sha256, in_words(one.manifest, one.texts))
+            for one in shipped.addons()
+            if one.manifest.slug not in known
+        ],
         features=[(name, texts, registry.is_on(name)) for name, texts in registry.optional().items()],
         features_given=desk_settings.FEATURES_OFF in config().given,
     )
@@ -268,7 +274,7 @@ def report(release_id: int) -> ResponseReturnValue:
         report=found,
         release=found.release,
         picture=store.icon_of(config().data, found.release),
-        manifest=found.release.manifest,
+        manifest=listing.readable_release(config(), found.release).manifest,
         current=found.current.manifest if found.current else None,
         uploads=config().uploads,
         may_activate=card is not None and card.state is AddonState.INACTIVE,
@@ -329,7 +335,7 @@ def switch_feature(name: str) -> ResponseReturnValue:
     if changed:
         current_host().refresh()
         title = _(registry.optional()[name].title)
-        flash_good(_("%(name)s is on.", name=title) if on else _("%(name)s is off.", name=title))
+        flash_good(_("%(name)s turned on.", name=title) if on else _("%(name)s turned off.", name=title))
     back = request.form.get("back", "")
     return redirect(safe_next(back) if back else url_for("addons.index", _anchor=f"feature-{name}"))
 
@@ -423,7 +429,7 @@ def _uninstall_page(slug: str, problem: str = "") -> ResponseReturnValue:
     page = render_template(
         "addons/uninstall.html",
         card=card,
-        manifest=card.manifest,
+        manifest=listing.readable(config(), card).manifest,
         held=uninstalling.held(slug),
         stopped=uninstalling.stopped_automation(slug, current_generation().directory),
         running=card.state in (AddonState.ACTIVE, AddonState.ACTIVATING),

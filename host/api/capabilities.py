@@ -37,6 +37,9 @@ def declared(found: Capabilities) -> shapes.Capabilities:
         },
         images_per_message=found.images_per_message,
         text_with_files=found.text_with_files,
+        captions=None
+        if found.captions is None
+        else shapes.CaptionLimits(length=found.captions.length, kinds=sorted(found.captions.kinds)),
         files_bytes=found.files_bytes,
         formatting=found.formatting,
         can_start=found.can_start,
@@ -81,6 +84,7 @@ def _quick_replies(found: QuickReplyLimits | None) -> shapes.QuickReplyLimits | 
         title_length=found.title_length,
         payload_length=found.payload_length,
         asks=sorted(found.asks),
+        unique=found.unique,
     )
 
 

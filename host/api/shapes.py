@@ -407,6 +407,7 @@ class QuickReplyLimits(Wire, frozen=True):
     title_length: int
     payload_length: int
     asks: Annotated[list[str], Meta(description="Values of `ask`.")]
+    unique: Annotated[bool, Meta(description="Whether titles and payloads must differ.")]
 
 
 class ButtonsLimits(Wire, frozen=True):
@@ -416,6 +417,14 @@ class ButtonsLimits(Wire, frozen=True):
     buttons: int
     title_length: int
     payload_length: int
+    unique: Annotated[bool, Meta(description="Whether titles and payloads of answers must differ.")]
+
+
+class CaptionLimits(Wire, frozen=True):
+    """A text below a file, in one message with it."""
+
+    length: Annotated[int, Meta(description="In `textLimitUnit`.")]
+    kinds: Annotated[list[str], Meta(description="Kinds of files that can have one.")]
 
 
 class MenuLimits(Wire, frozen=True):
@@ -473,6 +482,10 @@ class Capabilities(Wire, frozen=True):
     files: Annotated[dict[str, FileLimits], Meta(description="By kind.")]
     images_per_message: int
     text_with_files: Annotated[bool, Meta(description="Whether a text and its files are one message.")]
+    captions: Annotated[
+        CaptionLimits | None,
+        Meta(description="The text of a message with a file, as its caption; null: it is sent after it."),
+    ]
     files_bytes: Annotated[int | None, Meta(description="Total size of the files of one message.")]
     formatting: Annotated[
         bool,

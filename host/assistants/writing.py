@@ -34,6 +34,7 @@ from host.inbox.conversations import by_program, locked_conversation, publish_co
 from host.inbox.drafts import Draft
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import ANNOUNCES_PERSON, Voice, queue_parts, take_lane
+from host.inbox.sendable import told_apart
 from host.models.automation import AccountAutomation
 from host.models.inbox import Conversation, Handler, Message, Presence, PresenceState
 from host.models.users import Workspace
@@ -346,7 +347,7 @@ def draft(
         if person or offers:
             title = texts.in_language(texts.PERSON, _language(session, turn.workspace_id))
             buttons.append({"title": _short(title), "payload": asked_for.PERSON_PAYLOAD})
-    content: dict[str, Any] = {"quick_replies": buttons} if buttons else {}
+    content: dict[str, Any] = {"quick_replies": told_apart(buttons)} if buttons else {}
     return Draft(text=text, content=content, reply_to=turn.message_id if public else None)
 
 

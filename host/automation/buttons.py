@@ -20,6 +20,7 @@ from host.automation.deciding import Answer, RunKind, Settings
 from host.channels.button_payloads import digest
 from host.core.errors import InvalidError
 from host.inbox.drafts import Draft
+from host.inbox.sendable import told_apart
 from host.inbox.teams import teams
 from host.inbox.teams.errors import TeamNotFoundError
 from host.models.automation import AccountAutomation, AutomationRun, ButtonAnswer, RunState
@@ -106,7 +107,7 @@ def _check_replies(replies: Sequence[str], text: str, capabilities: Capabilities
         )
     if any(_CONTROL.search(one) for one in replies):
         raise AnswerError(_l("This contains invalid characters."), field="quick_replies")
-    if len(set(replies)) < len(replies):
+    if len({one.casefold() for one in replies}) < len(replies):
         raise AnswerError(_l("A quick reply is there twice."), field="quick_replies")
 
 
@@ -299,7 +300,7 @@ def draft_of(answer: Answer, text: str, capabilities: Capabilities, person: str)
     if offers is None:
         return Draft(text=text)
     titles = [one[: offers.title_length] for one in answer.quick_replies[: offers.most - 1]]
-    replies = [*({"title": one, "payload": one} for one in titles), *talk]
+    replies = told_apart([*({"title": one, "payload": one} for one in titles), *talk])
     return Draft(text=text, content={"quick_replies": replies} if replies else {})
 
 

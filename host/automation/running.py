@@ -37,7 +37,7 @@ from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ports import AdapterDirectory, RuleDirectory
 from host.core.statements import earliest
-from host.events.consuming import COURTESY
+from host.events.consuming import pause_after
 from host.events.writing import because, together
 from host.features import registry
 from host.inbox.conversation_actions import set_fields
@@ -71,27 +71,31 @@ PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), tim
 def run_due(directory: RuleDirectory) -> bool:
     """Do a batch of due runs; return whether there may be more."""
     with db.read() as session:
-        ids = due(session, clock.now())
+        found = due(session, clock.now())
     together = TOGETHER if db.current().is_sqlite else 1
     at = 0
     with db.behind():
-        while at < len(ids):
-            at += _do_together(ids[at : at + together], directory)
-    return len(ids) == PORTION
+        while at < len(found):
+            since = found[at][1]
+            at += _do_together([id_ for id_, _at in found[at : at + together]], since, directory)
+    return len(found) == PORTION
 
 
-def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
-    """Do some runs in one write; return how many. If one fails, do each in its own write instead."""
+def _do_together(ids: Sequence[int], since: datetime, directory: RuleDirectory) -> int:
+    """Do some runs in one write; return how many. If one fails, do each in its own write instead.
+
+    :param since: when the first became due.
+    """
     try:
-        done, away = asking_addons.write(_do_and_look, ids, directory)
+        done, away = asking_addons.write(_do_and_look, ids, since, directory)
     except texts.NameAwaitedError:
         if len(ids) > 1:
-            return sum(_do_together([id_], directory) for id_ in ids)
+            return sum(_do_together([id_], since, directory) for id_ in ids)
         done, away = 1, 0.0
         db.write(_put_off, ids[0], clock.now() + NAME_PAUSE)
     except Exception:
         if len(ids) > 1:
-            return sum(_do_together([id_], directory) for id_ in ids)
+            return sum(_do_together([id_], since, directory) for id_ in ids)
         done, away = 1, 0.0
         log.exception("the automation run %s failed", ids[0])
         db.write(note_failure, ids[0], clock.now())
@@ -100,7 +104,9 @@ def _do_together(ids: Sequence[int], directory: RuleDirectory) -> int:
     return done
 
 
-def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirectory) -> tuple[int, float]:
+def _do_and_look(
+    session: Session, run_ids: Sequence[int], since: datetime, directory: RuleDirectory
+) -> tuple[int, float]:
     """Do some runs until others want to write; return how many were done, and the seconds to pause.
 
     The pause works as for consumers of the event log, and is 0 unless other writers wait: customers' messages
@@ -115,7 +121,7 @@ def _do_and_look(session: Session, run_ids: Sequence[int], directory: RuleDirect
             unanswered.append(error)  # the write is rolled back: the others say what they need, too
         done += 1
         if db.current().is_shared:
-            away = (clock.monotonic() - began) * COURTESY
+            away = pause_after(clock.monotonic() - began, clock.now() - since)
             break
     if unanswered:
         raise UnansweredError(
@@ -130,15 +136,15 @@ def is_due(now: Any) -> sa.Select[Any]:
     return earliest(AutomationRun.due_at, now, AutomationRun.state == RunState.DUE)
 
 
-def due(session: Session, now: datetime) -> Sequence[int]:
-    """Return the ids of runs that are due, the oldest first."""
+def due(session: Session, now: datetime) -> list[tuple[int, datetime]]:
+    """Return the ids of runs that are due, each with when it became due, the oldest first."""
     query = (
-        sa.select(AutomationRun.id)
+        sa.select(AutomationRun.id, AutomationRun.due_at)
         .where(AutomationRun.state == RunState.DUE, AutomationRun.due_at <= now)
         .order_by(AutomationRun.due_at, AutomationRun.id)
         .limit(PORTION)
     )
-    return session.scalars(query).all()
+    return [(row.id, row.due_at or now) for row in session.execute(query)]
 
 
 def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> None:

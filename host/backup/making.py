@@ -30,6 +30,8 @@ MADE_AGAIN = frozenset({"search_postings", "search_documents", "search_builds"})
 NOT_NEEDED = frozenset({"file_removals"})
 """Tables of files that are about to be deleted."""
 _ROWS = 500
+_LARGE = {"inbound_parts": 4}
+"""Rows read at a time of tables whose rows may have 4 MB."""
 _PAUSE_SECONDS = 600
 """Time in seconds a backup may stall between two portions of rows, as on a slow or full disk."""
 _LIMITS = {
@@ -165,7 +167,8 @@ def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[dict[str, Any]
         for column in table.columns
     ]
     query = sa.select(*columns).order_by(*table.primary_key.columns)
-    for row in connection.execution_options(yield_per=_ROWS).execute(query).mappings():
+    at_once = _LARGE.get(table.name, _ROWS)
+    for row in connection.execution_options(yield_per=at_once).execute(query).mappings():
         yield dict(row)
 
 

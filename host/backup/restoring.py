@@ -7,10 +7,9 @@ upgrades them from there. Addons come first, because their migrations change tab
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from secrets import randbits
 from typing import Any
@@ -44,6 +43,8 @@ from host.sdk.i18n import noop
 from host.users import audit
 
 _ROWS = 500
+_CHARACTERS = 16 * 1024 * 1024
+"""Rows and their characters written at a time; a single row may have more."""
 _FIRST = (User, AddonRelease, AddonArchivePart, Addon)
 """Tables needed to restore the addons: their migrations change tables that are empty at that time."""
 _MARK = "lobby_restoring"
@@ -414,9 +415,29 @@ def _fill(engine: sa.Engine, source: Reading, names: Collection[str]) -> None:
         with engine.begin() as connection:
             if engine.dialect.name in {"mysql", "mariadb"}:
                 connection.exec_driver_sql("SET foreign_key_checks = 0")
-            while some := list(islice(rows, _ROWS)):
+            for some in _portions(rows):
                 connection.execute(insert, [_values(table, row) for row in some])
             _go_on_counting(connection, table)
+
+
+def _portions(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    some: list[Mapping[str, Any]] = []
+    size = 0
+    for row in rows:
+        more = sum(len(one) for one in map(_written, row.values()))
+        if some and (len(some) == _ROWS or size + more > _CHARACTERS):
+            yield some
+            some, size = [], 0
+        some.append(row)
+        size += more
+    if some:
+        yield some
+
+
+def _written(value: Any) -> str:
+    """Return the text or the encoded bytes of a value from :func:`archive.plain`, or nothing."""
+    found = value.get("bytes", "") if isinstance(value, dict) else value
+    return found if isinstance(found, str) else ""
 
 
 def _insert(table: sa.Table, dialect: str) -> sa.Insert:

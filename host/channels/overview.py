@@ -58,8 +58,8 @@ def automation_overview(
         "send",
         _("Ice breakers and menu") if len(columns) > 1 else "".join(str(one.label) for one in columns),
         _(
-            "A tap with an answer of its own gets that answer, after the greeting or away message. Nothing "
-            "more is sent then."
+            "When a customer taps an entry with an answer, they get the greeting or away message, then that "
+            "answer, and nothing else."
         ),
     )
     return AutomationOverview(columns, steps=[step] if columns else ())

@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from host.sdk.messages import InboundAttachment
 
 MAX_EXTERNAL_ID = 512
+LONGEST_NAME = 255
+"""Maximum characters of a file's name."""
+TURNED = "\u21c4"
+"""Sign in a file's name that replaces characters that reverse the direction of writing."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BLANK = (
@@ -18,6 +23,13 @@ _BLANK = (
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
 """Characters that JavaScript's ``trim`` removes, so that the browser's byte counter and the server agree."""
+
+
+_TURNING = re.compile("[\u202b\u202d\u202e\u2067]+")
+_JOINING = frozenset("\u200c\u200d")
+"""Invisible characters without which words of some languages, and some emoji, would be others."""
+_WIDE = re.compile("[\\s\u115f\u1160\u180e\u2800\u3164\uffa0]+")
+"""Blanks, and letters that look like one: many push a name's ending out of sight."""
 
 
 def _is_storable(text: str) -> bool:
@@ -60,11 +72,32 @@ def clean_attachment(attachment: InboundAttachment) -> InboundAttachment:
         kind=attachment.kind,
         url=clean(attachment.url) if attachment.url else None,
         content=attachment.content,
-        name=clean_short(attachment.name, 255) or "",
+        name=clean_file_name(attachment.name or ""),
         content_type=clean_short(attachment.content_type, 127) or "",
         role=attachment.role,
         content_id=clean_short(attachment.content_id, 255) or "",
     )
+
+
+def clean_file_name(name: str) -> str:
+    """Return the name somebody else gave a file, so that it shows what the file is.
+
+    Characters that reverse the direction of writing become :data:`TURNED`, other invisible ones go, each run
+    of blanks becomes one, and a name that is too long keeps its ending.
+    """
+    if not (name.isascii() and name.isprintable()):
+        name = "".join(filter(_is_shown, _TURNING.sub(TURNED, clean(name))))
+    short = _WIDE.sub(" ", name).strip(" .")
+    if len(short) <= LONGEST_NAME:
+        return short
+    stem, dot, ending = short.rpartition(".")
+    if dot and len(ending) <= 16:
+        return f"{stem[: LONGEST_NAME - 1 - len(ending)]}.{ending}"
+    return short[:LONGEST_NAME]
+
+
+def _is_shown(one: str) -> bool:
+    return one in _JOINING or unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def clean_written(text: str) -> str:

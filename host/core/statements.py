@@ -9,7 +9,7 @@ difference of 20 pays for SQLAlchemy's errors, events and transactions: the text
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -28,6 +28,18 @@ def _binds(type_: sa.types.TypeEngine[Any], dialect: Dialect) -> Processor | Non
     return type_.dialect_impl(dialect).bind_processor(dialect)
 
 
+def _converted(
+    rows: list[tuple[Any, ...]], processors: Sequence[tuple[int, Processor]]
+) -> list[tuple[Any, ...]]:
+    """Return *rows* with the values of some columns converted: column by column, without a loop in Python."""
+    if not (rows and processors):
+        return rows
+    columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+    for n, processor in processors:
+        columns[n] = map(processor, columns[n])
+    return list(zip(*columns, strict=True))
+
+
 class _Results:
     """A converter from the driver's rows to values of the columns' types."""
 
@@ -37,15 +49,7 @@ class _Results:
         self._processors = [(n, processor) for n, processor in processors if processor is not None]
 
     def made(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-        if not self._processors:
-            return [tuple(row) for row in rows]
-        found = []
-        for row in rows:
-            values = list(row)
-            for n, processor in self._processors:
-                values[n] = processor(values[n])
-            found.append(tuple(values))
-        return found
+        return _converted(list(map(tuple, rows)), self._processors)
 
 
 class _Place(NamedTuple):
@@ -57,13 +61,6 @@ class _Place(NamedTuple):
     name: str
     listed: Sequence[str] | None
     processor: Processor | None
-
-    def bound(self, values: Values) -> Any:
-        """Return the value in the driver's form, for a list each element."""
-        value, processor = values[self.name], self.processor
-        if processor is None:
-            return value
-        return processor(value) if self.listed is None else [processor(one) for one in value]
 
 
 class _Compiled:
@@ -95,36 +92,22 @@ class _Compiled:
             values = {**self._constants, **values}
         if self._in_order:
             found: list[Any] = []
-            for place in self._places:
-                if place.listed is None:
-                    found.append(place.bound(values))
+            for name, listed, processor in self._places:
+                value = values[name]
+                if listed is not None:
+                    found += value if processor is None else map(processor, value)
                 else:
-                    found.extend(place.bound(values))
+                    found.append(value if processor is None else processor(value))
             return tuple(found)
         named: dict[str, Any] = {}
-        for place in self._places:
-            if place.listed is None:
-                named[place.name] = place.bound(values)
+        for name, listed, processor in self._places:
+            value = values[name]
+            if listed is not None:
+                bound = value if processor is None else map(processor, value)
+                named.update(zip(listed, bound, strict=True))
             else:
-                named.update(zip(place.listed, place.bound(values), strict=True))
+                named[name] = value if processor is None else processor(value)
         return named
-
-
-def _bound(
-    rows: Sequence[Values],
-    picked: Callable[[Values], tuple[Any, ...]],
-    bound: Sequence[tuple[int, Processor]],
-) -> list[Sequence[Any]]:
-    """Return the values of *rows* in order, converting those at the places *bound* for the driver."""
-    if not bound:
-        return [picked(row) for row in rows]
-    found: list[Sequence[Any]] = []
-    for row in rows:
-        values = list(picked(row))
-        for n, processor in bound:
-            values[n] = processor(values[n])
-        found.append(tuple(values))
-    return found
 
 
 class Statement:
@@ -222,7 +205,7 @@ class Insert:
         if not rows:
             return found
         one = self._for(connection.dialect, rows[0])
-        values = _bound(rows, one.picked, one.bound)
+        values = _converted(list(map(one.picked, rows)), one.bound)
         for at in range(0, len(values), MOST_ROWS):
             some = values[at : at + MOST_ROWS]
             result = connection.exec_driver_sql(one.text.of(len(some)), tuple(chain.from_iterable(some)))

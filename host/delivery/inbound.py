@@ -41,6 +41,7 @@ from host.models.inbox import (
 from host.models.posts import LookUp, Post
 from host.models.queue import EventState, InboundEvent
 from host.queue import journal_erasure, lanes, policy, spooled_lanes
+from host.queue.bodies import stored
 from host.queue.journal_rows import printable
 from host.queue.lanes import Lease
 from host.sdk.channel import AccountRef
@@ -148,13 +149,14 @@ def _read_large_bodies(session: Session, lanes: Iterable[ClaimedEvents]) -> None
     room = MOST_BYTES
     for claimed in lanes:
         for position, event in enumerate(claimed.events):
-            size = event.size or 0
+            size = stored.size(session, event.id, event.size or 0)
             if size > room and room < MOST_BYTES:
                 del claimed.events[position:]
                 claimed.more = True
                 break
             if size > SMALL:
-                event.body = session.scalar(sa.select(InboundEvent.body).where(InboundEvent.id == event.id))
+                first = session.scalar(sa.select(InboundEvent.body).where(InboundEvent.id == event.id))
+                event.body = stored.whole(session, event.id, first)
             room -= size
 
 
@@ -534,13 +536,15 @@ def _may_be_ours(account: AccountRef, changes: Sequence[InboundChange]) -> bool:
     The provider may name an unknown author. Once it has answered, the id identifies our reply; until then the
     text does. Messages that aren't answers below posts cost no statement.
     """
-    return any(
-        isinstance(change, MessageReceived)
-        and change.post is not None
-        and bool(change.reply_to and change.text)
-        and comparable(change.text) in _being_sent(account, change.post.external_id)
-        for change in changes
-    )
+    for change in changes:
+        if (
+            isinstance(change, MessageReceived)
+            and change.post is not None
+            and bool(change.reply_to and change.text)
+            and comparable(change.text) in _being_sent(account, change.post.external_id)
+        ):
+            return True
+    return False
 
 
 def _being_sent(account: AccountRef, post: str) -> set[str]:
@@ -659,10 +663,19 @@ def _warn(session: Session, account: AccountRef, notice: AccountNoticed) -> None
 
 def _applied(verdicts: Sequence[Verdict], applied: Applied) -> list[Verdict]:
     """Return *verdicts* after the inbox decided: events it refused become ignored, with its reason."""
+    # Not by ``replace``, which looks at all fields of the class for each event.
     return [
         replace(one, state=EventState.IGNORED, reason=applied.refused[one.event.id])
         if one.event.id in applied.refused
-        else replace(one, made=applied.made.get(one.event.id))
+        else Verdict(
+            one.event,
+            one.state,
+            one.reason,
+            one.items,
+            one.asked,
+            one.retry_at,
+            applied.made.get(one.event.id),
+        )
         for one in verdicts
     ]
 

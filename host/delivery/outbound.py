@@ -51,7 +51,7 @@ from host.sdk.channel import (
     Sent,
     Unknown,
 )
-from host.sdk.messages import InboundAttachment
+from host.sdk.messages import InboundAttachment, MessageKind
 
 log = logging.getLogger(__name__)
 
@@ -299,7 +299,12 @@ def _note_reach(head: OutboxHead, result: SendResult) -> None:
             db.write(results.note_recovered, head.account.id)
         if isinstance(result, Rejected) and result.whole_contact:
             db.write(results.note_out_of_reach, head.identity_id, result)
-        elif isinstance(result, Sent) and head.unreachable:
+        elif (
+            isinstance(result, Sent)
+            and head.unreachable
+            # These may arrive where nothing else does.
+            and head.part.kind is not MessageKind.APPROVED_TEMPLATE
+        ):
             db.write(results.note_within_reach, head.identity_id)
     except sa.exc.SQLAlchemyError:
         log.exception("what the answer to message %s says besides is not noted", head.message_id)

@@ -14,7 +14,7 @@ from host.core import clock, storage
 from host.core.backports.values import replace
 from host.delivery import agent_messages
 from host.inbox.along import forwarding
-from host.inbox.along.quoting import to_quote
+from host.inbox.along.quoting import reader, to_quote
 from host.inbox.apply.participants import AFTER_FORWARD
 from host.inbox.comments import once
 from host.inbox.reply import ANNOUNCES_PERSON
@@ -287,7 +287,7 @@ def send_request(session: Session, head: OutboxHead, adapter: ChannelAdapter, ta
     elif adapter.capabilities.threading is Threading.REFERENCES:
         references = _references(session, head)
         if head.by_person:
-            known = head.recipient, head.part.content
+            known = reader(adapter, head.recipient), head.part.content
             quoted = to_quote(session, head.conversation_id, head.account.id, *known, head.message_id)
     return SendRequest(
         account=head.account,

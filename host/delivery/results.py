@@ -25,6 +25,7 @@ from host import recording
 from host.channels.accounts import set_needs_reconnect
 from host.core import clock, db, logs
 from host.core.cleaning import external_id
+from host.core.statements import Statement
 from host.delivery import agent_messages
 from host.delivery.outbox_head import OutboxHead
 from host.events.kinds.messages import OfMessage
@@ -77,7 +78,7 @@ def release(session: Session, lease: Lease, next_at: datetime | None) -> None:
 # Every message runs these statements: as Core rows they take half the time of ORM objects.
 _outbox = cast(sa.Table, OutboxEntry.__table__)
 _lanes = Lane.__table__.c
-_more = (
+_more = Statement(
     sa.select(_outbox.c.id)
     .where(_outbox.c.lane == sa.bindparam("lane"), _outbox.c.open.is_(sa.true()))
     .limit(1)
@@ -92,13 +93,15 @@ _rests = (
     .where(_outbox.c.id == sa.bindparam("entry"))
     .values(next_at=sa.null(), waiting=sa.null(), not_before=sa.null(), undo=sa.null())
 )
-_attempt = _rests.values(
-    attempts=sa.bindparam("number"),
-    attempted_at=sa.bindparam("began"),
-    resent=sa.bindparam("again"),
-    readings=0,
+_attempt = Statement(
+    _rests.values(
+        attempts=sa.bindparam("number"),
+        attempted_at=sa.bindparam("began"),
+        resent=sa.bindparam("again"),
+        readings=0,
+    )
 )
-_close = _rests.values(open=sa.false())
+_close = Statement(_rests.values(open=sa.false()))
 _message_state = sa.select(Message.state).where(Message.id == sa.bindparam("message")).with_for_update()
 
 
@@ -152,7 +155,7 @@ def begin(
         # Before anyone can answer it, so that answers appear below it.
         moving.move_to(session, head.message_id, now)
     values = {"number": entry.attempts + 1, "began": began, "again": again}
-    connection.execute(_attempt, {"entry": head.entry_id, **values})
+    _attempt.run(connection, {"entry": head.entry_id, **values})
     if head.part.private:
         once.attempted(session, head.message_id, clock.now())
     if named:
@@ -192,11 +195,11 @@ def sent(
             redraw_beside(session, head.message_id)
         if missed is not None:
             outcome.record_missed(session, head.message_id, missed)
-        connection.execute(_close, {"entry": head.entry_id})
+        _close.run(connection, {"entry": head.entry_id})
         _count(session, head, Outcome.SENT)
     if not ours:
         return After.LOST
-    if connection.scalar(_more, {"lane": lease.key}) is not None:
+    if _more.rows(connection, {"lane": lease.key}):
         return After.MORE
     lanes.release(session, [(lease, None)])
     return After.EMPTY
@@ -612,7 +615,8 @@ def pause_as_asked(session: Session, account: AccountRef, asked: Pause) -> datet
 
 def note_out_of_reach(session: Session, identity_id: int, rejected: Rejected) -> None:
     """Record that a customer cannot be reached until they write."""
-    _reach(session, identity_id, clock.now(), rejected.until, outcome.as_error(rejected.problem))
+    why = {**outcome.as_error(rejected.problem), **({"templates": True} if rejected.templates else {})}
+    _reach(session, identity_id, clock.now(), rejected.until, why)
 
 
 def note_within_reach(session: Session, identity_id: int) -> None:
@@ -641,7 +645,7 @@ def _reach(
     identity_id: int,
     since: datetime | None,
     until: datetime | None,
-    why: dict[str, str] | None,
+    why: dict[str, Any] | None,
 ) -> None:
     session.execute(
         sa.update(ContactIdentity)

@@ -258,7 +258,7 @@ def messages_after(
 ) -> Sequence[MessagesAfter] | None:
     """Return which customers could get a message of the feature if somebody caused events of *kinds*.
 
-    Asked before many conversations are changed at once. It names rather too many than too few.
+    Asked before conversations are changed. It names rather too many than too few.
 
     :param kinds: kinds of events of conversations, see :mod:`host.events.kinds.conversations`.
     :param directory: the channels of the running generation.

@@ -1,4 +1,4 @@
-"""Messages to customers that could follow if many conversations are changed at once."""
+"""Messages to customers that could follow if conversations are changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class MessagesAfter(msgspec.Struct, frozen=True):
 
     :param kind: the kind of the event.
     :param name: the rule or addon, as people call it.
-    :param conversations: ids of those whose customers could get a message.
+    :param conversations: ids of those whose customers could get a message; empty if none could.
     """
 
     kind: str

@@ -37,8 +37,8 @@ Overflow = Literal["split", "truncate", "reject"]
 class Draft:
     """A part of a reply.
 
-    A text with files becomes one message if the channel supports that, otherwise several: the files first,
-    then the text.
+    A text with files becomes one message if the channel supports that, or the caption of the last file that
+    can have one; otherwise the files are sent first, then the text.
 
     :param kind: of the message; with *uploads*, the kind the files must have, or ``TEXT`` for any.
     :param uploads: ids of uploaded files, in order.
@@ -296,15 +296,7 @@ def _plan_one(
             _check_picture(one, capabilities, found)
         planned.append(Planned(draft.kind, words_of(draft.kind, content), content, tuple(named)))
     elif text:
-        below = content if draft.kind is MessageKind.TEXT else {}
-        written = _texts(text, below, capabilities, overflow)
-        together = capabilities.text_with_files and bool(draft.uploads)
-        if capabilities.formatting and capabilities.text_with_files:
-            files = [found[one] for one in draft.uploads if one in found]
-            check_pictures(text, [(one.name, one.content_type) for one in files])
-        planned = (
-            [replace(written[0], uploads=draft.uploads), *written[1:]] if together else [*planned, *written]
-        )
+        planned = _with_text(draft, text, content, planned, capabilities, overflow, found)
     elif content and draft.kind is MessageKind.TEXT:
         raise NotSendableError(
             "quick_replies_need_text",
@@ -314,9 +306,76 @@ def _plan_one(
     if draft.reply_to is not None and planned:
         quoted = _quoted(session, conversation, draft.reply_to, capabilities)
         # The text carries the quote; without a text, the first file.
-        at = next((i for i, one in enumerate(planned) if one.kind is MessageKind.TEXT), 0)
+        at = next((i for i, one in enumerate(planned) if one.kind is MessageKind.TEXT or one.text), 0)
         planned[at] = replace(planned[at], reply_to=quoted)
     return [replace(one, content={**one.content, **along.content}) for one in planned]
+
+
+def _with_text(
+    draft: Draft,
+    text: str,
+    content: Mapping[str, Any],
+    planned: list[Planned],
+    capabilities: Capabilities,
+    overflow: Overflow,
+    found: Mapping[str, Upload],
+) -> list[Planned]:
+    """Return *planned*, the messages of a draft's files, with its text: in one of them, or after them."""
+    at = None if content else _captioned(planned, capabilities, found)
+    if at is not None:
+        planned[at] = replace(planned[at], text=_caption(text, capabilities))
+        return planned
+    below = content if draft.kind is MessageKind.TEXT else {}
+    written = _texts(text, below, capabilities, overflow)
+    if capabilities.formatting and capabilities.text_with_files:
+        files = [found[one] for one in draft.uploads if one in found]
+        check_pictures(text, [(one.name, one.content_type) for one in files])
+    if capabilities.text_with_files and draft.uploads:
+        return [replace(written[0], uploads=draft.uploads), *written[1:]]
+    return [*planned, *written]
+
+
+def _captioned(
+    planned: Sequence[Planned], capabilities: Capabilities, found: Mapping[str, Upload]
+) -> int | None:
+    """Return the index of the message whose file can have a text below it, the last of them, or None."""
+    captions = capabilities.captions
+    if captions is None:
+        return None
+    fits = [
+        at
+        for at, one in enumerate(planned)
+        if one.kind in captions.kinds
+        and one.uploads
+        and not any(found[each].content_type in captions.without for each in one.uploads)
+    ]
+    return fits[-1] if fits else None
+
+
+def _caption(text: str, capabilities: Capabilities) -> str:
+    """Return *text* as the caption of a file. It is never split: the rest would stand apart from the file."""
+    assert capabilities.captions is not None
+    count, most = length(text, capabilities.text_limit_unit), capabilities.captions.length
+    if count <= most:
+        return text
+    if capabilities.text_limit_unit is TextUnit.BYTES:
+        sentence = _l(
+            "The text has %(count)s bytes; below a file it can have %(most)s. Nothing was sent.",
+            count=count,
+            most=most,
+        )
+    else:
+        sentence = _l(
+            "The text has %(count)s characters; below a file it can have %(most)s. Nothing was sent.",
+            count=count,
+            most=most,
+        )
+    raise TooLongError(
+        sentence,
+        next_step=_l("Make it shorter, or send the file and the text separately."),
+        field="text",
+        limit=most,
+    )
 
 
 def _approved(
@@ -457,7 +516,7 @@ def _check_file(one: str, capabilities: Capabilities, found: Mapping[str, Upload
             status=409,
         )
     kind = MessageKind(upload.kind)
-    limits.check(kind, upload.content_type, upload.size, capabilities.media)
+    limits.check(kind, upload.content_type, upload.size, capabilities.media, name=upload.name)
     return kind
 
 

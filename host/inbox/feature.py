@@ -21,6 +21,7 @@ FEATURE = Feature(
         "pages.template_views",
         "pages.along.preview",
         "pages.comments.views",
+        "pages.invitations.views",
         "pages.onward.views",
         "pages.onward.template_views",
         "pages.pushed.views",

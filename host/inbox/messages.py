@@ -26,7 +26,7 @@ from host.models.posts import MessageModeration
 from host.models.queue import OutboxEntry
 from host.models.users import User
 from host.sdk.i18n import noop
-from host.sdk.messages import AttachmentRole
+from host.sdk.messages import INVITATION, AttachmentRole
 from host.users.reach import Accounts
 
 PAGE = 50
@@ -121,6 +121,17 @@ class PrivateReply(msgspec.Struct, frozen=True):
     origin: str
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """The team's answer to the invitation of a message.
+
+    :param state: of the message that carries it, see :class:`~host.models.inbox.DeliveryState`.
+    """
+
+    answer: str
+    author_name: str | None
+    state: str | None
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One entry of a thread: a message, a note or an activity line.
 
@@ -134,6 +145,7 @@ class Entry(msgspec.Struct, frozen=True):
     :param reply_to: the external id of the message it quotes, see *quoted*.
     :param private_reply: set if it is our private reply, with its author; otherwise None.
     :param moderation: None if the team did not hide or delete it.
+    :param answered: the team's answer to its invitation; None if it has none, or nobody answered.
     :param pictures_shown: whether remote pictures in its formatted form are shown without asking.
     """
 
@@ -172,6 +184,7 @@ class Entry(msgspec.Struct, frozen=True):
     moderation: Moderation | None = None
     private_reply: PrivateReply | None = None
     pictures_shown: bool = False
+    answered: Answered | None = None
 
     @property
     def private(self) -> bool:
@@ -491,6 +504,7 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
     counted = _parts(session, replies) if parts else {}
     sent = [senders.Sent(row.id, row.workspace_id, row.conversation_id, row.content) for row in rows]
     private = _private_replies(session, rows)
+    answered = _answered(session, rows)
     unasked = senders.shown_unasked(session, sent)
     return [
         Entry(
@@ -527,6 +541,7 @@ def _built(session: Session, rows: Sequence[Any], *, parts: bool) -> list[Entry]
             hidden=bool(row.hidden),
             moderation=_moderation(row),
             pictures_shown=row.id in unasked,
+            answered=answered.get(row.id),
             sent_at=row.sent_at,
             created_at=row.created_at,
         )
@@ -579,6 +594,28 @@ def _private_replies(session: Session, rows: Sequence[Any]) -> dict[int, Private
     return {
         row.id: PrivateReply(row.message_id, row.conversation_id, row.author_id, row.author_name, row.origin)
         for row in db.read_rows(session, _private_query(), ids=ids)
+    }
+
+
+def _answered(session: Session, rows: Sequence[Any]) -> dict[int, Answered]:
+    """Return the answers to invitations among messages, by id. One statement, and none without an answer."""
+    given = {
+        row.id: answer
+        for row in rows
+        if isinstance(found := row.content.get(INVITATION), dict) and (answer := found.get("answer"))
+    }
+    if not given:
+        return {}
+    query = (
+        sa.select(Message.id, Message.state, User.name)
+        .outerjoin(User, User.id == Message.author_id)
+        .where(Message.id.in_([one["message"] for one in given.values()]))
+    )
+    sent = {row.id: row for row in session.execute(query)}
+    return {
+        id_: Answered(one["answer"], sent[one["message"]].name, sent[one["message"]].state)
+        for id_, one in given.items()
+        if one["message"] in sent
     }
 
 

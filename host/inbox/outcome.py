@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.cleaning import clean, external_id
+from host.core.statements import Statement
 from host.events.writing import record_all, show
 from host.features import registry
 from host.inbox.apply.bounces import ARRIVED_FOR_SURE
@@ -51,7 +52,8 @@ STAYS = frozenset({WROTE_FIRST, RESTORED})
 """Reasons why a scheduled reply is held back until a person decides."""
 
 
-# Every sent message runs these statements; Core rows take half the time of ORM objects.
+# Every sent message runs these statements; Core rows take half the time of ORM objects. Those that read many
+# columns are no ``Statement``, which describes the columns of its result each time.
 _message = (
     sa.select(
         MESSAGES.c.id,
@@ -71,10 +73,13 @@ _message = (
     .with_for_update()
 )
 _takes = sa.update(MESSAGES).where(MESSAGES.c.id == sa.bindparam("message")).values(error=sa.null())
-_takes_state = _takes.values(state=sa.bindparam("to"))
-_takes_id = _takes_state.values(external_id=sa.bindparam("stored"))
-_has_id = sa.select(MESSAGES.c.id).where(
-    MESSAGES.c.account_id == sa.bindparam("account"), MESSAGES.c.external_id == sa.bindparam("stored")
+_takes = _takes.values(state=sa.bindparam("to"))
+_takes_state = Statement(_takes)
+_takes_id = Statement(_takes.values(external_id=sa.bindparam("stored")))
+_has_id = Statement(
+    sa.select(MESSAGES.c.id).where(
+        MESSAGES.c.account_id == sa.bindparam("account"), MESSAGES.c.external_id == sa.bindparam("stored")
+    )
 )
 _seen_by = (
     sa.select(IDENTITIES.c.seen_at, IDENTITIES.c.seen_early, OUTBOX.c.attempted_at)
@@ -105,7 +110,7 @@ def record_sending(
         return False
     if only_text is not None and message.text != only_text:
         return False
-    connection.execute(_takes_state, {"message": message_id, "to": DeliveryState.SENDING})
+    _takes_state.run(connection, {"message": message_id, "to": DeliveryState.SENDING})
     _tell_state(session, message, DeliveryState.SENDING)
     return True
 
@@ -126,7 +131,7 @@ def record_sent(session: Session, message_id: int, external_id_: str) -> None:
     if message.external_id == stored:
         if message.state == DeliveryState.SENDING:
             # It bounced and was sent again under the same id.
-            session.connection().execute(_takes_state, {"message": message_id, "to": DeliveryState.SENT})
+            _takes_state.run(session.connection(), {"message": message_id, "to": DeliveryState.SENT})
             _tell_state(session, message, DeliveryState.SENT)
         return
     if message.external_id is not None or not _is_first(session, message, stored):
@@ -136,13 +141,13 @@ def record_sent(session: Session, message_id: int, external_id_: str) -> None:
 def _is_first(session: Session, message: sa.Row[*tuple[Any, ...]], stored: str) -> bool:
     """Record *message* as sent if no message has the id *stored* yet; return whether that is so."""
     connection = session.connection()
-    if connection.scalar(_has_id, {"account": message.account_id, "stored": stored}) is not None:
+    if _has_id.rows(connection, {"account": message.account_id, "stored": stored}):
         return False
     seen = _seen_already(session, message, stored)
     state = DeliveryState.READ if seen else DeliveryState.SENT
     try:
         with connection.begin_nested():
-            connection.execute(_takes_id, {"message": message.id, "to": state, "stored": stored})
+            _takes_id.run(connection, {"message": message.id, "to": state, "stored": stored})
     except IntegrityError:
         return False
     _tell_state(session, message, state)

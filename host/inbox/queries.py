@@ -248,12 +248,16 @@ def _identities(given: Given) -> sa.Select[Any]:
 
 
 class Unreachable(msgspec.Struct, frozen=True):
-    """Why nothing can be sent to a contact: a sentence and a next step, both English msgids."""
+    """Why nothing can be sent to a contact: a sentence and a next step, both English msgids.
+
+    :param templates: whether approved templates can.
+    """
 
     since: datetime
     until: datetime | None
     sentence: str
     next_step: str
+    templates: bool = False
 
 
 def picture_hash(picture_url: str | None) -> str:
@@ -345,10 +349,15 @@ class Row(msgspec.Struct, frozen=True):
         """Return whether a provider's limit delays all replies of the account *now*."""
         return self.blocked_until is not None and self.blocked_until > now
 
-    def out_of_reach(self, now: datetime) -> Unreachable | None:
-        """Return why nothing can be sent to the contact *now*, or None if something can."""
+    def out_of_reach(self, now: datetime, *, approved: bool = False) -> Unreachable | None:
+        """Return why nothing can be sent to the contact *now*, or None if something can.
+
+        :param approved: ask for approved templates, which may reach them where nothing else does.
+        """
         found = self.unreachable
-        return None if found is None or (found.until is not None and found.until <= now) else found
+        if found is None or (approved and found.templates):
+            return None
+        return None if found.until is not None and found.until <= now else found
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -510,7 +519,8 @@ def unreachable_of(
     if since is None:
         return None
     why = why or {}
-    return Unreachable(since, until, str(why.get("sentence", "")), str(why.get("next_step", "")))
+    said = str(why.get("sentence", "")), str(why.get("next_step", ""))
+    return Unreachable(since, until, *said, why.get("templates") is True)
 
 
 class Order(StrEnum):

@@ -568,7 +568,7 @@ def check_may_send(
     account = session.get_one(ChannelAccount, conversation.account_id)
     if account.state == AccountState.DISCONNECTED:
         raise AccountDisconnectedError()
-    _check_reach(session, conversation, now)
+    _check_reach(session, conversation, now, approved=approved)
     if private is not None:
         policy = once.check(session, conversation, private, adapter, now)
     else:
@@ -581,14 +581,14 @@ def check_may_send(
     return policy
 
 
-def _check_reach(session: Session, conversation: Conversation, now: datetime) -> None:
+def _check_reach(session: Session, conversation: Conversation, now: datetime, *, approved: bool) -> None:
     columns = sa.select(
         ContactIdentity.unreachable_since, ContactIdentity.unreachable_until, ContactIdentity.unreachable
     ).where(ContactIdentity.id == conversation.identity_id)
     since, until, why = session.execute(columns).one()
-    if since is None or (until is not None and until <= now):
-        return
     why = why or {}
+    if since is None or (until is not None and until <= now) or (approved and why.get("templates") is True):
+        return
     raise ContactUnreachableError(why.get("sentence") or None, next_step=why.get("next_step") or None)
 
 

@@ -6,8 +6,8 @@ All functions are pure. Errors name the exceeded limit.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -25,7 +25,7 @@ from host.sdk.capabilities import (
     QuickReplyLimits,
     TemplateLimits,
 )
-from host.sdk.messages import OWN_ADDRESS, MessageKind
+from host.sdk.messages import INVITATION_ANSWER, OWN_ADDRESS, MessageKind
 
 T = TypeVar("T")
 
@@ -123,8 +123,16 @@ _NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
 _ALONG = frozenset(_ExtrasContent.__struct_fields__)
 
 
+class _InvitationAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    answer: Literal["accepted", "tentative", "declined"]
+    attendee: str
+    message: int
+    event: dict[str, Any]
+
+
 class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quick_replies: tuple[QuickReply, ...] = ()
+    invitation_answer: _InvitationAnswer | None = None
 
 
 class _Sticker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -322,12 +330,11 @@ def check_content(
         one of ``bad_content``, ``quick_replies_not_supported``, ``too_many_quick_replies``,
         ``quick_reply_title``, ``quick_reply_payload``, ``quick_reply_ask``, ``too_many_cards``,
         ``too_many_buttons``, ``buttons_text``, ``card_text``, ``card_bare``, ``card_address``,
-        ``too_many_products``, ``product_id``, ``own_post``, ``contact_card``,
+        ``too_many_products``, ``product_id``, ``own_post``, ``contact_card``, ``not_unique``,
         ``provider_files_not_supported``, ``provider_file``.
     """
     if kind is MessageKind.TEXT:
-        offered = _read(content, _Text).quick_replies
-        return ({"quick_replies": _offered(offered, capabilities.quick_replies)} if offered else {}), []
+        return _of_text(_read(content, _Text), capabilities), []
     if kind is MessageKind.STICKER:
         if _read(content, _Sticker).sticker != "heart" or not capabilities.heart:
             raise KindNotSupportedError()
@@ -348,6 +355,17 @@ def check_content(
     if kind not in capabilities.media:
         raise KindNotSupportedError()
     return ({"provider_files": _provider_files(known, capabilities)} if known else {}), []
+
+
+def _of_text(given: _Text, capabilities: Capabilities) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if given.quick_replies:
+        found["quick_replies"] = _offered(given.quick_replies, capabilities.quick_replies)
+    if given.invitation_answer is not None:
+        if not capabilities.answers_invitations:
+            raise KindNotSupportedError()
+        found[INVITATION_ANSWER] = msgspec.structs.asdict(given.invitation_answer)
+    return found
 
 
 def check_asks(contents: Iterable[Mapping[str, Any]], withdrawn: Mapping[Ask, object]) -> None:
@@ -506,7 +524,46 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
                 limit=limits.payload_length,
             )
         found.append({"title": title, "payload": payload})
+    if limits.unique:
+        _check_unique(found, "quick_replies")
     return found
+
+
+def told_apart(answers: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return *answers*, of those with the same title only the last: a channel may refuse two."""
+    last: dict[str, Mapping[str, str]] = {}
+    for one in reversed(answers):
+        last.setdefault(one["title"].casefold(), one)
+    return list(reversed(last.values()))
+
+
+def _check_unique(answers: Sequence[Mapping[str, str]], field: str) -> None:
+    """Refuse answers that the customer, or who reads a tap, cannot tell apart; links are none."""
+    titles: dict[str, str] = {}
+    payloads: dict[str, str] = {}
+    for at, one in enumerate(answers):
+        if "payload" not in one:
+            continue
+        title, payload = one["title"], one["payload"]
+        if title.casefold() in titles:
+            raise NotSendableError(
+                "not_unique",
+                _l("Two answers are called “%(title)s”. Nothing was sent.", title=title),
+                next_step=_l("Give each a title of its own."),
+                field=f"{field}[{at}].title",
+            )
+        if payload in payloads:
+            raise NotSendableError(
+                "not_unique",
+                _l(
+                    "“%(one)s” and “%(other)s” have the same payload. Nothing was sent.",
+                    one=payloads[payload],
+                    other=title,
+                ),
+                next_step=_l("Give each a payload of its own."),
+                field=f"{field}[{at}].payload",
+            )
+        titles[title.casefold()] = payloads[payload] = title
 
 
 def _ask(ask: Ask, limits: QuickReplyLimits, field: str) -> Ask:
@@ -678,6 +735,8 @@ def _with_buttons(given: Template, limits: ButtonsLimits | None) -> dict[str, An
     buttons = [
         _button(one, limits.title_length, limits, f"buttons[{at}]") for at, one in enumerate(given.buttons)
     ]
+    if limits.unique:
+        _check_unique(buttons, "buttons")
     return {"text": text, "buttons": buttons}
 
 

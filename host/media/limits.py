@@ -13,6 +13,7 @@ from host.sdk.messages import MessageKind
 MAX_BYTES = 25 * 1024 * 1024
 """Maximum bytes of any file, regardless of the channel."""
 
+_OFFICE = "application/vnd.openxmlformats-officedocument"
 _NAMES = {
     "image/jpeg": "JPEG",
     "image/png": "PNG",
@@ -30,8 +31,47 @@ _NAMES = {
     "audio/mpeg": "MP3",
     "audio/ogg": "OGG",
     "audio/webm": "WebM",
+    "text/plain": "TXT",
     "application/pdf": "PDF",
+    "application/zip": "ZIP",
+    "application/msword": "DOC",
+    "application/vnd.ms-excel": "XLS",
+    "application/vnd.ms-powerpoint": "PPT",
+    f"{_OFFICE}.wordprocessingml.document": "DOCX",
+    f"{_OFFICE}.spreadsheetml.sheet": "XLSX",
+    f"{_OFFICE}.presentationml.presentation": "PPTX",
 }
+
+ENDINGS: Mapping[str, tuple[str, ...]] = {
+    "image/jpeg": ("jpg", "jpeg"),
+    "image/png": ("png",),
+    "image/gif": ("gif",),
+    "image/webp": ("webp",),
+    "video/mp4": ("mp4", "m4v"),
+    "video/quicktime": ("mov",),
+    "video/ogg": ("ogv",),
+    "video/x-msvideo": ("avi",),
+    "video/webm": ("webm",),
+    "audio/aac": ("aac",),
+    "audio/mp4": ("m4a",),
+    "audio/wav": ("wav",),
+    "audio/mpeg": ("mp3",),
+    "audio/ogg": ("ogg", "oga", "opus"),
+    "audio/amr": ("amr",),
+    "audio/flac": ("flac",),
+    "text/plain": ("txt",),
+    "application/pdf": ("pdf",),
+    "application/msword": ("doc",),
+    "application/vnd.ms-excel": ("xls",),
+    "application/vnd.ms-powerpoint": ("ppt",),
+    f"{_OFFICE}.wordprocessingml.document": ("docx",),
+    f"{_OFFICE}.spreadsheetml.sheet": ("xlsx",),
+    f"{_OFFICE}.presentationml.presentation": ("pptx",),
+}
+"""File name extensions by content type: browsers do not know every type."""
+_DOCUMENTS = {ending: one for one in ENDINGS if one[:5] in {"appli", "text/"} for ending in ENDINGS[one]}
+"""Types of documents by extension."""
+_KNOWN = {ending for endings in ENDINGS.values() for ending in endings}
 
 
 class FileRefusedError(LobbyError):
@@ -55,18 +95,27 @@ class FileRefusedError(LobbyError):
 
 
 def check(
-    kind: MessageKind, content_type: str, size: int, media: Mapping[MessageKind, MediaLimits] | None
+    kind: MessageKind,
+    content_type: str,
+    size: int,
+    media: Mapping[MessageKind, MediaLimits] | None,
+    *,
+    name: str = "",
 ) -> None:
     """Refuse a file that *media*, a channel's ``Capabilities.media``, does not allow; None allows any.
 
     :param content_type: as detected from its bytes.
     :param size: in bytes.
-    :raises FileRefusedError: naming the limit; codes ``kind_not_allowed``, ``type_not_allowed``,
-        ``too_large``.
+    :param name: its name, which the customer's device may go by where a channel takes only some types.
+    :raises FileRefusedError: naming the limit; codes ``renamed``, ``kind_not_allowed``,
+        ``type_not_allowed``, ``too_large``.
     """
     if media is None:
         return
     limits = media.get(kind)
+    documents = media.get(MessageKind.FILE)
+    if documents is not None and documents.content_types:
+        _check_name(name, content_type)
     if limits is None:
         raise FileRefusedError("kind_not_allowed", _not_sent(kind), next_step=_offer(media))
     if limits.content_types and content_type not in limits.content_types:
@@ -77,6 +126,33 @@ def check(
         )
     if size > limits.max_bytes:
         raise too_large(limits.max_bytes, size)
+
+
+def _check_name(name: str, content_type: str) -> None:
+    """Refuse a document named like another type, and anything else named like a document."""
+    ending = name.rpartition(".")[2].lower() if "." in name else ""
+    said, own = _DOCUMENTS.get(ending), ENDINGS.get(content_type, ())
+    document = content_type in _DOCUMENTS.values()
+    if ending in own or not (said or (document and ending in _KNOWN)):
+        return
+    raise FileRefusedError(
+        "renamed",
+        _l(
+            "“%(name)s” is named like a %(said)s file, but its content is of the type %(type)s.",
+            name=name,
+            said=ending.upper(),
+            type=type_name(content_type),
+        )
+        if content_type != "application/octet-stream"
+        else _l(
+            "“%(name)s” is named like a %(said)s file, but its content is something else.",
+            name=name,
+            said=ending.upper(),
+        ),
+        next_step=_l("Name it .%(ending)s, or choose another file.", ending=own[0])
+        if own
+        else _l("Open it in the program it was made with, and save it as %(said)s.", said=ending.upper()),
+    )
 
 
 def too_large(most: int, size: int | None = None) -> FileRefusedError:

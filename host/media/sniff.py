@@ -12,6 +12,10 @@ HEAD = 64 * 1024
 """Bytes of a file that :func:`content_type` needs."""
 
 OCTETS = "application/octet-stream"
+ZIP = "application/zip"
+OLE = "application/x-ole-storage"
+WHOLE = frozenset({ZIP, OLE})
+"""Types of containers whose first bytes may not tell what they contain; all their bytes do."""
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -23,8 +27,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"MM\0*", "image/tiff"),
     (b"\0\0\1\0", "image/x-icon"),
     (b"%PDF-", "application/pdf"),
-    (b"PK\3\4", "application/zip"),
-    (b"PK\5\6", "application/zip"),
+    (b"PK\5\6", ZIP),
     (b"\x1f\x8b", "application/gzip"),
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (b"Rar!\x1a\x07", "application/vnd.rar"),
@@ -35,6 +38,26 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"#!AMR", "audio/amr"),
 )
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
+
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_OPEN = {
+    b"word/": f"{_OFFICE}.wordprocessingml.document",
+    b"xl/": f"{_OFFICE}.spreadsheetml.sheet",
+    b"ppt/": f"{_OFFICE}.presentationml.presentation",
+}
+# The headers of an archive's entries (APPNOTE 4.3.7), 26 bytes between signature and name.
+_PART = re.compile(rb"PK\x03\x04.{26}(word/|xl/|ppt/|docProps/|_rels/|\[Content_Types\]\.xml)", re.DOTALL)
+# Entries of the directory of a compound file ([MS-CFB] 2.6.1): a name in 64 bytes of UTF-16, then its length.
+_STREAMS = {
+    f"{name}\0".encode("utf-16-le"): content_type
+    for name, content_type in {
+        "WordDocument": "application/msword",
+        "Workbook": "application/vnd.ms-excel",
+        "Book": "application/vnd.ms-excel",
+        "PowerPoint Document": "application/vnd.ms-powerpoint",
+    }.items()
+}
+_STREAM = re.compile(b"|".join(re.escape(name) for name in _STREAMS))
 
 # Brands of the ISO base media format (ISO/IEC 14496-12 and the register at mp4ra.org).
 _STILLS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
@@ -54,7 +77,7 @@ def content_type(head: bytes) -> str:
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
-    for look in (_riff, _iso, _matroska, _ogg, _mpeg_audio, _text):
+    for look in (_zip, _ole, _riff, _iso, _matroska, _ogg, _mpeg_audio, _text):
         name = look(head)
         if name:
             return name
@@ -92,6 +115,27 @@ def may_be(kind: str, content_type: str) -> bool:
         MessageKind.AUDIO: {"audio"},
     }.get(kind)  # type: ignore[call-overload]
     return wanted is None or main in wanted or content_type == OCTETS
+
+
+def _zip(head: bytes) -> str:
+    """Tell Office documents from other archives, by the names of their parts."""
+    if not head.startswith(b"PK\3\4"):
+        return ""
+    # What is embedded in a document comes after the name of the part it is in.
+    parts = [found[1] for found in _PART.finditer(head)]
+    own = next((_OPEN[part] for part in parts if part in _OPEN), ZIP)
+    return own if any(part not in _OPEN for part in parts) else ZIP
+
+
+def _ole(head: bytes) -> str:
+    """Tell the older Office documents apart, by the stream that each of them has."""
+    if not head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        return ""
+    for found in _STREAM.finditer(head):
+        at, stream = found.start(), found[0]
+        if at % 64 == 0 and head[at + 64 : at + 66] == len(stream).to_bytes(2, "little"):
+            return _STREAMS[stream]
+    return OLE
 
 
 def _riff(head: bytes) -> str:

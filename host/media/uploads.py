@@ -109,6 +109,9 @@ def keep_upload(
             status=400,
         )
     content_type = sniff.content_type(head)
+    if content_type in sniff.WHOLE:
+        head += stream.read(MAX_BYTES + 1 - len(head))
+        content_type = sniff.content_type(head)
     kind = sniff.kind_of(content_type)
     most = MAX_BYTES if media is None or kind not in media else min(MAX_BYTES, media[kind].max_bytes)
     joined: storage.Readable = _Joined(head, stream)
@@ -116,7 +119,7 @@ def keep_upload(
     if kind is MessageKind.AUDIO and types and content_type not in types:
         with transcode.converted(joined, content_type, types) as (file, made):
             return _keep(file, workspace_id, user_id, kind, transcode.renamed(name, made), made, most)
-    limits.check(kind, content_type, 0, media)
+    limits.check(kind, content_type, 0, media, name=clean_name(name))
     width = height = None
     if kind is MessageKind.IMAGE:
         picture = _picture(joined, content_type)

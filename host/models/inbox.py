@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
 
 from host.core import clock
+from host.core.cleaning import LONGEST_NAME, clean_file_name
 from host.core.db import Ascii64, Base, ChannelKey, ExternalId, Id, JsonDict, LongText, UTCDateTime
 from host.models.channels import ChannelAccount
 from host.models.users import User, Workspace
@@ -466,6 +468,19 @@ class AttachmentState(StrEnum):
     """At an address the desk doesn't fetch from; shown as a link at most."""
 
 
+class FileName(TypeDecorator[str]):
+    """A file's name as it is shown. Names stored before they were cleaned are cleaned when they are read."""
+
+    impl = sa.String(LONGEST_NAME)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else clean_file_name(value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else clean_file_name(value)
+
+
 class Attachment(Base):
     """A file of a message: stored here (``storage_key``) or linked at the provider (``url``)."""
 
@@ -481,7 +496,7 @@ class Attachment(Base):
     workspace_id: Mapped[int] = mapped_column(sa.ForeignKey(Workspace.id, ondelete="CASCADE"), index=True)
     message_id: Mapped[int] = mapped_column(sa.ForeignKey(Message.id, ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(sa.String(32))
-    name: Mapped[str] = mapped_column(sa.String(255))
+    name: Mapped[str] = mapped_column(FileName)
     content_type: Mapped[str] = mapped_column(sa.String(127))
     """The type found in the bytes, once they are stored; before, the declared type, or empty."""
     size: Mapped[int | None] = mapped_column(sa.BigInteger)

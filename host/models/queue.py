@@ -88,6 +88,7 @@ class InboundEvent(Base):
     occurred_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     received_at: Mapped[datetime] = mapped_column(UTCDateTime)
     body: Mapped[bytes | None] = mapped_column(LongBlob)
+    """The first ``MOST_IN_ROW`` bytes; a body with as many continues in :class:`InboundPart`."""
     state: Mapped[str] = mapped_column(sa.String(16))
     reason: Mapped[str | None] = mapped_column(sa.String(500))
     attempts: Mapped[int] = mapped_column(sa.Integer, default=0)
@@ -102,6 +103,26 @@ class InboundEvent(Base):
     """
     replayed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When an admin last had it applied again."""
+
+
+MOST_IN_ROW = 4 * 1024 * 1024
+"""Most bytes of a body in one row: MariaDB's packets have 16 MB, and its driver may write a byte as two."""
+
+
+class InboundPart(Base):
+    """A further part of an event's body, numbered from 1.
+
+    An event has parts exactly if its row has ``MOST_IN_ROW`` bytes of the body; the last part may be empty.
+    """
+
+    __tablename__ = "inbound_parts"
+    __writers__ = ("queue",)
+
+    event_id: Mapped[int] = mapped_column(
+        sa.ForeignKey(InboundEvent.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    number: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    body: Mapped[bytes] = mapped_column(LongBlob)
 
 
 class Lane(Base):

@@ -17,6 +17,7 @@ _FOLDERS = (
     "host.inbox.contacts",
     "host.inbox.kept_drafts",
     "host.inbox.labels",
+    "host.inbox.foreseen",
     "host.inbox.panels",
     "host.inbox.teams",
     "host.media",

@@ -14,6 +14,7 @@ from host.features.hookspecs import hookimpl
 from host.models.channels import ChannelAccount
 from host.models.queue import EventState, InboundEvent, InboundRequest, Lane
 from host.queue import journal_erasure, refusals, spooled_lanes
+from host.queue.bodies import stored
 from host.queue.spool import request_id
 from host.users import data_retention
 
@@ -109,6 +110,7 @@ def blank_requests(session: Session, ids: list[int]) -> None:
 def blank_events(session: Session, ids: list[int]) -> None:
     """Remove the bytes of events, except pending ones."""
     some = _settled(ids), _events.c.body.is_not(None)
+    stored.delete(session, _settled(ids))
     session.execute(sa.update(_events).where(*some).values(body=None))
 
 

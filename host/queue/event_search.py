@@ -23,6 +23,7 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Message
 from host.models.queue import IS_PENDING, IS_SET_ASIDE, EventState, InboundEvent, InboundRequest
 from host.models.users import Workspace
+from host.queue.bodies import stored
 from host.queue.lanes import lane_key
 from host.queue.wakeups import IN
 
@@ -163,7 +164,7 @@ def _sources(session: Session, text: str) -> set[int]:
 
 
 def _in_body(session: Session, text: str) -> Any:
-    """Return the condition that the body contains *text* verbatim."""
+    """Return the condition that the body, or the first part of a large one, contains *text* verbatim."""
     needle = sa.bindparam(None, text.encode("utf-8", "replace"), type_=sa.LargeBinary)
     dialect = session.get_bind().dialect.name
     if dialect == "postgresql":
@@ -255,7 +256,8 @@ def detail(session: Session, event_id: int) -> EventDetail | None:
     ).first()
     source, remote = ("", "") if request is None else (request.source, request.remote)
     text, cut = readable(event.body)
-    return EventDetail(_summary(found), event, source, remote, text, cut, len(event.body or b""))
+    size = stored.size(session, event_id, len(event.body or b""))
+    return EventDetail(_summary(found), event, source, remote, text, cut, size)
 
 
 def count(session: Session, state: EventState) -> int:

@@ -99,6 +99,39 @@ def _resolve(futures: Sequence[asyncio.Future[bool]], committed: bool = True) ->
             future.set_result(committed)
 
 
+class _Patience:
+    """Ends each wait for a commit that takes too long, with one timer of an event loop for all of them.
+
+    A timer for each of thousands of deliveries a second costs the loop more than the rest of waiting.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self.loop = loop
+        self._seconds = seconds
+        self._waits: deque[tuple[float, asyncio.Future[bool]]] = deque()
+        self._is_timed = False
+
+    async def wait(self, done: asyncio.Future[bool]) -> bool:
+        """Return whether *done* was resolved by the commit, in time."""
+        waits = self._waits
+        while waits and waits[0][1].done():
+            waits.popleft()
+        until = self.loop.time() + self._seconds
+        waits.append((until, done))
+        if not self._is_timed:
+            self._is_timed = True
+            self.loop.call_at(until, self._look)
+        return await done
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        while self._waits and (self._waits[0][0] <= now or self._waits[0][1].done()):
+            _resolve([self._waits.popleft()[1]], False)
+        self._is_timed = bool(self._waits)
+        if self._waits:
+            self.loop.call_at(self._waits[0][0], self._look)
+
+
 class SpooledRows(NamedTuple):
     """The rows for a file of the spool."""
 
@@ -181,6 +214,7 @@ class Journal:
         self._wake = wake
         self._limit = limit
         self._patience = patience
+        self._waiting: _Patience | None = None
         self._queue = CommitQueue()
         self._ring = threading.Event()
         self._thread: threading.Thread | None = None
@@ -270,10 +304,9 @@ class Journal:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
         item = self._queued(delivery, done)
-        # Not asyncio.timeout, which costs a tenth of a whole delivery's time on the loop.
-        late = loop.call_later(self._patience, _resolve, [done], False)
-        committed = await done
-        late.cancel()
+        if self._waiting is None or self._waiting.loop is not loop:
+            self._waiting = _Patience(loop, self._patience)
+        committed = await self._waiting.wait(done)
         if self._still_unsafe(item, committed):
             await asyncio.to_thread(self._keep_late, delivery)
 
@@ -473,8 +506,7 @@ class Journal:
                 cursor = self._begin()
                 if statements.is_sqlite:
                     statements.lane.run(cursor, lanes)
-                    statements.request.run(cursor, requests)
-                    statements.event.run(cursor, events)
+                    statements.write_locally(cursor, requests, events)
                 else:
                     outlast = statements.take_turns(cursor, events)
                     repeats = statements.write(cursor, requests, events)

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db, sqlite_wipe
-from host.models.queue import EventState, InboundEvent, InboundRequest
+from host.models.queue import MOST_IN_ROW, EventState, InboundEvent, InboundRequest
 from host.queue import lanes, spool, wakeups
+from host.queue.bodies import stored
 
 TAKEN_BACK = "What it said was taken back."
 CHUNK = 100
@@ -66,7 +67,10 @@ def _forget(session: Session, which: sa.ColumnElement[bool]) -> None:
     connection = session.connection()
     # Lock them before reading them, so that a repeat that is being written is included.
     query = (
-        sa.select(_events.c.id, _events.c.request_id, _events.c.repeats, _events.c.state)
+        sa.select(
+            *(_events.c.id, _events.c.request_id, _events.c.repeats, _events.c.state),
+            sa.func.length(_events.c.body).label("size"),
+        )
         .where(which)
         .order_by(_events.c.id)
         .with_for_update()
@@ -76,6 +80,7 @@ def _forget(session: Session, which: sa.ColumnElement[bool]) -> None:
         return
     requests = {request for row in rows for request in _requests_of(row)}
     connection.execute(sa.update(_requests).where(_requests.c.id.in_(requests)).values(body=None))
+    stored.delete_of(session, [row.id for row in rows if row.size == MOST_IN_ROW])
     values = {"body": None, "repeats": None, "forgotten_at": clock.now()}
     connection.execute(sa.update(_events).where(_events.c.id.in_([row.id for row in rows])).values(values))
     failed = [row.id for row in rows if row.state in {EventState.DEAD, EventState.IGNORED}]

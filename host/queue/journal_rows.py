@@ -22,8 +22,9 @@ from sqlalchemy.orm import Session
 from host import recording
 from host.core import clock, db
 from host.core.statements import MOST_ROWS, InsertText
-from host.models.queue import EventState
+from host.models.queue import MOST_IN_ROW, EventState
 from host.queue import lane_waking, wakeups
+from host.queue.bodies import writing
 from host.queue.lane_waking import LaneRow
 from host.queue.lanes import keep_earlier_clause, lane_key
 from host.queue.spool import Delivery, request_id
@@ -69,6 +70,15 @@ class EventRow(NamedTuple):
     def key(self) -> Key:
         """The key that identifies a repeated event."""
         return self.channel, self.account_key, self.dedupe_key
+
+    def in_its_row(self) -> EventRow:
+        """Return it with the part of its body that its own row holds."""
+        return self if len(self.body) < MOST_IN_ROW else self._replace(body=self.body[:MOST_IN_ROW])
+
+
+def _large(events: Sequence[EventRow]) -> list[writing.Large]:
+    """Return the keys and bodies of those of *events* whose bodies continue in other rows."""
+    return [(event.key, event.body) for event in events if len(event.body) >= MOST_IN_ROW]
 
 
 class _StoredEvent(NamedTuple):
@@ -146,13 +156,27 @@ class Statements:
         """
         known = self._find(cursor, events)
         self.request.run(cursor, requests)
-        self.event.run(cursor, [event for event in events if event.key not in known])
+        fresh = [event for event in events if event.key not in known]
+        self._put(cursor, fresh, _large(fresh))
         repeats = [
             Repeat(found.id, event, found.decides)
             for event in events
             if (found := known.get(event.key)) is not None and found.request_id != event.request_id
         ]
         return self.note(cursor, repeats)
+
+    def write_locally(self, cursor: Any, requests: Sequence[RequestRow], events: Sequence[EventRow]) -> None:
+        """Write *requests* and *events* on SQLite, which has one writer at a time."""
+        large = _large(events)
+        self.request.run(cursor, requests)
+        if large:
+            writing.drop_replaced(cursor, large, is_sqlite=True)
+        self._put(cursor, events, large)
+
+    def _put(self, cursor: Any, events: Sequence[EventRow], large: Sequence[writing.Large]) -> None:
+        self.event.run(cursor, [event.in_its_row() for event in events] if large else events)
+        if large:
+            writing.add_parts(cursor, large, is_sqlite=self.is_sqlite)
 
     def _find(self, cursor: Any, events: Sequence[EventRow]) -> dict[Key, _StoredEvent]:
         """Return which of *events* are stored already."""
@@ -167,13 +191,16 @@ class Statements:
         """Store with events the requests that repeated them; return those whose rows are locked."""
         free = self._locked(cursor, {one.id for one in repeats if one.decides}, "")
         free |= self._locked(cursor, {one.id for one in repeats} - free, "SKIP LOCKED")
+        large = _large([one.event for one in repeats if one.id in free])
         values = [
-            (one.event.request_id, *(getattr(one.event, name) for name in _TAKEN_OVER), one.id)
+            (one.event.request_id, *(getattr(one.event.in_its_row(), name) for name in _TAKEN_OVER), one.id)
             for one in repeats
             if one.id in free
         ]
+        writing.drop_replaced(cursor, large, is_sqlite=False)
         if values:
             cursor.executemany(_NOTE_REPEAT, values)
+        writing.add_parts(cursor, large, is_sqlite=False)
         return [one for one in repeats if one.id not in free]
 
     @staticmethod
@@ -372,8 +399,7 @@ def put(session: Session, rows: Rows) -> None:
     try:
         if statements.is_sqlite:
             statements.lane.run(cursor, merged_lanes([rows]))
-            statements.request.run(cursor, requests)
-            statements.event.run(cursor, merged_events([rows]))
+            statements.write_locally(cursor, requests, merged_events([rows]))
         else:
             repeats = statements.write(cursor, requests, merged_events([rows]))
             statements.note(cursor, [one._replace(decides=True) for one in repeats])

@@ -47,8 +47,7 @@ def messages_after(
     found = []
     for rule in rules:
         theirs = frozenset(id_ for id_, about in there.items() if _could(rule, about))
-        if theirs:
-            found.append(MessagesAfter(rule.body.when, rule.name, theirs))
+        found.append(MessagesAfter(rule.body.when, rule.name, theirs))
     return found
 
 

@@ -115,6 +115,7 @@ class Rejected:
 
     :param whole_contact: nothing can be sent to this customer: the composer is closed with that message until
         they write, or until *until*.
+    :param templates: with *whole_contact*: approved templates still reach the customer.
     :param target_gone: the message that this one answers or changes no longer exists at the provider. It
         counts as unsent, so nothing more can be sent to it.
     """
@@ -123,6 +124,7 @@ class Rejected:
     whole_contact: bool = False
     until: datetime | None = None
     target_gone: bool = False
+    templates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

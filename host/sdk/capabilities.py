@@ -57,12 +57,14 @@ class QuickReplyLimits:
     """Limits for answers offered below a text. Lengths are in characters (code points).
 
     :param asks: contact details that may be requested; empty if the channel does not know the customer's.
+    :param unique: no two answers of a message may have the same title, in whatever case, or payload.
     """
 
     most: int
     title_length: int
     payload_length: int
     asks: frozenset[Ask] = frozenset()
+    unique: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,28 @@ class ButtonsLimits:
     """Limits for a text with buttons that open a page or send a payload. Lengths are in characters.
 
     :param buttons: maximum number of buttons; at least one.
+    :param unique: no two buttons that send a payload may have the same title, in whatever case, or payload.
     """
 
     text_length: int
     buttons: int
     title_length: int
     payload_length: int = 1000
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionLimits:
+    """Limits for a text below a file, both in one message.
+
+    :param length: maximum length in the unit of the channel's texts.
+    :param kinds: kinds of files that can have one.
+    :param without: content types of these kinds that cannot.
+    """
+
+    length: int
+    kinds: frozenset[MessageKind]
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +194,8 @@ class Capabilities:
     :param media: limits of each kind of file that may be sent; each of these kinds is in *sends*.
     :param images_per_message: maximum number of pictures per message.
     :param text_with_files: a text and its files are one message, a ``TEXT`` with *files* of every kind.
+    :param captions: a text with a file is one message of the file's kind, with *text* and *files*; of several
+        files, the last that can have one. None: not supported, or *text_with_files*.
     :param files_bytes: maximum total bytes of a message's files; None: no limit.
     :param formatting: text is written in the light Markdown of :mod:`host.sdk.formatting`, and shown
         formatted.
@@ -221,6 +241,8 @@ class Capabilities:
     :param approved_templates: the account has templates that its provider approved, which may be sent as
         ``APPROVED_TEMPLATE`` outside the reply window, see :meth:`ChannelAdapter.approved_templates`.
     :param custom_kinds: kinds of messages that only this channel has, each name once.
+    :param answers_invitations: invitations in received messages can be answered, by a ``TEXT`` with
+        ``invitation_answer``.
     :param text_limit_unit: unit of *text_limit_bytes*: UTF-8 bytes unless the provider counts otherwise.
     """
 
@@ -268,6 +290,8 @@ class Capabilities:
     approved_templates: bool = False
     text_limit_unit: TextUnit = TextUnit.BYTES
     custom_kinds: Sequence[CustomKind] = ()
+    answers_invitations: bool = False
+    captions: CaptionLimits | None = None
 
     @property
     def text_limit(self) -> TextLimit | None:

@@ -38,6 +38,7 @@ from host.sdk.capabilities import (
     AutomaticLimit,
     ButtonsLimits,
     Capabilities,
+    CaptionLimits,
     CopyLimits,
     IceBreakerLimits,
     InboundMedia,
@@ -51,6 +52,7 @@ from host.sdk.capabilities import (
 )
 from host.sdk.history import TellsHistory
 from host.sdk.messages import (
+    EnclosedMail,
     IceBreakers,
     InboundAttachment,
     InboundChange,
@@ -77,6 +79,7 @@ __all__ = [
     "ButtonsLimits",
     "CannotTell",
     "Capabilities",
+    "CaptionLimits",
     "ChannelAdapter",
     "ChannelMark",
     "CopyLimits",
@@ -239,6 +242,9 @@ class ForwardedMessage:
     :param text: plain text; if the team wrote it (``ours``), with the markup of :mod:`.formatting` if its
         channel supports that.
     :param missing: names of its files that are not forwarded.
+    :param html: returns its formatted form as HTML that is safe to send, empty if it has no longer one; None
+        if it has none. Its inline pictures are ``cid:`` and the ``content_id`` of one of the files.
+    :param pictures: for a text of ours: the ``content_id`` of the files by the names of the pictures in it.
     """
 
     author: str
@@ -249,6 +255,8 @@ class ForwardedMessage:
     text: str = field(repr=False)
     ours: bool = False
     missing: tuple[str, ...] = ()
+    html: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +447,8 @@ class ChannelAdapter(TellsHistory, ABC):
     mark: ClassVar[ChannelMark]
     capabilities: ClassVar[Capabilities]
     contact_id_name: ClassVar[str] = "id"
-    """The channel's name for the external id of a contact, shown to programs and people: ``toy_id``."""
+    """The channel's name for the external id of a contact, as programs read it: ``toy_id``.
+    Pages say “Toy ID”."""
     beside: ClassVar[str] = ""
     """The channel whose accounts this channel's accounts are attached to:
     :func:`host.sdk.accounts.open_beside` and ``close_beside`` connect and disconnect them, both accounts
@@ -564,6 +573,15 @@ class ChannelAdapter(TellsHistory, ABC):
         """
         return {}
 
+    def other_ids(self, contact: str) -> Sequence[str]:
+        """Return the other external ids that the provider may have for a person, such as a number written in
+        another way.
+
+        A report about our message counts for the person it was sent to, whichever of their ids it names. Pure
+        and cheap: called for each report, in the transaction that stores it.
+        """
+        return ()
+
     def contact_label(self, contact: str) -> str:
         """Return a label for a contact without a name."""
         return contact
@@ -606,6 +624,14 @@ class ChannelAdapter(TellsHistory, ABC):
         :raises FetchError: if the address cannot be determined now.
         """
         return url
+
+    def read_enclosed(self, content: bytes) -> EnclosedMail | None:
+        """Return a mail attached to a message, taken apart; None if it can't be read.
+
+        Called if :attr:`Capabilities.originals` is set, each time somebody opens the file. The host cleans
+        the HTML. Pure: no database, no network.
+        """
+        return None
 
     def named_files(self, account: AccountRef, content: Mapping[str, Any]) -> Sequence[InboundAttachment]:
         """Return objects that a reply's *content* names by id, such as products, as files for :meth:`locate`.

@@ -45,16 +45,19 @@ def extract_toml(
 ) -> Iterator[tuple[int, None, str, list[str]]]:
     """Extract texts from a TOML file for ``pybabel extract``; ``texts`` in babel.cfg names the keys.
 
-    With ``below``, only tables below one of these are read, such as the forms of an ``addon.toml``.
+    With ``below``, only tables below one of these are read, such as the forms of an ``addon.toml``; ``top``
+    names keys outside of all tables.
     Yields line, function, text and comments of each, as Babel expects.
     """
+    top = {name.strip() for name in options.get("top", "").split(",")}
     wanted = {name.strip() for name in options.get("texts", "").split(",")}
     below = {name.strip() for name in options.get("below", "").split(",")} - {""}
     raw = file.read().decode("utf-8")
     lines = {line.strip(): number for number, line in reversed(list(enumerate(raw.splitlines(), 1)))}
     for path, text in _texts(tomllib.loads(raw)):
         name = path[-1]
-        if name in wanted and text and (not below or below & set(path[:-1])):
+        is_wanted = name in wanted and (not below or below & set(path[:-1]))
+        if text and (is_wanted or (name in top and len(path) == 2)):
             yield lines.get(f"{name} = {json.dumps(text, ensure_ascii=False)}", 1), None, text, []
 
 

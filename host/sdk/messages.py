@@ -16,8 +16,19 @@ from; see ``docs/addons.md``."""
 ANSWER_TO = "answer_to"
 """Key in the content of a received message: the people its author wants the answer to go to, a list of
 mappings with ``name`` and ``address``, if that isn't the author alone."""
+INVITATION = "invitation"
+"""Key in the content of a message: the events it invites to, or says something about; see
+``docs/addons.md``."""
+INVITATION_ANSWER = "invitation_answer"
+"""Key in the content of a message of ours: the answer to an invitation that it carries."""
 MAILING_LIST = "mailing_list"
 """Key in the content of a received message: the address of the mailing list it came through."""
+THROUGH_LIST = "through_list"
+"""Key in the content of a received message: the address of the mailing list, even if it is one of ours, that
+a person wrote it to. Without it, an automatic message is of a program or for many."""
+CLAIMED_WRITER = "claimed_writer"
+"""Key in the content of a received message: ``name`` and ``address`` of the writer whom its sender, such as a
+mailing list, only names. Nothing proves them."""
 
 
 class MessageKind(StrEnum):
@@ -49,6 +60,9 @@ class MessageKind(StrEnum):
     ORDER = "order"
     """An order: ``content["order"]["items"]`` has the ``product``, ``quantity``, ``price`` and ``currency``
     of each line; the text is what the customer wrote with it."""
+    INVITATION = "invitation"
+    """An invitation without further text: ``content["invitation"]`` has it, the text has it in words. Any
+    other message may have one as well, beside its text."""
     CUSTOM = "custom"
     """A kind of one channel, such as a poll: one of its :class:`CustomKind`. ``content["custom"]`` has its
     ``kind`` and its ``data``; the text says the same in words."""
@@ -109,6 +123,38 @@ class AttachmentRole(StrEnum):
     most one, with its bytes; ``text`` has the same as plain text."""
     INLINE = "inline"
     """A picture shown inside the formatted form, which refers to it as ``cid:`` and the *content_id*."""
+
+
+MAIL_TYPES = frozenset({"message/rfc822", "message/global"})
+"""Content types of attached mails."""
+
+
+def is_mail(content_type: str, name: str) -> bool:
+    """Return whether a file is a mail, by its type or the ending of its name."""
+    bare = content_type.partition(";")[0].strip().lower()
+    return bare in MAIL_TYPES or (bare != "text/html" and name.lower().endswith(".eml"))
+
+
+@dataclass(frozen=True, slots=True)
+class EnclosedMail:
+    """An attached mail.
+
+    :param author: names and addresses of its authors in one line; *to*: those of its recipients.
+    :param html: its formatted form, unsafe as it came; empty if it has only text.
+    :param pictures: type and bytes of the pictures in that form, by content id.
+    :param files: names of its other files.
+    :param mails: the mails attached to it, by file names.
+    """
+
+    subject: str
+    author: str
+    to: str
+    sent_at: datetime | None
+    text: str = field(repr=False)
+    html: str = field(default="", repr=False)
+    pictures: Mapping[str, tuple[str, bytes]] = field(default_factory=dict, repr=False)
+    files: tuple[str, ...] = ()
+    mails: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +321,7 @@ class MessageEdited:
 
     :param number: number of the edit of that message, from 1; None if the provider does not number edits:
         then the latest by time wins.
+    :param ours: whether the team edited it, in the provider's app; shown so while the message isn't here.
     """
 
     contact: str
@@ -282,6 +329,7 @@ class MessageEdited:
     at: datetime
     text: str = field(repr=False)
     number: int | None = None
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +338,14 @@ class MessageUnsent:
 
     :param carried_by: dedupe keys of all envelopes that may contain it, to remove it from the inbound log
         too: the keys of the message, of its echo and of its edits.
+    :param ours: whether the team unsent it, in the provider's app; shown so while the message isn't here.
     """
 
     contact: str
     external_id: str
     at: datetime
     carried_by: tuple[str, ...] = ()
+    ours: bool = False
 
 
 class Handover(StrEnum):
@@ -404,27 +454,37 @@ class MessageBounced:
     *sentence* is shown with the message: a failed one is marked as not delivered, a delayed one stays sent,
     and a receipt is recorded. If that message is unknown, or was never sent to *contact*, the report is shown
     as the message *report*, so nothing received is lost; if it may be about a message that is still being
-    sent, after a day. A message that was reported as delivered or read is not marked as failed.
+    sent, after a day. Without *report*, as on channels where other programs send with the same account, it is
+    a line in the customer's conversation, or is ignored if there is none. A message that was reported as
+    delivered or read is not marked as failed.
+
+    A report that names no message has an empty *external_id*, on a channel that threads by reference. It is
+    about the message sent to *contact* in the week before it, if only one fits; otherwise it is shown in the
+    conversation of the newest one that fits, with a hint.
 
     :param contact: the recipient the report is about.
     :param at: time of the report.
     :param sentence: the reason; *next_step*: what to do. Both are marked with :func:`host.sdk.i18n.noop`.
     :param raw: the other server's message, for people who want the details.
+    :param whole_contact: with a failure: nothing else can be sent to this customer, either, as with
+        :class:`~host.sdk.channel.Rejected`, until they write after *at*; *templates*: but approved templates.
     """
 
     contact: str
     external_id: str
     at: datetime
-    report: MessageReceived
+    report: MessageReceived | None
     sentence: str = ""
     next_step: str = ""
     raw: str = field(default="", repr=False)
     kind: ReportKind = ReportKind.FAILED
+    whole_contact: bool = False
+    templates: bool = False
 
     @property
     def attachments(self) -> tuple[InboundAttachment, ...]:
         """Return the files of the report."""
-        return self.report.attachments
+        return () if self.report is None else self.report.attachments
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +547,7 @@ class OutgoingFile:
         the provider cannot reach the desk: then upload the bytes.
     :param open: opens the bytes for reading.
     :param width: and *height*: of a picture, in pixels, if known.
+    :param content_id: of a file of a forwarded message: its name in the formatted forms.
     """
 
     kind: MessageKind
@@ -497,6 +558,7 @@ class OutgoingFile:
     open: Callable[[], BinaryIO] = field(repr=False, compare=False)
     width: int | None = None
     height: int | None = None
+    content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,6 +573,8 @@ class OutgoingPart:
                   the recipient; ``names``: names by address; ``subject``: of this one message;
                   ``signature``: a text to stand beneath; ``own_address``: where it goes from, if not from the
                   account's own address
+    any           where the channel has them: ``invitation_answer``: ``{answer, attendee, event, message}``,
+                  an answer to an invitation, see ``docs/addons.md``
     files         ``provider_files``: list of ids the provider gave files it has already, in place of *files*
     ``STICKER``   ``sticker``: ``heart``
     ``SHARE``     ``own_post``: id of a post of the account
@@ -525,7 +589,7 @@ class OutgoingPart:
 
     :param files: of ``IMAGE``, ``VIDEO``, ``AUDIO`` and ``FILE``; only ``IMAGE`` may have several. If text
         and files are one message, ``TEXT`` may also have any number and kinds. ``APPROVED_TEMPLATE`` has one
-        if its header is a file.
+        if its header is a file. With *text*, where the channel has captions, that is their caption.
     :param reply_to: external id of the message this one quotes or, on a public channel, answers.
     :param private: whether it is sent only to the customer, as the single private reply to the message
         *reply_to*.

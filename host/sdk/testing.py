@@ -157,8 +157,10 @@ def check_changes(changes: Sequence[InboundChange], custom_kinds: Sequence[Custo
                 _check_custom(change, custom_kinds)
         elif isinstance(change, MessageBounced):
             assert change.at.tzinfo is not None, "times are aware"
-            assert change.external_id, "what is about a message names it"
-            _check_message(change.report)
+            assert isinstance(change.external_id, str), "a message's id is a string"
+            assert change.report or change.external_id, "a report that names no message has a text"
+            if change.report is not None:
+                _check_message(change.report)
         elif isinstance(change, ConversationHandedOver):
             assert change.at.tzinfo is not None, "times are aware"
             assert isinstance(change.how, Handover)
@@ -238,6 +240,9 @@ def check_approved_template(template: ApprovedTemplate, capabilities: Capabiliti
 def declared_parts(capabilities: Capabilities) -> list[OutgoingPart]:
     """Return one part of each kind that *capabilities* allow, with at most one small file."""
     parts = [OutgoingPart(kind, files=(_file(kind, limits),)) for kind, limits in capabilities.media.items()]
+    if captions := capabilities.captions:
+        captioned = [one for one in parts if one.kind in captions.kinds]
+        parts += [OutgoingPart(one.kind, "This one 👋", files=one.files) for one in captioned]
     if MessageKind.TEXT in capabilities.sends:
         parts.append(OutgoingPart(MessageKind.TEXT, "Hello 👋"))
         if capabilities.quick_replies:
@@ -361,7 +366,7 @@ class AdapterContract:
         for group in (found.quick_replies, found.template, found.buttons, found.ice_breakers, found.menu):
             for field in () if group is None else fields(group):
                 allowed = getattr(group, field.name)
-                assert field.name == "asks" or allowed > 0, f"{field.name} allows nothing"
+                assert field.name in {"asks", "unique"} or allowed > 0, f"{field.name} allows nothing"
         assert found.product_template is None or found.product_template > 0
         names = [one.name for one in found.custom_kinds]
         assert len(set(names)) == len(names), "each custom kind has a name of its own"

@@ -18,6 +18,7 @@ from host.automation.actions import SendReply, SetAttribute
 from host.automation.conditions import Facts, decide, folded
 from host.automation.deciding import BUDGET
 from host.inbox.reply import Voice
+from host.inbox.sendable import told_apart
 from host.sdk.capabilities import QuickReplyLimits, TemplateLimits
 from host.sequences import answers
 from host.sequences.body import (
@@ -365,7 +366,8 @@ class Decider:
             }
             for at, title in enumerate(titles[: limits.most - 1])
         ]
-        return {"quick_replies": [*offers, {"title": self._person(), "payload": asked_for.PERSON_PAYLOAD}]}
+        person = {"title": self._person(), "payload": asked_for.PERSON_PAYLOAD}
+        return {"quick_replies": told_apart([*offers, person])}
 
     def _queue(self, text: str, content: Mapping[str, Any], voice: Voice, *, part: str = "") -> str:
         """Send a message; return why it is not sent, or an empty string.

@@ -46,13 +46,13 @@ def overview(
         "split",
         _("Sequences"),
         _(
-            "A message or tap that starts one, or answers it, goes no further. The first that fits in their "
-            "list starts."
+            "If a message or tap starts a sequence or answers one, the customer gets the sequence and "
+            "nothing else. If several match, the first in the list starts."
         )
         if abilities.of_workspace(directory.adapters, {one.channel for one in accounts}).taps
         else _(
-            "A message that starts one, or answers it, goes no further. The first that fits in their list "
-            "starts."
+            "If a message starts a sequence or answers one, the customer gets the sequence and nothing else. "
+            "If several match, the first in the list starts."
         ),
     )
     return AutomationOverview([column], [], [step])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +20,7 @@ from host.automation.texts import NameAwaitedError
 from host.core import clock, db
 from host.core.ports import RuleDirectory
 from host.core.statements import earliest
-from host.events.consuming import COURTESY
+from host.events.consuming import pause_after
 from host.events.writing import because
 from host.sequences import running
 from host.sequences.models import SequenceRun, WaitsFor
@@ -40,11 +39,11 @@ def is_due(now: Any) -> sa.Select[Any]:
 def run_due(directory: RuleDirectory) -> bool:
     """Go on with a portion of the runs that are due; return whether there may be more."""
     with db.read() as session:
-        ids = due(session, clock.now())
+        found = due(session, clock.now())
     with db.behind():
-        for run_id in ids:
+        for run_id, since in found:
             try:
-                away = asking_addons.write(_go_on_and_look, run_id, directory)
+                away = asking_addons.write(_go_on_and_look, run_id, since, directory)
             except NameAwaitedError:
                 db.write(put_off, run_id, clock.now() + NAME_PAUSE)
                 continue
@@ -54,17 +53,17 @@ def run_due(directory: RuleDirectory) -> bool:
                 continue
             if away:
                 time.sleep(away)
-    return len(ids) == PORTION
+    return len(found) == PORTION
 
 
-def _go_on_and_look(session: Session, run_id: int, directory: RuleDirectory) -> float:
+def _go_on_and_look(session: Session, run_id: int, since: datetime, directory: RuleDirectory) -> float:
     """Go on with one run; return the seconds to pause, which are 0 unless other writers wait.
 
     Measured within the write: how long it waited for others is no work of its own.
     """
     began = clock.monotonic()
     go_on(session, run_id, directory, clock.now())
-    return (clock.monotonic() - began) * COURTESY if db.current().is_shared else 0.0
+    return pause_after(clock.monotonic() - began, clock.now() - since)
 
 
 def _retry(run_id: int, directory: RuleDirectory) -> None:
@@ -82,15 +81,15 @@ def put_off(session: Session, run_id: int, until: datetime) -> None:
     session.execute(sa.update(SequenceRun).where(*mine).values(due_at=until))
 
 
-def due(session: Session, now: datetime) -> Sequence[int]:
-    """Return the ids of runs that are due, the oldest first."""
+def due(session: Session, now: datetime) -> list[tuple[int, datetime]]:
+    """Return the ids of runs that are due, each with when it became due, the oldest first."""
     query = (
-        sa.select(SequenceRun.id)
+        sa.select(SequenceRun.id, SequenceRun.due_at)
         .where(SequenceRun.due_at <= now, SequenceRun.waits_for != WaitsFor.CALL)
         .order_by(SequenceRun.due_at, SequenceRun.id)
         .limit(PORTION)
     )
-    return session.scalars(query).all()
+    return [(row.id, row.due_at or now) for row in session.execute(query)]
 
 
 def go_on(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from host.addons import lifecycle, preinstalled
 from host.addons.package import shipped
 from host.addons.package.shipped import Shipped
+from host.addons.package.translated import in_words
 from host.channels import asking
 from host.channels.asking import ChannelRequest
 from host.channels.directory import Directory, current_directory
@@ -275,8 +276,8 @@ def _reach(session: Session, progress: Progress) -> Reach | None:
     """Return what is known about the way from the providers, while a first message is waited for."""
     if progress.message is not None or progress.states[Key.WRITE] is State.SKIPPED:
         return None
-    mine = [one.manifest for one in lifecycle.installed()]
-    others = [one.manifest for one in shipped.addons()]
+    mine = [in_words(one.manifest) for one in lifecycle.installed()]
+    others = [in_words(one.manifest, one.texts) for one in shipped.addons()]
     browser_host = urlsplit(request.host_url).hostname or ""
     found = reach.read(session, config(), [*mine, *others], browser_host)
     account = progress.account

@@ -129,7 +129,7 @@ def install() -> ResponseReturnValue:
         flash_bad(_(error.sentence))
         return _back(workspace_id)
     if outcome.ok:
-        flash_good(_("%(name)s is installed and active.", name=wanted.manifest.name))
+        flash_good(_("%(name)s is installed and active.", name=_(wanted.manifest.name)))
         return _back(workspace_id)
     flash_bad(_(str((outcome.error or {}).get("sentence", ""))))
     return redirect(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from babel import Locale
-from flask_babel import get_locale, ngettext
+from flask_babel import get_locale, lazy_pgettext, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
@@ -81,8 +81,9 @@ _OFFLINE = {
 
 
 def plain(value: object) -> str:
-    """Return a code as words, where there are no better ones."""
-    return re.sub("[._-]+", " ", str(value))
+    """Return a code as words, where there are no better ones; a version as it is."""
+    code = str(value)
+    return code if re.match(r"\d+\.\d", code) else re.sub("[._-]+", " ", code)
 
 
 def _days(value: object) -> str:
@@ -118,7 +119,7 @@ FIELDS: Mapping[str, LazyString | None] = {
     "admin": _l("Desk admin"),
     "as": _l("At the provider"),
     "before": _l("Before"),
-    "by": _l("Through"),
+    "by": lazy_pgettext("audit log", "Through"),
     "session.for": None,
     "had to wait": _l("Had to wait"),
     "identity.name": _l("At the provider"),

@@ -44,6 +44,7 @@ LOOKS: dict[str, Look] = {
     MessageKind.LOCATION: Look("globe", _l("Location")),
     MessageKind.CONTACTS: Look("user", _l("Contact")),
     MessageKind.ORDER: Look("bag", _l("Order")),
+    MessageKind.INVITATION: Look("calendar", _l("Invitation")),
     MessageKind.CUSTOM: Look("list", _l("Other kind of message")),
     MessageKind.EDIT: Look("note", _l("Edited a message")),
     MessageKind.UNSEND: Look("unsend", _l("Unsent a message")),

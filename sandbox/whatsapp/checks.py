@@ -190,7 +190,9 @@ def _reply_buttons(action: Json) -> list[Json]:
             _label(reply.get("id"), "Button id", 256),
         )
         found.append({"kind": "button_reply", "id": reply_id, "title": title})
-    _different(found, "buttons")
+    _different(found, "Buttons")
+    if len({each["title"].casefold() for each in found}) < len(found):
+        raise cloud_error(131009, "Buttons titles must be unique")
     return found
 
 
@@ -219,13 +221,13 @@ def _list(action: Json) -> list[Json]:
             found.append(shown)
     if len(found) > ROWS:
         raise cloud_error(131009, f"Total row count exceed max allowed count: {ROWS}")
-    _different(found, "rows")
+    _different(found, "Rows")
     return found
 
 
 def _different(found: list[Json], what: str) -> None:
     if len({each["id"] for each in found}) < len(found):
-        raise cloud_error(131009, f"Ids of {what} must be unique")
+        raise cloud_error(131009, f"{what} ids must be unique")
 
 
 def _cta_url(action: Json) -> list[Json]:

@@ -333,7 +333,7 @@ def whatsapp_account_update() -> tuple[Response, int]:
 
 @bp.post("/whatsapp/events")
 def whatsapp_event() -> tuple[Response, int]:
-    """Wrap and sign any object as the ``value`` of a field; ``messages`` gets its metadata if it has none."""
+    """Wrap and sign any object as the ``value`` of a field; fields with messages get their metadata."""
     data = checked(
         request.get_json(force=True, silent=True),
         {"field": str, "value": dict, "customer": str},
@@ -342,7 +342,7 @@ def whatsapp_event() -> tuple[Response, int]:
     if data["field"] not in WHATSAPP_FIELDS:
         raise InputError(f"field must be one of {', '.join(WHATSAPP_FIELDS)}")
     number, value = _number(), data["value"]
-    if data["field"] == "messages":
+    if data["field"] in {"messages", "smb_message_echoes"}:
         value = {**webhooks.metadata(number), **value}
     emission = webhooks.emit(
         box(),

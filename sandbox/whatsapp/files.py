@@ -38,6 +38,24 @@ TYPES: dict[str, tuple[int, tuple[str, ...]]] = {
 }
 """Greatest size and the types of each kind (W2)."""
 
+OLE = (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",)
+BEGINNINGS: dict[str, tuple[bytes, ...]] = {
+    "audio/aac": (b"\xff\xf1", b"\xff\xf9"),
+    "audio/amr": (b"#!AMR",),
+    "audio/mpeg": (b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3"),
+    "audio/ogg": (b"OggS",),
+    "application/pdf": (b"%PDF-",),
+    "application/msword": OLE,
+    "application/vnd.ms-excel": OLE,
+    "application/vnd.ms-powerpoint": OLE,
+    **{one: (b"PK\3\4",) for one in TYPES["document"][1] if one.startswith(_OFFICE)},
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/png": (b"\x89PNG",),
+    "image/webp": (b"RIFF",),
+}
+"""How files of a type begin; those of other types are not looked at."""
+_PARTS = {"wordprocessingml": b"word/", "spreadsheetml": b"xl/", "presentationml": b"ppt/"}
+
 STICKER = base64.b64decode("UklGRiIAAABXRUJQVlA4IBYAAAAwAQCdASoBAAEADsD+JaQAA3AAAAAA")
 SILENCE = b"\xf8\xff\xfe"
 """20 milliseconds of Opus."""
@@ -60,6 +78,26 @@ def kind_of(mime_type: str) -> str | None:
     """Return the kind of message a type belongs to, or None if the Cloud API takes no such file."""
     plain = plain_type(mime_type)
     return next((kind for kind, (_, types) in TYPES.items() if plain in types), None)
+
+
+def problem(mime_type: str, data: bytes) -> str:
+    """Return why a file is not of its type, or has a codec WhatsApp doesn't play; empty if it is fine."""
+    plain = plain_type(mime_type)
+    begins = BEGINNINGS.get(plain)
+    part = next((_PARTS[one] for one in _PARTS if one in plain), b"")
+    if (begins and not data.startswith(begins)) or part not in data:
+        return f"The content of the file is not of the type {plain}"
+    if plain in ("audio/mp4", "video/mp4") and data[4:8] != b"ftyp":
+        return f"The content of the file is not of the type {plain}"
+    if plain == "text/plain" and b"\0" in data:
+        return "The content of the file is not text"
+    if plain == "audio/ogg":
+        at = data.find(b"OpusHead", 0, 512)
+        if at < 0:
+            return "Only OPUS codecs are supported in audio/ogg, base audio/ogg is not supported"
+        if data[at + 9 : at + 10] != b"\1":
+            return "Only mono input is supported in audio/ogg"
+    return ""
 
 
 def keep(

@@ -48,6 +48,8 @@ def upload(call: Call) -> Json:
         raise cloud_error(
             131053, f"Media file size too big. Max file size we currently support: {most} bytes."
         )
+    if why := files.problem(mime_type, data):
+        raise cloud_error(131053, f"Media upload error: {why}.")
     until = call.box.clock.now() + files.UPLOADED_FOR
     kept = files.keep(world, number.id, mime_type, data, expires_at=until, filename=named)
     return {"id": kept.id}

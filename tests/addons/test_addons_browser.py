@@ -338,10 +338,10 @@ def test_a_built_in_feature_is_switched_off_and_on(arrive: Callable[..., Any]) -
     reports.get_by_role("button", name="Turn off").click()
     look(page, "addons-switch-off")
     answer(page)
-    page.get_by_text("Reports is off.").wait_for()
+    page.get_by_text("Reports turned off.").wait_for()
     look(page, "addons-switched-off")
     reports.get_by_role("button", name="Turn on").click()
-    page.get_by_text("Reports is on.").wait_for()
+    page.get_by_text("Reports turned on.").wait_for()
 
 
 def test_every_open_tab_follows_an_activation(

@@ -192,9 +192,10 @@ def test_an_account_tells_what_can_be_sent_through_it(desk: ApiDesk) -> None:
     ]
     assert can["textLimitBytes"] == 1000
     assert can["files"]["image"] == {"contentTypes": ["image/jpeg", "image/png"], "maxBytes": 2097152}
-    quick = {"most": 3, "titleLength": 20, "payloadLength": 100, "asks": ["phone"]}
+    quick = {"most": 3, "titleLength": 20, "payloadLength": 100, "asks": ["phone"], "unique": False}
     assert can["quickReplies"] == quick
-    assert can["buttons"] == {"textLength": 60, "buttons": 2, "titleLength": 20, "payloadLength": 100}
+    limits = {"textLength": 60, "buttons": 2, "titleLength": 20, "payloadLength": 100, "unique": False}
+    assert can["buttons"] == limits
     assert can["menu"] == {"most": 2, "titleLength": 20, "payloadLength": 30}
     assert (can["providerFiles"], can["threadControl"]) == (True, True)
     assert (can["typing"], can["markSeen"]) == (True, True)

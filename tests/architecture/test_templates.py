@@ -20,3 +20,11 @@ def test_no_line_of_a_template_is_too_long_to_be_read() -> None:
         if len(line) > LONGEST
     ]
     assert too_long == []
+
+
+def test_the_texts_of_every_folder_of_templates_are_translated() -> None:
+    named = (ROOT / "babel.cfg").read_text()
+    folders = [str(path.relative_to(ROOT)) for path in (ROOT / "host").rglob("templates")]
+    assert len(folders) > 10
+    left = [one for one in folders if f"[jinja2: {one}/**.html]" not in named]
+    assert [one for one in left if not one.startswith("host/templates/")] == []

@@ -295,7 +295,7 @@ def test_a_worker_that_dies_says_nothing_twice(any_desk: Automated, dies: str) -
     desk.said()
     desk.read()
     with db.read() as session:
-        (run,) = running.due(session, clock.now())
+        ((run, _since),) = running.due(session, clock.now())
 
     def killed(session: Any) -> None:
         if dies == "after":

@@ -8,9 +8,10 @@ import re
 import shutil
 import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -24,13 +25,16 @@ from host.core import clock, db, secrets, storage
 from host.core.config import Config
 from host.delivery.history import OutageWatch
 from host.models.inbox import Attachment, AttachmentState, Message
-from host.models.queue import CatchUp, InboundEvent
+from host.models.queue import MOST_IN_ROW, CatchUp, InboundEvent
 from host.models.users import AuditEntry
 from host.push import devices
 from host.push.models import PushDevice
+from host.queue import journal_rows
+from host.queue.bodies import stored
 from host.queue.journal import Journal
 from host.queue.spool import Spool, folder_of
 from host.sdk.channel import Found
+from host.sdk.webhooks import Envelope
 from host.users import sessions
 from tests import helpers
 from tests.delivery.desk import Desk, envelope
@@ -127,6 +131,35 @@ def test_a_desk_comes_back_with_its_files_and_its_keys(
     assert (elsewhere / "secret.keys").read_text().strip() == before.strip()
     assert (elsewhere / "secret.keys").stat().st_mode & 0o077 == 0
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_body_of_many_rows_comes_back_whole(
+    desk: Desk, settings: Config, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = bytes(range(256)) * (3 * MOST_IN_ROW // 256) + b"end"
+    made = [
+        Envelope(account_id=7, lane="", dedupe_key=str(n), kind="mail", body=body + b"%d" % n)
+        for n in range(2)
+    ]
+    db.write(lambda session: journal_rows.write(session, source="toy", channel="toy", envelopes=made))
+    make(settings, file)
+    written: list[int] = []
+    portions = restoring._portions
+
+    def noted(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+        for some in portions(rows):
+            written.append(sum(len(str(row)) for row in some))
+            yield some
+
+    monkeypatch.setattr(restoring, "_portions", noted)
+    restore(file, tmp_path / "elsewhere")
+    with db.read() as session:
+        found = [
+            stored.whole(session, one.id, one.body)
+            for one in session.scalars(sa.select(InboundEvent).order_by(InboundEvent.id))
+        ]
+    assert found == [one.body for one in made]
+    assert max(written) < restoring._CHARACTERS + 2 * MOST_IN_ROW
 
 
 def test_browsers_that_get_pushes_stay_with_the_original(

@@ -420,14 +420,14 @@ def test_the_steps_stand_in_the_order_they_are_done(desk: Below) -> None:
 
 def test_what_is_said_of_taps_agrees_with_the_steps(desk: Below, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = owner_of(desk)
-    own = "A tap without an answer of its own is handled like a message."
+    own = "If an entry has no answer, a tap on it is handled like a message."
     every = "A tap on a button is handled like a message."
-    starts = "A message or tap that starts one, or answers it, goes no further."
+    starts = "If a message or tap starts a sequence or answers one, the customer gets the sequence"
 
     def said() -> tuple[bool, bool, bool]:
         page, _table = shown(desk, browser)
-        assert ("gets that answer" in page) is (own in page)
-        assert (starts in page) is ("A message that starts one, or answers it, goes" not in page)
+        assert ("then that answer, and nothing else" in page) is (own in page)
+        assert (starts in page) is ("If a message starts a sequence or answers one" not in page)
         return own in page, every in page, starts in page
 
     assert said() == (False, False, False), "nobody can tap there"

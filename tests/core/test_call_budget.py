@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -223,3 +225,45 @@ def test_the_outermost_call_has_the_budget(hang: Hang) -> None:
         with watched("toy", "1.0.0", PARSE):
             while time.monotonic() - seen < 0.5:
                 call_budget.look()
+
+
+INTERRUPTED = """
+import sys, threading, time
+from host.core import call_budget
+
+call_budget.SECONDS = call_budget.LOOK_SECONDS = 0.05
+call_budget.watch()
+
+def hangs():
+    try:
+        with call_budget.watched("toy", "1", "panel"):
+            while True:
+                pass
+    except call_budget.HungCallError:
+        return
+
+thread = threading.Thread(target=hangs)
+thread.start()
+thread.join()
+
+def loop():
+    for _ in range(10):
+        pass
+
+def trace(frame, event, arg):
+    frame.f_trace_opcodes = True
+    return trace
+
+sys.settrace(trace)
+loop()
+sys.settrace(None)
+print("ended")
+"""
+
+
+def test_nobody_looks_for_an_error_any_more_after_one_was_raised() -> None:
+    """Where the interpreter still looks for one, it is slow, and a traced loop never ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "ended\n", done.stderr

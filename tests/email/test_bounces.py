@@ -129,6 +129,49 @@ def read(text: str) -> bounces.Bounce | None:
         ("550 5.1.1 <mia@example.org>: Recipient address rejected: User unknown", "address doesn't exist"),
         ("552 5.2.2 There are too many messages in this box", "full"),
         ("550 5.1.1 no such user, we do not list anybody", "address doesn't exist"),
+        ("550 5.2.1 <mia@example.org>... User unknown", "address doesn't exist"),
+        ("550 5.7.1 User unknown: mia@example.org", "address doesn't exist"),
+        (
+            "550 5.4.1 [mia@example.org]: Recipient address rejected: Access denied [x.example.org]",
+            "address doesn't exist",
+        ),
+        ("550 5.7.0 <mia@example.org>: Recipient address rejected: it contains spam", "rejected the email"),
+        ("554 5.3.0 <mia@example.org>: Recipient address rejected: internal error", "came back"),
+        ("450 4.2.0 <mia@example.org>: Recipient address rejected: Greylisted", "in time"),
+        ("451 4.3.0 <mia@example.org>: Temporary lookup failure", "in time"),
+        ("521 5.5.0 mx.example.org is not accepting connections, blocked", "rejected the email"),
+        (
+            "553 5.1.8 <hello@shop.example>: Domain of sender\n    address does not exist",
+            "rejected the email",
+        ),
+        ("450 4.7.1 Access denied. IP name lookup failed [192.0.2.1]", "rejected the email"),
+        ("554 5.0.0 your mail server needs a PTR record, which it does not have", "rejected the email"),
+        ("450 4.4.7 <mx.example[192.0.2.1]>: Client host rejected: no exchanger", "rejected the email"),
+        (
+            "421 4.7.0 Messages from 192.0.2.1 temporarily deferred due to user complaints",
+            "rejected the email",
+        ),
+        ("550 5.0.0 The account or domain may not exist, they may be blacklisted", "couldn't be reached"),
+        ("550 5.1.10 The domain does not accept mail", "couldn't be reached"),
+        ("550 5.0.0 All hosts for 'example.org' have been failing for a long time", "couldn't be reached"),
+        ("550 5.0.0 Mailbox is frozen", "disabled"),
+        ("550 5.0.0 Connection frequency limited", "further emails"),
+        ("452 4.5.3 Go away, Mia", "more recipients"),
+        ("450 4.7.1 Greylisting is on, come back in five minutes", "in time"),
+        ("550 5.5.0 We think that this is spam", "rejected the email"),
+        ("550 5.1.1 Spam detected by our filter", "rejected the email"),
+        ("550 5.0.0 Domain shop.example does not pass SPF", "rejected the email"),
+        ("550 5.0.0 We cannot find your hostname", "rejected the email"),
+        ("553 5.0.0 Your envelope sender is in our list of unwanted ones", "rejected the email"),
+        ("550 5.0.0 Sender domain must exist", "rejected the email"),
+        ("550 5.0.0 This mailbox has been blocked due to inactivity", "disabled"),
+        ("421 4.3.2 Too many SMTP sessions for now", "further emails"),
+        ("421 4.4.5 The maximum number of connections is reached", "further emails"),
+        ("550 5.1.1 The account is full", "full"),
+        ("554 5.0.0 No SMTP service here", "couldn't be reached"),
+        ("550 5.1.1 Illegal host name", "couldn't be reached"),
+        ("550 5.1.1 I could not find any host of this name", "couldn't be reached"),
+        ("550 5.0.0 This mail is looping", "couldn't be reached"),
     ],
 )
 def test_clear_words_outweigh_the_code(said: str, words: str) -> None:
@@ -139,6 +182,64 @@ def test_clear_words_outweigh_the_code(said: str, words: str) -> None:
     found = read(text)
     assert found is not None
     assert words in found.why.sentence
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("after MAIL FROM:<hello@shop.example> SIZE=1024:\n    553 5.1.0 shop does not exist", "rejected"),
+        ("after MAIL FROM:<hello@shop.example> SIZE=9999:\n    552 5.0.0 message too big", "too large"),
+        ("after RCPT TO:<mia@example.org>:\n    550 5.1.0 it does not exist", "address doesn't exist"),
+    ],
+)
+def test_a_refusal_before_the_recipient_was_named_is_about_the_sender(said: str, words: str) -> None:
+    refused = "remote mail server: 552 5.3.4 Message too big"
+    found = read(EXIM.format(id=OURS).replace(refused, f"remote mail server {said}"))
+    assert found is not None
+    assert words in found.why.sentence
+
+
+def test_the_lines_of_a_server_are_read_across_their_breaks() -> None:
+    text = QMAIL.format(id=OURS).replace("550 5.2.2 Mailbox full", "Host not\n    found, try again")
+    found = read(text)
+    assert found is not None
+    assert "couldn't be reached" in found.why.sentence
+
+
+def test_a_report_that_lost_its_separators_is_read_as_text() -> None:
+    found = read(dsn().replace("\n--b", "\n"))
+    assert found is not None
+    assert (found.message_id, found.recipient) == (OURS, "mia@example.org")
+    assert "address doesn't exist" in found.why.sentence
+
+
+def test_a_report_without_separators_about_another_mail_is_none() -> None:
+    assert read(dsn("other@mx.example.org").replace("\n--b", "\n")) is None
+
+
+def test_a_delivery_that_expired_has_failed() -> None:
+    found = read(dsn(action="expired", status=""))
+    assert found is not None
+    assert found.kind == "failed"
+
+
+POST_MASTER = """\
+From: post_master@mx.example.org
+To: hello@shop.example
+Subject: Re:Blue mugs
+In-Reply-To: <{id}>
+
+Error: Invalid user address
+
+550 - no such user here: mia@example.org
+"""
+
+
+def test_a_server_may_answer_under_the_subject_of_the_mail() -> None:
+    found = read(POST_MASTER.format(id=OURS))
+    assert found is not None
+    assert (found.recipient, found.message_id) == ("mia@example.org", OURS)
+    assert "address doesn't exist" in found.why.sentence
 
 
 def test_the_mail_that_came_back_says_nothing_about_why() -> None:
@@ -155,6 +256,8 @@ def test_the_mail_that_came_back_says_nothing_about_why() -> None:
         (dsn(returned="text/rfc822-headers"), "address doesn't exist"),
         (dsn(status="5.2.2"), "full"),
         (dsn(status="5.7.26"), "rejected"),
+        (dsn(status="5.7.13"), "disabled"),
+        (dsn(status="4.7.28"), "further emails"),
         (dsn(status="4.4.7"), "couldn't be reached"),
         (dsn(status="5.0.0"), "address doesn't exist"),
         (

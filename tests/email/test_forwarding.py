@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import email
+import email.message
+from email.message import EmailMessage
+from email.policy import SMTP
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -12,14 +16,19 @@ from host.core import clock, db
 from host.events.models import DomainEvent as Event
 from host.inbox import conversation_actions, notes
 from host.inbox.along import forwarding
+from host.inbox.drafts import Draft
 from host.inbox.errors import AlreadySentError, MessageNotFoundError
+from host.inbox.reply import queue_parts
 from host.inbox.sendable import NotSendableError
+from host.media import uploads
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, DeliveryState, Direction, Message
 from host.models.users import Workspace
 from tests.email.conftest import Outside
 from tests.email.test_conversation import Desk, Generation, conversations, messages, whole
+from tests.email.test_formatted import PIXEL, newsletter
 from tests.email.test_sending import body, html, parsed
+from tests.media.samples import picture
 
 __all__ = ["whole"]
 
@@ -297,3 +306,143 @@ def test_it_is_read_as_a_forward_and_never_folded(outside: Outside, whole: Desk)
     forward(whole, conversations()[0].id)
     mail = email.message_from_bytes(outside.mails[-1][2])
     assert quotes.start(body(outside), mail["Subject"]) is None
+
+
+# ---- format and pictures -----------------------------------------------------------------------------
+
+
+def shown_inline(sent: email.message.Message) -> dict[str, bytes]:
+    """Return the pictures of a mail by the content ids that its HTML shows."""
+    found = {
+        str(part["Content-ID"]).strip("<>"): part.get_payload(decode=True)
+        for part in sent.walk()
+        if part["Content-ID"] and part.get_content_disposition() == "inline"
+    }
+    return {name: content for name, content in found.items() if f'src="cid:{name}"' in shown_form(sent)}
+
+
+def shown_form(sent: email.message.Message) -> str:
+    (form,) = (part for part in sent.walk() if part.get_content_type() == "text/html")
+    content = form.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return content.decode()
+
+
+def reply_with_picture(desk: Desk, conversation: int, text: str, key: str) -> None:
+    with db.read() as session:
+        workspace = session.get_one(Conversation, conversation).workspace_id
+    upload = uploads.keep_upload(
+        BytesIO(picture("PNG")), "inline.png", workspace_id=workspace, user_id=desk.agent
+    )
+
+    def write(session: Any) -> None:
+        queue_parts(
+            session,
+            workspace_id=workspace,
+            conversation_id=conversation,
+            author_id=desk.agent,
+            drafts=[Draft(text=text, uploads=(upload.id,))],
+            reply_key=key,
+            adapter=Generation.directory.adapter("email"),
+            now=clock.now(),
+            accounts=None,
+        )
+
+    db.write(write)
+    desk.work()
+
+
+def test_our_own_format_and_pictures_go_along(whole: Desk) -> None:
+    whole.receive(Message_ID="<one@example.org>")
+    (talk,) = conversations()
+    reply_with_picture(whole, talk.id, "Take **these**:\n\n- one\n- two\n\n![inline.png]", "reply-key-1")
+    forward(whole, talk.id)
+    sent = parsed(whole.outside)
+    form = shown_form(sent)
+    assert "<strong>these</strong>" in form
+    assert form.count("<li") == 2
+    assert len(shown_inline(sent)) == 1
+    assert "![" not in form
+    words = body(whole.outside).replace("\r\n", "\n")
+    assert "Take these:\n\n- one\n- two\n\n[inline.png]" in words
+    assert not [part for part in sent.walk() if part.get_content_disposition() == "attachment"]
+
+    forward(whole, talk.id, files=False, key="forward-2")
+    sent = parsed(whole.outside)
+    assert "[inline.png]" in shown_form(sent)
+    assert "[File not attached: inline.png]" in body(whole.outside)
+    assert not shown_inline(sent)
+
+
+HTML = (
+    "<html><head><style>p { color: red }</style><script>parent.hit()</script></head>"
+    '<body onload="hit()"><p>Blue <b style="color:#00f">mugs</b>?</p>'
+    "<ul><li>one<li>two</ul><table><tr><td>1<td>2</table>"
+    '<img src="cid:mug@example.org" alt="A mug" onerror="hit()">'
+    '<img src="https://tracker.example/pixel.png" alt="Our &gt; logo"><a href="javascript:hit()">x</a>'
+    "</body></html>"
+)
+
+
+def test_a_customers_format_and_pictures_go_along_and_nothing_harmful(whole: Desk) -> None:
+    whole.deliver(newsletter(HTML))
+    forward(whole, conversations()[0].id)
+    sent = parsed(whole.outside)
+    form = shown_form(sent)
+    assert '<b style="color:#00f">mugs</b>' in form
+    assert form.count("<li") == 2
+    assert form.count("<td") == 2
+    assert list(shown_inline(sent).values()) == [PIXEL]
+    for bad in ("script", "hit()", "tracker.example", "cid:mug@example.org", "<style"):
+        assert bad not in form
+    assert "Our &gt; logo" in form
+    assert not [part for part in sent.walk() if part.get_content_disposition() == "attachment"]
+    assert "Do you have blue mugs?" in body(whole.outside)
+
+    forward(whole, conversations()[0].id, files=False, key="forward-2")
+    sent = parsed(whole.outside)
+    assert "mugs</b>" in shown_form(sent)
+    assert "<img" not in shown_form(sent)
+    assert "[File not attached: mug.png]" in body(whole.outside)
+
+
+def test_pictures_of_the_same_name_are_not_mixed_up(whole: Desk) -> None:
+    whole.deliver(newsletter(HTML))
+    (talk,) = conversations()
+    for number in range(2):
+        reply_with_picture(whole, talk.id, f"{number}: ![inline.png]", f"reply-key-{number}")
+    forward(whole, talk.id)
+    assert len(shown_inline(parsed(whole.outside))) == 3
+
+
+def test_of_a_conversation_the_quoted_history_goes_once(whole: Desk) -> None:
+    whole.receive("The first words.", Message_ID="<one@example.org>")
+    quoted = (
+        '<div>It <i>came</i>.</div><div class="gmail_quote"><div>On Monday, Shop wrote:</div>'
+        '<blockquote class="gmail_quote">The first words.</blockquote></div>'
+    )
+    mail = EmailMessage(policy=SMTP)
+    mail["From"], mail["To"], mail["Subject"] = "mia@example.org", "hello@shop.example", "Re: Blue mugs"
+    mail["In-Reply-To"], mail["Message-ID"] = "<one@example.org>", "<two@example.org>"
+    mail.set_content(
+        "It came.\n\nOn Mon, 2 Mar 2026 at 10:00, Shop <hello@shop.example> wrote:\n> The first words.\n"
+    )
+    mail.add_alternative(quoted, subtype="html")
+    whole.deliver(mail.as_bytes())
+    (talk,) = conversations()
+    forward(whole, talk.id)
+    form = shown_form(parsed(whole.outside))
+    assert "<i>came</i>" in form
+    assert form.count("The first words.") == 1
+    assert "lobby-earlier" not in form
+
+    forward(whole, talk.id, message_id=messages()[1].id, key="forward-2")
+    assert "The first words." in shown_form(parsed(whole.outside))
+
+
+def test_too_much_format_goes_as_text(whole: Desk) -> None:
+    whole.deliver(newsletter("<b>" * 30_000 + "Blue mugs"))
+    forward(whole, conversations()[0].id)
+    form = shown_form(parsed(whole.outside))
+    assert "Do you have blue mugs?" in form
+    assert form.count("<b>") < 10

@@ -20,6 +20,7 @@ from addons.email.lobby_mail import receiving
 from addons.email.lobby_mail.addon import register_channels
 from addons.email.lobby_mail.imap import connection, reading, watching
 from addons.email.lobby_mail.imap import session as imap_session
+from addons.email.lobby_mail.imap.connection import Client
 from addons.email.lobby_mail.models import Folder, FolderMail, Mailbox
 from host.channels import accounts, warnings
 from host.channels.directory import Directory
@@ -285,7 +286,8 @@ def test_two_mails_alike_without_an_id_or_a_date_both_come_and_once(desk_of_mail
 def test_the_same_mail_by_both_ways_is_there_once(desk_of_mail: Desk) -> None:
     desk = desk_of_mail
     raw = mail(1)
-    desk.ingest(raw, receiving.envelopes(raw, "mia1@example.org", {"hello@shop.example": desk.account.id}))
+    to = {"hello@shop.example": desk.account.id}
+    desk.ingest(raw, tuple(receiving.envelopes(raw, "mia1@example.org", to)))
     desk.fetch_from(since=None)
     desk.server.add(raw)
     desk.watch()
@@ -298,7 +300,8 @@ def test_history_the_journal_has_forgotten_is_not_doubled(desk_of_mail: Desk) ->
     desk = desk_of_mail
     at = clock.now() - timedelta(days=200)
     raw = mail(1, Date=written(at))
-    desk.ingest(raw, receiving.envelopes(raw, "mia1@example.org", {"hello@shop.example": desk.account.id}))
+    to = {"hello@shop.example": desk.account.id}
+    desk.ingest(raw, tuple(receiving.envelopes(raw, "mia1@example.org", to)))
     desk.work()
     db.write(lambda session: session.execute(sa.update(Message).values(sent_at=at.replace(microsecond=0))))
     db.write(lambda session: session.execute(sa.delete(InboundEvent)))
@@ -372,6 +375,64 @@ def test_a_mail_that_is_too_large_comes_with_its_beginning(
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Attachment)) == 0
         assert session.scalars(sa.select(FolderMail.state).order_by(FolderMail.uid)).all() == ["cut", "taken"]
+
+
+@pytest.mark.parametrize("says", [None, 6_000, 11_000, 30_000])
+def test_a_large_mail_is_fetched_in_pieces(
+    desk_of_mail: Desk, monkeypatch: pytest.MonkeyPatch, says: int | None
+) -> None:
+    """Whatever size the server says it has."""
+    desk = desk_of_mail
+    monkeypatch.setattr(reading, "PIECE", 5_000)
+    uid = desk.server.add(mail(1, "Do you have blue mugs?" + "\r\nx" * 6_000))
+    if says is not None:
+        desk.server.says_size[uid] = says
+    desk.fetch_from(since=None)
+    desk.watch()
+    until(lambda: accounted() == 1)
+    raw = desk.server.folders["INBOX"].mails[0].raw
+    assert [(one.body or b"").endswith(raw) for one in journalled()] == [True]
+    asked = [one for one in desk.server.commands if "BODY.PEEK[]" in one]
+    assert all("<" in one for one in asked)
+    assert max(int(one.rpartition("<")[2].partition(".")[0]) for one in asked) >= len(raw) // 5_000 * 5_000
+
+
+def test_a_large_mail_of_a_server_without_pieces_is_whole(
+    desk_of_mail: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = desk_of_mail
+    monkeypatch.setattr(reading, "PIECE", 5_000)
+    fetch = Client.fetch
+
+    def whole(self: Client, numbers: list[int], items: list[str]) -> object:
+        return fetch(self, numbers, [one.partition("<")[0] for one in items])
+
+    monkeypatch.setattr(Client, "fetch", whole)
+    desk.server.add(mail(1, "Do you have blue mugs?" + "\r\nx" * 6_000))
+    desk.fetch_from(since=None)
+    desk.watch()
+    until(lambda: accounted() == 1)
+    raw = desk.server.folders["INBOX"].mails[0].raw
+    assert [(one.body or b"").endswith(raw) for one in journalled()] == [True]
+
+
+def test_a_mail_of_twenty_megabytes_comes_with_its_files(desk_of_mail: Desk) -> None:
+    desk = desk_of_mail
+    made = EmailMessage(policy=SMTP)
+    made["From"], made["To"], made["Message-ID"] = "mia@example.org", "hello@shop.example", "<big@x>"
+    made.set_content("The drawings you asked for")
+    files = [bytes([number]) * 7 * 1024 * 1024 for number in (1, 2)]
+    for number, content in enumerate(files):
+        made.add_attachment(content, maintype="application", subtype="pdf", filename=f"{number}.pdf")
+    desk.server.add(made.as_bytes())
+    desk.fetch_from(since=clock.now() - timedelta(days=1))
+    desk.watch()
+    until(lambda: accounted() == 1, 60)
+    desk.work()
+    assert [one.text for one in messages()] == ["The drawings you asked for"]
+    assert "cut" not in messages()[0].content
+    with db.read() as session:
+        assert session.scalars(sa.select(Attachment.size)).all() == [len(one) for one in files]
 
 
 @pytest.mark.parametrize("how", ["poison", "refuses", "missing"])

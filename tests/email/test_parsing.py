@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from collections.abc import Callable
@@ -121,6 +122,25 @@ def test_html_alone_is_shown_as_its_words() -> None:
     )
     got = read(raw(message))
     assert got.text == "One & two"
+
+
+@pytest.mark.parametrize("kind", ["x-amp-html", "watch-html", "enriched"])
+@pytest.mark.parametrize("has_text", [True, False])
+def test_forms_of_a_mail_for_programs_of_one_kind_are_no_files(kind: str, has_text: bool) -> None:
+    message = mail("the words")
+    message.add_alternative("short", subtype=kind)
+    message.add_alternative("<p>the words</p>", subtype="html")
+    if not has_text:
+        del message.get_payload()[0]  # type: ignore[union-attr]
+    got = read(raw(message))
+    assert got.text == "the words"
+    assert [a.content_type for a in got.attachments] == ["text/html"]
+
+
+def test_a_form_that_is_all_of_a_mail_is_kept() -> None:
+    message = mail("")
+    message.add_alternative("short", subtype="x-amp-html")
+    assert [a.content_type for a in read(raw(message)).attachments] == ["text/x-amp-html"]
 
 
 def test_an_empty_plain_part_does_not_hide_the_html() -> None:
@@ -489,7 +509,7 @@ def test_a_mail_made_to_be_slow_arrives_whole_as_one_file(mail: Callable[[], byt
     body = mail()
     with takes_at_most(60):
         got = read(body)
-        receiving.envelopes(body, "a@b.example", {"hello@shop.example": 1})
+        list(receiving.envelopes(body, "a@b.example", {"hello@shop.example": 1}))
     assert [file.content for file in got.attachments] == [body]
     assert got.contact == "a@b.example"
 
@@ -585,6 +605,31 @@ def test_html_made_to_be_slow_is_described_in_time(piece: str) -> None:
         source = piece * (1_000_000 // len(piece))
         formatted.described(source)
         formatted.inline_names(source)
+
+
+@pytest.mark.parametrize(
+    ("charset", "content", "is_file"),
+    [
+        ("us-ascii", b"GIF89a\x01\x00\x01\x00\x80", True),
+        ("us-ascii", b"Glazes: 12", False),
+        ("utf-16", "Glazes: 12".encode("utf-16"), False),
+    ],
+)
+def test_a_named_part_with_bytes_that_no_text_has_is_a_file(
+    charset: str, content: bytes, is_file: bool
+) -> None:
+    part = (
+        f'Content-Type: text/plain; charset={charset}; name="glaze.txt"\r\nContent-Transfer-Encoding: base64'
+    )
+    raw = (
+        b"From: mia@example.org\r\nTo: hello@shop.example\r\nMessage-ID: <one@example.org>\r\n"
+        + part.encode()
+        + b"\r\n\r\n"
+        + base64.encodebytes(content)
+    )
+    found = read(raw)
+    assert [one.name for one in found.attachments] == (["glaze.txt"] if is_file else [])
+    assert found.text == ("" if is_file else "Glazes: 12")
 
 
 def test_a_form_too_long_to_show_is_a_file() -> None:

@@ -37,6 +37,10 @@ QUOTES = {
     "Proton": "\n\nOn Monday, March 3rd, 2025 at 10:00 AM, Shop <a@b.example> wrote:\n\n> Blue mugs?\n",
     "French": "\n\nLe lun. 3 mars 2025 à 10:00, Shop <a@b.example> a écrit :\n\n> Bleues ?\n",
     "nothing but marks": "\n\n> Do you want blue mugs?\n",
+    "French, in a browser": (
+        "\n\nMessage du : 03/03/2025 10:00\nDe : Shop <a@b.example>\nA : mia@b.example\nCopie à : \n"
+        "Sujet : Tasses\n\nBleues ?\n"
+    ),
 }
 
 
@@ -50,6 +54,10 @@ def test_what_a_client_quotes_is_folded_and_what_was_said_is_not(client: str) ->
     words = shown.strip().removeprefix(SAID)
     assert words.strip() in {"", "Von meinem iPhone gesendet", "Get Outlook for iOS"}
     assert shown + folded == text
+    # Such a line says nothing to a reader, so it has a fold of its own: it is no part of the quote.
+    first, *rest = quotes.folds(text)
+    assert text[: first.start].strip() == SAID
+    assert [first.kind, *(one.kind for one in rest)] == (["signature"] if words.strip() else []) + ["quote"]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +77,36 @@ def test_what_a_client_quotes_is_folded_and_what_was_said_is_not(client: str) ->
 )
 def test_what_is_no_quote_at_the_end_stays_seen(text: str) -> None:
     assert quotes.start(text) is None
+
+
+ASKED = "> Do you want the blue mugs that we have shown in our window since autumn"
+
+
+def test_a_quoted_line_that_was_wrapped_is_folded_whole() -> None:
+    said = "Both of them please, and send them together."
+    text = (
+        f"{said}\n\nOn 3 March 2025 at 10:00, Shop <a@b.example> wrote:\n\n> Hello\n{ASKED}, or\nred\n> ones?"
+    )
+    place = quotes.start(text)
+    assert place is not None
+    assert text[:place].strip() == said
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        f"{ASKED}, or red\nThe blue ones\n> Two?",
+        f"{ASKED}?\nyes\n> Two?",
+        f"{ASKED}, or red\n\nblue\n> Two?",
+        f"{ASKED}, or red\nblue\n\n> Two?",
+        "> Do you want blue\nyes\n> Two?",
+    ],
+)
+def test_an_answer_between_quoted_lines_is_no_half_of_one(between: str) -> None:
+    text = f"{SAID * 4}\n\nOn 3 March 2025 at 10:00, Shop <a@b.example> wrote:\n> Hello\n{between}"
+    answer = next(line for line in between.split("\n") if line and not line.startswith(">"))
+    place = quotes.start(text)
+    assert place is None or f"\n{answer}\n" in text[:place]
 
 
 ON = "On Mar 8, 2012 9:59 AM, Example <r@example.com> wrote:\n"

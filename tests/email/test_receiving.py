@@ -5,17 +5,28 @@ from __future__ import annotations
 import smtplib
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from addons.email.lobby_mail import receiving, smtp_connection
+from addons.email.lobby_mail.mail import identity, parsing
 from host.channels import accounts
 from host.core import clock, db
+from host.models.queue import MOST_IN_ROW, InboundEvent, InboundPart, InboundRequest
+from host.queue.bodies import stored
+from host.queue.journal import Journal as DatabaseJournal
 from host.sdk import settings
 from host.sdk.channel import AccountRef
+from host.sdk.messages import MessageReceived
 from host.sdk.webhooks import Envelope
 from tests.email.conftest import Outside, connect
 
@@ -149,30 +160,137 @@ def test_a_mail_for_two_of_us_is_two_envelopes_of_one_mail(listening: Desk, outs
     assert [e.account_id for e in envelopes] == [listening.account.id, second.id]
 
 
-def test_a_mail_over_ten_megabytes_is_refused_for_good(listening: Desk) -> None:
+MOST = 25 * 1024 * 1024
+
+
+def large_mail(size: int) -> bytes:
+    """A mail of exactly *size* bytes, with lines as long as the listener takes and dots at their begin."""
+    line = b"." + b"y" * 60_000 + b"\r\n"
+    lines = line * ((size - len(MAIL)) // len(line) - 1)
+    return MAIL + lines + b"z" * (size - len(MAIL) - len(lines) - 2) + b"\r\n"
+
+
+def test_a_mail_over_the_limit_is_refused_for_good_and_the_limit_named(listening: Desk) -> None:
     with listening.client() as client:
         assert client.ehlo()[0] == 250
-        assert client.esmtp_features["size"] == str(10 * 1024 * 1024)
+        assert client.esmtp_features["size"] == str(MOST)
+        code, words = client.mail("a@example.org", [f"size={MOST + 1}"])
+        assert (code, b"25 MB" in words, str(MOST).encode() in words) == (552, True, True)
+        assert client.mail("a@example.org", [f"size={MOST}"])[0] == 250
     with listening.client() as client:
         client.helo()  # without ESMTP there is no size to declare
         client.mail("a@example.org")
         client.rcpt("hello@shop.example")
-        code, _ = client.data(MAIL + b"x" * 70 * 1000 + b"\r\n" + (b"y" * 76 + b"\r\n") * 140_000)
-        assert code == 552
+        code, words = client.data(large_mail(MOST + 1))
+        assert (code, b"25 MB" in words) == (552, True)
+        assert client.noop()[0] == 250
     assert listening.journal.taken == []
 
 
-def test_the_limit_is_what_the_database_takes_in_one_row(any_desk: db.Database) -> None:
-    limit = receiving.size_limit()
-    assert limit == 10 * 1024 * 1024 or any_desk.dialect == "mariadb"
-    assert 4 * 1024 * 1024 < limit <= 10 * 1024 * 1024
-    from host.models.queue import InboundRequest
+def test_a_mail_as_large_as_the_limit_is_taken_with_one_copy_for_each_account(
+    listening: Desk, outside: Outside
+) -> None:
+    second = connect(outside, listening.account.workspace_id, address="sales@shop.example")
+    mail = large_mail(MOST)
+    listening.deliver(mail, to=["hello@shop.example", "sales@shop.example"])
+    assert [raw for raw, _ in listening.journal.taken] == [b"", b""]
+    made = [envelope for _, envelopes in listening.journal.taken for envelope in envelopes]
+    assert [one.account_id for one in made] == [listening.account.id, second.id]
+    assert all(one.body.endswith(identity.BELOW + mail) for one in made)
+    assert len({one.dedupe_key for one in made}) == 1
 
-    def use_case(session: Session) -> None:
-        body = b"\xff" * limit
-        session.add(InboundRequest(id=1, source="x", received_at=clock.now(), remote="", body=body))
 
-    db.write(use_case)
+def test_a_mail_being_received_is_not_in_memory(listening: Desk) -> None:
+    block = (b"x" * 76 + b"\r\n") * 1000
+    with listening.client() as client:
+        client.ehlo()
+        client.mail("a@example.org")
+        client.rcpt("hello@shop.example")
+        client.putcmd("data")
+        client.getreply()
+        client.send(MAIL + block)
+        tracemalloc.start()
+        try:
+            for _ in range(200):
+                client.sock.sendall(block)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        client.send(b".\r\n")
+        assert client.getreply()[0] == 250
+    assert len(listening.journal.taken[0][1][0].body) > 200 * len(block)
+    assert peak < 2 * 1024 * 1024
+
+
+def with_files(size: int) -> bytes:
+    """A mail of about *size* bytes with two files, as a mail program writes it."""
+    made = EmailMessage(policy=SMTP)
+    made["From"], made["To"], made["Message-ID"] = "mia@example.org", "hello@shop.example", "<big@x>"
+    made.set_content("The drawings you asked for")
+    for number in (1, 2):
+        content = bytes(range(256)) * (size * 3 // 4 // 2 // 256)
+        made.add_attachment(content, maintype="application", subtype="pdf", filename=f"{number}.pdf")
+    return made.as_bytes()
+
+
+def test_a_large_mail_takes_known_memory_and_is_in_the_database_once(
+    desk: db.Database, outside: Outside, tmp_path: Path
+) -> None:
+    connect(outside)
+    mail = with_files(12 * 1024 * 1024)
+    journal = DatabaseJournal(tmp_path / "spool", wake=lambda _direction: None, patience=60)
+    journal.start()
+
+    def ingest(raw: bytes, made: tuple[Envelope, ...]) -> None:
+        journal.ingest(source="receiver:smtp", channel="email", raw=raw, remote="", envelopes=made)
+
+    with TemporaryFile() as file:
+        file.write(mail)
+        tracemalloc.start()
+        try:
+            answers = receiving._Handler(lambda: ingest)._take(
+                file, "mia@example.org", ["hello@shop.example"]
+            )
+            storing = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            journal.stop()
+    assert answers == [receiving.STORED]
+    assert storing < 3 * len(mail)
+    with db.read() as session:
+        lengths = [
+            session.scalar(sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(one.body)), 0)))
+            for one in (InboundRequest, InboundEvent, InboundPart)
+        ]
+        event = session.scalars(sa.select(InboundEvent)).one()
+        body = stored.whole(session, event.id, event.body) or b""
+    assert lengths[0] == 0
+    assert len(mail) < sum(lengths) < len(mail) + 1000
+    tracemalloc.start()
+    try:
+        (change,) = parsing.parse(
+            Envelope(account_id=1, lane="mia@example.org", dedupe_key="k", kind="mail", body=body)
+        )
+        assert tracemalloc.get_traced_memory()[1] < 9 * len(mail)
+    finally:
+        tracemalloc.stop()
+    assert isinstance(change, MessageReceived)
+    assert [one.name for one in change.attachments] == ["1.pdf", "2.pdf"]
+
+
+def test_the_limit_is_what_the_database_takes(any_desk: db.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert receiving.IN_ROW == MOST_IN_ROW
+    assert receiving.size_limit() == MOST
+    if any_desk.dialect == "mariadb":
+        monkeypatch.setattr(receiving, "IN_ROW", 1024**3)
+        limit = receiving.size_limit()
+        assert limit > 4 * 1024 * 1024
+
+        def use_case(session: Session) -> None:
+            body = b"\xff" * limit
+            session.add(InboundRequest(id=1, source="x", received_at=clock.now(), remote="", body=body))
+
+        db.write(use_case)
 
 
 def test_a_line_longer_than_the_standard_allows_is_taken(listening: Desk) -> None:
@@ -396,7 +514,7 @@ def test_a_mail_that_lmtp_brings_may_be_too_large_for_each(listening: Desk) -> N
             assert client.rcpt(f"hello+{tag}@shop.example")[0] == 250
         client.putcmd("data")
         client.getreply()
-        client.send(b"x" * 70 + b"\r\n" + (b"y" * 998 + b"\r\n") * 11_000 + b".\r\n")
+        client.send(b"x" * 70 + b"\r\n" + (b"y" * 60_000 + b"\r\n") * 440 + b".\r\n")
         assert [client.getreply()[0] for _ in range(2)] == [552, 552]
         assert client.docmd("EHLO", "here")[0] == 500
         assert client.noop()[0] == 250

@@ -229,7 +229,7 @@ def test_a_reply_to_a_mailing_list(shop: Desk, agent: Browser, answers: dict[str
     page = agent.get(f"/w/{shop.account.workspace_id}/inbox/{talk}").text
     line = page.partition("data-along-list=")[2].partition("</div>")[0]
     assert " hidden>" not in line
-    assert f"Goes to the mailing list {LIST}, which may be public." in line
+    assert f"Goes to the mailing list {LIST}. Everybody on it can read your reply." in line
     answered(shop, agent, talk, to=LIST, cc="")
     assert gone(shop) == ([LIST], [], [LIST])
 

@@ -112,7 +112,17 @@ def test_an_agent_sees_and_chooses_who_gets_a_reply(
     assert note.is_hidden()
     answer.select_option("list")
     assert note.is_visible()
-    assert note.inner_text().strip() == f"Goes to the mailing list {LIST}, which may be public."
+    said = f"Goes to the mailing list {LIST}. Everybody on it can read your reply."
+    assert note.inner_text().strip() == said
+    answer.select_option("person")
+    assert note.is_hidden()
+    fold = form.locator("details.along")
+    fold.evaluate("fold => { fold.open = true }")
+    form.locator("[name=bcc]").fill(LIST)
+    assert note.is_visible(), "a hidden copy is read, too"
+    form.locator("[name=bcc]").fill("")
+    fold.evaluate("fold => { fold.open = false }")
+    answer.select_option("list")
     assert_fits(page)
     look(page, f"recipients-list-{width}")
     form.locator("textarea").fill("For all of you.")

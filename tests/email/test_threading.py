@@ -26,7 +26,7 @@ def test_what_a_colleague_wrote_names_them_on_screen(whole: Desk, data: Path) ->
     )
     (talk,) = conversations()
     page = signed_in(whole, data).get(f"/w/{whole.account.workspace_id}/inbox/{talk.id}").text
-    assert page.count('title="anna@example.org" translate="no">Anna</span>') == 1
+    assert page.count('title="anna@example.org" translate="no">Anna</bdi>') == 1
 
 
 def test_who_was_copied_joins_and_a_stranger_does_not(whole: Desk) -> None:

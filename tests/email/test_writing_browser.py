@@ -147,3 +147,50 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
     assert page.input_value("input[name=cc]") == "Anna <anna@example.org>"
     assert troubles == []
     context.close()
+
+
+TYPED = [
+    ("- one\n- two\n- three", "- one\n- two\n- three"),
+    ("1. one\n2. two\n", "1. one\n2. two\n3. "),
+    ("1. one\n5. five\nsix", "1. one\n5. five\n6. six"),
+    ("- one\n* two", "- one\n* two"),
+    ("> one\n> two", "> one\n> two"),
+    # Marks that the person writes themselves stay, also a list within a quote.
+    ("- - two", "- - two"),
+    ("1. 2. x", "1. 2. x"),
+    ("> one\n- two", "> one\n> - two"),
+    ("- one\ntwo - three", "- one\n- two - three"),
+]
+
+
+def test_a_mark_typed_in_a_list_that_goes_on_stands_once(
+    served: str, outside: Outside, chromium: Any
+) -> None:
+    workspace = make_workspace("Pottery")
+    make_user("owner@example.com", workspace=workspace, role=Role.OWNER)
+    connect(outside, workspace)
+    conversation = arrive()
+    page = chromium.new_context(base_url=served).new_page()
+    page.goto("/login")
+    page.fill("#email", "owner@example.com")
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+    page.goto(f"/w/{workspace}/inbox/{conversation}")
+    text = page.locator("[data-form=reply] textarea")
+    for typed, stands in TYPED:
+        text.fill("")
+        text.click()
+        page.keyboard.type(typed)
+        assert text.input_value() == stands, typed
+    text.fill("")
+    page.keyboard.type("- one\n- ")
+    page.keyboard.press("Control+z")
+    assert text.input_value() == "- one\n- - ", "what was taken away comes back"
+    page.keyboard.press("End")
+    page.keyboard.type("x")
+    assert text.input_value() == "- one\n- - x"
+    text.fill("")
+    page.keyboard.type("- one\n")
+    page.keyboard.insert_text("- two, pasted")
+    assert text.input_value() == "- one\n- two, pasted"

@@ -597,6 +597,19 @@ def test_readers_of_a_server_are_late_for_seconds_at_most(monkeypatch: pytest.Mo
     assert courtesy.seconds_after(0.3, kept_others=False, age=old) == 0.3, "half of the time is theirs"
 
 
+def test_late_jobs_of_a_server_work_half_of_the_time(
+    any_database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs of rules and sequences go on, too, where most of their time is spent waiting for the database."""
+    fresh, old = timedelta(), consuming.LATE + timedelta(seconds=1)
+    assert consuming.pause_after(0.5, old) == 0.0, "nobody else writes"
+    monkeypatch.setattr(db.Database, "is_shared", True)
+    is_server = not any_database.is_sqlite
+    assert consuming.pause_after(0.1, fresh) == 0.1 * consuming.COURTESY
+    assert consuming.pause_after(0.5, fresh) == (1.0 if is_server else 2.0)
+    assert consuming.pause_after(0.5, old) == (0.5 if is_server else 2.0)
+
+
 def test_a_late_reader_of_a_server_goes_on_soon(any_database: db.Database) -> None:
     class Slow(Keeper):
         def consume(self, session: Session, events: Sequence[Recorded]) -> None:

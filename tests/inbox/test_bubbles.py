@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
@@ -167,6 +168,20 @@ def test_content_of_any_shape_makes_a_bubble(desk: Desk, kind: str, content: Any
     for card in made.cards:
         assert card.title or card.href or card.rows or "Lobby cannot show yet" in card.what
         assert not card.href or urlsplit(card.href).scheme in {"http", "https"}
+
+
+@pytest.mark.parametrize(("cut", "said"), [(None, ""), (30 * 1024 * 1024, "30 MB"), ("30", ""), (True, "")])
+def test_a_message_whose_rest_was_not_kept_says_so(desk: Desk, cut: object, said: str) -> None:
+    with desk.app.test_request_context("/"):
+        made = message_view.bubble(entry("text", {"cut": cut}), BubbleContext(1, 1, "Ana", "Toy"))
+    assert bool(made.cut) is bool(said)
+    assert said in made.cut
+
+
+def test_the_page_says_that_the_rest_of_a_message_was_not_kept(desk: Desk, scene: scenes.Scene) -> None:
+    scene.said("ana", "Ana Q.", "The drawings", scene.ago(minutes=1))
+    db.write(lambda session: session.execute(sa.update(Message).values(content={"cut": 30 * 1024 * 1024})))
+    assert "This message has 30 MB, more than Lobby keeps." in words(page(desk, f"/{only_conversation()}"))
 
 
 @given(content=CONTENT)

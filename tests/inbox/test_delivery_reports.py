@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,9 +13,9 @@ import pytest
 
 from host.core import db
 from host.events.models import DomainEvent
-from host.inbox import outcome
+from host.inbox import outcome, queries
 from host.models.channels import ChannelAccount
-from host.models.inbox import Conversation, DeliveryState, Reaction
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, InternalKind, Message, Reaction
 from host.queue import outbox
 from host.sdk.capabilities import Capabilities
 from host.sdk.channel import AccountRef, ProviderProblem
@@ -164,6 +165,60 @@ def test_reading_a_later_message_does_not_undo_a_failure(account: AccountRef, mi
     assert message(failing).state == DeliveryState.READ, "delivered, and then they read a later one"
 
 
+def closing(external_id: str = "out-1") -> MessageBounced:
+    return replace(failed(external_id), whole_contact=True)
+
+
+def reach() -> Any:
+    identity = toys.only(ContactIdentity)
+    return identity.unreachable_since, (identity.unreachable or {}).get("sentence")
+
+
+OUT_OF_REACH = START + timedelta(seconds=80), "No such number."
+
+
+def test_a_failure_may_say_that_nothing_else_arrives_until_they_write(account: AccountRef, mia: int) -> None:
+    sent(mia)
+    apply(account, closing())
+    assert reach() == OUT_OF_REACH
+    apply(account, received("Hello?", external_id="theirs-2", at=90))
+    assert reach()[0] is None
+    apply(account, closing())
+    assert reach()[0] is None, "it is known already"
+
+
+@pytest.mark.parametrize("templates", [True, False])
+def test_it_may_say_that_templates_arrive(account: AccountRef, mia: int, templates: bool) -> None:
+    id_ = sent(mia)
+    apply(account, replace(closing(), templates=templates))
+    found = queries.unreachable_of(START, None, toys.only(ContactIdentity).unreachable)
+    assert found is not None
+    assert found.templates is templates
+    assert set(message(id_).error or {}) == {"code", "sentence", "next_step", "raw"}
+
+
+@pytest.mark.parametrize(("at", "closed"), [(79, True), (81, False)])
+@pytest.mark.parametrize("order", ["first", "together", "last"])
+def test_what_they_wrote_since_counts_in_any_order(
+    account: AccountRef, mia: int, at: int, closed: bool, order: str
+) -> None:
+    id_ = sent(mia)
+    wrote = received("Hello?", external_id="theirs-2", at=at)
+    changes: list[InboundChange] = [wrote, closing()] if order == "first" else [closing(), wrote]
+    for batch in [changes] if order == "together" else [[one] for one in changes]:
+        apply(account, *batch)
+    assert message(id_).state == DeliveryState.FAILED
+    assert (reach()[0] is not None) is closed
+
+
+def test_one_that_arrived_closes_nothing(account: AccountRef, mia: int) -> None:
+    sent(mia)
+    apply(account, delivered())
+    apply(account, closing())
+    apply(account, replace(closing(), external_id="never"))
+    assert reach() == (None, None)
+
+
 def test_a_message_sent_again_has_nothing_to_do_with_reports_of_before(account: AccountRef, mia: int) -> None:
     id_ = sent(mia)
     apply(account, failed())
@@ -235,3 +290,41 @@ def test_one_without_an_answer_is_confirmed_and_what_came_about_it_applied(
     assert message(id_).state == wanted[what]
     reactions = [(one.message_id, one.emoji) for one in toys.everything(Reaction)]
     assert reactions == ([(id_, "❤️")] if what == "reacted" else [])
+
+
+# Messages of other programs
+
+
+def of_another_program(external_id: str = "theirs", *, contact: str = "ana") -> MessageBounced:
+    return replace(failed(external_id, contact=contact), report=None)
+
+
+def test_a_message_of_another_program_that_failed_is_a_line(account: AccountRef) -> None:
+    """Toys whose provider doesn't tell what was delivered: the report isn't kept in case it is ours."""
+    before = toys.only(Conversation)
+    for _ in range(2):
+        apply(account, of_another_program(), adapter=toys.TOY)
+    lines = [one for one in toys.everything(Message) if one.kind == InternalKind.ACTIVITY]
+    assert [one.content for one in lines] == [{"what": "not_delivered", "reason": "No such number."}]
+    after = toys.only(Conversation)
+    assert (after.unread_count, after.last_preview, after.failed_count) == (
+        before.unread_count,
+        "In stock?",
+        0,
+    )
+
+
+def test_it_is_nobodys_where_no_one_has_written(account: AccountRef) -> None:
+    for adapter in (TELLING, toys.TOY):
+        apply(account, of_another_program(contact="bert"), adapter=adapter)
+    apply(account, replace(of_another_program(), kind=ReportKind.DELAYED), adapter=toys.TOY)
+    assert len(toys.everything(Conversation)) == len(toys.everything(Message)) == 1
+    assert len(toys.everything(ContactIdentity)) == 1
+
+
+def test_it_waits_a_day_in_case_it_is_ours(account: AccountRef, mia: int) -> None:
+    apply(account, of_another_program("out-1"))
+    assert [one.kind for one in toys.everything(Message)] == ["text"]
+    sent(mia)
+    apply(account)
+    assert [one.state for one in toys.everything(Message)][-1] == DeliveryState.FAILED

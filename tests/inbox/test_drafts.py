@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import uuid
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from host.core import db, storage
+from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox import errors
 from host.inbox.drafts import Draft
@@ -18,7 +21,7 @@ from host.media import uploads
 from host.media.limits import FileRefusedError
 from host.models.inbox import Attachment, Conversation, Message
 from host.models.queue import OutboxEntry
-from host.sdk.channel import AccountRef
+from host.sdk.channel import AccountRef, CaptionLimits
 from host.sdk.messages import MessageKind
 from tests.inbox import toys
 from tests.inbox.toys import RICH, START, WINDOWED, apply, received
@@ -158,8 +161,46 @@ def test_a_quote_stands_at_the_text_or_at_the_first_file(
     question = toys.only(Message).id
     messages = send(Draft(text="Yes", uploads=(upload(),), reply_to=question))
     assert [message.reply_to for message in messages] == [None, "question"]
-    messages = send(Draft(uploads=(upload(), upload(samples.WAV)), reply_to=question), reply_key="k" * 16)
+    messages = send(
+        Draft(uploads=(upload(), upload(samples.WAV, "a.wav")), reply_to=question), reply_key="k" * 16
+    )
     assert [message.reply_to for message in messages] == ["question", None]
+
+
+def test_a_text_is_the_caption_of_the_last_file_that_can_have_one(
+    send: Any, upload: Any, pictures: Any
+) -> None:
+    class Captions(toys.Rich):
+        capabilities = replace(
+            toys.Rich.capabilities,
+            captions=CaptionLimits(10, frozenset({IMAGE, FILE}), frozenset({"image/jpeg"})),
+        )
+
+    question, adapter = toys.only(Message).id, Captions()
+
+    def sent(text: str, *files: str, **content: Any) -> list[tuple[str, str, str | None]]:
+        draft = Draft(text=text, uploads=files, reply_to=question, content=content)
+        messages = send(draft, adapter=adapter, reply_key=uuid.uuid4().hex)
+        return [(str(one.kind), one.text, one.reply_to) for one in messages]
+
+    sound = partial(upload, samples.WAV, "a.wav")
+    assert sent("Blue", upload(), *pictures(1), sound()) == [
+        ("file", "", None),
+        ("image", "Blue", "question"),
+        ("audio", "", None),
+    ]
+    assert sent("Blue", sound()) == [("audio", "", None), ("text", "Blue", "question")]
+    photo = upload(samples.picture("JPEG"), "a.jpg")
+    assert sent("Blue", photo) == [("image", "", None), ("text", "Blue", "question")]
+    offered = [{"title": "Yes"}]
+    assert sent("Blue?", upload(), quick_replies=offered) == [
+        ("file", "", None),
+        ("text", "Blue?", "question"),
+    ]
+    for overflow in ("split", "truncate", "reject"):
+        with pytest.raises(errors.TooLongError, match="has 11 bytes; below a file it can have 10") as caught:
+            send(Draft(text="x" * 11, uploads=(upload(),)), adapter=adapter, overflow=overflow)
+        assert (caught.value.field, caught.value.limit) == ("text", 10)
 
 
 def test_what_cannot_be_quoted_is_refused(send: Any, account: AccountRef, mia: int) -> None:

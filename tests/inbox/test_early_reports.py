@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,16 +17,17 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.delivery import results
 from host.inbox import outcome
 from host.inbox.apply import bounces
 from host.inbox.apply.changes import apply_all_marks, apply_changes
 from host.inbox.reply import queue_reply
-from host.models.inbox import Conversation, DeliveryState, Mark, Message
+from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Mark, Message
 from host.models.queue import OutboxEntry
 from host.sdk.channel import AccountRef, ProviderProblem
 from host.sdk.messages import InboundChange, ReportKind
 from tests.inbox import toys
-from tests.inbox.test_delivery_reports import TELLING, delivered, failed
+from tests.inbox.test_delivery_reports import TELLING, Telling, delivered, failed
 from tests.inbox.toys import START
 
 PROBLEM = ProviderProblem("timeout", "No answer came.", "")
@@ -38,11 +39,12 @@ def tell(account: AccountRef, *changes: InboundChange, adapter: toys.Toy = TELLI
     db.write(apply_changes, [toys.incoming(account, change, adapter=adapter, **values) for change in changes])
 
 
-def sending(account: AccountRef, mia: int, number: int = 1) -> int:
+def sending(account: AccountRef, mia: int, number: int = 1, *, talk: int | None = None) -> int:
     """Return the id of a message that was handed to the provider, which has not answered yet."""
+    where = Conversation.account_id == account.id if talk is None else Conversation.id == talk
 
     def begin(session: Session) -> int:
-        talk = session.scalars(sa.select(Conversation).where(Conversation.account_id == account.id)).one()
+        talk = session.scalars(sa.select(Conversation).where(where)).one()
         (message,) = queue_reply(
             session,
             workspace_id=talk.workspace_id,
@@ -94,6 +96,17 @@ def test_a_failure_that_comes_first_is_kept(account: AccountRef, mia: int, adapt
     assert found.error == {"code": "bounced", "sentence": "No such number.", "next_step": "", "raw": ""}
     assert toys.only(Conversation).failed_count == 1
     assert toys.everything(Mark) == []
+
+
+def test_one_that_comes_first_says_as_much_about_the_customer(account: AccountRef, mia: int) -> None:
+    id_ = sending(account, mia)
+    tell(account, replace(failed(), whole_contact=True))
+    assert toys.only(ContactIdentity).unreachable_since is None
+    db.write(outcome.record_sent, id_, "out-1")
+    identity, found = toys.only(ContactIdentity), next(one for one in toys.thread() if one.id == id_)
+    assert identity.unreachable_since == START + timedelta(seconds=80)
+    assert identity.unreachable == found.error
+    assert found.error == {"code": "bounced", "sentence": "No such number.", "next_step": "", "raw": ""}
 
 
 def test_a_delivery_that_comes_first_is_kept(account: AccountRef, mia: int) -> None:
@@ -175,6 +188,61 @@ def test_a_report_kept_under_another_customer_changes_nothing(account: AccountRe
     assert toys.everything(Mark) == []
 
 
+class TwoWays(Telling):
+    """A toy whose provider has two ids for the same person."""
+
+    def other_ids(self, contact: str) -> tuple[str, ...]:
+        return {"ana": ("ANA",), "ANA": ("ana",)}.get(contact, ())
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_report_under_their_other_id_waits_for_the_answer_too(
+    account: AccountRef, mia: int, known: bool, renamed: bool
+) -> None:
+    if known:
+        tell(account, toys.received("Me, too", contact="ANA", external_id="theirs-2"), adapter=TwoWays())
+    with db.read() as session:
+        query = sa.select(Conversation).order_by(Conversation.id)
+        talk, others = session.scalars(query).first(), len(session.scalars(query).all())
+        assert talk is not None
+    id_ = sending(account, mia, talk=talk.id)
+    tell(account, failed(contact="ANA"), adapter=TwoWays())
+    if renamed:
+        db.write(results.note_recipient, talk.identity_id, "ANA")
+    db.write(outcome.record_sent, id_, "out-1")
+    assert state(id_) == DeliveryState.FAILED
+    assert (toys.everything(Mark), len(toys.everything(Conversation))) == ([], others)
+    tell(account, delivered(contact="ANA"), adapter=TwoWays())
+    assert state(id_) == DeliveryState.DELIVERED
+    tell(account, delivered(contact="bo"), failed(contact="ana "), adapter=TwoWays())
+    assert state(id_) == DeliveryState.DELIVERED
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_message_of_their_other_id_is_of_somebody_else(account: AccountRef, mia: int, known: bool) -> None:
+    """Only reports are matched, since a person who writes is known by the id they write with."""
+    wrote = toys.received("Me, too", contact="ANA", external_id="theirs-2")
+    id_ = sending(account, mia)
+    changes = [delivered(contact="ANA"), wrote]
+    for batch in [[wrote], [changes[0]]] if known else [changes]:
+        tell(account, *batch, adapter=TwoWays())
+    db.write(outcome.record_sent, id_, "out-1")
+    assert state(id_) == DeliveryState.DELIVERED
+    assert {one.external_id for one in toys.everything(ContactIdentity)} == {"ana", "ANA"}
+
+
+def test_an_adapter_that_raises_has_one_id_for_everybody(account: AccountRef, mia: int) -> None:
+    class Broken(Telling):
+        def other_ids(self, contact: str) -> tuple[str, ...]:
+            raise RuntimeError("broken")
+
+    id_ = sending(account, mia)
+    tell(account, delivered(), adapter=Broken())
+    db.write(outcome.record_sent, id_, "out-1")
+    assert state(id_) == DeliveryState.DELIVERED
+
+
 def test_a_report_about_no_message_of_ours_is_shown_after_a_day(
     account: AccountRef, mia: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,7 +300,7 @@ def test_on_every_database(any_database: db.Database) -> None:
 
 
 @dataclass(frozen=True)
-class Telling:
+class Story:
     """What happens to two messages of ours, and the order and batches in which we learn of it."""
 
     happened: frozenset[tuple[str, int]]
@@ -240,7 +308,7 @@ class Telling:
 
 
 @st.composite
-def tellings(draw: st.DrawFn, messages: int) -> Telling:
+def tellings(draw: st.DrawFn, messages: int) -> Story:
     kinds = ("delivered", "read", "failed", "delayed")
     reports = st.tuples(st.sampled_from(kinds), st.integers(1, messages))
     happened = draw(st.frozensets(reports, max_size=4 * messages))
@@ -252,7 +320,7 @@ def tellings(draw: st.DrawFn, messages: int) -> Telling:
         size = draw(st.integers(1, 3))
         told.append(tuple(order[:size]))
         order = order[size:]
-    return Telling(happened, tuple(told))
+    return Story(happened, tuple(told))
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +345,7 @@ def change(kind: str, number: int) -> InboundChange:
     return failed(external_id, kind=ReportKind(kind))
 
 
-def play(stage: tuple[int, int], telling: Telling, messages: int, adapter: toys.Toy) -> list[str]:
+def play(stage: tuple[int, int], telling: Story, messages: int, adapter: toys.Toy) -> list[str]:
     """Return the states in which the messages end."""
     account = toys.make_account(stage[0])
     tell(account, toys.received("In stock?"), adapter=adapter)
@@ -301,7 +369,7 @@ def play(stage: tuple[int, int], telling: Telling, messages: int, adapter: toys.
         return [str(one.state) for one in found]
 
 
-def expected(telling: Telling, number: int, adapter: toys.Toy) -> str:
+def expected(telling: Story, number: int, adapter: toys.Toy) -> str:
     tells = adapter.capabilities.delivery_reports
     is_delivered = tells and ("delivered", number) in telling.happened
     is_read = ("read", number) in telling.happened
@@ -314,13 +382,13 @@ def expected(telling: Telling, number: int, adapter: toys.Toy) -> str:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(telling=tellings(2))
-def test_in_any_order_two_messages_end_in_the_same_states(stage: tuple[int, int], telling: Telling) -> None:
+def test_in_any_order_two_messages_end_in_the_same_states(stage: tuple[int, int], telling: Story) -> None:
     assert play(stage, telling, 2, TELLING) == [expected(telling, number, TELLING) for number in (1, 2)]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(telling=tellings(1))
 def test_so_does_one_where_the_channel_does_not_tell_of_deliveries(
-    stage: tuple[int, int], telling: Telling
+    stage: tuple[int, int], telling: Story
 ) -> None:
     assert play(stage, telling, 1, toys.TOY) == [expected(telling, 1, toys.TOY)]

@@ -256,7 +256,7 @@ def test_a_copy_on_the_device_follows(desk: Desk, scene: scenes.Scene, open_page
       const found = [];
       for (const name of await caches.keys()) {
         const cache = await caches.open(name);
-        for (const one of await cache.keys()) found.push(await (await cache.match(one)).text());
+        for (const one of await cache.keys()) found.push((await (await cache.match(one))?.text()) ?? "");
       }
       return found.some((one) => one.includes(text));
     }"""

@@ -688,7 +688,7 @@ def test_the_contact_pane_shows_what_the_provider_tells(desk: Desk, scene: scene
         "1,842 followers",
         "2 messages",
         "Came from Came from your ad “Autumn glazes”",
-        "toy_id ana.sample",
+        "Toy ID ana.sample",
     ):
         assert expected in text, expected
     assert "you follow back" not in text

@@ -19,6 +19,7 @@ from host.inbox.sendable import (
     parse_contacts,
     parse_location,
     parse_template,
+    told_apart,
     words_of,
 )
 from host.sdk.capabilities import Capabilities
@@ -68,6 +69,47 @@ def test_quick_replies_are_kept_on_one_line_and_send_their_title_unless_told() -
     }
     assert check(TEXT, quick_replies=[]) == {}
     assert check(TEXT) == {}
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ([{"title": "Yes"}, {"title": " YES ", "payload": "y"}], "Two answers are called “YES”."),
+        (
+            [{"title": "Yes", "payload": "a"}, {"title": "No", "payload": "a"}],
+            "“Yes” and “No” have the same payload.",
+        ),
+        ([{"title": "Yes"}, {"title": "No", "payload": "Yes"}], "“Yes” and “No” have the same payload."),
+    ],
+)
+def test_answers_that_cannot_be_told_apart_are_refused_where_the_provider_does(
+    answers: list[dict[str, str]], says: str
+) -> None:
+    quick, below = EVERYTHING.quick_replies, EVERYTHING.buttons
+    assert quick is not None
+    assert below is not None
+    strict = replace(
+        EVERYTHING, quick_replies=replace(quick, unique=True), buttons=replace(below, unique=True)
+    )
+    template = {"text": "Shall I?", "buttons": answers}
+    for kind, content in ((TEXT, {"quick_replies": answers}), (TEMPLATE, {"template": template})):
+        assert check(kind, **content)
+        caught = refusal(kind, strict, **content)
+        assert caught.code == "not_unique"
+        assert caught.field in {
+            f"{name}[1].{part}" for name in ("buttons", "quick_replies") for part in ("title", "payload")
+        }
+        assert str(caught).startswith(says)
+    links = [{"title": "Shop", "url": "https://a.example/"}, {"title": "Shop", "payload": "s"}]
+    assert check(TEMPLATE, strict, template={**template, "buttons": links})
+
+
+def test_answers_of_automation_are_told_apart() -> None:
+    person = {"title": "Talk to a person", "payload": "person"}
+    assert told_apart([{"title": "talk to A person", "payload": "a"}, {"title": "Yes"}, person]) == [
+        {"title": "Yes"},
+        person,
+    ]
 
 
 def test_titles_are_counted_in_characters_as_providers_do() -> None:

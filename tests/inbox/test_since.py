@@ -59,7 +59,7 @@ def test_it_says_what_customers_and_colleagues_did_meanwhile(desk: Desk, scene: 
     (card,) = cards(desk, f"reply-{ana}-{seen}")
     assert "4 things changed" in card
     assert "1 more before these" in card
-    for words in ("You’re welcome", "Bo T. (note)", "She found it", "closed", "Send anyway"):
+    for words in ("You’re welcome", "Bo T.", "(note)", "She found it", "closed", "Send anyway"):
         assert words in card
     assert f'data-newest="{newest(ana)}"' in html
 

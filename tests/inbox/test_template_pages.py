@@ -13,10 +13,11 @@ import pytest
 from host.channels import listed_pages
 from host.core import clock, db, storage
 from host.core.backports.values import replace
+from host.delivery import results
 from host.inbox import approved_fetching
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Contact, ContactIdentity, Conversation, Message
-from host.sdk.channel import ApprovalState, ProviderProblem, ReplyPolicy, ReplyState
+from host.sdk.channel import ApprovalState, ProviderProblem, Rejected, ReplyPolicy, ReplyState
 from host.sdk.messages import MessageKind
 from tests import helpers
 from tests.inbox import toys
@@ -89,6 +90,22 @@ def test_where_none_can_be_sent_none_is_offered(
         identity = toys.only(Conversation).identity_id
         toys.change_row(ContactIdentity, identity, unreachable_since=clock.now())
     assert OFFERED not in page(desk)
+
+
+def test_where_only_templates_arrive_they_are_offered_and_sent(desk: Desk) -> None:
+    identity = toys.only(Conversation).identity_id
+    refused = Rejected(
+        ProviderProblem("7", "Too late.", "Send a template."), whole_contact=True, templates=True
+    )
+    toys.change_row(Conversation, toys.only(Conversation).id, last_inbound_at=clock.now())
+    db.write(results.note_out_of_reach, identity, refused)
+    shown = page(desk)
+    assert "Too late." in shown
+    assert 'data-tool="templates"' not in shown, "the composer is closed"
+    assert OFFERED in shown
+    assert send(desk, **FILLED).status_code == 200
+    (message,) = ours()
+    assert (message.kind, message.state) == ("approved_template", "queued")
 
 
 def test_a_channel_without_templates_has_no_picker(database: db.Database, data: Path) -> None:

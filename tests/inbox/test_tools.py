@@ -59,10 +59,19 @@ def test_each_tool_comes_from_its_declaration(speaking: None) -> None:
     assert tools.reactions == EMOJI
 
 
-def test_voice_notes_need_a_channel_that_takes_wav(speaking: None) -> None:
-    media = {MessageKind.AUDIO: MediaLimits(frozenset({"audio/mp4"}), 1024)}
+@pytest.mark.parametrize(
+    ("types", "made"),
+    [
+        ({"audio/mp4"}, ""),
+        ({"audio/mp4", "audio/ogg"}, "audio/ogg"),
+        ({"audio/ogg", "audio/wav"}, "audio/wav"),
+        (set(), "audio/wav"),
+    ],
+)
+def test_voice_notes_are_of_a_type_that_the_channel_takes(speaking: None, types: set[str], made: str) -> None:
+    media = {MessageKind.AUDIO: MediaLimits(frozenset(types), 1024)}
     tools = tools_of(Capabilities(media=media), {})
-    assert tools.voice_bytes is None
+    assert (tools.voice_type, tools.voice_bytes) == (made, 1024 if made else None)
     assert tools.files
 
 

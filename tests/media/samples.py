@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zipfile
 import zlib
 
 from PIL import Image, PngImagePlugin
@@ -28,6 +29,33 @@ MP3 = b"\xff\xfb\x90\x64" + b"\0" * 200
 WEBM = b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm" + b"\0" * 40 + b"\x86\x86V_VP80"
 WEBM_SOUND = b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm" + b"\0" * 40 + b"\x86\x86A_OPUS"
 AVI = b"RIFF\x00\x10\0\0AVI LIST"
+
+
+def archive(*names: str, held: bytes = b"") -> bytes:
+    """Return an archive with *names*, and *held* uncompressed in the last."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for name in names:
+            file.writestr(name, held if name == names[-1] else b"<x/>")
+    return out.getvalue()
+
+
+DOCX = archive("[Content_Types].xml", "_rels/.rels", "word/document.xml")
+XLSX = archive("docProps/app.xml", "xl/worksheets/sheet1.xml", "[Content_Types].xml")
+PPTX = archive("[Content_Types].xml", "ppt/presentation.xml", "ppt/embeddings/table.xlsx", held=XLSX)
+
+
+def compound(*streams: str, before: int = 0) -> bytes:
+    """Return a compound file as the older Office writes, its directory after *before* sectors of content."""
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(512, b"\0") + b"x" * 512 * before
+    names = [f"{name}\0".encode("utf-16-le") for name in ("Root Entry", *streams)]
+    return head + b"".join(
+        name.ljust(64, b"\0") + struct.pack("<H", len(name)).ljust(64, b"\0") for name in names
+    )
+
+
+DOC, XLS = compound("1Table", "WordDocument"), compound("Workbook")
+PPT = compound("Current User", "PowerPoint Document", before=200)
 
 
 def exif(orientation: int = 1) -> bytes:

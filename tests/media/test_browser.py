@@ -172,7 +172,7 @@ def test_a_preview_that_cannot_be_had_says_why(
         said = "Not loaded by Lobby"
     page.reload()
     page.wait_for_selector(f"{frame} .gone, {frame}.gone")
-    holds(page, f"document.querySelector({frame!r}).innerText.includes({said!r})")
+    holds(page, f"document.querySelector({frame!r})?.innerText.includes({said!r})")
 
 
 def test_a_story_that_is_a_film_is_shown_as_one(page: Any, desk: Desk, provider: Provider) -> None:

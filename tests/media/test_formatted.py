@@ -17,6 +17,7 @@ from host.inbox.apply.changes import apply_changes
 from host.media import formatted
 from host.models.inbox import Attachment
 from host.models.media import PictureSender
+from host.sdk.closings import ClosingKind
 from host.sdk.messages import AttachmentRole, InboundAttachment, MessageKind
 from host.users.actor import DESK
 from tests import helpers
@@ -29,12 +30,16 @@ from tests.media.provider import Provider, serving
 HOSTILE = (Path(__file__).parent / "hostile.txt").read_text().splitlines()
 
 
+NAMES = {ClosingKind.SIGNATURE: "Signature", ClosingKind.NOTICE: "Notice", ClosingKind.FOOTER: "Footer"}
+
+
 def clean(html: str, *, pictures: bool = False) -> formatted.CleanedForm:
     return formatted.clean(
         html,
         inline=lambda name: "/w/1/media/7" if name == "mug@x" else None,
         remote=(lambda url: f"/w/1/picture?url={len(url)}") if pictures else None,
         earlier="Earlier",
+        names=NAMES,
     )
 
 
@@ -149,10 +154,183 @@ def test_what_is_no_quote_at_the_end_stays_seen(html: str) -> None:
     assert "<details" not in clean(html).html
 
 
+def folds(html: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return the text that is shown, and name and text of each fold; check that nothing is lost."""
+    made = clean(html).html
+    found = re.findall(
+        r'<details class="lobby-earlier"><summary title="(\w+)">[^<]*</summary>(.*?)</details>',
+        made,
+        re.DOTALL,
+    )
+    shown = re.sub(r'<details class="lobby-earlier">.*?</details>', "", made, flags=re.DOTALL)
+    reader = _Depths()
+    for part in (made, shown, *(inside for _, inside in found)):
+        reader.check(part)
+    plain = re.sub(r'<summary title="\w+">[^<]*</summary>', "", made)
+    assert words(plain) == words(clean_unfolded(html))
+    return words(shown), [(name, words(inside)) for name, inside in found]
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+
+
+def clean_unfolded(html: str) -> str:
+    return formatted.clean(html, inline=lambda _name: None, remote=None, earlier="").html
+
+
+class _Depths(HTMLParser):
+    """Checks that every element of a part is closed in it."""
+
+    def check(self, html: str) -> None:
+        self.reset()
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in {"br", "hr", "img", "col", "wbr"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+GMAIL_QUOTE = (
+    '<div class="gmail_quote"><div class="gmail_attr">On Mon:</div>'
+    '<blockquote class="gmail_quote">Old</blockquote></div>'
+)
+NOTICE = (
+    "This e-mail is confidential and intended solely for the addressee. If you received it in error,"
+    " please delete it."
+)
+LIST = "<p>____________________<br>Potters mailing list<br>To unsubscribe: potters-leave@lists.example</p>"
+LONG = "<p>Old words of some length that were written before</p>" * 14
+
+
+@pytest.mark.parametrize(
+    ("html", "shown", "folded"),
+    [
+        pytest.param(
+            f'<div>Yes<div><br></div>{GMAIL_QUOTE}<br clear="all"><div><br></div><span'
+            ' class="gmail_signature_prefix">-- </span>'
+            '<br><div class="gmail_signature">Mia<br>Pottery</div></div>',
+            "Yes",
+            [("Earlier", "On Mon: Old"), ("Signature", "-- Mia Pottery")],
+            id="Gmail with a signature below",
+        ),
+        pytest.param(
+            f'<div>Yes<br><div class="gmail_signature"><b>Mia</b><br>Pottery</div></div>{GMAIL_QUOTE}',
+            "Yes",
+            [("Signature", "Mia Pottery"), ("Earlier", "On Mon: Old")],
+            id="Gmail with a signature above",
+        ),
+        pytest.param(
+            '<div dir="ltr">Yes</div><div dir="ltr"><br></div><div dir="ltr">Sent from my'
+            ' iPhone</div><div dir="ltr"><br>'
+            '<blockquote type="cite">On Monday, Shop wrote:</blockquote></div><blockquote'
+            ' type="cite">Old</blockquote>',
+            "Yes",
+            [("Signature", "Sent from my iPhone"), ("Earlier", "On Monday, Shop wrote: Old")],
+            id="iPhone",
+        ),
+        pytest.param(
+            '<div>Yes</div><blockquote type="cite">Old</blockquote><br><div>Von meinem iPhone gesendet</div>',
+            "Yes",
+            [("Earlier", "Old"), ("Signature", "Von meinem iPhone gesendet")],
+            id="iPhone, signature below",
+        ),
+        pytest.param(
+            '<p>Yes</p><div class="moz-cite-prefix">Am:</div><blockquote'
+            f' type="cite">Old</blockquote><p>{NOTICE}</p>{LIST}',
+            "Yes",
+            [
+                ("Earlier", "Am: Old"),
+                ("Notice", NOTICE),
+                (
+                    "Footer",
+                    "____________________ Potters mailing list To unsubscribe: potters-leave@lists.example",
+                ),
+            ],
+            id="Thunderbird, a notice and a list",
+        ),
+        pytest.param(
+            '<p>Yes</p><pre class="moz-signature">-- \nMia\nPottery</pre>',
+            "Yes",
+            [("Signature", "-- Mia Pottery")],
+            id="Thunderbird, a signature",
+        ),
+        pytest.param(
+            '<p>Yes</p><div id="ms-outlook-mobile-signature">Get <a href="https://aka.ms/o">Outlook'
+            " for iOS</a></div>"
+            '<hr><div id="divRplyFwdMsg"><b>From:</b> Shop</div><div>Old</div>',
+            "Yes",
+            [("Signature", "Get Outlook for iOS"), ("Earlier", "From: Shop Old")],
+            id="Outlook for phones",
+        ),
+        pytest.param(
+            "<p>Yes</p><p>Best regards<br>Mia Rossi</p><table><tr><td>Pottery GmbH<br>Tel. +49 30 1234567<br>"
+            "www.rossi.example</td></tr></table>",
+            "Yes Best regards Mia Rossi",
+            [("Signature", "Pottery GmbH Tel. +49 30 1234567 www.rossi.example")],
+            id="business",
+        ),
+        pytest.param(
+            '<p>Hello Bob</p><div class="moz-cite-prefix">On:</div><blockquote'
+            f' type="cite">{LONG}</blockquote><p>Yes?</p>',
+            "Hello Bob Yes?",
+            [("Earlier", f"On: {' '.join(['Old words of some length that were written before'] * 14)}")],
+            id="an answer below a long quote",
+        ),
+    ],
+)
+def test_a_quote_is_folded_whatever_closes_the_mail(
+    html: str, shown: str, folded: list[tuple[str, str]]
+) -> None:
+    assert folds(html) == (shown, folded)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        (
+            '<p>Hi</p><div class="moz-cite-prefix">On:</div><blockquote'
+            " type=cite>Two?</blockquote><p>Yes, two.</p>"
+        ),
+        '<p>Hi</p><div class="moz-cite-prefix">On:</div><blockquote type=cite>Two?</blockquote><p>Yes.</p>'
+        "<blockquote type=cite>Blue?</blockquote><p>Yes.</p>",
+        '<div>See below</div><div class="gmail_quote"><div>On:</div><blockquote'
+        ' class="gmail_quote">Two?</blockquote>'
+        '<div>Yes.</div><blockquote class="gmail_quote">Blue?</blockquote><div>No.</div></div>',
+        f"<p>a</p><blockquote type=cite>{LONG}</blockquote><p>Yes.</p><blockquote"
+        f" type=cite>{LONG}</blockquote><p>No.</p>",
+        '<p>Yes</p><div id="Signature">I also want my money back.</div>',
+        '<p>Yes</p><div id="Signature">Mia</div><p>And when do you open?</p>',
+        '<div class="gmail_signature">Mia</div>',
+        "<p>Sent from my iPhone</p>",
+        "<p>I got this message in error. Please delete my address.</p>",
+        "<p>Yes</p><p><b>Mia</b> --<br>Two of them</p>",
+    ],
+)
+def test_what_somebody_wrote_is_never_folded(html: str) -> None:
+    assert folds(html)[1] == []
+
+
+def test_a_signature_in_parts_that_cannot_be_cut_out_stays_shown() -> None:
+    html = "<div><p>Yes<br>-- </p></div><div>Mia<br>Pottery</div>"
+    assert folds(html) == ("Yes -- Mia Pottery", [])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "html",
     [
+        pytest.param("<div>x</div>" + "<div>Sent from my iPhone</div>" * 9_990, id="signatures"),
+        pytest.param("<div>x</div>" + "<blockquote>a</blockquote>b" * 6_600, id="quotes side by side"),
+        pytest.param(
+            "<div>x</div><div class=gmail_quote>" + "<blockquote>a</blockquote>b" * 6_600, id="answers"
+        ),
         pytest.param("<p>a</p>" + "<blockquote type=cite><div>" * 9_990 + "x", id="quotes in quotes"),
         pytest.param("<img src='http://a.example/1' style='color: red'>" * 20_000, id="pictures"),
         pytest.param("".join(f"<b id=a{one}>" for one in range(10_000)) + "<p>x" * 10_000, id="bold text"),

@@ -11,6 +11,7 @@ from host.media import sniff
 from host.sdk.messages import MessageKind
 from tests.media import samples
 
+OFFICE = "application/vnd.openxmlformats-officedocument"
 KNOWN = {
     "image/jpeg": samples.picture("JPEG"),
     "image/png": samples.picture("PNG"),
@@ -20,6 +21,11 @@ KNOWN = {
     "image/svg+xml": samples.SVG,
     "application/pdf": samples.PDF,
     "application/zip": b"PK\3\4" + b"\0" * 30,
+    "application/msword": samples.DOC,
+    "application/vnd.ms-excel": samples.XLS,
+    f"{OFFICE}.wordprocessingml.document": samples.DOCX,
+    f"{OFFICE}.spreadsheetml.sheet": samples.XLSX,
+    f"{OFFICE}.presentationml.presentation": samples.PPTX,
     "audio/wav": samples.WAV,
     "audio/mp4": samples.M4A,
     "audio/aac": samples.AAC,
@@ -48,6 +54,12 @@ def test_each_type_is_known_by_its_bytes(content_type: str) -> None:
         (b"<!-- x --><script>", "text/html"),
         (b"GIF89a/*<script>*/=1;", "image/gif"),
         (b"\0\0\0\0<svg onload=alert(1)>", "image/svg+xml"),
+        (samples.archive("word/list.txt", "readme.txt"), "application/zip"),
+        (samples.archive("_rels/.rels", "docs/word/document.xml"), "application/zip"),
+        (samples.compound("Contents", "WordDocumentary"), "application/x-ole-storage"),
+        (samples.compound("Workbook", "WordDocument"), "application/vnd.ms-excel"),
+        (samples.compound() + "Workbook\0".encode("utf-16-le"), "application/x-ole-storage"),
+        (samples.PPT, "application/vnd.ms-powerpoint"),
         (b"", "application/octet-stream"),
         (b"\xff", "application/octet-stream"),
         (b"caf\xc3\xa9", "text/plain"),

@@ -96,6 +96,64 @@ def test_a_picture_is_kept_without_where_it_was_taken(workspace: int) -> None:
     assert len(kept) == taken.size
 
 
+DOCUMENTS = {
+    **LIMITS,
+    MessageKind.FILE: MediaLimits(
+        frozenset({"application/pdf", "text/plain", "application/vnd.ms-powerpoint"}), limits.MAX_BYTES
+    ),
+}
+
+
+def test_a_document_is_known_by_all_its_bytes(workspace: int) -> None:
+    taken = take(workspace, samples.PPT, "talk.ppt", media=DOCUMENTS)
+    assert (taken.kind, taken.content_type) == (MessageKind.FILE, "application/vnd.ms-powerpoint")
+    assert (taken.name, taken.size) == ("talk.ppt", len(samples.PPT))
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "says"),
+    [
+        (
+            b"Blue mug: 8 EUR",
+            "list.pdf",
+            "“list.pdf” is named like a PDF file, but its content is of the type TXT.",
+        ),
+        (
+            samples.picture("PNG"),
+            "list.PDF",
+            "“list.PDF” is named like a PDF file, but its content is of the type PNG.",
+        ),
+        (
+            samples.DOCX,
+            "list.pdf",
+            "“list.pdf” is named like a PDF file, but its content is of the type DOCX.",
+        ),
+        (
+            samples.PDF,
+            "photo.jpg",
+            "“photo.jpg” is named like a JPG file, but its content is of the type PDF.",
+        ),
+        (
+            bytes(range(256)),
+            "list.pdf",
+            "“list.pdf” is named like a PDF file, but its content is something else.",
+        ),
+    ],
+)
+def test_a_renamed_document_is_refused(workspace: int, content: bytes, name: str, says: str) -> None:
+    with pytest.raises(FileRefusedError) as caught:
+        take(workspace, content, name, media=DOCUMENTS)
+    assert (caught.value.code, str(caught.value.sentence)) == ("renamed", says)
+    assert str(caught.value.next_step)
+    take(workspace, content, name, media={MessageKind.FILE: MediaLimits(frozenset(), 9000), **LIMITS})
+
+
+def test_names_that_say_nothing_are_taken(workspace: int) -> None:
+    for name in ("prices", "prices.csv", "2026.11.28", "prices.txt"):
+        assert take(workspace, b"mug,8", name, media=DOCUMENTS).content_type == "text/plain"
+    assert take(workspace, samples.picture("PNG"), "a.jpg", media=DOCUMENTS).content_type == "image/png"
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [

@@ -256,7 +256,7 @@ def test_one_person_alone(agent: Browser, desk: Desk) -> None:
     assert "When customers write" not in text
     opened = page(agent, at(desk, f"?agent={kim.id}", below="/first-response"))
     assert "First response: 1" in opened
-    assert ">Kim</span>" in opened
+    assert ">Kim</bdi>" in opened
 
 
 def test_figures_stand_apart_by_person_account_channel_and_hour(agent: Browser, desk: Desk) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from host.core import clock, db
 from host.events.kinds.conversations import CONVERSATION_CLOSED, CONVERSATION_LABELLED
-from host.inbox.bulk import actions, foreseen
+from host.inbox.bulk import actions
 from host.inbox.bulk.actions import UNDO, BulkChange
+from host.inbox.foreseen import counting
 from host.inbox.queries import ConversationFilter
 from host.rules.models import RuleState
 from host.users.actor import DESK
@@ -35,7 +36,7 @@ def counted(any_desk: Ruled, kind: str, *contacts: str) -> dict[str, int]:
     directory = any_desk.desk.generation.directory
     ids = [any_desk.talk(one).id for one in contacts]
     with db.read() as session:
-        found = foreseen.messages_after(
+        found = counting.messages_after(
             session, any_desk.desk.workspace, {kind}, ids, directory, clock.now(), len(ids)
         )
     return dict(found[kind].by) if kind in found else {}

@@ -913,7 +913,7 @@ def test_an_event_of_a_conversation_that_is_gone(automated: Ruled, when: str) ->
         desk.read()
     with db.read() as session:
         batch = reading.after(session, reading.BEGINNING, 200)
-        due = running.due(session, clock.now())
+        due = [run for run, _since in running.due(session, clock.now())]
     _delete(desk, Conversation, desk.talk().id)
     db.write(desk.consumer.consume, batch.events)
     for run in due:
@@ -1144,7 +1144,7 @@ def test_two_workers_do_a_pass_once(any_desk: Ruled) -> None:
         desk.said(contact)
     desk.read()
     with db.read() as session:
-        ids = list(running.due(session, clock.now()))
+        ids = [run for run, _since in running.due(session, clock.now())]
     assert len(ids) == len(contacts)
     errors: list[BaseException] = []
 
@@ -1175,7 +1175,7 @@ def test_two_workers_act_once_for_a_contact(any_desk: Ruled) -> None:
     desk.read()
     directory = desk.desk.generation.directory
     with db.read() as session:
-        one, other = running.due(session, clock.now())
+        (one, _), (other, _) = running.due(session, clock.now())
     finished, errors = threading.Event(), []
 
     def work() -> None:
@@ -1209,7 +1209,7 @@ def test_a_worker_that_dies(any_desk: Ruled, dies: str) -> None:
             reading.number_all()
             desk.consumer.consume(session, reading.after(session, reading.BEGINNING, 200).events)
         else:
-            (run,) = running.due(session, clock.now())
+            ((run, _since),) = running.due(session, clock.now())
             if dies == "in the pass":
                 running.do(session, run, desk.desk.generation.directory, clock.now())
         raise KeyboardInterrupt

@@ -424,7 +424,7 @@ def test_a_use_case_that_is_no_write_of_addons_asks_none(automated: Ruled) -> No
     automated.said("ana", "Hello there")
     automated.read()
     with db.read() as session:
-        (run,) = running.due(session, clock.now())
+        ((run, _since),) = running.due(session, clock.now())
     with pytest.raises(AskedInsideError):
         db.write(running.do, run, automated.desk.generation.directory, clock.now())
 

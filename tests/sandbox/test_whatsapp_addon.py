@@ -204,6 +204,14 @@ def test_a_file_goes_out(both: Both) -> None:
     assert (sent["kind"], sent["body"]["filename"], sent["status"]) == ("document", "list.pdf", "delivered")
 
 
+def test_a_text_with_a_file_goes_out_as_one_message(both: Both) -> None:
+    both.act()
+    both.reply("The list", files=[("list.txt", b"mug: 8 EUR")])
+    sent = both.chat()[-1]
+    assert (sent["kind"], sent["text"], sent["status"]) == ("document", "The list", "delivered")
+    assert sent["body"]["filename"] == "list.txt"
+
+
 def test_a_webp_picture_goes_out_as_a_sticker(both: Both) -> None:
     both.act()
     file = BytesIO()

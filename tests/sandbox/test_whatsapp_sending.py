@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.whatsapp import seed
+from sandbox.whatsapp import files, seed
 from tests.sandbox.cloud import ANA, GIL, NUMBER, ROSA, WABA, Cloud, problem, told, values
 from tests.sandbox.helpers import Desk
 
@@ -81,13 +81,42 @@ def test_each_type_is_accepted_and_delivered(linked: Cloud, desk: Desk, kind: st
     assert told(desk) == [("sent", mid), ("delivered", mid)]
 
 
+FILES = {"image": PNG, "document": b"%PDF-1.4"}
+OFFICE = "application/vnd.openxmlformats-officedocument"
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "data", "says"),
+    [
+        ("text/plain", b"mug: 8", ""),
+        (f"{OFFICE}.wordprocessingml.document", b"PK\3\4word/document.xml", ""),
+        ("application/msword", files.OLE[0], ""),
+        ("audio/ogg", files.voice(), ""),
+        ("application/pdf", b"mug: 8", "is not of the type application/pdf"),
+        (f"{OFFICE}.spreadsheetml.sheet", b"PK\3\4word/document.xml", "is not of the type"),
+        ("text/plain", b"\0\1", "is not text"),
+        ("audio/ogg", b"OggS\0vorbis", "Only OPUS codecs are supported"),
+        ("audio/ogg", files.voice().replace(b"OpusHead\1\1", b"OpusHead\1\2"), "Only mono"),
+        ("audio/mp4", b"\x1a\x45\xdf\xa3webm", "is not of the type audio/mp4"),
+        ("application/zip", b"PK\3\4", "must be a file with one of the following types"),
+    ],
+)
+def test_files_are_what_they_are_called(cloud: Cloud, mime_type: str, data: bytes, says: str) -> None:
+    form = {"messaging_product": "whatsapp", "type": mime_type}
+    answer = cloud.call("POST", f"{NUMBER}/media", data=form, files={"file": ("a", data, mime_type)})
+    assert (answer.status_code == 200) == (not says)
+    assert says in answer.text
+
+
 @pytest.mark.parametrize("kind", ["image", "document"])
 def test_files_are_sent_by_id_and_by_link(linked: Cloud, desk: Desk, kind: str) -> None:
     linked.act()
     form = {"messaging_product": "whatsapp", "type": "image/png"}
     if kind == "document":
         form["type"] = "application/pdf"
-    uploaded = linked.call("POST", f"{NUMBER}/media", data=form, files={"file": ("a", PNG, form["type"])})
+    uploaded = linked.call(
+        "POST", f"{NUMBER}/media", data=form, files={"file": ("a", FILES[kind], form["type"])}
+    )
     by_id = linked.sent(kind, {"id": uploaded.json()["id"], "caption": "Here"})
     picture = f"{linked.meta.url}/media/profile/1.png"
     by_link = linked.sent(kind, {"link": picture})
@@ -128,6 +157,24 @@ def test_files_are_sent_by_id_and_by_link(linked: Cloud, desk: Desk, kind: str) 
             {**BUTTONS, "action": {"buttons": [button(10**20)]}},
             {},
             (400, 131009, "Button title invalid length. Min length: 1, Max length: 20"),
+        ),
+        (
+            "interactive",
+            {
+                **BUTTONS,
+                "action": {"buttons": [button(1), {**button(2), "reply": {"id": "x", "title": "choice 1"}}]},
+            },
+            {},
+            (400, 131009, "Buttons titles must be unique"),
+        ),
+        (
+            "interactive",
+            {
+                **BUTTONS,
+                "action": {"buttons": [button(1), {**button(2), "reply": {"id": "b1", "title": "x"}}]},
+            },
+            {},
+            (400, 131009, "Buttons ids must be unique"),
         ),
         (
             "interactive",

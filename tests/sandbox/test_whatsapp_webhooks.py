@@ -155,6 +155,7 @@ def test_a_quick_reply_of_a_template(linked: Cloud, desk: Desk) -> None:
 
 def test_a_new_number(linked: Cloud, desk: Desk) -> None:
     linked.act(text="before")
+    linked.meta.idle()  # the new number is another lane, which waits for nothing of this one
     linked.act("system", text="15550100055")
     linked.meta.idle()
     value = values(desk)[-1]

@@ -7,8 +7,9 @@ from datetime import timedelta
 from host.channels.directory import Directory
 from host.core import clock, db
 from host.events.kinds.conversations import CONVERSATION_CLOSED, CONVERSATION_LABELLED
-from host.inbox.bulk import actions, foreseen
+from host.inbox.bulk import actions
 from host.inbox.bulk.actions import UNDO, BulkChange
+from host.inbox.foreseen import counting
 from host.inbox.queries import ConversationFilter
 from host.sdk.events import Listener
 from host.users.actor import DESK
@@ -93,7 +94,7 @@ def foreseen_of(survey: Survey, kind: str, *contacts: str) -> dict[str, int]:
     directory = Directory(survey.desk.generation.directory.adapters, listeners=[listener])
     ids = [survey.talk(one).id for one in contacts]
     with db.read() as session:
-        found = foreseen.messages_after(
+        found = counting.messages_after(
             session, survey.desk.workspace, {kind}, ids, directory, clock.now(), len(ids)
         )
     return dict(found[kind].by) if kind in found else {}

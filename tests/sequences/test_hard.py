@@ -265,7 +265,7 @@ def test_a_later_message_waits_for_an_earlier_one(sequenced: Sequenced) -> None:
     desk.said(text="large")
     desk.read()
     with db.read() as session:
-        _first, second = automation.due(session, clock.now())
+        _first, (second, _since) = automation.due(session, clock.now())
     db.write(automation.do, second, desk.desk.generation.directory, clock.now())
     assert desk.answers() == {}
     with clock.travel(timedelta(seconds=1)):

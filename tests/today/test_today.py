@@ -58,9 +58,9 @@ def rows(page: str) -> dict[str, dict[str, tuple[str, str, str]]]:
         (heading,) = re.findall(r"<h2[^>]*>(.*?)</h2>", section)
         for row in re.findall(r"<li.*?</li>", section, re.DOTALL):
             url = next(iter(re.findall(r'href="([^"]*)"', row)), "")
-            name, detail = re.findall(r"<b[^>]*>(.*?)</b>\s*(?:<span>(.*?)</span>)?</span>", row, re.DOTALL)[
-                0
-            ]
+            name, detail = re.findall(
+                r"<b><bdi[^>]*>(.*?)</bdi></b>\s*(?:<span>(.*?)</span>)?</span>", row, re.DOTALL
+            )[0]
             number = next(iter(re.findall(r'<span class="td-number">(.*?)</span>', row)), "")
             found.setdefault(heading, {})[name] = number, detail, url
     return found

@@ -2,7 +2,8 @@
 
 ``TORTURE_SIGNS`` names a folder: what the nemesis writes there goes wrong in this process.
 
-``TORTURE_DELAYS``, if set, leaves the delays as they are delivered.
+``TORTURE_DELAYS``, if set, leaves the delays as they are delivered. ``TORTURE_JOB_SECONDS`` is how long a job
+of an addon may take, in place of ten minutes.
 
 ``TORTURE_MUTANT`` names one of the functions below. Each takes away one thing a promise rests on; the torture
 that stays green on it proves nothing. Nothing of this is in the product: a desk started by ``lobby`` has no
@@ -159,8 +160,8 @@ def crowded_senders() -> None:
 
     Nor does one reply at a time go ahead of the others, however often its provider failed.
     """
-    from host.delivery import policy, worker
-    from host.queue import send_limiter
+    from host.delivery import worker
+    from host.queue import policy, send_limiter
 
     worker._Claimer._crowded = lambda _self: {}  # type: ignore[method-assign]
     send_limiter.FAILING_SENDERS = 1000
@@ -181,9 +182,25 @@ def tried_for_ever() -> None:
     consuming.TRIES = 10**6
 
 
+def hung_for_everybody() -> None:
+    """Take a function that hangs for one customer for one that hangs for all of them."""
+    from host.channels import hanging
+
+    within = hanging.within
+    hanging.within = lambda seconds, name, use, _customer=None: within(seconds, name, use)
+
+
+def endless_jobs() -> None:
+    """Let an addon's job take as long as it likes."""
+    from host.core import call_budget
+
+    call_budget.JOB_SECONDS = float("inf")
+
+
 MUTANTS = (
     acknowledge_first, no_unique_key, retry_all, no_sync, wait_for_rows, wait_for_lanes, long_leases,
     wait_for_no_spool, left_unconfirmed, crowded_senders, endless_conditions, tried_for_ever,
+    hung_for_everybody, endless_jobs,
 )  # fmt: skip
 
 
@@ -374,6 +391,10 @@ if __name__ == "__main__":
 
     if os.environ.pop("TORTURE_WATCHED", ""):
         watched()
+    if seconds := os.environ.pop("TORTURE_JOB_SECONDS", ""):
+        from host.core import call_budget
+
+        call_budget.JOB_SECONDS = float(seconds)
     if mutant := os.environ.pop("TORTURE_MUTANT", ""):
         {one.__name__: one for one in MUTANTS}[mutant]()
     main()

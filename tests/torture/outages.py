@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import sys
 import tempfile
 import time
@@ -27,8 +28,18 @@ from tests.torture.lanes import Outcome, bring_to_rest
 from tests.torture.nemesis import Nemesis
 from tests.torture.people import People
 from tests.torture.provider import Ledger, Provider
+from tests.torture.proxy import Proxy
 from tests.whole.rig import until
-from tests.whole.shops import APP_ID, CAFE, POTTERY, SECOND_APP_ID, STUDIO, point_webhooks
+from tests.whole.shops import (
+    ADMIN,
+    APP_ID,
+    CAFE,
+    POTTERY,
+    POTTERY_AGENT,
+    SECOND_APP_ID,
+    STUDIO,
+    point_webhooks,
+)
 
 AWAY_SECONDS = (3.0, 9.0)
 BACK_SECONDS = (3.0, 6.0)
@@ -39,7 +50,11 @@ MUTANT = "wait_for_no_spool"
 """The function of ``launch.py`` that makes a build which has to fail."""
 
 
-WAYS = ("refused", "stalled", "full", "clocks")
+WAYS = ("refused", "stalled", "full", "clocks", "disk")
+FULL_SECONDS = 4.0
+"""How long the disk is full before the database goes, and after it is back."""
+NO_ROOM = re.compile(r"Only 0 MB are free where Lobby stores its files")
+NO_FILES = re.compile(r"cannot store files right now")
 
 
 @dataclass
@@ -47,8 +62,9 @@ class Outages:
     """Takes the database away from a desk, and measures how soon everything is there after it is back.
 
     :param way: ``refused``: connections are reset and refused; ``stalled``: nothing is passed on; ``full``:
-        the server has no connection left; ``clocks``: it answers, and the clocks of the processes are wrong.
-        SQLite's statements fail instead.
+        the server has no connection left; ``clocks``: it answers, and the clocks of the processes are wrong;
+        ``disk``: connections are refused while the disk with the data folder is full, which has to be a small
+        one. SQLite's statements fail instead.
     """
 
     desk: Desk
@@ -85,13 +101,60 @@ class Outages:
             time.sleep(seconds)
             for name in ("web", "worker"):
                 self.desk.set_clock(name, 0.0)
-        else:
-            if self.way == "stalled":
-                proxy.stalled = True
-            else:
-                proxy.refuse()
+        elif self.way == "disk":
+            with self._full_disk():
+                self.wrong += self._untold()
+                time.sleep(FULL_SECONDS)
+                if left := self._old(time.monotonic() - FULL_SECONDS / 2):
+                    self.wrong.append(f"{left} messages wait for room, and the database is there")
+                answers = self.writers.provider.figures.answers
+                refused = answers["503"]
+                self._refused(proxy, seconds)
+                if answers["503"] == refused:
+                    self.wrong.append("no webhook was answered 503, so nothing is proved")
+                time.sleep(FULL_SECONDS)
+        elif self.way == "stalled":
+            proxy.stalled = True
             time.sleep(seconds)
             proxy.heal()
+        else:
+            self._refused(proxy, seconds)
+
+    def _refused(self, proxy: Proxy, seconds: float) -> None:
+        proxy.refuse()
+        time.sleep(seconds)
+        proxy.heal()
+
+    @contextmanager
+    def _full_disk(self) -> Iterator[None]:
+        """Take all the room there is where the desk's files are."""
+        filler = self.desk.data / "filler"
+        with filler.open("wb", buffering=0) as file:
+            for size in (1 << 16, 1 << 10):
+                with suppress(OSError):
+                    while True:
+                        file.write(b"\0" * size)
+            try:
+                yield
+            finally:
+                filler.unlink()
+
+    def _untold(self) -> list[str]:
+        """Return what is not said of the full disk: on Health, and to an agent who attaches a file."""
+        health = self.desk.person(ADMIN).session.get(f"{self.desk.url}/admin/health", timeout=10).text
+        wrong = [] if NO_ROOM.search(health) else ["Health does not say that there is no room"]
+        person = self.desk.person(POTTERY_AGENT)
+        person.open("/account")
+        answer = person.session.post(
+            f"{self.desk.url}/w/{self.desk.homes['Pottery']}/uploads",
+            data={"csrf_token": person.forms[-1].values["csrf_token"]},
+            files={"file": ("cup.txt", b"blue " * 4000, "text/plain")},
+            headers={"Accept": "application/json"},
+            timeout=30,
+        )
+        if answer.status_code != 503 or not NO_FILES.search(answer.text):
+            wrong.append(f"whoever attaches a file is told {answer.status_code} {answer.text[:300]}")
+        return wrong
 
     @contextmanager
     def _no_connection_left(self) -> Iterator[None]:
@@ -193,7 +256,8 @@ def main(given: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(given)
     with tempfile.TemporaryDirectory(prefix="lobby-outages-") as folder:
         zips = lanes.releases(Path(folder) / "zips")
-        with lanes.furnished(arguments.kind, Path(folder) / "desk", zips) as desk:
+        disk = arguments.way == "disk"
+        with lanes.furnished(arguments.kind, Path(folder) / "desk", zips, disk=disk) as desk:
             mutant = MUTANT if arguments.broken else ""
             name = f"{arguments.kind}, outages"
             outcome = play(
@@ -201,7 +265,7 @@ def main(given: Sequence[str] | None = None) -> int:
                 name,
                 arguments.outages,
                 arguments.seed,
-                webs=arguments.webs,
+                webs=1 if disk else arguments.webs,
                 way=arguments.way,
                 mutant=mutant,
             )

@@ -10,8 +10,9 @@ from tests.torture import isolation, lanes, outages, stages
 def two_outages(kind: str, way: str, folder: Path) -> None:
     """Take the database away twice: nothing is lost or doubled, and every customer stays in order."""
     zips = lanes.releases(folder / "zips")
-    with lanes.furnished(kind, folder / "desk", zips) as desk:
-        outcome = outages.play(desk, f"{kind}, {way}", 2, seed=7, way=way)
+    disk = way == "disk"
+    with lanes.furnished(kind, folder / "desk", zips, disk=disk) as desk:
+        outcome = outages.play(desk, f"{kind}, {way}", 2, seed=7, way=way, webs=1 if disk else 2)
         output = desk.output
     assert not outcome.found.red, (outcome.found.broken, output[-4000:])
     assert outcome.events > 50

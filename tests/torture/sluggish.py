@@ -1,8 +1,9 @@
 """Each customer waits only for themselves, also where an addon is slow or fails.
 
-An addon of the torture's own has a condition of a rule that takes long for one customer's messages, and a
-listener that cannot handle them. Measured as :mod:`tests.torture.isolation` does, and how far the readers of
-the event log are behind, which rules, sequences and listeners are.
+An addon of the torture's own has a condition of a rule that takes long for one customer's messages, a
+listener that cannot handle them, a panel that hangs for them, and a job that never ends. Measured as
+:mod:`tests.torture.isolation` does, and how far the readers of the event log are behind, which rules,
+sequences and listeners are. What hangs is in :mod:`tests.torture.hanging_addons`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from host.addons.package.build import build_release
 from tests.torture.desk import Desk
+from tests.torture.hanging_addons import JOB_SECONDS, HangingFault
 from tests.torture.isolation import (
+    CUSTOMERS,
     Fault,
     Isolation,
     Sample,
@@ -26,8 +28,9 @@ from tests.torture.isolation import (
 )
 from tests.torture.nemesis import Nemesis
 from tests.torture.people import People
+from tests.torture.sluggish_addon import Places, build
 from tests.torture.strangers import Teller
-from tests.whole.shops import ADMIN, Shop, prepare
+from tests.whole.shops import Shop, prepare
 
 LASTS = 45.0
 """Seconds a fault lasts at least: longer than five tries of an event take, and than Health takes to know."""
@@ -37,68 +40,13 @@ for a listener the five tries of an event with their pauses.
 """
 NAMES = {"slow condition": "sluggish.slow", "failing listener": "sluggish.heard"}
 """What Health names, by the fault."""
+RULED = 4
+"""Customers of the first shop, whose messages start its rule. With a database 20 ms away, one process does
+about one run of a rule a second: were there more messages, all runs would be late, whatever the addon does.
+"""
 WORDS = {"slow condition": "slowly", "failing listener": "broken"}
 """How the messages begin of the customer whom the fault concerns."""
 
-MANIFEST = """\
-slug = "sluggish"
-name = "Sluggish"
-version = "1.0.0"
-publisher = "Lobby tests"
-description = "An addon that is slow, or fails, for one customer."
-license = "MIT"
-package = "sluggish"
-host = ">=1.0,<2"
-sdk = ">=1.1,<2"
-python = ">=3.11"
-requires = []
-
-[mark]
-text = "SL"
-tone = 6
-
-[declares]
-reads = ["conversations"]
-"""
-CODE = '''\
-"""An addon that is slow, or fails, for one customer."""
-
-from __future__ import annotations
-
-import time
-from collections.abc import Sequence
-
-from host.sdk import clock
-from host.sdk.events import DeskEvent, Listener
-from host.sdk.hookspecs import hookimpl
-from host.sdk.rules import AskedAbout, RuleCondition
-
-SLOW_SECONDS = 12.0
-FAILS_FOR_SECONDS = 60.0
-
-
-def holds(about: AskedAbout, _value: str) -> bool:
-    if about.text.startswith("slowly"):
-        time.sleep(SLOW_SECONDS)
-    return False
-
-
-def handle(events: Sequence[DeskEvent]) -> None:
-    for event in events:
-        age = (clock.now() - event.at).total_seconds()
-        if str(event.data["content"].get("text", "")).startswith("broken") and age < FAILS_FOR_SECONDS:
-            raise ValueError("this message is too strange")
-
-
-@hookimpl
-def register_conditions() -> Sequence[RuleCondition]:
-    return [RuleCondition("sluggish.slow", None, "the addon thinks so", holds)]
-
-
-@hookimpl
-def register_listeners() -> Sequence[Listener]:
-    return [Listener("sluggish.heard", ("message.received",), handle)]
-'''
 RULE = {
     "when": "message.received",
     "conditions": [{"if": "addon", "name": "sluggish.slow"}],
@@ -107,34 +55,42 @@ RULE = {
 
 
 class Addon(Stage):
-    """Three accounts, and an active addon whose condition a rule of the first one's workspace has."""
+    """Three accounts, and two active addons; a rule of the first one's workspace has the condition of one."""
 
     writes = 6.0
 
     def shops(self, desk: Desk) -> Sequence[Shop]:
-        source = desk.folder / "sluggish"
-        (source / "sluggish").mkdir(parents=True)
-        (source / "addon.toml").write_text(MANIFEST)
-        (source / "README.md").write_text("# Sluggish\n")
-        (source / "sluggish" / "__init__.py").write_text('"""The addon."""\n')
-        (source / "sluggish" / "addon.py").write_text(CODE)
-        path, _ = build_release(source, desk.folder)
+        self.places = Places(desk.folder / "places")
+        prepare(desk, {"zip": str(build("steady", desk.folder, self.places))})
         rule = {"workspace": desk.homes["Pottery"], "name": "Slow", "body": RULE}
-        prepare(desk, {"zip": str(path), "rules": [rule]})
+        prepare(desk, {"zip": str(build("sluggish", desk.folder, self.places)), "rules": [rule]})
+        desk.settings["TORTURE_JOB_SECONDS"] = f"{JOB_SECONDS:g}"
         return super().shops(desk)
+
+    def writers(self, shops: Sequence[Shop]) -> list[tuple[Shop, str]]:
+        each = [RULED, *[(CUSTOMERS * 3 - RULED) // 2] * 2]
+        return [
+            (shop, f"10288{number}{position:011}")
+            for number, (shop, count) in enumerate(zip(shops, each, strict=True))
+            for position in range(count)
+        ]
 
     def player(
         self, desk: Desk, writers: Writers, nemesis: Nemesis, people: People, **times: Any
     ) -> Isolation:
-        return AddonFault(desk, writers, nemesis, **times)
+        played = AddonFault(desk, writers, nemesis, **times)
+        played.places = self.places
+        return played
 
 
-class AddonFault(Isolation):
-    """Has one customer write what the addon is slow for, or cannot handle."""
+class AddonFault(HangingFault):
+    """Has one customer write what the addon is slow for, or cannot handle, or has it hang."""
 
     def _cause(self, fault: Fault, calm: Sequence[Sample]) -> Tried:
+        if fault.kind not in WORDS:
+            return super()._cause(fault, calm)
         shop, customer = self.writers.people[0]
-        with Watch(self.desk, LASTS) as told, Teller(lambda: self._is_told(fault)) as times:
+        with Watch(self.desk, LASTS) as told, Teller(self._is_named(NAMES[fault.kind])) as times:
             begin = time.monotonic()
             self.writers.says[customer] = WORDS[fault.kind]
             time.sleep(max(self.held, LASTS))
@@ -151,7 +107,3 @@ class AddonFault(Isolation):
         note_told(tried, fault, times, begin)
         tried.wrong += waited
         return tried
-
-    def _is_told(self, fault: Fault) -> bool:
-        page = self.desk.person(ADMIN).session.get(f"{self.desk.url}/admin/health", timeout=10)
-        return NAMES[fault.kind] in page.text

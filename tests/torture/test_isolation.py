@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
+import operator
+import textwrap
+from collections.abc import Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +32,24 @@ def test_each_fault_has_a_build_that_has_to_fail_it() -> None:
     assert {one.mutant for one in FAULTS} <= {one.__name__ for one in launch.MUTANTS}
 
 
+@pytest.mark.parametrize("mutant", launch.MUTANTS, ids=lambda one: one.__name__)
+def test_a_broken_build_changes_what_there_is(mutant: Callable[[], None]) -> None:
+    """What it replaces exists under that name: a build that is broken nowhere proves nothing."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(mutant)))
+    places: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for name in (alias.name for alias in node.names):
+                with suppress(ModuleNotFoundError):  # it is not a module
+                    importlib.import_module(f"{node.module}.{name}")
+                places[name] = getattr(importlib.import_module(str(node.module)), name)
+    for node in ast.walk(tree):
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            first, _dot, rest = ast.unparse(target).partition(".")
+            if first in places:
+                assert operator.attrgetter(rest)(places[first]) is not None
+
+
 def test_a_broken_build_that_passes_a_fault_proves_nothing() -> None:
     found = Found()
     found.blame("I12", "held conversation: p99 of others 5000 ms")
@@ -35,6 +60,14 @@ def test_a_broken_build_that_passes_a_fault_proves_nothing() -> None:
     )
     found.blame("I12", "held account: p99 of others 5000 ms")
     assert isolation.verdict("wait_for_rows", found) == ""
+
+
+def test_a_broken_build_on_which_a_fault_was_not_played_proves_nothing() -> None:
+    found = Found()
+    found.blame("I12", f"endless job: {isolation.NOT_PLAYED}: what was written did not come")
+    assert isolation.verdict("endless_jobs", found) == "endless_jobs: endless job held, so nothing is proved"
+    found.blame("I12", "endless job: somebody is told after inf s")
+    assert isolation.verdict("endless_jobs", found) == ""
 
 
 def measured(*, others: float, own: float = 1.0, spool: bool = False) -> list[str]:

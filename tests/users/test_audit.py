@@ -64,7 +64,7 @@ def test_names_are_text_in_a_sentence(desk: Flask) -> None:
         assert "<img" not in said
         assert said.count("&lt;img") == 3
         assert sentence(line(action="thing.else")) == (
-            '<b translate="no">Mia</b> changed <b translate="no">kim@example.com</b>'
+            '<b><bdi translate="no">Mia</bdi></b> changed <b><bdi translate="no">kim@example.com</bdi></b>'
         )
         assert "–" in sentence(line(action="member.invited"))
 
@@ -79,9 +79,17 @@ def test_stored_values_are_shown_in_words(desk: Flask) -> None:
             ("member.role_changed", {"role": "lead"}, "Lead"),
         ):
             if action in sentences():  # its feature is installed
-                assert sentence(line(action=action, details=given)).endswith(f'<b translate="no">{shown}</b>')
+                assert sentence(line(action=action, details=given)).endswith(
+                    f'<b><bdi translate="no">{shown}</bdi></b>'
+                )
         wanted = line(action="sign_in.second_factor_wanted", subject="admins")
         assert "desk admins" in sentence(wanted)
+
+
+def test_a_version_keeps_its_dots(desk: Flask) -> None:
+    with desk.test_request_context():
+        told = [" ".join(one) for one in more(line(action="addon.activated", details={"version": "1.0.0"}))]
+    assert told == ["Version 1.0.0"]
 
 
 SHOWN_AS_CODES = re.compile(r"_|\b[a-z]+\.[a-z]+\b|[{}\[\]]|\b(?:True|False|None|null)\b")

@@ -99,6 +99,7 @@ NOT_ASKED = {
     "inbox.act_on_push",
     "contacts.add_attribute",
     "contacts.add_contact_note",
+    "inbox.answer_invitation",
     "inbox.assign",
     "inbox.be_present",
     "contacts.block_contact",

@@ -211,6 +211,7 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{INBOX}/draft": {"version": "0", "content": '{"texts": {"reply": {"text": "Hello", "by": "tab"}}}'},
     f"{INBOX}/unread": {},
     f"{INBOX}/messages/<int:message_id>/react": {"emoji": "\u2764\ufe0f"},
+    f"{INBOX}/messages/<int:message_id>/invitation": {"answer": "accepted", "organiser": "mia@example.org"},
     "/addons/instagram/deauthorize": {"signed_request": "a.b"},
     "/addons/instagram/deletion": {"signed_request": "a.b"},
     f"{INBOX}/note": {
@@ -829,6 +830,7 @@ QUERIES = {
     "/offline": ("signed-out",),
     "/admin/addons/live": ("after",),
     "/w/<int:workspace_id>/media/<int:attachment_id>": ("download",),
+    "/w/<int:workspace_id>/media/<int:attachment_id>/mail": ("within", "form"),
     "/w/<int:workspace_id>/messages/<int:message_id>/formatted": ("pictures",),
     "/w/<int:workspace_id>/messages/<int:message_id>/picture": ("url", "signature"),
     "/w/<int:workspace_id>/contacts": (

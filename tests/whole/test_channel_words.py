@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import requests
+from babel.support import Translations
 
 from demo.processes import CHECKOUT
 from host.addons.package.build import build_release
@@ -196,16 +197,24 @@ def addresses(ids: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "owner", PLACE.sub(lambda place: str(ids[place.group(1)]), rule)
 
 
-def allowed_on(path: str) -> list[str]:
+def allowed_on(path: str, language: str) -> list[str]:
     if not OF_ADDONS.search(path):
         return list(ALLOWED)
-    manifests = [tomllib.loads(one.read_text()) for one in CHECKOUT.glob("addons/*/addon.toml")]
-    return [*ALLOWED, *(one[key] for one in manifests for key in ("description", "name"))]
+    found = [*ALLOWED]
+    for place in CHECKOUT.glob("addons/*/addon.toml"):
+        manifest = tomllib.loads(place.read_text())
+        texts = [manifest["description"], manifest["name"]]
+        for catalogue in place.parent.glob(f"translations/{language}/LC_MESSAGES/messages.mo"):
+            with catalogue.open("rb") as file:
+                said = Translations(file)
+            texts += [str(said.gettext(text)) for text in texts]
+        found += texts
+    return found
 
 
 def foreign(answer: requests.Response, path: str, language: str) -> Iterator[str]:
     """Yield the words of other providers in what a page answered, with the words around them."""
-    allowed = allowed_on(path)
+    allowed = allowed_on(path, language)
     for text in texts(answer):
         for meant_otherwise in allowed:
             text = text.replace(meant_otherwise, " ")  # noqa: PLW2901
@@ -242,7 +251,7 @@ OFFERED = {
         "Comment word to direct message",
     ),
     f"{W}/settings/rules?show=campaigns": ("When someone comments a keyword on a post",),
-    f"{W}/settings/automation": ("Ice breakers and menu", "A tap without an answer of its own"),
+    f"{W}/settings/automation": ("Ice breakers and menu", "If an entry has no answer"),
     f"{W}/settings/channels/accounts/<int:account_id>/automation": (
         "a story reply",
         "a tap on an ice breaker",

@@ -20,6 +20,7 @@ from host.sdk.channel import (
     ChannelAdapter,
     ChannelMark,
     CopyLimits,
+    ForwardedMessage,
     Held,
     MediaLimits,
     NotSent,
@@ -35,14 +36,22 @@ from host.sdk.channel import (
     Unknown,
 )
 from host.sdk.errors import FetchError, ForbiddenAddressError, SecretUnreadableError
-from host.sdk.formatting import to_text
+from host.sdk.formatting import to_text, without_pictures
 from host.sdk.i18n import format_moment, noop, translate
 from host.sdk.i18n import gettext as _
-from host.sdk.messages import OWN_ADDRESS, InboundChange, MessageKind, OutgoingFile
+from host.sdk.messages import (
+    INVITATION_ANSWER,
+    OWN_ADDRESS,
+    EnclosedMail,
+    InboundChange,
+    MessageKind,
+    OutgoingFile,
+)
 from host.sdk.webhooks import Envelope
 
 from . import aliases, composing, rights, servers, signatures, signing, smtp
-from .addresses import normal, without_tag
+from .addresses import normal, reached_at, without_tag
+from .mail import enclosed, invitation_answer
 from .mail.headers import UNKNOWN_SENDER
 from .mail.parsing import parse
 from .models import EmailAccount
@@ -82,9 +91,10 @@ class EmailAdapter(ChannelAdapter):
         formatting=True,
         signatures=True,
         forwards=True,
-        copies=CopyLimits(most=20, clean=normal),
+        copies=CopyLimits(most=20, clean=reached_at),
         automatic=AutomaticLimit(most=3, seconds=600),
         originals=True,
+        answers_invitations=True,
         receives=frozenset({MessageKind.TEXT}),
     )
 
@@ -93,7 +103,10 @@ class EmailAdapter(ChannelAdapter):
         return str(_("Email"))
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
-        return parse(envelope)
+        return enclosed.noted(parse(envelope))
+
+    def read_enclosed(self, content: bytes) -> EnclosedMail | None:
+        return enclosed.read(content)
 
     def send(self, request: SendRequest) -> SendResult:
         """Send the mail through the account's server. Its Message-ID is the same in every attempt."""
@@ -129,6 +142,7 @@ class EmailAdapter(ChannelAdapter):
             )
         try:
             files = [_file(one) for one in request.part.files]
+            below = _below(request, sender, quotes=quotes)
         except Exception as error:  # noqa: BLE001  # whatever it is: not a byte has gone out
             log.warning("a file of a mail cannot be read: %s", type(error).__name__)
             return NotSent(_problem("files", noop("An attachment of this email can't be read right now.")))
@@ -137,7 +151,11 @@ class EmailAdapter(ChannelAdapter):
         bcc = _others(content.get("bcc"), [*to, *cc])
         names = {**_names(content.get("names")), **to}
         if request.recipient_name:
-            names[normal(request.recipient) or ""] = request.recipient_name
+            names[reached_at(request.recipient) or ""] = request.recipient_name
+        answer = content.get(INVITATION_ANSWER)
+        calendar = "" if not answer else invitation_answer.reply(answer, clock.now(), request.account.name)
+        if calendar is None:
+            return Rejected(_problem("invitation", noop("The answer to the invitation can't be written.")))
         mail = composing.compose(
             composing.Reply(
                 sender_name=request.account.name,
@@ -151,13 +169,16 @@ class EmailAdapter(ChannelAdapter):
                 message_id=identity,
                 references=request.references,
                 date=clock.now(),
-                own_subject=str(content.get("subject") or ""),
+                own_subject=str(
+                    content.get("subject") or (answer and request.part.text.partition("\n")[0]) or ""
+                ),
+                calendar=calendar,
                 signature=str(content.get("signature") or ""),
                 cc=cc,
                 reply_to=reply_to,
                 files=files,
                 automatic=request.automatic,
-                quoted=_below(request, sender, quotes=quotes),
+                quoted=None if answer else below,
             )
         )
         mail = signing.signed(request.account, mail, sender)
@@ -172,10 +193,10 @@ class EmailAdapter(ChannelAdapter):
         return found if not isinstance(found, list) else Sent(identity, missed=_missed(found))
 
     def id_for_address(self, account: AccountRef, address: str) -> str | None:
-        found = normal(address)
-        if found is None or found == UNKNOWN_SENDER:
+        found = reached_at(address)
+        if found is None or found == UNKNOWN_SENDER or _is_own(account, found):
             return None
-        return None if _is_own(account, found) else found
+        return found if normal(address) else address  # the id of somebody whom a list names
 
     def own_addresses(self, account: AccountRef) -> Sequence[str]:
         return aliases.of(account.id)
@@ -223,7 +244,8 @@ def _quote(request: SendRequest, sender: str) -> composing.Quote | None:
     quoted = request.quoted
     if quoted is None:
         return None
-    author = (request.account.name, sender) if quoted.ours else (request.recipient_name, request.recipient)
+    theirs = request.recipient_name, reached_at(request.recipient) or request.recipient
+    author = (request.account.name, sender) if quoted.ours else theirs
     author = quoted.author if any(quoted.author) else author
     introduction = translate(
         request.language,
@@ -231,7 +253,9 @@ def _quote(request: SendRequest, sender: str) -> composing.Quote | None:
         date=format_moment(quoted.sent_at, request.language, request.timezone),
         author=_mailbox(*author),
     )
-    return composing.Quote(introduction, to_text(quoted.text) if quoted.ours else quoted.text)
+    return composing.Quote(
+        introduction, to_text(without_pictures(quoted.text)) if quoted.ours else quoted.text
+    )
 
 
 def _below(request: SendRequest, sender: str, *, quotes: bool) -> composing.Quote | composing.Forward | None:
@@ -248,11 +272,28 @@ def _below(request: SendRequest, sender: str, *, quotes: bool) -> composing.Quot
         made.append(
             composing.Forwarded(
                 [(in_theirs(name), composing.line(value, 2000)) for name, value in head if value],
-                to_text(one.text) if one.ours else one.text,
+                to_text(without_pictures(one.text)) if one.ours else one.text,
                 ["", *notes] if notes else [],
+                _form(one, request.part.files),
             )
         )
     return composing.Forward(in_theirs(_FORWARDED), made)
+
+
+def _form(one: ForwardedMessage, files: Sequence[OutgoingFile]) -> str:
+    """Return a forwarded message as HTML; empty if it has only plain text."""
+    made = one.html() if one.html is not None else ""
+    if made:
+        return composing.passed_on(made)
+    if not one.ours:
+        return ""
+    known = {file.content_id: file for file in files if file.content_id}
+    places = {
+        name: composing.picture(id_, known[id_].width, known[id_].height)
+        for name, id_ in one.pictures.items()
+        if id_ in known
+    }
+    return composing.marked(one.text, places)
 
 
 def _mailbox(name: str, address: str) -> str:
@@ -266,7 +307,7 @@ def _recipients(request: SendRequest) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in given if isinstance(given, list) and given else [request.recipient]:
         named = one if isinstance(one, Mapping) else {"address": one, "name": names.get(str(one), "")}
-        address = normal(str(named.get("address") or ""))
+        address = reached_at(str(named.get("address") or ""))
         if address is not None:
             found.setdefault(address, str(named.get("name") or ""))
     return found
@@ -298,7 +339,7 @@ def _others(given: object, without: Collection[str]) -> list[str]:
 def _file(file: OutgoingFile) -> composing.File:
     with file.open() as stream:
         content = stream.read(MOST_BYTES + 1)
-    return composing.File(file.name, file.content_type, content, file.width, file.height)
+    return composing.File(file.name, file.content_type, content, file.width, file.height, file.content_id)
 
 
 def _missed(refused: Sequence[smtp.Refused]) -> ProviderProblem | None:

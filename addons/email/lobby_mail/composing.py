@@ -58,13 +58,17 @@ _FONT = (
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a mail. *content_type* is detected from its bytes, not from its *name*."""
+    """A file of a mail. *content_type* is detected from its bytes, not from its *name*.
+
+    :param content_id: the name by which forwarded messages may show it as a picture.
+    """
 
     name: str
     content_type: str
     content: bytes
     width: int | None = None
     height: int | None = None
+    content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +100,13 @@ class Forwarded:
 
     :param head: the header lines above its text, as name and value: *From*, *Date*, *Subject*, *To*.
     :param notes: lines below it about files that are not forwarded.
+    :param form: the same text as safe HTML; empty if it has only plain text.
     """
 
     head: Sequence[tuple[str, str]]
     text: str
     notes: Sequence[str] = ()
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +135,29 @@ class Forward:
                 *(f"<b>{escape(name)}:</b> {escape(value)}" for name, value in one.head),
             ]
         )
-        words = "<br>\n".join(map(escape, [*_lines(one.text), *one.notes]))
+        words = one.form or _broken(_lines(one.text))
+        below = f'<div dir="auto">{_broken(one.notes)}</div>' if one.notes else ""
         return (
             f'<div class="gmail_quote" style="margin:1.5em 0 0 0"><div class="gmail_attr">{head}</div>'
-            f'<div dir="auto" style="margin:1em 0 0 0">{words}</div></div>'
+            f'<div dir="auto" style="margin:1em 0 0 0">{words}</div>{below}</div>'
         )
+
+
+def _broken(lines: Sequence[str]) -> str:
+    return "<br>\n".join(map(escape, lines))
+
+
+def passed_on(form: str) -> str:
+    """Return the formatted form of a forwarded message, on the white page for which it was written."""
+    return f'<div style="color-scheme:light;background-color:#fff;color:#1c1e21">{form}</div>'
+
+
+def marked(text: str, shown: Mapping[str, Picture]) -> str:
+    """Return a forwarded text of ours, cut as its plain text.
+
+    :param shown: its pictures by name.
+    """
+    return without_pictures(to_html("\n".join(_lines(text)), _STYLES, shown))
 
 
 def _lines(text: str) -> list[str]:
@@ -154,6 +178,7 @@ class Reply:
     :param reply_to: the address for replies, if not *sender*.
     :param others: further recipients in To besides *recipient*, names and addresses.
     :param names: names of the *cc* recipients, by address.
+    :param calendar: a calendar file that answers an invitation; the mail's text says the same.
     :param automatic: it was sent automatically, so no automatic answer is allowed.
     """
 
@@ -175,6 +200,7 @@ class Reply:
     others: Sequence[tuple[str, str]] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     quoted: Quote | Forward | None = None
+    calendar: str = ""
 
 
 def message_id(message_key: str, address: str) -> str:
@@ -238,18 +264,30 @@ def _body(reply: Reply) -> Message:
     if reply.quoted is not None:
         below += f"\n\n{reply.quoted.plain()}"
     words.attach(_text(f"{to_text(without_pictures(text) if shown else text)}{below}", "plain"))
-    laid_out = _text(html(text, signature, places, reply.quoted), "html")
-    if shown:
+    form = html(text, signature, places, reply.quoted)
+    inline = [(ids[name], file) for name, file in shown.items()]
+    for file in reply.files if isinstance(reply.quoted, Forward) else ():
+        # The same picture may have been sent twice, and another mail may use the same name.
+        place, own = f'src="cid:{file.content_id}"', f"{file.content_id}.{reply.message_id}"
+        if file.content_id and place in form and file.content_type in PICTURE_TYPES:
+            form = form.replace(place, f'src="cid:{own}"')
+            inline.append((own, file))
+    laid_out = _text(form, "html")
+    if inline:
         related = MIMEMultipart("related", type="text/html")
         related.attach(laid_out)
-        for name, file in shown.items():
+        for id_, file in inline:
             part = _attached(file, "inline")
-            part["Content-ID"] = f"<{ids[name]}>"
+            part["Content-ID"] = f"<{id_}>"
             related.attach(part)
         words.attach(related)
     else:
         words.attach(laid_out)
-    files = [one for one in reply.files if not any(one is file for file in shown.values())]
+    if reply.calendar:
+        answer = _text(reply.calendar, "calendar")
+        answer.set_param("method", "REPLY")
+        words.attach(answer)
+    files = [one for one in reply.files if not any(one is file for _, file in inline)]
     if not files:
         return words
     mail = MIMEMultipart("mixed")

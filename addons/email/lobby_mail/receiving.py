@@ -8,10 +8,10 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -31,10 +31,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_MAIL = 10 * 1024 * 1024
+MAX_MAIL = 25 * 1024 * 1024
+LARGE = 1024 * 1024
+"""Bytes from which a mail is stored apart from others: one at a time, and a copy for each account."""
+IN_ROW = 4 * 1024 * 1024
+"""Bytes that the inbound log writes into one row."""
 MAX_RECIPIENTS = 100
 IDLE_SECONDS = 120
-"""Timeout for one command, and for a whole mail."""
+"""Timeout for one command, and for each 1 MB of a mail."""
 
 STORED = "250 2.0.0 Stored"
 GONE = "550 5.1.1 No such address here any more"
@@ -112,8 +116,8 @@ def envelopes(
     *,
     own: Mapping[int, Sequence[str]] = MappingProxyType({}),
     named: Mapping[int, str] = MappingProxyType({}),
-) -> tuple[Envelope, ...]:
-    """Return an envelope of one mail for each account it is addressed to.
+) -> Iterator[Envelope]:
+    """Yield an envelope of one mail for each account it is addressed to.
 
     :param to: address -> account id.
     :param own: aliases by account; *named*: the alias that the sender's server named.
@@ -125,25 +129,22 @@ def envelopes(
     key = identity.key(message, raw, secrets.token_hex(16))
     trace = f"Return-Path: <{normal(mail_from) or ''}>\r\n".encode()
     now = clock.now()
-    return tuple(
-        Envelope(
+    for address, account_id in to.items():
+        above = trace + identity.delivered_to(address, own.get(account_id, ()))
+        if named.get(account_id):
+            above += f"X-Original-To: {named[account_id]}\r\n".encode()
+        yield Envelope(
             account_id=account_id,
             lane=lane,
             dedupe_key=key,
             kind="mail",
-            body=trace
-            + identity.delivered_to(address, own.get(account_id, ()))
-            + (f"X-Original-To: {named[account_id]}\r\n".encode() if named.get(account_id) else b"")
-            + identity.BELOW
-            + raw,
+            body=b"".join([above, identity.BELOW, raw]),
             occurred_at=now,
         )
-        for address, account_id in to.items()
-    )
 
 
 def size_limit() -> int:
-    """Return the maximum bytes of a mail: 10 MB, or less if the database cannot store that in one row.
+    """Return the maximum bytes of a mail: 25 MB, or less if the database takes only smaller rows.
 
     MariaDB refuses statements longer than ``max_allowed_packet``, and the driver writes bytes as hex digits.
     """
@@ -151,7 +152,8 @@ def size_limit() -> int:
         if session.get_bind().dialect.name not in {"mysql", "mariadb"}:
             return MAX_MAIL
         packet = session.scalar(sa.text("SELECT @@global.max_allowed_packet"))
-    return min(MAX_MAIL, max(0, int(packet or 0) // 2 - 64 * 1024))
+    in_row = max(0, int(packet or 0) // 2 - 64 * 1024)
+    return MAX_MAIL if in_row >= IN_ROW else in_row
 
 
 def _is_back(account_id: int, raw: bytes) -> bool:
@@ -167,6 +169,7 @@ class _Handler:
 
     def __init__(self, ingest: Callable[[], Ingest]) -> None:
         self._ingest = ingest
+        self._large = threading.Lock()
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name and arguments
         self, _server: SMTP, _session: Session, envelope: Transaction, address: str, _options: list[str]
@@ -186,24 +189,37 @@ class _Handler:
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SmtpConnection, _session: Session, envelope: Transaction
     ) -> str:
-        raw = envelope.original_content or b""
-        mail_from = envelope.mail_from or ""
-        answers = await asyncio.to_thread(self._take, raw, mail_from, list(envelope.rcpt_tos))
+        file: Any = envelope.content
+        answers = await asyncio.to_thread(self._take, file, envelope.mail_from or "", list(envelope.rcpt_tos))
         return "\r\n".join(answers) if server.lmtp else min(answers)
 
-    def _take(self, raw: bytes, mail_from: str, rcpt_tos: list[str]) -> list[str]:
+    def _take(self, file: IO[bytes], mail_from: str, rcpt_tos: list[str]) -> list[str]:
         """Store a mail; return the response for each recipient. SMTP uses the lowest for the whole mail."""
+        size = file.tell()
+        file.seek(0)
         try:
-            found = [account_of(address) for address in rcpt_tos]
-            to = {one.address: one.account_id for one in found if one is not None}
-            to = {address: id_ for address, id_ in to.items() if not _is_back(id_, raw)}
-            if to:
-                named = {one.account_id: one.named for one in reversed(found) if one is not None}
-                made = envelopes(raw, mail_from, to, own=aliases.known.get(), named=named)
-                self._ingest()(raw, made)
+            if size <= LARGE:
+                return self._store(file.read(), mail_from, rcpt_tos)
+            with self._large:
+                return self._store(file.read(), mail_from, rcpt_tos)
         except Exception:  # after any error the sender keeps the mail and retries
-            log.warning("a mail of %d bytes could not be stored", len(raw), exc_info=True)
+            log.warning("a mail of %d bytes could not be stored", size, exc_info=True)
             return [LATER] * len(rcpt_tos)
+
+    def _store(self, raw: bytes, mail_from: str, rcpt_tos: list[str]) -> list[str]:
+        found = [account_of(address) for address in rcpt_tos]
+        to = {one.address: one.account_id for one in found if one is not None}
+        to = {address: id_ for address, id_ in to.items() if not _is_back(id_, raw)}
+        named = {one.account_id: one.named for one in reversed(found) if one is not None}
+        made = envelopes(raw, mail_from, to, own=aliases.known.get(), named=named)
+        if len(raw) > LARGE:
+            # Each copy is made after the one before was written, and none of the mail without our lines. If
+            # one fails, the sender repeats the mail, and those that are stored recognise it.
+            for one in made:
+                self._ingest()(b"", (one,))
+                del one
+        elif to:
+            self._ingest()(raw, tuple(made))
         return [GONE if one is None else STORED for one in found]
 
     async def handle_exception(self, error: Exception) -> str:

@@ -149,8 +149,10 @@ def _is_self(event: Event) -> bool:
     if event.customer == event.entry_id:
         return True
     data = event.data
-    parts = (data, mapping(data.get("message")), mapping(data.get("postback")))
-    return any("is_self" in part and flag(part["is_self"]) for part in parts)
+    for part in (data, data.get("message"), data.get("postback")):
+        if isinstance(part, dict) and "is_self" in part and flag(part["is_self"]):
+            return True
+    return False
 
 
 def _message(event: Event, _kind: str) -> InboundChange:

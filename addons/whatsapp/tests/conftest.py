@@ -93,6 +93,7 @@ class WhatsApp:
     def __init__(self) -> None:
         self.token, self.secret, self.scopes = TOKEN, SECRET, SCOPES
         self.app_webhook: dict[str, str] = {}
+        self.unknown_fields: set[str] = set()
         self.override: dict[str, str] | None = None
         self.sent: list[dict[str, Any]] = []
         self.read: list[dict[str, Any]] = []
@@ -194,6 +195,8 @@ class WhatsApp:
                 }
                 return {"data": [{"object": "whatsapp_business_account", **told}] if self.app_webhook else []}
             case "POST", [one, "subscriptions"] if one == APP:
+                if set(given["fields"].split(",")) & self.unknown_fields:
+                    return None
                 self.app_webhook = given
                 return {"success": True}
             case "GET", [one, "subscribed_apps"] if one == BUSINESS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -15,8 +16,10 @@ from PIL import Image
 from host.authoring.desk import RefusedByCardError, TrialDesk
 from host.core import db
 from host.core.errors import LobbyError
+from host.inbox.errors import ContactUnreachableError
+from host.inbox.queries import unreachable_of
 from host.models.channels import ChannelAccount
-from host.models.inbox import Message
+from host.models.inbox import ContactIdentity, Conversation, Message
 from host.models.notifications import Notification
 from host.models.users import AuditEntry
 from host.sdk import clock
@@ -88,7 +91,19 @@ def test_connecting_has_meta_deliver_here(account: AccountRef, whatsapp: Any) ->
     )
     assert whatsapp.override["override_callback_uri"] == HOOK
     assert whatsapp.app_webhook["callback_url"] == HOOK
+    assert {"messages", "smb_message_echoes"} <= set(whatsapp.app_webhook["fields"].split(","))
+
+
+def test_an_app_that_may_not_have_echoes_gets_the_other_fields(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whatsapp, "app_webhook", {})
+    monkeypatch.setattr(whatsapp, "unknown_fields", {"smb_message_echoes"})
+    assert desk.connect("whatsapp", VALUES, account=account).id == account.id
     assert "messages" in whatsapp.app_webhook["fields"].split(",")
+    (echoes,) = [one for one in desk.module("card").CARD.diagnose(account) if one.name == "echoes"]
+    assert (echoes.verdict, "smb_message_echoes" in echoes.evidence) == (Verdict.UNKNOWN, True)
+    assert "Only needed if" in echoes.fix
 
 
 @pytest.mark.parametrize(
@@ -445,6 +460,31 @@ def test_what_was_written_in_the_business_app_is_in_the_thread(customer: NewCust
     ]
 
 
+@pytest.mark.parametrize("sort", ["edit", "revoke"])
+def test_what_was_changed_in_the_business_app_is_ours(customer: NewCustomer, sort: str) -> None:
+    """Also while the message itself is not here, such as one from before the number was connected."""
+    ann = customer()
+    ann.writes("Hello?")
+    at = str(int(clock.now().timestamp()))
+    before = f"wamid.BEFORE.{sort}"
+    changed = {"original_message_id": before}
+    if sort == "edit":
+        changed |= {"message": {"type": "text", "text": {"body": "Ten to six"}}}  # type: ignore[dict-item]
+    echo = {"from": "15550783881", "to": ann.phone, "id": f"{before}.2", "timestamp": at, "type": sort}
+    ann.told(ann.value(message_echoes=[{**echo, sort: changed}]))
+    assert [one.direction for one in ann.thread] == ["inbound", "outbound"]
+    with db.read() as session:
+        newest = session.scalars(sa.select(Conversation).order_by(Conversation.id.desc())).first()
+        assert newest is not None
+        assert newest.unread_count == 1, "the customer did not write again"
+    written = {"from": "15550783881", "to": ann.phone, "id": before, "timestamp": at, "type": "text"}
+    ann.told(ann.value(message_echoes=[{**written, "text": {"body": "Nine to five"}}]))
+    assert [(one.direction, one.text) for one in ann.thread] == [
+        ("inbound", "Hello?"),
+        ("outbound", "Ten to six" if sort == "edit" else ""),
+    ]
+
+
 # What the team answers
 
 
@@ -493,6 +533,61 @@ def test_a_report_confirms_a_message_whose_sending_got_no_answer(
     assert len(whatsapp.sent) == count, "nothing is sent again"
 
 
+WAYS = [
+    ("525512345678", "5215512345678"),
+    ("5215512345679", "525512345679"),
+    ("541158749895", "5491158749895"),
+    ("5491158749896", "541158749896"),
+    ("5531988887777", "553188887777"),
+    ("553188887778", "5531988887778"),
+]
+
+
+@pytest.mark.parametrize(("known", "told"), WAYS)
+def test_a_report_may_write_the_number_in_another_way(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk, known: str, told: str
+) -> None:
+    ann = customer()
+    ann.phone = known
+    ann.writes("Hello?")
+    desk.reply(known, "One")
+    desk.work()
+    ann.told(ann.status("delivered", f"wamid.OUT{whatsapp.number}", recipient_id=told))
+    assert ann.thread[-1].state == "delivered"
+    whatsapp.lost = 1
+    desk.reply(known, "Two")
+    desk.work()
+    key, sent = whatsapp.sent[-1]["biz_opaque_callback_data"], f"wamid.OUT{whatsapp.number}"
+    ann.told(ann.status("failed", sent, recipient_id=told, errors=[{"code": 131026}]))
+    assert ann.thread[-1].state == "unknown", "it isn't known yet which message this is"
+    ann.told(ann.status("sent", sent, recipient_id=told, biz_opaque_callback_data=key))
+    assert ann.thread[-1].state == "failed"
+    assert "couldn't deliver" in str(ann.thread[-1].error)
+    assert desk.messages(told) == [], "nobody else got anything"
+
+
+def test_a_number_known_in_both_ways_is_one_person(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk
+) -> None:
+    ann, again = customer(), customer()
+    ann.phone, again.phone = "525512340001", "5215512340001"
+    ann.writes("Hello?")
+    again.writes("It is me")
+    whatsapp.lost = 1
+    desk.reply(ann.phone, "Hi")
+    desk.work()
+    key, sent = whatsapp.sent[-1]["biz_opaque_callback_data"], f"wamid.OUT{whatsapp.number}"
+    again.told(again.status("failed", sent, errors=[{"code": 131047}]))
+    again.told(again.status("sent", sent, biz_opaque_callback_data=key))
+    assert ann.thread[-1].state == "failed"
+    with pytest.raises(ContactUnreachableError):
+        desk.reply(ann.phone, "Once more")
+    desk.reply(again.phone, "Here")
+    desk.work()
+    ann.told(ann.status("read", f"wamid.OUT{whatsapp.number}"))
+    assert again.thread[-1].state == "read"
+
+
 def test_a_failure_shows_its_reason(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
     ann = customer()
     ann.writes("Hello?")
@@ -505,17 +600,135 @@ def test_a_failure_shows_its_reason(customer: NewCustomer, whatsapp: Any, desk: 
     assert "couldn't deliver" in str(message.error)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("code", "words", "closes"),
+    [
+        (131047, "More than 24 hours have passed", True),
+        (131050, "doesn't want marketing messages", False),
+    ],
+)
+def test_a_refusal_means_the_same_at_once_and_later(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk, code: int, words: str, closes: bool, at_once: bool
+) -> None:
+    ann = customer()
+    ann.writes("Hello?")
+    if at_once:
+        whatsapp.refuse["messages"] = [(400, code, "Refused")]
+    desk.reply(ann.phone, "Hi")
+    desk.work()
+    if not at_once:
+        ann.told(ann.status("failed", f"wamid.OUT{whatsapp.number}", errors=[{"code": code}]))
+    assert ann.thread[-1].state == "failed"
+    assert words in str(ann.thread[-1].error)
+    if closes:
+        with pytest.raises(ContactUnreachableError, match=words):
+            desk.reply(ann.phone, "Once more")
+        assert only_templates_reach(ann.phone)
+        ann.writes("I am back", timestamp=str(int(clock.now().timestamp()) + 2))
+    desk.reply(ann.phone, "Once more")
+    desk.work()
+    assert {one.text: one.state for one in ann.thread}["Once more"] == "sent"
+
+
+def only_templates_reach(phone: str) -> bool:
+    with db.read() as session:
+        why = session.scalars(sa.select(ContactIdentity).where(ContactIdentity.external_id == phone)).one()
+        found = unreachable_of(why.unreachable_since, None, why.unreachable)
+    return found is not None and found.templates
+
+
+def test_who_wrote_since_can_be_answered(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
+    ann = customer()
+    ann.writes("Hello?")
+    desk.reply(ann.phone, "Hi")
+    desk.work()
+    sent, before = f"wamid.OUT{whatsapp.number}", str(int(clock.now().timestamp()) - 60)
+    ann.writes("Still there?", timestamp=str(int(clock.now().timestamp())))
+    ann.told(ann.status("failed", sent, timestamp=before, errors=[{"code": 131047}]))
+    assert "failed" in [one.state for one in ann.thread]
+    desk.reply(ann.phone, "Once more")
+    desk.work()
+    assert {one.text: one.state for one in ann.thread}["Once more"] == "sent"
+
+
 def test_files_are_uploaded_and_sent_by_their_ids(
     customer: NewCustomer, whatsapp: Any, desk: TrialDesk
 ) -> None:
     ann = customer()
     ann.writes("Photos?")
-    desk.reply(ann.phone, "", files=[("mug.jpg", picture()), ("prices.pdf", PDF)])
+    desk.reply(ann.phone, "", files=[("mug.jpg", picture()), ("prices.pdf", PDF), ("prices", b"mug: 8")])
     desk.later(timedelta(seconds=1))
-    image, document = whatsapp.sent[-2:]
+    image, document, words = whatsapp.sent[-3:]
     assert whatsapp.uploads[image["image"]["id"]] == ("image/jpeg", picture())
     assert (document["type"], document["document"]["filename"]) == ("document", "prices.pdf")
     assert whatsapp.uploads[document["document"]["id"]][1] == PDF
+    assert words["document"]["filename"] == "prices.txt"
+    assert whatsapp.uploads[words["document"]["id"]][0] == "text/plain"
+
+
+def test_a_text_with_a_file_is_its_caption(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
+    ann = customer()
+    ann.writes("Photos?")
+    before = len(whatsapp.sent)
+    desk.reply(ann.phone, "é" * 1024, files=[("mug.jpg", picture()), ("prices.pdf", PDF)])
+    desk.later(timedelta(seconds=1))
+    image, document = whatsapp.sent[before:]
+    assert "caption" not in image["image"]
+    assert document["document"]["caption"] == "é" * 1024
+    ann.told(ann.status("delivered", f"wamid.OUT{whatsapp.number}"))
+    assert [(one.kind, one.text, one.state) for one in ann.thread[-2:]] == [
+        ("image", "", "sent"),
+        ("file", "é" * 1024, "delivered"),
+    ]
+
+
+def test_a_caption_that_is_too_long_is_refused(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
+    ann = customer()
+    ann.writes("Photos?")
+    before, count = len(whatsapp.sent), len(ann.thread)
+    with pytest.raises(LobbyError, match="has 1025 characters; below a file it can have 1024") as caught:
+        desk.reply(ann.phone, "é" * 1025, files=[("mug.jpg", picture())])
+    assert (caught.value.field, caught.value.limit) == ("text", 1024)
+    desk.later(timedelta(seconds=1))
+    assert (len(whatsapp.sent), len(ann.thread)) == (before, count)
+
+
+def test_stickers_have_no_caption(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
+    ann = customer()
+    ann.writes("Photos?")
+    file = BytesIO()
+    Image.new("RGBA", (512, 512), (10, 120, 110, 0)).save(file, "WEBP")
+    desk.reply(ann.phone, "A cup", files=[("cup.webp", file.getvalue())])
+    desk.later(timedelta(seconds=1))
+    assert [one["type"] for one in whatsapp.sent[-2:]] == ["sticker", "text"]
+
+
+@pytest.mark.parametrize(
+    ("head", "sent"),
+    [(b"OpusHead\1\1", True), (b"OpusHead\1\2", False), (b"\1vorbis", False)],
+)
+def test_a_voice_note_is_opus_with_one_channel(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any, head: bytes, sent: bool
+) -> None:
+    data = b"OggS\0\2" + b"\0" * 20 + b"\1\x13" + head + b"\0" * 60
+    file = OutgoingFile(MessageKind.AUDIO, "a.ogg", "audio/ogg", len(data), None, lambda: BytesIO(data))
+    said = desk.adapter("whatsapp").send(request(account, OutgoingPart(MessageKind.AUDIO, files=(file,))))
+    if sent:
+        assert isinstance(said, Sent)
+        assert whatsapp.sent[-1]["audio"]["voice"] is True
+    else:
+        assert isinstance(said, Rejected)
+        assert "only if it is Opus" in said.problem.sentence
+
+
+def test_a_renamed_document_is_refused(customer: NewCustomer, whatsapp: Any, desk: TrialDesk) -> None:
+    ann = customer()
+    ann.writes("Prices?")
+    before = dict(whatsapp.uploads)
+    with pytest.raises(LobbyError, match="named like a PDF file, but its content is of the type TXT"):
+        desk.reply(ann.phone, "", files=[("prices.pdf", b"mug: 8")])
+    assert whatsapp.uploads == before
 
 
 @pytest.mark.parametrize(("count", "sort"), [(2, "button"), (3, "button"), (4, "list"), (10, "list")])
@@ -669,6 +882,47 @@ def test_the_account_is_held_once_a_second_question_confirms_it(
     said = desk.adapter("whatsapp").send(request(account, HELLO))
     assert isinstance(said, Held), said
     assert TOKEN not in repr(said)
+
+
+@pytest.mark.parametrize("path", ["messages", "media"])
+@pytest.mark.parametrize("code", [200, 10, 131005])
+def test_a_refusal_of_a_good_token_is_tried_again_soon_and_then_pauses(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any, code: int, path: str
+) -> None:
+    part = HELLO
+    if path == "media":
+        file = OutgoingFile(MessageKind.IMAGE, "mug.jpg", "image/jpeg", 9, None, lambda: BytesIO(b"p" * 9))
+        part = OutgoingPart(MessageKind.IMAGE, files=(file,))
+    waits = []
+    for attempt in (1, 2, 3):
+        whatsapp.refuse[path] = [(403, code, "Permission error")]
+        said = desk.adapter("whatsapp").send(replace(request(account, part), attempt=attempt))
+        assert isinstance(said, NotSent), said
+        assert said.whole_account
+        waits.append(said.retry_after)
+    assert waits == [5, 300, 300]
+    whatsapp.refuse["messages"] = [(403, code, "Permission error")]
+    said = desk.adapter("whatsapp").react(ReactRequest(account, "16505551234", "wamid.IN1", "👍", attempt=2))
+    assert said.retry_after == 300
+
+
+def test_a_single_refusal_delays_a_reply_by_seconds(
+    customer: NewCustomer, whatsapp: Any, desk: TrialDesk
+) -> None:
+    ann = customer()
+    ann.writes("Hello?")
+    whatsapp.refuse["messages"] = [(403, 200, "Permission error")]
+    desk.reply(ann.phone, "Hi")
+    desk.work()
+    assert ann.thread[-1].state == "queued"
+    desk.later(timedelta(seconds=6))
+    assert ann.thread[-1].state == "sent"
+    whatsapp.refuse["messages"] = [(403, 200, "Permission error")] * 2
+    desk.reply(ann.phone, "Hi again")
+    desk.work()
+    for seconds, state in ((6, "queued"), (200, "queued"), (101, "sent")):
+        desk.later(timedelta(seconds=seconds))
+        assert ann.thread[-1].state == state
 
 
 RIGHTS = ["whatsapp_business_messaging", "whatsapp_business_management"]
@@ -924,10 +1178,44 @@ def test_whom_a_template_can_be_sent_to_first(
 # The account
 
 
+def banned(state: object) -> dict[str, Any]:
+    return {"ban_info": {"waba_ban_state": state, "waba_ban_date": "December 9, 2026"}}
+
+
+def shared(app: str = "") -> dict[str, Any]:
+    return {"waba_info": {"waba_id": BUSINESS, **({"partner_app_id": app} if app else {})}}
+
+
+def of_business(field: str, value: Any, *, entry: str = BUSINESS) -> dict[str, Any]:
+    """Return a delivery about a whole WhatsApp Business Account."""
+    changes = [{"field": field, "value": value}]
+    of_entry = {"id": entry, "time": int(clock.now().timestamp()), "changes": changes}
+    return {"object": "whatsapp_business_account", "entry": [of_entry]}
+
+
 @pytest.mark.parametrize(
     ("field", "value", "kind", "bad"),
     [
         ("account_update", {"event": "ACCOUNT_RESTRICTION"}, "restricted", True),
+        ("account_update", {"event": "DISABLED_UPDATE", **banned("DISABLE")}, "restricted", True),
+        ("account_update", {"event": "DISABLED_UPDATE", **banned(["DISABLE"])}, "restricted", True),
+        (
+            "account_update",
+            {"event": "DISABLED_UPDATE", **banned("SCHEDULE_FOR_DISABLE")},
+            "restricted",
+            True,
+        ),
+        ("account_update", {"event": "DISABLED_UPDATE", **banned("REINSTATE")}, "restricted", None),
+        ("account_update", {"event": "DISABLED_UPDATE"}, "restricted", True),
+        ("account_update", {"event": "ACCOUNT_DELETED"}, "connection", True),
+        ("account_update", {"event": "PARTNER_REMOVED", **shared()}, "connection", True),
+        ("account_update", {"event": "PARTNER_APP_UNINSTALLED", **shared(APP)}, "connection", True),
+        ("account_update", {"event": "ACCOUNT_OFFBOARDED"}, "connection", True),
+        ("account_update", {"event": "ACCOUNT_RECONNECTED"}, "connection", None),
+        ("account_update", {"event": "PARTNER_ADDED", **shared()}, "connection", None),
+        ("account_update", {"event": "VERIFIED_ACCOUNT"}, "", False),
+        ("flows", {"event": "FLOW_STATUS_CHANGE"}, "", False),
+        ("a_field_of_tomorrow", {}, "", False),
         ("phone_number_quality_update", {"event": "FLAGGED"}, "quality", False),
         (
             "message_template_status_update",
@@ -938,11 +1226,16 @@ def test_whom_a_template_can_be_sent_to_first(
     ],
 )
 def test_what_meta_says_of_the_account(
-    customer: NewCustomer, desk: TrialDesk, account: AccountRef, field: str, value: Any, kind: str, bad: bool
+    customer: NewCustomer,
+    desk: TrialDesk,
+    account: AccountRef,
+    field: str,
+    value: Any,
+    kind: str,
+    bad: bool | None,
 ) -> None:
-    told = {"object": "whatsapp_business_account", "entry": [
-        {"id": BUSINESS, "time": int(clock.now().timestamp()), "changes": [{"field": field, "value": value}]}
-    ]}  # fmt: skip
+    """*bad*: None where it is over."""
+    told = of_business(field, value, entry="77" if "waba_info" in value else BUSINESS)
     assert customer().deliver(told) == 200
     webhook = desk.module("webhook")
     book = desk.module("accounts").book.get()
@@ -950,9 +1243,37 @@ def test_what_meta_says_of_the_account(
     (change,) = desk.adapter("whatsapp").parse(envelope)
     if kind:
         assert isinstance(change, AccountNoticed)
-        assert (change.kind, change.bad) == (kind, bad)
+        assert (change.kind, change.bad, change.over) == (kind, bool(bad), bad is None)
+        assert bool(change.sentence) is not change.over
+        assert "%" not in change.sentence % dict(change.details)
     else:
         assert isinstance(change, Ignored)
+        assert field in change.reason
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "ignored", "set_aside"),
+    [
+        (
+            "account_update",
+            {"event": "PARTNER_APP_UNINSTALLED", **shared("9876")},
+            "about another Meta app",
+            "",
+        ),
+        ("account_review_update", {"waba_info": {"waba_id": "4711"}}, "not connected here", ""),
+        ("messages", {"messages": [{"id": "wamid.1"}]}, "", "names no number"),
+    ],
+)
+def test_what_is_not_of_a_number_here(
+    desk: TrialDesk, account: AccountRef, field: str, value: Any, ignored: str, set_aside: str
+) -> None:
+    """Messages are kept to be applied again; events about other accounts are ignored by name."""
+    body = json.dumps(of_business(field, value)).encode()
+    (envelope,) = desk.module("webhook").cut(body, desk.module("accounts").book.get(), SECRET.encode())
+    assert ignored in envelope.ignored
+    assert set_aside in envelope.set_aside
+    assert bool(ignored) is bool(envelope.ignored)
+    assert bool(set_aside) is bool(envelope.set_aside)
 
 
 def test_disconnecting_takes_the_deliveries_back(

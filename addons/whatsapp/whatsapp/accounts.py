@@ -40,6 +40,7 @@ class Bound:
 
     account_id: int
     business_id: str
+    app_id: str
     secret: bytes = field(repr=False)
 
 
@@ -111,7 +112,7 @@ def _load() -> Book:
     query = (
         sa.select(
             *(_accounts.c.id, _accounts.c.workspace_id, _accounts.c.uuid, _accounts.c.external_id),
-            *(WhatsAppAccount.business_id, WhatsAppAccount.app_secret),
+            *(WhatsAppAccount.business_id, WhatsAppAccount.app_id, WhatsAppAccount.app_secret),
         )
         .join(WhatsAppAccount, WhatsAppAccount.account_id == _accounts.c.id)
         .where(_accounts.c.state != AccountState.DISCONNECTED)
@@ -124,7 +125,7 @@ def _load() -> Book:
             with suppress(SecretUnreadableError):
                 opened = unseal(row.app_secret, _place("app_secret", row.workspace_id, row.uuid))
                 secret = opened.reveal().encode()
-            bound = Bound(row.id, row.business_id, secret)
+            bound = Bound(row.id, row.business_id, row.app_id, secret)
             by_number[row.external_id] = bound
             by_business[row.business_id] = (*by_business.get(row.business_id, ()), bound)
     return Book(by_number, by_business)

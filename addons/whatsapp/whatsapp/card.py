@@ -282,6 +282,17 @@ def _findings(account: AccountRef, found: Credentials, graph: Graph, again: str)
             "" if has_messages else save,
         )
     )
+    echoes = checks.ECHOES in fields
+    findings.append(
+        Finding(
+            "echoes",
+            _("Messages written in the WhatsApp Business app arrive"),
+            # Whether that app is used with the number is not known.
+            Verdict.PASS if echoes else Verdict.UNKNOWN,
+            "" if echoes else _("The app's webhook doesn't have the field “smb_message_echoes”."),
+            "" if echoes else _("Only needed if you use that app with this number: %(save)s", save=save),
+        )
+    )
     address = checks.delivers_to(graph, found.business_id, found.app_id)
     right = address == webhook_url() or (address == "" and _address == webhook_url())
     findings.append(

@@ -28,7 +28,7 @@ from host.sdk.channel import (
 from host.sdk.messages import InboundChange, MessageKind
 from host.sdk.webhooks import Envelope
 
-from . import events, files, graph, pace, policy, sending, templates
+from . import events, files, graph, numbers, pace, policy, sending, templates
 from .values import digits
 
 STORED = frozenset(
@@ -95,6 +95,9 @@ class WhatsAppAdapter(ChannelAdapter):
         if _NUMBER.fullmatch(number) is not None:
             return None if number == digits(account.handle) else number
         return address if _USER_ID.fullmatch(address) is not None else None
+
+    def other_ids(self, contact: str) -> Sequence[str]:
+        return numbers.other_ways(contact)
 
     def contact_label(self, contact: str) -> str:
         return f"+{contact}" if contact.isdigit() else "WhatsApp user"

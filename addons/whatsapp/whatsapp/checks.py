@@ -5,7 +5,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,12 @@ from .values import digits, identifier, items, mapping, moment, text
 
 PERMISSIONS = ("whatsapp_business_messaging", "whatsapp_business_management")
 OBJECT = "whatsapp_business_account"
+BAD_PARAMETER = 100
+"""Meta's code of a value it doesn't take."""
 FIELDS = ("messages", "account_update", "phone_number_quality_update", "message_template_status_update")
 """Fields of the app's webhook; without the first nothing arrives."""
+ECHOES = "smb_message_echoes"
+"""Field with messages written in the WhatsApp Business app; not every app may have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +102,21 @@ def app_fields(app_id: str, app_secret: Secret) -> tuple[str, frozenset[str]]:
 
 def set_app_fields(app_id: str, app_secret: Secret) -> None:
     """Point an app's webhook to this desk; errors as :meth:`Graph.get`."""
+    try:
+        _set_fields(app_id, app_secret, (*FIELDS, ECHOES))
+    except GraphError as error:
+        if error.code != BAD_PARAMETER:
+            raise
+        _set_fields(app_id, app_secret, FIELDS)
+
+
+def _set_fields(app_id: str, app_secret: Secret, fields: Sequence[str]) -> None:
     _app(app_id, app_secret).post(
         f"{app_id}/subscriptions",
         object=OBJECT,
         callback_url=webhook_url(),
         verify_token=verify_token(),
-        fields=",".join(FIELDS),
+        fields=",".join(fields),
     )
 
 

@@ -202,4 +202,4 @@ def result(error: GraphError) -> SendResult:
             return Held(problem)
         case Outcome.UNKNOWN:
             return Unknown(problem)
-    return Rejected(problem, whole_contact=entry.outcome is Outcome.CLOSE)
+    return Rejected(problem, whole_contact=entry.outcome is Outcome.CLOSE, templates=entry is WINDOW)

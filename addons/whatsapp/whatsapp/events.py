@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from host.sdk import strictjson
-from host.sdk.i18n import noop
 from host.sdk.messages import (
     AccountNoticed,
     Ignored,
@@ -31,7 +30,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from . import errors
+from . import account_events, errors
 from .contents import contacts_of, file_of, form_of, location_of, order_of, referral_of
 from .values import identifier, items, mapping, moment, text
 
@@ -58,7 +57,7 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
         return [_echo(mapping(told["echo"]), person)]
     if "status" in told:
         return _status(mapping(told["status"]), person)
-    return [_account(text(told.get("field")), mapping(told.get("value")), envelope.occurred_at)]
+    return [account_events.read(text(told.get("field")), mapping(told.get("value")), envelope.occurred_at)]
 
 
 # ---- messages ------------------------------------------------------------------------------------------
@@ -91,22 +90,28 @@ def _message(said: Mapping[str, Any], about: Mapping[str, Any], person: str) -> 
     )
 
 
-def _change(said: Mapping[str, Any], sort: str, person: str, at: datetime) -> InboundChange | None:
-    """Return what an event changes about an earlier message; None if it is a message itself."""
+def _change(
+    said: Mapping[str, Any], sort: str, person: str, at: datetime, *, ours: bool = False
+) -> InboundChange | None:
+    """Return what an event changes about an earlier message; None if it is a message itself.
+
+    :param ours: whether the change was made in the WhatsApp Business app.
+    """
     if sort == "reaction":
         reaction = mapping(said.get("reaction"))
         of, emoji = identifier(reaction.get("message_id")), text(reaction.get("emoji"), 40)
         if not of:
             return Ignored("a reaction to nothing")
-        return MessageReacted(person, of, at, emoji, removed=not emoji)
+        return MessageReacted(person, of, at, emoji, removed=not emoji, ours=ours)
     if sort == "revoke":
         of = identifier(mapping(said.get("revoke")).get("original_message_id"))
-        return MessageUnsent(person, of, at, carried_by=(f"message:{of}",)) if of else None
+        carried_by = (f"echo:{of}" if ours else f"message:{of}",)
+        return MessageUnsent(person, of, at, carried_by, ours=ours) if of else None
     if sort == "edit":
         edit = mapping(said.get("edit"))
         of, message = identifier(edit.get("original_message_id")), mapping(edit.get("message"))
         _kind, words, _files, _content = what(message, text(message.get("type"), 60))
-        return MessageEdited(person, of, at, words) if of else None
+        return MessageEdited(person, of, at, words, ours=ours) if of else None
     if sort == "request_welcome":
         return Ignored("the customer opened the chat and wrote nothing")
     return None
@@ -181,12 +186,7 @@ def _echo(said: Mapping[str, Any], person: str) -> InboundChange:
     if not person or not wrote or at is None:
         return Ignored("not a message with an id, a recipient and a time")
     if sort in {"reaction", "revoke", "edit"}:
-        changed = _change(said, sort, person, at)
-        if isinstance(changed, MessageReacted):
-            return MessageReacted(
-                person, changed.external_id, at, changed.emoji, removed=changed.removed, ours=True
-            )
-        return changed or Ignored(f"{sort} of nothing")
+        return _change(said, sort, person, at, ours=True) or Ignored(f"{sort} of nothing")
     kind, words, attachments, content = what(said, sort)
     quoted = identifier(mapping(said.get("context")).get("id")) or None
     return MessageEchoed(person, wrote, at, kind, words, attachments, content, reply_to=quoted, sent_by=APP)
@@ -220,40 +220,12 @@ def _failed(status: Mapping[str, Any], person: str, sent: str, at: datetime) -> 
     entry = errors.meaning(code if isinstance(code, int) else -1)
     details = text(mapping(error.get("error_data")).get("details"), 500)
     raw = ": ".join(filter(None, (text(error.get("title"), 200), details)))
-    # Only shown if the desk never sent such a message, as where another program uses the number.
-    report = MessageReceived(
-        person, f"{sent}:failed", at, MessageKind.UNSUPPORTED, content={"event": "failed"}, opens_window=False
+    # Other programs may send with the same number; what becomes of their messages is no customer's message.
+    yield MessageBounced(
+        *(person, sent, at, None, entry.sentence, errors.step_of(entry), f"{raw} ({code})"),
+        whole_contact=entry.outcome is errors.Outcome.CLOSE,
+        templates=entry is errors.WINDOW,
     )
-    yield MessageBounced(person, sent, at, report, entry.sentence, errors.step_of(entry), f"{raw} ({code})")
     if entry.outcome is errors.Outcome.PAY:
         day = at.replace(hour=0, minute=0, second=0, microsecond=0)
         yield AccountNoticed(errors.PAYMENT, day, entry.sentence, errors.PAY, bad=True)
-
-
-# ---- the account ---------------------------------------------------------------------------------------
-
-_BAD = frozenset({"ACCOUNT_RESTRICTION", "ACCOUNT_VIOLATION", "DISABLED_UPDATE", "ACCOUNT_DELETED"})
-_TEMPLATE = {
-    "REJECTED": noop("Meta rejected the template “%(name)s”."),
-    "PAUSED": noop("Meta paused the template “%(name)s”, because customers disliked it."),
-    "DISABLED": noop("Meta disabled the template “%(name)s”."),
-}
-_MANAGER = noop("The reason is in WhatsApp Manager.")
-
-
-def _account(field: str, value: Mapping[str, Any], at: datetime | None) -> InboundChange:
-    event = text(value.get("event"), 60)
-    if at is None:
-        return Ignored("says nothing of when it happened")
-    if field == "account_update" and event in _BAD:
-        said = noop("Meta has restricted this WhatsApp Business Account.")
-        return AccountNoticed("restricted", at, said, _MANAGER, bad=True)
-    if field == "account_update" and event in {"ACCOUNT_REINSTATED", "ACCOUNT_RESTRICTION_LIFTED"}:
-        return AccountNoticed("restricted", at, over=True)
-    if field == "phone_number_quality_update" and event in {"FLAGGED", "DOWNGRADE"}:
-        said = noop("Customers blocked this number or reported its messages, so its quality went down.")
-        return AccountNoticed("quality", at, said, _MANAGER)
-    if field == "message_template_status_update" and event in _TEMPLATE:
-        name = text(value.get("message_template_name"), 100)
-        return AccountNoticed("template", at, _TEMPLATE[event], _MANAGER, {"name": name})
-    return Ignored(f"{field}: {event}"[:100])

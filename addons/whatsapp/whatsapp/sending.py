@@ -15,6 +15,7 @@ from host.sdk.channel import (
     AccountRef,
     ButtonsLimits,
     Capabilities,
+    CaptionLimits,
     Held,
     MediaLimits,
     NotSent,
@@ -41,8 +42,26 @@ MB = 1024 * 1024
 STICKER = "image/webp"
 """WhatsApp has pictures of this type as stickers only."""
 STICKER_BYTES = 500 * 1024
+OGG = "audio/ogg"
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+DOCUMENTS = {
+    "text/plain": "txt",
+    "application/pdf": "pdf",
+    "application/msword": "doc",
+    "application/vnd.ms-excel": "xls",
+    "application/vnd.ms-powerpoint": "ppt",
+    f"{_OFFICE}.wordprocessingml.document": "docx",
+    f"{_OFFICE}.spreadsheetml.sheet": "xlsx",
+    f"{_OFFICE}.presentationml.presentation": "pptx",
+}
+"""Types of documents, each with the extension that WhatsApp goes by.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/document-messages
+"""
+SOON = 5.0
+"""Seconds until the second try if Meta refuses an account whose token is good: it may be a slip of Meta's."""
 AGAIN = 300.0
-"""Seconds until the next try if Meta refuses an account whose token is good."""
+"""The same, until each try after it."""
 BUTTONS = 3
 """Most buttons below a text; more answers become a list."""
 ROWS = 10
@@ -63,12 +82,14 @@ CAPABILITIES = Capabilities(
         MessageKind.IMAGE: MediaLimits(frozenset({"image/jpeg", "image/png", STICKER}), 5 * MB),
         MessageKind.VIDEO: MediaLimits(frozenset({"video/mp4"}), 16 * MB),
         MessageKind.AUDIO: MediaLimits(
-            frozenset({"audio/aac", "audio/amr", "audio/mp4", "audio/mpeg", "audio/ogg"}), 16 * MB
+            frozenset({"audio/aac", "audio/amr", "audio/mp4", "audio/mpeg", OGG}), 16 * MB
         ),
-        MessageKind.FILE: MediaLimits(frozenset({"application/pdf"}), 100 * MB),
+        MessageKind.FILE: MediaLimits(frozenset(DOCUMENTS), 100 * MB),
     },
-    quick_replies=QuickReplyLimits(most=ROWS, title_length=TITLE, payload_length=200),
-    buttons=ButtonsLimits(text_length=BODY, buttons=BUTTONS, title_length=TITLE, payload_length=256),
+    quick_replies=QuickReplyLimits(most=ROWS, title_length=TITLE, payload_length=200, unique=True),
+    buttons=ButtonsLimits(
+        text_length=BODY, buttons=BUTTONS, title_length=TITLE, payload_length=256, unique=True
+    ),
     reply_quote=True,
     reactions=frozenset(),
     typing=True,
@@ -86,6 +107,9 @@ CAPABILITIES = Capabilities(
     approved_templates=True,
     can_start=True,
     custom_kinds=(contents.FORM,),
+    captions=CaptionLimits(
+        1024, frozenset({MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.FILE}), frozenset({STICKER})
+    ),
 )
 
 NO_CREDENTIALS = noop("The token of this number can't be read.")
@@ -93,6 +117,8 @@ _RECONNECT = noop("Ask the workspace owner to reconnect the number. The message 
 _CHOOSE = noop("Choose")
 _TOO_LARGE = noop("WhatsApp sends WebP pictures as stickers, which can be up to 500 kB.")
 _SMALLER = noop("Send a smaller one, or a JPEG or PNG picture.")
+_NOT_OPUS = noop("WhatsApp plays OGG audio only if it is Opus with one channel.")
+_AS_MP3 = noop("Send it as MP3 or M4A.")
 _NAMES = {
     MessageKind.IMAGE: "image",
     MessageKind.VIDEO: "video",
@@ -113,6 +139,8 @@ def send(request: SendRequest) -> SendResult:
         return Rejected(ProviderProblem("kind", noop("WhatsApp doesn't support this kind of message.")))
     if any(one.content_type == STICKER and one.size > STICKER_BYTES for one in part.files):
         return Rejected(ProviderProblem("sticker", _TOO_LARGE, _SMALLER))
+    if any(one.content_type == OGG and not _is_opus(one) for one in part.files):
+        return Rejected(ProviderProblem("ogg", _NOT_OPUS, _AS_MP3))
     found = accounts.of(request.account)
     if found is None:
         return Held(ProviderProblem("no_token", NO_CREDENTIALS, _RECONNECT))
@@ -129,13 +157,13 @@ def send(request: SendRequest) -> SendResult:
             fields = _without_file(part, request.language)
     except GraphError as error:
         # The upload reaches no customer, so nothing is unknown about the message.
-        said = _result(graph, account, error)
+        said = _result(graph, account, error, request.attempt)
         return NotSent(said.problem) if isinstance(said, Unknown) else said
     except FetchError as error:
         return NotSent(_away(error))
     # Meta returns it with its reports, so that they confirm a message whose sending got no answer.
     fields["biz_opaque_callback_data"] = request.message_key
-    return _call(graph, account, request.recipient, fields, part.reply_to)
+    return _call(graph, request, fields, part.reply_to)
 
 
 def react(request: ReactRequest) -> SendResult:
@@ -144,7 +172,7 @@ def react(request: ReactRequest) -> SendResult:
     if found is None:
         return Held(ProviderProblem("no_token", NO_CREDENTIALS, _RECONNECT))
     fields = {"type": "reaction", "reaction": {"message_id": request.message, "emoji": request.emoji}}
-    said = _call(Graph.of(found), request.account, request.recipient, fields, None)
+    said = _call(Graph.of(found), request, fields, None)
     return Sent(request.message) if isinstance(said, Sent) else said
 
 
@@ -176,8 +204,9 @@ def to_whom(recipient: str) -> dict[str, str]:
 
 
 def _call(
-    graph: Graph, account: AccountRef, recipient: str, fields: Mapping[str, Any], reply_to: str | None
+    graph: Graph, request: SendRequest | ReactRequest, fields: Mapping[str, Any], reply_to: str | None
 ) -> SendResult:
+    account, recipient = request.account, request.recipient
     more: dict[str, Any] = {"context": {"message_id": reply_to}} if reply_to else {}
     try:
         answer = graph.post(
@@ -189,7 +218,7 @@ def _call(
             **more,
         )
     except GraphError as error:
-        return _result(graph, account, error)
+        return _result(graph, account, error, request.attempt)
     except FetchError as error:
         return Unknown(_away(error)) if error.sent else NotSent(_away(error))
     sent = next((identifier(one.get("id")) for one in items(answer.get("messages"))), "")
@@ -200,8 +229,11 @@ def _call(
     return Sent(sent, recipient=theirs if theirs.isdecimal() and theirs != recipient else None)
 
 
-def _result(graph: Graph, account: AccountRef, error: GraphError) -> SendResult:
-    """Return what a refused call means. The account is held only if Meta says once more that it has to be."""
+def _result(graph: Graph, account: AccountRef, error: GraphError, attempt: int) -> SendResult:
+    """Return what a refused call means. The account is held only if Meta says once more that it has to be.
+
+    :param attempt: the number of the try, 1 for the first.
+    """
     said = errors.result(error)
     if errors.meaning(error.code, error.status).outcome is Outcome.PAY:
         day = clock.now().replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
@@ -213,8 +245,14 @@ def _result(graph: Graph, account: AccountRef, error: GraphError) -> SendResult:
     except FetchError:
         return NotSent(said.problem)
     if lacks is None:
-        return NotSent(said.problem, retry_after=AGAIN, whole_account=True)
+        return NotSent(said.problem, retry_after=SOON if attempt <= 1 else AGAIN, whole_account=True)
     return Held(replace(said.problem, sentence=lacks or errors.TOKEN), alone=bool(lacks))
+
+
+def _is_opus(file: OutgoingFile) -> bool:
+    """Return whether an Ogg file begins with the header of Opus with one channel (RFC 7845)."""
+    with file.open() as opened:
+        return b"OpusHead\1\1" in opened.read(64)
 
 
 def _away(error: FetchError) -> ProviderProblem:
@@ -225,10 +263,11 @@ def _with_file(part: OutgoingPart, media: str, file: OutgoingFile) -> dict[str, 
     name = "sticker" if file.content_type == STICKER else _NAMES[file.kind]
     about: dict[str, Any] = {"id": media}
     if file.kind is MessageKind.FILE:
-        about["filename"] = file.name or "file"
+        called = file.name or "file"
+        about["filename"] = called if "." in called else f"{called}.{DOCUMENTS[file.content_type]}"
     if part.kind is MessageKind.APPROVED_TEMPLATE:
         return templates.fields_of(part.content["approved_template"], {"type": name, name: about})
-    if part.kind is MessageKind.AUDIO and file.content_type == "audio/ogg":
+    if part.kind is MessageKind.AUDIO and file.content_type == OGG:
         about["voice"] = True
     elif part.text and name not in {"audio", "sticker"}:
         about["caption"] = part.text

@@ -28,13 +28,8 @@ _CHALLENGE = re.compile(r"[\w-]{1,128}", re.ASCII)
 _DUMMY = os.urandom(32)
 """Compared with if no secret is known, so that this takes as long as a wrong signature."""
 OBJECT = "whatsapp_business_account"
-ACCOUNT_FIELDS = frozenset(
-    {
-        *("account_alerts", "account_update", "business_capability_update", "phone_number_name_update"),
-        *("phone_number_quality_update", "message_template_status_update"),
-    }
-)
-"""Fields about a whole WhatsApp Business Account."""
+MESSAGES = frozenset({"messages", "message_echoes", "smb_message_echoes", "standby", "history"})
+"""Fields with what people wrote. Each names its number; what doesn't is kept, and can be applied again."""
 
 
 def verify(request: WebhookRequest) -> Verified | Refused:
@@ -109,23 +104,44 @@ def _of_change(
     entry: Mapping[str, Any], change: Mapping[str, Any], known: Book, secret: bytes
 ) -> Iterator[Envelope]:
     field, value = text(change.get("field"), 60), mapping(change.get("value"))
-    if field in ACCOUNT_FIELDS:
-        at = moment(entry.get("time"))
-        for bound in known.by_business.get(identifier(entry.get("id")), ()):
-            if bound.secret == secret:
-                yield _other(bound, field, value, kind="account", at=at)
-        return
     number = identifier(mapping(value.get("metadata")).get("phone_number_id"))
+    if not number and field not in MESSAGES:
+        yield from _of_business(entry, field, value, known, secret)
+        return
     one = known.by_number.get(number)
     if one is None or one.secret != secret:
         reason = "It is about a number that is not connected here, or is with another Meta app."
         body = json.dumps({"field": field, "value": value}).encode()
+        reason = reason if number else f"It is of the field {field}, and names no number."
         yield Envelope(None, "", f"odd:{hashlib.sha256(body).hexdigest()}", "other", body, set_aside=reason)
         return
     found = [*_messages(one, value), *_echoes(one, value), *_statuses(one, value)]
     yield from found or [
         _other(one, field, value, ignored=f"of the field {field or '?'}, which has no messages")
     ]
+
+
+def _of_business(
+    entry: Mapping[str, Any], field: str, value: Mapping[str, Any], known: Book, secret: bytes
+) -> Iterator[Envelope]:
+    """Yield an event about a whole WhatsApp Business Account, for each of its numbers.
+
+    Of events about partners, the entry names another account (webhooks/reference/account_update).
+    """
+    info = mapping(value.get("waba_info"))
+    business = identifier(info.get("waba_id")) or identifier(entry.get("id"))
+    app, at = identifier(info.get("partner_app_id")), moment(entry.get("time"))
+    bounds = [one for one in known.by_business.get(business, ()) if one.secret == secret]
+    for bound in bounds:
+        other = bool(app) and app != bound.app_id
+        yield _other(
+            bound, field, value, kind="account", at=at, ignored="about another Meta app" if other else ""
+        )
+    if not bounds:
+        body = json.dumps({"field": field, "value": value}).encode()
+        ignored = f"of the field {field or '?'}, about a business account that is not connected here"
+        key = f"odd:{hashlib.sha256(body).hexdigest()}"
+        yield Envelope(None, "", key, "account", body, occurred_at=at, ignored=ignored)
 
 
 def _other(

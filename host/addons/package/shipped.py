@@ -6,6 +6,7 @@ has the folder inside its package.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ import host
 from host.addons.package import archive
 from host.addons.package.archive import ArchiveError
 from host.addons.package.manifest import Manifest
+from host.addons.package.translated import CATALOGUE, AddonTexts, read_texts
 
 _PACKAGE = Path(host.__file__).resolve().parent
 _INSIDE = _PACKAGE / "_dist"
@@ -22,14 +24,18 @@ SUMS = "SHA256SUMS"
 
 
 class Shipped(msgspec.Struct, frozen=True):
-    """An addon included in the release."""
+    """An addon included in the release.
+
+    :param texts: its name and description by language.
+    """
 
     path: Path
     sha256: str
     manifest: Manifest
+    texts: Mapping[str, AddonTexts]
 
 
-_read: dict[tuple[Path, str, int], Manifest | None] = {}
+_read: dict[tuple[Path, str, int], Shipped | None] = {}
 
 
 def hashes(folder: Path | None = None) -> dict[str, str]:
@@ -52,14 +58,13 @@ def addons(folder: Path | None = None) -> list[Shipped]:
     where = folder or FOLDER
     found = []
     for digest, name in hashes(where).items():
-        path = where / Path(name).name
-        manifest = _manifest(path, digest)
-        if manifest is not None:
-            found.append(Shipped(path, digest, manifest))
+        one = _shipped(where / Path(name).name, digest)
+        if one is not None:
+            found.append(one)
     return sorted(found, key=lambda one: one.manifest.name)
 
 
-def _manifest(path: Path, digest: str) -> Manifest | None:
+def _shipped(path: Path, digest: str) -> Shipped | None:
     try:
         key = (path, digest, path.stat().st_mtime_ns)
     except OSError:
@@ -70,5 +75,12 @@ def _manifest(path: Path, digest: str) -> Manifest | None:
         except (ArchiveError, OSError):
             _read[key] = None
         else:
-            _read[key] = found.manifest if found.sha256 == digest else None
+            fits = found.sha256 == digest
+            _read[key] = Shipped(path, digest, found.manifest, _texts(found)) if fits else None
     return _read[key]
+
+
+def _texts(found: archive.Archive) -> dict[str, AddonTexts]:
+    data = found.path.read_bytes()
+    named = [one for one in found.entries if CATALOGUE.fullmatch(one.name)]
+    return read_texts(found.manifest, {one.name: archive.content(data, one) for one in named})

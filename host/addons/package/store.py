@@ -21,6 +21,7 @@ from host.addons.package import archive, signing
 from host.addons.package.archive import Archive
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import Manifest, from_dict, to_dict
+from host.addons.package.translated import CATALOGUE, AddonTexts, read_texts
 from host.core import db
 from host.core.filelock import file_lock
 from host.models.addons import AddonArchivePart, AddonRelease, AddonState
@@ -160,6 +161,21 @@ def icon_of(data: Path, release: Release) -> str:
         return ""
     kind = "image/png" if name.endswith(".png") else "image/svg+xml"
     return f"data:{kind};base64,{base64.b64encode(picture).decode()}"
+
+
+def texts_of(data: Path, release: Release) -> Mapping[str, AddonTexts]:
+    """Return name and description of *release* by language; empty if it is not unpacked."""
+    folder, found = root(data) / release.folder_name, {}
+    for name, digest in release.files.items():
+        if CATALOGUE.fullmatch(name) is None:
+            continue
+        try:
+            content = (folder / name).read_bytes()
+        except OSError:
+            continue
+        if hashlib.sha256(content).hexdigest() == digest:
+            found[name] = content
+    return read_texts(release.manifest, found)
 
 
 def materialise(data: Path, release: Release, *, heal: bool = False) -> Path:

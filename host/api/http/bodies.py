@@ -159,7 +159,8 @@ class SendText(Send, frozen=True, kw_only=True, tag_field="kind", tag="text"):
         Meta(
             max_length=10,
             description=(
-                "Files to send: in the same message if the channel has `textWithFiles`, otherwise before it."
+                "Files to send: in the same message if the channel has `textWithFiles`; with `captions` the "
+                "text is that of the last file that can have one; otherwise before it."
             ),
         ),
     ] = ()

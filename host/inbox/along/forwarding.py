@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from host.channels.directory import Directory
 from host.core.cleaning import clean_written
 from host.core.errors import ConflictError
 from host.events.kinds.conversations import CONVERSATION_FORWARDED
+from host.inbox.along.passed_form import Forms, PassedForm, content_id
 from host.inbox.conversations import (
     check_key,
     get_conversation,
@@ -49,7 +51,7 @@ from host.models.inbox import (
 )
 from host.queue import outbox
 from host.sdk.channel import AccountRef, ChannelAdapter, ForwardedMessage
-from host.sdk.messages import OWN_ADDRESS, MessageKind, OutgoingPart
+from host.sdk.messages import OWN_ADDRESS, AttachmentRole, MessageKind, OutgoingPart
 from host.users.reach import Accounts
 
 MOST = 200
@@ -402,20 +404,35 @@ def passed_on(session: Session, message: Message) -> PassedOn:
             along.append(file)
         else:
             missing.setdefault(file.message_id, []).append(file.name or file.kind)
-    made = tuple(
-        _forwarded(
-            session,
-            one,
-            customer,
-            conversation.subject or "",
-            tuple(missing.get(one.id, ())),
-            whole=message.content.get("whole") is True,
+    whole = message.content.get("whole") is True
+    reader, stored = Forms(along), _forms(session, [one.id for one in rows])
+    made = []
+    for one in rows:
+        quoted_from = _quoted_from(one) if whole else None
+        form = reader.of(one, stored.get(one.id), without_quote=quoted_from is not None)
+        lacking = tuple(missing.get(one.id, ()))
+        made.append(
+            _forwarded(session, one, customer, conversation.subject or "", lacking, quoted_from, form)
         )
-        for one in rows
-    )
     content = {name: value for name, value in message.content.items() if name in {"to", "subject"}}
-    files = tuple(uploads.outgoing(one, MessageKind(one.kind)) for one in along)
-    return PassedOn(OutgoingPart(MessageKind.TEXT, message.text, content, files), made)
+    files = tuple(
+        replace(uploads.outgoing(one, MessageKind(one.kind)), content_id=content_id(one)) for one in along
+    )
+    return PassedOn(OutgoingPart(MessageKind.TEXT, message.text, content, files), tuple(made))
+
+
+def _forms(session: Session, ids: Sequence[int]) -> dict[int, Attachment]:
+    query = sa.select(Attachment).where(
+        Attachment.message_id.in_(ids), Attachment.role == AttachmentRole.FORMATTED
+    )
+    return {one.message_id: one for one in session.scalars(query.order_by(Attachment.id.desc()))}
+
+
+def _quoted_from(message: Message) -> int | None:
+    """Return the index from which the text only quotes earlier messages, or None."""
+    place = message.content.get("quoted_from")
+    is_place = isinstance(place, int) and message.edited_at is None and 0 < place < len(message.text)
+    return place if is_place else None
 
 
 def _forwarded(
@@ -424,16 +441,15 @@ def _forwarded(
     customer: tuple[str, str],
     subject: str,
     missing: tuple[str, ...],
-    *,
-    whole: bool,
+    quoted_from: int | None,
+    form: PassedForm,
 ) -> ForwardedMessage:
     account = session.get_one(ChannelAccount, message.account_id)
     ours = account.name, _address(str(message.content.get(OWN_ADDRESS) or account.external_id))
     is_ours = message.direction == Direction.OUTBOUND
     author, text = (ours if is_ours else _author(message.content) or customer), message.text
-    place = message.content.get("quoted_from")
-    if whole and isinstance(place, int) and message.edited_at is None and 0 < place < len(text):
-        text = text[:place].rstrip()  # the messages it quotes are included above
+    if quoted_from is not None:
+        text = text[:quoted_from].rstrip()  # the messages it quotes are included above
     to = [customer] if is_ours else _pairs(message.content.get("to")) or [ours]
     return ForwardedMessage(
         author=author[0],
@@ -444,6 +460,8 @@ def _forwarded(
         text=text,
         ours=is_ours,
         missing=missing,
+        html=form.html,
+        pictures=form.pictures,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from host.core import db
-from host.inbox.along.quoting import to_quote
+from host.inbox.along.quoting import reader, to_quote
 from host.inbox.queries import Row
 from host.models.users import Workspace
 from host.sdk.channel import AccountRef, ChannelAdapter, SendRequest
@@ -29,15 +29,14 @@ def laid_out(
         return None
     with db.read() as session:
         workspace = session.get_one(Workspace, account.workspace_id)
+        customer = "" if row is None else reader(adapter, row.identity_external_id)
         wanted = SendRequest(
             account=account,
             recipient="" if row is None else row.identity_external_id,
             part=part,
             message_key="",
             recipient_name="" if row is None else row.identity_name or "",
-            quoted=None
-            if row is None
-            else to_quote(session, row.id, account.id, row.identity_external_id, part.content),
+            quoted=None if row is None else to_quote(session, row.id, account.id, customer, part.content),
             language=desk_language.of_workspace(workspace.language),
             timezone=workspace.timezone or "UTC",
         )

@@ -10,10 +10,16 @@ from sqlalchemy.orm import Session
 
 from host.inbox.apply.participants import AFTER_FORWARD, addresses_in
 from host.models.inbox import Direction, Message
-from host.sdk.channel import QuotedMessage
+from host.sdk.channel import ChannelAdapter, QuotedMessage
 
 MOST_LOOKED_AT = 20
 """Number of newest messages searched for one to quote."""
+
+
+def reader(adapter: ChannelAdapter, customer: str) -> str:
+    """Return how recipients name the customer with the id *customer*: by the address they are reached at."""
+    copies = adapter.capabilities.copies
+    return customer if copies is None else copies.clean(customer) or customer
 
 
 def to_quote(
@@ -28,6 +34,7 @@ def to_quote(
 
     These are the ones they did not send to the customer, if the reply goes to the customer.
 
+    :param customer: as :func:`reader` returns them.
     :param content: of the reply, with its recipients.
     :param reply_id: the message that quotes it, if that is already stored.
     """

@@ -18,6 +18,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.inbox.along import sent_from
+from host.inbox.along.quoting import reader
 from host.inbox.apply.participants import AFTER_FORWARD, is_forged
 from host.inbox.sendable import NotSendableError
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Direction, Message, Origin
@@ -86,12 +87,14 @@ class Audience(msgspec.Struct, frozen=True):
     :param choices: by default everyone; only those that differ.
     :param known: who took part in the last exchange, the customer included.
     :param mailing_list: the list's address; empty if the newest message came through none.
+    :param lists: the addresses of all lists that the newest messages came through.
     """
 
     customer: str
     choices: Mapping[AnswerChoice, Recipients]
     known: tuple[Person, ...] = ()
     mailing_list: str = ""
+    lists: tuple[str, ...] = ()
 
     @property
     def everyone(self) -> Recipients:
@@ -115,7 +118,7 @@ def audience_of(
         .join(Conversation, Conversation.identity_id == ContactIdentity.id)
         .where(Conversation.id == conversation_id)
     ).one()
-    customer = Person(identity.external_id, identity.name or "")
+    customer = Person(reader(adapter, identity.external_id), identity.name or "")
     rows = _newest(session, conversation_id)
     said = _last_exchange(rows)
     newest: Mapping[str, Any] = next((one.content for one in said if one.direction == Direction.INBOUND), {})
@@ -140,7 +143,9 @@ def audience_of(
     alone = Recipients((Person(mailing_list),))
     if mailing_list and everyone != alone:
         choices[AnswerChoice.LIST] = alone
-    return Audience(customer.address, choices, tuple(known), mailing_list)
+    through = _people([one.content.get(MAILING_LIST) for one in rows], clean)
+    lists = tuple(one.address for one in through)
+    return Audience(customer.address, choices, tuple(known), mailing_list, lists)
 
 
 def last_writers(session: Session, conversation_ids: Sequence[int]) -> dict[int, str]:

@@ -67,6 +67,7 @@ class Annotations:
     :param sources: ids of journalled events that contain a text of the message.
     :param carried_by: dedupe keys of further such events.
     :param new: whether any annotation is from this batch, and not only from marks.
+    :param ours: whether the team changed the message, in the provider's app.
     """
 
     person: Person
@@ -78,6 +79,7 @@ class Annotations:
     sources: set[int] = field(default_factory=set)
     carried_by: set[str] = field(default_factory=set)
     new: bool = False
+    ours: bool = False
     recent: bool = False
     """Whether any of them is not from the provider's history."""
 
@@ -142,6 +144,7 @@ def collect_annotations(draft: Draft, items: Sequence[Incoming]) -> dict[Key, An
         said.recent = said.recent or not item.imported
         said.channel = item.adapter.key
         said.until = max(said.until, at)
+        said.ours = said.ours or (change.ours and not isinstance(change, MessageReacted))
         _include(said, change, at, item.event_id)
     return found
 
@@ -449,27 +452,28 @@ def _tell_lines(
 def _lines(key: Key, said: Annotations, thread: Thread) -> Iterable[NewMessage]:
     """Yield the lines that show *said* until the message arrives."""
     if said.unsent_at is not None:
-        yield _line(key, thread, MarkKind.UNSEND, MessageKind.UNSEND, said.unsent_at)
+        yield _line(key, thread, MarkKind.UNSEND, MessageKind.UNSEND, said.unsent_at, ours=said.ours)
         return
     edit = said.edit
     if edit is not None:
-        yield _line(key, thread, MarkKind.EDIT, MessageKind.EDIT, edit.at, edit.text)
+        yield _line(key, thread, MarkKind.EDIT, MessageKind.EDIT, edit.at, edit.text, ours=said.ours)
     for actor, reaction in said.reactions.items():
         what = f"{MarkKind.REACTION}:{actor}"
-        line = _line(key, thread, what, MessageKind.REACTION, reaction.at, reaction.emoji)
+        ours = actor == Actor.TEAM
+        line = _line(key, thread, what, MessageKind.REACTION, reaction.at, reaction.emoji, ours=ours)
         line.content.update(emoji=reaction.emoji, reaction=reaction.name, removed=reaction.removed)
-        if actor == Actor.TEAM:
-            line.direction, line.origin = Direction.OUTBOUND, Origin.PROVIDER
         yield line
 
 
-def _line(key: Key, thread: Thread, what: str, kind: MessageKind, at: datetime, text: str = "") -> NewMessage:
+def _line(
+    key: Key, thread: Thread, what: str, kind: MessageKind, at: datetime, text: str = "", *, ours: bool
+) -> NewMessage:
     return NewMessage(
         thread=thread,
         account=thread.person.account,
         external_id=line_key(what, key)[1],
-        direction=Direction.INBOUND,
-        origin=Origin.CUSTOMER,
+        direction=Direction.OUTBOUND if ours else Direction.INBOUND,
+        origin=Origin.PROVIDER if ours else Origin.CUSTOMER,
         kind=kind,
         text=text,
         content={"about": key[1]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -14,16 +15,34 @@ from sqlalchemy.orm import Session
 
 from host.core import clock
 from host.core.cleaning import clean_short, external_id
+from host.core.db import UTCDateTime
 from host.core.statements import Statement
 from host.events.writing import Happened
-from host.inbox.apply import participants
+from host.inbox.apply import conversations, participants
 from host.inbox.apply.happenings import Sent, of_state
-from host.inbox.apply.incoming import Incoming
-from host.inbox.apply.tables import CONVERSATIONS, MARKS, MESSAGES
-from host.inbox.apply.values import Bounced, DeliveryReport, Draft, Key, NewMark, Person, StoredMessage
+from host.inbox.apply.incoming import (
+    MOST_FITTING,
+    REPORTED_WITHIN,
+    Incoming,
+    believable,
+    not_sent_id,
+    reported_at,
+)
+from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MARKS, MESSAGES
+from host.inbox.apply.values import (
+    Bounced,
+    DeliveryReport,
+    Draft,
+    Fitting,
+    Key,
+    NewMark,
+    Person,
+    StoredMessage,
+    Thread,
+)
 from host.models.inbox import ARRIVED, REPORT_MARK, DeliveryState, Direction
 from host.queue import replay
-from host.sdk.messages import MessageBounced, MessageDelivered, MessagesRead
+from host.sdk.messages import MessageBounced, MessageDelivered, MessageReceived, MessagesRead, ReportKind
 
 CODE = "bounced"
 """Error code of a bounced message."""
@@ -35,6 +54,17 @@ ARRIVED_FOR_SURE = "arrived"
 """Key in the content of a message that was itself reported as delivered or read, if its channel tells."""
 RECEIPTS = "receipts"
 """Key in the content of a sent message: receipts by recipient id."""
+
+PROBABLY = "probably_about"
+"""Key in the content of a report that names no message: its recipient, and how many messages fit."""
+CLOSED_AT = "closed_at"
+"""Key in a kept report: when nothing else could be sent to the customer, either."""
+TEMPLATES = "templates"
+"""Key in a kept report, and in why a customer cannot be reached: whether approved templates can."""
+OTHER_IDS = "other_ids"
+"""Key in a kept report: the other ids that the person it names may have."""
+ONLY_TO = "only_to"
+"""Key in the error of a message: the recipient of a report that names none, which only this message fits."""
 
 KEPT = timedelta(days=1)
 """How long a report about an unknown message is kept, in case it is ours and is still being sent."""
@@ -63,6 +93,36 @@ _annotate = (
         state=sa.bindparam("b_state"),
     )
 )
+_theirs = CONVERSATIONS.alias()
+_talks = sa.select(CONVERSATIONS.c.id).where(
+    CONVERSATIONS.c.identity_id
+    == sa.select(_theirs.c.identity_id)
+    .where(_theirs.c.id == sa.bindparam("b_conversation"))
+    .scalar_subquery()
+)
+_put_out_of_reach = (
+    sa.update(IDENTITIES)
+    .where(
+        IDENTITIES.c.id
+        == sa.select(_theirs.c.identity_id)
+        .where(_theirs.c.id == sa.bindparam("b_conversation"))
+        .scalar_subquery(),
+        sa.or_(
+            IDENTITIES.c.unreachable_since.is_(None),
+            IDENTITIES.c.unreachable_since < sa.bindparam("b_at", type_=UTCDateTime()),
+        ),
+        # Who wrote since can be reached again.
+        ~sa.exists().where(
+            CONVERSATIONS.c.identity_id == IDENTITIES.c.id,
+            CONVERSATIONS.c.last_inbound_at > sa.bindparam("b_at", type_=UTCDateTime()),
+        ),
+    )
+    .values(
+        unreachable_since=sa.bindparam("b_at", type_=UTCDateTime()),
+        unreachable_until=sa.null(),
+        unreachable=sa.bindparam("b_why", type_=IDENTITIES.c.unreachable.type),
+    )
+)
 _of_it = MESSAGES.alias()
 _count = (
     sa.update(CONVERSATIONS)
@@ -77,6 +137,12 @@ _count = (
 
 def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
     """Record that a message bounced; return False if the report must be shown as a message instead."""
+    only_to = ""
+    if not change.external_id:
+        only = _only_fitting(draft, item, change)
+        if only is None:
+            return False
+        change, only_to = replace(change, external_id=only), external_id(change.contact)
     key = item.account.id, external_id(change.external_id)
     message = draft.stored.get(key)
     kind = DeliveryReport(change.kind)
@@ -85,8 +151,12 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
         "sentence": clean_short(change.sentence, 500) or "",
         "next_step": clean_short(change.next_step, 500) or "",
         "raw": clean_short(change.raw, 1000) or "",
+        **({ONLY_TO: only_to} if only_to else {}),
     }
-    person = draft.people[item.account.id, external_id(change.contact)]
+    if change.whole_contact and kind is DeliveryReport.FAILED:
+        error[CLOSED_AT] = believable(change.at, item.received_at).isoformat()
+        error[TEMPLATES] = "yes" if change.templates else ""
+    person = draft.told_of(item, key, change.contact)
     if message is None:
         known = item.adapter.capabilities.delivery_reports or person.id in draft.loaded.sending
         return person.id is not None and known and _keep(draft, item, key, person, kind, error)
@@ -106,6 +176,66 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
     return True
 
 
+def as_message(draft: Draft, item: Incoming, change: MessageBounced) -> tuple[MessageReceived, Thread | None]:
+    """Return a report as a message, and the conversation it is probably about if it names no message."""
+    report = change.report
+    assert report is not None
+    if change.external_id or participants.is_forged(report.content):
+        return report, None
+    fitting = _fitting(draft, item, change)
+    newest = next((one for one in fitting if one.external_id is not None), None)
+    thread = None if newest is None else draft.threads.get(newest.conversation_id)
+    if newest is None or thread is None:
+        return report, None
+    hint = {"to": external_id(change.contact), "fitting": len(fitting)}
+    content = {**report.content, PROBABLY: hint, participants.AFTER_FORWARD: True}
+    return replace(report, content=content, reply_to=newest.external_id), thread
+
+
+def tell(draft: Draft, item: Incoming, change: MessageBounced) -> None:
+    """Add a line that another program's message to a customer with a conversation was not delivered."""
+    person = draft.people[item.account.id, external_id(change.contact)]
+    key = item.account.id, not_sent_id(change.external_id)
+    at = believable(change.at, item.received_at)
+    erased = person.erased_at is not None and at <= person.erased_at
+    if person.newest is None or erased or draft.is_here(key) or change.kind is not ReportKind.FAILED:
+        return
+    said = {"what": "not_delivered", "reason": clean_short(change.sentence, 500) or ""}
+    draft.add(conversations.activity(person.newest, item.account, key, at, **said))
+
+
+def _fitting(draft: Draft, item: Incoming, change: MessageBounced) -> list[Fitting]:
+    """Return our messages that a report which names none may be about, newest first."""
+    at, contact = reported_at(item, change), external_id(change.contact)
+    return [
+        one
+        for one in draft.loaded.fitting.get((item.account.id, contact), ())
+        if at - REPORTED_WITHIN <= one.went_out_at <= at
+        and (
+            contact in participants.addresses_in(one.content)
+            or (contact == one.customer and one.direction == Direction.OUTBOUND and "to" not in one.content)
+        )
+    ]
+
+
+def _only_fitting(draft: Draft, item: Incoming, change: MessageBounced) -> str | None:
+    """Return the id of the only message that fits a report which names none, unless it may have arrived.
+
+    It may have if it was reported as delivered or read, or if its customer wrote since.
+    """
+    fitting = _fitting(draft, item, change)
+    if len(fitting) != 1 or change.report is None or participants.is_forged(change.report.content):
+        return None
+    if len(draft.loaded.fitting[item.account.id, external_id(change.contact)]) >= MOST_FITTING:
+        return None  # another one may have been left out
+    (only,) = fitting
+    thread = draft.threads.get(only.conversation_id)
+    heard = None if thread is None else thread.last_inbound_at
+    wrote_since = only.customer == external_id(change.contact) and heard is not None and heard > only.sent_at
+    known = only.state in {DeliveryState.SENT, DeliveryState.FAILED}
+    return only.external_id if known and thread is not None and not wrote_since else None
+
+
 def note_arrival(draft: Draft, item: Incoming, change: MessageDelivered | MessagesRead) -> None:
     """Record that a message was delivered or read.
 
@@ -114,7 +244,7 @@ def note_arrival(draft: Draft, item: Incoming, change: MessageDelivered | Messag
     """
     tells = item.adapter.capabilities.delivery_reports
     key = item.account.id, external_id(change.external_id)
-    person = draft.people[item.account.id, external_id(change.contact)]
+    person = draft.told_of(item, key, change.contact)
     if draft.is_of_another(key, person):
         if isinstance(change, MessageDelivered):
             draft.refused.append((key, item))
@@ -147,10 +277,12 @@ def _keep(
         return False
     mark = f"{REPORT_MARK}{kind}"
     if not any((one.key, one.kind) == (key, mark) for one in draft.loaded.reports):
+        others = [one.external_id for one in draft.alike(item, person.external_id) if one is not person]
+        said = {**error, **({OTHER_IDS: others} if others else {})}
         values = {
             "at": item.received_at,
             "number": int(item.adapter.capabilities.delivery_reports),
-            "text": json.dumps(dict(error)),
+            "text": json.dumps(said),
             "sources": [item.event_id] if error and item.event_id is not None else [],
         }
         draft.early.setdefault((key, mark), NewMark(person, key, mark, values))
@@ -172,13 +304,14 @@ def note_kept(draft: Draft) -> frozenset[Key]:
         if person is None or message.state in _ON_ITS_WAY:
             continue
         draft.reported.append(mark.id)
-        if message.direction != Direction.INBOUND and draft.owner(mark.key) is person:
+        error, owner = json.loads(mark.text), draft.owner(mark.key)
+        others = error.pop(OTHER_IDS, ())
+        theirs = owner is person or (owner is not None and owner.external_id in others)
+        if message.direction != Direction.INBOUND and theirs:
             kind = DeliveryReport(mark.kind.removeprefix(REPORT_MARK))
             draft.bounced.setdefault(
                 (message.id, person.external_id, kind),
-                _report(
-                    draft, message, kind, person.external_id, json.loads(mark.text), tells=bool(mark.number)
-                ),
+                _report(draft, message, kind, person.external_id, error, tells=bool(mark.number)),
             )
     return frozenset(overtaken)
 
@@ -237,7 +370,10 @@ def _report(
 ) -> Bounced:
     owner = draft.owner((message.account_id, message.external_id))
     seen = owner is not None and owner.seen_at is not None and message.position <= owner.seen_at
-    return Bounced(message, dict(error), copy, person, kind, tells=tells, seen=seen)
+    error = dict(error)
+    closed_at, templates = clock.from_text(error.pop(CLOSED_AT, None)), bool(error.pop(TEMPLATES, ""))
+    said = Bounced(message, error, copy, person, kind, tells=tells, seen=seen)
+    return said._replace(closed_at=closed_at, templates=templates)
 
 
 def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
@@ -268,11 +404,26 @@ def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happen
             continue
         if DeliveryState.FAILED in {now.state, state}:
             recount.add(sent.conversation_id)
+        if now.state == DeliveryState.FAILED:
+            yield from _out_of_reach(connection, of_it, sent)
         # That it was sent was already told before it failed.
         before = DeliveryState.SENT if state == DeliveryState.FAILED else state
         yield from of_state(sent, now.state, before, now.error)
     if recount:
         connection.execute(_count, {"ids": sorted(recount)})
+
+
+def _out_of_reach(connection: Connection, of_it: Sequence[Bounced], sent: Sent) -> Iterator[Happened]:
+    """Close the composer to the customer of a message that failed, if a report says that nothing arrives."""
+    for one in of_it:
+        if one.closed_at is None or one.copy:
+            continue
+        place = {"b_conversation": sent.conversation_id}
+        why = {**one.error, **({TEMPLATES: True} if one.templates else {})}
+        values = {**place, "b_at": one.closed_at, "b_why": why}
+        if connection.execute(_put_out_of_reach, values).rowcount:
+            for id_ in connection.scalars(_talks, place):
+                yield Happened(sent.workspace_id, topic="conversation", conversation_id=id_)
 
 
 class _Note(NamedTuple):

@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.statements import Statement
 from host.inbox.apply.deciding import OF_ANOTHER, decide, decide_marked
 from host.inbox.apply.incoming import Incoming
 from host.inbox.apply.loading import HeldConversationsError, load, load_marked
-from host.inbox.apply.tables import IDENTITIES, MARKS, MESSAGES, has_name, names
+from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MARKS, MESSAGES, has_name, names
 from host.inbox.apply.values import Decided, Key
 from host.inbox.apply.writing import write
 from host.models.channels import ChannelAccount, ref
@@ -107,8 +108,8 @@ def apply_marks(keys: Collection[Key]) -> None:
     """Apply the marks of the messages *keys*, if any. Call it after a commit."""
     try:
         with db.read() as session:
-            rows = session.connection().execute(_marked, names(keys))
-            marked = [key for row in rows if (key := (row.account_id, row.external_id)) in keys]
+            rows = _marked.rows(session.connection(), names(keys))
+        marked = [(account, name) for account, name in rows if (account, name) in keys]
         if marked:
             db.write(_apply_marks, marked, waits=False)
     except HeldConversationsError as error:
@@ -127,7 +128,7 @@ def apply_all_marks() -> None:
         db.write(_apply_marks, keys)
 
 
-_marked = sa.select(MARKS.c.account_id, MARKS.c.external_id).where(has_name(MARKS))
+_marked = Statement(sa.select(MARKS.c.account_id, MARKS.c.external_id).where(has_name(MARKS)))
 
 
 def _apply_marks(session: Session, keys: Collection[Key], *, waits: bool = True) -> None:
@@ -140,6 +141,15 @@ def _apply_marks(session: Session, keys: Collection[Key], *, waits: bool = True)
             MARKS.c.external_id.in_({external for _, external in keys}),
         )
     )
-    people = {(account.id, contact): ref(account) for account, contact in session.execute(query)}
+    # Whom a report names may be known by another id, so the customers of the messages are needed, too.
+    owners = (
+        sa.select(ChannelAccount, IDENTITIES.c.external_id)
+        .join(IDENTITIES, IDENTITIES.c.account_id == ChannelAccount.id)
+        .join(CONVERSATIONS, CONVERSATIONS.c.identity_id == IDENTITIES.c.id)
+        .join(MESSAGES, MESSAGES.c.conversation_id == CONVERSATIONS.c.id)
+        .where(has_name(MESSAGES))
+    )
+    rows = [*session.execute(query), *session.execute(owners, names(keys))]
+    people = {(account.id, contact): ref(account) for account, contact in rows}
     loaded = load_marked(session.connection(), people, keys, waits=waits)
     write(session, decide_marked(loaded, clock.now()))

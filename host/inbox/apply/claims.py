@@ -56,7 +56,7 @@ def payload_of(change: MessageReceived) -> str:
 
 def claim_in(change: MessageReceived) -> str | None:
     """Return the slug of the running addon that the payload of *change* names, or None."""
-    return _slug_in(payload_of(change))
+    return _slug_in(payload_of(change)) if change.kind in _TAPS else None
 
 
 def _slug_in(payload: str) -> str | None:
@@ -96,6 +96,8 @@ def payload_for(text: str, content: Mapping[str, Any]) -> str:
 def claim(draft: Draft, item: Incoming, change: MessageReceived, message: NewMessage) -> None:
     """Mark *message* if it is a claimed tap; its payload is then the one that the addon gave."""
     message.content.pop(CLAIMED_BY, None)
+    if not (draft.loaded.claims or draft.loaded.typed):
+        return
     person = item.account.id, external_id(change.contact)
     payload = payload_of(change)
     if (person, payload) not in draft.loaded.claims:

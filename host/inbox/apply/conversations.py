@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from host.core.cleaning import external_id
-from host.inbox.apply.values import Draft, NewMessage, Person, Thread
+from host.inbox.apply.values import Draft, Key, NewMessage, Person, Thread
 from host.models.inbox import ConversationStatus, Direction, Handler, InternalKind, Origin, SnoozeKind
+from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageKind
 
 LENGTH = 200
@@ -165,18 +166,22 @@ def add_line(
     draft: Draft, thread: Thread, cause: NewMessage, what: str, at: datetime, **content: str
 ) -> None:
     """Add the activity line *what*, caused by *cause*: once, even if the message is redelivered."""
-    draft.add(
-        NewMessage(
-            thread=thread,
-            account=cause.account,
-            external_id=external_id(f"{what}:{cause.external_id}"),
-            direction=Direction.INTERNAL,
-            origin=Origin.SYSTEM,
-            kind=InternalKind.ACTIVITY,
-            text="",
-            content={"what": f"{what}_by_message", **content},
-            sent_at=at,
-        )
+    key = cause.account.id, external_id(f"{what}:{cause.external_id}")
+    draft.add(activity(thread, cause.account, key, at, what=f"{what}_by_message", **content))
+
+
+def activity(thread: Thread, account: AccountRef, key: Key, at: datetime, **content: Any) -> NewMessage:
+    """Return the activity line *key* of a conversation; *content* has what happened as ``what``."""
+    return NewMessage(
+        thread=thread,
+        account=account,
+        external_id=key[1],
+        direction=Direction.INTERNAL,
+        origin=Origin.SYSTEM,
+        kind=InternalKind.ACTIVITY,
+        text="",
+        content=content,
+        sent_at=at,
     )
 
 

@@ -21,7 +21,7 @@ from host.inbox.apply.values import (
     Person,
     Thread,
 )
-from host.models.inbox import Direction, InternalKind, Origin
+from host.models.inbox import Direction, Origin
 from host.sdk.channel import Threading
 from host.sdk.messages import (
     ConversationHandedOver,
@@ -54,8 +54,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
         if isinstance(item.change, MessageReceived):
             _receive(draft, item, item.change)
         elif isinstance(item.change, MessageBounced):
-            if not bounces.note(draft, item, item.change):
-                _receive(draft, item._replace(change=item.change.report), item.change.report)
+            _note_bounce(draft, item, item.change)
         elif isinstance(item.change, ConversationHandedOver):
             _tell_handover(draft, item, item.change)
         elif isinstance(item.change, MessageEchoed) and _by_references(item):
@@ -78,6 +77,16 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
             bounces.note_arrival(draft, item, item.change)
     annotated = resolve_annotations(draft, collect_annotations(draft, items))
     return _decided(draft, annotated, items, agreed)
+
+
+def _note_bounce(draft: Draft, item: Incoming, change: MessageBounced) -> None:
+    if bounces.note(draft, item, change):
+        return
+    if change.report is None:
+        bounces.tell(draft, item, change)
+        return
+    report, about = bounces.as_message(draft, item, change)
+    _receive(draft, item._replace(change=report), report, about)
 
 
 def decide_marked(loaded: Loaded, now: datetime) -> Decided:
@@ -108,7 +117,7 @@ def _decided(
     annotated.new_marks += bounces.kept_marks(draft)
     annotated.done += draft.reported
     used = {id(message.thread.person) for message in draft.new.values()}
-    everybody = draft.people.values()
+    everybody = draft.everybody()
     threads = {id(thread): thread for thread in draft.threads.values()}
     threads |= {id(message.thread): message.thread for message in draft.new.values()}
     return Decided(
@@ -151,7 +160,11 @@ def _note_heard(draft: Draft, item: Incoming) -> None:
 # ---- messages of customers ---------------------------------------------------------------------------
 
 
-def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
+def _receive(draft: Draft, item: Incoming, change: MessageReceived, about: Thread | None = None) -> None:
+    """Add a message.
+
+    :param about: the conversation it belongs to; None: found by whom it is from and what it refers to.
+    """
     person = draft.people[item.account.id, external_id(change.contact)]
     key = _key(draft, item, change)
     if draft.is_here(key):
@@ -166,7 +179,7 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived) -> None:
     if person.erased_at is None or sent_at > person.erased_at:
         _fill_in(person, change, imported=item.imported)
     subject = clean_short(change.subject, 500)
-    thread, instead = _find_thread(draft, item, change, person)
+    thread, instead = (about, None) if about else _find_thread(draft, item, change, person)
     if thread is None:
         closed_at = item.received_at if item.imported else None
         post = _post(draft, item, change)
@@ -391,21 +404,6 @@ def _tell_handover(draft: Draft, item: Incoming, change: ConversationHandedOver)
         return
     person = draft.people[item.account.id, external_id(change.contact)]
     at = believable(change.at, item.received_at)
-    draft.add(
-        NewMessage(
-            thread=conversations.for_lines(person, item.adapter.key, at),
-            account=item.account,
-            external_id=key[1],
-            direction=Direction.INTERNAL,
-            origin=Origin.SYSTEM,
-            kind=InternalKind.ACTIVITY,
-            text="",
-            content={
-                "what": "handed_over",
-                "how": str(change.how),
-                "note": clean_short(change.note, 500) or "",
-                **program("to", change.to),
-            },
-            sent_at=at,
-        )
-    )
+    thread = conversations.for_lines(person, item.adapter.key, at)
+    said = {"how": str(change.how), "note": clean_short(change.note, 500) or "", **program("to", change.to)}
+    draft.add(conversations.activity(thread, item.account, key, at, what="handed_over", **said))

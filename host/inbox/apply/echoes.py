@@ -76,9 +76,10 @@ def decide_accepted(draft: Draft, items: Iterable[Incoming], unconfirmed: list[U
         if not isinstance(change, MessageAccepted):
             continue
         key = item.account.id, external_id(change.external_id)
-        person = draft.people[item.account.id, external_id(change.contact)]
+        people = {person.id: person for person in draft.alike(item, change.contact)}
         for index, ours in enumerate(unconfirmed):
-            if ours.identity_id == person.id and ours.message_key == change.message_key:
+            person = people.get(ours.identity_id)
+            if person is not None and ours.message_key == change.message_key:
                 if not draft.is_here(key):
                     _confirm(draft, item, key, person, unconfirmed.pop(index), change.at)
                 break
@@ -232,8 +233,8 @@ def decide_read(draft: Draft, item: Incoming, change: MessagesRead) -> None:
 
     If the message is missing, its id is remembered until it arrives.
     """
-    person = draft.people[item.account.id, external_id(change.contact)]
     key = item.account.id, external_id(change.external_id)
+    person = draft.told_of(item, key, change.contact)
     if draft.is_of_another(key, person):
         draft.refused.append((key, item))
         return

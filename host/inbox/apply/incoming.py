@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -13,6 +14,8 @@ from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import InboundChange, MessageBounced, MessageEchoed, MessageReceived, Program
 
+log = logging.getLogger(__name__)
+
 NO_MEDIA = InboundMedia()
 
 FUTURE = timedelta(hours=2)
@@ -21,6 +24,12 @@ FUTURE = timedelta(hours=2)
 The order of a thread must not change if our clock is an hour off, as after a change to summer time. The reply
 window counts from our time at the latest.
 """
+
+
+REPORTED_WITHIN = timedelta(days=7)
+"""Maximum age of a message that a report which names none is about; servers try for five days."""
+MOST_FITTING = 20
+"""Number of newest messages of ours read for such a report."""
 
 
 class Incoming(NamedTuple):
@@ -64,6 +73,20 @@ def believable(sent_at: datetime, received_at: datetime) -> datetime:
     return received_at if sent_at > received_at + FUTURE else sent_at
 
 
+def other_ids(item: Incoming, contact: str) -> list[str]:
+    """Return the other ids that the provider may have for *contact*; none if the adapter raises."""
+    try:
+        return [external_id(one) for one in item.adapter.other_ids(contact)]
+    except Exception:
+        log.exception("the adapter of %s cannot tell how else it writes an id", item.account.channel)
+        return []
+
+
+def reported_at(item: Incoming, change: MessageBounced) -> datetime:
+    """Return when a report came: by our clock, or by the provider's for history."""
+    return believable(change.at, item.received_at) if item.imported else item.received_at
+
+
 def message_key(change: MessageReceived, event_key: str) -> str:
     """Return the external id to store for a received message.
 
@@ -86,6 +109,11 @@ def program(name: str, given: Program | None) -> dict[str, dict[str, str]]:
         return {}
     who, id_, called = str(given.who), clean_short(given.id, 64) or "", clean_short(given.name, 64) or ""
     return {name: {"who": who, "id": id_, "name": called}}
+
+
+def not_sent_id(name: str) -> str:
+    """Return the external id of the line about another program's message *name*, which did not arrive."""
+    return external_id(f"not-sent:{name}")
 
 
 def handover_id(event_key: str) -> str:

@@ -21,7 +21,17 @@ from host.core.statements import Statement
 from host.inbox.apply import claims, consent_rows
 from host.inbox.apply.annotations import AnyAnnotation, line_keys
 from host.inbox.apply.consents import word_of
-from host.inbox.apply.incoming import Incoming, handover_id, message_key, own_key
+from host.inbox.apply.incoming import (
+    MOST_FITTING,
+    REPORTED_WITHIN,
+    Incoming,
+    handover_id,
+    message_key,
+    not_sent_id,
+    other_ids,
+    own_key,
+    reported_at,
+)
 from host.inbox.apply.tables import (
     ATTACHMENTS,
     CONTACTS,
@@ -36,6 +46,7 @@ from host.inbox.apply.tables import (
     names,
 )
 from host.inbox.apply.values import (
+    Fitting,
     Key,
     KnownBeside,
     Loaded,
@@ -48,21 +59,34 @@ from host.inbox.apply.values import (
     Unconfirmed,
 )
 from host.models.channels import ChannelAccount, ref
-from host.models.inbox import REPORT_MARK, ConversationStatus, DeliveryState, Direction, MarkKind, Origin
+from host.models.inbox import (
+    ARRIVED,
+    REPORT_MARK,
+    ConversationStatus,
+    DeliveryState,
+    Direction,
+    MarkKind,
+    Origin,
+)
 from host.queue import outbox
 from host.sdk.channel import AccountRef, Threading
 from host.sdk.messages import (
     AccountNoticed,
     ConversationHandedOver,
     Ignored,
+    InboundChange,
     MessageAccepted,
     MessageBounced,
+    MessageDelivered,
     MessageEchoed,
     MessageKind,
     MessageReacted,
     MessageReceived,
+    MessagesRead,
     ToLookUp,
 )
+
+_Report = MessageAccepted | MessageBounced | MessageDelivered | MessagesRead
 
 SHOWN = 200
 """Number of newest messages read to find the participants of conversations that a batch answers."""
@@ -156,6 +180,51 @@ _IN_DOUBT = sa.and_(
     ),
 )
 """The condition for messages of ours that the provider may have without our knowing their id."""
+_SAME = IDENTITIES.alias()
+_sent_to = (
+    sa.select(
+        *(MESSAGES.c[name] for name in Fitting._fields[:6]),
+        OUTBOX.c.attempted_at,
+        MESSAGES.c.content,
+        IDENTITIES.c.external_id.label("customer"),
+    )
+    .select_from(CONVERSATIONS)
+    .join(MESSAGES, MESSAGES.c.conversation_id == CONVERSATIONS.c.id)
+    .join(IDENTITIES, IDENTITIES.c.id == CONVERSATIONS.c.identity_id)
+    .outerjoin(OUTBOX, OUTBOX.c.message_id == MESSAGES.c.id)
+    .where(
+        CONVERSATIONS.c.workspace_id == sa.bindparam("workspace"),
+        sa.or_(
+            # With each status, for the index.
+            CONVERSATIONS.c.status.in_(list(ConversationStatus))
+            & (CONVERSATIONS.c.last_message_at >= sa.bindparam("since", type_=UTCDateTime())),
+            # An older message may have been sent again.
+            CONVERSATIONS.c.identity_id.in_(
+                sa.select(_SAME.c.id).where(
+                    _SAME.c.account_id == sa.bindparam("account"),
+                    _SAME.c.external_id == sa.bindparam("contact"),
+                )
+            ),
+        ),
+        MESSAGES.c.account_id == sa.bindparam("account"),
+        sa.or_(
+            MESSAGES.c.sent_at >= sa.bindparam("since", type_=UTCDateTime()),
+            OUTBOX.c.attempted_at >= sa.bindparam("since", type_=UTCDateTime()),
+        ),
+        MESSAGES.c.direction != Direction.INBOUND,
+        MESSAGES.c.unsent_at.is_(None),
+        sa.or_(
+            MESSAGES.c.state.in_((*sorted(ARRIVED), DeliveryState.SENDING, DeliveryState.UNKNOWN)),
+            sa.and_(MESSAGES.c.state == DeliveryState.FAILED, MESSAGES.c.external_id.is_not(None)),
+        ),
+        sa.or_(
+            IDENTITIES.c.external_id == sa.bindparam("contact"),
+            sa.cast(MESSAGES.c.content, sa.Text).like(sa.bindparam("named"), escape="!"),
+        ),
+    )
+    .order_by(MESSAGES.c.sent_at.desc(), MESSAGES.c.id.desc())
+    .limit(MOST_FITTING)
+)
 _marks = Statement(sa.select(*_columns(StoredMark, MARKS)).where(has_name(MARKS)))
 _messages = Statement(
     sa.select(*_columns(StoredMessage, MESSAGES, OUTBOX))
@@ -250,6 +319,9 @@ class _Needs:
     :param taps: customers who tapped a quick reply that an addon may claim, each with its payload.
     :param typed: customers with a text that may name one.
     :param bounced: customers with a report that becomes a message if it is about none of ours.
+    :param others: customers that reports name, each with the other ids they may have.
+    :param writing: customers of all other changes.
+    :param unnamed: recipients with a report that names no message, and the earliest time of that message.
     """
 
     people: dict[Key, AccountRef] = field(default_factory=dict)
@@ -265,6 +337,9 @@ class _Needs:
     taps: set[tuple[Key, str]] = field(default_factory=set)
     typed: set[tuple[Key, str]] = field(default_factory=set)
     bounced: set[Key] = field(default_factory=set)
+    others: dict[Key, list[Key]] = field(default_factory=dict)
+    writing: set[Key] = field(default_factory=set)
+    unnamed: dict[Key, datetime] = field(default_factory=dict)
     waits: bool = True
 
 
@@ -275,22 +350,33 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
     :raises HeldConversationsError: if not, and one is locked.
     """
     needs = _Needs(waits=waits)
+    report: InboundChange | None = None
     for item in _with_reports(items):
         change, account = item.change, item.account.id
         if isinstance(change, Ignored | AccountNoticed | ToLookUp):
             continue
         person = account, external_id(change.contact)
         needs.people[person] = item.account
+        if isinstance(change, _Report):
+            needs.others[person] = [(account, name) for name in other_ids(item, change.contact)]
+            report = change.report if isinstance(change, MessageBounced) else None  # it comes next
+        elif change is not report:
+            needs.writing.add(person)
         if isinstance(change, MessageReceived):
             _need_received(needs, item, change, person)
         elif isinstance(change, ConversationHandedOver):
             needs.messages.add((account, handover_id(item.event_key)))
+        elif isinstance(change, MessageBounced) and not change.external_id:
+            since = reported_at(item, change) - REPORTED_WITHIN
+            needs.unnamed[person] = min(since, needs.unnamed.get(person, since))
         else:
             key = account, external_id(change.external_id)
             needs.messages.add(key)
             # For a bounced message, its content: the recipients besides its customer.
             bounced = {person} if isinstance(change, MessageBounced) else set()
             needs.answers |= {(key, one) for one in bounced}
+            if isinstance(change, MessageBounced) and change.report is None:
+                needs.messages.add((account, not_sent_id(change.external_id)))
             needs.bounced |= bounced
             if isinstance(change, MessageEchoed):
                 _need_echoed(needs, item, change, key, person)
@@ -312,7 +398,8 @@ def _need_received(needs: _Needs, item: Incoming, change: MessageReceived, perso
     needs.named.add((key, person))
     if word_of(item, change) is not None:
         needs.wishing.add(person)
-    needs.taps.update((person, payload) for payload in claims.payloads_to_check(change))
+    for payload in claims.payloads_to_check(change):
+        needs.taps.add((person, payload))
     if not item.imported and (text := claims.typed(change)):
         needs.typed.add((person, text))
     if item.adapter.capabilities.threading is Threading.POST and change.post is not None:
@@ -340,7 +427,7 @@ def _with_reports(items: Iterable[Incoming]) -> Iterator[Incoming]:
     """Yield *items*, and for each bounce the report as a message, in case the bounced one is missing."""
     for item in items:
         yield item
-        if isinstance(item.change, MessageBounced):
+        if isinstance(item.change, MessageBounced) and item.change.report is not None:
             yield item._replace(change=item.change.report)
 
 
@@ -357,7 +444,15 @@ def load_marked(
 
 
 def _load(connection: Connection, needs: _Needs) -> Loaded:
-    people = _read_people(connection, needs.people)
+    people = _read_named(connection, needs)
+    fitting = {
+        person: _read_fitting(connection, person, needs.people[person], since)
+        for person, since in needs.unnamed.items()  # rare, so a statement for each
+    }
+    for person, found in fitting.items():
+        known = {(person[0], one.external_id) for one in found if one.external_id is not None}
+        needs.messages |= known
+        needs.answers |= {(name, person) for name in known}
     # Before the messages: one that is recorded as sent in between is found there.
     sending = _read_sending(connection, [people[key].id for key in needs.bounced if key in people])
     kept = _read_marks(connection, needs.messages)
@@ -380,6 +475,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
         elsewhere=_read_accounts(connection, needs, strangers),
         answered=answered,
         shown=shown,
+        fitting=fitting,
         posts=posts,
         beside=_read_beside(connection, {k: a for k, a in needs.people.items() if k not in people}),
         unconfirmed=unconfirmed,
@@ -432,6 +528,21 @@ def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, S
     rows = map(StoredPerson._make, _people.rows(connection, wanted))
     # The same id may exist on another account of the batch.
     return {key: row for row in rows if (key := (row.account_id, row.external_id)) in wanted}
+
+
+def _read_named(connection: Connection, needs: _Needs) -> dict[Key, StoredPerson]:
+    """Return the stored people of a batch, and add to *needs* those who may be the same under another id.
+
+    Somebody whom only reports name, by an id that nobody has, is the one who has their other id.
+    """
+    if not any(needs.others.values()):
+        return _read_people(connection, needs.people)
+    accounts = {other: needs.people[key] for key, others in needs.others.items() for other in others}
+    found = _read_people(connection, {*needs.people, *accounts})
+    needs.people |= {key: accounts[key] for key in found if key not in needs.people}
+    known = {key: [found[one] for one in others if one in found] for key, others in needs.others.items()}
+    same = {key: rows[0] for key, rows in known.items() if len(rows) == 1 and key not in needs.writing}
+    return {**same, **found}
 
 
 def _read_beside(connection: Connection, new: Mapping[Key, AccountRef]) -> dict[Key, KnownBeside]:
@@ -544,6 +655,21 @@ def _read_answered(
     return list(rows), contents, shown
 
 
+def _read_fitting(
+    connection: Connection, person: Key, account: AccountRef, since: datetime
+) -> Sequence[Fitting]:
+    """Return our messages since then that may have gone to *person*, as customer or copy, newest first."""
+    like = person[1].replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    values = {
+        "workspace": account.workspace_id,
+        "account": account.id,
+        "since": since,
+        "contact": person[1],
+        "named": f'%"{like}"%',
+    }
+    return [Fitting._make(row) for row in connection.execute(_sent_to, values)]
+
+
 def _read_accounts(
     connection: Connection, needs: _Needs, strangers: Sequence[StoredPerson]
 ) -> dict[int, AccountRef]:
@@ -624,7 +750,8 @@ def _read_unconfirmed(
     echoes = {
         key: echo for key, echo in needs.echoes.items() if key not in messages and key not in needs.received
     }
-    senders = ((key[0], external_id(echo.contact)) for key, echo in echoes.items())
+    named = ((key[0], external_id(echo.contact)) for key, echo in echoes.items())
+    senders = [one for sender in named for one in (sender, *needs.others.get(sender, ()))]
     identities = {people[sender].id for sender in senders if sender in people}
     if not identities:
         return []

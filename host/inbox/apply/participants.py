@@ -14,7 +14,7 @@ from host.sdk.channel import AccountRef
 
 RECIPIENTS = ("to", "cc", "bcc")
 AFTER_FORWARD = "after_forward"
-"""Key in the content of an answer to a forward, which the customer does not see."""
+"""Key in the content of an answer to a forward, or of a delivery report, which the customer does not see."""
 
 
 def is_forged(content: Mapping[str, Any]) -> bool:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from host.core.cleaning import external_id
 from host.events.facts import Facts
-from host.inbox.apply.incoming import NO_MEDIA, Incoming
+from host.inbox.apply.incoming import NO_MEDIA, Incoming, other_ids
 from host.inbox.apply.opt_out_words import OptOutWord
 from host.models.inbox import Handler
 from host.sdk.capabilities import InboundMedia
@@ -227,6 +228,7 @@ class Loaded(msgspec.Struct, frozen=True):
     :param elsewhere: accounts of *strangers* that are not accounts of the batch, by id.
     :param answered: contents of stored messages referred to by somebody other than their customer, by id.
     :param shown: contents of the messages in those conversations, by the conversation's id.
+    :param fitting: messages of ours that reports which name none may be about, by recipient, newest first.
     :param claims: payloads of quick replies whose taps a running addon claims, each with the customer.
     :param typed: such payloads that a customer named by a text, by the customer and the text.
     """
@@ -247,6 +249,7 @@ class Loaded(msgspec.Struct, frozen=True):
     elsewhere: Mapping[int, AccountRef] = msgspec.field(default_factory=dict)
     answered: Mapping[int, Mapping[str, Any]] = msgspec.field(default_factory=dict)
     shown: Mapping[int, Sequence[Mapping[str, Any]]] = msgspec.field(default_factory=dict)
+    fitting: Mapping[Key, Sequence[Fitting]] = msgspec.field(default_factory=dict)
     claims: Collection[tuple[Key, str]] = frozenset()
     typed: Mapping[tuple[Key, str], str] = msgspec.field(default_factory=dict)
 
@@ -378,6 +381,8 @@ class Bounced(NamedTuple):
     :param person: the person the report is about.
     :param tells: whether the channel tells when a message was delivered.
     :param seen: whether the customer has read a later message.
+    :param closed_at: when nothing else could be sent to the customer, either; None: the report doesn't say.
+    :param templates: whether approved templates could.
     """
 
     message: StoredMessage
@@ -387,6 +392,31 @@ class Bounced(NamedTuple):
     kind: DeliveryReport
     tells: bool = False
     seen: bool = False
+    closed_at: datetime | None = None
+    templates: bool = False
+
+
+class Fitting(NamedTuple):
+    """A message of ours that a report which names none may be about.
+
+    :param external_id: None while the provider's answer is not recorded.
+    :param customer: external id of the customer of its conversation.
+    """
+
+    id: int
+    external_id: str | None
+    conversation_id: int
+    direction: str
+    state: str
+    sent_at: datetime
+    attempted_at: datetime | None
+    content: Mapping[str, Any]
+    customer: str
+
+    @property
+    def went_out_at(self) -> datetime:
+        """The start of the last attempt to send it."""
+        return self.attempted_at or self.sent_at
 
 
 class Wish(NamedTuple):
@@ -433,10 +463,12 @@ class Draft:
     def __init__(self, loaded: Loaded, now: datetime) -> None:
         self.loaded = loaded
         self.now = now
-        self.people = {
-            key: _person(account, key[1], row or loaded.beside.get(key))
-            for key, (account, row) in loaded.people.items()
-        }
+        stored: dict[int, Person] = {}
+        self.people: dict[Key, Person] = {}
+        for key, (account, row) in loaded.people.items():
+            person = _person(account, key[1], row or loaded.beside.get(key))
+            # Somebody may be named by two ids.
+            self.people[key] = person if person.id is None else stored.setdefault(person.id, person)
         accounts = {account.id: account for account, _ in loaded.people.values()} | dict(loaded.elsewhere)
         strangers = {
             (row.account_id, row.external_id): _person(accounts[row.account_id], row.external_id, row)
@@ -476,6 +508,21 @@ class Draft:
         """Return whether the message *key* is here but not in a conversation of *person*."""
         return self.is_here(key) and self.owner(key) is not person
 
+    def everybody(self) -> list[Person]:
+        """Return each person once."""
+        return list({id(person): person for person in self.people.values()}.values())
+
+    def alike(self, item: Incoming, contact: str) -> list[Person]:
+        """Return the person *contact* of a report, and those who may be the same under another id."""
+        names = (external_id(contact), *other_ids(item, contact))
+        found = (self.people.get((item.account.id, name)) for name in names)
+        return list({id(person): person for person in found if person is not None}.values())
+
+    def told_of(self, item: Incoming, key: Key, contact: str) -> Person:
+        """Return the person that a report about the message *key* is about, which names *contact*."""
+        people, owner = self.alike(item, contact), self.owner(key)
+        return next((person for person in people if person is owner), people[0])
+
     def owner(self, key: Key) -> Person | None:
         """Return the customer of the message *key*, if it is here and the customer was loaded."""
         if (new := self.new.get(key)) is not None:
@@ -496,13 +543,13 @@ class Draft:
         self.new[message.account.id, message.external_id] = message
 
 
-def _person(account: AccountRef, external_id: str, row: StoredPerson | KnownBeside | None) -> Person:
+def _person(account: AccountRef, name: str, row: StoredPerson | KnownBeside | None) -> Person:
     if row is None:
-        return Person(account, external_id)
+        return Person(account, name)
     if isinstance(row, KnownBeside):
         return Person(
             account,
-            external_id,
+            name,
             contact_id=row.contact_id,
             username=row.username,
             name=row.name,
@@ -512,7 +559,7 @@ def _person(account: AccountRef, external_id: str, row: StoredPerson | KnownBesi
         )
     return Person(
         account,
-        external_id,
+        row.external_id,
         id=row.id,
         contact_id=row.contact_id,
         username=row.username,

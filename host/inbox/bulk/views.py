@@ -15,13 +15,14 @@ from host.core import clock, db
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.core.ids import read_id
-from host.events.kinds import conversations as kinds
 from host.inbox import queries
-from host.inbox.bulk import actions, foreseen
+from host.inbox.bulk import actions
 from host.inbox.bulk.actions import ACTIONS, BulkChange, BulkProgress
-from host.inbox.bulk.foreseen import Foreseen
 from host.inbox.bulk.models import BulkState
 from host.inbox.errors import BulkError, ConversationNotFoundError, UndoOverError
+from host.inbox.foreseen import counting
+from host.inbox.foreseen.changes import KINDS
+from host.inbox.foreseen.counting import Foreseen
 from host.inbox.labels import labels
 from host.inbox.messages import load_messages
 from host.inbox.pages import snooze_times
@@ -47,19 +48,6 @@ from host.web.request_helpers import (
 
 bp = Blueprint("bulk", __name__, template_folder="templates")
 
-KINDS = {
-    "close": kinds.CONVERSATION_CLOSED,
-    "open": kinds.CONVERSATION_REOPENED,
-    "assign": kinds.CONVERSATION_ASSIGNED,
-    "team": kinds.CONVERSATION_TEAM_ASSIGNED,
-    "label": kinds.CONVERSATION_LABELLED,
-    "unlabel": kinds.CONVERSATION_UNLABELLED,
-    "snooze": kinds.CONVERSATION_SNOOZED,
-    "wake": kinds.CONVERSATION_WOKEN,
-    "spam": kinds.CONVERSATION_MARKED_SPAM,
-    "unspam": kinds.CONVERSATION_UNMARKED_SPAM,
-}
-"""The event that an action causes in each conversation, which may lead to a message."""
 NAMED = 3
 """Number of conversations that are named where others were faster."""
 MOST_MARK = 300
@@ -118,7 +106,7 @@ def _panel(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetu
         own_snooze=lambda: snooze_times.own_time(clock.now()),
         sentence=sentence,
         may_send=KINDS,
-        counted=foreseen.COUNTED,
+        counted=counting.COUNTED,
         now=clock.now(),
         **values,
     )
@@ -145,10 +133,10 @@ def _messages_after(
     wanted: Collection[str] = frozenset(KINDS.values()),
 ) -> dict[str, Foreseen]:
     """Return for each action that may lead to messages who could get one."""
-    query = queries.select_ids(filter_, workspace_id, current_user().id).limit(foreseen.COUNTED)
+    query = queries.select_ids(filter_, workspace_id, current_user().id).limit(counting.COUNTED)
     if ids is not None:
         query = query.where(Conversation.id.in_(ids))
-    found = foreseen.messages_after(
+    found = counting.messages_after(
         session,
         workspace_id,
         wanted,

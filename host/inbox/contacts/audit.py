@@ -23,11 +23,18 @@ SENTENCES: Mapping[str, LazyString] = {
 
 
 def _contact(subject: str) -> str:
-    """Return a customer by name, on the page of their workspace alone, unless they were erased."""
+    """Return a customer by name, on the page of their workspace alone, unless they were erased.
+
+    Otherwise, return their number.
+    """
     number, here = subject.rpartition(" ")[2], g.get("workspace")
+    if not number.isdigit():
+        return subject
     with db.read() as session:
-        contact = session.get(Contact, int(number)) if here and number.isdigit() else None
-        return contact.name if contact and contact.name and contact.workspace_id == here.id else subject
+        contact = session.get(Contact, int(number)) if here else None
+    if contact is not None and contact.name and contact.workspace_id == here.id:
+        return contact.name
+    return str(_("no. %(number)s", number=number))
 
 
 SUBJECTS: Mapping[str, Callable[[str], object]] = {

@@ -43,28 +43,8 @@ from host.sdk.messages import MessageKind
 from host.web import emoji_names
 from host.web.languages import gettext as _
 
-ENDINGS: Mapping[str, tuple[str, ...]] = {
-    "image/jpeg": ("jpg", "jpeg"),
-    "image/png": ("png",),
-    "image/gif": ("gif",),
-    "image/webp": ("webp",),
-    "video/mp4": ("mp4", "m4v"),
-    "video/quicktime": ("mov",),
-    "video/ogg": ("ogv",),
-    "video/x-msvideo": ("avi",),
-    "video/webm": ("webm",),
-    "audio/aac": ("aac",),
-    "audio/mp4": ("m4a",),
-    "audio/wav": ("wav",),
-    "audio/mpeg": ("mp3",),
-    "audio/ogg": ("ogg", "oga", "opus"),
-    "audio/amr": ("amr",),
-    "audio/flac": ("flac",),
-    "application/pdf": ("pdf",),
-}
-"""File name extensions by content type: browsers do not know every type."""
-
-VOICE_TYPE = "audio/wav"
+VOICE_TYPES = ("audio/wav", "audio/ogg")
+"""Types the recorder can make, best first: any browser makes the first."""
 EMOJI = (
     "\u2764\ufe0f",
     "\U0001f602",
@@ -106,16 +86,19 @@ class Tools(msgspec.Struct, frozen=True):
     :param files: a rule for each kind of file, for the browser; empty if the channel has no files.
     :param accept: file types that the file picker shows first.
     :param voice_bytes: maximum size of a recording; None if voice notes are not supported.
+    :param voice_type: the content type of a recording.
     :param reactions: emoji of the picker, in order; empty if the channel has no reactions.
     :param asks: data a quick reply may ask for, each with its label.
     :param card_pictures: whether a card can have an uploaded picture, which the provider has to fetch.
     :param mobile_only: content that the customer sees only in the provider's mobile app.
     :param templates: whether an approved template can be sent.
+    :param caption: ``most`` and ``kinds`` of the text that is sent below a file; None: it is sent apart.
     """
 
     files: tuple[dict[str, Any], ...] = ()
     accept: str = ""
     voice_bytes: int | None = None
+    voice_type: str = ""
     heart: bool = False
     quick_replies: dict[str, int] | None = None
     asks: tuple[tuple[str, str], ...] = ()
@@ -132,6 +115,7 @@ class Tools(msgspec.Struct, frozen=True):
     mobile_only: tuple[str, ...] = ()
     formatting: bool = False
     templates: bool = False
+    caption: dict[str, Any] | None = None
 
     @property
     def signature(self) -> str:
@@ -162,13 +146,14 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
     """Return the tools that both the channel and an account's *settings* allow."""
     media = transcode.taken(capabilities.media)
     audio = capabilities.media.get(MessageKind.AUDIO)
+    voice = next((one for one in VOICE_TYPES if audio and one in (audio.content_types or VOICE_TYPES)), "")
+    captions = capabilities.captions
     quick, cards, buttons = capabilities.quick_replies, capabilities.template, capabilities.buttons
     return Tools(
         files=tuple(_rule(kind, media[kind]) for kind in _FAMILIES if kind in media),
         accept=_accept(media),
-        voice_bytes=audio.max_bytes
-        if audio and (not audio.content_types or VOICE_TYPE in audio.content_types)
-        else None,
+        voice_bytes=audio.max_bytes if audio and voice else None,
+        voice_type=voice,
         heart=capabilities.heart,
         quick_replies={"most": quick.most, "title": quick.title_length} if quick else None,
         asks=tuple((ask.value, str(_ASKS[ask])) for ask in Ask if ask in quick.asks) if quick else (),
@@ -193,6 +178,7 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
         typing=capabilities.typing and settings.get("typing") is not False,
         mobile_only=tuple(sorted(capabilities.mobile_only)),
         formatting=capabilities.formatting,
+        caption={"most": captions.length, "kinds": sorted(captions.kinds)} if captions else None,
     )
 
 
@@ -201,7 +187,7 @@ def offers_templates(inbox: InboxContext, row: Row) -> bool:
     adapter = inbox.adapter(row)
     if adapter is None or not adapter.capabilities.approved_templates:
         return False
-    if row.account_state == AccountState.DISCONNECTED or row.out_of_reach(inbox.now) is not None:
+    if row.account_state == AccountState.DISCONNECTED or row.out_of_reach(inbox.now, approved=True):
         return False
     policy = policy_for(adapter, row.account, row.last_inbound_at, inbox.now, approved=True)
     return policy.state is not ReplyState.CLOSED
@@ -214,7 +200,7 @@ def _rule(kind: MessageKind, taken: MediaLimits) -> dict[str, Any]:
         "kind": kind.value,
         "family": _FAMILIES[kind],
         "types": types,
-        "extensions": [ending for one in types for ending in ENDINGS.get(one, ())],
+        "extensions": [ending for one in types for ending in limits.ENDINGS.get(one, ())],
         "most": taken.max_bytes,
         "wrong_type": str(_WRONG_TYPE[kind]) % {"types": type_names(taken.content_types)},
         "too_large": str(_TOO_LARGE[kind]) % {"most": limits.megabytes(taken.max_bytes)},
@@ -225,7 +211,7 @@ def _accept(media: Mapping[MessageKind, MediaLimits]) -> str:
     if any(not taken.content_types for taken in media.values()):
         return ""
     types = sorted({one for taken in media.values() for one in taken.content_types})
-    return ",".join([*types, *(f".{ending}" for one in types for ending in ENDINGS.get(one, ()))])
+    return ",".join([*types, *(f".{ending}" for one in types for ending in limits.ENDINGS.get(one, ()))])
 
 
 def _emoji(allowed: frozenset[str] | None) -> tuple[str, ...]:
@@ -279,9 +265,10 @@ def words(tools: Tools) -> dict[str, str]:
         found["button-address"] = _("An address starts with https://.")
         found["buttons-alone"] = _("Buttons need a text above them.")
         found["buttons-alone-next"] = _("Write what they are for, then send.")
+    if tools.quick_replies or tools.buttons:
+        found["twice"] = _("This answer already exists.")
     if tools.quick_replies:
         found["title-long"] = _("It has {used} characters; an answer can have {most}.")
-        found["twice"] = _("This answer already exists.")
         found["quick-alone"] = _("Quick replies need a text above them.")
         found["quick-alone-next"] = _("Write your question, then send.")
     if tools.quick_replies and tools.buttons:
@@ -310,6 +297,10 @@ def voice_problems() -> dict[str, tuple[str, str]]:
         "busy": (
             str(_("The microphone could not be used.")),
             str(_("Another program may be using it. Close that program, then try again.")),
+        ),
+        "encoder": (
+            str(_("This browser cannot record in the form that this channel plays.")),
+            str(_("Use the newest Chrome, Edge, Firefox or Safari, or attach a recording as a file.")),
         ),
         "insecure": (
             str(_("Browsers only record on secure pages.")),
@@ -465,7 +456,10 @@ def _drafts(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> 
     buttons = [parse_button(one) for one in form.getlist("button") if one]
     quoted = form_id("reply_to")
     drafts: list[Draft] = []
-    together = adapter is not None and adapter.capabilities.text_with_files
+    text = form.get("text", "")
+    can = None if adapter is None else adapter.capabilities
+    captioned = can is not None and can.captions is not None and text.strip() and not (buttons or offered)
+    together = bool((can is not None and can.text_with_files) or captioned)
     if files and not together:
         drafts.append(Draft(uploads=files))
     if form.get("template", "").strip():
@@ -482,7 +476,6 @@ def _drafts(workspace_id: int, user_id: int, adapter: ChannelAdapter | None) -> 
         drafts.append(Draft(MessageKind.CONTACTS, content=parse_contacts(contacts)))
     if form.get("heart") == "1":
         drafts.append(Draft(MessageKind.STICKER, content={"sticker": "heart"}))
-    text = form.get("text", "")
     if buttons:
         if offered:
             raise NotSendableError(

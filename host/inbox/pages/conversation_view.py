@@ -22,11 +22,12 @@ from host.inbox.comments.standing import CommentExcerpt, Direct, Newest
 from host.inbox.contacts.history import SharedFile, shared_files
 from host.inbox.contacts.models import ContactAttribute, ContactValue
 from host.inbox.contacts.pages.doubles import Duplicate, by_number
-from host.inbox.contacts.pages.shown import Detail, detail_of, follow_state
+from host.inbox.contacts.pages.shown import Detail, detail_of, follow_state, id_label
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
 from host.inbox.pages.comments.parts import Mark, PostShown, said_of, shown_post
 from host.inbox.pages.comments.shown import chip
+from host.inbox.pages.invitations import shown as invitations
 from host.inbox.pages.message_view import IconLine, came_from
 from host.inbox.queries import Order, Row
 from host.inbox.teams.teams import InboxTeam
@@ -189,6 +190,8 @@ def _list_line(row: Row, adapter: ChannelAdapter | None) -> str:
     shown = row.last_preview
     if adapter is not None and adapter.capabilities.formatting and row.last_direction == Direction.OUTBOUND:
         shown = without_marks(shown)
+    if row.last_kind == MessageKind.INVITATION:
+        return invitations.listed(shown)
     text = text_view.plain(shown)
     return str(_("Tapped “%(what)s”", what=text)) if row.last_kind in message_kinds.TAPS else text
 
@@ -285,7 +288,7 @@ class OtherConversation(msgspec.Struct, frozen=True):
 class ContactDetails(msgspec.Struct, frozen=True):
     """A contact as shown in the pane next to the conversation.
 
-    :param id_name: the channel's name for the contact's id; empty if it has none.
+    :param id_label: what pages call the contact's id.
     :param link: the contact's page at the provider; empty if there is none.
     :param follows: whether contact and account follow each other, in words; empty if unknown.
     :param followers: how many people follow them; None if unknown.
@@ -301,7 +304,7 @@ class ContactDetails(msgspec.Struct, frozen=True):
     """
 
     identity_external_id: str
-    id_name: str
+    id_label: str
     link: str
     verified: bool
     follows: str
@@ -373,7 +376,7 @@ def contact_details(
         double = by_number(session, workspace_id, row.contact_id, accounts, directory)
     return ContactDetails(
         identity_external_id=row.identity_external_id,
-        id_name="" if adapter is None or adapter.contact_id_name == "id" else adapter.contact_id_name,
+        id_label=id_label(row.account.channel, current_directory()),
         link=text_view.safe(link) or "",
         verified=facts.get("verified") is True,
         follows=follow_state(facts),

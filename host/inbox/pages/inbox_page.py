@@ -100,9 +100,11 @@ CONVERSATION_SCRIPTS = tuple(
         "composer-voice",
         "composer",
         "inbox-conversation",
+        "inbox-foreseen",
         "panels",
         "popover",
         "voice",
+        "voice-ogg",
     )
 )
 """Those it loads with the first conversation."""

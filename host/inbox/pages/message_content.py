@@ -14,7 +14,8 @@ import msgspec
 from host.inbox.apply.bounces import RECEIPTS
 from host.inbox.pages import text_view
 from host.sdk import strictjson
-from host.sdk.messages import OWN_ADDRESS, CustomKind, MessageCard
+from host.sdk.closings import ClosingKind
+from host.sdk.messages import CLAIMED_WRITER, OWN_ADDRESS, THROUGH_LIST, CustomKind, MessageCard
 
 log = logging.getLogger(__name__)
 
@@ -280,6 +281,24 @@ class SenderCheck(msgspec.Struct, frozen=True):
     results: tuple[str, ...] = ()
 
 
+class Probably(msgspec.Struct, frozen=True):
+    """The message that a delivery report which names none is probably about.
+
+    :param to: the recipient it names; empty: the message is no such report.
+    :param fitting: how many messages of ours it may be about; the newest is quoted.
+    """
+
+    to: str = ""
+    fitting: int = 0
+
+
+def probably_about(content: Content) -> Probably:
+    """Return ``content["probably_about"]``."""
+    given = _mapping(content.get("probably_about"))
+    fitting = given.get("fitting")
+    return Probably(_short(given.get("to")), fitting if isinstance(fitting, int) else 0)
+
+
 def sender_check(content: Content) -> SenderCheck:
     """Return ``content["from"]``, ``content["sender_check"]`` and ``content["answer_elsewhere"]``."""
     check = _mapping(content.get("sender_check"))
@@ -291,6 +310,12 @@ def sender_check(content: Content) -> SenderCheck:
         _short(content.get("answer_elsewhere")),
         tuple(f"{method.upper()} {result}" for method, result in found if result),
     )
+
+
+def whole_size(content: Content) -> int:
+    """Return ``content["cut"]``, the bytes of a message whose beginning only was kept, or 0 for another."""
+    size = content.get("cut")
+    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else 0
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -320,10 +345,48 @@ def author(content: Content) -> tuple[str, str]:
     return (_short(given.get("name")) or address, address) if address else ("", "")
 
 
+def claimed_writer(content: Content) -> str:
+    """Return the writer whom the sender of a message only names, or an empty string."""
+    given = _mapping(content.get(CLAIMED_WRITER))
+    name, address = _short(given.get("name")), _short(given.get("address"))
+    return f"{name} ({address})" if name and address else address
+
+
+def through_list(content: Content) -> str:
+    """Return the address of the mailing list that a person wrote a message to, or an empty string."""
+    return _short(content.get(THROUGH_LIST))
+
+
+FOLDED = frozenset({"quote", *ClosingKind})
+"""Kinds of parts of a text that are shown folded."""
+
+
 def quoted_from(content: Content) -> int | None:
     """Return the index from which the text only quotes earlier messages, or None."""
     given = content.get("quoted_from")
     return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
+
+
+def folds(content: Content, length: int) -> tuple[tuple[str, int, int], ...]:
+    """Return kind, start and end of the parts of a text that are shown folded, in order.
+
+    Older messages have only the place from which they quote.
+
+    :param length: number of characters of the text.
+    """
+    given = content.get("folds")
+    found: list[tuple[str, int, int]] = []
+    for one in given if isinstance(given, list) else ():
+        part = _mapping(one)
+        kind, start, end = part.get("kind"), part.get("start"), part.get("end")
+        if isinstance(kind, str) and kind in FOLDED and type(start) is int and type(end) is int:
+            place, end = found[-1][2] if found else 0, min(end, length)
+            if place <= start < end:
+                found.append((kind, start, end))
+    quoted = quoted_from(content)
+    if not found and quoted is not None and quoted < length:
+        return (("quote", quoted, length),)
+    return tuple(found)
 
 
 def with_receipt(content: Content, kind: str) -> tuple[str, ...]:

@@ -27,16 +27,19 @@ from host.inbox.messages import Entry, File, Reacted
 from host.inbox.outcome import PART_BEFORE_FAILED, STAYS
 from host.inbox.pages import durations, message_content, send_times, snooze_times, text_view
 from host.inbox.pages.comments.parts import Comment
+from host.inbox.pages.invitations import shown as invitations
+from host.inbox.pages.invitations.shown import InvitationView
 from host.inbox.pages.message_content import Button
 from host.inbox.pages.text_view import Span
 from host.inbox.queries import Row
+from host.media.pages import name_warnings
 from host.media.picture_size import MOST_PIXELS
 from host.models.inbox import ARRIVED, Actor, AttachmentState, DeliveryState, Direction, InternalKind, Origin
 from host.sdk.capabilities import MEDIA_KINDS
 from host.sdk.channel import ChannelAdapter
 from host.sdk.formatting import PICTURE_TYPES, Picture, pictures, to_html
-from host.sdk.messages import CustomKind, Handover, MessageKind, ReportKind
-from host.web import message_kinds
+from host.sdk.messages import CustomKind, Handover, MessageKind, ReportKind, is_mail
+from host.web import formats, message_kinds
 from host.web.languages import gettext as _
 from host.web.languages import lazy_gettext as _l
 from host.web.languages import local
@@ -101,6 +104,8 @@ class Media(msgspec.Struct, frozen=True):
     :param src: its URL here; empty if it is unavailable.
     :param missing: why it is unavailable, a sentence; empty if it is available.
     :param elsewhere: the URL of a file that this desk does not fetch; *place*: its host.
+    :param mail: the URL where it is opened, if it is a mail.
+    :param warning: what its name hides, a sentence; empty for nothing.
     :param film: whether it is a video, regardless of its kind.
     :param box: display width and height of a picture in pixels; None if its size is unknown.
     """
@@ -116,6 +121,8 @@ class Media(msgspec.Struct, frozen=True):
     box: tuple[int, int] | None = None
     elsewhere: str = ""
     place: str = ""
+    warning: str = ""
+    mail: str = ""
 
 
 class IconLine(msgspec.Struct, frozen=True):
@@ -210,6 +217,7 @@ class BubbleContext(msgspec.Struct, frozen=True):
     :param formatting: whether the team writes light Markdown.
     :param originals: whether the team may see a message in its original form.
     :param custom_kinds: the kinds of messages that only this channel has; none while it is not active.
+    :param answers_invitations: whether the channel can answer an invitation.
     """
 
     workspace_id: int
@@ -223,6 +231,17 @@ class BubbleContext(msgspec.Struct, frozen=True):
     formatting: bool = False
     originals: bool = False
     custom_kinds: Sequence[CustomKind] = ()
+    answers_invitations: bool = False
+
+
+class TextPart(msgspec.Struct, frozen=True):
+    """A part of a text below its first words.
+
+    :param kind: what is folded, of :data:`host.inbox.pages.message_content.FOLDED`; empty: it is shown.
+    """
+
+    kind: str
+    spans: tuple[Span, ...]
 
 
 class Bubble(msgspec.Struct, frozen=True):
@@ -233,13 +252,16 @@ class Bubble(msgspec.Struct, frozen=True):
     :param approved: the header, footer and buttons of an approved template.
     :param tapped: the title of the button the customer tapped.
     :param sender: the result of checking the sender.
+    :param through: the mailing list that a person wrote it to, and the writer it names.
     :param formatted: *words* as the customer sees them, if the team writes light Markdown.
     :param signature: the signature below them; *copies*: the other recipients.
     :param doubts: reasons to doubt the sender, each with a summary shown in bold.
     :param went_to: its recipients, if the channel reports them.
-    :param earlier: the quote below its text, shown folded.
+    :param below: what is below its first words: quotes and signatures, shown folded, and text between.
     :param form: its formatted form.
     :param original: URL of the original message as received.
+    :param invitation: the event it invites to, or says something about.
+    :param cut: what was not kept of it.
     """
 
     icon: str
@@ -262,14 +284,17 @@ class Bubble(msgspec.Struct, frozen=True):
     edited: str = ""
     mobile_only: bool = False
     sender: IconLine | None = None
+    through: str = ""
     doubts: tuple[tuple[str, str], ...] = ()
     formatted: Markup | None = None
     signature: Markup | None = None
     copies: str = ""
     went_to: str = ""
-    earlier: tuple[Span, ...] = ()
+    below: tuple[TextPart, ...] = ()
     form: FormView | None = None
     original: str = ""
+    invitation: InvitationView | None = None
+    cut: str = ""
 
 
 def bubble(entry: Entry, where: BubbleContext) -> Bubble:
@@ -286,16 +311,24 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
     placed = _placed(entry, where, who)
     entry = replace(entry, files=tuple(file for file in entry.files if file.name not in placed))
     media = [_media(file, where, who) for file in entry.files]
+    if entry.direction == Direction.INBOUND:
+        media = [
+            replace(one, warning=name_warnings.warning(file.name))
+            for one, file in zip(media, entry.files, strict=True)
+        ]
     about = _story(entry, media)
     shown = [] if entry.kind == MessageKind.TEMPLATE else [one for one in media if one.kind not in STORIES]
     large, told = _large(entry), _told(entry) or _custom(entry, where)
+    invitation = invitations.shown(entry, where.workspace_id, answers=where.answers_invitations)
+    # Its text says the same as the card.
+    in_card = bool(told) or (invitation is not None and entry.kind == MessageKind.INVITATION)
     found = Bubble(
         icon="" if entry.kind == MessageKind.TEXT else message_kinds.look_of(entry.kind).icon,
         label=_label(entry, where),
         origin=_origin(entry, media),
         quote=_quote(entry, where),
         story=about,
-        words=() if large or entry.kind in message_kinds.TAPS or told else _words(entry),
+        words=() if large or entry.kind in message_kinds.TAPS or in_card else _words(entry),
         large=large,
         pictures=_numbered([each for each in shown if each.kind in PICTURED and not each.film]),
         players=tuple(each for each in shown if each.kind in PLAYED or (each.kind in PICTURED and each.film)),
@@ -308,16 +341,19 @@ def bubble(entry: Entry, where: BubbleContext) -> Bubble:
         reactions=tuple(_chip(reaction, where) for reaction in entry.reactions),
         edited=_edited(entry),
         sender=_sender(entry),
+        through=_through(entry),
         doubts=tuple(_doubts(entry)),
+        cut=_cut(entry),
         copies=_copies(entry),
         formatted=None
         if entry.kind == MessageKind.APPROVED_TEMPLATE
         else _formatted(entry, where, entry.text, placed),
         signature=_formatted(entry, where, message_content.signature(entry.content)),
         went_to=_went_to(entry),
-        earlier=() if large else _earlier(entry),
+        below=() if large else _below(entry),
         form=form,
         original=_original(entry, where),
+        invitation=invitation,
     )
     cards = "buttons" if message_content.has_text(entry.content) else "template"
     made_of = {cards} if found.slides else {"quick_replies"} if found.offered else set()
@@ -361,22 +397,33 @@ def _went_to(entry: Entry) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _split(entry: Entry) -> tuple[str, str]:
-    """Return the text of *entry* and the quote below it, which is empty after an edit."""
-    place = None if entry.edited_at is not None else message_content.quoted_from(entry.content)
-    if place is None or place >= len(entry.text):
-        return entry.text, ""
-    return entry.text[:place].rstrip(), entry.text[place:]
+def _split(entry: Entry) -> list[tuple[str, str]]:
+    """Return kind and text of each part of *entry*: first its words, then what is folded and what is between.
+
+    After an edit, all of it is words.
+    """
+    text = entry.text
+    folds = () if entry.edited_at is not None else message_content.folds(entry.content, len(text))
+    parts: list[tuple[str, str]] = []
+    place = 0
+    for kind, start, end in folds:
+        parts += [("", text[place:start].strip("\n")), (kind, text[start:end])]
+        place = end
+    parts.append(("", text[place:].strip("\n") if parts else text))
+    return [(parts[0][0], parts[0][1].rstrip() if folds else text), *filter(_has_words, parts[1:])]
 
 
-def _earlier(entry: Entry) -> tuple[Span, ...]:
-    quoted = _split(entry)[1]
-    return text_view.spans(quoted) if quoted else ()
+def _has_words(part: tuple[str, str]) -> bool:
+    return bool(part[1].strip())
+
+
+def _below(entry: Entry) -> tuple[TextPart, ...]:
+    return tuple(TextPart(kind, text_view.spans(text)) for kind, text in _split(entry)[1:])
 
 
 def _words(entry: Entry) -> tuple[Span, ...]:
     """Return the text of *entry* as spans, followed by mentions that are not in the text."""
-    found = text_view.spans(_split(entry)[0])
+    found = text_view.spans(_split(entry)[0][1])
     named = message_content.mentioned(entry.content) if entry.kind == InternalKind.NOTE else {}
     if not named:
         return found
@@ -585,7 +632,15 @@ def _media(file: File, where: BubbleContext, who: str) -> Media:
         box=_box(file.width, file.height),
         elsewhere=elsewhere,
         place=place,
+        mail=_mail(file, where),
     )
+
+
+def _mail(file: File, where: BubbleContext) -> str:
+    stored = where.originals and file.state == AttachmentState.STORED
+    if not stored or not is_mail(file.content_type, file.name):
+        return ""
+    return url_for("media.enclosed_mail", workspace_id=where.workspace_id, attachment_id=file.id)
 
 
 def _box(width: int | None, height: int | None) -> tuple[int, int] | None:
@@ -647,9 +702,40 @@ def _sender(entry: Entry) -> IconLine | None:
         return IconLine("q", results) if results else None
     if not found.verdict:
         return None
-    words = _("Sender confirmed") if found.verdict == "pass" else _("Sender not confirmed")
-    return IconLine(
-        "check" if found.verdict == "pass" else "q", f"{words} ({results})" if results else str(words)
+    confirmed = found.verdict == "pass"
+    words = _("Sender confirmed") if confirmed else _("Sender not confirmed")
+    if confirmed and message_content.claimed_writer(entry.content):
+        # What is proved of the list is not proved of the writer it names.
+        confirmed, words = False, _("List confirmed, writer not confirmed")
+    return IconLine("check" if confirmed else "q", f"{words} ({results})" if results else str(words))
+
+
+def _through(entry: Entry) -> str:
+    posted = message_content.through_list(entry.content)
+    if not posted:
+        return ""
+    writer = message_content.claimed_writer(entry.content)
+    if not writer:
+        return str(_("Through the mailing list %(list)s", list=posted))
+    return str(
+        _(
+            "Through the mailing list %(list)s, which names %(writer)s as the writer",
+            list=posted,
+            writer=writer,
+        )
+    )
+
+
+def _cut(entry: Entry) -> str:
+    whole = message_content.whole_size(entry.content)
+    if not whole:
+        return ""
+    return str(
+        _(
+            "This message has %(size)s, more than Lobby keeps. Here is the beginning of its text, without "
+            "files. Read the rest where it was received.",
+            size=formats.size(whole),
+        )
     )
 
 
@@ -662,6 +748,29 @@ def _doubts(entry: Entry) -> Iterator[tuple[str, str]]:
                 _(
                     "Your mail server found that it did not come from the domain it claims. Check with them "
                     "another way before you act on it."
+                )
+            ),
+        )
+    about = message_content.probably_about(entry.content)
+    if about.to and about.fitting > 1:
+        yield (
+            str(_("This is probably about the quoted message.")),
+            str(
+                _(
+                    "The report doesn't name a message. %(n)s messages to %(who)s fit; the newest is quoted.",
+                    n=about.fitting,
+                    who=about.to,
+                )
+            ),
+        )
+    elif about.to:
+        yield (
+            str(_("This is probably about the quoted message.")),
+            str(
+                _(
+                    "The report doesn't name a message. The quoted one to %(who)s fits, but it may have "
+                    "arrived.",
+                    who=about.to,
                 )
             ),
         )
@@ -838,11 +947,11 @@ def _line(entry: Entry, made: Bubble, channel: str) -> IconLine | None:
         return IconLine(look.icon, _opted_in(message_content.opt_in(entry.content)))
     if entry.kind == MessageKind.FEEDBACK:
         return IconLine(look.icon, _rated(message_content.rating(entry.content)))
-    said = made.words or made.large or made.tapped
+    said = made.words or made.below or made.large or made.tapped
     parts = (
         made.story or made.pictures or made.players or made.files or made.cards or made.slides or made.form
     )
-    if said or parts or (made.origin and entry.kind == MessageKind.REFERRAL):
+    if said or parts or made.invitation or (made.origin and entry.kind == MessageKind.REFERRAL):
         return None
     return IconLine(look.icon, str(_("An empty message")) if entry.kind == MessageKind.TEXT else made.label)
 
@@ -959,6 +1068,7 @@ def shown(
         settings=row.account.settings,
         originals=adapter is not None and adapter.capabilities.originals,
         custom_kinds=() if adapter is None else adapter.capabilities.custom_kinds,
+        answers_invitations=adapter is not None and adapter.capabilities.answers_invitations,
         buttons=frozenset(
             payload
             for entry in entries
@@ -1180,6 +1290,9 @@ def _done(entry: Entry) -> tuple[str, str]:
     what = str(entry.content.get("what"))
     if what == "handed_over":
         return "info", _handed_over(entry)
+    if what == "not_delivered":
+        reason = str(_(str(entry.content.get("reason") or "The reason is not known.")))
+        return "alert", str(_("A message of another program was not delivered. %(reason)s", reason=reason))
     if entry.kind == InternalKind.FORWARD:
         return "forward", _forwarded(entry)
     why = GIVEN_BECAUSE.get(str(entry.content.get("why")))

@@ -22,12 +22,12 @@ from host.inbox.drafts import Draft
 from host.inbox.pages import message_content
 from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES, _written, beside_from_form
 from host.inbox.pages.arguments import form_id
-from host.inbox.pages.composer import ENDINGS, taken_files
+from host.inbox.pages.composer import taken_files
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
 from host.inbox.reply import AT_ONCE, queue_parts
 from host.inbox.variable_values import values_of_conversation
-from host.media.limits import MAX_BYTES
+from host.media.limits import ENDINGS, MAX_BYTES
 from host.models.inbox import Message
 from host.sdk.approved import PLACEHOLDER
 from host.sdk.channel import AccountRef, ApprovedTemplate, ChannelAdapter, MediaLimits

@@ -15,6 +15,7 @@ from host.inbox.panels import calling
 from host.inbox.panels.calling import PanelFailedError, PanelNotFoundError
 from host.inbox.panels.customer import customer_of
 from host.sdk.panels import CustomerContext, Entry, Facts, InsertText, Panel, Paragraph, Place, ShowNotice
+from host.web.languages import gettext as _
 from host.web.request_helpers import Permission, generation, seen_accounts, workspace_view
 
 bp = Blueprint("panels", __name__, template_folder="templates")
@@ -78,7 +79,7 @@ def _panel(name: str, place: Place) -> Panel:
 
 def _addon(name: str) -> str:
     slug = name.partition(".")[0]
-    return generation().names.get(slug, slug)
+    return _(generation().names.get(slug, slug))
 
 
 def _of_conversation(workspace_id: int, conversation_id: int) -> CustomerContext:

@@ -27,6 +27,7 @@ from host.media import formatted, passthrough, senders
 from host.media.pages.blueprint import bp
 from host.models.inbox import Attachment, AttachmentState
 from host.sdk.channel import Located
+from host.sdk.closings import ClosingKind
 from host.sdk.messages import AttachmentRole, MessageKind
 from host.web.request_helpers import Permission, current_user, workspace_view
 
@@ -51,8 +52,8 @@ table { max-width: 100%; overflow-wrap: normal; }
 blockquote { border-inline-start: 2px solid #d0d3d8; margin: 8px 0; padding-inline-start: 12px; }
 a { color: #1257b8; }
 .lobby-earlier { margin-block-start: 8px; }
-.lobby-earlier > summary { background: #eceef1; border-radius: 8px; cursor: pointer; display: inline-block;
-  line-height: 1; list-style: none; padding: 4px 10px 8px; }
+.lobby-earlier > summary { background: #eceef1; border-radius: 8px; color: #43474d; cursor: pointer;
+  display: inline-block; font: 13px/1 system-ui, sans-serif; list-style: none; padding: 6px 10px; }
 .lobby-earlier > summary::-webkit-details-marker { display: none; }
 """
 _PURPOSE = "picture"
@@ -108,6 +109,11 @@ def formatted_message(workspace_id: int, message_id: int) -> ResponseReturnValue
         inline=inline,
         remote=remote if asked else None,
         earlier="" if form.unfolded else _("Quoted text"),
+        names={
+            ClosingKind.SIGNATURE: _("Signature"),
+            ClosingKind.NOTICE: _("Legal notice"),
+            ClosingKind.FOOTER: _("Mailing list footer"),
+        },
     )
     return framed(cleaned.html)
 

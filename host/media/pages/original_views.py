@@ -15,6 +15,7 @@ from host.media.pages.blueprint import bp
 from host.models.channels import ChannelAccount
 from host.models.inbox import Message
 from host.models.queue import InboundEvent
+from host.queue.bodies import stored
 from host.web.request_helpers import Permission, workspace_view
 
 MOST = 1024 * 1024
@@ -64,5 +65,5 @@ def _load(session: Session, workspace_id: int, message_id: int) -> bytes | None:
     for event_id in message.sources or ():
         event = session.get(InboundEvent, event_id)
         if event is not None and event.account_id == message.account_id and event.body:
-            return event.body
+            return stored.whole(session, event.id, event.body)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from host.media.pages import (
+    enclosed_views,
     formatted_views,
     message_views,
     original_views,
@@ -15,6 +16,7 @@ from host.media.pages.blueprint import bp
 
 __all__ = [
     "bp",
+    "enclosed_views",
     "formatted_views",
     "message_views",
     "original_views",

@@ -12,6 +12,7 @@ from host.inbox.panels.calling import PanelFailedError, PanelNotFoundError
 from host.reports.pages import sections
 from host.reports.pages.choosing import read_choice
 from host.users.roles import Permission
+from host.web.languages import gettext as _
 from host.web.request_helpers import generation, seen_accounts, workspace_view
 
 bp = Blueprint("report_sections", __name__, template_folder="../templates")
@@ -33,7 +34,7 @@ def show(workspace_id: int, name: str) -> ResponseReturnValue:
     problem, shown = "", None
     try:
         query = report_sections.query_of(workspace_id, selected.days, selected.accounts, seen_accounts())
-        shown = sections.draw(report_sections.read(section, query, generation().names.get(slug, slug)))
+        shown = sections.draw(report_sections.read(section, query, _(generation().names.get(slug, slug))))
     except PanelFailedError as error:
         problem = str(error)
     html = render_template(

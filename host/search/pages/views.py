@@ -6,7 +6,7 @@ What is typed is all there is: a link of a filter leads to the same page with an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
@@ -109,18 +109,21 @@ class Token(msgspec.Struct, frozen=True):
 
     :param value: as people read it: a day without leading zeros.
     :param without: the query without it.
-    :param problem: why nothing matches; empty if it is valid.
+    :param is_wrong: whether nothing matches because of it.
     """
 
     typed: Typed
     value: str
     without: str
-    problem: str
+    is_wrong: bool
 
 
 @dataclass(frozen=True, slots=True)
 class QuerySuggestion:
-    """A suggestion for a search without results: in words, as a query, and its number of results."""
+    """A suggestion for a search without results: in words, as a query, and its number of results.
+
+    The number is empty if time ran out before one was found.
+    """
 
     label: str
     icon: str
@@ -179,7 +182,9 @@ def index(workspace_id: int) -> ResponseReturnValue:
         first=after is None,
         tokens=[_token(wanted, one) for one in query.filters],
         filters_known=FILTERS,
-        strange=[(one, _meant(query, one)) for one in query.strange],
+        problems=_problems(wanted),
+        strange=list(dict.fromkeys(f"“{one.name}:”" for one in query.strange)),
+        meant=[(one, meant) for one in query.strange if (meant := _meant(query, one))],
         groups=_groups(workspace_id, query, _Counting(session, found) if count else None),
         total=_number(len(found.counted), found.complete) if count else "",
         steps=_steps(workspace_id, query) if suggests else [],
@@ -203,26 +208,57 @@ def _said(number: int, behind: Backlog, *, more: bool) -> str:
 
 
 def _token(wanted: ResolvedQuery, typed: Typed) -> Token:
-    value, problem = typed.value, ""
+    value = typed.value
     day = read_day(value) if typed.name in {"before", "after"} else None
     if day is not None:
         this_year = day.year == clock.now().astimezone(reader().zone).year
         value = reader().date_text(day, "d MMM" if this_year else "d MMM y")
-    if typed in wanted.clashing:
-        others = [str(one) for one in wanted.query.filters if one.name == typed.name]
-        problem = _("Nothing matches all of %(filters)s.", filters=", ".join(others))
-    elif typed.name.startswith("-"):
-        problem = _("A minus works before words, not before a filter: %(filter)s.", filter=typed)
-    elif typed in wanted.unknown and typed.name in {"before", "after"}:
-        problem = _(
-            "%(filter)s is not a date. Use this format: %(name)s:2026-01-31.", filter=typed, name=typed.name
+    is_wrong = typed in wanted.clashing or typed in wanted.unknown
+    return Token(typed, value, wanted.query.without(typed), is_wrong)
+
+
+def _problems(wanted: ResolvedQuery) -> list[str]:
+    """Return why nothing matches: one sentence for each cause, which names all filters it is about."""
+    asked = wanted.query.filters
+    said = []
+    for name in dict.fromkeys(one.name for one in asked if one in wanted.clashing):
+        together = _listed(one for one in asked if one.name == name)
+        said.append(_("Nothing matches all of %(filters)s.", filters=together))
+    unknown = [one for one in asked if one in wanted.unknown and one not in wanted.clashing]
+    reversed_ = [one for one in unknown if one.name.startswith("-")]
+    days = [one for one in unknown if one.name in {"before", "after"}]
+    others = [one for one in unknown if one not in reversed_ and one not in days]
+    if reversed_:
+        said.append(
+            _("A minus works before words, not before a filter: %(filters)s.", filters=_listed(reversed_))
         )
-    elif typed in wanted.unknown:
-        problem = _("%(filter)s was not found.", filter=typed)
-        if known := words_of(typed.name):
-            some = ", ".join(f"{typed.name}:{word}" for word in known)
-            problem += " " + _("Available: %(filters)s.", filters=some)
-    return Token(typed, value, wanted.query.without(typed), problem)
+    if days:
+        said.append(
+            ngettext(
+                "%(filters)s is not a date. Use this format: %(name)s:2026-01-31.",
+                "%(filters)s are not dates. Use this format: %(name)s:2026-01-31.",
+                len(days),
+                filters=_listed(days),
+                name=days[0].name,
+            )
+        )
+    if others:
+        found = ngettext(
+            "%(filters)s was not found.",
+            "%(filters)s were not found.",
+            len(others),
+            filters=_listed(others),
+        )
+        known = [
+            f"{name}:{word}" for name in dict.fromkeys(one.name for one in others) for word in words_of(name)
+        ]
+        available = _("Available: %(filters)s.", filters=", ".join(known)) if known else ""
+        said.append(f"{found} {available}".strip())
+    return said
+
+
+def _listed(filters: Iterable[Typed]) -> str:
+    return ", ".join(dict.fromkeys(map(str, filters)))
 
 
 def _meant(query: Query, strange: Typed) -> Typed | None:
@@ -423,11 +459,13 @@ FEWEST_LETTERS = 3
 
 
 def _steps(workspace_id: int, query: Query) -> list[QuerySuggestion]:
-    """Return what can be tried where nothing was found, each looked for, so that none leads to nothing
-    unannounced."""
+    """Return what can be tried where nothing was found.
+
+    Each was looked for, and what finds nothing is left out.
+    """
     until = clock.monotonic() + STEPS_SECONDS
 
-    def count(text: str) -> tuple[int, str]:
+    def step(label: str, icon: str, text: str) -> QuerySuggestion | None:
         session, seen = db.session(), seen_accounts()
         user_id = current_user().id
         wanted = understood(
@@ -445,31 +483,28 @@ def _steps(workspace_id: int, query: Query) -> list[QuerySuggestion]:
         number = len(found.counted)
         if not wanted.query.filters:
             number += len(finder.find_people(session, workspace_id, wanted.query, accounts=seen))
-        return number, _number(number, found.complete)
+        if not text or text == query.text or (found.complete and not number):
+            return None
+        return QuerySuggestion(label, icon, text, _number(number, found.complete) if number else "")
 
     begun: list[Sequence[str]] = [query.sought] if query.sought else []
     if len(query.sought) == 1:
         (word,) = query.sought
         begun += [[word[:end]] for end in range(len(word) - 1, FEWEST_LETTERS - 1, -1)]
-    steps: list[QuerySuggestion] = []
+    steps: list[QuerySuggestion | None] = []
     for each in begun[:MOST_STEPS]:
-        text, words = query.beginning(each), ", ".join(f"“{one}”" for one in each)
-        number, said = count(text)
-        step = QuerySuggestion(_("Words starting with %(words)s", words=words), "note", text, said)
-        if number:
-            steps = [step]
-            break
-        steps = steps or [step]
-    steps = [one for one in steps if one.text != query.text]
+        said = ", ".join(f"“{one}”" for one in each)
+        found = step(_("Words starting with %(words)s", words=said), "note", query.beginning(each))
+        if found is not None:
+            steps = [found]
+            if found.count:
+                break
     for one in query.filters[:MOST_STEPS]:
-        text = query.without(one)
-        steps.append(QuerySuggestion(_("Without %(filter)s", filter=one), "x", text, count(text)[1]))
+        steps.append(step(_("Without %(filter)s", filter=one), "x", query.without(one)))
     if query.filters and query.said:
         text = query.only_filters
-        steps.append(
-            QuerySuggestion(_("Everything with %(filters)s", filters=text), "inbox", text, count(text)[1])
-        )
-    return [one for one in steps if one.text][:MOST_STEPS]
+        steps.append(step(_("Everything with %(filters)s", filters=text), "inbox", text))
+    return [one for one in steps if one is not None][:MOST_STEPS]
 
 
 @bp.get("/w/<int:workspace_id>/search/messages/<int:message_id>")

@@ -478,7 +478,7 @@ def _publish(session: Session, workspace_id: int, sequence_id: int, *, by: Actor
 @bp.post(f"{ONE}/off")
 @workspace_view(Permission.ACCOUNTS)
 def turn_off(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
-    """Let nothing start any more; with ``end``, also end the runs under way."""
+    """Turn a sequence off, so that no customer enters it; with ``end``, also end the runs under way."""
     db.write(
         keeping.turn_off,
         workspace_id=workspace_id,

@@ -30,7 +30,7 @@ export class AlongFields {
     this.fields = NAMES.map((name) => form.elements[name]).filter(Boolean);
     this.known = JSON.parse(box.dataset.known ?? "[]");
     this.leftOut = form.querySelector("[data-along-left-out]");
-    this.list = form.querySelector("[data-along-list]");
+    this.lists = form.querySelectorAll("[data-along-list]");
     for (const field of this.fields) {
       field.addEventListener("input", () => {
         if (field === answer) for (const one of [to, cc]) one.value = begun(one, this.chosen());
@@ -95,7 +95,8 @@ export class AlongFields {
     const missing = this.missing();
     this.leftOut.hidden = !missing.length;
     this.leftOut.querySelector("[data-names]").textContent = missing.map((one) => one.name).join(", ");
-    if (this.list) this.list.hidden = ![this.to, this.cc].flatMap(addresses).includes(this.list.dataset.alongList);
+    const read = [this.to, this.cc, this.fields.find((field) => field.name === "bcc")].filter(Boolean).flatMap(addresses);
+    for (const list of this.lists) list.hidden = !read.includes(list.dataset.alongList);
   }
 }
 

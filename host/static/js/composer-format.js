@@ -11,6 +11,7 @@ const KEYS = { b: "bold", i: "italic", k: "link" };
 /** Make the buttons of *bar* and the keys work in *text*. The first button is reached by Tab, the others by arrows. */
 export function marks(bar, text) {
   const buttons = [...bar.querySelectorAll("[data-mark]")];
+  let written = null; // the mark that was put before the last line, and where
   buttons[0].tabIndex = 0;
   bar.addEventListener("mousedown", (event) => event.preventDefault()); // what is chosen in the text stays chosen
   bar.addEventListener("click", (event) => {
@@ -35,7 +36,12 @@ export function marks(bar, text) {
       event.preventDefault();
       event.stopPropagation(); // elsewhere on the page the same key opens the palette
       mark(text, name, bar.dataset.linkWords);
-    } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && !event.defaultPrevented) goOn(text, event);
+    } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && !event.defaultPrevented) {
+      written = goOn(text, event);
+    }
+  });
+  text.addEventListener("input", (event) => {
+    if (written && !event.isComposing) written = yieldTo(text, written);
   });
 }
 
@@ -88,22 +94,35 @@ function lines(text, sign) {
   replace(text, start, end, written, start + (selectionStart === selectionEnd ? written.length : 0), start + written.length);
 }
 
-/** Go on with the list or the quote the caret stands in; an empty line of it ends it. */
+/** Go on with the list or the quote the caret stands in; an empty line of it ends it. Return the mark written. */
 function goOn(text, event) {
   const { value, selectionStart: at } = text;
-  if (at !== text.selectionEnd) return;
+  if (at !== text.selectionEnd) return null;
   const start = value.lastIndexOf("\n", at - 1) + 1;
   const row = value.slice(start, at);
   const sign = MARKED.exec(row)?.[0];
-  if (!sign) return;
+  if (!sign) return null;
   event.preventDefault();
   if (row === sign) {
     replace(text, start, at, "\n", start + 1, start + 1); // what follows at once would still belong to it
-    return;
+    return null;
   }
   const number = /^\d+/.exec(sign);
   const next = number ? sign.replace(number[0], String(Number(number[0]) + 1)) : sign;
   replace(text, at, at, `\n${next}`, at + 1 + next.length, at + 1 + next.length);
+  return { start: at + 1, sign: next };
+}
+
+/** Take the mark that was *written* away again once the same kind of mark is typed after it: the typed one stays. */
+function yieldTo(text, written) {
+  const { value, selectionStart: at } = text;
+  const { start, sign } = written;
+  if (at < start + sign.length || !value.startsWith(sign, start)) return null;
+  const typed = value.slice(start + sign.length, at);
+  const own = MARKED.exec(typed)?.[0];
+  if (!own || (own === "> ") !== (sign === "> ")) return typed.includes("\n") ? null : written;
+  replace(text, start, at, typed, start + typed.length, start + typed.length);
+  return null;
 }
 
 function replace(text, start, end, words, from, to) {

@@ -5,7 +5,7 @@
 // stands here in the field, the other beside it.
 
 import { csrfToken } from "./base.js";
-import { draftOf, EMPTY, read, rest, whole, without, write } from "./composer-draft.js";
+import { after, draftOf, EMPTY, noted, read, rest, whole, without, write } from "./composer-draft.js";
 import { changeWaits, conversationsBelow, forgetLeft, leave, leftOf, waits } from "./device-texts.js";
 import { deleted } from "./page-user.js";
 
@@ -78,6 +78,7 @@ class Kept {
       }
       draft.addEventListener("change", () => this.changed());
     }
+    this.gone = []; // what was sent while a save was on its way that may hold it
     this.savedAt = -Infinity;
     this.notes = 0; // how often what the desk has became known
     this.failures = 0;
@@ -260,7 +261,8 @@ class Kept {
       // No answer, or none to read: the desk is away, or this device is.
     }
     if (status === 200 && answer.version !== undefined) {
-      this.rest({ version: answer.version, content: sent });
+      this.rest({ version: answer.version, content: stripped(sent, this.gone) });
+      if (this.gone.length) this.refresh(); // saved before or after it was sent: only the desk knows
     } else if (status === 409 && answer.content) {
       this.marked(answer.erased);
       this.merge(answer);
@@ -288,6 +290,12 @@ class Kept {
     if (!this.isChanged()) forgetLeft(this.conversation);
   }
 
+  /** The desk has *sent*: what is written or chosen from now on is new, also where it is the same once more. */
+  landed(sent) {
+    if (this.saving || this.failures) this.gone.push(sent);
+    this.rest({ version: this.version, content: stripped(this.base, [sent]) });
+  }
+
   /** Ask the desk what it has; it may be of another tab or device. */
   async refresh() {
     if (!this.url) return;
@@ -308,7 +316,7 @@ class Kept {
       // While one is being saved the answer may be older than that; what is saved says so itself. One that was saved
       // since the question is newer, too: whoever merged the answer would take its text away.
       if (known !== this.notes) this.askAgain = true;
-      else if (!this.saving && answer.version !== this.version) this.merge(answer);
+      else if (!this.saving && (this.gone.length || answer.version !== this.version)) this.merge(answer);
       this.show(this);
       this.changed();
     } catch {
@@ -334,7 +342,7 @@ class Kept {
 
   /** Bring together what stands here and what the desk has by now. Nothing anybody wrote is lost. */
   merge(answer) {
-    const theirs = { ...nothing(), ...answer.content };
+    const content = { ...nothing(), ...answer.content }, theirs = stripped(content, this.gone);
     const here = this.local(), { base } = this;
     this.merging = true;
     for (const mode of MODES) {
@@ -346,12 +354,13 @@ class Kept {
       }
       // What stands in the field is no other version of it.
       this.others[mode] = this.others[mode].filter((one) => !whole(this.conversation, mode, this.texts[mode]).includes(one.text.trim()));
-      this.mergeParts(mode, base.parts[mode] ?? {}, here.parts[mode] ?? {}, theirs.parts[mode] ?? {});
+      this.mergeParts(mode, base.parts[mode] ?? {}, theirs.parts[mode] ?? {});
       // Of two subjects ours stands in the field. Theirs is offered like a text.
       const subjects = [base, here, theirs].map((one) => one.parts[mode]?.along?.subject ?? "");
       if (new Set(subjects).size === 3 && subjects[1] && subjects[2]) this.others[mode].push({ text: subjects[2], by: `${theirs.texts[mode]?.by ?? ""}-s` });
     }
-    this.rest({ version: answer.version, content: theirs });
+    this.gone = [];
+    this.rest({ version: answer.version, content });
     this.merging = false;
     this.composer?.onDraft();
   }
@@ -363,11 +372,13 @@ class Kept {
     if (text?.text.trim() && !here.includes(text.text.trim())) this.others[mode].push(text);
   }
 
-  mergeParts(mode, base, here, theirs) {
-    const draft = draftOf(keyOf(mode, this.conversation));
+  mergeParts(mode, base, theirs) {
+    const draft = draftOf(keyOf(mode, this.conversation)), here = filled(parsed(noted(draft.parts())) ?? {});
+    // What is on its way is no part of what is chosen here, whether the desk has it by now or not.
+    const [before, then] = [base, theirs].map((parts) => draft.flying.reduce(lessParts, filled(parts)));
     let isNew = false;
     for (const name of PARTS) {
-      const [was, is, now] = [base[name], here[name], theirs[name]];
+      const [was, is, now] = [before[name], here[name], then[name]];
       if (same(now, was) || same(now, is)) continue;
       const value = same(is, was) ? now : together(name, was, is, now);
       if (name === "files") {
@@ -380,7 +391,6 @@ class Kept {
       isNew = true;
     }
     if (!isNew) return;
-    for (const parts of draft.flying) Object.assign(draft, without(draft.parts(), parts));
     const tools = this.composer?.tools;
     if (tools?.draft === draft) tools.forget(); // another channel, or this one before, may have had tools for it
     draft.changed();
@@ -503,6 +513,22 @@ function mergeAlong(was, is, now) {
 /** Return those of *parts* that are something. */
 function filled(parts) {
   return Object.fromEntries(PARTS.filter((name) => (Array.isArray(parts[name]) ? parts[name].length : parts[name])).map((name) => [name, parts[name]]));
+}
+
+/** Return *parts* without those of *gone*. */
+const lessParts = (parts, gone) => filled(without(sorted(parts), sorted(parsed(noted(gone)) ?? {})));
+
+/** Return *content* without *some*, which was sent. */
+function stripped(content, some) {
+  const texts = { ...content.texts }, parts = { ...content.parts };
+  for (const { mode, text, parts: gone } of some) {
+    const left = after(text, texts[mode]?.text ?? "");
+    if (left.trim()) texts[mode] = { ...texts[mode], text: left };
+    else delete texts[mode];
+    if (gone && parts[mode]) parts[mode] = lessParts(parts[mode], gone);
+    if (parts[mode] && !Object.keys(parts[mode]).length) delete parts[mode];
+  }
+  return { ...content, texts, parts };
 }
 
 function parsed(text) {

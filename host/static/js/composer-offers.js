@@ -126,7 +126,7 @@ export function quickReplies(draft, { most, title }, words) {
     full: () => draft.quickReplies.length >= most,
     add(text) {
       if (characters(text) > title) return fill(words.textTitleLong, { used: characters(text), most: title });
-      if (draft.quickReplies.some((one) => one.title === text)) return words.textTwice;
+      if (draft.quickReplies.some((one) => same(one.title, text))) return words.textTwice;
       draft.quickReplies = [...draft.quickReplies, { title: text, payload: "" }];
       return "";
     },
@@ -147,12 +147,17 @@ export function buttons(draft, { most, title }, words) {
     add(text, url) {
       if (!text || characters(text) > title) return fill(words.textButtonLong, { used: characters(text), most: title });
       if (url && !/^https:\/\/[^\s/]+\S*$/i.test(url)) return words.textButtonAddress;
+      if (!url && draft.buttons.some((one) => !one.url && same(one.title, text))) return words.textTwice;
       draft.buttons = [...draft.buttons, { title: text, url: url ?? "" }];
       return "";
     },
     remove(index) { draft.buttons = draft.buttons.filter((_, at) => at !== index); },
     clear() { draft.buttons = []; },
   };
+}
+
+function same(one, other) {
+  return one.toLowerCase() === other.toLowerCase();
 }
 
 function host(url) {

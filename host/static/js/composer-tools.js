@@ -60,6 +60,14 @@ export class Tools {
     });
   }
 
+  /** Return how long the text may be as the caption of a file of the draft; 0: it is sent as a message of its own. */
+  captionLimit() {
+    const { caption } = this.form.dataset, { files, quickReplies, buttons } = this.draft;
+    if (!caption || quickReplies.length || buttons.length) return 0;
+    const { most, kinds } = JSON.parse(caption);
+    return files.some((file) => kinds.includes(file.kind)) ? most : 0;
+  }
+
   /** Leave out of the draft what this channel has no tool for: nobody could see it, or take it away. */
   forget() {
     const { draft } = this, has = (selector) => this.form.querySelector(selector);

@@ -2,8 +2,10 @@
 
 import { clone, fill } from "./composer-parts.js";
 import { cannotRecord, loudness, play, Recording, samplesIn, wav } from "./voice.js";
+import { canEncode, ogg } from "./voice-ogg.js";
 
 const BARS = 40;
+const OGG_SECONDS = 15 * 60; // far from any channel's limit in bytes, but what was recorded is held in memory
 const REFUSED = new Set(["NotAllowedError", "SecurityError"]);
 const MISSING = new Set(["NotFoundError", "OverconstrainedError"]);
 
@@ -13,6 +15,7 @@ export class Voice {
     Object.assign(this, { form, files, signal, say, problem });
     this.strip = form.querySelector("[data-recorder]");
     this.button = form.querySelector("[data-tool=voice]");
+    this.isOgg = this.button.dataset.type === "audio/ogg";
     this.mostSamples = samplesIn(Number(this.button.dataset.most));
     for (const one of [this.button, form.querySelector("[data-records]")]) one?.addEventListener("click", () => this.start());
     this.strip.querySelector("[data-stop]").addEventListener("click", () => this.stop());
@@ -40,6 +43,15 @@ export class Voice {
     this.levels = [];
     try {
       this.recording = await Recording.start((samples, rate) => this.hear(samples, rate));
+      if (this.isOgg) {
+        if (!(await canEncode(this.recording.rate))) {
+          this.recording.release();
+          this.recording = null;
+          this.refuse("encoder");
+          return;
+        }
+        this.mostSamples = OGG_SECONDS * this.recording.rate;
+      }
     } catch (error) {
       this.refuse(REFUSED.has(error.name) ? "refused" : MISSING.has(error.name) ? "missing" : "busy");
       return;
@@ -84,8 +96,15 @@ export class Voice {
     if (!samples.length) return;
     const { rate } = recording;
     const length = duration(samples.length / rate);
-    const name = `${this.button.dataset.name}.wav`;
-    this.files.take([new File([wav(samples, rate)], name, { type: "audio/wav" })], {
+    const { type, name } = this.button.dataset;
+    let made;
+    try {
+      made = this.isOgg ? await ogg(samples, rate) : wav(samples, rate);
+    } catch {
+      this.refuse("encoder");
+      return;
+    }
+    this.files.take([new File([made], `${name}.${this.isOgg ? "ogg" : "wav"}`, { type })], {
       player: (item) => player(this.form, item, samples, rate, length),
     });
   }

@@ -154,7 +154,10 @@ export class Composer {
       event.stopPropagation(); // the page's own guard against double clicks would keep the button off for long
       this.send(form, text, event.submitter);
     });
-    if ("tools" in form.dataset) this.tools = new Tools(form, this, this.life.signal); // one form of a composer has them
+    if ("tools" in form.dataset) { // one form of a composer has them
+      this.tools = new Tools(form, this, this.life.signal);
+      if (form.dataset.caption) this.tools.draft.addEventListener("change", () => this.count(form), { signal: this.life.signal });
+    }
     this.count(form);
   }
 
@@ -176,7 +179,8 @@ export class Composer {
     if ("tools" in form.dataset) this.tools.unfilled.draw();
     const counter = form.querySelector("[data-bytes]");
     if (!counter) return;
-    const limit = Number(form.dataset.limit);
+    const caption = "tools" in form.dataset ? this.tools.captionLimit() : 0;
+    const limit = caption || Number(form.dataset.limit);
     const used = textLength(form.querySelector("textarea").value, form.dataset.unit);
     const number = new Intl.NumberFormat(document.documentElement.lang);
     counter.textContent = counter.dataset.text
@@ -185,7 +189,7 @@ export class Composer {
     counter.classList.toggle("near", used > limit * NEAR);
     if (!form.dataset.overflowUrl) return; // what is too long there is refused
     clearTimeout(this.overflowTimer);
-    if (used > limit) {
+    if (used > limit && !caption) { // a caption is not split
       this.overflowTimer = setTimeout(() => this.overflow(form), OVERFLOW_DELAY_MS);
     } else {
       form.querySelector("[data-overflow]").replaceChildren();

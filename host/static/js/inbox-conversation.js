@@ -2,7 +2,9 @@
 // beginning; a list alone loads it after everything else.
 
 import { Composer } from "./composer.js";
+import { Foreseen } from "./inbox-foreseen.js";
 import { conversation } from "./inbox-thread.js";
 import "./panels.js";
 
 conversation.Composer = Composer;
+conversation.foreseen = new Foreseen();

@@ -90,6 +90,13 @@ export function macros({ here, newest, shown, done, report }) {
     steps.textContent = one.gone ? details.dataset.textGone : one.steps.join(" · ");
     if (one.gone) steps.className = "t-warn";
     button.append(name, steps);
+    if (one.after && !one.gone) {
+      const after = document.createElement("small");
+      after.className = "t-warn";
+      after.dir = "auto";
+      after.textContent = one.after;
+      button.append(after);
+    }
     button.addEventListener("click", () => run(one));
     item.append(button);
     return item;

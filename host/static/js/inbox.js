@@ -259,6 +259,7 @@ function start() {
   kept?.open(false);
   kept = opened && place.dataset.draft ? keptOf(opened, place.dataset.draft, (one) => { if (one === kept) showKept(one, place); }, place.dataset.erased) : null;
   shared?.draw();
+  conversation.foreseen?.enter(place);
   if (!log) return;
   watchMedia(scroller, data);
   fitForms(scroller);
@@ -300,6 +301,7 @@ function showHead(html) {
   if (headIsOld) return;
   actedHere = false;
   replaceContent(head, html);
+  conversation.foreseen?.changed();
   // Name and picture of somebody new come after their first message: they belong to that message, too.
   const face = head.querySelector(".avatar").innerHTML;
   for (const one of log?.list.querySelectorAll(".msg[data-inbound]:not([data-writer]) > .avatar") ?? []) {
@@ -335,6 +337,7 @@ function showComposer(html) {
   const wrong = composer?.saysWrong();
   box.replaceChildren(fresh);
   startComposer();
+  conversation.foreseen?.draw();
   composer.chosen = chosen;
   if (mode && mode !== fresh.dataset.mode && fresh.querySelector(`[data-form="${mode}"]`)) composer.show(mode);
   if (wrong) composer?.problem(...wrong); // nobody may have read it yet
@@ -440,7 +443,10 @@ function startComposer() {
     now: () => (here === opened ? composer : null),
     onSending: (sent) => unsent.add(here, name, sent, seen(), tab),
     first: (key) => unsent.first(key),
-    onTaken: (sent) => unsent.answered(here, sent),
+    onTaken(sent) {
+      mine.landed(sent);
+      unsent.answered(here, sent);
+    },
     onAway(sent) {
       unsent.add(here, name, sent, seen());
       live.doubt();
@@ -487,6 +493,7 @@ async function resume(record) {
   const mine = keptOf(id, `${inbox}/${id}/draft`);
   if (isTaken) {
     landed(sent);
+    mine.landed(sent);
     unsent.answered(id, sent);
     if (id === opened) sentHere(id, answer.messages);
     else undoing.sent(id, name, answer.messages);

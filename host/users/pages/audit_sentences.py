@@ -27,7 +27,7 @@ KINDS: Mapping[str, tuple[LazyString, tuple[str, ...]]] = {
     "keys": (_l("API keys and webhook endpoints"), ("api_key", "endpoint")),
     "labels": (_l("Labels and views"), ("label", "view")),
     "replies": (_l("Canned replies and macros"), ("canned_reply", "macro")),
-    "knowledge": (_l("Knowledge and cases of assistants"), ("knowledge", "case", "past_answer")),
+    "knowledge": (_l("Knowledge and test cases of assistants"), ("knowledge", "case", "past_answer")),
     "rules": (_l("Rules and sequences"), ("rule", "sequence")),
     "assistants": (_l("Assistants"), ("assistant", "assistant_tool", "language_model")),
     "customers": (_l("Customers and received events"), ("contact", "note", "attribute", "event", "events")),
@@ -91,7 +91,7 @@ def subject(row: AuditRow) -> LazyString | str:
 
 
 def _bold(value: Any) -> Markup:
-    return Markup('<b translate="no">{}</b>').format(value)
+    return Markup('<b><bdi translate="no">{}</bdi></b>').format(value)
 
 
 def icon_of(row: AuditRow) -> str:

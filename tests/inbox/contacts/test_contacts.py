@@ -352,7 +352,7 @@ def test_a_new_conversation_of_who_is_blocked_begins_as_spam(any_database: db.Da
 def names(desk: Desk, **arguments: str) -> list[str]:
     page = desk.browser.get(f"/w/{desk.workspace}/contacts", query_string=arguments).text
     people = page.partition('<ul class="people"')[2]
-    return [part.partition("<")[0] for part in people.split('dir="auto">')[1:]]
+    return [part.partition("<")[0] for part in people.split('<bdi translate="no">')[1:]]
 
 
 def test_the_list_is_sorted_filtered_and_searched(desk: Desk, scene: Scene) -> None:

@@ -259,6 +259,67 @@ def test_an_answer_older_than_what_was_saved_meanwhile_takes_no_text_away(
     assert field(page) == text() == "Written meanwhile"
 
 
+def test_the_same_words_once_more_stay_while_the_desk_says_that_the_first_were_sent(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    page = open_page(f"/{scene.conversation('ana')}")
+    until(lambda: desk.hub.count == 1)
+    page.locator(REPLY).fill("Thank you!")
+    until(lambda: page.evaluate("1") and text() == "Thank you!")
+    page.wait_for_timeout(500)  # the page knows, too
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route(f"**/{scene.conversation('ana')}/draft", hold)
+    page.click("[data-send]")
+    page.wait_for_selector(".msg-out >> text=Thank you!")
+    until(lambda: stored() == content.EMPTY)
+    page.locator(REPLY).fill("Thank you!")
+    answered: list[str] = []
+
+    def kept() -> bool:
+        """Let what was asked for and saved through, one after the other."""
+        if held:
+            route = held.pop(0)
+            answered.append(route.request.method)
+            route.continue_()
+            page.wait_for_timeout(300)
+        assert field(page) == "Thank you!"
+        return text() == "Thank you!"
+
+    until(kept)
+    assert "GET" in answered, "the desk said that it has nothing any more"
+
+
+def test_what_is_saved_only_after_it_was_sent_does_not_come_back(
+    desk: Desk, scene: scenes.Scene, open_page: Open
+) -> None:
+    page = open_page(f"/{scene.conversation('ana')}")
+    until(lambda: desk.hub.count == 1)
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if route.request.method == "POST" and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(f"**/{scene.conversation('ana')}/draft", hold)
+    page.locator(REPLY).fill("Nine o'clock.")
+    until(lambda: page.evaluate("1") and held)
+    # What is on its way is in the thread already; the desk has it when it answers.
+    with page.expect_response(lambda answer: answer.url.endswith("/reply")):
+        page.click("[data-send]")
+    page.wait_for_selector(".msg-out >> text=Nine o'clock.")
+    with page.expect_response(lambda answer: answer.url.endswith("/draft")):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    until(lambda: page.evaluate("1") and stored() == content.EMPTY)
+    assert field(page) == ""
+
+
 LOCKED = "[data-kept-locked]"
 
 

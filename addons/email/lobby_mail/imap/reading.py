@@ -41,6 +41,8 @@ SURELY_KNOWN = timedelta(days=89)
 """The inbound log recognises duplicates for 90 days. Older mail is imported as history."""
 TRIES = 3
 """Number of times a mail may break the connection before it is skipped."""
+PIECE = 4 * 1024 * 1024
+"""Bytes fetched at a time of a mail that is larger than this."""
 LARGE_SHOWN = 256 * 1024
 """Bytes read of a mail that is too large."""
 
@@ -368,7 +370,14 @@ class Reader:
         memory = self._memory
         wanted = [one for one in listed if memory.broke.get((at.id, one.uid), 0) < TRIES]
         found: dict[tuple[int, int], bytes] = {}
-        whole = [one.uid for one in wanted if one.size <= self._settings.largest]
+        whole = [one.uid for one in wanted if one.size <= min(PIECE, self._settings.largest)]
+        for one in wanted:
+            if PIECE < one.size <= self._settings.largest:
+                memory.trying = ((at.id, one.uid),)
+                body = self._in_pieces(one)
+                memory.trying = ()
+                if body is not None:
+                    found[at.id, one.uid] = body
         large = [one.uid for one in wanted if one.size > self._settings.largest]
         for some, item in ((whole, "BODY.PEEK[]"), (large, f"BODY.PEEK[]<0.{LARGE_SHOWN}>")):
             if not some:
@@ -377,11 +386,33 @@ class Reader:
             with told(self._settings.server):
                 answer = self._client.fetch(some, [item])
                 for uid in some:
-                    body = next((v for k, v in answer.get(uid, {}).items() if k.startswith(b"BODY[")), None)
-                    if isinstance(body, bytes):
+                    body = _body_in(answer.get(uid, {}))
+                    if body is not None:
                         found[at.id, uid] = body
             memory.trying = ()
         return found
+
+    def _in_pieces(self, one: PendingMail) -> bytes | None:
+        """Fetch a large mail piece by piece, so that no response is as large; None: it is gone.
+
+        One that turns out to be over the limit is fetched to just above that.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        while size <= self._settings.largest:
+            with told(self._settings.server):
+                answer = self._client.fetch([one.uid], [f"BODY.PEEK[]<{size}.{PIECE}>"])
+                piece = _body_in(answer.get(one.uid, {}))
+            if piece is None and not pieces:
+                return None
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+            # A server may return less than asked for, or the whole mail, or be wrong about its size.
+            if len(piece) > PIECE or (len(piece) < PIECE and size >= one.size):
+                break
+        return b"".join(pieces)
 
     def _envelope(self, one: PendingMail, body: bytes) -> tuple[Envelope, AcceptedMail, PendingMail]:
         settings = self._settings
@@ -455,6 +486,11 @@ def _batches(conversations_: Iterable[Sequence[PendingMail]]) -> Iterator[list[P
         size += one.size
     if batch:
         yield batch
+
+
+def _body_in(told_of: Mapping[bytes, Any]) -> bytes | None:
+    body = next((value for name, value in told_of.items() if name.startswith(b"BODY[")), None)
+    return body if isinstance(body, bytes) else None
 
 
 def _in_parts(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:

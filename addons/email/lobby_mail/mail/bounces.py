@@ -22,13 +22,14 @@ from .htmltext import to_text
 
 MOST_PARTS = 50
 _SENDERS = re.compile(
-    r"(?:mailer-?daemon|mail-?daemon|postmaster|mail[-.]?delivery|mailadmin|microsoftexchange|mdaemon|daemon|"
-    r"bounces?|noreply-dmarc|autoreply|root|uucp)\b",
+    r"(?:mailer-?daemon|mail-?daemon|post_?master|mail[-.]?delivery|mailadmin|microsoftexchange|mdaemon|daemon|"
+    r"bounces?|noreply-dmarc|autoreply|root|uucp)\b|no-reply@(?:[\w-]{1,63}\.){1,4}(?:dion|auone-net|ezweb)(?:\.ne)?\.jp\Z",
     re.IGNORECASE,
 )
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REPLY = re.compile(r"(?<![\d.:/-])([45]\d\d)[ -](?=[ \S])")
 _ID = re.compile(r"(?im)^[>|\s]{0,8}(?:Message-ID|X-Lobby-Message):\s{0,5}<?([0-9a-f]{32}@[^<>\s]{3,250})>?")
+_ANY_ID = re.compile(r"(?im)^[>|\s]{0,8}(?:Original-)?Message-ID:\s{0,5}<?[^<>@\s]{1,250}@[^<>\s]{1,250}")
 _ANGLED = re.compile(r"<(?:mailto:|smtp:)?([^<>@\s]{1,64}@[^<>@\s]{3,255})>", re.IGNORECASE)
 _BARE = re.compile(r"(?<![\w.+-])([\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})")
 _TO = re.compile(r"(?im)^[>|\s]{0,8}To:[ \t]{0,5}(\S.{0,300})$")
@@ -37,6 +38,8 @@ _NOT_REACHED = re.compile(r"did not reach the following recipients?(?:\(s\))?:?"
 _NEAR = 400
 _QUOTED = 64 * 1024
 """Characters of a text to search for the headers of the returned mail."""
+_WRAPPED = re.compile(r"\r?\n[ \t]+(?=\S)|[ \t]{2,}")
+"""Break inside a field or a server's message, whose lines are indented where they continue."""
 _LINES = 400
 _WIDTH = 160
 """Limits on the part of a report passed to flufl.bounce, see :func:`_shortened`."""
@@ -51,6 +54,7 @@ _ADDRESS = Why(
     noop("This address doesn't exist on the recipient's mail server."),
     noop("Check the spelling, or ask for the correct address another way."),
 )
+_CLOSED = Why(noop("The recipient's mailbox is disabled at the moment."), noop("Reach them another way."))
 _FULL = Why(
     noop("The recipient's mailbox is full."), noop("Try again in a few days, or reach them another way.")
 )
@@ -73,6 +77,7 @@ _MANY = Why(
 _RATE = Why(
     noop("The recipient's mail server doesn't accept further emails from you now."), noop("Try again later.")
 )
+_LATER = Why(noop("The recipient's mail server didn't accept the email in time."), noop("Try again later."))
 _OTHER = Why(
     noop("The email came back."), noop("The error below shows the response of the recipient's mail server.")
 )
@@ -83,25 +88,37 @@ _DELAYED = Why(
 _RECEIPT = Why("", "")
 _BY_STATUS = {"1": _ADDRESS, "4": _ROUTE, "7": _REFUSED}
 _EXACTLY = {
-    **dict.fromkeys(("2.1", "1.0"), _ADDRESS),
+    "1.0": _ADDRESS,
+    "2.1": _CLOSED,
     **dict.fromkeys(("2.2", "3.1"), _FULL),
     **dict.fromkeys(("2.3", "3.4"), _SIZE),
     **dict.fromkeys(("1.7", "1.8"), _REFUSED),
     **dict.fromkeys(("1.2", "3.5", "4.6"), _ROUTE),
+    "5.3": _MANY,
+    "7.13": _CLOSED,
+    "7.28": _RATE,
 }
+_UNLESS_UNKNOWN = {"2.1", "7.1"}
+"""Statuses that servers also give to an address that doesn't exist, if they say so."""
 _VAGUE = {"0.0", "5.0", "3.0", "7.0", "4.0", "1.0"}
 """Unspecific statuses, for which the words are more precise."""
 _BY_CLEAR_WORDS = (
+    (report_words.DIRECTORY, _ADDRESS),
     (report_words.LISTED, _REFUSED),
     (report_words.MANY, _MANY),
     (report_words.RATE, _RATE),
+    (report_words.GREY, _LATER),
     (report_words.CLEARLY_FULL, _FULL),
+    (report_words.SENDER, _REFUSED),
     (report_words.NO_DOMAIN, _ROUTE),
+    (report_words.CLOSED, _CLOSED),
 )
 """Words that outweigh a status: servers give 5.1.1 and 5.7.1 to refusals of any kind."""
 _BY_WORDS = (
     (report_words.FULL, _FULL),
     (report_words.SIZE, _SIZE),
+    (report_words.FROM, _REFUSED),
+    (report_words.BROKEN, _OTHER),
     (report_words.ADDRESS, _ADDRESS),
     (report_words.ROUTE, _ROUTE),
     (report_words.REFUSED, _REFUSED),
@@ -111,7 +128,7 @@ _BY_WORDS = (
 class Bounce(NamedTuple):
     """A report about a mail of ours.
 
-    :param message_id: its Message-ID.
+    :param message_id: its Message-ID; empty: the report names no mail.
     :param recipient: the recipient the report is about; empty: unknown.
     :param raw: the status and the other server's message.
     """
@@ -124,7 +141,10 @@ class Bounce(NamedTuple):
 
 
 def read(message: Message) -> Bounce | None:
-    """Return the report in *message*; None if it is not a report, or not about an identifiable mail."""
+    """Return the report in *message*; None if it is not a report, or about a mail that is not ours.
+
+    Only a server's report may name no mail at all: the mail is then found by its recipient.
+    """
     parts = list(_parts(message))
     receipt = _receipt(message, parts)
     report = next((part for part in parts if part.get_content_type() == "message/delivery-status"), None)
@@ -133,8 +153,11 @@ def read(message: Message) -> Bounce | None:
     if receipt is None and not is_server and not _looks_like_one(message, ""):
         return None
     id_ = _of_mail(parts) or _answered(message)
-    if id_ is None:
+    if id_ is None and (
+        receipt is not None or not _is_from_a_server(message, "") or _names_another(message, parts)
+    ):
         return None
+    id_ = id_ or ""
     words = _Words.of(parts)
     if receipt is not None and not report_words.REJECTED.search(words.said):
         kind, recipient = receipt
@@ -171,7 +194,7 @@ def _by_fields(report: Message, id_: str, words: _Words) -> Bounce | None:
     delayed = None
     for block in _blocks(report):
         action = headers.raw(block, "Action").strip().lower()
-        if not action.startswith(("fail", "error", "delayed")):
+        if not action.startswith(("fail", "error", "expired", "delayed")):
             continue
         recipient = ""
         for name in ("Original-Recipient", "Final-Recipient", "X-Actual-Recipient"):
@@ -210,7 +233,7 @@ class _Words(NamedTuple):
 
     @classmethod
     def of(cls, parts: list[Message]) -> _Words:
-        texts = [_text(part) for part in parts if part.get_content_type() in {"text/plain", "text/html"}]
+        texts = [_text(part) for part in parts if _has_words(part)]
         whole = "\n".join(texts)[:_QUOTED]
         cut = report_words.RETURNED.search(whole)
         said = whole if cut is None else whole[: cut.start()]
@@ -267,6 +290,12 @@ def _by_words(
     if still_tries and not failed and not permanent:
         return Bounce(id_, recipient, _DELAYED, _around(said), ReportKind.DELAYED)
     return Bounce(id_, recipient, _why("", said), _around(said))
+
+
+def _has_words(part: Message) -> bool:
+    """Return whether a part is text, or should have parts but has only their text."""
+    is_torn = part.get_content_maintype() == "multipart" and not part.is_multipart()
+    return is_torn or part.get_content_type() in {"text/plain", "text/html"}
 
 
 def _not_reached(said: str) -> str:
@@ -358,10 +387,26 @@ def _disposition(written: str) -> ReportKind | None:
 
 
 def _why(fields: str, said: str) -> Why:
-    """Return the reason: from clear words, else a status code, else any words; those of the fields first.
+    """Return the reason, which after a temporary error is never that the address doesn't exist.
 
     :param said: the server's own text, without the mail that came back.
     """
+    fields, said = (_WRAPPED.sub(" ", text) for text in (fields, said))
+    found = _told(fields, said)
+    return _LATER if found in {_ADDRESS, _OTHER} and _is_temporary(fields, said) else found
+
+
+def _is_temporary(fields: str, said: str) -> bool:
+    """Return whether all codes of a report are temporary, those of the fields if they have any."""
+    for text in (fields, said):
+        codes = [one.group(1)[0] for pattern in (_STATUS, _REPLY) for one in pattern.finditer(text)]
+        if codes:
+            return "5" not in codes and "4" in codes
+    return False
+
+
+def _told(fields: str, said: str) -> Why:
+    """Return the reason: from clear words, else a status code, else any words; those of the fields first."""
     for text in (fields, said):
         for pattern, why in _BY_CLEAR_WORDS:
             if pattern.search(text):
@@ -372,6 +417,8 @@ def _why(fields: str, said: str) -> Why:
             code = f"{subject}.{detail}"
             if kind != "2" and code not in _VAGUE:
                 exact = _EXACTLY.get(code) or _BY_STATUS.get(subject)
+                if code in _UNLESS_UNKNOWN and report_words.UNKNOWN.search(text):
+                    return _ADDRESS
                 if exact is not None:
                     return exact
         for pattern, why in _BY_WORDS:
@@ -401,7 +448,7 @@ def _of_mail(parts: list[Message]) -> str | None:
         if kind == "message/disposition-notification":
             written = headers.raw(_fields(part), "Original-Message-ID").strip()
             found = _ID.match(f"Message-ID: {written}")
-        elif kind.startswith("text/") or kind.startswith("message/"):
+        elif kind.startswith(("text/", "message/")) or _has_words(part):
             found = _ID.search(_text(part)[:_QUOTED])
         else:
             continue
@@ -419,12 +466,25 @@ def _answered(message: Message) -> str | None:
     return None
 
 
+def _names_another(message: Message, parts: list[Message]) -> bool:
+    """Return whether a report names a mail that is not ours: another program's, or one with our forged
+    address."""
+    if headers.references(message):
+        return True
+    for part in parts[1:]:
+        if any(headers.raw(part, name).strip() for name in (OURS, "Message-ID", "Original-Message-ID")):
+            return True
+    texts = (p for p in parts if p.get_content_maintype() in {"text", "message"} or _has_words(p))
+    return any(_ANY_ID.search(_text(part)[:_QUOTED]) for part in texts)
+
+
 @headers.once
 def _is_from_a_server(message: Message, _name: str) -> bool:
     if message.get_content_type() == "multipart/report":
         return True
     authors = headers.authors(message)
-    if any(_SENDERS.match(address) for address in authors):
+    answers = (address for _, address in headers.addresses(message, "Reply-To")[:5])
+    if any(_SENDERS.match(address) for address in (*authors, *answers)):
         return True
     if headers.raw(message, "Return-Path").strip() == "<>" and not authors:
         return True

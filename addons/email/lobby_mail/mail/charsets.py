@@ -21,6 +21,7 @@ _META = re.compile(
 _META_BYTES = 16 * 1024
 _DETECTION_BYTES = 64 * 1024
 _ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b(J", b"\x1b(I")
+_ASCII = re.compile(rb"[\t\n\r -~]")
 _WHOLE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _DAMAGED = re.compile(rb"[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2}|[\x80-\xff]")
 _CUT = re.compile(rb"(?:[\xc2\xc3]|[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2})\s{0,9}\Z")
@@ -35,6 +36,9 @@ def decode(data: bytes, charset: str = "", hint: str = "") -> str:
     if data.isascii() and b"\x1b" not in data and b"\0" not in data and b"~" not in data and b"+" not in data:
         return data.decode("ascii")
     name = lookup(charset)
+    if (order := _utf_16_order(data, name)) is not None:
+        return _utf_16(data, order)
+    name = "utf-16" if name.startswith("utf-16") else name
     if name in _UNDECLARED:
         return _decode_undeclared(data, name, lookup(hint))
     if (text := _strictly(data, name)) is not None:
@@ -81,11 +85,9 @@ def declared_in_html(data: bytes) -> str:
 
 
 def _decode_undeclared(data: bytes, name: str, hint: str) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and len(data) % 2 == 0:
-        return data.decode("utf-16", "replace")
-    # Real UTF-16 or UTF-32 has zero bytes in spaces and line ends. Without them the label is wrong.
-    if name in {"utf-16", "utf-32"} and b"\0" in data:
+    if name == "utf-32" and b"\0" in data:
         return data.decode(name, "replace")
+    data = data.removeprefix(codecs.BOM_UTF16_LE).removeprefix(codecs.BOM_UTF16_BE)
     if any(escape in data for escape in _ESCAPES) and data.isascii():
         return _iso_2022_jp(data, "replace")
     for codec in ("utf-8", hint):
@@ -96,6 +98,53 @@ def _decode_undeclared(data: bytes, name: str, hint: str) -> str:
     if name == "windows-1252":
         return data.decode("cp1252", "replace")
     return _decoder(_detected(data))(data, "replace")
+
+
+def _utf_16_order(data: bytes, name: str) -> str | None:
+    """Return the codec of UTF-16 by its bytes, whatever is declared; None if it is none.
+
+    Real UTF-16 has zero bytes in spaces and line ends. Without them the label is wrong, or a program took
+    them out, unless it is Chinese or Japanese without any.
+    """
+    if name == "utf-32":
+        return None
+    declared = {"utf-16": "utf-16-le", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}
+    wanted = declared.get(name.replace("utf-16-", "utf-16"))
+    marked = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(data[:2])
+    body = data[2:] if marked else data
+    if b"\0" not in body and (marked or wanted):
+        plain = len(body) - len(_ASCII.sub(b"", body))
+        named = marked or (wanted if name != "utf-16" else None)
+        return None if plain > 0.8 * len(body) else named
+    if marked or b"\0" not in body:
+        return marked
+    # Only to the first line end of single bytes, behind which the pairs may be shifted.
+    sample = body[:_DETECTION_BYTES].partition(b"\r\n")[0]
+    pairs = max(1, len(sample) // 2)
+    evens, odds = sample[::2], sample[1::2]
+    little = sum(not high and 9 <= low < 127 for low, high in zip(evens, odds, strict=False)) / pairs
+    big = sum(not high and 9 <= low < 127 for high, low in zip(evens, odds, strict=False)) / pairs
+    # Spaces are enough where the order is unknown, but a Chinese character may have a zero byte, too.
+    least = 0.05 if name == "utf-16" else 0.3 if wanted else 0.5
+    if max(little, big) >= least and max(little, big) > 4 * min(little, big):
+        return "utf-16-le" if little > big else "utf-16-be"
+    return wanted
+
+
+def _utf_16(data: bytes, codec: str) -> str:
+    """Decode UTF-16 in which programs took line ends for single bytes, which shifts what follows."""
+    data = data.removeprefix(codecs.BOM_UTF16_LE if codec == "utf-16-le" else codecs.BOM_UTF16_BE)
+    text = data.decode(codec, "replace")
+    if b"\r\n" not in data or not ("\u0a0d" in text or "\u0d0a" in text or "\ufffd" in text):
+        return text
+    lines = data.split(b"\r\n")
+    for number, line in enumerate(lines):
+        # A line feed that became a return and a line feed leaves its zero behind, or before it.
+        if codec == "utf-16-le" and number and line[:1] == b"\0":
+            lines[number] = line[1:]
+        elif codec == "utf-16-be" and len(line) % 2 and line[-1:] == b"\0":
+            lines[number] = line[:-1]
+    return "\n".join(line.decode(codec, "replace").removesuffix("\r") for line in lines)
 
 
 def _detected(data: bytes) -> str:

@@ -12,9 +12,8 @@ from email.message import Message
 from email.policy import Compat32
 from email.utils import getaddresses, parsedate_to_datetime
 from functools import wraps
-from itertools import islice
+from itertools import dropwhile, islice, takewhile
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 from ..addresses import normal
 from . import repair
@@ -38,11 +37,14 @@ _ATOM = r"[A-Za-z0-9_+-]{1,64}"
 _BARE = rf"{_ATOM}(?:\.{_ATOM}){{0,9}}@{_ATOM}(?:\.{_ATOM}){{0,9}}"
 _SIMPLE = re.compile(rf"(?:((?:{_ATOM} ){{1,8}})?<(?P<one>{_BARE})>|(?P<bare>{_BARE}))\Z")
 """A single address as in most headers, with or without a name, which needs no parser."""
-_NOT_BASE64 = bytes(sorted(set(range(256)) - set((string.ascii_letters + string.digits + "+/").encode())))
+_LETTERS = (string.ascii_letters + string.digits + "+/").encode()
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]++={0,2}\Z")
+_SURE = 24
+"""Letters from which text in nothing but the letters of base64 is base64, rather than a long word."""
+_NO_TEXT = re.compile(rb"[\x01-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+_NOT_BASE64 = bytes(sorted(set(range(256)) - set(_LETTERS)))
 _PADDED = re.compile(rb"([^=]*+)=+")
 _PADDING = re.compile(rb"=+")
-_POST = re.compile(r"<mailto:([^<>?\s]{1,320})", re.IGNORECASE)
-_LIST_ID = re.compile(r"<([^<>\s]{1,320})>")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -270,6 +272,34 @@ def base64_decoded(written: bytes) -> bytes:
     return b"".join(out)
 
 
+def base64_text(written: bytes, decoded: bytes) -> bytes:
+    """Return the text of a part labelled base64: *decoded*, or as much of *written* as makes a text.
+
+    Some programs label plain text that way, and some lists add a plain footer to the encoded text.
+    """
+    lines = [line.strip() for line in written.split(b"\n")]
+    letters = b"".join(lines)
+    if not letters or (len(letters) >= _SURE and len(letters) % 4 == 0 and _BASE64.match(letters)):
+        return decoded
+    first = next(line for line in lines if line)
+    foreign = len(first.rstrip(b"=").translate(None, _LETTERS))
+    is_damaged = b" " in first or foreign > len(first) // 10
+    if decoded and not (is_damaged and not _is_utf8(decoded)) and not _NO_TEXT.search(decoded):
+        return decoded
+    encoded = b"".join(takewhile(_BASE64.match, dropwhile(lambda line: not line, lines)))
+    if len(encoded) >= _SURE:
+        return base64_decoded(encoded)
+    return written
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _of_quads(letters: bytes) -> bytes:
     whole = letters[:-1] if len(letters) % 4 == 1 else letters
     return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
@@ -326,13 +356,14 @@ def sender(message: Message, own: Collection[str] = ()) -> tuple[str, str]:
     """Return the (name, address) to reply to.
 
     That is Reply-To if it names one person and the mail is not from a list, else From, Sender or Return-Path.
+    Nothing proves either, see :mod:`.lists` for mails whose From a list rewrote.
 
     :param own: our addresses. One is only returned if the mail is from us and names no one else.
     """
     authors = addresses(message, "From")
     authors = [one for one in authors if one[1] not in own] or authors
     answers = [one for one in addresses(message, "Reply-To") if one[1] not in own]
-    if len(answers) == 1 and not raw(message, "List-Id"):
+    if len(answers) == 1 and not is_from_list(message):
         name, address = answers[0]
         return name or next((n for n, a in authors if a == address), ""), address
     for source in (authors, addresses(message, "Sender"), addresses(message, "Return-Path")):
@@ -346,18 +377,9 @@ def authors(message: Message) -> set[str]:
     return {address for name in ("From", "Sender") for _, address in addresses(message, name)}
 
 
-def mailing_list(message: Message) -> str:
-    """Return the address to write to the mailing list that a mail came through, or nothing.
-
-    It is in List-Post (RFC 2369), else a recipient that the List-Id is derived from (RFC 2919).
-    """
-    posted = raw(message, "List-Post")
-    if posted:
-        found = _POST.search(posted)
-        return "" if found is None else normal(unquote(found[1])) or ""
-    named = _LIST_ID.search(raw(message, "List-Id"))
-    recipients = (one for name in ("To", "Cc") for _, one in addresses(message, name))
-    return next((one for one in recipients if named and one.replace("@", ".") == named[1].lower()), "")
+def is_from_list(message: Message) -> bool:
+    """Return whether a mail came through a list. ``List-Post: NO`` means that nobody can write to one."""
+    return bool(raw(message, "List-Id")) or raw(message, "List-Post").strip().upper() not in {"", "NO"}
 
 
 def message_id(message: Message) -> str | None:
@@ -398,13 +420,22 @@ def is_automatic(message: Message) -> bool:
 
 @once
 def _is_automatic(message: Message, _name: str) -> bool:
-    submitted = raw(message, "Auto-Submitted").strip().lower()
     precedence = raw(message, "Precedence").strip().lower()
     return (
-        (submitted not in {"", "no"})
-        or precedence in {"bulk", "junk", "list", "auto_reply"}
+        is_of_program(message)
+        or precedence in {"bulk", "list"}
         or any(name.startswith("list-") for name in _names(message))
+        or bool(raw(message, "X-Auto-Response-Suppress"))
+    )
+
+
+def is_of_program(message: Message) -> bool:
+    """Return whether a program wrote this mail, rather than a person whose mail a list passed on."""
+    submitted = raw(message, "Auto-Submitted").strip().lower()
+    return (
+        submitted not in {"", "no"}
+        or raw(message, "Precedence").strip().lower() in {"junk", "auto_reply"}
         or message.get_content_type() == "multipart/report"
-        or bool(raw(message, "X-Autoreply") or raw(message, "X-Auto-Response-Suppress"))
+        or bool(raw(message, "X-Autoreply"))
         or raw(message, "Return-Path").strip() == "<>"
     )

@@ -31,9 +31,14 @@ def own(message: Message) -> tuple[str, ...]:
 def head(raw: bytes) -> Message:
     """Return the headers of a mail, or empty headers if it cannot be read."""
     try:
-        return headers.parse_mail(raw.partition(b"\r\n\r\n")[0][:MAX_HEAD] + b"\r\n\r\n")
+        return headers.parse_mail(raw[: _head_end(raw)][:MAX_HEAD] + b"\r\n\r\n")
     except (ValueError, RecursionError, LookupError):
         return Message()
+
+
+def _head_end(raw: bytes) -> int:
+    end = raw.find(b"\r\n\r\n")
+    return len(raw) if end < 0 else end
 
 
 def key(message: Message, raw: bytes, arrival: str) -> str:
@@ -56,4 +61,6 @@ def _digest(message: Message, raw: bytes, arrival: str) -> str:
         # Received lines; without those, a duplicate is better than a lost mail.
         written += list(headers.all_raw(message, "Received")) or [arrival]
     head = "\n".join(written).encode("utf-8", "replace")
-    return hashlib.sha256(head + b"\n\n" + raw.partition(b"\r\n\r\n")[2]).hexdigest()
+    digest = hashlib.sha256(head + b"\n\n")
+    digest.update(memoryview(raw)[_head_end(raw) + 4 :])  # without a copy of a large mail
+    return digest.hexdigest()

@@ -46,7 +46,7 @@ LANGUAGES = {
         "a écrit|a ecrit|écrit", "le", "message d'origine|message d’origine|message original|mail original",
         "message transféré|message transmis|début du message réexpédié|début du message transféré"
         "|courriel transféré|e-mail transféré|mail transféré|transféré par",
-        "tr|fwd", "de|expéditeur", "envoyé|date|envoyé le", "à|a|destinataire|cc|cci", "objet|sujet",
+        "tr|fwd", "de|expéditeur", "envoyé|date|envoyé le|message du", "à|a|destinataire|cc|cci|copie à", "objet|sujet",
     ),
     "es": Language(
         "escribió|escribio|escribía|ha escrito", "el", "mensaje original|correo original",

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from host.sdk.i18n import noop
 from host.sdk.messages import (
+    INVITATION,
     OWN_ADDRESS,
     AccountNoticed,
     Ignored,
@@ -22,7 +23,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from . import headers, identity
+from . import headers, identity, lists
 
 AHEAD = timedelta(days=1)
 """How far a sender's clock may be ahead of the mailbox's."""
@@ -101,6 +102,9 @@ def is_of_ours(raw: bytes, own: Collection[str]) -> bool:
     A mail from our contact form names its visitor in Reply-To, so it counts as received.
     """
     message = identity.head(raw)
+    claim = lists.claim(message)
+    if claim and claim.address and claim.address not in own:
+        return False  # a group of ours names somebody else
     return headers.sender(message, own)[1] in own and bool(addressee(message, own))
 
 
@@ -119,7 +123,7 @@ def told(change: InboundChange, envelope_: Envelope) -> tuple[InboundChange, ...
         kind = Kind(envelope_.kind)
     except ValueError:  # an event logged by a test or an admin
         kind = Kind.MAIL
-    if isinstance(change, MessageBounced) and kind.is_earlier:
+    if isinstance(change, MessageBounced) and change.report is not None and kind.is_earlier:
         return (replace(change, report=replace(change.report, earlier=True)),)
     if not isinstance(change, MessageReceived):
         return (change,)
@@ -175,4 +179,4 @@ def _as_kept(change: MessageReceived, envelope_: Envelope, kind: Kind) -> Inboun
     )
 
 
-_OF_ECHOES = frozenset({"to", "cc", "html", "cut", "own"})
+_OF_ECHOES = frozenset({"to", "cc", "html", "cut", "own", INVITATION})

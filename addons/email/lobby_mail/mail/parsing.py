@@ -6,8 +6,9 @@ import binascii
 import logging
 import mimetypes
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import Message
@@ -17,8 +18,11 @@ from host.sdk import clock, settings
 from host.sdk.errors import SdkError
 from host.sdk.messages import (
     ANSWER_TO,
+    CLAIMED_WRITER,
+    INVITATION,
     MAILING_LIST,
     OWN_ADDRESS,
+    THROUGH_LIST,
     AttachmentRole,
     Ignored,
     InboundAttachment,
@@ -29,7 +33,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from ..addresses import domain_of, normal
+from ..addresses import domain_of, named_by, normal
 from ..composing import OURS
 from . import (
     authentication,
@@ -39,7 +43,9 @@ from . import (
     formatted,
     headers,
     identity,
+    invitations,
     kept,
+    lists,
     quotes,
     report_words,
     tnef,
@@ -52,13 +58,17 @@ log = logging.getLogger(__name__)
 MAX_DEPTH = 20
 MAX_PARTS = 500
 MAX_WORK = 5_000_000
-"""Maximum product of lines and boundaries: the package compares each line with each open boundary."""
+"""Maximum product of lines and boundaries: the package compares each line with each open boundary. Of a mail
+of more than 10 MB, half its bytes.
+"""
 MAX_SEPARATORS = 20_000
 MAX_HEADER_LINES = 5_000
 MAX_HTML = 2 * 1024 * 1024
 MAX_RECIPIENTS = 500
 """Maximum number of recipients of each kind; further ones are dropped."""
 MAX_NOTED = 20
+MAX_CALENDARS = 3
+"""Maximum number of calendar files of a mail that are read."""
 _NOTED = ("X-Original-To", "Envelope-To", "Delivered-To", "X-Delivered-To")
 """Headers in which servers record the address they delivered a mail to."""
 LATE = timedelta(days=14)
@@ -66,6 +76,8 @@ LATE = timedelta(days=14)
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,66}\Z")
 _ENCODING = re.compile(r"[\s\"]{0,9}([a-z0-9-]{1,40})")
+_SAID_AGAIN = {"text/x-amp-html", "text/watch-html", "text/enriched"}
+"""Forms of a mail besides its text and HTML, for programs of one kind."""
 _WORD = re.compile(r"\w+")
 _KEY = re.compile(r"[0-9a-f]{32}\Z")
 """The first part of our Message-IDs."""
@@ -76,12 +88,18 @@ _FALLBACK_NAMES = {
 }
 
 
+LARGE = 4 * 1024 * 1024
+"""Bytes from which mails are parsed one at a time, because that takes eight times the memory of a mail."""
+_large = threading.Lock()
+
+
 def parse(envelope: Envelope) -> tuple[InboundChange, ...]:
     """Convert one mail to a message; nothing of a broken mail is lost.
 
     A mail that cannot be parsed becomes a message with the whole mail attached.
     """
-    return kept.told(_change(envelope), envelope)
+    with _large if len(envelope.body) > LARGE else nullcontext():
+        return kept.told(_change(envelope), envelope)
 
 
 def _change(envelope: Envelope) -> InboundChange:
@@ -128,9 +146,14 @@ def _read(body: bytes, at: datetime) -> InboundChange:
     message = headers.parse_mail(body)
     addresses = identity.own(message)
     own = set(addresses)
-    if own & headers.authors(message) and _is_ours(message, own):
+    claim = lists.claim(message)
+    authors = headers.authors(message) | ({claim.address} if claim else set())
+    if own & authors and _is_ours(message, own):
         return Ignored("sent from here itself")
-    name, address = headers.sender(message, own)
+    if claim and claim.address in own:
+        claim = claim._replace(name="", address="")
+    checked = authentication.results(message, authserv_id())
+    contact, name, address = _writer(message, own, claim, is_proved=lists.is_proved(checked))
     parts = _Content(message)
     words, files = parts.taken_apart()
     sent = headers.date(message)
@@ -138,29 +161,26 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         sent = at
     sent_along = [file for file in files if file.role is not AttachmentRole.FORMATTED]
     kind = MessageKind.TEXT if words or not sent_along else sent_along[0].kind
+    written_by = headers.addresses(message, "From")
+    invitation = parts.invitation(own, {one for _, one in written_by})
+    if invitation is not None and not words:
+        kind, words = MessageKind.INVITATION, invitations.in_words(invitation)
     content: dict[str, object] = {**_went_to(message), **_ours(message, addresses), **parts.about}
-    content |= _answer_to(message, address, own)
+    content |= _answer_to(message, address, own) | _of_list(message, claim)
+    if invitation is not None:
+        content[INVITATION] = invitation
     bounce = bounces.read(message)
     if bounce is None and not bounces.is_report(message) and not _is_digest(message):
-        quoted_from = quotes.start(words, headers.text(message, "Subject", 500))
-        if quoted_from is not None:
-            content["quoted_from"] = quoted_from
-    written_by = headers.addresses(message, "From")
-    if written_by and written_by[0][1] != address:
-        content["from"] = written_by[0][1]
-        content["reply_to"] = address
-    checked = authentication.results(message, authserv_id())
+        content |= _folds(words, headers.text(message, "Subject", 500))
+    content |= _differing(written_by, address, content.get(ANSWER_TO), () if claim else own)
     if checked is not None:
         content["sender_check"] = checked
-    writer = written_by[0][1] if written_by else address
-    if writer not in own and not authentication.same_domain(domain_of(writer), domain_of(address)):
-        content["answer_elsewhere"] = address
     if headers.is_automatic(message):
         content["automatic"] = True
     if protection := _protection(message, words):
         content["protection"] = protection
     received = MessageReceived(
-        contact=address,
+        contact=contact,
         external_id=headers.message_id(message),
         sent_at=sent,
         kind=kind,
@@ -170,10 +190,12 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         subject=headers.text(message, "Subject", 500) or None,
         references=headers.references(message),
         contact_name=name or None,
-        contact_email=None if address == headers.UNKNOWN_SENDER else address,
-        contact_email_verified=_is_proved(address, written_by, checked),
+        contact_email=None if address == headers.UNKNOWN_SENDER or contact != address else address,
+        contact_email_verified=claim is None and _is_proved(address, written_by, checked),
     )
-    if bounce is None or not bounce.recipient or domain_of(bounce.message_id) not in map(domain_of, own):
+    if bounce is None or not bounce.recipient or bounce.recipient in own:
+        return received
+    if bounce.message_id and domain_of(bounce.message_id) not in map(domain_of, own):
         return received
     return MessageBounced(
         contact=bounce.recipient,
@@ -185,6 +207,61 @@ def _read(body: bytes, at: datetime) -> InboundChange:
         raw=bounce.raw,
         kind=bounce.kind,
     )
+
+
+def _writer(
+    message: Message, own: set[str], claim: lists.Claim | None, *, is_proved: bool
+) -> tuple[str, str, str]:
+    """Return the customer's id, and the name and address of whoever wrote.
+
+    :param claim: whom a mailing list names as the writer; *is_proved*: the list is who it says it is.
+    """
+    name, address = headers.sender(message, own)
+    if claim is None:
+        return address, name, address
+    if claim.address and is_proved:
+        return named_by(claim.posted, claim.address), claim.name, claim.address
+    return address, claim.title or name, address
+
+
+def _folds(words: str, subject: str) -> dict[str, object]:
+    """Return what the page collapses, and from where on there is only a quote."""
+    folds = quotes.folds(words, subject)
+    found: dict[str, object] = {}
+    if folds:
+        found["folds"] = [one._asdict() for one in folds]
+    if folds and folds[-1].kind == quotes.QUOTE and folds[-1].end == len(words):
+        found["quoted_from"] = folds[-1].start
+    return found
+
+
+def _of_list(message: Message, claim: lists.Claim | None) -> dict[str, object]:
+    """Return the list that a person wrote to, and the writer it names in place of itself."""
+    found: dict[str, object] = {}
+    if posted := lists.through(message):
+        found[THROUGH_LIST] = posted
+    if claim and claim.address:
+        found[CLAIMED_WRITER] = {"name": claim.name, "address": claim.address}
+    return found
+
+
+def _differing(
+    written_by: Sequence[tuple[str, str]], address: str, answer_to: object, own: Collection[str]
+) -> dict[str, object]:
+    """Return who wrote a mail and where an answer goes, if they differ.
+
+    :param address: of the customer, who gets the answer unless *answer_to* names others.
+    """
+    if not written_by:
+        return {}
+    writer = written_by[0][1]
+    asked = [one["address"] for one in answer_to] if isinstance(answer_to, list) else [address]
+    others = (one for one in asked if not authentication.same_domain(domain_of(writer), domain_of(one)))
+    elsewhere = next(others, "") if writer not in own else ""
+    if writer == address and not elsewhere:
+        return {}
+    found: dict[str, object] = {"from": writer, "reply_to": address if writer != address else elsewhere}
+    return {**found, "answer_elsewhere": elsewhere} if elsewhere else found
 
 
 def _is_digest(message: Message) -> bool:
@@ -210,7 +287,7 @@ def _went_to(message: Message) -> dict[str, object]:
 def _answer_to(message: Message, contact: str, own: set[str]) -> dict[str, object]:
     """Return the mailing list of a mail, and the people of Reply-To besides *contact* and the list."""
     found: dict[str, object] = {}
-    posted = headers.mailing_list(message)
+    posted = lists.address_of(message)
     if posted and posted not in own:
         found[MAILING_LIST] = posted
     people = dict.fromkeys(headers.addresses(message, "Reply-To")[:MAX_RECIPIENTS])
@@ -282,7 +359,7 @@ class _TooCostlyError(ValueError):
 def _check_cost(body: bytes) -> None:
     lines = body.count(b"\n")
     if (
-        lines * (1 + body.lower().count(b"boundary")) > MAX_WORK
+        lines * (1 + body.lower().count(b"boundary")) > max(MAX_WORK, len(body) // 2)
         or body.count(b"\n--") > MAX_SEPARATORS
         or body.partition(b"\r\n\r\n")[0].count(b"\n") > MAX_HEADER_LINES
     ):
@@ -303,7 +380,20 @@ class _Content:
         self._form: list[str] = []
         self._is_html = False
         self._packed: tuple[tnef.Opened, InboundAttachment] | None = None
+        self._calendars: list[tuple[bytes, str, str]] = []
         self._seen = 0
+
+    def invitation(self, own: Collection[str], authors: Collection[str]) -> dict[str, object] | None:
+        """Return the first invitation among the parts, which are otherwise its files."""
+        left = invitations.MAX_BYTES
+        # Outlook and Google send it as a part and as a file.
+        for content, charset, method in self._calendars[:MAX_CALENDARS]:
+            if len(content) <= left:
+                left -= len(content)
+                found = invitations.read(content, charset, method=method, own=own, authors=authors)
+                if found is not None:
+                    return found
+        return None
 
     def taken_apart(self) -> tuple[str, list[InboundAttachment]]:
         self._take(self._message, 0)
@@ -413,12 +503,13 @@ class _Content:
             except Exception:  # noqa: BLE001 - as in _take
                 self._keep_unread(one)
         rest = [p for p in variants if p not in plain]
+        if said or any(p.get_content_type() == "text/html" for p in rest):
+            rest = [p for p in rest if p.get_content_type() not in _SAID_AGAIN]
         if said:
             self._words.extend(said)
             words, form = len(self._words), len(self._form)
-            for part in variants:
-                if part not in plain:
-                    self._take(part, depth + 1)
+            for part in rest:
+                self._take(part, depth + 1)
             del self._words[words:]  # the same text again, as HTML with its pictures
             if len(self._form) == form:
                 self._form.extend(map(formatted.of_plain, said))
@@ -441,6 +532,9 @@ class _Content:
             return
         name = _file_name(part)
         content_id = headers.raw(part, "Content-ID")
+        if invitations.is_one(kind, name):
+            charset, method = (headers.parameter(part, one, "Content-Type") for one in ("charset", "method"))
+            self._calendars.append((content, charset, method))
         file = _file(content, name or _FALLBACK_NAMES.get(kind, ""), kind, content_id)
         if not tnef.is_one(content, kind, name) or not self._open(content, file):
             self._files.append(file)
@@ -491,15 +585,25 @@ def _is_words(part: Message, kind: str) -> bool:
     disposition = headers.raw(part, "Content-Disposition").strip().lower()
     if disposition.startswith("attachment") or headers.parameter(part, "filename", "Content-Disposition"):
         return False
+    if not headers.file_name(part):
+        return True
     declared = headers.raw(part, "Content-Type").partition(";")[0]
-    # The package treats an invalid type as text.
-    return not (declared.strip() and "/" not in declared and headers.file_name(part)) and not (
-        disposition.startswith("inline") and headers.file_name(part)
-    )
+    # The package treats an invalid type as text, and some programs call every file one.
+    is_invalid = bool(declared.strip()) and "/" not in declared
+    return not (is_invalid or disposition.startswith("inline") or _is_binary(part))
+
+
+def _is_binary(part: Message) -> bool:
+    """Return whether a part that is called a text has bytes that none has."""
+    charset = headers.parameter(part, "charset", "Content-Type").lower()
+    return not charset.startswith(("utf-16", "utf-32", "utf16", "utf32")) and b"\0" in _bytes(part)[:1024]
 
 
 def _text(part: Message, kind: str) -> str:
     content = _bytes(part)
+    encoding = _ENCODING.match(headers.raw(part, "Content-Transfer-Encoding").lower())
+    if encoding and encoding[1] == "base64":
+        content = headers.base64_text(headers.undecoded(part), content)
     declared = headers.parameter(part, "charset", "Content-Type")
     if kind == "text/html" and charsets.lookup(declared) == "":
         declared = charsets.declared_in_html(content) or declared

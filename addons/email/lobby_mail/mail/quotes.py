@@ -1,11 +1,14 @@
-"""Find where the quoted history of a mail starts. Nothing is cut: the page collapses it."""
+"""Find the quoted history of a mail, and what closes it. Nothing is cut: the page collapses each."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
-from . import report_words
+from host.sdk.closings import Closing, closings
+
+from . import calendar_words, report_words
 from .introductions import LANGUAGES
 
 MOST_LINES = 20_000
@@ -15,6 +18,18 @@ _LONGEST = 400
 
 _MOST_STARTS = 20
 """Maximum number of words that may start an introduction in a line; a line with more is text."""
+
+_FEW, _MANY = 4, 8
+"""Minimum number of quoted lines above other text to collapse them: below words, and at the top of a mail.
+
+A shorter quote is read with the answer below it, and collapsing it would save nothing.
+"""
+_FULL = 72
+"""Minimum width at which programs wrap lines."""
+_MIDST = re.compile(r"[^\W_],?\Z")
+"""End of a line in mid-sentence."""
+_SAID = 40
+"""Minimum number of characters above a quote that answer it."""
 
 _MARKS: dict[int, str | None] = {
     **dict.fromkeys(
@@ -48,6 +63,10 @@ _DIGIT = re.compile(r"\d")
 _SENTENCE = re.compile(r"[.!?]\s")
 _DAY = re.compile(r"\W*(?:[^\W\d]+[.,]{0,2}\s+)?\d")
 """Start of an introduction without such a word: a date, or a day and a date."""
+_WORD = re.compile(r"[^\W\d_]+")
+_IN_DATES = frozenset(
+    {"de", "den", "of", "st", "nd", "rd", "th", "do", "der", "il", "el", "um", "à", "at", "om", "kl"}
+)
 _HEADER = re.compile(r"[!-9;-~]{2,40}:(?:[ \t]|\Z)")
 _BETWEEN = re.compile(r"-{30}\s*\Z|-{70}\s*\Z")
 """Separator of the mails in a digest (RFC 1153)."""
@@ -83,6 +102,22 @@ _FIELDS = {
 }
 
 
+QUOTE = "quote"
+
+
+class Fold(NamedTuple):
+    """A part of a text that the page collapses.
+
+    :param kind: :data:`QUOTE`, or a :class:`host.sdk.closings.ClosingKind`.
+    :param start: position of its first character.
+    :param end: position after its last one.
+    """
+
+    kind: str
+    start: int
+    end: int
+
+
 def is_forward(subject: str) -> bool:
     """Return whether the subject marks a forward, whose content is the message itself."""
     return _PASSED_ON.match(subject.translate(_MARKS)) is not None
@@ -107,8 +142,57 @@ def start(text: str, subject: str = "") -> int | None:
     and digests.
     """
     written = text.split("\n")
-    if len(written) > MOST_LINES or ("digest" in subject.lower() and not report_words.REPLY.match(subject)):
-        return None
+    found = None if _is_whole(written, subject) else _quoted(written, subject)
+    return None if found is None else _position(written, found)
+
+
+def folds(text: str, subject: str = "") -> tuple[Fold, ...]:
+    """Return what the page collapses, in order: the quote, and signatures, notices and footers around it.
+
+    Between and below them stays whatever else there is. Of answers between quoted lines, which must be read
+    with them, no quote is collapsed.
+    """
+    written = text.split("\n")
+    if _is_whole(written, subject):
+        return ()
+    lines = _bare(written)
+    if is_forward(subject) or any(map(_is_forwarded, lines)):
+        first = _quoted(written, subject)
+        return () if first is None else (Fold(QUOTE, _position(written, first), len(text)),)
+    first, after = _quoted(written, subject), len(written)
+    tail: tuple[Closing, ...] = ()
+    if first is None:
+        tail = closings(written)
+        after = tail[0].first if tail else len(written)
+        first, after = _above(written, subject, after)
+    # Of a mail without either, all lines were looked at already.
+    above = closings(written[:first]) if tail or first < len(written) else ()
+    found: list[tuple[str, int, int]] = [(one.kind, one.first, one.after) for one in above]
+    if first < after:
+        found.append((QUOTE, first, after))
+        if not tail:
+            below = closings(written[after:], alone=True)
+            found += [(one.kind, after + one.first, after + one.after) for one in below]
+    found += [(one.kind, one.first, one.after) for one in tail]
+    return tuple(
+        Fold(str(kind), _position(written, one), min(_position(written, end) - 1, len(text)))
+        for kind, one, end in found
+    )
+
+
+def _is_whole(written: list[str], subject: str) -> bool:
+    """Return whether nothing of a mail is collapsed, since it is too long or a digest."""
+    is_digest = "digest" in subject.lower() and not report_words.REPLY.match(subject)
+    return len(written) > MOST_LINES or is_digest
+
+
+def _position(written: list[str], number: int) -> int:
+    """Return the position at which line *number* begins."""
+    return sum(len(line) + 1 for line in written[:number])
+
+
+def _quoted(written: list[str], subject: str) -> int | None:
+    """Return the first line of what is quoted up to the end, or None if that is nothing or everything."""
     lines = _bare(written)
     place = _separator(lines, passed_on=is_forward(subject))
     if place is None:
@@ -119,8 +203,38 @@ def start(text: str, subject: str = "") -> int | None:
         return None  # it is inside the forwarded mail
     while place > 0 and (not lines[place - 1].strip() or _ABOVE.match(lines[place - 1].strip())):
         place -= 1
-    said = "\n".join(written[:place])
-    return len(said) + 1 if said.strip() else None
+    return place if any(line.strip() for line in written[:place]) else None
+
+
+def _above(written: list[str], subject: str, after: int) -> tuple[int, int]:
+    """Return the first line of the quote above a closing or other text, and the line after it.
+
+    :param after: the first line of the closing.
+    :returns: twice the same line if there is no quote to collapse.
+    """
+    first = _quoted(written[:after], subject) if after < len(written) else None
+    if first is not None:
+        return first, after
+    lines = _bare(written)
+    marked = [number for number, line in enumerate(lines) if line.lstrip().startswith(">")]
+    if not marked:
+        return after, after
+    first, last = marked[0], marked[-1]
+    if any(line.strip() and not line.lstrip().startswith(">") for line in lines[first:last]):
+        return after, after
+    introduced = None
+    for number in range(max(0, first - 4), first):
+        behind = _introduced(lines, number, marked=True)
+        if behind is not None and not any(line.strip() for line in lines[behind:first]):
+            introduced = number
+            break
+    if introduced is None:
+        return after, after
+    said = sum(len(line.strip()) for line in lines[:introduced])
+    count = sum(line.strip(" \t>") != "" for line in lines[first : last + 1])
+    if count < (_FEW if said >= _SAID else _MANY):
+        return after, after
+    return introduced, last + 1
 
 
 def _bare(written: list[str]) -> list[str]:
@@ -133,10 +247,11 @@ def _is_forwarded(line: str) -> bool:
     bare = line.strip()
     if len(bare) >= 200 or bare.startswith(">"):
         return False
+    inner = bare.strip(_AROUND)
     # Most lines are too long for a separator, and begin with a word, unlike a quote.
-    if len(bare.strip(_AROUND)) <= _LONGEST_FORWARDED and _FORWARDED.match(bare) is not None:
+    if inner and len(inner) <= _LONGEST_FORWARDED and _FORWARDED.match(bare) is not None:
         return True
-    return bare[:1] in _DASHES and _DASHED_FORWARDED.match(bare) is not None
+    return bool(inner) and bare[:1] in _DASHES and _DASHED_FORWARDED.match(bare) is not None
 
 
 def _separator(lines: list[str], *, passed_on: bool) -> int | None:
@@ -220,8 +335,13 @@ def _introduced(lines: list[str], number: int, *, marked: bool) -> int | None:
             joined = " ".join(one.strip() for one in lines[number : number + more])
             tight = "".join(one.strip() for one in lines[number : number + more])
             fits = any(_introduces(one, marked=marked) for one in dict.fromkeys((joined, tight)))
-            if not fits or (more > 1 and not _begins(lines[number : number + more], marked=marked)):
+            if not fits:
                 return None
+            if more > 1 and not _begins(lines[number : number + more], marked=marked):
+                above = lines[number - 1].strip() if number else ""
+                again = _STARTS.match(lines[number + 1].strip()) and not _DIGIT.search(first)
+                if above or again or not _is_only_a_day(first):
+                    return None
             return None if _is_behind_words(lines, number, joined) else number + more
     return None
 
@@ -241,9 +361,21 @@ def _begins(lines: list[str], *, marked: bool) -> bool:
     for begin in range(1, len(lines)):
         rest = " ".join(one.strip() for one in lines[begin:])
         dated = _YEAR.search(rest) or _TIME.search(rest) or _INSIDE.match(rest)
-        if dated and _introduces(rest, marked=marked):
+        if dated and not _WROTE.match(rest) and _introduces(rest, marked=marked):
             return False
     return True
+
+
+def _is_only_a_day(line: str) -> bool:
+    """Return whether a line has only the beginning of a date, which goes on in the line below.
+
+    A number alone may be an answer.
+    """
+    words = _WORD.findall(line.lower())
+    if len(line) > 60 or not words or _SENTENCE.search(f"{line} ".replace(". ", " ")):
+        return False
+    allowed = all(word in calendar_words.WORDS or word in _START_WORDS or word in _IN_DATES for word in words)
+    return allowed and (words[0] in _START_WORDS or _DIGIT.search(line) is not None)
 
 
 def _is_behind_words(lines: list[str], number: int, introduction: str) -> bool:
@@ -327,15 +459,39 @@ def _any_marked(lines: list[str], first: int) -> bool:
 
 
 def _marked(lines: list[str]) -> int | None:
-    """Return the first of the marked lines at the end, including their introduction."""
-    place = len(lines)
-    while place > 0 and (not lines[place - 1].strip() or lines[place - 1].lstrip().startswith(">")):
-        place -= 1
-    first = next((n for n in range(place, len(lines)) if lines[n].strip()), None)
-    if first is None:
-        return None
-    for number in range(max(0, place - 3), place):
-        behind = _introduced(lines, number, marked=True)
-        if behind is not None and not any(line.strip() for line in lines[behind:first]):
-            return number
+    """Return the first of the marked lines at the end, including their introduction.
+
+    Programs wrap quoted lines and mark only the first half. Such halves are quoted in a mail that answers
+    above an introduction, since elsewhere they may be an answer.
+    """
+    first = None
+    for wrapped in (True, False):
+        place = len(lines)
+        while place > 0 and (
+            not lines[place - 1].strip()
+            or lines[place - 1].lstrip().startswith(">")
+            or (wrapped and _is_wrapped(lines, place - 1))
+        ):
+            place -= 1
+        first = next((n for n in range(place, len(lines)) if lines[n].strip()), None)
+        if first is None:
+            return None
+        for number in range(max(0, place - 3), place):
+            behind = _introduced(lines, number, marked=True)
+            if behind is None or any(line.strip() for line in lines[behind:first]):
+                continue
+            if not wrapped or sum(len(line.strip()) for line in lines[:number]) >= _SAID:
+                return number
+            break
     return first
+
+
+def _is_wrapped(lines: list[str], number: int) -> bool:
+    """Return whether a line is the second half of the marked one above: that was full, in mid-sentence, and
+    the quote goes on below.
+    """
+    if not 0 < number < len(lines) - 1 or not lines[number][:1].islower():
+        return False
+    above, below = lines[number - 1].strip(), lines[number + 1].lstrip()
+    is_full = len(above) + len(lines[number].split()[0]) >= _FULL
+    return is_full and above.startswith(">") and below.startswith(">") and _MIDST.search(above) is not None

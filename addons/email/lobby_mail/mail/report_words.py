@@ -54,7 +54,8 @@ FAILED = _any(
     r"could ?n[o']t (?:be )?deliver", r"not (?:be )?(?:able to )?deliver", r"undeliver",
     r"unable to (?:be )?deliver", r"was not delivered",
     r"deliver\w* (?:has |to .{0,80} )?(?:failed|failure|aborted)", r"fail\w* (?:to|in) deliver",
-    r"did not (?:reach|receive)", r"permanent (?:fatal )?error", r"has been rejected", r"was rejected",
+    r"account is (?:disabled|(?:temporarily )?limited)", r"did not (?:reach|receive)",
+    r"permanent (?:fatal )?error", r"has been rejected", r"was rejected",
     r"returned to (?:sender|you)", r"cannot be delivered", r"can ?n[o']t (?:be )?(?:deliver|accept)",
     r"rejected your", r"no such (?:user|address|recipient|mailbox|account)", r"user unknown",
     r"unknown (?:user|recipient|address)",
@@ -90,23 +91,49 @@ DELAYED = _any(
 """Words of a report that a mail is delayed."""
 
 LISTED = _any(
-    r"black ?-?list", r"block ?-?list", r"deny ?list", r"spamhaus", r"spamcop", r"\bsorbs\b", r"barracuda",
-    r"uceprotect", r"\b(?:rbl|dnsbl)\b", r"invaluement", r"proofpoint.{0,40}blocked",
+    r"(?<!may be )black ?-?list", r"block ?-?list", r"deny ?list", r"spamhaus", r"spamcop", r"\bsorbs\b",
+    r"barracuda", r"uceprotect", r"\b(?:rbl|dnsbl)\b", r"invaluement", r"proofpoint.{0,40}blocked",
     r"(?:ip|ip address|sender|sending server|host)\b.{0,60}(?:is |was |has been )(?:blocked|banned|listed)",
     r"(?:poor|bad|low) (?:\w{1,20} )?reputation",
+    r"(?:identified|classified|considered|detected|rejected|blocked|refused)(?: \w{1,20}){0,3}"
+    r" (?:spam|junk)\b",
+    r"(?:is|was|as|be|like|contains?) (?:\w{1,20} )?(?:spam|junk)\b",
+    r"spam (?:message|mail|content|score|detected|rejected)\b", r"user complaints", r"\(BL\)",
 )  # fmt: skip
-"""Clear words that the sender's server or address stands on a list."""
+"""Clear words that the sender's server or address stands on a list, or that the mail counts as spam."""
+
+SENDER = _any(
+    r"sender (?:address |domain |e-?mail )?(?:\S{1,100} )?(?:verif\w{1,10} failed|verify failed|rejected"
+    r"|invalid|unknown|denied|not (?:found|exist|verified)|does(?: not|n't) (?:exist|resolve))",
+    r"(?:invalid|unknown|bad|unverified) (?:envelope )?sender",
+    r"(?:verify|resolve) (?:the )?(?:sender|from)\b", r"callback .{0,20}fail",
+    r"(?:client host|helo command) rejected", r"find your (?:reverse )?host",
+    r"\b(?:spf|dkim|dmarc)\b.{0,60}(?:fail|reject|polic|pass|align)",
+    r"(?:pass|fail\w{0,3}) (?:\w{1,20} )?(?:spf|dkim|dmarc)\b", r"envelope sender (?:is in|has been)\b",
+    r"sender domain must\b",
+    r"\b(?:ptr|rdns|reverse dns)\b.{0,30}(?:record|entry|lookup|missing|required)", r"ip name lookup failed",
+)  # fmt: skip
+"""Clear words about the sender's address or server, which say nothing about the recipient's."""
+
+CLOSED = _any(
+    r"(?:account|(?:mail|in)box|user|recipient)(?:\(s\))?(?: account| address| mailbox)?(?: that you tried to"
+    r" (?:reach|contact))?(?: is| has been| was)?(?: temporarily| currently)?"
+    r" (?:disabled|suspended|limited|locked|frozen|inactive|deactivated)\b", r"\b(?:due to|for) inactivity\b",
+)  # fmt: skip
+"""Clear words that an address exists, but its mailbox takes nothing."""
 
 MANY = _any(r"too many (?:recipients|rcpts?|addresses)", r"recipients? (?:limit|count) exceeded",
     r"exceed\w* .{0,40}number of recipients", r"maximum number of recipients",
 )  # fmt: skip
 
 RATE = _any(
-    r"rate ?-?limit", r"throttl", r"too many (?:e-?mails|messages|connections|concurrent)(?! (?:on|in) )",
+    r"rate ?-?limit", r"throttl",
+    r"too many (?:smtp )?(?:e-?mails|messages|connections|concurrent|sessions)(?! (?:on|in) )",
+    r"connections? limit|maximum number of connections", r"too much (?:e-?)?mail",
     r"(?:sending|messages?|mails?|connections?) too (?:fast|quickly|often|frequently)",
     r"exceed\w* .{0,40}(?:hourly|daily|sending|per (?:hour|day|minute))",
     r"(?:hourly|daily|sending) (?:\w{1,20} )?(?:limit|quota)\b",
-    r"receiv\w{2,3} mail (?:at a rate|too quickly)",
+    r"receiv\w{2,3} mail (?:at a rate|too quickly)", r"frequency limited",
 )  # fmt: skip
 """Clear words that the recipient's server takes no more for a while."""
 
@@ -114,16 +141,25 @@ CLEARLY_FULL = _any(
     r"(?:mail|in)?box (?:is |was )?full", r"mailbox full", r"full mailbox", r"over ?-?quota",
     r"quota (?:is |was |has been |limit )?(?:exceeded|full|reached)",
     r"exceed\w* .{0,30}(?:mailbox|storage|disk) quota", r"out of storage", r"postfach.{0,30}voll",
-    r"mailbox .{0,40}exceed\w* .{0,20}(?:storage|size|limit)",
+    r"mailbox .{0,40}exceed\w* .{0,20}(?:storage|size|limit)", r"\baccount (?:is )?full\b",
 )  # fmt: skip
 
 NO_DOMAIN = _any(
-    r"domain\b.{0,80}(?:not (?:be )?(?:reachable|found|reached)|does(?: not|n't) exist|unreachable"
+    r"domain\b.{0,80}(?:not (?:be )?(?:reachable|found|reached)|does(?: not|n'?t) exist|unreachable"
     r"|unresolvable)",
     r"host or domain name not found", r"no such domain", r"unrout\w+ (?:mail )?domain",
-    r"(?:host|domain) unknown",
+    r"(?:host|domain) unknown", r"mx records? .{0,30}non-?existent", r"host address lookups? failed",
+    r"mx or srv record indicated no smtp", r"\bnull ?mx\b", r"domain may not exist",
+    r"(?:host|domain) does(?: not|n't) accept (?:any )?e?-?mail", r"no smtp service", r"\bnxdomain\b",
+    r"name or service not known", r"(?:find any|illegal|no such) host\b",
 )  # fmt: skip
 """Clear words about the domain of an address, which says nothing about the person."""
+
+DIRECTORY = re.compile(r"5\.4\.1 .{0,300}recipient address(?:es)? rejected ?: access denied", re.IGNORECASE)
+"""How Microsoft 365 refuses an address that it doesn't know, with a status about the way there."""
+
+UNKNOWN = _any(r"user unknown", r"unknown user", r"no such user")
+"""The address doesn't exist, although the status says that it is disabled or that the mail is refused."""
 
 FULL = _any(
     r"quota", r"(?:mail|in)?box (?:is |was )?(?:full|has exceeded|exceeds|size limit)", r"mailbox full",
@@ -148,24 +184,38 @@ SIZE = _any(
     r"za duż", r"слишком (?:больш|велик)",
 )  # fmt: skip
 
+FROM = _any(
+    r"after MAIL FROM:\S{0,300}(?: SIZE=\d{1,12})?:\s{1,20}5\d\d",
+    r"said: 5\d\d[^()]{0,300}\(in reply to MAIL FROM command\)",
+)
+"""How Exim and Postfix say that a server refused the sender, before it knew the recipient."""
+
+GREY = _any(r"gr[ea]y ?-?list")
+"""Clear words that a server takes the mail of unknown servers at the second attempt."""
+
+BROKEN = _any(r"temporary lookup failure", r"(?:internal|mailer) (?:system |server |mail )?error")
+"""Words about the server, behind others that sound like a refusal of the address."""
+
 ADDRESS = _any(
     r"(?:user|recipient|address\w*|mailbox|account|addressee|userid|username|member)(?: name|"
     r" address| is| was| account)?\s*[:.-]?\s*(?:\S{1,100} )?(?:\(?s?\)? )?(?:is |was |has been"
     r" )?(?:not (?:found|known|listed|exist|valid|recogni[sz]ed|active|here|available)|unknown"
     r"|un-?available|invalid|disabled|inactive|does ?n[o']t exist|doesn't have|suspended"
-    r"|discontinued|deactivated|closed|expired|undeliverable|rejected|no longer|do(?:es)? not exist)",
+    r"|discontinued|deactivated|closed|expired|undeliverable|rejected(?!\s?:)|no longer|do(?:es)? not exist)",
     r"no (?:such|valid)\s+(?:\w{1,20} )?(?:user|address\w*|recipient|mailbox|person|account|local"
     r"|name|alias)",
-    r"(?:unknown|invalid|bad|illegal|unrouteable|incorrect|inactive|nonexistent|non-existent"
+    r"(?:unknown|invalid|bad|illegal|undeliverable|unrouteable|incorrect|inactive|nonexistent|non-existent"
     r"|undefined|disabled|unrecognized)(?: (?:or|local|final|email|mail|or \w{1,20}|destination"
     r"|delivery|recipient))* (?:user|address\w*|recipient|mailbox|account|mail ?box|userid|alias)",
     r"(?:does|do|did)(?: not|n't) (?:exist|have (?:an?|any|such)|like recipient|match)",
     r"not (?:a|our|listed as a) (?:known|valid|customer|user|local)", r"not listed in", r"no mailbox",
     r"no (?:mail|e-?mail) ?(?:box|account)", r"has not been collected", r"final email delivery point",
-    r"address (?:error|rejected|failed)", r"recipient (?:rejected|refused|unknown)", r"no account",
+    r"address (?:error|rejected(?!\s?:)|failed)", r"recipient (?:rejected(?!\s?:)|refused|unknown)",
+    r"no account",
     r"no matches to", r"undeliverable to", r"can(?:not|'t) find", r"not found in", r"isn't (?:a|in) ",
     r"this (?:account|user|address) (?:has|is) ",
-    r"(?:no longer|not) (?:at this|with this|works|in use|on this|here|accept|valid|active|available)",
+    r"(?:no longer|not) (?:at this|with this|works|in use|on this|here|accept(?!ing (?:connections|network))"
+    r"|valid|active|available)",
     r"may have moved", r"account (?:has been|is) ", r"user (?:has )?(?:left|moved)",
     r"verify the (?:email )?address", r"550 (?:5\.1\.1|user|unknown|no)", r"unknown to",
     r"relay.{0,20}denied.{0,20}user", r"existiert nicht", r"unbekannt",
@@ -188,6 +238,7 @@ ROUTE = _any(
     r"(?:retry|queue|delivery)\b.{0,20}(?:expired|too long|exceeded)", r"been in the queue",
     r"(?:too many|loop|max\w*).{0,10}(?:hops?|hop count|loop)",
     r"mail loop|loop detected|loops? back|routing loop|forwarding loop", r"no route|network is",
+    r"able to establish", r"is looping\b", r"hosts? (?:for \S{1,100} )?(?:have|has) been failing",
     r"delivery (?:failed )?\d+ attempts|(?:maximum|failed) delivery attempts|failed \d+ attempts",
     r"retry time|retries|retry limit|gave up|giving up|given up|expired", r"not responding",
     r"temporarily (?:unavailable|deferred)", r"nicht erreichbar", r"injoignable", r"no responde",
@@ -201,6 +252,7 @@ REFUSED = _any(
     r"authenticat", r"relay", r"reject", r"refus", r"content", r"restricted", r"banned", r"junk", r"filter",
     r"permission", r"forbidden", r"abgelehnt", r"verweigert", r"refusé|rejeté", r"rechazad", r"rifiutat",
     r"rejeitad", r"geweigerd", r"odrzucon", r"отклонен", r"拒绝|拒絕|拒否|거부", r"transaction failed",
+    r"protocol violation",
 )  # fmt: skip
 
 RETURNED = re.compile(
@@ -212,7 +264,8 @@ RETURNED = re.compile(
     r" (?:message|mail)\b(?: (?:follows?|below|headers?|text|body|attached|details?)\b.{0,20})?"
     r"[ \t:.*=-]{0,40}$"
     r"|(?:message|mail) (?:headers?|text|body) (?:follows?|suppressed)"
-    r"|headers of the (?:original|message)|return-path: ?<|received: from )",
+    r"|headers of the (?:original|message)|return-path: ?<|received: from "
+    r"|content-type:[ \t]{0,5}message/rfc822|-{10}[ \t]{0,5}\r?\n(?=[\w-]{1,40}: ))",
 )
 """Line in a report after which the returned mail begins."""
 

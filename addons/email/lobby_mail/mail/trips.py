@@ -27,7 +27,7 @@ def marker(account_id: int, number: str) -> str:
 
 def marker_in(account_id: int, raw: bytes) -> str | None:
     """Return the marker of a mail the account sent to itself, or None for any other mail."""
-    if HEADER.lower().encode() not in raw.partition(b"\r\n\r\n")[0][: identity.MAX_HEAD].lower():
+    if HEADER.lower().encode() not in raw[: identity.MAX_HEAD].partition(b"\r\n\r\n")[0].lower():
         return None
     written = headers.raw(identity.head(raw), HEADER).strip()
     number = written.partition("-")[0]

@@ -39,6 +39,7 @@ from host.sdk.history import (
     NewestPage,
     ThreadPage,
 )
+from host.sdk.i18n import gettext as _
 from host.sdk.messages import InboundChange, Post
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldMessage
 from host.sdk.webhooks import Envelope
@@ -56,13 +57,16 @@ class CommentsAdapter(ChannelAdapter):
     """Comments and mentions of an account, with the credentials of its Direct messages."""
 
     key: ClassVar[str] = COMMENTS_CHANNEL
-    label: ClassVar[str] = "Instagram comments"
     mark: ClassVar[ChannelMark] = ChannelMark(text="IC", tone=5)
     beside: ClassVar[str] = CHANNEL
     contact_id_name: ClassVar[str] = "instagram_id"
     capabilities: ClassVar[Capabilities] = limits.CAPABILITIES
     withdrawn_asks: ClassVar[Mapping[Ask, object]] = WITHDRAWN_ASKS
     outgoing_kinds: ClassVar[Sequence[OutgoingKind]] = outgoing.KINDS
+
+    @property
+    def label(self) -> str:  # type: ignore[override]  # it has a word of the language, unlike other channels
+        return str(_("Instagram comments"))
 
     def parse(self, envelope: Envelope) -> Sequence[InboundChange]:
         return reading.parse(envelope)

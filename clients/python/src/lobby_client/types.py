@@ -21,6 +21,18 @@ class ButtonsLimits(Model):
     buttons: int
     title_length: int
     payload_length: int
+    unique: bool
+    """Whether titles and payloads of answers must differ."""
+
+
+@dataclass(frozen=True)
+class CaptionLimits(Model):
+    """A text below a file, in one message with it."""
+
+    length: int
+    """In `textLimitUnit`."""
+    kinds: Sequence[str]
+    """Kinds of files that can have one."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,8 @@ class QuickReplyLimits(Model):
     payload_length: int
     asks: Sequence[str]
     """Values of `ask`."""
+    unique: bool
+    """Whether titles and payloads must differ."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +124,8 @@ class Capabilities(Model):
     images_per_message: int
     text_with_files: bool
     """Whether a text and its files are one message."""
+    captions: Optional[CaptionLimits]
+    """The text of a message with a file, as its caption; null: it is sent after it."""
     files_bytes: Optional[int]
     """Total size of the files of one message."""
     formatting: bool
@@ -1884,6 +1900,23 @@ class Messages(Model):
 
 
 @dataclass(frozen=True)
+class MessagesAfter(Model):
+    """The messages that a change could lead to."""
+
+    change: str
+    """`close`, `open`, `assign`, `team`, `label`, `unlabel`, `snooze`, `wake`, `spam` or `unspam`."""
+    senders: Sequence[str]
+    """The rules and addons that could send one message each, by their names."""
+
+
+@dataclass(frozen=True)
+class MessagesAfterChanges(Model):
+    """The changes of a conversation that could lead to messages."""
+
+    data: Sequence[MessagesAfter]
+
+
+@dataclass(frozen=True)
 class OfferedReply(Model):
     """An answer offered below a text."""
 
@@ -2536,7 +2569,7 @@ class SendText(Model):
     overflow: Literal["reject", "split", "truncate"] = "split"
     """What to do with a text longer than one message of the channel."""
     files: Sequence[FileRef] = ()
-    """Files to send: in the same message if the channel has `textWithFiles`, otherwise before it."""
+    """Files to send: in the same message if the channel has `textWithFiles`; with `captions` the text is that of the last file that can have one; otherwise before it."""
     quick_replies: Sequence[QuickReply] = ()
     private: bool = False
     """Send it only to the author of `replyTo`, as the one private reply to that comment."""

@@ -83,6 +83,7 @@ import type {
   MessagePage,
   MessagePreview,
   Messages,
+  MessagesAfter,
   OptOut,
   Passing,
   PastAnswer,
@@ -722,6 +723,20 @@ export class ConversationsCalls extends Calls {
    */
   get(conversationId: number, options: Options = {}): Promise<Conversation> {
     return this.http.json("GET", "/conversations/{}", [conversationId], { options });
+  }
+
+  /**
+   * List the messages that a change could lead to.
+   *
+   * Which rules and addons could write to the customer if the conversation is changed now, before you
+   * change it. Changes that lead to no message are left out.
+   *
+   * It names rather too many than too few: conditions that the change itself may meet count as met.
+   *
+   * Requires the scope `conversations:read`.
+   */
+  messagesAfter(conversationId: number, options: Options = {}): Promise<MessagesAfter[]> {
+    return this.http.data("GET", "/conversations/{}/messages-after", [conversationId], { options });
   }
 
   /**

@@ -597,6 +597,8 @@ export interface ButtonsLimits {
   buttons: number;
   titleLength: number;
   payloadLength: number;
+  /** Whether titles and payloads of answers must differ. */
+  unique: boolean;
 }
 
 /** A page of the people of a campaign, the most recent comment first. */
@@ -684,6 +686,8 @@ export interface Capabilities {
   imagesPerMessage: number;
   /** Whether a text and its files are one message. */
   textWithFiles: boolean;
+  /** The text of a message with a file, as its caption; null: it is sent after it. */
+  captions: CaptionLimits | null;
   /** Total size of the files of one message. */
   filesBytes: number | null;
   /** Whether `**bold**`, `*italic*`, lists, links and quotes are formatted. */
@@ -726,6 +730,14 @@ export interface Capabilities {
   mobileOnly: string[];
   /** Kinds of messages that only this channel has. */
   customKinds: CustomKind[];
+}
+
+/** A text below a file, in one message with it. */
+export interface CaptionLimits {
+  /** In `textLimitUnit`. */
+  length: number;
+  /** Kinds of files that can have one. */
+  kinds: string[];
 }
 
 /** A card. It needs more than its title. */
@@ -2281,6 +2293,7 @@ export type MessageKind =
     | "feedback"
     | "file"
     | "image"
+    | "invitation"
     | "location"
     | "opt_in"
     | "order"
@@ -2325,6 +2338,19 @@ export interface Messages {
   hasAfter: boolean;
   /** Cursor of the next page, with earlier messages; null: there are none. */
   next?: string | null;
+}
+
+/** The messages that a change could lead to. */
+export interface MessagesAfter {
+  /** `close`, `open`, `assign`, `team`, `label`, `unlabel`, `snooze`, `wake`, `spam` or `unspam`. */
+  change: string;
+  /** The rules and addons that could send one message each, by their names. */
+  senders: string[];
+}
+
+/** The changes of a conversation that could lead to messages. */
+export interface MessagesAfterChanges {
+  data: MessagesAfter[];
 }
 
 /** The state of a customer's message at the provider, as set by the team. */
@@ -2620,6 +2646,8 @@ export interface QuickReplyLimits {
   payloadLength: number;
   /** Values of `ask`. */
   asks: string[];
+  /** Whether titles and payloads must differ. */
+  unique: boolean;
 }
 
 /** The message another one quotes. */
@@ -3055,7 +3083,7 @@ export interface RuleSendReply {
 /** The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`. */
 export interface RuleSent {
   if: "sent";
-  kinds: ("approved_template" | "audio" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
+  kinds: ("approved_template" | "audio" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "invitation" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
 }
 
 /** Snooze until *when*: `reply`, or a key of :data:`host.inbox.snoozing.PRESETS`. */
@@ -3553,7 +3581,10 @@ export interface SendText {
   text: string;
   /** What to do with a text longer than one message of the channel. */
   overflow?: "reject" | "split" | "truncate";
-  /** Files to send: in the same message if the channel has `textWithFiles`, otherwise before it. */
+  /**
+   * Files to send: in the same message if the channel has `textWithFiles`; with `captions` the text is
+   * that of the last file that can have one; otherwise before it.
+   */
   files?: FileRef[];
   quickReplies?: QuickReply[];
   /** Send it only to the author of `replyTo`, as the one private reply to that comment. */
@@ -4008,7 +4039,7 @@ export interface SequenceSendReply {
 /** The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`. */
 export interface SequenceSent {
   if: "sent";
-  kinds: ("approved_template" | "audio" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
+  kinds: ("approved_template" | "audio" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "invitation" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
 }
 
 /** Set an attribute of the contact to a text with variables; empty: clear it. */

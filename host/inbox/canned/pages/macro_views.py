@@ -39,6 +39,9 @@ from host.inbox.canned.macros import MacroStepError, MacroView
 from host.inbox.canned.pages.reply_views import current_viewer, uses_text
 from host.inbox.conversations import check_key
 from host.inbox.errors import ChangedMeanwhileError
+from host.inbox.foreseen import counting
+from host.inbox.foreseen.changes import of_steps
+from host.inbox.foreseen.views import sentence
 from host.inbox.pages.action_views import CONVERSATION, _back, _messages_html, told
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.context import opened_inbox, with_conversation
@@ -91,12 +94,14 @@ def offered(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         targets = (
             actions.targets(inbox.session, workspace_id, viewer) if shown else ActionTargets({}, {}, {}, {})
         )
+        after = _messages_after(inbox.session, workspace_id, conversation_id, shown)
     listed = [
         {
             "id": one.id,
             "name": one.name,
             "steps": [targets.describe(step) for step in one.steps],
             "gone": targets.any_missing(one.steps) or not one.steps,
+            "after": after.get(one.id, ""),
             "url": url_for(
                 "macros.run", workspace_id=workspace_id, conversation_id=conversation_id, macro_id=one.id
             ),
@@ -113,6 +118,17 @@ def offered(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
         shown=state_mark(row),
         key=uuid.uuid4().hex,
     )
+
+
+def _messages_after(
+    session: Session, workspace_id: int, conversation_id: int, shown: Sequence[MacroView]
+) -> dict[int, str]:
+    """Return which messages other than its own each macro could lead to, in a sentence, by its id."""
+    changes = {one.id: of_steps(actions.kind_of(step) for step in one.steps) for one in shown}
+    if not any(changes.values()):
+        return {}
+    found = counting.of_one(session, workspace_id, conversation_id, current_directory(), clock.now())
+    return {id_: sentence(names) for id_, some in changes.items() if (names := found.of(some))}
 
 
 @bp.post(f"{CONVERSATION}/macros/<int:macro_id>")

@@ -191,7 +191,7 @@ def _refused(file: CannedFile, capabilities: Capabilities | None) -> str:
     """Return the name of a file the channel doesn't accept, with the reason; empty if it accepts it."""
     try:
         media = None if capabilities is None else capabilities.media
-        limits.check(MessageKind(file.kind), file.content_type, file.size, media)
+        limits.check(MessageKind(file.kind), file.content_type, file.size, media, name=file.name)
     except FileRefusedError as error:
         return f"{file.name}: {error.sentence}"
     return ""

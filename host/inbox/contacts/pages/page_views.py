@@ -74,7 +74,7 @@ class Reached(msgspec.Struct, frozen=True):
     last_inbound_at: datetime | None
     latest: int | None
     link: str
-    id_name: str
+    id_label: str
     refreshed_at: datetime | None
     blocked_at: datetime | None
     blockable: bool
@@ -214,7 +214,6 @@ def _reached(
         adapter = directory.adapter(account.channel)
         wrote_at, latest = last.get(one.id, (None, None))
         link = adapter.profile_url(one.username) if adapter is not None and one.username else None
-        id_name = "" if adapter is None or adapter.contact_id_name == "id" else adapter.contact_id_name
         found.append(
             Reached(
                 identity=one,
@@ -224,7 +223,7 @@ def _reached(
                 last_inbound_at=wrote_at,
                 latest=latest,
                 link=text_view.safe(link) or "",
-                id_name=id_name,
+                id_label=shown.id_label(account.channel, directory),
                 refreshed_at=identity.profile_at if identity.profile_at and identity.profile else None,
                 blocked_at=identity.blocked_at,
                 blockable=account.state != AccountState.DISCONNECTED

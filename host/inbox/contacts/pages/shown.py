@@ -52,6 +52,17 @@ def name_of(name: str | None, email: str | None, identities: Sequence[Identity],
     return known if adapter is None else adapter.contact_label(known)
 
 
+def id_label(channel: str, directory: Directory) -> str:
+    """Return what pages call a contact's id on *channel*: “Toy ID”, where programs read ``toy_id``."""
+    adapter = directory.adapter(channel)
+    named = "id" if adapter is None else adapter.contact_id_name
+    if named != "id" and not named.endswith("_id"):
+        return _(named.replace("_", " ").capitalize())
+    # A channel of comments has the ids of the one beside it.
+    key = named.removesuffix("_id").replace("_", "-")
+    return _("%(channel)s ID", channel=directory.label(key if key in directory.keys else channel))
+
+
 def handle_of(identity: Identity, directory: Directory) -> str:
     """Return a contact's name on one account."""
     if identity.username:

@@ -92,9 +92,10 @@ class ExtraFields(msgspec.Struct, frozen=True):
         given = {one for field in fields for one in addresses(field)}
         return [called(one) for one in self.audience.left_out(given)]
 
-    def is_to_list(self, to: str, cc: str) -> bool:
-        """Return whether the mailing list is in one of the fields."""
-        return self.mailing_list in {*addresses(to), *addresses(cc)}
+    def lists(self, *fields: str) -> dict[str, bool]:
+        """Return the mailing lists of the conversation, and whether each is in one of the *fields*."""
+        given = {one for field in fields for one in addresses(field)}
+        return {one: one in given for one in (() if self.audience is None else self.audience.lists)}
 
     @property
     def mailing_list(self) -> str:

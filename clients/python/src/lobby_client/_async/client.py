@@ -112,6 +112,8 @@ from lobby_client.types import (
     MessagePage,
     MessagePreview,
     Messages,
+    MessagesAfter,
+    MessagesAfterChanges,
     PastAnswer,
     PastAnswers,
     PlayedAnswer,
@@ -839,6 +841,11 @@ class ConversationCalls(_Calls):
         return Message.from_wire(
             await self._call("POST", path, conversation_id, body=body, idempotency_key=idempotency_key)
         )
+
+    async def messages_after(self, conversation_id: int) -> Sequence[MessagesAfter]:
+        """Return which changes of a conversation could lead to messages, and what would send them."""
+        path = "/conversations/{}/messages-after"
+        return MessagesAfterChanges.from_wire(await self._call("GET", path, conversation_id)).data
 
     async def show_typing(self, conversation_id: int, *, on: bool = True) -> None:
         """Show the customer that somebody is typing. Returns at once."""

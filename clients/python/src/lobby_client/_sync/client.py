@@ -115,6 +115,8 @@ from lobby_client.types import (
     MessagePage,
     MessagePreview,
     Messages,
+    MessagesAfter,
+    MessagesAfterChanges,
     PastAnswer,
     PastAnswers,
     PlayedAnswer,
@@ -836,6 +838,11 @@ class ConversationCalls(_Calls):
         return Message.from_wire(
             self._call("POST", path, conversation_id, body=body, idempotency_key=idempotency_key)
         )
+
+    def messages_after(self, conversation_id: int) -> Sequence[MessagesAfter]:
+        """Return which changes of a conversation could lead to messages, and what would send them."""
+        path = "/conversations/{}/messages-after"
+        return MessagesAfterChanges.from_wire(self._call("GET", path, conversation_id)).data
 
     def show_typing(self, conversation_id: int, *, on: bool = True) -> None:
         """Show the customer that somebody is typing. Returns at once."""

@@ -1,4 +1,4 @@
-"""Customers who would get a message because of a change of many conversations, counted before it."""
+"""Customers who would get a message because of a change of conversations, counted before it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from host.core import db
 from host.core.ports import RuleDirectory
 from host.features import registry
 from host.features.messages_after import MessagesAfter
+from host.inbox.foreseen.changes import KINDS
 from host.models.inbox import Conversation, Direction, Message
 
 COUNTED = 5000
@@ -51,7 +52,8 @@ def messages_after(
     for start in range(0, len(asked), _CHUNK):
         some = asked[start : start + _CHUNK]
         told = _told(session, workspace_id, kinds, some, directory, now)
-        there = reachable(session, some, directory, now) if told else frozenset()
+        is_any = any(one.conversations for one in told)
+        there = reachable(session, some, directory, now) if is_any else frozenset()
         for one in told:
             if one.conversations & there:
                 theirs[one.kind][one.name] |= one.conversations & there
@@ -61,6 +63,33 @@ def messages_after(
         kind: Foreseen(len(set().union(*by.values())), {name: len(ids) for name, ids in by.items()})
         for kind, by in theirs.items()
     }
+
+
+class OfOne(msgspec.Struct, frozen=True):
+    """The messages that the changes of one conversation could lead to.
+
+    :param is_possible: whether anything in the workspace sends because of such changes at all.
+    :param by: names of the rules and addons that could send one to the customer, by the change.
+    """
+
+    is_possible: bool
+    by: Mapping[str, Sequence[str]]
+
+    def of(self, changes: Collection[str]) -> Sequence[str]:
+        """Return the names for any of *changes*, each once."""
+        return list(dict.fromkeys(name for one in changes for name in self.by.get(one, ())))
+
+
+def of_one(
+    session: Session, workspace_id: int, conversation_id: int, directory: RuleDirectory, now: datetime
+) -> OfOne:
+    """Return the messages that could follow each change of a conversation."""
+    told = _told(session, workspace_id, set(KINDS.values()), [conversation_id], directory, now)
+    theirs = [one for one in told if one.conversations]
+    if not theirs or not reachable(session, [conversation_id], directory, now):
+        return OfOne(bool(told), {})
+    by = {change: [one.name for one in theirs if one.kind == kind] for change, kind in KINDS.items()}
+    return OfOne(True, {change: names for change, names in by.items() if names})
 
 
 def _told(

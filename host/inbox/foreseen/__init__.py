@@ -1,0 +1,1 @@
+"""Messages that a change of conversations may lead to, said before the change is made."""

@@ -1,0 +1,1 @@
+"""Bodies of events that are larger than one row holds."""
