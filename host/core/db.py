@@ -566,6 +566,11 @@ class Database:
         self._clock = None if self.is_sqlite else ServerClock(self.write_engine)
         self.unreachable_at: float | None = None
         """When this process last failed to connect to the server (``clock.monotonic``)."""
+        self.stalled_at: float | None = None
+        """When the server last answered again to this process after a while; see
+        :func:`host.queue.spooled_lanes.looking`."""
+        self.is_quick = True
+        """Whether the last look for due work was answered soon."""
         if not self.is_sqlite:
             event.listen(self.write_engine, "handle_error", self._note_unreachable)
         self.lock = threading.Lock()

@@ -267,7 +267,7 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]
     """
     left = {lease.key: _set_aside.left(lease.key) for lease in leases}
     early = [lease for lease in leases if left[lease.key]]
-    _release_later([(lease, left[lease.key] or 0.0) for lease in early])
+    release_later([(lease, left[lease.key] or 0.0) for lease in early])
     leases = [lease for lease in leases if not left[lease.key]]
     with db.read() as session:
         plain = [lease.key for lease in leases if not lease.spooled]
@@ -358,12 +358,12 @@ def _write_each(plans: Sequence[Plan], *, then_together: bool = False) -> None:
 
 
 def _put_aside(plans: Sequence[Plan], *, tried: bool = True) -> None:
-    _release_later(
+    release_later(
         [(plan.lease, _set_aside.put(plan.lease.key, plan.lease.account_id, tried=tried)) for plan in plans]
     )
 
 
-def _release_later(leases: Sequence[tuple[Lease, float]]) -> None:
+def release_later(leases: Sequence[tuple[Lease, float]]) -> None:
     """Release lanes so that each is due after so many seconds; locked lanes keep their leases."""
     now = clock.now()
     due = [(lease, now + timedelta(seconds=seconds)) for lease, seconds in leases]

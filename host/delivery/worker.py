@@ -84,16 +84,22 @@ class _Claimer:
             if self.direction == IN and db.current().is_sqlite:
                 return claim_locally(self.direction, limit=self._limit, rotation=self._rotation)
             if not self._found:
-                with db.read() as session:
-                    if not lanes.is_due(session, self.direction):
-                        return []
-            leases = db.write(
-                lanes.claim,
-                self.direction,
-                limit=self._limit,
-                rotation=self._rotation,
-                **self._crowded(),
-            )
+                with spooled_lanes.looking(), db.read() as session:
+                    is_due = lanes.is_due(session, self.direction)
+                if not is_due or (self.direction == IN and spooled_lanes.settles_in()):
+                    return []
+            with spooled_lanes.looking():
+                leases = db.write(
+                    lanes.claim,
+                    self.direction,
+                    limit=self._limit,
+                    rotation=self._rotation,
+                    **self._crowded(),
+                )
+            if self.direction == IN and leases and (wait := spooled_lanes.settles_in()):
+                # The server stood still meanwhile: older events may be in a spool.
+                inbound.release_later([(lease, wait) for lease in leases])
+                return []
             self._found = bool(leases)
             if self.direction == OUT:
                 # Before the next thread claims: it counts the senders that an account has.
@@ -340,7 +346,7 @@ class Workers:
         if generation.number != self._woken_for:
             wake_active_channels(generation.directory)
             self._woken_for = generation.number
-        with db.read() as session:
+        with spooled_lanes.looking(), db.read() as session:
             due = lanes.find_due(session, self.directions)
         for direction in due:
             self.wake(direction)

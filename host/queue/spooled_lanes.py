@@ -6,8 +6,9 @@ announced lane until its requests are stored, and then apply its events in the o
 The announcement of a process that dies ends after :data:`HOLD_SECONDS`, and none lasts longer than
 :data:`MOST_SECONDS`.
 
-A process that applies events and could not connect to the database waits :data:`SETTLE_SECONDS` before its
-next claim (:func:`settles_in`), so that every process can make its announcement first.
+A process that applies events and could not connect to the database, or got no answer from it for a while
+(:func:`looking`), waits :data:`SETTLE_SECONDS` before its next claim (:func:`settles_in`), so that every
+process can make its announcement first.
 
 SQLite has one process, whose spool keeps the order by itself.
 """
@@ -17,7 +18,8 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -33,6 +35,12 @@ MOST_SECONDS = 60.0
 """Longest time that newer events wait for those in a spool."""
 SETTLE_SECONDS = 3.0
 """Time for the announcements of other processes; each looks for the database once a second."""
+STALL_SECONDS = 1.0
+"""A look for due work that takes longer got no answer for a while; workers look every two seconds or sooner,
+and requests go to a spool after three."""
+STALLS_APART = 2 * SETTLE_SECONDS
+"""Fewest seconds between two that count, and between them a look has to be quick: workers don't wait again
+and again for a server that is only slow."""
 CHUNK = 500
 """Most lanes in one statement."""
 KEPT = timedelta(hours=1)
@@ -52,9 +60,27 @@ HAS_SPOOLED = sa.exists().where(_lane == _key)
 """The condition that a lane's events were stored later than they were received."""
 
 
+@contextmanager
+def looking() -> Iterator[None]:
+    """Notice in it, where it looks for due work, that the database answers nothing for a while.
+
+    Its connections survive that, so that nothing fails; but web processes have given up waiting meanwhile.
+    """
+    database, began = db.current(), clock.monotonic()
+    yield
+    if database.is_sqlite:
+        return
+    now, was_quick = clock.monotonic(), database.is_quick
+    database.is_quick = now - began <= STALL_SECONDS
+    is_first = database.stalled_at is None or now - database.stalled_at > STALLS_APART
+    if was_quick and is_first and not database.is_quick:
+        database.stalled_at = now
+
+
 def settles_in() -> float:
     """Return how many seconds a claim of received events still waits for announcements; 0: none."""
-    lost_at = db.current().unreachable_at
+    database = db.current()
+    lost_at = max(filter(None, (database.unreachable_at, database.stalled_at)), default=None)
     return 0.0 if lost_at is None else max(0.0, lost_at + SETTLE_SECONDS - clock.monotonic())
 
 

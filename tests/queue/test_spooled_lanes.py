@@ -12,10 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
-from host.models.queue import SpooledLane
+from host.delivery import worker
+from host.models.queue import Lane, SpooledLane
 from host.queue import journal as journals
 from host.queue import spooled_lanes
+from host.queue.account_rotation import AccountRotation
 from host.queue.journal import Journal, JournalUnavailableError
+from host.queue.wakeups import IN
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
 from tests.delivery.test_worker import until
@@ -270,6 +273,27 @@ def test_after_an_outage_workers_leave_time_for_announcements(
     monkeypatch.setattr(db.current(), "unreachable_at", now)
     assert server.drain() == 0
     monkeypatch.setattr(db.current(), "unreachable_at", now - spooled_lanes.SETTLE_SECONDS)
+    assert server.drain() == 1
+
+
+@pytest.mark.parametrize("found", [False, True])
+def test_after_a_server_stood_still_workers_leave_time_too(
+    server: Desk, start: Callable[[str], Process], monkeypatch: pytest.MonkeyPatch, found: bool
+) -> None:
+    process = start("only")
+    process.receive(server.account.id, "m0")
+    monkeypatch.setattr(db.current(), "stalled_at", None)
+    monkeypatch.setattr(db.current(), "is_quick", True)
+    claimer = worker._Claimer(IN, 10, AccountRotation())
+    claimer._found = found  # whether it claims without looking first
+    with monkeypatch.context() as slow:
+        slow.setattr(spooled_lanes, "STALL_SECONDS", -1.0)
+        assert claimer.claim() == []
+    assert server.drain() == 0
+    # It doesn't wait again for one that is only slow.
+    monkeypatch.setattr(db.current(), "stalled_at", clock.monotonic() - spooled_lanes.SETTLE_SECONDS)
+    db.write(lambda session: session.execute(sa.update(Lane).values(next_at=db.now())))
+    monkeypatch.setattr(spooled_lanes, "STALL_SECONDS", -1.0)
     assert server.drain() == 1
 
 
