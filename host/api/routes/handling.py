@@ -19,6 +19,7 @@ from host.inbox import conversation_actions, notes, thread_control
 from host.inbox.conversation_actions import Changes
 from host.inbox.errors import (
     AccountDisconnectedError,
+    AnsweredElsewhereError,
     ContactUnreachableError,
     ConversationNotFoundError,
     EmptyTextError,
@@ -45,6 +46,7 @@ SIGNALS = (
     ContactUnreachableError,
     ConversationNotFoundError,
     HandledByPersonError,
+    AnsweredElsewhereError,
     OptedOutError,
     PeopleOnlyError,
     SignalNotSupportedError,
