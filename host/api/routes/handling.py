@@ -340,7 +340,7 @@ rename(
 )
 def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conversation:
     """Messages sent afterwards may be refused, until you take the conversation or get it back."""
-    if not body.to.strip().isalnum():
+    if not body.to.strip().replace("_", "").isalnum():
         raise BodyError(_l("That isn't a valid app ID."), field="to")
     thread_control.hand_on(
         call.directory,

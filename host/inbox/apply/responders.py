@@ -117,7 +117,8 @@ def _held(
     before: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     held = before if before is not None and before.get("held") is True else None
-    known = program("by", by).get("by") or {
+    named = by if by is not None and (by.id or by.name) else None
+    known = program("by", named).get("by") or {
         part: held[part] for part in ("who", "id", "name") if held is not None and held.get(part)
     }
     since = held.get("since") if held is not None else None
