@@ -176,7 +176,12 @@ def _settle(
         give_to_people(session, conversation, its.name, reason, now)
 
 
-_THEIRS = frozenset({"answered", "handled_by_person", "person", "answered_meanwhile", "opted_out", "spam"})
+_THEIRS = frozenset(
+    {
+        *("answered", "handled_by_person", "person", "answered_meanwhile", "answered_elsewhere"),
+        *("opted_out", "spam"),
+    }
+)
 """Reasons that mean that a person already has the conversation, or that nobody may write to the customer."""
 
 

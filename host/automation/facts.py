@@ -15,6 +15,7 @@ from host.automation import texts
 from host.automation.deciding import Arrival, ConversationFacts, Person, RunKind, Sent, Settings, sent_as
 from host.core import db
 from host.inbox import queries
+from host.inbox.apply import responders
 from host.inbox.queries import answers
 from host.inbox.reply import policy_for
 from host.inbox.teams.models import TeamMember
@@ -105,6 +106,8 @@ class MessageFacts(msgspec.Struct, frozen=True):
             return "spam"
         if row.handled_by == Handler.AUTOMATION:
             return "automation"
+        if responders.other(row.responder, now) is not None:
+            return "answered_elsewhere"
         if not row.Contact.accepts_automatic:
             return "opted_out"
         if row.content.get("automatic") is True:
@@ -180,6 +183,7 @@ def _query() -> Any:
             *(
                 Conversation.status,
                 Conversation.handled_by,
+                Conversation.responder,
                 Conversation.spam_at,
                 Conversation.last_inbound_at,
             ),

@@ -55,6 +55,7 @@ REASONS: Mapping[str, LazyString] = {
     "addon_off": _l("The addon of this channel is not active"),
     "addon_failed": _l("The addon failed or returned an invalid plan"),
     "spam": _l("The conversation is spam"),
+    "answered_elsewhere": _l("Another program answers here"),
     "opted_out": _l("Opted out of automated messages, or blocked"),
     "from_machine": _l("The message is automatic"),
     "automatic_limit": _l(

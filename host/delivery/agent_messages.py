@@ -50,6 +50,10 @@ PERSON_ANSWERS = ProviderProblem(
     code="handled_by_person",
     sentence=_n("A person is handling this conversation, so this automatic message was not sent."),
 )
+ANSWERED_ELSEWHERE = ProviderProblem(
+    code="answered_elsewhere",
+    sentence=_n("Another program answers this customer, so this automatic message was not sent."),
+)
 OPTED_OUT = ProviderProblem(
     code="opted_out",
     sentence=_n("They opted out of automated messages, so this one was not sent."),

@@ -15,6 +15,7 @@ from host.core.backports.values import replace
 from host.delivery import agent_messages
 from host.inbox.along import forwarding
 from host.inbox.along.quoting import reader, to_quote
+from host.inbox.apply import responders
 from host.inbox.apply.participants import AFTER_FORWARD
 from host.inbox.comments import once
 from host.inbox.reply import ANNOUNCES_PERSON
@@ -92,6 +93,8 @@ class OutboxHead(msgspec.Struct, frozen=True):
     subject: str | None
     identity_id: int
     unreachable: bool
+    takes_over: bool = False
+    """Whether sending it takes the conversation from another program that has it."""
     language: str = "en"
     timezone: str = "UTC"
     forwards: tuple[ForwardedMessage, ...] = ()
@@ -229,6 +232,9 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         identity_id=conversation.identity_id,
         # The recipient of a forward is not the customer, so nothing changes for the customer.
         unreachable=identity.unreachable_since is not None and not is_forward,
+        takes_over=not is_forward
+        and message.kind != MessageKind.APPROVED_TEMPLATE
+        and responders.is_held(conversation, clock.now()),
         language=desk_language.of_workspace(language),
         timezone=timezone or "UTC",
         forwards=() if passed_on is None else passed_on.messages,
@@ -258,6 +264,8 @@ def _unwanted(session: Session, message: Message, conversation: Conversation) ->
         return None
     if conversation.handled_by == Handler.PERSON and not _is_notice(session, message):
         return agent_messages.PERSON_ANSWERS
+    if responders.is_held(conversation, clock.now()):
+        return agent_messages.ANSWERED_ELSEWHERE
     contact = session.get_one(Contact, conversation.contact_id)
     return None if contact.accepts_automatic else agent_messages.OPTED_OUT
 

@@ -195,6 +195,8 @@ def sent(
             redraw_beside(session, head.message_id)
         if missed is not None:
             outcome.record_missed(session, head.message_id, missed)
+        if head.takes_over:
+            outcome.record_taken_over(session, head.conversation_id, clock.now())
         _close.run(connection, {"entry": head.entry_id})
         _count(session, head, Outcome.SENT)
     if not ours:

@@ -193,6 +193,15 @@ class HandledByPersonError(ConflictError):
     default_next_step = _l("Wait until it is closed or automation is resumed.")
 
 
+class AnsweredElsewhereError(ConflictError):
+    """Automation tried to write in a conversation that another program of the provider has."""
+
+    code = "answered_elsewhere"
+    title = _l("Another program answers here")
+    default_sentence = _l("Another program answers this customer, so this automatic message was not sent.")
+    default_next_step = _l("Take the conversation over, or wait until the other program lets go of it.")
+
+
 class OptedOutError(ConflictError):
     """The customer opted out of automated messages, or is blocked."""
 

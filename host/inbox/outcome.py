@@ -7,6 +7,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,11 +20,13 @@ from host.core.cleaning import clean, external_id
 from host.core.statements import Statement
 from host.events.writing import record_all, show
 from host.features import registry
+from host.inbox.apply import responders
 from host.inbox.apply.bounces import ARRIVED_FOR_SURE
 from host.inbox.apply.changes import apply_marks
 from host.inbox.apply.happenings import Sent, of_state
 from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MESSAGES, OUTBOX
 from host.inbox.apply.writing import mark_seen
+from host.inbox.conversations import publish_conversation
 from host.models.inbox import (
     ARRIVED,
     Attachment,
@@ -214,6 +217,16 @@ def record_missed(session: Session, message_id: int, problem: ProviderProblem) -
     if message is not None:
         message.error = as_error(problem)
         session.flush()
+
+
+def record_taken_over(session: Session, conversation_id: int, now: datetime) -> None:
+    """Record that a sent message took a conversation from another program."""
+    conversation = session.get(Conversation, conversation_id, with_for_update=True, populate_existing=True)
+    if conversation is None or not responders.is_held(conversation, now):
+        return
+    responders.take(conversation, now)
+    session.flush()
+    publish_conversation(session, conversation)
 
 
 def record_waiting(session: Session, message_id: int, waiting: Mapping[str, Any] | None) -> None:

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from host.core.cleaning import is_providers
 from host.core.ports import AdapterDirectory
 from host.events.writing import show
+from host.inbox.apply import responders
 from host.inbox.conversations import locked_message
-from host.inbox.errors import UnknownChannelError, WindowClosedError
+from host.inbox.errors import AnsweredElsewhereError, UnknownChannelError, WindowClosedError
 from host.inbox.reply import check_may_send
 from host.inbox.sendable import NotSendableError
 from host.models.channels import ChannelAccount, ref
@@ -37,10 +38,13 @@ def react(
     author_id: int | None,
     directory: AdapterDirectory,
     now: datetime,
+    by_itself: bool = False,
 ) -> Reaction | None:
     """Set the team's reaction on a message, or remove it if *emoji* is empty; return its row, if any.
 
     :param conversation_id: the conversation the message must be in; None for any of the workspace.
+    :param by_itself: whether no person does it.
+    :raises AnsweredElsewhereError: if no person does it, and another program has the conversation.
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
     :raises UnknownChannelError: if no active addon provides the channel.
@@ -64,6 +68,8 @@ def react(
             next_step=_l("Load the conversation again."),
             status=409,
         )
+    if by_itself and responders.is_held(conversation, now):
+        raise AnsweredElsewhereError()
     policy = check_may_send(session, conversation, adapter, now)
     if policy.state is not ReplyState.OPEN:
         raise WindowClosedError(

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from host.inbox import conversation_actions, variables
 from host.inbox.along import sent_from
+from host.inbox.apply import responders
 from host.inbox.apply.conversations import preview, words_of
 from host.inbox.comments import once
 from host.inbox.contacts import loops
@@ -23,6 +24,7 @@ from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, pl
 from host.inbox.errors import (
     AccountDisconnectedError,
     AlreadySentError,
+    AnsweredElsewhereError,
     AnsweredMeanwhileError,
     ClosedMeanwhileError,
     ContactUnreachableError,
@@ -554,6 +556,7 @@ def check_may_send(
     :raises WindowClosedError: if the reply window is closed.
     :raises PeopleOnlyError: if it is open for people only, and *by_person* is false.
     :raises HandledByPersonError: for an automatic answer if a person handles the conversation.
+    :raises AnsweredElsewhereError: for an automated message if another program has the conversation.
     :raises OptedOutError: for an automated message if the customer opted out or is blocked.
     :raises FromMachineError, AutomaticLimitError: for an automated message, see
         :mod:`host.inbox.contacts.loops`.
@@ -561,6 +564,8 @@ def check_may_send(
     if voice is Voice.AUTOMATION and conversation.handled_by == Handler.PERSON:
         raise HandledByPersonError()
     if voice is not Voice.PERSON:
+        if responders.is_held(conversation, now):
+            raise AnsweredElsewhereError()
         contact = session.get_one(Contact, conversation.contact_id)
         if not contact.accepts_automatic:
             raise OptedOutError()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
 from host.core import db
+from host.inbox.apply import responders
 from host.inbox.conversations import add_activity, conversation_row, locked_conversation
 from host.inbox.errors import (
     AccountDisconnectedError,
@@ -22,7 +24,7 @@ from host.inbox.errors import (
 )
 from host.inbox.queries import Row
 from host.models.channels import AccountState
-from host.models.inbox import Direction, InternalKind, Message
+from host.models.inbox import Conversation, Direction, InternalKind, Message
 from host.sdk.channel import ChannelAdapter, ProviderProblem
 from host.users.reach import ALL_ACCOUNTS, Accounts
 
@@ -52,6 +54,32 @@ def is_elsewhere(session: Session, conversation_id: int) -> bool:
     return False
 
 
+class Elsewhere(NamedTuple):
+    """Another program answers in a conversation.
+
+    :param name: the program; empty if unknown.
+    :param sending_takes: whether sending a message takes the conversation over.
+    :param can_take: whether it can be taken over without a message.
+    """
+
+    name: str = ""
+    sending_takes: bool = False
+    can_take: bool = True
+
+
+def elsewhere(session: Session, row: Row, adapter: ChannelAdapter | None, now: datetime) -> Elsewhere | None:
+    """Return which other program answers in a conversation, for whoever is about to write there; or None."""
+    if adapter is None:
+        return None
+    abilities = adapter.capabilities
+    if abilities.responder_keeps is not None:
+        stored = session.scalar(sa.select(Conversation.responder).where(Conversation.id == row.id))
+        found = responders.other(stored, now)
+        name = "" if found is None else found.name or found.id
+        return None if found is None else Elsewhere(name, True, abilities.thread_control)
+    return Elsewhere() if abilities.thread_control and is_elsewhere(session, row.id) else None
+
+
 def take(
     directory: Directory,
     *,
@@ -75,7 +103,7 @@ def take(
     """
     row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
     _ask(row, lambda: adapter.take_thread(row.account, row.identity_external_id, note))
-    db.write(_tell, row, {"what": TAKEN}, author_id, by, now)
+    db.write(_tell, row, adapter, {"what": TAKEN}, author_id, by, now)
 
 
 def hand_on(
@@ -93,7 +121,7 @@ def hand_on(
     """Pass a conversation to the app *to*; see :func:`take` for the rest."""
     row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
     _ask(row, lambda: adapter.pass_thread(row.account, row.identity_external_id, to, note))
-    db.write(_tell, row, {"what": PASSED, "to": to}, author_id, by, now)
+    db.write(_tell, row, adapter, {"what": PASSED, "to": to}, author_id, by, now)
 
 
 def _checked(
@@ -125,7 +153,17 @@ def _ask(row: Row, ask: Callable[[], ProviderProblem | None]) -> None:
 
 
 def _tell(
-    session: Session, row: Row, content: dict[str, str], author_id: int | None, by: str | None, now: datetime
+    session: Session,
+    row: Row,
+    adapter: ChannelAdapter,
+    content: dict[str, str],
+    author_id: int | None,
+    by: str | None,
+    now: datetime,
 ) -> None:
     conversation = locked_conversation(session, row.account.workspace_id, row.id, accounts=ALL_ACCOUNTS)
+    if content["what"] == TAKEN:
+        responders.take(conversation, now)
+    else:
+        responders.give(conversation, now, adapter.capabilities.responder_keeps, content.get("to", ""))
     add_activity(session, conversation, author_id, content, now, by=by)

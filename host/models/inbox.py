@@ -308,6 +308,8 @@ class Conversation(Base):
     woken_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time a snooze ended without any action since: the list sorts by it, and marks it as back."""
     handled_by: Mapped[str] = mapped_column(sa.String(16), server_default="nobody")
+    responder: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    """The other program that answers here, see :mod:`host.inbox.apply.responders`; NULL: never was one."""
     spam_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """Time the team marked it as spam; NULL if it didn't. Its messages stay, and more may come."""
     team_id: Mapped[int | None] = mapped_column(Id)

@@ -435,6 +435,7 @@ class Acting:
                 directory=self.directory,
                 now=self.now,
                 accounts=ALL_ACCOUNTS,
+                by_itself=True,
             )
         else:
             self._say(number, wanted.text, done)

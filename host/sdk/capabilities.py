@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from host.sdk.history import HistoryRules, LookRules
@@ -218,6 +219,11 @@ class Capabilities:
     :param typing: the customer can be shown that an agent is typing.
     :param mark_seen: the customer can be shown that their messages were seen.
     :param thread_control: a conversation can be taken over from, and passed to, another app at the provider.
+    :param responder_keeps: another program may have a conversation instead of the desk, which hears of it by
+        ``standby`` in the content of messages and by :class:`host.sdk.messages.ConversationHandedOver`.
+        Meanwhile nothing automatic answers there, and whoever writes is told that sending takes the
+        conversation over. The program keeps it for this long after the customer's last message. None: such
+        messages and lines are only shown.
     :param blocks: the provider can be asked to block a customer.
     :param mobile_only: kinds of content that the customer only sees in the provider's mobile app:
         ``quick_replies``, ``template``, ``product_template``.
@@ -274,6 +280,7 @@ class Capabilities:
     ice_breakers: IceBreakerLimits | None = None
     menu: MenuLimits | None = None
     thread_control: bool = False
+    responder_keeps: timedelta | None = None
     mobile_only: frozenset[str] = frozenset()
     history: HistoryRules | None = None
     second_look: LookRules | None = None

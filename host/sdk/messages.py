@@ -254,6 +254,8 @@ class Who(StrEnum):
     PROVIDER = "provider"
     """The provider's own app."""
     OTHER = "other"
+    BOT = "bot"
+    """The provider's own program that answers by itself."""
 
 
 @dataclass(frozen=True, slots=True)

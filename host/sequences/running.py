@@ -32,6 +32,7 @@ from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.events.kinds.sequences import SEQUENCE_ENDED, OfSequence
 from host.events.models import ActorKind
 from host.events.writing import Happened, record, together
+from host.inbox.apply import responders
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
 from host.inbox.contacts import details
@@ -110,6 +111,8 @@ def stopping(session: Session, run: SequenceRun, conversation: Conversation) -> 
         return "spam"
     if not contact.accepts_automatic:
         return "opted_out"
+    if responders.is_held(conversation, clock.now()):
+        return "answered_elsewhere"
     if conversation.status != ConversationStatus.OPEN:
         return "closed_by_team"
     if conversation.handled_by == Handler.PERSON:
@@ -417,6 +420,7 @@ class Walk(Decider):
                     directory=self.directory,
                     now=self.now,
                     accounts=ALL_ACCOUNTS,
+                    by_itself=True,
                 )
         except LobbyError as error:
             return error.code

@@ -37,6 +37,11 @@ ITEMS = (
     Item(ABOUT, "Correction", "edit", {"text": "Is it dishwasher safe?"}, about="mine"),
     Item(ABOUT, "Delete for everyone", "revoke", about="mine"),
     Item(ODD, "Not shown by the API", "unsupported"),
+    Item(ODD, "While another answers", "standby", {"text": "Is the workshop open on Saturday?"}),
+    Item(ODD, "Meta's agent answers", "agent"),
+    Item(ODD, "Passed to the app", "pass_control", {"text": "wants to talk to somebody"}),
+    Item(ODD, "Taken by another app", "take_control"),
+    Item(ODD, "Passed back to the app", "pass_control"),
     Item(ODD, "New number", "system"),
 )
 

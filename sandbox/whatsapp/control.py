@@ -49,6 +49,7 @@ CUSTOMER: Allowed = {
     "on_whatsapp": bool,
     "online": bool,
     "receipts": bool,
+    "responder": str,
     "blocked": bool,
     "last_message_at": (int, float, type(None)),
 }

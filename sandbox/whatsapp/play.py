@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox import ids
 from sandbox.box import Emission, Sandbox
-from sandbox.whatsapp import files, media, statuses, webhooks
+from sandbox.whatsapp import files, media, responders, statuses, webhooks
 from sandbox.whatsapp.world import DAY, Customer, MediaFile, Message, Number
 from sandbox.world import Json
 
@@ -28,6 +28,8 @@ def perform(
     """Act as a customer: write, tap, react or read."""
     if kind in ("read", "played"):
         return None, _read(box, customer, kind, data)
+    if kind in responders.OTHERS:
+        return None, responders.OTHERS[kind](box, number, customer, data)
     if kind not in ACTS:
         raise ActError(f"kind must be one of {', '.join(KINDS)}")
     with box.lock:
@@ -51,6 +53,10 @@ def perform(
         if message_type == "reaction":
             _react(box, body)
         value = webhooks.received(number, customer, message, more)
+        if kind == "standby":
+            customer.responder = customer.responder or responders.AGENT
+        field = "standby" if customer.responder else "messages"
+        value = webhooks.held(value) if customer.responder else value
         box.whatsapp.messages[message.id] = message
         if message_type == "system":
             _moved(box, customer, body)
@@ -60,7 +66,7 @@ def perform(
     emission = webhooks.emit(
         box,
         box.whatsapp.accounts[number.waba_id],
-        "messages",
+        field,
         value,
         kind,
         number=number,
@@ -333,6 +339,7 @@ ACTS: dict[str, Callable[[Sandbox, Number, Customer, Json], Made]] = {
     "contact": _contact,
     "reaction": _reaction,
     "unreact": _unreact,
+    "standby": _text,
     "reply": _text,
     "forwarded": _text,
     "product": _text,
@@ -347,4 +354,4 @@ ACTS: dict[str, Callable[[Sandbox, Number, Customer, Json], Made]] = {
     "edit": _edit,
     "revoke": _revoke,
 }
-KINDS = (*ACTS, "read", "played")
+KINDS = (*ACTS, *responders.OTHERS, "read", "played")

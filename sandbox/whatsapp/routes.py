@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sandbox.errors import GraphError, missing_object
 from sandbox.graph.call import Call
-from sandbox.whatsapp import accounts, errors, media, send
+from sandbox.whatsapp import accounts, errors, media, responders, send
 from sandbox.world import Json
 
 Handler = Callable[[Call], Json]
@@ -17,6 +17,7 @@ NUMBER: dict[tuple[str, str], tuple[str, Handler]] = {
     ("POST", ""): ("page", accounts.change_number),
     ("POST", "messages"): ("send", send.send),
     ("POST", "media"): ("upload", media.upload),
+    ("POST", "thread_control"): ("other", responders.control),
     ("POST", "register"): ("other", accounts.register),
     ("POST", "deregister"): ("other", accounts.register),
 }

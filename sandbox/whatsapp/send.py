@@ -128,6 +128,8 @@ def _send(call: Call, waba: Waba, number: Number, params: Json) -> Json:
         raise cloud_error(problem["code"], problem["error_data"]["details"])
     box.whatsapp.messages[message.id] = message
     customer.typing = False
+    if template is None:
+        customer.responder = ""  # a service message takes the conversation over
     _record(call, waba, number, message)
     return _answer(call, customer, message, named)
 

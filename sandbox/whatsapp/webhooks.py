@@ -35,7 +35,7 @@ def emit(
         seconds=True,
         ahead=ahead,
         status=status,
-        timed=field != "messages",
+        timed=field not in {"messages", "standby"},
     )
     events: list[Event] = []
     reason: str | None = "no app is subscribed to the WhatsApp Business Account"
@@ -47,6 +47,21 @@ def emit(
             if reason is None:
                 events.append(replace(draft, app_id=app_id, url=url))
     return box.hand_over(draft, events, None if events else reason)
+
+
+def held(value: Json) -> Json:
+    """Return a ``messages`` value as the field ``standby`` has it."""
+    names = ("contacts", "messages", "message_echoes", "statuses")
+    kept = {name: told for name, told in value.items() if name not in names[1:]}
+    return {**kept, "standby": {name: value[name] for name in names[1:] if name in value}}
+
+
+def handover(number: Number, customer: Customer, kind: str, at: float, told: Json) -> Json:
+    """Return the value of ``messaging_handovers``: it names the number as its recipient."""
+    sender = {"user_id": customer.user_id} if customer.hides_number else {"phone_number": customer.wa_id}
+    place = {"display_phone_number": number.digits, "phone_number_id": number.id}
+    head: Json = {"messaging_product": "whatsapp", "recipient": place, "sender": sender}
+    return {**head, "timestamp": str(int(at)), "type": kind, kind: told}
 
 
 def metadata(number: Number) -> Json:

@@ -92,6 +92,8 @@ class Customer:
     """Whether messages reach the phone at once; otherwise they stay at one tick."""
     receipts: bool = True
     """Whether reading sends read receipts."""
+    responder: str = ""
+    """The role of who answers instead of the app: ``ai_agent`` or ``escalation``; empty: the app does."""
     blocked: bool = False
     """Whether the person blocked the business (131026)."""
     last_message_at: float | None = None

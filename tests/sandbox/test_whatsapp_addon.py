@@ -305,3 +305,47 @@ def test_templates_are_filled_in(both: Both, name: str, parameters: dict[str, st
     message = {"messaging_product": "whatsapp", "to": KIT, **fields}
     assert both.cloud.call("POST", f"{NUMBER}/messages", json=message).status_code == 200
     assert both.chat(KIT)[-1]["text"].startswith(text)
+
+
+def responder(both: Both, customer: str) -> str:
+    """Return who answers a customer, as the sandbox knows it."""
+    found = both.cloud.meta.control("GET", "whatsapp")["customers"]
+    return next(str(one["responder"]) for one in found if one["wa_id"] == customer)
+
+
+def test_another_responder_from_its_first_answer_to_ours(both: Both) -> None:
+    who = "15550100777"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Jo S."}, 201)
+    both.act("standby", who, text="Is the workshop open on Saturday?")
+    both.act("agent", who, text="Yes, from ten.")
+    asked, answered = both.thread(who)
+    assert (asked.text, asked.content["standby"]) == ("Is the workshop open on Saturday?", True)
+    assert (answered.text, answered.direction) == ("Yes, from ten.", "outbound")
+    assert responder(both, who) == "ai_agent"
+    both.reply("Bo here. Until two.", who)
+    assert responder(both, who) == "", "a service message takes the conversation over"
+    both.act("text", who, text="Thank you!")
+    assert "standby" not in both.newest(who).content
+
+
+def test_a_conversation_changes_hands(both: Both) -> None:
+    who = "15550100778"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Mo T."}, 201)
+    both.act("standby", who, text="I would rather talk to somebody")
+    both.act("pass_control", who, text="wants a person")
+    line = both.newest(who)
+    assert (line.direction, line.content["how"], line.content["note"]) == (
+        "internal",
+        "passed",
+        "wants a person",
+    )
+    adapter = both.desk.adapter("whatsapp")
+    assert adapter.pass_thread(both.account, who, "ai_agent", "") is None
+    assert responder(both, who) == "ai_agent"
+    assert adapter.take_thread(both.account, who, "a person") is None
+    assert responder(both, who) == ""
+    both.act("take_control", who)
+    assert both.newest(who).content["how"] == "taken"
+    problem = adapter.take_thread(both.account, who, "")
+    assert problem is not None
+    assert problem.code == "2494191"

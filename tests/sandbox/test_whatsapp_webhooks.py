@@ -95,7 +95,10 @@ SHAPES: dict[str, Any] = {
     "edit": lambda m: set(m["edit"]) == {"original_message_id", "message"},
     "revoke": lambda m: set(m["revoke"]) == {"original_message_id"},
 }
-OWN_TESTS = {"button", "button_reply", "list_reply", "system", "read", "played"}
+OWN_TESTS = {
+    *("button", "button_reply", "list_reply", "system", "read", "played"),
+    *("standby", "agent", "pass_control", "take_control"),
+}
 
 
 def test_every_kind_has_a_test() -> None:

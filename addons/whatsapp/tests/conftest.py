@@ -97,6 +97,7 @@ class WhatsApp:
         self.override: dict[str, str] | None = None
         self.sent: list[dict[str, Any]] = []
         self.read: list[dict[str, Any]] = []
+        self.controlled: list[dict[str, Any]] = []
         self.uploads: dict[str, tuple[str, bytes]] = {}
         self.files: dict[str, bytes] = {}
         self.refuse: dict[str, list[tuple[int, int, str] | None]] = {}
@@ -217,6 +218,9 @@ class WhatsApp:
                 return {"success": True}
             case "POST", [one, "messages"] if one == NUMBER:
                 return self._take(given)
+            case "POST", [one, "thread_control"] if one == NUMBER:
+                self.controlled.append(given)
+                return {"messaging_product": "whatsapp"}
             case "POST", [one, "media"] if one == NUMBER:
                 return self._keep(headers, body)
             case "GET", [media] if media in self.files:
@@ -254,11 +258,11 @@ class Customer:
         self.phone = phone
         self.count = 0
 
-    def value(self, **parts: Any) -> dict[str, Any]:
+    def value(self, *, field: str = "messages", **parts: Any) -> dict[str, Any]:
         """Return a delivery with *parts* of its value."""
         metadata = {"display_phone_number": "15550783881", "phone_number_id": NUMBER}
         value = {"messaging_product": "whatsapp", "metadata": metadata, **parts}
-        entry = {"id": BUSINESS, "changes": [{"field": "messages", "value": value}]}
+        entry = {"id": BUSINESS, "changes": [{"field": field, "value": value}]}
         return {"object": "whatsapp_business_account", "entry": [entry]}
 
     def message(self, **said: Any) -> dict[str, Any]:

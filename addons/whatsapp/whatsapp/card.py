@@ -282,6 +282,23 @@ def _findings(account: AccountRef, found: Credentials, graph: Graph, again: str)
             "" if has_messages else save,
         )
     )
+    lacking = [one for one in checks.RESPONDERS if one not in fields]
+    findings.append(
+        Finding(
+            "responders",
+            _("Messages that another responder of the number answers arrive"),
+            # Whether the number has another responder is not known.
+            Verdict.UNKNOWN if lacking else Verdict.PASS,
+            _("The app's webhook lacks these fields: %(names)s", names=", ".join(lacking)) if lacking else "",
+            _(
+                "Without them, nothing arrives of conversations that Meta's agent or another app answers: "
+                "%(save)s",
+                save=save,
+            )
+            if lacking
+            else "",
+        )
+    )
     echoes = checks.ECHOES in fields
     findings.append(
         Finding(

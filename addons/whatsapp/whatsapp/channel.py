@@ -28,7 +28,7 @@ from host.sdk.channel import (
 from host.sdk.messages import InboundChange, MessageKind
 from host.sdk.webhooks import Envelope
 
-from . import events, files, graph, numbers, pace, policy, sending, templates
+from . import events, files, graph, numbers, pace, policy, routing, sending, templates
 from .values import digits
 
 STORED = frozenset(
@@ -75,6 +75,12 @@ class WhatsAppAdapter(ChannelAdapter):
 
     def mark_seen_until(self, account: AccountRef, contact: str, newest: Callable[[], str | None]) -> None:
         sending.mark_read(account, newest())
+
+    def take_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
+        return routing.take(account, contact, note)
+
+    def pass_thread(self, account: AccountRef, contact: str, to: str, note: str) -> ProviderProblem | None:
+        return routing.hand_on(account, contact, to, note)
 
     def approved_templates(self, account: AccountRef, after: str) -> ApprovedPage | ProviderProblem:
         return templates.page(account, after)

@@ -22,7 +22,12 @@ BAD_PARAMETER = 100
 FIELDS = ("messages", "account_update", "phone_number_quality_update", "message_template_status_update")
 """Fields of the app's webhook; without the first nothing arrives."""
 ECHOES = "smb_message_echoes"
-"""Field with messages written in the WhatsApp Business app; not every app may have it."""
+"""Field with messages written in the WhatsApp Business app."""
+RESPONDERS = ("standby", "messaging_handovers")
+"""Fields of conversations that another responder of the number has. Without them, their messages are missing.
+"""
+OPTIONAL = (ECHOES, *RESPONDERS, "calls", "history")
+"""Fields that not every app may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +106,24 @@ def app_fields(app_id: str, app_secret: Secret) -> tuple[str, frozenset[str]]:
 
 
 def set_app_fields(app_id: str, app_secret: Secret) -> None:
-    """Point an app's webhook to this desk; errors as :meth:`Graph.get`."""
+    """Point an app's webhook to this desk, with every field it may have; errors as :meth:`Graph.get`."""
+    if _may_set(app_id, app_secret, (*FIELDS, *OPTIONAL)):
+        return
+    chosen: tuple[str, ...] = FIELDS
+    _set_fields(app_id, app_secret, chosen)
+    for one in OPTIONAL:  # Meta doesn't say which it refuses
+        if _may_set(app_id, app_secret, (*chosen, one)):
+            chosen = (*chosen, one)
+
+
+def _may_set(app_id: str, app_secret: Secret, fields: Sequence[str]) -> bool:
     try:
-        _set_fields(app_id, app_secret, (*FIELDS, ECHOES))
+        _set_fields(app_id, app_secret, fields)
     except GraphError as error:
         if error.code != BAD_PARAMETER:
             raise
-        _set_fields(app_id, app_secret, FIELDS)
+        return False
+    return True
 
 
 def _set_fields(app_id: str, app_secret: Secret, fields: Sequence[str]) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from host.sdk import strictjson
 from host.sdk.messages import (
     AccountNoticed,
+    ConversationHandedOver,
+    Handover,
     Ignored,
     InboundAttachment,
     InboundChange,
@@ -35,6 +37,12 @@ from .contents import contacts_of, file_of, form_of, location_of, order_of, refe
 from .values import identifier, items, mapping, moment, text
 
 APP = Program(Who.PROVIDER, name="WhatsApp Business app")
+AGENT = Program(Who.BOT, name="Meta’s agent")
+OTHER = Program(Who.OTHER)
+"""Another responder of the number, of which Meta doesn't say which."""
+OURS = Program(Who.DESK)
+_AGENTS = frozenset({"ai_agent", "meta_business_agent"})
+"""Roles of Meta's own agent."""
 _MEDIA = {
     "image": MessageKind.IMAGE,
     "video": MessageKind.VIDEO,
@@ -51,10 +59,13 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
     except ValueError:
         return [Ignored("not JSON")]
     person = identifier(told.get("person"))
+    held = told.get("standby") is True
     if "message" in told:
-        return [_message(mapping(told["message"]), mapping(told.get("contact")), person)]
+        return [_message(mapping(told["message"]), mapping(told.get("contact")), person, held=held)]
     if "echo" in told:
-        return [_echo(mapping(told["echo"]), person)]
+        return [_echo(mapping(told["echo"]), person, held=held)]
+    if "handover" in told:
+        return [_handover(mapping(told["handover"]), person)]
     if "status" in told:
         return _status(mapping(told["status"]), person)
     return [account_events.read(text(told.get("field")), mapping(told.get("value")), envelope.occurred_at)]
@@ -63,7 +74,7 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
 # ---- messages ------------------------------------------------------------------------------------------
 
 
-def _message(said: Mapping[str, Any], about: Mapping[str, Any], person: str) -> InboundChange:
+def _message(said: Mapping[str, Any], about: Mapping[str, Any], person: str, *, held: bool) -> InboundChange:
     wrote, at, sort = identifier(said.get("id")), moment(said.get("timestamp")), text(said.get("type"), 60)
     if not person or not wrote or at is None:
         return Ignored("not a message with an id, a sender and a time")
@@ -74,6 +85,8 @@ def _message(said: Mapping[str, Any], about: Mapping[str, Any], person: str) -> 
     content |= referral_of(said.get("referral"))
     if context.get("forwarded") is True or context.get("frequently_forwarded") is True:
         content["forwarded"] = True
+    if held:
+        content["standby"] = True
     return MessageReceived(
         contact=person,
         external_id=wrote,
@@ -181,7 +194,7 @@ def _answer(
     )
 
 
-def _echo(said: Mapping[str, Any], person: str) -> InboundChange:
+def _echo(said: Mapping[str, Any], person: str, *, held: bool) -> InboundChange:
     wrote, at, sort = identifier(said.get("id")), moment(said.get("timestamp")), text(said.get("type"), 60)
     if not person or not wrote or at is None:
         return Ignored("not a message with an id, a recipient and a time")
@@ -189,7 +202,27 @@ def _echo(said: Mapping[str, Any], person: str) -> InboundChange:
         return _change(said, sort, person, at, ours=True) or Ignored(f"{sort} of nothing")
     kind, words, attachments, content = what(said, sort)
     quoted = identifier(mapping(said.get("context")).get("id")) or None
-    return MessageEchoed(person, wrote, at, kind, words, attachments, content, reply_to=quoted, sent_by=APP)
+    if held:
+        content["standby"] = True
+    by = OTHER if held else APP
+    return MessageEchoed(person, wrote, at, kind, words, attachments, content, reply_to=quoted, sent_by=by)
+
+
+def _handover(value: Mapping[str, Any], person: str) -> InboundChange:
+    """Return that a conversation changed hands.
+
+    Meta tells the new owner that it was passed on, and the previous one that it was taken
+    (webhooks/reference/messaging-handovers).
+    """
+    kind, at = text(value.get("type"), 60), moment(value.get("timestamp"))
+    told = mapping(value.get(kind))
+    if not person or at is None or kind not in {"control_passed", "control_taken"}:
+        return Ignored(f"a handover without a customer or a time, or of a new kind: {kind}"[:100])
+    note = text(told.get("metadata"), 500)
+    if kind == "control_passed":
+        return ConversationHandedOver(person, at, Handover.PASSED, note, OURS)
+    role = text(told.get("new_owner_role"), 60) or text(told.get("new_owner_app_role"), 60)
+    return ConversationHandedOver(person, at, Handover.TAKEN, note, AGENT if role in _AGENTS else None)
 
 
 # ---- reports -------------------------------------------------------------------------------------------

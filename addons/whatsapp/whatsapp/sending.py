@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from host.sdk import clock
@@ -104,6 +105,8 @@ CAPABILITIES = Capabilities(
         }
     ),
     ads=True,
+    thread_control=True,
+    responder_keeps=timedelta(hours=24),
     approved_templates=True,
     can_start=True,
     custom_kinds=(contents.FORM,),

@@ -32,6 +32,10 @@ MESSAGES = frozenset({"messages", "message_echoes", "smb_message_echoes", "stand
 """Fields with what people wrote. Each names its number; what doesn't is kept, and can be applied again."""
 
 
+STANDBY, HANDOVERS = "standby", "messaging_handovers"
+"""Fields of what another responder of the number does: what it hears and says, and who has a conversation."""
+
+
 def verify(request: WebhookRequest) -> Verified | Refused:
     """Answer Meta's verification of this address: the challenge, verbatim, if the verify token is right."""
     given = request.query.get("hub.verify_token", "")
@@ -104,7 +108,8 @@ def _of_change(
     entry: Mapping[str, Any], change: Mapping[str, Any], known: Book, secret: bytes
 ) -> Iterator[Envelope]:
     field, value = text(change.get("field"), 60), mapping(change.get("value"))
-    number = identifier(mapping(value.get("metadata")).get("phone_number_id"))
+    place = mapping(value.get("recipient" if field == HANDOVERS else "metadata"))
+    number = identifier(place.get("phone_number_id"))
     if not number and field not in MESSAGES:
         yield from _of_business(entry, field, value, known, secret)
         return
@@ -115,7 +120,13 @@ def _of_change(
         reason = reason if number else f"It is of the field {field}, and names no number."
         yield Envelope(None, "", f"odd:{hashlib.sha256(body).hexdigest()}", "other", body, set_aside=reason)
         return
-    found = [*_messages(one, value), *_echoes(one, value), *_statuses(one, value)]
+    if field == HANDOVERS:
+        yield _handover(one, value)
+        return
+    held = field == STANDBY
+    # Meta nests what another responder has; providers that pass it on leave it flat.
+    value = {**value, **mapping(value.get(STANDBY))} if held else value
+    found = [*_messages(one, value, held=held), *_echoes(one, value, held=held), *_statuses(one, value)]
     yield from found or [
         _other(one, field, value, ignored=f"of the field {field or '?'}, which has no messages")
     ]
@@ -174,11 +185,33 @@ def _is_of(about: Mapping[str, Any], phone: str, user: str) -> bool:
     return (bool(phone) and about.get("wa_id") == phone) or (bool(user) and about.get("user_id") == user)
 
 
-def _messages(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
+def _handover(bound: Bound, value: Mapping[str, Any]) -> Envelope:
+    """Return the event that a conversation changed hands. It names the customer as its sender."""
+    who = mapping(value.get("sender"))
+    names = ("phone_number", "wa_id", "user_id")
+    person = next(filter(None, (identifier(who.get(name)) for name in names)), "")
+    body = json.dumps({"person": person, "handover": value}).encode()
+    return Envelope(
+        bound.account_id,
+        person,
+        f"handover:{hashlib.sha256(body).hexdigest()}",
+        "handover",
+        body,
+        occurred_at=moment(value.get("timestamp")),
+        set_aside="" if person else "It names no customer.",
+    )
+
+
+def _messages(bound: Bound, value: Mapping[str, Any], *, held: bool) -> Iterator[Envelope]:
+    """Yield what customers wrote.
+
+    :param held: whether another responder has the conversation.
+    """
     for said in items(value.get("messages")):
         person, about = person_of(said, value.get("contacts"))
         wrote = identifier(said.get("id"))
-        body = json.dumps({"person": person, "contact": about, "message": said}).encode()
+        told = {"person": person, "contact": about, "message": said}
+        body = json.dumps(told | ({"standby": True} if held else {})).encode()
         key = f"message:{wrote}" if wrote else f"odd:{hashlib.sha256(body).hexdigest()}"
         # A reaction, an edit and a removal have ids of their own.
         yield Envelope(
@@ -194,12 +227,17 @@ def _messages(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
         )
 
 
-def _echoes(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
-    """Yield what was written in the WhatsApp Business app with the same number."""
-    for said in items(value.get("message_echoes")):
-        person = identifier(said.get("to")) or identifier(said.get("to_user_id"))
+def _echoes(bound: Bound, value: Mapping[str, Any], *, held: bool) -> Iterator[Envelope]:
+    """Yield what was written with the same number: in the WhatsApp Business app, or by another responder.
+
+    :param held: whether another responder wrote it.
+    """
+    for each in items(value.get("message_echoes")):
+        said = {**mapping(each.get("message")), **each} if held else each
+        names = ("to", "to_user_id", "recipient") if held else ("to", "to_user_id")
+        person = next(filter(None, (identifier(said.get(name)) for name in names)), "")
         wrote = identifier(said.get("id"))
-        body = json.dumps({"person": person, "echo": said}).encode()
+        body = json.dumps({"person": person, "echo": said} | ({"standby": True} if held else {})).encode()
         yield Envelope(
             bound.account_id,
             person,

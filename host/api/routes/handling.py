@@ -19,6 +19,7 @@ from host.inbox import conversation_actions, notes, thread_control
 from host.inbox.conversation_actions import Changes
 from host.inbox.errors import (
     AccountDisconnectedError,
+    AnsweredElsewhereError,
     ContactUnreachableError,
     ConversationNotFoundError,
     EmptyTextError,
@@ -45,6 +46,7 @@ SIGNALS = (
     ContactUnreachableError,
     ConversationNotFoundError,
     HandledByPersonError,
+    AnsweredElsewhereError,
     OptedOutError,
     PeopleOnlyError,
     SignalNotSupportedError,
@@ -338,7 +340,7 @@ rename(
 )
 def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conversation:
     """Messages sent afterwards may be refused, until you take the conversation or get it back."""
-    if not body.to.strip().isalnum():
+    if not body.to.strip().replace("_", "").isalnum():
         raise BodyError(_l("That isn't a valid app ID."), field="to")
     thread_control.hand_on(
         call.directory,

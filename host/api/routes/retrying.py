@@ -18,6 +18,7 @@ from host.inbox.comments.once import PrivateReplyUsedError
 from host.inbox.conversations import get_conversation
 from host.inbox.errors import (
     AccountDisconnectedError,
+    AnsweredElsewhereError,
     AutomaticLimitError,
     ContactUnreachableError,
     FromMachineError,
@@ -81,6 +82,7 @@ class RetryMessage(Wire, frozen=True):
         ContactUnreachableError,
         FromMachineError,
         HandledByPersonError,
+        AnsweredElsewhereError,
         OptedOutError,
         PeopleOnlyError,
         PrivateReplyUsedError,

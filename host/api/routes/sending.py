@@ -59,6 +59,7 @@ from host.inbox.drafts import Draft, Overflow
 from host.inbox.errors import (
     AccountDisconnectedError,
     AddressOfAnotherError,
+    AnsweredElsewhereError,
     AnsweredMeanwhileError,
     AutomaticLimitError,
     ContactNotFoundError,
@@ -109,6 +110,7 @@ REFUSALS: tuple[Refused | type[LobbyError], ...] = (
     AccountDisconnectedError,
     AccountNotFoundError,
     HandledByPersonError,
+    AnsweredElsewhereError,
     OptedOutError,
     ContactUnreachableError,
     ConversationNotFoundError,

@@ -7,7 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
-from host.inbox.apply import bounces, claims, consents, conversations, echoes, participants, phone_numbers
+from host.inbox.apply import (
+    bounces,
+    claims,
+    consents,
+    conversations,
+    echoes,
+    participants,
+    phone_numbers,
+    responders,
+)
 from host.inbox.apply.annotations import collect_annotations, keep_erased, keep_if_here, resolve_annotations
 from host.inbox.apply.incoming import Incoming, believable, handover_id, message_key, own_key, program
 from host.inbox.apply.values import (
@@ -197,6 +206,8 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived, about: Threa
             message.content[participants.AFTER_FORWARD] = True
     kept_erased = keep_erased(draft, message)
     if not kept_erased and not item.imported:
+        keeps = item.adapter.capabilities.responder_keeps
+        responders.note_message(thread, sent_at, keeps, standby=message.content.get("standby") is True)
         _count(draft, thread, message, item, change)
         consents.hear(draft, item, change, message)
     elif not kept_erased and _opens_window(thread, item, change):
@@ -405,5 +416,6 @@ def _tell_handover(draft: Draft, item: Incoming, change: ConversationHandedOver)
     person = draft.people[item.account.id, external_id(change.contact)]
     at = believable(change.at, item.received_at)
     thread = conversations.for_lines(person, item.adapter.key, at)
+    responders.note_handover(thread, at, item.adapter.capabilities.responder_keeps, change.how, change.to)
     said = {"how": str(change.how), "note": clean_short(change.note, 500) or "", **program("to", change.to)}
     draft.add(conversations.activity(thread, item.account, key, at, what="handed_over", **said))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
-from host.inbox.apply import conversations
+from host.inbox.apply import conversations, responders
 from host.inbox.apply.annotations import keep_erased
 from host.inbox.apply.incoming import Incoming, believable, program
 from host.inbox.apply.values import (
@@ -137,6 +137,8 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
     keep_erased(draft, message)
     if change.sent_by is None and not item.imported:
         conversations.take_for_person(thread)
+    if message.content.get("standby") is True and not item.imported:
+        responders.note_echo(thread, sent_at, item.adapter.capabilities.responder_keeps, change.sent_by)
     conversations.show_last(thread, message)
     draft.add(message)
 

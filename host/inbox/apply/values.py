@@ -86,6 +86,7 @@ class StoredThread(NamedTuple):
     waiting_since: datetime | None
     handled_by: str = Handler.NOBODY
     post_id: int | None = None
+    responder: dict[str, Any] | None = None
 
 
 class StoredMessage(NamedTuple):
@@ -279,6 +280,8 @@ class Thread:
     is_spam: bool = False
     waiting_since: datetime | None = None
     handled_by: str = Handler.NOBODY
+    responder: dict[str, Any] | None = None
+    """The other program that answers here, see :mod:`host.inbox.apply.responders`."""
     post: str | None = None
     """External id of the post it is about; set if the conversation is new or the batch names the post."""
     post_id: int | None = None
@@ -606,6 +609,7 @@ def _threads(
             is_spam=row.spam_at is not None,
             waiting_since=row.waiting_since,
             handled_by=row.handled_by,
+            responder=row.responder,
             post=named.get(row.post_id) if row.post_id is not None else None,
             post_id=row.post_id,
         )

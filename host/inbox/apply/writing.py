@@ -355,6 +355,7 @@ def _insert_threads(connection: Connection, threads: Sequence[Thread], now: date
                 "read_count": 0,
                 "waiting_since": thread.waiting_since,
                 "handled_by": thread.handled_by,
+                "responder": thread.responder,
                 "failed_count": 0,
                 "last_message_at": thread.last_message_at,
                 "last_preview": thread.last_preview,
@@ -545,6 +546,7 @@ def _update_threads(connection: Connection, threads: Sequence[Thread]) -> None:
                 "woken_at": thread.woken_at,
                 "waiting_since": thread.waiting_since,
                 "handled_by": thread.handled_by,
+                "responder": thread.responder,
             }
             for thread in threads
         ],

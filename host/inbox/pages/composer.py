@@ -34,7 +34,7 @@ from host.inbox.sendable import (
     parse_location,
     parse_template,
 )
-from host.inbox.thread_control import is_elsewhere
+from host.inbox.thread_control import elsewhere
 from host.media import limits, links, transcode, uploads
 from host.models.channels import AccountState
 from host.models.inbox import Direction
@@ -360,9 +360,7 @@ def composer_values(inbox: InboxContext, row: Row, draft: ComposerState | None =
         "suggestion": registry.hooks().suggestion(inbox=inbox, row=row, composing=composing)
         if about is None or about.publicly
         else None,
-        "elsewhere": adapter is not None
-        and adapter.capabilities.thread_control
-        and is_elsewhere(inbox.session, row.id),
+        "elsewhere": elsewhere(inbox.session, row, adapter, inbox.now) if composing.can_reply else None,
         "tools": tools,
         "templates_offered": offers_templates(inbox, row),
         "composer_actions": inbox.directory.composer_actions_shown(),

@@ -1164,6 +1164,10 @@ def _sent_by(entry: Entry, channel: str) -> IconLine:
     sent_by = message_content.program(entry.content, "sent_by")
     if sent_by.who == "provider":
         return IconLine("phone", str(_("Sent from the %(channel)s app", channel=sent_by.name or channel)))
+    if sent_by.who == "bot" and sent_by.name:
+        return IconLine("bolt", str(_("%(name)s, not Lobby", name=sent_by.name)))
+    if sent_by.who in {"other", "bot"} and not (sent_by.name or sent_by.id):
+        return IconLine("bolt", str(_("Sent by another program")))
     if sent_by.who == "other":
         return IconLine("bolt", str(_("Sent by another program (%(name)s)", name=sent_by.name or sent_by.id)))
     if sent_by.who == "desk":
@@ -1173,9 +1177,9 @@ def _sent_by(entry: Entry, channel: str) -> IconLine:
 
 def _standby(owner: message_content.Program) -> str:
     """Return the sentence about the program that controls the conversation while Lobby only listens."""
-    if owner.who == "provider" and owner.name:
+    if owner.who in {"provider", "bot"} and owner.name:
         return str(_("%(name)s has this conversation", name=owner.name))
-    if owner.who == "other":
+    if owner.who == "other" and (owner.name or owner.id):
         return str(_("Another program (%(name)s) has this conversation", name=owner.name or owner.id))
     return str(_("Another program has this conversation"))
 
