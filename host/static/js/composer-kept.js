@@ -78,6 +78,7 @@ class Kept {
       }
       draft.addEventListener("change", () => this.changed());
     }
+    this.behind = false; // whether the desk's draft still has what was sent
     this.gone = []; // what was sent while a save was on its way that may hold it
     this.savedAt = -Infinity;
     this.notes = 0; // how often what the desk has became known
@@ -200,7 +201,7 @@ class Kept {
 
   isChanged() {
     const here = this.local();
-    return MODES.some((mode) => (here.texts[mode]?.text ?? "") !== (this.base.texts[mode]?.text ?? "")
+    return this.behind || MODES.some((mode) => (here.texts[mode]?.text ?? "") !== (this.base.texts[mode]?.text ?? "")
       || !same(here.others[mode], this.base.others[mode])
       || PARTS.some((name) => !same(here.parts[mode]?.[name], this.base.parts[mode]?.[name])));
   }
@@ -284,6 +285,7 @@ class Kept {
   /** Note what the desk has. */
   rest({ version, content }) {
     this.notes += 1;
+    this.behind = false;
     this.version = version;
     this.base = { ...nothing(), ...structuredClone(content) };
     write(this.key, version ? JSON.stringify({ version, content: this.base }) : "");
@@ -292,8 +294,13 @@ class Kept {
 
   /** The desk has *sent*: what is written or chosen from now on is new, also where it is the same once more. */
   landed(sent) {
-    if (this.saving || this.failures) this.gone.push(sent);
-    this.rest({ version: this.version, content: stripped(this.base, [sent]) });
+    const left = stripped(this.base, [sent]);
+    // Its draft there goes if nothing else is in it; else what was sent still stands before the rest.
+    const isBehind = !same(left, nothing()) && !same(left, this.base);
+    if (this.saving || this.failures || isBehind) this.gone.push(sent);
+    this.rest({ version: this.version, content: left });
+    this.behind = isBehind;
+    if (isBehind) this.changed(0);
   }
 
   /** Ask the desk what it has; it may be of another tab or device. */
