@@ -80,6 +80,8 @@ OUR_PLACE = "Our workshop"
 PRICES = "What everything costs today"
 CALL_ME = "Please tell me on WhatsApp when it is ready"
 WELCOME = "Welcome to Sample Pottery."
+HIDDEN = "I have hidden my number. Do you still know me?"
+STILL_YOU = "Yes, you are still the Gil of this morning."
 AT_FIVE = "Thanks, I will come at five"
 ON_INSTAGRAM = "And which door is it?"
 IN_THE_OVEN = "May the green bowl go into the oven?"
@@ -1105,6 +1107,20 @@ def template_first(j: Journey) -> str:
     return "the customer answered in the same conversation"
 
 
+def hides_number(j: Journey) -> str:
+    """A customer of WhatsApp hides their number: from then on events name them by another id."""
+    phone = next(one["wa_id"] for one in j.control("GET", "whatsapp")["customers"] if one["name"] == "Gil F.")
+    there = open_conversation(j, AT_FIVE)
+    j.control("PATCH", f"whatsapp/customers/{phone}", {"hides_number": True})
+    j.control("POST", "whatsapp/message", {"customer": phone, "text": HIDDEN})
+    thread = f"/w/{j.workspace}/inbox/{there}"
+    until(lambda: HIDDEN in j.agent.open(thread), "what they wrote since, in the same conversation")
+    j.agent.press("Send", {"text": STILL_YOU})
+    j.agent.press("Send now")
+    until(lambda: any(one["text"] == STILL_YOU for one in whatsapp_chat(j, phone)), "the answer in WhatsApp")
+    return "one contact, one conversation, and the answer reaches them"
+
+
 def merge(j: Journey, name: str) -> None:
     """Merge the two contacts with a name into the first."""
     j.agent.open(f"/w/{j.workspace}/contacts?q={name}")
@@ -1157,4 +1173,5 @@ STEPS: list[Step] = [
     ("a sequence asks for the order number, a program answers, people take over", sequence),
     ("the same customer writes on WhatsApp, and both are answered", whatsapp),
     ("a template goes first, to a customer's number on WhatsApp", template_first),
+    ("that customer hides their number and stays the same contact", hides_number),
 ]

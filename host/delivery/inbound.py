@@ -29,6 +29,7 @@ from host.inbox.apply.changes import Applied, HeldConversationsError, Incoming, 
 from host.inbox.apply.echoes import comparable
 from host.inbox.apply.incoming import media_of
 from host.inbox.apply.values import Key
+from host.inbox.contacts import one_person
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import (
     ContactIdentity,
@@ -636,7 +637,10 @@ def _apply(session: Session, items: Sequence[Incoming]) -> Applied:
         if isinstance(item.change, AccountNoticed):
             _warn(session, item.account, item.change)
     about_people = [item for item in items if not isinstance(item.change, AccountNoticed)]
-    return apply_changes(session, about_people, waits=False)
+    applied = apply_changes(session, about_people, waits=False)
+    if applied.joins:
+        one_person.follow(session, applied.joins)
+    return applied
 
 
 def _warn(session: Session, account: AccountRef, notice: AccountNoticed) -> None:

@@ -483,6 +483,8 @@ ACTIVITIES = {
         _l("This replies to a message in another conversation that the sender is not part of"),
     ),
     "goes_on": ("right", _l("%(who)s continued on %(name)s")),
+    "new_number": ("user", _l("This customer has a new phone number")),
+    "new_id": ("user", _l("This customer has a new ID at the provider")),
     "came_from": ("right", _l("Continued on %(name)s")),
     "marked_spam": ("ban", _l("%(who)s marked this as spam")),
     "unmarked_spam": ("check", _l("%(who)s marked this as not spam")),

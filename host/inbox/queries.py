@@ -28,6 +28,7 @@ from host.inbox.list_positions import Position, earlier_than, later_than
 from host.inbox.teams.models import Team, TeamMember
 from host.models.channels import ChannelAccount
 from host.models.inbox import (
+    OF_PERSON,
     Contact,
     ContactIdentity,
     Conversation,
@@ -241,7 +242,7 @@ def _accounts(given: Given) -> sa.Select[Any]:
 
 def _identities(given: Given) -> sa.Select[Any]:
     """Select the ids of the contact's identities on the accounts that match the filter."""
-    return sa.select(ContactIdentity.id).where(
+    return sa.select(OF_PERSON).where(
         ContactIdentity.account_id.in_(_accounts(given)),
         ContactIdentity.external_id == sa.bindparam("contact"),
     )

@@ -166,6 +166,7 @@ class ContactIdentity(Base):
         sa.Index("ix_contact_identities_profile_due_at", "profile_due_at"),
         sa.Index("ix_contact_identities_phone", "workspace_id", "phone_key"),
         sa.Index("ix_contact_identities_verified_email", "workspace_id", "verified_email"),
+        sa.Index("ix_contact_identities_same_as_id", "same_as_id"),
         Base.__table_args__,
     )
 
@@ -209,6 +210,28 @@ class ContactIdentity(Base):
     """Its last digits, see :func:`host.inbox.apply.phone_numbers.key`."""
     verified_email: Mapped[str | None] = mapped_column(sa.String(254))
     """Their verified email address, in lower case."""
+    same_as_id: Mapped[int | None] = mapped_column(Id)
+    """The identity this is a further id of, on the same account and of the same contact: it has their
+    conversations, and its id is sent to. NULL: this is that identity. See :mod:`host.inbox.apply.ids`."""
+    id_kind: Mapped[str | None] = mapped_column(sa.String(16))
+    """The :class:`IdKind` that the provider told; NULL: none."""
+    id_named_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """The provider's time at which it was first said to be this person's."""
+
+
+OF_PERSON = sa.func.coalesce(ContactIdentity.same_as_id, ContactIdentity.id)
+"""The identity that has the conversations of whoever an id means."""
+
+
+class IdKind(StrEnum):
+    """How long an external id means the same person."""
+
+    LASTING = "lasting"
+    """Always."""
+    PASSING = "passing"
+    """Until the provider says that it is somebody else's, such as a phone number."""
+    FORMER = "former"
+    """Until it was replaced; an older event may still name it."""
 
 
 def _having(column: str, name: str, *columns: str) -> sa.Index:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.core import clock, db, logs
 from host.core.errors import ConflictError, NotFoundError
-from host.models.inbox import DeliveryState, Message, Reaction
+from host.models.inbox import Conversation, DeliveryState, Message, Reaction
 from host.models.queue import OutboxEntry
 from host.queue import lanes, policy, wakeups
 
@@ -92,6 +92,31 @@ def enqueue(
     ids = {"message_id": message.id, "conversation_id": message.conversation_id}
     db.after_commit(session, partial(logs.follow, "queued", since=message.created_at, **ids))
     return entry
+
+
+def readdress(session: Session, account_id: int, identity_id: int, old: str, new: str) -> None:
+    """Send what waits for a customer, known as *old* so far, to *new*, and after what waits for that.
+
+    What is being sent stays. It locks lanes after the customer, against their order: somebody gets another
+    number rarely, and a deadlock is tried again.
+    """
+    theirs = (
+        sa.select(Message.id)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Conversation.identity_id == identity_id, Message.state == DeliveryState.QUEUED)
+    )
+    moved = session.execute(
+        sa.update(OutboxEntry)
+        .where(
+            OutboxEntry.lane == lane_of(account_id, old),
+            OutboxEntry.recipient == old,
+            OutboxEntry.message_id.in_(theirs),
+        )
+        .values(recipient=new, lane=lane_of(account_id, new))
+        .execution_options(synchronize_session=False)
+    )
+    if cast("sa.CursorResult[Any]", moved).rowcount:
+        take_lane(session, account_id, new)
 
 
 def check_now(session: Session, message_id: int) -> None:

@@ -376,6 +376,48 @@ class ConversationHandedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonId:
+    """An id of a customer on an account.
+
+    :param lasting: whether it never means anybody else, like an id for one business; a phone number may.
+    :param former: whether another id of theirs replaced it.
+    """
+
+    external_id: str
+    lasting: bool = False
+    former: bool = False
+
+
+class IdChange(StrEnum):
+    """The kind of id that replaced an older one of a customer."""
+
+    NUMBER = "number"
+    """A new phone number."""
+    ID = "id"
+    """A new id at the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactIdentified:
+    """The provider names several ids of one customer: whatever id an event names, it is this customer's.
+
+    It comes with the other changes of its event, in any order. An id that is not lasting moves on when it is
+    named with the lasting id of somebody else; the one who had it keeps the conversation. Two known customers
+    whose ids turn out to be one's become one contact, which people can undo.
+
+    :param contact: the id that the other changes of the event name: a lasting one, if it has one.
+    :param at: provider's time of the event.
+    :param ids: the first that neither is lasting nor former is sent to, or else the first lasting one.
+    :param changed: what replaced a former id, for a line in the conversation.
+    """
+
+    contact: str
+    at: datetime
+    ids: tuple[PersonId, ...]
+    changed: IdChange | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountNoticed:
     """The provider reports something about the whole account: the people responsible are notified.
 
@@ -533,6 +575,7 @@ InboundChange = (
     | MessageDelivered
     | MessageBounced
     | ConversationHandedOver
+    | ContactIdentified
     | AccountNoticed
     | ToLookUp
     | Ignored

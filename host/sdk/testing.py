@@ -56,6 +56,7 @@ from host.sdk.history import HistoryPage, HistoryThread, HistoryTrouble, NewestP
 from host.sdk.junk import junk_bodies
 from host.sdk.messages import (
     AccountNoticed,
+    ContactIdentified,
     ConversationHandedOver,
     CustomKind,
     Handover,
@@ -165,6 +166,10 @@ def check_changes(changes: Sequence[InboundChange], custom_kinds: Sequence[Custo
             assert change.at.tzinfo is not None, "times are aware"
             assert isinstance(change.how, Handover)
             assert isinstance(change.note, str)
+        elif isinstance(change, ContactIdentified):
+            assert change.at.tzinfo is not None, "times are aware"
+            assert change.contact in {one.external_id for one in change.ids}, "the contact has that id"
+            assert all(one.external_id for one in change.ids), "an id is not empty"
         else:
             _check_about(change)
 

@@ -34,7 +34,7 @@ from tests.inbox.toys import START
 
 NOW = START + timedelta(days=2)
 ACCOUNT = AccountRef(7, "uuid", 3, "email", "acct", "Shop", "@shop")
-ANA = StoredPerson(1, 1, 7, "ana", *[None] * 11)
+ANA = StoredPerson(1, 1, 7, "ana", *[None] * 12)
 BO = ANA._replace(id=2, contact_id=2, external_id="bo")
 THREAD = StoredThread(
     11, 1, "email", "open", None, None, START, START, "inbound", "text", "Hello", *[None] * 6

@@ -12,6 +12,7 @@ from typing import Any
 from host.sdk import strictjson
 from host.sdk.messages import (
     AccountNoticed,
+    ContactIdentified,
     ConversationHandedOver,
     Handover,
     Ignored,
@@ -32,7 +33,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from . import account_events, errors
+from . import account_events, errors, people
 from .contents import contacts_of, file_of, form_of, location_of, order_of, referral_of
 from .values import identifier, items, mapping, moment, text
 
@@ -58,26 +59,48 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
         told = mapping(strictjson.loads(envelope.body))
     except ValueError:
         return [Ignored("not JSON")]
-    person = identifier(told.get("person"))
-    held = told.get("standby") is True
+    held, named = told.get("standby") is True, identifier(told.get("person"))
     if "message" in told:
-        return [_message(mapping(told["message"]), mapping(told.get("contact")), person, held=held)]
+        said, about = mapping(told["message"]), mapping(told.get("contact"))
+        person = people.writer_of(said, about).or_else(named)
+        return _identified(person, said, _message(said, about, person, held=held))
     if "echo" in told:
-        return [_echo(mapping(told["echo"]), person, held=held)]
+        said = mapping(told["echo"])
+        person = people.recipient_of(said).or_else(named)
+        return _identified(person, said, _echo(said, person.id, held=held))
     if "handover" in told:
-        return [_handover(mapping(told["handover"]), person)]
+        said = mapping(told["handover"])
+        person = people.handed_over(said).or_else(named)
+        return _identified(person, said, _handover(said, person.id))
     if "status" in told:
-        return _status(mapping(told["status"]), person)
+        said = mapping(told["status"])
+        person = people.reported_of(said).or_else(named)
+        return _identified(person, said, *_status(said, person.id))
     return [account_events.read(text(told.get("field")), mapping(told.get("value")), envelope.occurred_at)]
+
+
+def _identified(
+    person: people.Person, said: Mapping[str, Any], *changes: InboundChange
+) -> Sequence[InboundChange]:
+    """Return *changes* with what the event says of the ids of their customer."""
+    at = moment(said.get("timestamp"))
+    if at is None or all(isinstance(one, Ignored | ContactIdentified) for one in changes):
+        return changes
+    return (*person.identified(at), *changes)
 
 
 # ---- messages ------------------------------------------------------------------------------------------
 
 
-def _message(said: Mapping[str, Any], about: Mapping[str, Any], person: str, *, held: bool) -> InboundChange:
+def _message(
+    said: Mapping[str, Any], about: Mapping[str, Any], sender: people.Person, *, held: bool
+) -> InboundChange:
     wrote, at, sort = identifier(said.get("id")), moment(said.get("timestamp")), text(said.get("type"), 60)
+    person = sender.id
     if not person or not wrote or at is None:
         return Ignored("not a message with an id, a sender and a time")
+    if sort == "system" and (new := people.changed(said, sender, at)) is not None:
+        return new
     if (changed := _change(said, sort, person, at)) is not None:
         return changed
     kind, words, attachments, content = what(said, sort)
@@ -99,7 +122,7 @@ def _message(said: Mapping[str, Any], about: Mapping[str, Any], person: str, *, 
         contact_name=text(profile.get("name"), 200) or None,
         contact_username=text(profile.get("username"), 100).removeprefix("@") or None,
         reply_to=identifier(context.get("id")) or None,
-        contact_phone=person if person.isdecimal() else None,
+        contact_phone=sender.phone if sender.phone.isdecimal() else None,
     )
 
 

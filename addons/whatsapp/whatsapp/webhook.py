@@ -18,6 +18,7 @@ from host.sdk import strictjson
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.webhooks import Accepted, Envelope, Refused, Verified, WebhookRequest
 
+from . import people
 from .accounts import Book, Bound, book
 from .graph import verify_token
 from .values import identifier, items, mapping, moment, text
@@ -172,13 +173,13 @@ def _other(
 def person_of(said: Mapping[str, Any], contacts: object) -> tuple[str, Mapping[str, Any]]:
     """Return the id of the customer who wrote a message, and what the delivery says about them.
 
-    Their phone number, or, where they hide it behind a username, their id for this business (BSUID).
+    Their id for this business (BSUID), or, in a delivery without one, their phone number.
     """
     phone, user = identifier(said.get("from")), identifier(said.get("from_user_id"))
     every = list(items(contacts))
     mine = [one for one in every if _is_of(one, phone, user)]
     about = mine[0] if mine else every[0] if len(every) == 1 else {}
-    return phone or user or identifier(about.get("wa_id")) or identifier(about.get("user_id")), about
+    return people.writer_of(said, about).id, about
 
 
 def _is_of(about: Mapping[str, Any], phone: str, user: str) -> bool:
@@ -187,9 +188,7 @@ def _is_of(about: Mapping[str, Any], phone: str, user: str) -> bool:
 
 def _handover(bound: Bound, value: Mapping[str, Any]) -> Envelope:
     """Return the event that a conversation changed hands. It names the customer as its sender."""
-    who = mapping(value.get("sender"))
-    names = ("phone_number", "wa_id", "user_id")
-    person = next(filter(None, (identifier(who.get(name)) for name in names)), "")
+    person = people.handed_over(value).id
     body = json.dumps({"person": person, "handover": value}).encode()
     return Envelope(
         bound.account_id,
@@ -234,8 +233,7 @@ def _echoes(bound: Bound, value: Mapping[str, Any], *, held: bool) -> Iterator[E
     """
     for each in items(value.get("message_echoes")):
         said = {**mapping(each.get("message")), **each} if held else each
-        names = ("to", "to_user_id", "recipient") if held else ("to", "to_user_id")
-        person = next(filter(None, (identifier(said.get(name)) for name in names)), "")
+        person = people.recipient_of(said).id
         wrote = identifier(said.get("id"))
         body = json.dumps({"person": person, "echo": said} | ({"standby": True} if held else {})).encode()
         yield Envelope(
@@ -251,7 +249,7 @@ def _echoes(bound: Bound, value: Mapping[str, Any], *, held: bool) -> Iterator[E
 
 def _statuses(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
     for status in items(value.get("statuses")):
-        person = identifier(status.get("recipient_id")) or identifier(status.get("recipient_user_id"))
+        person = people.reported_of(status).id
         sent, state = identifier(status.get("id")), text(status.get("status"), 20)
         body = json.dumps({"person": person, "status": status}).encode()
         yield Envelope(

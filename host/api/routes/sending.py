@@ -83,7 +83,7 @@ from host.inbox.onward.starting import start
 from host.inbox.reply import AT_ONCE, Hold, Voice, check_may_send, queue_parts
 from host.inbox.sendable import LONGEST_SUBJECT
 from host.models.channels import ChannelAccount, ref
-from host.models.inbox import ContactIdentity, Conversation, Origin
+from host.models.inbox import OF_PERSON, ContactIdentity, Conversation, Origin
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import OWN_ADDRESS, MessageKind
 from host.users.api_keys import Scope
@@ -341,7 +341,7 @@ def _latest(session: Session, call: Call, account_id: int, to: str) -> Conversat
     find_account(session, call, account_id, field="accountId")
     query = (
         sa.select(Conversation)
-        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .join(ContactIdentity, Conversation.identity_id == OF_PERSON)
         .where(ContactIdentity.account_id == account_id, ContactIdentity.external_id == to)
         .order_by(Conversation.id.desc())
         .limit(1)

@@ -48,10 +48,12 @@ class Applied(msgspec.Struct, frozen=True):
 
     :param refused: reasons by id of journalled events of which no change was applied.
     :param made: ids of conversation and message, by id of the event that contained the message.
+    :param joins: stored people who are one, by their identities' ids, the older first.
     """
 
     refused: Mapping[int, str] = msgspec.field(default_factory=dict)
     made: Mapping[int, tuple[int | None, int]] = msgspec.field(default_factory=dict)
+    joins: Collection[tuple[int, int]] = ()
 
 
 def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = True) -> Applied:
@@ -68,7 +70,7 @@ def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = 
     decided = decide(loaded, items, now)
     made = write(session, decided)
     _follow_up(session, decided)
-    return Applied(decided.refused, made)
+    return Applied(decided.refused, made, decided.joins)
 
 
 def _follow_up(session: Session, decided: Decided) -> None:

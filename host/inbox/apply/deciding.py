@@ -13,6 +13,7 @@ from host.inbox.apply import (
     consents,
     conversations,
     echoes,
+    ids,
     participants,
     phone_numbers,
     responders,
@@ -56,6 +57,8 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
     """
     items = sorted(items, key=_told_at)
     draft = Draft(loaded, now)
+    if loaded.ids is not None:
+        ids.resolve(draft, loaded.ids, items)
     unconfirmed = list(loaded.unconfirmed)
     for item in items:
         if item.delivered and not isinstance(item.change, Ignored):
@@ -147,6 +150,9 @@ def _decided(
         new_posts=draft.posts,
         posts=draft.loaded.posts,
         overtaken=overtaken,
+        ids=[one for one in draft.ids.values() if one.changed] if draft.ids else (),
+        joins=draft.joins,
+        readdressed=draft.readdressed,
     )
 
 

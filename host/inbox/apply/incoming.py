@@ -116,6 +116,11 @@ def not_sent_id(name: str) -> str:
     return external_id(f"not-sent:{name}")
 
 
+def identified_id(event_key: str) -> str:
+    """Return the external id of the activity line about a new id of a person."""
+    return external_id(f"identified:{event_key}")
+
+
 def handover_id(event_key: str) -> str:
     """Return the external id of the activity line about a handover."""
     return external_id(f"handover:{event_key}")

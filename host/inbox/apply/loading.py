@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from host.core.cleaning import external_id
 from host.core.db import UTCDateTime, padded
 from host.core.statements import Statement
-from host.inbox.apply import claims, consent_rows
+from host.inbox.apply import claims, consent_rows, ids
 from host.inbox.apply.annotations import AnyAnnotation, line_keys
 from host.inbox.apply.consents import word_of
 from host.inbox.apply.incoming import (
@@ -26,6 +26,7 @@ from host.inbox.apply.incoming import (
     REPORTED_WITHIN,
     Incoming,
     handover_id,
+    identified_id,
     message_key,
     not_sent_id,
     other_ids,
@@ -51,6 +52,7 @@ from host.inbox.apply.values import (
     KnownBeside,
     Loaded,
     StoredBody,
+    StoredId,
     StoredMark,
     StoredMessage,
     StoredPerson,
@@ -72,6 +74,7 @@ from host.queue import outbox
 from host.sdk.channel import AccountRef, Threading
 from host.sdk.messages import (
     AccountNoticed,
+    ContactIdentified,
     ConversationHandedOver,
     Ignored,
     InboundChange,
@@ -86,6 +89,8 @@ from host.sdk.messages import (
     ToLookUp,
 )
 
+_Aside = Ignored | AccountNoticed | ToLookUp | ContactIdentified
+"""Changes of no message."""
 _Report = MessageAccepted | MessageBounced | MessageDelivered | MessagesRead
 
 SHOWN = 200
@@ -121,8 +126,11 @@ class _LockedByName:
         if connection.dialect.name not in {"mysql", "mariadb"}:
             return self._query.rows(connection, names(keys))
         # MariaDB locks rows while searching, in the order of the index it chose, and sorts afterwards.
-        ids = sorted(id_ for (id_,) in self._ids.rows(connection, names(keys)))
-        return self._by_id.rows(connection, {"ids": padded(ids)}) if ids else []
+        return self.with_ids(connection, {id_ for (id_,) in self._ids.rows(connection, names(keys))})
+
+    def with_ids(self, connection: Connection, ids: Collection[int]) -> Sequence[tuple[Any, ...]]:
+        """Return the rows with these ids."""
+        return self._by_id.rows(connection, {"ids": padded(sorted(ids))}) if ids else []
 
 
 # Statements are built once and run without the overhead of the ORM.
@@ -140,6 +148,14 @@ _people = _LockedByName(
         ),
     ),
     IDENTITIES,
+)
+_ids_of = Statement(
+    sa.union_all(
+        *(
+            sa.select(*(IDENTITIES.c[name] for name in StoredId._fields)).where(_among(column, "ids"))
+            for column in (IDENTITIES.c.id, IDENTITIES.c.same_as_id)
+        )
+    )
 )
 _strangers = Statement(
     sa.select(
@@ -321,6 +337,7 @@ class _Needs:
     :param bounced: customers with a report that becomes a message if it is about none of ours.
     :param others: customers that reports name, each with the other ids they may have.
     :param writing: customers of all other changes.
+    :param identified: changes that tell ids of a customer, each with these.
     :param unnamed: recipients with a report that names no message, and the earliest time of that message.
     """
 
@@ -339,6 +356,7 @@ class _Needs:
     bounced: set[Key] = field(default_factory=set)
     others: dict[Key, list[Key]] = field(default_factory=dict)
     writing: set[Key] = field(default_factory=set)
+    identified: list[tuple[ContactIdentified, Collection[Key]]] = field(default_factory=list)
     unnamed: dict[Key, datetime] = field(default_factory=dict)
     waits: bool = True
 
@@ -353,7 +371,8 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
     report: InboundChange | None = None
     for item in _with_reports(items):
         change, account = item.change, item.account.id
-        if isinstance(change, Ignored | AccountNoticed | ToLookUp):
+        if isinstance(change, _Aside):
+            _need_identified(needs, item)
             continue
         person = account, external_id(change.contact)
         needs.people[person] = item.account
@@ -372,13 +391,9 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
         else:
             key = account, external_id(change.external_id)
             needs.messages.add(key)
-            # For a bounced message, its content: the recipients besides its customer.
-            bounced = {person} if isinstance(change, MessageBounced) else set()
-            needs.answers |= {(key, one) for one in bounced}
-            if isinstance(change, MessageBounced) and change.report is None:
-                needs.messages.add((account, not_sent_id(change.external_id)))
-            needs.bounced |= bounced
-            if isinstance(change, MessageEchoed):
+            if isinstance(change, MessageBounced):
+                _need_bounced(needs, change, key, person)
+            elif isinstance(change, MessageEchoed):
                 _need_echoed(needs, item, change, key, person)
             elif isinstance(change, MessageAccepted):
                 needs.echoes.setdefault(key, change)
@@ -389,6 +404,17 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
                 needs.named.add((key, person))
     needs.messages |= needs.received
     return _load(connection, needs)
+
+
+def _need_identified(needs: _Needs, item: Incoming) -> None:
+    change = item.change
+    if not isinstance(change, ContactIdentified):
+        return
+    keys = ids.named(item.account.id, change)
+    needs.people |= dict.fromkeys(keys, item.account)
+    needs.identified.append((change, keys))
+    if change.changed is not None:
+        needs.messages.add((item.account.id, identified_id(item.event_key)))
 
 
 def _need_received(needs: _Needs, item: Incoming, change: MessageReceived, person: Key) -> None:
@@ -412,6 +438,13 @@ def _need_received(needs: _Needs, item: Incoming, change: MessageReceived, perso
     if by_reference or change.kind is MessageKind.POSTBACK:
         needs.claimed.add(key)
         needs.messages.add((account, own_key(change, item.event_key)))
+
+
+def _need_bounced(needs: _Needs, change: MessageBounced, key: Key, person: Key) -> None:
+    needs.answers.add((key, person))  # its content: the recipients besides its customer
+    needs.bounced.add(person)
+    if change.report is None:
+        needs.messages.add((key[0], not_sent_id(change.external_id)))
 
 
 def _need_echoed(needs: _Needs, item: Incoming, change: MessageEchoed, key: Key, person: Key) -> None:
@@ -466,6 +499,7 @@ def _load(connection: Connection, needs: _Needs) -> Loaded:
     edited, reacted = _annotated(needs, people, marks, messages, threads)
     return Loaded(
         people={key: (account, people.get(key)) for key, account in needs.people.items()},
+        ids=_read_ids(connection, needs, people) if needs.identified else None,
         marks=marks,
         reports=[mark for mark in kept if mark.kind.startswith(REPORT_MARK)],
         sending=sending,
@@ -507,11 +541,11 @@ def _annotated(
         if message is None or (person is not None and owners.get(message.conversation_id) == person.id):
             (reacted if isinstance(change, MessageReacted) else edited).add(key)
     due = edited | reacted
-    customers = {person.id: key for key, person in people.items()}
+    named = {(key, people[customer].id) for key, customer in needs.named if customer in people}
     for mark in marks:
         message = messages.get(mark.key)
         if message is None:
-            is_due = (mark.key, customers.get(mark.identity_id)) in needs.named
+            is_due = (mark.key, mark.identity_id) in named
         else:
             is_due = owners.get(message.conversation_id) == mark.identity_id
         if is_due:
@@ -527,7 +561,28 @@ def _read_people(connection: Connection, wanted: Collection[Key]) -> dict[Key, S
         return {}
     rows = map(StoredPerson._make, _people.rows(connection, wanted))
     # The same id may exist on another account of the batch.
-    return {key: row for row in rows if (key := (row.account_id, row.external_id)) in wanted}
+    found = {key: row for row in rows if (key := (row.account_id, row.external_id)) in wanted}
+    further = {row.same_as_id for row in found.values()} - {None}
+    if not further:
+        return found
+    people = {row.id: row for row in found.values()}
+    missing = cast("set[int]", further) - people.keys()
+    people |= {row.id: row for row in map(StoredPerson._make, _people.with_ids(connection, missing))}
+    return {key: people.get(row.same_as_id or row.id, row) for key, row in found.items()}
+
+
+def _read_ids(
+    connection: Connection, needs: _Needs, people: Mapping[Key, StoredPerson]
+) -> Sequence[StoredId]:
+    """Return every id of the people of whom the batch tells new ones; without such, no statement."""
+    theirs: set[int] = set()
+    for change, keys in needs.identified:
+        stored = [people[key].id if key in people else None for key in keys]
+        if ids.is_new(change, stored):
+            theirs |= {id_ for id_ in stored if id_ is not None}
+    if not theirs:
+        return ()
+    return list(map(StoredId._make, _ids_of.rows(connection, {"ids": padded(sorted(theirs))})))
 
 
 def _read_named(connection: Connection, needs: _Needs) -> dict[Key, StoredPerson]:

@@ -46,9 +46,21 @@ class StoredPerson(NamedTuple):
     erased_at: datetime | None
     phone: str | None
     verified_email: str | None
+    same_as_id: int | None
     contact_name: str | None
     contact_email: str | None
     contact_blocked_at: datetime | None = None
+
+
+class StoredId(NamedTuple):
+    """An id of a person: of the identity that has their conversations, or of one beside it."""
+
+    id: int
+    account_id: int
+    external_id: str
+    same_as_id: int | None
+    id_kind: str | None
+    id_named_at: datetime | None
 
 
 class KnownBeside(NamedTuple):
@@ -213,6 +225,7 @@ class Loaded(msgspec.Struct, frozen=True):
     """All rows a batch needs.
 
     :param people: every customer of the batch, with the account, and the row if there is one.
+    :param ids: every id of the people of whom the batch tells new ids; None: it tells of none.
     :param beside: customers without a row who are known on the account beside theirs.
     :param standings: consents of the customers who wrote an opt-out or opt-in word.
     :param marks: kept annotations; *reports*: kept delivery reports.
@@ -235,6 +248,7 @@ class Loaded(msgspec.Struct, frozen=True):
     """
 
     people: Mapping[Key, tuple[AccountRef, StoredPerson | None]] = msgspec.field(default_factory=dict)
+    ids: Sequence[StoredId] | None = None
     marks: Sequence[StoredMark] = ()
     reports: Sequence[StoredMark] = ()
     sending: Collection[int] = frozenset()
@@ -319,6 +333,24 @@ class Person:
     identity_changed: bool = False
     contact_changed: bool = False
     seen_raised: bool = False
+
+
+@dataclass(slots=True)
+class KnownId:
+    """An id of a person, who is sent to by it if it is their ``external_id``.
+
+    :param kind: an :class:`~host.models.inbox.IdKind`, or empty.
+    :param at: since when it is known to be theirs; of a former one, until when it was.
+    :param row_id: its row; None: it has none yet. Of a *renamed* one, the row that gets it.
+    """
+
+    key: Key
+    person: Person
+    kind: str
+    at: datetime
+    row_id: int | None = None
+    changed: bool = False
+    renamed: bool = False
 
 
 @dataclass(slots=True)
@@ -461,6 +493,9 @@ class Draft:
     :param reported: ids of marks with such reports that are applied now.
     :param wishes: messages with opt-out and opt-in words.
     :param heard: when accounts last received an event, by account id.
+    :param ids: ids of the people of whom the batch tells new ids.
+    :param joins: stored people who are one, by their identities' ids, the older first.
+    :param readdressed: people with the id they were sent to, and the one from now on.
     """
 
     def __init__(self, loaded: Loaded, now: datetime) -> None:
@@ -491,6 +526,9 @@ class Draft:
         self.reported: list[int] = []
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
+        self.ids: dict[Key, KnownId] = {}
+        self.joins: set[tuple[int, int]] = set()
+        self.readdressed: list[tuple[Person, str, str]] = []
 
     def is_here(self, key: Key) -> bool:
         """Return whether the message *key* is stored or in the batch."""
@@ -711,6 +749,9 @@ class Decided(msgspec.Struct, frozen=True):
     :param new_posts: posts to insert, by account and external id; *posts*: ids of stored posts.
     :param refused: reasons by id of journalled events of which no change was applied.
     :param overtaken: messages that get their id in this batch, and have kept reports.
+    :param ids: ids to write, of people who are stored by then.
+    :param joins: stored people who are one, by their identities' ids, the older first.
+    :param readdressed: people with the id they were sent to, and the one from now on.
     """
 
     now: datetime
@@ -730,3 +771,6 @@ class Decided(msgspec.Struct, frozen=True):
     new_posts: Mapping[Key, tuple[AccountRef, Post]] = msgspec.field(default_factory=dict)
     posts: Mapping[Key, int] = msgspec.field(default_factory=dict)
     overtaken: frozenset[Key] = frozenset()
+    ids: Sequence[KnownId] = ()
+    joins: Collection[tuple[int, int]] = ()
+    readdressed: Sequence[tuple[Person, str, str]] = ()

@@ -51,6 +51,7 @@ from host.inbox.apply.values import (
     Confirmed,
     Decided,
     Key,
+    KnownId,
     NewMark,
     NewMessage,
     Person,
@@ -61,7 +62,7 @@ from host.inbox.apply.values import (
 )
 from host.media import file_removal, inbound
 from host.models.inbox import DeliveryState, Direction
-from host.queue import journal_erasure, policy
+from host.queue import journal_erasure, outbox, policy
 from host.sdk.messages import AttachmentRole
 from host.search import postings
 
@@ -165,7 +166,7 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     """
     connection, now, annotated = session.connection(), decided.now, decided.annotated
     _confirm_echoed(connection, decided.confirmed)
-    _insert_people(connection, decided.new_people, now)
+    _write_people(session, decided, now)
     _write_posts(connection, decided, now)
     _insert_threads(connection, decided.new_threads, now)
     ids = _insert_messages(connection, list(decided.new_messages.values()), now)
@@ -279,6 +280,69 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
     orphans = set(made) - {person.contact_id for person in people}
     if orphans:
         connection.execute(sa.delete(CONTACTS).where(CONTACTS.c.id.in_(orphans)))
+
+
+def _write_people(session: Session, decided: Decided, now: datetime) -> None:
+    """Insert people, and write the ids of all that changed."""
+    connection = session.connection()
+    if not decided.ids:
+        _insert_people(connection, decided.new_people, now)
+        return
+    of_new = [one for one in decided.ids if one.person.id is None]
+    _free_ids(connection, decided.ids)
+    _write_ids(connection, [one for one in decided.ids if one.person.id is not None], now)
+    _insert_people(connection, decided.new_people, now)
+    _write_ids(connection, of_new, now)
+    for person, old, new in decided.readdressed:
+        if person.id is not None:
+            outbox.readdress(session, person.account.id, person.id, old, new)
+
+
+def _free_ids(connection: Connection, ids: Sequence[KnownId]) -> None:
+    """Take the ids of rows that get others: an id is unique also while two rows change theirs."""
+    renamed = [one.row_id for one in ids if one.renamed and one.row_id is not None]
+    if renamed:
+        freed = sa.literal("~") + sa.cast(IDENTITIES.c.id, sa.String(32))
+        connection.execute(
+            sa.update(IDENTITIES).where(IDENTITIES.c.id.in_(renamed)).values(external_id=freed)
+        )
+
+
+def _write_ids(connection: Connection, ids: Sequence[KnownId], now: datetime) -> None:
+    """Write changed ids of people who are stored by now."""
+    updates: list[dict[str, Any]] = []
+    inserts: list[dict[str, Any]] = []
+    for one in ids:
+        person, external = one.person, one.key[1]
+        if person.id is None:
+            continue
+        is_main = external == person.external_id
+        values = {
+            "contact_id": person.contact_id,
+            "same_as_id": None if is_main else person.id,
+            "id_kind": one.kind or None,
+            "id_named_at": one.at if one.kind else None,
+        }
+        row_id = person.id if is_main else one.row_id
+        if row_id is not None:
+            updates.append({"b_id": row_id, "external_id": external, **values})
+        else:
+            inserts.append(
+                {
+                    "workspace_id": person.account.workspace_id,
+                    "account_id": person.account.id,
+                    "external_id": external,
+                    "profile": {},
+                    "profile_failures": 0,
+                    "created_at": now,
+                    **values,
+                }
+            )
+    if updates:
+        updates.sort(key=itemgetter("b_id"))
+        connection.execute(sa.update(IDENTITIES).where(IDENTITIES.c.id == sa.bindparam("b_id")), updates)
+    if inserts:
+        _IDENTITIES.insert(connection, inserts)
 
 
 def _write_posts(connection: Connection, decided: Decided, now: datetime) -> None:

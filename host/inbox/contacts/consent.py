@@ -208,6 +208,7 @@ def _at_providers(session: Session, directory: Directory, contact_id: int, on: b
         .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
         .where(
             ContactIdentity.contact_id == contact_id,
+            ContactIdentity.same_as_id.is_(None),
             ChannelAccount.state != AccountState.DISCONNECTED,
             ~done if on else done,
         )

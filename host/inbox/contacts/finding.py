@@ -348,7 +348,7 @@ def rows_of(session: Session, workspace_id: int, ids: Sequence[int], accounts: A
 def identities_of(
     session: Session, ids: Collection[int], accounts: Accounts
 ) -> Mapping[int, Sequence[Identity]]:
-    """Return the contacts' identities on the visible accounts, by contact."""
+    """Return the contacts' identities on the visible accounts, by contact, each with the id to send to."""
     query = (
         sa.select(
             ContactIdentity.id,
@@ -362,7 +362,7 @@ def identities_of(
             ContactIdentity.picture_url,
         )
         .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
-        .where(ContactIdentity.contact_id.in_(ids))
+        .where(ContactIdentity.contact_id.in_(ids), ContactIdentity.same_as_id.is_(None))
         .order_by(ContactIdentity.id)
     )
     if accounts is not None:

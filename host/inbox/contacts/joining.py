@@ -39,6 +39,9 @@ class Proof(StrEnum):
 
     PHONE = "phone"
     EMAIL = "email"
+    PROVIDER = "provider"
+    """Not an address: the provider named ids of both as one person's, see
+    :mod:`host.inbox.contacts.one_person`."""
 
 
 class _Match(NamedTuple):
@@ -151,6 +154,8 @@ def _may_join(session: Session, contact_id: int, other_id: int) -> bool:
     """Return whether the new contact has one identity, neither is blocked, and nobody separated the two."""
     both = (contact_id, other_id)
     blocked = sa.exists().where(Contact.id.in_(both), Contact.blocked_at.is_not(None))
-    several = sa.select(sa.func.count()).where(ContactIdentity.contact_id == contact_id).scalar_subquery() > 1
+    # Further ids of one customer are no further places.
+    theirs = ContactIdentity.contact_id == contact_id, ContactIdentity.same_as_id.is_(None)
+    several = sa.select(sa.func.count()).where(*theirs).scalar_subquery() > 1
     separated = sa.exists().where(ContactMerge.contact_id.in_(both), ContactMerge.other_id.in_(both))
     return not session.scalar(sa.select(sa.or_(blocked, several, separated)))

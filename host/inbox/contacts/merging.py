@@ -31,6 +31,11 @@ OPTED_OUT = "opted_out"
 """The opt-out, which is copied in addition to the details."""
 
 
+JOINED = "one_person"
+"""Key in what a merge moved, where the provider said that two are one: the other *identity*, its *further*
+ids and its *conversations*, see :mod:`host.inbox.contacts.one_person`."""
+
+
 class Field(msgspec.Struct, frozen=True):
     """A detail that at least one of two contacts has.
 
@@ -193,6 +198,12 @@ def split(
     found = session.get_one(ContactMerge, merge_id, with_for_update=True, populate_existing=True)
     if found.state != MergeState.MERGED or other.merged_into_id != contact.id:
         raise MergeNotFoundError()
+    joined = found.moved.get(JOINED)
+    if joined is not None:
+        give(session, joined["conversations"], joined["further"], joined["identity"])
+        mine = IDENTITIES.c.id == joined["identity"]
+        session.execute(sa.update(IDENTITIES).where(mine).values(same_as_id=None))
+        session.expire_all()
     came = set(found.moved["identities"])
     moving = [one.id for one in identities if one.id in came]
     _move(session, moving, other.id)
@@ -310,6 +321,14 @@ def _locked_both(
 def _move(session: Session, identity_ids: Sequence[int], contact_id: int) -> None:
     for table, column in ((IDENTITIES, IDENTITIES.c.id), (CONVERSATIONS, CONVERSATIONS.c.identity_id)):
         session.execute(sa.update(table).where(column.in_(identity_ids)).values(contact_id=contact_id))
+    session.expire_all()
+
+
+def give(session: Session, conversations: Collection[int], ids: Collection[int], identity_id: int) -> None:
+    """Give *conversations* to an identity, and make the identities *ids* further ids of it."""
+    theirs = CONVERSATIONS.c.id.in_(conversations)
+    session.execute(sa.update(CONVERSATIONS).where(theirs).values(identity_id=identity_id))
+    session.execute(sa.update(IDENTITIES).where(IDENTITIES.c.id.in_(ids)).values(same_as_id=identity_id))
     session.expire_all()
 
 

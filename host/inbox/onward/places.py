@@ -111,7 +111,7 @@ def _known_as(session: Session, contact_id: int) -> Sequence[Any]:
     query = (
         sa.select(ContactIdentity.account_id, ChannelAccount.channel, ContactIdentity.external_id)
         .join(ChannelAccount, ChannelAccount.id == ContactIdentity.account_id)
-        .where(ContactIdentity.contact_id == contact_id)
+        .where(ContactIdentity.contact_id == contact_id, ContactIdentity.same_as_id.is_(None))
         .order_by(ContactIdentity.id)
     )
     return session.execute(query).all()

@@ -40,6 +40,7 @@ from host.inbox.onward.places import Place, places
 from host.inbox.reply import AT_ONCE, Hold, Voice, queue_parts, until_when_undone
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import (
+    OF_PERSON,
     Contact,
     ContactIdentity,
     Conversation,
@@ -231,9 +232,12 @@ def _identity(session: Session, contact: Contact, place: Place, now: datetime) -
         "created_at": now,
     }
     session.execute(db.insert_ignore(IDENTITIES, session.get_bind().dialect.name), [row])
+    named = sa.select(OF_PERSON).where(
+        ContactIdentity.account_id == place.account.id, ContactIdentity.external_id == place.to
+    )
     query = (
         sa.select(ContactIdentity)
-        .where(ContactIdentity.account_id == place.account.id, ContactIdentity.external_id == place.to)
+        .where(ContactIdentity.id == named.scalar_subquery())
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )

@@ -224,6 +224,7 @@ _TITLES = {
 _PROOFS: Mapping[str, Any] = {
     Proof.PHONE: _l("the same verified phone number"),
     Proof.EMAIL: _l("the same verified email address"),
+    Proof.PROVIDER: _l("the provider says that they are one person"),
 }
 
 

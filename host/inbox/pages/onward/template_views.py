@@ -32,7 +32,7 @@ from host.inbox.pages.template_views import (
     refusal_of,
 )
 from host.media.limits import MAX_BYTES
-from host.models.inbox import Contact, ContactIdentity, Conversation
+from host.models.inbox import OF_PERSON, Contact, ContactIdentity, Conversation
 from host.web.request_helpers import Permission, body_limit, current_user, seen_accounts, workspace_view
 
 TEMPLATES = f"{CONTACT}/write/templates"
@@ -147,7 +147,7 @@ def _before(given: Mapping[str, str]) -> int | None:
 def _refusal(session: Session, contact: Contact, place: Place) -> Refusal:
     there = (
         sa.select(sa.func.max(Conversation.id))
-        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .join(ContactIdentity, Conversation.identity_id == OF_PERSON)
         .where(ContactIdentity.account_id == place.account.id, ContactIdentity.external_id == place.to)
     )
     return refusal_of(session, contact.workspace_id, contact.id, session.scalar(there))

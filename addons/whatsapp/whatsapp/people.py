@@ -1,0 +1,123 @@
+"""The ids under which WhatsApp names one customer: their number, and what stays when they hide or change it.
+
+Since 2026 an event has the customer's id for the business (BSUID, ``user_id``), and the number only while the
+customer shows it. A number can become somebody else's, the other ids can't.
+https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/system
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from host.sdk.messages import ContactIdentified, IdChange, PersonId
+
+from .values import identifier, mapping, text
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A customer as one event names them; empty where it doesn't.
+
+    :param users: their ids for this business, and for those of the same owner.
+    """
+
+    phone: str = ""
+    users: tuple[str, ...] = field(default=())
+
+    @property
+    def id(self) -> str:
+        """The id that the event's changes name; if possible one that is never somebody else's."""
+        return next(iter(self.users), self.phone)
+
+    def or_else(self, person: str) -> Person:
+        """Return this person, or *person* if nothing is known of them."""
+        return (
+            self
+            if self.id
+            else Person(person)
+            if person.isdecimal()
+            else Person("", (person,) if person else ())
+        )
+
+    def identified(self, at: datetime) -> Iterator[ContactIdentified]:
+        """Yield that these ids are one person's, if there are several."""
+        ids = (*self.numbers(), *(PersonId(one, lasting=True) for one in self.users))
+        if len(ids) > 1:
+            yield ContactIdentified(self.id, at, ids)
+
+    def numbers(self) -> tuple[PersonId, ...]:
+        """Return the number as an id."""
+        return (PersonId(self.phone),) if self.phone else ()
+
+
+def _person(phone: object, *users: object) -> Person:
+    known = identifier(phone)
+    return Person(known, tuple(dict.fromkeys(one for one in map(identifier, users) if one and one != known)))
+
+
+def writer_of(said: Mapping[str, Any], about: Mapping[str, Any]) -> Person:
+    """Return who wrote a message; *about*: the entry of ``contacts`` that is about them."""
+    return _person(
+        said.get("from") or about.get("wa_id"),
+        said.get("from_user_id") or about.get("user_id"),
+        said.get("from_parent_user_id") or about.get("parent_user_id"),
+    )
+
+
+def recipient_of(echo: Mapping[str, Any]) -> Person:
+    """Return to whom a message went that was written by another program with the same number."""
+    to = identifier(echo.get("to")) or identifier(echo.get("recipient"))
+    users = (echo.get("to_user_id"), echo.get("to_parent_user_id"))
+    return _person(to, *users) if to.isdecimal() else _person("", *users, to)
+
+
+def handed_over(value: Mapping[str, Any]) -> Person:
+    """Return whose conversation changed hands."""
+    who = mapping(value.get("sender"))
+    return _person(who.get("phone_number") or who.get("wa_id"), who.get("user_id"), who.get("parent_user_id"))
+
+
+def reported_of(status: Mapping[str, Any]) -> Person:
+    """Return whom a report is about."""
+    return _person(
+        status.get("recipient_id"),
+        status.get("recipient_user_id"),
+        status.get("recipient_parent_user_id") or status.get("parent_recipient_user_id"),
+    )
+
+
+def changed(said: Mapping[str, Any], person: Person, at: datetime) -> ContactIdentified | None:
+    """Return what a system message says of a customer's ids; None if it is about something else."""
+    told = mapping(said.get("system"))
+    sort = text(told.get("type"), 60)
+    if sort == "user_changed_number":
+        number = identifier(told.get("wa_id")) or identifier(told.get("new_wa_id"))
+        users = (
+            *filter(None, (identifier(told.get("user_id")), identifier(told.get("parent_user_id")))),
+            *person.users,
+        )
+        return _change(IdChange.NUMBER, number, users, {person.phone}, at)
+    if sort == "user_changed_user_id":
+        new = (identifier(told.get("user_id")), identifier(told.get("parent_user_id")))
+        old = {identifier(told.get("previous_user_id")), identifier(told.get("previous_parent_user_id"))}
+        phone = identifier(told.get("wa_id")) or person.phone
+        users = tuple(one for one in (*new, *person.users) if one)
+        return _change(IdChange.ID, phone, users, old, at)
+    return None
+
+
+def _change(
+    what: IdChange, phone: str, users: tuple[str, ...], before: set[str], at: datetime
+) -> ContactIdentified | None:
+    """Return the change from the ids *before* to those of now; None if one of both is missing."""
+    lasting = what is IdChange.ID
+    former = tuple(PersonId(one, lasting=lasting, former=True) for one in sorted(before - {"", phone}))
+    users = tuple(dict.fromkeys(one for one in users if one not in before))
+    now = (*((PersonId(phone),) if phone else ()), *(PersonId(one, lasting=True) for one in users))
+    if not former or not now or (what is IdChange.NUMBER and not phone):
+        return None
+    return ContactIdentified(next(iter(users), phone), at, (*now, *former), what)

@@ -1,0 +1,96 @@
+"""Make one of two stored customers whose ids the provider says are one person's.
+
+Both are known on the same account, each with a contact and conversations of their own, because no event had
+named their ids together. The older stays: it gets the other's conversations, and whoever names the other's id
+means the older from then on. Contacts are merged as people merge them, and can be separated again; then, and
+if somebody said before that they are two, the provider's word no longer joins them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from functools import partial
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.core.errors import LobbyError
+from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MARKS
+from host.inbox.contacts import merging, people
+from host.inbox.contacts.joining import Proof
+from host.inbox.contacts.models import ContactMerge, MergeState
+from host.models.inbox import Contact, ContactIdentity
+from host.queue import outbox
+from host.users.actor import DESK
+
+log = logging.getLogger(__name__)
+
+
+def follow(session: Session, joins: Collection[tuple[int, int]]) -> None:
+    """Join the people of *joins* once this write is committed; without that, their next event says it again.
+
+    :param joins: the ids of two identities each, the older first.
+    """
+    if joins:
+        db.after_commit(session, partial(_join_all, sorted(joins)))
+
+
+def _join_all(joins: Collection[tuple[int, int]]) -> None:
+    for first_id, second_id in joins:
+        try:
+            db.write(_join, first_id, second_id)
+        except LobbyError as error:
+            # Only one of them is blocked, or a person merged them meanwhile.
+            log.info("identities %s and %s were not joined: %s", first_id, second_id, error)
+        except Exception:
+            log.exception("identities %s and %s could not be joined yet", first_id, second_id)
+
+
+def _join(session: Session, first_id: int, second_id: int) -> None:
+    first, second = session.get(ContactIdentity, first_id), session.get(ContactIdentity, second_id)
+    if first is None or second is None or first.account_id != second.account_id:
+        return
+    if first.same_as_id is not None or second.same_as_id is not None or _are_two(session, first, second):
+        return
+    # Lanes are locked first.
+    outbox.take_lane(session, first.account_id, first.external_id)
+    outbox.take_lane(session, second.account_id, second.external_id)
+    merge = None
+    if first.contact_id != second.contact_id:
+        merge = merging.merge(
+            session,
+            workspace_id=first.workspace_id,
+            contact_id=first.contact_id,
+            other_id=second.contact_id,
+            actor=DESK,
+            now=clock.now(),
+            accounts=None,
+            proof=Proof.PROVIDER,
+        )
+    else:
+        locked = people.identities_locked(session, [first.contact_id])
+        people.conversations_locked(session, [one.id for one in locked])
+    moved = list(
+        session.scalars(sa.select(CONVERSATIONS.c.id).where(CONVERSATIONS.c.identity_id == second_id))
+    )
+    further = list(session.scalars(sa.select(IDENTITIES.c.id).where(IDENTITIES.c.same_as_id == second_id)))
+    outbox.readdress(session, first.account_id, second_id, second.external_id, first.external_id)
+    merging.give(session, moved, [second_id, *further], first_id)
+    session.execute(sa.update(MARKS).where(MARKS.c.identity_id == second_id).values(identity_id=first_id))
+    if merge is not None:
+        taken = {"identity": second_id, "further": further, "conversations": moved}
+        merge.moved = {**merge.moved, merging.JOINED: taken}
+        session.flush()
+    people.show_conversations(session, session.get_one(Contact, first.contact_id))
+
+
+def _are_two(session: Session, first: ContactIdentity, second: ContactIdentity) -> bool:
+    """Return whether somebody separated the two, or said that they are different people."""
+    if first.contact_id == second.contact_id:
+        return False
+    both = [*people.members_of(session, first.contact_id), *people.members_of(session, second.contact_id)]
+    said = sa.exists().where(ContactMerge.contact_id.in_(both), ContactMerge.other_id.in_(both))
+    parted = said.where(ContactMerge.state != MergeState.MERGED)
+    return bool(session.scalar(sa.select(parted)))

@@ -1,0 +1,378 @@
+"""One person is one contact with one conversation, whatever id an event names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from host.core import clock, db
+from host.inbox.apply.changes import apply_changes
+from host.inbox.contacts import merging, one_person
+from host.inbox.contacts.models import ContactMerge
+from host.inbox.erasure import erase
+from host.models.inbox import (
+    Contact,
+    ContactIdentity,
+    Conversation,
+    DeliveryState,
+    Direction,
+    Message,
+    Origin,
+)
+from host.models.queue import OutboxEntry
+from host.queue import outbox
+from host.sdk.channel import AccountRef
+from host.sdk.messages import ContactIdentified, IdChange, InboundChange, MessagesRead, PersonId
+from host.users.actor import DESK
+from tests.inbox import toys
+from tests.inbox.toys import START, received
+
+
+@pytest.fixture
+def account(any_database: db.Database) -> AccountRef:
+    return toys.make_account(toys.make_workspace())
+
+
+def known(
+    *lasting: str, phone: str = "", before: Sequence[PersonId] = (), at: float = 0
+) -> ContactIdentified:
+    """What an event says of a person's ids."""
+    ids = (*((PersonId(phone),) if phone else ()), *(PersonId(one, lasting=True) for one in lasting), *before)
+    return ContactIdentified(next(iter(lasting), phone), START + timedelta(seconds=at), ids)
+
+
+def moved(new: str, old: str, *lasting: str, at: float) -> ContactIdentified:
+    """A person has another phone number."""
+    told = known(*lasting, phone=new, before=[PersonId(old, former=True)], at=at)
+    return replace(told, changed=IdChange.NUMBER)
+
+
+def renamed(new: str, old: str, phone: str = "", *, at: float) -> ContactIdentified:
+    """A person has another lasting id."""
+    told = known(new, phone=phone, before=[PersonId(old, lasting=True, former=True)], at=at)
+    return replace(told, changed=IdChange.ID)
+
+
+def wrote(
+    text: str, *lasting: str, phone: str = "", at: float = 0, mid: str | None = None
+) -> tuple[InboundChange, ...]:
+    """A message, whose event names these ids."""
+    told = known(*lasting, phone=phone, at=at)
+    message = received(text, at=at, contact=told.contact, external_id=mid or f"m-{text}")
+    return (told, message) if len(told.ids) > 1 else (message,)
+
+
+def apply(account: AccountRef, *events: Sequence[InboundChange]) -> None:
+    """Apply *events* in one batch, as workers do."""
+
+    def use_case(session: Session) -> None:
+        items = [
+            toys.incoming(account, change, key=repr(event), received_at=START + timedelta(days=1))
+            for event in events
+            for change in event
+        ]
+        one_person.follow(session, apply_changes(session, items).joins)
+
+    db.write(use_case)
+
+
+def threads(account: AccountRef) -> dict[str, tuple[int, int]]:
+    """Return contact and conversation of each message, by its text."""
+    with db.read() as session:
+        rows = session.execute(
+            sa.select(Message.text, Conversation.contact_id, Conversation.id)
+            .join(Conversation, Conversation.id == Message.conversation_id)
+            .where(Message.account_id == account.id, Message.text != "")
+        )
+        return {text: (contact, conversation) for text, contact, conversation in rows}
+
+
+def ids(account: AccountRef) -> dict[str, str | None]:
+    """Return all ids on an account, each with the id that is sent to instead, if it is another."""
+    with db.read() as session:
+        rows = session.scalars(
+            sa.select(ContactIdentity).where(ContactIdentity.account_id == account.id)
+        ).all()
+        named = {one.id: one.external_id for one in rows}
+        return {one.external_id: named.get(one.same_as_id or 0) for one in rows}
+
+
+def test_who_hides_their_number_stays_the_same_customer(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    apply(account, wrote("b", "U1", at=2))
+    apply(account, wrote("c", phone="491", at=3))
+    assert len(set(threads(account).values())) == 1
+    assert ids(account) == {"491": None, "U1": "491"}
+    assert toys.only(Conversation).unread_count == 3
+
+
+def test_a_number_that_is_shown_later_is_theirs(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", at=1), wrote("b", "U1", phone="491", at=2), wrote("c", phone="491", at=3))
+    assert len(set(threads(account).values())) == 1
+
+
+def test_two_customers_who_turn_out_to_be_one_are_joined_and_can_be_separated(account: AccountRef) -> None:
+    apply(account, wrote("a", phone="491", at=1))
+    apply(account, wrote("b", "U1", at=2))
+    assert len({contact for contact, _ in threads(account).values()}) == 2
+    apply(account, wrote("c", "U1", phone="491", at=3))
+    assert len({contact for contact, _ in threads(account).values()}) == 1
+    apply(account, wrote("d", "U1", at=4))
+    apply(account, wrote("e", phone="491", at=5))
+    found = threads(account)
+    assert found["d"] == found["e"] == found["b"]  # the newest conversation of one person goes on
+    assert ids(account) == {"491": None, "U1": "491"}
+
+    merge = toys.only(ContactMerge)
+
+    def part(session: Session) -> None:
+        merging.split(
+            session,
+            workspace_id=account.workspace_id,
+            contact_id=merge.contact_id,
+            merge_id=merge.id,
+            actor=DESK,
+            now=clock.now(),
+            accounts=None,
+        )
+
+    db.write(part)
+    found = threads(account)
+    assert found["a"][0] != found["b"][0]
+    assert ids(account) == {"491": None, "U1": None}
+    # A person has decided: the provider's word does not join them again.
+    apply(account, wrote("f", "U1", phone="491", at=6))
+    apply(account, wrote("g", phone="491", at=7))
+    found = threads(account)
+    assert found["f"][0] == found["b"][0]
+    assert found["g"][0] == found["a"][0]
+    assert len(toys.everything(ContactMerge)) == 1
+
+
+def test_a_number_moves_on_and_its_former_owner_keeps_the_conversation(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    apply(account, wrote("b", "U2", phone="491", at=9))
+    apply(account, wrote("c", "U1", at=10))
+    apply(account, wrote("d", phone="491", at=11))
+    apply(account, wrote("late", "U1", phone="491", at=2))
+    found = threads(account)
+    assert found["a"] == found["c"] == found["late"]
+    assert found["b"] == found["d"] != found["a"]
+    assert ids(account) == {"U1": None, "U2": None, "491": "U2"}
+
+
+def test_what_waits_for_a_customer_does_not_go_to_the_next_owner_of_their_number(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+
+    def reply(session: Session) -> None:
+        conversation = session.scalars(sa.select(Conversation)).one()
+        message = Message(
+            workspace_id=conversation.workspace_id,
+            conversation_id=conversation.id,
+            account_id=account.id,
+            direction=Direction.OUTBOUND,
+            origin=Origin.AGENT,
+            kind="text",
+            text="private",
+            content={},
+            sent_at=START,
+            created_at=START,
+            state=DeliveryState.QUEUED,
+        )
+        session.add(message)
+        session.flush()
+        outbox.take_lane(session, account.id, "491")
+        outbox.enqueue(session, message, "491")
+
+    db.write(reply)
+    apply(account, wrote("b", "U2", phone="491", at=9))
+    entry = toys.only(OutboxEntry)
+    assert entry.recipient == "U1"
+    assert entry.lane == outbox.lane_of(account.id, "U1")
+
+
+def test_a_new_number_is_a_line_and_is_sent_to(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    event = (moved("492", "491", "U1", at=5),)
+    apply(account, event)
+    apply(account, event)
+    apply(account, wrote("b", phone="492", at=6))
+    assert len(set(threads(account).values())) == 1
+    assert ids(account) == {"492": None, "491": "492", "U1": "492"}
+    lines = [one.content for one in toys.everything(Message) if one.kind == "activity"]
+    assert lines == [{"what": "new_number"}]
+    assert toys.only(Conversation).unread_count == 2
+
+
+def test_a_change_that_comes_before_the_message_it_is_about(account: AccountRef) -> None:
+    apply(account, (renamed("U2", "U1", at=5),))
+    assert ids(account) == {}
+    apply(account, wrote("b", "U2", at=6))
+    apply(account, (renamed("U2", "U1", at=5),))
+    apply(account, wrote("a", "U1", at=1))
+    assert len(set(threads(account).values())) == 1
+
+
+def test_ids_that_change_in_a_circle(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", at=1))
+    for at, new, old in ((2, "U2", "U1"), (3, "U3", "U2"), (4, "U1", "U3"), (2, "U2", "U1")):
+        apply(account, (renamed(new, old, at=at),))
+    for at, name in enumerate(("U1", "U2", "U3")):
+        apply(account, wrote(f"from {name}", name, at=10 + at))
+    assert len(set(threads(account).values())) == 1
+    assert ids(account) == {"U1": None, "U2": "U1", "U3": "U1"}
+
+
+def test_an_id_that_two_claim_joins_nobody_twice(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", at=1), wrote("b", "U2", at=2))
+    apply(account, (known("U1", "U2", at=3),), (known("U2", "U1", at=3),))
+    assert len({contact for contact, _ in threads(account).values()}) == 1
+    assert len(toys.everything(ContactMerge)) == 1
+
+
+def test_receipts_by_any_id_are_this_customers(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    apply(account, (toys.echoed("ours", at=2, contact="491", external_id="out"),))
+    apply(account, (MessagesRead("U1", "out", START + timedelta(seconds=3)),))
+    with db.read() as session:
+        assert session.scalars(sa.select(Message).where(Message.external_id == "out")).one().state == "read"
+
+
+def test_every_id_of_an_erased_customer_stays_erased(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    contact = toys.only(Contact).id
+    db.write(
+        lambda session: (
+            erase(session, workspace_id=account.workspace_id, contact_id=contact, accounts=None, actor=DESK)
+            and None
+        )
+    )
+    assert all(one.erased_at is not None for one in toys.everything(ContactIdentity))
+    assert len(toys.everything(ContactIdentity)) == 2
+
+
+def test_ids_that_are_known_cost_nothing(account: AccountRef) -> None:
+    def statements(*event: InboundChange) -> int:
+        seen: list[str] = []
+        engine = db.current().write_engine
+
+        def see(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+            seen.append(statement)
+
+        sa.event.listen(engine, "before_cursor_execute", see)
+        try:
+            apply(account, event)
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", see)
+        return len(seen)
+
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    apply(account, (received("x", contact="490", external_id="x1"),))
+    one = statements(received("y", contact="490", external_id="x2"))
+    assert statements(*wrote("b", "U1", phone="491", at=2)) == one
+
+
+# ---- in any order --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class World:
+    """What people did, and the order and batches in which the desk is told.
+
+    :param events: each with whose it is.
+    """
+
+    events: tuple[tuple[int, tuple[InboundChange, ...]], ...]
+    told: tuple[tuple[int, ...], ...]
+
+    def __str__(self) -> str:
+        def short(change: InboundChange) -> str:
+            if not isinstance(change, ContactIdentified):
+                return f"{getattr(change, 'contact', '')} wrote"
+            return " ".join(f"{'former ' * one.former}{one.external_id}" for one in change.ids)
+
+        said = (f"{n}. {who}: {', '.join(map(short, event))}" for n, (who, event) in enumerate(self.events))
+        return "\n".join((*said, f"told: {self.told}"))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    people = draw(st.integers(2, 4))
+    users = {one: f"U{one}" for one in range(people)}
+    numbers: dict[int, str] = {one: f"49{one}" for one in range(people)}
+    free: list[str] = []
+    events: list[tuple[int, tuple[InboundChange, ...]]] = []
+    for at in range(1, draw(st.integers(3, 12))):
+        who = draw(st.integers(0, people - 1))
+        match draw(st.sampled_from(["shown", "shown", "hidden", "number", "user", "returned"])):
+            case "shown":
+                events.append((who, wrote(f"{at}", users[who], phone=numbers[who], at=at)))
+            case "hidden":
+                events.append((who, wrote(f"{at}", users[who], at=at)))
+            case "number":
+                old, new = numbers[who], free.pop(0) if free else f"48{at}"
+                free.append(old)
+                numbers[who] = new
+                events.append((who, (moved(new, old, users[who], at=at),)))
+            case "returned":
+                if free:
+                    old, numbers[who] = numbers[who], free.pop()
+                    free.append(old)
+                events.append((who, wrote(f"{at}", users[who], phone=numbers[who], at=at)))
+            case _:
+                old, users[who] = users[who], f"U{who}-{at}"
+                events.append((who, (renamed(users[who], old, at=at),)))
+    indexes = list(range(len(events)))
+    again = draw(st.lists(st.sampled_from(indexes), max_size=3))
+    order = draw(st.permutations(indexes + again))
+    told = []
+    while order:
+        size = draw(st.integers(1, 3))
+        told.append(tuple(order[:size]))
+        order = order[size:]
+    # Who is told late still is told: a change that nobody knew may come again.
+    return World(tuple(events), (*told, tuple(indexes)))
+
+
+@pytest.fixture(scope="module")
+def stage(migrated_file: Path) -> Iterator[int]:
+    """One workspace for all worlds; each has an account of its own."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        path = Path(folder) / "lobby.sqlite3"
+        shutil.copy(migrated_file, path)
+        database = db.connect(f"sqlite:///{path}")
+        yield toys.make_workspace()
+        database.dispose()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(world=worlds())
+def test_there_are_as_many_contacts_as_people_in_any_order(stage: int, world: World) -> None:
+    note(str(world))
+    account = toys.make_account(stage)
+    for batch in world.told:
+        apply(account, *(world.events[index][1] for index in batch))
+    found = threads(account)
+    owner = {
+        change.text: who
+        for who, event in world.events
+        for change in event
+        if not isinstance(change, ContactIdentified)
+    }
+    assert found.keys() == owner.keys()
+    contacts: dict[int, set[int]] = {}
+    for text, who in owner.items():
+        contacts.setdefault(who, set()).add(found[text][0])
+    assert all(len(one) == 1 for one in contacts.values()), (contacts, ids(account))
+    assert len({next(iter(one)) for one in contacts.values()}) == len(contacts), (contacts, ids(account))
