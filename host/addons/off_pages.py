@@ -105,7 +105,8 @@ def _error(name: str) -> FeatureOffError:
     with db.read() as session:
         switched = switching.switched_off(session, name)
     return FeatureOffError(
-        _("%(told)s Nothing was changed.", told=_told(registry.optional()[name], switched))
+        _("%(told)s Nothing was changed.", told=_told(registry.optional()[name], switched)),
+        next_step=_("You can turn it on on the Addons page.") if current_user().is_admin else None,
     )
 
 

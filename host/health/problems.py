@@ -19,6 +19,7 @@ from host import recording
 from host.core import db, storage
 from host.core.config import Config
 from host.core.ports import AdapterDirectory
+from host.delivery.waiting import Reason
 from host.features import registry
 from host.features.problem import Problem
 from host.health import dependencies, slow_pages, versions
@@ -372,7 +373,14 @@ def _accounts(session: Session, now: CurrentState, channels: Collection[str]) ->
             stopped,
             names=_listed(_handles(session, ChannelAccount.state == AccountState.NEEDS_RECONNECT, running)),
         )
-        yield _alerting("warn", fact, "LobbyAccountStopped")
+        number = now.held.get(Reason.RECONNECT, 0)
+        waiting = (
+            ngettext("%(num)s conversation waits.", "%(num)s conversations wait.", number) if number else ""
+        )
+        alert = "LobbyAccountStopped"
+        link = _channels(session, ChannelAccount.state == AccountState.NEEDS_RECONNECT, running)
+        advice = f"{waiting} {ADVICE[alert]}".lstrip()
+        yield Problem("warn", fact, advice, link, _("Channels"), alert=alert)
     warned = sum(count for channel, count in now.warned.items() if channel in channels)
     if warned:
         fact = ngettext(
@@ -381,7 +389,8 @@ def _accounts(session: Session, now: CurrentState, channels: Collection[str]) ->
             warned,
             names=_listed(_handles(session, is_warned(), running)),
         )
-        yield _alerting("warn", fact, "LobbyAccountWarned")
+        link = _channels(session, is_warned(), running)
+        yield _alerting("warn", fact, "LobbyAccountWarned", link=link, link_text=_("Channels"))
     yield from _missed(session, now, running)
     held = sa.and_(ChannelAccount.blocked_until > now.at, ChannelAccount.state == AccountState.CONNECTED)
     handles = _handles(session, held, running)
@@ -406,7 +415,8 @@ def _missed(session: Session, now: CurrentState, running: sa.ColumnElement[bool]
         count,
         names=_listed(handles),
     )
-    yield _alerting("warn", fact, "LobbyMessagesMissed")
+    link = _channels(session, ChannelAccount.id.in_(sa.select(MissedMessage.account_id).where(lately)))
+    yield _alerting("warn", fact, "LobbyMessagesMissed", link=link, link_text=_("Channels"))
 
 
 def now_of(now: CurrentState, state: AccountState) -> int:
@@ -423,6 +433,15 @@ def _handles(session: Session, *which: sa.ColumnElement[bool]) -> Sequence[str]:
         .limit(NAMED + 1)
     )
     return session.scalars(query).all()
+
+
+def _channels(session: Session, *which: sa.ColumnElement[bool]) -> tuple[str, Mapping[str, str]] | None:
+    """Return the page of the first of these accounts."""
+    query = sa.select(ChannelAccount.workspace_id, ChannelAccount.id).where(*which)
+    first = session.execute(query.order_by(ChannelAccount.handle, ChannelAccount.id).limit(1)).first()
+    if first is None:
+        return None
+    return "channels.index", {"workspace_id": str(first[0]), "_anchor": f"account-{first[1]}"}
 
 
 def _listed(handles: Sequence[str]) -> str:

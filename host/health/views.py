@@ -31,7 +31,7 @@ from host.web import navigation, plots
 from host.web.formats import duration, number, whole
 from host.web.languages import local
 from host.web.plots import Bars, Line, Plot
-from host.web.request_helpers import admin_required, config, generation
+from host.web.request_helpers import Permission, admin_required, config, current_user, generation
 
 bp = Blueprint("health", __name__)
 
@@ -152,6 +152,7 @@ def index() -> ResponseReturnValue:
         channel_key=channel,
         channels=channels,
         problems=found,
+        opens=_opens,
         weakening=problems.weakening(config()),
         past=past,
         plots=_plots(past),
@@ -186,10 +187,6 @@ def _period() -> Period:
 
 
 HELD = {
-    Reason.RECONNECT: (
-        _l("Conversations waiting for their account to be reconnected: %(n)s"),
-        _l("Replies to these conversations are sent in order once an owner signs in again."),
-    ),
     Reason.LIMIT: (
         _l("Conversations waiting for a provider limit: %(n)s"),
         _l("The provider accepts no more messages for now. They are sent as soon as it does."),
@@ -202,10 +199,21 @@ HELD = {
 """Conversations whose replies wait on purpose, by reason: the label, and what they wait for."""
 
 
-def _waits(state: current_state.CurrentState) -> list[tuple[str, str, bool]]:
-    """Return the work that waits on purpose: the label, the reason, and whether a person must act."""
+def _opens(problem: Problem) -> bool:
+    """Return whether the reader may open the page that helps: accounts are their owners' only."""
+    if problem.link is None:
+        return False
+    workspace_id = problem.link[1].get("workspace_id")
+    if workspace_id is None:
+        return True
+    member = current_user().membership(int(workspace_id))
+    return member is not None and member.may(Permission.ACCOUNTS)
+
+
+def _waits(state: current_state.CurrentState) -> list[tuple[str, str]]:
+    """Return the work that waits on purpose and continues by itself: the label and the reason."""
     return [
-        (str(label) % {"n": whole(state.held[reason])}, str(text), reason is Reason.RECONNECT)
+        (str(label) % {"n": whole(state.held[reason])}, str(text))
         for reason, (label, text) in HELD.items()
         if state.held[reason]
     ]

@@ -247,9 +247,11 @@ def _next_step(error: LobbyError) -> str:
 
 
 def _way_on(error: LobbyError) -> tuple[str, str] | None:
+    user = maybe_user()
+    if isinstance(error, errors.FeatureOffError) and user is not None and user.is_admin:
+        return _("Addons"), url_for("addons.index")
     if not isinstance(error, PasswordNeededError):
         return None
-    user = maybe_user()
     has_password = user is None or user.has_password
     words = _("Enter your password") if has_password else _("Confirm that it’s you")
     return words, url_for("accounts.confirm", next=_where_from())

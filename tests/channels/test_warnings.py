@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -74,6 +75,23 @@ def test_each_stage_is_told_and_what_came_back_is_told_anew(desk: Desk, account:
     clear_warning(account.id, "ends")
     assert overview("toy")[0].warnings == ()
     assert raise_it(account, "1")
+
+
+def test_a_card_says_the_worst_first_and_that_it_receives_one_press_away(
+    desk: Desk, account: AccountRef
+) -> None:
+    raise_it(account)
+    warn(account.id, "quality", "Nobody trusts it.", next_step="Be kind.", bad=True)
+    page = desk.client().get(desk.path).get_data(as_text=True)
+    state, _, folded = page.partition('<div class="acct-state">')[2].partition("<details")
+    assert [one in state for one in ("say-bad", "Nobody trusts it.", "Be kind.")] == [True] * 3
+    assert [one in state for one in ("expires on 1 May", "Connected")] == [False] * 2
+    folded = folded.partition("</details>")[0]
+    assert "2 more issues" in folded, "and that of the addon"
+    assert "The token expires on 1 May." in folded
+    assert re.search(r'class="say say-(good|idle)">.*Connected', folded, re.S), (
+        "not in the colour of a problem"
+    )
 
 
 def test_warnings_end_with_the_connection_they_are_about(desk: Desk, account: AccountRef) -> None:

@@ -28,6 +28,7 @@ from host.models.channels import AccountState, ChannelAccount
 from host.models.health import Kind, Metric, Outcome, Process
 from host.models.queue import MissedMessage, SecondLook
 from host.models.search import DocumentKind, SearchBuild
+from host.models.users import Role
 from host.queue import journal_rows
 from host.sdk.channel import NotSent, Unknown
 from host.sdk.webhooks import Envelope
@@ -342,7 +343,8 @@ def test_what_waits_on_purpose_raises_no_alarm_and_is_shown_apart(
     any_desk.set_account(limited_until=None, state=AccountState.NEEDS_RECONNECT)
     text = page(admin)
     assert "Replies have been waiting" not in text
-    assert "Conversations waiting for their account to be reconnected: 1" in text
+    assert "1 conversation waits. Their replies wait." in text
+    assert text.count("reconnected") == 1, "a fact is said once"
     out = text.partition("<b>Outgoing replies</b>")[2].partition("</li>")[0]
     assert "None is due" in out
     assert "OK" not in out
@@ -649,3 +651,17 @@ def test_what_the_desk_fetched_itself_counts_as_received_but_not_as_a_sign_of_it
     with db.read() as session:
         account = session.get_one(ChannelAccount, any_desk.account.id)
         assert deliveries.by_hour(session, [account]) == {}
+
+
+def test_a_problem_of_an_account_leads_whoever_may_mend_it_to_the_account(
+    admin: Browser, any_desk: Desk, data: Path
+) -> None:
+    web()
+    any_desk.set_account(state=AccountState.NEEDS_RECONNECT)
+    button = f'href="/w/{any_desk.workspace_id}/settings/channels#account-{any_desk.account.id}"'
+    assert button not in page(admin), "no member of the workspace"
+    workspace = any_desk.workspace_id
+    generation = StandInGeneration(directory=any_desk.generation.directory)
+    app = build_app(data, generation=generation, public_url="https://desk.example.com")
+    owner = make_user("both@example.com", workspace=workspace, role=Role.OWNER, is_admin=True)
+    assert button in page(client_for(app, owner))

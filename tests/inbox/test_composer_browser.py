@@ -253,7 +253,7 @@ def test_what_buttons_lack_is_said_anew_when_it_is_something_else(page: Any) -> 
     page.click("[data-tool=quick]")
     page.click("[data-strip-ask=phone]")
     page.click(SEND)
-    said = page.locator("[data-problem]:not([hidden]) [data-problem-sentence]")
+    said = page.locator("[data-problem]:not([hidden]) b")
     said.wait_for()
     first = said.inner_text()
     page.click("[data-strip=quick] [data-strip-close]")

@@ -18,6 +18,7 @@ from host.inbox.list_positions import micros
 from host.models.channels import ChannelAccount
 from host.models.inbox import Attachment, ContactIdentity, Conversation, ConversationStatus, Message
 from host.models.queue import OutboxEntry
+from host.models.users import Role
 from host.sdk.channel import ProviderProblem
 from host.sdk.messages import InboundAttachment, MessageKind
 from tests import helpers
@@ -136,7 +137,7 @@ def test_filters_narrow_the_list(desk: Desk, scene: scenes.Scene) -> None:
     views = desk.browser.get(f"/w/{desk.workspace}/inbox/views?status=closed&sort=best").text
     assert f"{left_out}sort=best." in views
     sidebar = words(page(desk))
-    numbers = "Needs a reply 3 Mine 1 Unassigned 1 All 3 Mentions Not delivered 0 Status Open 3 Closed 1"
+    numbers = "Needs a reply 3 Mine 1 Unassigned 1 All 3 Mentions Not delivered 0 Status Open Closed 1"
     assert numbers in sidebar
 
 
@@ -144,6 +145,28 @@ def test_channel_filters_are_those_of_active_addons(desk: Desk) -> None:
     assert "channel=email" in page(desk)
     desk.generation.directory = type(desk.generation.directory)()
     assert "channel=email" not in page(desk)
+
+
+def test_a_channel_that_is_off_is_said_once_above_the_list(desk: Desk, scene: scenes.Scene) -> None:
+    for name in ("ana", "bo"):
+        scene.said(name, name, "Is it in stock?", scene.ago(hours=2))
+    assert "is not active" not in page(desk)
+    desk.generation.directory = type(desk.generation.directory)()
+    html = page(desk)
+    assert html.count("is not active.") == 1
+    assert "is not active." not in html.partition('data-part="list"')[2]
+    assert "is not active." in ask(desk, f"/updates?rows={scene.conversation('ana')}")["off"]
+
+
+def test_a_row_marks_nobody_and_the_chosen_status_has_no_second_number(
+    desk: Desk, scene: scenes.Scene
+) -> None:
+    scene.said("ana", "Ana Q.", "Is it in stock?", scene.ago(hours=2))
+    html = page(desk)
+    (listed,) = re.findall(r'<ul class="convs".*?</ul>', html, re.S)
+    assert "avatar-none" not in listed
+    status = re.findall(r'<a class="filter filter-status".*?</a>', html, re.S)
+    assert ['class="count"' in one for one in status] == [False, True], "open is chosen"
 
 
 def test_a_conversation_of_an_inactive_channel_stays_readable(desk: Desk, scene: scenes.Scene) -> None:
@@ -294,7 +317,7 @@ def test_every_database_shows_the_same(any_database: db.Database, data: Path) ->
         assert "Ana Q." in page(desk, rest)
     found = words(page(desk, f"/{ana}"))
     assert "Toy did not confirm this." in found
-    assert "Mine 2 Unassigned 3 All 6 Mentions Not delivered 1 Status Open 6 Closed 1" in found
+    assert "Mine 2 Unassigned 3 All 6 Mentions Not delivered 1 Status Open Closed 1" in found
     first = toys.thread(ana)[0]
     before = ask(desk, f"/{ana}/messages?before={micros(first.sent_at)}-{first.id}")
     assert before["messages"].strip() == ""
@@ -625,7 +648,13 @@ def test_fragments_of_what_changed(desk: Desk, scene: scenes.Scene) -> None:
 def test_an_account_that_needs_reconnecting_is_named(desk: Desk, scene: scenes.Scene) -> None:
     scene.said("ana", "Ana", "one", scene.now)
     toys.change_row(ChannelAccount, desk.account.id, state="needs_reconnect")
-    assert "Replies are on hold." in page(desk, f"/{only_conversation()}")
+    html = page(desk, f"/{only_conversation()}")
+    assert html.count("Replies are on hold.") == 1
+    mends = f'channels?account={desk.account.id}#account-{desk.account.id}"'
+    assert mends not in html, "an agent can't reconnect it"
+    assert "An owner needs to reconnect the account." in html
+    owner = helpers.make_user(workspace=desk.workspace, role=Role.OWNER)
+    assert mends in helpers.client_for(desk.app, owner).get(desk.path(f"/{only_conversation()}")).text
     toys.change_row(ChannelAccount, desk.account.id, state="disconnected")
     html = page(desk, f"/{only_conversation()}")
     assert "The account is disconnected." in html

@@ -68,6 +68,7 @@ SCRIPTS = tuple(
         "inbox-unsent",
         "live",
         "menus",
+        "notice",
         "notices",
         "offline-copy",
         "offline-line",

@@ -70,6 +70,8 @@ class Composing(msgspec.Struct, frozen=True):
     people_only: bool
     waits_until: datetime | None = None
     """Until when a provider's limit delays replies."""
+    mends: str = ""
+    """The page that mends the cause: ``account`` (its card), ``addon`` (the addons), or empty."""
 
     @property
     def signature(self) -> str:
@@ -84,14 +86,10 @@ SOON, VERY_SOON = timedelta(hours=3), timedelta(minutes=30)
 def chip(adapter: ChannelAdapter | None, row: Row, now: datetime) -> Chip | None:
     """Return the chip of a conversation's reply window.
 
-    None if the customer doesn't wait for an answer, or one is always possible. If no active addon provides
-    the channel, every open conversation has a chip. :attr:`Chip.shown` decides whether it is shown.
+    None if the customer doesn't wait for an answer, or one is always possible. That no active addon provides
+    the channel is said once above the list. :attr:`Chip.shown` decides whether it is shown.
     """
-    if row.status != ConversationStatus.OPEN:
-        return None
-    if adapter is None:
-        return Chip(_("Channel not active"), "", "lock", "unknown", None)
-    if row.waiting_since is None:
+    if adapter is None or row.status != ConversationStatus.OPEN or row.waiting_since is None:
         return None
     if row.out_of_reach(now):
         return Chip(_("Not reachable"), "", "lock", "unreachable", None)
@@ -139,11 +137,13 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
         return _closed(
             _("This channel is not active."),
             _("Its addon is not active, so nothing can be sent. The conversation stays readable."),
+            "addon",
         )
     if row.account_state == AccountState.DISCONNECTED:
         return _closed(
             _("The account is disconnected."),
             _("An owner can reconnect it under Settings, Channels. The conversation stays readable."),
+            "account",
         )
     if MessageKind.TEXT not in adapter.capabilities.sends:
         return _closed(_("This channel cannot be replied to."), _("It only receives."))
@@ -184,11 +184,12 @@ def composing(adapter: ChannelAdapter | None, row: Row, name: str, now: datetime
         limit=limit,
         people_only=people,
         waits_until=row.blocked_until if row.held_back(now) else None,
+        mends="account" if row.account_state == AccountState.NEEDS_RECONNECT else "",
     )
 
 
-def _closed(reason: str, sentence: str) -> Composing:
-    return Composing(False, "unavailable", None, (), "", "", reason, sentence, None, False)
+def _closed(reason: str, sentence: str, mends: str = "") -> Composing:
+    return Composing(False, "unavailable", None, (), "", "", reason, sentence, None, False, mends=mends)
 
 
 def nothing_to_answer() -> Composing:

@@ -152,6 +152,7 @@ def updates(workspace_id: int) -> ResponseReturnValue:
             values = {"counts": counts, "filter": filter_, "kept": shown}
             answer["filters"] = render_template("inbox/_filters.html", directory=inbox.directory, **values)
             answer["heading"] = render_template("inbox/_heading.html", **values)
+            answer["off"] = render_template("inbox/_off.html", **values)
             answer["news"] = asdict(notify.news(inbox.session, current_user()))
             new = load_messages(inbox.session, workspace_id, None, said, parts=False) if said else []
             written = {one.conversation_id for one in new if one.direction == Direction.INBOUND}

@@ -3,6 +3,7 @@
 
 import { csrfToken } from "./base.js";
 import { isCovered } from "./menus.js";
+import { notice } from "./notice.js";
 import { opening } from "./typed-ahead.js";
 
 const LOOK_MS = 700;
@@ -252,12 +253,8 @@ function complain(error) {
     tell({ ...watched, sentence: error.refused ?? toast.dataset.unsaved, runs: false });
     return;
   }
-  const note = document.createElement("div");
-  note.className = "notice notice-bad";
-  note.setAttribute("role", "alert");
-  note.textContent = error.message;
   for (const old of place?.querySelectorAll(":scope > .notice") ?? []) old.remove();
-  place?.prepend(note);
+  place?.prepend(notice(error.message));
 }
 
 /** Keep a bulk action on a page of its own current. */

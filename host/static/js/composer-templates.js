@@ -2,6 +2,7 @@
 
 import { post } from "./base.js";
 import { fill } from "./composer-parts.js";
+import { tell } from "./notice.js";
 
 const MOST_PAGES = 20;
 
@@ -208,8 +209,6 @@ class Picker {
 
   problem(form, sentence, next = "") {
     const box = form.querySelector("[data-template-problem]");
-    box.hidden = !sentence;
-    box.querySelector("[data-sentence]").textContent = sentence;
-    box.querySelector("[data-next]").textContent = next ?? "";
+    tell(box, sentence, next);
   }
 }

@@ -5,6 +5,7 @@ import { textLength } from "./bytes.js";
 import { write as insert } from "./composer-canned.js";
 import { after, cameBack, departs, Draft, holds, isFlying, landed, noted, read, rest, whole, write } from "./composer-draft.js";
 import { Tools } from "./composer-tools.js";
+import { tell } from "./notice.js";
 import { asked } from "./sending.js";
 import { opening } from "./typed-ahead.js";
 
@@ -382,17 +383,15 @@ export class Composer {
   saysWrong() {
     if (this.problemOf !== "send") return null;
     const box = this.root.querySelector("[data-problem]");
-    return ["sentence", "next"].map((name) => box.querySelector(`[data-problem-${name}]`).textContent);
+    return ["b", "b + span"].map((one) => box.querySelector(one).textContent);
   }
 
   /** Say what went wrong; *of* is what it is about, which takes it away when that is no longer so. */
   problem(sentence, next = "", of = "send") {
     const box = this.root.querySelector("[data-problem]");
     this.problemOf = !sentence ? "" : [this.words.textUnsaved, this.words.textSilent, this.words.textNotHere].includes(sentence) ? "away" : of;
-    box.hidden = !sentence;
-    box.dataset.of = this.problemOf;
-    box.querySelector("[data-problem-sentence]").textContent = sentence ?? "";
-    box.querySelector("[data-problem-next]").textContent = next ?? "";
+    box.dataset.of = sentence === this.words.textNotHere ? "" : this.problemOf; // the rest of it the line at the top says
+    tell(box, sentence, next);
   }
 }
 

@@ -1,6 +1,7 @@
 // The page is of a feature that an admin may turn off while it is open: it says so, and keeps what was typed to copy.
 
 import { Live } from "./live.js";
+import { tell } from "./notice.js";
 
 const place = document.querySelector("template[data-feature-off]");
 let said = null;
@@ -15,7 +16,7 @@ async function look() {
   said = null;
   if (!told) return;
   said = place.content.firstElementChild.cloneNode(true);
-  said.querySelector("[data-feature-off-told]").textContent = told;
+  tell(said, told, said.querySelector("b + span").textContent);
   said.querySelector("[data-feature-off-reload]").addEventListener("click", (event) => {
     event.preventDefault();
     location.reload();

@@ -4,6 +4,7 @@ import { agreed, csrfToken } from "./base.js";
 import { read, write } from "./composer-draft.js";
 import { elements } from "./inbox-thread.js";
 import { dayTime } from "./inbox-time.js";
+import { tell } from "./notice.js";
 
 const MOST = 50; // cards that the desk makes at once
 const GOES_MS = 1200;
@@ -39,7 +40,7 @@ export class Back {
     }
     const count = all.length, words = this.words(count);
     if (dialog.open && !count && !this.cards.size) dialog.close();
-    for (const text of [dialog.querySelector("[data-back-count]"), note.querySelector("[data-back-count]")]) {
+    for (const text of [dialog.querySelector("[data-back-count]"), note.querySelector("b")]) {
       if (text.textContent !== words) text.textContent = words;
     }
     const isHere = count === 1 && Boolean(this.unsent.here());
@@ -107,8 +108,7 @@ export class Back {
 
   problem(card, ...sentences) {
     const box = card.querySelector("[data-back-problem]");
-    box.hidden = false;
-    box.querySelector("[data-back-sentence]").textContent = sentences.filter(Boolean).join(" ");
+    tell(box, ...sentences);
   }
 
   async discard(record, card) {

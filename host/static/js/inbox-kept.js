@@ -1,5 +1,7 @@
 // What is to be seen of the drafts in the conversation that is open: other versions of one's own, and colleagues who have one.
 
+import { tell } from "./notice.js";
+
 /** Draw what *kept* says of the conversation in *place*. */
 export function showKept(kept, place) {
   colleagues(kept, place.querySelector("[data-part=drafts]"));
@@ -8,13 +10,10 @@ export function showKept(kept, place) {
   const problem = root?.querySelector("[data-kept-problem]");
   if (!problem) return; // who reads only has none
   const { refused } = kept;
-  problem.hidden = !refused;
   problem.dataset.of = refused?.again ? "away" : "";
-  if (refused) {
-    const { textAway, textRefused } = problem.dataset;
-    say(problem.querySelector("[data-kept-sentence]"), refused.again ? textAway : refused.sentence || textRefused);
-    say(problem.querySelector("[data-kept-next]"), refused.again ? "" : refused.next ?? "");
-  }
+  const { textAway, textRefused } = problem.dataset;
+  if (!refused || refused.again) tell(problem, refused ? textAway : "");
+  else tell(problem, refused.sentence || textRefused, refused.next);
   versions(kept, root);
   locked(kept, root.querySelector("[data-kept-locked]"));
 }

@@ -24,6 +24,7 @@ import { keepCurrent } from "./inbox-time.js";
 import { Undoing } from "./inbox-undo.js";
 import { Unsent } from "./inbox-unsent.js";
 import { Live } from "./live.js";
+import { notice } from "./notice.js";
 import { copied, copyMark, forget, OfflineCopy, renewToken } from "./offline-copy.js";
 import { OfflineLine } from "./offline-line.js";
 import { ask as askForNews, entitle, told as toldNews } from "./notices.js";
@@ -131,7 +132,7 @@ let log = null;
 let composer = null;
 let kept = null; // the draft of the conversation that is open, as the desk has it
 let isOld = "copied" in document.documentElement.dataset; // something of this page is of the copy on this device
-let notice = null; // what is said above everything of what somebody did
+let said = null; // what is said above everything of what somebody did
 
 // What changed, asked for together
 
@@ -213,6 +214,7 @@ function show(answer, about, asked) {
   if (answer.rows) list.show(answer.rows);
   if (answer.filters) replaceContent(part("filters"), answer.filters);
   if (answer.heading) replaceContent(part("heading"), answer.heading);
+  if ("off" in answer) replaceContent(part("off"), answer.off);
   if (answer.news) toldNews(answer.news);
   if (about === part("opened") && opened) {
     if (answer.messages) showMessages(answer.messages, asked);
@@ -746,7 +748,7 @@ function report(sentence, next) {
 /** What went wrong with *of* is not so any more: it is not said any longer. */
 function settled(of) {
   if (["away", of].includes(composer?.problemOf)) composer.problem(null);
-  if (of === "act" || [data.textUnsaved, data.textSilent, data.textNotHere].includes(notice?.textContent)) banner("");
+  if (of === "act" || [data.textUnsaved, data.textSilent, data.textNotHere].includes(said?.textContent.trim())) banner("");
 }
 
 /** Put an emoji on a message, or take it away: *emoji* is empty then. */
@@ -812,7 +814,7 @@ async function resync() {
     const there = (name) => page.querySelector(`[data-part="${name}"]`);
     list.renew(there("scroll"));
     const same = Number(there("opened").dataset.conversation) === (opened ?? 0);
-    for (const name of ["filters", "heading"]) if (part(name) && there(name)) replaceContent(part(name), there(name).innerHTML);
+    for (const name of ["filters", "heading", "off"]) if (part(name) && there(name)) replaceContent(part(name), there(name).innerHTML);
     if (same && opened && there("opened").dataset.erased !== part("opened").dataset.erased) {
       kept?.marked(there("opened").dataset.erased);
       await reopen();
@@ -1044,20 +1046,18 @@ async function showLine() {
 
 /** Say above everything what is wrong with what somebody did. That the desk is away is more important. */
 function banner(sentence) {
-  notice?.remove();
-  notice = null;
+  said?.remove();
+  said = null;
   if (sentence) {
-    notice = document.createElement("div");
-    notice.className = "notice notice-warn offline";
-    notice.setAttribute("role", "status");
-    notice.textContent = sentence;
-    document.body.append(notice);
+    said = notice(sentence, "", { tone: "warn", role: "status" });
+    said.classList.add("offline");
+    document.body.append(said);
   }
   quiet();
 }
 
 function quiet() {
-  if (notice) notice.hidden = line.isShown;
+  if (said) said.hidden = line.isShown;
 }
 
 presence.onUnknown = () => ask({ here: true });

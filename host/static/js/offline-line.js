@@ -55,7 +55,7 @@ export class OfflineLine {
 
   fill() {
     const { element, copy, words } = this, all = this.waiting();
-    const whole = this.sentence();
+    const whole = this.sentence(all.length);
     say(element.querySelector("[data-line-short]"), this.short(all.length));
     say(element.querySelector("[data-line-whole]"), whole);
     element.querySelector("button").hidden = !copy && !all.length;
@@ -70,10 +70,16 @@ export class OfflineLine {
   }
 
   /** What a wide page says. */
-  sentence() {
+  sentence(count) {
     const { copy, words } = this;
-    if (!copy) return navigator.onLine ? words.textOffline : words.textNoLine;
-    return words.textCopies.replace("{n}", copy.count).replace("{time}", dayTime(copy.at));
+    let told = navigator.onLine ? words.textOffline : words.textNoLine;
+    if (copy) told = words.textCopies.replace("{n}", copy.count).replace("{time}", dayTime(copy.at));
+    return count ? `${told} ${this.told(count)}` : told;
+  }
+
+  /** How many replies wait. */
+  told(count) {
+    return count === 1 ? this.words.textWaitsOne : this.words.textWaitsMany.replace("{n}", count);
   }
 
   /** What fits one line of a phone. */
@@ -81,7 +87,7 @@ export class OfflineLine {
     const { copy, words } = this;
     if (navigator.onLine && !copy && !count) return words.textOffline;
     let also = words.textKept;
-    if (count) also = count === 1 ? words.textWaitsOne : words.textWaitsMany.replace("{n}", count);
+    if (count) also = this.told(count);
     else if (copy) also = words.textReadable.replace("{n}", copy.count);
     return `${words.textSince.replace("{time}", dayTime(this.since))} ${also}`;
   }

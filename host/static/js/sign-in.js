@@ -1,6 +1,7 @@
 // Connecting in a provider's own dialog: the button's side, and the window's side when it has come back.
 
 import { post } from "./base.js";
+import { tell } from "./notice.js";
 
 const LOOK_MS = 1000;
 const READ_MS = 1500; // how long the window shows how it ended, when its opener shows it too
@@ -17,10 +18,8 @@ function boxOf(form) {
 
 /** Show one sentence beside the button. */
 function say(box, sentence, next = "", tone = "warn") {
-  box.hidden = false;
   box.className = `notice notice-${tone}`;
-  box.querySelector("[data-sentence]").textContent = sentence;
-  box.querySelector("[data-next]").textContent = next;
+  tell(box, sentence, next);
 }
 
 /** Follow one journey: the desk knows how far it is, whatever became of the window. */
