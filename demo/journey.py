@@ -103,6 +103,7 @@ class Journey:
     verify_token: str = ""
     webhook_url: str = ""
     conversation: str = ""
+    on_whatsapp: str = ""
     notes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -1100,8 +1101,8 @@ def template_first(j: Journey) -> str:
     phone = theirs["wa_id"]
     until(lambda: any(WELCOME in one["text"] for one in whatsapp_chat(j, phone)), "the template in WhatsApp")
     j.control("POST", "whatsapp/message", {"customer": phone, "text": AT_FIVE})
-    there = open_conversation(j, WELCOME, AT_FIVE)
-    until(lambda: AT_FIVE in j.agent.open(f"{inbox}/{there}"), "the answer below the template")
+    j.on_whatsapp = open_conversation(j, WELCOME, AT_FIVE)
+    until(lambda: AT_FIVE in j.agent.open(f"{inbox}/{j.on_whatsapp}"), "the answer below the template")
     j.agent.open(page)
     j.agent.expect("2 conversations", "@gil.sample")
     return "the customer answered in the same conversation"
@@ -1110,10 +1111,9 @@ def template_first(j: Journey) -> str:
 def hides_number(j: Journey) -> str:
     """A customer of WhatsApp hides their number: from then on events name them by another id."""
     phone = next(one["wa_id"] for one in j.control("GET", "whatsapp")["customers"] if one["name"] == "Gil F.")
-    there = open_conversation(j, AT_FIVE)
     j.control("PATCH", f"whatsapp/customers/{phone}", {"hides_number": True})
     j.control("POST", "whatsapp/message", {"customer": phone, "text": HIDDEN})
-    thread = f"/w/{j.workspace}/inbox/{there}"
+    thread = f"/w/{j.workspace}/inbox/{j.on_whatsapp}"
     until(lambda: HIDDEN in j.agent.open(thread), "what they wrote since, in the same conversation")
     j.agent.press("Send", {"text": STILL_YOU})
     j.agent.press("Send now")

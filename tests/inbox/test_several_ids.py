@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -363,10 +365,15 @@ def test_there_are_as_many_contacts_as_people_in_any_order(stage: int, world: Wo
     account = toys.make_account(stage)
     for batch in world.told:
         apply(account, *(world.events[index][1] for index in batch))
+    check(account, world.events)
+
+
+def check(account: AccountRef, events: Sequence[tuple[int, tuple[InboundChange, ...]]]) -> None:
+    """Check that each person of *events* is one contact, and each contact one person."""
     found = threads(account)
     owner = {
         change.text: who
-        for who, event in world.events
+        for who, event in events
         for change in event
         if not isinstance(change, ContactIdentified)
     }
@@ -376,3 +383,38 @@ def test_there_are_as_many_contacts_as_people_in_any_order(stage: int, world: Wo
         contacts.setdefault(who, set()).add(found[text][0])
     assert all(len(one) == 1 for one in contacts.values()), (contacts, ids(account))
     assert len({next(iter(one)) for one in contacts.values()}) == len(contacts), (contacts, ids(account))
+
+
+def test_two_workers_at_once(account: AccountRef) -> None:
+    """Whichever id an event names, and whoever applies it meanwhile."""
+    chance = random.Random(7)
+    users, numbers = [f"U{one}" for one in range(5)], [f"49{one}" for one in range(5)]
+    events: list[tuple[int, tuple[InboundChange, ...]]] = []
+    for at in range(1, 120):
+        who = chance.randrange(5)
+        match chance.choice(["shown", "shown", "hidden", "number", "user"]):
+            case "shown":
+                events.append((who, wrote(f"{at}", users[who], phone=numbers[who], at=at)))
+            case "hidden":
+                events.append((who, wrote(f"{at}", users[who], at=at)))
+            case "number":
+                # Somebody else gets the number that somebody gives up.
+                other = chance.choice([one for one in range(5) if one != who])
+                old, taken, numbers[other] = numbers[who], numbers[other], f"48{at}"
+                numbers[who] = taken
+                events.append((other, (moved(numbers[other], taken, users[other], at=at),)))
+                events.append((who, (moved(taken, old, users[who], at=at),)))
+            case _:
+                old, users[who] = users[who], f"U{who}-{at}"
+                events.append((who, (renamed(users[who], old, at=at),)))
+    told = chance.sample(events, len(events))
+
+    def work(mine: Sequence[tuple[int, tuple[InboundChange, ...]]]) -> None:
+        for position in range(0, len(mine), 3):
+            apply(account, *(event for _who, event in mine[position : position + 3]))
+
+    with ThreadPoolExecutor(2) as workers:
+        list(workers.map(work, (told[::2], told[1::2])))
+    for _who, event in events:
+        apply(account, event)
+    check(account, events)
