@@ -61,11 +61,13 @@ def _person(phone: object, *users: object) -> Person:
 
 def writer_of(said: Mapping[str, Any], about: Mapping[str, Any]) -> Person:
     """Return who wrote a message; *about*: the entry of ``contacts`` that is about them."""
-    return _person(
+    found = _person(
         said.get("from") or about.get("wa_id"),
         said.get("from_user_id") or about.get("user_id"),
         said.get("from_parent_user_id") or about.get("parent_user_id"),
     )
+    told = mapping(said.get("system"))
+    return found if found.id else _person("", told.get("previous_user_id") or told.get("user_id"))
 
 
 def recipient_of(echo: Mapping[str, Any]) -> Person:
@@ -91,33 +93,35 @@ def reported_of(status: Mapping[str, Any]) -> Person:
 
 
 def changed(said: Mapping[str, Any], person: Person, at: datetime) -> ContactIdentified | None:
-    """Return what a system message says of a customer's ids; None if it is about something else."""
+    """Return what a system message says of a customer's ids; None if it is about something else.
+
+    A new number may come with new ids for the business; the message then still comes from the old ones.
+    """
     told = mapping(said.get("system"))
     sort = text(told.get("type"), 60)
-    if sort == "user_changed_number":
-        number = identifier(told.get("wa_id")) or identifier(told.get("new_wa_id"))
-        users = (
-            *filter(None, (identifier(told.get("user_id")), identifier(told.get("parent_user_id")))),
-            *person.users,
-        )
-        return _change(IdChange.NUMBER, number, users, {person.phone}, at)
-    if sort == "user_changed_user_id":
-        new = (identifier(told.get("user_id")), identifier(told.get("parent_user_id")))
-        old = {identifier(told.get("previous_user_id")), identifier(told.get("previous_parent_user_id"))}
-        phone = identifier(told.get("wa_id")) or person.phone
-        users = tuple(one for one in (*new, *person.users) if one)
-        return _change(IdChange.ID, phone, users, old, at)
+    number = identifier(told.get("wa_id")) or identifier(told.get("new_wa_id"))
+    users = _ids(told, "user_id", "parent_user_id")
+    if sort == "user_changed_number" and number:
+        old = tuple(one for one in person.users if users and one not in users)
+        return _change(IdChange.NUMBER, number, users or person.users, person.phone, old, at)
+    if sort == "user_changed_user_id" and users:
+        old = _ids(told, "previous_user_id", "previous_parent_user_id")
+        more = tuple(one for one in person.users if one not in old)
+        return _change(IdChange.ID, number or person.phone, (*users, *more), "", old, at)
     return None
 
 
+def _ids(told: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+    return tuple(filter(None, (identifier(told.get(name)) for name in names)))
+
+
 def _change(
-    what: IdChange, phone: str, users: tuple[str, ...], before: set[str], at: datetime
+    what: IdChange, phone: str, users: tuple[str, ...], before: str, old: tuple[str, ...], at: datetime
 ) -> ContactIdentified | None:
-    """Return the change from the ids *before* to those of now; None if one of both is missing."""
-    lasting = what is IdChange.ID
-    former = tuple(PersonId(one, lasting=lasting, former=True) for one in sorted(before - {"", phone}))
-    users = tuple(dict.fromkeys(one for one in users if one not in before))
+    """Return the change of the number *before* and the ids *old*; None if neither is known."""
+    users = tuple(dict.fromkeys(one for one in users if one not in old))
+    former = [PersonId(one, lasting=True, former=True) for one in dict.fromkeys(old)]
+    if before and before != phone:
+        former.append(PersonId(before, former=True))
     now = (*((PersonId(phone),) if phone else ()), *(PersonId(one, lasting=True) for one in users))
-    if not former or not now or (what is IdChange.NUMBER and not phone):
-        return None
-    return ContactIdentified(next(iter(users), phone), at, (*now, *former), what)
+    return ContactIdentified(next(iter(users), phone), at, (*now, *former), what) if former and now else None
