@@ -34,7 +34,14 @@ from host.models.inbox import (
 from host.models.queue import OutboxEntry
 from host.queue import outbox
 from host.sdk.channel import AccountRef
-from host.sdk.messages import ContactIdentified, IdChange, InboundChange, MessagesRead, PersonId
+from host.sdk.messages import (
+    ContactIdentified,
+    IdChange,
+    InboundChange,
+    MessageReceived,
+    MessagesRead,
+    PersonId,
+)
 from host.users.actor import DESK
 from tests.inbox import toys
 from tests.inbox.toys import START, received
@@ -242,6 +249,14 @@ def test_an_id_that_two_claim_joins_nobody_twice(account: AccountRef) -> None:
     assert len(toys.everything(ContactMerge)) == 1
 
 
+def test_three_who_are_one_are_joined_at_once(account: AccountRef) -> None:
+    for at, name in enumerate(("U1", "U2", "U3")):
+        apply(account, wrote(f"from {name}", name, at=at))
+    apply(account, (renamed("U3", "U1", at=5),), (renamed("U3", "U2", at=6),), (renamed("U2", "U1", at=4),))
+    assert len({contact for contact, _ in threads(account).values()}) == 1
+    assert len(toys.everything(ContactMerge)) == 2
+
+
 def test_receipts_by_any_id_are_this_customers(account: AccountRef) -> None:
     apply(account, wrote("a", "U1", phone="491", at=1))
     apply(account, (toys.echoed("ours", at=2, contact="491", external_id="out"),))
@@ -366,6 +381,44 @@ def test_there_are_as_many_contacts_as_people_in_any_order(stage: int, world: Wo
     for batch in world.told:
         apply(account, *(world.events[index][1] for index in batch))
     check(account, world.events)
+
+
+@st.composite
+def sayings(draw: st.DrawFn) -> list[tuple[InboundChange, ...]]:
+    """Anything a provider may say of a few ids, also what contradicts itself."""
+    pool = ["U1", "U2", "U3", "491", "492", "493"]
+    events: list[tuple[InboundChange, ...]] = []
+    for number in range(draw(st.integers(1, 10))):
+        at = draw(st.integers(0, 20))
+        names = draw(st.lists(st.sampled_from(pool), min_size=1, max_size=4, unique=True))
+        some = tuple(PersonId(one, lasting=draw(st.booleans()), former=draw(st.booleans())) for one in names)
+        changed = draw(st.sampled_from([None, IdChange.NUMBER, IdChange.ID]))
+        told = ContactIdentified(names[0], START + timedelta(seconds=at), some, changed)
+        message = received(f"{number}", at=at, contact=names[0], external_id=f"m-{number}")
+        events.append(draw(st.sampled_from([(told,), (told, message), (message,), (message, told)])))
+    return events
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events=sayings(), size=st.integers(1, 4))
+def test_whatever_is_said_of_ids_loses_nothing(
+    stage: int, events: list[tuple[InboundChange, ...]], size: int
+) -> None:
+    account = toys.make_account(stage)
+    for position in range(0, len(events), size):
+        apply(account, *events[position : position + size])
+    texts = [change.text for event in events for change in event if isinstance(change, MessageReceived)]
+    assert sorted(threads(account)) == sorted(texts)
+    with db.read() as session:
+        mine = ContactIdentity.account_id == account.id
+        rows = {one.id: one for one in session.scalars(sa.select(ContactIdentity).where(mine))}
+        theirs = sa.select(Conversation).where(Conversation.account_id == account.id)
+        for conversation in session.scalars(theirs):
+            identity = rows[conversation.identity_id]
+            assert (identity.same_as_id, identity.contact_id) == (None, conversation.contact_id)
+    for row in rows.values():
+        main = rows[row.same_as_id or row.id]
+        assert (main.same_as_id, main.contact_id) == (None, row.contact_id), (row.external_id, ids(account))
 
 
 def check(account: AccountRef, events: Sequence[tuple[int, tuple[InboundChange, ...]]]) -> None:

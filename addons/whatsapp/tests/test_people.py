@@ -1,4 +1,4 @@
-"""Whom an event names, and what it says of their ids."""
+"""The ids under which WhatsApp names a customer, and what it says of them."""
 
 from __future__ import annotations
 

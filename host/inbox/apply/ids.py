@@ -166,9 +166,15 @@ def _move(draft: Draft, known: KnownId, owner: Person, at: datetime) -> None:
     before = known.person
     if known.key[1] == before.external_id:
         others = [one for one in _of(draft, before) if one is not known]
-        _promote(draft, known, min(others, key=_preference))
+        _promote(draft, known, min(others, key=_preference) if others else _nameless(draft, known, at))
     _forget_phone(before, known.key[1])
     known.person, known.kind, known.at, known.changed = owner, IdKind.PASSING, at, True
+
+
+def _nameless(draft: Draft, known: KnownId, at: datetime) -> KnownId:
+    """Return an id for somebody who has no other: nothing can be sent to it, and no event names it."""
+    key = known.key[0], external_id(f"{known.key[1]}~{int(at.timestamp())}")
+    return draft.ids.setdefault(key, KnownId(key, known.person, IdKind.FORMER, at))
 
 
 def _choose(draft: Draft, owner: Person, ids: Sequence[_Named], at: datetime) -> None:

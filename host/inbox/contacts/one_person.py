@@ -49,11 +49,10 @@ def _join_all(joins: Collection[tuple[int, int]]) -> None:
 
 
 def _join(session: Session, first_id: int, second_id: int) -> None:
-    first, second = session.get(ContactIdentity, first_id), session.get(ContactIdentity, second_id)
-    if first is None or second is None or first.account_id != second.account_id:
+    first, second = _main(session, first_id), _main(session, second_id)
+    if first is None or second is None or first.id == second.id or _are_two(session, first, second):
         return
-    if first.same_as_id is not None or second.same_as_id is not None or _are_two(session, first, second):
-        return
+    first_id, second_id = first.id, second.id
     # Lanes are locked first.
     outbox.take_lane(session, first.account_id, first.external_id)
     outbox.take_lane(session, second.account_id, second.external_id)
@@ -84,6 +83,14 @@ def _join(session: Session, first_id: int, second_id: int) -> None:
         merge.moved = {**merge.moved, merging.JOINED: taken}
         session.flush()
     people.show_conversations(session, session.get_one(Contact, first.contact_id))
+
+
+def _main(session: Session, identity_id: int) -> ContactIdentity | None:
+    """Return the identity that an id belongs to: it may have been joined with another by now."""
+    found = session.get(ContactIdentity, identity_id)
+    return (
+        found if found is None or found.same_as_id is None else session.get(ContactIdentity, found.same_as_id)
+    )
 
 
 def _are_two(session: Session, first: ContactIdentity, second: ContactIdentity) -> bool:
