@@ -321,10 +321,13 @@ class TrialDesk:
         *,
         files: Sequence[tuple[str, bytes]] = (),
         quote: int | None = None,
+        content: Mapping[str, Any] | None = None,
     ) -> None:
         """Press Send in the conversation with *contact*.
 
         :param files: name and bytes of each.
+        :param content: what else is sent with the text, such as ``quick_replies``, as
+            :class:`host.sdk.messages.OutgoingPart` has it.
         :param quote: id of the quoted message, see :class:`TrialMessage`.
         :raises host.core.errors.LobbyError: if it cannot be sent, with the sentence of the composer.
         """
@@ -350,7 +353,7 @@ class TrialDesk:
             workspace_id=self.workspace_id,
             conversation_id=conversation.id,
             author_id=self.owner_id,
-            drafts=[Draft(text=text, uploads=tuple(taken), reply_to=quote)],
+            drafts=[Draft(text=text, uploads=tuple(taken), reply_to=quote, content=content or {})],
             reply_key=uuid.uuid4().hex,
             adapter=adapter,
             now=clock.now(),

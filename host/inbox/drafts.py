@@ -15,7 +15,7 @@ from host.core.backports.values import replace
 from host.core.cleaning import clean_written, is_providers
 from host.inbox.conversations import message_of
 from host.inbox.errors import EmptyTextError, KindNotSupportedError, MessageNotFoundError, TooLongError
-from host.inbox.sendable import NotSendableError, check_along, check_content, words_of
+from host.inbox.sendable import NotSendableError, check_along, check_ask_text, check_content, words_of
 from host.media import limits, links
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.models.media import Upload
@@ -326,6 +326,7 @@ def _with_text(
         planned[at] = replace(planned[at], text=_caption(text, capabilities))
         return planned
     below = content if draft.kind is MessageKind.TEXT else {}
+    check_ask_text(text, below, capabilities.quick_replies)
     written = _texts(text, below, capabilities, overflow)
     if capabilities.formatting and capabilities.text_with_files:
         files = [found[one] for one in draft.uploads if one in found]

@@ -524,9 +524,35 @@ def _offered(offered: tuple[QuickReply, ...], limits: QuickReplyLimits | None) -
                 limit=limits.payload_length,
             )
         found.append({"title": title, "payload": payload})
+    if limits.ask_alone and len(found) > 1 and any("ask" in one for one in found):
+        raise NotSendableError(
+            "too_many_quick_replies",
+            _l("On this channel, a message that asks for a phone number or email can’t have other answers."),
+            next_step=_l("Remove the other answers, or send them in another message."),
+            field="quick_replies",
+            limit=1,
+        )
     if limits.unique:
         _check_unique(found, "quick_replies")
     return found
+
+
+def check_ask_text(text: str, content: Mapping[str, Any], limits: QuickReplyLimits | None) -> None:
+    """Refuse a text that is too long above a request for contact details.
+
+    :param content: of the message, in its stored form.
+    :raises NotSendableError: code ``buttons_text``.
+    """
+    most = None if limits is None else limits.ask_text_length
+    asks = any("ask" in one for one in content.get("quick_replies", ()))
+    if most is not None and asks and len(text) > most:
+        raise NotSendableError(
+            "buttons_text",
+            _too_long(_l("The text above the request"), text, most),
+            next_step=_l("Change it, or send the text separately first."),
+            field="text",
+            limit=most,
+        )
 
 
 def told_apart(answers: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:

@@ -59,6 +59,8 @@ class QuickReplyLimits:
 
     :param asks: contact details that may be requested; empty if the channel does not know the customer's.
     :param unique: no two answers of a message may have the same title, in whatever case, or payload.
+    :param ask_alone: a request for contact details cannot have other answers beside it.
+    :param ask_text_length: maximum length of the text above one; None: that of any text.
     """
 
     most: int
@@ -66,6 +68,8 @@ class QuickReplyLimits:
     payload_length: int
     asks: frozenset[Ask] = frozenset()
     unique: bool = False
+    ask_alone: bool = False
+    ask_text_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

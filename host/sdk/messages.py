@@ -219,6 +219,8 @@ class MessageReceived:
     :param references: for channels that thread by reference: external ids this one answers, nearest first.
     :param reply_to: external id of the message this one quotes, from either side.
     :param post: the post it comments on, on a channel that threads by posts.
+    :param content: among others, of ``QUICK_REPLY``: ``payload``, and ``ask`` if it is an answer to a request
+        for contact details (:class:`host.sdk.channel.Ask`): then the payload is what they shared.
     :param contact_phone: the customer's phone number with its country code, as digits. Only if the provider
         has verified it: contacts with the same number become one.
     :param contact_email_verified: whether *contact_email* is proved to be theirs; the same applies to it.

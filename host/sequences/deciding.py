@@ -357,6 +357,12 @@ class Decider:
         limits = self._quick_reply_limits()
         if limits is None:
             return {}
+        if isinstance(step, Ask) and step.kind in limits.asks:
+            asked = [{"ask": step.kind}]
+            most = limits.ask_text_length
+            if most is None or all(len(text) <= most for text in (step.text, step.again)):
+                person = {"title": self._person(), "payload": asked_for.PERSON_PAYLOAD}
+                return {"quick_replies": asked if limits.ask_alone else [*asked, person]}
         titles: Sequence[str] = step.choices if isinstance(step, Ask) else step.quick_replies
         run = self.run
         offers = [

@@ -259,7 +259,9 @@ class Play(Decider):
             self._note("unsent", "window_closed")
             return "window_closed"
         self._row += 1
-        self.offers = [(one["title"], one["payload"]) for one in content.get("quick_replies", ())]
+        # Nobody has contact details here that could be shared: they are typed.
+        offered = content.get("quick_replies", ())
+        self.offers = [(one["title"], one["payload"]) for one in offered if "title" in one]
         self._note("sent", text)
         return ""
 

@@ -80,6 +80,12 @@ ASKED: dict[str, object] = {
 }
 """Labels of the data a quick reply requests from a customer."""
 
+SHARED_ON_REQUEST: dict[str, object] = {
+    Ask.PHONE: _l("Shared their phone number"),
+    Ask.EMAIL: _l("Shared their email address"),
+}
+"""Labels of a tap with which a customer shared what a quick reply asked for."""
+
 TAPS = frozenset({MessageKind.POSTBACK, MessageKind.QUICK_REPLY})
 ASIDE = frozenset(
     {

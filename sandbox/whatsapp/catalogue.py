@@ -27,6 +27,7 @@ ITEMS = (
     Item(FILES, "Sticker", "sticker"),
     Item(FILES, "Location", "location"),
     Item(FILES, "Contact", "contact"),
+    Item(FILES, "Own contact, not asked for", "contact", {"own": True}),
     Item(ORIGIN, "From an ad", "ad", {"text": "I saw your ad"}),
     Item(ORIGIN, "About a product", "product", {"text": "Is this one dishwasher safe?"}),
     Item(ORIGIN, "Order", "order", {"text": "Please wrap them as gifts"}),

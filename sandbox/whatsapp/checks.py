@@ -247,11 +247,19 @@ def _location_request(action: Json) -> list[Json]:
     return [{"kind": "location", "id": "", "title": "Send location"}]
 
 
+def _contact_request(action: Json) -> list[Json]:
+    """Check a request for the number, whose button WhatsApp names."""
+    if action.get("name") != "request_contact_info":
+        raise cloud_error(131009, "Action needs the name request_contact_info")
+    return [{"kind": "contact_request", "id": "", "title": "Share contact info"}]
+
+
 ACTIONS: dict[str, Callable[[Json], list[Json]]] = {
     "button": _reply_buttons,
     "list": _list,
     "cta_url": _cta_url,
     "location_request_message": _location_request,
+    "request_contact_info": _contact_request,
 }
 CHECKS: dict[str, Callable[[Json], Content]] = {
     "text": _text,

@@ -34,6 +34,7 @@ ACT: Allowed = {
     "emoji": str,
     "omit": bool,
     "often": bool,
+    "own": bool,
     "filename": str,
     "latitude": NUMBER,
     "longitude": NUMBER,

@@ -189,15 +189,38 @@ def _location(_box: Sandbox, _number: Number, _customer: Customer, data: Json) -
     return "location", {"type": "location", "location": place}
 
 
-def _contact(_box: Sandbox, _number: Number, _customer: Customer, data: Json) -> Made:
+def _contact(_box: Sandbox, _number: Number, customer: Customer, data: Json) -> Made:
+    """Share a contact from the phone's address book; with ``own`` the customer's own."""
+    if data.get("own"):
+        return "contacts", {"type": "contacts", "contacts": [_own_card(customer, "other")]}
     name = data.get("text") or "Mia Sample"
     first, _, last = name.partition(" ")
     person = {
+        "origin": "other",
         "name": {"formatted_name": name, "first_name": first, **({"last_name": last} if last else {})},
         "phones": [{"phone": "+1 555-010-0099", "wa_id": "15550100099", "type": "HOME"}],
         "emails": [{"email": "mia@example.com", "type": "WORK"}],
     }
     return "contacts", {"type": "contacts", "contacts": [person]}
+
+
+def _own_card(customer: Customer, origin: str) -> Json:
+    first, _, last = customer.name.partition(" ")
+    return {
+        "origin": origin,
+        "name": {
+            "formatted_name": customer.name,
+            "first_name": first,
+            **({"last_name": last} if last else {}),
+        },
+        "phones": [{"phone": f"+{customer.wa_id}", "wa_id": customer.wa_id, "type": "CELL"}],
+    }
+
+
+def _contact_request(box: Sandbox, _number: Number, customer: Customer, data: Json) -> Made:
+    """Tap the button of a request for the number, and confirm: the customer's own card is sent."""
+    _target(box, customer, data, inbound=False, kind="contact_request")
+    return "contacts", {"type": "contacts", "contacts": [_own_card(customer, "contact_request")]}
 
 
 def _reaction(box: Sandbox, _number: Number, customer: Customer, data: Json) -> Made:
@@ -337,6 +360,7 @@ ACTS: dict[str, Callable[[Sandbox, Number, Customer, Json], Made]] = {
     "sticker": _file("sticker", "sticker", animated=False),
     "location": _location,
     "contact": _contact,
+    "contact_request": _contact_request,
     "reaction": _reaction,
     "unreact": _unreact,
     "standby": _text,

@@ -286,6 +286,14 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
         "Red Tapped a quick reply",
     ),
     (
+        MessageKind.QUICK_REPLY,
+        "+4915112345678",
+        {"payload": "+4915112345678", "ask": "phone"},
+        "Shared their phone number",
+        "+4915112345678 Shared their phone number",
+    ),
+    (MessageKind.QUICK_REPLY, "Red", {"ask": ["phone"]}, "Tapped a quick reply", "Red Tapped a quick reply"),
+    (
         MessageKind.POSTBACK,
         "Talk to a person",
         {"payload": "HELP"},

@@ -14,6 +14,7 @@ from host.core.errors import LobbyError
 from host.inbox.errors import KindNotSupportedError
 from host.inbox.sendable import (
     NotSendableError,
+    check_ask_text,
     check_content,
     location_at,
     parse_contacts,
@@ -102,6 +103,24 @@ def test_answers_that_cannot_be_told_apart_are_refused_where_the_provider_does(
         assert str(caught).startswith(says)
     links = [{"title": "Shop", "url": "https://a.example/"}, {"title": "Shop", "payload": "s"}]
     assert check(TEMPLATE, strict, template={**template, "buttons": links})
+
+
+def test_a_request_for_contact_details_stands_alone_where_the_provider_wants_it() -> None:
+    quick = EVERYTHING.quick_replies
+    assert quick is not None
+    alone = replace(EVERYTHING, quick_replies=replace(quick, ask_alone=True, ask_text_length=5))
+    both = [{"ask": "phone"}, {"title": "No"}]
+    assert check(TEXT, quick_replies=both)
+    caught = refusal(TEXT, alone, quick_replies=both)
+    assert (caught.code, caught.field, caught.limit) == ("too_many_quick_replies", "quick_replies", 1)
+    only = check(TEXT, alone, quick_replies=[{"ask": "phone"}])
+    assert only == {"quick_replies": [{"ask": "phone"}]}
+    check_ask_text("Hello", only, alone.quick_replies)
+    check_ask_text("Hello you", check(TEXT, alone, quick_replies=[{"title": "No"}]), alone.quick_replies)
+    check_ask_text("Hello you", only, EVERYTHING.quick_replies)
+    with pytest.raises(LobbyError) as error:
+        check_ask_text("Hello you", only, alone.quick_replies)
+    assert (error.value.code, error.value.limit) == ("buttons_text", 5)
 
 
 def test_answers_of_automation_are_told_apart() -> None:

@@ -280,6 +280,22 @@ def test_somebody_without_a_number_is_answered(both: Both) -> None:
     assert both.chat(ROSA)[-1]["status"] == "delivered"
 
 
+def test_a_customer_is_asked_for_their_number_and_shares_it(both: Both) -> None:
+    who = "15550100779"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Uma K.", "hides_number": True}, 201)
+    both.act(customer=who, text="Can you call me?")
+    user_id = both.cloud.meta.control("GET", "whatsapp")["customers"][-1]["user_id"]
+    asks = {"quick_replies": [{"ask": "phone"}]}
+    both.reply("Sure, on which number?", customer=user_id, content=asks)
+    assert both.newest(user_id).state == "delivered"
+    both.act("contact_request", who)
+    shared = both.newest(user_id)
+    assert (shared.kind, shared.text) == ("quick_reply", f"+{who}")
+    both.cloud.control("PATCH", f"customers/{who}", {"hides_number": False})
+    both.act(customer=who, text="Now with my number")
+    assert both.newest(user_id).text == "Now with my number"
+
+
 def test_templates_are_read(both: Both) -> None:
     page = both.desk.module("templates").page(both.account, "")
     found = {(one.name, one.language): one.state.value for one in page.templates}

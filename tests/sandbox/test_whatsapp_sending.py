@@ -44,6 +44,13 @@ def test_a_person_is_reached_by_user_id(linked: Cloud, desk: Desk) -> None:
     assert "recipient_id" not in sent["statuses"][0]
 
 
+ASKING = {
+    "type": "request_contact_info",
+    "body": {"text": "On which number can we call you?"},
+    "action": {"name": "request_contact_info"},
+}
+
+
 @pytest.mark.parametrize(
     ("kind", "content"),
     [
@@ -72,6 +79,7 @@ def test_a_person_is_reached_by_user_id(linked: Cloud, desk: Desk) -> None:
                 },
             },
         ),
+        ("interactive", ASKING),
     ],
 )
 def test_each_type_is_accepted_and_delivered(linked: Cloud, desk: Desk, kind: str, content: Any) -> None:
@@ -79,6 +87,21 @@ def test_each_type_is_accepted_and_delivered(linked: Cloud, desk: Desk, kind: st
     mid = linked.sent(kind, content)
     linked.meta.idle()
     assert told(desk) == [("sent", mid), ("delivered", mid)]
+
+
+def test_a_customer_shares_their_number_only_when_asked(linked: Cloud, desk: Desk) -> None:
+    linked.control("PATCH", f"customers/{ANA}", {"hides_number": True})
+    linked.act()
+    linked.control("POST", "message", {"customer": ANA, "kind": "contact_request"}, 400)
+    linked.sent("interactive", ASKING)
+    linked.act("contact_request")
+    linked.act("contact", own=True)
+    linked.act("contact")
+    linked.meta.idle()
+    messages = [one for value in values(desk) for one in value.get("messages", [])]
+    cards = [one["contacts"][0] for one in messages if one["type"] == "contacts"]
+    assert [one["origin"] for one in cards] == ["contact_request", "other", "other"]
+    assert [one["phones"][0]["wa_id"] == ANA for one in cards] == [True, True, False]
 
 
 FILES = {"image": PNG, "document": b"%PDF-1.4"}
@@ -189,6 +212,10 @@ def test_files_are_sent_by_id_and_by_link(linked: Cloud, desk: Desk, kind: str) 
             {},
             (400, 131009, "Total row count exceed max allowed count: 10"),
         ),
+        ("interactive", {**ASKING, "type": "contact_request"}, {}, (400, 100, "interactive['type'] must be")),
+        ("interactive", {**ASKING, "body": {"text": "x" * 1025}}, {}, (400, 100, "must be at most 1024")),
+        ("interactive", {**ASKING, "action": {"name": "ask"}}, {}, (400, 131009, "request_contact_info")),
+        ("interactive", {**ASKING, "body": None}, {}, (400, 100, "interactive['body'] is required")),
     ],
 )
 def test_what_is_not_a_message_is_refused(

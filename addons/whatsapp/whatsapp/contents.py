@@ -23,6 +23,7 @@ MOST = 50
 MOST_FILES = 30
 MOST_JSON = 4_000_000
 """Most characters of the answers of a form, more than a webhook has; fewer could not be parsed."""
+_NUMBER = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
 DEEPEST = 3
 """Levels of a form whose answers are read."""
 
@@ -70,6 +71,21 @@ def contacts_of(found: object) -> Found | None:
         return None
     said = "\n".join(", ".join(filter(None, (one["name"], *one["phones"], *one["emails"]))) for one in cards)
     return MessageKind.CONTACTS, said, {"contacts": cards}
+
+
+def shared_number(found: object) -> str:
+    """Return the number that a customer shared when asked for it, as digits; empty for any other card.
+
+    WhatsApp marks the card that its own button sends with ``origin``, and that button shares nothing but the
+    customer's own. A card that they choose themselves is marked ``other``, or not at all, and may be
+    anybody's. One number WhatsApp knows (``wa_id``) has to be in it: of several, none is sure to be theirs.
+    """
+    every = list(items(found))
+    if len(every) != 1 or every[0].get("origin") != "contact_request":
+        return ""
+    numbers = {text(one.get("wa_id"), 60) for one in items(every[0].get("phones"))} - {""}
+    number = numbers.pop() if len(numbers) == 1 else ""
+    return number if _NUMBER.fullmatch(number) else ""
 
 
 def order_of(found: Mapping[str, Any]) -> Found | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from host.sdk import strictjson
+from host.sdk.channel import Ask
 from host.sdk.messages import (
     AccountNoticed,
     ContactIdentified,
@@ -62,7 +63,7 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
     held, named = told.get("standby") is True, identifier(told.get("person"))
     if "message" in told:
         said, about = mapping(told["message"]), mapping(told.get("contact"))
-        person = people.writer_of(said, about).or_else(named)
+        person = people.sharing(said, people.writer_of(said, about).or_else(named))
         return _identified(person, said, _message(said, about, person, held=held))
     if "echo" in told:
         said = mapping(told["echo"])
@@ -104,6 +105,11 @@ def _message(
     if (changed := _change(said, sort, person, at)) is not None:
         return changed
     kind, words, attachments, content = what(said, sort)
+    email = None
+    if sender.shared:
+        emails = content["contacts"][0]["emails"]
+        kind, words = MessageKind.QUICK_REPLY, ", ".join((f"+{sender.shared}", *emails))
+        content, email = {"payload": f"+{sender.shared}", "ask": Ask.PHONE.value}, next(iter(emails), None)
     context, profile = mapping(said.get("context")), mapping(about.get("profile"))
     content |= referral_of(said.get("referral"))
     if context.get("forwarded") is True or context.get("frequently_forwarded") is True:
@@ -121,6 +127,7 @@ def _message(
         opens_window=sort != "system",
         contact_name=text(profile.get("name"), 200) or None,
         contact_username=text(profile.get("username"), 100).removeprefix("@") or None,
+        contact_email=email,
         reply_to=identifier(context.get("id")) or None,
         contact_phone=sender.phone if sender.phone.isdecimal() else None,
     )

@@ -15,6 +15,8 @@ from typing import Any
 
 from host.sdk.messages import ContactIdentified, IdChange, PersonId
 
+from . import numbers
+from .contents import shared_number
 from .values import identifier, mapping, text
 
 
@@ -23,10 +25,12 @@ class Person:
     """A customer as one event names them; empty where it doesn't.
 
     :param users: their ids for this business, and for those of the same owner.
+    :param shared: their number, if they shared it with this message because they were asked to.
     """
 
     phone: str = ""
     users: tuple[str, ...] = field(default=())
+    shared: str = ""
 
     @property
     def id(self) -> str:
@@ -52,6 +56,17 @@ class Person:
     def numbers(self) -> tuple[PersonId, ...]:
         """Return the number as an id."""
         return (PersonId(self.phone),) if self.phone else ()
+
+
+def sharing(said: Mapping[str, Any], person: Person) -> Person:
+    """Return *person* with the number that they share with their message, if it is theirs.
+
+    It is not where the message itself names another number.
+    """
+    number = shared_number(said.get("contacts")) if said.get("type") == "contacts" else ""
+    if not number or (person.phone and number not in {person.phone, *numbers.other_ways(person.phone)}):
+        return person
+    return Person(person.phone or number, person.users, shared=number)
 
 
 def _person(phone: object, *users: object) -> Person:

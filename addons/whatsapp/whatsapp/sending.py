@@ -14,6 +14,7 @@ from host.sdk import clock
 from host.sdk.accounts import warn
 from host.sdk.channel import (
     AccountRef,
+    Ask,
     ButtonsLimits,
     Capabilities,
     CaptionLimits,
@@ -87,7 +88,15 @@ CAPABILITIES = Capabilities(
         ),
         MessageKind.FILE: MediaLimits(frozenset(DOCUMENTS), 100 * MB),
     },
-    quick_replies=QuickReplyLimits(most=ROWS, title_length=TITLE, payload_length=200, unique=True),
+    quick_replies=QuickReplyLimits(
+        most=ROWS,
+        title_length=TITLE,
+        payload_length=200,
+        asks=frozenset({Ask.PHONE}),
+        unique=True,
+        ask_alone=True,
+        ask_text_length=BODY,
+    ),
     buttons=ButtonsLimits(
         text_length=BODY, buttons=BUTTONS, title_length=TITLE, payload_length=256, unique=True
     ),
@@ -115,6 +124,7 @@ CAPABILITIES = Capabilities(
     ),
 )
 
+_ASK_NUMBER = "request_contact_info"
 NO_CREDENTIALS = noop("The token of this number can't be read.")
 _RECONNECT = noop("Ask the workspace owner to reconnect the number. The message waits until then.")
 _CHOOSE = noop("Choose")
@@ -287,6 +297,9 @@ def _without_file(part: OutgoingPart, language: str) -> dict[str, Any]:
     if part.kind is MessageKind.TEMPLATE:
         template = part.content.get("template") or {}
         return _with_buttons(text(template.get("text")), list(items(template.get("buttons"))))
+    if any(one.get("ask") for one in items(part.content.get("quick_replies"))):
+        # WhatsApp names the button itself, and has no other beside it.
+        return _interactive(_ASK_NUMBER, {"text": part.text}, {"name": _ASK_NUMBER})
     offers = [
         {"id": text(one.get("payload")) or text(one.get("title")), "title": text(one.get("title"))}
         for one in items(part.content.get("quick_replies"))

@@ -22,6 +22,7 @@ AT = "2026-01-15T10:30:00Z"
 LATER = "2026-01-16T08:00:00Z"
 MIA = shapes.Person(id="7", name="Mia")
 
+_ASKS = {"phone": "user_phone_number", "email": "user_email"}
 _WITH_KEY = frozenset(
     {MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE, MessageKind.STICKER}
 )
@@ -103,7 +104,7 @@ def content(message: AnyMessage, base: str) -> shapes.Content:
 
 def _quick_reply(offered: Mapping[str, Any]) -> dict[str, Any]:
     if "ask" in offered:
-        return {"contentType": str(offered["ask"])}
+        return {"contentType": _ASKS.get(str(offered["ask"]), str(offered["ask"]))}
     return {"contentType": "text", **offered}
 
 

@@ -89,6 +89,7 @@ class Tools(msgspec.Struct, frozen=True):
     :param voice_type: the content type of a recording.
     :param reactions: emoji of the picker, in order; empty if the channel has no reactions.
     :param asks: data a quick reply may ask for, each with its label.
+    :param ask_alone: whether such a quick reply can't have others beside it.
     :param card_pictures: whether a card can have an uploaded picture, which the provider has to fetch.
     :param mobile_only: content that the customer sees only in the provider's mobile app.
     :param templates: whether an approved template can be sent.
@@ -102,6 +103,7 @@ class Tools(msgspec.Struct, frozen=True):
     heart: bool = False
     quick_replies: dict[str, int] | None = None
     asks: tuple[tuple[str, str], ...] = ()
+    ask_alone: bool = False
     buttons: dict[str, int] | None = None
     cards: dict[str, int] | None = None
     card_pictures: bool = False
@@ -156,6 +158,7 @@ def tools_of(capabilities: Capabilities, settings: Mapping[str, Any]) -> Tools:
         voice_type=voice,
         heart=capabilities.heart,
         quick_replies={"most": quick.most, "title": quick.title_length} if quick else None,
+        ask_alone=quick.ask_alone if quick else False,
         asks=tuple((ask.value, str(_ASKS[ask])) for ask in Ask if ask in quick.asks) if quick else (),
         buttons={"most": buttons.buttons, "title": buttons.title_length} if buttons else None,
         cards={

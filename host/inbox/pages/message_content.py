@@ -530,6 +530,11 @@ def asked(content: Content) -> tuple[str, ...]:
     return tuple(filter(None, (_short(reply.get("ask")) for reply in _items(content.get("quick_replies")))))
 
 
+def answered(content: Content) -> str:
+    """Return which request for contact details a tap answers: ``phone``, ``email``, or none."""
+    return _short(content.get("ask"))
+
+
 def payload(content: Content) -> str:
     """Return the payload of a tapped button."""
     found = content.get("payload")

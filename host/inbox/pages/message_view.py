@@ -600,6 +600,10 @@ def _label(entry: Entry, where: BubbleContext) -> str:
         what = "card" if payload in where.buttons else button_payloads.list_of(payload, where.settings)
         if what in message_kinds.TAPPED:
             return str(message_kinds.TAPPED[what])
+    if entry.kind == MessageKind.QUICK_REPLY:
+        answered = message_content.answered(entry.content)
+        if answered in message_kinds.SHARED_ON_REQUEST:
+            return str(message_kinds.SHARED_ON_REQUEST[answered])
     return str(message_kinds.look_of(entry.kind).label)
 
 

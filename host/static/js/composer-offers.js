@@ -119,18 +119,18 @@ export class Strip {
   }
 }
 
-/** How a strip reads and writes the draft's quick replies. */
-export function quickReplies(draft, { most, title }, words) {
+/** How a strip reads and writes the draft's quick replies. *alone*: one that asks for something has no others beside it. */
+export function quickReplies(draft, { most, title, alone }, words) {
   return {
     read: () => draft.quickReplies.map((one) => one.title),
-    full: () => draft.quickReplies.length >= most,
+    full: () => draft.quickReplies.length >= most || (alone && draft.quickReplies.some((one) => one.ask)),
     add(text) {
       if (characters(text) > title) return fill(words.textTitleLong, { used: characters(text), most: title });
       if (draft.quickReplies.some((one) => same(one.title, text))) return words.textTwice;
       draft.quickReplies = [...draft.quickReplies, { title: text, payload: "" }];
       return "";
     },
-    asked: (ask) => draft.quickReplies.some((one) => one.ask === ask),
+    asked: (ask) => draft.quickReplies.some((one) => alone || one.ask === ask),
     ask(ask, title) {
       draft.quickReplies = [...draft.quickReplies, { title, ask }];
     },

@@ -113,7 +113,7 @@ export class Tools {
   strip(name, access, shared) {
     const box = this.form.querySelector(`[data-strip="${name}"]`);
     if (!box) return;
-    const limits = { most: Number(box.dataset.most), title: Number(box.dataset.title) };
+    const { most, title, alone } = box.dataset, limits = { most: Number(most), title: Number(title), alone: alone !== undefined };
     this.strips.push(new Strip(this.form, this.draft, name, access(this.draft, limits, this.form.dataset), shared));
   }
 
