@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -347,3 +348,23 @@ def test_a_person_takes_over_from_automation(scene: scenes.Scene, open_page: Ope
     page.click("[aria-label='More for this conversation']")
     page.click("text=Resume automation")
     page.wait_for_selector("text=resumed automation")
+
+
+def test_a_request_that_stands_alone_leaves_no_room_for_answers(
+    scene: scenes.Scene, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = toys.Rich.capabilities.quick_replies
+    assert quick is not None
+    alone = replace(toys.Rich.capabilities, quick_replies=replace(quick, ask_alone=True))
+    monkeypatch.setattr(toys.Rich, "capabilities", alone)
+    page = open_page(f"/{scene.conversation('ana')}")
+    add(page, "quick", "No")
+    assert page.locator("[data-strip-ask=phone]").is_hidden(), "it has no answers beside it"
+    page.click("[data-strip=quick] [data-strip-close]")
+    page.click("[data-tool=quick]")
+    page.set_viewport_size({"width": 360, "height": 720})
+    page.screenshot(path="/tmp/ask360.png")
+    page.click("[data-strip-ask=phone]")
+    assert page.locator("[data-strip=quick] [data-strip-form]").is_hidden(), "it is all there can be"
+    page.fill(TEXT, "Call you?")
+    assert posted(page)["quick_reply_ask"] == ["phone"]
