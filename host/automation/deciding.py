@@ -82,6 +82,7 @@ _SENT: dict[str, Sent] = {
     MessageKind.REFERRAL: Sent.NOTHING,
     MessageKind.OPT_IN: Sent.NOTHING,
     MessageKind.FEEDBACK: Sent.NOTHING,
+    MessageKind.CALL: Sent.NOTHING,
     MessageKind.EDIT: Sent.NOTHING,
     MessageKind.UNSEND: Sent.NOTHING,
 }

@@ -60,6 +60,8 @@ class MessageKind(StrEnum):
     ORDER = "order"
     """An order: ``content["order"]["items"]`` has the ``product``, ``quantity``, ``price`` and ``currency``
     of each line; the text is what the customer wrote with it."""
+    CALL = "call"
+    """The customer called, and nobody took the call. It has no text; ``sent_at`` is when the call ended."""
     INVITATION = "invitation"
     """An invitation without further text: ``content["invitation"]`` has it, the text has it in words. Any
     other message may have one as well, beside its text."""

@@ -44,6 +44,7 @@ LOOKS: dict[str, Look] = {
     MessageKind.LOCATION: Look("globe", _l("Location")),
     MessageKind.CONTACTS: Look("user", _l("Contact")),
     MessageKind.ORDER: Look("bag", _l("Order")),
+    MessageKind.CALL: Look("call", _l("Tried to call you")),
     MessageKind.INVITATION: Look("calendar", _l("Invitation")),
     MessageKind.CUSTOM: Look("list", _l("Other kind of message")),
     MessageKind.EDIT: Look("note", _l("Edited a message")),
@@ -90,7 +91,7 @@ TAPS = frozenset({MessageKind.POSTBACK, MessageKind.QUICK_REPLY})
 ASIDE = frozenset(
     {
         *(MessageKind.REACTION, MessageKind.REFERRAL, MessageKind.OPT_IN, MessageKind.FEEDBACK),
-        *(MessageKind.EDIT, MessageKind.UNSEND),
+        *(MessageKind.EDIT, MessageKind.UNSEND, MessageKind.CALL),
     }
 )
 """Kinds that are not messages but events of a conversation or a message."""

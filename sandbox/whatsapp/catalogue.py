@@ -38,6 +38,8 @@ ITEMS = (
     Item(ABOUT, "Correction", "edit", {"text": "Is it dishwasher safe?"}, about="mine"),
     Item(ABOUT, "Delete for everyone", "revoke", about="mine"),
     Item(ODD, "Not shown by the API", "unsupported"),
+    Item(ODD, "Call that nobody takes", "call"),
+    Item(ODD, "Call that somebody takes", "call", {"taken": 120}),
     Item(ODD, "While another answers", "standby", {"text": "Is the workshop open on Saturday?"}),
     Item(ODD, "Meta's agent answers", "agent"),
     Item(ODD, "Passed to the app", "pass_control", {"text": "wants to talk to somebody"}),

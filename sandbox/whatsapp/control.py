@@ -41,6 +41,9 @@ ACT: Allowed = {
     "ad_id": str,
     "product_id": str,
     "count": int,
+    "taken": int,
+    "twice": bool,
+    "first": bool,
 }
 CUSTOMER: Allowed = {
     "name": str,

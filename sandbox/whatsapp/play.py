@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox import ids
 from sandbox.box import Emission, Sandbox
-from sandbox.whatsapp import files, media, responders, statuses, webhooks
+from sandbox.whatsapp import calling, files, media, responders, statuses, webhooks
 from sandbox.whatsapp.world import DAY, Customer, MediaFile, Message, Number
 from sandbox.world import Json
 
@@ -28,8 +28,8 @@ def perform(
     """Act as a customer: write, tap, react or read."""
     if kind in ("read", "played"):
         return None, _read(box, customer, kind, data)
-    if kind in responders.OTHERS:
-        return None, responders.OTHERS[kind](box, number, customer, data)
+    if kind in BESIDE:
+        return None, BESIDE[kind](box, number, customer, data)
     if kind not in ACTS:
         raise ActError(f"kind must be one of {', '.join(KINDS)}")
     with box.lock:
@@ -378,4 +378,9 @@ ACTS: dict[str, Callable[[Sandbox, Number, Customer, Json], Made]] = {
     "edit": _edit,
     "revoke": _revoke,
 }
-KINDS = (*ACTS, *responders.OTHERS, "read", "played")
+BESIDE: dict[str, Callable[[Sandbox, Number, Customer, Json], Emission]] = {
+    **responders.OTHERS,
+    "call": calling.calls,
+}
+"""Acts that are no message of the customer."""
+KINDS = (*ACTS, *BESIDE, "read", "played")

@@ -35,7 +35,7 @@ def emit(
         seconds=True,
         ahead=ahead,
         status=status,
-        timed=field not in {"messages", "standby"},
+        timed=field not in {"messages", "standby", "calls"},
     )
     events: list[Event] = []
     reason: str | None = "no app is subscribed to the WhatsApp Business Account"

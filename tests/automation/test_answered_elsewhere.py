@@ -15,7 +15,7 @@ from host.core.backports.values import replace
 from host.delivery.worker import drain
 from host.inbox.apply import responders
 from host.models.inbox import Contact, DeliveryState, Message, Origin
-from host.sdk.messages import ConversationHandedOver, Handover, MessageEchoed, Program, Who
+from host.sdk.messages import ConversationHandedOver, Handover, MessageEchoed, MessageKind, Program, Who
 from host.sequences.body import Ask, Hand, Say, Starts
 from tests.assistants.assisting import Assisted
 from tests.automation.automated import AWAY, GREETING, Automated, shut
@@ -168,6 +168,13 @@ def test_it_is_over_a_day_after_the_customers_last_message(automated: Automated)
     automated.said(**STANDBY)
     assert held(automated, KEEPS - timedelta(minutes=1)) is not None
     assert held(automated, KEEPS + timedelta(minutes=1)) is None
+
+
+def test_a_call_does_not_end_it(automated: Automated) -> None:
+    automated.said(at=clock.now() - timedelta(minutes=1), **STANDBY)
+    automated.said(text="", kind=MessageKind.CALL)
+    assert held(automated) is not None
+    assert automated.talk().unread_count == 2
 
 
 def test_its_own_messages_name_it(automated: Automated) -> None:

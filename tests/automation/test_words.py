@@ -112,6 +112,7 @@ def _shift(by: timedelta) -> None:
         (MessageKind.REFERRAL, None, False),
         (MessageKind.OPT_IN, None, False),
         (MessageKind.FEEDBACK, None, False),
+        (MessageKind.CALL, None, False),
         (MessageKind.STORY_MENTION, {"mention"}, True),
         (MessageKind.TEXT, {"tap"}, False),
     ],

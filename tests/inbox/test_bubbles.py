@@ -253,6 +253,7 @@ KINDS: list[tuple[MessageKind, str, dict[str, Any], str, str]] = [
             ("", "Rated your message"),
         )
     ),
+    (MessageKind.CALL, "", {}, "Tried to call you", "Tried to call you"),
     (MessageKind.TEXT, "Look: https://shop.example/a?b=c", {}, "Message", "Look: shop.example/a"),
     (MessageKind.STICKER, "❤️", {}, "Sticker", "❤️"),
     (

@@ -12,7 +12,10 @@ import pytest
 import requests
 from PIL import Image
 
+from host.authoring import customers
 from host.authoring.desk import RefusedByCardError, TrialDesk, trial_desk
+from host.core import db
+from host.models.inbox import Conversation
 from host.sdk.cards import Verdict
 from host.sdk.channel import AccountRef, SendRequest, Sent
 from host.sdk.messages import MessageKind, OutgoingPart
@@ -365,3 +368,45 @@ def test_a_conversation_changes_hands(both: Both) -> None:
     problem = adapter.take_thread(both.account, who, "")
     assert problem is not None
     assert problem.code == "2494191"
+
+
+def talk(both: Both, customer: str) -> Conversation:
+    with db.read() as session:
+        found = customers.conversation_of(session, customer)
+        assert found is not None
+        return found
+
+
+def test_a_missed_call_is_one_line_that_an_agent_reads(both: Both) -> None:
+    who = "15550100779"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Gil F."}, 201)
+    both.act("text", who, text="Can you call me?")
+    both.act("call", who, twice=True, first=True)
+    both.act("call", who, taken=120)
+    assert [(one.direction, one.kind) for one in both.thread(who)] == [
+        ("inbound", "text"),
+        ("inbound", "call"),
+    ]
+    found = talk(both, who)
+    assert found.unread_count == 2
+    inbox = f"/w/{both.desk.workspace_id}/inbox"
+    listed = both.desk.get(inbox).text
+    assert "Tried to call you" in listed[listed.index(f"{inbox}/{found.id}") :]
+    thread = both.desk.get(f"{inbox}/{found.id}").text
+    line = thread[thread.rindex('<li class="msg') :]
+    line = line[: line.index("</li>")]
+    assert "Tried to call you" in line
+    assert "#i-call" in line
+    assert "<time" in line
+
+
+def test_a_call_does_not_change_who_answers(both: Both) -> None:
+    who = "15550100780"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Uli B."}, 201)
+    both.act("standby", who, text="Are you open on Saturday?")
+    both.act("call", who)
+    assert responder(both, who) == "ai_agent"
+    assert both.newest(who).kind == "call"
+    found = talk(both, who).responder
+    assert found is not None
+    assert found["held"] is True

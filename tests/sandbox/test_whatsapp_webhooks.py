@@ -97,7 +97,7 @@ SHAPES: dict[str, Any] = {
 }
 OWN_TESTS = {
     *("button", "button_reply", "list_reply", "system", "read", "played"),
-    *("standby", "agent", "pass_control", "take_control", "contact_request"),
+    *("standby", "agent", "pass_control", "take_control", "call"),
 }
 
 
@@ -379,3 +379,35 @@ def test_reset_forgets_everything(cloud: Cloud) -> None:
     state = cloud.meta.control("GET", "whatsapp")
     assert state["number"]["registered"] is True
     assert cloud.control("GET", "messages")["messages"] == []
+
+
+def test_a_call_that_nobody_takes(linked: Cloud, desk: Desk) -> None:
+    linked.act("call")
+    linked.meta.idle()
+    rings, over = values(desk, "calls")
+    assert rings["contacts"][0]["wa_id"] == ANA
+    (first,), (last,) = rings["calls"], over["calls"]
+    assert (first["event"], last["event"]) == ("connect", "terminate")
+    assert first["id"] == last["id"]
+    assert first["id"].startswith("wacid.")
+    assert first["session"]["sdp_type"] == "offer"
+    assert {one["direction"] for one in (first, last)} == {"USER_INITIATED"}
+    assert not {"start_time", "end_time", "duration"} & set(last), "only if it was taken"
+
+
+def test_a_call_that_somebody_takes_told_out_of_order(linked: Cloud, desk: Desk) -> None:
+    linked.act("call", taken=120, twice=True, first=True)
+    linked.meta.idle()
+    told = [value["calls"][0] for value in values(desk, "calls")]
+    assert [one["event"] for one in told] == ["terminate", "terminate", "connect"]
+    assert told[0] == told[1]
+    assert (told[0]["duration"], int(told[0]["end_time"]) - int(told[0]["start_time"])) == (120, 120)
+
+
+def test_a_caller_may_hide_their_number(linked: Cloud, desk: Desk) -> None:
+    linked.control("PATCH", f"customers/{ANA}", {"username": "ana.q", "hides_number": True})
+    linked.act("call")
+    linked.meta.idle()
+    for value in values(desk, "calls"):
+        assert "from" not in value["calls"][0]
+        assert value["calls"][0]["from_user_id"]

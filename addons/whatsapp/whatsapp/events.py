@@ -34,7 +34,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from . import account_events, errors, people
+from . import account_events, calls, errors, people
 from .contents import contacts_of, file_of, form_of, location_of, order_of, referral_of
 from .values import identifier, items, mapping, moment, text
 
@@ -69,6 +69,10 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
         said = mapping(told["echo"])
         person = people.recipient_of(said).or_else(named)
         return _identified(person, said, _echo(said, person.id, held=held))
+    if "call" in told:
+        said, about = mapping(told["call"]), mapping(told.get("contact"))
+        person = people.writer_of(said, about).or_else(named)
+        return _identified(person, said, calls.read(said, about, person))
     if "handover" in told:
         said = mapping(told["handover"])
         person = people.handed_over(said).or_else(named)

@@ -110,7 +110,7 @@ CAPABILITIES = Capabilities(
             *(MessageKind.TEXT, MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.AUDIO, MessageKind.FILE),
             *(MessageKind.STICKER, MessageKind.LOCATION, MessageKind.CONTACTS, MessageKind.ORDER),
             *(MessageKind.QUICK_REPLY, MessageKind.REACTION, MessageKind.EDIT, MessageKind.UNSEND),
-            *(MessageKind.REFERRAL, MessageKind.CUSTOM, MessageKind.UNSUPPORTED),
+            *(MessageKind.REFERRAL, MessageKind.CALL, MessageKind.CUSTOM, MessageKind.UNSUPPORTED),
         }
     ),
     ads=True,

@@ -18,10 +18,10 @@ from host.sdk import strictjson
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.webhooks import Accepted, Envelope, Refused, Verified, WebhookRequest
 
-from . import people
+from . import calls, people
 from .accounts import Book, Bound, book
 from .graph import verify_token
-from .values import identifier, items, mapping, moment, text
+from .values import digits, identifier, items, mapping, moment, text
 
 _NUMBER = re.compile(rb'"(?:phone_number_)?id"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"([0-9]{1,32})"')
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
@@ -29,10 +29,11 @@ _CHALLENGE = re.compile(r"[\w-]{1,128}", re.ASCII)
 _DUMMY = os.urandom(32)
 """Compared with if no secret is known, so that this takes as long as a wrong signature."""
 OBJECT = "whatsapp_business_account"
-MESSAGES = frozenset({"messages", "message_echoes", "smb_message_echoes", "standby", "history"})
-"""Fields with what people wrote. Each names its number; what doesn't is kept, and can be applied again."""
+MESSAGES = frozenset({"messages", "message_echoes", "smb_message_echoes", "standby", "history", "calls"})
+"""Fields with what people did. Each names its number; what doesn't is kept, and can be applied again."""
 
 
+CALLS = "calls"
 STANDBY, HANDOVERS = "standby", "messaging_handovers"
 """Fields of what another responder of the number does: what it hears and says, and who has a conversation."""
 
@@ -124,6 +125,10 @@ def _of_change(
     if field == HANDOVERS:
         yield _handover(one, value)
         return
+    if field == CALLS:
+        found = list(_calls(one, value, digits(text(place.get("display_phone_number"), 40))))
+        yield from found or [_other(one, field, value, ignored="of the field calls, which has no call")]
+        return
     held = field == STANDBY
     # Meta nests what another responder has; providers that pass it on leave it flat.
     value = {**value, **mapping(value.get(STANDBY))} if held else value
@@ -199,6 +204,28 @@ def _handover(bound: Bound, value: Mapping[str, Any]) -> Envelope:
         occurred_at=moment(value.get("timestamp")),
         set_aside="" if person else "It names no customer.",
     )
+
+
+def _calls(bound: Bound, value: Mapping[str, Any], ours: str) -> Iterator[Envelope]:
+    """Yield the calls on the number, without what they tell of a phone's network.
+
+    :param ours: the number itself, as far as the delivery says it.
+    """
+    for call in map(calls.kept, items(value.get("calls"))):
+        person, about = person_of(call, value.get("contacts"))
+        id_, event = identifier(call.get("id")), text(call.get("event"), 40)
+        body = json.dumps({"person": person, "contact": about, "call": call}).encode()
+        why_not = calls.ignored(call, ours)
+        yield Envelope(
+            bound.account_id,
+            person,
+            f"call:{id_}:{event}" if id_ else f"odd:{hashlib.sha256(body).hexdigest()}",
+            "call",
+            body,
+            occurred_at=moment(call.get("timestamp")),
+            set_aside="" if why_not or (person and id_) else "It names no caller or no call.",
+            ignored=why_not,
+        )
 
 
 def _messages(bound: Bound, value: Mapping[str, Any], *, held: bool) -> Iterator[Envelope]:

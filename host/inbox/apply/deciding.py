@@ -212,7 +212,8 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived, about: Threa
             message.content[participants.AFTER_FORWARD] = True
     kept_erased = keep_erased(draft, message)
     if not kept_erased and not item.imported:
-        keeps = item.adapter.capabilities.responder_keeps
+        # Who takes calls is not who answers in writing.
+        keeps = None if change.kind is MessageKind.CALL else item.adapter.capabilities.responder_keeps
         responders.note_message(thread, sent_at, keeps, standby=message.content.get("standby") is True)
         _count(draft, thread, message, item, change)
         consents.hear(draft, item, change, message)
