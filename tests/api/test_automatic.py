@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.delivery.worker import drain
 from host.events.kinds.conversations import CONVERSATION_HANDLER_CHANGED
 from host.events.models import DomainEvent
@@ -74,6 +76,33 @@ def test_any_other_key_speaks_for_people(desk: ApiDesk, bot: Program) -> None:
     desk.program.send("POST", "/messages", words(desk), 201)
     assert handler(desk) == "person"
     assert bot.refused("POST", "/messages", words(desk))[1]["code"] == "handled_by_person"
+
+
+def test_it_is_refused_where_another_program_answers(
+    desk: ApiDesk, bot: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = replace(Everything.capabilities, responder_keeps=timedelta(hours=24))
+    monkeypatch.setattr(Everything, "capabilities", several)
+    desk.scene.said("ana", "Ana", "Hello?", clock.now(), content={"standby": True})
+    status, problem = bot.refused("POST", "/messages", words(desk))
+    assert (status, problem["code"]) == (409, "answered_elsewhere")
+    assert bot.refused("POST", f"/conversations/{talk(desk)}/typing", {})[1]["code"] == "answered_elsewhere"
+    desk.program.send("POST", "/messages", words(desk, "Mia here."), 201)
+    drain(desk.inbox.generation, direction="out")
+    desk.scene.said("ana", "Ana", "Thanks!", clock.now() + timedelta(seconds=5))
+    assert handler(desk) == "person", "a key that speaks for people took it over"
+
+
+def test_what_waits_is_taken_back_when_another_program_answers(
+    desk: ApiDesk, bot: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = replace(Everything.capabilities, responder_keeps=timedelta(hours=24))
+    monkeypatch.setattr(Everything, "capabilities", several)
+    (sent,) = bot.send("POST", "/messages", words(desk), 201)["data"]
+    desk.scene.said("ana", "Ana", "Hello?", clock.now(), content={"standby": True})
+    drain(desk.inbox.generation, direction="out")
+    found = desk.program.get(f"/messages/{sent['id']}")
+    assert (found["state"], found["error"]["code"]) == ("cancelled", "answered_elsewhere")
 
 
 def test_a_word_in_the_providers_own_app_takes_over(desk: ApiDesk, bot: Program) -> None:

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from host.assistants.models import Mode
+from host.automation.actions import AddonDoes
+from host.channels.directory import Directory
 from host.core import clock, db
 from host.core.backports.values import replace
 from host.delivery.worker import drain
 from host.inbox.apply import responders
-from host.models.inbox import Contact, DeliveryState, Message, Origin
+from host.models.inbox import Contact, DeliveryState, Message, Origin, Reaction
 from host.sdk.messages import ConversationHandedOver, Handover, MessageEchoed, MessageKind, Program, Who
-from host.sequences.body import Ask, Hand, Say, Starts
+from host.sdk.rules import React, RuleAction
+from host.sequences.body import Act, Ask, Hand, Say, Starts
 from tests.assistants.assisting import Assisted
 from tests.automation.automated import AWAY, GREETING, Automated, shut
 from tests.inbox import toys
@@ -123,6 +126,46 @@ def test_away_messages_are_held_too(automated: Automated) -> None:
         automated.said(**STANDBY)
         automated.run()
     assert automated.automatic() == []
+
+
+HEART = RuleAction("toy.heart", "email", "react", lambda _about: React("❤️"))
+
+
+def reacting(made: Automated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an addon bring the action to react, on a channel that has reactions."""
+    there = replace(toys.Windowed.capabilities, reactions=frozenset())
+    monkeypatch.setattr(toys.Windowed, "capabilities", there)
+    made.desk.generation.directory = Directory([toys.WINDOWED], actions=[HEART])
+
+
+def reactions() -> list[str | None]:
+    return [one.emoji for one in toys.everything(Reaction)]
+
+
+@pytest.mark.parametrize("held_by_other", [False, True])
+def test_a_rule_does_not_react(desk: Desk, monkeypatch: pytest.MonkeyPatch, held_by_other: bool) -> None:
+    made = Ruled(desk)
+    reacting(made, monkeypatch)
+    rule = made.rule({"do": "addon", "name": "toy.heart"})
+    made.said(text="Where is my order?", **(STANDBY if held_by_other else {}))
+    made.run()
+    assert reactions() == ([] if held_by_other else ["❤️"])
+    assert [one.done for one in made.ran(rule)] == [
+        [("addon", "answered_elsewhere" if held_by_other else "")]
+    ]
+
+
+@pytest.mark.parametrize("held_by_other", [False, True])
+def test_a_sequence_does_not_react(desk: Desk, monkeypatch: pytest.MonkeyPatch, held_by_other: bool) -> None:
+    made = Sequenced(desk)
+    reacting(made, monkeypatch)
+    heart = Act(id="heart", action=AddonDoes("toy.heart"))
+    made.sequence(heart, Hand(id="people"), starts=Starts(words=("order",)))
+    made.said(text="Where is my order?")
+    if held_by_other:
+        made.scene.apply(handed(AGENT, 1, Handover.TAKEN))
+    made.run()
+    assert reactions() == ([] if held_by_other else ["❤️"])
 
 
 def test_a_sequence_that_runs_ends_when_another_answers(desk: Desk) -> None:

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from host.addons.running import contributions
 from host.authoring.desk import RefusedFormError, trial_desk
 from host.core import clock, db
+from host.core.backports.values import replace
 from host.core.clock import Days
+from host.delivery.worker import drain
 from host.events import reading
 from host.events.models import ActorKind
 from host.events.reading import BEGINNING
@@ -22,7 +24,7 @@ from host.inbox import erasure
 from host.inbox.conversation_actions import set_fields
 from host.inbox.panels import calling
 from host.inbox.panels.report_sections import query_of, read
-from host.models.inbox import ConversationStatus, DeliveryState, Handler, Message
+from host.models.inbox import ConversationStatus, DeliveryState, Handler, Message, Origin
 from host.models.notifications import Notification
 from host.reports.counting import Counting
 from host.reports.models import Span
@@ -30,7 +32,7 @@ from host.sdk import desk as sdk_desk
 from host.sdk.api import ApiCall, ApiRefusalError
 from host.sdk.channel import AccountRef
 from host.sdk.desk import QuickReply
-from host.sdk.messages import MessageUnsent
+from host.sdk.messages import ConversationHandedOver, Handover, MessageKind, MessageUnsent, Program, Who
 from host.sdk.panels import ContactIdentity, CustomerContext, Entry, Tone
 from host.sdk.reports import Counts, Number
 from host.sdk.rules import AskedAbout
@@ -39,7 +41,7 @@ from host.users.reach import ALL_ACCOUNTS
 from tests import helpers
 from tests.inbox import toys
 from tests.notifications.telling import tell
-from tests.satisfaction.conftest import ADDON, SLUG, Survey, module
+from tests.satisfaction.conftest import ADDON, SLUG, Asking, Survey, module
 
 QUESTION = "How did we do?\n\nYou can also answer with a number: 1 is bad, 5 is very good."
 THANKS = "Thank you! Is there anything you would like to add?"
@@ -92,6 +94,58 @@ def test_nobody_is_asked_while_it_is_switched_off(survey: Survey) -> None:
     survey.talked()
     assert survey.rows() == []
     assert survey.automatic() == []
+
+
+@pytest.fixture
+def shared(survey: Survey, monkeypatch: pytest.MonkeyPatch) -> Survey:
+    """Let several programs answer on the channel, of which another one has the conversation."""
+    several = replace(Asking.capabilities, responder_keeps=timedelta(hours=24))
+    monkeypatch.setattr(Asking, "capabilities", several)
+    survey.said(content={"standby": True})
+    return survey
+
+
+def test_nobody_is_asked_where_another_program_answers(shared: Survey) -> None:
+    shared.close()
+    shared.hear()
+    assert shared.automatic() == []
+    assert shared.rows() == [("answered_elsewhere", None, None)]
+
+
+def test_a_question_that_waits_is_taken_back_where_another_program_answers(
+    survey: Survey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = replace(Asking.capabilities, responder_keeps=timedelta(hours=24))
+    monkeypatch.setattr(Asking, "capabilities", several)
+    monkeypatch.setattr(survey, "send", lambda: None)
+    survey.said()
+    survey.close()
+    survey.hear()
+    assert survey.automatic() == [QUESTION]
+    taken = ConversationHandedOver("ana", clock.now(), Handover.TAKEN, "", Program(Who.BOT, "", "The agent"))
+    survey.scene.apply(taken)
+    drain(survey.desk.generation, direction="out")
+    with db.read() as session:
+        asked = session.scalars(
+            sa.select(Message).where(Message.origin == Origin.SYSTEM, Message.state.is_not(None))
+        )
+        assert [(one.state, one.error["code"]) for one in asked] == [
+            (DeliveryState.CANCELLED, "answered_elsewhere")
+        ]
+
+
+def test_nobody_is_thanked_where_another_program_answers(
+    survey: Survey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey.talked()
+    several = replace(Asking.capabilities, responder_keeps=timedelta(hours=24))
+    monkeypatch.setattr(Asking, "capabilities", several)
+    survey.scene.apply(ConversationHandedOver("ana", clock.now(), Handover.TAKEN))
+    title, payload = survey.buttons()[3]
+    survey.said(text=title, kind=MessageKind.QUICK_REPLY, content={"payload": payload, "standby": True})
+    survey.hear()
+    assert survey.rows() == [("asked", 4, None)], "the score counts"
+    assert survey.automatic() == [QUESTION]
 
 
 def test_a_workspace_asks_by_its_own_settings(survey: Survey) -> None:
