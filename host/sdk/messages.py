@@ -370,6 +370,7 @@ class ConversationHandedOver:
 
     :param note: the other program's note.
     :param to: the program that now has the conversation, or requests it; None: unknown.
+    :param summary: what was said until then, in the other program's words; shown below the line, folded.
     """
 
     contact: str
@@ -377,6 +378,7 @@ class ConversationHandedOver:
     how: Handover
     note: str = ""
     to: Program | None = None
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

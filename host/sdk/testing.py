@@ -166,6 +166,7 @@ def check_changes(changes: Sequence[InboundChange], custom_kinds: Sequence[Custo
             assert change.at.tzinfo is not None, "times are aware"
             assert isinstance(change.how, Handover)
             assert isinstance(change.note, str)
+            assert isinstance(change.summary, str)
         elif isinstance(change, ContactIdentified):
             assert change.at.tzinfo is not None, "times are aware"
             assert change.contact in {one.external_id for one in change.ids}, "the contact has that id"

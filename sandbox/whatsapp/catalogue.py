@@ -42,7 +42,15 @@ ITEMS = (
     Item(ODD, "Call that somebody takes", "call", {"taken": 120}),
     Item(ODD, "While another answers", "standby", {"text": "Is the workshop open on Saturday?"}),
     Item(ODD, "Meta's agent answers", "agent"),
-    Item(ODD, "Passed to the app", "pass_control", {"text": "wants to talk to somebody"}),
+    Item(
+        ODD,
+        "Passed to the app",
+        "pass_control",
+        {
+            "text": "wants to talk to somebody",
+            "summary": "Asked whether the workshop is open on Saturday. Wants to book two places.",
+        },
+    ),
     Item(ODD, "Taken by another app", "take_control"),
     Item(ODD, "Passed back to the app", "pass_control"),
     Item(ODD, "New number", "system"),

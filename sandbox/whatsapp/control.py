@@ -41,6 +41,7 @@ ACT: Allowed = {
     "ad_id": str,
     "product_id": str,
     "count": int,
+    "summary": str,
     "taken": int,
     "twice": bool,
     "first": bool,

@@ -35,6 +35,8 @@ def passes(box: Sandbox, number: Number, customer: Customer, data: Json) -> Emis
         told["previous_owner_app_role"] = "meta_business_agent"
     if data.get("text"):
         told["metadata"] = data["text"]
+    if data.get("summary"):
+        told["conversation_context"] = {"type": "summary", "summary": {"text": data["summary"]}}
     value = webhooks.handover(number, customer, "control_passed", box.clock.now(), told)
     return _emit(box, number, customer, "messaging_handovers", value, "control passed")
 

@@ -370,6 +370,18 @@ def test_a_conversation_changes_hands(both: Both) -> None:
     assert problem.code == "2494191"
 
 
+def test_a_summary_is_folded_below_the_handover(both: Both) -> None:
+    who = "15550100781"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Ida M."}, 201)
+    both.act("standby", who, text="I would rather talk to somebody")
+    both.act("pass_control", who, summary="Asks <b>twice</b> for a blue cup.")
+    thread = both.desk.get(f"/w/{both.desk.workspace_id}/inbox/{talk(both, who).id}").text
+    line = thread[thread.index("has this conversation now") :]
+    line = line[: line.index("</li>")]
+    assert "Show its summary of the conversation" in line
+    assert "Asks &lt;b&gt;twice&lt;/b&gt; for a blue cup." in line
+
+
 def talk(both: Both, customer: str) -> Conversation:
     with db.read() as session:
         found = customers.conversation_of(session, customer)

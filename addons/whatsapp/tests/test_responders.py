@@ -111,6 +111,32 @@ def test_handovers_are_lines_and_no_messages(customer: NewCustomer) -> None:
     assert (taken.content["how"], taken.content["to"]["name"]) == ("taken", "Meta’s agent")
 
 
+SUMMARY = {"type": "summary", "summary": {"text": "Asks for a cup.\nWants to speak to somebody."}}
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_summary_comes_with_the_handover(customer: NewCustomer, inside: bool) -> None:
+    ann = customer()
+    ann.writes("Hello")
+    told = handed(ann, "control_passed", previous_owner_role="ai_agent")
+    value = told["entry"][0]["changes"][0]["value"]
+    (value["control_passed"] if inside else value)["conversation_context"] = SUMMARY
+    ann.told(told)
+    assert ann.thread[-1].content["summary"] == "Asks for a cup.\nWants to speak to somebody."
+
+
+@pytest.mark.parametrize(
+    "context", ["x", {"type": "other"}, {"type": "summary", "summary": [1]}, {"type": "summary"}]
+)
+def test_an_odd_summary_is_left_out(customer: NewCustomer, context: object) -> None:
+    ann = customer()
+    ann.writes("Hello")
+    told = handed(ann, "control_passed")
+    told["entry"][0]["changes"][0]["value"]["conversation_context"] = context
+    ann.told(told)
+    assert "summary" not in ann.thread[-1].content
+
+
 def test_a_repeated_handover_is_one_line(customer: NewCustomer) -> None:
     ann = customer()
     ann.writes("Hello")

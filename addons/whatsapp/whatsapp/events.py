@@ -254,9 +254,17 @@ def _handover(value: Mapping[str, Any], person: str) -> InboundChange:
         return Ignored(f"a handover without a customer or a time, or of a new kind: {kind}"[:100])
     note = text(told.get("metadata"), 500)
     if kind == "control_passed":
-        return ConversationHandedOver(person, at, Handover.PASSED, note, OURS)
+        # Meta's page shows the summary by itself: beside the roles, or beside what they are in.
+        summary = _summary(told) or _summary(value)
+        return ConversationHandedOver(person, at, Handover.PASSED, note, OURS, summary)
     role = text(told.get("new_owner_role"), 60) or text(told.get("new_owner_app_role"), 60)
     return ConversationHandedOver(person, at, Handover.TAKEN, note, AGENT if role in _AGENTS else None)
+
+
+def _summary(told: Mapping[str, Any]) -> str:
+    """Return the summary for whoever gets a conversation (conversation-routing/conversation-context)."""
+    context = mapping(told.get("conversation_context"))
+    return text(mapping(context.get("summary")).get("text")) if context.get("type") == "summary" else ""
 
 
 # ---- reports -------------------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ from host.sdk.messages import (
 _FIRST = datetime.min.replace(tzinfo=UTC)
 ONE_TAP = timedelta(seconds=1)
 """Two taps that name the same message within this time are the same one: the history has whole seconds."""
+LONGEST_SUMMARY = 4000
+"""Code points kept of another program's summary."""
 OF_ANOTHER = "It is about a message of somebody else."
 
 
@@ -425,4 +427,6 @@ def _tell_handover(draft: Draft, item: Incoming, change: ConversationHandedOver)
     thread = conversations.for_lines(person, item.adapter.key, at)
     responders.note_handover(thread, at, item.adapter.capabilities.responder_keeps, change.how, change.to)
     said = {"how": str(change.how), "note": clean_short(change.note, 500) or "", **program("to", change.to)}
+    if summary := clean_short(change.summary, LONGEST_SUMMARY):
+        said["summary"] = summary
     draft.add(conversations.activity(thread, item.account, key, at, what="handed_over", **said))
