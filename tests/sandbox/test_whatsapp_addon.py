@@ -378,7 +378,7 @@ def test_a_summary_is_folded_below_the_handover(both: Both) -> None:
     thread = both.desk.get(f"/w/{both.desk.workspace_id}/inbox/{talk(both, who).id}").text
     line = thread[thread.index("has this conversation now") :]
     line = line[: line.index("</li>")]
-    assert "Show its summary of the conversation" in line
+    assert "Show the summary of the conversation" in line
     assert "Asks &lt;b&gt;twice&lt;/b&gt; for a blue cup." in line
 
 
