@@ -372,7 +372,8 @@ class AdapterContract:
         for group in (found.quick_replies, found.template, found.buttons, found.ice_breakers, found.menu):
             for field in () if group is None else fields(group):
                 allowed = getattr(group, field.name)
-                assert field.name in {"asks", "unique"} or allowed > 0, f"{field.name} allows nothing"
+                is_limit = allowed is not None and field.name not in {"asks", "ask_alone", "unique"}
+                assert not is_limit or allowed > 0, f"{field.name} allows nothing"
         assert found.product_template is None or found.product_template > 0
         names = [one.name for one in found.custom_kinds]
         assert len(set(names)) == len(names), "each custom kind has a name of its own"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from host.users import workspaces
 from tests.addons.conftest import Admin, MakeZip, configuration
 from tests.addons.test_toy_channel import connect, deliver
 from tests.hanging import Hang, hanging
+from tests.helpers import on_a_loop
 
 TELEGRAM = Path(__file__).resolve().parents[2] / "addons" / "telegram"
 PLACES = {
@@ -120,7 +120,7 @@ def page(desk: HostApplication, path: str) -> int:
         }
         await AsgiApplication(desk)(scope, receive, send)
 
-    asyncio.run(ask())
+    on_a_loop(ask())
     return int(sent[0]["status"])
 
 

@@ -139,7 +139,8 @@ def test_a_reply_that_cannot_leave_keeps_its_text(desk: Desk, scene: scenes.Scen
     page.route("**/reply", lambda route: route.abort())
     text.fill("my words")
     page.click("[data-form=reply] button[type=submit]")
-    page.wait_for_selector("text=your text is still here")
+    # While nothing answers, the line at the top is what is seen of it.
+    page.wait_for_selector("[data-problem]:has-text('your text is still here')", state="attached")
     assert text.input_value() == "my words"
     page.unroute("**/reply")
     page.reload()

@@ -249,6 +249,16 @@ def test_an_id_that_two_claim_joins_nobody_twice(account: AccountRef) -> None:
     assert len(toys.everything(ContactMerge)) == 1
 
 
+def test_a_number_that_moves_on_to_somebody_who_never_wrote(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1), wrote("b", "U1", phone="492", at=2))
+    apply(account, (moved("491", "499", "U2", at=3),))
+    assert ids(account) == {"492": None, "491": "492", "U1": "492"}
+    apply(account, wrote("c", "U2", phone="491", at=4))
+    found = threads(account)
+    assert found["c"][0] != found["a"][0] == found["b"][0]
+    assert ids(account) == {"492": None, "U1": "492", "U2": None, "491": "U2"}
+
+
 def test_three_who_are_one_are_joined_at_once(account: AccountRef) -> None:
     for at, name in enumerate(("U1", "U2", "U3")):
         apply(account, wrote(f"from {name}", name, at=at))

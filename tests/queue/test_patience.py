@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from host.queue.journal import _Patience
+from tests.helpers import on_a_loop
 
 
 def test_each_wait_ends_by_itself_and_one_that_was_answered_is_left_alone() -> None:
@@ -19,7 +20,7 @@ def test_each_wait_ends_by_itself_and_one_that_was_answered_is_left_alone() -> N
         late = await patience.wait(futures[2])  # a timer of its own, after the first found nothing to do
         return [*early, late], len(patience._waits)
 
-    assert asyncio.run(waits()) == ([True, False, False], 0)
+    assert on_a_loop(waits()) == ([True, False, False], 0)
 
 
 def test_what_was_answered_does_not_pile_up() -> None:
@@ -32,4 +33,4 @@ def test_what_was_answered_does_not_pile_up() -> None:
             assert await patience.wait(done)
         return len(patience._waits)
 
-    assert asyncio.run(waits()) == 1
+    assert on_a_loop(waits()) == 1

@@ -97,7 +97,7 @@ SHAPES: dict[str, Any] = {
 }
 OWN_TESTS = {
     *("button", "button_reply", "list_reply", "system", "read", "played"),
-    *("standby", "agent", "pass_control", "take_control", "call"),
+    *("standby", "agent", "pass_control", "take_control", "contact_request", "call"),
 }
 
 

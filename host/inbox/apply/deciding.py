@@ -134,10 +134,11 @@ def _decided(
     everybody = draft.everybody()
     threads = {id(thread): thread for thread in draft.threads.values()}
     threads |= {id(message.thread): message.thread for message in draft.new.values()}
+    new = [p for p in everybody if p.id is None and (id(p) in used or p.identity_changed)]
     return Decided(
         now=draft.now,
         confirmed=list(draft.confirmed.values()),
-        new_people=[p for p in everybody if p.id is None and (id(p) in used or p.identity_changed)],
+        new_people=new,
         new_threads=[thread for thread in threads.values() if thread.id is None],
         new_messages=draft.new,
         people=[p for p in everybody if p.id is not None],
@@ -152,7 +153,7 @@ def _decided(
         new_posts=draft.posts,
         posts=draft.loaded.posts,
         overtaken=overtaken,
-        ids=[one for one in draft.ids.values() if one.changed] if draft.ids else (),
+        ids=ids.to_write(draft, {id(one) for one in new}) if draft.ids else (),
         joins=draft.joins,
         readdressed=draft.readdressed,
     )

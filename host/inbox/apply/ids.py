@@ -8,7 +8,7 @@ Otherwise ids named together are one person. Of two people who are both stored, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -169,12 +169,30 @@ def _move(draft: Draft, known: KnownId, owner: Person, at: datetime) -> None:
         _promote(draft, known, min(others, key=_preference) if others else _nameless(draft, known, at))
     _forget_phone(before, known.key[1])
     known.person, known.kind, known.at, known.changed = owner, IdKind.PASSING, at, True
+    if known.before is None or before.id is not None:
+        known.before = before
 
 
 def _nameless(draft: Draft, known: KnownId, at: datetime) -> KnownId:
     """Return an id for somebody who has no other: nothing can be sent to it, and no event names it."""
     key = known.key[0], external_id(f"{known.key[1]}~{int(at.timestamp())}")
     return draft.ids.setdefault(key, KnownId(key, known.person, IdKind.FORMER, at))
+
+
+def to_write(draft: Draft, new: Collection[int]) -> list[KnownId]:
+    """Return the changed ids of people who are or will be stored.
+
+    An id that moved on to somebody of whom nothing is kept yet stays, as one of before, where it was.
+
+    :param new: the ``id()`` of each person to store.
+    """
+    found = []
+    for known in draft.ids.values():
+        if known.person.id is None and id(known.person) not in new and known.before is not None:
+            known.person, known.kind = known.before, IdKind.FORMER
+        if known.changed and (known.person.id is not None or id(known.person) in new):
+            found.append(known)
+    return found
 
 
 def _choose(draft: Draft, owner: Person, ids: Sequence[_Named], at: datetime) -> None:

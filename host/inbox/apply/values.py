@@ -342,6 +342,7 @@ class KnownId:
     :param kind: an :class:`~host.models.inbox.IdKind`, or empty.
     :param at: since when it is known to be theirs; of a former one, until when it was.
     :param row_id: its row; None: it has none yet. Of a *renamed* one, the row that gets it.
+    :param before: whose it was, if it moved on.
     """
 
     key: Key
@@ -351,6 +352,7 @@ class KnownId:
     row_id: int | None = None
     changed: bool = False
     renamed: bool = False
+    before: Person | None = None
 
 
 @dataclass(slots=True)

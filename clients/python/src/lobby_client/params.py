@@ -257,6 +257,7 @@ _RuleSentRequired = TypedDict(
             Literal[
                 "approved_template",
                 "audio",
+                "call",
                 "contacts",
                 "custom",
                 "disappearing",
@@ -724,6 +725,7 @@ _SequenceSentRequired = TypedDict(
             Literal[
                 "approved_template",
                 "audio",
+                "call",
                 "contacts",
                 "custom",
                 "disappearing",

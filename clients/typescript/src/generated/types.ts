@@ -2286,6 +2286,7 @@ export interface Message {
 export type MessageKind =
     | "approved_template"
     | "audio"
+    | "call"
     | "contacts"
     | "custom"
     | "disappearing"
@@ -3083,7 +3084,7 @@ export interface RuleSendReply {
 /** The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`. */
 export interface RuleSent {
   if: "sent";
-  kinds: ("approved_template" | "audio" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "invitation" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
+  kinds: ("approved_template" | "audio" | "call" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "invitation" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
 }
 
 /** Snooze until *when*: `reply`, or a key of :data:`host.inbox.snoozing.PRESETS`. */
@@ -4039,7 +4040,7 @@ export interface SequenceSendReply {
 /** The message is of one of these kinds, names of :class:`host.sdk.messages.MessageKind`. */
 export interface SequenceSent {
   if: "sent";
-  kinds: ("approved_template" | "audio" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "invitation" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
+  kinds: ("approved_template" | "audio" | "call" | "contacts" | "custom" | "disappearing" | "edit" | "feedback" | "file" | "image" | "invitation" | "location" | "opt_in" | "order" | "postback" | "quick_reply" | "reaction" | "referral" | "share" | "sticker" | "story_mention" | "story_reply" | "template" | "text" | "unsend" | "unsupported" | "video")[];
 }
 
 /** Set an attribute of the contact to a text with variables; empty: clear it. */
