@@ -128,7 +128,10 @@ class Shutdown:
             self._stop()
 
     def keep(self, listening: socket.socket) -> None:
-        """Keep a copy of the socket of a server for the process that replaces this one."""
+        """Keep a copy of the socket of a server for the process that replaces this one.
+
+        It is closed at a signal from outside: nobody will take what comes in over it.
+        """
         self._listening = listening.dup()
 
     def of(self, application: Endable) -> None:
@@ -142,6 +145,8 @@ class Shutdown:
         """
         if frame is not None:
             self._replacing = False  # the sender of the signal wants no restart
+            if self._listening is not None and number in _SIGNALS:
+                self._listening.close()
         self._told.put(number)
         if number in _SIGNALS:
             self._begun = True
@@ -194,8 +199,7 @@ class Shutdown:
         number = self._told.get()
         while number not in _SIGNALS and number != _DRAINED:
             number = self._told.get()
-        replaces = self._replacing and self._listening is not None
-        if not replaces:
+        if not (self._replacing and self._listening is not None):
             systemd.notify(systemd.STOPPING)
         application = self._application
         if application is None:
