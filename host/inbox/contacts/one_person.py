@@ -33,8 +33,7 @@ def follow(session: Session, joins: Collection[tuple[int, int]]) -> None:
 
     :param joins: the ids of two identities each, the older first.
     """
-    if joins:
-        db.after_commit(session, partial(_join_all, sorted(joins)))
+    db.after_commit(session, partial(_join_all, sorted(joins)))
 
 
 def _join_all(joins: Collection[tuple[int, int]]) -> None:
@@ -53,9 +52,9 @@ def _join(session: Session, first_id: int, second_id: int) -> None:
     if first is None or second is None or first.id == second.id or _are_two(session, first, second):
         return
     first_id, second_id = first.id, second.id
-    # Lanes are locked first.
-    outbox.take_lane(session, first.account_id, first.external_id)
-    outbox.take_lane(session, second.account_id, second.external_id)
+    # Lanes are locked first, in the order of their keys.
+    for one in sorted((first, second), key=lambda one: outbox.lane_of(one.account_id, one.external_id)):
+        outbox.take_lane(session, one.account_id, one.external_id)
     merge = None
     if first.contact_id != second.contact_id:
         merge = merging.merge(
