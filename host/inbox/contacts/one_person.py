@@ -22,7 +22,8 @@ from host.inbox.contacts import merging, people
 from host.inbox.contacts.joining import Proof
 from host.inbox.contacts.models import ContactMerge, MergeState
 from host.models.inbox import Contact, ContactIdentity
-from host.queue import outbox
+from host.queue import joined_lanes, lanes, outbox, wakeups
+from host.queue.joined_lanes import OnePerson
 from host.users.actor import DESK
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,13 @@ def _join(session: Session, first_id: int, second_id: int) -> None:
         taken = {"identity": second_id, "further": further, "conversations": moved}
         merge.moved = {**merge.moved, merging.JOINED: taken}
         session.flush()
+    ids = session.scalars(
+        sa.select(IDENTITIES.c.external_id).where(
+            sa.or_(IDENTITIES.c.id == first_id, IDENTITIES.c.same_as_id == first_id)
+        )
+    )
+    lane_keys = frozenset(lanes.lane_key(wakeups.IN, first.account_id, one) for one in ids)
+    joined_lanes.join(session, [OnePerson(first.account_id, lane_keys)])
     people.show_conversations(session, session.get_one(Contact, first.contact_id))
 
 
