@@ -568,7 +568,7 @@ class Database:
         """When this process last failed to connect to the server (``clock.monotonic``)."""
         self.stalled_at: float | None = None
         """When the server last answered again to this process after a while; see
-        :func:`host.queue.spooled_lanes.looking`."""
+        :func:`host.queue.order.spooled_lanes.looking`."""
         self.is_quick = True
         """Whether the last look for due work was answered soon."""
         if not self.is_sqlite:

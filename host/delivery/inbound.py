@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
@@ -41,11 +41,12 @@ from host.models.inbox import (
 )
 from host.models.posts import LookUp, Post
 from host.models.queue import EventState, InboundEvent
-from host.queue import joined_lanes, journal_erasure, lanes, policy, spooled_lanes
+from host.queue import journal_erasure, lanes, policy
 from host.queue.bodies import stored
-from host.queue.joined_lanes import OnePerson
 from host.queue.journal_rows import printable
 from host.queue.lanes import Lease
+from host.queue.order import joined_lanes, spooled_lanes
+from host.queue.order.joined_lanes import OnePerson
 from host.sdk.channel import AccountRef
 from host.sdk.messages import (
     AccountNoticed,
@@ -245,10 +246,14 @@ class Plan:
     def customers(self) -> set[Key]:
         """Return the accounts and ids of the customers its changes are about."""
         return {
-            (item.account.id, external_id(str(getattr(item.change, "contact", ""))))
+            (item.account.id, external_id(_contact(item)))
             for verdict in self.verdicts
             for item in verdict.items
         }
+
+
+def _contact(item: Incoming) -> str:
+    return str(getattr(item.change, "contact", ""))
 
 
 class LeaseLostError(Exception):
@@ -256,12 +261,31 @@ class LeaseLostError(Exception):
 
 
 class UnsettledLanesError(Exception):
-    """Of ids that have just been learned to be one person's, another has older events: they come first."""
+    """Older events of the same person wait in another lane, or are being applied: they come first."""
 
     def __init__(self, people: Sequence[OnePerson]) -> None:
         super().__init__("other lanes of the same person have older events")
         self.people = people
         self.lanes = {lane for one in people for lane in one.lanes}
+
+
+class IdMovedError(Exception):
+    """An id became another person's in this batch, so its other events have to be applied one by one."""
+
+    def __init__(self, customers: Collection[Key]) -> None:
+        super().__init__("an id is somebody else's from one event of this batch on")
+        self.customers = set(customers)
+
+
+class PeopleToJoinError(Exception):
+    """Two stored people are one: they are joined first, which takes other locks, and the events applied then.
+
+    :param joins: what says it, by the ids of two identities.
+    """
+
+    def __init__(self, joins: Mapping[tuple[int, int], Incoming]) -> None:
+        super().__init__("two stored people are one")
+        self.joins = joins
 
 
 _set_aside = SetAside()
@@ -303,13 +327,19 @@ def _write_together(plans: Sequence[Plan]) -> None:
     held: list[Plan] = []
     while plans:
         try:
-            db.write(_write_all, plans, policy.LOCK_PATIENCE)
+            _write(_write_all, plans, policy.LOCK_PATIENCE)
         except LeaseLostError:
             plans = [plan for plan in plans if not plan.lease.lost]
             continue
         except UnsettledLanesError as error:
             _join_first(error, plans)
             plans = [plan for plan in plans if plan.lease.key not in error.lanes]
+            continue
+        except IdMovedError as error:
+            for plan in plans:
+                if error.customers & plan.customers():
+                    _write_one_by_one(plan)
+            plans = [plan for plan in plans if not error.customers & plan.customers()]
             continue
         except HeldConversationsError as error:
             theirs = [plan for plan in plans if error.customers & plan.customers()]
@@ -352,7 +382,7 @@ def _write_each(plans: Sequence[Plan], *, then_together: bool = False) -> None:
             untried.append(plan)
             continue
         try:
-            db.write(_write_all, [plan], policy.LONE_PATIENCE)
+            _write(_write_all, [plan], policy.LONE_PATIENCE)
             _set_aside.clear([plan.lease.key])
             if then_together:
                 freed.add(account)
@@ -360,6 +390,8 @@ def _write_each(plans: Sequence[Plan], *, then_together: bool = False) -> None:
             continue
         except UnsettledLanesError as error:
             _join_first(error, [plan])
+        except IdMovedError:
+            _write_one_by_one(plan)
         except (HeldConversationsError, db.HeldRowError):
             held.append(plan)
             count[account] += 1
@@ -624,18 +656,43 @@ def _note_failure(plan: Plan, event: PendingEvent, error: BaseException) -> bool
     return True
 
 
-def _write_all(session: Session, plans: Sequence[Plan], patience: float) -> None:
+def _write(work: Callable[..., None], *what: Any) -> None:
+    """Run *work* of *what* in a write.
+
+    People who are one are joined first; then their lanes are, too, and their older events come before these.
+
+    :raises UnsettledLanesError: if somebody was joined.
+    """
+    stay_two: set[tuple[int, int]] = set()
+    while True:
+        try:
+            db.write(work, *what, stay_two)
+        except PeopleToJoinError as error:
+            joined = one_person.join(error.joins)
+            if joined:
+                raise UnsettledLanesError(joined) from None
+            stay_two.update(error.joins)
+        else:
+            return
+
+
+def _write_all(
+    session: Session, plans: Sequence[Plan], patience: float, stay_two: Collection[tuple[int, int]]
+) -> None:
     """Write *plans*, waiting no longer than *patience* seconds for a locked row.
+
+    :param stay_two: people who cannot be joined.
 
     The inbox comes first, the fence afterwards: see :mod:`host.queue.lanes`.
 
     :raises LeaseLostError: if another worker has one of the lanes; its lease is marked lost.
+    :raises PeopleToJoinError: if there are others.
     :raises UnsettledLanesError: if older events of somebody wait in another lane than of these.
     """
     with db.waiting_at_most(session, patience):
         verdicts = [verdict for plan in plans for verdict in plan.verdicts]
         items = [item for verdict in verdicts for item in verdict.items]
-        applied = _apply(session, items)
+        applied = _apply(session, items, stay_two)
         if items:
             verdicts = _applied(verdicts, applied)
         _check_fence(session, [plan.lease for plan in plans], applied.joined)
@@ -660,7 +717,7 @@ def _check_fence(session: Session, leases: Sequence[Lease], joined: Sequence[One
             raise UnsettledLanesError(found or joined)
 
 
-def _apply(session: Session, items: Sequence[Incoming]) -> Applied:
+def _apply(session: Session, items: Sequence[Incoming], stay_two: Collection[tuple[int, int]]) -> Applied:
     """Apply changes of conversations to the inbox, and warn about changes of a whole account."""
     if not items:
         return Applied()
@@ -669,8 +726,13 @@ def _apply(session: Session, items: Sequence[Incoming]) -> Applied:
             _warn(session, item.account, item.change)
     about_people = [item for item in items if not isinstance(item.change, AccountNoticed)]
     applied = apply_changes(session, about_people, waits=False)
-    if applied.joins:
-        one_person.follow(session, applied.joins)
+    new = {pair: item for pair, item in applied.joins.items() if pair not in stay_two}
+    if new:
+        raise PeopleToJoinError(new)
+    if applied.moved and len({item.event_key for item in about_people}) > 1:
+        by_it = {(item.account.id, external_id(_contact(item))) for item in about_people}
+        if not by_it.isdisjoint(applied.moved):
+            raise UnsettledLanesError(applied.joined) if applied.joined else IdMovedError(applied.moved)
     _keep_again(session, items)
     return applied
 
@@ -738,9 +800,11 @@ def _keep_again(session: Session, items: Sequence[Incoming]) -> None:
         db.after_commit(session, store)
 
 
-def _write_one(session: Session, lease: Lease, verdict: Verdict) -> None:
+def _write_one(
+    session: Session, lease: Lease, verdict: Verdict, stay_two: Collection[tuple[int, int]]
+) -> None:
     with db.waiting_at_most(session, policy.LOCK_PATIENCE):
-        applied = _apply(session, verdict.items)
+        applied = _apply(session, verdict.items, stay_two)
         (verdict,) = _applied([verdict], applied)
         _check_fence(session, [lease], applied.joined)
         _ask_later(session, [verdict])
@@ -789,7 +853,7 @@ def _write_verdicts(plan: Plan) -> None:
     rest = Plan(plan.lease, next_at=plan.next_at)
     for verdict in plan.verdicts:
         try:
-            db.write(_write_one, plan.lease, verdict)
+            _write(_write_one, plan.lease, verdict)
         except (LeaseLostError, UnsettledLanesError, HeldConversationsError, db.HeldRowError):
             raise
         except Exception as error:
@@ -798,10 +862,10 @@ def _write_verdicts(plan: Plan) -> None:
                 "event %s of channel %s could not be applied", verdict.event.id, verdict.event.channel
             )
             waits = _note_failure(rest, verdict.event, error)
-            db.write(_write_one, plan.lease, rest.verdicts.pop())
+            _write(_write_one, plan.lease, rest.verdicts.pop())
             if waits:
                 break
-    db.write(_write_all, [rest], policy.LOCK_PATIENCE)
+    _write(_write_all, [rest], policy.LOCK_PATIENCE)
 
 
 def _record(session: Session, verdicts: Sequence[Verdict]) -> None:

@@ -17,7 +17,8 @@ from host.inbox.apply.echoes import comparable
 from host.inbox.apply.incoming import Incoming, media_of
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.models.queue import Lane
-from host.queue import joined_lanes, lanes, wakeups
+from host.queue import lanes, wakeups
+from host.queue.order import joined_lanes
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import (
     Ignored,

@@ -20,7 +20,8 @@ from host.models.channels import ChannelAccount
 from host.models.health import Metric, Process
 from host.models.inbox import ContactIdentity, Mark, MarkKind, Message
 from host.models.queue import IS_PENDING, InboundEvent, MissedMessage
-from host.queue import joined_lanes, journal_rows, lanes, wakeups
+from host.queue import journal_rows, lanes, wakeups
+from host.queue.order import joined_lanes
 from host.sdk.channel import AccountRef
 from host.sdk.history import LatestMessage
 from host.sdk.messages import MessageReceived

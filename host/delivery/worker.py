@@ -16,9 +16,10 @@ from host.delivery import due_work, inbound, outbound
 from host.delivery.due_work import DueWork
 from host.delivery.waiting import wake_active_channels
 from host.features import registry
-from host.queue import activity, lanes, outage, policy, send_limiter, signals, spooled_lanes, wakeups
+from host.queue import activity, lanes, outage, policy, send_limiter, signals, wakeups
 from host.queue.account_rotation import AccountRotation
 from host.queue.lanes import Lease, claim_locally, forget_local
+from host.queue.order import spooled_lanes
 from host.queue.wakeups import IN, OUT
 
 log = logging.getLogger(__name__)

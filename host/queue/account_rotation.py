@@ -42,9 +42,9 @@ class Candidate(NamedTuple):
     account_id: int | None
     fence: int
     spooled: bool = False
-    """Whether its events were stored later than they were received: :mod:`host.queue.spooled_lanes`."""
+    """Whether its events were stored later than they were received: :mod:`host.queue.order.spooled_lanes`."""
     joined: bool = False
-    """Whether :mod:`host.queue.joined_lanes` has to look at it before it is leased."""
+    """Whether :mod:`host.queue.order.joined_lanes` has to look at it before it is leased."""
 
 
 class AccountRotation:

@@ -13,8 +13,9 @@ from host.core import clock, db
 from host.features.hookspecs import hookimpl
 from host.models.channels import ChannelAccount
 from host.models.queue import EventState, InboundEvent, InboundRequest, JoinedLane, Lane
-from host.queue import journal_erasure, refusals, spooled_lanes
+from host.queue import journal_erasure, refusals
 from host.queue.bodies import stored
+from host.queue.order import spooled_lanes
 from host.queue.spool import request_id
 from host.users import data_retention
 

@@ -23,9 +23,9 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Message
 from host.models.queue import IS_PENDING, IS_SET_ASIDE, EventState, InboundEvent, InboundRequest
 from host.models.users import Workspace
-from host.queue import joined_lanes
 from host.queue.bodies import stored
 from host.queue.lanes import lane_key
+from host.queue.order import joined_lanes
 from host.queue.wakeups import IN
 
 WINDOW = 20_000

@@ -28,8 +28,8 @@ from host.core import clock, db, logs
 from host.queue import account_rotation, journal_rows, lane_waking, wakeups
 from host.queue.journal_rows import Repeat, Rows
 from host.queue.lane_waking import LaneRow
+from host.queue.order.spooled_lanes import SpooledLanes
 from host.queue.spool import MOST_BYTES, Delivery, Spool, SpoolFullError, request_id
-from host.queue.spooled_lanes import SpooledLanes
 from host.sdk.webhooks import Envelope
 
 log = logging.getLogger(__name__)

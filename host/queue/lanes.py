@@ -30,8 +30,9 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.statements import Statement
 from host.models.queue import Lane
-from host.queue import joined_lanes, lane_waking, paused, policy, send_limiter, spooled_lanes
+from host.queue import lane_waking, paused, policy, send_limiter
 from host.queue.account_rotation import AccountRotation, Candidate
+from host.queue.order import joined_lanes, spooled_lanes
 from host.queue.wakeups import IN, OUT
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Lease:
     """The right to work on one lane until *until*, unless *lost* by then.
 
     A *local* lease is not in the database (``owner`` None): see :func:`claim_locally`. Of a *spooled* one the
-    events are applied in the order they were received: see :mod:`host.queue.spooled_lanes`.
+    events are applied in the order they were received: see :mod:`host.queue.order.spooled_lanes`.
     """
 
     key: str
@@ -279,7 +280,7 @@ def claim(
 
 
 def _gather(session: Session, chosen: Sequence[Candidate], leased: Collection[str] = ()) -> list[Candidate]:
-    """Return the lanes of *chosen* to lease, after :func:`host.queue.joined_lanes.gather`."""
+    """Return the lanes of *chosen* to lease, after :func:`host.queue.order.joined_lanes.gather`."""
     left, woken = joined_lanes.gather(session, chosen, leased)
     if db.current().is_sqlite:
         schedule_all(session, IN, woken, clock.now())

@@ -52,6 +52,7 @@ from host.sdk.messages import (
     MessageEdited,
     MessageKind,
     MessageReceived,
+    MessagesRead,
     MessageUnsent,
     PersonId,
 )
@@ -109,6 +110,8 @@ class ToyAdapter(ChannelAdapter):
                 kind = MessageKind(data.get("shows", "text"))
                 text = "" if links else data["text"]
                 return [MessageEchoed(data["from"], data["mid"], at, kind=kind, text=text, attachments=links)]
+            case "read":
+                return [MessagesRead(data["from"], data["about"], at)]
             case "edit":
                 return [MessageEdited(data["from"], data["about"], at, data["text"])]
             case "unsend":

@@ -95,7 +95,8 @@ class Handler(socketserver.StreamRequestHandler):
             self.wfile.write(b"ok\n" if done else b"later\n")
 
     def receive(self, message: dict[str, Any]) -> None:
-        one = envelope(self.account_id, message["mid"], contact=message["from"])
+        more = {name: message[name] for name in ("kind", "ids", "changed", "about") if name in message}
+        one = envelope(self.account_id, message["mid"], contact=message["from"], **more)
         self.journal.ingest(source="/hook", channel="email", raw=one.body, remote="", envelopes=[one])
 
     def reply(self, message: dict[str, Any]) -> bool:

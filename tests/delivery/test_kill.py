@@ -99,38 +99,24 @@ class Runner:
         self.log.close()
 
 
-class Feeder(threading.Thread):
-    """Sends each of its messages until it is acknowledged, as a provider does, and some once more."""
+class Sender(threading.Thread):
+    """Sends each of its messages until it is acknowledged, as a provider does."""
 
-    def __init__(self, runner: Runner, name: str, stop: threading.Event) -> None:
+    def __init__(self, runner: Runner, name: str) -> None:
         super().__init__(name=name)
         self.runner = runner
-        self.stop = stop
-        self.acknowledged: set[str] = set()
-        self.tried: set[str] = set()
-        self.replies: set[str] = set()
         self.trouble: BaseException | None = None
 
     def run(self) -> None:
         try:
-            number = 0
-            while not self.stop.is_set():
-                contact = f"{self.name}-c{number % 4}"
-                mid = f"{self.name}-{number}"
-                self.tried.add(mid)
-                self._until_acknowledged({"mid": mid, "from": contact})
-                self.acknowledged.add(mid)
-                if number % 5 == 0:
-                    self._until_acknowledged({"mid": mid, "from": contact})
-                if number % 3 == 0 and number % 4 != 3:  # the last contact never gets an answer
-                    reply = {"reply": f"reply {mid}", "to": contact, "key": f"key-{mid}"}
-                    self._until_acknowledged(reply)
-                    self.replies.add(f"reply {mid}")
-                number += 1
+            self.send_all()
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             self.trouble = error
 
-    def _until_acknowledged(self, message: dict[str, str]) -> None:
+    def send_all(self) -> None:
+        raise NotImplementedError
+
+    def until_acknowledged(self, message: dict[str, str]) -> None:
         deadline = clock.monotonic() + 60
         while clock.monotonic() < deadline:
             connection = self.runner.connect()
@@ -150,6 +136,33 @@ class Feeder(threading.Thread):
                         break
                     threading.Event().wait(0.005)
         raise AssertionError(f"never acknowledged: {message}")
+
+
+class Feeder(Sender):
+    """Sends messages of a few customers, some twice, and answers, until it is told to stop."""
+
+    def __init__(self, runner: Runner, name: str, stop: threading.Event) -> None:
+        super().__init__(runner, name)
+        self.stop = stop
+        self.acknowledged: set[str] = set()
+        self.tried: set[str] = set()
+        self.replies: set[str] = set()
+
+    def send_all(self) -> None:
+        number = 0
+        while not self.stop.is_set():
+            contact = f"{self.name}-c{number % 4}"
+            mid = f"{self.name}-{number}"
+            self.tried.add(mid)
+            self.until_acknowledged({"mid": mid, "from": contact})
+            self.acknowledged.add(mid)
+            if number % 5 == 0:
+                self.until_acknowledged({"mid": mid, "from": contact})
+            if number % 3 == 0 and number % 4 != 3:  # the last contact never gets an answer
+                reply = {"reply": f"reply {mid}", "to": contact, "key": f"key-{mid}"}
+                self.until_acknowledged(reply)
+                self.replies.add(f"reply {mid}")
+            number += 1
 
 
 def rampage(url: str, desk: Desk, folder: Path, *, kills: int, desks: int, pause: float) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
-from host.inbox.apply.changes import apply_changes
+from host.inbox.apply.changes import Applied, apply_changes
 from host.inbox.contacts import merging, one_person
 from host.inbox.contacts.models import ContactMerge
 from host.inbox.erasure import erase
@@ -84,15 +84,15 @@ def wrote(
 def apply(account: AccountRef, *events: Sequence[InboundChange]) -> None:
     """Apply *events* in one batch, as workers do."""
 
-    def use_case(session: Session) -> None:
+    def use_case(session: Session) -> Applied:
         items = [
             toys.incoming(account, change, key=repr(event), received_at=START + timedelta(days=1))
             for event in events
             for change in event
         ]
-        one_person.follow(session, apply_changes(session, items).joins)
+        return apply_changes(session, items)
 
-    db.write(use_case)
+    one_person.join(db.write(use_case).joins)
 
 
 def threads(account: AccountRef) -> dict[str, tuple[int, int]]:

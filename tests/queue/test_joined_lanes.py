@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from host.core import clock, db
 from host.models.inbox import Contact
 from host.models.queue import InboundEvent, JoinedLane, Lane
-from host.queue import joined_lanes, lanes
+from host.queue import lanes
 from host.queue.account_rotation import AccountRotation
 from host.queue.data import remove_workspace
 from host.queue.lanes import Lease, lane_key
+from host.queue.order import joined_lanes
 from host.queue.wakeups import IN
 from tests.delivery.conftest import Door, Travel
 from tests.delivery.desk import Desk
@@ -147,6 +148,21 @@ def test_a_locked_lane_is_not_waited_for(any_desk: Desk, receive: Callable[..., 
         connection.execute(sa.select(Lane.key).where(Lane.key == other).with_for_update())
         assert db.write(lanes.claim, IN, limit=9, rotation=AccountRotation()) == []
     assert main in {lane.key for lane in any_desk.lanes() if lane.next_at is not None}
+
+
+def test_a_main_lane_is_leased_once(any_desk: Desk, receive: Callable[..., None]) -> None:
+    """Another lane of the same person is due, too, and nothing waits in it."""
+    receive("0", "U1", ids=BOTH)
+    any_desk.drain()
+    main, other = sorted(lane_of(any_desk, one) for one in BOTH)
+    db.write(lanes.schedule_all, IN, {main: any_desk.account.id, other: any_desk.account.id}, clock.now())
+    found = (
+        lanes.claim_locally(IN, limit=9, rotation=AccountRotation())
+        if db.current().is_sqlite
+        else db.write(lanes.claim, IN, limit=9, rotation=AccountRotation())
+    )
+    lanes.forget_local(found)
+    assert [one.key for one in found] == [main]
 
 
 def test_two_people_who_turn_out_to_be_one_have_one_queue(

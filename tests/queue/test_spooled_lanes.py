@@ -15,9 +15,9 @@ from host.core import clock, db
 from host.delivery import worker
 from host.models.queue import Lane, SpooledLane
 from host.queue import journal as journals
-from host.queue import spooled_lanes
 from host.queue.account_rotation import AccountRotation
 from host.queue.journal import Journal, JournalUnavailableError
+from host.queue.order import spooled_lanes
 from host.queue.wakeups import IN
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk

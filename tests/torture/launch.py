@@ -135,7 +135,7 @@ def long_leases() -> None:
 
 def wait_for_no_spool() -> None:
     """Apply what comes although an older event of the same customer is still in a spool."""
-    from host.queue.spooled_lanes import SpooledLanes
+    from host.queue.order.spooled_lanes import SpooledLanes
 
     SpooledLanes._hold = lambda *_: None  # type: ignore[method-assign]
 

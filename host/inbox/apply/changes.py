@@ -25,8 +25,9 @@ from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MARKS, MESSAGES, 
 from host.inbox.apply.values import Decided, Key
 from host.inbox.apply.writing import write
 from host.models.channels import ChannelAccount, ref
-from host.queue import joined_lanes, lanes, policy, wakeups
-from host.queue.joined_lanes import OnePerson
+from host.queue import lanes, policy, wakeups
+from host.queue.order import joined_lanes
+from host.queue.order.joined_lanes import OnePerson
 
 __all__ = [
     "OF_ANOTHER",
@@ -49,14 +50,16 @@ class Applied(msgspec.Struct, frozen=True):
 
     :param refused: reasons by id of journalled events of which no change was applied.
     :param made: ids of conversation and message, by id of the event that contained the message.
-    :param joins: stored people who are one, by their identities' ids, the older first.
+    :param joins: what says that two stored people are one, by their identities' ids, the older first.
     :param joined: people whose lanes of received events this write joined.
+    :param moved: ids that became another person's in this batch.
     """
 
     refused: Mapping[int, str] = msgspec.field(default_factory=dict)
     made: Mapping[int, tuple[int | None, int]] = msgspec.field(default_factory=dict)
-    joins: Collection[tuple[int, int]] = ()
+    joins: Mapping[tuple[int, int], Incoming] = msgspec.field(default_factory=dict)
     joined: Sequence[OnePerson] = ()
+    moved: Collection[Key] = ()
 
 
 def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = True) -> Applied:
@@ -74,7 +77,7 @@ def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = 
     made = write(session, decided)
     _follow_up(session, decided)
     joined = _join_lanes(session, decided.same) if decided.same else ()
-    return Applied(decided.refused, made, decided.joins, joined)
+    return Applied(decided.refused, made, decided.joins, joined, decided.moved)
 
 
 def _join_lanes(session: Session, same: Iterable[Sequence[Key]]) -> Sequence[OnePerson]:

@@ -158,6 +158,7 @@ def _decided(
         same=ids.of_one_person(draft, written),
         joins=draft.joins,
         readdressed=draft.readdressed,
+        moved=draft.moved,
     )
 
 

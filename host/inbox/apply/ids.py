@@ -93,7 +93,7 @@ def _identify(draft: Draft, item: Incoming, change: ContactIdentified, ids: Sequ
         elif known.person is owner:
             _say(known, one, at)
         elif one.lasting or (_was_theirs(known, at) and not _has_lasting(draft, known.person)):
-            owner = _join(draft, owner, known.person)
+            owner = _join(draft, item, owner, known.person)
             _say(known, one, at)
         elif known.at < at and not one.former:
             _move(draft, known, owner, at)
@@ -145,12 +145,12 @@ def _say(known: KnownId, one: _Named, at: datetime) -> None:
         known.kind, known.at, known.changed = one.kind, at, True
 
 
-def _join(draft: Draft, first: Person, second: Person) -> Person:
+def _join(draft: Draft, item: Incoming, first: Person, second: Person) -> Person:
     """Make two people one, and return the one who stays. Two stored people are only noted."""
     if first is second:
         return first
     if first.id is not None and second.id is not None:
-        draft.joins.add((min(first.id, second.id), max(first.id, second.id)))
+        draft.joins[min(first.id, second.id), max(first.id, second.id)] = item
         return first
     stays, goes = (second, first) if first.id is None and second.id is not None else (first, second)
     for known in list(_of(draft, goes)):
@@ -169,6 +169,7 @@ def _move(draft: Draft, known: KnownId, owner: Person, at: datetime) -> None:
         _promote(draft, known, min(others, key=_preference) if others else _nameless(draft, known, at))
     _forget_phone(before, known.key[1])
     known.person, known.kind, known.at, known.changed = owner, IdKind.PASSING, at, True
+    draft.moved.add(known.key)
     if known.before is None or before.id is not None:
         known.before = before
 
@@ -196,9 +197,15 @@ def to_write(draft: Draft, new: Collection[int]) -> list[KnownId]:
 
 
 def of_one_person(draft: Draft, written: Iterable[KnownId]) -> list[list[Key]]:
-    """Return all ids of each person whose ids are *written*."""
-    people = {id(person): person for one in written for person in (one.person, one.before) if person}
-    return [[one.key for one in _of(draft, person)] for person in people.values()]
+    """Return all ids of each person whose ids are *written*, with those of who had one of them before."""
+    befores: dict[int, dict[int, Person]] = {}
+    for one in written:
+        people = befores.setdefault(id(one.person), {id(one.person): one.person})
+        if one.before is not None:
+            people[id(one.before)] = one.before
+    return [
+        [one.key for person in people.values() for one in _of(draft, person)] for people in befores.values()
+    ]
 
 
 def _choose(draft: Draft, owner: Person, ids: Sequence[_Named], at: datetime) -> None:

@@ -496,7 +496,7 @@ class Draft:
     :param wishes: messages with opt-out and opt-in words.
     :param heard: when accounts last received an event, by account id.
     :param ids: ids of the people of whom the batch tells new ids.
-    :param joins: stored people who are one, by their identities' ids, the older first.
+    :param joins: what says that two stored people are one, by their identities' ids, the older first.
     :param readdressed: people with the id they were sent to, and the one from now on.
     """
 
@@ -529,7 +529,8 @@ class Draft:
         self.removals = Removals()
         self.heard: dict[int, datetime] = {}
         self.ids: dict[Key, KnownId] = {}
-        self.joins: set[tuple[int, int]] = set()
+        self.joins: dict[tuple[int, int], Incoming] = {}
+        self.moved: set[Key] = set()
         self.readdressed: list[tuple[Person, str, str]] = []
 
     def is_here(self, key: Key) -> bool:
@@ -752,9 +753,10 @@ class Decided(msgspec.Struct, frozen=True):
     :param refused: reasons by id of journalled events of which no change was applied.
     :param overtaken: messages that get their id in this batch, and have kept reports.
     :param ids: ids to write, of people who are stored by then.
-    :param joins: stored people who are one, by their identities' ids, the older first.
+    :param joins: what says that two stored people are one, by their identities' ids, the older first.
     :param readdressed: people with the id they were sent to, and the one from now on.
-    :param same: all ids of each person some of whose ids are written.
+    :param same: all ids of each person some of whose ids are written, and of who had one of them before.
+    :param moved: ids that became another person's in this batch.
     """
 
     now: datetime
@@ -775,6 +777,7 @@ class Decided(msgspec.Struct, frozen=True):
     posts: Mapping[Key, int] = msgspec.field(default_factory=dict)
     overtaken: frozenset[Key] = frozenset()
     ids: Sequence[KnownId] = ()
-    joins: Collection[tuple[int, int]] = ()
+    joins: Mapping[tuple[int, int], Incoming] = msgspec.field(default_factory=dict)
     readdressed: Sequence[tuple[Person, str, str]] = ()
     same: Sequence[Sequence[Key]] = ()
+    moved: Collection[Key] = ()

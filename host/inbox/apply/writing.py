@@ -94,7 +94,9 @@ class _Named:
         return {(row[0], row[1]): row[2:] for row in rows}
 
 
-_IDENTITIES = _Named(IDENTITIES, IDENTITIES.c.id, IDENTITIES.c.contact_id)
+_insert_identity = Insert(
+    IDENTITIES, returning=(IDENTITIES.c.account_id, IDENTITIES.c.external_id, IDENTITIES.c.id)
+)
 _insert_message = Insert(MESSAGES, returning=(MESSAGES.c.account_id, MESSAGES.c.external_id, MESSAGES.c.id))
 _POSTS = _Named(POSTS, POSTS.c.id)
 _STALE_POST = timedelta(days=1)
@@ -242,17 +244,14 @@ def _close_entries(connection: Connection, messages: Sequence[int]) -> None:
 
 
 def _insert_people(connection: Connection, people: Sequence[Person], now: datetime) -> None:
-    """Insert contacts and identities, and fill in their ids.
-
-    If another worker has just inserted an identity, it is used, and the contact inserted here is deleted.
-    """
+    """Insert contacts and identities, and fill in their ids."""
     if not people:
         return
     fresh = [person for person in people if person.contact_id is None]
     made = _insert_contacts(connection, fresh, now)
     for person, contact_id in zip(fresh, made, strict=True):
         person.contact_id = contact_id
-    rows = _IDENTITIES.insert(
+    rows = _insert_identity.run(
         connection,
         [
             {
@@ -275,25 +274,25 @@ def _insert_people(connection: Connection, people: Sequence[Person], now: dateti
             for person in people
         ],
     )
+    made_ids = {(account_id, external_id): id_ for account_id, external_id, id_ in rows}
     for person in people:
-        person.id, person.contact_id = rows[person.account.id, person.external_id]
-    orphans = set(made) - {person.contact_id for person in people}
-    if orphans:
-        connection.execute(sa.delete(CONTACTS).where(CONTACTS.c.id.in_(orphans)))
+        person.id = made_ids[person.account.id, person.external_id]
 
 
 def _write_people(session: Session, decided: Decided, now: datetime) -> None:
-    """Insert people, and write the ids of all that changed."""
+    """Insert people, and write the ids of all that changed.
+
+    :raises ReadChangedError: if another worker has just written one of these ids.
+    """
     connection = session.connection()
-    if not decided.ids:
-        _insert_people(connection, decided.new_people, now)
-        return
     of_new = [one for one in decided.ids if one.person.id is None]
     try:
-        _free_ids(connection, decided.ids)
-        _write_ids(connection, [one for one in decided.ids if one.person.id is not None], now)
+        if decided.ids:
+            _free_ids(connection, decided.ids)
+            _write_ids(connection, [one for one in decided.ids if one.person.id is not None], now)
         _insert_people(connection, decided.new_people, now)
-        _write_ids(connection, of_new, now)
+        if of_new:
+            _write_ids(connection, of_new, now)
     except sa.exc.IntegrityError as error:
         raise db.ReadChangedError("another worker has just written one of these ids") from error
     for person, old, new in decided.readdressed:
@@ -345,7 +344,7 @@ def _write_ids(connection: Connection, ids: Sequence[KnownId], now: datetime) ->
         updates.sort(key=itemgetter("b_id"))
         connection.execute(sa.update(IDENTITIES).where(IDENTITIES.c.id == sa.bindparam("b_id")), updates)
     if inserts:
-        _IDENTITIES.insert(connection, inserts)
+        _insert_identity.run(connection, inserts)
 
 
 def _write_posts(connection: Connection, decided: Decided, now: datetime) -> None:

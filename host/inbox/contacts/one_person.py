@@ -9,53 +9,59 @@ if somebody said before that they are two, the provider's word no longer joins t
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.errors import LobbyError
+from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MARKS
 from host.inbox.contacts import merging, people
 from host.inbox.contacts.joining import Proof
 from host.inbox.contacts.models import ContactMerge, MergeState
 from host.models.inbox import Contact, ContactIdentity
-from host.queue import joined_lanes, lanes, outbox, wakeups
-from host.queue.joined_lanes import OnePerson
+from host.queue import lanes, outbox, wakeups
+from host.queue.order import joined_lanes
+from host.queue.order.joined_lanes import OnePerson
 from host.users.actor import DESK
 
 log = logging.getLogger(__name__)
 
 
-def follow(session: Session, joins: Collection[tuple[int, int]]) -> None:
-    """Join the people of *joins* once this write is committed; without that, their next event says it again.
+def join(joins: Mapping[tuple[int, int], Incoming]) -> list[OnePerson]:
+    """Join the people of *joins*, each two in a write of its own; return those who are one now.
 
-    :param joins: the ids of two identities each, the older first.
+    :param joins: what says it, by the ids of two identities, the older first.
     """
-    db.after_commit(session, partial(_join_all, sorted(joins)))
-
-
-def _join_all(joins: Collection[tuple[int, int]]) -> None:
-    for first_id, second_id in joins:
+    joined: list[OnePerson] = []
+    for first_id, second_id in sorted(joins):
         try:
-            db.write(_join, first_id, second_id)
+            joined += db.write(_join, first_id, second_id, joins[first_id, second_id])
         except LobbyError as error:
             # Only one of them is blocked, or a person merged them meanwhile.
             log.info("identities %s and %s were not joined: %s", first_id, second_id, error)
         except Exception:
             log.exception("identities %s and %s could not be joined yet", first_id, second_id)
+    return joined
 
 
-def _join(session: Session, first_id: int, second_id: int) -> None:
+def _join(session: Session, first_id: int, second_id: int, said: Incoming) -> Sequence[OnePerson]:
+    """Join two people; return them if they are one now."""
     first, second = _main(session, first_id), _main(session, second_id)
-    if first is None or second is None or first.id == second.id or _are_two(session, first, second):
-        return
+    if first is None or second is None or _are_two(session, first, second):
+        return ()
+    if first.id == second.id:
+        return [_join_lanes(session, first)]
     first_id, second_id = first.id, second.id
     # Lanes are locked first, in the order of their keys.
     for one in sorted((first, second), key=lambda one: outbox.lane_of(one.account_id, one.external_id)):
         outbox.take_lane(session, one.account_id, one.external_id)
+    still = apply_changes(session, [said]).joins
+    if (min(first_id, second_id), max(first_id, second_id)) not in still:
+        return ()  # one of the ids has become somebody else's
+    session.expire_all()
     merge = None
     if first.contact_id != second.contact_id:
         merge = merging.merge(
@@ -82,14 +88,17 @@ def _join(session: Session, first_id: int, second_id: int) -> None:
         taken = {"identity": second_id, "further": further, "conversations": moved}
         merge.moved = {**merge.moved, merging.JOINED: taken}
         session.flush()
-    ids = session.scalars(
-        sa.select(IDENTITIES.c.external_id).where(
-            sa.or_(IDENTITIES.c.id == first_id, IDENTITIES.c.same_as_id == first_id)
-        )
-    )
-    lane_keys = frozenset(lanes.lane_key(wakeups.IN, first.account_id, one) for one in ids)
-    joined_lanes.join(session, [OnePerson(first.account_id, lane_keys)])
     people.show_conversations(session, session.get_one(Contact, first.contact_id))
+    return [_join_lanes(session, first)]
+
+
+def _join_lanes(session: Session, main: ContactIdentity) -> OnePerson:
+    theirs = sa.or_(IDENTITIES.c.id == main.id, IDENTITIES.c.same_as_id == main.id)
+    ids = session.scalars(sa.select(IDENTITIES.c.external_id).where(theirs))
+    keys = frozenset(lanes.lane_key(wakeups.IN, main.account_id, one) for one in ids)
+    found = OnePerson(main.account_id, keys)
+    joined_lanes.join(session, [found])
+    return found
 
 
 def _main(session: Session, identity_id: int) -> ContactIdentity | None:

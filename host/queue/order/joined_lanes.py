@@ -6,8 +6,8 @@ main lane, and what waits in the others is moved there before one of them is wor
 all events are applied in the order in which they were stored. A main lane waits while a lease from before
 holds one of the others; so does the write that learns of the ids (:func:`find_unsettled`).
 
-Nothing is lost if lanes are joined wrongly, or for longer than the ids are one person's: the events of two
-people then only wait for each other.
+Lanes stay joined when an id becomes another person's, and theirs are joined, too: so what its former owner
+wrote before comes first. Nothing is lost by it, the events of the two only wait for each other.
 """
 
 from __future__ import annotations
@@ -53,19 +53,47 @@ class OnePerson(NamedTuple):
 
 
 def join(session: Session, people: Iterable[OnePerson]) -> list[OnePerson]:
-    """Join the lanes of each of *people*; return those whose lanes were not joined before."""
-    people = list(people)
-    stored = _mains(session, {lane for one in people for lane in one.lanes})
-    rows = {
-        lane: {"lane": lane, "main": min(one.lanes), "account_id": one.account_id}
-        for one in people
-        for lane in one.lanes - {min(one.lanes)}
-    }
-    new = {lane: row for lane, row in rows.items() if stored.get(lane) != row["main"]}
-    if new:
+    """Join the lanes of each of *people*; return those whose lanes were not, with all that they have now."""
+    wanted = list(people)
+    stored = _rows_of(session, {lane for one in wanted for lane in one.lanes})
+    known = {lane: main for lane, main, _account in stored}
+    groups = [*wanted, *(OnePerson(account, frozenset({lane, main})) for lane, main, account in stored)]
+    changed, rows = [], []
+    for one in _disjoint(groups):
+        main = min(one.lanes)
+        new = [lane for lane in sorted(one.lanes - {main}) if known.get(lane) != main]
+        if new:
+            rows += [{"lane": lane, "main": main, "account_id": one.account_id} for lane in new]
+            changed.append(one)
+    if rows:
         insert = db.insert_or_change(_table, db.current().dialect, lambda row: {"main": row.main})
-        session.execute(insert, [new[lane] for lane in sorted(new)])
-    return [one for one in people if not one.lanes.isdisjoint(new)]
+        session.execute(insert, rows)
+    return changed
+
+
+def _disjoint(groups: Iterable[OnePerson]) -> list[OnePerson]:
+    """Return *groups*, of which those that share a lane are one."""
+    found: list[OnePerson] = []
+    for one in groups:
+        same = [other for other in found if not one.lanes.isdisjoint(other.lanes)]
+        found = [other for other in found if other not in same]
+        found.append(OnePerson(one.account_id, one.lanes.union(*(other.lanes for other in same))))
+    return found
+
+
+def _rows_of(session: Session, lanes: Collection[str]) -> Sequence[tuple[str, str, int]]:
+    """Return lane, main lane and account of *lanes*, and of all that have the same main lanes."""
+    wanted = set(lanes)
+    while True:
+        some = sorted(wanted)
+        query = sa.select(_joined.lane, _joined.main, _joined.account_id).where(
+            sa.or_(_joined.lane.in_(some), _joined.main.in_(some))
+        )
+        rows = [tuple(row) for row in session.execute(query)]
+        found = {lane for lane, main, _account in rows for lane in (lane, main)}
+        if found <= wanted:
+            return rows
+        wanted |= found
 
 
 def find_unsettled(session: Session, people: Sequence[OnePerson], own: Collection[str]) -> list[OnePerson]:
@@ -110,6 +138,8 @@ def gather(
         due = [one for key, one in joined.items() if main_of[key] == main]
         if all(lane in free for lane in others if lane in existing):
             _move(session, others, main)
+            if any(one.key == main for one in left):
+                continue  # nothing waited in the others
             if main in free:
                 spooled = any(one.spooled for one in due)
                 left.append(Candidate(main, due[0].account_id, free[main], spooled))
