@@ -390,7 +390,7 @@ def talk(both: Both, customer: str) -> Conversation:
 
 
 def test_a_missed_call_is_one_line_that_an_agent_reads(both: Both) -> None:
-    who = "15550100779"
+    who = "15550100782"
     both.cloud.control("POST", "customers", {"wa_id": who, "name": "Gil F."}, 201)
     both.act("text", who, text="Can you call me?")
     both.act("call", who, twice=True, first=True)
