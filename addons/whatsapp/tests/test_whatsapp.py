@@ -1129,13 +1129,13 @@ def test_templates_are_listed_with_keys_of_their_own(desk: TrialDesk, account: A
 def test_a_template_is_sent_with_the_values_of_each_part(
     desk: TrialDesk, account: AccountRef, whatsapp: Any
 ) -> None:
-    values = {"header.1": "B-18", "2": "today", "1": "Ann", "button.1": "18"}
+    values = {"header.1": "B-18", "2": "to\n\tday", "1": "Ann", "button.1": "18"}
     chosen = {"id": "9001", "name": "order_shipped", "language": "en-US", "parameters": values}
     part = OutgoingPart(MessageKind.APPROVED_TEMPLATE, "Hello Ann", {"approved_template": chosen})
     assert isinstance(desk.adapter("whatsapp").send(request(account, part)), Sent)
     told = whatsapp.sent[-1]["template"]
     assert (told["name"], told["language"]) == ("order_shipped", {"code": "en_US"})
-    text = [{"type": "text", "text": one} for one in ("B-18", "Ann", "today", "18")]
+    text = [{"type": "text", "text": one} for one in ("B-18", "Ann", "to day", "18")]
     assert told["components"] == [
         {"type": "header", "parameters": text[:1]},
         {"type": "body", "parameters": text[1:3]},

@@ -138,6 +138,11 @@ CATALOGUE: dict[int, Entry] = {
         Outcome.WAIT, noop("This customer got many messages in a short time. This one is queued."), _LATER, 6
     ),
     131057: Entry(Outcome.PAUSE, noop("This number is in maintenance at Meta."), _LATER, 60),
+    131062: Entry(
+        Outcome.REJECT,
+        noop("WhatsApp sends this template only to people whose phone number it tells."),
+        noop("Ask them for their number first."),
+    ),
     132000: Entry(Outcome.REJECT, noop("The template needs other values."), _TEMPLATE),
     132001: Entry(Outcome.REJECT, noop("The template doesn't exist in this language."), _TEMPLATE),
     132005: Entry(Outcome.REJECT, noop("The template is too long with these values."), _CHANGE),
@@ -147,6 +152,7 @@ CATALOGUE: dict[int, Entry] = {
         Outcome.REJECT, noop("Meta has paused this template, because customers disliked it."), _TEMPLATE
     ),
     132016: Entry(Outcome.REJECT, noop("Meta has disabled this template for good."), _TEMPLATE),
+    132018: Entry(Outcome.REJECT, noop("A value doesn't fit the template."), _CHANGE),
     133004: Entry(Outcome.WAIT, _UNAVAILABLE, _LATER),
     133010: Entry(Outcome.HOLD, noop("This number isn't registered with WhatsApp."), _OWNER),
     135000: Entry(Outcome.REJECT, noop("WhatsApp didn't accept part of this message."), _CHANGE),
