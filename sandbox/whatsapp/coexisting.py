@@ -105,4 +105,4 @@ OTHERS = {
     "history_file": history_file,
     "history_declined": history_declined,
 }
-"""What the app does, by kind."""
+"""Acts of the app, by kind."""

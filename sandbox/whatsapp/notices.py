@@ -1,4 +1,4 @@
-"""What Meta tells of an account, its numbers and its templates, and of what a customer wants to get.
+"""Events about an account, its numbers and its templates, and about what a customer wants to get.
 
 The shapes are those of the pages webhooks/reference/account_alerts and the fields beside it (11 Nov 2025 to
 21 May 2026), and business-scoped-user-ids (5 Nov 2026) for ``user_preferences``.
@@ -123,4 +123,4 @@ OTHERS = {
     "resume_marketing": _prefers("resume"),
     **{kind: _tells(*told) for kind, told in ABOUT_THE_ACCOUNT.items()},
 }
-"""What Meta tells, by kind."""
+"""Events of both, by kind."""

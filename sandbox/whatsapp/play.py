@@ -428,5 +428,5 @@ MISPLACED: dict[str, Json | None] = {
     "no_metadata": None,
     "other_number": {"display_phone_number": "15550100199", "phone_number_id": "999000000000001"},
 }
-"""What replaces the metadata of messages that name no number, or one the desk doesn't have."""
+"""Metadata of messages that name no number, or one the desk doesn't have, by kind."""
 KINDS = (*ACTS, *BESIDE, "read", "played")

@@ -35,10 +35,19 @@ from host.sdk.messages import (
 from host.sdk.webhooks import Envelope
 
 from . import account_events, calls, errors, people
-from .contents import contacts_of, file_of, form_of, location_of, order_of, referral_of
+from .contents import (
+    call_permission_of,
+    contacts_of,
+    file_of,
+    form_of,
+    location_of,
+    order_of,
+    product_of,
+    referral_of,
+)
 from .values import identifier, items, mapping, moment, text
 
-APP = Program(Who.PROVIDER, name="WhatsApp Business app")
+APP = Program(Who.PROVIDER, name="WhatsApp Business")
 AGENT = Program(Who.BOT, name="Meta’s agent")
 OTHER = Program(Who.OTHER)
 """Another responder of the number, of which Meta doesn't say which."""
@@ -115,7 +124,7 @@ def _message(
         kind, words = MessageKind.QUICK_REPLY, ", ".join((f"+{sender.shared}", *emails))
         content, email = {"payload": f"+{sender.shared}", "ask": Ask.PHONE.value}, next(iter(emails), None)
     context, profile = mapping(said.get("context")), mapping(about.get("profile"))
-    content |= referral_of(said.get("referral"))
+    content |= referral_of(said.get("referral")) or product_of(context.get("referred_product"))
     if context.get("forwarded") is True or context.get("frequently_forwarded") is True:
         content["forwarded"] = True
     if held:
@@ -132,7 +141,8 @@ def _message(
         contact_name=text(profile.get("name"), 200) or None,
         contact_username=text(profile.get("username"), 100).removeprefix("@") or None,
         contact_email=email,
-        reply_to=identifier(context.get("id")) or None,
+        # The message that a question about a product names is the catalogue's, which nobody sent.
+        reply_to=None if context.get("referred_product") else identifier(context.get("id")) or None,
         contact_phone=sender.phone if sender.phone.isdecimal() else None,
     )
 
@@ -190,8 +200,8 @@ def what(
             (),
             {"event": sort},
         )
-    why = next((text(one.get("title"), 60) for one in items(said.get("errors"))), "")
-    return MessageKind.UNSUPPORTED, "", (), {"event": why or sort or "message"}
+    # Of an ``unsupported`` one Meta tells nothing that could be shown.
+    return MessageKind.UNSUPPORTED, "", (), {"event": sort or "message"}
 
 
 def _file(
@@ -216,6 +226,9 @@ def _answer(
         tapped = mapping(given.get(name))
         if tapped:
             return MessageKind.QUICK_REPLY, text(tapped.get("title")), (), {"payload": text(tapped.get("id"))}
+    if (permission := call_permission_of(mapping(given.get("call_permission_reply")))) is not None:
+        kind, words, content = permission
+        return kind, words, (), content
     filled = mapping(given.get("nfm_reply"))
     if (form := form_of(filled)) is not None:
         (kind, words, content), attachments = form
@@ -282,7 +295,7 @@ def _status(status: Mapping[str, Any], person: str) -> Sequence[InboundChange]:
             found.append(MessageDelivered(person, sent, at))
             if mapping(status.get("pricing")).get("billable") is True:
                 found.append(AccountNoticed(errors.PAYMENT, at, over=True))
-        case "read":
+        case "read" | "played":
             found.append(MessagesRead(person, sent, at))
         case "failed":
             found += _failed(status, person, sent, at)

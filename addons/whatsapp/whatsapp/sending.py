@@ -118,7 +118,7 @@ CAPABILITIES = Capabilities(
     responder_keeps=timedelta(hours=24),
     approved_templates=True,
     can_start=True,
-    custom_kinds=(contents.FORM,),
+    custom_kinds=(contents.FORM, contents.CALL_PERMISSION),
     captions=CaptionLimits(
         1024, frozenset({MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.FILE}), frozenset({STICKER})
     ),

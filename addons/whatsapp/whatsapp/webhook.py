@@ -33,7 +33,7 @@ MESSAGES = frozenset({"messages", "message_echoes", "smb_message_echoes", "stand
 """Fields with what people did. Each names its number; what doesn't is kept, and can be applied again."""
 
 
-CALLS = "calls"
+CALLS, HISTORY = "calls", "history"
 STANDBY, HANDOVERS = "standby", "messaging_handovers"
 """Fields of what another responder of the number does: what it hears and says, and who has a conversation."""
 
@@ -128,6 +128,10 @@ def _of_change(
     if field == CALLS:
         found = list(_calls(one, value, digits(text(place.get("display_phone_number"), 40))))
         yield from found or [_other(one, field, value, ignored="of the field calls, which has no call")]
+        return
+    if field == HISTORY:
+        # Its files look like messages that were just written.
+        yield _other(one, field, value, ignored="history of a number that the WhatsApp Business app has, too")
         return
     held = field == STANDBY
     # Meta nests what another responder has; providers that pass it on leave it flat.
@@ -295,5 +299,5 @@ def _ignored(status: Mapping[str, Any], state: str) -> str:
     if status.get("recipient_type") == "group":
         return "of a message to a group"
     # With our key, "sent" confirms a message whose sending got no answer.
-    tells = state in {"delivered", "read", "failed"} or status.get("biz_opaque_callback_data")
+    tells = state in {"delivered", "read", "played", "failed"} or status.get("biz_opaque_callback_data")
     return "" if tells else f"tells only that a message was {state or '?'}"
