@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
 from host.authoring import customers
 from host.authoring.desk import RefusedByCardError
 from host.core import db
-from host.models.inbox import Conversation
+from host.inbox import approved, reply
+from host.inbox.errors import OptedOutError
+from host.models.inbox import ContactIdentity, Conversation
+from host.sdk import clock
 from host.sdk.cards import Verdict
 from host.sdk.channel import SendRequest, Sent
 from host.sdk.messages import MessageKind, OutgoingPart
+from host.users.reach import ALL_ACCOUNTS
 from sandbox.whatsapp import seed
+from sandbox.world import WHATSAPP_FIELDS
 from tests.sandbox.both import VALUES, Both, connected
 from tests.sandbox.cloud import ANA, GIL, KIT, NUMBER, ROSA, WABA
 
@@ -330,3 +337,67 @@ def test_a_call_does_not_change_who_answers(both: Both) -> None:
     found = talk(both, who).responder
     assert found is not None
     assert found["held"] is True
+
+
+def templates_sent(both: Both, who: str, name: str) -> list[Any]:
+    """Send a template from the inbox; return the messages that were queued."""
+    adapter, page = both.desk.adapter("whatsapp"), both.desk.module("templates").page(both.account, "")
+    chosen = next(one for one in page.templates if (one.name, one.language) == (name, "en"))
+    given = {one.key: "7" for one in approved.parameters_of(chosen)}
+    found = db.write(
+        reply.queue_parts,
+        workspace_id=both.desk.workspace_id,
+        conversation_id=talk(both, who).id,
+        author_id=both.desk.owner_id,
+        drafts=[approved.draft_of(chosen, given)],
+        reply_key=uuid.uuid4().hex,
+        adapter=adapter,
+        now=clock.now(),
+        accounts=ALL_ACCOUNTS,
+    )
+    both.settle()
+    return list(found)
+
+
+@pytest.fixture
+def offer(both: Both) -> str:
+    """Have a marketing template without a picture."""
+    name = f"offer_{uuid.uuid4().hex[:8]}"
+    body = [{"type": "BODY", "text": "Mugs for half the price."}]
+    template = {"name": name, "language": "en", "category": "MARKETING", "components": body}
+    both.cloud.control("POST", "templates", template, 201)
+    return name
+
+
+@pytest.mark.parametrize("how", ["user_preferences", "131050"])
+def test_who_stops_marketing_messages_gets_none(both: Both, offer: str, how: str) -> None:
+    who = str(15550100790 + len(how))
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Eve P."}, 201)
+    both.cloud.meta.control("PATCH", f"apps/{seed.APP_ID}", {"fields": list(WHATSAPP_FIELDS)})
+    both.act(customer=who, text="Hello")
+    if how == "131050":
+        both.cloud.control("PATCH", f"customers/{who}", {"stopped_marketing": True})
+        assert templates_sent(both, who, offer)
+        assert {one.state for one in both.thread(who)} == {None, "failed"}
+    else:
+        both.act("stop_marketing", who)
+    before = both.chat(who)
+    with pytest.raises(OptedOutError, match="stopped marketing messages"):
+        templates_sent(both, who, offer)
+    assert both.chat(who) == before, "nothing was asked of Meta"
+    assert templates_sent(both, who, "order_update"), "other templates are sent"
+    both.act("stop_marketing", who)
+    both.act("resume_marketing", who)
+    assert templates_sent(both, who, offer)
+    assert both.chat(who)[-1]["text"] == "Mugs for half the price."
+    assert talk(both, who).unread_count == 0
+
+
+def test_a_stranger_who_stops_marketing_messages_is_nobody_here(both: Both) -> None:
+    who = "15550100789"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Nia O.", "user_id": "US.77"}, 201)
+    both.cloud.meta.control("PATCH", f"apps/{seed.APP_ID}", {"fields": list(WHATSAPP_FIELDS)})
+    both.act("stop_marketing", who)
+    with db.read() as session:
+        known = sa.select(sa.func.count()).where(ContactIdentity.external_id.in_([who, "US.77"]))
+        assert session.scalar(known) == 0

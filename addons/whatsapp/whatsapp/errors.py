@@ -62,6 +62,7 @@ PAY = noop(
 _PAID = noop("Once the workspace owner has fixed the payment method in WhatsApp Manager, send it again.")
 _AGAIN = noop("Send it again later.")
 
+STOPPED_MARKETING = 131050
 PAYMENT = "payment"
 """The kind of the warning that Meta can't charge. People are notified once a day while it lasts."""
 
@@ -130,7 +131,9 @@ CATALOGUE: dict[int, Entry] = {
         noop("Meta didn't deliver this, because the customer got many marketing messages lately."),
         noop("Wait at least a day before you send it again, or reply once they write."),
     ),
-    131050: Entry(Outcome.REJECT, noop("The customer doesn't want marketing messages of this business.")),
+    STOPPED_MARKETING: Entry(
+        Outcome.REJECT, noop("The customer doesn't want marketing messages of this business.")
+    ),
     131051: Entry(Outcome.REJECT, noop("WhatsApp doesn't support this kind of message."), _CHANGE),
     131052: Entry(Outcome.REJECT, _FILE, _CHANGE),
     131053: Entry(Outcome.REJECT, _FILE, _CHANGE),

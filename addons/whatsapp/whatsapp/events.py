@@ -54,6 +54,7 @@ OTHER = Program(Who.OTHER)
 OURS = Program(Who.DESK)
 _AGENTS = frozenset({"ai_agent", "meta_business_agent"})
 """Roles of Meta's own agent."""
+_WANTS = {"stop": "stopped", "resume": "resumed"}
 _MEDIA = {
     "image": MessageKind.IMAGE,
     "video": MessageKind.VIDEO,
@@ -82,6 +83,11 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
         said, about = mapping(told["call"]), mapping(told.get("contact"))
         person = people.writer_of(said, about).or_else(named)
         return _identified(person, said, calls.read(said, about, person))
+    if "preference" in told:
+        said, about = mapping(told["preference"]), mapping(told.get("contact"))
+        ids = {"from": said.get("wa_id"), "from_user_id": said.get("user_id")}
+        person = people.writer_of(ids, about).or_else(named)
+        return _identified(person, said, _preference(said, person.id))
     if "handover" in told:
         said = mapping(told["handover"])
         person = people.handed_over(said).or_else(named)
@@ -274,6 +280,20 @@ def _handover(value: Mapping[str, Any], person: str) -> InboundChange:
     return ConversationHandedOver(person, at, Handover.TAKEN, note, AGENT if role in _AGENTS else None)
 
 
+def _preference(said: Mapping[str, Any], person: str) -> InboundChange:
+    """Return that a customer stopped or resumed marketing messages (webhooks/reference/user_preferences)."""
+    at, wants = moment(said.get("timestamp")), text(said.get("value"), 40)
+    if not person or at is None or said.get("category") != "marketing_messages" or wants not in _WANTS:
+        return Ignored(f"a preference of a new kind: {text(said.get('category'), 40)} {wants}")
+    return _wants(person, at, _WANTS[wants], f"{wants}:{person}:{int(at.timestamp())}")
+
+
+def _wants(person: str, at: datetime, state: str, key: str) -> MessageReceived:
+    """Return the line that *person* stopped marketing messages or gets them again."""
+    content = {"opt_in": {"state": state, "marketing": True}}
+    return MessageReceived(person, key, at, MessageKind.OPT_IN, content=content, opens_window=False)
+
+
 def _summary(told: Mapping[str, Any]) -> str:
     """Return the summary for whoever gets a conversation (conversation-routing/conversation-context)."""
     context = mapping(told.get("conversation_context"))
@@ -314,6 +334,8 @@ def _failed(status: Mapping[str, Any], person: str, sent: str, at: datetime) -> 
         whole_contact=entry.outcome is errors.Outcome.CLOSE,
         templates=entry is errors.WINDOW,
     )
+    if code == errors.STOPPED_MARKETING:
+        yield _wants(person, at, "stopped", f"stopped:{sent}")
     if entry.outcome is errors.Outcome.PAY:
         day = at.replace(hour=0, minute=0, second=0, microsecond=0)
         yield AccountNoticed(errors.PAYMENT, day, entry.sentence, errors.PAY, bad=True)

@@ -111,6 +111,7 @@ CAPABILITIES = Capabilities(
             *(MessageKind.STICKER, MessageKind.LOCATION, MessageKind.CONTACTS, MessageKind.ORDER),
             *(MessageKind.QUICK_REPLY, MessageKind.REACTION, MessageKind.EDIT, MessageKind.UNSEND),
             *(MessageKind.REFERRAL, MessageKind.CALL, MessageKind.CUSTOM, MessageKind.UNSUPPORTED),
+            MessageKind.OPT_IN,
         }
     ),
     ads=True,

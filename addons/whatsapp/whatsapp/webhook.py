@@ -29,11 +29,16 @@ _CHALLENGE = re.compile(r"[\w-]{1,128}", re.ASCII)
 _DUMMY = os.urandom(32)
 """Compared with if no secret is known, so that this takes as long as a wrong signature."""
 OBJECT = "whatsapp_business_account"
-MESSAGES = frozenset({"messages", "message_echoes", "smb_message_echoes", "standby", "history", "calls"})
+MESSAGES = frozenset(
+    {
+        *("messages", "message_echoes", "smb_message_echoes", "standby", "history", "calls"),
+        "user_preferences",
+    }
+)
 """Fields with what people did. Each names its number; what doesn't is kept, and can be applied again."""
 
 
-CALLS, HISTORY = "calls", "history"
+CALLS, HISTORY, PREFERENCES = "calls", "history", "user_preferences"
 STANDBY, HANDOVERS = "standby", "messaging_handovers"
 """Fields of what another responder of the number does: what it hears and says, and who has a conversation."""
 
@@ -128,6 +133,12 @@ def _of_change(
     if field == CALLS:
         found = list(_calls(one, value, digits(text(place.get("display_phone_number"), 40))))
         yield from found or [_other(one, field, value, ignored="of the field calls, which has no call")]
+        return
+    if field == PREFERENCES:
+        found = list(_preferences(one, value))
+        yield from found or [
+            _other(one, field, value, ignored=f"of the field {field}, which has no preference")
+        ]
         return
     if field == HISTORY:
         # Its files look like messages that were just written.
@@ -229,6 +240,25 @@ def _calls(bound: Bound, value: Mapping[str, Any], ours: str) -> Iterator[Envelo
             occurred_at=moment(call.get("timestamp")),
             set_aside="" if why_not or (person and id_) else "It names no caller or no call.",
             ignored=why_not,
+        )
+
+
+def _preferences(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
+    """Yield who stopped or resumed the number's marketing messages."""
+    for told in items(value.get(PREFERENCES)):
+        named = {"from": told.get("wa_id"), "from_user_id": told.get("user_id")}
+        person, about = person_of(
+            {**named, "from_parent_user_id": told.get("parent_user_id")}, value.get("contacts")
+        )
+        body = json.dumps({"person": person, "contact": about, "preference": told}).encode()
+        yield Envelope(
+            bound.account_id,
+            person,
+            f"preference:{hashlib.sha256(body).hexdigest()}",
+            "preference",
+            body,
+            occurred_at=moment(told.get("timestamp")),
+            set_aside="" if person else "It names no customer.",
         )
 
 

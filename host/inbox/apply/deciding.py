@@ -66,7 +66,7 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
         if item.delivered and not isinstance(item.change, Ignored):
             _note_heard(draft, item)
         if isinstance(item.change, MessageReceived):
-            _receive(draft, item, item.change)
+            (_note_preference if _is_preference(item.change) else _receive)(draft, item, item.change)
         elif isinstance(item.change, MessageBounced):
             _note_bounce(draft, item, item.change)
         elif isinstance(item.change, ConversationHandedOver):
@@ -229,6 +229,22 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived, about: Threa
         conversations.add_line(
             draft, thread, message, "may_belong", message.sent_at, conversation=str(instead.id)
         )
+
+
+def _is_preference(change: MessageReceived) -> bool:
+    told = change.content.get("opt_in") if change.kind is MessageKind.OPT_IN else None
+    return isinstance(told, Mapping) and told.get("marketing") is True
+
+
+def _note_preference(draft: Draft, item: Incoming, change: MessageReceived) -> None:
+    """Add the line that a customer stopped marketing messages or allowed them. It is nothing new to answer.
+
+    Of strangers nothing is kept: there is no conversation that it could be in.
+    """
+    key = _key(draft, item, change)
+    thread = draft.people[item.account.id, external_id(change.contact)].newest
+    if thread is not None and not draft.is_here(key):
+        draft.add(_new_message(draft, key, item, change, thread))
 
 
 def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:
