@@ -199,7 +199,7 @@ def test_somebody_without_a_number_is_answered(both: Both) -> None:
 
 
 def test_a_customer_is_asked_for_their_number_and_shares_it(both: Both) -> None:
-    who = "15550100779"
+    who = "15550100784"
     both.cloud.control("POST", "customers", {"wa_id": who, "name": "Uma K.", "hides_number": True}, 201)
     both.act(customer=who, text="Can you call me?")
     user_id = both.cloud.meta.control("GET", "whatsapp")["customers"][-1]["user_id"]
@@ -283,6 +283,23 @@ def test_a_conversation_changes_hands(both: Both) -> None:
     problem = adapter.take_thread(both.account, who, "")
     assert problem is not None
     assert problem.code == "2494191"
+
+
+def test_a_conversation_is_released(both: Both) -> None:
+    who = "15550100784"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Lu R."}, 201)
+    both.act("text", who, text="Thanks!")
+    adapter = both.desk.adapter("whatsapp")
+    assert adapter.release_thread(both.account, who, "done") is None
+    assert responder(both, who) == "ai_agent"
+    problem = adapter.release_thread(both.account, who, "")
+    assert problem is not None
+    assert (problem.code, problem.sentence) == (
+        "100",
+        "Meta didn't pass this conversation on, because another program has it.",
+    )
+    both.act("standby", who, text="One more thing")
+    assert both.newest(who).content["standby"] is True
 
 
 def test_a_summary_is_folded_below_the_handover(both: Both) -> None:

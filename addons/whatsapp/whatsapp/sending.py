@@ -116,6 +116,7 @@ CAPABILITIES = Capabilities(
     ),
     ads=True,
     thread_control=True,
+    thread_release=True,
     responder_keeps=timedelta(hours=24),
     approved_templates=True,
     can_start=True,

@@ -66,7 +66,8 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
         if item.delivered and not isinstance(item.change, Ignored):
             _note_heard(draft, item)
         if isinstance(item.change, MessageReceived):
-            (_note_preference if _is_preference(item.change) else _receive)(draft, item, item.change)
+            is_preference = item.change.content and _is_preference(item.change)  # most have no content
+            (_note_preference if is_preference else _receive)(draft, item, item.change)
         elif isinstance(item.change, MessageBounced):
             _note_bounce(draft, item, item.change)
         elif isinstance(item.change, ConversationHandedOver):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from host.channels.directory import current_directory
 from host.core import clock, db
-from host.inbox import queries
+from host.inbox import queries, thread_control
 from host.inbox.apply import phone_numbers
 from host.inbox.comments import once, private, standing
 from host.inbox.comments.once import OfHour
@@ -225,6 +225,7 @@ class Head(msgspec.Struct, frozen=True):
     :param post: the post it is about; *about*: its place, in words.
     :param mark: what its forms note of the state they show, see
         :func:`host.models.inbox.state_mark`.
+    :param control: who answers here; None where no other program can.
     """
 
     row: Row
@@ -239,6 +240,7 @@ class Head(msgspec.Struct, frozen=True):
     post: PostShown | None = None
     about: str = ""
     mark: str = ""
+    control: thread_control.Control | None = None
 
 
 def head(
@@ -269,6 +271,7 @@ def head(
         post=None if post is None else shown_post(post, row.account.workspace_id),
         about=_about(row, adapter, post),
         mark=state_mark(row),
+        control=thread_control.control(row, adapter, now),
     )
 
 
