@@ -51,6 +51,8 @@ def history(box: Sandbox, number: Number, customer: Customer, data: Json) -> Emi
         sender = customer.wa_id if inbound else number.digits
         id_ = files.message_id(customer.wa_id, inbound)
         message: Json = {"from": sender, "id": id_, "timestamp": str(int(began + 60 * at)), **content}
+        if content["type"] == "media_placeholder":
+            customer.placeholder = id_
         messages.append({**message, "history_context": {"status": "READ"}})
     chunk = {
         "metadata": {"phase": 1, "chunk_order": 1, "progress": 55},
@@ -67,11 +69,13 @@ def history_file(box: Sandbox, number: Number, customer: Customer, data: Json) -
     picture = {"caption": data.get("text") or "The old glaze", "mime_type": mime_type, "id": kept.id}
     message = {
         "from": customer.wa_id,
-        "id": files.message_id(customer.wa_id, inbound=True),
+        "id": customer.placeholder or files.message_id(customer.wa_id, inbound=True),
         "timestamp": str(int(box.clock.now() - 9 * DAY)),
         "type": "image",
         "image": picture,
     }
+    if customer.placeholder:  # it is of the business
+        message |= {"from": number.digits, **_recipient(customer)}
     return _emit(box, number, customer, "history", {**webhooks.metadata(number), "messages": [message]})
 
 

@@ -102,6 +102,8 @@ class Customer:
     """Whether the person stopped marketing messages of the business (131050)."""
     wrote_in_app: str = ""
     """The id of the newest message that the business wrote to the person in the WhatsApp Business app."""
+    placeholder: str = ""
+    """The id under which the history had a file last, which comes by itself."""
     last_message_at: float | None = None
     entry_point_until: float = 0.0
     """End of the free entry point conversation that an ad opened (W11)."""

@@ -86,7 +86,9 @@ def found(both: Both, row: dict[str, Any]) -> dict[str, Any]:
         return told
     id_ = max(after)
     inbox = f"/w/{both.desk.workspace_id}/inbox"
-    listed = lxml.html.fromstring(both.desk.get(inbox).text)
+    with db.read() as session:
+        status = session.get_one(Conversation, id_).status
+    listed = lxml.html.fromstring(both.desk.get(f"{inbox}?status={status}").text)
     line = listed.xpath(f'//li[@data-row="{id_}"]//*[contains(@class, "conv-text")]')[0]
     shown = lxml.html.fromstring(both.desk.get(f"{inbox}/{id_}").text)
     entry = max(shown.xpath("//li[@data-message]"), key=lambda one: int(one.get("data-message")))

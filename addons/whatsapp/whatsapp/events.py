@@ -34,7 +34,7 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from . import account_events, calls, errors, people
+from . import account_events, calls, errors, history, people
 from .contents import (
     call_permission_of,
     contacts_of,
@@ -92,6 +92,13 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
         said = mapping(told["handover"])
         person = people.handed_over(said)
         return _identified(person, said, _handover(said, person.id))
+    if "past" in told:
+        said, who = mapping(told["past"]), mapping(told.get("who"))
+        users = who.get("users")
+        person = people.Person(text(who.get("phone")), tuple(users) if isinstance(users, list) else ())
+        return _identified(person, said, _past(said, person, ours=told.get("ours") is True))
+    if "declined" in told:
+        return [history.declined(envelope) or Ignored("says nothing of when it happened")]
     if "status" in told:
         said = mapping(told["status"])
         person = people.reported_of(said)
@@ -259,6 +266,20 @@ def _echo(said: Mapping[str, Any], person: str, *, held: bool) -> InboundChange:
         content["standby"] = True
     by = OTHER if held else APP
     return MessageEchoed(person, wrote, at, kind, words, attachments, content, reply_to=quoted, sent_by=by)
+
+
+def _past(said: Mapping[str, Any], sender: people.Person, *, ours: bool) -> InboundChange:
+    """Return a message from before the number was connected."""
+    wrote, at, sort = identifier(said.get("id")), moment(said.get("timestamp")), text(said.get("type"), 60)
+    if not sender.id or not wrote or at is None or sort in history.CHANGES:
+        return Ignored("not a message with an id, a customer and a time")
+    kind, words, files, content = what(said, sort)
+    quoted = identifier(mapping(said.get("context")).get("id")) or None
+    told = (sender.id, wrote, at, kind, words, files, content)
+    if ours:
+        return MessageEchoed(*told, reply_to=quoted, sent_by=APP, earlier=True)
+    phone = sender.phone if sender.phone.isdecimal() else None
+    return MessageReceived(*told, reply_to=quoted, contact_phone=phone, earlier=True)
 
 
 def _handover(value: Mapping[str, Any], person: str) -> InboundChange:

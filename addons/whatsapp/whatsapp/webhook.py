@@ -18,7 +18,7 @@ from host.sdk import strictjson
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.webhooks import Accepted, Envelope, Refused, Verified, WebhookRequest
 
-from . import calls, people
+from . import calls, history, people
 from .accounts import Book, Bound, book
 from .graph import verify_token
 from .values import digits, identifier, items, mapping, moment, text
@@ -136,8 +136,8 @@ def _of_change(
         ]
         return
     if field == HISTORY:
-        # Its files look like messages that were just written.
-        yield _other(one, field, value, ignored="history of a number that the WhatsApp Business app has, too")
+        found = list(history.cut(one, entry, value, digits(text(place.get("display_phone_number"), 40))))
+        yield from found or [_other(one, field, value, ignored="of the field history, which has no messages")]
         return
     held = field == STANDBY
     # Meta nests what another responder has; providers that pass it on leave it flat.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
@@ -159,6 +160,7 @@ def _decided(
         same=ids.of_one_person(draft, written),
         joins=draft.joins,
         readdressed=draft.readdressed,
+        filled=draft.filled,
     )
 
 
@@ -194,6 +196,7 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived, about: Threa
             draft.repeats.append((key, item))  # a repeated event, whichever conversation it is in
         else:
             draft.note_repeat(key, item, person)
+            draft.fill(key, item, partial(_new_message, draft, key, item, change))
         _receive_imported(draft, key, item, change, person)
         return
     sent_at = believable(change.sent_at, item.received_at)

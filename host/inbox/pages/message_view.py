@@ -991,6 +991,10 @@ def _unknown(entry: Entry, channel: str) -> IconLine:
         return IconLine("reply", str(_("Commented on a post")))
     if event == "unsupported":
         text = _("A message type that %(channel)s does not share", channel=channel)
+    elif event == "media_placeholder":
+        text = _(
+            "A file from before this account was connected, which %(channel)s does not share", channel=channel
+        )
     else:
         text = _not_yet(channel)
     return IconLine(message_kinds.UNKNOWN.icon, str(text))
