@@ -1286,3 +1286,11 @@ def test_disconnecting_takes_the_deliveries_back(
     assert ann.deliver(late) == 401
     assert desk.connect("whatsapp", VALUES) == account
     assert ann.deliver(late) == 200
+
+
+@pytest.mark.parametrize(
+    ("code", "final"), [(131047, True), (131050, True), (131026, False), (131042, False)]
+)
+def test_what_meta_would_refuse_again_is_not_offered_again(desk: TrialDesk, code: int, final: bool) -> None:
+    errors = desk.module("errors")
+    assert errors.problem_of(errors.meaning(code), code, "").final is final

@@ -63,6 +63,8 @@ _PAID = noop("Once the workspace owner has fixed the payment method in WhatsApp 
 _AGAIN = noop("Send it again later.")
 
 STOPPED_MARKETING = 131050
+FINAL = frozenset({131047, STOPPED_MARKETING})
+"""Codes of messages that Meta would refuse again: a template, or another one, can be sent instead."""
 PAYMENT = "payment"
 """The kind of the warning that Meta can't charge. People are notified once a day while it lasts."""
 
@@ -195,7 +197,7 @@ def meaning(code: int, status: int = 400) -> Entry:
 
 def problem_of(entry: Entry, code: int, raw: str) -> ProviderProblem:
     """Return an error as agents see it."""
-    return ProviderProblem(str(code or ""), entry.sentence, entry.next_step, raw=raw)
+    return ProviderProblem(str(code or ""), entry.sentence, entry.next_step, raw=raw, final=code in FINAL)
 
 
 def result(error: GraphError) -> SendResult:

@@ -6,6 +6,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -224,6 +225,9 @@ def _file(
     file = file_of(kind, found, "filename")
     if file is None:
         return MessageKind.UNSUPPORTED, words, (), {"event": f"{sort} without a file"}
+    if kind is MessageKind.AUDIO and found.get("voice") is not True and not file.name:
+        # One with a name is shown as audio, one without as a voice message.
+        file = replace(file, name=f"audio.{file.content_type.partition('/')[2] or 'ogg'}")
     return kind, words, (file,), {}
 
 
@@ -354,6 +358,7 @@ def _failed(status: Mapping[str, Any], person: str, sent: str, at: datetime) -> 
         *(person, sent, at, None, entry.sentence, errors.step_of(entry), f"{raw} ({code})"),
         whole_contact=entry.outcome is errors.Outcome.CLOSE,
         templates=entry is errors.WINDOW,
+        final=code in errors.FINAL if isinstance(code, int) else False,
     )
     if code == errors.STOPPED_MARKETING:
         yield _wants(person, at, "stopped", f"stopped:{sent}")
