@@ -43,6 +43,7 @@ WHATSAPP_FIELDS = (
     "phone_number_name_update",
     "phone_number_quality_update",
     "security",
+    "smb_app_state_sync",
     "smb_message_echoes",
     "standby",
     "template_category_update",

@@ -57,6 +57,7 @@ def declared(found: Capabilities) -> shapes.Capabilities:
         ice_breakers=_same(found.ice_breakers, shapes.IceBreakerLimits),
         menu=_same(found.menu, shapes.MenuLimits),
         thread_control=found.thread_control,
+        thread_release=found.thread_release,
         blocks=found.blocks,
         public=found.public,
         private_only=sorted(found.private_only),

@@ -513,6 +513,10 @@ class Capabilities(Wire, frozen=True):
     thread_control: Annotated[
         bool, Meta(description="Whether a conversation can be taken from another app, and passed to one.")
     ]
+    thread_release: Annotated[
+        bool,
+        Meta(description="Whether a conversation can be released, so that the provider chooses who answers."),
+    ]
     blocks: Annotated[bool, Meta(description="Whether the provider can be asked to block a customer.")]
     public: Annotated[bool, Meta(description="Whether messages are public, each as a reply to one message.")]
     private_only: Annotated[

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from host.channels import refusals
+from host.channels import refusals, warnings
 from host.core import db
 from host.models.channels import AccountState, ChannelAccount, SignInAttempt, SignInState, ref
 from host.sdk.cards import Finding, SettingsCard, Verdict
@@ -27,6 +27,7 @@ def diagnose(card: SettingsCard, row: ChannelAccount, *, desk: bool = True) -> l
     :param desk: whether to add the desk's own checks; False if they are shown elsewhere.
     """
     found = _of_addon(card, row)
+    found += _of_warnings(row)
     return [*found, *_of_desk(card, row)] if desk else found
 
 
@@ -55,6 +56,16 @@ def _of_desk(card: SettingsCard, row: ChannelAccount) -> Iterator[Finding]:
         "" if fine else _("The column accepts only %(names)s.", names=", ".join(sorted(allowed or ()))),
         "" if fine else _("Ask an admin to activate the addon again, or to run `lobby migrate`."),
     )
+
+
+def _of_warnings(row: ChannelAccount) -> Iterator[Finding]:
+    """Yield what the provider told of the account and has not taken back."""
+    with db.read() as session:
+        for one in warnings.standing_warnings(session, [row.id]).get(row.id, []):
+            said = _(one.sentence, **one.details) if one.details else _(one.sentence)
+            step = _(one.next_step) if one.next_step else ""
+            verdict = Verdict.FAIL if one.tone == "bad" else Verdict.WARN
+            yield Finding(f"warning-{one.kind}", _("What the provider said"), verdict, said, step)
 
 
 def _sign_in(row: ChannelAccount) -> Finding:

@@ -117,6 +117,7 @@ def draft_of(
             for one in template.buttons
         ],
         "parameters": values,
+        "promotional": template.promotional,
     }
     return Draft(
         MessageKind.APPROVED_TEMPLATE,

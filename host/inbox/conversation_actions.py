@@ -471,6 +471,7 @@ ACTIVITIES = {
     "erased": ("trash", _l("%(who)s erased this customer")),
     "thread_taken": ("arrow-in", _l("%(who)s took this over from another app")),
     "thread_passed": ("arrow-out", _l("%(who)s handed this off to another app")),
+    "thread_released": ("arrow-out", _l("%(who)s released this: the provider chooses who answers next")),
     "snoozed_until": ("snooze", _l("%(who)s snoozed this until %(until)s or a new message")),
     "snoozed_fixed": ("snooze", _l("%(who)s snoozed this until %(until)s, even if they write")),
     "snoozed_reply": ("snooze", _l("%(who)s snoozed this until they write")),

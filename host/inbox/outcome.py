@@ -323,6 +323,7 @@ def as_error(problem: ProviderProblem) -> dict[str, str]:
         "next_step": clean(problem.next_step),
         "raw": clean(problem.raw),
         "cause": clean(problem.cause),
+        **({"final": "yes"} if problem.final else {}),
     }
 
 

@@ -316,6 +316,8 @@ class Row(msgspec.Struct, frozen=True):
     reply_target: int | None
     erased_at: datetime | None
     """When the customer was last erased."""
+    responder: dict[str, Any] | None = None
+    """See :attr:`host.models.inbox.Conversation.responder`."""
     snooze: Snooze | None = None
     labels: Sequence[LabelRef] = ()
     unreachable: Unreachable | None = None
@@ -460,6 +462,7 @@ _ROW: Mapping[str, Any] = {
     "post_id": Conversation.post_id,
     "reply_target": ChannelAccount.reply_target,
     "erased_at": ContactIdentity.erased_at,
+    "responder": Conversation.responder,
 }
 """Fields of :class:`Row` with their columns."""
 

@@ -368,6 +368,8 @@ def _check_planned(
     """Raise if *planned* can't be sent now, or at the time *at*; otherwise return the reply window."""
     private = planned[0].reply_to if planned[0].private else None
     approved = all(one.kind is MessageKind.APPROVED_TEMPLATE for one in planned)
+    if any((one.content.get("approved_template") or {}).get("promotional") for one in planned):
+        _check_wants_marketing(session, conversation)
     policy = check_may_send(
         session,
         conversation,
@@ -584,6 +586,19 @@ def check_may_send(
     if policy.state is ReplyState.PEOPLE_ONLY and not by_person:
         raise PeopleOnlyError()
     return policy
+
+
+def _check_wants_marketing(session: Session, conversation: Conversation) -> None:
+    newest = sa.select(Message.content).where(
+        Message.conversation_id == conversation.id, Message.kind == MessageKind.OPT_IN
+    )
+    found = session.scalar(newest.order_by(Message.sent_at.desc(), Message.id.desc()).limit(1))
+    told = (found or {}).get("opt_in") or {}
+    if told.get("marketing") is True and told.get("state") == "stopped":
+        raise OptedOutError(
+            _l("This person stopped marketing messages of yours, so this template wasn't sent."),
+            next_step=_l("Choose a template that isn't marketing, or wait until they allow it again."),
+        )
 
 
 def _check_reach(session: Session, conversation: Conversation, now: datetime, *, approved: bool) -> None:

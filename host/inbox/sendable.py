@@ -174,6 +174,7 @@ class ApprovedContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     footer: str = ""
     buttons: tuple[ApprovedButton, ...] = ()
     parameters: dict[str, str] = {}
+    promotional: bool = False
 
     @property
     def file_kind(self) -> str | None:

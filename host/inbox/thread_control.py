@@ -1,4 +1,4 @@
-"""Conversations that several apps of a provider can answer: find the controlling app, take, pass on."""
+"""Conversations that several apps of a provider can answer: find who has one, take, pass on, release."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from host.users.reach import ALL_ACCOUNTS, Accounts
 
 log = logging.getLogger(__name__)
 
-TAKEN, PASSED = "thread_taken", "thread_passed"
+TAKEN, PASSED, RELEASED = "thread_taken", "thread_passed", "thread_released"
 LOOKED_AT = 20
 """Number of newest entries examined; handovers reported by others are among them."""
 
@@ -49,8 +49,8 @@ def is_elsewhere(session: Session, conversation_id: int) -> bool:
     for direction, content in session.execute(query):
         if direction == Direction.INBOUND:
             return content.get("standby") is True
-        if content.get("what") in {TAKEN, PASSED}:
-            return bool(content["what"] == PASSED)
+        if content.get("what") in {TAKEN, PASSED, RELEASED}:
+            return bool(content["what"] != TAKEN)
     return False
 
 
@@ -60,11 +60,13 @@ class Elsewhere(NamedTuple):
     :param name: the program; empty if unknown.
     :param sending_takes: whether sending a message takes the conversation over.
     :param can_take: whether it can be taken over without a message.
+    :param chosen: False: nobody answers yet, because Lobby released the conversation.
     """
 
     name: str = ""
     sending_takes: bool = False
     can_take: bool = True
+    chosen: bool = True
 
 
 def elsewhere(session: Session, row: Row, adapter: ChannelAdapter | None, now: datetime) -> Elsewhere | None:
@@ -74,10 +76,37 @@ def elsewhere(session: Session, row: Row, adapter: ChannelAdapter | None, now: d
     abilities = adapter.capabilities
     if abilities.responder_keeps is not None:
         stored = session.scalar(sa.select(Conversation.responder).where(Conversation.id == row.id))
-        found = responders.other(stored, now)
-        name = "" if found is None else found.name or found.id
-        return None if found is None else Elsewhere(name, True, abilities.thread_control)
+        return _held_by(responders.other(stored, now), adapter)
     return Elsewhere() if abilities.thread_control and is_elsewhere(session, row.id) else None
+
+
+def _held_by(found: responders.Responder | None, adapter: ChannelAdapter) -> Elsewhere | None:
+    if found is None:
+        return None
+    return Elsewhere(found.name or found.id, True, adapter.capabilities.thread_control, found.chosen)
+
+
+class Control(NamedTuple):
+    """A conversation's responder, and what a person can do about it.
+
+    :param other: the program that has it instead of Lobby.
+    :param can_take, can_release: whether a person can take it over from that program, or release it.
+    """
+
+    other: Elsewhere | None
+    can_take: bool
+    can_release: bool
+
+
+def control(row: Row, adapter: ChannelAdapter | None, now: datetime) -> Control | None:
+    """Return who answers in a conversation; None where no other program can."""
+    if adapter is None or adapter.capabilities.responder_keeps is None:
+        return None
+    found, can = _held_by(responders.other(row.responder, now), adapter), adapter.capabilities
+    there = row.account_state != AccountState.DISCONNECTED
+    return Control(
+        found, there and found is not None and can.thread_control, there and not found and can.thread_release
+    )
 
 
 def take(
@@ -102,7 +131,7 @@ def take(
     :raises ProviderRefusedError: with the provider's reason.
     """
     row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
-    _ask(row, lambda: adapter.take_thread(row.account, row.identity_external_id, note))
+    _ask(row, adapter.label, lambda: adapter.take_thread(row.account, row.identity_external_id, note))
     db.write(_tell, row, adapter, {"what": TAKEN}, author_id, by, now)
 
 
@@ -120,8 +149,27 @@ def hand_on(
 ) -> None:
     """Pass a conversation to the app *to*; see :func:`take` for the rest."""
     row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
-    _ask(row, lambda: adapter.pass_thread(row.account, row.identity_external_id, to, note))
+    _ask(row, adapter.label, lambda: adapter.pass_thread(row.account, row.identity_external_id, to, note))
     db.write(_tell, row, adapter, {"what": PASSED, "to": to}, author_id, by, now)
+
+
+def release(
+    directory: Directory,
+    *,
+    workspace_id: int,
+    conversation_id: int,
+    accounts: Accounts,
+    author_id: int | None,
+    by: str | None = None,
+    note: str = "",
+    now: datetime,
+) -> None:
+    """Let go of a conversation, so that the provider chooses who answers; see :func:`take` for the rest."""
+    row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
+    if not adapter.capabilities.thread_release:
+        raise ThreadControlError()
+    _ask(row, adapter.label, lambda: adapter.release_thread(row.account, row.identity_external_id, note))
+    db.write(_tell, row, adapter, {"what": RELEASED}, author_id, by, now)
 
 
 def _checked(
@@ -139,7 +187,7 @@ def _checked(
     return row, adapter
 
 
-def _ask(row: Row, ask: Callable[[], ProviderProblem | None]) -> None:
+def _ask(row: Row, label: str, ask: Callable[[], ProviderProblem | None]) -> None:
     try:
         problem = ask()
     except Exception:
@@ -149,6 +197,10 @@ def _ask(row: Row, ask: Callable[[], ProviderProblem | None]) -> None:
         ) from None
     if problem is not None:
         next_step = _(problem.next_step) if problem.next_step else ""
+        if problem.raw:
+            next_step = (
+                f"{next_step} {_('%(channel)s says: %(words)s', channel=label, words=problem.raw)}".strip()
+            )
         raise ProviderRefusedError(_(problem.sentence) if problem.sentence else None, next_step=next_step)
 
 

@@ -18,6 +18,7 @@ class ProviderProblem:
     :param next_step: what to do about it; may be empty.
     :param raw: the provider's message, behind "Show the error"; contains no credential.
     :param cause: the most likely cause, also translated; behind "Show the error".
+    :param final: whether sending the same message again is no use, so that nobody is offered to.
     """
 
     code: str
@@ -25,6 +26,7 @@ class ProviderProblem:
     next_step: str = ""
     raw: str = ""
     cause: str = ""
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

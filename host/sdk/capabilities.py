@@ -223,6 +223,7 @@ class Capabilities:
     :param typing: the customer can be shown that an agent is typing.
     :param mark_seen: the customer can be shown that their messages were seen.
     :param thread_control: a conversation can be taken over from, and passed to, another app at the provider.
+    :param thread_release: a conversation can also be released: the provider then chooses who answers.
     :param responder_keeps: another program may have a conversation instead of the desk, which hears of it by
         ``standby`` in the content of messages and by :class:`host.sdk.messages.ConversationHandedOver`.
         Meanwhile nothing automatic answers there, and whoever writes is told that sending takes the
@@ -284,6 +285,7 @@ class Capabilities:
     ice_breakers: IceBreakerLimits | None = None
     menu: MenuLimits | None = None
     thread_control: bool = False
+    thread_release: bool = False
     responder_keeps: timedelta | None = None
     mobile_only: frozenset[str] = frozenset()
     history: HistoryRules | None = None

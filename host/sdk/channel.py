@@ -742,6 +742,13 @@ class ChannelAdapter(TellsHistory, ABC):
         """Pass the conversation with *contact* to the app *to*; return the problem if it failed."""
         return NO_THREAD_CONTROL
 
+    def release_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
+        """Let go of the conversation with *contact*: the provider chooses who answers what they write next.
+
+        Called if :attr:`Capabilities.thread_release` is set. Return the problem if it failed.
+        """
+        return NO_THREAD_CONTROL
+
     def block(self, account: AccountRef, contact: str, on: bool) -> ProviderProblem | None:
         """Have the provider block *contact*, or unblock if *on* is false; return the problem if it failed.
 

@@ -518,6 +518,7 @@ class MessageBounced:
     :param raw: the other server's message, for people who want the details.
     :param whole_contact: with a failure: nothing else can be sent to this customer, either, as with
         :class:`~host.sdk.channel.Rejected`, until they write after *at*; *templates*: but approved templates.
+    :param final: as in :class:`~host.sdk.channel.ProviderProblem`.
     """
 
     contact: str
@@ -530,6 +531,7 @@ class MessageBounced:
     kind: ReportKind = ReportKind.FAILED
     whole_contact: bool = False
     templates: bool = False
+    final: bool = False
 
     @property
     def attachments(self) -> tuple[InboundAttachment, ...]:

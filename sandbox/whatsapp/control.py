@@ -35,6 +35,8 @@ ACT: Allowed = {
     "omit": bool,
     "often": bool,
     "own": bool,
+    "edited": bool,
+    "revoked": bool,
     "filename": str,
     "latitude": NUMBER,
     "longitude": NUMBER,
@@ -49,6 +51,7 @@ ACT: Allowed = {
 CUSTOMER: Allowed = {
     "name": str,
     "username": OPTIONAL_TEXT,
+    "parent_id": str,
     "hides_number": bool,
     "dialled_as": list,
     "on_whatsapp": bool,
@@ -56,6 +59,7 @@ CUSTOMER: Allowed = {
     "receipts": bool,
     "responder": str,
     "blocked": bool,
+    "stopped_marketing": bool,
     "last_message_at": (int, float, type(None)),
 }
 PHONE: Allowed = {

@@ -107,6 +107,11 @@ KNOWN: dict[int, Wording] = {
         "Message failed to send because there were too many messages sent from this phone number to the same phone number in a short period of time.",  # noqa: E501 - Meta's sentence
     ),
     131057: Wording(500, "Account in maintenance mode", "The account is in maintenance mode."),
+    131062: Wording(
+        400,
+        "Business-scoped User ID (BSUID) recipients are not supported for this message.",
+        "Business-scoped User ID (BSUID) recipients are not supported for this message.",
+    ),
     132000: Wording(
         400,
         "Number of parameters does not match the expected number of params",
@@ -128,6 +133,11 @@ KNOWN: dict[int, Wording] = {
     ),
     132015: Wording(400, "Template is paused", "Template is paused due to low quality."),
     132016: Wording(400, "Template is disabled", "Template was paused too many times due to low quality."),
+    132018: Wording(
+        400,
+        "There's an issue with the parameters in your template",
+        "The parameters of the template are not valid.",
+    ),
     133000: Wording(500, "Incomplete Deregistration", "A previous deregistration attempt failed."),
     133005: Wording(400, "Two step verification PIN Mismatch", "Two-step verification PIN incorrect."),
     133006: Wording(

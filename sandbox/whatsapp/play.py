@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox import ids
 from sandbox.box import Emission, Sandbox
-from sandbox.whatsapp import calling, files, media, responders, statuses, webhooks
+from sandbox.whatsapp import calling, coexisting, files, media, notices, responders, statuses, webhooks
 from sandbox.whatsapp.world import DAY, Customer, MediaFile, Message, Number
 from sandbox.world import Json
 
@@ -46,13 +46,16 @@ def perform(
             text=_shown(message_type, body),
             context=_context(box, number, customer, kind, data),
         )
-        if message_type not in ("reaction", "system", "edit", "revoke"):
+        if message_type not in ("reaction", "system", "edit", "revoke") and kind != "group":
             _opens(customer, message, "referral" in more)
         if message_type in files.TYPES:
             message.media_id = body["id"]
         if message_type == "reaction":
             _react(box, body)
         value = webhooks.received(number, customer, message, more)
+        if kind in MISPLACED:
+            value["metadata"] = MISPLACED[kind]
+        value = {name: told for name, told in value.items() if told is not None}
         if kind == "standby":
             customer.responder = customer.responder or responders.AGENT
         field = "standby" if customer.responder else "messages"
@@ -89,7 +92,7 @@ def _shown(kind: str, body: Any) -> str:
         return ", ".join(str(person["name"]["formatted_name"]) for person in body)
     if kind == "interactive":
         reply = body[body["type"]]
-        return str(reply.get("title") or reply["body"])
+        return str(reply.get("title") or reply.get("body") or reply["response"])
     for name in ("body", "caption", "text", "name", "emoji", "filename"):
         if isinstance(body, dict) and body.get(name):
             return str(body[name])
@@ -287,6 +290,33 @@ def _form(_box: Sandbox, _number: Number, _customer: Customer, data: Json) -> Ma
     return "interactive", {"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": reply}}
 
 
+def _call_permission(_box: Sandbox, _number: Number, _customer: Customer, data: Json) -> Made:
+    """Answer whether the business may call."""
+    reply = {"response": data.get("text") or "accept", "response_source": "user_action"}
+    kind = "call_permission_reply"
+    return "interactive", {"type": "interactive", "interactive": {"type": kind, kind: reply}}
+
+
+def _welcome(_box: Sandbox, _number: Number, _customer: Customer, _data: Json) -> Made:
+    """Open the chat for the first time, and write nothing."""
+    return "request_welcome", {"type": "request_welcome"}
+
+
+def _group(box: Sandbox, number: Number, customer: Customer, data: Json) -> Made:
+    """Write in a group that the number is in."""
+    return "text", {"group_id": "Y2FwaV9ncm91cDox", **_text(box, number, customer, data)[1]}
+
+
+def _new_id(_box: Sandbox, _number: Number, customer: Customer, _data: Json) -> Made:
+    """Get another id for the business, and keep the number."""
+    user_id = f"{customer.user_id.partition('.')[0]}.{ids.digits('1', 20)}"
+    body = f"User {customer.name} changed from {customer.user_id} to {user_id}"
+    system: Json = {"body": body, "user_id": user_id, "previous_user_id": customer.user_id}
+    if not customer.hides_number:
+        system["wa_id"] = customer.wa_id
+    return "system", {"type": "system", "system": {**system, "type": "user_changed_user_id"}}
+
+
 def _system(box: Sandbox, _number: Number, customer: Customer, data: Json) -> Made:
     new = "".join(filter(str.isdigit, data.get("text") or "")) or ids.digits("1555019", 11)
     if box.whatsapp.customer(new) is not None:
@@ -298,13 +328,16 @@ def _system(box: Sandbox, _number: Number, customer: Customer, data: Json) -> Ma
 
 
 def _moved(box: Sandbox, customer: Customer, system: Json) -> None:
-    """Give a customer the new number; the chat moves along."""
+    """Give a customer the new number and id; the chat moves along."""
     world, old = box.whatsapp, customer.wa_id
+    customer.user_id = system["user_id"]
+    if system["type"] != "user_changed_number":
+        return
     for message in world.messages.values():
         if message.wa_id == old:
             message.wa_id = system["wa_id"]
     del world.customers[old]
-    customer.wa_id, customer.user_id, customer.dialled_as = system["wa_id"], system["user_id"], []
+    customer.wa_id, customer.dialled_as = system["wa_id"], []
     world.customers[customer.wa_id] = customer
 
 
@@ -374,13 +407,26 @@ ACTS: dict[str, Callable[[Sandbox, Number, Customer, Json], Made]] = {
     "order": _order,
     "form": _form,
     "system": _system,
+    "new_id": _new_id,
+    "call_permission": _call_permission,
+    "welcome": _welcome,
+    "group": _group,
+    "no_metadata": _text,
+    "other_number": _text,
     "unsupported": _unsupported,
     "edit": _edit,
     "revoke": _revoke,
 }
 BESIDE: dict[str, Callable[[Sandbox, Number, Customer, Json], Emission]] = {
     **responders.OTHERS,
+    **coexisting.OTHERS,
+    **notices.OTHERS,
     "call": calling.calls,
 }
 """Acts that are no message of the customer."""
+MISPLACED: dict[str, Json | None] = {
+    "no_metadata": None,
+    "other_number": {"display_phone_number": "15550100199", "phone_number_id": "999000000000001"},
+}
+"""Metadata of messages that name no number, or one the desk doesn't have, by kind."""
 KINDS = (*ACTS, *BESIDE, "read", "played")

@@ -60,6 +60,7 @@ def _body(call: Call) -> Json:
 def recipient(call: Call, params: Json) -> tuple[Customer, str, bool]:
     """Return who gets a message, what the call named them, and whether that was a user id.
 
+    A number counts more than an id that is named with it (W7).
     A number nobody has on WhatsApp is a customer as well: the message to it fails later (131026).
     """
     world = call.box.whatsapp
@@ -67,7 +68,8 @@ def recipient(call: Call, params: Json) -> tuple[Customer, str, bool]:
     if isinstance(to, int) and not isinstance(to, bool):
         to = str(to)
     if not to and isinstance(user_id, str) and user_id:
-        found = next((each for each in world.customers.values() if each.user_id == user_id), None)
+        known = ((each, (each.user_id, each.parent_id)) for each in world.customers.values())
+        found = next((each for each, ids_ in known if user_id in ids_), None)
         if found is None:
             raise cloud_error(131009, "Recipient is not a user id of this business portfolio.")
         return found, user_id, True
@@ -101,6 +103,8 @@ def _send(call: Call, waba: Waba, number: Number, params: Json) -> Json:
     template: Template | None = None
     if kind == "template":
         template, content = _template(call, waba, number, params)
+        if by_user_id and template.category == "AUTHENTICATION":
+            raise cloud_error(131062)
     else:
         content = checks.check(box, number, kind, params)
     _within_rates(call, number, customer)

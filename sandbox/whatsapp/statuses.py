@@ -38,6 +38,8 @@ def failure(box: Sandbox, customer: Customer, message: Message) -> Json | None:
     """Return why a message fails after it was accepted, or None."""
     if not customer.on_whatsapp or customer.blocked:
         return in_webhook(131026)
+    if customer.stopped_marketing and message.pricing["category"] == "marketing":
+        return in_webhook(131050)
     if message.kind != "template" and not window_open(box, customer):
         return in_webhook(131047)
     if message.kind == "reaction" and isinstance(message.body, dict):

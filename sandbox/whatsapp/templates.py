@@ -16,6 +16,7 @@ VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 DEFAULT = "name,parameter_format,components,language,status,category,id"
 FILTERS = ("name", "language", "status", "category")
 MOST_TEXT = 1024
+MOST_PAYLOAD, MOST_URL, MOST_CODE = 256, 2000, 15
 MEDIA_HEADERS = ("IMAGE", "VIDEO", "DOCUMENT")
 
 
@@ -115,17 +116,33 @@ class Filled:
                 if name not in names:
                     raise cloud_error(132000, f"{where}: parameter {name} does not exist in the template")
             values[name] = _value(where, parameter)
+            if self.template.category == "AUTHENTICATION" and len(values[name]) > MOST_CODE:
+                why = f"exceeds the parameter length limit {MOST_CODE}"
+                raise cloud_error(132018, f"{where}: Parameter at index {at} {why}")
         filled = VARIABLE.sub(lambda found: values.get(found[1], found[0]), text)
         if len(filled) > MOST_TEXT:
             raise cloud_error(132005, f"{where}: the text has more than {MOST_TEXT} characters")
         return filled
 
     def _tap(self, buttons: list[Json], sent: list[Json]) -> None:
+        for given in sent:
+            named = str(given.get("index"))
+            if not named.isdecimal() or int(named) >= len(buttons):
+                raise cloud_error(132018, f"buttons: Button at index {named} does not exist in the template")
         for at, button in enumerate(buttons):
-            given = next((each for each in sent if str(each.get("index")) == str(at)), None)
-            parameters = [] if given is None else _parameters([given], "button")
+            mine = [each for each in sent if str(each.get("index")) == str(at)]
+            parameters = _parameters(mine, "button")
+            if len(mine) > 1 or len(parameters) > 1:
+                raise cloud_error(132018, f"buttons: Button at index {at} takes one parameter")
+            kind = {"QUICK_REPLY": "payload", "URL": "text", "OTP": "text"}.get(button["type"])
+            if parameters and (kind is None or parameters[0].get("type", kind) != kind):
+                sort = button["type"].title().replace("_", "")
+                raise cloud_error(132018, f"buttons: Button at index {at} must be of type {sort}")
             if button["type"] == "QUICK_REPLY":
                 payload = str(parameters[0].get("payload") or "") if parameters else ""
+                if len(payload) > MOST_PAYLOAD:
+                    why = f"exceeds the parameter length limit {MOST_PAYLOAD}"
+                    raise cloud_error(132018, f"buttons: Parameter at index {at} {why}")
                 self.buttons.append(
                     {"kind": "button", "title": button["text"], "id": payload or button["text"]}
                 )
@@ -137,6 +154,9 @@ class Filled:
                             131008, f"buttons: Button at index {at} of type Url requires a parameter"
                         )
                     url = VARIABLE.sub(str(parameters[0].get("text", "")), url)
+                    if len(url) > MOST_URL:
+                        why = f"exceeds the length limit {MOST_URL}"
+                        raise cloud_error(132018, f"buttons: Url of the button at index {at} {why}")
                 self.buttons.append({"kind": "link", "title": button["text"], "id": url})
 
 
@@ -167,7 +187,7 @@ def _value(where: str, parameter: Json) -> str:
         raise cloud_error(131008, f"{where}: Parameter of type {kind} is missing text value")
     if re.search(r"[\n\t]| {5,}", value):
         why = "Param text cannot have new-line/tab characters or more than 4 consecutive spaces"
-        raise cloud_error(132007, f"{where}: {why}")
+        raise cloud_error(132018, f"{where}: {why}")
     return value
 
 

@@ -9,6 +9,14 @@ from sandbox.deliver import Event
 from sandbox.whatsapp.world import Customer, Message, Number, Waba
 from sandbox.world import Json
 
+OF_PEOPLE = frozenset(
+    {
+        *("messages", "standby", "calls", "user_preferences"),
+        *("history", "smb_app_state_sync", "smb_message_echoes"),
+    }
+)
+"""Fields whose entries have no time of their own."""
+
 
 def emit(
     box: Sandbox,
@@ -35,7 +43,7 @@ def emit(
         seconds=True,
         ahead=ahead,
         status=status,
-        timed=field not in {"messages", "standby", "calls"},
+        timed=field not in OF_PEOPLE,
     )
     events: list[Event] = []
     reason: str | None = "no app is subscribed to the WhatsApp Business Account"
@@ -80,7 +88,15 @@ def contact(customer: Customer, *, username: bool = True) -> Json:
     told: Json = {"profile": profile}
     if not customer.hides_number:
         told["wa_id"] = customer.wa_id
-    return {**told, "user_id": customer.user_id}
+    return {**told, **ids_of(customer)}
+
+
+def ids_of(customer: Customer, before: str = "") -> Json:
+    """Return the ids that don't depend on the number, their fields named with *before* (W7)."""
+    told = {f"{before}user_id": customer.user_id}
+    if customer.parent_id:
+        told[f"{before}parent_user_id"] = customer.parent_id
+    return told
 
 
 def received(number: Number, customer: Customer, message: Message, more: Json) -> Json:
@@ -90,7 +106,7 @@ def received(number: Number, customer: Customer, message: Message, more: Json) -
         told["context"] = message.context
     if not customer.hides_number:
         told["from"] = customer.wa_id
-    told["from_user_id"] = customer.user_id
+    told |= ids_of(customer, "from_")
     told |= {"id": message.id, "timestamp": str(int(message.at)), **more}
     contacts = {} if message.kind == "system" else {"contacts": [contact(customer)]}
     return {**metadata(number), **contacts, "messages": [told]}
@@ -105,7 +121,7 @@ def status(number: Number, customer: Customer, message: Message, word: str, at: 
     if not (message.to_user_id and customer.hides_number):
         told["recipient_id"] = customer.wa_id
     if word != "failed" or message.to_user_id:
-        told["recipient_user_id"] = customer.user_id
+        told |= ids_of(customer, "recipient_")
     if message.opaque is not None:
         told["biz_opaque_callback_data"] = message.opaque
     first_of_two = word == "delivered" or (word == "read" and "delivered" not in message.announced)

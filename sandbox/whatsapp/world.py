@@ -82,6 +82,8 @@ class Customer:
     name: str
     user_id: str
     """The business-scoped user id (W7)."""
+    parent_id: str = ""
+    """The id for all businesses of the owner (W7); empty unless these ids are switched on."""
     username: str | None = None
     hides_number: bool = False
     """Whether webhooks leave out the number, as they may for people with a username (W7)."""
@@ -96,6 +98,12 @@ class Customer:
     """The role of who answers instead of the app: ``ai_agent`` or ``escalation``; empty: the app does."""
     blocked: bool = False
     """Whether the person blocked the business (131026)."""
+    stopped_marketing: bool = False
+    """Whether the person stopped marketing messages of the business (131050)."""
+    wrote_in_app: str = ""
+    """The id of the newest message that the business wrote to the person in the WhatsApp Business app."""
+    placeholder: str = ""
+    """The id under which the history had a file last, which comes by itself."""
     last_message_at: float | None = None
     entry_point_until: float = 0.0
     """End of the free entry point conversation that an ad opened (W11)."""

@@ -27,6 +27,7 @@ class Everything(toys.Rich):
         ice_breakers=IceBreakerLimits(most=2, question_length=20, payload_length=30),
         menu=MenuLimits(most=2, title_length=20, payload_length=30),
         thread_control=True,
+        thread_release=True,
         custom_kinds=(POLL,),
     )
 
@@ -59,6 +60,9 @@ class Everything(toys.Rich):
 
     def pass_thread(self, account: AccountRef, contact: str, to: str, note: str) -> ProviderProblem | None:
         return self._hand("pass", contact, to, note)
+
+    def release_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
+        return self._hand("release", contact, note)
 
     def _hand(self, *what: str) -> ProviderProblem | None:
         if isinstance(self.problem, Exception):

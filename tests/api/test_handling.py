@@ -69,7 +69,7 @@ def test_a_channel_that_shows_nothing_says_so(database: db.Database, data: Path)
     plain.scene.said("ana", "Ana", "hi", plain.scene.ago(minutes=5))
     for what, body in (("typing", {}), ("seen", None)):
         assert plain.program.refused("POST", path(plain, what), body)[1]["code"] == "signal_not_supported"
-    for what, body in (("take", {}), ("pass", {"to": "1"})):
+    for what, body in (("take", {}), ("pass", {"to": "1"}), ("release-control", {})):
         error = plain.program.refused("POST", path(plain, what), body)[1]
         assert error["code"] == "thread_control_not_supported"
 
@@ -85,11 +85,22 @@ def test_a_conversation_is_taken_and_passed_on(desk: ApiDesk, adapter: Everythin
     desk.program.send("POST", path(desk, "pass"), {"to": " 263902037430900 "})
     with db.read() as session:
         assert is_elsewhere(session, desk.scene.conversation("ana"))
-    assert adapter.handed == [("take", "ana", "a person"), ("pass", "ana", "263902037430900", "")]
-    lines = desk.program.get(path(desk, "messages"))["data"][-2:]
+    desk.program.send("POST", path(desk, "take"), {})
+    desk.program.send("POST", path(desk, "release-control"), {"note": "Answered."})
+    with db.read() as session:
+        assert is_elsewhere(session, desk.scene.conversation("ana"))
+    assert adapter.handed == [
+        ("take", "ana", "a person"),
+        ("pass", "ana", "263902037430900", ""),
+        ("take", "ana", ""),
+        ("release", "ana", "Answered."),
+    ]
+    lines = desk.program.get(path(desk, "messages"))["data"][-4:]
     assert [(one["content"]["what"], one["content"]["by"]) for one in lines] == [
         ("thread_taken", "Shop"),
         ("thread_passed", "Shop"),
+        ("thread_taken", "Shop"),
+        ("thread_released", "Shop"),
     ]
     desk.scene.said("ana", "Ana", "Thank you", desk.scene.ago(minutes=-1))
     with db.read() as session:

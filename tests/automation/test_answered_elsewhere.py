@@ -35,7 +35,9 @@ KEEPS = timedelta(hours=24)
 @pytest.fixture(autouse=True)
 def _several_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let several programs answer on the toy channel."""
-    there = replace(toys.Windowed.capabilities, responder_keeps=KEEPS, thread_control=True)
+    there = replace(
+        toys.Windowed.capabilities, responder_keeps=KEEPS, thread_control=True, thread_release=True
+    )
     monkeypatch.setattr(toys.Windowed, "capabilities", there)
 
 
@@ -315,3 +317,49 @@ def test_it_is_taken_over_and_passed_on(automated: Automated, monkeypatch: pytes
     assert desk.browser.post_form(f"{path}/take").status_code == 303
     assert held(automated) is None
     assert "Send and take over" not in desk.browser.get(path).text
+
+
+def test_it_is_taken_and_released_in_the_menu(automated: Automated, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, asked = automated.desk, list[str]()
+    for name in ("take_thread", "release_thread"):
+        monkeypatch.setattr(toys.Windowed, name, lambda *_given, name=name: asked.append(name))
+    automated.set(greets=True, greeting=GREETING)
+    automated.said(at=clock.now() - timedelta(minutes=2), **STANDBY)
+    automated.run()
+    path = desk.path(f"/{automated.scene.conversation('ana')}")
+    menu = menu_of(desk, path)
+    assert "/take" in menu
+    assert "/release" not in menu, "Lobby doesn't have it"
+    assert desk.browser.post_form(f"{path}/take").status_code == 303
+    menu = menu_of(desk, path)
+    assert "/take" not in menu
+    assert "/release" in menu
+    assert desk.browser.post_form(f"{path}/release").status_code == 303
+    assert asked == ["take_thread", "release_thread"]
+    page = desk.browser.get(path).text
+    assert "This conversation was released." in page
+    assert "Mia R. released this" in page
+    found = held(automated)
+    assert found is not None
+    assert not found.chosen
+    assert automated.automatic() == []
+    automated.said(text="Hello?", at=clock.now() + timedelta(minutes=1))
+    automated.run()
+    assert held(automated) is None, "the provider chose Lobby"
+    assert "This conversation was released." not in desk.browser.get(path).text
+
+
+def test_whom_it_was_passed_to_is_not_named_after_a_release(automated: Automated) -> None:
+    automated.said(at=clock.now() - timedelta(minutes=1), **STANDBY)
+    talk = automated.talk()
+    responders.give(talk, clock.now(), KEEPS, "ai_agent")
+    responders.give(talk, clock.now(), KEEPS)
+    found = responders.other(talk.responder, clock.now())
+    assert found is not None
+    assert (found.name, found.id, found.chosen) == ("", "", False)
+
+
+def menu_of(desk: Desk, path: str) -> str:
+    page = desk.browser.get(path).text
+    menu = page[page.index('data-menu="responder"') :]
+    return menu[: menu.index("</details>")]

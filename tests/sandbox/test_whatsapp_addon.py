@@ -2,122 +2,37 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import requests
+import sqlalchemy as sa
 from PIL import Image
 
 from host.authoring import customers
-from host.authoring.desk import RefusedByCardError, TrialDesk, trial_desk
+from host.authoring.desk import RefusedByCardError
 from host.core import db
-from host.models.inbox import Conversation
+from host.inbox import approved, reply
+from host.inbox.errors import OptedOutError
+from host.models.inbox import ContactIdentity, Conversation
+from host.sdk import clock
 from host.sdk.cards import Verdict
-from host.sdk.channel import AccountRef, SendRequest, Sent
+from host.sdk.channel import SendRequest, Sent
 from host.sdk.messages import MessageKind, OutgoingPart
-from sandbox.server import Server
+from host.users.reach import ALL_ACCOUNTS
 from sandbox.whatsapp import seed
-from tests.sandbox.cloud import ANA, GIL, KIT, NUMBER, ROSA, WABA, Cloud
-from tests.sandbox.helpers import Meta
+from sandbox.world import WHATSAPP_FIELDS
+from tests.sandbox.both import VALUES, Both, connected
+from tests.sandbox.cloud import ANA, GIL, KIT, NUMBER, ROSA, WABA
 
 pytestmark = pytest.mark.slow
-PUBLIC = "https://desk.example.com"
-VALUES = {"number": NUMBER, "business": WABA, "token": seed.TOKEN, "app_secret": seed.APP_SECRET}
-ADDON = Path(__file__).parents[2] / "addons" / "whatsapp"
-
-
-class Bridge:
-    """The network between them: what the sandbox sends to the desk's address waits until the test takes it.
-
-    The desk answers a verification at once, in the test's thread.
-    """
-
-    def __init__(self) -> None:
-        self.desk: TrialDesk | None = None
-        self.waiting: list[tuple[str, bytes, dict[str, str]]] = []
-        self._send = requests.Session.send
-
-    def patched(self) -> Any:
-        """Return what replaces ``requests.Session.send``."""
-
-        def send(session: Any, request: Any, **options: Any) -> requests.Response:
-            return self.send(session, request, **options)
-
-        return send
-
-    def send(self, session: Any, request: Any, **options: Any) -> requests.Response:
-        if not request.url.startswith(PUBLIC):
-            return self._send(session, request, **options)
-        answer = requests.Response()
-        answer.status_code = 200
-        if request.method == "GET":
-            assert self.desk is not None
-            told = self.desk.ask(request.url.removeprefix(PUBLIC))
-            answer.status_code, answer._content = told.status_code, told.data
-        else:
-            path = urlsplit(request.url).path
-            self.waiting.append((path, request.body, dict(request.headers)))
-        return answer
-
-
-class Both:
-    """A desk and the sandbox, with the desk's number connected."""
-
-    def __init__(self, bridge: Bridge, desk: TrialDesk, cloud: Cloud, account: AccountRef) -> None:
-        self.bridge, self.desk, self.cloud, self.account = bridge, desk, cloud, account
-
-    def settle(self) -> None:
-        """Deliver and work until nothing is left to do."""
-        while True:
-            self.cloud.meta.idle()
-            taken, self.bridge.waiting = self.bridge.waiting, []
-            for path, body, headers in taken:
-                assert self.desk.post(path, body, headers).status_code == 200
-            self.desk.work()
-            self.cloud.meta.idle()
-            if not self.bridge.waiting:
-                return
-
-    def act(self, kind: str = "text", customer: str = ANA, **more: Any) -> None:
-        self.cloud.act(kind, customer, **more)
-        self.settle()
-
-    def reply(self, text: str = "", customer: str = ANA, **more: Any) -> None:
-        self.desk.reply(customer, text, **more)
-        self.settle()
-
-    def thread(self, customer: str = ANA) -> list[Any]:
-        return self.desk.messages(customer)
-
-    def newest(self, customer: str = ANA) -> Any:
-        """Return the message the desk stored last: Meta's times are whole seconds."""
-        return max(self.thread(customer), key=lambda message: message.id)
-
-    def chat(self, customer: str = ANA) -> list[Any]:
-        found: list[Any] = self.cloud.control("GET", f"messages?customer={customer}")["messages"]
-        return found
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    bridge = Bridge()
-    running = Server().start()
-    settings = {"graph_url": f"{running.url}/graph.facebook.com"}
-    place = tmp_path_factory.mktemp("desk")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(requests.Session, "send", bridge.patched())
-        with trial_desk(
-            ADDON, place, settings=settings, reach=[urlsplit(running.url).netloc], public_url=PUBLIC
-        ) as desk:
-            bridge.desk = desk
-            meta = Meta(running.url)
-            yield Both(bridge, desk, Cloud(meta), desk.connect("whatsapp", VALUES))
-            meta.session.close()
-    running.close()
+    yield from connected(tmp_path_factory.mktemp("desk"))
 
 
 def test_it_connects_and_finds_nothing_wrong(both: Both) -> None:
@@ -284,7 +199,7 @@ def test_somebody_without_a_number_is_answered(both: Both) -> None:
 
 
 def test_a_customer_is_asked_for_their_number_and_shares_it(both: Both) -> None:
-    who = "15550100779"
+    who = "15550100784"
     both.cloud.control("POST", "customers", {"wa_id": who, "name": "Uma K.", "hides_number": True}, 201)
     both.act(customer=who, text="Can you call me?")
     user_id = both.cloud.meta.control("GET", "whatsapp")["customers"][-1]["user_id"]
@@ -370,6 +285,23 @@ def test_a_conversation_changes_hands(both: Both) -> None:
     assert problem.code == "2494191"
 
 
+def test_a_conversation_is_released(both: Both) -> None:
+    who = "15550100784"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Lu R."}, 201)
+    both.act("text", who, text="Thanks!")
+    adapter = both.desk.adapter("whatsapp")
+    assert adapter.release_thread(both.account, who, "done") is None
+    assert responder(both, who) == "ai_agent"
+    problem = adapter.release_thread(both.account, who, "")
+    assert problem is not None
+    assert (problem.code, problem.sentence) == (
+        "100",
+        "Meta didn't pass this conversation on, because another program has it.",
+    )
+    both.act("standby", who, text="One more thing")
+    assert both.newest(who).content["standby"] is True
+
+
 def test_a_summary_is_folded_below_the_handover(both: Both) -> None:
     who = "15550100781"
     both.cloud.control("POST", "customers", {"wa_id": who, "name": "Ida M."}, 201)
@@ -390,7 +322,7 @@ def talk(both: Both, customer: str) -> Conversation:
 
 
 def test_a_missed_call_is_one_line_that_an_agent_reads(both: Both) -> None:
-    who = "15550100779"
+    who = "15550100782"
     both.cloud.control("POST", "customers", {"wa_id": who, "name": "Gil F."}, 201)
     both.act("text", who, text="Can you call me?")
     both.act("call", who, twice=True, first=True)
@@ -422,3 +354,67 @@ def test_a_call_does_not_change_who_answers(both: Both) -> None:
     found = talk(both, who).responder
     assert found is not None
     assert found["held"] is True
+
+
+def templates_sent(both: Both, who: str, name: str) -> list[Any]:
+    """Send a template from the inbox; return the messages that were queued."""
+    adapter, page = both.desk.adapter("whatsapp"), both.desk.module("templates").page(both.account, "")
+    chosen = next(one for one in page.templates if (one.name, one.language) == (name, "en"))
+    given = {one.key: "7" for one in approved.parameters_of(chosen)}
+    found = db.write(
+        reply.queue_parts,
+        workspace_id=both.desk.workspace_id,
+        conversation_id=talk(both, who).id,
+        author_id=both.desk.owner_id,
+        drafts=[approved.draft_of(chosen, given)],
+        reply_key=uuid.uuid4().hex,
+        adapter=adapter,
+        now=clock.now(),
+        accounts=ALL_ACCOUNTS,
+    )
+    both.settle()
+    return list(found)
+
+
+@pytest.fixture
+def offer(both: Both) -> str:
+    """Have a marketing template without a picture."""
+    name = f"offer_{uuid.uuid4().hex[:8]}"
+    body = [{"type": "BODY", "text": "Mugs for half the price."}]
+    template = {"name": name, "language": "en", "category": "MARKETING", "components": body}
+    both.cloud.control("POST", "templates", template, 201)
+    return name
+
+
+@pytest.mark.parametrize("how", ["user_preferences", "131050"])
+def test_who_stops_marketing_messages_gets_none(both: Both, offer: str, how: str) -> None:
+    who = str(15550100790 + len(how))
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Eve P."}, 201)
+    both.cloud.meta.control("PATCH", f"apps/{seed.APP_ID}", {"fields": list(WHATSAPP_FIELDS)})
+    both.act(customer=who, text="Hello")
+    if how == "131050":
+        both.cloud.control("PATCH", f"customers/{who}", {"stopped_marketing": True})
+        assert templates_sent(both, who, offer)
+        assert {one.state for one in both.thread(who)} == {None, "failed"}
+    else:
+        both.act("stop_marketing", who)
+    before = both.chat(who)
+    with pytest.raises(OptedOutError, match="stopped marketing messages"):
+        templates_sent(both, who, offer)
+    assert both.chat(who) == before, "nothing was asked of Meta"
+    assert templates_sent(both, who, "order_update"), "other templates are sent"
+    both.act("stop_marketing", who)
+    both.act("resume_marketing", who)
+    assert templates_sent(both, who, offer)
+    assert both.chat(who)[-1]["text"] == "Mugs for half the price."
+    assert talk(both, who).unread_count == 0
+
+
+def test_a_stranger_who_stops_marketing_messages_is_nobody_here(both: Both) -> None:
+    who = "15550100789"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Nia O.", "user_id": "US.77"}, 201)
+    both.cloud.meta.control("PATCH", f"apps/{seed.APP_ID}", {"fields": list(WHATSAPP_FIELDS)})
+    both.act("stop_marketing", who)
+    with db.read() as session:
+        known = sa.select(sa.func.count()).where(ContactIdentity.external_id.in_([who, "US.77"]))
+        assert session.scalar(known) == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.whatsapp import files, seed
+from sandbox.whatsapp import errors, files, seed
 from tests.sandbox.cloud import ANA, GIL, NUMBER, ROSA, WABA, Cloud, problem, told, values
 from tests.sandbox.helpers import Desk
 
@@ -330,6 +330,48 @@ def texts(*words: str, kind: str = "body") -> dict[str, Any]:
 HEADER = {"type": "header", "parameters": [{"type": "image", "image": {"link": "http://127.0.0.1:9/x.png"}}]}
 URL = {"type": "button", "sub_type": "url", "index": "2", "parameters": [{"type": "text", "text": "spring"}]}
 
+LONG = {"type": "text", "text": "x" * 2000}
+
+
+def quick(payload: str) -> dict[str, Any]:
+    parameters = [{"type": "payload", "payload": payload}]
+    return {"type": "button", "sub_type": "quick_reply", "index": "0", "parameters": parameters}
+
+
+def test_a_number_counts_more_than_an_id(cloud: Cloud) -> None:
+    user_id, parent = "GB.13491208655302741003", "GB.ENT.7"
+    cloud.control("PATCH", f"customers/{ROSA}", {"parent_id": parent})
+    cloud.act()
+    cloud.act(customer=ROSA)
+    assert cloud.send(to=ANA, recipient=user_id).json()["contacts"] == [{"input": ANA, "wa_id": ANA}]
+    to_parent = cloud.send(to=None, recipient=parent)
+    assert to_parent.json()["contacts"][0]["input"] == parent
+    assert problem(cloud.send(to=user_id))[:2] == (400, 131009)
+    assert problem(cloud.send(to=None, recipient="GB.1"))[:2] == (400, 131009)
+    login = template("sign_in_code", "en", texts("123456"), {**URL, "index": "0"})
+    code = cloud.send("template", login, to=None, recipient=user_id)
+    assert problem(code) == (400, 131062, errors.KNOWN[131062].details)
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "document"])
+def test_a_caption_has_an_end(cloud: Cloud, kind: str) -> None:
+    cloud.meta.control("PATCH", "settings", {"fetch_media": False})
+    cloud.act()
+    link = {"link": "http://127.0.0.1:9/x"}
+    assert cloud.send(kind, {**link, "caption": "x" * 1024}).status_code == 200
+    status, code, says = problem(cloud.send(kind, {**link, "caption": "x" * 1025}))
+    assert (status, code, "at most 1024" in says) == (400, 100, True)
+
+
+def test_a_file_of_another_type_is_refused(cloud: Cloud) -> None:
+    cloud.act()
+    form = {"messaging_product": "whatsapp", "type": "image/png"}
+    sent = cloud.call("POST", f"{NUMBER}/media", data=form, files={"file": ("a", PNG, "image/png")})
+    for kind in ("video", "sticker", "audio"):
+        status, code, says = problem(cloud.send(kind, {"id": sent.json()["id"]}))
+        assert (status, code) == (400, 131053)
+        assert f"Unsupported {kind.title()} mime type image/png." in says
+
 
 def test_a_template_opens_a_conversation(linked: Cloud, desk: Desk) -> None:
     linked.meta.control("PATCH", "settings", {"fetch_media": False})
@@ -381,7 +423,32 @@ def test_a_named_template(cloud: Cloud) -> None:
                 "body: number of localizable_params (1) does not match the expected number of params (2)",
             ),
         ),
-        (template("order_update", "en", texts("Ana", "4\n7")), (400, 132007, "cannot have new-line")),
+        (template("order_update", "en", texts("Ana", "4\n7")), (400, 132018, "cannot have new-line")),
+        (template("order_update", "en", texts("Ana", "4", "7")), (400, 132000, "(3) does not match")),
+        (template("spring_sale", "en", HEADER, texts("Ana"), URL, URL), (400, 132018, "takes one parameter")),
+        (
+            template("spring_sale", "en", HEADER, texts("Ana"), {**URL, "parameters": URL["parameters"] * 2}),
+            (400, 132018, "takes one parameter"),
+        ),
+        (
+            template("spring_sale", "en", HEADER, texts("Ana"), URL, {**URL, "index": "3"}),
+            (400, 132018, "index 3 does not exist"),
+        ),
+        (
+            template("spring_sale", "en", HEADER, texts("Ana"), URL, {**URL, "index": "0"}),
+            (400, 132018, "Button at index 0 must be of type QuickReply"),
+        ),
+        (
+            template("spring_sale", "en", HEADER, texts("Ana"), URL, quick("x" * 257)),
+            (400, 132018, "exceeds the parameter length limit 256"),
+        ),
+        (
+            template(
+                "spring_sale", "en", HEADER, texts("Ana"), {**URL, "parameters": [{"text": "x" * 2000}]}
+            ),
+            (400, 132018, "exceeds the length limit 2000"),
+        ),
+        (template("sign_in_code", "en", texts("1" * 16)), (400, 132018, "parameter length limit 15")),
         (template("order_update", "en", texts("Ana", "x" * 1100)), (400, 132005, "more than 1024")),
         (
             template("spring_sale", "en", texts("Ana"), URL),

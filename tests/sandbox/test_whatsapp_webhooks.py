@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.whatsapp import play, seed
+from sandbox.whatsapp import notices, play, seed
 from tests.sandbox.cloud import ANA, GIL, KIT, NUMBER, ROSA, WABA, Cloud, told, values
 from tests.sandbox.helpers import Desk
 
@@ -20,6 +20,13 @@ DAYS = {
     "body": {"text": "When?"},
     "action": {"button": "Days", "sections": [{"rows": [ROW]}]},
 }
+
+
+SALE = [
+    {"type": "header", "parameters": [{"type": "image", "image": {"link": "http://x.example/p.png"}}]},
+    {"type": "body", "parameters": [{"type": "text", "text": "Ana"}]},
+    {"type": "button", "sub_type": "url", "index": 2, "parameters": [{"type": "text", "text": "s"}]},
+]
 
 
 def test_the_envelope(linked: Cloud, desk: Desk) -> None:
@@ -92,17 +99,29 @@ SHAPES: dict[str, Any] = {
         and json.loads(m["interactive"]["nfm_reply"]["response_json"])["screen_0_Which_day_0"] == "RED"
     ),
     "unsupported": lambda m: m["errors"][0]["code"] == 131051 and m["type"] == "unsupported",
+    "call_permission": lambda m: m["interactive"]["call_permission_reply"]["response"] == "RED",
+    "welcome": lambda m: m["type"] == "request_welcome",
+    "group": lambda m: m["group_id"] and m["text"] == {"body": "RED"},
+    "no_metadata": lambda m: m["text"] == {"body": "RED"},
+    "other_number": lambda m: m["text"] == {"body": "RED"},
+    "new_id": lambda m: (
+        m["system"]["type"] == "user_changed_user_id"
+        and m["system"]["previous_user_id"] == m["from_user_id"] != m["system"]["user_id"]
+    ),
     "edit": lambda m: set(m["edit"]) == {"original_message_id", "message"},
     "revoke": lambda m: set(m["revoke"]) == {"original_message_id"},
 }
 OWN_TESTS = {
     *("button", "button_reply", "list_reply", "system", "read", "played"),
     *("standby", "agent", "pass_control", "take_control", "contact_request", "call"),
+    *("app_echo", "app_contact", "history", "history_file", "history_declined"),
+    *("stop_marketing", "resume_marketing"),
 }
+FIELDS = notices.ABOUT_THE_ACCOUNT
 
 
 def test_every_kind_has_a_test() -> None:
-    assert set(SHAPES) | OWN_TESTS == set(play.KINDS)
+    assert {*SHAPES, *OWN_TESTS, *FIELDS} == set(play.KINDS)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -116,6 +135,80 @@ def test_what_a_customer_does(linked: Cloud, desk: Desk, kind: str) -> None:
     message = values(desk)[before]["messages"][0]
     assert message["from"] == ANA
     assert SHAPES[kind](message), message
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_what_meta_tells_of_an_account(linked: Cloud, desk: Desk, kind: str) -> None:
+    assert linked.act(kind)["webhooks"] == 1
+    linked.meta.idle()
+    field, value = FIELDS[kind]
+    assert values(desk, field) == [value]
+    assert "time" in desk.bodies()[-1]["entry"][0]
+
+
+def test_messages_that_name_no_number_or_another(linked: Cloud, desk: Desk) -> None:
+    linked.act("no_metadata")
+    linked.act("other_number")
+    linked.meta.idle()
+    nameless, other = values(desk)
+    assert "metadata" not in nameless
+    assert other["metadata"]["phone_number_id"] != NUMBER
+
+
+def test_a_number_that_the_app_has_too(linked: Cloud, desk: Desk) -> None:
+    for kind in ("app_echo", "app_contact", "history", "history_file", "history_declined"):
+        assert linked.act(kind)["webhooks"] == 1
+    linked.act("app_echo", text="Until six", edited=True)
+    linked.act("app_echo", revoked=True)
+    linked.meta.idle()
+    wrote, edited, revoked = (one["message_echoes"][0] for one in values(desk, "smb_message_echoes"))
+    assert (wrote["from"], wrote["to"], wrote["text"]) == (BUSINESS, ANA, {"body": "Yes, come by any time."})
+    assert edited["edit"]["original_message_id"] == revoked["revoke"]["original_message_id"] == wrote["id"]
+    assert edited["edit"]["message"]["text"] == {"body": "Until six"}
+    (known,) = values(desk, "smb_app_state_sync")
+    assert known["state_sync"][0]["contact"]["phone_number"] == ANA
+    chunk, file, declined = values(desk, "history")
+    assert set(chunk["history"][0]["metadata"]) == {"phase", "chunk_order", "progress"}
+    (thread,) = chunk["history"][0]["threads"]
+    assert [one["type"] for one in thread["messages"]] == ["text", "text", "media_placeholder"]
+    assert all(one["history_context"] for one in thread["messages"])
+    assert file["messages"][0]["type"] == "image"
+    assert declined["history"][0]["errors"][0]["code"] == 2593109
+
+
+def test_who_stops_marketing_messages_gets_none(linked: Cloud, desk: Desk) -> None:
+    linked.meta.control("PATCH", "settings", {"fetch_media": False})
+    sale = {"name": "spring_sale", "language": {"code": "en"}, "components": SALE}
+    linked.act("stop_marketing")
+    stopped = linked.sent("template", sale)
+    linked.meta.idle()
+    assert told(desk) == [("failed", stopped)]
+    assert values(desk)[-1]["statuses"][0]["errors"][0]["code"] == 131050
+    linked.act("resume_marketing")
+    resumed = linked.sent("template", sale)
+    linked.meta.idle()
+    assert told(desk)[1:] == [("sent", resumed), ("delivered", resumed)]
+    said = [one["user_preferences"][0] for one in values(desk, "user_preferences")]
+    assert [(one["value"], one["category"], one["wa_id"]) for one in said] == [
+        ("stop", "marketing_messages", ANA),
+        ("resume", "marketing_messages", ANA),
+    ]
+
+
+def test_ids_for_all_businesses_of_an_owner(linked: Cloud, desk: Desk) -> None:
+    parent = "US.ENT.11815799212886844830"
+    linked.control("PATCH", f"customers/{ANA}", {"parent_id": parent})
+    linked.act()
+    linked.sent()
+    linked.act("app_echo")
+    linked.act("stop_marketing")
+    linked.meta.idle()
+    message, *statuses = values(desk)
+    assert message["messages"][0]["from_parent_user_id"] == parent
+    assert message["contacts"][0]["parent_user_id"] == parent
+    assert [one["statuses"][0]["recipient_parent_user_id"] for one in statuses] == [parent] * 2
+    assert values(desk, "smb_message_echoes")[0]["message_echoes"][0]["to_parent_user_id"] == parent
+    assert values(desk, "user_preferences")[0]["user_preferences"][0]["parent_user_id"] == parent
 
 
 @pytest.mark.parametrize(

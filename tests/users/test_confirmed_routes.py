@@ -151,6 +151,7 @@ NOT_ASKED = {
     "contacts.split_contact",
     "bulk.start",
     "bulk.stop",
+    "inbox.release",
     "inbox.take",
     "inbox.try_suggestion_again",
     "inbox.typing",

@@ -528,6 +528,7 @@ FIELDS: dict[str, dict[str, str]] = {
     f"{CONTACT}/merge": {"with": "2", "take:name": "2", "different": "0"},
     f"{CONTACT}/split/<int:merge_id>": {},
     f"{INBOX}/reopen": {},
+    f"{INBOX}/release": {},
     f"{INBOX}/take": {},
     f"{INBOX}/erase": {"name": "Nobody of that name"},
     f"{INBOX}/messages/<int:message_id>/hide": {},

@@ -186,10 +186,34 @@ def test_a_conversation_is_taken_and_passed(desk: TrialDesk, account: AccountRef
             "control_pass": {"target_role": "ai_agent"},
         },
     ]
-    whatsapp.refuse["thread_control"] = [(400, 2494191, "Not allowed")]
-    problem = adapter.take_thread(account, "16505551234", "")
+    whatsapp.controlled.clear()
+    assert adapter.release_thread(account, "16505551234", "") is None
+    assert whatsapp.controlled == [
+        {"messaging_product": "whatsapp", "to": "16505551234", "action": "release"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "sentence", "step"),
+    [
+        ("take", 2494191, "Meta didn't hand over this conversation.", "the one that takes conversations"),
+        ("take", 100, "Meta didn't hand over this conversation.", "Try again in a minute."),
+        ("release", 100, "because another program has it.", "Take it over first"),
+        ("release", 2, "Meta didn't hand over this conversation.", "Try again in a minute."),
+        ("release", 190, "no longer accepts the token", "Settings"),
+    ],
+)
+def test_what_meta_refuses_is_said_in_words_with_its_code(
+    desk: TrialDesk, account: AccountRef, whatsapp: Any, act: str, code: int, sentence: str, step: str
+) -> None:
+    adapter = desk.adapter("whatsapp")
+    whatsapp.refuse["thread_control"] = [(400, code, "Not allowed")]
+    problem = getattr(adapter, f"{act}_thread")(account, "16505551234", "")
     assert problem is not None
-    assert (problem.code, problem.sentence) == ("2494191", "Meta didn't hand over this conversation.")
+    assert problem.code == str(code)
+    assert sentence in problem.sentence
+    assert step in problem.next_step
+    assert str(code) in problem.raw
 
 
 def test_each_field_that_an_app_may_have_is_subscribed(

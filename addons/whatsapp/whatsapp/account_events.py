@@ -64,6 +64,8 @@ _UPDATES = {
     "PARTNER_ADDED": Meaning(_CONNECTION),
     "PARTNER_APP_INSTALLED": Meaning(_CONNECTION),
 }
+_MARKETING = noop("Meta now counts the template “%(name)s” as marketing.")
+_MARKETING_COSTS = noop("It costs more, and customers who stopped marketing messages don't get it.")
 _TEMPLATE = {
     "REJECTED": noop("Meta rejected the template “%(name)s”."),
     "PAUSED": noop("Meta paused the template “%(name)s”, because customers disliked it."),
@@ -89,7 +91,10 @@ def read(field: str, value: Mapping[str, Any], at: datetime | None) -> InboundCh
     if field == "message_template_status_update" and event in _TEMPLATE:
         name = text(value.get("message_template_name"), 100)
         return AccountNoticed("template", at, _TEMPLATE[event], _MANAGER, {"name": name})
-    return Ignored(f"{field}: {event}"[:100])
+    if field == "template_category_update" and text(value.get("new_category"), 40) == "MARKETING":
+        name = text(value.get("message_template_name"), 100)
+        return AccountNoticed("template", at, _MARKETING, _MARKETING_COSTS, {"name": name})
+    return Ignored(f"{field}: {event}".removesuffix(": ")[:100])
 
 
 def _update(event: str, ban: Mapping[str, Any]) -> Meaning | None:

@@ -15,6 +15,9 @@ from . import rights, webhook
 from .card import CARD
 from .channel import WhatsAppAdapter
 
+MAX_BODY = 3 * 1024 * 1024
+"""Most bytes of a delivery of Meta's: a chunk of a history can be that large."""
+
 
 @hookimpl
 def register_channels() -> Sequence[ChannelAdapter]:
@@ -28,7 +31,7 @@ def register_settings_cards() -> Sequence[SettingsCard]:
 
 @hookimpl
 def register_webhook_routes() -> Sequence[WebhookRoute]:
-    return [WebhookRoute("webhook", "whatsapp", webhook.authenticate, webhook.verify, quick=True)]
+    return [WebhookRoute("webhook", "whatsapp", webhook.authenticate, webhook.verify, MAX_BODY, quick=True)]
 
 
 @hookimpl

@@ -310,6 +310,37 @@ def _findings(account: AccountRef, found: Credentials, graph: Graph, again: str)
             "" if echoes else _("Only needed if you use that app with this number: %(save)s", save=save),
         )
     )
+    for name, title, field, when in (
+        (
+            "calls",
+            _("Missed calls arrive"),
+            "calls",
+            _("Only needed if customers may call: %(save)s", save=save),
+        ),
+        (
+            "history",
+            _("Messages from before the number was connected arrive"),
+            "history",
+            _("Only needed if the WhatsApp Business app has this number, too: %(save)s", save=save),
+        ),
+    ):
+        there = field in fields
+        lacks = "" if there else _("The app's webhook lacks these fields: %(names)s", names=field)
+        findings.append(
+            Finding(name, title, Verdict.PASS if there else Verdict.UNKNOWN, lacks, "" if there else when)
+        )
+    findings.append(
+        Finding(
+            "entry-points",
+            _("Who answers customers who write, come from an ad or call"),
+            Verdict.UNKNOWN,
+            _("It cannot be read: Meta doesn't tell an app which other programs answer for the number."),
+            _(
+                "In Meta Business Suite, under conversation routing, this desk's app must be the primary of "
+                "each entry point, or in standby. Otherwise nothing arrives from there, with no change here."
+            ),
+        )
+    )
     address = checks.delivers_to(graph, found.business_id, found.app_id)
     right = address == webhook_url() or (address == "" and _address == webhook_url())
     findings.append(

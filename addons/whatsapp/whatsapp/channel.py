@@ -82,6 +82,9 @@ class WhatsAppAdapter(ChannelAdapter):
     def pass_thread(self, account: AccountRef, contact: str, to: str, note: str) -> ProviderProblem | None:
         return routing.hand_on(account, contact, to, note)
 
+    def release_thread(self, account: AccountRef, contact: str, note: str) -> ProviderProblem | None:
+        return routing.release(account, contact, note)
+
     def approved_templates(self, account: AccountRef, after: str) -> ApprovedPage | ProviderProblem:
         return templates.page(account, after)
 

@@ -26,7 +26,7 @@ ECHOES = "smb_message_echoes"
 RESPONDERS = ("standby", "messaging_handovers")
 """Fields of conversations that another responder of the number has. Without them, their messages are missing.
 """
-OPTIONAL = (ECHOES, *RESPONDERS, "calls", "history")
+OPTIONAL = (ECHOES, *RESPONDERS, "calls", "history", "user_preferences", "template_category_update")
 """Fields that not every app may have."""
 
 

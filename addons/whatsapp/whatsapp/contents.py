@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from host.sdk import strictjson
-from host.sdk.i18n import noop
+from host.sdk.i18n import gettext, noop
 from host.sdk.messages import CustomKind, InboundAttachment, MessageCard, MessageKind
 from host.sdk.panels import Icon
 
@@ -179,6 +179,41 @@ def _words(value: object) -> str:
     if isinstance(value, dict):
         return text(value.get("file_name"), 255)
     return text(value, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class CallPermission:
+    """A customer's answer to whether the business may call them."""
+
+    granted: bool
+
+
+_MAY_CALL, _MAY_NOT = noop("Allowed calls"), noop("Didn't allow calls")
+CALL_PERMISSION = CustomKind(
+    "call_permission",
+    noop("Answer about calls"),
+    Icon.BOLT,
+    CallPermission,
+    lambda answer: [MessageCard(gettext(_MAY_CALL if answer.granted else _MAY_NOT))],
+)
+
+
+def call_permission_of(found: Mapping[str, Any]) -> Found | None:
+    """Return whether the customer may be called, which another program asked; None without an answer.
+
+    Source: *Call permission reply* of Meta's WhatsApp Calling.
+    """
+    answer = text(found.get("response"), 40)
+    if answer not in {"accept", "reject"}:
+        return None
+    said = CallPermission(answer == "accept")
+    return MessageKind.CUSTOM, _MAY_CALL if said.granted else _MAY_NOT, CALL_PERMISSION.content(said)
+
+
+def product_of(found: object) -> dict[str, Any]:
+    """Return the product of the catalogue that a message asks about, as ``content`` has it; empty: none."""
+    product = identifier(mapping(found).get("product_retailer_id"))
+    return {"referral": {"product": {"id": product}}} if product else {}
 
 
 def referral_of(found: object) -> dict[str, Any]:

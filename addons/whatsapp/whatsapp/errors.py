@@ -62,6 +62,9 @@ PAY = noop(
 _PAID = noop("Once the workspace owner has fixed the payment method in WhatsApp Manager, send it again.")
 _AGAIN = noop("Send it again later.")
 
+STOPPED_MARKETING = 131050
+FINAL = frozenset({131047, STOPPED_MARKETING})
+"""Codes of messages that Meta would refuse again: a template, or another one, can be sent instead."""
 PAYMENT = "payment"
 """The kind of the warning that Meta can't charge. People are notified once a day while it lasts."""
 
@@ -130,7 +133,9 @@ CATALOGUE: dict[int, Entry] = {
         noop("Meta didn't deliver this, because the customer got many marketing messages lately."),
         noop("Wait at least a day before you send it again, or reply once they write."),
     ),
-    131050: Entry(Outcome.REJECT, noop("The customer doesn't want marketing messages of this business.")),
+    STOPPED_MARKETING: Entry(
+        Outcome.REJECT, noop("The customer doesn't want marketing messages of this business.")
+    ),
     131051: Entry(Outcome.REJECT, noop("WhatsApp doesn't support this kind of message."), _CHANGE),
     131052: Entry(Outcome.REJECT, _FILE, _CHANGE),
     131053: Entry(Outcome.REJECT, _FILE, _CHANGE),
@@ -138,6 +143,11 @@ CATALOGUE: dict[int, Entry] = {
         Outcome.WAIT, noop("This customer got many messages in a short time. This one is queued."), _LATER, 6
     ),
     131057: Entry(Outcome.PAUSE, noop("This number is in maintenance at Meta."), _LATER, 60),
+    131062: Entry(
+        Outcome.REJECT,
+        noop("WhatsApp sends this template only to people whose phone number it tells."),
+        noop("Ask them for their number first."),
+    ),
     132000: Entry(Outcome.REJECT, noop("The template needs other values."), _TEMPLATE),
     132001: Entry(Outcome.REJECT, noop("The template doesn't exist in this language."), _TEMPLATE),
     132005: Entry(Outcome.REJECT, noop("The template is too long with these values."), _CHANGE),
@@ -147,6 +157,7 @@ CATALOGUE: dict[int, Entry] = {
         Outcome.REJECT, noop("Meta has paused this template, because customers disliked it."), _TEMPLATE
     ),
     132016: Entry(Outcome.REJECT, noop("Meta has disabled this template for good."), _TEMPLATE),
+    132018: Entry(Outcome.REJECT, noop("A value doesn't fit the template."), _CHANGE),
     133004: Entry(Outcome.WAIT, _UNAVAILABLE, _LATER),
     133010: Entry(Outcome.HOLD, noop("This number isn't registered with WhatsApp."), _OWNER),
     135000: Entry(Outcome.REJECT, noop("WhatsApp didn't accept part of this message."), _CHANGE),
@@ -186,7 +197,7 @@ def meaning(code: int, status: int = 400) -> Entry:
 
 def problem_of(entry: Entry, code: int, raw: str) -> ProviderProblem:
     """Return an error as agents see it."""
-    return ProviderProblem(str(code or ""), entry.sentence, entry.next_step, raw=raw)
+    return ProviderProblem(str(code or ""), entry.sentence, entry.next_step, raw=raw, final=code in FINAL)
 
 
 def result(error: GraphError) -> SendResult:

@@ -6,6 +6,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,17 +35,27 @@ from host.sdk.messages import (
 )
 from host.sdk.webhooks import Envelope
 
-from . import account_events, calls, errors, people
-from .contents import contacts_of, file_of, form_of, location_of, order_of, referral_of
+from . import account_events, calls, errors, history, people
+from .contents import (
+    call_permission_of,
+    contacts_of,
+    file_of,
+    form_of,
+    location_of,
+    order_of,
+    product_of,
+    referral_of,
+)
 from .values import identifier, items, mapping, moment, text
 
-APP = Program(Who.PROVIDER, name="WhatsApp Business app")
+APP = Program(Who.PROVIDER, name="WhatsApp Business")
 AGENT = Program(Who.BOT, name="Meta’s agent")
 OTHER = Program(Who.OTHER)
 """Another responder of the number, of which Meta doesn't say which."""
 OURS = Program(Who.DESK)
 _AGENTS = frozenset({"ai_agent", "meta_business_agent"})
 """Roles of Meta's own agent."""
+_WANTS = {"stop": "stopped", "resume": "resumed"}
 _MEDIA = {
     "image": MessageKind.IMAGE,
     "video": MessageKind.VIDEO,
@@ -73,10 +84,22 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
         said, about = mapping(told["call"]), mapping(told.get("contact"))
         person = people.writer_of(said, about)
         return _identified(person, said, calls.read(said, about, person))
+    if "preference" in told:
+        said, about = mapping(told["preference"]), mapping(told.get("contact"))
+        ids = {"from": said.get("wa_id"), "from_user_id": said.get("user_id")}
+        person = people.writer_of(ids, about)
+        return _identified(person, said, _preference(said, person.id))
     if "handover" in told:
         said = mapping(told["handover"])
         person = people.handed_over(said)
         return _identified(person, said, _handover(said, person.id))
+    if "past" in told:
+        said, who = mapping(told["past"]), mapping(told.get("who"))
+        users = who.get("users")
+        person = people.Person(text(who.get("phone")), tuple(users) if isinstance(users, list) else ())
+        return _identified(person, said, _past(said, person, ours=told.get("ours") is True))
+    if "declined" in told:
+        return [history.declined(envelope) or Ignored("says nothing of when it happened")]
     if "status" in told:
         said = mapping(told["status"])
         person = people.reported_of(said)
@@ -115,7 +138,7 @@ def _message(
         kind, words = MessageKind.QUICK_REPLY, ", ".join((f"+{sender.shared}", *emails))
         content, email = {"payload": f"+{sender.shared}", "ask": Ask.PHONE.value}, next(iter(emails), None)
     context, profile = mapping(said.get("context")), mapping(about.get("profile"))
-    content |= referral_of(said.get("referral"))
+    content |= referral_of(said.get("referral")) or product_of(context.get("referred_product"))
     if context.get("forwarded") is True or context.get("frequently_forwarded") is True:
         content["forwarded"] = True
     if held:
@@ -132,7 +155,8 @@ def _message(
         contact_name=text(profile.get("name"), 200) or None,
         contact_username=text(profile.get("username"), 100).removeprefix("@") or None,
         contact_email=email,
-        reply_to=identifier(context.get("id")) or None,
+        # The message that a question about a product names is the catalogue's, which nobody sent.
+        reply_to=None if context.get("referred_product") else identifier(context.get("id")) or None,
         contact_phone=sender.phone if sender.phone.isdecimal() else None,
     )
 
@@ -190,8 +214,8 @@ def what(
             (),
             {"event": sort},
         )
-    why = next((text(one.get("title"), 60) for one in items(said.get("errors"))), "")
-    return MessageKind.UNSUPPORTED, "", (), {"event": why or sort or "message"}
+    # Of an ``unsupported`` one Meta tells nothing that could be shown.
+    return MessageKind.UNSUPPORTED, "", (), {"event": sort or "message"}
 
 
 def _file(
@@ -201,6 +225,9 @@ def _file(
     file = file_of(kind, found, "filename")
     if file is None:
         return MessageKind.UNSUPPORTED, words, (), {"event": f"{sort} without a file"}
+    if kind is MessageKind.AUDIO and found.get("voice") is not True and not file.name:
+        # One with a name is shown as audio, one without as a voice message.
+        file = replace(file, name=f"audio.{file.content_type.partition('/')[2] or 'ogg'}")
     return kind, words, (file,), {}
 
 
@@ -216,6 +243,9 @@ def _answer(
         tapped = mapping(given.get(name))
         if tapped:
             return MessageKind.QUICK_REPLY, text(tapped.get("title")), (), {"payload": text(tapped.get("id"))}
+    if (permission := call_permission_of(mapping(given.get("call_permission_reply")))) is not None:
+        kind, words, content = permission
+        return kind, words, (), content
     filled = mapping(given.get("nfm_reply"))
     if (form := form_of(filled)) is not None:
         (kind, words, content), attachments = form
@@ -242,6 +272,20 @@ def _echo(said: Mapping[str, Any], person: str, *, held: bool) -> InboundChange:
     return MessageEchoed(person, wrote, at, kind, words, attachments, content, reply_to=quoted, sent_by=by)
 
 
+def _past(said: Mapping[str, Any], sender: people.Person, *, ours: bool) -> InboundChange:
+    """Return a message from before the number was connected."""
+    wrote, at, sort = identifier(said.get("id")), moment(said.get("timestamp")), text(said.get("type"), 60)
+    if not sender.id or not wrote or at is None or sort in history.CHANGES:
+        return Ignored("not a message with an id, a customer and a time")
+    kind, words, files, content = what(said, sort)
+    quoted = identifier(mapping(said.get("context")).get("id")) or None
+    told = (sender.id, wrote, at, kind, words, files, content)
+    if ours:
+        return MessageEchoed(*told, reply_to=quoted, sent_by=APP, earlier=True)
+    phone = sender.phone if sender.phone.isdecimal() else None
+    return MessageReceived(*told, reply_to=quoted, contact_phone=phone, earlier=True)
+
+
 def _handover(value: Mapping[str, Any], person: str) -> InboundChange:
     """Return that a conversation changed hands.
 
@@ -259,6 +303,20 @@ def _handover(value: Mapping[str, Any], person: str) -> InboundChange:
         return ConversationHandedOver(person, at, Handover.PASSED, note, OURS, summary)
     role = text(told.get("new_owner_role"), 60) or text(told.get("new_owner_app_role"), 60)
     return ConversationHandedOver(person, at, Handover.TAKEN, note, AGENT if role in _AGENTS else None)
+
+
+def _preference(said: Mapping[str, Any], person: str) -> InboundChange:
+    """Return that a customer stopped or resumed marketing messages (webhooks/reference/user_preferences)."""
+    at, wants = moment(said.get("timestamp")), text(said.get("value"), 40)
+    if not person or at is None or said.get("category") != "marketing_messages" or wants not in _WANTS:
+        return Ignored(f"a preference of a new kind: {text(said.get('category'), 40)} {wants}")
+    return _wants(person, at, _WANTS[wants], f"{wants}:{person}:{int(at.timestamp())}")
+
+
+def _wants(person: str, at: datetime, state: str, key: str) -> MessageReceived:
+    """Return the line that *person* stopped marketing messages or gets them again."""
+    content = {"opt_in": {"state": state, "marketing": True}}
+    return MessageReceived(person, key, at, MessageKind.OPT_IN, content=content, opens_window=False)
 
 
 def _summary(told: Mapping[str, Any]) -> str:
@@ -282,7 +340,7 @@ def _status(status: Mapping[str, Any], person: str) -> Sequence[InboundChange]:
             found.append(MessageDelivered(person, sent, at))
             if mapping(status.get("pricing")).get("billable") is True:
                 found.append(AccountNoticed(errors.PAYMENT, at, over=True))
-        case "read":
+        case "read" | "played":
             found.append(MessagesRead(person, sent, at))
         case "failed":
             found += _failed(status, person, sent, at)
@@ -300,7 +358,10 @@ def _failed(status: Mapping[str, Any], person: str, sent: str, at: datetime) -> 
         *(person, sent, at, None, entry.sentence, errors.step_of(entry), f"{raw} ({code})"),
         whole_contact=entry.outcome is errors.Outcome.CLOSE,
         templates=entry is errors.WINDOW,
+        final=code in errors.FINAL if isinstance(code, int) else False,
     )
+    if code == errors.STOPPED_MARKETING:
+        yield _wants(person, at, "stopped", f"stopped:{sent}")
     if entry.outcome is errors.Outcome.PAY:
         day = at.replace(hour=0, minute=0, second=0, microsecond=0)
         yield AccountNoticed(errors.PAYMENT, day, entry.sentence, errors.PAY, bad=True)

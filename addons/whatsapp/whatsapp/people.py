@@ -82,6 +82,13 @@ def recipient_of(echo: Mapping[str, Any]) -> Person:
     return _person(to, *users) if to.isdecimal() else _person("", *users, to)
 
 
+def remembered(thread: Mapping[str, Any]) -> Person:
+    """Return whose thread of the history this is."""
+    about, id_ = mapping(thread.get("context")), identifier(thread.get("id"))
+    users = (about.get("user_id"), about.get("parent_user_id"))
+    return _person(id_, *users) if id_.isdecimal() else _person(about.get("wa_id"), *users, id_)
+
+
 def handed_over(value: Mapping[str, Any]) -> Person:
     """Return whose conversation changed hands."""
     who = mapping(value.get("sender"))

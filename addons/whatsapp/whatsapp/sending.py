@@ -111,14 +111,16 @@ CAPABILITIES = Capabilities(
             *(MessageKind.STICKER, MessageKind.LOCATION, MessageKind.CONTACTS, MessageKind.ORDER),
             *(MessageKind.QUICK_REPLY, MessageKind.REACTION, MessageKind.EDIT, MessageKind.UNSEND),
             *(MessageKind.REFERRAL, MessageKind.CALL, MessageKind.CUSTOM, MessageKind.UNSUPPORTED),
+            MessageKind.OPT_IN,
         }
     ),
     ads=True,
     thread_control=True,
+    thread_release=True,
     responder_keeps=timedelta(hours=24),
     approved_templates=True,
     can_start=True,
-    custom_kinds=(contents.FORM,),
+    custom_kinds=(contents.FORM, contents.CALL_PERMISSION),
     captions=CaptionLimits(
         1024, frozenset({MessageKind.IMAGE, MessageKind.VIDEO, MessageKind.FILE}), frozenset({STICKER})
     ),

@@ -197,7 +197,8 @@ def fields_of(chosen: Mapping[str, Any], header: Mapping[str, Any] | None) -> di
     :param chosen: ``content["approved_template"]``.
     :param header: the parameter of a header that is a file.
     """
-    values = {key: text(value) for key, value in mapping(chosen.get("parameters")).items()}
+    # Meta refuses values with line breaks, tabs or several spaces in a row (132018).
+    values = {key: " ".join(text(value).split()) for key, value in mapping(chosen.get("parameters")).items()}
     components: list[dict[str, Any]] = []
     head = [header] if header else list(_given(values, "header"))
     if head:

@@ -18,7 +18,7 @@ from host.sdk import strictjson
 from host.sdk.errors import SecretUnreadableError
 from host.sdk.webhooks import Accepted, Envelope, Refused, Verified, WebhookRequest
 
-from . import calls, people
+from . import calls, history, people
 from .accounts import Book, Bound, book
 from .graph import verify_token
 from .values import digits, identifier, items, mapping, moment, text
@@ -29,10 +29,12 @@ _CHALLENGE = re.compile(r"[\w-]{1,128}", re.ASCII)
 _DUMMY = os.urandom(32)
 """Compared with if no secret is known, so that this takes as long as a wrong signature."""
 OBJECT = "whatsapp_business_account"
-CALLS = "calls"
+CALLS, HISTORY, PREFERENCES = "calls", "history", "user_preferences"
 STANDBY, HANDOVERS = "standby", "messaging_handovers"
 """Fields of what another responder of the number does: what it hears and says, and who has a conversation."""
-MESSAGES = frozenset({"messages", "message_echoes", "smb_message_echoes", "history", STANDBY, CALLS})
+MESSAGES = frozenset(
+    {*("messages", "message_echoes", "smb_message_echoes"), HISTORY, STANDBY, CALLS, PREFERENCES}
+)
 """Fields with what people did. Each names its number; what doesn't is kept, and can be applied again."""
 
 
@@ -126,6 +128,16 @@ def _of_change(
     if field == CALLS:
         found = list(_calls(one, value, digits(text(place.get("display_phone_number"), 40))))
         yield from found or [_other(one, field, value, ignored="of the field calls, which has no call")]
+        return
+    if field == PREFERENCES:
+        found = list(_preferences(one, value))
+        yield from found or [
+            _other(one, field, value, ignored=f"of the field {field}, which has no preference")
+        ]
+        return
+    if field == HISTORY:
+        found = list(history.cut(one, entry, value, digits(text(place.get("display_phone_number"), 40))))
+        yield from found or [_other(one, field, value, ignored="of the field history, which has no messages")]
         return
     held = field == STANDBY
     # Meta nests what another responder has; providers that pass it on leave it flat.
@@ -226,6 +238,25 @@ def _calls(bound: Bound, value: Mapping[str, Any], ours: str) -> Iterator[Envelo
         )
 
 
+def _preferences(bound: Bound, value: Mapping[str, Any]) -> Iterator[Envelope]:
+    """Yield who stopped or resumed the number's marketing messages."""
+    for told in items(value.get(PREFERENCES)):
+        named = {"from": told.get("wa_id"), "from_user_id": told.get("user_id")}
+        person, about = person_of(
+            {**named, "from_parent_user_id": told.get("parent_user_id")}, value.get("contacts")
+        )
+        body = json.dumps({"person": person, "contact": about, "preference": told}).encode()
+        yield Envelope(
+            bound.account_id,
+            person,
+            f"preference:{hashlib.sha256(body).hexdigest()}",
+            "preference",
+            body,
+            occurred_at=moment(told.get("timestamp")),
+            set_aside="" if person else "It names no customer.",
+        )
+
+
 def _messages(bound: Bound, value: Mapping[str, Any], *, held: bool) -> Iterator[Envelope]:
     """Yield what customers wrote.
 
@@ -293,5 +324,5 @@ def _ignored(status: Mapping[str, Any], state: str) -> str:
     if status.get("recipient_type") == "group":
         return "of a message to a group"
     # With our key, "sent" confirms a message whose sending got no answer.
-    tells = state in {"delivered", "read", "failed"} or status.get("biz_opaque_callback_data")
+    tells = state in {"delivered", "read", "played", "failed"} or status.get("biz_opaque_callback_data")
     return "" if tells else f"tells only that a message was {state or '?'}"

@@ -276,6 +276,11 @@ def test_each_call_that_takes_an_idempotency_key_sends_one_and_no_other(
             "POST /conversations/42/pass-control",
             {"to": "26390", "note": ""},
         ),
+        (
+            lambda client: client.conversations.release(42, note="Answered."),
+            "POST /conversations/42/release-control",
+            {"note": "Answered."},
+        ),
     ],
 )
 def test_a_call_asks_for_what_it_says(

@@ -99,6 +99,12 @@ class Taking(Wire, frozen=True):
     note: Annotated[str, Meta(max_length=1000, description="A note for the app that controls it.")] = ""
 
 
+class Releasing(Wire, frozen=True):
+    """Options for releasing a conversation."""
+
+    note: Annotated[str, Meta(max_length=1000, description="A note for the app that gets it.")] = ""
+
+
 class HandingOver(Wire, frozen=True):
     """The target of a handoff."""
 
@@ -363,6 +369,36 @@ rename(
     operation="passControl",
     since="2026-11-27",
 )
+
+
+@route(
+    "POST",
+    "/conversations/{conversation_id}/release-control",
+    tag="Conversations",
+    summary="Release a conversation to whoever the provider chooses",
+    scope=Scope.CONVERSATIONS_WRITE,
+    limited=True,
+    body=Releasing,
+    answer=Conversation,
+    errors=CONTROL,
+    examples={"With a note": {"note": "Answered."}},
+)
+def release_control(call: Call, conversation_id: int, body: Releasing) -> Conversation:
+    """Nothing automated is sent until the customer's next message comes to Lobby. Sending takes it back.
+
+    Only where `threadRelease` of the account's `capabilities` is true.
+    """
+    thread_control.release(
+        call.directory,
+        workspace_id=call.workspace_id,
+        conversation_id=conversation_id,
+        author_id=None,
+        by=call.caller.name,
+        note=body.note,
+        now=call.now,
+        accounts=call.accounts,
+    )
+    return _answer(call, conversation_id)
 
 
 def _answer(call: Call, conversation_id: int) -> Conversation:

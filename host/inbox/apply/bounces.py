@@ -152,6 +152,7 @@ def note(draft: Draft, item: Incoming, change: MessageBounced) -> bool:
         "next_step": clean_short(change.next_step, 500) or "",
         "raw": clean_short(change.raw, 1000) or "",
         **({ONLY_TO: only_to} if only_to else {}),
+        **({"final": "yes"} if change.final and kind is DeliveryReport.FAILED else {}),
     }
     if change.whole_contact and kind is DeliveryReport.FAILED:
         error[CLOSED_AT] = believable(change.at, item.received_at).isoformat()

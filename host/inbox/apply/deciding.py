@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
@@ -66,7 +67,8 @@ def decide(loaded: Loaded, items: Sequence[Incoming], now: datetime) -> Decided:
         if item.delivered and not isinstance(item.change, Ignored):
             _note_heard(draft, item)
         if isinstance(item.change, MessageReceived):
-            _receive(draft, item, item.change)
+            is_preference = item.change.content and _is_preference(item.change)  # most have no content
+            (_note_preference if is_preference else _receive)(draft, item, item.change)
         elif isinstance(item.change, MessageBounced):
             _note_bounce(draft, item, item.change)
         elif isinstance(item.change, ConversationHandedOver):
@@ -159,6 +161,7 @@ def _decided(
         joins=draft.joins,
         readdressed=draft.readdressed,
         moved=draft.moved,
+        filled=draft.filled,
     )
 
 
@@ -194,6 +197,7 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived, about: Threa
             draft.repeats.append((key, item))  # a repeated event, whichever conversation it is in
         else:
             draft.note_repeat(key, item, person)
+            draft.fill(key, item, partial(_new_message, draft, key, item, change))
         _receive_imported(draft, key, item, change, person)
         return
     sent_at = believable(change.sent_at, item.received_at)
@@ -232,6 +236,22 @@ def _receive(draft: Draft, item: Incoming, change: MessageReceived, about: Threa
         conversations.add_line(
             draft, thread, message, "may_belong", message.sent_at, conversation=str(instead.id)
         )
+
+
+def _is_preference(change: MessageReceived) -> bool:
+    told = change.content.get("opt_in") if change.kind is MessageKind.OPT_IN else None
+    return isinstance(told, Mapping) and told.get("marketing") is True
+
+
+def _note_preference(draft: Draft, item: Incoming, change: MessageReceived) -> None:
+    """Add the line that a customer stopped marketing messages or allowed them. It is nothing new to answer.
+
+    Of strangers nothing is kept: there is no conversation that it could be in.
+    """
+    key = _key(draft, item, change)
+    thread = draft.people[item.account.id, external_id(change.contact)].newest
+    if thread is not None and not draft.is_here(key):
+        draft.add(_new_message(draft, key, item, change, thread))
 
 
 def _key(draft: Draft, item: Incoming, change: MessageReceived) -> Key:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from host.core.cleaning import clean, clean_attachment, clean_short, clean_value, external_id
 from host.inbox.apply import conversations, responders
@@ -58,6 +59,7 @@ def decide_echoes(draft: Draft, items: Sequence[Incoming], unconfirmed: list[Unc
         person = draft.people[item.account.id, external_id(change.contact)]
         if draft.is_here(key):
             draft.note_repeat(key, item, person)
+            draft.fill(key, item, partial(_new_message, draft, item, change, person))
             continue
         ours = take_likeliest(unconfirmed, change, person)
         if ours is None:
@@ -116,7 +118,21 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
         closed_at = item.received_at if item.imported or ours else None
         subject = clean_short(change.subject, 500)
         thread = conversations.start(person, item.adapter.key, sent_at, subject=subject, closed_at=closed_at)
-    message = NewMessage(
+    message = _new_message(draft, item, change, person, thread)
+    keep_erased(draft, message)
+    if change.sent_by is None and not item.imported:
+        conversations.take_for_person(thread)
+    if message.content.get("standby") is True and not item.imported:
+        responders.note_echo(thread, sent_at, item.adapter.capabilities.responder_keeps, change.sent_by)
+    conversations.show_last(thread, message)
+    draft.add(message)
+
+
+def _new_message(
+    draft: Draft, item: Incoming, change: MessageEchoed, person: Person, thread: Thread
+) -> NewMessage:
+    sent_at = believable(change.sent_at, item.received_at)
+    return NewMessage(
         thread=thread,
         account=item.account,
         external_id=external_id(change.external_id),
@@ -134,13 +150,6 @@ def _add_from_the_app(draft: Draft, item: Incoming, change: MessageEchoed, perso
         sources=[] if item.event_id is None else [item.event_id],
         imported_at=draft.now if item.imported else None,
     )
-    keep_erased(draft, message)
-    if change.sent_by is None and not item.imported:
-        conversations.take_for_person(thread)
-    if message.content.get("standby") is True and not item.imported:
-        responders.note_echo(thread, sent_at, item.adapter.capabilities.responder_keeps, change.sent_by)
-    conversations.show_last(thread, message)
-    draft.add(message)
 
 
 def _thread_of(draft: Draft, item: Incoming, change: MessageEchoed, person: Person) -> Thread | None:

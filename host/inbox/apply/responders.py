@@ -26,6 +26,7 @@ class Responder(NamedTuple):
     :param who, id, name: as in :class:`host.sdk.messages.Program`; empty if unknown.
     :param since: when it got the conversation, as far as is known.
     :param until: when it loses it again, unless the customer writes before.
+    :param chosen: False: nobody has it yet, because Lobby released it.
     """
 
     who: str
@@ -33,6 +34,7 @@ class Responder(NamedTuple):
     name: str
     since: datetime
     until: datetime
+    chosen: bool = True
 
 
 def other(stored: Mapping[str, Any] | None, now: datetime) -> Responder | None:
@@ -46,7 +48,8 @@ def other(stored: Mapping[str, Any] | None, now: datetime) -> Responder | None:
     if until is None or until <= now:
         return None
     who, id_, name = (str(stored.get(part) or "") for part in ("who", "id", "name"))
-    return Responder(who, id_, name, _time(stored, "since") or now, until)
+    chosen = stored.get("released") is not True
+    return Responder(who, id_, name, _time(stored, "since") or now, until, chosen)
 
 
 def is_held(conversation: Conversation, now: datetime) -> bool:
@@ -66,9 +69,14 @@ def give(conversation: Conversation, at: datetime, keeps: timedelta | None, to: 
     :param keeps: ``Capabilities.responder_keeps``; None: that is not kept.
     :param to: the id of the program it went to; empty: whoever the provider chooses.
     """
-    if keeps is not None:
-        who = Program(Who.OTHER, to) if to else None
-        conversation.responder = _held(at, HANDOVER, at + keeps, who, conversation.responder)
+    if keeps is None:
+        return
+    if to:
+        conversation.responder = _held(
+            at, HANDOVER, at + keeps, Program(Who.OTHER, to), conversation.responder
+        )
+    else:
+        conversation.responder = {**_held(at, HANDOVER, at + keeps, None, None), "released": True}
 
 
 def note_message(thread: Thread, at: datetime, keeps: timedelta | None, *, standby: bool) -> None:

@@ -6,7 +6,7 @@ is decided. Writing takes :class:`Decided` and fills in the ids of the rows it i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from host.inbox.apply.opt_out_words import OptOutWord
 from host.models.inbox import Handler
 from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import AccountRef
-from host.sdk.messages import InboundAttachment, Post
+from host.sdk.messages import InboundAttachment, MessageKind, Post
 
 Key = tuple[int, str]
 """Account id and an external id."""
@@ -489,6 +489,7 @@ class Draft:
     :param repeats: redelivered messages, with the change that contained them.
     :param refused: messages that belong to another customer than the change names, with the change.
     :param arrived: messages known from the history that were now delivered, by the ids of their rows.
+    :param filled: messages of the history whose files came by themselves, by the ids of their rows.
     :param posts: posts that are referred to but not stored.
     :param bounced: reports about our messages, by id, person and kind.
     :param early: reports about messages that are not recorded as sent yet, by the message and kind.
@@ -519,6 +520,7 @@ class Draft:
         self.new: dict[Key, NewMessage] = {}
         self.confirmed: dict[Key, Confirmed] = {}
         self.arrived: list[tuple[int, NewMessage]] = []
+        self.filled: list[tuple[int, NewMessage]] = []
         self.repeats: list[tuple[Key, Incoming]] = []
         self.refused: list[tuple[Key, Incoming]] = []
         self.posts: dict[Key, tuple[AccountRef, Post]] = {}
@@ -581,6 +583,20 @@ class Draft:
     def note_repeat(self, key: Key, item: Incoming, person: Person) -> None:
         """Record that *item* contains the message *key* again, or its id for another customer."""
         (self.refused if self.is_of_another(key, person) else self.repeats).append((key, item))
+
+    def fill(self, key: Key, item: Incoming, message: Callable[[Thread], NewMessage]) -> None:
+        """Put the files of *message*, made of *item*, into message *key* of the history if it lacks them."""
+        if not item.imported or not getattr(item.change, "attachments", ()):
+            return
+        here, stored = self.new.get(key), self.stored.get(key)
+        if here is not None and here.kind == MessageKind.UNSUPPORTED and here.imported_at is not None:
+            filled = message(here.thread)
+            here.kind, here.text, here.content = filled.kind, filled.text, filled.content
+            here.attachments, here.stored, here.media = filled.attachments, filled.stored, filled.media
+        elif stored is not None and stored.imported_at is not None and stored.unsent_at is None:
+            thread = self.threads.get(stored.conversation_id)
+            if thread is not None:
+                self.filled.append((stored.id, message(thread)))
 
     def add(self, message: NewMessage) -> None:
         """Add a message to insert. Its key must not be here."""
@@ -757,6 +773,7 @@ class Decided(msgspec.Struct, frozen=True):
     :param readdressed: people with the id they were sent to, and the one from now on.
     :param same: all ids of each person some of whose ids are written, and of who had one of them before.
     :param moved: ids that became another person's in this batch.
+    :param filled: messages of the history whose files came by themselves, by the ids of their rows.
     """
 
     now: datetime
@@ -781,3 +798,4 @@ class Decided(msgspec.Struct, frozen=True):
     readdressed: Sequence[tuple[Person, str, str]] = ()
     same: Sequence[Sequence[Key]] = ()
     moved: Collection[Key] = ()
+    filled: Sequence[tuple[int, NewMessage]] = ()

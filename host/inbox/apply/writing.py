@@ -23,6 +23,7 @@ from host.core.statements import Insert, Statement
 from host.events.writing import Happened, record_all
 from host.features import registry
 from host.inbox.apply import bounces, consent_rows, phone_numbers
+from host.inbox.apply.conversations import preview
 from host.inbox.apply.happenings import (
     Sent,
     changes_conversation,
@@ -63,7 +64,7 @@ from host.inbox.apply.values import (
 from host.media import file_removal, inbound
 from host.models.inbox import DeliveryState, Direction
 from host.queue import journal_erasure, outbox, policy
-from host.sdk.messages import AttachmentRole
+from host.sdk.messages import AttachmentRole, MessageKind
 from host.search import postings
 
 log = logging.getLogger(__name__)
@@ -176,12 +177,13 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     _refresh_profiles(connection, decided.people, now)
     _update_threads(connection, decided.changed_threads)
     _update_arrived(session, decided.arrived, now)
+    filled = _fill(session, decided.filled, now) if decided.filled else {}
     _update_rows(connection, MESSAGES, annotated.bodies)
     if annotated.unsent:
         registry.hooks().forget_messages(session=session, ids=annotated.unsent)
     # The text from before an edit is removed, too; the new one is found once search has read the event log.
     changed = (*annotated.bodies, *annotated.lines, *(line.id for line in annotated.gone))
-    postings.forget_messages(session, (*changed, *(id_ for id_, _ in decided.arrived)))
+    postings.forget_messages(session, (*changed, *filled, *(id_ for id_, _ in decided.arrived)))
     _update_rows(connection, MESSAGES, annotated.lines)
     _delete_rows(connection, MESSAGES, [line.id for line in annotated.gone])
     _write_reactions(connection, annotated.reactions, ids)
@@ -197,7 +199,14 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
     came_back = list(bounces.write(connection, decided.bounced))
     record_all(
         session,
-        [*came_back, *_told(session, decided, ids), *_told_looks(decided, ids, quoting), *read, *agreed],
+        [
+            *came_back,
+            *_told(session, decided, ids),
+            *(of_new(m, id_, {}) for id_, m in filled.items()),
+            *_told_looks(decided, ids, quoting),
+            *read,
+            *agreed,
+        ],
     )
     return _made(decided, ids)
 
@@ -521,6 +530,38 @@ def _update_arrived(session: Session, messages: Sequence[tuple[int, NewMessage]]
     ids = {(message.account.id, message.external_id): id_ for id_, message in messages}
     attachments = [row for _, message in messages for row in _attachments(message, ids, now)]
     _insert_attachment.run(connection, attachments)
+
+
+def _fill(
+    session: Session, messages: Sequence[tuple[int, NewMessage]], now: datetime
+) -> Mapping[int, NewMessage]:
+    """Put files into messages of the history that lack them; return the filled messages by id.
+
+    :param messages: ids of the rows, and the messages with their files.
+    """
+    lacking = sa.select(MESSAGES.c.id).where(
+        MESSAGES.c.id.in_([id_ for id_, _ in messages]),
+        MESSAGES.c.kind == MessageKind.UNSUPPORTED,
+        MESSAGES.c.erased_at.is_(None),
+    )
+    here = set(session.scalars(lacking.with_for_update()))
+    filled = {id_: message for id_, message in messages if id_ in here}
+    connection = session.connection()
+    for id_, one in filled.items():
+        values = {"kind": one.kind, "text": one.text, "content": one.content}
+        connection.execute(sa.update(MESSAGES).where(MESSAGES.c.id == id_).values(values))
+        newest = sa.update(CONVERSATIONS).where(
+            CONVERSATIONS.c.id == one.thread.id,
+            CONVERSATIONS.c.last_message_at
+            == sa.select(MESSAGES.c.sent_at).where(MESSAGES.c.id == id_).scalar_subquery(),
+            CONVERSATIONS.c.last_kind == MessageKind.UNSUPPORTED,
+        )
+        connection.execute(newest.values(last_kind=one.kind, last_preview=preview(one.text)))
+    ids = {(one.account.id, one.external_id): id_ for id_, one in filled.items()}
+    _insert_attachment.run(
+        connection, [row for one in filled.values() for row in _attachments(one, ids, now)]
+    )
+    return filled
 
 
 def _attachments(message: NewMessage, ids: Mapping[Key, int], now: datetime) -> list[dict[str, Any]]:

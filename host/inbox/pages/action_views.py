@@ -407,6 +407,22 @@ def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     return _done(workspace_id, conversation_id)
 
 
+@bp.post(f"{CONVERSATION}/release")
+@workspace_view(Permission.ANSWER)
+def release(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Let go of the conversation: the provider chooses which of its apps answers."""
+    with flashing(ConflictError, ProviderRefusedError):
+        thread_control.release(
+            current_directory(),
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            author_id=current_user().id,
+            now=clock.now(),
+            accounts=seen_accounts(),
+        )
+    return _done(workspace_id, conversation_id)
+
+
 # Fields of the conversation
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from host.channels.directory import current_directory
 from host.core import clock, db
-from host.inbox import queries
+from host.inbox import queries, thread_control
 from host.inbox.apply import phone_numbers
 from host.inbox.comments import once, private, standing
 from host.inbox.comments.once import OfHour
@@ -32,7 +33,7 @@ from host.inbox.pages.message_view import IconLine, came_from
 from host.inbox.queries import Order, Row
 from host.inbox.teams.teams import InboxTeam
 from host.models.inbox import Contact, ContactIdentity, Conversation, Direction, Message, state_mark
-from host.sdk.channel import ChannelAdapter
+from host.sdk.channel import Ask, ChannelAdapter
 from host.sdk.formatting import plain as without_marks
 from host.sdk.messages import MessageKind
 from host.users.reach import Accounts
@@ -193,7 +194,17 @@ def _list_line(row: Row, adapter: ChannelAdapter | None) -> str:
     if row.last_kind == MessageKind.INVITATION:
         return invitations.listed(shown)
     text = text_view.plain(shown)
+    if row.last_kind == MessageKind.QUICK_REPLY and (shared := _shared_on_request(text)):
+        return shared
     return str(_("Tapped “%(what)s”", what=text)) if row.last_kind in message_kinds.TAPS else text
+
+
+def _shared_on_request(text: str) -> str:
+    """Return what a customer shared with a tap, in words; empty if *text* is the title of a button."""
+    first = text.partition(",")[0]
+    if re.fullmatch(r"\+?[0-9][0-9 ()/.-]{6,20}", first):
+        return str(message_kinds.SHARED_ON_REQUEST[Ask.PHONE])
+    return str(message_kinds.SHARED_ON_REQUEST[Ask.EMAIL]) if re.fullmatch(r"[^@\s]+@[^@\s]+", first) else ""
 
 
 def _prefix(row: Row, user_id: int, writer: str) -> str:
@@ -203,6 +214,8 @@ def _prefix(row: Row, user_id: int, writer: str) -> str:
         return str(_("You:"))
     if row.last_author_name:
         return str(_("%(name)s:", name=row.last_author_name.split()[0]))
+    if row.responder and row.responder.get("held"):
+        return str(_("%(name)s:", name=_("Another program")))
     return str(_("Team:"))
 
 
@@ -212,6 +225,7 @@ class Head(msgspec.Struct, frozen=True):
     :param post: the post it is about; *about*: its place, in words.
     :param mark: what its forms note of the state they show, see
         :func:`host.models.inbox.state_mark`.
+    :param control: who answers here; None where no other program can.
     """
 
     row: Row
@@ -226,6 +240,7 @@ class Head(msgspec.Struct, frozen=True):
     post: PostShown | None = None
     about: str = ""
     mark: str = ""
+    control: thread_control.Control | None = None
 
 
 def head(
@@ -256,6 +271,7 @@ def head(
         post=None if post is None else shown_post(post, row.account.workspace_id),
         about=_about(row, adapter, post),
         mark=state_mark(row),
+        control=thread_control.control(row, adapter, now),
     )
 
 

@@ -551,16 +551,19 @@ class OptIn(msgspec.Struct, frozen=True):
     """A customer's opt-in to messages.
 
     :param state: ``on``, ``stopped`` or ``resumed``.
+    :param marketing: whether it is about everything that advertises something.
     """
 
     title: str
     state: str
+    marketing: bool = False
 
 
 def opt_in(content: Content) -> OptIn:
     """Return ``content["opt_in"]``."""
     given = _mapping(content.get("opt_in"))
-    return OptIn(_short(given.get("title")), _short(given.get("state")))
+    marketing = given.get("marketing") is True
+    return OptIn(_short(given.get("title")), _short(given.get("state")), marketing)
 
 
 def rating(content: Content) -> str:

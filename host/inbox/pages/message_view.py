@@ -963,6 +963,9 @@ def _line(entry: Entry, made: Bubble, channel: str) -> IconLine | None:
 def _opted_in(found: message_content.OptIn) -> str:
     """Return the line about a customer's opt-in to messages, or its end."""
     title = found.title
+    if found.marketing:
+        stopped = found.state == "stopped"
+        return str(_("Stopped marketing messages") if stopped else _("Accepts marketing messages again"))
     if found.state == "stopped":
         return str(_("Opted out of “%(title)s”", title=title) if title else _("Opted out of messages"))
     if found.state == "resumed":
@@ -988,6 +991,10 @@ def _unknown(entry: Entry, channel: str) -> IconLine:
         return IconLine("reply", str(_("Commented on a post")))
     if event == "unsupported":
         text = _("A message type that %(channel)s does not share", channel=channel)
+    elif event == "media_placeholder":
+        text = _(
+            "A file from before this account was connected, which %(channel)s does not share", channel=channel
+        )
     else:
         text = _not_yet(channel)
     return IconLine(message_kinds.UNKNOWN.icon, str(text))

@@ -154,6 +154,8 @@ class Capabilities(Model):
     menu: Optional[MenuLimits]
     thread_control: bool
     """Whether a conversation can be taken from another app, and passed to one."""
+    thread_release: bool
+    """Whether a conversation can be released, so that the provider chooses who answers."""
     blocks: bool
     """Whether the provider can be asked to block a customer."""
     public: bool

@@ -91,6 +91,7 @@ import type {
   PlayedAnswer,
   Post,
   Posts,
+  Releasing,
   ReplaceAssistant,
   ReplaceAssistantCase,
   ReplaceAssistantTool,
@@ -910,6 +911,19 @@ export class ConversationsCalls extends Calls {
    */
   handOn(conversationId: number, body: Passing, options: PostOptions = {}): Promise<Conversation> {
     return this.http.json("POST", "/conversations/{}/pass-control", [conversationId], { body, options });
+  }
+
+  /**
+   * Release a conversation to whoever the provider chooses.
+   *
+   * Nothing automated is sent until the customer's next message comes to Lobby. Sending takes it back.
+   *
+   * Only where `threadRelease` of the account's `capabilities` is true.
+   *
+   * Requires the scope `conversations:write`.
+   */
+  release(conversationId: number, body: Releasing = {}, options: PostOptions = {}): Promise<Conversation> {
+    return this.http.json("POST", "/conversations/{}/release-control", [conversationId], { body, options });
   }
 
   /**

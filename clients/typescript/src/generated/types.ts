@@ -716,6 +716,8 @@ export interface Capabilities {
   menu: MenuLimits | null;
   /** Whether a conversation can be taken from another app, and passed to one. */
   threadControl: boolean;
+  /** Whether a conversation can be released, so that the provider chooses who answers. */
+  threadRelease: boolean;
   /** Whether the provider can be asked to block a customer. */
   blocks: boolean;
   /** Whether messages are public, each as a reply to one message. */
@@ -2677,6 +2679,12 @@ export interface Reaction {
   author: string | null;
   /** For a reaction of the team. */
   state: "failed" | "queued" | "sending" | "sent" | "unknown" | null;
+}
+
+/** Options for releasing a conversation. */
+export interface Releasing {
+  /** A note for the app that gets it. */
+  note?: string;
 }
 
 /** The complete content of an assistant. */

@@ -905,6 +905,11 @@ class ConversationCalls(_Calls):
         path, body = "/conversations/{}/pass-control", {"to": to, "note": note}
         return Conversation.from_wire(await self._call("POST", path, conversation_id, body=body))
 
+    async def release(self, conversation_id: int, *, note: str = "") -> Conversation:
+        """Release control of a conversation: the provider chooses who answers next."""
+        path, body = "/conversations/{}/release-control", {"note": note}
+        return Conversation.from_wire(await self._call("POST", path, conversation_id, body=body))
+
 
 class ContactCalls(_Calls):
     """Contacts of the workspace."""
