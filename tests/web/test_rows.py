@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from host.channels.directory import current_directory
+from host.inbox.contacts.pages.shown import id_label
 from tests.pins.filled import FilledDesk, filled_desk
 
 TABLES = {
@@ -17,11 +19,14 @@ TABLES = {
     "/w/<int:workspace_id>/settings/people": "owner",
     "/admin/people": "admin",
     "/admin/audit": "admin",
+    "/w/<int:workspace_id>/assistants": "owner",
 }
 """Pages whose rows are data, so that a heading stands above each column, and who opens them."""
+LISTS = {"/w/<int:workspace_id>/settings/channels": "owner", "/admin/addons": "admin"}
+"""Pages whose rows say themselves what they are, without headings."""
 ROW = re.compile(r'<(tr|article|li) class="item(?! item-head)[ "].*?</\1>', re.S)
-CODE = re.compile(r"\b[a-z]+_[a-z_]+\b|(?<![\w@/.-])[a-z]+\.[a-z]+_[a-z]+\b")
-"""What a program would write: ``member_added``, ``account.ice_breakers``."""
+CODE = re.compile(r"\b[a-z]+_[a-z_]+\b|\b[a-z]+\.[a-z]+\b")
+"""What a program would write: ``instagram_id``, ``account.connected``."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,7 @@ def test_each_column_has_a_heading(desk: FilledDesk, rule: str, who: str) -> Non
         assert cells == len(headings), row
 
 
-@pytest.mark.parametrize(("rule", "who"), TABLES.items())
+@pytest.mark.parametrize(("rule", "who"), [*TABLES.items(), *LISTS.items()])
 def test_rows_say_no_codes_and_have_no_loose_separators(desk: FilledDesk, rule: str, who: str) -> None:
     rows = [one[0] for one in ROW.finditer(opened(desk, rule, who))]
     assert rows
@@ -68,3 +73,18 @@ def test_rows_say_no_codes_and_have_no_loose_separators(desk: FilledDesk, rule: 
         for line in lines(row):
             assert not CODE.search(line), (line, row)
             assert not re.match("·|.*·$", line), (line, row)
+
+
+def test_each_kind_of_id_has_a_name_on_pages(desk: FilledDesk) -> None:
+    with desk.app.test_request_context():
+        directory = current_directory()
+        named = {one.key: id_label(one.key, directory) for one in directory.adapters}
+    assert len(named) > 3
+    assert all(label[0].isupper() and "_" not in label for label in named.values()), named
+
+
+def test_what_would_be_found_is_found() -> None:
+    row = '<tr class="item"><td><b translate="no">a_name</b> · <p>member.access_changed</p><p>Open ·</p></tr>'
+    assert lines(row) == ["name ·", "member.access_changed", "Open ·"]
+    assert all(CODE.search(one) for one in ("Changed instagram_id", "account.connected"))
+    assert not CODE.search("Changed Instagram ID at 12:08, 127.0.0.1")
