@@ -41,8 +41,9 @@ from host.models.inbox import (
 )
 from host.models.posts import LookUp, Post
 from host.models.queue import EventState, InboundEvent
-from host.queue import journal_erasure, lanes, policy, spooled_lanes
+from host.queue import joined_lanes, journal_erasure, lanes, policy, spooled_lanes
 from host.queue.bodies import stored
+from host.queue.joined_lanes import OnePerson
 from host.queue.journal_rows import printable
 from host.queue.lanes import Lease
 from host.sdk.channel import AccountRef
@@ -254,6 +255,15 @@ class LeaseLostError(Exception):
     """Another worker has leased a lane since; the writes for it are rolled back."""
 
 
+class UnsettledLanesError(Exception):
+    """Of ids that have just been learned to be one person's, another has older events: they come first."""
+
+    def __init__(self, people: Sequence[OnePerson]) -> None:
+        super().__init__("other lanes of the same person have older events")
+        self.people = people
+        self.lanes = {lane for one in people for lane in one.lanes}
+
+
 _set_aside = SetAside()
 
 
@@ -296,6 +306,10 @@ def _write_together(plans: Sequence[Plan]) -> None:
             db.write(_write_all, plans, policy.LOCK_PATIENCE)
         except LeaseLostError:
             plans = [plan for plan in plans if not plan.lease.lost]
+            continue
+        except UnsettledLanesError as error:
+            _join_first(error, plans)
+            plans = [plan for plan in plans if plan.lease.key not in error.lanes]
             continue
         except HeldConversationsError as error:
             theirs = [plan for plan in plans if error.customers & plan.customers()]
@@ -344,6 +358,8 @@ def _write_each(plans: Sequence[Plan], *, then_together: bool = False) -> None:
                 freed.add(account)
         except LeaseLostError:
             continue
+        except UnsettledLanesError as error:
+            _join_first(error, [plan])
         except (HeldConversationsError, db.HeldRowError):
             held.append(plan)
             count[account] += 1
@@ -356,6 +372,12 @@ def _write_each(plans: Sequence[Plan], *, then_together: bool = False) -> None:
     if free:
         _set_aside.clear([plan.lease.key for plan in free])
         _write_together(free)
+
+
+def _join_first(error: UnsettledLanesError, plans: Sequence[Plan]) -> None:
+    """Join lanes, and release those of *plans*, so that their events are applied in one order."""
+    db.write(joined_lanes.join, error.people)
+    release_later([(plan.lease, 0.0) for plan in plans if plan.lease.key in error.lanes])
 
 
 def _put_aside(plans: Sequence[Plan], *, tried: bool = True) -> None:
@@ -608,14 +630,15 @@ def _write_all(session: Session, plans: Sequence[Plan], patience: float) -> None
     The inbox comes first, the fence afterwards: see :mod:`host.queue.lanes`.
 
     :raises LeaseLostError: if another worker has one of the lanes; its lease is marked lost.
+    :raises UnsettledLanesError: if older events of somebody wait in another lane than of these.
     """
     with db.waiting_at_most(session, patience):
         verdicts = [verdict for plan in plans for verdict in plan.verdicts]
         items = [item for verdict in verdicts for item in verdict.items]
+        applied = _apply(session, items)
         if items:
-            verdicts = _applied(verdicts, _apply(session, items))
-            _keep_again(session, items)
-        _check_fence(session, [plan.lease for plan in plans])
+            verdicts = _applied(verdicts, applied)
+        _check_fence(session, [plan.lease for plan in plans], applied.joined)
         _ask_later(session, verdicts)
         _record(session, verdicts)
         _forget(session, verdicts)
@@ -625,14 +648,22 @@ def _write_all(session: Session, plans: Sequence[Plan], patience: float) -> None
             spooled_lanes.forget(session, emptied)
 
 
-def _check_fence(session: Session, leases: Sequence[Lease]) -> None:
+def _check_fence(session: Session, leases: Sequence[Lease], joined: Sequence[OnePerson]) -> None:
     session.flush()
-    if len(lanes.held(session, leases)) < len(leases):
+    others = {lane for one in joined for lane in one.lanes}
+    if len(lanes.held(session, leases, others)) < len(leases):
         raise LeaseLostError
+    if joined:
+        own = {lease.key for lease in leases}
+        found = joined_lanes.find_unsettled(session, joined, own)
+        if found or lanes.are_leased_locally(others - own):
+            raise UnsettledLanesError(found or joined)
 
 
 def _apply(session: Session, items: Sequence[Incoming]) -> Applied:
     """Apply changes of conversations to the inbox, and warn about changes of a whole account."""
+    if not items:
+        return Applied()
     for item in items:
         if isinstance(item.change, AccountNoticed):
             _warn(session, item.account, item.change)
@@ -640,6 +671,7 @@ def _apply(session: Session, items: Sequence[Incoming]) -> Applied:
     applied = apply_changes(session, about_people, waits=False)
     if applied.joins:
         one_person.follow(session, applied.joins)
+    _keep_again(session, items)
     return applied
 
 
@@ -708,10 +740,9 @@ def _keep_again(session: Session, items: Sequence[Incoming]) -> None:
 
 def _write_one(session: Session, lease: Lease, verdict: Verdict) -> None:
     with db.waiting_at_most(session, policy.LOCK_PATIENCE):
-        if verdict.items:
-            (verdict,) = _applied([verdict], _apply(session, verdict.items))
-            _keep_again(session, verdict.items)
-        _check_fence(session, [lease])
+        applied = _apply(session, verdict.items)
+        (verdict,) = _applied([verdict], applied)
+        _check_fence(session, [lease], applied.joined)
         _ask_later(session, [verdict])
         _record(session, [verdict])
         _forget(session, [verdict])
@@ -748,6 +779,8 @@ def _write_one_by_one(plan: Plan) -> None:
         _write_verdicts(plan)
     except LeaseLostError:
         return
+    except UnsettledLanesError as error:
+        _join_first(error, [plan])
     except (HeldConversationsError, db.HeldRowError):
         _put_aside([plan])
 
@@ -757,7 +790,7 @@ def _write_verdicts(plan: Plan) -> None:
     for verdict in plan.verdicts:
         try:
             db.write(_write_one, plan.lease, verdict)
-        except (LeaseLostError, HeldConversationsError, db.HeldRowError):
+        except (LeaseLostError, UnsettledLanesError, HeldConversationsError, db.HeldRowError):
             raise
         except Exception as error:
             _raise_if_away(error)

@@ -17,7 +17,7 @@ from host.inbox.apply.echoes import comparable
 from host.inbox.apply.incoming import Incoming, media_of
 from host.models.inbox import ContactIdentity, Conversation, Direction, Message
 from host.models.queue import Lane
-from host.queue import lanes, wakeups
+from host.queue import joined_lanes, lanes, wakeups
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import (
     Ignored,
@@ -128,9 +128,11 @@ def _take_turn(session: Session, account_id: int, contact: str) -> None:
     if db.current().is_sqlite:
         return
     key = lanes.lane_key(wakeups.IN, account_id, contact)
-    lanes.schedule(session, key, wakeups.IN, account_id, clock.now())
-    until = session.scalar(sa.select(Lane.lease_until).where(Lane.key == key).with_for_update())
-    if until is not None and until > db.now():
+    keys = joined_lanes.mains(session, [key])
+    for one in keys:
+        lanes.schedule(session, one, wakeups.IN, account_id, clock.now())
+    held = sa.select(Lane.lease_until).where(Lane.key.in_(keys)).order_by(Lane.key).with_for_update()
+    if any(until is not None and until > db.now() for until in session.scalars(held)):
         raise BusyError()
 
 

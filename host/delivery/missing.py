@@ -20,7 +20,7 @@ from host.models.channels import ChannelAccount
 from host.models.health import Metric, Process
 from host.models.inbox import ContactIdentity, Mark, MarkKind, Message
 from host.models.queue import IS_PENDING, InboundEvent, MissedMessage
-from host.queue import journal_rows, lanes, wakeups
+from host.queue import joined_lanes, journal_rows, lanes, wakeups
 from host.sdk.channel import AccountRef
 from host.sdk.history import LatestMessage
 from host.sdk.messages import MessageReceived
@@ -68,7 +68,7 @@ def here(session: Session, account_id: int, names: Collection[str]) -> dict[str,
 
 def may_still_come(session: Session, account_id: int, contacts: Collection[str]) -> bool:
     """Return whether a delivery for one of these customers is in a spool or waits to be applied."""
-    keys = sorted(lanes.lane_key(wakeups.IN, account_id, one) for one in contacts)
+    keys = joined_lanes.mains(session, [lanes.lane_key(wakeups.IN, account_id, one) for one in contacts])
     pending = sa.select(InboundEvent.id).where(InboundEvent.lane.in_(keys), IS_PENDING).limit(1)
     if session.scalar(pending) is not None:
         return True

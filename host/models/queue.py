@@ -164,6 +164,18 @@ class SpooledLane(Base):
     until: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class JoinedLane(Base):
+    """A lane whose events wait in the *main* lane: the ids of both are one person's. ``main`` < ``lane``."""
+
+    __tablename__ = "joined_lanes"
+    __writers__ = ("queue",)
+    __table_args__ = (sa.Index("ix_joined_lanes_main", "main"), Base.__table_args__)
+
+    lane: Mapped[str] = mapped_column(Ascii64, primary_key=True)
+    main: Mapped[str] = mapped_column(Ascii64)
+    account_id: Mapped[int] = mapped_column(Id)
+
+
 class OutboxEntry(Base):
     """A message to send to the provider, written in the same transaction as the message."""
 

@@ -43,6 +43,8 @@ class Candidate(NamedTuple):
     fence: int
     spooled: bool = False
     """Whether its events were stored later than they were received: :mod:`host.queue.spooled_lanes`."""
+    joined: bool = False
+    """Whether :mod:`host.queue.joined_lanes` has to look at it before it is leased."""
 
 
 class AccountRotation:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
 from host.models.channels import ChannelAccount
-from host.models.queue import EventState, InboundEvent, InboundRequest, Lane
+from host.models.queue import EventState, InboundEvent, InboundRequest, JoinedLane, Lane
 from host.queue import journal_erasure, refusals, spooled_lanes
 from host.queue.bodies import stored
 from host.queue.spool import request_id
@@ -62,7 +62,9 @@ def remove_workspace(session: Session, accounts: Collection[int], most: int) -> 
             blank_requests(session, list(requests))
             session.execute(sa.delete(_events).where(_events.c.id.in_([row.id for row in rows])))
             return True
-    return None
+    if not accounts:
+        return None
+    return db.delete_some(session, JoinedLane, JoinedLane.account_id.in_(accounts), most) > 0 or None
 
 
 def _walk(

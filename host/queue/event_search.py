@@ -23,6 +23,7 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Message
 from host.models.queue import IS_PENDING, IS_SET_ASIDE, EventState, InboundEvent, InboundRequest
 from host.models.users import Workspace
+from host.queue import joined_lanes
 from host.queue.bodies import stored
 from host.queue.lanes import lane_key
 from host.queue.wakeups import IN
@@ -138,7 +139,7 @@ def _holds(session: Session, text: str) -> Any:
         either.append(InboundEvent.account_id.in_(accounts))
     lanes = [lane_key(IN, account_id, text) for account_id in _accounts_of_customer(session, text)]
     if lanes:
-        either.append(InboundEvent.lane.in_(lanes))
+        either.append(InboundEvent.lane.in_(joined_lanes.mains(session, lanes)))
     if ids:
         either.append(InboundEvent.id.in_(ids))
     return sa.or_(*either)

@@ -142,8 +142,13 @@ def find_forgotten(session: Session) -> dict[str, LaneRow]:
         .distinct()
         .limit(MOST)
     )
+    return rows_of(session, {row.lane: row.account_id for row in session.execute(query)})
+
+
+def rows_of(session: Session, lanes: Mapping[str, int | None]) -> dict[str, LaneRow]:
+    """Return rows of *lanes*, by key with their accounts, that make them due now."""
     now = _as_bound(session, db.now())
-    return {key: LaneRow(key, IN, account_id, now, 0) for key, account_id in session.execute(query)}
+    return {key: LaneRow(key, IN, account_id, now, 0) for key, account_id in lanes.items()}
 
 
 def _as_bound(session: Session, at: datetime) -> Any:

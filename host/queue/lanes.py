@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.statements import Statement
 from host.models.queue import Lane
-from host.queue import paused, policy, send_limiter, spooled_lanes
+from host.queue import joined_lanes, lane_waking, paused, policy, send_limiter, spooled_lanes
 from host.queue.account_rotation import AccountRotation, Candidate
 from host.queue.wakeups import IN, OUT
 
@@ -166,7 +166,9 @@ def is_free(now: Any) -> sa.ColumnElement[bool]:
 _now = sa.bindparam("now", type_=_lanes.next_at.type)
 _may_claim = (is_free(_now), ~spooled_lanes.is_held(_now))
 _select_due = (
-    sa.select(_lanes.key, _lanes.account_id, _lanes.fence, spooled_lanes.HAS_SPOOLED)
+    sa.select(
+        _lanes.key, _lanes.account_id, _lanes.fence, spooled_lanes.HAS_SPOOLED, joined_lanes.are_joined(_now)
+    )
     .where(_lanes.direction == sa.bindparam("direction"), *_may_claim)
     .order_by(_lanes.next_at)
     .limit(sa.bindparam("most", type_=sa.Integer))
@@ -271,7 +273,21 @@ def claim(
 ) -> list[Lease]:
     """Lease up to *limit* due lanes, in the order of *rotation*; see :func:`candidates`."""
     chosen = candidates(session, direction, limit=limit, rotation=rotation, resting=resting, crowded=crowded)
+    if any(one.joined for one in chosen):
+        chosen = _gather(session, chosen)
     return lease(session, direction, chosen) if chosen else []
+
+
+def _gather(session: Session, chosen: Sequence[Candidate], leased: Collection[str] = ()) -> list[Candidate]:
+    """Return the lanes of *chosen* to lease, after :func:`host.queue.joined_lanes.gather`."""
+    left, woken = joined_lanes.gather(session, chosen, leased)
+    if db.current().is_sqlite:
+        schedule_all(session, IN, woken, clock.now())
+    elif woken:
+        # Afterwards, and without waiting for locks: see host.queue.lane_waking.
+        rows = lane_waking.rows_of(session, woken)
+        db.after_commit(session, partial(lane_waking.wake_committed, rows))
+    return left
 
 
 def lease(
@@ -342,14 +358,16 @@ _held = Statement(_select_held.with_for_update())
 _held_and_free = Statement(_select_held.with_for_update(skip_locked=True))
 
 
-def held(session: Session, leases: Iterable[Lease]) -> set[str]:
+def held(session: Session, leases: Iterable[Lease], more: Collection[str] = ()) -> set[str]:
     """Return the keys of those *leases* that are still valid, locked for the rest of this write.
 
     The others are marked lost: their results must be discarded.
+
+    :param more: further lanes to lock.
     """
     wanted = {lease.key: lease for lease in leases}
-    rows = _held.rows(session.connection(), {"keys": db.padded(sorted(wanted))})
-    ours = {key for key, fence, owner in rows if wanted[key].is_held(fence, owner)}
+    rows = _held.rows(session.connection(), {"keys": db.padded(sorted({*wanted, *more}))})
+    ours = {key for key, fence, owner in rows if key in wanted and wanted[key].is_held(fence, owner)}
     for key, lease in wanted.items():
         lease.lost = key not in ours
     return ours
@@ -530,9 +548,17 @@ def claim_locally(direction: str, *, limit: int, rotation: AccountRotation) -> l
     with _lock:
         with db.read() as session:
             chosen = candidates(session, direction, limit=limit, rotation=rotation, but_not=_local)
+        if any(one.joined for one in chosen):
+            chosen = db.write(_gather, chosen, _local)
         _local.update(one.key for one in chosen)
     until = db.now() + policy.LEASE
     return [Lease(one.key, direction, one.account_id, one.fence, None, until) for one in chosen]
+
+
+def are_leased_locally(keys: Collection[str]) -> bool:
+    """Return whether one of *keys* is leased in memory."""
+    with _lock:
+        return not _local.isdisjoint(keys)
 
 
 def forget_local(leases: Sequence[Lease]) -> None:

@@ -44,6 +44,7 @@ from host.sdk.channel import (
 )
 from host.sdk.messages import (
     AccountNoticed,
+    ContactIdentified,
     Ignored,
     InboundAttachment,
     InboundChange,
@@ -52,6 +53,7 @@ from host.sdk.messages import (
     MessageKind,
     MessageReceived,
     MessageUnsent,
+    PersonId,
 )
 from host.sdk.reports import ReportSection
 from host.sdk.webhooks import Envelope
@@ -88,6 +90,9 @@ class ToyAdapter(ChannelAdapter):
         if data.get("mid") in self.broken:
             raise self.broken[data["mid"]]
         at = datetime.fromtimestamp(data["at"], UTC)
+        return [*_identified(data, at), *self._changes(data, at)]
+
+    def _changes(self, data: dict[str, Any], at: datetime) -> Sequence[InboundChange]:
         match data["kind"]:
             case "message":
                 attachments = tuple(
@@ -158,6 +163,14 @@ class ToyAdapter(ChannelAdapter):
         if isinstance(step, Exception):
             raise step
         return step
+
+
+def _identified(data: dict[str, Any], at: datetime) -> Sequence[InboundChange]:
+    """Return what an event tells of its customer's ids: lasting ones begin with U, former ones with -."""
+    if "ids" not in data:
+        return []
+    ids = [PersonId(one.lstrip("-"), "U" in one, one.startswith("-")) for one in data["ids"]]
+    return [ContactIdentified(data["from"], at, ids, data.get("changed"))]
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -136,13 +137,15 @@ def test_two_clicks_send_once(scene: scenes.Scene, open_page: Open) -> None:
 def test_a_reply_that_cannot_leave_keeps_its_text(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
     page = open_page(f"/{scene.conversation('ana')}")
     text = page.locator("[data-form=reply] textarea")
-    page.route("**/reply", lambda route: route.abort())
+    away = re.compile(r"/(reply|live)(\?|$)")
+    page.route(away, lambda route: route.abort())
     text.fill("my words")
     page.click("[data-form=reply] button[type=submit]")
     # While nothing answers, the line at the top is what is seen of it.
     page.wait_for_selector("[data-problem]:has-text('your text is still here')", state="attached")
+    page.wait_for_selector(".offline-line [data-line-whole]")
     assert text.input_value() == "my words"
-    page.unroute("**/reply")
+    page.unroute(away)
     page.reload()
     assert text.input_value() == "my words"  # the draft survives
     with page.expect_response("**/reply"):

@@ -417,8 +417,8 @@ def test_a_customer_who_hides_their_number_is_answered_by_their_id(
 def test_the_number_is_verified_and_another_id_is_no_number(desk: TrialDesk) -> None:
     phone, user = "16505551234", "US.13491208655302741918"
     said = {"id": "wamid.IN1", "timestamp": "1790000000", "type": "text", "text": {"body": "Hello"}}
-    for person, known in ((phone, phone), (user, None)):
-        body = json.dumps({"person": person, "contact": {}, "message": said}).encode()
+    for name, person, known in (("from", phone, phone), ("from_user_id", user, None)):
+        body = json.dumps({"person": person, "contact": {}, "message": said | {name: person}}).encode()
         (change,) = desk.adapter("whatsapp").parse(Envelope(1, person, "message:1", "message", body))
         assert isinstance(change, MessageReceived)
         assert (change.contact, change.contact_phone) == (person, known)

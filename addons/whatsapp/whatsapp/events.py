@@ -60,26 +60,26 @@ def read(envelope: Envelope) -> Sequence[InboundChange]:
         told = mapping(strictjson.loads(envelope.body))
     except ValueError:
         return [Ignored("not JSON")]
-    held, named = told.get("standby") is True, identifier(told.get("person"))
+    held = told.get("standby") is True
     if "message" in told:
         said, about = mapping(told["message"]), mapping(told.get("contact"))
-        person = people.sharing(said, people.writer_of(said, about).or_else(named))
+        person = people.sharing(said, people.writer_of(said, about))
         return _identified(person, said, _message(said, about, person, held=held))
     if "echo" in told:
         said = mapping(told["echo"])
-        person = people.recipient_of(said).or_else(named)
+        person = people.recipient_of(said)
         return _identified(person, said, _echo(said, person.id, held=held))
     if "call" in told:
         said, about = mapping(told["call"]), mapping(told.get("contact"))
-        person = people.writer_of(said, about).or_else(named)
+        person = people.writer_of(said, about)
         return _identified(person, said, calls.read(said, about, person))
     if "handover" in told:
         said = mapping(told["handover"])
-        person = people.handed_over(said).or_else(named)
+        person = people.handed_over(said)
         return _identified(person, said, _handover(said, person.id))
     if "status" in told:
         said = mapping(told["status"])
-        person = people.reported_of(said).or_else(named)
+        person = people.reported_of(said)
         return _identified(person, said, *_status(said, person.id))
     return [account_events.read(text(told.get("field")), mapping(told.get("value")), envelope.occurred_at)]
 

@@ -9,7 +9,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ class Person:
     """
 
     phone: str = ""
-    users: tuple[str, ...] = field(default=())
+    users: tuple[str, ...] = ()
     shared: str = ""
 
     @property
@@ -37,25 +37,15 @@ class Person:
         """The id that the event's changes name; if possible one that is never somebody else's."""
         return next(iter(self.users), self.phone)
 
-    def or_else(self, person: str) -> Person:
-        """Return this person, or *person* if nothing is known of them."""
-        return (
-            self
-            if self.id
-            else Person(person)
-            if person.isdecimal()
-            else Person("", (person,) if person else ())
-        )
-
     def identified(self, at: datetime) -> Iterator[ContactIdentified]:
         """Yield that these ids are one person's, if there are several."""
-        ids = (*self.numbers(), *(PersonId(one, lasting=True) for one in self.users))
+        ids = _as_ids(self.phone, self.users)
         if len(ids) > 1:
             yield ContactIdentified(self.id, at, ids)
 
-    def numbers(self) -> tuple[PersonId, ...]:
-        """Return the number as an id."""
-        return (PersonId(self.phone),) if self.phone else ()
+
+def _as_ids(phone: str, users: tuple[str, ...]) -> tuple[PersonId, ...]:
+    return (*((PersonId(phone),) if phone else ()), *(PersonId(one, lasting=True) for one in users))
 
 
 def sharing(said: Mapping[str, Any], person: Person) -> Person:
@@ -138,5 +128,5 @@ def _change(
     former = [PersonId(one, lasting=True, former=True) for one in dict.fromkeys(old)]
     if before and before != phone:
         former.append(PersonId(before, former=True))
-    now = (*((PersonId(phone),) if phone else ()), *(PersonId(one, lasting=True) for one in users))
+    now = _as_ids(phone, users)
     return ContactIdentified(next(iter(users), phone), at, (*now, *former), what) if former and now else None

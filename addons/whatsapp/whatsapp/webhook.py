@@ -29,13 +29,11 @@ _CHALLENGE = re.compile(r"[\w-]{1,128}", re.ASCII)
 _DUMMY = os.urandom(32)
 """Compared with if no secret is known, so that this takes as long as a wrong signature."""
 OBJECT = "whatsapp_business_account"
-MESSAGES = frozenset({"messages", "message_echoes", "smb_message_echoes", "standby", "history", "calls"})
-"""Fields with what people did. Each names its number; what doesn't is kept, and can be applied again."""
-
-
 CALLS = "calls"
 STANDBY, HANDOVERS = "standby", "messaging_handovers"
 """Fields of what another responder of the number does: what it hears and says, and who has a conversation."""
+MESSAGES = frozenset({"messages", "message_echoes", "smb_message_echoes", "history", STANDBY, CALLS})
+"""Fields with what people did. Each names its number; what doesn't is kept, and can be applied again."""
 
 
 def verify(request: WebhookRequest) -> Verified | Refused:

@@ -9,7 +9,7 @@ concurrently, the mark is applied later.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -25,7 +25,8 @@ from host.inbox.apply.tables import CONVERSATIONS, IDENTITIES, MARKS, MESSAGES, 
 from host.inbox.apply.values import Decided, Key
 from host.inbox.apply.writing import write
 from host.models.channels import ChannelAccount, ref
-from host.queue import lanes, policy, wakeups
+from host.queue import joined_lanes, lanes, policy, wakeups
+from host.queue.joined_lanes import OnePerson
 
 __all__ = [
     "OF_ANOTHER",
@@ -49,11 +50,13 @@ class Applied(msgspec.Struct, frozen=True):
     :param refused: reasons by id of journalled events of which no change was applied.
     :param made: ids of conversation and message, by id of the event that contained the message.
     :param joins: stored people who are one, by their identities' ids, the older first.
+    :param joined: people whose lanes of received events this write joined.
     """
 
     refused: Mapping[int, str] = msgspec.field(default_factory=dict)
     made: Mapping[int, tuple[int | None, int]] = msgspec.field(default_factory=dict)
     joins: Collection[tuple[int, int]] = ()
+    joined: Sequence[OnePerson] = ()
 
 
 def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = True) -> Applied:
@@ -70,7 +73,17 @@ def apply_changes(session: Session, items: Sequence[Incoming], *, waits: bool = 
     decided = decide(loaded, items, now)
     made = write(session, decided)
     _follow_up(session, decided)
-    return Applied(decided.refused, made, decided.joins)
+    joined = _join_lanes(session, decided.same) if decided.same else ()
+    return Applied(decided.refused, made, decided.joins, joined)
+
+
+def _join_lanes(session: Session, same: Iterable[Sequence[Key]]) -> Sequence[OnePerson]:
+    people = [
+        OnePerson(ids[0][0], frozenset(lanes.lane_key(wakeups.IN, *one) for one in ids))
+        for ids in same
+        if len(ids) > 1
+    ]
+    return joined_lanes.join(session, people) if people else ()
 
 
 def _follow_up(session: Session, decided: Decided) -> None:

@@ -135,6 +135,7 @@ def _decided(
     threads = {id(thread): thread for thread in draft.threads.values()}
     threads |= {id(message.thread): message.thread for message in draft.new.values()}
     new = [p for p in everybody if p.id is None and (id(p) in used or p.identity_changed)]
+    written = ids.to_write(draft, {id(one) for one in new}) if draft.ids else []
     return Decided(
         now=draft.now,
         confirmed=list(draft.confirmed.values()),
@@ -153,7 +154,8 @@ def _decided(
         new_posts=draft.posts,
         posts=draft.loaded.posts,
         overtaken=overtaken,
-        ids=ids.to_write(draft, {id(one) for one in new}) if draft.ids else (),
+        ids=written,
+        same=ids.of_one_person(draft, written),
         joins=draft.joins,
         readdressed=draft.readdressed,
     )

@@ -195,6 +195,12 @@ def to_write(draft: Draft, new: Collection[int]) -> list[KnownId]:
     return found
 
 
+def of_one_person(draft: Draft, written: Iterable[KnownId]) -> list[list[Key]]:
+    """Return all ids of each person whose ids are *written*."""
+    people = {id(person): person for one in written for person in (one.person, one.before) if person}
+    return [[one.key for one in _of(draft, person)] for person in people.values()]
+
+
 def _choose(draft: Draft, owner: Person, ids: Sequence[_Named], at: datetime) -> None:
     """Set the id that *owner* is sent to: of a new person, and where it was replaced."""
     theirs = [draft.ids[one.key] for one in ids if one.key in draft.ids]

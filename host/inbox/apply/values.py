@@ -754,6 +754,7 @@ class Decided(msgspec.Struct, frozen=True):
     :param ids: ids to write, of people who are stored by then.
     :param joins: stored people who are one, by their identities' ids, the older first.
     :param readdressed: people with the id they were sent to, and the one from now on.
+    :param same: all ids of each person some of whose ids are written.
     """
 
     now: datetime
@@ -776,3 +777,4 @@ class Decided(msgspec.Struct, frozen=True):
     ids: Sequence[KnownId] = ()
     joins: Collection[tuple[int, int]] = ()
     readdressed: Sequence[tuple[Person, str, str]] = ()
+    same: Sequence[Sequence[Key]] = ()

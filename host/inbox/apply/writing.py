@@ -289,10 +289,13 @@ def _write_people(session: Session, decided: Decided, now: datetime) -> None:
         _insert_people(connection, decided.new_people, now)
         return
     of_new = [one for one in decided.ids if one.person.id is None]
-    _free_ids(connection, decided.ids)
-    _write_ids(connection, [one for one in decided.ids if one.person.id is not None], now)
-    _insert_people(connection, decided.new_people, now)
-    _write_ids(connection, of_new, now)
+    try:
+        _free_ids(connection, decided.ids)
+        _write_ids(connection, [one for one in decided.ids if one.person.id is not None], now)
+        _insert_people(connection, decided.new_people, now)
+        _write_ids(connection, of_new, now)
+    except sa.exc.IntegrityError as error:
+        raise db.ReadChangedError("another worker has just written one of these ids") from error
     for person, old, new in decided.readdressed:
         if person.id is not None:
             outbox.readdress(session, person.account.id, person.id, old, new)

@@ -22,7 +22,8 @@ from host.inbox.contacts import merging, people
 from host.inbox.contacts.joining import Proof
 from host.inbox.contacts.models import ContactMerge, MergeState
 from host.models.inbox import Contact, ContactIdentity
-from host.queue import outbox
+from host.queue import joined_lanes, lanes, outbox, wakeups
+from host.queue.joined_lanes import OnePerson
 from host.users.actor import DESK
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,7 @@ def follow(session: Session, joins: Collection[tuple[int, int]]) -> None:
 
     :param joins: the ids of two identities each, the older first.
     """
-    if joins:
-        db.after_commit(session, partial(_join_all, sorted(joins)))
+    db.after_commit(session, partial(_join_all, sorted(joins)))
 
 
 def _join_all(joins: Collection[tuple[int, int]]) -> None:
@@ -53,9 +53,9 @@ def _join(session: Session, first_id: int, second_id: int) -> None:
     if first is None or second is None or first.id == second.id or _are_two(session, first, second):
         return
     first_id, second_id = first.id, second.id
-    # Lanes are locked first.
-    outbox.take_lane(session, first.account_id, first.external_id)
-    outbox.take_lane(session, second.account_id, second.external_id)
+    # Lanes are locked first, in the order of their keys.
+    for one in sorted((first, second), key=lambda one: outbox.lane_of(one.account_id, one.external_id)):
+        outbox.take_lane(session, one.account_id, one.external_id)
     merge = None
     if first.contact_id != second.contact_id:
         merge = merging.merge(
@@ -82,6 +82,13 @@ def _join(session: Session, first_id: int, second_id: int) -> None:
         taken = {"identity": second_id, "further": further, "conversations": moved}
         merge.moved = {**merge.moved, merging.JOINED: taken}
         session.flush()
+    ids = session.scalars(
+        sa.select(IDENTITIES.c.external_id).where(
+            sa.or_(IDENTITIES.c.id == first_id, IDENTITIES.c.same_as_id == first_id)
+        )
+    )
+    lane_keys = frozenset(lanes.lane_key(wakeups.IN, first.account_id, one) for one in ids)
+    joined_lanes.join(session, [OnePerson(first.account_id, lane_keys)])
     people.show_conversations(session, session.get_one(Contact, first.contact_id))
 
 

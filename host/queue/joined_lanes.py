@@ -1,0 +1,160 @@
+"""One queue for one person, whichever of their ids an event names.
+
+A process that receives an event puts it in the lane of the id that it names, without asking the database.
+Once several ids are known to be one person's, their lanes are joined: the one with the smallest key is the
+main lane, and what waits in the others is moved there before one of them is worked on (:func:`gather`). So
+all events are applied in the order in which they were stored. A main lane waits while a lease from before
+holds one of the others; so does the write that learns of the ids (:func:`find_unsettled`).
+
+Nothing is lost if lanes are joined wrongly, or for longer than the ids are one person's: the events of two
+people then only wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from host.core import db
+from host.models.queue import IS_PENDING, InboundEvent, JoinedLane, Lane
+from host.queue import wakeups
+from host.queue.account_rotation import Candidate
+from host.queue.wakeups import IN
+
+WAIT = timedelta(seconds=0.1)
+"""How long a main lane waits for a lease of one of the others before it is looked at again."""
+
+_table = JoinedLane.metadata.tables["joined_lanes"]
+_joined = _table.c
+_lanes = Lane.metadata.tables["lanes"].c
+_others = Lane.metadata.tables["lanes"].alias("others")
+_events = InboundEvent.metadata.tables["inbound_events"].c
+
+
+def are_joined(now: sa.BindParameter[object]) -> sa.ColumnElement[bool]:
+    """Return the condition that :func:`gather` has to look at a lane before it is leased."""
+    waiting = sa.exists().where(_events.lane == _joined.lane, IS_PENDING)
+    leased = sa.exists().where(_others.c.key == _joined.lane, _others.c.lease_until > now)
+    return sa.or_(
+        sa.exists().where(_joined.lane == _lanes.key),
+        sa.exists().where(_joined.main == _lanes.key, sa.or_(waiting, leased)),
+    )
+
+
+class OnePerson(NamedTuple):
+    """The lanes of one person's ids on an account."""
+
+    account_id: int
+    lanes: frozenset[str]
+
+
+def join(session: Session, people: Iterable[OnePerson]) -> list[OnePerson]:
+    """Join the lanes of each of *people*; return those whose lanes were not joined before."""
+    people = list(people)
+    stored = _mains(session, {lane for one in people for lane in one.lanes})
+    rows = {
+        lane: {"lane": lane, "main": min(one.lanes), "account_id": one.account_id}
+        for one in people
+        for lane in one.lanes - {min(one.lanes)}
+    }
+    new = {lane: row for lane, row in rows.items() if stored.get(lane) != row["main"]}
+    if new:
+        insert = db.insert_or_change(_table, db.current().dialect, lambda row: {"main": row.main})
+        session.execute(insert, [new[lane] for lane in sorted(new)])
+    return [one for one in people if not one.lanes.isdisjoint(new)]
+
+
+def find_unsettled(session: Session, people: Sequence[OnePerson], own: Collection[str]) -> list[OnePerson]:
+    """Return those of *people*, newly joined, who have older events in another lane, or being applied there.
+
+    :param own: the lanes of the current write. They and those of *people* are locked.
+    """
+    every = {lane for one in people for lane in one.lanes}
+    waiting = sa.select(_events.lane).where(_events.lane.in_(sorted(every)), IS_PENDING)
+    waits = set(session.scalars(waiting.distinct()))
+    others = sorted(every.difference(own))
+    leased = sa.select(_lanes.key).where(_lanes.key.in_(others), _lanes.lease_until > db.now())
+    worked_on = set(session.scalars(leased))
+    return [
+        one
+        for one in people
+        if len(one.lanes & waits) > 1 or not (one.lanes & waits).issubset(own) or one.lanes & worked_on
+    ]
+
+
+def gather(
+    session: Session, candidates: Sequence[Candidate], leased: Collection[str] = ()
+) -> tuple[list[Candidate], dict[str, int | None]]:
+    """Move the events of joined lanes to their main lanes.
+
+    :param candidates: lanes that are due, and locked where the database can do that.
+    :param leased: lanes that are leased locally.
+    :return: the lanes to lease, and main lanes that somebody else has, to be made due, with their accounts.
+    """
+    left = [one for one in candidates if not one.joined]
+    woken: dict[str, int | None] = {}
+    joined = {one.key: one for one in candidates if one.joined}
+    main_of = {key: key for key in joined} | _mains(session, joined)
+    others_of: dict[str, list[str]] = {main: [] for main in main_of.values()}
+    query = sa.select(_joined.lane, _joined.main).where(_joined.main.in_(sorted(others_of)))
+    for lane, main in session.execute(query):
+        others_of[main].append(lane)
+    existing, free = _lock(session, {*others_of, *(lane for lanes in others_of.values() for lane in lanes)})
+    for key in leased:
+        free.pop(key, None)
+    for main, others in others_of.items():
+        due = [one for key, one in joined.items() if main_of[key] == main]
+        if all(lane in free for lane in others if lane in existing):
+            _move(session, others, main)
+            if main in free:
+                spooled = any(one.spooled for one in due)
+                left.append(Candidate(main, due[0].account_id, free[main], spooled))
+            else:
+                woken[main] = due[0].account_id
+        else:
+            later = sa.update(Lane).where(_lanes.key.in_([one.key for one in due]))
+            session.execute(later.values(next_at=db.now() + WAIT))
+            wakeups.wake_later(IN, WAIT.total_seconds())
+    return left, woken
+
+
+def _mains(session: Session, lanes: Collection[str]) -> dict[str, str]:
+    """Return the main lanes of those of *lanes* that have another one."""
+    query = sa.select(_joined.lane, _joined.main).where(_joined.lane.in_(sorted(lanes)))
+    return {row.lane: row.main for row in session.execute(query)}
+
+
+def _lock(session: Session, lanes: Collection[str]) -> tuple[set[str], dict[str, int]]:
+    """Lock *lanes* without waiting; return those that exist, and the fences of those nobody works on."""
+    existing = set(session.scalars(sa.select(_lanes.key).where(_lanes.key.in_(sorted(lanes)))))
+    free = sa.select(_lanes.key, _lanes.fence).where(
+        _lanes.key.in_(sorted(existing)),
+        sa.or_(_lanes.lease_until.is_(None), _lanes.lease_until <= db.now()),
+    )
+    rows = session.execute(free.order_by(_lanes.key).with_for_update(skip_locked=True))
+    return existing, {row.key: row.fence for row in rows}
+
+
+def _move(session: Session, lanes: Collection[str], main: str) -> None:
+    """Move what waits in *lanes*, and end their leases: who comes back late must not write."""
+    if not lanes:
+        return
+    session.execute(
+        sa.update(InboundEvent).where(_events.lane.in_(lanes), IS_PENDING).values(lane=main),
+        execution_options={"synchronize_session": False},
+    )
+    session.execute(
+        sa.update(Lane)
+        .where(_lanes.key.in_(lanes))
+        .values(next_at=None, lease_until=None, owner=None, fence=Lane.fence + 1),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def mains(session: Session, lanes: Collection[str]) -> list[str]:
+    """Return *lanes* and the main lanes in which their events wait, sorted."""
+    return sorted({*lanes, *_mains(session, lanes).values()})
