@@ -182,6 +182,8 @@ def add_hits(plot: Plot, texts: Sequence[str], urls: Sequence[str]) -> None:
 def spark(values: Sequence[float | None], *, width: float = 120, height: float = 26) -> str:
     """Return the points of a small line without a scale, from 0; gaps are drawn through."""
     known = [(place, value) for place, value in enumerate(values) if value is not None]
+    if len(known) < 2:
+        return ""  # one dot is no line
     top = max((value for _place, value in known), default=0) or 1
     count = max(len(values) - 1, 1)
     return " ".join(

@@ -154,7 +154,7 @@ def test_a_card_has_one_main_action_and_the_rest_in_a_menu(desk: Desk) -> None:
 
     def offered() -> tuple[list[str], str]:
         page = text(desk.client().get(desk.path))
-        (place,) = re.findall(r'<div class="acct-act">(.*?)<div class="acct-more">', page, re.S)
+        (place,) = re.findall(r'<div class="item-act acct-act">(.*?)<div class="item-more">', page, re.S)
         main, menu = place.split('<details class="menu">')
         return re.findall(r'class="btn (btn-\w+)"[^>]*>', main), menu
 

@@ -83,7 +83,7 @@ def test_a_card_says_the_worst_first_and_that_it_receives_one_press_away(
     raise_it(account)
     warn(account.id, "quality", "Nobody trusts it.", next_step="Be kind.", bad=True)
     page = desk.client().get(desk.path).get_data(as_text=True)
-    state, _, folded = page.partition('<div class="acct-state">')[2].partition("<details")
+    state, _, folded = page.partition('<div class="item-state">')[2].partition("<details")
     assert [one in state for one in ("say-bad", "Nobody trusts it.", "Be kind.")] == [True] * 3
     assert [one in state for one in ("expires on 1 May", "Connected")] == [False] * 2
     folded = folded.partition("</details>")[0]

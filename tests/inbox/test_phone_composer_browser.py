@@ -15,6 +15,13 @@ from tests.inbox.desks import Desk
 
 pytestmark = pytest.mark.browser
 
+PHONE = {
+    "viewport": {"width": 360, "height": 740},
+    "has_touch": True,
+    "is_mobile": True,
+    "reduced_motion": "reduce",
+}
+
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
     "0000000c4944415408d763f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
@@ -27,7 +34,7 @@ def desk(database: db.Database, data: Path) -> Desk:
 
 
 @pytest.mark.parametrize("width", [360, 412])
-def test_a_photo_and_a_voice_note_are_one_tap_away(
+def test_a_voice_note_is_one_tap_away_and_a_photo_two(
     width: int, desk: Desk, scene: scenes.Scene, open_page: Open
 ) -> None:
     ana = scene.conversation("ana")
@@ -36,7 +43,7 @@ def test_a_photo_and_a_voice_note_are_one_tap_away(
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.locator(".mainnav").is_hidden()
     assert violations(page) == []
-    for name in ("Take a photo", "Record a voice note"):
+    for name in ("Add to the reply", "Record a voice note"):
         box = page.get_by_role("button", name=name).bounding_box()
         assert min(box["width"], box["height"]) >= 40, name
         assert box["y"] > 370, f"{name}: in the lower half"
@@ -46,12 +53,15 @@ def test_a_photo_and_a_voice_note_are_one_tap_away(
             status=201, content_type="application/json", body='{"id": "a", "kind": "image", "size": 9}'
         ),
     )
+    page.get_by_role("button", name="Add to the reply").tap()
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Take a photo").tap()
     taken = chooser.value.element
     assert [taken.get_attribute(one) for one in ("accept", "capture")] == ["image/*", "environment"]
     chooser.value.set_files({"name": "photo.png", "mimeType": "image/png", "buffer": PIXEL})
     page.wait_for_selector("[data-tray] [data-state=ready]")
+    assert page.locator(".tools-thumb").is_hidden(), "there is something to send"
+    page.locator("[data-tray] [data-remove]").tap()
     page.get_by_role("button", name="Record a voice note").tap()
     page.wait_for_selector("[data-recorder]:not([hidden])")
     wait(page, "document.querySelector('[data-recorder] [data-time]').textContent !== '0:00'")
@@ -59,7 +69,7 @@ def test_a_photo_and_a_voice_note_are_one_tap_away(
     page.wait_for_selector("[data-tray] .voice")
     # What a mouse points at has them beside the other tools.
     page = open_page(f"/{ana}")
-    assert page.locator(".tools-thumb:visible").count() == 0
+    assert page.locator(":is(.tools-thumb, .tools-touch, .tools-mode):visible").count() == 0
 
 
 def test_a_keyboard_over_the_page_leaves_the_field_in_sight(
@@ -82,9 +92,9 @@ def test_a_keyboard_over_the_page_leaves_the_field_in_sight(
     assert box["y"] > 0
     assert box["y"] + box["height"] <= 440
     page.evaluate("() => { window.left = 740; visualViewport.dispatchEvent(new Event('resize')); }")
-    assert page.locator("[data-form=reply] [data-send]").bounding_box()["y"] > 600
     # Enter begins a line: a thumb hits it by mistake.
     field.fill("One")
+    assert page.locator("[data-form=reply] [data-send]").bounding_box()["y"] > 600
     field.press("Enter")
     assert field.input_value() == "One\n"
 
@@ -131,6 +141,80 @@ def test_the_plus_opens_a_sheet_and_the_tools_are_one_row(
     page.get_by_role("button", name="Add to the reply").tap()
     with page.expect_file_chooser():
         sheet.get_by_role("button", name="Attach files").tap()
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_messages_have_the_page_and_writing_is_one_row(desk: Desk, open_page: Open, locale: str) -> None:
+    scene = scenes.whole(desk)
+    toys.change_row(type(desk.mia), desk.mia.id, locale=locale)
+    for who in ("ana.sample", "rosa.sample", "olu.sample"):  # open, open for people only, notes only
+        page = open_page(f"/{scene.conversation(who)}", **PHONE)
+        assert page.locator(".thread-scroll").bounding_box()["height"] >= 0.55 * 740, who
+        form = page.locator("[data-form]:visible")
+        field = form.locator("textarea")
+        resting = form.locator(".field").bounding_box()["height"]
+        assert resting <= 48, who
+        middles = {
+            round(box["y"] + box["height"] / 2)
+            for box in (one.bounding_box() for one in form.locator(".btn:visible, textarea").all())
+        }
+        assert max(middles) - min(middles) <= 2, (who, "one row")
+        # It grows with what is written, up to a limit, and keeps what sends it in sight.
+        field.fill("\n".join("Two lines" for _ in range(2)))
+        assert form.locator("textarea").bounding_box()["height"] > 44
+        field.fill("\n".join(f"Line {number}" for number in range(40)))
+        assert field.bounding_box()["height"] <= 0.31 * 740
+        send = form.locator(".tools-end button[type=submit]:visible").first.bounding_box()
+        assert send["y"] + send["height"] <= 740, who
+        assert send["x"] + send["width"] <= 360, who
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        assert violations(page) == []
+        field.fill("")
+        assert form.locator(".field").bounding_box()["height"] == resting
+        page.close()
+
+
+def test_the_tools_of_the_sheet_work_by_keys(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
+    page = open_page(f"/{scene.conversation('ana')}", **PHONE)
+    plus, sheet = (
+        page.get_by_role("button", name="Add to the reply"),
+        page.locator("#composer-tools:popover-open"),
+    )
+    field = page.locator("[data-form=reply] textarea")
+
+    def choose(name: str) -> None:
+        plus.press("Enter")
+        sheet.wait_for()
+        sheet.get_by_role("button", name=name).press("Enter")
+        sheet.wait_for(state="hidden")
+
+    choose("Emoji")
+    page.locator("#emoji-pop:popover-open [data-emoji-list] button").first.wait_for()
+    box = page.locator("#emoji-pop").bounding_box()
+    assert (box["x"], box["width"], box["y"] + box["height"]) == (0, 360, 740)
+    page.keyboard.press("Escape")
+    page.locator("#emoji-pop:popover-open").wait_for(state="hidden")
+    assert plus.evaluate("(one) => one === document.activeElement")
+    choose("Emoji")
+    page.locator("#emoji-pop [data-emoji-list] button").first.tap()
+    wait(page, "document.querySelector('[data-form=reply] textarea').value !== ''")
+    field.fill("")
+    choose("Canned replies")
+    page.locator("[data-canned]:not([hidden])").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("[data-canned]").wait_for(state="hidden")
+    choose("Private note")
+    note = page.locator("[data-form=note] textarea")
+    assert note.evaluate("(one) => one === document.activeElement")
+    assert page.get_by_role("link", name="Private note").get_attribute("aria-current") == "true"
+    page.get_by_role("link", name="Reply", exact=True).tap()
+    wait(page, "document.activeElement.matches('[data-form=reply] textarea')")
+    field.fill("On Monday, then.")
+    page.get_by_role("button", name="More ways to send").tap()
+    assert page.locator("#send-menu:popover-open").get_by_text("Schedule").first.is_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Send", exact=True).tap()
+    page.wait_for_selector("[data-part=log] >> text=On Monday, then.")
 
 
 def test_the_list_shows_names_before_handles(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:

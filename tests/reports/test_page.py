@@ -22,7 +22,7 @@ from host.models.inbox import Contact, Conversation
 from host.models.users import Role, User
 from host.reports import counting
 from host.reports.counting import Key, hour_of
-from host.reports.pages import views
+from host.reports.pages import drawing, views
 from host.users.actor import DESK
 from tests.delivery.desk import Desk
 from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user, make_workspace
@@ -91,6 +91,8 @@ def test_figures_are_links_with_their_change_in_words(agent: Browser, desk: Desk
     begin(desk, 70)
     conversation = desk.customer_wrote()
     store(desk.workspace_id, [answered(desk, conversation, 14), answered(desk, conversation, 17, days=30)])
+    assert "90th percentile 14 min" not in page(agent, at(desk)), "one dot is no chart"
+    store(desk.workspace_id, [answered(desk, conversation, 14, days=2)])
     text = page(agent, at(desk))
     half = '<span class="big">14 min <small>median</small></span>'
     assert f'href="/w/1/reports/first-response"><h2>First response</h2>{half}' in text
@@ -99,6 +101,26 @@ def test_figures_are_links_with_their_change_in_words(agent: Browser, desk: Desk
     assert "median 14 min, 90th percentile 14 min" in text
     assert text.count("As a table") == 2, "there were no messages to make a table of"
     assert "00:00" in page(agent, at(desk, "?from=2026-01-01&to=2026-01-01")), "one day is shown by hours"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "under 1 s"), (40, "40 s"), (60, "1 min"), (104, "1 min 44 s"), (840, "14 min"), (863, "14 min")],
+)
+def test_a_time_has_its_two_largest_units(desk: Desk, data: Path, seconds: int, said: str) -> None:
+    with build_app(data).test_request_context():
+        assert drawing.length(seconds) == said
+
+
+def test_what_is_chosen_stands_beside_the_filter_and_can_be_left_out(agent: Browser, desk: Desk) -> None:
+    begin(desk, 70)
+    for below in ("", "/first-response"):
+        query = "?hours=business&agent=1&_external=1&_scheme=javascript&_anchor=x"
+        text = page(agent, at(desk, query, below=below))
+        left = re.search(r'<a class="chip chip-accent" href="([^"]*)" title="Remove: [^"]+"', text)
+        assert left
+        assert left[1] == f"/w/1/reports{below}?hours=business"
+        assert 'title="Remove: ' not in page(agent, at(desk, below=below))
 
 
 def test_what_lies_before_counting_began_is_told(agent: Browser, desk: Desk) -> None:
@@ -158,7 +180,7 @@ def test_a_missed_window_says_how_late_the_answer_was(agent: Browser, desk: Desk
     assert "Windows missed: 3" in text
     for late in ("2 h 0 min late", "Never", "Not yet"):
         assert late in text
-    assert '>3</span><span class="was">100 % of all' in page(agent, at(desk))
+    assert '>3</span><span class="was">too few to tell' in page(agent, at(desk))
 
 
 def test_resolutions_are_opened_by_class(agent: Browser, desk: Desk) -> None:

@@ -11,6 +11,7 @@ from host.models.users import User
 from tests.asking import answer
 from tests.browser.conftest import look, screenshot
 from tests.helpers import PASSWORD
+from tests.inbox import toys
 from tests.users.test_people_browser import page, place
 
 __all__ = ["page", "place"]
@@ -91,3 +92,30 @@ def test_on_a_phone_the_navigation_of_settings_unfolds(page: Page, place: tuple[
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.keyboard.press("Escape")
     expect(nav.get_by_role("link", name="Desk settings")).not_to_be_visible()
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_on_a_phone_the_tabs_are_one_line_and_the_heading_is_near_the_top(
+    page: Page, place: tuple[int, User], locale: str
+) -> None:
+    workspace, owner = place
+    toys.change_row(User, owner.id, locale=locale)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"/w/{workspace}/settings/people")
+    links = page.locator("[data-side-nav] .nav-link").evaluate_all("(all) => all.map((one) => one.href)")
+    lines: list[tuple[int, str]] = []
+    for link in links:
+        if link.endswith("/admin/hooks"):
+            continue  # it reads the folder of hooks, which the stand-in for addons has not
+        page.goto(link)
+        assert page.locator("h1").bounding_box()["y"] < 740 / 4, link  # type: ignore[index]
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, link
+        tabs = page.locator(".section-tabs > a")
+        boxes = [box for box in (one.bounding_box() for one in tabs.all()) if box]
+        assert len({box["y"] for box in boxes}) <= 1, link
+        assert all(box["height"] >= 40 for box in boxes), link
+        if boxes and "/admin/" not in link:
+            lines.append((len(boxes), tabs.last.get_attribute("href") or ""))
+    page.goto(max(lines)[1])
+    expect(page.locator(".section-tabs [aria-current]")).to_be_in_viewport(ratio=1)
+    look(page, f"settings-tabs-{locale}")

@@ -141,7 +141,7 @@ CUT = """() => {
   const wide = document.documentElement.clientWidth;
   const own = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
   const quiet = "[translate=no], .visually-hidden, [aria-hidden=true], code, pre, select, textarea, " +
-    ".truncate, .stackable thead";
+    ".truncate, .stackable thead, .listed thead";
   const scrolls = (e) => { for (let p = e; p; p = p.parentElement)
     if (/auto|scroll/.test(getComputedStyle(p).overflowX)) return true; return false; };
   return [...document.body.querySelectorAll("*")].filter((e) => {

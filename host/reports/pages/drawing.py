@@ -26,6 +26,10 @@ from host.web.template_filters import mark_of
 LEVELS = 4
 """Number of shades for the hours of the week, not counting the one for zero."""
 _MOST_TICKS = 5
+_SECONDS_COUNT = 10 * durations.MINUTE
+"""A time of up to ten minutes has its seconds, too."""
+FEW = 5
+"""Of fewer, a share says nothing: one of one is no 100 %."""
 
 
 class Tile(msgspec.Struct, frozen=True):
@@ -91,7 +95,7 @@ class Week(msgspec.Struct, frozen=True):
 
 
 def length(seconds: int | None) -> str:
-    """Return a duration in its two largest units: ``40 s``, ``14 min``, ``3 h 20 min``.
+    """Return a duration in its two largest units: ``40 s``, ``1 min 44 s``, ``14 min``, ``3 h 20 min``.
 
     Stored durations are whole seconds, so a shorter one is 0.
     """
@@ -99,7 +103,11 @@ def length(seconds: int | None) -> str:
         return "–"
     if seconds == 0:
         return str(_("under 1 s"))
-    return duration(seconds) if seconds < 120 else durations.exact(timedelta(seconds=seconds))
+    if seconds < durations.MINUTE:
+        return duration(seconds)
+    minutes = durations.exact(timedelta(seconds=seconds))
+    left = seconds % durations.MINUTE
+    return f"{minutes} {duration(left)}" if left and seconds < _SECONDS_COUNT else minutes
 
 
 def _link(choice: Choice, figure: Figure, **more: Any) -> str:
@@ -154,18 +162,24 @@ def _in_time(choice: Choice, found: Figures) -> list[Tile]:
     if not total.promised:
         return []
     note, icon, tone = ngettext("%(num)s late", "%(num)s late", total.late), "", ""
+    if total.promised < FEW:
+        note, before = _("too few to tell"), None
     change = 0 if before is None or not before.promised else _share(total) - _share(before)
     if change:
         icon, tone = ("up", "good") if change > 0 else ("down", "bad")
-    value = _("%(n)s %%", n=whole(_share(total)))
+    value = in_time(total)
     spark = plots.spark([_share(one) if one.promised else None for _at, one in found.steps])
     url = _link(choice, Figure.LATE)
     return [Tile(Figure.LATE, _("Responses on time"), value, "", note, icon, tone, url, spark)]
 
 
 def in_time(one: Totals) -> str:
-    """Return the share of answers on time, in words."""
-    return _("%(n)s %%", n=whole(_share(one))) if one.promised else "–"
+    """Return the share of answers on time, in words; of a few, how many they are."""
+    if not one.promised:
+        return "–"
+    if one.promised < FEW:
+        return str(_("%(n)s of %(total)s", n=whole(one.in_time), total=whole(one.promised)))
+    return str(_("%(n)s %%", n=whole(_share(one))))
 
 
 def _faster(mine: int | None, theirs: int | None) -> tuple[str, str, str]:
@@ -196,15 +210,15 @@ def _conversations(choice: Choice, found: Figures) -> Tile:
     if theirs:
         percent = round(100 * (count - theirs) / theirs)
         icon = "up" if percent > 0 else "down" if percent else ""
-        words = (
-            _("no change")
-            if not percent
-            else (
-                _("%(n)s %% more", n=whole(percent))
-                if percent > 0
-                else _("%(n)s %% fewer", n=whole(-percent))
-            )
-        )
+        if not percent:
+            words = _("no change")
+        elif theirs < FEW:
+            change = count - theirs
+            words = _("%(n)s more", n=whole(change)) if change > 0 else _("%(n)s fewer", n=whole(-change))
+        elif percent > 0:
+            words = _("%(n)s %% more", n=whole(percent))
+        else:
+            words = _("%(n)s %% fewer", n=whole(-percent))
         note = f"{words}, {note}" if note else words
     spark = [one.closed if one.opened is None else one.opened for _at, one in found.steps]
     known = found.since is not None
@@ -226,6 +240,8 @@ def _missed(choice: Choice, found: Figures, empty: str) -> Tile:
     note, icon, tone = "", "", ""
     if found.windows:
         note = _("%(n)s %% of all", n=whole(100 * total.missed / found.windows))
+        if found.windows < FEW:
+            note = _("too few to tell")
         change = 0 if before is None else total.missed - before.missed
         if change:
             icon, tone = ("up", "bad") if change > 0 else ("down", "good")
@@ -302,6 +318,11 @@ def answers_plot(choice: Choice, found: Figures) -> Plot:
         plot, texts, [_link(choice, Figure.FIRST, **_of_step(choice, at)) for at, _o in found.steps]
     )
     return plot
+
+
+def is_a_line(found: Figures) -> bool:
+    """Return whether first responses make a line: one dot is no chart."""
+    return sum(1 for _at, one in found.steps if one.first.count) > 1
 
 
 def _automatic(one: Totals) -> int:
@@ -500,7 +521,7 @@ def classes(choice: Choice, found: Figures) -> list[Class]:
         Class(
             label,
             count,
-            _("%(n)s %%", n=round(100 * count / total)),
+            _("%(n)s %%", n=round(100 * count / total)) if total >= FEW else "",
             round(400 * count / most, 1),
             number == len(labels) - 1,
             _link(choice, Figure.RESOLVE, within=number),

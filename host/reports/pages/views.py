@@ -127,7 +127,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         plots=None
         if first_day
         else [
-            drawing.answers_plot(choice, found),
+            *([drawing.answers_plot(choice, found)] if drawing.is_a_line(found) else []),
             *([] if labelled else [drawing.messages_plot(choice, found)]),
         ],
         classes=drawing.classes(choice, found),

@@ -60,6 +60,12 @@ async function copy(button) {
   setTimeout(() => { label.textContent = before; }, 2000);
 }
 
+// Tabs that are one line on a phone show the one of this page.
+for (const tabs of document.querySelectorAll(".tabs:has([aria-current])")) {
+  const { left, width } = tabs.querySelector("[aria-current]").getBoundingClientRect(), { left: start, width: room } = tabs.getBoundingClientRect();
+  tabs.scrollLeft = left - start - (room - width) / 2;
+}
+
 // Beside the page the navigation of settings is open, in browsers too that leave a closed one's content out.
 const sideNav = document.querySelector("[data-side-nav]");
 if (sideNav) {

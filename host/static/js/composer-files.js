@@ -19,7 +19,7 @@ export class Files {
     this.input = form.querySelector("[data-file-input]");
     if (form.querySelector("[data-marks]")) this.pictures = new Pictures(form.querySelector("textarea"), draft);
     form.querySelector("[data-tool=file]").addEventListener("click", () => this.input.click());
-    form.querySelector("[data-camera]")?.addEventListener("click", () => this.photograph());
+    form.querySelector("[data-tool=camera]")?.addEventListener("click", () => this.photograph());
     this.input.addEventListener("change", () => {
       this.take([...this.input.files]);
       this.input.value = "";

@@ -56,7 +56,11 @@ export class Tools {
     });
     form.querySelector("#composer-tools")?.addEventListener("click", (event) => {
       // A menu goes when something in it was chosen.
-      event.target.closest("[data-tool]")?.closest(":popover-open")?.hidePopover();
+      const chosen = event.target.closest("[data-tool], [data-turns]"), menu = chosen?.closest(":popover-open");
+      menu?.hidePopover();
+      if (!menu || chosen.dataset.tool !== "emoji") return;
+      event.preventDefault(); // what it opens would go with the menu
+      document.getElementById("emoji-pop").showPopover();
     });
   }
 

@@ -64,10 +64,10 @@ export class Composer {
     }, { signal: this.life.signal });
     // One for all: what says how the window stands is drawn anew by itself, and leads to a form as well.
     root.addEventListener("click", (event) => {
-      const tab = event.target.closest("[data-tab]");
+      const tab = event.target.closest("[data-tab], [data-turns]");
       if (!tab || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
-      this.show(tab.dataset.tab);
+      this.show(tab.dataset.tab ?? tab.dataset.turns);
       this.text()?.focus();
     }, { signal: this.life.signal });
   }
@@ -222,6 +222,7 @@ export class Composer {
     if (!label) return;
     const button = label.closest("button");
     const choice = form.querySelector("input[name=overflow]:checked")?.value;
+    button.classList.toggle("cuts", Boolean(choice)); // that is not told by a picture alone
     if (!choice) label.textContent = button.dataset.one;
     else if (choice === "truncate") label.textContent = button.dataset.cut;
     else label.textContent = button.dataset.many.replace("{n}", form.dataset.parts);

@@ -98,6 +98,8 @@ def test_files_go_along_escape_leaves_and_ctrl_enter_sends(
     desk: Desk, scene: Scene, kept: Viewer, open_page: Open, width: int
 ) -> None:
     page = open_page(f"/{scene.conversation('ana')}", viewport={"width": width, "height": 740})
+    if width == 360:
+        page.click("[data-form=reply] .tools-plus")
     page.click("[data-tool=canned]")
     page.wait_for_selector(".canned")
     box = page.locator("[data-canned]").bounding_box()
@@ -182,6 +184,8 @@ def test_emoji_are_found_by_name_and_remembered(
     text = page.locator("[data-form=reply] textarea")
     text.fill("Happy day!")
     text.evaluate("(element) => element.setSelectionRange(5, 5)")
+    if width == 360:
+        page.click("[data-form=reply] .tools-plus")
     page.click("[data-form=reply] [popovertarget=emoji-pop]")
     page.wait_for_selector(".emojis button")
     box = page.locator("[data-emoji]").bounding_box()
@@ -194,6 +198,8 @@ def test_emoji_are_found_by_name_and_remembered(
     wait(page, "document.querySelectorAll('.emojis button').length === 1")
     page.keyboard.press("Enter")
     assert text.input_value() == "Happy🎂 day!"
+    if width == 360:
+        page.click("[data-form=reply] .tools-plus")
     page.click("[data-form=reply] [popovertarget=emoji-pop]")
     wait(page, "document.querySelector('.emojis button')?.innerText === '🎂'")
     page.keyboard.press("ArrowDown")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -351,8 +352,7 @@ def test_a_new_conversation_of_who_is_blocked_begins_as_spam(any_database: db.Da
 
 def names(desk: Desk, **arguments: str) -> list[str]:
     page = desk.browser.get(f"/w/{desk.workspace}/contacts", query_string=arguments).text
-    people = page.partition('<ul class="people"')[2]
-    return [part.partition("<")[0] for part in people.split('<bdi translate="no">')[1:]]
+    return re.findall(r'<a class="item-link"[^>]*><bdi translate="no">([^<]*)<', page)
 
 
 def test_the_list_is_sorted_filtered_and_searched(desk: Desk, scene: Scene) -> None:
