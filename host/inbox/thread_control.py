@@ -198,9 +198,8 @@ def _ask(row: Row, label: str, ask: Callable[[], ProviderProblem | None]) -> Non
     if problem is not None:
         next_step = _(problem.next_step) if problem.next_step else ""
         if problem.raw:
-            next_step = (
-                f"{next_step} {_('%(channel)s says: %(words)s', channel=label, words=problem.raw)}".strip()
-            )
+            said = _("%(channel)s says: %(words)s", channel=label, words=problem.raw)
+            next_step = f"{next_step} {said}".strip()
         raise ProviderRefusedError(_(problem.sentence) if problem.sentence else None, next_step=next_step)
 
 

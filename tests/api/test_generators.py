@@ -32,7 +32,8 @@ NOT_OF_ONE_THING = {
     "previewMessage",
     "retryMessage",
     # These POSTs act, and these PATCHes judge, instead of making or changing the thing of their path.
-    *("handOverConversation", "passConversation", "takeConversation", "showTyping", "sendMessage"),
+    *("handOverConversation", "passConversation", "takeConversation", "releaseControl"),
+    *("showTyping", "sendMessage"),
     *("moveSequence", "startSequenceRun", "turnOffSequence"),
     *("mergeLabel", "moveRule", "tryAssistantCases", "playAssistant", "tryAssistantTool", "judgeTurn"),
     *("mergeContact", "optContactOut", "splitContact", "replayDeliveries"),

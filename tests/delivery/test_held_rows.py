@@ -205,7 +205,7 @@ def test_once_an_account_is_free_what_waited_is_written_together(
     monkeypatch.setattr(
         inbound,
         "_write_all",
-        lambda session, plans, patience: written.append(len(plans)) or write_all(session, plans, patience),
+        lambda session, plans, *how: written.append(len(plans)) or write_all(session, plans, *how),
     )
     with clock.travel(timedelta(seconds=2)):
         monkeypatch.setattr(inbound.clock, "monotonic", lambda: time.monotonic() + 2)

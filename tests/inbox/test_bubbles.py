@@ -753,6 +753,7 @@ def test_the_list_names_what_is_not_text(desk: Desk, scene: scenes.Scene) -> Non
         (None, "Not sent from Lobby", "Your account"),
         (Program(Who.PROVIDER, "1", "Toybox"), "Sent from the Toybox app", "Your Toybox app"),
         (Program(Who.OTHER, "222"), "Sent by another program (222)", "Another program"),
+        (Program(Who.OTHER, "222", "Till"), "Sent by another program (Till)", "Another program"),
         (Program(Who.DESK, "3"), "Sent with Lobby’s access, but not from Lobby", "Your account"),
     ],
 )

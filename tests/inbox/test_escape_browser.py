@@ -56,7 +56,7 @@ def test_escape_closes_the_menu_and_leaves_the_conversation_open(page: Any, key:
 
 def test_escape_closes_a_panel_of_the_composer_alone(page: Any) -> None:
     page.fill(TEXT, "Hello")
-    page.locator("[data-form=reply] [popovertarget]").first.click()
+    page.locator("[data-form=reply] [popovertarget]:visible").first.click()
     page.wait_for_selector(OPEN)
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Escape")

@@ -68,7 +68,7 @@ def test_a_reply_that_was_not_sent_is_offered_once_the_line_is_back(
     page.context.set_offline(True)
     page.fill(REPLY, "Yes, it is.")
     page.keyboard.press("Control+Enter")
-    page.wait_for_selector(f"{LINE} >> text=1 reply waits.")
+    page.wait_for_selector(f"{LINE} [data-line-whole] >> text=1 reply waits.")
     assert not page.locator(PROBLEM).is_visible(), "it is said once"
     assert page.locator(OFFERED).count() == 0, "it could not be sent yet"
     page.context.set_offline(False)
@@ -94,7 +94,7 @@ def test_it_is_offered_from_elsewhere_and_after_a_reload(
     page.context.set_offline(True)
     page.fill(REPLY, "Yes, it is.")
     page.keyboard.press("Control+Enter")
-    page.wait_for_selector(f"{LINE} >> text=1 reply waits.")
+    page.wait_for_selector(f"{LINE} [data-line-whole] >> text=1 reply waits.")
     page.context.set_offline(False)
     page.wait_for_selector(OFFERED)
     page.goto(desk.path(f"/{jon}"))

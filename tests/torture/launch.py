@@ -275,8 +275,8 @@ class Signs:
                 finally:
                     turn.release()
 
-        def slowly(session: Any, leases: Any) -> set[str]:
-            ours = held(session, leases)
+        def slowly(session: Any, leases: Any, *more: Any) -> set[str]:
+            ours = held(session, leases, *more)
             rest("applying")
             return ours
 

@@ -15,9 +15,6 @@ from . import rights, webhook
 from .card import CARD
 from .channel import WhatsAppAdapter
 
-MAX_BODY = 3 * 1024 * 1024
-"""Most bytes of a delivery of Meta's: a chunk of a history can be that large."""
-
 
 @hookimpl
 def register_channels() -> Sequence[ChannelAdapter]:
@@ -31,7 +28,8 @@ def register_settings_cards() -> Sequence[SettingsCard]:
 
 @hookimpl
 def register_webhook_routes() -> Sequence[WebhookRoute]:
-    return [WebhookRoute("webhook", "whatsapp", webhook.authenticate, webhook.verify, MAX_BODY, quick=True)]
+    most = webhook.MAX_BODY
+    return [WebhookRoute("webhook", "whatsapp", webhook.authenticate, webhook.verify, most, quick=True)]
 
 
 @hookimpl

@@ -23,6 +23,8 @@ from .accounts import Book, Bound, book
 from .graph import verify_token
 from .values import digits, identifier, items, mapping, moment, text
 
+MAX_BODY = 3 * 1024 * 1024
+"""Most bytes of a delivery: a chunk of a history can be that large."""
 _NUMBER = re.compile(rb'"(?:phone_number_)?id"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}"([0-9]{1,32})"')
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
 _CHALLENGE = re.compile(r"[\w-]{1,128}", re.ASCII)

@@ -132,6 +132,12 @@ def gather(
     for lane, main in session.execute(query):
         others_of[main].append(lane)
     existing, free = _lock(session, {*others_of, *(lane for lanes in others_of.values() for lane in lanes)})
+    if missing := sorted(others_of.keys() - existing):
+        # Nothing was received by this id yet, or long ago.
+        accounts = {main_of[key]: one.account_id for key, one in joined.items()}
+        made = [{"key": main, "direction": IN, "account_id": accounts[main], "fence": 0} for main in missing]
+        session.execute(db.insert_ignore(Lane.metadata.tables["lanes"], db.current().dialect), made)
+        free |= _lock(session, missing)[1]
     for key in leased:
         free.pop(key, None)
     for main, others in others_of.items():

@@ -29,7 +29,7 @@ _MOST_TICKS = 5
 _SECONDS_COUNT = 10 * durations.MINUTE
 """A time of up to ten minutes has its seconds, too."""
 FEW = 5
-"""Of fewer, a share says nothing: one of one is no 100 %."""
+"""Fewest of which a share says something: one of one is no 100 %."""
 
 
 class Tile(msgspec.Struct, frozen=True):
