@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +16,10 @@ from host.core import clock, db
 from host.delivery import worker
 from host.models.queue import Lane, SpooledLane
 from host.queue import journal as journals
+from host.queue import policy
 from host.queue.account_rotation import AccountRotation
 from host.queue.journal import Journal, JournalUnavailableError
-from host.queue.order import spooled_lanes
+from host.queue.order import joined_lanes, spooled_lanes
 from host.queue.wakeups import IN
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
@@ -126,6 +128,42 @@ def test_a_newer_event_waits_for_an_older_one_in_the_spool_of_another_process(
     second.receive(account, "anna 3", contact="anna")
     server.drain()
     assert server.texts()[-1] == "anna 3"
+
+
+@pytest.mark.parametrize("shown", ["U1", "491"])
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "learned"])
+def test_a_newer_event_waits_whichever_id_the_older_one_names(
+    server: Desk, start: Callable[[str], Process], is_known: bool, shown: str
+) -> None:
+    """All ids are one person's, known before the database was lost, or learned from the newer event."""
+    first, second = start("first"), start("second")
+    account, hidden = server.account.id, "491" if shown == "U1" else "U1"
+    expected = []
+    if is_known:
+        second.receive(account, "m0", contact="U1", ids=["491", "U1"])
+        server.drain()
+        expected = ["m0"]
+    first.lose_database()
+    for number in range(1, 1 + policy.EVENTS_PER_LANE + 5):
+        first.receive(account, f"m{number}", contact=hidden)
+        expected.append(f"m{number}")
+    first.find_database(but_store_nothing=True)
+    second.receive(account, "newer", contact=shown, ids=["491", "U1"])
+    second.receive(account, "newest", contact=hidden)
+    for _ in range(3):
+        time.sleep(2 * joined_lanes.WAIT.total_seconds())
+        server.drain()
+    assert server.texts() == (["m0"] if is_known else [])
+    first.store()
+    expected += ["newer", "newest"]
+
+    def are_all_here() -> bool:
+        server.drain()
+        return len(server.texts()) >= len(expected)
+
+    until(are_all_here)
+    assert server.texts() == expected
+    until(lambda: not held_lanes())
 
 
 def test_each_process_whose_spool_has_older_ones_is_waited_for(

@@ -3,8 +3,9 @@
 A process that receives an event puts it in the lane of the id that it names, without asking the database.
 Once several ids are known to be one person's, their lanes are joined: the one with the smallest key is the
 main lane, and what waits in the others is moved there before one of them is worked on (:func:`gather`). So
-all events are applied in the order in which they were stored. A main lane waits while a lease from before
-holds one of the others; so does the write that learns of the ids (:func:`find_unsettled`).
+all events are applied in the order in which they were received. A main lane waits while a lease from before
+holds one of the others, or events of it are in the spool of a process (:mod:`spooled_lanes`); so does the
+write that learns of the ids (:func:`find_unsettled`).
 
 Lanes stay joined when an id becomes another person's, and theirs are joined, too: so what its former owner
 wrote before comes first. Nothing is lost by it, the events of the two only wait for each other.
@@ -20,9 +21,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
-from host.models.queue import IS_PENDING, InboundEvent, JoinedLane, Lane
+from host.models.queue import IS_PENDING, InboundEvent, JoinedLane, Lane, SpooledLane
 from host.queue import wakeups
 from host.queue.account_rotation import Candidate
+from host.queue.order import spooled_lanes
 from host.queue.wakeups import IN
 
 WAIT = timedelta(seconds=0.1)
@@ -32,6 +34,7 @@ _table = JoinedLane.metadata.tables["joined_lanes"]
 _joined = _table.c
 _lanes = Lane.metadata.tables["lanes"].c
 _others = Lane.metadata.tables["lanes"].alias("others")
+_spooled = SpooledLane.metadata.tables["spooled_lanes"].c.lane
 _events = InboundEvent.metadata.tables["inbound_events"].c
 
 
@@ -39,9 +42,10 @@ def are_joined(now: sa.BindParameter[object]) -> sa.ColumnElement[bool]:
     """Return the condition that :func:`gather` has to look at a lane before it is leased."""
     waiting = sa.exists().where(_events.lane == _joined.lane, IS_PENDING)
     leased = sa.exists().where(_others.c.key == _joined.lane, _others.c.lease_until > now)
+    spooled = sa.exists().where(_spooled == _joined.lane)
     return sa.or_(
         sa.exists().where(_joined.lane == _lanes.key),
-        sa.exists().where(_joined.main == _lanes.key, sa.or_(waiting, leased)),
+        sa.exists().where(_joined.main == _lanes.key, sa.or_(waiting, leased, spooled)),
     )
 
 
@@ -97,7 +101,9 @@ def _rows_of(session: Session, lanes: Collection[str]) -> Sequence[tuple[str, st
 
 
 def find_unsettled(session: Session, people: Sequence[OnePerson], own: Collection[str]) -> list[OnePerson]:
-    """Return those of *people*, newly joined, who have older events in another lane, or being applied there.
+    """Return those of *people*, newly joined, who have older events in another lane or a spool.
+
+    Events that are being applied there count, too.
 
     :param own: the lanes of the current write. They and those of *people* are locked.
     """
@@ -107,6 +113,7 @@ def find_unsettled(session: Session, people: Sequence[OnePerson], own: Collectio
     others = sorted(every.difference(own))
     leased = sa.select(_lanes.key).where(_lanes.key.in_(others), _lanes.lease_until > db.now())
     worked_on = set(session.scalars(leased))
+    worked_on |= {lane for lane, waits in spooled_lanes.kept(session, every).items() if waits}
     return [
         one
         for one in people
@@ -131,7 +138,8 @@ def gather(
     query = sa.select(_joined.lane, _joined.main).where(_joined.main.in_(sorted(others_of)))
     for lane, main in session.execute(query):
         others_of[main].append(lane)
-    existing, free = _lock(session, {*others_of, *(lane for lanes in others_of.values() for lane in lanes)})
+    every = {*others_of, *(lane for lanes in others_of.values() for lane in lanes)}
+    existing, free = _lock(session, every)
     if missing := sorted(others_of.keys() - existing):
         # Nothing was received by this id yet, or long ago.
         accounts = {main_of[key]: one.account_id for key, one in joined.items()}
@@ -140,15 +148,19 @@ def gather(
         free |= _lock(session, missing)[1]
     for key in leased:
         free.pop(key, None)
+    kept = spooled_lanes.kept(session, every)
     for main, others in others_of.items():
         due = [one for key, one in joined.items() if main_of[key] == main]
-        if all(lane in free for lane in others if lane in existing):
+        is_spooled = any(lane in kept for lane in (main, *others))
+        waits = any(kept.get(lane) for lane in (main, *others))
+        if not waits and all(lane in free for lane in others if lane in existing):
             _move(session, others, main)
+            if is_spooled:
+                spooled_lanes.pass_on(session, others, main)
             if any(one.key == main for one in left):
                 continue  # nothing waited in the others
             if main in free:
-                spooled = any(one.spooled for one in due)
-                left.append(Candidate(main, due[0].account_id, free[main], spooled))
+                left.append(Candidate(main, due[0].account_id, free[main], is_spooled))
             else:
                 woken[main] = due[0].account_id
         else:

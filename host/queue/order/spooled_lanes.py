@@ -46,6 +46,9 @@ CHUNK = 500
 KEPT = timedelta(hours=1)
 """How long the rows of stored lanes are kept if nothing of these was applied since."""
 
+MOVED = "moved"
+"""In place of a spool: the lane has events of another one that were in a spool."""
+
 _table = SpooledLane.metadata.tables["spooled_lanes"]
 _lane = _table.c.lane
 _key = Lane.__table__.c.key
@@ -82,6 +85,20 @@ def settles_in() -> float:
     database = db.current()
     lost_at = max(filter(None, (database.unreachable_at, database.stalled_at)), default=None)
     return 0.0 if lost_at is None else max(0.0, lost_at + SETTLE_SECONDS - clock.monotonic())
+
+
+def kept(session: Session, lanes: Collection[str]) -> dict[str, bool]:
+    """Return those of *lanes* whose events were, or are, in a spool, and whether some still wait in one."""
+    waits = sa.func.max(sa.case((_table.c.until > db.now(), 1), else_=0))
+    query = sa.select(_lane, waits).where(_lane.in_(sorted(lanes))).group_by(_lane)
+    return {lane: bool(found) for lane, found in session.execute(query)}
+
+
+def pass_on(session: Session, lanes: Collection[str], main: str) -> None:
+    """Have the events of *lanes*, moved to the lane *main*, applied there in the order of their receipt."""
+    insert = db.insert_ignore(_table, db.current().dialect)
+    session.execute(insert, [{"lane": main, "spool": MOVED, "until": db.now()}])
+    forget(session, lanes)
 
 
 def forget(session: Session, lanes: Collection[str]) -> None:
