@@ -90,7 +90,7 @@ def test_an_upload_shows_how_far_it_is_and_then_its_report(
     assert page.evaluate("window.told") == ["Uploading toy-1.zip…", "Checking the zip…"]
     assert state.count() == 0
     assert "/admin/addons/uploads/" in page.url
-    assert page.evaluate("document.activeElement.tagName") == "H1"
+    page.wait_for_selector("h1:focus")
     assert page.title().startswith("Toy channel")
     page.go_back()
     page.get_by_role("heading", name="Upload an addon").wait_for()

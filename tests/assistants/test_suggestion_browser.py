@@ -66,7 +66,7 @@ def test_it_comes_by_itself_and_is_taken_by_a_key(one: Assisted, open_page: Open
     page.locator(".sug-t").get_by_role(
         "link", name="Source 3: Returns of whatever was bought with us"
     ).click()
-    assert page.evaluate("document.activeElement.id") == "sug-src-3"
+    page.wait_for_selector("#sug-src-3:focus")
     page.locator("[data-inbox]").press("w")
     page.get_by_text("2 used, 3 considered").wait_for()
     page.keyboard.press("y")

@@ -46,7 +46,7 @@ def test_it_is_said_at_once_and_only_while_it_is_so(scene: scenes.Scene, open_pa
     jon = scene.conversation("jon")
     page = open_page(f"/{scene.conversation('ana')}")
     page.context.set_offline(True)
-    page.wait_for_selector(LINE, timeout=2000)
+    page.wait_for_selector(LINE)
     # Going to another conversation does not take it away.
     page.click(f"[data-row='{jon}'] .conv")
     page.wait_for_selector(PROBLEM)

@@ -34,7 +34,7 @@ def test_a_field_is_found_by_another_word_and_has_the_caret(automated: Automated
     assert asked.count("/list") == 1  # however many keys are pressed
     page.keyboard.press("Enter")
     page.wait_for_url("**/settings/general#timezone")
-    assert page.evaluate("document.activeElement.id") == "timezone"
+    page.wait_for_selector("#timezone:focus")
 
 
 @pytest.mark.parametrize(
