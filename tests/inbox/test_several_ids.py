@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.delivery import history
+from host.delivery import merging as importing
 from host.events import reading
 from host.events.bodies import building
 from host.events.kinds.contacts import CONTACT_IDENTITY_ADDED
@@ -165,6 +167,18 @@ def test_programs_are_told_whose_a_number_is_now(account: AccountRef) -> None:
     apply(account, wrote("c", "U2", phone="491", at=9))
     second = threads(account)["b"][0]
     assert added(account)[-1] == (second, "491")
+
+
+def test_the_history_finds_a_person_by_each_of_their_ids(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    with db.read() as session:
+        assert history._with_conversation(session, account.id, ["U1", "491", "U2"]) == {"U1", "491"}
+    told = received("b", at=0, contact="U1", external_id="m-b")
+    item = toys.incoming(account, told, key="past")._replace(imported=True, delivered=False)
+    with db.read() as session:
+        assert importing.stored_without_id(session, account.id, "U1", [told]) == []
+    db.write(importing.merge, account, "U1", [item], ())
+    assert len(set(threads(account).values())) == 1
 
 
 def test_a_number_that_is_shown_later_is_theirs(account: AccountRef) -> None:
