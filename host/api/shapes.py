@@ -134,12 +134,35 @@ class Members(Wire, frozen=True):
 
 
 class Identity(Wire, frozen=True):
-    """A contact on one account of a channel."""
+    """An id of a contact on one account of a channel. There may be several on the same account."""
 
     account_id: Id
     channel: str
     external_id: ExternalId
     external_id_name: Annotated[str, Meta(description="The channel's name for that id.")]
+    primary: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether messages to them on this account go to this id. Their name, profile and block are "
+                "with this one."
+            )
+        ),
+    ]
+    kind: Annotated[
+        Literal["lasting", "passing", "former"] | None,
+        Meta(
+            description=(
+                "`lasting`: never means anybody else; `passing`: may become somebody else's, such as a phone "
+                "number; `former`: another of their ids replaced it, or somebody else has it; null: the "
+                "provider did not say."
+            )
+        ),
+    ]
+    since: Annotated[
+        Moment | None, Meta(description="Since when it is known to be theirs; null: a `former` one.")
+    ]
+    until: Annotated[Moment | None, Meta(description="Until when a `former` one was theirs.")]
     name: str | None
     username: str | None
     profile: Annotated[

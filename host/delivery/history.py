@@ -27,7 +27,7 @@ from host.delivery import agent_messages, merging
 from host.events.writing import show
 from host.inbox.apply.incoming import Incoming
 from host.models.channels import AccountState, ChannelAccount, ref
-from host.models.inbox import ContactIdentity, Conversation, Direction, Message
+from host.models.inbox import OF_PERSON, ContactIdentity, Conversation, Direction, Message
 from host.models.posts import Post
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 from host.models.users import InstallationValue
@@ -265,7 +265,7 @@ def _note_threads(session: Session, step: HistoryStep, page: ThreadPage) -> None
 def _with_conversation(session: Session, account_id: int, contacts: Sequence[str]) -> set[str]:
     query = (
         sa.select(ContactIdentity.external_id)
-        .join(Conversation, Conversation.identity_id == ContactIdentity.id)
+        .join(Conversation, Conversation.identity_id == OF_PERSON)
         .where(
             ContactIdentity.account_id == account_id,
             ContactIdentity.external_id.in_([external_id(one) for one in contacts]),

@@ -15,7 +15,7 @@ from host.core.cleaning import external_id
 from host.inbox.apply.changes import apply_changes
 from host.inbox.apply.echoes import comparable
 from host.inbox.apply.incoming import Incoming, media_of
-from host.models.inbox import ContactIdentity, Conversation, Direction, Message
+from host.models.inbox import OF_PERSON, ContactIdentity, Conversation, Direction, Message
 from host.models.queue import Lane
 from host.queue import lanes, wakeups
 from host.queue.order import joined_lanes
@@ -173,7 +173,7 @@ def stored_without_id(
     query = (
         sa.select(Message.external_id, Message.text, Message.sent_at)
         .join(Conversation, Conversation.id == Message.conversation_id)
-        .join(ContactIdentity, ContactIdentity.id == Conversation.identity_id)
+        .join(ContactIdentity, Conversation.identity_id == OF_PERSON)
         .where(
             ContactIdentity.account_id == account_id,
             ContactIdentity.external_id == contact,

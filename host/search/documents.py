@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from host.core import db
 from host.core.db import padded
 from host.events.consuming import ConsumerContext
+from host.events.kinds.contacts import CONTACT_IDENTITY_ADDED
 from host.events.kinds.conversations import CONVERSATION_CREATED, NOTE_ADDED, NOTE_EDITED
 from host.events.kinds.messages import MESSAGE_EDITED, MESSAGE_RECEIVED, MESSAGE_SENT
 from host.events.reading import Recorded
@@ -62,7 +63,7 @@ SAYING = frozenset(
     }
 )
 SHOWING = frozenset({"message", "changed"})
-NAMING = frozenset({CONVERSATION_CREATED, MESSAGE_RECEIVED})
+NAMING = frozenset({CONVERSATION_CREATED, MESSAGE_RECEIVED, CONTACT_IDENTITY_ADDED})
 NAMING_TOPIC = "conversation"
 """The topic of a change for open browsers after which a contact may have another name."""
 
@@ -241,13 +242,17 @@ _contacts = (
 _contact_ids = sa.select(_CONTACTS.c.id).where(
     _CONTACTS.c.id.in_(sa.bindparam("ids", expanding=True)), _CONTACTS.c.merged_into_id.is_(None)
 )
-_names = sa.select(_IDENTITIES.c.contact_id, _IDENTITIES.c.name, _IDENTITIES.c.username).where(
-    _IDENTITIES.c.contact_id.in_(sa.bindparam("ids", expanding=True))
-)
+_names = sa.select(
+    _IDENTITIES.c.contact_id,
+    # The id of who was erased stays, so that nothing comes back; it finds nobody.
+    sa.case((_IDENTITIES.c.erased_at.is_(None), _IDENTITIES.c.external_id)).label("external_id"),
+    _IDENTITIES.c.name,
+    _IDENTITIES.c.username,
+).where(_IDENTITIES.c.contact_id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def refresh_contacts(session: Session, ids: Collection[int]) -> set[int]:
-    """Have the contacts *ids* found by their names, handles and addresses as they are now.
+    """Have the contacts *ids* found by their names, handles, addresses and provider's ids as they are now.
 
     Return those somebody else holds: they are found as before.
     """
@@ -257,13 +262,16 @@ def refresh_contacts(session: Session, ids: Collection[int]) -> set[int]:
     contacts = db.read_rows(session, _contacts, ids=some)
     held = _held(session, _contact_ids, ids, {row.id for row in contacts})
     named: dict[int, list[str | None]] = {row.id: [row.name, row.email] for row in contacts}
-    for contact_id, *names in db.read_rows(session, _names, ids=some):
+    external: dict[int, set[str]] = defaultdict(set)
+    for contact_id, external_id, *names in db.read_rows(session, _names, ids=some):
         named.get(contact_id, []).extend(names)
+        # Whole, or by how it begins: nobody looks for a part of an id.
+        external[contact_id] |= words.name_terms(external_id or "", parts=False)
     said = {
         row.id: DocumentContent(
             row.workspace_id,
             0,
-            frozenset(_name_terms(name for name in named[row.id] if name)),
+            frozenset(_name_terms(name for name in named[row.id] if name) | external[row.id]),
         )
         for row in contacts
     }

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import regex
 
-VERSION = 2
+VERSION = 3
 """Increase it when the same text yields other terms: every desk then rebuilds its index."""
 MOST_TEXT = 100_000
 """Most characters of a text that are indexed."""

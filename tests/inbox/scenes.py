@@ -15,7 +15,15 @@ from host.inbox.notes import add_note
 from host.inbox.reply import queue_reply
 from host.models.inbox import ContactIdentity, Conversation, ConversationStatus
 from host.sdk.channel import ProviderProblem
-from host.sdk.messages import InboundAttachment, MessageEchoed, MessageKind, MessageReceived, MessagesRead
+from host.sdk.messages import (
+    ContactIdentified,
+    InboundAttachment,
+    MessageEchoed,
+    MessageKind,
+    MessageReceived,
+    MessagesRead,
+    PersonId,
+)
 from tests import helpers
 from tests.inbox import toys
 from tests.inbox.desks import Desk
@@ -59,6 +67,12 @@ class Scene:
 
     def apply(self, change: Any) -> None:
         self._apply(self.desk.account, self.desk.generation.directory.adapters[0], change, change.at)
+
+    def also_known(self, contact: str, *lasting: str, former: str = "", at: datetime) -> None:
+        """The provider names further ids of a customer."""
+        old = (PersonId(former, former=True),) if former else ()
+        ids = (PersonId(contact), *(PersonId(one, lasting=True) for one in lasting), *old)
+        self.apply(ContactIdentified(contact, at, ids))
 
     def seen(self, contact: str, external_id: str) -> None:
         change = MessagesRead(contact=contact, external_id=external_id, read_at=self.now)

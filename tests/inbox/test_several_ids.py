@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,11 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.delivery import history
+from host.delivery import merging as importing
+from host.events import reading
+from host.events.bodies import building
+from host.events.kinds.contacts import CONTACT_IDENTITY_ADDED
 from host.inbox.apply.changes import Applied, apply_changes
 from host.inbox.contacts import merging, one_person
 from host.inbox.contacts.models import ContactMerge
@@ -43,6 +49,7 @@ from host.sdk.messages import (
     PersonId,
 )
 from host.users.actor import DESK
+from tests.events.test_kinds import NoAdapters
 from tests.inbox import toys
 from tests.inbox.toys import START, received
 
@@ -123,6 +130,55 @@ def test_who_hides_their_number_stays_the_same_customer(account: AccountRef) -> 
     assert len(set(threads(account).values())) == 1
     assert ids(account) == {"491": None, "U1": "491"}
     assert toys.only(Conversation).unread_count == 3
+
+
+def added(account: AccountRef) -> list[tuple[int, str]]:
+    """Return contact and id of each event that one has a further id, as programs get them."""
+    found = []
+    reading.number_all()
+    with db.read() as session:
+        events = reading.after(session, reading.BEGINNING, 100).events
+        for event, bodies in building.build(session, events, NoAdapters(), "https://desk.example"):
+            if event.kind == CONTACT_IDENTITY_ADDED:
+                data = json.loads(bodies[0].body.body)["data"]
+                assert data["channelType"] == account.channel
+                found.append((int(data["id"]), data["externalId"]))
+    return found
+
+
+def test_programs_are_told_of_each_further_id(account: AccountRef) -> None:
+    apply(account, wrote("a", phone="491", at=1))
+    assert added(account) == []  # the first comes with their message
+    apply(account, wrote("b", "U1", phone="491", at=2))
+    contact = toys.only(Contact).id
+    assert added(account) == [(contact, "U1")]
+    apply(account, wrote("c", "U1", phone="491", at=3))
+    assert added(account) == [(contact, "U1")]
+    apply(account, wrote("d", "U2", phone="492", at=4))
+    assert added(account)[1:] == [
+        (threads(account)["d"][0], "U2")
+    ]  # of a new one, the one they aren't sent to
+    apply(account, (moved("493", "491", "U1", at=5),))
+    assert added(account)[2:] == [(contact, "493")]
+
+
+def test_programs_are_told_whose_a_number_is_now(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1), wrote("b", "U2", phone="492", at=1))
+    apply(account, wrote("c", "U2", phone="491", at=9))
+    second = threads(account)["b"][0]
+    assert added(account)[-1] == (second, "491")
+
+
+def test_the_history_finds_a_person_by_each_of_their_ids(account: AccountRef) -> None:
+    apply(account, wrote("a", "U1", phone="491", at=1))
+    with db.read() as session:
+        assert history._with_conversation(session, account.id, ["U1", "491", "U2"]) == {"U1", "491"}
+    told = received("b", at=0, contact="U1", external_id="m-b")
+    item = toys.incoming(account, told, key="past")._replace(imported=True, delivered=False)
+    with db.read() as session:
+        assert importing.stored_without_id(session, account.id, "U1", [told]) == []
+    db.write(importing.merge, account, "U1", [item], ())
+    assert len(set(threads(account).values())) == 1
 
 
 def test_a_number_that_is_shown_later_is_theirs(account: AccountRef) -> None:

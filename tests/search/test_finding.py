@@ -14,7 +14,7 @@ from host.inbox.labels.models import ConversationLabel, LabelTone
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.models.search import DocumentKind, SearchBuild
 from host.sdk.channel import AccountRef
-from host.sdk.messages import InboundAttachment, MessageKind
+from host.sdk.messages import ContactIdentified, InboundAttachment, MessageKind, PersonId
 from host.search import building, documents, postings, words
 from host.search.documents import Indexing
 from host.search.finding import finder
@@ -315,6 +315,25 @@ def test_numbers_and_handles_are_found_by_their_beginning(any_database: db.Datab
     for typed in ("@ann", "ann", "@anna.b", "anna.b", "annab"):
         assert people(workspace, typed)[0] == "A. Berg", typed
     assert people(workspace, "@ann") == ["A. Berg", "Bo"]
+
+
+def test_a_contact_is_found_by_each_of_their_ids(any_database: db.Database) -> None:
+    workspace, account = shop()
+    toys.apply(account, toys.received("hi", at=1, contact="4915112345678", contact_name="Gil"))
+    read_record()
+    assert people(workspace, "+4915112345678") == ["Gil"]
+    assert people(workspace, "DE.117402263") == []
+    ids = (PersonId("4915112345678"), PersonId("DE.117402263", lasting=True))
+    toys.apply(account, ContactIdentified("4915112345678", toys.START, ids))
+    read_record()
+    for typed in ("DE.117402263", "117402", "49151123", "gil"):
+        assert people(workspace, typed) == ["Gil"], typed
+    with db.read() as session:
+        contact = session.scalars(sa.select(Contact.id)).one()
+    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, accounts=None, actor=DESK)
+    read_record()
+    for typed in ("DE.117402263", "4915112345678"):
+        assert people(workspace, typed) == [], typed
 
 
 def test_a_contact_without_a_conversation_is_found_last(any_database: db.Database) -> None:

@@ -10,7 +10,7 @@ from host.events.models import ActorKind
 from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.erasure import erase
 from host.inbox.notes import add_note, delete_note, edit_note
-from host.sdk.messages import MessageReceived, MessageUnsent
+from host.sdk.messages import ContactIdentified, MessageReceived, MessageUnsent, PersonId
 from host.users.actor import DESK, Actor
 from tests import helpers
 from tests.receiver import Receiver
@@ -49,6 +49,22 @@ def test_what_is_taken_back_before_it_was_sent_is_sent_as_a_tombstone(
             "erased": True,
         },
     }
+
+
+def test_a_further_id_is_told_until_its_contact_is_erased(desk: HookDesk, receiver: Receiver) -> None:
+    desk.endpoint(receiver.url, "contact.identity_added")
+    wrote(desk, "m1", "Hello")
+    told = ContactIdentified("anna", clock.now(), (PersonId("anna"), PersonId("DE.7", lasting=True)))
+    db.write(apply_changes, [Incoming(desk.account, desk.toy, told, clock.now(), "ids")])
+    desk.deliver()
+    [got], [body] = receiver.got, desk.bodies()
+    assert got.told["data"]["externalId"] == "DE.7"
+    assert body.contact_id == int(got.told["data"]["id"])
+    with clock.travel(timedelta(seconds=1)):
+        db.write(erase, workspace_id=desk.workspace_id, contact_id=body.contact_id, accounts=None, actor=DESK)
+    [body] = desk.bodies()
+    kept = {name: got.told["data"][name] for name in ("id", "channelId", "channelType")}
+    assert json.loads(body.body)["data"] == {**kept, "erased": True}
 
 
 def test_what_is_taken_back_before_it_was_read_leaves_no_body(desk: HookDesk, receiver: Receiver) -> None:

@@ -21,7 +21,7 @@ from host.core.errors import NotFoundError
 from host.delivery import second_look
 from host.live.events import newest_id
 from host.models.channels import ChannelAccount
-from host.models.inbox import ContactIdentity, Conversation
+from host.models.inbox import OF_PERSON, ContactIdentity, Conversation
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
 from host.queue import catch_ups
 from host.sdk.channel import ChannelAdapter
@@ -113,7 +113,7 @@ def report(session: Session, account_id: int, adapter: ChannelAdapter) -> CatchU
 def _found(session: Session, adapter: ChannelAdapter, conditions: Sequence[Any]) -> list[ThreadRow]:
     newest = (
         sa.select(sa.func.max(Conversation.id))
-        .where(Conversation.identity_id == ContactIdentity.id)
+        .where(Conversation.identity_id == OF_PERSON)
         .correlate(ContactIdentity)
         .scalar_subquery()
     )

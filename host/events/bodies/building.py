@@ -22,6 +22,7 @@ from host.core.ports import AdapterDirectory
 from host.events.catalogue import KINDS
 from host.events.declaring import ConversationRow, EventSubject
 from host.events.kinds import parts
+from host.events.kinds.contacts import CONTACT_IDENTITY_ADDED, OfIdentity
 from host.events.kinds.conversations import OfConversation, OfLabel, state_of
 from host.events.kinds.messages import MESSAGE_REACTED, OfReaction, is_claimed
 from host.events.kinds.rules import RULE_CALLED, OfRule
@@ -257,8 +258,13 @@ def _body(about: EventSubject, name: str, data: Shape | Mapping[str, Any]) -> Bo
         account_id=None if about.account is None else about.account.id,
         conversation_id=event.conversation_id,
         message_id=event.message_id,
-        contact_id=None if talk is None else talk.contact_id,
+        contact_id=_contact_of(event) if talk is None else talk.contact_id,
     )
+
+
+def _contact_of(event: Recorded) -> int | None:
+    """Return whose id a body has although they have no conversation: it is erased with them."""
+    return event.facts(OfIdentity).contact if event.kind == CONTACT_IDENTITY_ADDED else None
 
 
 # Erased data

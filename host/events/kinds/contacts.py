@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -10,7 +11,7 @@ from host.events.declaring import EventSubject, Kind, Kinds
 from host.events.facts import Facts
 from host.events.kinds import parts
 from host.events.kinds.parts import AT
-from host.events.kinds.shapes import Shape, Timestamp
+from host.events.kinds.shapes import ChannelId, Shape, Timestamp
 from host.sdk.i18n import noop
 
 KINDS = Kinds()
@@ -47,6 +48,14 @@ class OfMerge(Facts, frozen=True, kw_only=True):
     contact: int = 0
     """Id of the contact that remains."""
     other: int = 0
+
+
+class OfIdentity(OfContact, frozen=True, kw_only=True):
+    """The contact that has a further id on an account, and the row of that id."""
+
+    named: ClassVar[Mapping[str, str]] = {"identity": "identities"}
+
+    identity: int = 0
 
 
 class ContactChanged(Shape, frozen=True, kw_only=True):
@@ -115,6 +124,47 @@ CONTACT_SPLIT = KINDS.add(
         make=_merged,
         sample=ContactMerged(id="17", other="23", timestamp=AT),
         facts=OfMerge,
+        since="1.1",
+    )
+)
+
+
+class ContactIdentityAdded(Shape, frozen=True, kw_only=True):
+    """A further id of a contact on an account of a channel. Get all of their ids from the API."""
+
+    id: Annotated[str, Meta(description="The contact's id.")]
+    channel_id: ChannelId
+    channel_type: str
+    external_id: Annotated[str, Meta(description="The further id; omitted if it is no longer stored.")] = ""
+    timestamp: Timestamp
+
+
+def _identity_added(about: EventSubject) -> Shape | None:
+    facts, account = about.event.facts(OfIdentity), about.account
+    if account is None:
+        return None
+    return ContactIdentityAdded(
+        id=str(facts.contact),
+        channel_id=account.uuid,
+        channel_type=account.channel,
+        external_id=about.names["identities"].get(facts.identity, ""),
+        timestamp=parts.at(about),
+    )
+
+
+CONTACT_IDENTITY_ADDED = KINDS.add(
+    Kind(
+        "contact.identity_added",
+        noop("A customer has a further ID on an account, such as a new phone number."),
+        make=_identity_added,
+        sample=ContactIdentityAdded(
+            id="17",
+            channel_id=parts.CHANNEL_ID,
+            channel_type="email",
+            external_id=parts.CUSTOMER,
+            timestamp=AT,
+        ),
+        facts=OfIdentity,
         since="1.1",
     )
 )

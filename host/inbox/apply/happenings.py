@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from host.events.facts import Facts
+from host.events.kinds.contacts import CONTACT_IDENTITY_ADDED, OfIdentity
 from host.events.kinds.conversations import (
     CONVERSATION_CREATED,
     CONVERSATION_REOPENED,
@@ -26,7 +27,7 @@ from host.events.kinds.messages import (
 )
 from host.events.models import ActorKind
 from host.events.writing import Happened
-from host.inbox.apply.values import Annotation, NewMessage
+from host.inbox.apply.values import Annotation, KnownId, NewMessage
 from host.models.inbox import ARRIVED, CAMPAIGN_KEY, CLAIMED_BY, DeliveryState, Direction, Origin
 from host.sdk.messages import Who
 
@@ -134,6 +135,20 @@ def of_beginning(message: NewMessage) -> Happened:
         actor_kind=ActorKind.CUSTOMER if message.direction == Direction.INBOUND else ActorKind.PROVIDER,
         facts=OfConversation(state=ConversationState(thread.status, thread.handled_by)),
         occurred_at=message.sent_at,
+    )
+
+
+def of_further_id(known: KnownId, identity_id: int) -> Happened:
+    """Return the event that a person has a further id, in the row *identity_id*."""
+    person = known.person
+    return Happened(
+        person.account.workspace_id,
+        CONTACT_IDENTITY_ADDED,
+        account_id=person.account.id,
+        conversation_id=None if person.newest is None else person.newest.id,
+        actor_kind=ActorKind.PROVIDER,
+        facts=OfIdentity(contact=person.contact_id or 0, identity=identity_id),
+        occurred_at=known.at,
     )
 
 

@@ -89,7 +89,9 @@ def _identify(draft: Draft, item: Incoming, change: ContactIdentified, ids: Sequ
     for one in ids:
         known = draft.ids.get(one.key)
         if known is None:
-            draft.ids[one.key] = KnownId(one.key, owner, one.kind, at, changed=True)
+            # Of a stranger in the history nobody is told, nor of their messages.
+            added = owner.id is not None or not item.imported
+            draft.ids[one.key] = KnownId(one.key, owner, one.kind, at, changed=True, added=added)
         elif known.person is owner:
             _say(known, one, at)
         elif one.lasting or (_was_theirs(known, at) and not _has_lasting(draft, known.person)):
@@ -168,7 +170,8 @@ def _move(draft: Draft, known: KnownId, owner: Person, at: datetime) -> None:
         others = [one for one in _of(draft, before) if one is not known]
         _promote(draft, known, min(others, key=_preference) if others else _nameless(draft, known, at))
     _forget_phone(before, known.key[1])
-    known.person, known.kind, known.at, known.changed = owner, IdKind.PASSING, at, True
+    known.person, known.kind, known.at = owner, IdKind.PASSING, at
+    known.changed = known.added = True
     draft.moved.add(known.key)
     if known.before is None or before.id is not None:
         known.before = before
@@ -190,7 +193,7 @@ def to_write(draft: Draft, new: Collection[int]) -> list[KnownId]:
     found = []
     for known in draft.ids.values():
         if known.person.id is None and id(known.person) not in new and known.before is not None:
-            known.person, known.kind = known.before, IdKind.FORMER
+            known.person, known.kind, known.added = known.before, IdKind.FORMER, False
         if known.changed and (known.person.id is not None or id(known.person) in new):
             found.append(known)
     return found

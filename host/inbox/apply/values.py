@@ -343,6 +343,7 @@ class KnownId:
     :param at: since when it is known to be theirs; of a former one, until when it was.
     :param row_id: its row; None: it has none yet. Of a *renamed* one, the row that gets it.
     :param before: whose it was, if it moved on.
+    :param added: whether it is this person's since this batch.
     """
 
     key: Key
@@ -353,6 +354,7 @@ class KnownId:
     changed: bool = False
     renamed: bool = False
     before: Person | None = None
+    added: bool = False
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from host.inbox.apply.happenings import (
     changes_conversation,
     of_annotation,
     of_beginning,
+    of_further_id,
     of_new,
     of_state,
 )
@@ -201,6 +202,7 @@ def write(session: Session, decided: Decided) -> dict[int, tuple[int | None, int
         session,
         [
             *came_back,
+            *_told_ids(decided),
             *_told(session, decided, ids),
             *(of_new(m, id_, {}) for id_, m in filled.items()),
             *_told_looks(decided, ids, quoting),
@@ -353,7 +355,9 @@ def _write_ids(connection: Connection, ids: Sequence[KnownId], now: datetime) ->
         updates.sort(key=itemgetter("b_id"))
         connection.execute(sa.update(IDENTITIES).where(IDENTITIES.c.id == sa.bindparam("b_id")), updates)
     if inserts:
-        _insert_identity.run(connection, inserts)
+        made = {row[:2]: row[2] for row in _insert_identity.run(connection, inserts)}
+        for one in ids:
+            one.row_id = made.get(one.key, one.row_id)
 
 
 def _write_posts(connection: Connection, decided: Decided, now: datetime) -> None:
@@ -813,6 +817,15 @@ def _told(session: Session, decided: Decided, ids: Mapping[Key, int]) -> Iterabl
             began.discard(id(message.thread))
             yield of_beginning(message)
         yield of_new(message, ids[key], states)
+
+
+def _told_ids(decided: Decided) -> Iterable[Happened]:
+    """Yield the events for further ids of people; the first of a new one comes with their first message."""
+    new = {id(person) for person in decided.new_people}
+    for one in decided.ids:
+        is_main = one.key[1] == one.person.external_id
+        if one.added and not (is_main and id(one.person) in new):
+            yield of_further_id(one, (one.person.id if is_main else one.row_id) or 0)
 
 
 def _sent(confirmed: Confirmed) -> Sent:

@@ -148,6 +148,8 @@ def summary(
                 "channel": channel,
                 "account": handle,
                 "externalId": row.external_id,
+                "primary": row.same_as_id is None,
+                "kind": row.id_kind,
                 "name": row.name,
                 "username": row.username,
                 "phone": row.phone,

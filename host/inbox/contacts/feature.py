@@ -22,6 +22,7 @@ FEATURE = Feature(
         "entry_id": "",
         "merge_id": "",
     },
+    names={"identities": "models:IDENTITY_NAMES"},
     sentences="audit",
     data="data",
 )

@@ -24,7 +24,14 @@ from host.inbox.labels.queries import LabelRef, labels_of_contacts
 from host.inbox.list_positions import EPOCH, Position, earlier_than, later_than
 from host.inbox.queries import picture_hash
 from host.models.channels import ChannelAccount
-from host.models.inbox import Contact, ContactIdentity, Conversation, ConversationStatus
+from host.models.inbox import (
+    OF_PERSON,
+    Contact,
+    ContactIdentity,
+    Conversation,
+    ConversationStatus,
+    IdKind,
+)
 from host.users.reach import Accounts
 
 PAGE = 50
@@ -82,6 +89,20 @@ class Identity(msgspec.Struct, frozen=True):
     def picture(self) -> str:
         """Return a value that changes with their picture; empty if there is none."""
         return picture_hash(self.picture_url)
+
+
+class PersonId(msgspec.Struct, frozen=True):
+    """One of the ids of a person on an account.
+
+    :param kind: the :class:`~host.models.inbox.IdKind` that the provider told; None: none.
+    :param at: since when it is known to be theirs; of a former one, until when it was.
+    :param is_main: whether messages go to it.
+    """
+
+    external_id: str
+    kind: str | None
+    at: datetime
+    is_main: bool
 
 
 class ContactRow(msgspec.Struct, frozen=True):
@@ -370,6 +391,28 @@ def identities_of(
     found: dict[int, list[Identity]] = {}
     for row in session.execute(query):
         found.setdefault(row.contact_id, []).append(Identity(*row))
+    return found
+
+
+def ids_of(session: Session, identities: Collection[int]) -> Mapping[int, Sequence[PersonId]]:
+    """Return all ids of people, by the identities that have their conversations: first the one to send to,
+    last former ones."""
+    query = (
+        sa.select(
+            OF_PERSON,
+            ContactIdentity.external_id,
+            ContactIdentity.id_kind,
+            sa.func.coalesce(ContactIdentity.id_named_at, ContactIdentity.created_at),
+            ContactIdentity.same_as_id.is_(None),
+        )
+        .where(sa.or_(ContactIdentity.id.in_(identities), ContactIdentity.same_as_id.in_(identities)))
+        .order_by(ContactIdentity.id)
+    )
+    found: dict[int, list[PersonId]] = {}
+    for row in session.execute(query):
+        found.setdefault(row[0], []).append(PersonId(*row[1:]))
+    for ids in found.values():
+        ids.sort(key=lambda one: (not one.is_main, one.kind == IdKind.FORMER))
     return found
 
 

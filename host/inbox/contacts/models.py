@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from host.core.db import Ascii64, Base, Id, JsonDict, LongText, UTCDateTime
-from host.models.inbox import Contact
+from host.models.inbox import Contact, ContactIdentity
 from host.models.users import User, Workspace
 
 
@@ -141,3 +141,7 @@ class ContactMerge(Base):
     author_id: Mapped[int | None] = mapped_column(sa.ForeignKey(User.id, ondelete="SET NULL"))
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+IDENTITY_NAMES = sa.select(ContactIdentity.id, ContactIdentity.external_id)
+"""The external ids of the identities that events name by id."""

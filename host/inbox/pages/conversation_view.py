@@ -20,10 +20,11 @@ from host.inbox.comments import once, private, standing
 from host.inbox.comments.once import OfHour
 from host.inbox.comments.posts import PostRow
 from host.inbox.comments.standing import CommentExcerpt, Direct, Newest
+from host.inbox.contacts import finding
 from host.inbox.contacts.history import SharedFile, shared_files
 from host.inbox.contacts.models import ContactAttribute, ContactValue
 from host.inbox.contacts.pages.doubles import Duplicate, by_number
-from host.inbox.contacts.pages.shown import Detail, detail_of, follow_state, id_label
+from host.inbox.contacts.pages.shown import Detail, IdView, detail_of, follow_state, id_label, ids_shown
 from host.inbox.list_positions import micros
 from host.inbox.pages import durations, message_content, reply_window, text_view
 from host.inbox.pages.comments.parts import Mark, PostShown, said_of, shown_post
@@ -305,6 +306,7 @@ class ContactDetails(msgspec.Struct, frozen=True):
     """A contact as shown in the pane next to the conversation.
 
     :param id_label: what pages call the contact's id.
+    :param ids: their ids on this account, if they have several.
     :param link: the contact's page at the provider; empty if there is none.
     :param follows: whether contact and account follow each other, in words; empty if unknown.
     :param followers: how many people follow them; None if unknown.
@@ -341,6 +343,7 @@ class ContactDetails(msgspec.Struct, frozen=True):
     direct: Direct | None = None
     opened: bool = False
     of_hour: OfHour | None = None
+    ids: Sequence[IdView] = ()
 
 
 @cache
@@ -351,6 +354,7 @@ def _details_query() -> Any:
     first = written.with_only_columns(Message.content).order_by(Message.sent_at, Message.id).limit(1)
     theirs = aliased(ContactIdentity)
     has_phone = sa.exists().where(theirs.contact_id == ContactIdentity.contact_id, theirs.phone.is_not(None))
+    has_more_ids = sa.exists().where(theirs.same_as_id == ContactIdentity.id)
     return (
         sa.select(
             ContactIdentity.profile,
@@ -360,6 +364,7 @@ def _details_query() -> Any:
             written.with_only_columns(sa.func.count()).scalar_subquery(),
             first.scalar_subquery(),
             has_phone,
+            has_more_ids,
         )
         .join(Contact, Contact.id == ContactIdentity.contact_id)
         .where(
@@ -377,8 +382,8 @@ def contact_details(
     :param accounts: the accounts the viewer sees; None for all.
     """
     values = {"conversation": row.id, "identity": row.identity_id, "workspace": row.account.workspace_id}
-    ((profile, created_at, opted_out_at, blocked_at, messages, content, has_phone),) = db.read_rows(
-        session, _details_query(), **values
+    ((profile, created_at, opted_out_at, blocked_at, messages, content, has_phone, has_more_ids),) = (
+        db.read_rows(session, _details_query(), **values)
     )
     facts = profile if isinstance(profile, Mapping) else {}
     came = message_content.referral(content) if isinstance(content, Mapping) else None
@@ -390,6 +395,11 @@ def contact_details(
     if has_phone or any(phone_numbers.written_key(one.value) for one in shown_attributes):
         workspace_id, directory = row.account.workspace_id, current_directory()
         double = by_number(session, workspace_id, row.contact_id, accounts, directory)
+    ids: Sequence[IdView] = ()
+    if has_more_ids:
+        all_ids = finding.ids_of(session, [row.identity_id])[row.identity_id]
+        account, directory = row.account.handle or row.account.name, current_directory()
+        ids = ids_shown(all_ids, row.account.channel, account, directory, clock.now())
     return ContactDetails(
         identity_external_id=row.identity_external_id,
         id_label=id_label(row.account.channel, current_directory()),
@@ -412,6 +422,7 @@ def contact_details(
         direct=direct,
         opened=opened,
         of_hour=_of_hour(session, row, adapter),
+        ids=ids,
     )
 
 

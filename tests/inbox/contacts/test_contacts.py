@@ -627,6 +627,7 @@ def test_the_export_holds_everything_but_what_was_taken_back(desk: Desk, scene: 
     rosa, glaze = contact_of(scene, "rosa.sample"), attribute(desk, "Glaze")
     change(desk, rosa, **{f"attribute_{glaze}": "Sage"})
     post(desk, page_of(desk, rosa, "/notes"), text="Rings twice")
+    scene.also_known("rosa.sample", "DE.7", at=scene.ago(minutes=1))
     owner = helpers.client_for(
         desk.app, helpers.make_user("o@example.com", workspace=desk.workspace, role=Role.OWNER)
     )
@@ -643,6 +644,9 @@ def test_the_export_holds_everything_but_what_was_taken_back(desk: Desk, scene: 
     said = [one["text"] for one in told["conversations"][0]["messages"]]
     assert said == ["The lid arrived cracked", "<script>alert(1)</script>", "Send another lid"]
     assert told["contact"]["attributes"] == {"Glaze": "Sage"}
+    ids = [(one["externalId"], one["primary"], one["kind"]) for one in told["contact"]["identities"]]
+    assert ids == [("rosa.sample", True, "passing"), ("DE.7", False, "lasting")]
+    assert "DE.7" in page
     assert [one["text"] for one in told["contact"]["history"] if one["kind"] == "note"] == ["Rings twice"]
     assert "&lt;script&gt;" in page
     assert "<script>" not in page
@@ -658,6 +662,7 @@ def test_the_list_is_exported_as_it_is_filtered(
 ) -> None:
     monkeypatch.setattr(list_export, "PORTION", 1)
     scene.said("eve.x", "=cmd|' /C calc'!A0", "Hi", scene.ago(hours=1))
+    scene.also_known("rosa.sample", "DE.7", at=scene.ago(minutes=1))
     owner = helpers.client_for(desk.app, helpers.make_user(workspace=desk.workspace, role=Role.OWNER))
     agent = helpers.client_for(desk.app, helpers.make_user(workspace=desk.workspace, role=Role.AGENT))
     page = f"/w/{desk.workspace}/contacts"
@@ -671,9 +676,10 @@ def test_the_list_is_exported_as_it_is_filtered(
         return list(csv.reader(io.StringIO(answer.get_data(as_text=True).removeprefix("\ufeff"))))
 
     heads, *lines = exported()
-    assert heads[:3] == ["Name", "Email", "Channels"]
+    assert heads[:4] == ["Name", "Email", "Channels", "IDs"]
+    assert lines[2][3] == "Toy: rosa.sample; Toy: DE.7"
     assert [line[0] for line in lines] == ["'=cmd|' /C calc'!A0", "Jon B.", "Rosa S."]
-    assert [line[6:8] for line in lines] == [["1", "1"]] * 3
+    assert [line[7:9] for line in lines] == [["1", "1"]] * 3
     assert (
         post(desk, page_of(desk, contact_of(scene, "rosa.sample"), "/opt-out"), owner, on="1").status_code
         == 200

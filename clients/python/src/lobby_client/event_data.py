@@ -162,6 +162,24 @@ class EventContactErased(TypedDict):
     """In UTC, to the second."""
 
 
+class _EventContactIdentityAddedRequired(TypedDict):
+    id: str
+    """The contact's id."""
+    channelId: str
+    """The account of the channel."""
+    channelType: str
+    timestamp: str
+    """In UTC, to the second."""
+
+
+@final
+class EventContactIdentityAdded(_EventContactIdentityAddedRequired, total=False):
+    """A further id of a contact on an account of a channel. Get all of their ids from the API."""
+
+    externalId: str
+    """The further id; omitted if it is no longer stored."""
+
+
 @final
 class EventContactMerged(TypedDict):
     """Two contacts that were merged, or whose merge was undone."""
@@ -718,6 +736,7 @@ DeskEventName = Literal[
     "contact.changed",
     "contact.merged",
     "contact.split",
+    "contact.identity_added",
     "contact.blocked",
     "contact.unblocked",
     "contact.opted_out",
@@ -910,6 +929,12 @@ ContactSplit = Event[Literal["contact.split"], Union[EventContactMerged, EventTo
 """Two merged customers were separated."""
 
 
+ContactIdentityAdded = Event[
+    Literal["contact.identity_added"], Union[EventContactIdentityAdded, EventTombstone]
+]
+"""A customer has a further ID on an account, such as a new phone number."""
+
+
 ContactBlocked = Event[Literal["contact.blocked"], Union[EventContactChanged, EventTombstone]]
 """A customer was blocked. Their messages go to spam."""
 
@@ -1031,6 +1056,7 @@ DeskEvent = Union[
     ContactChanged,
     ContactMerged,
     ContactSplit,
+    ContactIdentityAdded,
     ContactBlocked,
     ContactUnblocked,
     ContactOptedOut,
@@ -1093,6 +1119,7 @@ DeskWebhook = Union[
     Webhook[Literal["contact.changed"], Union[EventContactChanged, EventTombstone]],
     Webhook[Literal["contact.merged"], Union[EventContactMerged, EventTombstone]],
     Webhook[Literal["contact.split"], Union[EventContactMerged, EventTombstone]],
+    Webhook[Literal["contact.identity_added"], Union[EventContactIdentityAdded, EventTombstone]],
     Webhook[Literal["contact.blocked"], Union[EventContactChanged, EventTombstone]],
     Webhook[Literal["contact.unblocked"], Union[EventContactChanged, EventTombstone]],
     Webhook[Literal["contact.opted_out"], Union[EventContactAgreed, EventTombstone]],

@@ -793,7 +793,7 @@ class AudioContent(Model):
 
 @dataclass(frozen=True)
 class Identity(Model):
-    """A contact on one account of a channel."""
+    """An id of a contact on one account of a channel. There may be several on the same account."""
 
     account_id: int
     """An id from this API."""
@@ -802,6 +802,14 @@ class Identity(Model):
     """The provider's id, always a string."""
     external_id_name: str
     """The channel's name for that id."""
+    primary: bool
+    """Whether messages to them on this account go to this id. Their name, profile and block are with this one."""
+    kind: Optional[Literal["former", "lasting", "passing"]]
+    """`lasting`: never means anybody else; `passing`: may become somebody else's, such as a phone number; `former`: another of their ids replaced it, or somebody else has it; null: the provider did not say."""
+    since: Optional[datetime]
+    """Since when it is known to be theirs; null: a `former` one."""
+    until: Optional[datetime]
+    """Until when a `former` one was theirs."""
     name: Optional[str]
     username: Optional[str]
     profile: Mapping[str, Any]

@@ -1459,6 +1459,19 @@ export interface EventContactErased {
   timestamp: string;
 }
 
+/** A further id of a contact on an account of a channel. Get all of their ids from the API. */
+export interface EventContactIdentityAdded {
+  /** The contact's id. */
+  id: string;
+  /** The account of the channel. */
+  channelId: string;
+  channelType: string;
+  /** The further id; omitted if it is no longer stored. */
+  externalId?: string;
+  /** In UTC, to the second. */
+  timestamp: string;
+}
+
 /** Two contacts that were merged, or whose merge was undone. */
 export interface EventContactMerged {
   /** The remaining contact. */
@@ -1974,7 +1987,7 @@ export interface IceBreakersOfAccount {
   locales: Record<string, IceBreaker[]>;
 }
 
-/** A contact on one account of a channel. */
+/** An id of a contact on one account of a channel. There may be several on the same account. */
 export interface Identity {
   accountId: number;
   channel: string;
@@ -1982,6 +1995,20 @@ export interface Identity {
   externalId: string;
   /** The channel's name for that id. */
   externalIdName: string;
+  /**
+   * Whether messages to them on this account go to this id. Their name, profile and block are with this
+   * one.
+   */
+  primary: boolean;
+  /**
+   * `lasting`: never means anybody else; `passing`: may become somebody else's, such as a phone number;
+   * `former`: another of their ids replaced it, or somebody else has it; null: the provider did not say.
+   */
+  kind: "former" | "lasting" | "passing" | null;
+  /** Since when it is known to be theirs; null: a `former` one. */
+  since: string | null;
+  /** Until when a `former` one was theirs. */
+  until: string | null;
   name: string | null;
   username: string | null;
   /** Other data from the provider; depends on the channel. */
@@ -4687,6 +4714,8 @@ export interface EventData {
   "contact.merged": EventContactMerged | EventTombstone;
   /** Two merged customers were separated. */
   "contact.split": EventContactMerged | EventTombstone;
+  /** A customer has a further ID on an account, such as a new phone number. */
+  "contact.identity_added": EventContactIdentityAdded | EventTombstone;
   /** A customer was blocked. Their messages go to spam. */
   "contact.blocked": EventContactChanged | EventTombstone;
   /** A customer was unblocked. */

@@ -37,7 +37,7 @@ from host.inbox.errors import (
 )
 from host.inbox.labels.queries import labels_of_contacts
 from host.models.channels import ChannelAccount
-from host.models.inbox import Contact, ContactIdentity
+from host.models.inbox import Contact, ContactIdentity, IdKind
 from host.models.users import User
 from host.search.finding import finder
 from host.search.finding.asking import read_query
@@ -205,6 +205,10 @@ def shown(session: Session, call: Call, ids: Sequence[int]) -> list[shapes.Conta
                 channel=channel,
                 external_id=row.external_id,
                 external_id_name=call.contact_id_name(channel),
+                primary=row.same_as_id is None,
+                kind=cast(Any, row.id_kind),
+                since=None if row.id_kind == IdKind.FORMER else row.id_named_at or row.created_at,
+                until=row.id_named_at if row.id_kind == IdKind.FORMER else None,
                 name=row.name,
                 username=row.username,
                 profile=row.profile or {},

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from host.channels.directory import Directory, current_directory
 from host.core import db
 from host.inbox.contacts import attributes, finding
-from host.inbox.contacts.finding import ContactFilter, ContactRow, Sort
+from host.inbox.contacts.finding import ContactFilter, ContactRow, PersonId, Sort
 from host.inbox.contacts.models import ContactAttribute
 from host.inbox.contacts.pages.blueprint import bp
 from host.inbox.contacts.pages.list_views import asked_for
@@ -39,7 +39,7 @@ def export_contacts(workspace_id: int) -> ResponseReturnValue:
         _chosen, filter_, _many = asked_for(session, workspace_id, directory, every, known)
     db.write(_note, workspace_id)
     heads = [
-        *(_("Name"), _("Email"), _("Channels"), _("Labels"), _("First seen"), _("Last message")),
+        *(_("Name"), _("Email"), _("Channels"), _("IDs"), _("Labels"), _("First seen"), _("Last message")),
         *(_("Conversations"), _("Open"), _("Opted out"), _("Blocked")),
         *(one.name for one in known),
     ]
@@ -59,23 +59,29 @@ def _lines(
     workspace_id: int,
     filter_: ContactFilter,
     known: Sequence[ContactAttribute],
-    cells: Callable[[ContactRow], list[Cell]],
+    cells: Callable[[ContactRow, Mapping[int, Sequence[PersonId]]], list[Cell]],
 ) -> Iterator[Sequence[Cell]]:
     after = None
     while True:
         with db.read() as session:
             page = finding.find(session, workspace_id, filter_, sort=Sort.NEWEST, after=after, limit=PORTION)
             values = attributes.values_of(session, [row.id for row in page.rows])
+            ids = finding.ids_of(session, [one.id for row in page.rows for one in row.identities])
         for row in page.rows:
             kept = values.get(row.id, {})
-            yield [*cells(row), *(kept.get(one.id, "") for one in known)]
+            yield [*cells(row, ids), *(kept.get(one.id, "") for one in known)]
         after = page.next
         if after is None:
             return
 
 
 def _cells(
-    row: ContactRow, *, directory: Directory, channels: Mapping[str, str], viewer: Reader
+    row: ContactRow,
+    ids: Mapping[int, Sequence[PersonId]],
+    *,
+    directory: Directory,
+    channels: Mapping[str, str],
+    viewer: Reader,
 ) -> list[Cell]:
     on = [f"{channels.get(one.channel, one.channel)}: {handle_of(one, directory)}" for one in row.identities]
 
@@ -86,6 +92,11 @@ def _cells(
         row.name or next((one.name for one in row.identities if one.name), ""),
         row.email or "",
         "; ".join(on),
+        "; ".join(
+            f"{channels.get(one.channel, one.channel)}: {named.external_id}"
+            for one in row.identities
+            for named in ids.get(one.id, ())
+        ),
         "; ".join(one.name for one in row.labels),
         when(row.created_at),
         when(row.last_message_at),

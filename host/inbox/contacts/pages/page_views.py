@@ -28,7 +28,7 @@ from host.inbox.contacts.history import (
 )
 from host.inbox.contacts.pages import doubles, shown
 from host.inbox.contacts.pages.blueprint import CONTACT, bp, page_of
-from host.inbox.contacts.pages.shown import EventView, Window, follow_state
+from host.inbox.contacts.pages.shown import EventView, IdView, Window, follow_state
 from host.inbox.list_positions import EPOCH
 from host.inbox.onward.places import places
 from host.inbox.pages import durations, text_view
@@ -64,6 +64,7 @@ class Reached(msgspec.Struct, frozen=True):
     """An account on which a contact can be reached.
 
     :param facts: the provider's information about them, in words.
+    :param ids: their ids there, if they have several.
     :param latest: the id of their newest conversation there, or None.
     """
 
@@ -78,6 +79,7 @@ class Reached(msgspec.Struct, frozen=True):
     refreshed_at: datetime | None
     blocked_at: datetime | None
     blockable: bool
+    ids: Sequence[IdView] = ()
 
 
 class TimelineItem(msgspec.Struct, frozen=True):
@@ -208,6 +210,7 @@ def _reached(
         sa.func.max(Conversation.id),
     ).where(Conversation.contact_id == contact.id)
     last = {row[0]: (row[1], row[2]) for row in session.execute(talks.group_by(Conversation.identity_id))}
+    ids = finding.ids_of(session, [one.id for one in identities])
     found = []
     for one in identities:
         identity, account = rows[one.id]
@@ -228,6 +231,7 @@ def _reached(
                 blocked_at=identity.blocked_at,
                 blockable=account.state != AccountState.DISCONNECTED
                 and blocks_at_provider(adapter, ref(account)),
+                ids=shown.ids_shown(ids.get(one.id, ()), one.channel, one.account, directory, now),
             )
         )
     return found

@@ -12,17 +12,18 @@ from flask_babel import get_locale, ngettext
 from flask_babel import lazy_gettext as _l
 
 from host.channels.directory import Directory
+from host.inbox.apply import phone_numbers
 from host.inbox.apply.opt_out_words import CLOSING
 from host.inbox.contacts import details
 from host.inbox.contacts.attributes import NO, YES
-from host.inbox.contacts.finding import Identity
+from host.inbox.contacts.finding import Identity, PersonId
 from host.inbox.contacts.history import TimelineEntry
 from host.inbox.contacts.joining import Proof
 from host.inbox.contacts.models import AttributeKind, ContactAttribute, EntryKind
 from host.inbox.pages import durations
 from host.inbox.reply import policy_for
 from host.models.channels import AccountState
-from host.models.inbox import Contact
+from host.models.inbox import Contact, IdKind
 from host.sdk.channel import AccountRef, ReplyState
 from host.web.languages import gettext as _
 
@@ -73,6 +74,42 @@ def handle_of(identity: Identity, directory: Directory) -> str:
         return identity.name
     adapter = directory.adapter(identity.channel)
     return identity.external_id if adapter is None else adapter.contact_label(identity.external_id)
+
+
+class IdView(msgspec.Struct, frozen=True):
+    """One of several ids of a contact on an account.
+
+    :param about: what kind of id it is, and how long it means them, in words.
+    :param is_main: whether replies go to it.
+    """
+
+    text: str
+    about: str
+    is_main: bool
+
+
+def ids_shown(
+    ids: Sequence[PersonId], channel: str, account: str, directory: Directory, now: datetime
+) -> list[IdView]:
+    """Return a contact's ids on an account as pages show them; none if there is only one."""
+    if len(ids) < 2:
+        return []
+    label = id_label(channel, directory)
+    found = []
+    for one in ids:
+        if one.is_main and one.kind == IdKind.FORMER:
+            continue  # it stands for somebody who has no id that can be written to
+        number = None if one.kind == IdKind.LASTING else phone_numbers.international(one.external_id)
+        kind = _("Phone number") if number else label
+        about = _("%(kind)s on %(account)s", kind=kind, account=account)
+        if one.kind == IdKind.FORMER:
+            about = _("%(kind)s, theirs until %(when)s", kind=about, when=durations.moment(one.at, now))
+        elif one.kind == IdKind.LASTING:
+            about = _("%(kind)s, stays the same", kind=about)
+        elif one.kind == IdKind.PASSING:
+            about = _("%(kind)s, can change", kind=about)
+        found.append(IdView(f"+{number}" if number else one.external_id, about, one.is_main))
+    return found
 
 
 class Window(msgspec.Struct, frozen=True):
