@@ -260,8 +260,8 @@ def _steps() -> list[HandlingStep]:
             "clock",
             _("Away message or greeting"),
             _(
-                "Outside business hours, the customer gets the away message. Otherwise, new customers get the "
-                "greeting. Neither is sent while a person answers."
+                "Outside business hours, the customer gets the away message. Otherwise, new customers get "
+                "the greeting. Neither is sent while a person answers."
             ),
         ),
         HandlingStep(
