@@ -73,8 +73,8 @@ SHAPE = r"""([width, known]) => {
   const title = main.querySelector(":scope > .page-head h1");
   const tabs = [...main.querySelectorAll(":scope > nav.tabs")].find(seen);
   if (title && tabs && place(title).top > place(tabs).top) found.push("tabs before the title");
-  const here = [...document.querySelectorAll("[data-side-nav] a[aria-current], .section-tabs a[aria-current]")]
-    .filter((e) => e.pathname === location.pathname);
+  const entries = document.querySelectorAll(":is([data-side-nav], .section-tabs) a[aria-current]");
+  const here = [...entries].filter((e) => e.pathname === location.pathname);
   const alone = (e) => {
     const copy = e.cloneNode(true);
     for (const beside of copy.querySelectorAll(".count, .visually-hidden")) beside.remove();
