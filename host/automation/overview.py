@@ -66,7 +66,7 @@ def automation_overview(
             sends=True,
         ),
         OverviewColumn(
-            _l("Away message"),
+            _l("Away"),
             20,
             {id_: cell for id_, row in rows.items() if (cell := _away(row, id_ in closes)) is not None},
             lambda id_: link("auto-tells", id_),
@@ -250,22 +250,25 @@ def _steps() -> list[HandlingStep]:
             30,
             "users",
             _("Routing"),
-            _("New and reopened conversations go to the account’s team, unless they are already assigned."),
+            _(
+                "The customer’s new or reopened conversation goes to the account’s team, unless somebody has "
+                "it already."
+            ),
         ),
         HandlingStep(
             40,
             "clock",
             _("Away message or greeting"),
             _(
-                "Outside business hours the away message, otherwise the greeting to new customers. Neither "
-                "is sent while a person answers."
+                "Outside business hours, the customer gets the away message. Otherwise, new customers get "
+                "the greeting. Neither is sent while a person answers."
             ),
         ),
         HandlingStep(
             90,
             "user",
             _("Your team"),
-            _("Sees every message. As soon as a person answers, automatic replies stop."),
+            _("Sees every message. As soon as a person answers, the customer gets no automatic replies."),
         ),
     ]
 

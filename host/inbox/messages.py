@@ -21,12 +21,21 @@ from host.inbox.errors import MessageNotFoundError
 from host.inbox.list_positions import Position, earlier_than, later_than
 from host.media import senders
 from host.models.channels import AccountState, ChannelAccount
-from host.models.inbox import Attachment, AttachmentState, DeliveryState, Direction, Message, Origin, Reaction
+from host.models.inbox import (
+    Attachment,
+    AttachmentState,
+    Conversation,
+    DeliveryState,
+    Direction,
+    Message,
+    Origin,
+    Reaction,
+)
 from host.models.posts import MessageModeration
 from host.models.queue import OutboxEntry
 from host.models.users import User
 from host.sdk.i18n import noop
-from host.sdk.messages import INVITATION, AttachmentRole
+from host.sdk.messages import INVITATION, AttachmentRole, MessageKind
 from host.users.reach import Accounts
 
 PAGE = 50
@@ -788,3 +797,21 @@ def _parts(session: Session, replies: Collection[tuple[int, str]]) -> dict[tuple
     reply_keys = list({reply_key for _, reply_key in replies})
     found = db.read_rows(session, _parts_query(), conversations=conversations, reply_keys=reply_keys)
     return {(row.conversation_id, row.reply_key): row.number for row in found}
+
+
+def named_audio(session: Session, conversation_ids: Sequence[int]) -> set[int]:
+    """Return those of the conversations whose last message is an audio file with a name."""
+    if not conversation_ids:
+        return set()
+    query = (
+        sa.select(Message.conversation_id)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(Attachment, Attachment.message_id == Message.id)
+        .where(
+            Message.conversation_id.in_(conversation_ids),
+            Message.sent_at == Conversation.last_message_at,
+            Message.kind == MessageKind.AUDIO,
+            Attachment.name != "",
+        )
+    )
+    return set(session.scalars(query))

@@ -66,7 +66,10 @@ def overview(
         20,
         "bolt",
         _("Rules and campaigns"),
-        _("In the order of their list. A rule can skip those below it."),
+        _(
+            "The customer gets what each matching rule sends, from the top of the list down, unless one of "
+            "them skips the rest."
+        ),
     )
     return AutomationOverview(columns, [*_problems(workspace_id, named)], [step])
 

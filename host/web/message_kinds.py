@@ -58,6 +58,9 @@ LOOKS: dict[str, Look] = {
     InternalKind.ACTIVITY: Look("info", _l("Activity without a message")),
 }
 
+AUDIO_FILE = _l("Audio")
+"""Label of audio with a name: a file somebody has, while a voice message was recorded to be sent."""
+
 SHARED: dict[str, Look] = {
     "post": Look("image", _l("Shared a post")),
     "reel": Look("play", _l("Shared a reel")),

@@ -745,6 +745,9 @@ def test_the_list_names_what_is_not_text(desk: Desk, scene: scenes.Scene) -> Non
         scene.said(contact, contact, text, scene.now, kind=kind)
         assert line in words(page(desk))
     assert "://" not in words(page(desk))
+    song = InboundAttachment(MessageKind.AUDIO, url=URL, name="song.mp3")
+    scene.said("e", "e", "", scene.now, kind=MessageKind.AUDIO, attachments=(song,))
+    assert "Audio" in words(page(desk))
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,8 @@ def test_a_post_is_picked_by_its_picture_before_anybody_commented(automated: Bel
 
 
 LATE = """const asks = window.fetch;
-window.fetch = (...given) => new Promise((done) => setTimeout(() => done(asks(...given)), 500));"""
+window.fetch = (...given) => new Promise((done) => setTimeout(() => done(asks(...given)), 500));
+undefined;"""
 """Everything that is fetched comes half a second late."""
 
 

@@ -221,9 +221,13 @@ def test_a_change_is_named_until_it_is_saved(automated: Ruled, page: Any) -> Non
     page.get_by_text("Rule Refund was saved.").wait_for()
     assert not bar.is_visible()
     person.click("button", name="Start", exact=True)
-    person.click("button", name="Turn off", exact=True)
-    page.get_by_text("Refund: Off: the rule no longer runs.").wait_for()
-    assert bodies(automated)[0][:3] == ("Refund", "off", 1)
+    page.get_by_text("Rule Refund was saved.").wait_for()
+    page.locator(".rule-seg label", has_text="Off").click()
+    assert bar.inner_text().startswith("1 unsaved change: State")
+    bar.get_by_role("button", name="Save").click()
+    bar.wait_for(state="hidden")
+    page.get_by_text("Rule Refund was saved.").wait_for()
+    assert bodies(automated)[0][:2] == ("Refund", "off")
 
 
 def test_a_new_row_has_the_focus(automated: Ruled, page: Any) -> None:

@@ -20,6 +20,10 @@ TABLES = {
     "/admin/people": "admin",
     "/admin/audit": "admin",
     "/w/<int:workspace_id>/assistants": "owner",
+    "/w/<int:workspace_id>/settings/teams": "owner",
+    "/w/<int:workspace_id>/settings/api": "owner",
+    "/w/<int:workspace_id>/settings/integrations": "owner",
+    "/admin/workspaces": "admin",
 }
 """Pages whose rows are data, so that a heading stands above each column, and who opens them."""
 LISTS = {"/w/<int:workspace_id>/settings/channels": "owner", "/admin/addons": "admin"}

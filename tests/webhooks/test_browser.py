@@ -90,7 +90,7 @@ def test_an_owner_adds_an_endpoint_and_sees_what_becomes_of_events(
     for got in receiver.got:
         Webhook(secret).verify(got.body, got.headers)
     page.goto(f"/w/{inbox.workspace}/settings/integrations")
-    assert page.locator(".hook .say").inner_text() == "Failing"
+    assert page.locator(".listed-hooks .say").inner_text() == "Failing"
     look(page, "integrations")
     page.click("text=View failures")
     assert "503" in page.locator(".log-open .became").or_(page.locator(".log-list")).first.inner_text()

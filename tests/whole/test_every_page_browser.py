@@ -1,6 +1,7 @@
 """Every page of the table of ``test_isolation``, in a browser: both languages, both themes, both widths.
 
-WCAG holds, nothing scrolls sideways on a phone, no word is cut off there, and no page is endless.
+WCAG holds, nothing scrolls sideways, no word is cut off or broken, no page is endless, one button at most is
+the primary one, and a page is called what leads to it.
 ``SCREENSHOTS`` names a folder for a picture of each.
 """
 
@@ -28,6 +29,67 @@ WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 780}
 LONGEST = 6_000
 """How many pixels of a phone a page may go down."""
+KEYS = ["auth_time", "key_expired", "message.received", "message_edit", "realm_access"]
+"""Names of others that sentences for admins and programmers have to say."""
+SHAPE = r"""([width, known]) => {
+  const found = [], main = document.querySelector("main") ?? document.body;
+  const seen = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  const place = (e) => e.getBoundingClientRect();
+  const text = (e) => (e?.textContent ?? "").trim().replace(/\s+/g, " ");
+  const foreign = "[translate=no], code, pre, kbd, svg, script, style, template, select, textarea, " +
+    ".visually-hidden";
+  const accent = document.createElement("i");
+  accent.style.color = "var(--accent)";
+  document.body.append(accent);
+  const filled = getComputedStyle(accent).color;
+  accent.remove();
+  const primary = [...document.querySelectorAll(".btn-primary:not(.send-more)")].filter((e) => seen(e) &&
+    place(e).bottom > 0 && place(e).top < innerHeight && getComputedStyle(e).backgroundColor === filled);
+  if (primary.length > 1) found.push(`${primary.length} primary buttons: ${primary.map(text).join(" | ")}`);
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const of = node.parentElement;
+    if (!node.data.trim() || of.closest(foreign) || !seen(of)) continue;
+    const key = node.data.match(
+      /\b[a-z]+_[a-z_]+\b|\b(?:account|contact|conversation|member|message|rule)\.[a-z_]+\b/);
+    if (key && !known.includes(key[0])) found.push(`a key: ${key[0]} in ${text(of).slice(0, 80)}`);
+    if (getComputedStyle(of).hyphens === "auto") continue;
+    for (const word of node.data.matchAll(/[\p{L}]{2,24}/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const shown = [...range.getClientRects()].filter((one) => one.width > 0);
+      const lines = new Set(shown.map((one) => Math.round(one.top)));
+      if (lines.size > 1) found.push(`a broken word: ${word[0]} in ${text(of).slice(0, 60)}`);
+    }
+  }
+  for (const name of document.querySelectorAll("[translate=no]")) {
+    let cut = name;
+    while (cut && getComputedStyle(cut).textOverflow !== "ellipsis") cut = cut.parentElement;
+    if (!cut || !seen(name) || cut.scrollWidth <= cut.clientWidth + 1 || text(cut).length <= 8) continue;
+    const shown = text(cut).length * cut.clientWidth / cut.scrollWidth;
+    if (shown < 8) found.push(`a name cut to ${Math.floor(shown)} letters: ${text(cut).slice(0, 60)}`);
+  }
+  const title = main.querySelector(":scope > .page-head h1");
+  const tabs = [...main.querySelectorAll(":scope > nav.tabs")].find(seen);
+  if (title && tabs && place(title).top > place(tabs).top) found.push("tabs before the title");
+  const entries = document.querySelectorAll(":is([data-side-nav], .section-tabs) a[aria-current]");
+  const here = [...entries].filter((e) => e.pathname === location.pathname);
+  const alone = (e) => {
+    const copy = e.cloneNode(true);
+    for (const beside of copy.querySelectorAll(".count, .visually-hidden")) beside.remove();
+    return text(copy);
+  };
+  if (title && here.length && !here.some((e) => alone(e) === text(title))) {
+    found.push(`called ${text(title)}, but ${here.map(alone).join(" | ")} leads to it`);
+  }
+  if (document.documentElement.scrollWidth > width) found.push("scrolls sideways");
+  for (const box of main.querySelectorAll(".table-wrap")) {
+    if (width > 1400 && box.scrollWidth > box.clientWidth + 1) found.push(`wide table: ${box.ariaLabel}`);
+  }
+  return [...new Set(found)];
+}"""
+"""What the house rules of pages find wrong with the one that is open, in a window *width* pixels wide."""
 OPEN = "anonymous"
 WHO = {OPEN: "", "owner": POTTERY_OWNER, "admin": ADMIN}
 
@@ -65,12 +127,12 @@ def problems(page: Any, path: str, language: str) -> list[str]:
             for node in one["nodes"]
         ]
         keep(page, f"{path}-1440-{theme}-{language}")
+    page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'light')")
+    found += [f"at 1440: {one}" for one in page.evaluate(SHAPE, [WIDE["width"], KEYS])]
     page.set_viewport_size(PHONE)
-    width, height = page.evaluate(
-        "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
-    )
-    if width > PHONE["width"]:
-        found.append(f"scrolls sideways on a phone: {width} px")
+    found += [f"at 360: {one}" for one in page.evaluate(SHAPE, [PHONE["width"], KEYS])]
+    page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'dark')")
+    height = page.evaluate("document.documentElement.scrollHeight")
     if height > LONGEST:
         found.append(f"is {height} px long on a phone")
     found += [f"cut off: {one}" for one in page.evaluate(CUT)]

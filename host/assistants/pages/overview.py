@@ -58,7 +58,10 @@ def overview(
         50,
         "bot",
         _("Assistant"),
-        _("When the customer stops writing. It suggests or sends an answer, unless someone has answered."),
+        _(
+            "Once the customer stops writing, it answers them, or suggests an answer to your team, unless "
+            "someone has answered."
+        ),
     )
     found = [
         *_problems(session, workspace_id, at_work),

@@ -78,10 +78,14 @@ class ShownCell(msgspec.Struct, frozen=True):
 
 
 class ShownAccount(msgspec.Struct, frozen=True):
-    """A row of the table."""
+    """A row of the table.
+
+    :param runs: whether the addon of its channel is active.
+    """
 
     account: OverviewAccount
     url: str
+    runs: bool
     cells: Sequence[ShownCell]
 
 
@@ -195,6 +199,7 @@ def _row(
     return ShownAccount(
         account,
         _channels(workspace_id, account.id),
+        account.channel in running,
         [_cell(workspace_id, account, column, running, accounts) for column in columns],
     )
 

@@ -22,7 +22,7 @@ from host.inbox.comments.posts import PostRow
 from host.inbox.comments.threads import Others
 from host.inbox.conversations import conversation_row
 from host.inbox.list_positions import Position
-from host.inbox.messages import Entry
+from host.inbox.messages import Entry, named_audio
 from host.inbox.pages import reply_window
 from host.inbox.pages.arguments import Filter
 from host.inbox.pages.comments.shown import Look, dressed, in_order, others_shown
@@ -33,6 +33,7 @@ from host.inbox.teams import teams
 from host.inbox.teams.teams import InboxTeam
 from host.models.inbox import Direction
 from host.sdk.channel import ChannelAdapter
+from host.sdk.messages import MessageKind
 from host.web.request_helpers import current_user, seen_accounts
 from host.web.template_filters import initials, tone
 
@@ -91,6 +92,7 @@ class InboxContext(msgspec.Struct, frozen=True):
         writers = recipients.last_writers(
             self.session, [row.id for row in rows if self._has_participants(row)]
         )
+        audio = named_audio(self.session, [row.id for row in rows if row.last_kind == MessageKind.AUDIO])
         return [
             listed(
                 row,
@@ -102,6 +104,7 @@ class InboxContext(msgspec.Struct, frozen=True):
                 newest.get(row.id),
                 writers.get(row.id, ""),
                 unseen_first=ahead,
+                is_audio_file=row.id in audio,
             )
             for row in rows
         ]

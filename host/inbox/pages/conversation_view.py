@@ -152,12 +152,14 @@ def listed(
     writer: str = "",
     *,
     unseen_first: bool = False,
+    is_audio_file: bool = False,
 ) -> ListedConversation:
     """Return *row* as shown in a list sorted by *sort*.
 
     :param post: the post it is about; *newest*: the customer's newest comment on it.
     :param writer: the participant who wrote the last message; empty if the customer or the team did.
     :param unseen_first: whether the list begins with unseen mentions of the viewer.
+    :param is_audio_file: whether the last message is audio that was not recorded for it.
     """
     name = name_of(row, adapter)
     look = message_kinds.look_of(row.last_kind)
@@ -170,7 +172,7 @@ def listed(
         time=durations.since(row.last_message_at, now),
         prefix=_prefix(row, user_id, writer),
         icon="" if plain else look.icon,
-        line=_list_line(row, adapter),
+        line=_list_line(row, adapter, is_audio_file=is_audio_file),
         chip=reply_window.chip(adapter, row, now),
         due=due(row, now),
         sort=sort,
@@ -181,9 +183,11 @@ def listed(
     )
 
 
-def _list_line(row: Row, adapter: ChannelAdapter | None) -> str:
+def _list_line(row: Row, adapter: ChannelAdapter | None, *, is_audio_file: bool = False) -> str:
     """Return the last message: its text, or its kind in words."""
     if not row.last_preview:
+        if is_audio_file:
+            return str(message_kinds.AUDIO_FILE)
         return (
             row.subject or ""
             if row.last_kind == MessageKind.TEXT

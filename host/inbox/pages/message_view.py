@@ -590,7 +590,7 @@ def _label(entry: Entry, where: BubbleContext) -> str:
             return str(ngettext("%(num)s photo", "%(num)s photos", len(sent)))
         return str(ngettext("%(num)s file", "%(num)s files", len(sent)))
     if entry.kind == MessageKind.AUDIO and any(file.name for file in entry.files):
-        return str(_("Audio"))
+        return str(message_kinds.AUDIO_FILE)
     if entry.kind == MessageKind.SHARE and (passed_on := message_content.shared(entry.content)):
         return str(message_kinds.SHARED[passed_on[0].what].label)
     if (known := _custom_kind(entry, where)) is not None:

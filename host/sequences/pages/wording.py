@@ -361,14 +361,15 @@ def checks(proof: Proof) -> list[Check]:
 
 
 def version(state: str, newest: int, live: int | None, people: int) -> str:
-    """Return which version is a draft, which one is published, and how many customers are in it."""
+    """Return which version there is, and how many customers are in it.
+
+    The state stands beside it; which version is live is said only where the newest one is not.
+    """
     inside = ngettext("%(num)s customer in it", "%(num)s customers in it", people)
-    if live is None:
-        return _("Version %(number)s, draft", number=newest)
-    if state == SequenceState.OFF:
-        return _("Version %(number)s, off, with %(inside)s", number=newest, inside=inside)
-    if live == newest:
-        return _("Version %(number)s is live with %(inside)s", number=live, inside=inside)
+    if live is None or (not people and (state == SequenceState.OFF or live == newest)):
+        return _("Version %(number)s", number=newest)
+    if state == SequenceState.OFF or live == newest:
+        return _("Version %(number)s with %(inside)s", number=newest, inside=inside)
     return _(
         "Version %(number)s, draft; version %(live)s is live with %(inside)s",
         number=newest,

@@ -22,6 +22,7 @@ function prepare(form) {
     form.classList.remove("over");
     if (!event.dataTransfer.files.length) return;
     input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
     input.focus();
   });
   form.addEventListener("submit", (event) => {

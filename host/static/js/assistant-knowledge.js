@@ -64,6 +64,7 @@ if (section) {
     }
     form.removeAttribute("aria-busy");
     field.value = "";
+    field.dispatchEvent(new Event("change", { bubbles: true }));
     status.textContent = wrong.join(" ");
     status.classList.toggle("is-wrong", wrong.length > 0);
     looks = 0;

@@ -83,6 +83,18 @@ if (sideNav) {
   });
 }
 
+// The button that chooses files names what was chosen.
+document.addEventListener("change", ({ target }) => {
+  const said = target.closest(".file-input")?.querySelector("[data-file-said]");
+  if (!said) return;
+  said.dataset.before ??= said.textContent;
+  const { length } = target.files;
+  said.textContent = length > 1 ? said.dataset.textMany.replace("{number}", length) : target.files[0]?.name ?? said.dataset.before;
+});
+document.addEventListener("reset", ({ target }) => {
+  for (const said of target.querySelectorAll("[data-file-said][data-before]")) said.textContent = said.dataset.before;
+});
+
 document.addEventListener("click", (event) => {
   const target = event.target;
   if (!(target instanceof Element)) return;

@@ -30,9 +30,15 @@ function changesOf(form) {
 
 /** Return by what name the page calls a field. */
 function nameOf(field) {
-  const group = field.type === "radio" && field.closest("[role=radiogroup]");
-  const named = group ? document.getElementById(group.getAttribute("aria-labelledby")) : field.labels?.[0];
-  return (named?.textContent ?? field.getAttribute("aria-label") ?? field.name).trim().replace(/\s+/g, " ");
+  const own = field.type === "radio" ? null : field.labels?.[0]?.textContent || field.getAttribute("aria-label");
+  const group = field.closest("[role=radiogroup], [role=group], fieldset, section");
+  return (own || (group && headingOf(group)) || field.labels?.[0]?.textContent || "").trim().replace(/\s+/g, " ");
+}
+
+/** Return what a group of fields is called. */
+function headingOf(group) {
+  const by = document.getElementById(group.getAttribute("aria-labelledby"));
+  return by?.textContent ?? group.getAttribute("aria-label") ?? group.querySelector("legend")?.textContent;
 }
 
 function show() {
