@@ -283,7 +283,8 @@ def _gather(session: Session, chosen: Sequence[Candidate], leased: Collection[st
     """Return the lanes of *chosen* to lease, after :func:`host.queue.order.joined_lanes.gather`."""
     left, woken = joined_lanes.gather(session, chosen, leased)
     if db.current().is_sqlite:
-        schedule_all(session, IN, woken, clock.now())
+        # The leased ones, too: their leases are in memory only, and after a crash they have to be due.
+        schedule_all(session, IN, woken | {one.key: one.account_id for one in left}, clock.now())
     elif woken:
         # Afterwards, and without waiting for locks: see host.queue.lane_waking.
         rows = lane_waking.rows_of(session, woken)

@@ -165,6 +165,22 @@ def test_a_main_lane_is_leased_once(any_desk: Desk, receive: Callable[..., None]
     assert [one.key for one in found] == [main]
 
 
+def test_what_was_moved_is_applied_after_a_crash(
+    any_desk: Desk, receive: Callable[..., None], travel: Travel
+) -> None:
+    receive("0", "U1", ids=BOTH)
+    any_desk.drain()
+    receive("1", max(BOTH, key=lambda one: lane_of(any_desk, one)))
+    if db.current().is_sqlite:
+        found = lanes.claim_locally(IN, limit=9, rotation=AccountRotation())
+        lanes.forget_local(found)
+    else:
+        found = db.write(lanes.claim, IN, limit=9, rotation=AccountRotation())
+        travel(timedelta(minutes=5))
+    assert [one.key for one in found] == [min(lane_of(any_desk, one) for one in BOTH)]
+    applied(any_desk, "0", "1")
+
+
 def test_two_people_who_turn_out_to_be_one_have_one_queue(
     any_desk: Desk, receive: Callable[..., None]
 ) -> None:
