@@ -21,7 +21,7 @@ NAMED = (
     *("knowledge_entries", "assistants", "rules", "sequences", "button_answers", "posts"),
 )
 """Tables whose rows are named by id in stored JSON, in keys, or in the event log, and can be deleted."""
-BEFORE = "0062"
+BEFORE, AFTER = "0062", "0063"
 
 
 def _value(column: sa.Column[Any], made: dict[str, int]) -> Any:
@@ -115,6 +115,7 @@ def test_an_old_file_keeps_its_rows_and_what_refers_to_them(tmp_path: Path) -> N
     _put(
         old, "users", id=2, email="a@b", name="A", password_hash="x", is_admin=0, theme="auto", created_at=AT
     )
+    _put(old, "memberships", user_id=2, workspace_id=4, role="agent")
     _put(old, "team_members", team_id=3, user_id=2, workspace_id=4, lead=1, since=AT)
     _put(
         old,
@@ -150,7 +151,7 @@ def test_an_old_file_keeps_its_rows_and_what_refers_to_them(tmp_path: Path) -> N
     rows = {table: old.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
     old.close()
 
-    new = _at(path, "head")
+    new = _at(path, AFTER)
     last = dict(new.execute("SELECT name, seq FROM sqlite_sequence"))
     for table in tables:
         if table != migrations.HOST_VERSION_TABLE:

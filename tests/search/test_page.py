@@ -125,16 +125,15 @@ def test_what_no_filter_means_is_said(desk: Desk) -> None:
     assert 'class="search-hit"' in search(desk, "mug is:open is:message")
 
 
-def test_one_cause_is_one_line(desk: Desk) -> None:
+def test_all_that_is_wrong_with_a_search_is_one_line(desk: Desk) -> None:
     def lines(text: str) -> list[str]:
         return re.findall(r'role="alert">.*?<span>([^<]+)</span></p>', search(desk, text))
 
     assert lines("from:a from:b label:c team:d account:e") == [
-        "Nothing matches all of from:a, from:b.",
-        "label:c, team:d, account:e were not found.",
+        "Nothing matches all of from:a, from:b. label:c, team:d, account:e were not found."
     ]
     assert lines("before:soon after:later is:purple") == [
-        "before:soon, after:later are not dates. Use this format: before:2026-01-31.",
+        "before:soon, after:later are not dates. Use this format: before:2026-01-31. "
         "is:purple was not found. Available: is:open, is:closed, is:message, is:note, is:waiting, "
         "is:snoozed, is:spam.",
     ]

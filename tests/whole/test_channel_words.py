@@ -251,7 +251,7 @@ OFFERED = {
         "Comment word to direct message",
     ),
     f"{W}/settings/rules?show=campaigns": ("When someone comments a keyword on a post",),
-    f"{W}/settings/automation": ("Ice breakers and menu", "If an entry has no answer"),
+    f"{W}/settings/automation": ("Ice breakers and menu", "Customers who tap an entry without an answer"),
     f"{W}/settings/channels/accounts/<int:account_id>/automation": (
         "a story reply",
         "a tap on an ice breaker",
