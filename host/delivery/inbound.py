@@ -40,7 +40,7 @@ from host.models.inbox import (
     Message,
 )
 from host.models.posts import LookUp, Post
-from host.models.queue import EventState, InboundEvent
+from host.models.queue import IS_PENDING, EventState, InboundEvent, Lane
 from host.queue import journal_erasure, lanes, policy
 from host.queue.bodies import stored
 from host.queue.journal_rows import printable
@@ -94,26 +94,48 @@ _COLUMNS = tuple(
 )
 
 
+_now = sa.bindparam("now", type_=Lane.__table__.c.next_at.type)
+
+
 @functools.cache
-def _query(lanes: int, order: str = "id") -> Statement:
-    """Return the statement that reads the oldest events of that many lanes, with one index seek per lane."""
-    names = ", ".join(column.name for column in _COLUMNS)
-    each = (
-        f"SELECT * FROM (SELECT {names}, length(body) AS size, "  # noqa: S608 - constants and numbers only
-        f"CASE WHEN length(body) <= {SMALL} THEN body END AS body "
-        "FROM inbound_events WHERE lane = :lane{number} AND state = 'pending' "
-        f"ORDER BY {order} LIMIT {policy.EVENTS_PER_LANE}) AS q{{number}}"
-    )
-    statement = sa.text(" UNION ALL ".join(each.replace("{number}", str(n)) for n in range(lanes)))
-    return Statement(statement.columns(*_COLUMNS, sa.column("size", sa.Integer), InboundEvent.body))
+def _query(lanes: int, *order: str) -> Statement:
+    """Return the statement that reads the oldest events of that many lanes, with one index seek per lane.
+
+    A lane whose person has events in another one gives a row without an event: only one statement sees both
+    as of the same moment.
+    """
+    names = [sa.bindparam(f"lane{n}", type_=InboundEvent.lane.type) for n in range(lanes)]
+    size = sa.func.length(InboundEvent.body)
+    columns = [
+        *_COLUMNS,
+        size.label("size"),
+        sa.case((size <= sa.literal_column(str(SMALL)), InboundEvent.body)).label("body"),
+    ]
+    of_each = [
+        sa.select(
+            sa.select(*columns)
+            .where(InboundEvent.lane == name, IS_PENDING)
+            .order_by(*(getattr(InboundEvent, one) for one in order))
+            .limit(sa.literal_column(str(policy.EVENTS_PER_LANE)))
+            .subquery()
+        )
+        for name in names
+    ]
+    nothing = [Lane.key if column.name == "lane" else sa.null() for column in columns]
+    unsettled = sa.select(*nothing).where(Lane.key.in_(names), joined_lanes.are_joined(_now))
+    return Statement(sa.union_all(*of_each, unsettled))
 
 
 @dataclass(slots=True)
 class ClaimedEvents:
-    """The oldest pending events of one lane, in order; *more*: whether more may be pending."""
+    """The oldest pending events of one lane, in order; *more*: whether more may be pending.
+
+    *unsettled*: they must not be applied before :func:`host.queue.order.joined_lanes.gather` looked again.
+    """
 
     events: list[PendingEvent] = field(default_factory=list)
     more: bool = False
+    unsettled: bool = False
 
 
 def read_pending(
@@ -124,8 +146,8 @@ def read_pending(
     :param spooled: more lanes, whose events were stored later than they were received.
     """
     found: dict[str, ClaimedEvents] = {lane: ClaimedEvents() for lane in (*lanes, *spooled)}
-    _read_events(session, lanes, "id", found)
-    _read_events(session, spooled, "received_at, id", found)
+    _read_events(session, lanes, found, "id")
+    _read_events(session, spooled, found, "received_at", "id")
     for claimed in found.values():
         claimed.more = len(claimed.events) == policy.EVENTS_PER_LANE
     _read_large_bodies(session, found.values())
@@ -133,18 +155,21 @@ def read_pending(
 
 
 def _read_events(
-    session: Session, lanes: Sequence[str], order: str, found: Mapping[str, ClaimedEvents]
+    session: Session, lanes: Sequence[str], found: Mapping[str, ClaimedEvents], *order: str
 ) -> None:
     if not lanes:
         return
     # Pad to a power of two with "", which is no lane, so that only few statements are prepared.
     count = 1 << (len(lanes) - 1).bit_length()
     names = {f"lane{n}": lanes[n] if n < len(lanes) else "" for n in range(count)}
-    for row in _query(count, order).rows(session.connection(), names):
-        event = PendingEvent(*row)
-        found[event.lane].events.append(event)
+    for row in _query(count, *order).rows(session.connection(), {**names, "now": db.now()}):
+        number, lane, *_rest = row
+        if number is None:
+            found[lane].unsettled = True
+        else:
+            found[lane].events.append(PendingEvent(*row))
     for lane in lanes:
-        found[lane].events.sort(key=attrgetter(*order.split(", ")))
+        found[lane].events.sort(key=attrgetter(*order))
 
 
 def _read_large_bodies(session: Session, lanes: Iterable[ClaimedEvents]) -> None:
@@ -308,6 +333,9 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]
         plain = [lease.key for lease in leases if not lease.spooled]
         pending = read_pending(session, plain, [lease.key for lease in leases if lease.spooled])
         accounts = read_accounts(session, (e.account_id for one in pending.values() for e in one.events))
+    unsettled = [lease for lease in leases if pending[lease.key].unsettled]
+    release_later([(lease, 0.0) for lease in unsettled])
+    leases = [lease for lease in leases if lease not in unsettled]
     plans = [_plan(lease, pending[lease.key], accounts, directory) for lease in leases]
     # A lane that was not tried yet may need the same row as others of its account and would delay the rest.
     suspects = _set_aside.suspects()
@@ -319,7 +347,8 @@ def work(leases: Sequence[Lease], directory: AdapterDirectory) -> dict[str, int]
     _write_together([plan for plan in plans if plan.lease.key not in alone])
     _write_each([plan for plan in plans if plan.lease.key in alone], then_together=True)
     _set_aside.wake_soonest()
-    return {lease.key: 0 for lease in early} | {lane: len(one.events) for lane, one in pending.items()}
+    tried = {lease.key: len(pending[lease.key].events) for lease in leases}
+    return {lease.key: 0 for lease in (*early, *unsettled)} | tried
 
 
 def _write_together(plans: Sequence[Plan]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from host.core import clock, db
+from host.delivery import inbound
 from host.models.inbox import Contact
 from host.models.queue import InboundEvent, JoinedLane, Lane
 from host.queue import lanes
@@ -16,6 +18,7 @@ from host.queue.account_rotation import AccountRotation
 from host.queue.data import remove_workspace
 from host.queue.lanes import Lease, lane_key
 from host.queue.order import joined_lanes
+from host.queue.order.joined_lanes import OnePerson
 from host.queue.wakeups import IN
 from tests.delivery.conftest import Door, Travel
 from tests.delivery.desk import Desk
@@ -179,6 +182,47 @@ def test_what_was_moved_is_applied_after_a_crash(
         travel(timedelta(minutes=5))
     assert [one.key for one in found] == [min(lane_of(any_desk, one) for one in BOTH)]
     applied(any_desk, "0", "1")
+
+
+def test_what_comes_between_the_claim_and_the_reading_is_applied_in_order(
+    any_desk: Desk, receive: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main, other = sorted(BOTH, key=lambda one: lane_of(any_desk, one))
+    receive("0", "U1", ids=BOTH)
+    any_desk.drain()
+    read, arrivals = inbound.read_pending, ["2", "3"]
+
+    def reading(*what: Any) -> object:
+        for mid, contact in zip(arrivals, (other, main), strict=False):
+            receive(mid, contact)
+        arrivals.clear()
+        return read(*what)
+
+    monkeypatch.setattr(inbound, "read_pending", reading)
+    receive("1", main)
+    applied(any_desk, "0", "1", "2", "3")
+
+
+def test_what_is_joined_between_the_claim_and_the_reading_is_applied_in_order(
+    any_desk: Desk, receive: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main, other = sorted(BOTH, key=lambda one: lane_of(any_desk, one))
+    read, arrivals = inbound.read_pending, [main]
+
+    def reading(*what: Any) -> object:
+        for contact in arrivals:
+            receive("2", contact)
+            lanes_of_both = frozenset(lane_of(any_desk, one) for one in BOTH)
+            db.write(joined_lanes.join, [OnePerson(any_desk.account.id, lanes_of_both)])
+        arrivals.clear()
+        return read(*what)
+
+    monkeypatch.setattr(inbound, "read_pending", reading)
+    receive("1", other)
+    until(lambda: any_desk.drain() == 0)
+    with db.read() as session:
+        newest = session.scalars(sa.select(InboundEvent).order_by(InboundEvent.id)).all()
+    assert [event.lane for event in newest] == [lane_of(any_desk, main)] * 2
 
 
 def test_two_people_who_turn_out_to_be_one_have_one_queue(

@@ -39,7 +39,11 @@ _events = InboundEvent.metadata.tables["inbound_events"].c
 
 
 def are_joined(now: sa.BindParameter[object]) -> sa.ColumnElement[bool]:
-    """Return the condition that :func:`gather` has to look at a lane before it is leased."""
+    """Return the condition that :func:`gather` has to look at a lane before its events are applied.
+
+    Asked when a lane is claimed, and again in the statement that reads its events: one of another lane that
+    was stored in between is older than those of this one that were stored after it.
+    """
     waiting = sa.exists().where(_events.lane == _joined.lane, IS_PENDING)
     leased = sa.exists().where(_others.c.key == _joined.lane, _others.c.lease_until > now)
     spooled = sa.exists().where(_spooled == _joined.lane)
