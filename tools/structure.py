@@ -1,7 +1,7 @@
 """Print how the modules of ``host/`` hang together, and fail where ``structure.toml`` does not allow it.
 
 Run it with ``python -m tools.structure``; ``-v`` adds every import inside a function, and who imports each
-feature. It reads source only.
+feature. It reads source only, and ends with what :mod:`tools.shape` counts.
 
 - Layers: a module may import modules of a lower layer or its own, never above.
 - Circles: modules that import each other. Imports for types, inside functions and of names given as strings
@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from tools import shape
 
 PACKAGE = "host"
 SKIPPED = ("host/authoring/starter",)
@@ -309,6 +311,7 @@ def main() -> int:
         f"exceptions {len(rules.upward) + len(rules.circles)}; imports inside functions {len(late)}; "
         f"fullest folder {folder} with {most}; directly in {PACKAGE}: {flat(structure)[PACKAGE]}"
     )
+    print("\n".join(shape.table(root)))
     wrong = problems(structure, rules)
     for sentence in wrong:
         print(f"structure: {sentence}", file=sys.stderr)
