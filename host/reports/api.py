@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from msgspec import Meta
 
 from host.api.http.call import Call
-from host.api.http.declare import Id, Wire, route
+from host.api.http.declare import Id, Router, Wire
 from host.api.http.errors import QueryError
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.core import db
@@ -23,6 +23,8 @@ from host.models.users import Membership
 from host.reports import figures
 from host.reports.figures import MOST_DAYS_BY_HOUR, Selection, Times, Totals
 from host.users.api_keys import Scope
+
+routes = Router("Reports", read=Scope.REPORTS_READ)
 
 USUAL_DAYS = 28
 
@@ -116,16 +118,11 @@ class AnalyticsQuery(Wire, frozen=True):
     ] = "day"
 
 
-@route(
-    "GET",
+@routes.get(
     "/analytics",
-    tag="Reports",
-    summary="Get figures",
-    scope=Scope.REPORTS_READ,
+    "Get figures",
     limited=True,
-    query=AnalyticsQuery,
-    answer=Analytics,
-    errors=(QueryError, AccountNotFoundError),
+    errors=(AccountNotFoundError,),
     fields={AccountNotFoundError: "account"},
 )
 def get_analytics(call: Call, query: AnalyticsQuery) -> Analytics:

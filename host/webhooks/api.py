@@ -12,8 +12,8 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api.http import cursors
-from host.api.http.call import Call, encode
-from host.api.http.declare import DEPRECATED, Id, Wire, route
+from host.api.http.call import Call
+from host.api.http.declare import DEPRECATED, Id, Router, Wire
 from host.api.http.errors import BodyError, CursorError, QueryError
 from host.api.shapes import Cursor
 from host.core import db
@@ -35,6 +35,8 @@ from host.webhooks.endpoints import (
 )
 from host.webhooks.log import DeliveryFilter, DeliveryNotFoundError, LoggedDelivery
 from host.webhooks.models import Endpoint as Row
+
+routes = Router("Events", read=Scope.SETTINGS_READ, write=Scope.SETTINGS_WRITE)
 
 LIST = "deliveries"
 Url = Annotated[
@@ -259,25 +261,17 @@ def _with_secret(row: Row, secret: Secret) -> WithSecret:
     return WithSecret(endpoint=shown(row), secret=secret.reveal())
 
 
-@route(
-    "GET", "/endpoints", tag="Events", summary="List endpoints", scope=Scope.SETTINGS_READ, answer=Endpoints
-)
+@routes.get("/endpoints", "List endpoints")
 def list_endpoints(call: Call) -> Endpoints:
     """Every address that receives events of the workspace."""
     with db.read() as session:
         return Endpoints(data=[shown(row) for row in endpoints.listing(session, call.workspace_id)])
 
 
-@route(
-    "POST",
+@routes.post(
     "/endpoints",
-    tag="Events",
-    summary="Add an endpoint",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateEndpoint,
-    answer=WithSecret,
+    "Add an endpoint",
     secret=True,
-    status=201,
     location="/endpoints/{endpoint.id}",
     errors=(*NOT_USABLE, TooManyEndpointsError),
     examples={
@@ -293,7 +287,7 @@ def list_endpoints(call: Call) -> Endpoints:
         UnknownEventError: "events",
     },
 )
-def create_endpoint(call: Call, body: CreateEndpoint) -> bytes:
+def create_endpoint(call: Call, body: CreateEndpoint) -> WithSecret:
     """Each event is posted to it, signed according to Standard Webhooks. The secret is only shown in this
     response.
     """
@@ -307,30 +301,17 @@ def create_endpoint(call: Call, body: CreateEndpoint) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/endpoints/{endpoint_id}",
-    tag="Events",
-    summary="Get an endpoint",
-    scope=Scope.SETTINGS_READ,
-    answer=Endpoint,
-    errors=(EndpointNotFoundError,),
-)
+@routes.get("/endpoints/{endpoint_id}", "Get an endpoint", errors=(EndpointNotFoundError,))
 def get_endpoint(call: Call, endpoint_id: int) -> Endpoint:
     """Includes its state, and since when it has been failing."""
     with db.read() as session:
         return shown(endpoints.get(session, call.workspace_id, endpoint_id))
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/endpoints/{endpoint_id}",
-    tag="Events",
-    summary="Change, pause or resume an endpoint",
-    scope=Scope.SETTINGS_WRITE,
+    "Change, pause or resume an endpoint",
     current=_current,
-    body=UpdateEndpoint,
-    answer=Endpoint,
     errors=(*NOT_USABLE, EndpointNotFoundError),
     examples={"Pause it": {"state": "paused"}, "Resume it": {"state": "active"}},
     fields={
@@ -340,7 +321,7 @@ def get_endpoint(call: Call, endpoint_id: int) -> Endpoint:
         UnknownEventError: "events",
     },
 )
-def change_endpoint(call: Call, endpoint_id: int, body: UpdateEndpoint) -> bytes:
+def change_endpoint(call: Call, endpoint_id: int, body: UpdateEndpoint) -> Endpoint:
     """Pending deliveries go to the new address. After a resume, deliveries that were pending come first."""
 
     def use_case(session: Session) -> Endpoint:
@@ -363,12 +344,9 @@ def change_endpoint(call: Call, endpoint_id: int, body: UpdateEndpoint) -> bytes
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
+@routes.delete(
     "/endpoints/{endpoint_id}",
-    tag="Events",
-    summary="Delete an endpoint",
-    scope=Scope.SETTINGS_WRITE,
+    "Delete an endpoint",
     current=_current,
     status=204,
     errors=(EndpointNotFoundError,),
@@ -378,17 +356,13 @@ def delete_endpoint(call: Call, endpoint_id: int) -> None:
     call.commit(lambda session: endpoints.delete(session, call.workspace_id, endpoint_id, actor=call.actor))
 
 
-@route(
-    "POST",
+@routes.post(
     "/endpoints/{endpoint_id}/rotate",
-    tag="Events",
-    summary="Rotate the secret of an endpoint",
-    scope=Scope.SETTINGS_WRITE,
-    answer=WithSecret,
+    "Rotate the secret of an endpoint",
     secret=True,
     errors=(EndpointNotFoundError,),
 )
-def rotate_secret(call: Call, endpoint_id: int) -> bytes:
+def rotate_secret(call: Call, endpoint_id: int) -> WithSecret:
     """For a day, requests carry two signatures: one with the new secret and one with the old."""
 
     def use_case(session: Session) -> WithSecret:
@@ -397,17 +371,8 @@ def rotate_secret(call: Call, endpoint_id: int) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "POST",
-    "/endpoints/{endpoint_id}/test",
-    tag="Events",
-    summary="Send a test",
-    scope=Scope.SETTINGS_WRITE,
-    answer=Delivery,
-    status=202,
-    errors=(EndpointNotFoundError,),
-)
-def test_endpoint(call: Call, endpoint_id: int) -> bytes:
+@routes.post("/endpoints/{endpoint_id}/test", "Send a test", status=202, errors=(EndpointNotFoundError,))
+def test_endpoint(call: Call, endpoint_id: int) -> Delivery:
     """Sends the event `endpoint.test`, whatever events the endpoint subscribes to. The result is in its
     log.
     """
@@ -439,15 +404,8 @@ def delivery(line: LoggedDelivery) -> Delivery:
     )
 
 
-@route(
-    "GET",
-    "/endpoints/{endpoint_id}/deliveries",
-    tag="Events",
-    summary="List deliveries",
-    scope=Scope.SETTINGS_READ,
-    query=LogQuery,
-    answer=Deliveries,
-    errors=(QueryError, CursorError, EndpointNotFoundError),
+@routes.get(
+    "/endpoints/{endpoint_id}/deliveries", "List deliveries", errors=(CursorError, EndpointNotFoundError)
 )
 def list_deliveries(call: Call, endpoint_id: int, query: LogQuery) -> Deliveries:
     """Newest first; kept for thirty days."""
@@ -465,14 +423,10 @@ def list_deliveries(call: Call, endpoint_id: int, query: LogQuery) -> Deliveries
     return Deliveries(data=[delivery(line) for line in lines], before=before, next=following)
 
 
-@route(
-    "GET",
+@routes.get(
     "/endpoints/{endpoint_id}/deliveries/{delivery_id}",
-    tag="Events",
-    summary="Get a delivery",
-    scope=Scope.SETTINGS_READ,
+    "Get a delivery",
     also=(Scope.MESSAGES_READ,),
-    answer=DeliveryWithBody,
     errors=(EndpointNotFoundError, DeliveryNotFoundError),
 )
 def get_delivery(call: Call, endpoint_id: int, delivery_id: int) -> DeliveryWithBody:
@@ -483,23 +437,18 @@ def get_delivery(call: Call, endpoint_id: int, delivery_id: int) -> DeliveryWith
     return DeliveryWithBody(delivery=delivery(line), body=json.loads(body))
 
 
-@route(
-    "POST",
+@routes.post(
     "/endpoints/{endpoint_id}/replay",
-    tag="Events",
-    summary="Replay deliveries",
-    scope=Scope.SETTINGS_WRITE,
-    body=Replay,
-    answer=Replayed,
+    "Replay deliveries",
     status=202,
-    errors=(BodyError, ReplayError, EndpointNotFoundError),
+    errors=(ReplayError, EndpointNotFoundError),
     examples={
         "Failed deliveries": {"failed": True},
         "Everything since a time": {"since": "2026-01-15T10:30:00Z"},
         "These": {"deliveries": [42]},
     },
 )
-def replay_deliveries(call: Call, endpoint_id: int, body: Replay) -> bytes:
+def replay_deliveries(call: Call, endpoint_id: int, body: Replay) -> Replayed:
     """Deliveries keep their ids. Content deleted or erased since then is left out."""
     if sum(one is not UNSET for one in (body.deliveries, body.failed, body.since)) != 1:
         raise ReplayError()
@@ -507,7 +456,7 @@ def replay_deliveries(call: Call, endpoint_id: int, body: Replay) -> bytes:
         count, following = telling.replay_since(
             call.workspace_id, endpoint_id, body.since, call.directory, config().public_url
         )
-        return encode(Replayed(count=count, next=following))
+        return Replayed(count=count, next=following)
 
     def use_case(session: Session) -> Replayed:
         endpoints.get(session, call.workspace_id, endpoint_id)

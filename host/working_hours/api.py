@@ -10,8 +10,7 @@ from msgspec import Meta, field
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
-from host.api.http.declare import Moment, Wire, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Moment, Router, Wire
 from host.core import db
 from host.inbox.teams import teams
 from host.inbox.teams.errors import TeamNotFoundError
@@ -19,6 +18,8 @@ from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
 from host.working_hours import hours
 from host.working_hours.hours import DAY_KEYS, ExceptionalDays, HoursError, LoadedHours, Span, Spans
+
+routes = Router("Hours", read=Scope.SETTINGS_READ, write=Scope.SETTINGS_WRITE)
 
 TIME = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 MOST = 1000
@@ -143,7 +144,7 @@ def _read(call: Call, team_id: int | None) -> BusinessHours:
         return _answer(call, hours.load(session, [call.workspace_id]), team_id)
 
 
-def _write(call: Call, team_id: int | None, body: UpdateHours) -> bytes:
+def _write(call: Call, team_id: int | None, body: UpdateHours) -> BusinessHours:
     def use_case(session: Session) -> BusinessHours:
         if team_id is not None:
             teams.get(session, call.workspace_id, team_id)
@@ -179,32 +180,16 @@ _EXAMPLES = {
 }
 
 
-@route(
-    "GET",
-    "/hours",
-    tag="Hours",
-    summary="Get the hours of the workspace",
-    scope=Scope.SETTINGS_READ,
-    limited=True,
-    answer=BusinessHours,
-)
+@routes.get("/hours", "Get the hours of the workspace", limited=True)
 def get_hours(call: Call) -> BusinessHours:
     """The hours of the workspace, and whether it is open now."""
     return _read(call, None)
 
 
-@route(
-    "PUT",
-    "/hours",
-    tag="Hours",
-    summary="Set the hours of the workspace",
-    scope=Scope.SETTINGS_WRITE,
-    body=UpdateHours,
-    answer=BusinessHours,
-    errors=(BodyError, HoursError, SavedMeanwhileError),
-    examples=_EXAMPLES,
+@routes.put(
+    "/hours", "Set the hours of the workspace", errors=(HoursError, SavedMeanwhileError), examples=_EXAMPLES
 )
-def set_hours(call: Call, body: UpdateHours) -> bytes:
+def set_hours(call: Call, body: UpdateHours) -> BusinessHours:
     """Replaces all hours. Enter hours past midnight as two: to `24:00`, and from `00:00` on the next day.
 
     Invalid hours are refused with their place: `week.monday`, `exceptions[0]`.
@@ -212,32 +197,18 @@ def set_hours(call: Call, body: UpdateHours) -> bytes:
     return _write(call, None, body)
 
 
-@route(
-    "GET",
-    "/teams/{team_id}/hours",
-    tag="Hours",
-    summary="Get the hours of a team",
-    scope=Scope.SETTINGS_READ,
-    limited=True,
-    answer=BusinessHours,
-    errors=(TeamNotFoundError,),
-)
+@routes.get("/teams/{team_id}/hours", "Get the hours of a team", limited=True, errors=(TeamNotFoundError,))
 def get_team_hours(call: Call, team_id: int) -> BusinessHours:
     """The team's own hours, if it has any, and whether it is open now according to the hours in effect."""
     return _read(call, team_id)
 
 
-@route(
-    "PUT",
+@routes.put(
     "/teams/{team_id}/hours",
-    tag="Hours",
-    summary="Set the hours of a team",
-    scope=Scope.SETTINGS_WRITE,
-    body=UpdateHours,
-    answer=BusinessHours,
-    errors=(BodyError, HoursError, SavedMeanwhileError, TeamNotFoundError),
+    "Set the hours of a team",
+    errors=(HoursError, SavedMeanwhileError, TeamNotFoundError),
     examples=_EXAMPLES,
 )
-def set_team_hours(call: Call, team_id: int, body: UpdateHours) -> bytes:
+def set_team_hours(call: Call, team_id: int, body: UpdateHours) -> BusinessHours:
     """Sets hours of its own or, with `week` null, uses those of the workspace."""
     return _write(call, team_id, body)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -54,6 +54,7 @@ log = logging.getLogger("lobby.api")
 _PIECE = 1024 * 1024
 NOBODY = 0
 _encoder = msgspec.json.Encoder()
+R = TypeVar("R")
 _FIELD = re.compile(r"\{([^}]*)\}")
 
 
@@ -71,6 +72,7 @@ class Call:
     now: datetime
     claim: Claim | None = None
     ids: Mapping[str, int | str] = field(default_factory=dict)
+    _written: tuple[Any, bytes] | None = None
 
     @property
     def workspace_id(self) -> int:
@@ -101,8 +103,8 @@ class Call:
         """Return the name of a list of the workspace, for its cursors."""
         return f"{name} of {self.workspace_id}"
 
-    def commit(self, use_case: Callable[[Session], Any]) -> bytes:
-        """Run *use_case* in one write and return its answer, encoded.
+    def commit(self, use_case: Callable[[Session], R]) -> R:
+        """Run *use_case* in one write and return its answer, which must not be changed afterwards.
 
         The header If-Match is checked first, in the same write; see :attr:`Route.current`.
 
@@ -110,16 +112,28 @@ class Call:
         exists without the other.
         """
 
-        def write(session: Session) -> bytes:
+        def write(session: Session) -> tuple[R, bytes]:
             if self.route.current is not None and "If-Match" in request.headers:
                 versions.check_match(request, encode(self.route.current(session, self, **self.ids)))
-            answer = encode(use_case(session))
-            self._keep(session, answer)
-            return answer
+            answer = use_case(session)
+            encoded = encode(answer)
+            self._keep(session, encoded)
+            return answer, encoded
 
-        answer = asking_addons.write(write)
+        self._written = asking_addons.write(write)
         self.claim = None
-        return answer
+        return self._written[0]
+
+    def encode(self, answer: Any) -> Any:
+        """Return *answer* as JSON, and a response as it is.
+
+        That of :meth:`commit` is encoded already.
+        """
+        if isinstance(answer, Response):
+            return answer
+        if self._written is not None and answer is self._written[0]:
+            return self._written[1]
+        return encode(answer)
 
     def keep(self, answer: bytes) -> None:
         """Store the answer of a route whose changes were not one write, unless it is stored."""
@@ -170,7 +184,7 @@ def _answer(route: Route, ids: dict[str, int | str]) -> Response:
     if any(isinstance(id_, int) and id_ > MAX_ID for id_ in ids.values()):
         raise NotFoundError()
     if route.scope is None:
-        return _response(route, route.run())
+        return _response(route, encode(route.run()))
     caller = _caller(route)
     _count(caller)
     _check_limit(route, caller, ids)
@@ -249,7 +263,7 @@ def _answered(call: Call, ids: dict[str, int | str]) -> Response:
         arguments["body"] = reading.as_declared(value, route)
     name = request.headers.get("Idempotency-Key") if route.idempotent else None
     if name is None:
-        return _response(route, route.run(call, **arguments))
+        return _response(route, call.encode(route.run(call, **arguments)))
     path = request.path if route.query is Nothing else request.full_path
     fingerprint = idempotency.fingerprint(route.method, path, _files() if route.upload else value)
     held = idempotency.claim(call.caller.key_id, name, fingerprint, call.now)
@@ -260,8 +274,7 @@ def _answered(call: Call, ids: dict[str, int | str]) -> Response:
     call.claim = held
     try:
         with idempotency.renewed(held):
-            answered = route.run(call, **arguments)
-            body = answered if isinstance(answered, bytes) else encode(answered)
+            body = call.encode(route.run(call, **arguments))
             call.keep(body)
             return _response(route, body)
     except BaseException:
@@ -283,12 +296,11 @@ def _files() -> list[list[str]]:
     return found
 
 
-def _response(route: Route, answered: Any, status: int | None = None) -> Response:
-    if isinstance(answered, Response):
-        return answered
+def _response(route: Route, body: Response | bytes, status: int | None = None) -> Response:
+    if isinstance(body, Response):
+        return body
     if route.answer is None:
         return Response(status=204)
-    body = answered if isinstance(answered, bytes) else encode(answered)
     status = versions.success_status(versions.asked(request), status or route.status, goes_on=route.goes_on)
     response = Response(body, status=status, mimetype="application/json")
     if route.location and (path := _location(route, body)) is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from host.api.http.errors import BodyError
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
@@ -195,33 +198,65 @@ class Route:
 _declared: list[Route] = []
 
 
-def route(
-    method: str, path: str, *, tag: str, summary: str, scope: Scope | tuple[Scope, ...] | None, **more: Any
-) -> Callable[[F], F]:
-    """Declare the decorated function as the handler of *method* *path*; see :class:`Route`.
+Scopes = Scope | tuple[Scope, ...] | None
+_BY_METHOD: Any = object()
 
-    It is called as ``run(call, **ids, query=..., body=...)``, the last two only where declared; its name
-    becomes the operation's, its docstring the description.
+
+class Router:
+    """Declares the routes of a module.
+
+    A route is a function ``run(call, **ids, query, body)``, the last two only where it takes them. Its
+    annotations say what it takes and answers, its name becomes the operation's, its docstring the
+    description.
+
+    :param tag: the tag of its routes, one of :data:`TAGS`.
+    :param read: the scope of routes that read; *write*: of those that change something.
     """
 
-    def decorate(run: F) -> F:
-        first, *rest = run.__name__.split("_")
-        _declared.append(
-            Route(
-                method=method,
-                path=path,
-                operation=first + "".join(word.capitalize() for word in rest),
-                tag=tag,
-                summary=summary,
-                description=_paragraphs(run.__doc__ or ""),
-                run=run,
-                scope=scope,
-                **more,
-            )
-        )
-        return run
+    def __init__(self, tag: str, *, read: Scopes = None, write: Scopes = None) -> None:
+        self._tag, self._read, self._write = tag, read, write
+        self.get = partial(self._route, "GET")
+        self.post = partial(self._route, "POST")
+        self.put = partial(self._route, "PUT")
+        self.patch = partial(self._route, "PATCH")
+        self.delete = partial(self._route, "DELETE")
 
-    return decorate
+    def _route(
+        self, method: str, path: str, summary: str, *, scope: Scopes = _BY_METHOD, **more: Any
+    ) -> Callable[[F], F]:
+        """Declare the decorated function; see :class:`Route` for *more*.
+
+        A route that names a *location* answers with 201, and one with a JSON body with :class:`BodyError`.
+
+        :param scope: instead of the router's.
+        """
+        if scope is _BY_METHOD:
+            scope = self._read if method == "GET" else self._write
+
+        def decorate(run: F) -> F:
+            types = inspect.get_annotations(run, eval_str=True)
+            declared: dict[str, Any] = {name: types[name] for name in ("body", "query") if name in types}
+            declared |= {"answer": types["return"], "tag": self._tag, **more}
+            if "location" in declared:
+                declared["status"] = 201
+            if "body" in declared:
+                declared["errors"] = (BodyError, *declared.get("errors", ()))
+            first, *rest = run.__name__.split("_")
+            _declared.append(
+                Route(
+                    method=method,
+                    path=path,
+                    operation=first + "".join(word.capitalize() for word in rest),
+                    summary=summary,
+                    description=_paragraphs(run.__doc__ or ""),
+                    run=run,
+                    scope=scope,
+                    **declared,
+                )
+            )
+            return run
+
+        return decorate
 
 
 def rename(run: Callable[..., Any], method: str, path: str, *, operation: str, since: str) -> None:

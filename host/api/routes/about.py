@@ -11,10 +11,12 @@ from msgspec import Meta
 from host import __version__
 from host.api.http import addon_routes, versions
 from host.api.http.call import Call
-from host.api.http.declare import ANY_KEY, Id, Wire, route
+from host.api.http.declare import ANY_KEY, Id, Router, Wire
 from host.api.http.openapi import document
 from host.channels.directory import current_directory
 from host.web.request_helpers import config, generation
+
+routes = Router("About", read=ANY_KEY)
 
 
 class MyWorkspace(Wire, frozen=True):
@@ -57,7 +59,7 @@ class Me(Wire, frozen=True):
     version: Annotated[str, Meta(description="The version of Lobby.", examples=["1.0.0"])]
 
 
-@route("GET", "/me", tag="About", summary="Get the key", scope=ANY_KEY, limited=True, answer=Me)
+@routes.get("/me", "Get the key", limited=True)
 def get_me(call: Call) -> Me:
     """The key of the request: its name, what it can do and until when."""
     caller = call.caller
@@ -77,14 +79,7 @@ def get_me(call: Call) -> Me:
     )
 
 
-@route(
-    "GET",
-    "/openapi.json",
-    tag="About",
-    summary="This description, as OpenAPI 3.1",
-    scope=None,
-    answer=dict[str, Any],
-)
+@routes.get("/openapi.json", "This description, as OpenAPI 3.1", scope=None)
 def get_description() -> dict[str, Any]:
     """Needs no key. It includes the events of the channels that are active.
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.capabilities import declared
 from host.api.http.call import Call
-from host.api.http.declare import route
+from host.api.http.declare import Router
 from host.api.http.errors import BodyError
 from host.automation import routing
 from host.channels import accounts
@@ -53,6 +53,8 @@ SETTING_UP = (
 )
 """Scopes whose routes take ids of accounts or people, so that each of them also opens the lists of these."""
 
+routes = Router("Accounts", read=SETTING_UP, write=Scope.SETTINGS_WRITE)
+
 State = Literal["connected", "needs_reconnect", "disconnected"]
 
 
@@ -78,15 +80,7 @@ def shown(call: Call, row: ChannelAccount) -> shapes.Account:
     )
 
 
-@route(
-    "GET",
-    "/accounts",
-    tag="Accounts",
-    summary="List accounts",
-    scope=SETTING_UP,
-    limited=True,
-    answer=shapes.Accounts,
-)
+@routes.get("/accounts", "List accounts", limited=True)
 def list_accounts(call: Call) -> shapes.Accounts:
     """All accounts the workspace ever connected, including disconnected ones."""
     query = (
@@ -116,35 +110,21 @@ def find_account(
     return row
 
 
-@route(
-    "GET",
-    "/accounts/{account_id}",
-    tag="Accounts",
-    summary="Get an account",
-    scope=SETTING_UP,
-    limited=True,
-    answer=shapes.Account,
-    errors=(AccountNotFoundError,),
-)
+@routes.get("/accounts/{account_id}", "Get an account", limited=True, errors=(AccountNotFoundError,))
 def get_account(call: Call, account_id: int | str) -> shapes.Account:
     """The account, with what can be sent through it and the limits."""
     with db.read() as session:
         return shown(call, find_account(session, call, account_id))
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/accounts/{account_id}",
-    tag="Accounts",
-    summary="Set the response time of an account",
-    scope=Scope.SETTINGS_WRITE,
+    "Set the response time of an account",
     limited=True,
-    body=shapes.UpdateAccount,
-    answer=shapes.Account,
-    errors=(BodyError, AccountNotFoundError, AccountDisconnectedError),
+    errors=(AccountNotFoundError, AccountDisconnectedError),
     examples={"An hour": {"replyTarget": 60}, "No response time": {"replyTarget": None}},
 )
-def change_account(call: Call, account_id: int | str, body: shapes.UpdateAccount) -> bytes:
+def change_account(call: Call, account_id: int | str, body: shapes.UpdateAccount) -> shapes.Account:
     """Sets the minutes within which customers should be answered, from their first unanswered message.
 
     The new target also applies to customers who are already waiting. Reports measure each wait by the target
@@ -164,15 +144,7 @@ def change_account(call: Call, account_id: int | str, body: shapes.UpdateAccount
     return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/members",
-    tag="Team",
-    summary="List people",
-    scope=SETTING_UP,
-    limited=True,
-    answer=shapes.Members,
-)
+@routes.get("/members", "List people", tag="Team", limited=True)
 def list_members(call: Call) -> shapes.Members:
     """All people a conversation can be assigned to. Only a key with `settings:write` gets their emails."""
     with db.read() as session:
@@ -197,18 +169,15 @@ def _members(session: Session, call: Call, user_id: int | None = None) -> list[s
     ]
 
 
-@route(
-    "PUT",
+@routes.put(
     "/members/{member_id}/duty",
+    "Put a person on duty or take them off",
     tag="Team",
-    summary="Put a person on duty or take them off",
     scope=Scope.CONVERSATIONS_WRITE,
-    body=shapes.UpdateDuty,
-    answer=shapes.Member,
-    errors=(BodyError, MemberNotFoundError),
+    errors=(MemberNotFoundError,),
     examples={"On duty": {"on": True}, "Off duty": {"on": False}},
 )
-def set_duty(call: Call, member_id: int, body: shapes.UpdateDuty) -> bytes:
+def set_duty(call: Call, member_id: int, body: shapes.UpdateDuty) -> shapes.Member:
     """Conversations of a team go to its members who are on duty. They can change it themselves."""
 
     def use_case(session: Session) -> shapes.Member:

@@ -8,8 +8,7 @@ from msgspec import Meta, field
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
-from host.api.http.declare import Id, Wire, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Id, Router, Wire
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.automation import settings as account_settings
 from host.automation.deciding import Sent, Settings
@@ -23,6 +22,8 @@ from host.inbox.variables import VariableError
 from host.models.channels import AccountState
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
+
+routes = Router("Rules", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 
 LONGEST = 20_000
 """Most characters of a text in a request."""
@@ -132,14 +133,10 @@ def _shown(kept: Settings) -> AccountAutomation:
     )
 
 
-@route(
-    "GET",
+@routes.get(
     "/accounts/{account_id}/automation",
-    tag="Rules",
-    summary="Get the automation of an account",
-    scope=Scope.AUTOMATION_READ,
+    "Get the automation of an account",
     limited=True,
-    answer=AccountAutomation,
     errors=(AccountNotFoundError,),
 )
 def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
@@ -149,20 +146,14 @@ def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
         return _shown(account_settings.of_account(session, call.workspace_id, row.id))
 
 
-@route(
-    "PUT",
+@routes.put(
     "/accounts/{account_id}/automation",
-    tag="Rules",
-    summary="Set the automation of an account",
-    scope=Scope.SETTINGS_WRITE,
+    "Set the automation of an account",
     limited=True,
-    body=UpdateAutomation,
-    answer=AccountAutomation,
     errors=(
         AccountDisconnectedError,
         AccountNotFoundError,
         AutomationTextError,
-        BodyError,
         RouteError,
         SavedMeanwhileError,
         SilenceError,
@@ -182,7 +173,7 @@ def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
     },
     fields={TeamNotFoundError: "routing.team"},
 )
-def set_automation(call: Call, account_id: int | str, body: UpdateAutomation) -> bytes:
+def set_automation(call: Call, account_id: int | str, body: UpdateAutomation) -> AccountAutomation:
     """Replaces all settings. Invalid ones are refused with their path: `greeting.text`."""
 
     def use_case(session: Session) -> AccountAutomation:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call
-from host.api.http.declare import Wire, route
+from host.api.http.declare import Router, Wire
 from host.api.http.errors import BodyError
 from host.api.routes.accounts import AccountNotFoundError, find_account, shown
 from host.channels import connecting
@@ -24,6 +24,8 @@ from host.models.channels import AccountState, ChannelAccount
 from host.sdk.cards import Asked, Field, Problems, SettingsCard
 from host.sdk.errors import AccountGoneError, AccountTakenError
 from host.users.api_keys import Scope
+
+routes = Router("Accounts", read=Scope.SETTINGS_READ, write=Scope.ACCOUNTS_WRITE)
 
 
 class ConnectError(LobbyError):
@@ -122,15 +124,7 @@ def _cards(call: Call) -> dict[str, SettingsCard]:
     }
 
 
-@route(
-    "GET",
-    "/channels",
-    tag="Accounts",
-    summary="List channels to connect",
-    scope=Scope.SETTINGS_READ,
-    limited=True,
-    answer=Channels,
-)
+@routes.get("/channels", "List channels to connect", limited=True)
 def list_channels(call: Call) -> Channels:
     """Each with the fields of its form. Signing in at a provider is only possible on the page."""
     return Channels(
@@ -141,15 +135,10 @@ def list_channels(call: Call) -> Channels:
     )
 
 
-@route(
-    "POST",
+@routes.post(
     "/accounts",
-    tag="Accounts",
-    summary="Connect an account",
-    scope=Scope.ACCOUNTS_WRITE,
-    body=ConnectAccount,
-    answer=ConnectedAccount,
-    errors=(BodyError, ConnectError),
+    "Connect an account",
+    errors=(ConnectError,),
     examples={"An account with a token": {"channel": "chat", "values": {"token": "123456:ABC"}}},
 )
 def connect_account(call: Call, body: ConnectAccount) -> ConnectedAccount:
@@ -206,15 +195,7 @@ def _check(card: SettingsCard, problems: Mapping[str, str]) -> None:
         raise ConnectError(sentence)
 
 
-@route(
-    "DELETE",
-    "/accounts/{account_id}",
-    tag="Accounts",
-    summary="Disconnect an account",
-    scope=Scope.ACCOUNTS_WRITE,
-    answer=DisconnectedAccount,
-    errors=(AccountNotFoundError,),
-)
+@routes.delete("/accounts/{account_id}", "Disconnect an account", errors=(AccountNotFoundError,))
 def disconnect_account(call: Call, account_id: int | str) -> DisconnectedAccount:
     """The account neither receives nor sends any more. Its conversations stay. Repeating it does nothing."""
     with db.read() as session:

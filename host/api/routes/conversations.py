@@ -16,8 +16,8 @@ from host.api import shapes
 from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
 from host.api.http.call import Call, locked
-from host.api.http.declare import ChannelId, Id, Moment, Wire, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.declare import ChannelId, Id, Moment, Router, Wire
+from host.api.http.errors import CursorError
 from host.api.http.log_cursors import EventsGoneError
 from host.api.serialise import shown_post
 from host.core import db
@@ -45,6 +45,8 @@ from host.models.inbox import Conversation as ConversationRow
 from host.models.inbox import ConversationStatus, Handler, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
 from host.users.api_keys import Scope
+
+routes = Router("Conversations", read=Scope.CONVERSATIONS_READ, write=Scope.CONVERSATIONS_WRITE)
 
 LIST = "conversations"
 Limit = Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")]
@@ -334,17 +336,7 @@ def window(call: Call, row: Row) -> Window:
     return Window(state=policy.state.value, until=policy.until, sentence=sentence)
 
 
-@route(
-    "GET",
-    "/conversations",
-    tag="Conversations",
-    summary="List conversations",
-    scope=Scope.CONVERSATIONS_READ,
-    limited=True,
-    query=ConversationListQuery,
-    answer=Conversations,
-    errors=(QueryError, CursorError, EventsGoneError),
-)
+@routes.get("/conversations", "List conversations", limited=True, errors=(CursorError, EventsGoneError))
 def list_conversations(call: Call, query: ConversationListQuery) -> Conversations:
     """The conversation with the latest message comes first; see `sort`. All filters must match.
 
@@ -387,16 +379,12 @@ class ContactConversationsQuery(Wire, frozen=True):
     cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
-@route(
-    "GET",
+@routes.get(
     "/contacts/{contact_id}/conversations",
+    "List the conversations of a contact",
     tag="Contacts",
-    summary="List the conversations of a contact",
-    scope=Scope.CONVERSATIONS_READ,
     limited=True,
-    query=ContactConversationsQuery,
-    answer=Conversations,
-    errors=(QueryError, CursorError, ContactNotFoundError),
+    errors=(CursorError, ContactNotFoundError),
 )
 def list_contact_conversations(
     call: Call, contact_id: int, query: ContactConversationsQuery
@@ -481,14 +469,10 @@ def check_can_reply(session: Session, call: Call, conversation_id: int, member_i
         )
 
 
-@route(
-    "GET",
+@routes.get(
     "/conversations/{conversation_id}",
-    tag="Conversations",
-    summary="Get a conversation",
-    scope=Scope.CONVERSATIONS_READ,
+    "Get a conversation",
     limited=True,
-    answer=Conversation,
     errors=(ConversationNotFoundError,),
 )
 def get_conversation(call: Call, conversation_id: int) -> Conversation:
@@ -502,18 +486,12 @@ def _current(session: Session, call: Call, conversation_id: int) -> Conversation
     return shown(session, call, get(session, call, conversation_id))
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/conversations/{conversation_id}",
-    tag="Conversations",
-    summary="Assign, close, label or snooze a conversation",
-    scope=Scope.CONVERSATIONS_WRITE,
+    "Assign, close, label or snooze a conversation",
     limited=True,
     current=_current,
-    body=UpdateConversation,
-    answer=Conversation,
     errors=(
-        BodyError,
         ConversationNotFoundError,
         LabelNotFoundError,
         NotAMemberError,
@@ -536,7 +514,7 @@ def _current(session: Session, call: Call, conversation_id: int) -> Conversation
         NotSnoozableError: "snooze",
     },
 )
-def change_conversation(call: Call, conversation_id: int, body: UpdateConversation) -> bytes:
+def change_conversation(call: Call, conversation_id: int, body: UpdateConversation) -> Conversation:
     """Changes one or several properties; each adds a line to the thread, in the name of the key."""
 
     def use_case(session: Session) -> Conversation:

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from msgspec import Meta
 
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.channels import diagnosis
 from host.core import db
@@ -17,6 +17,8 @@ from host.inbox.errors import AccountDisconnectedError
 from host.models.channels import AccountState
 from host.sdk.cards import Verdict
 from host.users.api_keys import Scope
+
+routes = Router("Accounts", write=Scope.SETTINGS_WRITE)
 
 _ORDER = (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN, Verdict.PASS)
 
@@ -52,14 +54,10 @@ class Diagnosis(Wire, frozen=True):
     data: list[DiagnosisFinding]
 
 
-@route(
-    "POST",
+@routes.post(
     "/accounts/{account_id}/diagnosis",
-    tag="Accounts",
-    summary="Diagnose an account",
-    scope=Scope.SETTINGS_WRITE,
+    "Diagnose an account",
     limited=True,
-    answer=Diagnosis,
     errors=(AccountNotFoundError, AccountDisconnectedError, NoDiagnosisError),
 )
 def diagnose_account(call: Call, account_id: int | str) -> Diagnosis:

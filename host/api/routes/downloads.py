@@ -6,11 +6,13 @@ from flask import Response
 from flask_babel import lazy_gettext as _l
 
 from host.api.http.call import Call
-from host.api.http.declare import Binary, Refused, route
+from host.api.http.declare import Binary, Refused, Router
 from host.core.errors import NotFoundError, UnavailableError
 from host.media.pages.viewing import view
 from host.media.passthrough import FileGoneError
 from host.users.api_keys import Scope
+
+routes = Router("Files", read=Scope.MESSAGES_READ)
 
 
 class AttachmentNotFoundError(NotFoundError):
@@ -21,12 +23,9 @@ class AttachmentNotFoundError(NotFoundError):
     default_next_step = ""
 
 
-@route(
-    "GET",
+@routes.get(
     "/attachments/{attachment_id}",
-    tag="Files",
-    summary="Get a file of a message",
-    scope=Scope.MESSAGES_READ,
+    "Get a file of a message",
     limited=True,
     answer=Binary,
     errors=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 from flask_babel import lazy_gettext as _l
@@ -13,7 +13,7 @@ from msgspec import Meta, Raw
 
 from host.api.http import log_cursors
 from host.api.http.call import Call
-from host.api.http.declare import DEPRECATED, Id, Wire, route
+from host.api.http.declare import DEPRECATED, Id, Router, Wire
 from host.api.http.errors import CursorError, QueryError
 from host.api.http.log_cursors import EventsGoneError
 from host.api.shapes import Cursor
@@ -28,6 +28,7 @@ from host.web.request_helpers import config
 
 LIST = "events"
 EVENT_SCOPES = (Scope.CONVERSATIONS_READ, Scope.MESSAGES_READ, Scope.CONTACTS_READ)
+routes = Router("Events", read=EVENT_SCOPES)
 NEEDED = {
     "account": Scope.SETTINGS_READ,
     "assistant": Scope.AUTOMATION_READ,
@@ -122,18 +123,8 @@ class _Waiting:
 _waiting = _Waiting()
 
 
-@route(
-    "GET",
-    "/events",
-    tag="Events",
-    summary="List events",
-    scope=EVENT_SCOPES,
-    limited=True,
-    query=EventQuery,
-    answer=Events,
-    errors=(QueryError, CursorError, EventsGoneError),
-)
-def list_events(call: Call, query: EventQuery) -> bytes:
+@routes.get("/events", "List events", limited=True, errors=(CursorError, EventsGoneError))
+def list_events(call: Call, query: EventQuery) -> Events:
     """The same events that webhook endpoints get, with the same ids, without needing a public address.
 
     Continue with the `next` of the last response to miss nothing. If a channel has its own event, it replaces
@@ -206,13 +197,12 @@ def _read(
     return found, batch.end, batch.more
 
 
-def _answer(name: str, found: list[tuple[Recorded, OutgoingBody]], end: Position, more: bool) -> bytes:
+def _answer(name: str, found: list[tuple[Recorded, OutgoingBody]], end: Position, more: bool) -> Events:
     data = []
     for event, told in found:
         body = _decoder.decode(told.body.body)
-        data.append({"id": told.body.id, "event": body.event, "data": body.data, "at": event.at})
-    following = log_cursors.write(name, end)
-    return msgspec.json.encode({"data": data, "next": following, "more": more})
+        data.append(Event(id=told.body.id, event=body.event, data=cast(Any, body.data), at=event.at))
+    return Events(data=data, next=log_cursors.write(name, end), more=more)
 
 
 class _Body(msgspec.Struct):

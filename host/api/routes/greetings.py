@@ -12,8 +12,7 @@ from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
-from host.api.http.declare import Wire, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Router, Wire
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.automation import buttons
 from host.channels import button_payloads
@@ -33,6 +32,8 @@ from host.sdk.channel import (
     ProviderProblem,
 )
 from host.users.api_keys import Scope
+
+routes = Router("Accounts", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 
 log = logging.getLogger("lobby.api")
 
@@ -186,15 +187,8 @@ def _shown(found: IceBreakers) -> IceBreakersOfAccount:
     )
 
 
-@route(
-    "GET",
-    "/accounts/{account_id}/ice-breakers",
-    tag="Accounts",
-    summary="Get the ice breakers of an account",
-    scope=Scope.AUTOMATION_READ,
-    limited=True,
-    answer=IceBreakersOfAccount,
-    errors=COMMON,
+@routes.get(
+    "/accounts/{account_id}/ice-breakers", "Get the ice breakers of an account", limited=True, errors=COMMON
 )
 def get_ice_breakers(call: Call, account_id: int | str) -> IceBreakersOfAccount:
     """The current ice breakers at the provider."""
@@ -202,16 +196,11 @@ def get_ice_breakers(call: Call, account_id: int | str) -> IceBreakersOfAccount:
     return _shown(_ask(row, lambda: adapter.ice_breakers(ref(row))))
 
 
-@route(
-    "PUT",
+@routes.put(
     "/accounts/{account_id}/ice-breakers",
-    tag="Accounts",
-    summary="Set the ice breakers of an account",
-    scope=Scope.SETTINGS_WRITE,
+    "Set the ice breakers of an account",
     limited=True,
-    body=IceBreakersOfAccount,
-    answer=IceBreakersOfAccount,
-    errors=(BodyError, IceBreakerError, *COMMON),
+    errors=(IceBreakerError, *COMMON),
     examples=EXAMPLE,
 )
 def set_ice_breakers(call: Call, account_id: int | str, body: IceBreakersOfAccount) -> IceBreakersOfAccount:
@@ -223,12 +212,9 @@ def set_ice_breakers(call: Call, account_id: int | str, body: IceBreakersOfAccou
     return _shown(kept)
 
 
-@route(
-    "DELETE",
+@routes.delete(
     "/accounts/{account_id}/ice-breakers",
-    tag="Accounts",
-    summary="Remove the ice breakers of an account",
-    scope=Scope.SETTINGS_WRITE,
+    "Remove the ice breakers of an account",
     limited=True,
     errors=COMMON,
 )
@@ -248,32 +234,18 @@ def _shown_menu(found: Menu) -> MenuOfAccount:
     )
 
 
-@route(
-    "GET",
-    "/accounts/{account_id}/menu",
-    tag="Accounts",
-    summary="Get the menu of an account",
-    scope=Scope.AUTOMATION_READ,
-    limited=True,
-    answer=MenuOfAccount,
-    errors=COMMON,
-)
+@routes.get("/accounts/{account_id}/menu", "Get the menu of an account", limited=True, errors=COMMON)
 def get_menu(call: Call, account_id: int | str) -> MenuOfAccount:
     """The current menu at the provider."""
     row, adapter, _limits = _menu(call, account_id)
     return _shown_menu(_ask(row, lambda: adapter.menu(ref(row))))
 
 
-@route(
-    "PUT",
+@routes.put(
     "/accounts/{account_id}/menu",
-    tag="Accounts",
-    summary="Set the menu of an account",
-    scope=Scope.SETTINGS_WRITE,
+    "Set the menu of an account",
     limited=True,
-    body=MenuOfAccount,
-    answer=MenuOfAccount,
-    errors=(BodyError, MenuError, *COMMON),
+    errors=(MenuError, *COMMON),
     examples=MENU_EXAMPLE,
 )
 def set_menu(call: Call, account_id: int | str, body: MenuOfAccount) -> MenuOfAccount:
@@ -285,15 +257,7 @@ def set_menu(call: Call, account_id: int | str, body: MenuOfAccount) -> MenuOfAc
     return _shown_menu(kept)
 
 
-@route(
-    "DELETE",
-    "/accounts/{account_id}/menu",
-    tag="Accounts",
-    summary="Remove the menu of an account",
-    scope=Scope.SETTINGS_WRITE,
-    limited=True,
-    errors=COMMON,
-)
+@routes.delete("/accounts/{account_id}/menu", "Remove the menu of an account", limited=True, errors=COMMON)
 def delete_menu(call: Call, account_id: int | str) -> None:
     """In every locale."""
     row, adapter, _limits = _menu(call, account_id)

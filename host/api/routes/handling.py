@@ -9,7 +9,7 @@ from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call, new_reply_key
-from host.api.http.declare import Id, Wire, rename, route
+from host.api.http.declare import Id, Router, Wire, rename
 from host.api.http.errors import BodyError
 from host.api.routes.conversations import Conversation, check_can_reply, get, shown
 from host.api.routes.sending import voice_of
@@ -40,6 +40,8 @@ from host.models import inbox
 from host.queue import signals
 from host.queue.signals import Signal
 from host.users.api_keys import Scope
+
+routes = Router("Conversations", write=Scope.CONVERSATIONS_WRITE)
 
 SIGNALS = (
     AccountDisconnectedError,
@@ -123,15 +125,11 @@ class Passing(Wire, frozen=True):
     note: Annotated[str, Meta(max_length=1000, description="A note for that app.")] = ""
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/typing",
-    tag="Conversations",
-    summary="Show the customer a typing indicator",
-    scope=Scope.CONVERSATIONS_WRITE,
+    "Show the customer a typing indicator",
     limited=True,
-    body=Typing,
-    errors=(BodyError, *SIGNALS),
+    errors=SIGNALS,
     examples={"Someone is typing": {"on": True}},
 )
 def show_typing(call: Call, conversation_id: int, body: Typing) -> None:
@@ -142,12 +140,9 @@ def show_typing(call: Call, conversation_id: int, body: Typing) -> None:
     _signal(call, conversation_id, Signal.TYPING if body.on else Signal.STOPPED)
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/seen",
-    tag="Conversations",
-    summary="Show the customer that their messages were seen",
-    scope=Scope.CONVERSATIONS_WRITE,
+    "Show the customer that their messages were seen",
     limited=True,
     errors=SIGNALS,
 )
@@ -174,19 +169,14 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
     signals.current().offer(row.account, row.identity_external_id, signal, conversation_id)
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/read",
-    tag="Conversations",
-    summary="Mark a conversation as read",
-    scope=Scope.CONVERSATIONS_WRITE,
+    "Mark a conversation as read",
     limited=True,
-    body=MarkingRead,
-    answer=Conversation,
-    errors=(BodyError, ConversationNotFoundError, NotAMemberError),
+    errors=(ConversationNotFoundError, NotAMemberError),
     examples={"All of it": {}, "Up to a message, by a person": {"until": 991, "memberId": 7}},
 )
-def mark_conversation_read(call: Call, conversation_id: int, body: MarkingRead) -> bytes:
+def mark_conversation_read(call: Call, conversation_id: int, body: MarkingRead) -> Conversation:
     """The customer isn't told: for that, use `seen`."""
 
     def use_case(session: Session) -> Conversation:
@@ -205,19 +195,14 @@ def mark_conversation_read(call: Call, conversation_id: int, body: MarkingRead) 
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/unread",
-    tag="Conversations",
-    summary="Mark a conversation as unread",
-    scope=Scope.CONVERSATIONS_WRITE,
+    "Mark a conversation as unread",
     limited=True,
-    body=MarkingUnread,
-    answer=Conversation,
-    errors=(BodyError, ConversationNotFoundError, NotAMemberError),
+    errors=(ConversationNotFoundError, NotAMemberError),
     examples={"For a person": {"memberId": 7}},
 )
-def mark_conversation_unread(call: Call, conversation_id: int, body: MarkingUnread) -> bytes:
+def mark_conversation_unread(call: Call, conversation_id: int, body: MarkingUnread) -> Conversation:
     """Shows it as unread to one person, until they open it. The team's `unreadCount` stays the same."""
 
     def use_case(session: Session) -> Conversation:
@@ -234,23 +219,11 @@ def mark_conversation_unread(call: Call, conversation_id: int, body: MarkingUnre
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/hand-over",
-    tag="Conversations",
-    summary="Hand a conversation over to people",
-    scope=Scope.CONVERSATIONS_WRITE,
+    "Hand a conversation over to people",
     limited=True,
-    body=HandingOver,
-    answer=Conversation,
-    errors=(
-        BodyError,
-        ConversationNotFoundError,
-        EmptyTextError,
-        NotAMemberError,
-        TeamNotFoundError,
-        TooLongError,
-    ),
+    errors=(ConversationNotFoundError, EmptyTextError, NotAMemberError, TeamNotFoundError, TooLongError),
     examples={"To a team, with a note": {"team": 5, "note": "Wants to change an order that has left."}},
     fields={
         EmptyTextError: "note",
@@ -259,7 +232,7 @@ def mark_conversation_unread(call: Call, conversation_id: int, body: MarkingUnre
         NotAMemberError: "assignee",
     },
 )
-def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) -> bytes:
+def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) -> Conversation:
     """The customer then waits for a person, and nothing automated is sent until the conversation is closed or
     automation is resumed.
 
@@ -296,15 +269,10 @@ def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) 
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/take",
-    tag="Conversations",
-    summary="Take a conversation from another app",
-    scope=Scope.CONVERSATIONS_WRITE,
+    "Take a conversation from another app",
     limited=True,
-    body=Taking,
-    answer=Conversation,
     errors=CONTROL,
     examples={"With a note": {"note": "A person takes over."}},
 )
@@ -332,15 +300,10 @@ rename(
 )
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/pass",
-    tag="Conversations",
-    summary="Pass a conversation to another app",
-    scope=Scope.CONVERSATIONS_WRITE,
+    "Pass a conversation to another app",
     limited=True,
-    body=Passing,
-    answer=Conversation,
     errors=CONTROL,
     examples={"To another app": {"to": "263902037430900", "note": "Please answer in the Page's inbox."}},
 )
@@ -371,15 +334,10 @@ rename(
 )
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/release-control",
-    tag="Conversations",
-    summary="Release a conversation to whoever the provider chooses",
-    scope=Scope.CONVERSATIONS_WRITE,
+    "Release a conversation to whoever the provider chooses",
     limited=True,
-    body=Releasing,
-    answer=Conversation,
     errors=CONTROL,
     examples={"With a note": {"note": "Answered."}},
 )

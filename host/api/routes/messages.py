@@ -15,8 +15,8 @@ from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
 from host.api.http.bodies import Copied
 from host.api.http.call import Call, locked, new_reply_key
-from host.api.http.declare import DEPRECATED, Id, Moment, Wire, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.declare import DEPRECATED, Id, Moment, Router, Wire
+from host.api.http.errors import CursorError, QueryError
 from host.api.http.log_cursors import EventsGoneError
 from host.api.http.refusals import FORWARDS
 from host.api.routes import conversations
@@ -45,6 +45,8 @@ from host.inbox.unsent import holding, later, resending
 from host.models.inbox import Message
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.users.api_keys import Scope
+
+routes = Router("Messages", read=Scope.MESSAGES_READ, write=Scope.MESSAGES_WRITE)
 
 LIST = "messages"
 T = TypeVar("T")
@@ -151,16 +153,11 @@ class UpdateNote(Wire, frozen=True):
     ) = UNSET
 
 
-@route(
-    "GET",
+@routes.get(
     "/conversations/{conversation_id}/messages",
-    tag="Messages",
-    summary="List the messages of a conversation",
-    scope=Scope.MESSAGES_READ,
+    "List the messages of a conversation",
     limited=True,
-    query=MessageQuery,
-    answer=shapes.Messages,
-    errors=(QueryError, CursorError, ConversationNotFoundError),
+    errors=(CursorError, ConversationNotFoundError),
 )
 def list_messages(call: Call, conversation_id: int, query: MessageQuery) -> shapes.Messages:
     """Oldest first, including the team's notes and lines about activity.
@@ -219,16 +216,8 @@ class MessagesQuery(Wire, frozen=True):
     cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
-@route(
-    "GET",
-    "/messages",
-    tag="Messages",
-    summary="List the messages of all conversations",
-    scope=Scope.MESSAGES_READ,
-    limited=True,
-    query=MessagesQuery,
-    answer=shapes.MessagePage,
-    errors=(QueryError, CursorError, EventsGoneError),
+@routes.get(
+    "/messages", "List the messages of all conversations", limited=True, errors=(CursorError, EventsGoneError)
 )
 def list_all_messages(call: Call, query: MessagesQuery) -> shapes.MessagePage:
     """Including the team's notes and lines about activity. Pages are by id, not by `sentAt`.
@@ -278,16 +267,7 @@ def get(session: Session, call: Call, message_id: int) -> shapes.Message:
     return found[0]
 
 
-@route(
-    "GET",
-    "/messages/{message_id}",
-    tag="Messages",
-    summary="Get a message",
-    scope=Scope.MESSAGES_READ,
-    limited=True,
-    answer=shapes.Message,
-    errors=(MessageNotFoundError,),
-)
+@routes.get("/messages/{message_id}", "Get a message", limited=True, errors=(MessageNotFoundError,))
 def get_message(call: Call, message_id: int) -> shapes.Message:
     """The message with its state: queued, sent, read, or failed and why."""
     with db.read() as session:
@@ -302,17 +282,8 @@ def _current(session: Session, call: Call, message_id: int) -> shapes.Message:
 WAITING = (MessageNotFoundError, NotInOutboxError, StateMovedOnError)
 
 
-@route(
-    "POST",
-    "/messages/{message_id}/cancel",
-    tag="Messages",
-    summary="Cancel a queued message",
-    scope=Scope.MESSAGES_WRITE,
-    limited=True,
-    answer=shapes.Message,
-    errors=WAITING,
-)
-def cancel_message(call: Call, message_id: int) -> bytes:
+@routes.post("/messages/{message_id}/cancel", "Cancel a queued message", limited=True, errors=WAITING)
+def cancel_message(call: Call, message_id: int) -> shapes.Message:
     """Cancels a queued message that has not left. While it is being sent it is too late: 409, and it is sent.
 
     An unconfirmed message that is queued for a retry becomes unconfirmed again, not cancelled: it may have
@@ -327,18 +298,12 @@ def cancel_message(call: Call, message_id: int) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/messages/{message_id}",
-    tag="Messages",
-    summary="Edit a queued message",
-    scope=Scope.MESSAGES_WRITE,
+    "Edit a queued message",
     limited=True,
     current=_current,
-    body=UpdateMessage,
-    answer=shapes.Message,
     errors=(
-        BodyError,
         EmptyTextError,
         TooLongError,
         UnknownChannelError,
@@ -354,7 +319,7 @@ def cancel_message(call: Call, message_id: int) -> bytes:
     },
     fields={EmptyTextError: "text", TooLongError: "text", SendTimeError: "sendAt"},
 )
-def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
+def edit_message(call: Call, message_id: int, body: UpdateMessage) -> shapes.Message:
     """Edits a queued message that has not left; it keeps its place. A text must fit in one message.
 
     All parts of a reply have the same time.
@@ -394,18 +359,12 @@ def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/notes",
-    tag="Messages",
-    summary="Add a note",
-    scope=Scope.MESSAGES_WRITE,
+    "Add a note",
     limited=True,
-    body=CreateNote,
-    answer=shapes.Message,
-    status=201,
     location="/messages/{id}",
-    errors=(BodyError, ConversationNotFoundError, EmptyTextError, MentionError, TooLongError),
+    errors=(ConversationNotFoundError, EmptyTextError, MentionError, TooLongError),
     examples={
         "A note": {"text": "Paid by card, order 1042."},
         "A note that mentions a person": {"text": "Is the blue glaze ready?", "mentions": [7]},
@@ -413,7 +372,7 @@ def edit_message(call: Call, message_id: int, body: UpdateMessage) -> bytes:
     },
     fields={EmptyTextError: "text", TooLongError: "text", MentionError: "mentions"},
 )
-def add_note(call: Call, conversation_id: int, body: CreateNote) -> bytes:
+def add_note(call: Call, conversation_id: int, body: CreateNote) -> shapes.Message:
     """Only the team sees it. Mentioned people are notified according to their settings."""
 
     def use_case(session: Session) -> shapes.Message:
@@ -435,17 +394,11 @@ def add_note(call: Call, conversation_id: int, body: CreateNote) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/notes/{message_id}",
-    tag="Messages",
-    summary="Edit a note",
-    scope=Scope.MESSAGES_WRITE,
+    "Edit a note",
     limited=True,
-    body=UpdateNote,
-    answer=shapes.Message,
     errors=(
-        BodyError,
         EmptyTextError,
         MentionError,
         MessageNotFoundError,
@@ -460,7 +413,7 @@ def add_note(call: Call, conversation_id: int, body: CreateNote) -> bytes:
     },
     fields={EmptyTextError: "text", TooLongError: "text", MentionError: "mentions"},
 )
-def edit_note(call: Call, message_id: int, body: UpdateNote) -> bytes:
+def edit_note(call: Call, message_id: int, body: UpdateNote) -> shapes.Message:
     """Edits a note that a key of the same name added. Repeating it does nothing."""
 
     def use_case(session: Session) -> shapes.Message:
@@ -477,14 +430,8 @@ def edit_note(call: Call, message_id: int, body: UpdateNote) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
-    "/notes/{message_id}",
-    tag="Messages",
-    summary="Delete a note",
-    scope=Scope.MESSAGES_WRITE,
-    limited=True,
-    errors=(MessageNotFoundError, NotAuthorError),
+@routes.delete(
+    "/notes/{message_id}", "Delete a note", limited=True, errors=(MessageNotFoundError, NotAuthorError)
 )
 def delete_note(call: Call, message_id: int) -> None:
     """Deletes the content of a note that a key of the same name added. Repeating it does nothing.
@@ -513,19 +460,12 @@ def _set(value: T | UnsetType) -> T | None:
     return None if isinstance(value, UnsetType) else value
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/forwards",
-    tag="Messages",
-    summary="Forward messages",
-    scope=Scope.MESSAGES_WRITE,
+    "Forward messages",
     limited=True,
-    body=CreateForward,
-    answer=shapes.Message,
-    status=201,
     location="/messages/{id}",
     errors=(
-        BodyError,
         ConversationNotFoundError,
         MessageNotFoundError,
         TooLongError,
@@ -538,7 +478,7 @@ def _set(value: T | UnsetType) -> T | None:
     },
     fields={TooLongError: "note", MessageNotFoundError: "messageId"},
 )
-def forward(call: Call, conversation_id: int, body: CreateForward) -> bytes:
+def forward(call: Call, conversation_id: int, body: CreateForward) -> shapes.Message:
     """The customer is not notified; answers arrive in the conversation. Notes are never forwarded.
 
     Returns an internal message of kind `forward` with a delivery state: it is queued, and

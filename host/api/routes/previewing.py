@@ -21,7 +21,7 @@ from host.api.http.bodies import (
 from host.api.http.call import Call
 from host.api.http.contents import EXAMPLES as EXAMPLES_OF_CONTENTS
 from host.api.http.contents import SendContent
-from host.api.http.declare import Id, OtherForm, Wire, route
+from host.api.http.declare import Id, OtherForm, Router, Wire
 from host.api.http.errors import BodyError
 from host.api.routes import conversations
 from host.api.routes.sending import (
@@ -45,6 +45,8 @@ from host.models.channels import ChannelAccount, ref
 from host.sdk.messages import MessageKind, OutgoingPart
 from host.sdk.text import byte_length
 from host.users.api_keys import Scope
+
+routes = Router("Messages", write=Scope.MESSAGES_WRITE)
 
 
 class PreviewedMessage(Wire, frozen=True):
@@ -73,16 +75,12 @@ class MessagePreview(Wire, frozen=True):
     data: Annotated[list[PreviewedMessage], Meta(description="The messages, in the order they would go out.")]
 
 
-@route(
-    "POST",
+@routes.post(
     "/messages/preview",
-    tag="Messages",
-    summary="Preview a message",
-    scope=Scope.MESSAGES_WRITE,
+    "Preview a message",
     limited=True,
     body=Sendable,
     other_form=OtherForm("content", SendContent),
-    answer=MessagePreview,
     errors=REFUSALS,
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
     fields=FIELDS_OF_ERRORS,

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call
-from host.api.http.declare import Wire, rename, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Router, Wire, rename
 from host.api.http.refusals import REACTIONS
 from host.api.routes.messages import get
 from host.inbox.errors import (
@@ -24,6 +23,8 @@ from host.inbox.errors import (
 )
 from host.inbox.reacting import MAX_LENGTH, react
 from host.users.api_keys import Scope
+
+routes = Router("Messages", write=Scope.MESSAGES_WRITE)
 
 COMMON = (
     AccountDisconnectedError,
@@ -41,20 +42,15 @@ class CreateReaction(Wire, frozen=True):
     emoji: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH, description="One emoji.")]
 
 
-@route(
-    "POST",
+@routes.post(
     "/messages/{message_id}/reactions",
-    tag="Messages",
-    summary="React to a message",
-    scope=Scope.MESSAGES_WRITE,
+    "React to a message",
     limited=True,
-    body=CreateReaction,
-    answer=shapes.Message,
-    errors=(BodyError, EmptyTextError, *COMMON),
+    errors=(EmptyTextError, *COMMON),
     examples={"A heart": {"emoji": "\u2764\ufe0f"}},
     goes_on=True,
 )
-def react_to_message(call: Call, message_id: int, body: CreateReaction) -> bytes:
+def react_to_message(call: Call, message_id: int, body: CreateReaction) -> shapes.Message:
     """The team has one reaction per message: another replaces it, and the same again changes nothing.
 
     The account lists the emoji a channel accepts. Returns the message; its reaction is queued.
@@ -69,14 +65,8 @@ rename(
 )
 
 
-@route(
-    "DELETE",
-    "/messages/{message_id}/reactions",
-    tag="Messages",
-    summary="Remove the reaction to a message",
-    scope=Scope.MESSAGES_WRITE,
-    limited=True,
-    errors=COMMON,
+@routes.delete(
+    "/messages/{message_id}/reactions", "Remove the reaction to a message", limited=True, errors=COMMON
 )
 def remove_reaction(call: Call, message_id: int) -> None:
     """Removes the team's reaction; the customer's stays. Does nothing if there is none."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call
-from host.api.http.declare import Refused, Wire, route
+from host.api.http.declare import Refused, Router, Wire
 from host.api.http.errors import BodyError
 from host.api.routes.messages import get
 from host.api.routes.sending import fields_of_body, voice_of
@@ -36,6 +36,8 @@ from host.queue import outbox
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
 from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
+
+routes = Router("Messages", write=Scope.MESSAGES_WRITE)
 
 
 class RetryMessage(Wire, frozen=True):
@@ -63,17 +65,11 @@ class RetryMessage(Wire, frozen=True):
     ) = None
 
 
-@route(
-    "POST",
+@routes.post(
     "/messages/{message_id}/retry",
-    tag="Messages",
-    summary="Send a failed message again",
-    scope=Scope.MESSAGES_WRITE,
+    "Send a failed message again",
     limited=True,
-    body=RetryMessage,
-    answer=shapes.Message,
     errors=(
-        BodyError,
         MessageNotFoundError,
         NotInOutboxError,
         StateMovedOnError,
@@ -92,7 +88,7 @@ class RetryMessage(Wire, frozen=True):
     ),
     examples={"A failed message": {}, "A message that may have arrived": {"mayRepeat": True}},
 )
-def retry_message(call: Call, message_id: int, body: RetryMessage) -> bytes:
+def retry_message(call: Call, message_id: int, body: RetryMessage) -> shapes.Message:
     """Queues it again, with the parts of its reply that were held back because of it.
 
     It is refused if the API could not send a message to the customer now: if the reply window is closed to
@@ -135,17 +131,13 @@ def retry_message(call: Call, message_id: int, body: RetryMessage) -> bytes:
         return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/messages/{message_id}/check",
-    tag="Messages",
-    summary="Check whether a message arrived",
-    scope=Scope.MESSAGES_WRITE,
+    "Check whether a message arrived",
     limited=True,
-    answer=shapes.Message,
     errors=(MessageNotFoundError, NotInOutboxError, StateMovedOnError),
 )
-def check_message(call: Call, message_id: int) -> bytes:
+def check_message(call: Call, message_id: int) -> shapes.Message:
     """Looks for a message that is `unknown` at the provider, soon after, and never sends it.
 
     Once it is found there, its `state` is `sent`.

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from host.api import reading
 from host.api.http.call import Call
-from host.api.http.declare import DEPRECATED, Id, Wire, route
+from host.api.http.declare import DEPRECATED, Id, Router, Wire
 from host.api.http.errors import BodyError
 from host.api.routes.conversations import ConversationQuery, filter_of
 from host.core import db
@@ -24,6 +24,8 @@ from host.inbox.errors import (
 from host.inbox.queries import ConversationFilter
 from host.models.saved_views import SavedView
 from host.users.api_keys import Scope
+
+routes = Router("Labels", read=Scope.CONVERSATIONS_READ, write=Scope.SETTINGS_WRITE)
 
 
 class View(Wire, frozen=True):
@@ -107,39 +109,25 @@ def _current(session: Session, call: Call, view_id: int) -> View:
     return _view(saved_views.get(session, call.workspace_id, view_id, None, lock=True))
 
 
-@route(
-    "GET",
-    "/views",
-    tag="Labels",
-    summary="List shared views",
-    scope=Scope.CONVERSATIONS_READ,
-    limited=True,
-    answer=Views,
-)
+@routes.get("/views", "List shared views", limited=True)
 def list_views(call: Call) -> Views:
     """The shared views, in order. Members' private views are not included."""
     with db.read() as session:
         return Views(data=[_view(row) for row in saved_views.shared(session, call.workspace_id)])
 
 
-@route(
-    "POST",
+@routes.post(
     "/views",
-    tag="Labels",
-    summary="Save a shared view",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateView,
-    answer=View,
-    status=201,
+    "Save a shared view",
     location="/views/{id}",
-    errors=(BodyError, TooManyViewsError, ViewNameError, ViewSearchError),
+    errors=(TooManyViewsError, ViewNameError, ViewSearchError),
     examples={
         "Open orders": {"name": "Orders to answer", "filter": {"status": "open", "labels": "3"}},
         "A search": {"name": "Glaze in orders", "search": "label:orders glaze"},
     },
     fields={ViewNameError: "name", ViewSearchError: "search"},
 )
-def create_view(call: Call, body: CreateView) -> bytes:
+def create_view(call: Call, body: CreateView) -> View:
     """Adds a shared view after the others: a filter or a search."""
     shows = _shows(body)
     if shows is None:
@@ -160,36 +148,22 @@ def create_view(call: Call, body: CreateView) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/views/{view_id}",
-    tag="Labels",
-    summary="Get a shared view",
-    scope=Scope.CONVERSATIONS_READ,
-    limited=True,
-    answer=View,
-    errors=(ViewNotFoundError,),
-)
+@routes.get("/views/{view_id}", "Get a shared view", limited=True, errors=(ViewNotFoundError,))
 def get_view(call: Call, view_id: int) -> View:
     """Its name, and what it shows."""
     with db.read() as session:
         return _view(saved_views.get(session, call.workspace_id, view_id, None))
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/views/{view_id}",
-    tag="Labels",
-    summary="Change a shared view",
-    scope=Scope.SETTINGS_WRITE,
+    "Change a shared view",
     current=_current,
-    body=UpdateView,
-    answer=View,
-    errors=(BodyError, ViewNameError, ViewNotFoundError, ViewSearchError),
+    errors=(ViewNameError, ViewNotFoundError, ViewSearchError),
     examples={"Another name": {"name": "Orders"}},
     fields={ViewNameError: "name", ViewSearchError: "search"},
 )
-def change_view(call: Call, view_id: int, body: UpdateView) -> bytes:
+def change_view(call: Call, view_id: int, body: UpdateView) -> View:
     """Changes its name, or what it shows."""
 
     def use_case(session: Session) -> View:
@@ -201,15 +175,7 @@ def change_view(call: Call, view_id: int, body: UpdateView) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
-    "/views/{view_id}",
-    tag="Labels",
-    summary="Delete a shared view",
-    scope=Scope.SETTINGS_WRITE,
-    current=_current,
-    errors=(ViewNotFoundError,),
-)
+@routes.delete("/views/{view_id}", "Delete a shared view", current=_current, errors=(ViewNotFoundError,))
 def delete_view(call: Call, view_id: int) -> None:
     """Deletes the view. Its conversations are not changed."""
 

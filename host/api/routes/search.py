@@ -10,8 +10,8 @@ from msgspec import Meta
 from host.api import serialise, shapes
 from host.api.http import cursors
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import CursorError, QueryError
+from host.api.http.declare import Id, Moment, Router, Wire
+from host.api.http.errors import CursorError
 from host.api.routes.conversations import Limit
 from host.core import db
 from host.search.backlog import Backlog, backlog
@@ -21,6 +21,8 @@ from host.search.finding.excerpts import excerpt
 from host.search.finding.finder import SearchPosition
 from host.search.finding.narrowing import understood
 from host.users.api_keys import Scope
+
+routes = Router("Search", read=Scope.MESSAGES_READ)
 
 LIST = "search"
 
@@ -91,17 +93,7 @@ class SearchQuery(Wire, frozen=True):
     cursor: Annotated[str | None, Meta(description="`next` of the previous page.")] = None
 
 
-@route(
-    "GET",
-    "/search",
-    tag="Search",
-    summary="Search messages and contacts",
-    scope=Scope.MESSAGES_READ,
-    limited=True,
-    query=SearchQuery,
-    answer=SearchResults,
-    errors=(QueryError, CursorError),
-)
+@routes.get("/search", "Search messages and contacts", limited=True, errors=(CursorError,))
 def search(call: Call, query: SearchQuery) -> SearchResults:
     """Words match regardless of case and accents, in any script. Days are in UTC.
 

@@ -41,7 +41,7 @@ from host.api.http.bodies import (
 from host.api.http.call import Call, new_reply_key
 from host.api.http.contents import EXAMPLES as EXAMPLES_OF_CONTENTS
 from host.api.http.contents import SendContent
-from host.api.http.declare import Id, OtherForm, Refused, Wire, route
+from host.api.http.declare import Id, OtherForm, Refused, Router, Wire
 from host.api.http.errors import BodyError
 from host.api.http.fields import name_field
 from host.api.http.refusals import FILES, PARTS
@@ -87,6 +87,8 @@ from host.models.inbox import OF_PERSON, ContactIdentity, Conversation, Origin
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import OWN_ADDRESS, MessageKind
 from host.users.api_keys import Scope
+
+routes = Router("Messages", write=Scope.MESSAGES_WRITE)
 
 T = TypeVar("T")
 
@@ -153,23 +155,18 @@ FIELDS_OF_ERRORS: dict[type[LobbyError], str] = {
 """Errors of a message -> the field of its body."""
 
 
-@route(
-    "POST",
+@routes.post(
     "/messages",
-    tag="Messages",
-    summary="Send a message",
-    scope=Scope.MESSAGES_WRITE,
+    "Send a message",
     limited=True,
     body=Sendable,
     other_form=OtherForm("content", SendContent),
-    answer=shapes.Sent,
-    status=201,
     location="/messages/{data.0.id}",
     errors=REFUSALS,
     examples=EXAMPLES | EXAMPLES_OF_CONTENTS,
     fields=FIELDS_OF_ERRORS,
 )
-def send_message(call: Call, body: Any) -> bytes:
+def send_message(call: Call, body: Any) -> shapes.Sent:
     """Each `kind` has its own form of body. The account lists what its channel can send.
 
     A body with `content` is accepted, too: a channel by its public id, a recipient, a content, and what every
@@ -231,7 +228,7 @@ def voice_of(call: Call) -> Voice:
     return Voice.AUTOMATION if call.caller.automatic else Voice.PERSON
 
 
-def _send(call: Call, body: Any) -> bytes:
+def _send(call: Call, body: Any) -> shapes.Sent:
     voice = voice_of(call)
     with db.read() as session:
         conversation, adapter = target(session, call, body)
@@ -527,16 +524,11 @@ class Started(Wire, frozen=True):
     messages: list[shapes.Message]
 
 
-@route(
-    "POST",
+@routes.post(
     "/contacts/{contact_id}/conversations",
+    "Start a conversation with a contact",
     tag="Contacts",
-    summary="Start a conversation with a contact",
-    scope=Scope.MESSAGES_WRITE,
     limited=True,
-    body=CreateConversation,
-    answer=Started,
-    status=201,
     location="/conversations/{conversation.id}",
     errors=(*REFUSALS, ContactNotFoundError, AddressOfAnotherError, GoesOnError, NoWayOutError),
     examples={
@@ -558,7 +550,7 @@ class Started(Wire, frozen=True):
         ConversationNotFoundError: "previousId",
     },
 )
-def start_conversation(call: Call, contact_id: int, body: CreateConversation) -> bytes:
+def start_conversation(call: Call, contact_id: int, body: CreateConversation) -> Started:
     """The conversation and its first message are written together, or neither is.
 
     Only if the account's channel has `canStart`, and to a known address of the contact: their id on an

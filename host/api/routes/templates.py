@@ -8,8 +8,8 @@ from msgspec import Meta
 
 from host.api.http import cursors
 from host.api.http.call import Call
-from host.api.http.declare import Wire, route
-from host.api.http.errors import CursorError, QueryError
+from host.api.http.declare import Router, Wire
+from host.api.http.errors import CursorError
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.api.shapes import Cursor
 from host.core import db
@@ -20,6 +20,8 @@ from host.models.channels import AccountState, ref
 from host.sdk import channel
 from host.users.api_keys import Scope
 from host.web.languages import gettext as _
+
+routes = Router("Accounts", read=(Scope.MESSAGES_READ, Scope.MESSAGES_WRITE))
 
 LIST = "templates"
 
@@ -79,17 +81,11 @@ class ApprovedTemplates(Wire, frozen=True):
     next: Annotated[Cursor | None, Meta(description="Cursor for the next page; null on the last.")]
 
 
-@route(
-    "GET",
+@routes.get(
     "/accounts/{account_id}/templates",
-    tag="Accounts",
-    summary="List approved templates",
-    scope=(Scope.MESSAGES_READ, Scope.MESSAGES_WRITE),
+    "List approved templates",
     limited=True,
-    query=TemplateQuery,
-    answer=ApprovedTemplates,
     errors=(
-        QueryError,
         CursorError,
         AccountNotFoundError,
         AccountDisconnectedError,

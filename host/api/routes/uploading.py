@@ -11,7 +11,7 @@ from msgspec import Meta
 from werkzeug.datastructures import FileStorage
 
 from host.api.http.call import Call
-from host.api.http.declare import Wire, route
+from host.api.http.declare import Router, Wire
 from host.api.http.errors import BodyError, MediaTypeError
 from host.api.http.refusals import FILES
 from host.core import clock, db, storage
@@ -21,6 +21,8 @@ from host.media.limits import MAX_BYTES, FileRefusedError
 from host.models.media import Upload as UploadRow
 from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
+
+routes = Router("Files", read=Scope.MESSAGES_READ, write=Scope.MESSAGES_WRITE)
 
 MULTIPART = 64 * 1024
 """Most bytes of a form in addition to its file."""
@@ -91,16 +93,11 @@ def the_file() -> FileStorage:
     return given[0]
 
 
-@route(
-    "POST",
+@routes.post(
     "/uploads",
-    tag="Files",
-    summary="Upload a file",
-    scope=Scope.MESSAGES_WRITE,
+    "Upload a file",
     limited=True,
     upload=True,
-    answer=Upload,
-    status=201,
     location="/uploads/{id}",
     errors=(BodyError, TooManyUploadsError, *FILES),
     fields={FileRefusedError: "file"},
@@ -115,16 +112,7 @@ def create_upload(call: Call) -> Upload:
     return _shown(take_upload(given.stream, given.filename or "", workspace_id=call.workspace_id))
 
 
-@route(
-    "GET",
-    "/uploads/{upload_id}",
-    tag="Files",
-    summary="Get an upload",
-    scope=Scope.MESSAGES_READ,
-    limited=True,
-    answer=Upload,
-    errors=(UploadNotFoundError,),
-)
+@routes.get("/uploads/{upload_id}", "Get an upload", limited=True, errors=(UploadNotFoundError,))
 def get_upload(call: Call, upload_id: int | str) -> Upload:
     """A file that a program uploaded and that isn't sent yet."""
     with db.read() as session:

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http import cursors
-from host.api.http.call import Call, encode
-from host.api.http.declare import Id, Wire, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.call import Call
+from host.api.http.declare import Id, Router, Wire
+from host.api.http.errors import CursorError
 from host.assistants import keeping, playing
 from host.assistants.keeping import AssistantNotFoundError
 from host.assistants.knowing import cases
@@ -20,6 +20,8 @@ from host.assistants.knowing.cases import CaseError, CaseInput, CaseNotFoundErro
 from host.assistants.models import AssistantCase as Row
 from host.core import db
 from host.users.api_keys import Scope
+
+routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 
 LIST = "assistant cases"
 
@@ -147,15 +149,10 @@ def _by(call: Call, assistant_id: int) -> dict[str, Any]:
     return {"workspace_id": call.workspace_id, "assistant_id": assistant_id, "actor": call.actor}
 
 
-@route(
-    "GET",
+@routes.get(
     "/assistants/{assistant_id}/cases",
-    tag="Assistants",
-    summary="List cases of an assistant",
-    scope=Scope.AUTOMATION_READ,
-    query=AssistantCaseQuery,
-    answer=AssistantCases,
-    errors=(QueryError, CursorError, AssistantNotFoundError),
+    "List cases of an assistant",
+    errors=(CursorError, AssistantNotFoundError),
 )
 def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuery) -> AssistantCases:
     """Each case comes with the result of its last try."""
@@ -174,24 +171,18 @@ def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuer
     )
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants/{assistant_id}/cases",
-    tag="Assistants",
-    summary="Add a case",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateAssistantCase,
-    answer=AssistantCase,
-    status=201,
+    "Add a case",
     location="/assistants/{assistant_id}/cases/{id}",
-    errors=(BodyError, CaseError, *OF),
+    errors=(CaseError, *OF),
     examples={
         "A question": EXAMPLE,
         "From a wrong turn": {"turnId": 42, "handsOver": True},
     },
     fields={CaseNotFoundError: "turnId"},
 )
-def create_assistant_case(call: Call, assistant_id: int, body: CreateAssistantCase) -> bytes:
+def create_assistant_case(call: Call, assistant_id: int, body: CreateAssistantCase) -> AssistantCase:
     """From a question, or from a turn that was wrong."""
     of = {**_by(call, assistant_id), "now": call.now}
 
@@ -209,33 +200,22 @@ def create_assistant_case(call: Call, assistant_id: int, body: CreateAssistantCa
         raise _placed(error) from None
 
 
-@route(
-    "GET",
-    "/assistants/{assistant_id}/cases/{case_id}",
-    tag="Assistants",
-    summary="Get a case",
-    scope=Scope.AUTOMATION_READ,
-    answer=AssistantCase,
-    errors=OF,
-)
+@routes.get("/assistants/{assistant_id}/cases/{case_id}", "Get a case", errors=OF)
 def get_assistant_case(call: Call, assistant_id: int, case_id: int) -> AssistantCase:
     """Includes the result of its last try."""
     with db.read() as session:
         return _shown(cases.get(session, call.workspace_id, assistant_id, case_id))
 
 
-@route(
-    "PUT",
+@routes.put(
     "/assistants/{assistant_id}/cases/{case_id}",
-    tag="Assistants",
-    summary="Replace a case",
-    scope=Scope.SETTINGS_WRITE,
-    body=ReplaceAssistantCase,
-    answer=AssistantCase,
-    errors=(BodyError, CaseError, *OF),
+    "Replace a case",
+    errors=(CaseError, *OF),
     examples={"A question": EXAMPLE},
 )
-def replace_assistant_case(call: Call, assistant_id: int, case_id: int, body: ReplaceAssistantCase) -> bytes:
+def replace_assistant_case(
+    call: Call, assistant_id: int, case_id: int, body: ReplaceAssistantCase
+) -> AssistantCase:
     """The case becomes due to be tried again."""
 
     def use_case(session: Session) -> AssistantCase:
@@ -247,50 +227,37 @@ def replace_assistant_case(call: Call, assistant_id: int, case_id: int, body: Re
         raise _placed(error) from None
 
 
-@route(
-    "DELETE",
-    "/assistants/{assistant_id}/cases/{case_id}",
-    tag="Assistants",
-    summary="Delete a case",
-    scope=Scope.SETTINGS_WRITE,
-    errors=OF,
-)
+@routes.delete("/assistants/{assistant_id}/cases/{case_id}", "Delete a case", errors=OF)
 def delete_assistant_case(call: Call, assistant_id: int, case_id: int) -> None:
     """The answer from its last try is deleted too."""
     db.write(cases.delete, **_by(call, assistant_id), case_id=case_id)
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants/{assistant_id}/cases/try",
-    tag="Assistants",
-    summary="Try cases",
+    "Try cases",
     scope=Scope.AUTOMATION_WRITE,
-    body=Tries,
-    answer=TriedCases,
-    errors=(BodyError, *OF),
+    errors=OF,
     examples={"Due cases": {}, "These": {"cases": [42, 43]}},
     fields={CaseNotFoundError: "cases"},
 )
-def try_assistant_cases(call: Call, assistant_id: int, body: Tries) -> bytes:
+def try_assistant_cases(call: Call, assistant_id: int, body: Tries) -> TriedCases:
     """Asks the current version each question, one by one, and stores the results.
 
     A case that could not be tried stays unchanged. Each costs as much as an answer.
     """
     only = None if body.cases is UNSET else body.cases
     tried, left = playing.try_cases(call.workspace_id, assistant_id, only=only)
-    return encode(
-        TriedCases(
-            data=[
-                TriedCase(
-                    case_id=one.id,
-                    passed=one.passed,
-                    answer=one.answer,
-                    hands_over=one.hands_over,
-                    problem=one.problem or None,
-                )
-                for one in tried
-            ],
-            left=left,
-        )
+    return TriedCases(
+        data=[
+            TriedCase(
+                case_id=one.id,
+                passed=one.passed,
+                answer=one.answer,
+                hands_over=one.hands_over,
+                problem=one.problem or None,
+            )
+            for one in tried
+        ],
+        left=left,
     )

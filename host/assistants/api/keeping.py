@@ -13,8 +13,8 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError, PersonRequiredError, QueryError
+from host.api.http.declare import Id, Moment, Router, Wire
+from host.api.http.errors import BodyError, PersonRequiredError
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.assistants import figures, keeping
 from host.assistants.figures import Spent, TurnCounts
@@ -36,6 +36,8 @@ from host.automation.deciding import GREETED, Sent
 from host.core import db
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
+
+routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 
 Name = Annotated[str, Meta(max_length=300, description="At most 40 characters.", examples=["Shop desk"])]
 ModeName = Annotated[
@@ -432,14 +434,7 @@ def _one(session: Session, call: Call, assistant_id: int) -> Assistant:
     return _shown(session, found[0])
 
 
-@route(
-    "GET",
-    "/assistants",
-    tag="Assistants",
-    summary="List assistants",
-    scope=Scope.AUTOMATION_READ,
-    answer=Assistants,
-)
+@routes.get("/assistants", "List assistants")
 def list_assistants(call: Call) -> Assistants:
     """All of them, at most 20, with the accounts where they are not off."""
     with db.read() as session:
@@ -447,20 +442,14 @@ def list_assistants(call: Call) -> Assistants:
         return Assistants(data=[_shown(session, one) for one in found])
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants",
-    tag="Assistants",
-    summary="Add an assistant",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateAssistant,
-    answer=Assistant,
-    status=201,
+    "Add an assistant",
     location="/assistants/{id}",
-    errors=(BodyError, AssistantError),
+    errors=(AssistantError,),
     examples={"By name": {"name": "Shop desk"}},
 )
-def create_assistant(call: Call, body: CreateAssistant) -> bytes:
+def create_assistant(call: Call, body: CreateAssistant) -> Assistant:
     """The new assistant is on no account, knows nothing and sends nothing."""
 
     def use_case(session: Session) -> Assistant:
@@ -478,33 +467,20 @@ def create_assistant(call: Call, body: CreateAssistant) -> bytes:
         return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/assistants/{assistant_id}",
-    tag="Assistants",
-    summary="Get an assistant",
-    scope=Scope.AUTOMATION_READ,
-    answer=Assistant,
-    errors=(AssistantNotFoundError,),
-)
+@routes.get("/assistants/{assistant_id}", "Get an assistant", errors=(AssistantNotFoundError,))
 def get_assistant(call: Call, assistant_id: int) -> Assistant:
     """Includes its content, and its mode on each account."""
     with db.read() as session:
         return _one(session, call, assistant_id)
 
 
-@route(
-    "PUT",
+@routes.put(
     "/assistants/{assistant_id}",
-    tag="Assistants",
-    summary="Replace the content of an assistant",
-    scope=Scope.SETTINGS_WRITE,
-    body=ReplaceAssistant,
-    answer=Assistant,
+    "Replace the content of an assistant",
     errors=(*ERRORS, SavedMeanwhileError),
     examples={"Only if the version is still current": {**EXAMPLE, "version": 1}},
 )
-def replace_assistant(call: Call, assistant_id: int, body: ReplaceAssistant) -> bytes:
+def replace_assistant(call: Call, assistant_id: int, body: ReplaceAssistant) -> Assistant:
     """Replaces its name, prompt, limits and built-in tools. The earlier content is kept as a version."""
 
     def use_case(session: Session) -> Assistant:
@@ -526,18 +502,13 @@ def replace_assistant(call: Call, assistant_id: int, body: ReplaceAssistant) -> 
         return call.commit(use_case)
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/assistants/{assistant_id}",
-    tag="Assistants",
-    summary="Stop an assistant, or change its model",
-    scope=Scope.SETTINGS_WRITE,
-    body=UpdateAssistant,
-    answer=Assistant,
+    "Stop an assistant, or change its model",
     errors=(*ERRORS, PersonRequiredError),
     examples={"Stop immediately": {"stopped": True}, "No model": {"modelId": None}},
 )
-def change_assistant(call: Call, assistant_id: int, body: UpdateAssistant) -> bytes:
+def change_assistant(call: Call, assistant_id: int, body: UpdateAssistant) -> Assistant:
     """Stopping also discards every turn that is waiting, being answered or ready, in the same write.
 
     Only a person can let a stopped assistant go on that answers on an account (`person_required`).
@@ -574,13 +545,8 @@ def _check_stays_silent(session: Session, call: Call, assistant_id: int) -> None
         raise PersonRequiredError()
 
 
-@route(
-    "DELETE",
-    "/assistants/{assistant_id}",
-    tag="Assistants",
-    summary="Delete an assistant",
-    scope=Scope.SETTINGS_WRITE,
-    errors=(AssistantError, AssistantNotFoundError),
+@routes.delete(
+    "/assistants/{assistant_id}", "Delete an assistant", errors=(AssistantError, AssistantNotFoundError)
 )
 def delete_assistant(call: Call, assistant_id: int) -> None:
     """Deletes its knowledge too. Messages it sent stay, and people take over its conversations."""
@@ -588,13 +554,9 @@ def delete_assistant(call: Call, assistant_id: int) -> None:
     db.write(keeping.delete, **named, actor=call.actor, now=call.now)
 
 
-@route(
-    "GET",
+@routes.get(
     "/assistants/{assistant_id}/versions",
-    tag="Assistants",
-    summary="List the versions of an assistant",
-    scope=Scope.AUTOMATION_READ,
-    answer=AssistantVersions,
+    "List the versions of an assistant",
     errors=(AssistantNotFoundError,),
 )
 def list_assistant_versions(call: Call, assistant_id: int) -> AssistantVersions:
@@ -612,14 +574,9 @@ def list_assistant_versions(call: Call, assistant_id: int) -> AssistantVersions:
         )
 
 
-@route(
-    "PUT",
+@routes.put(
     "/assistants/{assistant_id}/accounts/{account_id}",
-    tag="Assistants",
-    summary="Set the mode of an assistant on an account",
-    scope=Scope.SETTINGS_WRITE,
-    body=AssistantMode,
-    answer=Assistant,
+    "Set the mode of an assistant on an account",
     errors=(
         *ERRORS,
         AccountNotFoundError,
@@ -631,7 +588,9 @@ def list_assistant_versions(call: Call, assistant_id: int) -> AssistantVersions:
     examples={"Suggest": {"mode": "suggest"}, "In shadow": {"mode": "shadow", "needed": 100}},
     fields={NotEarnedError: "mode", OtherNameError: "typedName"},
 )
-def set_assistant_mode(call: Call, assistant_id: int, account_id: int | str, body: AssistantMode) -> bytes:
+def set_assistant_mode(
+    call: Call, assistant_id: int, account_id: int | str, body: AssistantMode
+) -> Assistant:
     """An account has one assistant: setting a mode takes the account from another assistant.
 
     Letting an assistant answer by itself needs a person, who does it on the page (`person_required`). A key
@@ -669,15 +628,8 @@ def set_assistant_mode(call: Call, assistant_id: int, account_id: int | str, bod
         return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/assistants/{assistant_id}/figures",
-    tag="Assistants",
-    summary="Get the figures of an assistant",
-    scope=Scope.AUTOMATION_READ,
-    query=FiguresQuery,
-    answer=AssistantFigures,
-    errors=(QueryError, AssistantNotFoundError),
+@routes.get(
+    "/assistants/{assistant_id}/figures", "Get the figures of an assistant", errors=(AssistantNotFoundError,)
 )
 def get_assistant_figures(call: Call, assistant_id: int, query: FiguresQuery) -> AssistantFigures:
     """By the day on which a turn began, with the usage of the day's and month's limits."""
@@ -701,14 +653,7 @@ def _spent(one: Spent) -> AssistantSpent:
     return AssistantSpent(turns=one.turns, tokens=one.tokens, money=one.money)
 
 
-@route(
-    "GET",
-    "/language-models",
-    tag="Assistants",
-    summary="List language models",
-    scope=Scope.AUTOMATION_READ,
-    answer=LanguageModels,
-)
+@routes.get("/language-models", "List language models")
 def list_language_models(call: Call) -> LanguageModels:
     """Models that an assistant can use. They are set up on the desk's pages."""
     query = sa.select(ModelRow).where(ModelRow.workspace_id == call.workspace_id).order_by(ModelRow.id)

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http import cursors
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.declare import Id, Moment, Router, Wire
+from host.api.http.errors import BodyError, CursorError
 from host.api.routes.uploading import MULTIPART, the_file
 from host.assistants import keeping
 from host.assistants.keeping import AssistantNotFoundError
@@ -24,6 +24,8 @@ from host.assistants.models import KnowledgeEntry as Row
 from host.core import db
 from host.core.backports.values import replace
 from host.users.api_keys import Scope
+
+routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 
 LIST = "knowledge"
 
@@ -133,15 +135,10 @@ def _by(call: Call, assistant_id: int) -> dict[str, Any]:
     return {"workspace_id": call.workspace_id, "assistant_id": assistant_id, "actor": call.actor}
 
 
-@route(
-    "GET",
+@routes.get(
     "/assistants/{assistant_id}/knowledge",
-    tag="Assistants",
-    summary="List knowledge entries",
-    scope=Scope.AUTOMATION_READ,
-    query=KnowledgeQuery,
-    answer=Knowledge,
-    errors=(QueryError, CursorError, AssistantNotFoundError),
+    "List knowledge entries",
+    errors=(CursorError, AssistantNotFoundError),
 )
 def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Knowledge:
     """Without their text, but with the state of each."""
@@ -160,20 +157,14 @@ def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Know
     )
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants/{assistant_id}/knowledge",
-    tag="Assistants",
-    summary="Add a knowledge entry",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateKnowledge,
-    answer=KnowledgeEntry,
-    status=201,
+    "Add a knowledge entry",
     location="/assistants/{assistant_id}/knowledge/{id}",
-    errors=(BodyError, EntryError, AssistantNotFoundError),
+    errors=(EntryError, AssistantNotFoundError),
     examples={"A text": EXAMPLE, "A page": {"url": "https://shop.example.com/shipping"}},
 )
-def create_knowledge(call: Call, assistant_id: int, body: CreateKnowledge) -> bytes:
+def create_knowledge(call: Call, assistant_id: int, body: CreateKnowledge) -> KnowledgeEntry:
     """A text with a title, or a page by its address."""
 
     def use_case(session: Session) -> KnowledgeEntry:
@@ -188,21 +179,15 @@ def create_knowledge(call: Call, assistant_id: int, body: CreateKnowledge) -> by
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants/{assistant_id}/knowledge/files",
-    tag="Assistants",
-    summary="Add a file as a knowledge entry",
-    scope=Scope.SETTINGS_WRITE,
+    "Add a file as a knowledge entry",
     upload=True,
-    query=FileQuery,
-    answer=KnowledgeEntry,
-    status=201,
     location="/assistants/{assistant_id}/knowledge/{id}",
-    errors=(BodyError, QueryError, EntryError, AssistantNotFoundError),
+    errors=(BodyError, EntryError, AssistantNotFoundError),
     body_limit=reading.MOST_BYTES + MULTIPART,
 )
-def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> bytes:
+def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> KnowledgeEntry:
     """A PDF, Markdown or plain text in UTF-8, as multipart/form-data with one field, `file`; 20 MB at most.
 
     Add example questions with `PUT`, which leaves the file's text unchanged.
@@ -218,19 +203,16 @@ def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> by
     return call.commit(use_case)
 
 
-@route(
-    "PUT",
+@routes.put(
     "/assistants/{assistant_id}/knowledge/{knowledge_id}/file",
-    tag="Assistants",
-    summary="Replace the file of a knowledge entry",
-    scope=Scope.SETTINGS_WRITE,
+    "Replace the file of a knowledge entry",
     upload=True,
-    query=FileQuery,
-    answer=KnowledgeEntry,
-    errors=(BodyError, QueryError, EntryError, *OF),
+    errors=(BodyError, EntryError, *OF),
     body_limit=reading.MOST_BYTES + MULTIPART,
 )
-def replace_knowledge_file(call: Call, assistant_id: int, knowledge_id: int, query: FileQuery) -> bytes:
+def replace_knowledge_file(
+    call: Call, assistant_id: int, knowledge_id: int, query: FileQuery
+) -> KnowledgeEntry:
     """Only for an entry that is a file. Its questions stay; its title stays unless a new one is given."""
     with db.read() as session:
         keeping.get(session, call.workspace_id, assistant_id)
@@ -266,15 +248,7 @@ def _given_file(title: str) -> EntryInput:
     return reading.wanted_file(given.filename or "", data, title)
 
 
-@route(
-    "GET",
-    "/assistants/{assistant_id}/knowledge/{knowledge_id}",
-    tag="Assistants",
-    summary="Get a knowledge entry",
-    scope=Scope.AUTOMATION_READ,
-    answer=KnowledgeEntry,
-    errors=OF,
-)
+@routes.get("/assistants/{assistant_id}/knowledge/{knowledge_id}", "Get a knowledge entry", errors=OF)
 def get_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
     """Includes its text."""
     with db.read() as session:
@@ -282,18 +256,15 @@ def get_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> Knowledge
         return _shown(row, row.text)
 
 
-@route(
-    "PUT",
+@routes.put(
     "/assistants/{assistant_id}/knowledge/{knowledge_id}",
-    tag="Assistants",
-    summary="Replace a knowledge entry",
-    scope=Scope.SETTINGS_WRITE,
-    body=ReplaceKnowledge,
-    answer=KnowledgeEntry,
-    errors=(BodyError, EntryError, *OF),
+    "Replace a knowledge entry",
+    errors=(EntryError, *OF),
     examples={"Another text": EXAMPLE},
 )
-def replace_knowledge(call: Call, assistant_id: int, knowledge_id: int, body: ReplaceKnowledge) -> bytes:
+def replace_knowledge(
+    call: Call, assistant_id: int, knowledge_id: int, body: ReplaceKnowledge
+) -> KnowledgeEntry:
     """Saving a text that people wrote also marks it as checked today."""
 
     def use_case(session: Session) -> KnowledgeEntry:
@@ -309,17 +280,13 @@ def replace_knowledge(call: Call, assistant_id: int, knowledge_id: int, body: Re
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants/{assistant_id}/knowledge/{knowledge_id}/check",
-    tag="Assistants",
-    summary="Confirm a knowledge entry",
-    scope=Scope.SETTINGS_WRITE,
-    answer=KnowledgeEntry,
+    "Confirm a knowledge entry",
     errors=OF,
     goes_on=True,
 )
-def check_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> bytes:
+def check_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
     """A page is read again shortly. Any other entry is marked as checked now."""
 
     def use_case(session: Session) -> KnowledgeEntry:
@@ -329,14 +296,7 @@ def check_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
-    "/assistants/{assistant_id}/knowledge/{knowledge_id}",
-    tag="Assistants",
-    summary="Delete a knowledge entry",
-    scope=Scope.SETTINGS_WRITE,
-    errors=OF,
-)
+@routes.delete("/assistants/{assistant_id}/knowledge/{knowledge_id}", "Delete a knowledge entry", errors=OF)
 def delete_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> None:
     """The entry is no longer used from this moment. Messages that cited it stay."""
     db.write(entries.delete, **_by(call, assistant_id), entry_id=knowledge_id)

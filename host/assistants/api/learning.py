@@ -8,14 +8,15 @@ from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Id, Moment, Router, Wire
 from host.assistants import keeping
 from host.assistants.keeping import AssistantNotFoundError
 from host.assistants.knowing import learning
 from host.assistants.knowing.learning import DismissedError, NotDismissedError
 from host.core import db
 from host.users.api_keys import Scope
+
+routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 
 
 class PastAnswer(Wire, frozen=True):
@@ -55,14 +56,10 @@ class DismissedPastAnswer(Wire, frozen=True):
     at: Moment
 
 
-@route(
-    "GET",
+@routes.get(
     "/assistants/{assistant_id}/past-answers",
-    tag="Assistants",
-    summary="List past answers",
-    scope=Scope.AUTOMATION_READ,
+    "List past answers",
     also=(Scope.MESSAGES_READ,),
-    answer=PastAnswers,
     errors=(AssistantNotFoundError,),
 )
 def list_past_answers(call: Call, assistant_id: int) -> PastAnswers:
@@ -90,19 +87,14 @@ def list_past_answers(call: Call, assistant_id: int) -> PastAnswers:
     )
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants/{assistant_id}/past-answers/dismiss",
-    tag="Assistants",
-    summary="Dismiss a past answer",
-    scope=Scope.SETTINGS_WRITE,
-    body=DismissPastAnswer,
-    answer=DismissedPastAnswer,
-    errors=(BodyError, AssistantNotFoundError, DismissedError),
+    "Dismiss a past answer",
+    errors=(AssistantNotFoundError, DismissedError),
     examples={"An answer": {"text": "We ship to Norway within four to six days."}},
     fields={DismissedError: "text"},
 )
-def dismiss_past_answer(call: Call, assistant_id: int, body: DismissPastAnswer) -> bytes:
+def dismiss_past_answer(call: Call, assistant_id: int, body: DismissPastAnswer) -> DismissedPastAnswer:
     """The answer isn't suggested again, nor are similar ones. Repeating it does nothing."""
 
     def use_case(session: Session) -> DismissedPastAnswer:
@@ -114,12 +106,9 @@ def dismiss_past_answer(call: Call, assistant_id: int, body: DismissPastAnswer) 
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
+@routes.delete(
     "/assistants/{assistant_id}/past-answers/dismissed/{dismissed_id}",
-    tag="Assistants",
-    summary="Restore a past answer",
-    scope=Scope.SETTINGS_WRITE,
+    "Restore a past answer",
     errors=(AssistantNotFoundError, NotDismissedError),
 )
 def restore_past_answer(call: Call, assistant_id: int, dismissed_id: int) -> None:

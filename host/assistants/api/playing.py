@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
 
-from host.api.http.call import Call, encode
-from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.errors import BodyError
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.assistants import keeping, playing
@@ -20,6 +20,8 @@ from host.assistants.models import LanguageModel as ModelRow
 from host.assistants.playing import MOST_LINES, Played, PlaygroundAccount
 from host.core import db
 from host.users.api_keys import Scope
+
+routes = Router("Assistants", write=Scope.AUTOMATION_WRITE)
 
 Words = Annotated[str, Meta(max_length=10_000, description="Only the first 1,000 characters are used.")]
 
@@ -114,15 +116,10 @@ def _shown(one: Played, currency: str | None) -> PlayedAnswer:
     )
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants/{assistant_id}/playground",
-    tag="Assistants",
-    summary="Try an assistant in the playground",
-    scope=Scope.AUTOMATION_WRITE,
-    body=Play,
-    answer=PlayedAnswer,
-    errors=(BodyError, AssistantNotFoundError, AccountNotFoundError, AccountNotThereError),
+    "Try an assistant in the playground",
+    errors=(AssistantNotFoundError, AccountNotFoundError, AccountNotThereError),
     examples={
         "A question": {"question": "Do you ship to Norway?"},
         "On an account": {
@@ -136,7 +133,7 @@ def _shown(one: Played, currency: str | None) -> PlayedAnswer:
     },
     fields={AccountNotThereError: "accountId", AccountNotFoundError: "accountId"},
 )
-def play_assistant(call: Call, assistant_id: int, body: Play) -> bytes:
+def play_assistant(call: Call, assistant_id: int, body: Play) -> PlayedAnswer:
     """Nothing is sent or stored. It costs as much as an answer, and can take as long.
 
     Only tools that read are run. It doesn't count towards any limit.
@@ -154,4 +151,4 @@ def play_assistant(call: Call, assistant_id: int, body: Play) -> bytes:
         currency = session.scalar(its)
     before = [(one.by, text) for one in body.before if (text := playing.line(one.text))]
     lines = [*before, (playing.CUSTOMER, question)]
-    return encode(_shown(playing.play(call.workspace_id, assistant_id, lines, on=on), currency))
+    return _shown(playing.play(call.workspace_id, assistant_id, lines, on=on), currency)

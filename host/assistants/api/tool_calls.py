@@ -9,8 +9,8 @@ from msgspec import Meta
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError, PersonRequiredError
+from host.api.http.declare import Id, Moment, Router, Wire
+from host.api.http.errors import PersonRequiredError
 from host.api.routes.conversations import check_can_reply
 from host.api.routes.conversations import get as get_conversation
 from host.assistants import tools
@@ -19,6 +19,8 @@ from host.assistants.tools import CallDecidedError, CallGoneError
 from host.core import db
 from host.inbox.errors import ConversationNotFoundError, NotAMemberError
 from host.users.api_keys import Scope
+
+routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.APPROVE)
 
 MOST = 100
 
@@ -76,16 +78,11 @@ def _shown(row: AssistantCall) -> AssistantToolCall:
     )
 
 
-@route(
-    "GET",
+@routes.get(
     "/conversations/{conversation_id}/tool-calls",
-    tag="Assistants",
-    summary="List the tool calls of a conversation",
-    scope=Scope.AUTOMATION_READ,
+    "List the tool calls of a conversation",
     also=(Scope.MESSAGES_READ,),
     limited=True,
-    query=ToolCallQuery,
-    answer=AssistantToolCalls,
     errors=(ConversationNotFoundError,),
 )
 def list_tool_calls(call: Call, conversation_id: int, query: ToolCallQuery) -> AssistantToolCalls:
@@ -104,23 +101,11 @@ def list_tool_calls(call: Call, conversation_id: int, query: ToolCallQuery) -> A
         return AssistantToolCalls(data=[_shown(row) for row in session.scalars(wanted)])
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/tool-calls/{call_id}/approve",
-    tag="Assistants",
-    summary="Approve a tool call",
-    scope=Scope.APPROVE,
+    "Approve a tool call",
     limited=True,
-    body=ApproveToolCall,
-    answer=AssistantToolCall,
-    errors=(
-        BodyError,
-        CallDecidedError,
-        CallGoneError,
-        ConversationNotFoundError,
-        NotAMemberError,
-        PersonRequiredError,
-    ),
+    errors=(CallDecidedError, CallGoneError, ConversationNotFoundError, NotAMemberError, PersonRequiredError),
     examples={"By a person": {"memberId": 7}},
 )
 def approve_tool_call(
@@ -153,17 +138,14 @@ def approve_tool_call(
         return _shown(session.get_one(AssistantCall, call_id))
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/tool-calls/{call_id}/refuse",
-    tag="Assistants",
-    summary="Refuse a tool call",
+    "Refuse a tool call",
     scope=Scope.AUTOMATION_WRITE,
     limited=True,
-    answer=AssistantToolCall,
     errors=(CallDecidedError, CallGoneError, ConversationNotFoundError),
 )
-def refuse_tool_call(call: Call, conversation_id: int, call_id: int) -> bytes:
+def refuse_tool_call(call: Call, conversation_id: int, call_id: int) -> AssistantToolCall:
     """The tool isn't used. Each call is decided once."""
 
     def use_case(session: Session) -> AssistantToolCall:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, cast
 from msgspec import UNSET, Meta, UnsetType, field
 from sqlalchemy.orm import Session
 
-from host.api.http.call import Call, encode
-from host.api.http.declare import Id, Moment, Wire, route
+from host.api.http.call import Call
+from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.errors import BodyError
 from host.assistants import keeping, tool_keeping, tools
 from host.assistants.keeping import AssistantNotFoundError
@@ -22,6 +22,8 @@ from host.assistants.tool_keeping import (
 from host.core import db
 from host.sdk.rules import ToolEffect
 from host.users.api_keys import Scope
+
+routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 
 Effect = Annotated[
     Literal["reads", "reversible", "asks"],
@@ -157,14 +159,8 @@ def _wanted(body: CreateAssistantTool) -> ToolInput:
     )
 
 
-@route(
-    "GET",
-    "/assistants/{assistant_id}/tools",
-    tag="Assistants",
-    summary="List tools of an assistant",
-    scope=Scope.AUTOMATION_READ,
-    answer=AssistantTools,
-    errors=(AssistantNotFoundError,),
+@routes.get(
+    "/assistants/{assistant_id}/tools", "List tools of an assistant", errors=(AssistantNotFoundError,)
 )
 def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
     """Tools that are other programs. Built-in ones and those of addons are in its `body.tools`."""
@@ -174,20 +170,14 @@ def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
         return AssistantTools(data=[_shown(one.row, one.uses, one.failed) for one in found])
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants/{assistant_id}/tools",
-    tag="Assistants",
-    summary="Add a tool to an assistant",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateAssistantTool,
-    answer=AssistantTool,
-    status=201,
+    "Add a tool to an assistant",
     location="/assistants/{assistant_id}/tools/{id}",
     errors=(*ERRORS, TooManyToolsError),
     examples={"An order of the shop": EXAMPLE},
 )
-def create_assistant_tool(call: Call, assistant_id: int, body: CreateAssistantTool) -> bytes:
+def create_assistant_tool(call: Call, assistant_id: int, body: CreateAssistantTool) -> AssistantTool:
     """From now on, customers' messages can be sent to its URL. The audit log records the key."""
 
     def use_case(session: Session) -> AssistantTool:
@@ -197,33 +187,22 @@ def create_assistant_tool(call: Call, assistant_id: int, body: CreateAssistantTo
     return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/assistants/{assistant_id}/tools/{tool_id}",
-    tag="Assistants",
-    summary="Get a tool of an assistant",
-    scope=Scope.AUTOMATION_READ,
-    answer=AssistantTool,
-    errors=OF,
-)
+@routes.get("/assistants/{assistant_id}/tools/{tool_id}", "Get a tool of an assistant", errors=OF)
 def get_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> AssistantTool:
     """Includes whether the tool has a secret, but never the secret."""
     with db.read() as session:
         return _one(session, call, assistant_id, tool_id)
 
 
-@route(
-    "PUT",
+@routes.put(
     "/assistants/{assistant_id}/tools/{tool_id}",
-    tag="Assistants",
-    summary="Replace a tool of an assistant",
-    scope=Scope.SETTINGS_WRITE,
-    body=ReplaceAssistantTool,
-    answer=AssistantTool,
+    "Replace a tool of an assistant",
     errors=(*ERRORS, ToolNotFoundError),
     examples={"Keep its secret": {name: value for name, value in EXAMPLE.items() if name != "secret"}},
 )
-def replace_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: ReplaceAssistantTool) -> bytes:
+def replace_assistant_tool(
+    call: Call, assistant_id: int, tool_id: int, body: ReplaceAssistantTool
+) -> AssistantTool:
     """A secret is bound to its host: enter it again for another host."""
 
     def use_case(session: Session) -> AssistantTool:
@@ -234,31 +213,19 @@ def replace_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Re
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/assistants/{assistant_id}/tools/{tool_id}/try",
-    tag="Assistants",
-    summary="Try a tool of an assistant",
-    scope=Scope.SETTINGS_WRITE,
-    body=Trial,
-    answer=TriedTool,
-    errors=(BodyError, ToolError, *OF),
+    "Try a tool of an assistant",
+    errors=(ToolError, *OF),
     examples={"With a number": {"arguments": {"number": 10482}}},
 )
-def try_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Trial) -> bytes:
+def try_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Trial) -> TriedTool:
     """Calls the program once, marked as a test. Nothing is stored."""
     tried = tools.try_one(call.workspace_id, assistant_id, tool_id, body.arguments)
-    return encode(TriedTool(good=tried.is_good, said=tried.said, took_ms=tried.ms))
+    return TriedTool(good=tried.is_good, said=tried.said, took_ms=tried.ms)
 
 
-@route(
-    "DELETE",
-    "/assistants/{assistant_id}/tools/{tool_id}",
-    tag="Assistants",
-    summary="Delete a tool of an assistant",
-    scope=Scope.SETTINGS_WRITE,
-    errors=OF,
-)
+@routes.delete("/assistants/{assistant_id}/tools/{tool_id}", "Delete a tool of an assistant", errors=OF)
 def delete_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> None:
     """Its past calls stay with their turns."""
     db.write(tool_keeping.delete, call.workspace_id, assistant_id, tool_id, actor=call.actor)

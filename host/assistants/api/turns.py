@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http import cursors
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, rename, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.declare import Id, Moment, Router, Wire, rename
+from host.api.http.errors import CursorError
 from host.api.routes.conversations import get as get_conversation
 from host.api.routes.sending import REFUSALS, voice_of
 from host.api.serialise import some_messages
@@ -27,6 +27,8 @@ from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import AT_ONCE
 from host.sdk import strictjson
 from host.users.api_keys import Scope
+
+routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.AUTOMATION_WRITE)
 
 LIST = "assistant turns"
 
@@ -174,16 +176,11 @@ def _before(call: Call, query: AssistantTurnQuery) -> int | None:
     return None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]
 
 
-@route(
-    "GET",
+@routes.get(
     "/assistants/{assistant_id}/turns",
-    tag="Assistants",
-    summary="List the turns of an assistant",
-    scope=Scope.AUTOMATION_READ,
+    "List the turns of an assistant",
     also=(Scope.MESSAGES_READ,),
-    query=ShowQuery,
-    answer=AssistantTurns,
-    errors=(QueryError, CursorError, AssistantNotFoundError),
+    errors=(CursorError, AssistantNotFoundError),
 )
 def list_assistant_turns(call: Call, assistant_id: int, query: ShowQuery) -> AssistantTurns:
     """Includes the outcome of each turn and its reason, also of turns in shadow mode."""
@@ -198,18 +195,13 @@ def list_assistant_turns(call: Call, assistant_id: int, query: ShowQuery) -> Ass
         )
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/assistants/{assistant_id}/turns/{turn_id}",
-    tag="Assistants",
-    summary="Rate a turn",
-    scope=Scope.AUTOMATION_WRITE,
-    body=Judgement,
-    answer=AssistantTurn,
-    errors=(BodyError, AssistantNotFoundError, TurnNotFoundError),
+    "Rate a turn",
+    errors=(AssistantNotFoundError, TurnNotFoundError),
     examples={"Right": {"right": True}, "Wrong": {"right": False}},
 )
-def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> bytes:
+def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> AssistantTurn:
     """A turn rated right counts towards being allowed to answer, also in `shadow`. A wrong one can become a
     case.
     """
@@ -223,17 +215,12 @@ def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> 
     return call.commit(use_case)
 
 
-@route(
-    "GET",
+@routes.get(
     "/conversations/{conversation_id}/turns",
-    tag="Assistants",
-    summary="List suggestions of a conversation",
-    scope=Scope.AUTOMATION_READ,
+    "List suggestions of a conversation",
     also=(Scope.MESSAGES_READ,),
     limited=True,
-    query=AssistantTurnQuery,
-    answer=AssistantTurns,
-    errors=(QueryError, CursorError, ConversationNotFoundError),
+    errors=(CursorError, ConversationNotFoundError),
 )
 def list_conversation_turns(call: Call, conversation_id: int, query: AssistantTurnQuery) -> AssistantTurns:
     """Newest first, at most one of them `ready`. Turns in shadow mode are left out."""
@@ -244,20 +231,15 @@ def list_conversation_turns(call: Call, conversation_id: int, query: AssistantTu
         return _page(call, judging.rows(session, *here, before=before, limit=more), query.limit)
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/turns/{turn_id}/take",
-    tag="Assistants",
-    summary="Send a suggestion unchanged",
-    scope=Scope.AUTOMATION_WRITE,
+    "Send a suggestion unchanged",
     also=(Scope.MESSAGES_WRITE,),
     limited=True,
-    answer=shapes.Sent,
-    status=201,
     location="/messages/{data.0.id}",
     errors=(*REFUSALS, SuggestionNotFoundError, SuggestionGoneError),
 )
-def take_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
+def take_turn(call: Call, conversation_id: int, turn_id: int) -> shapes.Sent:
     """Sends it like `POST /messages`, under the same rules. It doesn't count towards being allowed to answer.
 
     To send an edited text use `POST /messages`, which invalidates the suggestion.
@@ -294,17 +276,13 @@ rename(
 )
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/turns/{turn_id}/dismiss",
-    tag="Assistants",
-    summary="Dismiss a suggestion",
-    scope=Scope.AUTOMATION_WRITE,
+    "Dismiss a suggestion",
     limited=True,
-    answer=AssistantTurn,
     errors=(ConversationNotFoundError, SuggestionNotFoundError),
 )
-def dismiss_turn(call: Call, conversation_id: int, turn_id: int) -> bytes:
+def dismiss_turn(call: Call, conversation_id: int, turn_id: int) -> AssistantTurn:
     """Also stops an assistant that is still thinking. Dismissing twice has no further effect."""
 
     def use_case(session: Session) -> AssistantTurn:

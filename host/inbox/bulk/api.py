@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.fields import about
 from host.api.routes.conversations import ConversationQuery, filter_of, snooze_of
 from host.core import db
@@ -27,6 +26,8 @@ from host.inbox.errors import (
 from host.inbox.labels.errors import LabelNotFoundError
 from host.inbox.teams.errors import TeamNotFoundError
 from host.users.api_keys import Scope
+
+routes = Router("Conversations", read=Scope.CONVERSATIONS_READ, write=Scope.CONVERSATIONS_WRITE)
 
 Action = Literal[
     "close", "open", "assign", "team", "label", "unlabel", "snooze", "wake", "spam", "unspam", "read"
@@ -93,17 +94,11 @@ def _shown(one: BulkProgress) -> BulkAction:
     )
 
 
-@route(
-    "POST",
+@routes.post(
     "/bulk-actions",
-    tag="Conversations",
-    summary="Change many conversations",
-    scope=Scope.CONVERSATIONS_WRITE,
-    body=CreateBulkAction,
-    answer=BulkAction,
-    status=201,
+    "Change many conversations",
     location="/bulk-actions/{id}",
-    errors=(BodyError, BulkError, LabelNotFoundError, NotAMemberError, SnoozeTimeError, TeamNotFoundError),
+    errors=(BulkError, LabelNotFoundError, NotAMemberError, SnoozeTimeError, TeamNotFoundError),
     examples={
         "Close answered conversations": {
             "action": "close",
@@ -119,7 +114,7 @@ def _shown(one: BulkProgress) -> BulkAction:
         SnoozeTimeError: "snooze",
     },
 )
-def create_bulk_action(call: Call, body: CreateBulkAction) -> bytes:
+def create_bulk_action(call: Call, body: CreateBulkAction) -> BulkAction:
     """Changes exactly the conversations that match at the time of the request, in the background, each once.
 
     It can be undone for an hour. A filter that matches every conversation needs `all`.
@@ -157,31 +152,15 @@ def create_bulk_action(call: Call, body: CreateBulkAction) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/bulk-actions/{bulk_id}",
-    tag="Conversations",
-    summary="Get a bulk action",
-    scope=Scope.CONVERSATIONS_READ,
-    answer=BulkAction,
-    errors=(BulkNotFoundError,),
-)
+@routes.get("/bulk-actions/{bulk_id}", "Get a bulk action", errors=(BulkNotFoundError,))
 def get_bulk_action(call: Call, bulk_id: int) -> BulkAction:
     """Bulk actions of members are not visible. They are deleted after a week."""
     with db.read() as session:
         return _shown(actions.of_user(session, call.workspace_id, None, bulk_id))
 
 
-@route(
-    "POST",
-    "/bulk-actions/{bulk_id}/stop",
-    tag="Conversations",
-    summary="Stop a bulk action",
-    scope=Scope.CONVERSATIONS_WRITE,
-    answer=BulkAction,
-    errors=(BulkNotFoundError,),
-)
-def stop_bulk_action(call: Call, bulk_id: int) -> bytes:
+@routes.post("/bulk-actions/{bulk_id}/stop", "Stop a bulk action", errors=(BulkNotFoundError,))
+def stop_bulk_action(call: Call, bulk_id: int) -> BulkAction:
     """Conversations that were already changed stay changed. Stopping one that is not running does nothing."""
 
     def use_case(session: Session) -> BulkAction:
@@ -192,13 +171,9 @@ def stop_bulk_action(call: Call, bulk_id: int) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/bulk-actions/{bulk_id}/undo",
-    tag="Conversations",
-    summary="Undo a bulk action",
-    scope=Scope.CONVERSATIONS_WRITE,
-    answer=BulkAction,
+    "Undo a bulk action",
     errors=(BulkNotFoundError, UndoOverError),
     goes_on=True,
 )

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call, locked, new_reply_key, void
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.refusals import FILES
 from host.api.serialise import some_messages
 from host.automation import actions
@@ -33,6 +32,8 @@ from host.inbox.variables import VariableError
 from host.models.users import Workspace
 from host.sdk.messages import MessageKind
 from host.users.api_keys import Scope
+
+routes = Router("Canned replies", read=Scope.MESSAGES_READ, write=Scope.SETTINGS_WRITE)
 
 PROGRAM = Viewer(None, keeps=True)
 
@@ -163,15 +164,7 @@ def _current(session: Session, call: Call, canned_id: int) -> CannedReply:
     return _shown(replies.seen(session, call.workspace_id, canned_id, PROGRAM))
 
 
-@route(
-    "GET",
-    "/canned-replies",
-    tag="Canned replies",
-    summary="List canned replies",
-    scope=Scope.MESSAGES_READ,
-    limited=True,
-    answer=CannedReplies,
-)
+@routes.get("/canned-replies", "List canned replies", limited=True)
 def list_canned_replies(call: Call) -> CannedReplies:
     """Shared and team replies. Members' own replies are private."""
     with db.read() as session:
@@ -180,17 +173,11 @@ def list_canned_replies(call: Call) -> CannedReplies:
         )
 
 
-@route(
-    "POST",
+@routes.post(
     "/canned-replies",
-    tag="Canned replies",
-    summary="Add a canned reply",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateCannedReply,
-    answer=CannedReply,
-    status=201,
+    "Add a canned reply",
     location="/canned-replies/{id}",
-    errors=(BodyError, CannedReplyError, VariableError, *FILES),
+    errors=(CannedReplyError, VariableError, *FILES),
     fields={VariableError: "text"},
     examples={
         "In two languages": {
@@ -200,7 +187,7 @@ def list_canned_replies(call: Call) -> CannedReplies:
         }
     },
 )
-def create_canned_reply(call: Call, body: CreateCannedReply) -> bytes:
+def create_canned_reply(call: Call, body: CreateCannedReply) -> CannedReply:
     """The shortcut must be unique among shared replies, or among those of its team."""
     wanted = CannedReplyInput(body.shortcut, body.title, body.texts, body.team, uploads=tuple(body.uploads))
 
@@ -218,15 +205,8 @@ def create_canned_reply(call: Call, body: CreateCannedReply) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/canned-replies/{canned_id}",
-    tag="Canned replies",
-    summary="Get a canned reply",
-    scope=Scope.MESSAGES_READ,
-    limited=True,
-    answer=CannedReply,
-    errors=(CannedReplyNotFoundError,),
+@routes.get(
+    "/canned-replies/{canned_id}", "Get a canned reply", limited=True, errors=(CannedReplyNotFoundError,)
 )
 def get_canned_reply(call: Call, canned_id: int) -> CannedReply:
     """A shared reply, or one of a team."""
@@ -234,20 +214,15 @@ def get_canned_reply(call: Call, canned_id: int) -> CannedReply:
         return _shown(replies.seen(session, call.workspace_id, canned_id, PROGRAM))
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/canned-replies/{canned_id}",
-    tag="Canned replies",
-    summary="Change a canned reply",
-    scope=Scope.SETTINGS_WRITE,
+    "Change a canned reply",
     current=_current,
-    body=UpdateCannedReply,
-    answer=CannedReply,
-    errors=(BodyError, CannedReplyError, CannedReplyNotFoundError, VariableError, *FILES),
+    errors=(CannedReplyError, CannedReplyNotFoundError, VariableError, *FILES),
     fields={VariableError: "text"},
     examples={"Another title": {"title": "The parcel left"}},
 )
-def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> bytes:
+def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> CannedReply:
     """Messages already sent with it don't change."""
 
     def use_case(session: Session) -> CannedReply:
@@ -267,12 +242,9 @@ def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> 
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
+@routes.delete(
     "/canned-replies/{canned_id}",
-    tag="Canned replies",
-    summary="Delete a canned reply",
-    scope=Scope.SETTINGS_WRITE,
+    "Delete a canned reply",
     current=_current,
     errors=(CannedReplyNotFoundError,),
 )
@@ -282,15 +254,7 @@ def delete_canned_reply(call: Call, canned_id: int) -> None:
     call.commit(lambda session: void(replies.delete(session, viewer=PROGRAM, actor=call.actor, **named)))
 
 
-@route(
-    "GET",
-    "/macros",
-    tag="Canned replies",
-    summary="List macros",
-    scope=Scope.MESSAGES_READ,
-    limited=True,
-    answer=Macros,
-)
+@routes.get("/macros", "List macros", limited=True)
 def list_macros(call: Call) -> Macros:
     """Shared macros. People create them under Settings, Replies and macros."""
     with db.read() as session:
@@ -309,18 +273,15 @@ def list_macros(call: Call) -> Macros:
     )
 
 
-@route(
-    "POST",
+@routes.post(
     "/conversations/{conversation_id}/macros/{macro_id}",
-    tag="Canned replies",
-    summary="Run a macro",
+    "Run a macro",
     scope=Scope.CONVERSATIONS_WRITE,
     also=(Scope.MESSAGES_WRITE,),
     limited=True,
-    answer=shapes.Sent,
     errors=(ConversationNotFoundError, MacroNotFoundError, MacroStepError),
 )
-def run_macro(call: Call, conversation_id: int, macro_id: int) -> bytes:
+def run_macro(call: Call, conversation_id: int, macro_id: int) -> shapes.Sent:
     """Runs all its steps or none, in the name of the key; `macro_step` says which step failed, and why.
 
     The response has the messages it sent. A step that assigns to the person running it is refused: a program

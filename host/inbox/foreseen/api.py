@@ -7,12 +7,14 @@ from typing import Annotated
 from msgspec import Meta
 
 from host.api.http.call import Call
-from host.api.http.declare import Wire, route
+from host.api.http.declare import Router, Wire
 from host.api.routes.conversations import get
 from host.core import db
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.foreseen import counting
 from host.users.api_keys import Scope
+
+routes = Router("Conversations", read=Scope.CONVERSATIONS_READ)
 
 
 class MessagesAfter(Wire, frozen=True):
@@ -37,14 +39,10 @@ class MessagesAfterChanges(Wire, frozen=True):
     data: list[MessagesAfter]
 
 
-@route(
-    "GET",
+@routes.get(
     "/conversations/{conversation_id}/messages-after",
-    tag="Conversations",
-    summary="List the messages that a change could lead to",
-    scope=Scope.CONVERSATIONS_READ,
+    "List the messages that a change could lead to",
     limited=True,
-    answer=MessagesAfterChanges,
     errors=(ConversationNotFoundError,),
 )
 def list_messages_after(call: Call, conversation_id: int) -> MessagesAfterChanges:

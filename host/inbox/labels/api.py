@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call, void
-from host.api.http.declare import Id, Wire, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Id, Router, Wire
 from host.api.http.fields import about
 from host.core import db
 from host.inbox.labels import labels
@@ -18,6 +17,8 @@ from host.inbox.labels.errors import LabelNameError, LabelNotFoundError
 from host.inbox.labels.models import Label as Row
 from host.inbox.labels.models import LabelTone
 from host.users.api_keys import Scope
+
+routes = Router("Labels", read=Scope.CONVERSATIONS_READ, write=Scope.SETTINGS_WRITE)
 
 Name = Annotated[
     str, Meta(max_length=300, description="A unique name of at most 40 characters.", examples=["order"])
@@ -58,36 +59,22 @@ def _current(session: Session, call: Call, label_id: int) -> shapes.LabelRef:
     return _shown(labels.get(session, call.workspace_id, label_id, lock=True))
 
 
-@route(
-    "GET",
-    "/labels",
-    tag="Labels",
-    summary="List labels",
-    scope=Scope.CONVERSATIONS_READ,
-    limited=True,
-    answer=Labels,
-)
+@routes.get("/labels", "List labels", limited=True)
 def list_labels(call: Call) -> Labels:
     """All labels, by name."""
     with db.read() as session:
         return Labels(data=[_shown(row) for row in labels.all_of(session, call.workspace_id)])
 
 
-@route(
-    "POST",
+@routes.post(
     "/labels",
-    tag="Labels",
-    summary="Add a label",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateLabel,
-    answer=shapes.LabelRef,
-    status=201,
+    "Add a label",
     location="/labels/{id}",
-    errors=(BodyError, LabelNameError),
+    errors=(LabelNameError,),
     examples={"For orders": {"name": "order", "tone": "orange"}},
     fields={LabelNameError: "name"},
 )
-def create_label(call: Call, body: CreateLabel) -> bytes:
+def create_label(call: Call, body: CreateLabel) -> shapes.LabelRef:
     """Names are unique, ignoring case."""
 
     def use_case(session: Session) -> shapes.LabelRef:
@@ -104,36 +91,22 @@ def create_label(call: Call, body: CreateLabel) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/labels/{label_id}",
-    tag="Labels",
-    summary="Get a label",
-    scope=Scope.CONVERSATIONS_READ,
-    limited=True,
-    answer=shapes.LabelRef,
-    errors=(LabelNotFoundError,),
-)
+@routes.get("/labels/{label_id}", "Get a label", limited=True, errors=(LabelNotFoundError,))
 def get_label(call: Call, label_id: int) -> shapes.LabelRef:
     """Its name and color."""
     with db.read() as session:
         return _shown(labels.get(session, call.workspace_id, label_id))
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/labels/{label_id}",
-    tag="Labels",
-    summary="Change the name or color of a label",
-    scope=Scope.SETTINGS_WRITE,
+    "Change the name or color of a label",
     current=_current,
-    body=UpdateLabel,
-    answer=shapes.LabelRef,
-    errors=(BodyError, LabelNameError, LabelNotFoundError),
+    errors=(LabelNameError, LabelNotFoundError),
     examples={"Another color": {"tone": "red"}},
     fields={LabelNameError: "name"},
 )
-def change_label(call: Call, label_id: int, body: UpdateLabel) -> bytes:
+def change_label(call: Call, label_id: int, body: UpdateLabel) -> shapes.LabelRef:
     """Every conversation with the label shows the change immediately."""
 
     def use_case(session: Session) -> shapes.LabelRef:
@@ -150,34 +123,21 @@ def change_label(call: Call, label_id: int, body: UpdateLabel) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
-    "/labels/{label_id}",
-    tag="Labels",
-    summary="Delete a label",
-    scope=Scope.SETTINGS_WRITE,
-    current=_current,
-    errors=(LabelNotFoundError,),
-)
+@routes.delete("/labels/{label_id}", "Delete a label", current=_current, errors=(LabelNotFoundError,))
 def delete_label(call: Call, label_id: int) -> None:
     """Removes it from every conversation; the conversations stay."""
     named = {"workspace_id": call.workspace_id, "label_id": label_id}
     call.commit(lambda session: void(labels.delete(session, **named, actor=call.actor)))
 
 
-@route(
-    "POST",
+@routes.post(
     "/labels/{label_id}/merge",
-    tag="Labels",
-    summary="Merge a label into another",
-    scope=Scope.SETTINGS_WRITE,
-    body=MergeLabel,
-    answer=shapes.LabelRef,
-    errors=(BodyError, LabelNameError, LabelNotFoundError),
+    "Merge a label into another",
+    errors=(LabelNameError, LabelNotFoundError),
     examples={"Into another": {"into": 7}},
     fields={LabelNameError: "into", LabelNotFoundError: "into"},
 )
-def merge_label(call: Call, label_id: int, body: MergeLabel) -> bytes:
+def merge_label(call: Call, label_id: int, body: MergeLabel) -> shapes.LabelRef:
     """Every conversation with the first label gets the second; the first is deleted. Returns the second."""
 
     def use_case(session: Session) -> shapes.LabelRef:

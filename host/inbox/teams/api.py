@@ -8,14 +8,15 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call, void
-from host.api.http.declare import Id, Wire, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Id, Router, Wire
 from host.core import db
 from host.inbox.errors import NotAMemberError
 from host.inbox.teams import teams
 from host.inbox.teams.errors import TeamAccountError, TeamNameError, TeamNotFoundError
 from host.inbox.teams.teams import TeamDetails
 from host.users.api_keys import Scope
+
+routes = Router("Teams", read=Scope.CONVERSATIONS_READ, write=Scope.SETTINGS_WRITE)
 
 Name = Annotated[
     str, Meta(max_length=300, description="A unique name of at most 40 characters.", examples=["Orders"])
@@ -108,36 +109,22 @@ def _current(session: Session, call: Call, team_id: int) -> Team:
     return _shown(teams.details(session, call.workspace_id, team_id))
 
 
-@route(
-    "GET",
-    "/teams",
-    tag="Teams",
-    summary="List teams",
-    scope=Scope.CONVERSATIONS_READ,
-    limited=True,
-    answer=Teams,
-)
+@routes.get("/teams", "List teams", limited=True)
 def list_teams(call: Call) -> Teams:
     """All teams, by name."""
     with db.read() as session:
         return Teams(data=[_shown(one) for one in teams.listing(session, call.workspace_id)])
 
 
-@route(
-    "POST",
+@routes.post(
     "/teams",
-    tag="Teams",
-    summary="Add a team",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateTeam,
-    answer=Team,
-    status=201,
+    "Add a team",
     location="/teams/{id}",
-    errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError),
+    errors=(NotAMemberError, TeamAccountError, TeamNameError),
     examples={"Two people": {"name": "Orders", "members": [{"id": 2, "lead": True}, {"id": 3}]}},
     fields={NotAMemberError: "members", TeamAccountError: "accounts", TeamNameError: "name"},
 )
-def create_team(call: Call, body: CreateTeam) -> bytes:
+def create_team(call: Call, body: CreateTeam) -> Team:
     """Names are unique, ignoring case."""
 
     def use_case(session: Session) -> Team:
@@ -146,36 +133,22 @@ def create_team(call: Call, body: CreateTeam) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/teams/{team_id}",
-    tag="Teams",
-    summary="Get a team",
-    scope=Scope.CONVERSATIONS_READ,
-    limited=True,
-    answer=Team,
-    errors=(TeamNotFoundError,),
-)
+@routes.get("/teams/{team_id}", "Get a team", limited=True, errors=(TeamNotFoundError,))
 def get_team(call: Call, team_id: int) -> Team:
     """Its members and accounts."""
     with db.read() as session:
         return _shown(teams.details(session, call.workspace_id, team_id))
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/teams/{team_id}",
-    tag="Teams",
-    summary="Change a team",
-    scope=Scope.SETTINGS_WRITE,
+    "Change a team",
     current=_current,
-    body=UpdateTeam,
-    answer=Team,
-    errors=(BodyError, NotAMemberError, TeamAccountError, TeamNameError, TeamNotFoundError),
+    errors=(NotAMemberError, TeamAccountError, TeamNameError, TeamNotFoundError),
     examples={"Another name": {"name": "Returns"}, "The accounts it handles": {"accounts": [1]}},
     fields={NotAMemberError: "members", TeamAccountError: "accounts", TeamNameError: "name"},
 )
-def change_team(call: Call, team_id: int, body: UpdateTeam) -> bytes:
+def change_team(call: Call, team_id: int, body: UpdateTeam) -> Team:
     """Changes its name, members and accounts.
 
     Agents limited to their teams' accounts see the result immediately. Conversations assigned to them on
@@ -188,15 +161,7 @@ def change_team(call: Call, team_id: int, body: UpdateTeam) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
-    "/teams/{team_id}",
-    tag="Teams",
-    summary="Delete a team",
-    scope=Scope.SETTINGS_WRITE,
-    current=_current,
-    errors=(TeamNotFoundError,),
-)
+@routes.delete("/teams/{team_id}", "Delete a team", current=_current, errors=(TeamNotFoundError,))
 def delete_team(call: Call, team_id: int) -> None:
     """Its conversations then have no team, but keep their assignees."""
     named = {"workspace_id": call.workspace_id, "team_id": team_id}

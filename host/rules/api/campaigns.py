@@ -9,13 +9,15 @@ from msgspec import Meta
 from host.api import shapes
 from host.api.http import cursors
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import CursorError, QueryError
+from host.api.http.declare import Id, Moment, Router, Wire
+from host.api.http.errors import CursorError
 from host.core import db
 from host.rules import keeping, people
 from host.rules.keeping import RuleNotFoundError
 from host.rules.people import Got
 from host.users.api_keys import Scope
+
+routes = Router("Rules", read=Scope.AUTOMATION_READ)
 
 LIST = "campaign people"
 What = Annotated[
@@ -79,16 +81,11 @@ class CampaignPeopleQuery(Wire, frozen=True):
     cursor: shapes.Cursor | None = None
 
 
-@route(
-    "GET",
+@routes.get(
     "/campaigns/{rule_id}/people",
-    tag="Rules",
-    summary="List the people of a campaign",
-    scope=Scope.AUTOMATION_READ,
+    "List the people of a campaign",
     also=(Scope.CONTACTS_READ,),
-    query=CampaignPeopleQuery,
-    answer=CampaignPeople,
-    errors=(QueryError, CursorError, RuleNotFoundError),
+    errors=(CursorError, RuleNotFoundError),
 )
 def list_campaign_people(call: Call, rule_id: int, query: CampaignPeopleQuery) -> CampaignPeople:
     """Each person with the reply they got and the reason. Empty for a rule without `campaign`."""

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http import cursors, fields
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.declare import Id, Moment, Router, Wire
+from host.api.http.errors import BodyError, CursorError
 from host.api.reading import converted
 from host.automation.texts import AutomationTextError
 from host.core import db
@@ -26,6 +26,8 @@ from host.rules.keeping import RuleNotFoundError, RuleView
 from host.rules.models import RuleState
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
+
+routes = Router("Rules", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 
 LIST = "rule runs"
 COUNTED = timedelta(days=1)
@@ -266,27 +268,15 @@ def _all(session: Session, call: Call) -> Rules:
     return Rules(data=[_shown(one, counts.get(one.id, {})) for one in found])
 
 
-@route("GET", "/rules", tag="Rules", summary="List rules", scope=Scope.AUTOMATION_READ, answer=Rules)
+@routes.get("/rules", "List rules")
 def list_rules(call: Call) -> Rules:
     """All rules, in the order in which they are evaluated, each with its counts of the last 24 hours."""
     with db.read() as session:
         return _all(session, call)
 
 
-@route(
-    "POST",
-    "/rules",
-    tag="Rules",
-    summary="Add a rule",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateRule,
-    answer=Rule,
-    status=201,
-    location="/rules/{id}",
-    errors=ERRORS,
-    examples={"In shadow": EXAMPLE},
-)
-def create_rule(call: Call, body: CreateRule) -> bytes:
+@routes.post("/rules", "Add a rule", location="/rules/{id}", errors=ERRORS, examples={"In shadow": EXAMPLE})
+def create_rule(call: Call, body: CreateRule) -> Rule:
     """Adds a rule after the others. By default it is in `shadow`: it only records what it would have done.
 
     An invalid rule is refused with the path of the error: `body.conditions[2]`.
@@ -312,33 +302,20 @@ def create_rule(call: Call, body: CreateRule) -> bytes:
         return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/rules/{rule_id}",
-    tag="Rules",
-    summary="Get a rule",
-    scope=Scope.AUTOMATION_READ,
-    answer=Rule,
-    errors=(RuleNotFoundError,),
-)
+@routes.get("/rules/{rule_id}", "Get a rule", errors=(RuleNotFoundError,))
 def get_rule(call: Call, rule_id: int) -> Rule:
     """The rule, with its counts of the last 24 hours."""
     with db.read() as session:
         return _one(session, call, rule_id)
 
 
-@route(
-    "PUT",
+@routes.put(
     "/rules/{rule_id}",
-    tag="Rules",
-    summary="Replace a rule",
-    scope=Scope.SETTINGS_WRITE,
-    body=ReplaceRule,
-    answer=Rule,
+    "Replace a rule",
     errors=(*ERRORS, RuleNotFoundError, SavedMeanwhileError),
     examples={"Only if the version is still current": {**EXAMPLE, "version": 1}},
 )
-def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> bytes:
+def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> Rule:
     """Replaces its name and definition. Earlier versions are kept, and runs name the version they used."""
 
     wanted = converted(body.body, bodies.Body, RuleError, within="body")
@@ -363,18 +340,13 @@ def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> bytes:
         return call.commit(use_case)
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/rules/{rule_id}",
-    tag="Rules",
-    summary="Change the state of a rule",
-    scope=Scope.SETTINGS_WRITE,
-    body=UpdateRule,
-    answer=Rule,
+    "Change the state of a rule",
     errors=(*ERRORS, RuleNotFoundError),
     examples={"Live": {"state": "live"}, "Off": {"state": "off"}},
 )
-def change_rule(call: Call, rule_id: int, body: UpdateRule) -> bytes:
+def change_rule(call: Call, rule_id: int, body: UpdateRule) -> Rule:
     """A rule that refers to something deleted cannot become `live` or `shadow`, but can be turned off."""
 
     def use_case(session: Session) -> Rule:
@@ -393,18 +365,13 @@ def change_rule(call: Call, rule_id: int, body: UpdateRule) -> bytes:
         return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/rules/{rule_id}/move",
-    tag="Rules",
-    summary="Move a rule",
-    scope=Scope.SETTINGS_WRITE,
-    body=RuleMove,
-    answer=Rules,
-    errors=(BodyError, RuleNotFoundError),
+    "Move a rule",
+    errors=(RuleNotFoundError,),
     examples={"Move up by one": {"places": -1}},
 )
-def move_rule(call: Call, rule_id: int, body: RuleMove) -> bytes:
+def move_rule(call: Call, rule_id: int, body: RuleMove) -> Rules:
     """Rules are evaluated from first to last. Returns all of them, in their new order."""
 
     def use_case(session: Session) -> Rules:
@@ -414,29 +381,13 @@ def move_rule(call: Call, rule_id: int, body: RuleMove) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
-    "/rules/{rule_id}",
-    tag="Rules",
-    summary="Delete a rule",
-    scope=Scope.SETTINGS_WRITE,
-    errors=(RuleNotFoundError,),
-)
+@routes.delete("/rules/{rule_id}", "Delete a rule", errors=(RuleNotFoundError,))
 def delete_rule(call: Call, rule_id: int) -> None:
     """Deletes the rule and all its versions. Its past actions are not undone."""
     db.write(keeping.delete, call.workspace_id, rule_id, actor=call.actor)
 
 
-@route(
-    "GET",
-    "/rules/{rule_id}/runs",
-    tag="Rules",
-    summary="List the runs of a rule",
-    scope=Scope.AUTOMATION_READ,
-    query=RuleRunQuery,
-    answer=RuleRuns,
-    errors=(QueryError, CursorError, RuleNotFoundError),
-)
+@routes.get("/rules/{rule_id}/runs", "List the runs of a rule", errors=(CursorError, RuleNotFoundError))
 def list_rule_runs(call: Call, rule_id: int, query: RuleRunQuery) -> RuleRuns:
     """Runs in which it matched or at least met its first condition, with the result of each; newest first."""
     before = None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from msgspec import Meta
 
 from host.api.http.call import Call
-from host.api.http.declare import Moment, Wire, route
+from host.api.http.declare import Moment, Router, Wire
 from host.api.http.errors import QueryError
 from host.core import db
 from host.core.clock import MOST_DAYS, Days
@@ -22,6 +22,8 @@ from host.sequences.body import Body
 from host.sequences.keeping import SequenceNotFoundError
 from host.sequences.listing import SequenceVersionNotFoundError
 from host.users.api_keys import Scope
+
+routes = Router("Sequences", read=Scope.AUTOMATION_READ)
 
 USUAL_DAYS = 28
 
@@ -94,15 +96,10 @@ class SequenceNumbersQuery(Wire, frozen=True):
     ] = "UTC"
 
 
-@route(
-    "GET",
+@routes.get(
     "/sequences/{sequence_id}/numbers",
-    tag="Sequences",
-    summary="Get the numbers of a sequence",
-    scope=Scope.AUTOMATION_READ,
-    query=SequenceNumbersQuery,
-    answer=SequenceNumbers,
-    errors=(QueryError, SequenceNotFoundError, SequenceVersionNotFoundError),
+    "Get the numbers of a sequence",
+    errors=(SequenceNotFoundError, SequenceVersionNotFoundError),
     fields={SequenceVersionNotFoundError: "version"},
 )
 def get_sequence_numbers(call: Call, sequence_id: int, query: SequenceNumbersQuery) -> SequenceNumbers:

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http import cursors
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.declare import Id, Moment, Router, Wire
+from host.api.http.errors import CursorError
 from host.core import db
 from host.inbox.errors import ConversationNotFoundError, PeopleOnlyError, WindowClosedError
 from host.sequences import beginning, keeping, listing
@@ -21,6 +21,8 @@ from host.sequences.keeping import SequenceNotFoundError
 from host.sequences.listing import SequenceRunNotFoundError
 from host.sequences.models import SequenceRun as Row
 from host.users.api_keys import Scope
+
+routes = Router("Sequences", read=Scope.AUTOMATION_READ, write=Scope.AUTOMATION_WRITE)
 
 LIST = "sequence runs"
 PAGE = 50
@@ -199,15 +201,10 @@ def _detail(session: Session, call: Call, row: Row) -> SequenceRunDetail:
     )
 
 
-@route(
-    "GET",
+@routes.get(
     "/sequences/{sequence_id}/runs",
-    tag="Sequences",
-    summary="List the runs of a sequence",
-    scope=Scope.AUTOMATION_READ,
-    query=SequenceRunQuery,
-    answer=SequenceRuns,
-    errors=(QueryError, CursorError, SequenceNotFoundError),
+    "List the runs of a sequence",
+    errors=(CursorError, SequenceNotFoundError),
 )
 def list_sequence_runs(call: Call, sequence_id: int, query: SequenceRunQuery) -> SequenceRuns:
     """The customers in it, and those who were; the last to start first."""
@@ -240,19 +237,12 @@ def list_sequence_runs(call: Call, sequence_id: int, query: SequenceRunQuery) ->
         )
 
 
-@route(
-    "POST",
+@routes.post(
     "/sequences/{sequence_id}/runs",
-    tag="Sequences",
-    summary="Start a sequence",
-    scope=Scope.AUTOMATION_WRITE,
+    "Start a sequence",
     also=(Scope.MESSAGES_WRITE,),
-    body=StartSequence,
-    answer=SequenceRunDetail,
-    status=201,
     location="/sequences/{sequence_id}/runs/{id}",
     errors=(
-        BodyError,
         SequenceNotFoundError,
         ConversationNotFoundError,
         InSequenceError,
@@ -263,7 +253,7 @@ def list_sequence_runs(call: Call, sequence_id: int, query: SequenceRunQuery) ->
     fields={ConversationNotFoundError: "conversationId"},
     examples={"In a conversation": {"conversationId": 42}},
 )
-def start_sequence_run(call: Call, sequence_id: int, body: StartSequence) -> bytes:
+def start_sequence_run(call: Call, sequence_id: int, body: StartSequence) -> SequenceRunDetail:
     """Starts the live version in a conversation. `programs` of its `starts` must be true, the reply window
     open for automated messages, and the customer in no sequence.
 
@@ -285,13 +275,9 @@ def start_sequence_run(call: Call, sequence_id: int, body: StartSequence) -> byt
     return call.commit(use_case)
 
 
-@route(
-    "GET",
+@routes.get(
     "/sequences/{sequence_id}/runs/{run_id}",
-    tag="Sequences",
-    summary="Get a run of a sequence",
-    scope=Scope.AUTOMATION_READ,
-    answer=SequenceRunDetail,
+    "Get a run of a sequence",
     errors=(SequenceNotFoundError, SequenceRunNotFoundError),
 )
 def get_sequence_run(call: Call, sequence_id: int, run_id: int) -> SequenceRunDetail:
@@ -301,16 +287,12 @@ def get_sequence_run(call: Call, sequence_id: int, run_id: int) -> SequenceRunDe
         return _detail(session, call, listing.run(session, sequence_id, run_id))
 
 
-@route(
-    "POST",
+@routes.post(
     "/sequences/{sequence_id}/runs/{run_id}/end",
-    tag="Sequences",
-    summary="End a run of a sequence",
-    scope=Scope.AUTOMATION_WRITE,
-    answer=SequenceRunDetail,
+    "End a run of a sequence",
     errors=(SequenceNotFoundError, SequenceRunNotFoundError),
 )
-def end_sequence_run(call: Call, sequence_id: int, run_id: int) -> bytes:
+def end_sequence_run(call: Call, sequence_id: int, run_id: int) -> SequenceRunDetail:
     """Takes the customer out of the sequence. Nothing is sent. A run that ended stays as it is."""
 
     def use_case(session: Session) -> SequenceRunDetail:

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http import cursors, fields
 from host.api.http.call import Call
-from host.api.http.declare import Id, Moment, Wire, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.declare import Id, Moment, Router, Wire
+from host.api.http.errors import BodyError, CursorError
 from host.api.reading import converted
 from host.core import db
 from host.sequences import body as bodies
@@ -29,6 +29,8 @@ from host.sequences.listing import SequenceVersionNotFoundError
 from host.sequences.models import Sequence as Row
 from host.sequences.models import SequenceVersion as VersionRow
 from host.users.api_keys import Scope
+
+routes = Router("Sequences", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
 
 LIST = "sequence versions"
 PAGE = 50
@@ -290,34 +292,21 @@ def _all(session: Session, call: Call) -> Sequences:
     )
 
 
-@route(
-    "GET",
-    "/sequences",
-    tag="Sequences",
-    summary="List sequences",
-    scope=Scope.AUTOMATION_READ,
-    answer=Sequences,
-)
+@routes.get("/sequences", "List sequences")
 def list_sequences(call: Call) -> Sequences:
     """All sequences, in order. A message that could start several starts the first of them."""
     with db.read() as session:
         return _all(session, call)
 
 
-@route(
-    "POST",
+@routes.post(
     "/sequences",
-    tag="Sequences",
-    summary="Add a sequence",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateSequence,
-    answer=SequenceDetail,
-    status=201,
+    "Add a sequence",
     location="/sequences/{id}",
     errors=ERRORS,
     examples={"A question": EXAMPLE},
 )
-def create_sequence(call: Call, body: CreateSequence) -> bytes:
+def create_sequence(call: Call, body: CreateSequence) -> SequenceDetail:
     """Adds a draft after the others. Publish it to let it start.
 
     An invalid sequence is refused with the path of the error: `body.steps[2].text`.
@@ -342,33 +331,20 @@ def create_sequence(call: Call, body: CreateSequence) -> bytes:
         return call.commit(use_case)
 
 
-@route(
-    "GET",
-    "/sequences/{sequence_id}",
-    tag="Sequences",
-    summary="Get a sequence",
-    scope=Scope.AUTOMATION_READ,
-    answer=SequenceDetail,
-    errors=(SequenceNotFoundError,),
-)
+@routes.get("/sequences/{sequence_id}", "Get a sequence", errors=(SequenceNotFoundError,))
 def get_sequence(call: Call, sequence_id: int) -> SequenceDetail:
     """The sequence with its newest version, and what keeps that from being published."""
     with db.read() as session:
         return _one(session, call, sequence_id)
 
 
-@route(
-    "PUT",
+@routes.put(
     "/sequences/{sequence_id}",
-    tag="Sequences",
-    summary="Replace a sequence",
-    scope=Scope.SETTINGS_WRITE,
-    body=ReplaceSequence,
-    answer=SequenceDetail,
+    "Replace a sequence",
     errors=(*ERRORS, SequenceNotFoundError, SequenceSavedMeanwhileError),
     examples={"Overwrite newer changes": EXAMPLE},
 )
-def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> bytes:
+def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> SequenceDetail:
     """Replaces its name and its draft. A published version is kept as it is, and stays live until the draft
     is published.
     """
@@ -394,16 +370,12 @@ def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> byt
         return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/sequences/{sequence_id}/publish",
-    tag="Sequences",
-    summary="Publish a sequence",
-    scope=Scope.SETTINGS_WRITE,
-    answer=SequenceDetail,
+    "Publish a sequence",
     errors=(NotPublishableError, SequenceNotFoundError),
 )
-def publish_sequence(call: Call, sequence_id: int) -> bytes:
+def publish_sequence(call: Call, sequence_id: int) -> SequenceDetail:
     """Publishes the newest version, if it has no `problems`. Runs that are under way end on their version."""
 
     def use_case(session: Session) -> SequenceDetail:
@@ -421,17 +393,13 @@ def publish_sequence(call: Call, sequence_id: int) -> bytes:
         return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/sequences/{sequence_id}/secret",
-    tag="Sequences",
-    summary="Replace the signing secret of a sequence",
-    scope=Scope.SETTINGS_WRITE,
-    answer=SequenceSecret,
+    "Replace the signing secret of a sequence",
     secret=True,
     errors=(SequenceNotFoundError,),
 )
-def replace_sequence_secret(call: Call, sequence_id: int) -> bytes:
+def replace_sequence_secret(call: Call, sequence_id: int) -> SequenceSecret:
     """Its steps that call a webhook are signed with it from now on, as Standard Webhooks says."""
 
     def use_case(session: Session) -> SequenceSecret:
@@ -441,18 +409,13 @@ def replace_sequence_secret(call: Call, sequence_id: int) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/sequences/{sequence_id}/off",
-    tag="Sequences",
-    summary="Turn off a sequence",
-    scope=Scope.SETTINGS_WRITE,
-    body=TurnOffSequence,
-    answer=SequenceDetail,
-    errors=(BodyError, SequenceNotFoundError),
+    "Turn off a sequence",
+    errors=(SequenceNotFoundError,),
     examples={"Let runs go on": {}, "End the runs, too": {"endRuns": True}},
 )
-def turn_off_sequence(call: Call, sequence_id: int, body: TurnOffSequence) -> bytes:
+def turn_off_sequence(call: Call, sequence_id: int, body: TurnOffSequence) -> SequenceDetail:
     """Nothing starts in it any more. Runs go on, unless they are to end, too."""
 
     def use_case(session: Session) -> SequenceDetail:
@@ -469,18 +432,13 @@ def turn_off_sequence(call: Call, sequence_id: int, body: TurnOffSequence) -> by
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/sequences/{sequence_id}/move",
-    tag="Sequences",
-    summary="Move a sequence",
-    scope=Scope.SETTINGS_WRITE,
-    body=SequenceMove,
-    answer=Sequences,
-    errors=(BodyError, SequenceNotFoundError),
+    "Move a sequence",
+    errors=(SequenceNotFoundError,),
     examples={"Move up by one": {"places": -1}},
 )
-def move_sequence(call: Call, sequence_id: int, body: SequenceMove) -> bytes:
+def move_sequence(call: Call, sequence_id: int, body: SequenceMove) -> Sequences:
     """A message that could start several starts the first. Returns all of them, in their new order."""
 
     def use_case(session: Session) -> Sequences:
@@ -490,28 +448,18 @@ def move_sequence(call: Call, sequence_id: int, body: SequenceMove) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
-    "/sequences/{sequence_id}",
-    tag="Sequences",
-    summary="Delete a sequence",
-    scope=Scope.SETTINGS_WRITE,
-    errors=(SequenceInUseError, SequenceNotFoundError),
+@routes.delete(
+    "/sequences/{sequence_id}", "Delete a sequence", errors=(SequenceInUseError, SequenceNotFoundError)
 )
 def delete_sequence(call: Call, sequence_id: int) -> None:
     """Deletes it with all versions and runs. Refused while customers are in it: end their runs first."""
     db.write(keeping.delete, call.workspace_id, sequence_id, actor=call.actor)
 
 
-@route(
-    "GET",
+@routes.get(
     "/sequences/{sequence_id}/versions",
-    tag="Sequences",
-    summary="List the versions of a sequence",
-    scope=Scope.AUTOMATION_READ,
-    query=VersionQuery,
-    answer=SequenceVersions,
-    errors=(QueryError, CursorError, SequenceNotFoundError),
+    "List the versions of a sequence",
+    errors=(CursorError, SequenceNotFoundError),
 )
 def list_sequence_versions(call: Call, sequence_id: int, query: VersionQuery) -> SequenceVersions:
     """Newest first. A version that was published is never changed."""
@@ -532,13 +480,9 @@ def _of_version(row: VersionRow) -> dict[str, Any]:
     return {"number": row.number, "author": row.author, "at": row.at, "published_at": row.published_at}
 
 
-@route(
-    "GET",
+@routes.get(
     "/sequences/{sequence_id}/versions/{version_id}",
-    tag="Sequences",
-    summary="Get a version of a sequence",
-    scope=Scope.AUTOMATION_READ,
-    answer=SequenceVersion,
+    "Get a version of a sequence",
     errors=(SequenceNotFoundError, SequenceVersionNotFoundError),
 )
 def get_sequence_version(call: Call, sequence_id: int, version_id: int) -> SequenceVersion:

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http import cursors
 from host.api.http.call import Call
-from host.api.http.declare import Id, Wire, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.declare import Id, Router, Wire
+from host.api.http.errors import CursorError
 from host.api.http.refusals import MODERATION
 from host.api.routes.conversations import Limit
 from host.api.routes.messages import get
@@ -23,6 +23,8 @@ from host.inbox.comments.posts import PostNotFoundError
 from host.inbox.errors import AccountDisconnectedError, MessageNotFoundError, UnknownChannelError
 from host.sdk.channel import Moderated
 from host.users.api_keys import Scope
+
+routes = Router("Conversations", read=Scope.CONVERSATIONS_READ, write=Scope.MESSAGES_WRITE)
 
 LIST = "posts"
 
@@ -44,17 +46,7 @@ class UpdateModeration(Wire, frozen=True):
     ]
 
 
-@route(
-    "GET",
-    "/posts",
-    tag="Conversations",
-    summary="List posts",
-    scope=Scope.CONVERSATIONS_READ,
-    limited=True,
-    query=PostQuery,
-    answer=shapes.Posts,
-    errors=(QueryError, CursorError),
-)
+@routes.get("/posts", "List posts", limited=True, errors=(CursorError,))
 def list_posts(call: Call, query: PostQuery) -> shapes.Posts:
     """Posts with comments of customers, the most recently active first."""
     before = None if query.cursor is None else cursors.read(call.list_name(LIST), query.cursor, "cursor")[1]
@@ -75,41 +67,22 @@ def list_posts(call: Call, query: PostQuery) -> shapes.Posts:
     )
 
 
-@route(
-    "GET",
-    "/posts/{post_id}",
-    tag="Conversations",
-    summary="Get a post",
-    scope=Scope.CONVERSATIONS_READ,
-    limited=True,
-    answer=shapes.Post,
-    errors=(PostNotFoundError,),
-)
+@routes.get("/posts/{post_id}", "Get a post", limited=True, errors=(PostNotFoundError,))
 def get_post(call: Call, post_id: int) -> shapes.Post:
     """The known details of the post. Use the filter `post` to list its conversations."""
     with db.read() as session:
         return shown_post(posts.get(session, call.workspace_id, post_id))
 
 
-@route(
-    "PUT",
+@routes.put(
     "/messages/{message_id}/moderation",
+    "Hide, show or delete a customer's message at the provider",
     tag="Messages",
-    summary="Hide, show or delete a customer's message at the provider",
-    scope=Scope.MESSAGES_WRITE,
     limited=True,
-    body=UpdateModeration,
-    answer=shapes.Message,
-    errors=(
-        BodyError,
-        AccountDisconnectedError,
-        MessageNotFoundError,
-        UnknownChannelError,
-        *MODERATION,
-    ),
+    errors=(AccountDisconnectedError, MessageNotFoundError, UnknownChannelError, *MODERATION),
     examples={"Hide it": {"state": "hidden"}, "Show it again": {"state": "shown"}},
 )
-def moderate_message(call: Call, message_id: int, body: UpdateModeration) -> bytes:
+def moderate_message(call: Call, message_id: int, body: UpdateModeration) -> shapes.Message:
     """Only on comment channels; the account's `capabilities` list the possible actions. Repeating is safe.
 
     Returns the message; `moderation` shows when the provider did it.

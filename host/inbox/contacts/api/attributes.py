@@ -8,13 +8,14 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api.http.call import Call, void
-from host.api.http.declare import Id, Wire, route
-from host.api.http.errors import BodyError
+from host.api.http.declare import Id, Router, Wire
 from host.core import db
 from host.inbox.contacts import attributes
 from host.inbox.contacts.models import AttributeKind, ContactAttribute
 from host.inbox.errors import AttributeNameError, AttributeNotFoundError
 from host.users.api_keys import Scope
+
+routes = Router("Contacts", read=Scope.CONTACTS_READ, write=Scope.SETTINGS_WRITE)
 
 Kind = Annotated[
     Literal["text", "number", "date", "yes_no", "choice"],
@@ -68,36 +69,22 @@ def _current(session: Session, call: Call, attribute_id: int) -> Attribute:
     return _shown(attributes.get(session, call.workspace_id, attribute_id, lock=True))
 
 
-@route(
-    "GET",
-    "/contact-attributes",
-    tag="Contacts",
-    summary="List contact attributes",
-    scope=Scope.CONTACTS_READ,
-    limited=True,
-    answer=Attributes,
-)
+@routes.get("/contact-attributes", "List contact attributes", limited=True)
 def list_contact_attributes(call: Call) -> Attributes:
     """All of them, in the order they were created."""
     with db.read() as session:
         return Attributes(data=[_shown(row) for row in attributes.all_of(session, call.workspace_id)])
 
 
-@route(
-    "POST",
+@routes.post(
     "/contact-attributes",
-    tag="Contacts",
-    summary="Add a contact attribute",
-    scope=Scope.SETTINGS_WRITE,
-    body=CreateAttribute,
-    answer=Attribute,
-    status=201,
+    "Add a contact attribute",
     location="/contact-attributes/{id}",
-    errors=(AttributeNameError, BodyError),
+    errors=(AttributeNameError,),
     examples={"A choice": {"name": "Glaze", "kind": "choice", "choices": ["Sage", "Tide blue"]}},
     fields={AttributeNameError: "name"},
 )
-def create_contact_attribute(call: Call, body: CreateAttribute) -> bytes:
+def create_contact_attribute(call: Call, body: CreateAttribute) -> Attribute:
     """Names are unique, ignoring case. A workspace has 50 at most."""
 
     def use_case(session: Session) -> Attribute:
@@ -115,14 +102,10 @@ def create_contact_attribute(call: Call, body: CreateAttribute) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "GET",
+@routes.get(
     "/contact-attributes/{attribute_id}",
-    tag="Contacts",
-    summary="Get a contact attribute",
-    scope=Scope.CONTACTS_READ,
+    "Get a contact attribute",
     limited=True,
-    answer=Attribute,
     errors=(AttributeNotFoundError,),
 )
 def get_contact_attribute(call: Call, attribute_id: int) -> Attribute:
@@ -131,20 +114,15 @@ def get_contact_attribute(call: Call, attribute_id: int) -> Attribute:
         return _shown(attributes.get(session, call.workspace_id, attribute_id))
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/contact-attributes/{attribute_id}",
-    tag="Contacts",
-    summary="Change a contact attribute",
-    scope=Scope.SETTINGS_WRITE,
+    "Change a contact attribute",
     current=_current,
-    body=UpdateAttribute,
-    answer=Attribute,
-    errors=(AttributeNameError, AttributeNotFoundError, BodyError),
+    errors=(AttributeNameError, AttributeNotFoundError),
     examples={"Another name": {"name": "Colour of the glaze"}},
     fields={AttributeNameError: "name"},
 )
-def change_contact_attribute(call: Call, attribute_id: int, body: UpdateAttribute) -> bytes:
+def change_contact_attribute(call: Call, attribute_id: int, body: UpdateAttribute) -> Attribute:
     """Contacts keep values that are no longer among the choices."""
 
     def use_case(session: Session) -> Attribute:
@@ -161,12 +139,9 @@ def change_contact_attribute(call: Call, attribute_id: int, body: UpdateAttribut
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
+@routes.delete(
     "/contact-attributes/{attribute_id}",
-    tag="Contacts",
-    summary="Delete a contact attribute",
-    scope=Scope.SETTINGS_WRITE,
+    "Delete a contact attribute",
     current=_current,
     errors=(AttributeNotFoundError,),
 )

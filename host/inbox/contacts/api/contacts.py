@@ -14,8 +14,8 @@ from host.api import shapes
 from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
 from host.api.http.call import Call, locked, void
-from host.api.http.declare import Binary, Id, Moment, Wire, rename, route
-from host.api.http.errors import BodyError, CursorError, QueryError
+from host.api.http.declare import Binary, Id, Moment, Router, Wire, rename
+from host.api.http.errors import CursorError
 from host.api.http.fields import about
 from host.api.http.log_cursors import EventsGoneError
 from host.core import db
@@ -42,6 +42,8 @@ from host.models.users import User
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.users.api_keys import Scope
+
+routes = Router("Contacts", read=Scope.CONTACTS_READ, write=Scope.CONTACTS_WRITE)
 
 Limit = Annotated[int, Meta(ge=1, le=100, description="The maximum number of results.")]
 LIST = "contacts"
@@ -249,17 +251,7 @@ def _one(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     )[0]
 
 
-@route(
-    "GET",
-    "/contacts",
-    tag="Contacts",
-    summary="List contacts",
-    scope=Scope.CONTACTS_READ,
-    limited=True,
-    query=ContactQuery,
-    answer=Contacts,
-    errors=(QueryError, CursorError, EventsGoneError),
-)
+@routes.get("/contacts", "List contacts", limited=True, errors=(CursorError, EventsGoneError))
 def list_contacts(call: Call, query: ContactQuery) -> Contacts:
     """Newest contacts come first by default; see `sort`. All conditions must match.
 
@@ -309,16 +301,7 @@ def list_contacts(call: Call, query: ContactQuery) -> Contacts:
     return Contacts(data=data, next=None if following is None else cursors.write(kind, following))
 
 
-@route(
-    "GET",
-    "/contacts/{contact_id}",
-    tag="Contacts",
-    summary="Get a contact",
-    scope=Scope.CONTACTS_READ,
-    limited=True,
-    answer=shapes.Contact,
-    errors=(ContactNotFoundError,),
-)
+@routes.get("/contacts/{contact_id}", "Get a contact", limited=True, errors=(ContactNotFoundError,))
 def get_contact(call: Call, contact_id: int) -> shapes.Contact:
     """A person, with their id on each account they wrote to.
 
@@ -333,21 +316,16 @@ def _current(session: Session, call: Call, contact_id: int) -> shapes.Contact:
     return _one(session, call, contact_id)
 
 
-@route(
-    "PATCH",
+@routes.patch(
     "/contacts/{contact_id}",
-    tag="Contacts",
-    summary="Change a contact",
-    scope=Scope.CONTACTS_WRITE,
+    "Change a contact",
     limited=True,
     current=_current,
-    body=UpdateContact,
-    answer=shapes.Contact,
-    errors=(AttributeNotFoundError, BodyError, ContactFieldError, ContactNotFoundError),
+    errors=(AttributeNotFoundError, ContactFieldError, ContactNotFoundError),
     examples={"An attribute and a name": {"name": "Rosa S.", "attributes": {"5": "Sage"}}},
     fields={AttributeNotFoundError: "attributes"},
 )
-def change_contact(call: Call, contact_id: int, body: UpdateContact) -> bytes:
+def change_contact(call: Call, contact_id: int, body: UpdateContact) -> shapes.Contact:
     """Changes everything or nothing. The provider's own data about the contact stays."""
     changes: dict[str, str | None] = {}
     if body.name is not UNSET:
@@ -372,14 +350,10 @@ def change_contact(call: Call, contact_id: int, body: UpdateContact) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "GET",
+@routes.get(
     "/contacts/{contact_id}/notes",
-    tag="Contacts",
-    summary="List the notes about a contact",
-    scope=Scope.CONTACTS_READ,
+    "List the notes about a contact",
     limited=True,
-    answer=ContactNotes,
     errors=(ContactNotFoundError,),
 )
 def list_contact_notes(call: Call, contact_id: int) -> ContactNotes:
@@ -399,14 +373,10 @@ def list_contact_notes(call: Call, contact_id: int) -> ContactNotes:
         return ContactNotes(data=[_note(row, name) for row, name in rows])
 
 
-@route(
-    "GET",
+@routes.get(
     "/contacts/{contact_id}/notes/{contact_note_id}",
-    tag="Contacts",
-    summary="Get a note about a contact",
-    scope=Scope.CONTACTS_READ,
+    "Get a note about a contact",
     limited=True,
-    answer=ContactNote,
     errors=(ContactNotFoundError, ContactNoteNotFoundError),
 )
 def get_contact_note(call: Call, contact_id: int, contact_note_id: int) -> ContactNote:
@@ -431,22 +401,16 @@ def _note(row: ContactEntry, author: str | None) -> ContactNote:
     return ContactNote(id=row.id, text=row.text, author=row.content.get("by") or author, at=row.at)
 
 
-@route(
-    "POST",
+@routes.post(
     "/contacts/{contact_id}/notes",
-    tag="Contacts",
-    summary="Add a note about a contact",
-    scope=Scope.CONTACTS_WRITE,
+    "Add a note about a contact",
     limited=True,
-    body=CreateContactNote,
-    answer=ContactNote,
-    status=201,
     location="/contacts/{contact_id}/notes/{id}",
-    errors=(BodyError, ContactNotFoundError, EmptyTextError, TooLongError),
+    errors=(ContactNotFoundError, EmptyTextError, TooLongError),
     examples={"A note": {"text": "Rings the bell twice."}},
     fields={EmptyTextError: "text", TooLongError: "text"},
 )
-def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> bytes:
+def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> ContactNote:
     """The team sees it next to every conversation with the contact; the contact never does."""
 
     def use_case(session: Session) -> ContactNote:
@@ -464,20 +428,15 @@ def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> by
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/contacts/{contact_id}/opt-out",
-    tag="Contacts",
-    summary="Opt a contact out of automated messages",
-    scope=Scope.CONTACTS_WRITE,
+    "Opt a contact out of automated messages",
     limited=True,
-    body=OptOut,
-    answer=shapes.Contact,
-    errors=(BodyError, ContactFieldError, ContactNotFoundError),
+    errors=(ContactFieldError, ContactNotFoundError),
     examples={"They said stop": {"source": "wrote “stop” to the autumn sale"}},
     fields={ContactFieldError: "source"},
 )
-def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> bytes:
+def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> shapes.Contact:
     """People can still reply to them. Repeating it changes nothing."""
 
     def use_case(session: Session) -> shapes.Contact:
@@ -500,12 +459,9 @@ rename(
 )
 
 
-@route(
-    "DELETE",
+@routes.delete(
     "/contacts/{contact_id}/opt-out",
-    tag="Contacts",
-    summary="Opt a contact in to automated messages again",
-    scope=Scope.CONTACTS_WRITE,
+    "Opt a contact in to automated messages again",
     limited=True,
     errors=(ContactNotFoundError,),
 )
@@ -521,16 +477,7 @@ def opt_contact_in(call: Call, contact_id: int) -> None:
     )
 
 
-@route(
-    "POST",
-    "/contacts/{contact_id}/block",
-    tag="Contacts",
-    summary="Block a contact",
-    scope=Scope.CONTACTS_WRITE,
-    limited=True,
-    answer=Blocked,
-    errors=(ContactNotFoundError,),
-)
+@routes.post("/contacts/{contact_id}/block", "Block a contact", limited=True, errors=(ContactNotFoundError,))
 def block_contact(call: Call, contact_id: int) -> Blocked:
     """Blocks them here, and at each provider that supports it. Their current and new conversations become
     spam.
@@ -543,15 +490,8 @@ def block_contact(call: Call, contact_id: int) -> Blocked:
 rename(block_contact, "PUT", "/contacts/{contact_id}/block", operation="putContactBlock", since="2026-11-27")
 
 
-@route(
-    "DELETE",
-    "/contacts/{contact_id}/block",
-    tag="Contacts",
-    summary="Unblock a contact",
-    scope=Scope.CONTACTS_WRITE,
-    limited=True,
-    answer=Blocked,
-    errors=(ContactNotFoundError,),
+@routes.delete(
+    "/contacts/{contact_id}/block", "Unblock a contact", limited=True, errors=(ContactNotFoundError,)
 )
 def unblock_contact(call: Call, contact_id: int) -> Blocked:
     """Conversations that the block moved to spam, or that started since, leave spam."""
@@ -573,20 +513,15 @@ def _blocked(call: Call, contact_id: int, *, on: bool) -> Blocked:
         return Blocked(contact=_one(session, call, contact_id), problems=problems)
 
 
-@route(
-    "POST",
+@routes.post(
     "/contacts/{contact_id}/merge",
-    tag="Contacts",
-    summary="Merge another contact into this one",
-    scope=Scope.CONTACTS_WRITE,
+    "Merge another contact into this one",
     limited=True,
-    body=MergeContact,
-    answer=Merged,
-    errors=(BodyError, ContactFieldError, ContactNotFoundError, MergeError),
+    errors=(ContactFieldError, ContactNotFoundError, MergeError),
     examples={"Keep the other's name": {"other": 23, "take": ["name"]}},
     fields={ContactNotFoundError: "other"},
 )
-def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
+def merge_contact(call: Call, contact_id: int, body: MergeContact) -> Merged:
     """Their accounts and conversations move to this contact, and requests for the other id return this
     contact.
 
@@ -611,20 +546,15 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "POST",
+@routes.post(
     "/contacts/{contact_id}/split",
-    tag="Contacts",
-    summary="Split a merged contact",
-    scope=Scope.CONTACTS_WRITE,
+    "Split a merged contact",
     limited=True,
-    body=Splitting,
-    answer=shapes.Contact,
-    errors=(BodyError, ContactNotFoundError, MergeError, MergeNotFoundError),
+    errors=(ContactNotFoundError, MergeError, MergeNotFoundError),
     examples={"The last merge": {"merge": 3}},
     fields={MergeNotFoundError: "merge"},
 )
-def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
+def split_contact(call: Call, contact_id: int, body: Splitting) -> shapes.Contact:
     """Returns the restored contact, with its accounts and all their current conversations."""
 
     def use_case(session: Session) -> shapes.Contact:
@@ -642,11 +572,9 @@ def split_contact(call: Call, contact_id: int, body: Splitting) -> bytes:
     return call.commit(use_case)
 
 
-@route(
-    "DELETE",
+@routes.delete(
     "/contacts/{contact_id}",
-    tag="Contacts",
-    summary="Erase a contact",
+    "Erase a contact",
     scope=Scope.ERASE,
     current=_current,
     errors=(ContactNotFoundError, BeingSentError),
@@ -671,11 +599,9 @@ def erase_contact(call: Call, contact_id: int) -> None:
     )
 
 
-@route(
-    "GET",
+@routes.get(
     "/contacts/{contact_id}/export",
-    tag="Contacts",
-    summary="Export a contact",
+    "Export a contact",
     scope=Scope.EXPORT,
     limited=True,
     answer=Binary,
