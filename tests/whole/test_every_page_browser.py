@@ -70,9 +70,12 @@ SHAPE = r"""([width, known]) => {
     const shown = text(cut).length * cut.clientWidth / cut.scrollWidth;
     if (shown < 8) found.push(`a name cut to ${Math.floor(shown)} letters: ${text(cut).slice(0, 60)}`);
   }
-  const title = main.querySelector(":scope > .page-head h1");
-  const tabs = [...main.querySelectorAll(":scope > nav.tabs")].find(seen);
-  if (title && tabs && place(title).top > place(tabs).top) found.push("tabs before the title");
+  const title = main.querySelector("h1");
+  const tabs = [...main.querySelectorAll("nav:is(.tabs, .seq-tabs, .camp-tabs)")].find(seen);
+  const below = (one, other) => one.compareDocumentPosition(other) === Node.DOCUMENT_POSITION_PRECEDING;
+  if (tabs && !(title && below(tabs, title) && place(title).top < place(tabs).top)) {
+    found.push("tabs before the title");
+  }
   const entries = document.querySelectorAll(":is([data-side-nav], .section-tabs) a[aria-current]");
   const here = [...entries].filter((e) => e.pathname === location.pathname);
   const alone = (e) => {
