@@ -103,7 +103,7 @@ def loose(html: str) -> list[str]:
 
 
 class Names(HTMLParser):
-    """Collects where a name of *names* stands alone, outside of what keeps its direction from the text around it."""
+    """Collects where one of *names* stands alone, and its direction may mix with the text around it."""
 
     def __init__(self, names: set[str]) -> None:
         super().__init__()
