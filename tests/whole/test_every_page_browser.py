@@ -93,6 +93,8 @@ SHAPE = r"""([width, known]) => {
   return [...new Set(found)];
 }"""
 """What the house rules of pages find wrong with the one that is open, in a window *width* pixels wide."""
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Waits until the page is drawn in the window as it is now, with the rules of that width."""
 OPEN = "anonymous"
 WHO = {OPEN: "", "owner": POTTERY_OWNER, "admin": ADMIN}
 
@@ -133,6 +135,7 @@ def problems(page: Any, path: str, language: str) -> list[str]:
     page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'light')")
     found += [f"at 1440: {one}" for one in page.evaluate(SHAPE, [WIDE["width"], KEYS])]
     page.set_viewport_size(PHONE)
+    page.evaluate(DRAWN)
     found += [f"at 360: {one}" for one in page.evaluate(SHAPE, [PHONE["width"], KEYS])]
     page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'dark')")
     height = page.evaluate("document.documentElement.scrollHeight")
