@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 
 from host.core.clock import MOST_DAYS, Days
 from host.core.errors import InvalidError
+from host.web.languages import gettext as _
 from host.web.languages import reader
 
 USUAL_DAYS = 28
@@ -30,3 +31,14 @@ def given_days(today: date) -> Days:
                 "Choose a start date that is not after the end date, and at most %(n)s days.", n=MOST_DAYS
             ),
         ) from None
+
+
+def said_days(days: Days, today: date) -> str:
+    """Return *days* in words, as their reader writes dates: with the year where it isn't this one.
+
+    The field for a date is drawn by the browser, in its own language.
+    """
+    known = reader()
+    year = "" if days.first.year == days.last.year == today.year else " y"
+    first, last = (known.date_text(day, f"d MMMM{year}") for day in (days.first, days.last))
+    return first if len(days) == 1 else _("%(first)s to %(last)s", first=first, last=last)

@@ -1,5 +1,13 @@
 export const byId = (id) => document.getElementById(id);
 
+/** Show what is wrong, or nothing: a bold fact, and what follows from it. */
+export function noticed(words) {
+  const [, fact, more] = words?.match(/^(.*?[.!?])(?:\s+(.*))?$/s) ?? ["", words ?? ""];
+  byId("notice").hidden = !words;
+  byId("notice-fact").textContent = fact;
+  byId("notice-more").textContent = more ?? "";
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 export function el(name, attributes = {}, children = []) {

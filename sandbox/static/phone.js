@@ -2,7 +2,7 @@ import { messages } from "./thread.js";
 import { events } from "./events.js";
 import { kinds } from "./kinds.js";
 import { below } from "./below.js";
-import { ask, byId, el } from "./dom.js";
+import { ask, byId, el, noticed } from "./dom.js";
 import { switches, tick } from "./frame.js";
 
 const say = byId("say");
@@ -79,8 +79,7 @@ function head() {
   byId("window").className = `chip push ${tone}`;
   byId("window").textContent = words;
   byId("requested").hidden = !view.requested;
-  byId("notice").hidden = !view.notice;
-  byId("notice").textContent = view.notice ?? "";
+  noticed(view.notice);
   const live = view.messages.filter((message) => !message.deleted);
   const has = { mine: live.some((m) => m.me), theirs: live.some((m) => !m.me) };
   for (const button of document.querySelectorAll("[data-needs]")) button.disabled = !has[button.dataset.needs];

@@ -1,4 +1,4 @@
-import { ask, byId, el, keyed } from "./dom.js";
+import { ask, byId, el, keyed, noticed } from "./dom.js";
 import { events } from "./events.js";
 import { kinds } from "./kinds.js";
 import { switches, tick } from "./frame.js";
@@ -64,8 +64,7 @@ function head() {
   const [tone, words] = WINDOWS[customer.window];
   byId("window").className = `chip push ${tone}`;
   byId("window").textContent = words;
-  byId("notice").hidden = !view.notice;
-  byId("notice").textContent = view.notice ?? "";
+  noticed(view.notice);
   const has = { mine: view.messages.some((m) => m.me && !m.deleted), theirs: view.messages.some((m) => !m.me) };
   for (const button of document.querySelectorAll("[data-needs]")) button.disabled = !has[button.dataset.needs];
   byId("typing").hidden = !customer.typing;

@@ -17,6 +17,7 @@ from host.addons.package import shipped
 from host.addons.package.build import build_release
 from host.addons.package.translated import in_words, read_texts
 from host.core import db
+from host.models.inbox import Contact
 from host.models.users import User
 from tests.pins.filled import FilledDesk, filled_desk
 
@@ -101,6 +102,37 @@ def loose(html: str) -> list[str]:
     return [one for one in page.lines if re.search(r"^·|·$|· *·", one)]
 
 
+class Names(HTMLParser):
+    """Collects where one of *names* stands alone, and its direction may mix with the text around it."""
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self.names, self.found = names, list[str]()
+        self._open: list[tuple[str, bool]] = [("", False)]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            apart = tag in {"bdi", "option"} or tag in HIDDEN or "dir" in dict(attrs)
+            self._open.append((tag, apart or self._open[-1][1]))
+
+    def handle_endtag(self, tag: str) -> None:
+        while tag in {name for name, _apart in self._open} and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        tag, apart = self._open[-1]
+        if not apart and data.strip() in self.names:
+            self.found.append(f"<{tag}>{data.strip()}")
+
+
+def mixed_names(html: str, names: set[str]) -> list[str]:
+    """Return where a page shows one of *names*, and its direction may mix with the text around it."""
+    page = Names(names)
+    page.feed(html)
+    page.close()
+    return page.found
+
+
 def outer_directions(html: str) -> list[str]:
     """Return the bubbles whose own direction follows their text."""
     return re.findall(r'<\w+ class="bubble\b[^>]*\bdir="auto"[^>]*>', html)
@@ -130,6 +162,30 @@ def test_pages_show_no_keys_and_no_loose_separators(desk: FilledDesk) -> None:
             found += [f"{address}: {look.__name__}: {one}" for one in dict.fromkeys(look(html))]
     assert not found, "\n".join(found)
     assert seen > 100
+
+
+def test_names_of_customers_keep_their_direction(desk: FilledDesk) -> None:
+    with db.read() as session:
+        names = {name for name in session.scalars(sa.select(Contact.name)) if name}
+    assert names
+    found, seen = [], 0
+    for address, html in pages(desk, "en"):
+        seen += any(name in html for name in names)
+        found += [f"{address}: {one}" for one in dict.fromkeys(mixed_names(html, names))]
+    assert not found, "\n".join(found)
+    assert seen > 10
+
+
+@pytest.mark.parametrize(
+    ("html", "found"),
+    [
+        ("<p>to <b>Ana</b></p>", ["<b>Ana"]),
+        ("<p>to <b><bdi>Ana</bdi></b>, <i dir=auto>Ana</i>, Ana Q.</p>", []),
+        ("<title>Ana</title><option>Ana</option>", []),
+    ],
+)
+def test_mixed_names_are_found(html: str, found: list[str]) -> None:
+    assert mixed_names(html, {"Ana"}) == found
 
 
 def test_german_pages_call_addons_and_channels_in_german(

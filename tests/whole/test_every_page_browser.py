@@ -70,9 +70,12 @@ SHAPE = r"""([width, known]) => {
     const shown = text(cut).length * cut.clientWidth / cut.scrollWidth;
     if (shown < 8) found.push(`a name cut to ${Math.floor(shown)} letters: ${text(cut).slice(0, 60)}`);
   }
-  const title = main.querySelector(":scope > .page-head h1");
-  const tabs = [...main.querySelectorAll(":scope > nav.tabs")].find(seen);
-  if (title && tabs && place(title).top > place(tabs).top) found.push("tabs before the title");
+  const title = main.querySelector("h1");
+  const tabs = [...main.querySelectorAll("nav:is(.tabs, .seq-tabs, .camp-tabs)")].find(seen);
+  const below = (one, other) => one.compareDocumentPosition(other) === Node.DOCUMENT_POSITION_PRECEDING;
+  if (tabs && !(title && below(tabs, title) && place(title).top < place(tabs).top)) {
+    found.push("tabs before the title");
+  }
   const entries = document.querySelectorAll(":is([data-side-nav], .section-tabs) a[aria-current]");
   const here = [...entries].filter((e) => e.pathname === location.pathname);
   const alone = (e) => {
@@ -90,6 +93,8 @@ SHAPE = r"""([width, known]) => {
   return [...new Set(found)];
 }"""
 """What the house rules of pages find wrong with the one that is open, in a window *width* pixels wide."""
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Waits until the page is drawn in the window as it is now, with the rules of that width."""
 OPEN = "anonymous"
 WHO = {OPEN: "", "owner": POTTERY_OWNER, "admin": ADMIN}
 
@@ -130,6 +135,7 @@ def problems(page: Any, path: str, language: str) -> list[str]:
     page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'light')")
     found += [f"at 1440: {one}" for one in page.evaluate(SHAPE, [WIDE["width"], KEYS])]
     page.set_viewport_size(PHONE)
+    page.evaluate(DRAWN)
     found += [f"at 360: {one}" for one in page.evaluate(SHAPE, [PHONE["width"], KEYS])]
     page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'dark')")
     height = page.evaluate("document.documentElement.scrollHeight")

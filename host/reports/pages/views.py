@@ -34,6 +34,7 @@ from host.web import navigation
 from host.web.csv_file import Cell, csv_response
 from host.web.languages import gettext as _
 from host.web.languages import reader
+from host.web.periods import said_days
 from host.web.portions import portion
 from host.web.request_helpers import workspace_view
 
@@ -119,7 +120,7 @@ def index(workspace_id: int) -> ResponseReturnValue:
         "reports/index.html",
         choice=choice,
         found=found,
-        said=_said_days(choice),
+        said=said_days(choice.days, choice.today),
         since=None if found.since is None else reader().date_text(reader().local(found.since), "d MMMM y"),
         begins_today=first_day and found.since is not None,
         off=_off_periods(session, choice, now),
@@ -285,7 +286,7 @@ def opened(workspace_id: int, figure: str) -> ResponseReturnValue:
         choice=choice,
         figure=which,
         about=ABOUT[which],
-        said=_said_days(choice),
+        said=said_days(choice.days, choice.today),
         count=opening.count_opened(session, which, choice.selection, now, within=within),
         left_out=opening.count_left_out(session, which, choice.selection),
         since=None if since is None else reader().date_text(reader().local(since), "d MMMM y"),
@@ -376,13 +377,6 @@ def _begins(sort: Sort) -> dict[str, Any]:
     if sort is Sort.SLOWEST:
         return {"slower": numbers_from_request("before")}
     return {"before": position_from_request()}
-
-
-def _said_days(choice: Choice) -> str:
-    known, days = reader(), choice.days
-    year = "" if days.first.year == days.last.year == choice.today.year else " y"
-    first, last = (known.date_text(day, f"d MMMM{year}") for day in (days.first, days.last))
-    return first if len(days) == 1 else _("%(first)s to %(last)s", first=first, last=last)
 
 
 def _file_days(choice: Choice) -> str:

@@ -25,7 +25,7 @@ from host.sequences.pages import wording
 from host.sequences.pages.blueprint import ONE, Opened, bp, head, open_sequence
 from host.web.formats import duration, whole
 from host.web.languages import reader
-from host.web.periods import given_days
+from host.web.periods import given_days, said_days
 from host.web.request_helpers import (
     Permission,
     flash_good,
@@ -86,7 +86,8 @@ def numbers_of(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     opened, now = open_sequence(workspace_id, sequence_id), clock.now()
     one = opened.sequence
     number = id_argument("version") or one.live_version or one.version
-    days = given_days(now.astimezone(reader().zone).date())
+    today = now.astimezone(reader().zone).date()
+    days = given_days(today)
     since, until = _ends(days)
     with db.read() as session:
         body = bodies.read(keeping.version(session, sequence_id, number).body)
@@ -114,6 +115,7 @@ def numbers_of(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
         **head(opened),
         number=number,
         days=days,
+        said=said_days(days, today),
         tiles=[] if found is None else _tiles(found, link),
         steps=steps,
         found=found,
