@@ -359,9 +359,7 @@ def test_every_post_that_is_repeated_is_answered_the_same_and_done_once(
         first = with_key(desk.program, route, path, f"key-{number}")
         if first.status_code >= 400:  # this desk has nothing of the kind: what is asked for is played
             request.addfinalizer(partial(object.__setattr__, route, "run", route.run))
-            object.__setattr__(
-                route, "run", lambda _call, *, path=path, **_given: played.append(path) or {}
-            )
+            object.__setattr__(route, "run", lambda _call, *, path=path, **_given: played.append(path) or {})
             first = with_key(desk.program, route, path, f"key-{number}")
         done = counted()
         again = with_key(desk.program, route, path, f"key-{number}")
