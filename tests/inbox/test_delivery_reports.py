@@ -126,17 +126,20 @@ def test_a_read_receipt_covers_the_delivered_messages_before_it(account: Account
     assert message(first).state == message(second).state == DeliveryState.READ
 
 
-def test_a_failed_message_was_delivered_after_all(account: AccountRef, mia: int) -> None:
+@pytest.mark.parametrize("first", ["failed", "delivered"])
+def test_a_failure_counts_more_than_a_delivery_in_any_order(
+    account: AccountRef, mia: int, first: str
+) -> None:
     id_ = sent(mia)
-    apply(account, failed())
+    changes: list[InboundChange] = [failed(), delivered()]
+    for change in changes if first == "failed" else reversed(changes):
+        apply(account, change)
     assert state(id_) == (DeliveryState.FAILED, "No such number.")
     assert toys.only(Conversation).failed_count == 1
-    apply(account, delivered())
-    assert state(id_) == (DeliveryState.DELIVERED, None)
+    assert told()[-1] == "message.failed"
+    apply(account, delivered(), toys.read("out-1"))
+    assert state(id_) == (DeliveryState.READ, None)
     assert toys.only(Conversation).failed_count == 0
-    assert told() == ["message.sent", "message.failed", "message.delivered"]
-    apply(account, failed())
-    assert state(id_) == (DeliveryState.DELIVERED, None)
 
 
 @pytest.mark.parametrize("adapter", [TELLING, toys.TOY])
@@ -162,7 +165,7 @@ def test_reading_a_later_message_does_not_undo_a_failure(account: AccountRef, mi
     assert message(failing).state == DeliveryState.FAILED
     assert message(later).state == DeliveryState.READ
     apply(account, delivered("out-1"))
-    assert message(failing).state == DeliveryState.READ, "delivered, and then they read a later one"
+    assert message(failing).state == DeliveryState.FAILED
 
 
 def closing(external_id: str = "out-1") -> MessageBounced:
@@ -211,9 +214,9 @@ def test_what_they_wrote_since_counts_in_any_order(
     assert (reach()[0] is not None) is closed
 
 
-def test_one_that_arrived_closes_nothing(account: AccountRef, mia: int) -> None:
+def test_one_that_was_read_closes_nothing(account: AccountRef, mia: int) -> None:
     sent(mia)
-    apply(account, delivered())
+    apply(account, failed(kind=ReportKind.READ))
     apply(account, closing())
     apply(account, replace(closing(), external_id="never"))
     assert reach() == (None, None)

@@ -51,7 +51,7 @@ COPY = "copy_bounced"
 DELAYED = "delayed"
 """Error code of a delayed message; it counts as sent."""
 ARRIVED_FOR_SURE = "arrived"
-"""Key in the content of a message that was itself reported as delivered or read, if its channel tells."""
+"""Key in the content of a message that was itself reported as read, if its channel tells of deliveries."""
 RECEIPTS = "receipts"
 """Key in the content of a sent message: receipts by recipient id."""
 
@@ -312,7 +312,7 @@ def note_kept(draft: Draft) -> frozenset[Key]:
             kind = DeliveryReport(mark.kind.removeprefix(REPORT_MARK))
             draft.bounced.setdefault(
                 (message.id, person.external_id, kind),
-                _report(draft, message, kind, person.external_id, error, tells=bool(mark.number)),
+                _report(message, kind, person.external_id, error, tells=bool(mark.number)),
             )
     return frozenset(overtaken)
 
@@ -354,13 +354,10 @@ def _add(
     if message.attempted_at is not None and item.received_at < message.attempted_at:
         return
     tells = item.adapter.capabilities.delivery_reports
-    draft.bounced[message.id, person, kind] = _report(
-        draft, message, kind, person, error, tells=tells, copy=copy
-    )
+    draft.bounced[message.id, person, kind] = _report(message, kind, person, error, tells=tells, copy=copy)
 
 
 def _report(
-    draft: Draft,
     message: StoredMessage,
     kind: DeliveryReport,
     person: str,
@@ -369,19 +366,19 @@ def _report(
     tells: bool,
     copy: str = "",
 ) -> Bounced:
-    owner = draft.owner((message.account_id, message.external_id))
-    seen = owner is not None and owner.seen_at is not None and message.position <= owner.seen_at
     error = dict(error)
     closed_at, templates = clock.from_text(error.pop(CLOSED_AT, None)), bool(error.pop(TEMPLATES, ""))
-    said = Bounced(message, error, copy, person, kind, tells=tells, seen=seen)
+    said = Bounced(message, error, copy, person, kind, tells=tells)
     return said._replace(closed_at=closed_at, templates=templates)
 
 
 def write(connection: Connection, bounced: Sequence[Bounced]) -> Iterator[Happened]:
     """Write *bounced* and yield the events.
 
-    The final state does not depend on the order of the reports or on repeats: one that says that a message
-    arrived counts more than a failure, and a failure more than a later message having been read.
+    The final state does not depend on the order of the reports or on repeats: that the customer read a
+    message counts more than a failure, and a failure more than a delivery or a later message having been
+    read. Who is told of a failure and answers in another way must not be told afterwards that all was
+    well.
     """
     if not bounced:
         return
@@ -461,7 +458,8 @@ def _noted(now: _Note, one: Bounced, sent: Sent) -> _Note:
 def _failed(now: _Note, one: Bounced, sent: Sent) -> _Note:
     # A read receipt of a later message only suggests that this one arrived, too.
     implied = one.tells and now.state == DeliveryState.READ and not now.content.get(ARRIVED_FOR_SURE)
-    if sent.direction != Direction.OUTBOUND or not (now.state == DeliveryState.SENT or implied):
+    went_out = now.state in {DeliveryState.SENT, DeliveryState.DELIVERED} or implied
+    if sent.direction != Direction.OUTBOUND or not went_out:
         return now
     return now._replace(error=one.error, state=DeliveryState.FAILED)
 
@@ -469,13 +467,13 @@ def _failed(now: _Note, one: Bounced, sent: Sent) -> _Note:
 def _arrived(now: _Note, one: Bounced, sent: Sent) -> _Note:
     """Return *now* after a report that the message itself was delivered or read."""
     read = one.kind is DeliveryReport.READ
-    if not read and sent.direction != Direction.OUTBOUND:
+    if not read and (sent.direction != Direction.OUTBOUND or now.state == DeliveryState.FAILED):
         return now
     code = (now.error or {}).get("code", "")
     over = now.state == DeliveryState.FAILED or (code == DELAYED and not (now.error or {}).get("to", ""))
-    content = {**now.content, ARRIVED_FOR_SURE: True} if one.tells else now.content
+    content = {**now.content, ARRIVED_FOR_SURE: True} if one.tells and read else now.content
     state = now.state
-    if read or (one.seen and state == DeliveryState.FAILED):
+    if read:
         state = DeliveryState.READ
     elif state != DeliveryState.READ:
         state = DeliveryState.DELIVERED

@@ -419,7 +419,6 @@ class Bounced(NamedTuple):
     :param copy: the recipient of the copy; empty for the customer's own message.
     :param person: the person the report is about.
     :param tells: whether the channel tells when a message was delivered.
-    :param seen: whether the customer has read a later message.
     :param closed_at: when nothing else could be sent to the customer, either; None: the report doesn't say.
     :param templates: whether approved templates could.
     """
@@ -430,7 +429,6 @@ class Bounced(NamedTuple):
     person: str
     kind: DeliveryReport
     tells: bool = False
-    seen: bool = False
     closed_at: datetime | None = None
     templates: bool = False
 
