@@ -123,7 +123,9 @@ def _step(lease: Lease, head: OutboxHead, directory: AdapterDirectory) -> Step:
     if head.state is not DeliveryState.QUEUED:
         return _apply(results.close, lease, head)
     if head.unwanted is not None:
-        return _apply(results.withdraw, lease, head, head.unwanted)
+        # What a person or a program wrote is shown as failed: they count on it.
+        end = results.withdraw if head.automatic else results.fail
+        return _apply(end, lease, head, head.unwanted)
     if head.account_state is AccountState.DISCONNECTED:
         return _apply(results.fail, lease, head, agent_messages.DISCONNECTED)
     if head.is_forward and not head.forwards:
