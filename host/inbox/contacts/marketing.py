@@ -7,12 +7,14 @@ the account that writes: a shop with two numbers doesn't send by one what the cu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from host.models.inbox import Conversation, Message
+from host.inbox.conversations import publish_message
+from host.models.inbox import Conversation, Direction, Message, Origin
 from host.sdk.messages import MessageKind
 
 MOST_READ = 100
@@ -43,6 +45,30 @@ def stopped(session: Session, contact_id: int, channel: str, account_id: int) ->
             if account == account_id:
                 return False
     return False
+
+
+def note_stopped(session: Session, message_id: int, at: datetime) -> None:
+    """Add the line that the customer stopped marketing messages, as the provider said when it refused one."""
+    refused = session.get_one(Message, message_id)
+    talk = session.get_one(Conversation, refused.conversation_id)
+    if stopped(session, talk.contact_id, talk.channel, talk.account_id):
+        return
+    message = Message(
+        workspace_id=talk.workspace_id,
+        conversation_id=talk.id,
+        account_id=talk.account_id,
+        external_id=f"stopped-marketing:{refused.id}",
+        direction=Direction.INBOUND,
+        origin=Origin.CUSTOMER,
+        kind=MessageKind.OPT_IN,
+        text="",
+        content={"opt_in": {"state": "stopped", "marketing": True}},
+        sent_at=at,
+        created_at=at,
+    )
+    session.add(message)
+    session.flush()
+    publish_message(session, message)
 
 
 def _state(content: Mapping[str, Any]) -> str:
