@@ -96,6 +96,8 @@ class OutboxHead(msgspec.Struct, frozen=True):
     unreachable: bool
     takes_over: bool = False
     """Whether sending it takes the conversation from another program that has it."""
+    responder: Mapping[str, Any] | None = None
+    """Who had the conversation when that was decided."""
     language: str = "en"
     timezone: str = "UTC"
     forwards: tuple[ForwardedMessage, ...] = ()
@@ -236,6 +238,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         takes_over=not is_forward
         and message.kind != MessageKind.APPROVED_TEMPLATE
         and responders.is_held(conversation, clock.now()),
+        responder=conversation.responder,
         language=desk_language.of_workspace(language),
         timezone=timezone or "UTC",
         forwards=() if passed_on is None else passed_on.messages,
