@@ -97,7 +97,7 @@ class OutboxHead(msgspec.Struct, frozen=True):
     takes_over: bool = False
     """Whether sending it takes the conversation from another program that has it."""
     responder: Mapping[str, Any] | None = None
-    """Who had the conversation when that was decided."""
+    """The program that had the conversation when that was decided."""
     language: str = "en"
     timezone: str = "UTC"
     forwards: tuple[ForwardedMessage, ...] = ()
