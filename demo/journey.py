@@ -1118,7 +1118,13 @@ def hides_number(j: Journey) -> str:
     j.agent.press("Send", {"text": STILL_YOU})
     j.agent.press("Send now")
     until(lambda: any(one["text"] == STILL_YOU for one in whatsapp_chat(j, phone)), "the answer in WhatsApp")
-    return "one contact, one conversation, and the answer reaches them"
+    j.agent.open(thread)
+    page = re.search(rf'href="(/w/{j.workspace}/contacts/\d+)"', j.agent.html)
+    if page is None:
+        raise PageError("the conversation does not lead to its contact")
+    j.agent.open(page[1])
+    j.agent.expect(f"+{phone}", "stays the same")
+    return "one contact with both ids, one conversation, and the answer reaches them"
 
 
 def merge(j: Journey, name: str) -> None:

@@ -58,6 +58,11 @@ OPTED_OUT = ProviderProblem(
     code="opted_out",
     sentence=_n("They opted out of automated messages, so this one was not sent."),
 )
+MARKETING_STOPPED = ProviderProblem(
+    code="opted_out",
+    sentence=_n("This person stopped marketing messages of yours, so this template wasn't sent."),
+    next_step=_n("Choose a template that isn't marketing, or wait until they allow it again."),
+)
 FILE_GONE = ProviderProblem(
     code="file_gone",
     sentence=_n("A file of this message no longer exists, so the message was not sent."),

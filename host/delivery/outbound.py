@@ -26,6 +26,7 @@ from host.core.transport import before_first_byte
 from host.delivery import agent_messages, results
 from host.delivery.merging import take_back
 from host.delivery.outbox_head import OutboxHead, read_outbox_head, search_request, send_request
+from host.inbox.contacts import marketing
 from host.models.channels import AccountState
 from host.models.inbox import DeliveryState
 from host.queue import policy, send_limiter
@@ -123,7 +124,9 @@ def _step(lease: Lease, head: OutboxHead, directory: AdapterDirectory) -> Step:
     if head.state is not DeliveryState.QUEUED:
         return _apply(results.close, lease, head)
     if head.unwanted is not None:
-        return _apply(results.withdraw, lease, head, head.unwanted)
+        # What a person or a program wrote is shown as failed: they count on it.
+        end = results.withdraw if head.automatic else results.fail
+        return _apply(end, lease, head, head.unwanted)
     if head.account_state is AccountState.DISCONNECTED:
         return _apply(results.fail, lease, head, agent_messages.DISCONNECTED)
     if head.is_forward and not head.forwards:
@@ -297,6 +300,8 @@ def _note_reach(head: OutboxHead, result: SendResult) -> None:
             send_limiter.current().answered(head.account.id)
         if head.failures and isinstance(result, Sent | Rejected):
             db.write(results.note_recovered, head.account.id)
+        if isinstance(result, Rejected) and result.stopped_marketing:
+            db.write(marketing.note_stopped, head.message_id, clock.now())
         if isinstance(result, Rejected) and result.whole_contact:
             db.write(results.note_out_of_reach, head.identity_id, result)
         elif (

@@ -18,6 +18,7 @@ from host.inbox.along.quoting import reader, to_quote
 from host.inbox.apply import responders
 from host.inbox.apply.participants import AFTER_FORWARD
 from host.inbox.comments import once
+from host.inbox.contacts import marketing
 from host.inbox.reply import ANNOUNCES_PERSON
 from host.media import links, uploads
 from host.models.automation import AutomationRun
@@ -77,7 +78,7 @@ class OutboxHead(msgspec.Struct, frozen=True):
     by_person: bool
     automatic: bool
     unwanted: ProviderProblem | None
-    """Why an automatic message must no longer be sent; None if it may be, or is not automatic."""
+    """Why a message must no longer be sent, because of later changes; None if it may."""
     key: str
     attempts: int
     attempted_at: datetime | None
@@ -95,6 +96,8 @@ class OutboxHead(msgspec.Struct, frozen=True):
     unreachable: bool
     takes_over: bool = False
     """Whether sending it takes the conversation from another program that has it."""
+    responder: Mapping[str, Any] | None = None
+    """The program that had the conversation when that was decided."""
     language: str = "en"
     timezone: str = "UTC"
     forwards: tuple[ForwardedMessage, ...] = ()
@@ -235,6 +238,7 @@ def read_outbox_head(session: Session, lane: str) -> OutboxHead | None:
         takes_over=not is_forward
         and message.kind != MessageKind.APPROVED_TEMPLATE
         and responders.is_held(conversation, clock.now()),
+        responder=conversation.responder,
         language=desk_language.of_workspace(language),
         timezone=timezone or "UTC",
         forwards=() if passed_on is None else passed_on.messages,
@@ -259,7 +263,11 @@ def _answers(session: Session, message: Message) -> PrivateContext | None:
 
 
 def _unwanted(session: Session, message: Message, conversation: Conversation) -> ProviderProblem | None:
-    """Return why an automatic message must no longer be sent, because of later changes; None if it may."""
+    """Return why a message must no longer be sent, because of later changes; None if it may."""
+    if marketing.is_marketing(message.content) and marketing.stopped(
+        session, conversation.contact_id, conversation.channel, conversation.account_id
+    ):
+        return agent_messages.MARKETING_STOPPED
     if message.origin != Origin.SYSTEM:
         return None
     if conversation.handled_by == Handler.PERSON and not _is_notice(session, message):

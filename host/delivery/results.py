@@ -196,7 +196,7 @@ def sent(
         if missed is not None:
             outcome.record_missed(session, head.message_id, missed)
         if head.takes_over:
-            outcome.record_taken_over(session, head.conversation_id, clock.now())
+            outcome.record_taken_over(session, head.conversation_id, head.responder, clock.now())
         _close.run(connection, {"entry": head.entry_id})
         _count(session, head, Outcome.SENT)
     if not ours:

@@ -219,10 +219,17 @@ def record_missed(session: Session, message_id: int, problem: ProviderProblem) -
         session.flush()
 
 
-def record_taken_over(session: Session, conversation_id: int, now: datetime) -> None:
-    """Record that a sent message took a conversation from another program."""
+def record_taken_over(
+    session: Session, conversation_id: int, known: Mapping[str, Any] | None, now: datetime
+) -> None:
+    """Record that a sent message took a conversation from another program.
+
+    :param known: who had it before the message was sent. A handover since then counts more.
+    """
     conversation = session.get(Conversation, conversation_id, with_for_update=True, populate_existing=True)
     if conversation is None or not responders.is_held(conversation, now):
+        return
+    if responders.is_handed_over(conversation, since=known):
         return
     responders.take(conversation, now)
     session.flush()

@@ -18,7 +18,7 @@ from host.inbox.along import sent_from
 from host.inbox.apply import responders
 from host.inbox.apply.conversations import preview, words_of
 from host.inbox.comments import once
-from host.inbox.contacts import loops
+from host.inbox.contacts import loops, marketing
 from host.inbox.conversations import check_key, locked_conversation, publish_conversation, publish_message
 from host.inbox.drafts import MAX_LENGTH, Draft, Overflow, Planned, parts_of, plan
 from host.inbox.errors import (
@@ -368,7 +368,7 @@ def _check_planned(
     """Raise if *planned* can't be sent now, or at the time *at*; otherwise return the reply window."""
     private = planned[0].reply_to if planned[0].private else None
     approved = all(one.kind is MessageKind.APPROVED_TEMPLATE for one in planned)
-    if any((one.content.get("approved_template") or {}).get("promotional") for one in planned):
+    if any(marketing.is_marketing(one.content) for one in planned):
         _check_wants_marketing(session, conversation)
     policy = check_may_send(
         session,
@@ -589,12 +589,7 @@ def check_may_send(
 
 
 def _check_wants_marketing(session: Session, conversation: Conversation) -> None:
-    newest = sa.select(Message.content).where(
-        Message.conversation_id == conversation.id, Message.kind == MessageKind.OPT_IN
-    )
-    found = session.scalar(newest.order_by(Message.sent_at.desc(), Message.id.desc()).limit(1))
-    told = (found or {}).get("opt_in") or {}
-    if told.get("marketing") is True and told.get("state") == "stopped":
+    if marketing.stopped(session, conversation.contact_id, conversation.channel, conversation.account_id):
         raise OptedOutError(
             _l("This person stopped marketing messages of yours, so this template wasn't sent."),
             next_step=_l("Choose a template that isn't marketing, or wait until they allow it again."),

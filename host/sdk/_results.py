@@ -120,6 +120,8 @@ class Rejected:
     :param templates: with *whole_contact*: approved templates still reach the customer.
     :param target_gone: the message that this one answers or changes no longer exists at the provider. It
         counts as unsent, so nothing more can be sent to it.
+    :param stopped_marketing: the customer stopped marketing messages: it becomes a line in the conversation,
+        and promotional templates are refused until they allow them again.
     """
 
     problem: ProviderProblem
@@ -127,6 +129,7 @@ class Rejected:
     until: datetime | None = None
     target_gone: bool = False
     templates: bool = False
+    stopped_marketing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -586,6 +586,14 @@ class ChannelAdapter(TellsHistory, ABC):
         """Return a label for a contact without a name."""
         return contact
 
+    def id_kind(self, contact: str) -> str:
+        """Return what people call the kind of the external id *contact*, for a person who has several.
+
+        Marked with :func:`host.sdk.i18n.noop`. Empty: a phone number is called so, and anything else as
+        :attr:`contact_id_name` says. Pure and cheap.
+        """
+        return ""
+
     def profile_url(self, username: str) -> str | None:
         """Return the address of a contact's public page at the provider, or None."""
         return None

@@ -587,4 +587,5 @@ class AdapterContract:
     def test_every_contact_has_a_label(self, adapter: ChannelAdapter) -> None:
         for contact in ("1026000000000001", "a@example.com", "x", "😀"):
             assert adapter.contact_label(contact).strip()
+            assert isinstance(adapter.id_kind(contact), str)
             assert (adapter.profile_url(contact) or "https://").startswith("https://")

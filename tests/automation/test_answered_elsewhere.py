@@ -17,6 +17,7 @@ from host.core.backports.values import replace
 from host.delivery.worker import drain
 from host.inbox.apply import responders
 from host.models.inbox import Contact, DeliveryState, Message, Origin, Reaction
+from host.sdk.channel import ChannelAdapter, SendRequest, Sent
 from host.sdk.messages import ConversationHandedOver, Handover, MessageEchoed, MessageKind, Program, Who
 from host.sdk.rules import React, RuleAction
 from host.sequences.body import Act, Ask, Hand, Say, Starts
@@ -266,6 +267,32 @@ def test_sending_takes_the_conversation_over(automated: Automated) -> None:
     assert held(automated) is not None, "it has not been sent yet"
     drain(automated.desk.generation, direction="out")
     assert held(automated) is None
+
+
+@pytest.mark.parametrize("held_before", [False, True])
+def test_a_handover_during_a_send_counts(
+    automated: Automated, monkeypatch: pytest.MonkeyPatch, held_before: bool
+) -> None:
+    """Another program takes the conversation while the provider answers: what it says last decides."""
+    automated.said(at=clock.now() - timedelta(minutes=1), **(STANDBY if held_before else {}))
+    sent = []
+
+    def send(_adapter: ChannelAdapter, request: SendRequest) -> Sent:
+        automated.scene.apply(handed(AGENT, how=Handover.TAKEN))
+        sent.append(request.part.text)
+        return Sent("out-1")
+
+    monkeypatch.setattr(toys.Windowed, "send", send)
+    automated.scene.reply("ana", "Bo here.", clock.now())
+    drain(automated.desk.generation, direction="out")
+    assert sent == ["Bo here."]
+    assert [one.state for one in toys.everything(Message) if one.text == "Bo here."] == [DeliveryState.SENT]
+    found = held(automated)
+    assert found is not None
+    assert found.name == "The agent"
+    automated.set(greets=True, greeting=GREETING)
+    automated.run()
+    assert automated.automatic() == []
 
 
 def test_a_channel_that_does_not_say_so_is_as_before(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from host.core import clock, db
 from host.delivery import agent_messages, outbound, results
 from host.delivery.waiting import wake_active_channels
 from host.delivery.worker import drain
+from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.messages import RECONNECT_FIRST, load_messages
 from host.inbox.unsent import resending
 from host.models.channels import AccountState, ChannelAccount
@@ -39,7 +41,7 @@ from host.sdk.channel import (
     Threading,
     Unknown,
 )
-from host.sdk.messages import InboundAttachment, MessageKind
+from host.sdk.messages import InboundAttachment, MessageKind, MessageReceived
 from tests.delivery.desk import PROBLEM, Desk
 
 Travel = Callable[[timedelta], None]
@@ -921,13 +923,14 @@ def test_an_adapter_that_cannot_tell_what_a_reply_names_does_not_keep_it_back(
     assert len(desk.toy.sent) == 1
 
 
-def as_template(message_id: int) -> None:
+def as_template(message_id: int, *, promotional: bool = False) -> None:
     """Turn a queued text into an approved template."""
 
     def change(session: Session) -> None:
         message = session.get_one(Message, message_id)
         message.kind = MessageKind.APPROVED_TEMPLATE
-        message.content = {"approved_template": {"id": "1", "name": "order", "language": "en"}}
+        template = {"id": "1", "name": "order", "language": "en", "promotional": promotional}
+        message.content = {"approved_template": template}
 
     db.write(change)
 
@@ -942,6 +945,36 @@ def test_an_approved_template_is_sent_although_the_window_has_closed(desk: Desk,
     (request,) = desk.toy.sent
     assert (request.part.kind, request.part.text) == (MessageKind.APPROVED_TEMPLATE, "Your order")
     assert request.part.content["approved_template"]["id"] == "1"
+
+
+def wants_marketing(desk: Desk, state: str) -> None:
+    """Have the customer stop or resume marketing messages."""
+    told = {"opt_in": {"state": state, "marketing": True}}
+    mid, at = uuid.uuid4().hex, clock.now()
+    change = MessageReceived("anna", mid, at, MessageKind.OPT_IN, content=told, opens_window=False)
+    db.write(apply_changes, [Incoming(desk.account, desk.toy, change, at, mid)])
+
+
+@pytest.mark.parametrize(("origin", "end"), [("agent", FAILED), ("system", DeliveryState.CANCELLED)])
+def test_marketing_that_was_stopped_since_it_was_written_is_not_sent(
+    desk: Desk, travel: Travel, origin: str, end: DeliveryState
+) -> None:
+    talk = desk.customer_wrote()
+    offer, order = desk.reply("Half the price", talk, origin=Origin(origin)), desk.reply("Your order", talk)
+    as_template(offer, promotional=True)
+    as_template(order)
+    wants_marketing(desk, "stopped")
+    desk.drain()
+    assert desk.states(offer, order) == [end, SENT]
+    error = desk.message(offer).error
+    assert error is not None
+    assert error["code"] == "opted_out"
+    travel(timedelta(minutes=1))
+    again = desk.reply("Half the price", talk, origin=Origin(origin))
+    as_template(again, promotional=True)
+    wants_marketing(desk, "resumed")
+    desk.drain()
+    assert desk.state(again) == SENT
 
 
 def test_a_template_that_was_paused_meanwhile_fails_with_its_reason_and_keeps_its_text(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from host.channels import listed_pages
 from host.core import clock, db, storage
@@ -20,7 +21,7 @@ from host.inbox.reply import Hold, Voice, queue_parts
 from host.inbox.sendable import NotSendableError
 from host.media import uploads
 from host.media.limits import FileRefusedError
-from host.models.inbox import Contact, Conversation, Message
+from host.models.inbox import Contact, ContactIdentity, Conversation, Message
 from host.sdk.approved import fill_in, placeholders
 from host.sdk.channel import (
     AccountRef,
@@ -60,13 +61,13 @@ def conversation(account: AccountRef) -> Conversation:
 def send(conversation: Conversation, *drafts: Draft, **values: Any) -> list[Message]:
     values.setdefault("adapter", APPROVING)
     values.setdefault("now", LATE)
+    values.setdefault("reply_key", KEY)
     return db.write(
         queue_parts,
         workspace_id=conversation.workspace_id,
         conversation_id=conversation.id,
         author_id=None,
         drafts=drafts,
-        reply_key=KEY,
         accounts=None,
         **values,
     )
@@ -115,6 +116,62 @@ def test_a_program_may_send_one_but_not_to_those_who_opted_out(conversation: Con
     with pytest.raises(errors.OptedOutError):
         send(conversation, approved.draft_of(SALE, {"1": "X"}), by_person=False, voice=Voice.AUTOMATION)
     assert send(conversation, approved.draft_of(SALE, {"1": "X"}), by_person=False)
+
+
+def wants(account: AccountRef, state: str, at: float, **values: Any) -> None:
+    """Have the customer stop or resume marketing messages."""
+    told = {"opt_in": {"state": state, "marketing": True}}
+    change = received("", at=at, kind=MessageKind.OPT_IN, content=told, opens_window=False, **values)
+    apply(account, change, adapter=APPROVING)
+
+
+def test_marketing_is_not_sent_to_those_who_stopped_it(
+    conversation: Conversation, account: AccountRef
+) -> None:
+    wants(account, "stopped", 5)
+    other = {"opt_in": {"title": "News", "state": "on"}}
+    apply(account, received("", at=6, kind=MessageKind.OPT_IN, content=other), adapter=APPROVING)
+    with pytest.raises(errors.OptedOutError, match="stopped marketing messages"):
+        send(conversation, approved.draft_of(SALE, {"1": "X"}))
+    assert send(conversation, approved.draft_of(ORDER, VALUES))
+    wants(account, "resumed", 7)
+    assert send(conversation, approved.draft_of(SALE, {"1": "X"}), reply_key="another-one")
+
+
+def test_marketing_stopped_in_an_earlier_conversation_is_stopped(
+    conversation: Conversation, account: AccountRef
+) -> None:
+    wants(account, "stopped", 5)
+    same = ("workspace_id", "account_id", "contact_id", "identity_id", "channel", "status", "created_at")
+    same += ("last_message_at", "last_inbound_at", "last_direction", "last_preview", "last_kind")
+    later = Conversation(**{name: getattr(conversation, name) for name in same})
+
+    def begin(session: Session) -> None:
+        session.add(later)
+
+    db.write(begin)
+    with pytest.raises(errors.OptedOutError, match="stopped marketing messages"):
+        send(later, approved.draft_of(SALE, {"1": "X"}))
+
+
+def test_marketing_stopped_at_one_account_is_stopped_at_all_until_they_say_else_there(
+    conversation: Conversation, account: AccountRef
+) -> None:
+    other = toys.make_account(conversation.workspace_id)
+    apply(other, received("Me again"), adapter=APPROVING)
+    there = toys.everything(Conversation)[1]
+    wants(other, "stopped", 5)
+    offer = approved.draft_of(SALE, {"1": "X"})
+    assert send(conversation, offer), "as long as nobody knows that they are one person"
+    for model, id_ in ((Conversation, there.id), (ContactIdentity, there.identity_id)):
+        toys.change_row(model, id_, contact_id=conversation.contact_id)
+    for number, one in enumerate((conversation, there)):
+        with pytest.raises(errors.OptedOutError, match="stopped marketing messages"):
+            send(one, offer, reply_key=f"both-of-{number}")
+    wants(account, "resumed", 6)
+    assert send(conversation, offer, reply_key="here-again")
+    with pytest.raises(errors.OptedOutError, match="stopped marketing messages"):
+        send(there, offer, reply_key="not-there")
 
 
 def test_the_channel_may_close_templates_too(

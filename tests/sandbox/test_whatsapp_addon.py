@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +17,7 @@ from host.authoring.desk import RefusedByCardError
 from host.core import db
 from host.inbox import approved, reply
 from host.inbox.errors import OptedOutError
+from host.inbox.unsent import later
 from host.models.inbox import ContactIdentity, Conversation
 from host.sdk import clock
 from host.sdk.cards import Verdict
@@ -24,6 +26,7 @@ from host.sdk.messages import MessageKind, OutgoingPart
 from host.users.reach import ALL_ACCOUNTS
 from sandbox.whatsapp import seed
 from sandbox.world import WHATSAPP_FIELDS
+from tests.media import samples
 from tests.sandbox.both import VALUES, Both, connected
 from tests.sandbox.cloud import ANA, GIL, KIT, NUMBER, ROSA, WABA
 
@@ -121,6 +124,29 @@ def test_a_file_goes_out(both: Both) -> None:
     both.reply(files=[("list.pdf", b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n")])
     sent = both.chat()[-1]
     assert (sent["kind"], sent["body"]["filename"], sent["status"]) == ("document", "list.pdf", "delivered")
+
+
+DOCUMENTS = {
+    "pdf": samples.PDF,
+    "doc": samples.DOC,
+    "docx": samples.DOCX,
+    "xls": samples.XLS,
+    "xlsx": samples.XLSX,
+    "ppt": samples.PPT,
+    "pptx": samples.PPTX,
+    "txt": b"mug: 8 EUR",
+}
+
+
+def test_documents_of_each_type_go_out_with_their_caption(both: Both) -> None:
+    assert set(both.desk.module("sending").DOCUMENTS.values()) == set(DOCUMENTS)
+    both.act()
+    for ending, content in DOCUMENTS.items():
+        both.reply(f"The list as {ending}", files=[(f"list.{ending}", content)])
+        sent = both.chat()[-1]
+        assert (sent["kind"], sent["status"]) == ("document", "delivered"), ending
+        assert (sent["body"]["filename"], sent["text"]) == (f"list.{ending}", f"The list as {ending}")
+        assert [file.name for file in both.newest().files] == [f"list.{ending}"]
 
 
 def test_a_text_with_a_file_goes_out_as_one_message(both: Both) -> None:
@@ -357,7 +383,7 @@ def test_a_call_does_not_change_who_answers(both: Both) -> None:
     assert found["held"] is True
 
 
-def templates_sent(both: Both, who: str, name: str) -> list[Any]:
+def templates_sent(both: Both, who: str, name: str, **more: Any) -> list[Any]:
     """Send a template from the inbox; return the messages that were queued."""
     adapter, page = both.desk.adapter("whatsapp"), both.desk.module("templates").page(both.account, "")
     chosen = next(one for one in page.templates if (one.name, one.language) == (name, "en"))
@@ -372,6 +398,7 @@ def templates_sent(both: Both, who: str, name: str) -> list[Any]:
         adapter=adapter,
         now=clock.now(),
         accounts=ALL_ACCOUNTS,
+        **more,
     )
     both.settle()
     return list(found)
@@ -409,6 +436,24 @@ def test_who_stops_marketing_messages_gets_none(both: Both, offer: str, how: str
     assert templates_sent(both, who, offer)
     assert both.chat(who)[-1]["text"] == "Mugs for half the price."
     assert talk(both, who).unread_count == 0
+
+
+def test_marketing_stopped_after_it_was_scheduled_is_not_sent(both: Both, offer: str) -> None:
+    who = "15550100788"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Ola T."}, 201)
+    both.cloud.meta.control("PATCH", f"apps/{seed.APP_ID}", {"fields": list(WHATSAPP_FIELDS)})
+    both.act(customer=who, text="Hello")
+    hold = reply.Hold(clock.now() + timedelta(hours=1), unless_written=False)
+    (planned,) = templates_sent(both, who, offer, hold=hold)
+    before = both.chat(who)
+    both.act("stop_marketing", who)
+    both.desk.later(timedelta(hours=1, minutes=1))
+    assert later.release_due() == 1
+    both.settle()
+    assert both.chat(who) == before
+    (shown,) = (one for one in both.thread(who) if one.id == planned.id)
+    assert shown.state == "failed"
+    assert "stopped marketing messages" in str(shown.error)
 
 
 def test_a_stranger_who_stops_marketing_messages_is_nobody_here(both: Both) -> None:

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.events.consuming import _make_rows
 from host.inbox import erasure
+from host.inbox.apply import phone_numbers
+from host.inbox.contacts.models import ContactAttribute, ContactValue
 from host.inbox.labels import labels
 from host.inbox.labels.models import ConversationLabel, LabelTone
 from host.models.inbox import Contact, ContactIdentity, Conversation
@@ -334,6 +336,60 @@ def test_a_contact_is_found_by_each_of_their_ids(any_database: db.Database) -> N
     read_record()
     for typed in ("DE.117402263", "4915112345678"):
         assert people(workspace, typed) == [], typed
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "+49 151 23456789",
+        "+49-151-234-567-89",
+        "(+49) 151 / 23 45 67 89",
+        "+49 (0)151 23456789",
+        "0049 151 23456789",
+        "004915123456789",
+        "00 49 151 23456789",
+        "0151 23456789",
+        "0151/23456789",
+        "49 151 23456789",
+        "+49 151 2345",
+    ],
+)
+def test_a_phone_number_is_found_however_it_is_typed(database: db.Database, typed: str) -> None:
+    workspace, account = shop()
+    number = {"contact": "4915123456789", "contact_phone": "4915123456789"}
+    toys.apply(account, toys.received("hi", contact_name="Gil", **number))
+    toys.apply(account, toys.received("hi", contact="4915223456789", contact_name="Another"))
+    toys.apply(account, toys.received("hi", contact="DE.7", contact_name="Kim"))
+    told = (PersonId("4915153456789"), PersonId("DE.7", lasting=True))
+    toys.apply(account, ContactIdentified("DE.7", toys.START, told))
+    read_record()
+    assert people(workspace, typed) == ["Gil"]
+    assert people(workspace, "+49 151 53456789") == ["Kim"]
+    assert people(toys.make_workspace(), typed) == []
+    wrong = typed.replace("2345", "2346").replace("234-5", "234-6").replace("23 45", "23 46")
+    assert people(workspace, wrong) == []
+
+
+def test_a_phone_number_that_the_team_entered_is_found(database: db.Database) -> None:
+    workspace, account = shop()
+    toys.apply(account, toys.received("hi", contact_name="Gil"))
+    with db.read() as session:
+        contact = session.scalars(sa.select(Contact.id)).one()
+
+    def enter(session: Session) -> None:
+        named = {"name": "Phone", "name_key": "phone", "kind": "text"}
+        row = ContactAttribute(workspace_id=workspace, **named, created_at=clock.now())
+        session.add(row)
+        session.flush()
+        value = "0151 / 23456789"
+        key = phone_numbers.written_key(value)
+        session.add(ContactValue(contact_id=contact, attribute_id=row.id, value=value, phone_key=key))
+
+    db.write(enter)
+    read_record()
+    for typed in ("+49 151 23456789", "0151 23456789", "(0151) 234 567 89"):
+        assert people(workspace, typed) == ["Gil"], typed
+    assert people(workspace, "+49 152 23456789") == []
 
 
 def test_a_contact_without_a_conversation_is_found_last(any_database: db.Database) -> None:

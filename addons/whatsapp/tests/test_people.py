@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from host.authoring.desk import TrialDesk
+from host.core import db
+from host.models.inbox import ContactIdentity
 from host.sdk.messages import ContactIdentified, MessageReceived
 from host.sdk.webhooks import Envelope
 
@@ -111,3 +115,31 @@ def test_what_changes_nothing_is_a_line_that_it_cannot_be_shown(desk: TrialDesk,
     message = {**SAID, "type": "system", "system": system, "from": "491"}
     (change,) = parsed(desk, message=message, contact={})
     assert (change.kind, change.content, change.opens_window) == ("unsupported", {"event": "system"}, False)
+
+
+@pytest.mark.parametrize(
+    ("id_", "kind"),
+    [
+        ("4915112345678", ""),
+        ("DE.13491208655302741918", "ID for your business"),
+        ("DE.ENT.11815799212886844830", "ID for all businesses of your company"),
+        ("somebody", ""),
+    ],
+)
+def test_kinds_of_ids_have_names(desk: TrialDesk, id_: str, kind: str) -> None:
+    assert desk.adapter("whatsapp").id_kind(id_) == kind
+
+
+def test_a_contact_with_several_ids_shows_what_each_is(desk: TrialDesk, customer: Callable[[], Any]) -> None:
+    ann = customer()
+    ann.writes("Hello", from_user_id="DE.771", from_parent_user_id="DE.ENT.772")
+    with db.read() as session:
+        named = sa.select(ContactIdentity.contact_id).where(ContactIdentity.external_id == "DE.771")
+        contact = session.scalars(named).one()
+    page = re.sub(r"<[^>]+>|\s+", " ", desk.get(f"/w/{desk.workspace_id}/contacts/{contact}").text)
+    shown = " ".join(page.split())
+    main = f"+{ann.phone} Phone number on +1 555-078-3881, can change Replies go here"
+    assert main in shown
+    assert "DE.771 ID for your business on +1 555-078-3881, stays the same" in shown
+    assert "DE.ENT.772 ID for all businesses of your company on +1 555-078-3881, stays the same" in shown
+    assert shown.count("Replies go here") == 1

@@ -19,7 +19,7 @@ from host.core.errors import LobbyError
 from host.inbox.errors import ContactUnreachableError
 from host.inbox.queries import unreachable_of
 from host.models.channels import ChannelAccount
-from host.models.inbox import ContactIdentity, Conversation, Message
+from host.models.inbox import Contact, ContactIdentity, Conversation, Mark, Message
 from host.models.notifications import Notification
 from host.models.users import AuditEntry
 from host.sdk import clock
@@ -622,8 +622,11 @@ def test_a_refusal_means_the_same_at_once_and_later(
     desk.work()
     if not at_once:
         ann.told(ann.status("failed", f"wamid.OUT{whatsapp.number}", errors=[{"code": code}]))
-    assert ann.thread[-1].state == "failed"
-    assert words in str(ann.thread[-1].error)
+    (failed,) = (one for one in ann.thread if one.direction == "outbound")
+    assert failed.state == "failed"
+    assert words in str(failed.error)
+    told = [one.content for one in ann.thread if one.kind == "opt_in"]
+    assert told == ([{"opt_in": {"state": "stopped", "marketing": True}}] if code == 131050 else [])
     if closes:
         with pytest.raises(ContactUnreachableError, match=words):
             desk.reply(ann.phone, "Once more")
@@ -653,6 +656,35 @@ def test_who_wrote_since_can_be_answered(customer: NewCustomer, whatsapp: Any, d
     desk.reply(ann.phone, "Once more")
     desk.work()
     assert {one.text: one.state for one in ann.thread}["Once more"] == "sent"
+
+
+@pytest.mark.slow
+def test_ten_thousand_failed_messages_of_another_program_are_nobodys(
+    customer: NewCustomer, desk: TrialDesk
+) -> None:
+    """People who never wrote here, with all their ids, and every meaning of a failure."""
+    ann = customer()
+    ann.writes("Hello?")
+    before = everything_stored()
+    codes, at = (131026, 131047, 131050, 131049, 131042), str(int(clock.now().timestamp()))
+    for first in range(0, 10_000, 500):
+        statuses = []
+        for number in range(first, first + 500):
+            ids = {"recipient_id": str(15550200000 + number), "recipient_user_id": f"US.9{number:06}"}
+            told = {"id": f"wamid.AWAY{number}", "status": "failed", "timestamp": at, **ids}
+            statuses.append({**told, "errors": [{"code": codes[number % len(codes)], "title": "Failed"}]})
+        assert ann.deliver(ann.value(statuses=statuses)) == 200
+    desk.work()
+    assert everything_stored() == before
+    assert [one.text for one in ann.thread] == ["Hello?"]
+
+
+def everything_stored() -> dict[str, int]:
+    """Return how many there are of what a conversation consists of."""
+    models = (Contact, ContactIdentity, Conversation, Message, Mark)
+    with db.read() as session:
+        count = sa.func.count()
+        return {one.__tablename__: session.scalar(sa.select(count).select_from(one)) or 0 for one in models}
 
 
 def test_files_are_uploaded_and_sent_by_their_ids(

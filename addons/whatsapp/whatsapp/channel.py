@@ -25,6 +25,7 @@ from host.sdk.channel import (
     SendRequest,
     SendResult,
 )
+from host.sdk.i18n import noop
 from host.sdk.messages import InboundChange, MessageKind
 from host.sdk.webhooks import Envelope
 
@@ -39,6 +40,10 @@ STORED = frozenset(
 _NUMBER = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
 _USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9.]{1,128}", re.ASCII)
 """The id of a person who hides their number (BSUID)."""
+_ENT = ".ENT."
+"""Behind the country of an id that several businesses of one owner share."""
+OF_BUSINESS = noop("ID for your business")
+OF_OWNER = noop("ID for all businesses of your company")
 
 
 class WhatsAppAdapter(ChannelAdapter):
@@ -107,6 +112,12 @@ class WhatsAppAdapter(ChannelAdapter):
 
     def other_ids(self, contact: str) -> Sequence[str]:
         return numbers.other_ways(contact)
+
+    def id_kind(self, contact: str) -> str:
+        # https://developers.facebook.com/documentation/business-messaging/whatsapp/business-scoped-user-ids
+        if _USER_ID.fullmatch(contact) is None:
+            return ""
+        return OF_OWNER if contact[2:].startswith(_ENT) else OF_BUSINESS
 
     def contact_label(self, contact: str) -> str:
         return f"+{contact}" if contact.isdigit() else "WhatsApp user"

@@ -213,4 +213,9 @@ def result(error: GraphError) -> SendResult:
             return Held(problem)
         case Outcome.UNKNOWN:
             return Unknown(problem)
-    return Rejected(problem, whole_contact=entry.outcome is Outcome.CLOSE, templates=entry is WINDOW)
+    return Rejected(
+        problem,
+        whole_contact=entry.outcome is Outcome.CLOSE,
+        templates=entry is WINDOW,
+        stopped_marketing=error.code == STOPPED_MARKETING,
+    )

@@ -62,8 +62,8 @@ def may_be_same(one: str | None, other: str | None) -> bool:
 
 def _read(text: str | None) -> tuple[bool, str]:
     """Return whether a number has its country code, and its digits without leading zeros; empty if none."""
-    written = (text or "").strip()
-    least = LEAST_DIGITS if written.lstrip("( ").startswith(("+", "0")) else _LEAST_BARE
+    written = (text or "").strip().lstrip("( ")
+    least = LEAST_DIGITS if written.startswith(("+", "0")) else _LEAST_BARE
     is_whole = written.startswith(("+", "00"))
     digits = _SEPARATORS.sub("", written.replace(_TRUNK, "").removeprefix("+"))
     if not (digits.isascii() and digits.isdigit()):

@@ -63,6 +63,12 @@ def take(conversation: Conversation, at: datetime) -> None:
         conversation.responder = _free(at, HANDOVER)
 
 
+def is_handed_over(conversation: Conversation, since: Mapping[str, Any] | None) -> bool:
+    """Return whether the provider told of a handover since the conversation's responder was *since*."""
+    now = conversation.responder
+    return now is not None and now != since and now.get("weight") == HANDOVER
+
+
 def give(conversation: Conversation, at: datetime, keeps: timedelta | None, to: str = "") -> None:
     """Record that Lobby passed the locked *conversation* on, or let go of it.
 

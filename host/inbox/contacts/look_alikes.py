@@ -79,6 +79,29 @@ def with_same_number(
     return [id_ for id_ in sorted(ids) if is_shared(numbers, theirs.get(id_, ()))]
 
 
+def with_number(session: Session, workspace_id: int, written: str) -> set[int]:
+    """Return the contacts that may have a number, as a person wrote it; none if it doesn't look like one."""
+    key = phone_numbers.written_key(written)
+    if key is None:
+        return set()
+    verified = sa.select(ContactIdentity.contact_id, ContactIdentity.phone).where(
+        ContactIdentity.workspace_id == workspace_id, ContactIdentity.phone_key == key
+    )
+    entered = (
+        sa.select(ContactValue.contact_id, ContactValue.value)
+        .join(ContactAttribute, ContactAttribute.id == ContactValue.attribute_id)
+        .join(Contact, Contact.id == ContactValue.contact_id)
+        .where(
+            ContactAttribute.workspace_id == workspace_id,
+            ContactValue.phone_key == key,
+            Contact.merged_into_id.is_(None),
+        )
+    )
+    numbers = [(id_, f"+{phone}") for id_, phone in session.execute(verified.limit(MOST))]
+    numbers += [(id_, value) for id_, value in session.execute(entered.limit(MOST))]
+    return {id_ for id_, number in numbers if phone_numbers.may_be_same(written, number)}
+
+
 def is_shared(numbers: Sequence[str], others: Sequence[str]) -> bool:
     """Return whether a number of one contact may be a number of another."""
     return any(phone_numbers.may_be_same(one, other) for one in numbers for other in others)

@@ -17,7 +17,7 @@ from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import NotFoundError
 from host.inbox import approved, approved_fetching
-from host.inbox.contacts import people
+from host.inbox.contacts import marketing, people
 from host.inbox.drafts import Draft
 from host.inbox.pages import message_content
 from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES, _written, beside_from_form
@@ -150,7 +150,7 @@ def templates(workspace_id: int, row: Row) -> ResponseReturnValue:
     """Return the picker, still without templates."""
     target = _target(row)
     with db.read() as session:
-        return picker(target, refusal_of(session, workspace_id, row.contact_id, row.id))
+        return picker(target, refusal_of(session, workspace_id, row.contact_id, row.account, row.id))
 
 
 @bp.get(f"{TEMPLATES}/list")
@@ -162,7 +162,7 @@ def template_list(workspace_id: int, row: Row) -> ResponseReturnValue:
     def about() -> tuple[Mapping[str, str], Refusal]:
         with db.read() as session:
             values = values_of_conversation(session, row, current_user().id)
-            return values, refusal_of(session, workspace_id, row.contact_id, row.id)
+            return values, refusal_of(session, workspace_id, row.contact_id, row.account, row.id)
 
     return page_of_templates(_target(row), about)
 
@@ -245,9 +245,12 @@ def filled_in(target: Target) -> Draft:
     return approved.draft_of(template, given, uploads=files) if files else draft
 
 
-def refusal_of(session: Session, workspace_id: int, contact_id: int, conversation_id: int | None) -> Refusal:
+def refusal_of(
+    session: Session, workspace_id: int, contact_id: int, account: AccountRef, conversation_id: int | None
+) -> Refusal:
     """Return what a contact refused.
 
+    :param account: the account that would write.
     :param conversation_id: the conversation with them on the channel; None if there is none yet.
     """
     contact = people.get(session, workspace_id, contact_id, accounts=seen_accounts())
@@ -258,7 +261,10 @@ def refusal_of(session: Session, workspace_id: int, contact_id: int, conversatio
         .limit(1)
     )
     found = message_content.opt_in(session.scalar(newest) or {})
-    return Refusal(not contact.accepts_automatic, found.title if found.state == "stopped" else None)
+    stopped = found.title if found.state == "stopped" and not found.marketing else None
+    if stopped is None and marketing.stopped(session, contact_id, account.channel, account.id):
+        stopped = ""
+    return Refusal(not contact.accepts_automatic, stopped)
 
 
 def _shown(

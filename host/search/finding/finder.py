@@ -19,6 +19,8 @@ from sqlalchemy.orm import Session
 from host.core import clock, db
 from host.core.db import padded
 from host.inbox import queries
+from host.inbox.apply import phone_numbers
+from host.inbox.contacts import look_alikes
 from host.inbox.labels.models import ConversationLabel, Label
 from host.inbox.queries import ConversationFilter
 from host.models.channels import ChannelAccount
@@ -34,7 +36,7 @@ from host.models.inbox import (
 from host.models.search import DocumentKind
 from host.models.users import User
 from host.search import documents, postings, words
-from host.search.finding.asking import Need, Phrase, Query
+from host.search.finding.asking import Need, Phrase, Query, read_query
 from host.search.finding.narrowing import ResolvedQuery
 from host.search.postings import POSTINGS
 from host.users.reach import Accounts
@@ -755,11 +757,28 @@ def _names_query(terms: int, beginnings: int) -> Any:
 def _named(session: Session, workspace_id: int, query: Query, *, within: bool = True) -> dict[int, bool]:
     """Return contacts with each word in a name, and whether each begins one: these first, the newest first.
 
+    Those with the phone number that the words are in, however it is written, come with the first.
+    """
+    found = _with_words(session, workspace_id, query.needs, within=within)
+    written = query.words.replace('"', "")
+    numbered = look_alikes.with_number(session, workspace_id, written)
+    if (number := phone_numbers.with_plus(written)) is not None:
+        numbered.update(_with_words(session, workspace_id, read_query(number).needs, within=False))
+    if numbered:
+        found |= dict.fromkeys(numbered, True)
+    return dict(sorted(found.items(), key=lambda one: (not one[1], -one[0])))
+
+
+def _with_words(
+    session: Session, workspace_id: int, needs: Sequence[Need], *, within: bool = True
+) -> dict[int, bool]:
+    """Return contacts with each word in a name, and whether each begins one.
+
     One statement for each word. Of a very common word not all contacts are read: those that have the rarest
     word are checked for it.
     """
     sets: list[tuple[bool, _NameNeed, dict[int, bool]]] = []
-    for need in dict.fromkeys(_name_need(one, within) for one in query.needs):
+    for need in dict.fromkeys(_name_need(one, within) for one in needs):
         values: dict[str, Any] = {"workspace": workspace_id, "size": MOST_READ}
         values |= {f"t{n}": term for n, term in enumerate(need.terms)}
         for n, begin in enumerate(need.beginnings):
@@ -781,4 +800,4 @@ def _named(session: Session, workspace_id: int, query: Query, *, within: bool = 
             places = {id_: need.place(content.terms) for id_, content in kept.items()}
         both = {id_: (begins, places.get(id_)) for id_, begins in named.items()}
         named = {id_: begins and place for id_, (begins, place) in both.items() if place is not None}
-    return dict(sorted(named.items(), key=lambda one: (not one[1], -one[0])))
+    return named

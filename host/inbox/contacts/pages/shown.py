@@ -94,13 +94,14 @@ def ids_shown(
     """Return a contact's ids on an account as pages show them; none if there is only one."""
     if len(ids) < 2:
         return []
-    label = id_label(channel, directory)
+    label, adapter = id_label(channel, directory), directory.adapter(channel)
     found = []
     for one in ids:
         if one.is_main and one.kind == IdKind.FORMER:
             continue  # it stands for somebody who has no id that can be written to
         number = None if one.kind == IdKind.LASTING else phone_numbers.international(one.external_id)
-        kind = _("Phone number") if number else label
+        named = adapter.id_kind(one.external_id) if adapter is not None else ""
+        kind = _(named) if named else _("Phone number") if number else label
         about = _("%(kind)s on %(account)s", kind=kind, account=account)
         if one.kind == IdKind.FORMER:
             about = _("%(kind)s, theirs until %(when)s", kind=about, when=durations.moment(one.at, now))

@@ -150,4 +150,4 @@ def _refusal(session: Session, contact: Contact, place: Place) -> Refusal:
         .join(ContactIdentity, Conversation.identity_id == OF_PERSON)
         .where(ContactIdentity.account_id == place.account.id, ContactIdentity.external_id == place.to)
     )
-    return refusal_of(session, contact.workspace_id, contact.id, session.scalar(there))
+    return refusal_of(session, contact.workspace_id, contact.id, place.account, session.scalar(there))
