@@ -376,7 +376,7 @@ def test_variables_that_tests_read_stand_in_testing() -> None:
     text = (ROOT / "docs" / "testing.md").read_text()
     read = {
         name
-        for path in (ROOT / "tests").rglob("*.py")
+        for path in (*(ROOT / "tests").rglob("*.py"), *(ROOT / "addons").glob("*/tests/*.py"))
         for name in re.findall(r"environ\.(?:get|pop)\(\"([A-Z_]+)\"", path.read_text())
     }
     named = set(re.findall(r"`([A-Z]+_[A-Z_]+|PICTURES|SCREENSHOTS)=?(?:\d+|all)?`", text))

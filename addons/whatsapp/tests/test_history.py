@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 NewCustomer = Callable[[], "Customer"]
 OURS = "15550783881"
+
+EACH = int(os.environ.get("HISTORY_EACH", "500"))
+"""Messages of each of the ten people in the large history."""
 
 
 def past(who: Customer, number: int, *, ours: bool = False, **said: Any) -> dict[str, Any]:
@@ -194,18 +198,18 @@ def test_who_does_not_share_it_is_told_once(customer: NewCustomer) -> None:
 def test_a_large_history_cut_in_the_middle(customer: NewCustomer) -> None:
     people = [customer() for _ in range(10)]
     messages = {
-        one.phone: [past(one, number, ours=number % 3 == 0) for number in range(500)] for one in people
+        one.phone: [past(one, number, ours=number % 3 == 0) for number in range(EACH)] for one in people
     }
     chunks = [
         chunk(one, messages[one.phone][start : start + 100], order=1 + start // 100)
         for one in people
-        for start in range(0, 500, 100)
+        for start in range(0, EACH, 100)
     ]
     random.Random(7).shuffle(chunks)
-    for one in chunks[:25]:
+    for one in chunks[: len(chunks) // 2]:
         people[0].deliver(one)
     people[0].desk.work()
-    for one in chunks[20:]:  # the rest, and again what was on its way when it was cut
+    for one in chunks[len(chunks) // 5 * 2 :]:  # the rest, and again what was on its way when it was cut
         people[0].deliver(one)
     people[0].desk.work()
     ids = {one["id"] for each in messages.values() for one in each}
@@ -215,10 +219,10 @@ def test_a_large_history_cut_in_the_middle(customer: NewCustomer) -> None:
             query.where(Message.external_id.like("wamid.OLD%")).order_by(Message.sent_at)
         ).all()
         mine = [one for one in found if one.external_id in ids]
-        assert len(mine) == len(ids) == 5000
+        assert len(mine) == len(ids) == 10 * EACH
         for one in people:
             texts = [row.text for row in mine if row.external_id.startswith(f"wamid.OLD{one.phone}.")]
-            assert texts == [f"Message {number}" for number in range(500)]
+            assert texts == [f"Message {number}" for number in range(EACH)]
         unread = session.scalar(
             sa.select(sa.func.sum(Conversation.unread_count)).where(
                 Conversation.id.in_({row.conversation_id for row in mine})
