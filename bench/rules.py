@@ -28,7 +28,7 @@ from host.inbox.labels.models import LabelTone
 from host.rules import body, keeping
 from host.rules.models import RuleState
 from host.rules.passing import Active, judge
-from host.users.actor import DESK
+from host.users.actor import DESK, UnitOfWork
 
 MANY = 200
 FEW = 20
@@ -128,9 +128,7 @@ def decided(events: int) -> dict[str, float]:
 def add(session: Session, workspace: int, count: int) -> None:
     """Have a workspace ask that many rules for each message; the first labels a tenth of them."""
     now = clock.now()
-    label = labels.create(
-        session, workspace_id=workspace, name="Seven", tone=LabelTone.BLUE, actor=DESK, now=now
-    )
+    label = labels.create(UnitOfWork(session, workspace, DESK, now), name="Seven", tone=LabelTone.BLUE)
     what = keeping.there(session, workspace, Directory())
     for number in range(count):
         asked: dict[str, Any] = {"if": "words", "words": [WORDS[number % len(WORDS)], f"code {number}"]}

@@ -19,10 +19,11 @@ import itertools
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,6 +46,7 @@ from host.process.app import create_app
 from host.sdk._forms.values import Forms
 from host.start import steps
 from host.users import members, passwords, sessions, users, workspaces
+from host.users.actor import DESK, Actor, UnitOfWork
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -146,6 +148,17 @@ def make_workspace(name: str = "Pottery", *, leads: bool = False) -> int:
         return workspace.id
 
     return db.write(use_case)
+
+
+def work(session: Session, workspace: int, actor: Actor = DESK, now: datetime | None = None) -> UnitOfWork:
+    """Return the unit of work of *session* in a workspace."""
+    return UnitOfWork(session, workspace, actor, now or clock.now())
+
+
+def do(use_case: Callable[..., T], workspace: int, *what: Any, **changes: Any) -> T:
+    """Run a use case in one write of *workspace*: by Lobby itself and now, or by *actor* and at *now*."""
+    by = {name: changes.pop(name) for name in ("actor", "now") if name in changes}
+    return db.write(lambda session: use_case(work(session, workspace, **by), *what, **changes))
 
 
 def join(workspace: int, user: User, role: Role = Role.AGENT) -> None:

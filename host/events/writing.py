@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from host.events.facts import Facts
     from host.events.reading import Recorded
+    from host.users.actor import UnitOfWork
 
 _insert = Insert(cast(sa.Table, DomainEvent.__table__))
 
@@ -145,6 +146,15 @@ def together(session: Session) -> Iterator[None]:
 def is_caused(session: Session) -> bool:
     """Return whether events written in *session* now have a cause, because Lobby acts on another event."""
     return _CAUSE in session.info and session.info[_CAUSE] is not _NO_CAUSE
+
+
+def publish(work: UnitOfWork, kind: str, facts: Facts | None = None, **about: int) -> None:
+    """Write an event by the actor of *work*.
+
+    :param about: further ids of :class:`Happened`.
+    """
+    by = {"actor_kind": work.actor.kind, "actor_id": work.actor.id}
+    record(work.session, Happened(work.workspace_id, kind, facts=facts, **by, **about))  # type: ignore[arg-type]
 
 
 def record(session: Session, *happened: Happened) -> None:

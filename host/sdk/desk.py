@@ -42,7 +42,7 @@ from host.models.users import Membership, User, Workspace
 from host.sdk import _acting
 from host.sdk.errors import DeskError
 from host.users import reach
-from host.users.actor import Actor
+from host.users.actor import Actor, UnitOfWork
 
 _MOST_FOUND = 100
 _LONGEST_KEY = 200
@@ -164,6 +164,10 @@ class _Change:
         return Actor(ActorKind.ADDON, name=self.name)
 
     @property
+    def work(self) -> UnitOfWork:
+        return UnitOfWork(self.session, self.workspace_id, self.actor, self.now)
+
+    @property
     def place(self) -> dict[str, Any]:
         return {"workspace_id": self.workspace_id, "accounts": reach.ALL_ACCOUNTS, "now": self.now}
 
@@ -206,16 +210,7 @@ class Desk:
         def do(change: _Change) -> None:
             label_id = _label(change, name)
             if label_id is None:
-                actor = change.actor
-                created = labels.create(
-                    change.session,
-                    workspace_id=change.workspace_id,
-                    name=name,
-                    tone=LabelTone.GREY,
-                    actor=actor,
-                    now=change.now,
-                )
-                label_id = created.id
+                label_id = labels.create(change.work, name=name, tone=LabelTone.GREY).id
             _set_labels(change, conversation_id, add=[label_id])
 
         self._change("labels", conversation_id, key, ("label", name), do)

@@ -1,8 +1,10 @@
-"""The actor of a use case: passed to the use case, which writes the audit log and the event log."""
+"""The actor of a use case, and the unit of work that it is part of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from host.events.models import ActorKind
 from host.users import audit
+from host.users.reach import ALL_ACCOUNTS, Accounts
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -52,3 +55,26 @@ class Actor(msgspec.Struct, frozen=True):
 
 DESK = Actor(ActorKind.SYSTEM)
 """The desk acting automatically."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitOfWork:
+    """One write of a workspace: where, by whom, when, and for which accounts.
+
+    A use case takes it first, then what it is about, then by name what changes. It flushes, writes the audit
+    log and the event log itself, and returns a value of its feature. Pages, the API and every other caller
+    make one in one place each.
+
+    :param now: when it happens, the same for everything in it.
+    :param accounts: the accounts that the actor sees; None: all.
+    """
+
+    session: Session
+    workspace_id: int
+    actor: Actor
+    now: datetime
+    accounts: Accounts = ALL_ACCOUNTS
+
+    def audit(self, action: str, subject: str, *, details: Mapping[str, Any] | None = None) -> None:
+        """Write a line of the workspace's audit log, see :func:`host.users.audit.record`."""
+        self.actor.audit(self.session, action, subject, workspace_id=self.workspace_id, details=details)

@@ -37,7 +37,7 @@ from host.features import registry
 from host.models.users import Role
 from host.users import audit as journal
 from host.users import reach, roles, sessions
-from host.users.actor import Actor
+from host.users.actor import Actor, UnitOfWork
 from host.users.desk_settings import Desk
 from host.users.reach import Accounts
 from host.users.roles import Permission
@@ -85,6 +85,7 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
+T = TypeVar("T")
 R = TypeVar("R", bound=ResponseReturnValue)
 View = Callable[..., ResponseReturnValue]
 
@@ -419,6 +420,13 @@ def theme_choice() -> str:
 def actor() -> Actor:
     """Return the signed-in person as the actor, with their address."""
     return Actor(ActorKind.USER, current_user().id, remote=client_address())
+
+
+def write(use_case: Callable[Concatenate[UnitOfWork, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a use case in one write of the page's workspace, by the signed-in person."""
+    workspace: CurrentWorkspace = g.workspace
+    by = workspace.id, actor(), clock.now(), seen_accounts()
+    return db.write(lambda session: use_case(UnitOfWork(session, *by), *args, **kwargs))
 
 
 def audit(

@@ -35,6 +35,7 @@ from host.users import workspaces
 from host.users.actor import Actor
 from tests.addons.conftest import Admin, MakeZip, configuration
 from tests.addons.test_toy_channel import connect, deliver
+from tests.helpers import do
 
 HEARS = """
 from host.sdk import desk
@@ -344,7 +345,7 @@ def test_it_assigns_by_email_and_team_and_fills_in_attributes(on_it: Callable[..
     conversation = toy.conversation()
     actor = Actor(ActorKind.SYSTEM)
     here: dict[str, Any] = {"workspace_id": toy.workspace, "actor": actor, "now": clock.now()}
-    db.write(lambda session: teams.create(session, name="Shipping", **here))
+    do(teams.create, toy.workspace, actor=actor, name="Shipping")
     db.write(lambda session: attributes.create(session, name="Orders", kind=AttributeKind.NUMBER, **here))
 
     toy.acts.assign(conversation, person="admin@example.com", team="shipping", key="a")

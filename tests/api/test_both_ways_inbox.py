@@ -20,6 +20,7 @@ from host.users.actor import DESK
 from tests.api.both_ways import Act, compare
 from tests.api.desks import ApiDesk
 from tests.asking import name_to_type
+from tests.helpers import do
 
 CANNED = {
     "files": "1",
@@ -33,18 +34,11 @@ CANNED = {
 
 
 def team(desk: ApiDesk) -> int:
-    return db.write(teams.create, workspace_id=desk.workspace, name="Orders", actor=DESK, now=clock.now()).id
+    return do(teams.create, desk.workspace, name="Orders").id
 
 
 def label(desk: ApiDesk, name: str = "order") -> int:
-    return db.write(
-        labels.create,
-        workspace_id=desk.workspace,
-        name=name,
-        tone=LabelTone.BLUE,
-        actor=DESK,
-        now=clock.now(),
-    ).id
+    return do(labels.create, desk.workspace, name=name, tone=LabelTone.BLUE).id
 
 
 def two_labels(desk: ApiDesk) -> int:

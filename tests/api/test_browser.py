@@ -17,14 +17,13 @@ from host.core import clock, db
 from host.inbox.teams import teams
 from host.models.users import Role
 from host.users import api_keys, invitations, members
-from host.users.actor import DESK
 from host.users.api_keys import Scope
 from host.users.pages import sudo
 from tests import helpers
 from tests.accessibility import violations
 from tests.api.desks import ApiDesk, Program
 from tests.asking import answer
-from tests.helpers import LiveServer
+from tests.helpers import LiveServer, do
 
 pytestmark = pytest.mark.browser
 
@@ -259,7 +258,7 @@ def test_who_leaves_is_asked_about_and_the_password_is_asked_again(
 def test_the_form_of_a_key_shows_what_belongs_to_a_choice(
     page: Any, desk: ApiDesk, theme: str, width: int
 ) -> None:
-    db.write(teams.create, workspace_id=desk.workspace, name="Kiln", actor=DESK, now=clock.now())
+    do(teams.create, desk.workspace, name="Kiln")
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=theme)
     page.goto(f"/w/{desk.workspace}/settings/api")

@@ -27,10 +27,10 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import ConversationLink
 from host.models.users import Role
 from host.users import api_keys as keys
-from host.users.actor import DESK
 from host.users.api_keys import BEFORE, GRANTABLE, Limit, Scope
 from tests import helpers
 from tests.api.desks import ApiDesk, Program, a_post, endpoint_ids, make_key
+from tests.helpers import do
 from tests.inbox import toys
 from tests.reports.test_figures import span, store
 
@@ -222,8 +222,7 @@ def limited(desk: ApiDesk, *accounts: int, teams: tuple[int, ...] = ()) -> Progr
 
 def of_team(desk: ApiDesk, account: int) -> Program:
     """Return a program with a key that is limited to a new team, which has one account."""
-    named: dict[str, Any] = {"workspace_id": desk.workspace, "actor": DESK, "now": clock.now()}
-    team = db.write(teams.create, name=f"Kiln {secrets.token_hex(4)}", accounts=[account], **named)
+    team = do(teams.create, desk.workspace, name=f"Kiln {secrets.token_hex(4)}", accounts=[account])
     return limited(desk, teams=(team.id,))
 
 
@@ -443,13 +442,12 @@ def test_what_concerns_the_whole_workspace_is_not_for_a_limited_key(desk: ApiDes
 
 
 def test_a_key_of_a_team_sees_its_accounts_and_nothing_once_it_is_gone(desk: ApiDesk, other: int) -> None:
-    named: dict[str, Any] = {"workspace_id": desk.workspace, "actor": DESK}
-    team = db.write(teams.create, name="Kiln", accounts=[other], now=clock.now(), **named)
+    team = do(teams.create, desk.workspace, name="Kiln", accounts=[other])
     caller = limited(desk, teams=(team.id,))
     me = caller.get("/me")
     assert (me["accounts"], me["teams"]) == ([other], [team.id])
     assert [one["id"] for one in caller.get("/accounts")["data"]] == [other]
-    db.write(teams.delete, team_id=team.id, **named)
+    do(teams.delete, desk.workspace, team.id)
     a_post(desk)
     began = clock.now() - timedelta(hours=1)
     answered = span("first", began, began + timedelta(minutes=1), account_id=desk.inbox.account.id)

@@ -29,6 +29,7 @@ from host.models.users import Membership, Role
 from host.users.actor import DESK
 from host.working_hours import hours
 from tests import helpers
+from tests.helpers import do
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
 
@@ -77,30 +78,10 @@ class Automated:
         db.write(account_settings.save, wanted, limit=1000, actor=DESK, now=clock.now())
 
     def label(self, name: str) -> int:
-        def use_case(session: Session) -> int:
-            return labels.create(
-                session,
-                workspace_id=self.desk.workspace,
-                name=name,
-                tone=LabelTone.GREEN,
-                actor=DESK,
-                now=clock.now(),
-            ).id
-
-        return db.write(use_case)
+        return do(labels.create, self.desk.workspace, name=name, tone=LabelTone.GREEN).id
 
     def team(self, *people: int, name: str = "Shop") -> int:
-        def use_case(session: Any) -> int:
-            return teams.create(
-                session,
-                workspace_id=self.desk.workspace,
-                name=name,
-                people=dict.fromkeys(people, False),
-                actor=DESK,
-                now=clock.now(),
-            ).id
-
-        return db.write(use_case)
+        return do(teams.create, self.desk.workspace, name=name, people=dict.fromkeys(people, False)).id
 
     def person(self, name: str, *, on: bool = True) -> int:
         id_ = helpers.make_user(name=name, workspace=self.desk.workspace).id

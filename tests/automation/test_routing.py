@@ -18,7 +18,7 @@ from host.models.automation import AutomationRun
 from host.models.inbox import Conversation
 from host.models.notifications import Notification
 from host.models.users import Membership, Role
-from host.users.actor import DESK
+from tests import helpers
 from tests.automation.automated import Automated, shut
 from tests.notifications.telling import tell, told
 
@@ -176,8 +176,7 @@ def test_a_team_that_is_gone_is_said(automated: Automated) -> None:
     ana = desk.person("Ana", on=False)
     team = route(desk, ana)
     arrive(desk, "a")
-    here = {"workspace_id": desk.desk.workspace, "team_id": team}
-    db.write(teams.delete, **here, actor=DESK)
+    helpers.do(teams.delete, desk.desk.workspace, team)
     arrive(desk, "b")
     assert has(desk, "b") == (None, None)
     assert [run[1:] for run in desk.runs()] == [("done", "team", "off"), ("skipped", None, "no_team")]

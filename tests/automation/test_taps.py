@@ -30,6 +30,7 @@ from host.sdk.messages import MessageKind
 from host.users.actor import DESK
 from host.users.reach import ALL_ACCOUNTS
 from tests.automation.automated import Automated, shut
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import open_desk
 
@@ -173,7 +174,7 @@ def test_answers_are_replaced_kept_and_forgotten(any_desk: Automated) -> None:
             digest("New?"): Answer(),
         }
         assert buttons.of_list(session, account, "menu") == {digest("Set?"): Answer("From the menu.")}
-    db.write(teams.delete, workspace_id=desk.desk.workspace, team_id=team, actor=DESK)
+    do(teams.delete, desk.desk.workspace, team)
     with db.read() as session:
         gone = buttons.of_list(session, account, "ice_breakers")[digest("Set?")]
     assert (gone.text, gone.hands_over, gone.team_id) == ("Look.", True, None)
@@ -329,7 +330,7 @@ def test_of_a_deleted_team_the_customer_still_gets_the_text(automated: Automated
     desk = automated
     team = desk.team(desk.person("Lea K."))
     keep(desk, {QUESTION: Answer("How many?", hands_over=True, team_id=team)})
-    db.write(teams.delete, workspace_id=desk.desk.workspace, team_id=team, actor=DESK)
+    do(teams.delete, desk.desk.workspace, team)
     tap(desk)
     desk.run()
     assert desk.automatic() == ["How many?"]

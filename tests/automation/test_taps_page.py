@@ -12,16 +12,16 @@ import sqlalchemy as sa
 from host.automation import buttons
 from host.automation.deciding import Answer
 from host.channels.button_payloads import digest
-from host.core import clock, db
+from host.core import db
 from host.inbox.teams import teams
 from host.models.automation import ButtonAnswer
 from host.models.users import Role
 from host.sdk.channel import ProviderProblem
-from host.users.actor import DESK
 from tests import helpers
 from tests.automation.asking import Asking
 from tests.automation.automated import Automated
 from tests.automation.test_taps_browser import path
+from tests.helpers import do, work
 from tests.inbox.desks import Desk, open_desk
 
 
@@ -77,7 +77,7 @@ def test_answers_are_kept_and_shown(automated: Automated, owner: helpers.Browser
     page = text(owner.get(path(desk)))
     assert 'value="Prices, Other country"' in page
     assert f'<option value="{team}" selected' in page
-    db.write(teams.delete, workspace_id=desk.desk.workspace, team_id=team, actor=DESK)
+    do(teams.delete, desk.desk.workspace, team)
     page = text(owner.get(path(desk)))
     assert "The team was deleted." in page
     # Saving something else keeps that it was handed over.
@@ -162,9 +162,7 @@ def test_a_team_of_another_workspace_is_none(automated: Automated, owner: helper
 
     def use_case(session: Any) -> int:
         people: dict[int, bool] = {}
-        return teams.create(
-            session, workspace_id=elsewhere, name="Theirs", people=people, actor=DESK, now=clock.now()
-        ).id
+        return teams.create(work(session, elsewhere), name="Theirs", people=people).id
 
     team = db.write(use_case)
     response = owner.post_form(path(automated), **{"text-0-0": "a?", "team-0-0": str(team)})

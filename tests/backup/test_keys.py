@@ -14,11 +14,11 @@ from host.core.config import Config
 from host.inbox.teams import teams
 from host.models.users import Role
 from host.users import api_keys as keys
-from host.users.actor import DESK
 from host.users.api_keys import GRANTABLE, NO_LIMIT, Limit, Scope
 from tests import helpers
 from tests.backup import test_backup as plain
 from tests.conftest import fresh_server_database
+from tests.helpers import do
 from tests.inbox import toys
 from tests.upgrade.loading import SERVERS
 
@@ -44,9 +44,7 @@ def test_keys_keep_scopes_limits_and_expiry(kind: str, settings: Config, file: P
     workspace = helpers.make_workspace("Pottery")
     owner = helpers.make_user(workspace=workspace, role=Role.OWNER)
     account = toys.make_account(workspace, "toy").id
-    team = db.write(
-        teams.create, workspace_id=workspace, name="Kiln", accounts=[account], actor=DESK, now=clock.now()
-    )
+    team = do(teams.create, workspace, name="Kiln", accounts=[account])
     until = clock.now() + timedelta(hours=1)
     tokens = [
         db.write(

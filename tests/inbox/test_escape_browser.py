@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from host.core import clock, db
+from host.core import db
 from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import desks, scenes
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -29,8 +29,7 @@ def desk(database: db.Database, data: Path) -> Desk:
 
 @pytest.fixture
 def page(desk: Desk, scene: scenes.Scene, open_page: Open) -> Any:
-    here = {"workspace_id": desk.workspace, "actor": DESK, "now": clock.now()}
-    db.write(labels.create, name="order", tone=LabelTone.RED, **here)
+    do(labels.create, desk.workspace, name="order", tone=LabelTone.RED)
     return open_page(f"/{scene.conversation('ana')}")
 
 

@@ -54,6 +54,7 @@ from host.sdk.channel import (
 from host.sdk.formatting import Picture, to_html
 from host.sdk.messages import MessageKind, OutgoingPart
 from host.users.actor import DESK, Actor
+from tests.helpers import do
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
@@ -143,14 +144,7 @@ def nothing_more(ways: Ways) -> bool:
 
 def test_it_goes_on_as_another_conversation_with_all_it_had(any_ways: Ways) -> None:
     ways = any_ways
-    label = db.write(
-        labels.create,
-        workspace_id=ways.workspace,
-        name="order",
-        tone=next(iter(LabelTone)),
-        actor=DESK,
-        now=clock.now(),
-    )
+    label = do(labels.create, ways.workspace, name="order", tone=next(iter(LabelTone)))
     here = {"workspace_id": ways.workspace, "conversation_id": ways.old, "now": clock.now()}
     db.write(labels.set_labels, **here, add=[label.id], author_id=ways.mia, accounts=None)
     db.write(

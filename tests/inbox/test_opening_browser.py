@@ -14,9 +14,9 @@ from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
 from host.inbox.pages.keys import KEYS
 from host.models.inbox import Conversation, PresenceState
-from host.users.actor import DESK
 from tests import helpers
 from tests.accessibility import violations
+from tests.helpers import do
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -459,14 +459,7 @@ def test_sixteen_whole_rows_are_in_view_on_a_usual_screen(desk: Desk, open_page:
 
 
 def test_labels_and_automation_have_keys_both_ways(desk: Desk, scene: scenes.Scene, open_page: Open) -> None:
-    db.write(
-        labels.create,
-        workspace_id=desk.workspace,
-        name="order",
-        tone=LabelTone.RED,
-        actor=DESK,
-        now=clock.now(),
-    )
+    do(labels.create, desk.workspace, name="order", tone=LabelTone.RED)
     page = open_page(f"/{scene.conversation('ana')}")
     opened(page, "Ana Q.")
     for name, shown in (("order", "attached"), ("Remove the label order", "detached")):

@@ -28,6 +28,7 @@ from host.notifications import notify
 from host.notifications.rules import Kind, Way
 from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import work
 from tests.inbox import scenes, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
@@ -138,14 +139,7 @@ def by_rule(desk: Desk, conversation: int, rule: int, **whom: int) -> None:
 
 def team(desk: Desk, *people: int, name: str = "Orders") -> int:
     def make(session: Session) -> int:
-        return teams.create(
-            session,
-            workspace_id=desk.workspace,
-            name=name,
-            people=dict.fromkeys(people, False),
-            actor=DESK,
-            now=clock.now(),
-        ).id
+        return teams.create(work(session, desk.workspace), name=name, people=dict.fromkeys(people, False)).id
 
     return db.write(make)
 

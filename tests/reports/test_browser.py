@@ -19,10 +19,9 @@ from host.models.users import Role
 from host.reports import counting, resuming
 from host.reports.counting import Key, hour_of
 from host.reports.models import AUTOMATION, CAMPAIGN
-from host.users.actor import DESK
 from tests.browser.conftest import look
 from tests.delivery.desk import Desk
-from tests.helpers import StandInGeneration, build_app, make_user, serving
+from tests.helpers import StandInGeneration, build_app, do, make_user, serving
 from tests.reports.test_figures import label_talk, span, store
 from tests.web.test_browser import sign_in
 
@@ -127,8 +126,8 @@ def test_labels_are_sorted_by_their_headings(desk: Desk, agent: Page) -> None:
     now, spans = clock.now(), []
     for name, (talk, minutes) in waits.items():
         tone = LabelTone.RED if name == "Complaint" else LabelTone.BLUE
-        make = {"workspace_id": desk.workspace_id, "name": name, "tone": tone, "actor": DESK, "now": now}
-        label_talk(desk.workspace_id, talks[talk], [db.write(labels.create, **make).id])
+        label = do(labels.create, desk.workspace_id, name=name, tone=tone)
+        label_talk(desk.workspace_id, talks[talk], [label.id])
         for days, factor in ((2, 1), (3, 2), (30, 3 if name == "Order" else 0.5)):
             start = now - timedelta(days=days)
             end = start + timedelta(minutes=minutes * factor)

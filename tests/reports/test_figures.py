@@ -32,6 +32,7 @@ from host.reports.pages import views
 from host.reports.tables import Grouping, Key, read_before, read_table
 from host.users.actor import DESK
 from host.working_hours import hours
+from tests.helpers import do
 from tests.inbox import toys
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -130,7 +131,7 @@ def naive(seconds: Sequence[int]) -> Times:
 def test_times_in_business_hours_equal_a_naive_computation(workspace: int, seed: int) -> None:
     week: hours.Week = (*(((hours.Span(540, 1020),),) * 5), (), ())
     night: hours.Week = ((hours.Span(0, 300), hours.Span(1200, 1440)),) * 7
-    team = db.write(teams.create, workspace_id=workspace, name="Night", actor=DESK, now=NOW).id
+    team = do(teams.create, workspace, name="Night", now=NOW).id
     db.write(hours.save, workspace, None, week=week, timezone="Europe/Berlin", actor=DESK, now=NOW)
     db.write(hours.save, workspace, team, week=night, timezone="America/New_York", actor=DESK, now=NOW)
     account = toys.make_account(workspace)
@@ -264,7 +265,7 @@ def labelled_talks(workspace: int) -> tuple[list[int], list[int]]:
         toys.apply(account, toys.received(contact=contact))
     tone, kept = LabelTone.RED, []
     for name in ("Complaint", "Order"):
-        label = db.write(labels.create, workspace_id=workspace, name=name, tone=tone, actor=DESK, now=NOW)
+        label = do(labels.create, workspace, name=name, tone=tone, now=NOW)
         kept.append(label.id)
     mine = Conversation.workspace_id == workspace
     with db.read() as session:
@@ -357,12 +358,12 @@ def test_spans_have_the_labels_their_conversation_has_now(workspace: int) -> Non
         return {label: row.first.count for label, row in apart(workspace, Grouping.LABEL).items()}
 
     assert counts() == {complaint: 2, order: 1}
-    db.write(labels.merge, workspace_id=workspace, label_id=complaint, into_id=order, actor=DESK)
+    do(labels.merge, workspace, complaint, into_id=order)
     assert counts() == {order: 2}, "the conversation that had both counts once"
     label_talk(workspace, talks[1], remove=[order])
     assert counts() == {order: 1}
     assert read(workspace, SPRING, label_id=figures.NO_LABEL).total.first.count == 1
-    db.write(labels.delete, workspace_id=workspace, label_id=order, actor=DESK)
+    do(labels.delete, workspace, order)
     assert counts() == {}
 
 

@@ -23,9 +23,8 @@ from host.models.users import Role, User
 from host.reports import counting
 from host.reports.counting import Key, hour_of
 from host.reports.pages import drawing, views
-from host.users.actor import DESK
 from tests.delivery.desk import Desk
-from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user, make_workspace
+from tests.helpers import Browser, StandInGeneration, build_app, client_for, do, make_user, make_workspace
 from tests.reports.test_figures import label_talk, span, store
 
 
@@ -322,7 +321,7 @@ def test_figures_stand_apart_by_person_account_channel_and_hour(agent: Browser, 
 def test_figures_of_a_team(agent: Browser, desk: Desk) -> None:
     conversation = desk.customer_wrote()
     begin(desk, 20)
-    kiln = db.write(teams.create, workspace_id=desk.workspace_id, name="Kiln", actor=DESK, now=clock.now()).id
+    kiln = do(teams.create, desk.workspace_id, name="Kiln").id
     store(
         desk.workspace_id,
         [answered(desk, conversation, 14) | {"team_id": kiln}, answered(desk, conversation, 40)],
@@ -340,17 +339,13 @@ def test_figures_of_a_team(agent: Browser, desk: Desk) -> None:
         "Kiln",
         "No team",
     ]
-    elsewhere = db.write(
-        teams.create, workspace_id=make_workspace("Else"), name="Kiln", actor=DESK, now=clock.now()
-    )
+    elsewhere = do(teams.create, make_workspace("Else"), name="Kiln")
     assert agent.get(at(desk, f"?team={elsewhere.id}")).status_code == 400
 
 
 def make_label(desk: Desk, name: str, *talks: int, tone: LabelTone = LabelTone.RED) -> int:
     """Create a label and add it to conversations."""
-    made = db.write(
-        labels.create, workspace_id=desk.workspace_id, name=name, tone=tone, actor=DESK, now=clock.now()
-    )
+    made = do(labels.create, desk.workspace_id, name=name, tone=tone)
     for talk in talks:
         label_talk(desk.workspace_id, talk, [made.id])
     return made.id
@@ -423,14 +418,7 @@ def test_labels_of_another_workspace_and_without_labels(agent: Browser, desk: De
     begin(desk, 20)
     store(desk.workspace_id, [answered(desk, desk.customer_wrote(), 14)])
     assert ">Label<" not in page(agent, at(desk)), "there is none"
-    elsewhere = db.write(
-        labels.create,
-        workspace_id=make_workspace("Else"),
-        name="Order",
-        tone=LabelTone.RED,
-        actor=DESK,
-        now=clock.now(),
-    )
+    elsewhere = do(labels.create, make_workspace("Else"), name="Order", tone=LabelTone.RED)
     for below in ("", ".csv", "/table.csv", "/resolution", "/resolution.csv"):
         assert agent.get(at(desk, f"?label={elsewhere.id}", below=below)).status_code == 400
 

@@ -61,6 +61,7 @@ from host.users.actor import DESK
 from host.webhooks import endpoints
 from host.webhooks.endpoints import EndpointSettings
 from tests.delivery.desk import ToyAdapter
+from tests.helpers import work
 
 KEYS = {"k1": bytes(range(32))}
 RULES = 20
@@ -228,7 +229,7 @@ def _rules(
 ) -> Place:
     here: dict[str, Any] = {"workspace_id": workspace_id, "now": clock.now()}
     tags = [
-        labels.create(session, name=f"Label {place}", tone=LabelTone.GREY, actor=DESK, **here).id
+        labels.create(work(session, workspace_id), name=f"Label {place}", tone=LabelTone.GREY).id
         for place in range(len(rules))
     ]
     what = keeping.there(session, workspace_id, directory())

@@ -23,8 +23,8 @@ from host.rules import keeping
 from host.rules.body import EVENTS, Body, NotifyPeople, given, plain
 from host.rules.models import Rule, RuleState, RuleVersion
 from host.rules.pages import filling, wording
-from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.rules.ruled import Ruled
 from tests.rules.test_rules import BROKEN, SORRY
 
@@ -423,7 +423,7 @@ def test_the_state_stands_above_the_form_with_what_it_means(automated: Ruled, ow
         assert f'aria-describedby="state-{state}"' in page
         assert str(wording.STATES_SAY[state]) in page
     assert "rule-broken" not in page
-    db.write(labels.delete, workspace_id=desk.desk.workspace, label_id=label, actor=DESK)
+    do(labels.delete, desk.desk.workspace, label)
     page = text(owner.get(path(desk, id_)))
     (broken,) = re.findall(r'<p class="rule-broken">(.*?)</p>', page, re.DOTALL)
     assert "Add a deleted label" in broken
@@ -481,7 +481,7 @@ def test_what_names_something_gone_says_so_and_can_be_turned_off(
     desk = automated
     label = desk.label("Complaint")
     id_ = desk.rule({"do": "label", "label": label})
-    db.write(labels.delete, workspace_id=desk.desk.workspace, label_id=label, actor=DESK)
+    do(labels.delete, desk.desk.workspace, label)
     assert "It refers to something that was deleted" in text(owner.get(path(desk)))
     page = text(owner.get(path(desk, id_)))
     assert shown(page, "then") == ["Deleted item"]

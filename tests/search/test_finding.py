@@ -23,6 +23,7 @@ from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.search.finding.narrowing import understood
 from host.users.actor import DESK
+from tests.helpers import work
 from tests.inbox import toys
 from tests.search.desk import find, found_texts, kept_terms, message_id, read_record, terms_of
 
@@ -123,9 +124,7 @@ def test_labels_and_states_of_conversations_are_filters(any_database: db.Databas
 
     def give(session: Session) -> None:
         for name, to in (("Big Order", ids[1:]), ("VIP", ids[2:])):
-            label = labels.create(
-                session, workspace_id=workspace, name=name, tone=LabelTone.GREY, actor=DESK, now=clock.now()
-            )
+            label = labels.create(work(session, workspace), name=name, tone=LabelTone.GREY)
             session.add_all(
                 ConversationLabel(conversation_id=id_, label_id=label.id, at=clock.now()) for id_ in to
             )

@@ -15,8 +15,8 @@ from host.inbox.labels import labels
 from host.inbox.labels.models import ConversationLabel, LabelTone
 from host.models.inbox import Contact, Conversation
 from host.search import documents
-from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk
 from tests.search.desk import build_all, message_id, read_record
@@ -199,14 +199,7 @@ def test_filters_say_how_many_they_leave(desk: Desk) -> None:
     assert "Customers" not in chosen  # it would stand in its place
     assert chosen["Open"] == "1"
     assert counts("") == {}
-    label = db.write(
-        labels.create,
-        workspace_id=desk.workspace,
-        name="Big Order",
-        tone=LabelTone.GREY,
-        actor=DESK,
-        now=clock.now(),
-    )
+    label = do(labels.create, desk.workspace, name="Big Order", tone=LabelTone.GREY)
     first = toys.everything(Conversation)[0].id
     db.write(lambda s: s.add(ConversationLabel(conversation_id=first, label_id=label.id, at=clock.now())))
     assert counts("mug")["Big Order"] == "3"

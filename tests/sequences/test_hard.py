@@ -40,6 +40,7 @@ from host.sequences.models import (
 )
 from host.users import workspaces
 from host.users.actor import DESK
+from tests import helpers
 from tests.automation.automated import shut
 from tests.sequences.sequenced import Sequenced
 
@@ -93,8 +94,8 @@ def test_a_label_a_team_and_an_attribute_are_deleted(sequenced: Sequenced) -> No
         Act(id="label", action=AddLabel(label)),
         Hand(id="people", team=team),
     )
-    db.write(labels.delete, label_id=label, **place)
-    db.write(teams.delete, team_id=team, **place)
+    helpers.do(labels.delete, desk.desk.workspace, label)
+    helpers.do(teams.delete, desk.desk.workspace, team)
     db.write(attributes.delete, attribute_id=kept, **place)
     begin(desk)
     desk.said(text="12345")

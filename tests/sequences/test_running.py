@@ -44,6 +44,7 @@ from host.sequences.body import (
 from host.sequences.models import SequenceVisit, WaitsFor
 from host.sequences.running import Walk
 from host.users.actor import DESK
+from tests.helpers import do, work
 from tests.inbox import toys
 from tests.media import samples
 from tests.sequences.sequenced import Sequenced
@@ -291,14 +292,7 @@ def test_a_macro_is_run_whole_or_left_out(any_sequenced: Sequenced, is_deleted: 
     place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "viewer": viewer, "actor": DESK}
 
     def make(session: Session) -> tuple[int, int]:
-        label = labels.create(
-            session,
-            workspace_id=desk.desk.workspace,
-            name="Wrapped",
-            tone=LabelTone.TEAL,
-            actor=DESK,
-            now=clock.now(),
-        )
+        label = labels.create(work(session, desk.desk.workspace), name="Wrapped", tone=LabelTone.TEAL)
         steps = (AddLabel(label.id), AddNote("Wrapped up"))
         macro = macros.create(session, name="Wrap up", steps=steps, shared=True, now=clock.now(), **place)
         return macro.id, label.id
@@ -306,7 +300,7 @@ def test_a_macro_is_run_whole_or_left_out(any_sequenced: Sequenced, is_deleted: 
     macro, label = db.write(make)
     desk.sequence(Act(id="wrap", action=RunMacro(macro)), Say(id="bye", text="Bye"), End(id="end"))
     if is_deleted:  # the note must not be left alone
-        db.write(labels.delete, workspace_id=desk.desk.workspace, label_id=label, actor=DESK)
+        do(labels.delete, desk.desk.workspace, label)
     desk.said(text="order")
     desk.run()
     assert (desk.automatic(), desk.last.outcome) == (["Bye"], "done")
@@ -322,14 +316,7 @@ def test_lines_and_notes_of_a_sequence_say_which(sequenced: Sequenced) -> None:
     place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "viewer": viewer, "actor": DESK}
 
     def make(session: Session) -> int:
-        label = labels.create(
-            session,
-            workspace_id=desk.desk.workspace,
-            name="Wrapped",
-            tone=LabelTone.TEAL,
-            actor=DESK,
-            now=clock.now(),
-        )
+        label = labels.create(work(session, desk.desk.workspace), name="Wrapped", tone=LabelTone.TEAL)
         steps = (AddLabel(label.id), AddNote("Wrapped up"))
         return macros.create(session, name="Wrap up", steps=steps, shared=True, now=clock.now(), **place).id
 

@@ -35,6 +35,7 @@ from host.sequences.body import Act, Hand
 from host.sequences.models import SequenceVersion, SequenceVisit
 from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.sequences.sequenced import Sequenced
 from tests.sequences.test_hard import begin
 from tests.sequences.test_pages import path
@@ -158,7 +159,7 @@ def test_a_deleted_label_is_red_in_lists_fails_the_proof_and_is_noted_by_runs(
         Act(id="add", action=AddLabel(label)), Act(id="remove", action=RemoveLabel(label)), PEOPLE
     )
     a_rule(desk, label)
-    db.write(labels.delete, label_id=label, **place(desk))
+    do(labels.delete, desk.desk.workspace, label)
     listed = owner.get(path(desk)).text
     assert "t-bad" in listed
     assert "Add a deleted label · What this step refers to was deleted." in listed

@@ -29,6 +29,7 @@ from host.models.users import AuditEntry, Role
 from host.users import members, reach
 from host.users.actor import DESK, Actor
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -48,19 +49,13 @@ def anywhere(any_database: db.Database) -> int:
 
 
 def made(workspace: int, name: str, *people: int, lead: int = 0, accounts: tuple[int, ...] = ()) -> int:
-    return db.write(
-        teams.create,
-        workspace_id=workspace,
-        name=name,
-        people={id_: id_ == lead for id_ in people},
-        accounts=accounts,
-        actor=DESK,
-        now=clock.now(),
+    return do(
+        teams.create, workspace, name=name, people={id_: id_ == lead for id_ in people}, accounts=accounts
     ).id
 
 
 def changed(workspace: int, team: int, **what: Any) -> TeamDetails:
-    return db.write(teams.change, workspace_id=workspace, team_id=team, **what, actor=DESK, now=clock.now())
+    return do(teams.change, workspace, team, **what)
 
 
 def fill(workspace: int, team: int, *people: int, lead: int = 0) -> None:
@@ -231,7 +226,7 @@ def test_a_team_that_is_deleted_leaves_its_conversations(anywhere: int) -> None:
     with db.read() as session:
         assert teams.listing(session, anywhere)[0].all == 1
         assert saved_views.missing(session, anywhere, view) == []
-    gone = db.write(teams.delete, workspace_id=anywhere, team_id=team, actor=Actor(ActorKind.USER, mia))
+    gone = do(teams.delete, anywhere, team, actor=Actor(ActorKind.USER, mia))
     assert gone.name == "Orders"
     row = toys.only(Conversation)
     assert (row.team_id, row.assignee_id) == (None, mia)
@@ -275,7 +270,7 @@ def test_who_sees_what_their_teams_do_follows_the_teams(anywhere: int) -> None:
     assert (sees(), toys.only(Conversation).assignee_id) == ([other], None)
     fill(anywhere, team, kim)
     takes_it()
-    db.write(teams.delete, workspace_id=anywhere, team_id=team, actor=DESK)
+    do(teams.delete, anywhere, team)
     assert (sees(), toys.only(Conversation).assignee_id) == ([other], None)
     with pytest.raises(NotAMemberError):
         takes_it()

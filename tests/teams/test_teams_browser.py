@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from host.core import clock, db
+from host.core import db
 from host.inbox.teams import teams
 from host.models.users import Role
-from host.users.actor import DESK
 from tests import helpers
 from tests.browser.conftest import look
+from tests.helpers import do
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -27,8 +27,7 @@ def desk(database: db.Database, data: Path) -> Desk:
 
 def make_team(desk: Desk, name: str, *people: int) -> int:
     members = dict.fromkeys(people, False)
-    here = {"workspace_id": desk.workspace, "actor": DESK, "now": clock.now()}
-    return db.write(teams.create, name=name, people=members, **here).id
+    return do(teams.create, desk.workspace, name=name, people=members).id
 
 
 def test_a_conversation_goes_to_a_team_and_somebody_there_takes_it(

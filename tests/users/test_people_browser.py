@@ -11,14 +11,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from host.core import clock, db, storage
+from host.core import db, storage
 from host.inbox.teams import teams
 from host.models.users import Role, User
 from host.users import audit, failed_tries, members, sessions
-from host.users.actor import DESK
 from tests.asking import answer
 from tests.browser.conftest import look, screenshot
-from tests.helpers import PASSWORD, LiveServer, make_user, make_workspace
+from tests.helpers import PASSWORD, LiveServer, do, make_user, make_workspace
 from tests.inbox import toys
 from tests.web.test_browser import page, sign_in
 
@@ -122,7 +121,7 @@ def test_a_hundred_people_make_no_endless_page_of_a_phone(page: Page, place: tup
     for number in range(100):
         make_user(f"person.of.the.shop.{number:03}@pottery.example", workspace=workspace)
         make_workspace(f"Shop {number:03}")
-    team = db.write(teams.create, workspace_id=workspace, name="Orders", actor=DESK, now=clock.now()).id
+    team = do(teams.create, workspace, name="Orders").id
     page.set_viewport_size({"width": 360, "height": 780})
     for address, most in (
         ("/admin/people", 6_000),

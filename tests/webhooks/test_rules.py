@@ -21,6 +21,7 @@ from host.users.actor import DESK
 from host.webhooks import endpoints
 from host.webhooks.telling import replay_since
 from tests import helpers
+from tests.helpers import work
 from tests.receiver import Receiver, receiving
 from tests.webhooks.conftest import Travel
 from tests.webhooks.desk import BASE, HookDesk
@@ -140,13 +141,7 @@ def test_an_endpoint_of_another_workspace_is_not_called(desk: HookDesk, receiver
 
 def test_whom_a_rule_tells_is_heard_by_pattern(desk: HookDesk, receiver: Receiver) -> None:
     mia = helpers.make_user(name="Mia R.", workspace=desk.workspace_id)
-    orders = db.write(
-        lambda session: (
-            teams.create(
-                session, workspace_id=desk.workspace_id, name="Orders", actor=DESK, now=clock.now()
-            ).id
-        )
-    )
+    orders = db.write(lambda session: teams.create(work(session, desk.workspace_id), name="Orders").id)
     desk.endpoint(receiver.url, "rule.*")
     conversation = desk.customer_wrote("anna")
     wholesale = rule(desk)

@@ -21,8 +21,8 @@ from host.inbox.labels.models import ConversationLabel, LabelTone
 from host.models.inbox import Conversation, SnoozeKind
 from host.sdk.messages import MessageKind, MessageReceived
 from host.sdk.outgoing import DeskEvent, OutgoingEvent, OutgoingKind, ToldConversation, ToldMessage
-from host.users.actor import DESK
 from host.webhooks.models import EndpointState
+from tests.helpers import work
 from tests.receiver import Receiver
 from tests.webhooks.desk import HookDesk
 
@@ -114,9 +114,7 @@ def test_an_addon_is_told_what_the_team_made_of_the_conversation(desk: HookDesk,
 
     def settle(session: Session) -> None:
         for name in ("Order", "Angry"):
-            label = labels.create(
-                session, workspace_id=desk.workspace_id, name=name, tone=LabelTone.TEAL, actor=DESK, now=now
-            )
+            label = labels.create(work(session, desk.workspace_id, now=now), name=name, tone=LabelTone.TEAL)
             session.add(ConversationLabel(conversation_id=talk, label_id=label.id, at=now))
         row = session.get_one(Conversation, talk)
         row.spam_at, row.snooze_kind, row.snoozed_until = now, SnoozeKind.FIXED, now

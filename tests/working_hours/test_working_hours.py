@@ -25,6 +25,7 @@ from host.users.workspaces import SavedMeanwhileError
 from host.working_hours import hours
 from host.working_hours.hours import ALL_DAY, ALWAYS, CLOSED, DAY, ExceptionalDays, Hours, Span
 from tests import helpers
+from tests.helpers import do
 from tests.inbox.desks import Desk, open_desk
 
 BERLIN = "Europe/Berlin"
@@ -231,8 +232,8 @@ def test_hours_are_kept_for_workspaces_and_teams(any_database: db.Database) -> N
     now = at("2026-11-20T12:00")
     by: dict[str, Any] = {"actor": DESK, "now": now}
     shop, other = helpers.make_workspace(), helpers.make_workspace("Books")
-    team = db.write(teams.create, workspace_id=shop, name="Orders", actor=DESK, now=now).id
-    quiet = db.write(teams.create, workspace_id=shop, name="Returns", actor=DESK, now=now).id
+    team = do(teams.create, shop, name="Orders", now=now).id
+    quiet = do(teams.create, shop, name="Returns", now=now).id
     with db.read() as session:
         assert hours.of_workspace(session, shop) is ALWAYS
         assert hours.of_team(session, shop, team) is ALWAYS
@@ -258,7 +259,7 @@ def test_hours_are_kept_for_workspaces_and_teams(any_database: db.Database) -> N
         assert (last.subject, last.details) == ("Orders", {"own": "no"})
         assert hours.of_team(session, shop, team).week == WEEK
         assert hours.load(session, [shop]).own(shop, team).version == 2
-    db.write(teams.delete, workspace_id=shop, team_id=team, actor=DESK)
+    do(teams.delete, shop, team)
     with db.read() as session:
         assert (shop, team) not in hours.load(session, [shop]).kept
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from host.core import clock, db
+from host.core import clock
 from host.inbox.teams import teams
 from host.models.users import User
-from host.users.actor import DESK
 from tests.browser.conftest import look
+from tests.helpers import do
 from tests.users.test_people_browser import page, place
 
 __all__ = ["page", "place"]
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def test_an_owner_sets_hours_of_the_workspace_and_of_a_team(page: Page, place: tuple[int, User]) -> None:
     workspace, _owner = place
     for name in ("Shop", "Orders"):
-        db.write(teams.create, workspace_id=workspace, name=name, actor=DESK, now=clock.now())
+        do(teams.create, workspace, name=name)
     page.goto(f"/w/{workspace}/settings/hours")
     expect(page.get_by_text("No hours set, so you are always open.")).to_be_visible()
     expect(page.get_by_label("Monday")).to_be_hidden()

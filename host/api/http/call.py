@@ -44,7 +44,7 @@ from host.models.api import KeyEnd
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
 from host.users import reach
-from host.users.actor import Actor
+from host.users.actor import Actor, UnitOfWork
 from host.users.api_keys import Caller, Scope
 from host.users.reach import Accounts
 from host.web.request_helpers import client_address, config, request_id
@@ -123,6 +123,11 @@ class Call:
         self._written = asking_addons.write(write)
         self.claim = None
         return self._written[0]
+
+    def write(self, use_case: Callable[[UnitOfWork], R]) -> R:
+        """Run *use_case* in one write by the key, and return its answer; see :meth:`commit`."""
+        by = self.workspace_id, self.actor, self.now, self.accounts
+        return self.commit(lambda session: use_case(UnitOfWork(session, *by)))
 
     def encode(self, answer: Any) -> Any:
         """Return *answer* as JSON, and a response as it is.

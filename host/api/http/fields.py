@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import msgspec
 
 from host.api.http.declare import Route
 from host.core.errors import LobbyError, NotFoundError
@@ -59,6 +62,12 @@ def name_position(error: LobbyError, body: object) -> None:
         if (item["id"] if part else item) in error.wrong_values:
             error.field = f"{error.field}[{at}]{part}"
             return
+
+
+def given(body: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields that a body has, by name: those it leaves out keep their values."""
+    values = ((name, getattr(body, name)) for name in body.__struct_fields__)
+    return {name: value for name, value in values if value is not msgspec.UNSET}
 
 
 @contextmanager

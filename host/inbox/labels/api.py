@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.http.call import Call, void
 from host.api.http.declare import Id, Router, Wire
-from host.api.http.fields import about
+from host.api.http.fields import about, given
 from host.core import db
 from host.inbox.labels import labels
 from host.inbox.labels.errors import LabelNameError, LabelNotFoundError
 from host.inbox.labels.models import Label as Row
 from host.inbox.labels.models import LabelTone
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Labels", read=Scope.CONVERSATIONS_READ, write=Scope.SETTINGS_WRITE)
@@ -76,19 +77,7 @@ def list_labels(call: Call) -> Labels:
 )
 def create_label(call: Call, body: CreateLabel) -> shapes.LabelRef:
     """Names are unique, ignoring case."""
-
-    def use_case(session: Session) -> shapes.LabelRef:
-        row = labels.create(
-            session,
-            workspace_id=call.workspace_id,
-            name=body.name,
-            tone=LabelTone(body.tone),
-            actor=call.actor,
-            now=call.now,
-        )
-        return _shown(row)
-
-    return call.commit(use_case)
+    return call.write(lambda work: _shown(labels.create(work, name=body.name, tone=LabelTone(body.tone))))
 
 
 @routes.get("/labels/{label_id}", "Get a label", limited=True, errors=(LabelNotFoundError,))
@@ -108,26 +97,13 @@ def get_label(call: Call, label_id: int) -> shapes.LabelRef:
 )
 def change_label(call: Call, label_id: int, body: UpdateLabel) -> shapes.LabelRef:
     """Every conversation with the label shows the change immediately."""
-
-    def use_case(session: Session) -> shapes.LabelRef:
-        row = labels.change(
-            session,
-            workspace_id=call.workspace_id,
-            label_id=label_id,
-            name=None if body.name is UNSET else body.name,
-            tone=None if body.tone is UNSET else LabelTone(body.tone),
-            actor=call.actor,
-        )
-        return _shown(row)
-
-    return call.commit(use_case)
+    return call.write(lambda work: _shown(labels.change(work, label_id, **given(body))))
 
 
 @routes.delete("/labels/{label_id}", "Delete a label", current=_current, errors=(LabelNotFoundError,))
 def delete_label(call: Call, label_id: int) -> None:
     """Removes it from every conversation; the conversations stay."""
-    named = {"workspace_id": call.workspace_id, "label_id": label_id}
-    call.commit(lambda session: void(labels.delete(session, **named, actor=call.actor)))
+    call.write(lambda work: void(labels.delete(work, label_id)))
 
 
 @routes.post(
@@ -140,12 +116,10 @@ def delete_label(call: Call, label_id: int) -> None:
 def merge_label(call: Call, label_id: int, body: MergeLabel) -> shapes.LabelRef:
     """Every conversation with the first label gets the second; the first is deleted. Returns the second."""
 
-    def use_case(session: Session) -> shapes.LabelRef:
+    def merge(work: UnitOfWork) -> shapes.LabelRef:
         with about("label_id", LabelNotFoundError):
-            labels.get(session, call.workspace_id, label_id)
-        _gone, kept = labels.merge(
-            session, workspace_id=call.workspace_id, label_id=label_id, into_id=body.into, actor=call.actor
-        )
+            labels.get(work.session, work.workspace_id, label_id)
+        _gone, kept = labels.merge(work, label_id, into_id=body.into)
         return _shown(kept)
 
-    return call.commit(use_case)
+    return call.write(merge)

@@ -20,13 +20,13 @@ from host.events.kinds.conversations import (
     LABEL_DELETED,
     OfLabel,
 )
-from host.events.writing import Happened, record
+from host.events.writing import publish
 from host.inbox import names
 from host.inbox.conversations import add_activity, locked_conversation, record_conversation
 from host.inbox.labels.errors import LabelNameError, LabelNotFoundError
 from host.inbox.labels.models import ConversationLabel, Label, LabelTone
 from host.models.saved_views import SavedView
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 
 MOST = 500
@@ -94,61 +94,53 @@ def by_name(session: Session, workspace_id: int, name: str) -> Label:
     return label
 
 
-def create(
-    session: Session, *, workspace_id: int, name: str, tone: LabelTone, actor: Actor, now: datetime
-) -> Label:
-    """Add a label to a workspace and return it.
+def create(work: UnitOfWork, *, name: str, tone: LabelTone) -> Label:
+    """Add a label to the workspace and return it.
 
     :raises LabelNameError: if *name* is empty, too long, or equals another name ignoring case; or if the
         workspace has :data:`MOST` labels.
     """
-    count = session.scalar(sa.select(sa.func.count()).where(Label.workspace_id == workspace_id)) or 0
-    if count >= MOST:
+    number = sa.select(sa.func.count()).where(Label.workspace_id == work.workspace_id)
+    if (work.session.scalar(number) or 0) >= MOST:
         raise LabelNameError(_l("The workspace has reached the maximum number of labels. Nothing was saved."))
-    label = Label(workspace_id=workspace_id, name=_checked(name), tone=LabelTone(tone), created_at=now)
-    names.save(session, label, LabelNameError(_TAKEN))
-    actor.audit(session, "label.added", label.name, workspace_id=workspace_id)
+    label = Label(
+        workspace_id=work.workspace_id, name=_checked(name), tone=LabelTone(tone), created_at=work.now
+    )
+    names.save(work.session, label, LabelNameError(_TAKEN))
+    work.audit("label.added", label.name)
     return label
 
 
 def change(
-    session: Session,
-    *,
-    workspace_id: int,
-    label_id: int,
-    name: str | None = None,
-    tone: LabelTone | None = None,
-    actor: Actor,
+    work: UnitOfWork, label_id: int, *, name: str | None = None, tone: LabelTone | None = None
 ) -> Label:
     """Rename or recolour a label; None keeps the value. Return it.
 
     :raises LabelNotFoundError: if the workspace has no such label.
     :raises LabelNameError: as :func:`create`.
     """
-    label = get(session, workspace_id, label_id, lock=True)
+    label = get(work.session, work.workspace_id, label_id, lock=True)
     if name is not None:
         label.name = _checked(name)
     if tone is not None:
         label.tone = LabelTone(tone)
-    names.save(session, label, LabelNameError(_TAKEN))
-    actor.audit(session, "label.changed", label.name, workspace_id=workspace_id)
+    names.save(work.session, label, LabelNameError(_TAKEN))
+    work.audit("label.changed", label.name)
     return label
 
 
-def delete(session: Session, *, workspace_id: int, label_id: int, actor: Actor) -> Label:
+def delete(work: UnitOfWork, label_id: int) -> Label:
     """Delete a label, and remove it from every conversation. Return its earlier values.
 
     :raises LabelNotFoundError: if the workspace has no such label.
     """
-    label = get(session, workspace_id, label_id, lock=True)
-    _remove(session, label, into=None, actor=actor)
-    actor.audit(session, "label.deleted", label.name, workspace_id=workspace_id)
+    label = get(work.session, work.workspace_id, label_id, lock=True)
+    _remove(work, label, into=None)
+    work.audit("label.deleted", label.name)
     return label
 
 
-def merge(
-    session: Session, *, workspace_id: int, label_id: int, into_id: int, actor: Actor
-) -> tuple[Label, Label]:
+def merge(work: UnitOfWork, label_id: int, *, into_id: int) -> tuple[Label, Label]:
     """Replace one label by another in every conversation and saved view, and delete the first.
 
     :return: the deleted label and the remaining one.
@@ -158,7 +150,8 @@ def merge(
     if label_id == into_id:
         raise LabelNameError(_l("A label cannot be merged with itself, so nothing was changed."))
     # In a fixed order, so that two concurrent merges of the same labels do not deadlock.
-    found = {id_: get(session, workspace_id, id_, lock=True) for id_ in sorted((label_id, into_id))}
+    ids = sorted((label_id, into_id))
+    found = {id_: get(work.session, work.workspace_id, id_, lock=True) for id_ in ids}
     label, into = found[label_id], found[into_id]
     having = sa.select(
         _TABLE.c.conversation_id, sa.literal(into_id, _TABLE.c.label_id.type), _TABLE.c.at
@@ -169,28 +162,18 @@ def merge(
             sa.select(sa.select(_TABLE.c.conversation_id).where(_TABLE.c.label_id == into_id).subquery().c[0])
         ),
     )
-    session.execute(sa.insert(_TABLE).from_select(["conversation_id", "label_id", "at"], having))
-    _replace_in_views(session, workspace_id, label_id, into_id)
-    _remove(session, label, into=into_id, actor=actor)
-    details = {"into": into.name}
-    actor.audit(session, "label.merged", label.name, workspace_id=workspace_id, details=details)
+    work.session.execute(sa.insert(_TABLE).from_select(["conversation_id", "label_id", "at"], having))
+    _replace_in_views(work.session, work.workspace_id, label_id, into_id)
+    _remove(work, label, into=into_id)
+    work.audit("label.merged", label.name, details={"into": into.name})
     return label, into
 
 
-def _remove(session: Session, label: Label, *, into: int | None, actor: Actor) -> None:
-    session.execute(sa.delete(_TABLE).where(_TABLE.c.label_id == label.id))
-    session.execute(sa.delete(Label).where(Label.id == label.id))
-    session.expunge(label)
-    record(
-        session,
-        Happened(
-            label.workspace_id,
-            LABEL_DELETED,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            facts=OfLabel(label=label.id, into=into or 0),
-        ),
-    )
+def _remove(work: UnitOfWork, label: Label, *, into: int | None) -> None:
+    work.session.execute(sa.delete(_TABLE).where(_TABLE.c.label_id == label.id))
+    work.session.execute(sa.delete(Label).where(Label.id == label.id))
+    work.session.expunge(label)
+    publish(work, LABEL_DELETED, OfLabel(label=label.id, into=into or 0))
 
 
 def _replace_in_views(session: Session, workspace_id: int, label_id: int, into_id: int) -> None:

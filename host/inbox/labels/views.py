@@ -10,7 +10,6 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
-from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.core.errors import LobbyError
@@ -20,18 +19,19 @@ from host.inbox.labels.errors import LabelNotFoundError
 from host.inbox.labels.models import Label, LabelTone
 from host.inbox.pages.action_views import CONVERSATION, _done
 from host.inbox.pages.arguments import form_id
+from host.users.actor import UnitOfWork
 from host.web import account_picker, navigation
 from host.web.languages import gettext as _
 from host.web.portions import SIZE, portion
 from host.web.request_helpers import (
     Permission,
-    actor,
     current_user,
     flash_good,
     flashing,
     id_argument,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 navigation.add_settings(
@@ -116,14 +116,7 @@ def _page(workspace_id: int, problem: LobbyError | None = None, *, at: int = 0) 
 @workspace_view(Permission.SHARED)
 def add(workspace_id: int) -> ResponseReturnValue:
     """Add a label."""
-    use_case = partial(
-        labels.create,
-        workspace_id=workspace_id,
-        name=request.form.get("name", ""),
-        tone=_tone() or LabelTone.GREY,
-        actor=actor(),
-        now=clock.now(),
-    )
+    use_case = partial(labels.create, name=request.form.get("name", ""), tone=_tone() or LabelTone.GREY)
     return _saved(workspace_id, 0, use_case, lambda new: _("Label “%(name)s” created.", name=new.name))
 
 
@@ -131,14 +124,7 @@ def add(workspace_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.SHARED)
 def change(workspace_id: int, label_id: int) -> ResponseReturnValue:
     """Rename or recolour a label."""
-    use_case = partial(
-        labels.change,
-        workspace_id=workspace_id,
-        label_id=label_id,
-        name=request.form.get("name"),
-        tone=_tone(),
-        actor=actor(),
-    )
+    use_case = partial(labels.change, label_id=label_id, name=request.form.get("name"), tone=_tone())
     return _saved(workspace_id, label_id, use_case, lambda _label: _("Saved."))
 
 
@@ -147,13 +133,12 @@ def change(workspace_id: int, label_id: int) -> ResponseReturnValue:
 def delete(workspace_id: int, label_id: int) -> ResponseReturnValue:
     """Delete a label, or merge it into another with the id ``into`` or the name ``into_name``."""
     given, name = form_id("into"), request.form.get("into_name", "").strip()
-    which: dict[str, Any] = {"workspace_id": workspace_id, "label_id": label_id, "actor": actor()}
 
-    def use_case(session: Session) -> tuple[Label, Label | None]:
-        into = labels.by_name(session, workspace_id, name).id if name else given
+    def delete_or_merge(work: UnitOfWork) -> tuple[Label, Label | None]:
+        into = labels.by_name(work.session, workspace_id, name).id if name else given
         if into is None:
-            return labels.delete(session, **which), None
-        return labels.merge(session, into_id=into, **which)
+            return labels.delete(work, label_id), None
+        return labels.merge(work, label_id, into_id=into)
 
     def sentence(both: tuple[Label, Label | None]) -> str:
         gone, kept = both
@@ -161,15 +146,15 @@ def delete(workspace_id: int, label_id: int) -> ResponseReturnValue:
             return _("Label “%(gone)s” was merged into “%(kept)s”.", gone=gone.name, kept=kept.name)
         return _("Label “%(gone)s” deleted.", gone=gone.name)
 
-    return _saved(workspace_id, label_id, use_case, sentence)
+    return _saved(workspace_id, label_id, delete_or_merge, sentence)
 
 
 def _saved(
-    workspace_id: int, at: int, use_case: Callable[[Session], Any], sentence: Callable[[Any], str]
+    workspace_id: int, at: int, use_case: Callable[[UnitOfWork], Any], sentence: Callable[[Any], str]
 ) -> ResponseReturnValue:
     """Run *use_case* and go back to the page; if it refused, show the page with the reason."""
     try:
-        flash_good(sentence(db.write(use_case)))
+        flash_good(sentence(write(use_case)))
     except LobbyError as error:
         return _page(workspace_id, error, at=at)
     return redirect(url_for("labels.index", workspace_id=workspace_id, label=at or None), 303)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from host.api.http.call import Call, void
 from host.api.http.declare import Id, Router, Wire
+from host.api.http.fields import given
 from host.core import db
 from host.inbox.errors import NotAMemberError
 from host.inbox.teams import teams
@@ -92,16 +93,12 @@ def _shown(one: TeamDetails) -> Team:
     )
 
 
-def _arguments(call: Call, body: CreateTeam | UpdateTeam) -> dict[str, Any]:
-    """Return the arguments of the use cases; None stands for a field that *body* leaves out."""
-    return {
-        "workspace_id": call.workspace_id,
-        "actor": call.actor,
-        "now": call.now,
-        "name": None if body.name is UNSET else body.name,
-        "people": None if body.members is UNSET else {one.id: one.lead for one in body.members},
-        "accounts": None if body.accounts is UNSET else body.accounts,
-    }
+def _changes(body: CreateTeam | UpdateTeam) -> dict[str, Any]:
+    """Return the fields that *body* has, by their names in the use cases."""
+    found = given(body)
+    if "members" in found:
+        found["people"] = {one.id: one.lead for one in found.pop("members")}
+    return found
 
 
 def _current(session: Session, call: Call, team_id: int) -> Team:
@@ -126,11 +123,7 @@ def list_teams(call: Call) -> Teams:
 )
 def create_team(call: Call, body: CreateTeam) -> Team:
     """Names are unique, ignoring case."""
-
-    def use_case(session: Session) -> Team:
-        return _shown(teams.create(session, **_arguments(call, body)))
-
-    return call.commit(use_case)
+    return call.write(lambda work: _shown(teams.create(work, **_changes(body))))
 
 
 @routes.get("/teams/{team_id}", "Get a team", limited=True, errors=(TeamNotFoundError,))
@@ -154,15 +147,10 @@ def change_team(call: Call, team_id: int, body: UpdateTeam) -> Team:
     Agents limited to their teams' accounts see the result immediately. Conversations assigned to them on
     accounts they no longer see become unassigned.
     """
-
-    def use_case(session: Session) -> Team:
-        return _shown(teams.change(session, team_id=team_id, **_arguments(call, body)))
-
-    return call.commit(use_case)
+    return call.write(lambda work: _shown(teams.change(work, team_id, **_changes(body))))
 
 
 @routes.delete("/teams/{team_id}", "Delete a team", current=_current, errors=(TeamNotFoundError,))
 def delete_team(call: Call, team_id: int) -> None:
     """Its conversations then have no team, but keep their assignees."""
-    named = {"workspace_id": call.workspace_id, "team_id": team_id}
-    call.commit(lambda session: void(teams.delete(session, **named, actor=call.actor)))
+    call.write(lambda work: void(teams.delete(work, team_id)))

@@ -9,7 +9,6 @@ that a member no longer sees.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -21,7 +20,7 @@ from sqlalchemy.orm import Session
 from host.core import db
 from host.core.backports.values import replace
 from host.events.kinds.conversations import TEAM_DELETED, OfTeam
-from host.events.writing import Happened, record
+from host.events.writing import publish
 from host.inbox import names
 from host.inbox.errors import NotAMemberError
 from host.inbox.teams.errors import TeamAccountError, TeamNameError, TeamNotFoundError
@@ -30,7 +29,7 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus
 from host.models.users import Membership, User
 from host.users import last_ones, members, reach
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 from host.users.roles import Permission, with_permission
 
@@ -219,16 +218,13 @@ def with_counts(
 
 
 def create(
-    session: Session,
+    work: UnitOfWork,
     *,
-    workspace_id: int,
     name: str,
     people: Mapping[int, bool] | None = None,
     accounts: Collection[int] | None = None,
-    actor: Actor,
-    now: datetime,
 ) -> TeamDetails:
-    """Add a team to a workspace and return it.
+    """Add a team to the workspace and return it.
 
     :param people: see :func:`change`; *accounts* too.
     :raises TeamNameError: if *name* is empty, too long, or equals another name ignoring case; or if the
@@ -236,28 +232,26 @@ def create(
     :raises NotAMemberError: if one of *people* is not a member who may answer.
     :raises TeamAccountError: if one of *accounts* is not an account of the workspace.
     """
+    session, workspace_id = work.session, work.workspace_id
     count = session.scalar(sa.select(sa.func.count()).where(Team.workspace_id == workspace_id)) or 0
     if count >= MOST:
         raise TeamNameError(
             _l("The workspace has reached the maximum number of teams. Nothing was saved."),
             next_step=_l("Delete a team you no longer use, then try again."),
         )
-    team = Team(workspace_id=workspace_id, created_at=now)
-    _set_fields(session, team, name, people, accounts, now)
-    actor.audit(session, "team.added", team.name, workspace_id=workspace_id)
+    team = Team(workspace_id=workspace_id, created_at=work.now)
+    _set_fields(work, team, name, people, accounts)
+    work.audit("team.added", team.name)
     return details(session, workspace_id, team.id)
 
 
 def change(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     team_id: int,
+    *,
     name: str | None = None,
     people: Mapping[int, bool] | None = None,
     accounts: Collection[int] | None = None,
-    actor: Actor,
-    now: datetime,
 ) -> TeamDetails:
     """Change those fields of a team that are not None, and return the team.
 
@@ -268,31 +262,31 @@ def change(
     :raises NotAMemberError: if one of *people* is not such a member.
     :raises TeamAccountError: if one of *accounts* is not an account of the workspace.
     """
+    session, workspace_id = work.session, work.workspace_id
     last_ones.lock_workspace(session, workspace_id)
     team = get(session, workspace_id, team_id, lock=True)
     before = details(session, workspace_id, team_id)
-    _set_fields(session, team, name, people, accounts, now)
+    _set_fields(work, team, name, people, accounts)
     after = details(session, workspace_id, team_id)
     if changes := _differences(session, workspace_id, before, after):
-        actor.audit(session, "team.changed", after.name, workspace_id=workspace_id, details=changes)
+        work.audit("team.changed", after.name, details=changes)
     return after
 
 
 def _set_fields(
-    session: Session,
+    work: UnitOfWork,
     team: Team,
     name: str | None,
     people: Mapping[int, bool] | None,
     accounts: Collection[int] | None,
-    now: datetime,
 ) -> None:
     if name is not None:
         team.name = names.checked(name, TeamNameError())
-        names.save(session, team, TeamNameError(_TAKEN))
+        names.save(work.session, team, TeamNameError(_TAKEN))
     if accounts is not None:
-        _set_accounts(session, team.workspace_id, team.id, accounts)
+        _set_accounts(work.session, team.workspace_id, team.id, accounts)
     if people is not None:
-        _set_members(session, team.workspace_id, team.id, people, now)
+        _set_members(work, team.id, people)
 
 
 def _differences(
@@ -310,11 +304,12 @@ def _differences(
     return found
 
 
-def delete(session: Session, *, workspace_id: int, team_id: int, actor: Actor) -> Team:
+def delete(work: UnitOfWork, team_id: int) -> Team:
     """Delete a team and return its earlier values. Its conversations lose the team and keep their assignee.
 
     :raises TeamNotFoundError: if the workspace has no such team.
     """
+    session, workspace_id = work.session, work.workspace_id
     last_ones.lock_workspace(session, workspace_id)
     team = get(session, workspace_id, team_id, lock=True)
     people = _members_of(session, team_id)
@@ -328,23 +323,13 @@ def delete(session: Session, *, workspace_id: int, team_id: int, actor: Actor) -
     session.execute(sa.delete(Team).where(Team.id == team_id))
     session.expunge(team)
     members.give_back(session, workspace_id, people)
-    record(
-        session,
-        Happened(
-            workspace_id,
-            TEAM_DELETED,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            facts=OfTeam(team=team_id),
-        ),
-    )
-    actor.audit(session, "team.deleted", team.name, workspace_id=workspace_id)
+    publish(work, TEAM_DELETED, OfTeam(team=team_id))
+    work.audit("team.deleted", team.name)
     return team
 
 
-def _set_members(
-    session: Session, workspace_id: int, team_id: int, people: Mapping[int, bool], now: datetime
-) -> None:
+def _set_members(work: UnitOfWork, team_id: int, people: Mapping[int, bool]) -> None:
+    session, workspace_id = work.session, work.workspace_id
     # Members stay even if they may no longer answer.
     before = {one.user_id: one for one in session.scalars(_rows_of(team_id))}
     writers = sa.select(Membership.user_id).where(
@@ -360,7 +345,7 @@ def _set_members(
         else:
             row.lead = after.pop(user_id)
     session.add_all(
-        TeamMember(team_id=team_id, user_id=user_id, workspace_id=workspace_id, lead=lead, since=now)
+        TeamMember(team_id=team_id, user_id=user_id, workspace_id=workspace_id, lead=lead, since=work.now)
         for user_id, lead in sorted(after.items())
     )
     session.flush()

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 
-from host.core import clock, db
+from host.core import db
 from host.core.errors import InvalidError, LobbyError
 from host.inbox import queries
 from host.inbox.teams import teams
@@ -18,12 +18,12 @@ from host.web.languages import gettext as _
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
-    actor,
     current_user,
     flash_good,
     id_in,
     shown_workspace,
     workspace_view,
+    write,
 )
 
 navigation.add_settings(
@@ -74,7 +74,7 @@ def add_team(workspace_id: int) -> ResponseReturnValue:
     """Add a team, and redirect to its page to choose members."""
     name = request.form.get("name", "")
     try:
-        team = db.write(teams.create, workspace_id=workspace_id, name=name, actor=actor(), now=clock.now())
+        team = write(teams.create, name=name)
     except LobbyError as error:
         return _list(workspace_id, error)
     flash_good(_("Team created. Now choose its members."))
@@ -132,15 +132,12 @@ def change_team(workspace_id: int, team_id: int) -> ResponseReturnValue:
     people, accounts = _people_given(), _accounts_given()
     keeps = _keeps_teams()
     try:
-        db.write(
+        write(
             teams.change,
-            workspace_id=workspace_id,
-            team_id=team_id,
+            team_id,
             name=request.form.get("name", "") if keeps else None,
             people=people,
             accounts=accounts if keeps else None,
-            actor=actor(),
-            now=clock.now(),
         )
     except LobbyError as error:
         if error.status == 404:
@@ -158,7 +155,7 @@ def change_team(workspace_id: int, team_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.TEAMS)
 def delete_team(workspace_id: int, team_id: int) -> ResponseReturnValue:
     """Delete a team. Its conversations lose the team."""
-    gone = db.write(teams.delete, workspace_id=workspace_id, team_id=team_id, actor=actor())
+    gone = write(teams.delete, team_id)
     flash_good(_("Team “%(name)s” deleted.", name=gone.name))
     return redirect(url_for("teams.index", workspace_id=workspace_id), 303)
 

@@ -34,6 +34,7 @@ from host.sdk.channel import AccountRef
 from host.users.actor import DESK, Actor
 from tests import helpers
 from tests.api.desks import Program, make_key, open_api_desk
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 
@@ -173,9 +174,7 @@ def events(conversation_id: int) -> list[str]:
 def test_a_change_and_its_undo_are_one_line_and_two_events(anywhere: AccountRef) -> None:
     workspace_id = anywhere.workspace_id
     first, second, *_rest = of(anywhere)
-    label = db.write(
-        labels.create, workspace_id=workspace_id, name="x", tone=LabelTone.RED, actor=DESK, now=clock.now()
-    ).id
+    label = do(labels.create, workspace_id, name="x", tone=LabelTone.RED).id
     for wish in (BulkChange("label", label_id=label), BulkChange("close")):
         bulk_id = begin(anywhere, wish)
         actions.run(bulk_id)
@@ -235,12 +234,10 @@ def test_a_label_deleted_while_it_runs_is_skipped(
 ) -> None:
     monkeypatch.setattr(actions, "PORTION", 3)
     workspace = anywhere.workspace_id
-    label = db.write(
-        labels.create, workspace_id=workspace, name="x", tone=LabelTone.RED, actor=DESK, now=clock.now()
-    ).id
+    label = do(labels.create, workspace, name="x", tone=LabelTone.RED).id
     bulk_id = begin(anywhere, BulkChange("label", label_id=label))
     actions.step()
-    db.write(labels.delete, workspace_id=workspace, label_id=label, actor=DESK)
+    do(labels.delete, workspace, label)
     actions.run(bulk_id)
     found = shown(anywhere, bulk_id)
     assert (found.state, found.changed, found.skipped) == (BulkState.DONE, 3, 4)

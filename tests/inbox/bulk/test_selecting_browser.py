@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from host.core import clock, db
+from host.core import db
 from host.inbox.bulk.models import BulkAction
 from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
 from host.models.inbox import Conversation
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -112,8 +112,7 @@ def test_after_a_click_on_a_box_the_keys_work(three: list[int], open_page: Open)
 def test_what_asks_for_more_asks_for_the_ticked_rows(
     desk: Desk, three: list[int], open_page: Open, key: str, action: str, focused: str
 ) -> None:
-    here = {"workspace_id": desk.workspace, "actor": DESK, "now": clock.now()}
-    db.write(labels.create, name="order", tone=LabelTone.RED, **here)
+    do(labels.create, desk.workspace, name="order", tone=LabelTone.RED)
     opened, *ticked = three
     page = open_page(f"/{opened}")
     tick(page, *ticked)

@@ -38,6 +38,7 @@ from host.models.queue import OutboxEntry
 from host.models.users import Role
 from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -61,12 +62,10 @@ class Place:
 
     def label(self) -> int:
         values = {"name": "order", "tone": LabelTone.BLUE, "now": clock.now()}
-        return db.write(labels.create, workspace_id=self.workspace, actor=DESK, **values).id
+        return do(labels.create, self.workspace, **values).id
 
     def team(self) -> int:
-        return db.write(
-            teams.create, workspace_id=self.workspace, name="Orders", actor=DESK, now=clock.now()
-        ).id
+        return do(teams.create, self.workspace, name="Orders").id
 
     def reply(self, text: str = "Hello {{contact.first_name}}", **values: Any) -> int:
         wanted = CannedReplyInput(f"r{len(toys.everything(CannedReply))}", "Reply", {ANY: text}, **values)
@@ -174,9 +173,9 @@ def test_what_it_names_that_is_gone_is_said_and_stops_it(place: Place) -> None:
     mine = place.macro(SendReply(own), shared=False)
     with pytest.raises(MacroError, match="Step 1 uses something that not everyone"):
         place.macro(SendReply(own))  # shared: others do not see it
-    db.write(labels.delete, workspace_id=place.workspace, label_id=label, actor=DESK)
+    do(labels.delete, place.workspace, label)
     db.write(replies.delete, workspace_id=place.workspace, canned_id=own, viewer=place.viewer, actor=DESK)
-    db.write(teams.delete, workspace_id=place.workspace, team_id=team, actor=DESK)
+    do(teams.delete, place.workspace, team)
     with db.read() as session:
         there = actions.targets(session, place.workspace, place.viewer)
         shown = {one.id: one for one in macros.listing(session, place.workspace, place.viewer)}

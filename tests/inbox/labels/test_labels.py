@@ -24,6 +24,7 @@ from host.models.saved_views import SavedView
 from host.models.users import Role
 from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -43,9 +44,7 @@ def anywhere(any_database: db.Database) -> int:
 
 
 def made(workspace: int, name: str, tone: LabelTone = LabelTone.BLUE) -> int:
-    return db.write(
-        labels.create, workspace_id=workspace, name=name, tone=tone, actor=DESK, now=clock.now()
-    ).id
+    return do(labels.create, workspace, name=name, tone=tone).id
 
 
 def put(
@@ -175,13 +174,13 @@ def test_merging_keeps_each_conversation_labelled_once(anywhere: int) -> None:
         actor=DESK,
         now=clock.now(),
     )
-    db.write(labels.merge, workspace_id=anywhere, label_id=old, into_id=new, actor=DESK)
+    do(labels.merge, anywhere, old, into_id=new)
     assert has(conversation) == ["order"]
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(ConversationLabel)) == 1
     with db.read() as session:
         assert saved_views.get(session, anywhere, view.id, None).condition["labels"] == [new]
-    db.write(labels.delete, workspace_id=anywhere, label_id=new, actor=DESK)
+    do(labels.delete, anywhere, new)
     assert (has(conversation), toys.everything(Label)) == ([], [])
     assert kinds()[-2:] == ["label.deleted"] * 2
 

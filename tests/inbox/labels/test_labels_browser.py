@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from host.core import clock, db
+from host.core import db
 from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -26,14 +26,7 @@ def desk(database: db.Database, data: Path) -> Desk:
 def test_a_person_labels_and_snoozes_without_leaving(
     desk: Desk, scene: Scene, open_page: Open, width: int
 ) -> None:
-    db.write(
-        labels.create,
-        workspace_id=desk.workspace,
-        name="order",
-        tone=LabelTone.RED,
-        actor=DESK,
-        now=clock.now(),
-    )
+    do(labels.create, desk.workspace, name="order", tone=LabelTone.RED)
     page = open_page(f"/{scene.conversation('ana')}", viewport={"width": width, "height": 800})
     page.click("[data-menu=labels] summary")
     page.click("[data-menu=labels] .menu-item:has-text('order')")
