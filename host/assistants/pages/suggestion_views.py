@@ -15,7 +15,7 @@ from host.assistants.pages.blueprint import bp
 from host.channels.directory import current_directory
 from host.core import clock, db
 from host.core.errors import LobbyError, NotFoundError
-from host.inbox.pages.action_views import CONVERSATION, _done, _written
+from host.inbox.pages.action_views import CONVERSATION, answer_done, show_written
 from host.inbox.pages.along.shown import as_begun
 from host.inbox.pages.context import with_conversation
 from host.inbox.queries import Row
@@ -71,7 +71,7 @@ def accept_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseRetu
             accounts=seen_accounts(),
         )
 
-    return _written(workspace_id, row.id, "reply", use_case)
+    return show_written(workspace_id, row.id, "reply", use_case)
 
 
 @of_inbox(f"{SUGGESTION}/dismiss")
@@ -104,10 +104,10 @@ def decide_call(workspace_id: int, row: Row, call_id: int) -> ResponseReturnValu
         if wants_json() or isinstance(error, NotFoundError):
             raise
         flash_bad(f"{error.sentence} {error.next_step}")
-        return _done(workspace_id, row.id)
+        return answer_done(workspace_id, row.id)
     if allowed:
         tools.carry_out(call_id, current_directory(), author_id=current_user().id)
-    return _done(workspace_id, row.id)
+    return answer_done(workspace_id, row.id)
 
 
 def _decided(
@@ -123,4 +123,4 @@ def _decided(
         if wants_json() or isinstance(error, NotFoundError):
             raise
         flash_bad(f"{error.sentence} {error.next_step}")
-    return _done(workspace_id, row.id)
+    return answer_done(workspace_id, row.id)

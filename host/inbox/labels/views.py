@@ -17,7 +17,7 @@ from host.inbox import names
 from host.inbox.labels import labels
 from host.inbox.labels.errors import LabelNotFoundError
 from host.inbox.labels.models import Label, LabelTone
-from host.inbox.pages.action_views import CONVERSATION, _done
+from host.inbox.pages.action_views import CONVERSATION, answer_done
 from host.inbox.pages.arguments import form_id
 from host.users.actor import UnitOfWork
 from host.web import account_picker, navigation
@@ -77,7 +77,7 @@ def set_labels(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             now=clock.now(),
             accounts=seen_accounts(),
         )
-    return _done(workspace_id, conversation_id)
+    return answer_done(workspace_id, conversation_id)
 
 
 @bp.get(SETTINGS)

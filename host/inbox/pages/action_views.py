@@ -91,7 +91,8 @@ FORM_BYTES = 1024 * 1024
 """Maximum bytes of a reply's form, besides the one large file that it may contain without scripts."""
 
 
-def _back(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+def redirect_back(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Redirect to a conversation, in the list it was opened from."""
     arguments: dict[str, Any] = dict(filter_from_request(current_directory()).arguments())
     address = url_for(
         "inbox.conversation", workspace_id=workspace_id, conversation_id=conversation_id, **arguments
@@ -99,8 +100,9 @@ def _back(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     return redirect(address, 303)
 
 
-def _done(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-    return jsonify(ok=True) if wants_json() else _back(workspace_id, conversation_id)
+def answer_done(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
+    """Answer an action: with JSON for scripts, else back at the conversation."""
+    return jsonify(ok=True) if wants_json() else redirect_back(workspace_id, conversation_id)
 
 
 # Replies and notes
@@ -141,7 +143,7 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
 
         return db.write(queue)
 
-    return _written(workspace_id, row.id, "reply", use_case)
+    return show_written(workspace_id, row.id, "reply", use_case)
 
 
 def draft_sent(session: Session, conversation_id: int, mode: Mode, now: datetime) -> None:
@@ -259,8 +261,8 @@ def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             text=request.form.get("text", ""),
             reply_key=request.form.get("reply_key", ""),
             now=now,
-            mentioned=_mentioned("mention"),
-            teams=_mentioned("mention_team"),
+            mentioned=mentioned_ids("mention"),
+            teams=mentioned_ids("mention_team"),
             typed=True,
             accounts=seen_accounts(),
         )
@@ -270,10 +272,11 @@ def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     def use_case() -> list[Message]:
         return db.write(add)
 
-    return _written(workspace_id, conversation_id, "note", use_case)
+    return show_written(workspace_id, conversation_id, "note", use_case)
 
 
-def _mentioned(field: str) -> set[int]:
+def mentioned_ids(field: str) -> set[int]:
+    """Return the ids in a field of the form, one more than may be mentioned at most."""
     return {id_in(one) for one in request.form.getlist(field)[: mentions.MOST + 1]}
 
 
@@ -301,7 +304,7 @@ def _listed(one: mentions.MentionablePerson | mentions.MentionableTeam) -> dict[
     return {"id": one.id, "name": one.name, "reached": one.reached}
 
 
-def _written(
+def show_written(
     workspace_id: int, conversation_id: int, mode: str, use_case: Callable[[], list[Message]]
 ) -> ResponseReturnValue:
     """Run *use_case* and show the created messages; if it refused, show the reason and keep the text."""
@@ -312,8 +315,8 @@ def _written(
     except LobbyError as error:
         return refused(error, workspace_id, conversation_id, mode)
     if not wants_json():
-        return _back(workspace_id, conversation_id)
-    shown_ = _messages_html(workspace_id, conversation_id, [message.id for message in messages])
+        return redirect_back(workspace_id, conversation_id)
+    shown_ = messages_html(workspace_id, conversation_id, [message.id for message in messages])
     return jsonify(messages=shown_, reply_key=uuid.uuid4().hex, ids=[message.id for message in messages])
 
 
@@ -323,7 +326,7 @@ def refused(error: LobbyError, workspace_id: int, conversation_id: int, mode: st
         return inbox_page(workspace_id, conversation_id, state_from_form(error, mode)), error.status
     more: dict[str, Any] = {}
     if isinstance(error, AnsweredMeanwhileError):
-        shown_ = _messages_html(workspace_id, conversation_id, error.newer)
+        shown_ = messages_html(workspace_id, conversation_id, error.newer)
         more = {"newer": shown_, "seen": max(error.newer), "closed": error.closed}
     return refusal(error, **more)
 
@@ -351,7 +354,8 @@ def state_from_form(error: LobbyError, mode: str) -> ComposerState:
     )
 
 
-def _messages_html(workspace_id: int, conversation_id: int, ids: Sequence[int]) -> str:
+def messages_html(workspace_id: int, conversation_id: int, ids: Sequence[int]) -> str:
+    """Return messages as the thread shows them."""
     with opened_inbox(workspace_id) as inbox:
         row = inbox.row(conversation_id)
         entries = inbox.shown(row, load_messages(inbox.session, workspace_id, conversation_id, list(ids)))
@@ -404,7 +408,7 @@ def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             now=clock.now(),
             accounts=seen_accounts(),
         )
-    return _done(workspace_id, conversation_id)
+    return answer_done(workspace_id, conversation_id)
 
 
 @bp.post(f"{CONVERSATION}/release")
@@ -420,7 +424,7 @@ def release(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             now=clock.now(),
             accounts=seen_accounts(),
         )
-    return _done(workspace_id, conversation_id)
+    return answer_done(workspace_id, conversation_id)
 
 
 # Fields of the conversation
@@ -431,39 +435,40 @@ def release(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 def assign(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Assign the conversation to a member or to nobody; with ``team`` to a team or to none."""
     if "team" in request.form:
-        return _set_fields(workspace_id, conversation_id, {"team_id": form_id("team")})
-    return _set_fields(workspace_id, conversation_id, {"assignee_id": form_id("assignee")})
+        return change_fields(workspace_id, conversation_id, {"team_id": form_id("team")})
+    return change_fields(workspace_id, conversation_id, {"assignee_id": form_id("assignee")})
 
 
 @bp.post(f"{CONVERSATION}/close")
 @workspace_view(Permission.ANSWER)
 def close(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Close the conversation."""
-    return _set_fields(workspace_id, conversation_id, {"status": ConversationStatus.CLOSED})
+    return change_fields(workspace_id, conversation_id, {"status": ConversationStatus.CLOSED})
 
 
 @bp.post(f"{CONVERSATION}/reopen")
 @workspace_view(Permission.ANSWER)
 def reopen(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Reopen the conversation."""
-    return _set_fields(workspace_id, conversation_id, {"status": ConversationStatus.OPEN})
+    return change_fields(workspace_id, conversation_id, {"status": ConversationStatus.OPEN})
 
 
 @bp.post(f"{CONVERSATION}/keep")
 @workspace_view(Permission.ANSWER)
 def keep(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Keep automation out of the conversation: a person handles it."""
-    return _set_fields(workspace_id, conversation_id, {"handled_by": Handler.PERSON})
+    return change_fields(workspace_id, conversation_id, {"handled_by": Handler.PERSON})
 
 
 @bp.post(f"{CONVERSATION}/leave")
 @workspace_view(Permission.ANSWER)
 def leave(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Hand the conversation back to automation."""
-    return _set_fields(workspace_id, conversation_id, {"handled_by": Handler.NOBODY})
+    return change_fields(workspace_id, conversation_id, {"handled_by": Handler.NOBODY})
 
 
-def _set_fields(workspace_id: int, conversation_id: int, changes: Changes) -> ResponseReturnValue:
+def change_fields(workspace_id: int, conversation_id: int, changes: Changes) -> ResponseReturnValue:
+    """Change fields of a conversation, and answer like :func:`answer_done`."""
     try:
         db.write(
             conversation_actions.set_fields,
@@ -477,7 +482,7 @@ def _set_fields(workspace_id: int, conversation_id: int, changes: Changes) -> Re
         )
     except ChangedMeanwhileError as error:
         return told(error, workspace_id, conversation_id)
-    return _done(workspace_id, conversation_id)
+    return answer_done(workspace_id, conversation_id)
 
 
 def told(error: ChangedMeanwhileError, workspace_id: int, conversation_id: int) -> ResponseReturnValue:
@@ -489,7 +494,7 @@ def told(error: ChangedMeanwhileError, workspace_id: int, conversation_id: int) 
     if wants_json():
         return jsonify(error={"code": error.code, "message": sentence, "next": error.next_step}), error.status
     flash_bad(f"{sentence} {error.next_step}")
-    return _back(workspace_id, conversation_id)
+    return redirect_back(workspace_id, conversation_id)
 
 
 # Read and typing
@@ -513,7 +518,7 @@ def read(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             with db.read() as session:
                 row = conversation_row(session, workspace_id, conversation_id, accounts=seen_accounts())
             _show_seen(row)
-    return _done(workspace_id, conversation_id)
+    return answer_done(workspace_id, conversation_id)
 
 
 @bp.post(f"{CONVERSATION}/unread")
@@ -619,7 +624,7 @@ def react(workspace_id: int, conversation_id: int, message_id: int) -> ResponseR
             now=clock.now(),
             accounts=seen_accounts(),
         )
-    return _done(workspace_id, conversation_id)
+    return answer_done(workspace_id, conversation_id)
 
 
 def _message_action(name: str, use_case: Callable[..., None]) -> None:
@@ -634,7 +639,7 @@ def _message_action(name: str, use_case: Callable[..., None]) -> None:
                 message_id=message_id,
                 accounts=seen_accounts(),
             )
-        return _done(workspace_id, conversation_id)
+        return answer_done(workspace_id, conversation_id)
 
     view.__name__ = name
     bp.post(f"{CONVERSATION}/messages/<int:message_id>/{name}", endpoint=name)(
@@ -667,7 +672,7 @@ def retry(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
 
     with flashing(ConflictError, NotSendableError):
         db.write(use_case)
-    return _done(workspace_id, row.id)
+    return answer_done(workspace_id, row.id)
 
 
 _message_action("send_again", _of_outbox(resending.send_again))
@@ -692,7 +697,7 @@ def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
     with flashing(ConflictError, InvalidError):
         variables.check_filled(request.form.get("text", ""))
         db.write(use_case)
-    return _done(workspace_id, row.id)
+    return answer_done(workspace_id, row.id)
 
 
 # Erasing the customer, for owners

@@ -14,7 +14,7 @@ from host.core.errors import ConflictError, ForbiddenError, InvalidError
 from host.inbox.conversation_actions import Changes
 from host.inbox.conversations import check_message
 from host.inbox.errors import SendTimeError
-from host.inbox.pages.action_views import CONVERSATION, _back, _done, _set_fields
+from host.inbox.pages.action_views import CONVERSATION, answer_done, change_fields, redirect_back
 from host.inbox.pages.composer import ComposerState
 from host.inbox.pages.context import bp, opened_inbox, with_conversation
 from host.inbox.pages.inbox_page import inbox_page
@@ -56,7 +56,7 @@ def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseRe
         if wants_json():
             raise
         flash_bad(error.sentence)
-        return _back(workspace_id, conversation_id)
+        return redirect_back(workspace_id, conversation_id)
     if wants_json():
         return jsonify(ok=True, draft=back.draft, conversation=conversation_id)
     flash_good(_("The reply was not sent. Its text is below. Attach its files again."))
@@ -82,7 +82,7 @@ def send_now(workspace_id: int, conversation_id: int, message_id: int) -> Respon
             now=clock.now(),
             accounts=seen_accounts(),
         )
-    return _done(workspace_id, conversation_id)
+    return answer_done(workspace_id, conversation_id)
 
 
 @bp.post(f"{MESSAGE}/reschedule")
@@ -112,7 +112,7 @@ def reschedule(workspace_id: int, row: Row, message_id: int) -> ResponseReturnVa
 
     with flashing(ConflictError, InvalidError):
         db.write(use_case)
-    return _done(workspace_id, row.id)
+    return answer_done(workspace_id, row.id)
 
 
 # ---- conversations -------------------------------------------------------------------------------------
@@ -123,19 +123,19 @@ def reschedule(workspace_id: int, row: Row, message_id: int) -> ResponseReturnVa
 def snooze(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Snooze the conversation."""
     try:
-        return _set_fields(workspace_id, conversation_id, {"snooze": snooze_from_form(clock.now())})
+        return change_fields(workspace_id, conversation_id, {"snooze": snooze_from_form(clock.now())})
     except (InvalidError, ConflictError) as error:
         with opened_inbox(workspace_id) as inbox:
             inbox.row(conversation_id)  # a missing conversation is a 404, even if the form is invalid
         if wants_json():
             raise
         flash_bad(error.sentence)
-        return _back(workspace_id, conversation_id)
+        return redirect_back(workspace_id, conversation_id)
 
 
 def _action(name: str, changes: Changes, doc: str) -> None:
     def view(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
-        return _set_fields(workspace_id, conversation_id, changes)
+        return change_fields(workspace_id, conversation_id, changes)
 
     view.__name__, view.__doc__ = name, doc
     bp.post(f"{CONVERSATION}/{name}", endpoint=name)(workspace_view(Permission.ANSWER)(view))

@@ -11,7 +11,7 @@ from host.core import clock, db
 from host.core.errors import ConflictError, ForbiddenError, InvalidError
 from host.inbox import notes
 from host.inbox.errors import NoteChangedError
-from host.inbox.pages.action_views import CONVERSATION, _done, _mentioned, refusal
+from host.inbox.pages.action_views import CONVERSATION, answer_done, mentioned_ids, refusal
 from host.inbox.pages.context import bp
 from host.web.request_helpers import (
     Permission,
@@ -51,15 +51,15 @@ def edit_note(workspace_id: int, conversation_id: int, message_id: int) -> Respo
                 **_own(workspace_id, conversation_id, message_id),
                 text=request.form.get("text", ""),
                 version=NO_VERSION if version is None else version,
-                mentioned=_mentioned("mention"),
-                teams=_mentioned("mention_team"),
+                mentioned=mentioned_ids("mention"),
+                teams=mentioned_ids("mention_team"),
                 typed=True,
             )
         except NoteChangedError as error:
             if wants_json():
                 return refusal(error, text=error.text, version=error.version)
             raise
-    return _done(workspace_id, conversation_id)
+    return answer_done(workspace_id, conversation_id)
 
 
 @bp.post(f"{NOTE}/delete")
@@ -68,4 +68,4 @@ def delete_note(workspace_id: int, conversation_id: int, message_id: int) -> Res
     """Delete the person's note."""
     with flashing(ForbiddenError):
         db.write(notes.delete_note, **_own(workspace_id, conversation_id, message_id))
-    return _done(workspace_id, conversation_id)
+    return answer_done(workspace_id, conversation_id)

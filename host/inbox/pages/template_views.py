@@ -20,7 +20,7 @@ from host.inbox import approved, approved_fetching
 from host.inbox.contacts import marketing, people
 from host.inbox.drafts import Draft
 from host.inbox.pages import message_content
-from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES, _written, beside_from_form
+from host.inbox.pages.action_views import CONVERSATION, FORM_BYTES, beside_from_form, show_written
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.composer import taken_files
 from host.inbox.pages.context import bp, with_conversation
@@ -198,7 +198,7 @@ def send_template(workspace_id: int, row: Row) -> ResponseReturnValue:
 
         return db.write(queue)
 
-    return _written(workspace_id, row.id, "reply", use_case)
+    return show_written(workspace_id, row.id, "reply", use_case)
 
 
 def picker(target: Target, refused: Refusal) -> str:

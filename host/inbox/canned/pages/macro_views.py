@@ -42,7 +42,7 @@ from host.inbox.errors import ChangedMeanwhileError
 from host.inbox.foreseen import counting
 from host.inbox.foreseen.changes import of_steps
 from host.inbox.foreseen.views import sentence
-from host.inbox.pages.action_views import CONVERSATION, _back, _messages_html, told
+from host.inbox.pages.action_views import CONVERSATION, messages_html, redirect_back, told
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.context import opened_inbox, with_conversation
 from host.inbox.pages.conversation_view import name_of
@@ -170,12 +170,12 @@ def run(workspace_id: int, row: Row, macro_id: int) -> ResponseReturnValue:
         if wants_json():
             raise
         flash_bad(f"{error.sentence} {error.next_step}".strip())
-        return _back(workspace_id, row.id)
+        return redirect_back(workspace_id, row.id)
     if wants_json():
-        shown = _messages_html(workspace_id, row.id, [message.id for message in messages])
+        shown = messages_html(workspace_id, row.id, [message.id for message in messages])
         return jsonify(messages=shown, sentence=_("Macro “%(name)s” applied.", name=name))
     flash_good(_("Macro “%(name)s” applied.", name=name))
-    return _back(workspace_id, row.id)
+    return redirect_back(workspace_id, row.id)
 
 
 # ---- settings ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from host.inbox.comments.moderating import moderate
 from host.inbox.comments.private import queue_private
 from host.inbox.conversations import check_message
 from host.inbox.errors import MessageNotFoundError
-from host.inbox.pages.action_views import CONVERSATION, _done, _written, draft_sent
+from host.inbox.pages.action_views import CONVERSATION, answer_done, draft_sent, show_written
 from host.inbox.pages.arguments import form_id
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.queries import Row
@@ -55,7 +55,7 @@ def reply_privately(workspace_id: int, row: Row) -> ResponseReturnValue:
 
         return db.write(queue)
 
-    return _written(workspace_id, row.id, "private", use_case)
+    return show_written(workspace_id, row.id, "private", use_case)
 
 
 def _undone(about: int) -> Hold:
@@ -90,4 +90,4 @@ def moderate_message(workspace_id: int, row: Row, message_id: int) -> ResponseRe
             now=clock.now(),
             accounts=seen_accounts(),
         )
-    return _done(workspace_id, row.id)
+    return answer_done(workspace_id, row.id)

@@ -11,7 +11,7 @@ from host.core.errors import ConflictError, InvalidError
 from host.inbox.conversations import check_message
 from host.inbox.invitations import answering, content
 from host.inbox.messages import load_messages
-from host.inbox.pages.action_views import CONVERSATION, _done
+from host.inbox.pages.action_views import CONVERSATION, answer_done
 from host.inbox.pages.context import bp, with_conversation
 from host.inbox.pages.invitations import shown
 from host.inbox.queries import Row
@@ -48,4 +48,4 @@ def answer_invitation(workspace_id: int, row: Row, message_id: int) -> ResponseR
             directory=current_directory(),
             now=clock.now(),
         )
-    return _done(workspace_id, row.id)
+    return answer_done(workspace_id, row.id)
