@@ -344,9 +344,8 @@ def test_it_assigns_by_email_and_team_and_fills_in_attributes(on_it: Callable[..
     toy = on_it()
     conversation = toy.conversation()
     actor = Actor(ActorKind.SYSTEM)
-    here: dict[str, Any] = {"workspace_id": toy.workspace, "actor": actor, "now": clock.now()}
     do(teams.create, toy.workspace, actor=actor, name="Shipping")
-    db.write(lambda session: attributes.create(session, name="Orders", kind=AttributeKind.NUMBER, **here))
+    do(attributes.create, toy.workspace, actor=actor, name="Orders", kind=AttributeKind.NUMBER)
 
     toy.acts.assign(conversation, person="admin@example.com", team="shipping", key="a")
     found = toy.acts.get_conversation(conversation)

@@ -61,15 +61,7 @@ def view(desk: ApiDesk) -> int:
 
 
 def attribute(desk: ApiDesk) -> int:
-    return db.write(
-        attributes.create,
-        workspace_id=desk.workspace,
-        name="Glaze",
-        kind=AttributeKind.CHOICE,
-        choices=["Sage"],
-        actor=DESK,
-        now=clock.now(),
-    ).id
+    return do(attributes.create, desk.workspace, name="Glaze", kind=AttributeKind.CHOICE, choices=["Sage"]).id
 
 
 def contact(desk: ApiDesk) -> int:

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import db
 from host.core.backports.values import replace
 from host.inbox.contacts import attributes
 from host.inbox.contacts.models import AttributeKind
 from host.models.inbox import Contact, Conversation
 from host.sdk.channel import AccountRef, Capabilities
 from host.sdk.migrations import enum_to_varchar
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.approving import Approving
 from tests.inbox.desks import Desk
@@ -52,19 +51,9 @@ class Scene:
         apply(desk.account, received("Is it in stock?", contact="ana", contact_name="Ana K."))
         self.old = toys.only(Conversation).id
         self.contact = toys.only(Contact).id
-        self.number = db.write(self._number)
+        made = do(attributes.create, self.desk.workspace, name="Phone", kind=AttributeKind.TEXT)
+        self.number = made.id
         self.gives("+49 (0)151 123 456-78")
-
-    def _number(self, session: Session) -> int:
-        made = attributes.create(
-            session,
-            workspace_id=self.desk.workspace,
-            name="Phone",
-            kind=AttributeKind.TEXT,
-            actor=DESK,
-            now=clock.now(),
-        )
-        return made.id
 
     def gives(self, written: str | None) -> None:
         db.write(attributes.put, self.contact, self.number, written)

@@ -6,7 +6,6 @@ from collections.abc import Sequence as Many
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from host.core import clock, db
 from host.inbox.contacts import attributes
@@ -17,6 +16,7 @@ from host.sequences.body import Body, Starts, Step
 from host.sequences.models import Sequence, SequenceAnswer, SequenceRun, SequenceVisit
 from host.users.actor import DESK
 from tests.automation.automated import Automated
+from tests.helpers import do
 
 
 class Sequenced(Automated):
@@ -81,12 +81,7 @@ class Sequenced(Automated):
 
     def attribute(self, name: str) -> int:
         """Add a text attribute of contacts and return its id."""
-
-        def use_case(session: Session) -> int:
-            place: dict[str, Any] = {"workspace_id": self.desk.workspace, "actor": DESK}
-            return attributes.create(session, name=name, kind=AttributeKind.TEXT, now=clock.now(), **place).id
-
-        return db.write(use_case)
+        return do(attributes.create, self.desk.workspace, name=name, kind=AttributeKind.TEXT).id
 
     def values(self) -> dict[int, str]:
         """Return the attributes of all contacts."""

@@ -82,21 +82,17 @@ def begin(desk: Sequenced, contact: str = "ana") -> None:
 
 def test_a_label_a_team_and_an_attribute_are_deleted(sequenced: Sequenced) -> None:
     desk = sequenced
-    place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "actor": DESK}
     label, team = desk.label("Orders"), desk.team(desk.desk.mia.id)
-    kept = db.write(
-        lambda session: (
-            attributes.create(session, name="Number", kind=AttributeKind.TEXT, now=clock.now(), **place).id
-        )
-    )
+    place = desk.desk.workspace
+    kept = helpers.do(attributes.create, place, name="Number", kind=AttributeKind.TEXT).id
     desk.sequence(
         Ask(id="which", text="Which?", attribute=kept),
         Act(id="label", action=AddLabel(label)),
         Hand(id="people", team=team),
     )
-    helpers.do(labels.delete, desk.desk.workspace, label)
-    helpers.do(teams.delete, desk.desk.workspace, team)
-    db.write(attributes.delete, attribute_id=kept, **place)
+    helpers.do(labels.delete, place, label)
+    helpers.do(teams.delete, place, team)
+    helpers.do(attributes.delete, place, kept)
     begin(desk)
     desk.said(text="12345")
     desk.run()

@@ -51,7 +51,6 @@ from host.sequences.body import (
 from host.sequences.models import SequenceState
 from host.sequences.pages import filling, wording
 from host.sequences.templates_of import TEMPLATES, body_of
-from host.users.actor import DESK
 from tests import helpers
 from tests.inbox.toys import Toy
 from tests.sequences.sequenced import Sequenced
@@ -436,11 +435,7 @@ def test_the_ticks_and_publishing_agree(sequenced: Sequenced, owner: helpers.Bro
         if gone in steps:
             with db.read() as session:
                 (attribute,) = attributes.all_of(session, sequenced.desk.workspace)
-            db.write(
-                lambda session, known=attribute.id: attributes.delete(
-                    session, workspace_id=sequenced.desk.workspace, attribute_id=known, actor=DESK
-                )
-            )
+            helpers.do(attributes.delete, sequenced.desk.workspace, attribute.id)
         before = text(owner.get(path(sequenced, id_)))
         assert 'class="is-refuted"' in before
         answer = owner.post_form(path(sequenced, f"{id_}/publish"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ from host.inbox.errors import (
     AttributeNotFoundError,
     ContactFieldError,
 )
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 
 MOST = 50
 """Maximum number of attributes of a workspace: all are shown next to every conversation."""
@@ -65,14 +65,7 @@ def get(session: Session, workspace_id: int, attribute_id: int, *, lock: bool = 
 
 
 def create(
-    session: Session,
-    *,
-    workspace_id: int,
-    name: str,
-    kind: AttributeKind,
-    choices: Collection[str] = (),
-    actor: Actor,
-    now: datetime,
+    work: UnitOfWork, *, name: str, kind: AttributeKind, choices: Collection[str] = ()
 ) -> ContactAttribute:
     """Create an attribute and return it.
 
@@ -80,31 +73,29 @@ def create(
     :raises AttributeNameError: if *name* is empty, too long, or equals another name ignoring case; if the
         workspace has :data:`MOST`; or if a choice has no values, or too many.
     """
-    count = session.scalar(sa.select(sa.func.count()).where(ContactAttribute.workspace_id == workspace_id))
-    if (count or 0) >= MOST:
+    number = sa.select(sa.func.count()).where(ContactAttribute.workspace_id == work.workspace_id)
+    if (work.session.scalar(number) or 0) >= MOST:
         raise AttributeNameError(
             _l("The workspace has reached the maximum number of attributes. Nothing was saved.")
         )
     found = ContactAttribute(
-        workspace_id=workspace_id,
+        workspace_id=work.workspace_id,
         name=_checked(name),
         kind=AttributeKind(kind),
         choices=_words(choices) if kind is AttributeKind.CHOICE else None,
-        created_at=now,
+        created_at=work.now,
     )
-    names.save(session, found, AttributeNameError(_TAKEN))
-    actor.audit(session, "attribute.added", found.name, workspace_id=workspace_id)
+    names.save(work.session, found, AttributeNameError(_TAKEN))
+    work.audit("attribute.added", found.name)
     return found
 
 
 def change(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     attribute_id: int,
+    *,
     name: str | None = None,
     choices: Collection[str] | None = None,
-    actor: Actor,
 ) -> ContactAttribute:
     """Change the name or choices of an attribute; None keeps them. Return it.
 
@@ -113,26 +104,26 @@ def change(
     :raises AttributeNotFoundError: if the workspace has no such attribute.
     :raises AttributeNameError: as :func:`create`.
     """
-    found = get(session, workspace_id, attribute_id, lock=True)
+    found = get(work.session, work.workspace_id, attribute_id, lock=True)
     if name is not None:
         found.name = _checked(name)
     if choices is not None and found.kind == AttributeKind.CHOICE:
         found.choices = _words(choices)
-    names.save(session, found, AttributeNameError(_TAKEN))
-    actor.audit(session, "attribute.changed", found.name, workspace_id=workspace_id)
+    names.save(work.session, found, AttributeNameError(_TAKEN))
+    work.audit("attribute.changed", found.name)
     return found
 
 
-def delete(session: Session, *, workspace_id: int, attribute_id: int, actor: Actor) -> ContactAttribute:
+def delete(work: UnitOfWork, attribute_id: int) -> ContactAttribute:
     """Delete an attribute with all contacts' values. Return its earlier values.
 
     :raises AttributeNotFoundError: if the workspace has no such attribute.
     """
-    found = get(session, workspace_id, attribute_id, lock=True)
-    session.execute(sa.delete(ContactValue).where(ContactValue.attribute_id == attribute_id))
-    session.execute(sa.delete(ContactAttribute).where(ContactAttribute.id == attribute_id))
-    session.expunge(found)
-    actor.audit(session, "attribute.deleted", found.name, workspace_id=workspace_id)
+    found = get(work.session, work.workspace_id, attribute_id, lock=True)
+    work.session.execute(sa.delete(ContactValue).where(ContactValue.attribute_id == attribute_id))
+    work.session.execute(sa.delete(ContactAttribute).where(ContactAttribute.id == attribute_id))
+    work.session.expunge(found)
+    work.audit("attribute.deleted", found.name)
     return found
 
 

@@ -37,6 +37,7 @@ from host.sdk.messages import InboundAttachment, MessageKind
 from host.search import documents
 from host.users.actor import DESK, Actor
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -128,15 +129,7 @@ def recorded(*kinds: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def attribute(desk: Desk, name: str, kind: AttributeKind = AttributeKind.TEXT, *choices: str) -> int:
-    return db.write(
-        attributes.create,
-        workspace_id=desk.workspace,
-        name=name,
-        kind=kind,
-        choices=choices,
-        actor=DESK,
-        now=clock.now(),
-    ).id
+    return do(attributes.create, desk.workspace, name=name, kind=kind, choices=choices).id
 
 
 # ---- details ------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from host.models.users import Role, Workspace
 from host.sdk.channel import AccountRef
 from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 
@@ -326,14 +327,7 @@ def desk(database: db.Database, data: Path) -> Desk:
 
 
 def attribute_of(workspace: int) -> int:
-    return db.write(
-        attributes.create,
-        workspace_id=workspace,
-        name="Phone",
-        kind=AttributeKind.TEXT,
-        actor=DESK,
-        now=clock.now(),
-    ).id
+    return do(attributes.create, workspace, name="Phone", kind=AttributeKind.TEXT).id
 
 
 def enter(workspace: int, contact: int, attribute: int, value: str | None) -> None:

@@ -29,6 +29,7 @@ from host.models.inbox import Contact, ContactIdentity, Conversation, Message
 from host.sdk.channel import AccountRef
 from host.search import documents
 from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.contacts.test_contacts import contact_of, page_of, post
 from tests.inbox.desks import Desk, open_desk
@@ -138,9 +139,7 @@ def cast_of(count: int) -> Cast:
     workspace = toys.make_workspace()
     accounts = [toys.make_account(workspace, handle=f"@account{number}") for number in range(count)]
     now = clock.now()
-    glaze = db.write(
-        attributes.create, workspace_id=workspace, name="Glaze", kind=AttributeKind.TEXT, actor=DESK, now=now
-    ).id
+    glaze = do(attributes.create, workspace, name="Glaze", kind=AttributeKind.TEXT, now=now).id
     made = Cast(workspace, accounts, [], glaze)
     for number in range(count):
         made.write(number)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from host.api.http.call import Call, void
 from host.api.http.declare import Id, Router, Wire
+from host.api.http.fields import given
 from host.core import db
 from host.inbox.contacts import attributes
 from host.inbox.contacts.models import AttributeKind, ContactAttribute
@@ -86,20 +87,10 @@ def list_contact_attributes(call: Call) -> Attributes:
 )
 def create_contact_attribute(call: Call, body: CreateAttribute) -> Attribute:
     """Names are unique, ignoring case. A workspace has 50 at most."""
-
-    def use_case(session: Session) -> Attribute:
-        row = attributes.create(
-            session,
-            workspace_id=call.workspace_id,
-            name=body.name,
-            kind=AttributeKind(body.kind),
-            choices=body.choices,
-            actor=call.actor,
-            now=call.now,
-        )
-        return _shown(row)
-
-    return call.commit(use_case)
+    kind = AttributeKind(body.kind)
+    return call.write(
+        lambda work: _shown(attributes.create(work, name=body.name, kind=kind, choices=body.choices))
+    )
 
 
 @routes.get(
@@ -124,19 +115,7 @@ def get_contact_attribute(call: Call, attribute_id: int) -> Attribute:
 )
 def change_contact_attribute(call: Call, attribute_id: int, body: UpdateAttribute) -> Attribute:
     """Contacts keep values that are no longer among the choices."""
-
-    def use_case(session: Session) -> Attribute:
-        row = attributes.change(
-            session,
-            workspace_id=call.workspace_id,
-            attribute_id=attribute_id,
-            name=None if body.name is UNSET else body.name,
-            choices=None if body.choices is UNSET else body.choices,
-            actor=call.actor,
-        )
-        return _shown(row)
-
-    return call.commit(use_case)
+    return call.write(lambda work: _shown(attributes.change(work, attribute_id, **given(body))))
 
 
 @routes.delete(
@@ -147,5 +126,4 @@ def change_contact_attribute(call: Call, attribute_id: int, body: UpdateAttribut
 )
 def delete_contact_attribute(call: Call, attribute_id: int) -> None:
     """Deletes the contacts' values too."""
-    named = {"workspace_id": call.workspace_id, "attribute_id": attribute_id}
-    call.commit(lambda session: void(attributes.delete(session, **named, actor=call.actor)))
+    call.write(lambda work: void(attributes.delete(work, attribute_id)))

@@ -9,7 +9,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError
 from host.inbox import names
 from host.inbox.contacts import attributes
@@ -19,7 +19,7 @@ from host.inbox.contacts.pages.shown import KINDS
 from host.web import navigation
 from host.web.languages import gettext as _
 from host.web.portions import portion
-from host.web.request_helpers import Permission, actor, flash_good, id_argument, workspace_view
+from host.web.request_helpers import Permission, flash_good, id_argument, workspace_view, write
 
 navigation.add_settings(
     "contacts.attribute_list",
@@ -70,12 +70,9 @@ def add_attribute(workspace_id: int) -> ResponseReturnValue:
     given = request.form.get("kind", "")
     use_case = partial(
         attributes.create,
-        workspace_id=workspace_id,
         name=request.form.get("name", ""),
         kind=AttributeKind(given) if given in set(AttributeKind) else AttributeKind.TEXT,
         choices=request.form.get("choices", "").splitlines(),
-        actor=actor(),
-        now=clock.now(),
     )
     return _saved(workspace_id, 0, use_case, lambda new: _("Attribute “%(name)s” created.", name=new.name))
 
@@ -87,11 +84,9 @@ def change_attribute(workspace_id: int, attribute_id: int) -> ResponseReturnValu
     choices = request.form.get("choices")
     use_case = partial(
         attributes.change,
-        workspace_id=workspace_id,
         attribute_id=attribute_id,
         name=request.form.get("name"),
         choices=None if choices is None else choices.splitlines(),
-        actor=actor(),
     )
     return _saved(workspace_id, attribute_id, use_case, lambda _changed: _("Saved."))
 
@@ -100,7 +95,7 @@ def change_attribute(workspace_id: int, attribute_id: int) -> ResponseReturnValu
 @workspace_view(Permission.SHARED)
 def delete_attribute(workspace_id: int, attribute_id: int) -> ResponseReturnValue:
     """Delete an attribute with its values."""
-    use_case = partial(attributes.delete, workspace_id=workspace_id, attribute_id=attribute_id, actor=actor())
+    use_case = partial(attributes.delete, attribute_id=attribute_id)
     return _saved(
         workspace_id,
         attribute_id,
@@ -117,7 +112,7 @@ def _saved(
 ) -> ResponseReturnValue:
     """Run *use_case* and go back to the page; if it refused, show the page with the reason."""
     try:
-        flash_good(sentence(db.write(use_case)))
+        flash_good(sentence(write(use_case)))
     except LobbyError as error:
         if error.status == 404:
             raise
