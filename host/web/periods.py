@@ -13,6 +13,7 @@ from host.web.languages import gettext as _
 from host.web.languages import reader
 
 USUAL_DAYS = 28
+RECENT = (7, USUAL_DAYS, 90)
 
 
 def given_days(today: date) -> Days:
@@ -31,6 +32,21 @@ def given_days(today: date) -> Days:
                 "Choose a start date that is not after the end date, and at most %(n)s days.", n=MOST_DAYS
             ),
         ) from None
+
+
+def recent_days(days: Days, today: date) -> list[tuple[int, str | None, bool]]:
+    """Return the numbers of days up to *today* that a page offers with one press.
+
+    Each with the ``from`` of its address, which the usual one needs none of, and whether *days* are these.
+    """
+    return [
+        (
+            count,
+            None if count == USUAL_DAYS else (today - timedelta(days=count - 1)).isoformat(),
+            days.last == today and len(days) == count,
+        )
+        for count in RECENT
+    ]
 
 
 def said_days(days: Days, today: date) -> str:

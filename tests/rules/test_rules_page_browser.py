@@ -225,7 +225,7 @@ def test_a_change_is_named_until_it_is_saved(automated: Ruled, page: Any) -> Non
     page.get_by_text("Refund: Off: the rule no longer runs.").wait_for()
     person.click("button", name="Start", exact=True)
     page.get_by_text("Rule Refund was saved.").wait_for()
-    page.locator(".rule-seg label", has_text="Off").click()
+    page.locator(".seg label", has_text="Off").click()
     assert bar.inner_text().startswith("1 unsaved change: State")
     bar.get_by_role("button", name="Save").click()
     bar.wait_for(state="hidden")

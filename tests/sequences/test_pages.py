@@ -557,7 +557,7 @@ def test_each_number_opens_the_customers_it_counts(sequenced: Sequenced, owner: 
             assert "Version 1" in listed
     old = text(owner.get(path(sequenced, f"{id_}/numbers?from=2026-01-01&to=2026-01-02")))
     assert links(old) == {}
-    assert re.search(r'seq-days">1 Jan\w*( 2026)? to 2 Jan\w*( 2026)?<', old), old
+    assert re.search(r"· 1 Jan\w*( 2026)? to 2 Jan\w*( 2026)?<", old), old
     for wrong in ("from=2026-02-01&to=2026-01-01", "version=x", "from=never"):
         assert owner.get(path(sequenced, f"{id_}/numbers?{wrong}")).status_code == 400
     assert owner.get(path(sequenced, f"{id_}/numbers?version=7")).status_code == 404

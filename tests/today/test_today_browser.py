@@ -65,7 +65,7 @@ def test_it_is_read_and_pressed_on_every_screen(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert violations(page) == []
         page.locator(".td-row", has_text="Greeting").click()
-        page.wait_for_selector(".td-back")
+        page.wait_for_selector(".crumbs a")
         assert page.locator(".td-row").count() == 7
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert violations(page) == []

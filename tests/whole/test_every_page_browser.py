@@ -71,7 +71,7 @@ SHAPE = r"""([width, known]) => {
     if (shown < 8) found.push(`a name cut to ${Math.floor(shown)} letters: ${text(cut).slice(0, 60)}`);
   }
   const title = main.querySelector("h1");
-  const tabs = [...main.querySelectorAll("nav:is(.tabs, .seq-tabs, .camp-tabs)")].find(seen);
+  const tabs = [...main.querySelectorAll("nav.tabs")].find(seen);
   const below = (one, other) => one.compareDocumentPosition(other) === Node.DOCUMENT_POSITION_PRECEDING;
   if (tabs && !(title && below(tabs, title) && place(title).top < place(tabs).top)) {
     found.push("tabs before the title");

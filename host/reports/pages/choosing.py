@@ -6,7 +6,7 @@ Read from the page's address, and written to it.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -28,7 +28,7 @@ from host.users import members
 from host.users.members import Member
 from host.web.account_picker import Picker, picker
 from host.web.languages import reader
-from host.web.periods import USUAL_DAYS, given_days
+from host.web.periods import given_days, recent_days
 from host.web.request_helpers import id_argument
 
 IN_HOURS = "business"
@@ -125,16 +125,8 @@ class Choice(msgspec.Struct, frozen=True):
         return self.selection.days
 
     @property
-    def recent(self) -> int | None:
-        """The chosen number of days up to today; None: the range ends on another day."""
-        return len(self.days) if self.days.last == self.today else None
-
-    def recent_days(self, count: int) -> dict[str, Any]:
-        """Return the arguments for the last *count* days."""
-        arguments = {name: value for name, value in self.arguments.items() if name not in {"from", "to"}}
-        if count == USUAL_DAYS:
-            return arguments
-        return {**arguments, "from": (self.today - timedelta(days=count - 1)).isoformat()}
+    def recent(self) -> list[tuple[int, str | None, bool]]:
+        return recent_days(self.days, self.today)
 
     def grouped(self, by: Grouping) -> dict[str, Any]:
         """Return the arguments for the table grouped by *by*."""

@@ -25,7 +25,7 @@ from host.sequences.pages import wording
 from host.sequences.pages.blueprint import ONE, Opened, bp, head, open_sequence
 from host.web.formats import duration, whole
 from host.web.languages import reader
-from host.web.periods import given_days, said_days
+from host.web.periods import given_days, recent_days, said_days
 from host.web.request_helpers import (
     Permission,
     flash_good,
@@ -116,6 +116,7 @@ def numbers_of(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
         number=number,
         days=days,
         said=said_days(days, today),
+        periods=recent_days(days, today),
         tiles=[] if found is None else _tiles(found, link),
         steps=steps,
         found=found,

@@ -60,8 +60,8 @@ async function copy(button) {
   setTimeout(() => { label.textContent = before; }, 2000);
 }
 
-// Tabs that are one line on a phone show the one of this page.
-for (const tabs of document.querySelectorAll(".tabs:has([aria-current])")) {
+// What is one line on a phone shows the one that is chosen.
+for (const tabs of document.querySelectorAll(":is(.tabs, .seg, .asst-parts):has([aria-current])")) {
   const { left, width } = tabs.querySelector("[aria-current]").getBoundingClientRect(), { left: start, width: room } = tabs.getBoundingClientRect();
   tabs.scrollLeft = left - start - (room - width) / 2;
 }
@@ -114,7 +114,7 @@ export function agreed(question, button, more = null) {
   const words = button?.cloneNode(true);
   for (const hidden of words?.querySelectorAll(".visually-hidden") ?? []) hidden.remove();
   yes.textContent = words?.textContent.trim().replace(/…$/, "") || button?.title || button?.ariaLabel || yes.textContent;
-  if (button?.matches(".btn-risk, .menu-risk")) yes.className = "btn btn-risk";
+  if (button?.matches(".btn-risk, .menu-risk, [data-risk]")) yes.className = "btn btn-risk";
   dialog.querySelector("[data-ask-words]").textContent = question.trim();
   if (more) {
     dialog.querySelector("[data-ask-words]").after(more.content.cloneNode(true));

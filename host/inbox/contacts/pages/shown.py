@@ -104,7 +104,8 @@ def ids_shown(
         kind = _(named) if named else _("Phone number") if number else label
         about = _("%(kind)s on %(account)s", kind=kind, account=account)
         if one.kind == IdKind.FORMER:
-            about = _("%(kind)s, theirs until %(when)s", kind=about, when=durations.moment(one.at, now))
+            when = durations.moment(one.at, now).replace(" ", "\N{NO-BREAK SPACE}")
+            about = _("%(kind)s, theirs until %(when)s", kind=about, when=when)
         elif one.kind == IdKind.LASTING:
             about = _("%(kind)s, stays the same", kind=about)
         elif one.kind == IdKind.PASSING:
