@@ -5,7 +5,7 @@ import { ask, byId, el, keyed } from "./dom.js";
 const NAMES = { FEED: "Post", REELS: "Reel", AD: "Ad", LIVE: "Broadcast" };
 
 /** Wire the panel up and return what draws it. `act` does one thing as the customer. */
-export function below({ act, view }) {
+export function below({ act, view, ready }) {
   const select = byId("post");
   const say = byId("comment");
   let mode = null;
@@ -64,6 +64,7 @@ export function below({ act, view }) {
     event.preventDefault();
     const text = say.value.trim();
     if (!text) return;
+    await ready; // somebody may write before it is known what there is
     const sent = await (mode ? act(mode.kind, { text, mid: mode.mid }) : act("comment", { text, post: post().id }));
     if (sent) enter(null);
   });

@@ -104,7 +104,7 @@ async function newest(side, customer) {
   return fresh?.messages.findLast((message) => !message.deleted && message.me === (side === "mine"))?.mid;
 }
 
-const posts = below({ act, view: () => view });
+const posts = below({ act, view: () => view, ready });
 
 function tap(reply) {
   return act("quick_reply", { text: reply.title, payload: reply.payload });

@@ -61,6 +61,7 @@ def test_a_mail_is_written_and_goes_out_as_it_is_shown(
     page.wait_for_url(lambda url: "/login" not in url)
 
     page.goto(f"/w/{workspace}/inbox/{conversation}")
+    page.click("textarea[name=text]")  # on a phone, an empty field has one row until it is used
     page.click("text=Add signature")
     page.fill("#own", "{{agent.shoe}}")
     page.click("button:has-text('Save') >> nth=0")

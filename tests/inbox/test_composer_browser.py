@@ -320,9 +320,15 @@ def test_only_a_person_may_answer_so_nothing_goes_that_has_no_tag(
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
 def test_a_phone_tells_how_long_is_left_in_full(scene: scenes.Scene, open_page: Open, locale: str) -> None:
     page = open_page(f"/{scene.conversation('ana')}", viewport={"width": 360, "height": 800}, locale=locale)
-    left = page.locator(".clocks-text b").bounding_box()
-    room = page.locator(".clocks-text").bounding_box()
-    assert left["x"] + left["width"] <= room["x"] + room["width"]
+    page.locator(".clocks-text b").wait_for()
+    ends = page.wait_for_function(  # in one look: the line is drawn anew once it is known how long is left
+        """() => {
+            const parts = [".clocks-text b", ".clocks-text"].map((one) => document.querySelector(one));
+            const ends = parts.map((one) => one?.getBoundingClientRect());
+            return ends.every((one) => one?.width) && ends.map((one) => one.right);
+        }"""
+    ).json_value()
+    assert ends[0] <= ends[1]
 
 
 def test_a_draft_that_makes_no_sense_is_left_out(page: Any) -> None:

@@ -38,10 +38,10 @@ CHANGES = {
         ("    open: int = 0\n    all: int = 0\n", '    description: str = ""\n'),
         ("            *numbers.get(one.id, (0, 0)),\n", "            description=one.description,\n"),
         ("    people: Mapping[int, bool] | None = None,\n", "    description: str | None = None,\n"),
-        ("    _set_fields(session, team, ", "description, "),
-        ("    session: Session,\n    team: Team,\n", "    description: str | None,\n"),
+        ("    _set_fields(work, team, ", "description, "),
+        ("    work: UnitOfWork,\n    team: Team,\n", "    description: str | None,\n"),
         (
-            "    accounts: Collection[int] | None,\n    now: datetime,\n) -> None:\n",
+            "    accounts: Collection[int] | None,\n) -> None:\n",
             "    if description is not None:\n        team.description = clean(description).strip()[:200]\n",
         ),
         (
@@ -77,10 +77,6 @@ CHANGES = {
             "    description: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET\n",
         ),
         ("        accounts=sorted(one.accounts),\n", "        description=one.description,\n"),
-        (
-            '        "name": None if body.name is UNSET else body.name,\n',
-            '        "description": None if body.description is UNSET else body.description,\n',
-        ),
     ],
     TESTED: [
         ("from __future__ import annotations\n\n", "from host.core import db\n"),

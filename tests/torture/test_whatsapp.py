@@ -114,7 +114,7 @@ def test_a_reaction_that_was_taken_back_is_not_shown(truth: Truth) -> None:
         ({"sent"}, True, DeliveryState.READ),
         ({"sent", "delivered"}, False, DeliveryState.DELIVERED),
         ({"failed"}, True, DeliveryState.FAILED),
-        ({"failed", "delivered"}, False, DeliveryState.DELIVERED),
+        ({"failed", "delivered"}, True, DeliveryState.FAILED),
         ({"failed", "read"}, False, DeliveryState.READ),
     ],
 )

@@ -88,7 +88,7 @@ def state_of(words: Collection[str], *, seen: bool) -> DeliveryState:
     """
     if "read" in words:
         return DeliveryState.READ
-    if "failed" in words and "delivered" not in words:
+    if "failed" in words:
         return DeliveryState.FAILED
     if seen:
         return DeliveryState.READ

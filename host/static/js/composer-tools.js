@@ -15,6 +15,19 @@ import { Unfilled } from "./composer-unfilled.js";
 import { Voice } from "./composer-voice.js";
 import "./popover.js";
 
+// What a form shows on a phone only while somebody is in it comes and goes once a press is over: in between it would move what is
+// pressed, and the press would do nothing.
+let pressed = false;
+const mark = () => setTimeout(() => {
+  if (pressed) return;
+  for (const form of document.querySelectorAll(".composer-form")) {
+    form.toggleAttribute("data-used", form.contains(document.activeElement));
+  }
+});
+document.addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { pressed = false; mark(); }, true);
+for (const moved of ["focusin", "focusout"]) document.addEventListener(moved, mark);
+
 /** Return what the draft of *form* is kept under: a first mail is not the reply of its conversation. */
 function keyOf({ dataset }) {
   return dataset.form === "reply" ? dataset.conversation : `${dataset.form}-${dataset.conversation}`;
