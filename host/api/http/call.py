@@ -108,6 +108,8 @@ class Call:
 
         The header If-Match is checked first, in the same write; see :attr:`Route.current`.
 
+        What a route without an answer returns is not shown: it may be anything.
+
         If the request carries an Idempotency-Key, the answer is stored in the same write, so that neither
         exists without the other.
         """
@@ -116,7 +118,7 @@ class Call:
             if self.route.current is not None and "If-Match" in request.headers:
                 versions.check_match(request, encode(self.route.current(session, self, **self.ids)))
             answer = use_case(session)
-            encoded = encode(answer)
+            encoded = encode(None if self.route.answer is None else answer)
             self._keep(session, encoded)
             return answer, encoded
 
@@ -155,10 +157,6 @@ class Call:
 def encode(answer: Any) -> bytes:
     """Return *answer* as JSON."""
     return b"" if answer is None else _encoder.encode(answer)
-
-
-def void(_done: object) -> None:
-    """Return None for a use case whose result the API doesn't show."""
 
 
 def locked(session: Session, model: type[Any], id_: int) -> None:

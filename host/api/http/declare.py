@@ -93,6 +93,9 @@ class OtherForm(NamedTuple):
     body: type[Wire]
 
 
+Scopes = Scope | tuple[Scope, ...] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A route of the API.
@@ -130,7 +133,7 @@ class Route:
     summary: str
     description: str
     run: Callable[..., Any]
-    scope: Scope | tuple[Scope, ...] | None
+    scope: Scopes
     also: tuple[Scope, ...] = ()
     limited: bool = False
     query: type[Wire] = Nothing
@@ -198,7 +201,6 @@ class Route:
 _declared: list[Route] = []
 
 
-Scopes = Scope | tuple[Scope, ...] | None
 _BY_METHOD: Any = object()
 
 
@@ -226,7 +228,8 @@ class Router:
     ) -> Callable[[F], F]:
         """Declare the decorated function; see :class:`Route` for *more*.
 
-        A route that names a *location* answers with 201, and one with a JSON body with :class:`BodyError`.
+        A route with a *location* answers with 201; one with a JSON body may also answer with
+        :class:`BodyError`.
 
         :param scope: instead of the router's.
         """

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from sqlalchemy.orm import Session
 
 from host.api import shapes
-from host.api.http.call import Call, locked, new_reply_key, void
+from host.api.http.call import Call, locked, new_reply_key
 from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.refusals import FILES
 from host.api.serialise import some_messages
@@ -251,7 +251,7 @@ def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> 
 def delete_canned_reply(call: Call, canned_id: int) -> None:
     """Deletes its files too. Messages sent with it stay."""
     named = {"workspace_id": call.workspace_id, "canned_id": canned_id}
-    call.commit(lambda session: void(replies.delete(session, viewer=PROGRAM, actor=call.actor, **named)))
+    call.commit(lambda session: replies.delete(session, viewer=PROGRAM, actor=call.actor, **named))
 
 
 @routes.get("/macros", "List macros", limited=True)

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
 from host.api import shapes
-from host.api.http.call import Call, void
+from host.api.http.call import Call
 from host.api.http.declare import Id, Router, Wire
 from host.api.http.fields import about, given
 from host.core import db
@@ -103,7 +103,7 @@ def change_label(call: Call, label_id: int, body: UpdateLabel) -> shapes.LabelRe
 @routes.delete("/labels/{label_id}", "Delete a label", current=_current, errors=(LabelNotFoundError,))
 def delete_label(call: Call, label_id: int) -> None:
     """Removes it from every conversation; the conversations stay."""
-    call.write(lambda work: void(labels.delete(work, label_id)))
+    call.write(lambda work: labels.delete(work, label_id))
 
 
 @routes.post(

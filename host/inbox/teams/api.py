@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
-from host.api.http.call import Call, void
+from host.api.http.call import Call
 from host.api.http.declare import Id, Router, Wire
 from host.api.http.fields import given
 from host.core import db
@@ -153,4 +153,4 @@ def change_team(call: Call, team_id: int, body: UpdateTeam) -> Team:
 @routes.delete("/teams/{team_id}", "Delete a team", current=_current, errors=(TeamNotFoundError,))
 def delete_team(call: Call, team_id: int) -> None:
     """Its conversations then have no team, but keep their assignees."""
-    call.write(lambda work: void(teams.delete(work, team_id)))
+    call.write(lambda work: teams.delete(work, team_id))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
-from host.api.http.call import Call, void
+from host.api.http.call import Call
 from host.api.http.declare import Id, Router, Wire
 from host.api.http.fields import given
 from host.core import db
@@ -126,4 +126,4 @@ def change_contact_attribute(call: Call, attribute_id: int, body: UpdateAttribut
 )
 def delete_contact_attribute(call: Call, attribute_id: int) -> None:
     """Deletes the contacts' values too."""
-    call.write(lambda work: void(attributes.delete(work, attribute_id)))
+    call.write(lambda work: attributes.delete(work, attribute_id))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from host.api import shapes
 from host.api.changes import UpdatedSince, changes, sorted_by
 from host.api.http import cursors
-from host.api.http.call import Call, locked, void
+from host.api.http.call import Call, locked
 from host.api.http.declare import Binary, Id, Moment, Router, Wire, rename
 from host.api.http.errors import CursorError
 from host.api.http.fields import about
@@ -587,14 +587,12 @@ def erase_contact(call: Call, contact_id: int) -> None:
     arrived since. A merged contact is erased by the `id` of the one it is part of.
     """
     call.commit(
-        lambda session: void(
-            erasure.erase(
-                session,
-                workspace_id=call.workspace_id,
-                contact_id=contact_id,
-                accounts=call.accounts,
-                actor=call.actor,
-            )
+        lambda session: erasure.erase(
+            session,
+            workspace_id=call.workspace_id,
+            contact_id=contact_id,
+            accounts=call.accounts,
+            actor=call.actor,
         )
     )
 
