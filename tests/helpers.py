@@ -40,13 +40,16 @@ from werkzeug.serving import make_server
 from host.addons.running.contributions import BLUEPRINTS, Kind
 from host.channels.directory import Directory
 from host.core import clock, config, db
+from host.inbox.reply import Draft, queue_parts
 from host.live import events
+from host.models.inbox import Message
 from host.models.users import Role, User
 from host.process.app import create_app
 from host.sdk._forms.values import Forms
 from host.start import steps
 from host.users import members, passwords, sessions, users, workspaces
-from host.users.actor import DESK, Actor, UnitOfWork
+from host.users.actor import Actor, UnitOfWork, person_or_desk
+from host.users.reach import ALL_ACCOUNTS, Accounts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -150,15 +153,34 @@ def make_workspace(name: str = "Pottery", *, leads: bool = False) -> int:
     return db.write(use_case)
 
 
-def work(session: Session, workspace: int, actor: Actor = DESK, now: datetime | None = None) -> UnitOfWork:
-    """Return the unit of work of *session* in a workspace."""
-    return UnitOfWork(session, workspace, actor, now or clock.now())
+def work(
+    session: Session,
+    workspace: int,
+    actor: Actor | int | str | None = None,
+    now: datetime | None = None,
+    sees: Accounts = ALL_ACCOUNTS,
+) -> UnitOfWork:
+    """Return the unit of work of *session* in a workspace, see :func:`do`."""
+    if actor is None or isinstance(actor, str):
+        actor = person_or_desk(None, actor or "")
+    elif isinstance(actor, int):
+        actor = person_or_desk(actor)
+    return UnitOfWork(session, workspace, actor, now or clock.now(), sees)
 
 
 def do(use_case: Callable[..., T], workspace: int, *what: Any, **changes: Any) -> T:
-    """Run a use case in one write of *workspace*: by Lobby itself and now, or by *actor* and at *now*."""
-    by = {name: changes.pop(name) for name in ("actor", "now") if name in changes}
+    """Run a use case in one write of *workspace*: by Lobby itself and now, or by *actor* and at *now*.
+
+    :param changes: those of the use case, and ``actor`` (an actor, the id of a person or the name of a
+        program), ``now`` and ``sees`` (the accounts that they see) of its unit of work.
+    """
+    by = {name: changes.pop(name) for name in ("actor", "now", "sees") if name in changes}
     return db.write(lambda session: use_case(work(session, workspace, **by), *what, **changes))
+
+
+def queue_reply(work: UnitOfWork, conversation_id: int, text: str, **how: Any) -> list[Message]:
+    """Queue a text, see :func:`host.inbox.reply.queue_parts`."""
+    return queue_parts(work, conversation_id, [Draft(text=text)], **how)
 
 
 def join(workspace: int, user: User, role: Role = Role.AGENT) -> None:

@@ -35,8 +35,7 @@ from host.inbox import conversation_actions, names
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus, Handler
 from host.sdk import strictjson
-from host.users.actor import Actor
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import DESK, Actor, UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 
 MOST = 20
@@ -826,10 +825,8 @@ def _give_to_people(session: Session, workspace_id: int, accounts: Any, now: dat
     """Hand open automated conversations of *accounts* to people, and return how many."""
     found = _theirs(session, accounts, AT_ONCE)
     for id_ in found:
-        named: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": id_}
-        conversation_actions.hand_over(
-            session, {}, **named, by=None, now=now, why="stopped", accounts=ALL_ACCOUNTS
-        )
+        work = UnitOfWork(session, workspace_id, DESK, now)
+        conversation_actions.hand_over(work, id_, {}, why="stopped")
     return len(found)
 
 

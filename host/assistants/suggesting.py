@@ -31,6 +31,7 @@ from host.inbox.reply import Hold, Voice, queue_parts, take_lane
 from host.models.inbox import Conversation, Message, Origin
 from host.sdk import strictjson
 from host.sdk.channel import ChannelAdapter
+from host.users.actor import DESK, UnitOfWork, person_or_desk
 from host.users.reach import Accounts
 
 
@@ -164,7 +165,9 @@ def accept(
     Also raises the errors of :func:`host.inbox.reply.queue_parts`.
     """
     take_lane(session, workspace_id, conversation_id)
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    conversation = locked_conversation(
+        UnitOfWork(session, workspace_id, DESK, now, accounts), conversation_id
+    )
     turn = _turn(session, conversation, turn_id)
     outcome = TurnOutcome.USED if user_id is None else TurnOutcome.TAKEN
     if turn.outcome == outcome and turn.decided_by == user_id and turn.sent_id is not None:
@@ -173,19 +176,15 @@ def accept(
         raise SuggestionGoneError()
     draft = writing.draft(session, turn, turn.text, adapter, person=False)
     messages = queue_parts(
-        session,
-        workspace_id=workspace_id,
-        conversation_id=conversation_id,
-        author_id=user_id,
-        drafts=[replace(draft, content={**draft.content, **(along or {})})],
+        UnitOfWork(session, workspace_id, person_or_desk(user_id), now, accounts),
+        conversation_id,
+        [replace(draft, content={**draft.content, **(along or {})})],
         reply_key=f"accepted-{turn.id}",
         adapter=adapter,
-        now=now,
         by_person=user_id is not None,
         voice=voice,
         seen_id=turn.message_id,
         hold=hold,
-        accounts=accounts,
     )
     if user_id is None and voice is Voice.PERSON:
         for message in messages:
@@ -210,7 +209,9 @@ def note_reply(
     now: datetime,
 ) -> None:
     """Record that a person sent a reply based on a suggestion. A deleted suggestion is ignored."""
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    conversation = locked_conversation(
+        UnitOfWork(session, workspace_id, DESK, now, accounts), conversation_id
+    )
     turn = session.get(AssistantTurn, turn_id, with_for_update=True, populate_existing=True)
     if turn is None or turn.conversation_id != conversation.id or turn.state != TurnState.READY:
         return
@@ -238,7 +239,9 @@ def dismiss(
     :param user_id: the person; None for a program.
     :raises SuggestionNotFoundError: if the conversation has no such suggestion.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    conversation = locked_conversation(
+        UnitOfWork(session, workspace_id, DESK, now, accounts), conversation_id
+    )
     turn = _turn(session, conversation, turn_id)
     if turn.state in {TurnState.READY, TurnState.WAITING, TurnState.THINKING}:
         events.of_turn(session, turn, ASSISTANT_DISMISSED, **_by(user_id))
@@ -267,7 +270,9 @@ def again(
     :raises SuggestionNotFoundError: if the conversation has no such suggestion.
     :raises SuggestionGoneError: if the customer has written since, or someone has answered.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    conversation = locked_conversation(
+        UnitOfWork(session, workspace_id, DESK, now, accounts), conversation_id
+    )
     turn = _turn(session, conversation, turn_id)
     if turn.state in {TurnState.WAITING, TurnState.THINKING, TurnState.READY}:
         return

@@ -60,7 +60,7 @@ from host.models.users import Workspace
 from host.queue import signals
 from host.queue.signals import Signal
 from host.sdk.channel import AccountRef, ChannelAdapter
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import DESK, UnitOfWork
 
 log = logging.getLogger("lobby.assistants")
 
@@ -439,7 +439,7 @@ def _give(session: Session, conversation_id: int, name: str, now: datetime) -> N
     )
     if workspace_id is None:
         return
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+    conversation = locked_conversation(UnitOfWork(session, workspace_id, DESK, now), conversation_id)
     if conversation.handled_by != Handler.AUTOMATION:
         return
     newest = sa.select(AssistantTurn).where(AssistantTurn.conversation_id == conversation_id)

@@ -51,7 +51,7 @@ from host.sdk.errors import SecretUnreadableError
 from host.sdk.http import Client, FetchError, ForbiddenAddressError, TooMuchError
 from host.sdk.rules import AssistantTool as BroughtTool
 from host.sdk.rules import ToolEffect, UsedFor
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import UnitOfWork, person_or_desk
 
 log = logging.getLogger(__name__)
 
@@ -303,16 +303,8 @@ class Runner:
         if label is None or self.conversation_id is None:
             raise _FailedError("there is no such label")
         with by_program(session, "assistant"):
-            labels.set_labels(
-                session,
-                workspace_id=self.workspace_id,
-                conversation_id=self.conversation_id,
-                add=[label],
-                author_id=None,
-                now=clock.now(),
-                by=self.by,
-                accounts=ALL_ACCOUNTS,
-            )
+            work = UnitOfWork(session, self.workspace_id, person_or_desk(None, self.by), clock.now())
+            labels.set_labels(work, self.conversation_id, add=[label])
         return "The label is on the conversation."
 
     def _begin(self, name: str, arguments: Mapping[str, Any], state: CallState) -> _StartedCall:
@@ -608,15 +600,8 @@ def _carried_out(
     if row.tool == "close":
 
         def close(session: Session) -> None:
-            set_fields(
-                session,
-                {"status": ConversationStatus.CLOSED},
-                workspace_id=turn.workspace_id,
-                conversation_id=turn.conversation_id,
-                author_id=author_id,
-                now=clock.now(),
-                accounts=ALL_ACCOUNTS,
-            )
+            work = UnitOfWork(session, turn.workspace_id, person_or_desk(author_id), clock.now())
+            set_fields(work, turn.conversation_id, {"status": ConversationStatus.CLOSED})
 
         db.write(close)
         return "The conversation is closed."

@@ -39,7 +39,7 @@ from host.models.automation import AccountAutomation
 from host.models.inbox import Conversation, Handler, Message, Presence, PresenceState
 from host.models.users import Workspace
 from host.sdk.channel import ChannelAdapter
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import DESK, UnitOfWork, person_or_desk
 from host.working_hours import hours
 
 ANNOUNCED_FOR = timedelta(days=1)
@@ -91,7 +91,7 @@ def settle(
     try:
         take_lane(session, row.workspace_id, row.conversation_id)
         conversation = locked_conversation(
-            session, row.workspace_id, row.conversation_id, accounts=ALL_ACCOUNTS
+            UnitOfWork(session, row.workspace_id, DESK, now), row.conversation_id
         )
     except ConversationNotFoundError:
         return None
@@ -277,18 +277,14 @@ def _queue(
         allow it.
     """
     return queue_parts(
-        session,
-        workspace_id=turn.workspace_id,
-        conversation_id=turn.conversation_id,
-        author_id=None,
-        drafts=[draft],
+        UnitOfWork(session, turn.workspace_id, DESK, now),
+        turn.conversation_id,
+        [draft],
         reply_key=key,
         adapter=adapter,
-        now=now,
         by_person=False,
         voice=voice,
         seen_id=turn.message_id,
-        accounts=ALL_ACCOUNTS,
     )
 
 
@@ -396,19 +392,9 @@ def give_to_people(
         )
         if team_id is not None:
             changes = {"team_id": team_id}
-    place: dict[str, Any] = {"workspace_id": conversation.workspace_id, "conversation_id": conversation.id}
+    work = UnitOfWork(session, conversation.workspace_id, person_or_desk(None, name), now)
     text = clean_written(note)[:LONGEST_BECAUSE]
     with by_program(session, "assistant"):
-        hand_over(session, changes, **place, by=name, now=now, why=reason, accounts=ALL_ACCOUNTS)
+        hand_over(work, conversation.id, changes, why=reason)
         if text:
-            key = uuid.uuid4().hex
-            notes.add_note(
-                session,
-                **place,
-                author_id=None,
-                text=text,
-                reply_key=key,
-                now=now,
-                by=name,
-                accounts=ALL_ACCOUNTS,
-            )
+            notes.add_note(work, conversation.id, text=text, reply_key=uuid.uuid4().hex)

@@ -37,6 +37,7 @@ from host.core.clock import Days
 from host.delivery import results, waiting
 from host.delivery.worker import drain
 from host.events import reading
+from host.events.models import ActorKind
 from host.inbox.drafts import Draft
 from host.inbox.panels import calling, report_sections
 from host.inbox.reply import queue_parts
@@ -54,6 +55,7 @@ from host.sdk.panels import Block, CustomerContext, InsertText, ShowNotice
 from host.sdk.reports import Counts, Number
 from host.sdk.rules import FACTS_SECONDS, AskedAbout, React, SendText
 from host.users import sessions, users, workspaces
+from host.users.actor import Actor, UnitOfWork
 from host.users.reach import ALL_ACCOUNTS
 
 PUBLIC_URL = "http://localhost"
@@ -348,17 +350,14 @@ class TrialDesk:
             ).id
             for name, data in files
         ]
-        db.write(
-            queue_parts,
-            workspace_id=self.workspace_id,
-            conversation_id=conversation.id,
-            author_id=self.owner_id,
-            drafts=[Draft(text=text, uploads=tuple(taken), reply_to=quote, content=content or {})],
-            reply_key=uuid.uuid4().hex,
-            adapter=adapter,
-            now=clock.now(),
-            accounts=ALL_ACCOUNTS,
-        )
+        draft = Draft(text=text, uploads=tuple(taken), reply_to=quote, content=content or {})
+        author = Actor(ActorKind.USER, self.owner_id)
+
+        def queue(session: Session) -> None:
+            work = UnitOfWork(session, self.workspace_id, author, clock.now())
+            queue_parts(work, conversation.id, [draft], reply_key=uuid.uuid4().hex, adapter=adapter)
+
+        db.write(queue)
 
     def receive(self, contact: str, text: str, *, name: str = "", email: str | None = None) -> int:
         """Have a made-up customer write, without a provider, and return the id of the conversation.

@@ -6,7 +6,7 @@ Each is run by the use case that buttons call, so it has the same entries, event
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -29,7 +29,7 @@ from host.inbox.teams import teams
 from host.inbox.variable_values import values_of_conversation
 from host.models.inbox import ConversationStatus, Message, Origin, Snooze, SnoozeKind
 from host.sdk.channel import ChannelAdapter
-from host.users.reach import Accounts
+from host.users.actor import UnitOfWork
 
 LONGEST_NOTE = 2000
 SnoozeEnd = Literal["hour", "later", "evening", "tomorrow", "monday", "week", "reply"]
@@ -207,7 +207,6 @@ class ActionContext(msgspec.Struct, frozen=True):
     :param zone: time zone for the ends of snoozes.
     :param languages: for replies where the customer's language is unknown, the best first.
     :param seen_id: the newest message they have seen; None to ignore newer messages.
-    :param by: the name of the API key or rule, if no person runs them.
     :param shown: how a page showed the conversation, from
         :func:`host.models.inbox.state_mark`; None for no page.
     :param voice: the author of replies; rules have none.
@@ -218,7 +217,6 @@ class ActionContext(msgspec.Struct, frozen=True):
     zone: tzinfo
     languages: Sequence[str] = ()
     seen_id: int | None = None
-    by: str | None = None
     shown: str | None = None
     voice: Voice = Voice.PERSON
 
@@ -227,29 +225,13 @@ class ActionRunner:
     """Runs actions of a macro or rule in one conversation, by the use cases that buttons call."""
 
     def __init__(
-        self,
-        session: Session,
-        workspace_id: int,
-        conversation_id: int,
-        context: ActionContext,
-        adapter: ChannelAdapter | None,
-        now: datetime,
-        accounts: Accounts,
+        self, work: UnitOfWork, conversation_id: int, context: ActionContext, adapter: ChannelAdapter | None
     ) -> None:
-        self.session = session
-        self.conversation: dict[str, Any] = {
-            "workspace_id": workspace_id,
-            "conversation_id": conversation_id,
-            "accounts": accounts,
-        }
+        self.work = work
+        self.conversation_id = conversation_id
         self.context = context
         self.adapter = adapter
-        self.now = now
         self.sent: list[Message] = []
-
-    @property
-    def author(self) -> dict[str, Any]:
-        return {"author_id": self.context.viewer.user_id, "now": self.now, "by": self.context.by}
 
     def run(self, number: int, action: ConversationAction) -> None:
         """Run an action.
@@ -258,17 +240,16 @@ class ActionRunner:
         """
         if isinstance(action, AddLabel | RemoveLabel):
             # One to remove that is gone is refused, too: the run says that the step did nothing.
-            labels.get(self.session, self.conversation["workspace_id"], action.label)
+            labels.get(self.work.session, self.work.workspace_id, action.label)
             add, remove = ((action.label,), ()) if isinstance(action, AddLabel) else ((), (action.label,))
-            labels.set_labels(self.session, add=add, remove=remove, **self.conversation, **self.author)
+            labels.set_labels(self.work, self.conversation_id, add=add, remove=remove)
         elif isinstance(action, SendReply):
             self._send(number, action)
         elif isinstance(action, AddNote):
             key = f"{self.context.key}-{number}"
-            notes.add_note(self.session, text=action.text, reply_key=key, **self.conversation, **self.author)
+            notes.add_note(self.work, self.conversation_id, text=action.text, reply_key=key)
         else:
-            changes, shown = self._changes(action), self.context.shown
-            set_fields(self.session, changes, **self.conversation, **self.author, shown=shown)
+            set_fields(self.work, self.conversation_id, self._changes(action), shown=self.context.shown)
 
     def _changes(self, action: ConversationAction) -> Changes:
         if isinstance(action, AssignTo):
@@ -290,18 +271,19 @@ class ActionRunner:
     def _snooze(self, action: SnoozeUntil) -> Snooze:
         if action.when == "reply":
             return Snooze(SnoozeKind.REPLY)
-        until = snoozing.presets(self.now, self.context.zone).get(action.when)
+        until = snoozing.presets(self.work.now, self.context.zone).get(action.when)
         if until is None:
             raise SnoozeTimeError(_l("That time has already passed today."))
         return Snooze(SnoozeKind.UNTIL, until)
 
     def _send(self, number: int, action: SendReply) -> None:
-        workspace_id, context = self.conversation["workspace_id"], self.context
-        row = conversation_row(self.session, **self.conversation)
-        shown = replies.seen(self.session, workspace_id, action.canned, context.viewer)
-        languages = [*replies.languages_for(self.session, row), *context.languages]
+        work, context = self.work, self.context
+        session, workspace_id = work.session, work.workspace_id
+        row = conversation_row(session, workspace_id, self.conversation_id, accounts=work.accounts)
+        shown = replies.seen(session, workspace_id, action.canned, context.viewer)
+        languages = [*replies.languages_for(session, row), *context.languages]
         text = shown.texts.get(replies.preferred(shown.texts, languages), "")
-        values = values_of_conversation(self.session, row, context.viewer.user_id)
+        values = values_of_conversation(session, row, context.viewer.user_id)
         written = variables.text_of(variables.fill(variables.parse(text), values))
         variables.check_filled(written)
         key = f"{context.key}-{number}"
@@ -310,31 +292,29 @@ class ActionRunner:
             self.sent += before
             return
         files = replies.take_files(
-            self.session, shown, workspace_id=workspace_id, user_id=context.viewer.user_id, now=self.now
+            session, shown, workspace_id=workspace_id, user_id=context.viewer.user_id, now=work.now
         )
         drafts = [Draft(uploads=tuple(file.id for file in files))] if files else []
         messages = queue_parts(
-            self.session,
-            author_id=context.viewer.user_id,
-            drafts=[*drafts, Draft(text=written)] if written else drafts,
+            work,
+            self.conversation_id,
+            [*drafts, Draft(text=written)] if written else drafts,
             reply_key=key,
             adapter=self.adapter,
-            now=self.now,
-            by_person=context.by is None,
+            by_person=work.by is None,
             seen_id=context.seen_id,
             voice=context.voice,
-            **self.conversation,
         )
-        if context.by is not None and context.voice is Voice.PERSON:
+        if work.by is not None and context.voice is Voice.PERSON:
             for message in messages:
                 message.origin = Origin.API
-            self.session.flush()
-        replies.note_used(self.session, workspace_id, [action.canned], self.now)
+            session.flush()
+        replies.note_used(session, workspace_id, [action.canned], work.now)
         self.sent += messages
 
     def _sent_before(self, key: str) -> list[Message]:
         """Return the messages that were already sent with *key*: uploads would differ each time."""
         query = sa.select(Message).where(
-            Message.conversation_id == self.conversation["conversation_id"], Message.reply_key == key
+            Message.conversation_id == self.conversation_id, Message.reply_key == key
         )
-        return list(self.session.scalars(query.order_by(Message.position)))
+        return list(self.work.session.scalars(query.order_by(Message.position)))

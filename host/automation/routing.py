@@ -38,7 +38,7 @@ from host.inbox.teams.models import Team, TeamMember
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, ConversationStatus
 from host.models.users import Membership
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import DESK, UnitOfWork
 from host.working_hours import hours
 
 PORTION = 10
@@ -90,15 +90,14 @@ def _seen(people: Sequence[Person], is_open: bool) -> dict[str, object]:
 def _give(
     session: Session, run: AutomationRun, conversation: Conversation, choice: Choice, now: datetime
 ) -> None:
-    here: dict[str, Any] = {"workspace_id": conversation.workspace_id, "conversation_id": conversation.id}
-    here |= {"author_id": None, "now": now}
+    work = UnitOfWork(session, conversation.workspace_id, DESK, now)
     try:
         if choice.team_id is not None:
             why = choice.reason if choice.person is None else "account"
-            set_fields(session, {"team_id": choice.team_id}, **here, why=why, accounts=ALL_ACCOUNTS)
+            set_fields(work, conversation.id, {"team_id": choice.team_id}, why=why)
         if choice.person is not None:
             id_ = choice.person.user_id
-            set_fields(session, {"assignee_id": id_}, **here, why=choice.reason, accounts=ALL_ACCOUNTS)
+            set_fields(work, conversation.id, {"assignee_id": id_}, why=choice.reason)
             mine = Membership.user_id == id_, Membership.workspace_id == conversation.workspace_id
             # Use the current time: *now* is from before this write waited for the lock.
             session.execute(sa.update(Membership).where(*mine).values(given_at=clock.now()))
@@ -209,7 +208,7 @@ def give_next(session: Session, run_id: int, now: datetime) -> bool:
         return False
     try:
         conversation = locked_conversation(
-            session, run.workspace_id, run.conversation_id, accounts=ALL_ACCOUNTS
+            UnitOfWork(session, run.workspace_id, DESK, clock.now()), run.conversation_id
         )
     except ConversationNotFoundError:
         return False

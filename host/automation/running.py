@@ -49,7 +49,7 @@ from host.inbox.reply import answer as note_answer
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Message
 from host.sdk.channel import ChannelAdapter
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import DESK, UnitOfWork
 from host.working_hours import hours
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
         if doer is not None and doer.sends:
             recipient = take_lane(session, row.workspace_id, row.conversation_id)
         conversation = locked_conversation(
-            session, row.workspace_id, row.conversation_id, accounts=ALL_ACCOUNTS
+            UnitOfWork(session, row.workspace_id, DESK, now), row.conversation_id
         )
     except ConversationNotFoundError:
         return  # the run is deleted with it
@@ -269,17 +269,13 @@ def _speak(
         return
     try:
         messages = queue_parts(
-            session,
-            workspace_id=run.workspace_id,
-            conversation_id=conversation.id,
-            author_id=None,
-            drafts=[Draft(text=said)],
+            UnitOfWork(session, run.workspace_id, DESK, now),
+            conversation.id,
+            [Draft(text=said)],
             reply_key=f"auto-{words.says}-{run.id}",
             adapter=adapter,
-            now=now,
             by_person=False,
             voice=Voice.NOTICE,
-            accounts=ALL_ACCOUNTS,
         )
     except LobbyError as error:
         # Raised before any write: the account, the customer or the channel does not allow it.
@@ -375,18 +371,14 @@ def _say_answer(
     person = buttons.person_title(session, run.workspace_id, capabilities)
     try:
         messages = queue_parts(
-            session,
-            workspace_id=run.workspace_id,
-            conversation_id=conversation.id,
-            author_id=None,
-            drafts=[buttons.draft_of(answer, said, capabilities, person)],
+            UnitOfWork(session, run.workspace_id, DESK, now),
+            conversation.id,
+            [buttons.draft_of(answer, said, capabilities, person)],
             reply_key=f"auto-tap-{run.id}",
             adapter=adapter,
-            now=now,
             by_person=False,
             voice=Voice.NOTICE,
             held=held,
-            accounts=ALL_ACCOUNTS,
         )
     except LobbyError as error:
         # Raised before any write: the account, the customer or the channel does not allow it.
@@ -399,14 +391,7 @@ def _hand_over(
 ) -> None:
     """Give the locked conversation to a team, and to a member on duty."""
     set_fields(
-        session,
-        {"team_id": team_id},
-        workspace_id=run.workspace_id,
-        conversation_id=conversation.id,
-        author_id=None,
-        now=now,
-        why="tapped",
-        accounts=ALL_ACCOUNTS,
+        UnitOfWork(session, run.workspace_id, DESK, now), conversation.id, {"team_id": team_id}, why="tapped"
     )
     given = AutomationRun(
         workspace_id=run.workspace_id,

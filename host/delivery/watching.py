@@ -24,6 +24,7 @@ from host.inbox.reply import policy_for
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Conversation, ConversationStatus
 from host.sdk.channel import ReplyState
+from host.users.actor import DESK, UnitOfWork
 
 log = logging.getLogger(__name__)
 
@@ -191,4 +192,6 @@ def _tell_closing(session: Session, group: _Group, ids: Sequence[int], now: date
 def _tell(session: Session, conversation: Conversation, kind: str, until: datetime) -> None:
     session.flush()
     facts = OfDue(until=until.isoformat())
-    record_conversation(session, conversation, kind, author_id=None, by=None, facts=facts)
+    record_conversation(
+        UnitOfWork(session, conversation.workspace_id, DESK, clock.now()), conversation, kind, facts
+    )

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
-from host.core import clock
 from host.events.kinds.conversations import (
     CONVERSATION_ASSIGNED,
     CONVERSATION_CLOSED,
@@ -63,7 +62,7 @@ from host.models.inbox import (
     state_mark,
 )
 from host.models.users import Membership, User
-from host.users.reach import Accounts
+from host.users.actor import UnitOfWork
 from host.web.message_kinds import HIDDEN
 
 
@@ -84,15 +83,10 @@ MOST_SNOOZED = timedelta(days=2 * 366)
 
 
 def set_fields(
-    session: Session,
+    work: UnitOfWork,
+    conversation_id: int,
     changes: Changes,
     *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    author_id: int | None,
-    now: datetime,
-    by: str | None = None,
     why: str = "",
     with_activity: bool = True,
     shown: str | None = None,
@@ -103,7 +97,6 @@ def set_fields(
     Assigning a conversation to a team unassigns a member who is not in it, unless *changes* set an assignee.
     Otherwise it would wait for somebody who is no longer responsible.
 
-    :param by: name of the API key, if no person sets them.
     :param why: reason of an automatic change, a key of :data:`GIVEN_BECAUSE`; empty if somebody made it.
     :param with_activity: False leaves out the activity lines; events are still recorded.
     :param shown: the state that a page showed, from :func:`host.models.inbox.state_mark`; None for no page.
@@ -117,26 +110,24 @@ def set_fields(
     :raises SnoozeTimeError: if ``snooze`` ends in the past or too far ahead, or lacks a required end.
     :raises NotSnoozableError: if ``snooze`` is set and the conversation is closed or spam.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    conversation = locked_conversation(work, conversation_id)
     if shown is not None:
-        _check_unchanged(session, conversation, changes, shown, author_id)
+        _check_unchanged(work, conversation, changes, shown)
     if since is not None:
-        _check_lines(session, conversation, _activities(changes), author_id, since=since)
+        _check_lines(work, conversation, _activities(changes), since=since)
     changed = False
-    for name, value in _with_handover(session, conversation, changes).items():
+    for name, value in _with_handover(work.session, conversation, changes).items():
         if getattr(conversation, name) == value:
             continue
         before = getattr(conversation, name) if name in _NAMES_BEFORE else None
-        content = _SETTERS[name](session, conversation, value, author_id, now)
-        session.flush()
+        content = _SETTERS[name](work, conversation, value)
+        work.session.flush()
         if with_activity:
-            line = {**content, "why": why} if why else content
-            add_activity(session, conversation, author_id, line, now, by=by)
+            add_activity(work, conversation, {**content, "why": why} if why else content)
         kind = _RECORDED.get(content["what"], "")
-        facts = _facts(kind, conversation, before)
-        record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
-        if name == "assignee_id" and value is not None and author_id is not None:
-            handle(session, conversation, Handler.PERSON, because="assigned", author_id=author_id)
+        record_conversation(work, conversation, kind, _facts(kind, conversation, before))
+        if name == "assignee_id" and value is not None and work.author_id is not None:
+            handle(work, conversation, Handler.PERSON, because="assigned")
         changed = True
     return changed
 
@@ -151,9 +142,7 @@ LINES_LOOKED_AT = 20
 """How many of the newest activity lines are read to say who changed a conversation."""
 
 
-def _check_unchanged(
-    session: Session, conversation: Conversation, changes: Changes, shown: str, author_id: int | None
-) -> None:
+def _check_unchanged(work: UnitOfWork, conversation: Conversation, changes: Changes, shown: str) -> None:
     """Raise if somebody else changed what *changes* are about since a page showed the mark *shown*.
 
     What the sender changed elsewhere, and what a message of the customer or the clock did, is no surprise.
@@ -161,7 +150,7 @@ def _check_unchanged(
     pairs = zip(_ABOUT, shown.split("|"), state_mark(conversation).split("|"), strict=False)
     moved = {what for (what, fields), was, now in pairs if was != now and fields & changes.keys()}
     if moved:
-        _check_lines(session, conversation, frozenset().union(*moved), author_id)
+        _check_lines(work, conversation, frozenset().union(*moved))
 
 
 def _activities(changes: Changes) -> frozenset[str]:
@@ -170,11 +159,7 @@ def _activities(changes: Changes) -> frozenset[str]:
 
 
 def _check_lines(
-    session: Session,
-    conversation: Conversation,
-    activities: frozenset[str],
-    author_id: int | None,
-    since: int = 0,
+    work: UnitOfWork, conversation: Conversation, activities: frozenset[str], since: int = 0
 ) -> None:
     """Raise if the newest of *activities* after the message *since* is somebody else's."""
     query = (
@@ -187,23 +172,16 @@ def _check_lines(
         .order_by(Message.id.desc())
         .limit(LINES_LOOKED_AT)
     )
-    for line in session.execute(query):
+    for line in work.session.execute(query):
         what, by_itself, _how = str(line.content.get("what")).partition("_by_")
         if what in activities and not line.content.get(UNDONE):
-            if not by_itself and line.author_id != author_id:
+            if not by_itself and line.author_id != work.author_id:
                 raise ChangedMeanwhileError(line.id)
             return
 
 
 def handle(
-    session: Session,
-    conversation: Conversation,
-    handler: Handler,
-    *,
-    because: str,
-    author_id: int | None = None,
-    by: str | None = None,
-    told: bool = False,
+    work: UnitOfWork, conversation: Conversation, handler: Handler, *, because: str, told: bool = False
 ) -> None:
     """Set who handles the locked *conversation*.
 
@@ -211,58 +189,34 @@ def handle(
     handled, their message already shows it.
 
     :param because: the reason, as in :class:`host.events.catalogue.OfHandler`.
-    :param by: name of the API key, if no person did it.
     :param told: whether to record it even if automation is not involved.
     """
     before = conversation.handled_by
     if before == handler:
         return
     conversation.handled_by = handler
-    session.flush()
+    work.session.flush()
     if told or Handler.AUTOMATION in {before, handler}:
         facts = OfHandler(handler=handler, before=before, because=because)
-        kind = CONVERSATION_HANDLER_CHANGED
-        record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
+        record_conversation(work, conversation, CONVERSATION_HANDLER_CHANGED, facts)
 
 
-def hand_over(
-    session: Session,
-    changes: Changes,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    by: str | None,
-    now: datetime,
-    why: str = "",
-) -> None:
+def hand_over(work: UnitOfWork, conversation_id: int, changes: Changes, *, why: str = "") -> None:
     """Hand a conversation over to people, for whose answer the customer waits from then on.
 
     :param changes: the team or member to assign it to, if known.
-    :param by: name of the API key or assistant.
     :param why: an assistant's reason, a key of the hook ``reason``.
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises NotAMemberError, TeamNotFoundError: as :func:`set_fields`.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
-    wished: Changes = {"status": ConversationStatus.OPEN, **changes}
-    set_fields(
-        session,
-        wished,
-        workspace_id=workspace_id,
-        conversation_id=conversation_id,
-        author_id=None,
-        by=by,
-        now=now,
-        accounts=accounts,
-    )
+    conversation = locked_conversation(work, conversation_id)
+    set_fields(work, conversation_id, {"status": ConversationStatus.OPEN, **changes})
     if conversation.handled_by == Handler.PERSON:
         return
-    conversation.waiting_since = conversation.waiting_since or now
-    content = {"what": "handed_to_people", **({"why": why} if why else {})}
-    add_activity(session, conversation, None, content, now, by=by)
-    handle(session, conversation, Handler.PERSON, because="handed_over", by=by, told=True)
+    conversation.waiting_since = conversation.waiting_since or work.now
+    add_activity(work, conversation, {"what": "handed_to_people", **({"why": why} if why else {})})
+    handle(work, conversation, Handler.PERSON, because="handed_over", told=True)
 
 
 _NAMES_BEFORE = frozenset({"assignee_id", "team_id", "handled_by"})
@@ -298,19 +252,13 @@ def _facts(kind: str, conversation: Conversation, before: Any) -> OfConversation
     return None
 
 
-def _set_status(
-    session: Session,
-    conversation: Conversation,
-    status: ConversationStatus,
-    _author_id: int | None,
-    now: datetime,
-) -> dict[str, Any]:
+def _set_status(work: UnitOfWork, conversation: Conversation, status: ConversationStatus) -> dict[str, Any]:
     closing = status is ConversationStatus.CLOSED
     conversation.status = status
-    conversation.closed_at = now if closing else None
+    conversation.closed_at = work.now if closing else None
     if closing:
         conversation.handled_by = Handler.NOBODY
-        read_by_all(session, conversation)
+        read_by_all(work.session, conversation)
         put_away(conversation)
     elif conversation.last_direction == Direction.INBOUND:
         # Their last message was settled only by closing, so after reopening they wait again.
@@ -323,20 +271,14 @@ def put_away(conversation: Conversation) -> None:
     conversation.snooze_kind = conversation.snoozed_until = conversation.woken_at = None
 
 
-def _set_snooze(
-    _session: Session,
-    conversation: Conversation,
-    snooze: Snooze | None,
-    _author_id: int | None,
-    now: datetime,
-) -> dict[str, Any]:
+def _set_snooze(work: UnitOfWork, conversation: Conversation, snooze: Snooze | None) -> dict[str, Any]:
     if snooze is None:
         conversation.snooze_kind = conversation.snoozed_until = None
-        conversation.woken_at = now
+        conversation.woken_at = work.now
         return {"what": "woken"}
     if conversation.spam or conversation.status != ConversationStatus.OPEN:
         raise NotSnoozableError()
-    check_snooze(snooze, now)
+    check_snooze(snooze, work.now)
     conversation.snooze_kind, conversation.snoozed_until = snooze.kind, snooze.until
     conversation.woken_at = None
     if snooze.until is None:
@@ -357,50 +299,32 @@ def check_snooze(snooze: Snooze, now: datetime) -> None:
         raise SnoozeTimeError(_l("You can snooze for two years at most. Nothing was snoozed."))
 
 
-def _set_spam(
-    _session: Session,
-    conversation: Conversation,
-    spam: bool,
-    _author_id: int | None,
-    now: datetime,
-) -> dict[str, Any]:
-    conversation.spam_at = now if spam else None
+def _set_spam(work: UnitOfWork, conversation: Conversation, spam: bool) -> dict[str, Any]:
+    conversation.spam_at = work.now if spam else None
     if spam:
         put_away(conversation)
     return {"what": "marked_spam" if spam else "unmarked_spam"}
 
 
-def _set_team(
-    session: Session,
-    conversation: Conversation,
-    team_id: int | None,
-    _author_id: int | None,
-    _now: datetime,
-) -> dict[str, Any]:
+def _set_team(work: UnitOfWork, conversation: Conversation, team_id: int | None) -> dict[str, Any]:
     # A shared lock, so that it is not deleted before this is written.
     teams = sa.select(Team.id, Team.name).where(Team.workspace_id == conversation.workspace_id)
     if team_id is None:
-        before = session.execute(teams.where(Team.id == conversation.team_id)).one_or_none()
+        before = work.session.execute(teams.where(Team.id == conversation.team_id)).one_or_none()
         conversation.team_id = None
         return {"what": "team_left", "name": "" if before is None else before.name}
-    team = session.execute(teams.where(Team.id == team_id).with_for_update(read=True)).one_or_none()
+    team = work.session.execute(teams.where(Team.id == team_id).with_for_update(read=True)).one_or_none()
     if team is None:
         raise TeamNotFoundError()
     conversation.team_id = team_id
     return {"what": "team_assigned", "name": team.name}
 
 
-def _set_assignee(
-    session: Session,
-    conversation: Conversation,
-    assignee_id: int | None,
-    author_id: int | None,
-    _now: datetime,
-) -> dict[str, Any]:
+def _set_assignee(work: UnitOfWork, conversation: Conversation, assignee_id: int | None) -> dict[str, Any]:
     if assignee_id is None:
         conversation.assignee_id = None
         return {"what": "unassigned"}
-    name = session.scalars(
+    name = work.session.scalars(
         sa.select(User.name)
         .join(Membership, Membership.user_id == User.id)
         .where(
@@ -412,21 +336,15 @@ def _set_assignee(
     if name is None:
         raise NotAMemberError()
     conversation.assignee_id = assignee_id
-    return {"what": "took" if assignee_id == author_id else "assigned", "name": name}
+    return {"what": "took" if assignee_id == work.author_id else "assigned", "name": name}
 
 
-def _set_handler(
-    _session: Session,
-    conversation: Conversation,
-    handler: Handler,
-    _author_id: int | None,
-    _now: datetime,
-) -> dict[str, Any]:
+def _set_handler(_work: UnitOfWork, conversation: Conversation, handler: Handler) -> dict[str, Any]:
     conversation.handled_by = handler
     return {"what": "taken_over" if handler is Handler.PERSON else "left_to_automation"}
 
 
-_SETTERS: dict[str, Callable[[Session, Conversation, Any, int | None, datetime], dict[str, Any]]] = {
+_SETTERS: dict[str, Callable[[UnitOfWork, Conversation, Any], dict[str, Any]]] = {
     "assignee_id": _set_assignee,
     "handled_by": _set_handler,
     "status": _set_status,
@@ -528,15 +446,7 @@ GIVEN_BECAUSE = {
 OTHER_ACTIVITY = ("info", _l("%(who)s changed this conversation"))
 
 
-def mark_read(
-    session: Session,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    user_id: int | None,
-    until: int,
-) -> bool:
+def mark_read(work: UnitOfWork, conversation_id: int, *, user_id: int | None, until: int) -> bool:
     """Mark a conversation as read by a member up to the message *until*.
 
     Return whether they are the first member to read it.
@@ -545,7 +455,7 @@ def mark_read(
     :param until: the id of a message; what arrived after it stays unread.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    session, conversation = work.session, locked_conversation(work, conversation_id)
     later = (
         session.scalar(
             sa.select(sa.func.count())
@@ -573,17 +483,15 @@ def mark_read(
     return True
 
 
-def mark_unread(
-    session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, user_id: int
-) -> None:
+def mark_unread(work: UnitOfWork, conversation_id: int, *, user_id: int) -> None:
     """Mark a conversation as unread for one member, until they open it again.
 
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
-    before = session.get(ConversationRead, (user_id, conversation.id))
+    conversation = locked_conversation(work, conversation_id)
+    before = work.session.get(ConversationRead, (user_id, conversation.id))
     seen = conversation.read_count if before is None else before.seen_count
-    _note_read(session, conversation, user_id, seen, marked=True)
+    _note_read(work.session, conversation, user_id, seen, marked=True)
 
 
 def _note_read(
@@ -613,9 +521,7 @@ def read_by_all(session: Session, conversation: Conversation, author_id: int | N
     session.execute(sa.update(ConversationRead).where(of_this).values(seen_count=conversation.arrived_count))
 
 
-def hide_message(
-    session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, message_id: int
-) -> None:
+def hide_message(work: UnitOfWork, conversation_id: int, message_id: int) -> None:
     """Hide a message from the team. The provider and the customer keep it.
 
     An unsent message has no content to hide and stays unchanged.
@@ -623,39 +529,28 @@ def hide_message(
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises MessageNotFoundError: if it has no such message, or that is a note or an activity line.
     """
-    _set_hidden(session, workspace_id, conversation_id, message_id, accounts, clock.now())
+    _set_hidden(work, conversation_id, message_id, work.now)
 
 
-def unhide_message(
-    session: Session, *, workspace_id: int, conversation_id: int, accounts: Accounts, message_id: int
-) -> None:
+def unhide_message(work: UnitOfWork, conversation_id: int, message_id: int) -> None:
     """Show a hidden message again.
 
     :raises ConversationNotFoundError: as :func:`hide_message`.
     :raises MessageNotFoundError: as :func:`hide_message`.
     """
-    _set_hidden(session, workspace_id, conversation_id, message_id, accounts, None)
+    _set_hidden(work, conversation_id, message_id, None)
 
 
-def _set_hidden(
-    session: Session,
-    workspace_id: int,
-    conversation_id: int,
-    message_id: int,
-    accounts: Accounts,
-    hidden_at: datetime | None,
-) -> None:
-    conversation, message = locked_message(
-        session, workspace_id, message_id, conversation_id=conversation_id, accounts=accounts
-    )
+def _set_hidden(work: UnitOfWork, conversation_id: int, message_id: int, hidden_at: datetime | None) -> None:
+    conversation, message = locked_message(work, message_id, conversation_id=conversation_id)
     if message.unsent_at is not None or (message.hidden_at is None) is (hidden_at is None):
         return
     message.hidden_at = hidden_at
     if _is_last(conversation, message):
         conversation.last_kind = HIDDEN if hidden_at else message.kind
         conversation.last_preview = "" if hidden_at else preview(message.text)
-    session.flush()
-    publish_changed_message(session, message)
+    work.session.flush()
+    publish_changed_message(work.session, message)
 
 
 def _is_last(conversation: Conversation, message: Message) -> bool:

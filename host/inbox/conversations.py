@@ -1,7 +1,8 @@
 """Load and lock conversations and messages, add activity lines, and publish live events.
 
 Every write to one conversation begins with :func:`locked_conversation` or :func:`locked_message`. The caller
-has checked that the person or API key may act in the workspace, and passes the accounts they see. A
+has checked that the person or API key may act in the workspace, and its unit of work names the accounts they
+see. A
 conversation of any other account is reported as not found, as is one of another workspace.
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -27,7 +27,7 @@ from host.inbox.errors import ConversationNotFoundError, MessageNotFoundError, R
 from host.inbox.queries import Row
 from host.models.inbox import Conversation, Direction, InternalKind, Message, Origin
 from host.users import reach
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 
 _PROGRAM = "the program that acts"
@@ -85,20 +85,14 @@ def get_conversation(
     return conversation
 
 
-def locked_conversation(
-    session: Session, workspace_id: int, conversation_id: int, *, accounts: Accounts
-) -> Conversation:
+def locked_conversation(work: UnitOfWork, conversation_id: int) -> Conversation:
     """Return a conversation as :func:`get_conversation` does, locked until the write ends."""
-    return get_conversation(session, workspace_id, conversation_id, accounts=accounts, locked=True)
+    place = work.session, work.workspace_id, conversation_id
+    return get_conversation(*place, accounts=work.accounts, locked=True)
 
 
 def locked_message(
-    session: Session,
-    workspace_id: int,
-    message_id: int,
-    *,
-    conversation_id: int | None = None,
-    accounts: Accounts,
+    work: UnitOfWork, message_id: int, *, conversation_id: int | None = None
 ) -> tuple[Conversation, Message]:
     """Return a message that the customer or the team sent, with its conversation locked until the write ends.
 
@@ -106,16 +100,22 @@ def locked_message(
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
     """
-    if conversation_id is None:
-        conversation_id = session.scalar(
-            sa.select(Message.conversation_id).where(
-                Message.id == message_id, Message.workspace_id == workspace_id
-            )
-        )
+    conversation = locked_conversation(work, conversation_id or conversation_of(work, message_id))
+    return conversation, message_of(work.session, conversation, message_id, populate_existing=True)
+
+
+def conversation_of(work: UnitOfWork, message_id: int) -> int:
+    """Return the id of a message's conversation.
+
+    :raises MessageNotFoundError: if the workspace has no such message.
+    """
+    query = sa.select(Message.conversation_id).where(
+        Message.id == message_id, Message.workspace_id == work.workspace_id
+    )
+    conversation_id = work.session.scalar(query)
     if conversation_id is None:
         raise MessageNotFoundError()
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
-    return conversation, message_of(session, conversation, message_id, populate_existing=True)
+    return conversation_id
 
 
 def message_of(
@@ -185,22 +185,19 @@ def show_presence(session: Session, conversation: Conversation, user_id: int, st
 
 
 def record_conversation(
-    session: Session,
+    work: UnitOfWork,
     conversation: Conversation,
     kind: str,
-    *,
-    author_id: int | None,
-    by: str | None,
     facts: OfConversation | None = None,
+    *,
     message_id: int | None = None,
 ) -> None:
     """Record an event for a change of *conversation* with its state, and notify browsers.
 
     :param kind: the event, a name of :mod:`host.events.catalogue`; empty to notify browsers only.
-    :param author_id: the member who changed it, or None.
-    :param by: name of the API key or rule, if no person did it.
     :param message_id: the message that made it; browsers are notified of that instead.
     """
+    session, author_id = work.session, work.author_id
     if kind:
         facts = replace(
             facts or OfConversation(),
@@ -216,7 +213,7 @@ def record_conversation(
             account_id=conversation.account_id,
             conversation_id=conversation.id,
             message_id=message_id,
-            actor_kind=actor_of(author_id) if by is None else program_of(session)[0],
+            actor_kind=actor_of(author_id) if work.by is None else program_of(session)[0],
             actor_id=author_id,
             facts=facts,
         ),
@@ -280,36 +277,28 @@ def publish_changed_message(session: Session, message: Message) -> None:
     show(session, message.workspace_id, "changed", **ids)
 
 
-def record_changed_message(session: Session, message: Message, kind: str, actor: Actor) -> None:
-    """Record a change of *message* by *actor*, and notify browsers.
+def record_changed_message(work: UnitOfWork, message: Message, kind: str) -> None:
+    """Record a change of *message*, and notify browsers.
 
     :param kind: the event, a name of :mod:`host.events.catalogue`.
     """
     ids = message.account_id, message.conversation_id, message.id
+    actor = work.actor
     record(
-        session,
+        work.session,
         Happened(message.workspace_id, kind, "changed", *ids, actor_kind=actor.kind, actor_id=actor.id),
     )
 
 
-def add_activity(
-    session: Session,
-    conversation: Conversation,
-    author_id: int | None,
-    content: dict[str, Any],
-    at: datetime,
-    *,
-    by: str | None = None,
-) -> Message:
+def add_activity(work: UnitOfWork, conversation: Conversation, content: dict[str, Any]) -> Message:
     """Add an activity line to *conversation*: an action and its author.
 
-    :param author_id: the person who did it; None for a program or the desk.
     :param content: ``what`` names the activity, see :data:`host.inbox.pages.message_view.ACTIVITIES`.
-    :param by: name of the API key or rule, if no person did it.
     """
+    session, author_id = work.session, work.author_id
     origin = Origin.SYSTEM if author_id is None else Origin.AGENT
-    if by is not None:
-        content, origin = {**content, **named_by(session, by)}, program_of(session)[1]
+    if work.by is not None:
+        content, origin = {**content, **named_by(session, work.by)}, program_of(session)[1]
     message = Message(
         workspace_id=conversation.workspace_id,
         conversation_id=conversation.id,
@@ -320,8 +309,8 @@ def add_activity(
         text="",
         content=content,
         author_id=author_id,
-        sent_at=at,
-        created_at=at,
+        sent_at=work.now,
+        created_at=work.now,
     )
     session.add(message)
     session.flush()

@@ -20,7 +20,6 @@ from host.core import clock, db
 from host.core.errors import ConflictError
 from host.events.kinds.browsers import OfErased
 from host.events.kinds.contacts import CONTACT_ERASED, OfContact
-from host.events.models import ActorKind
 from host.events.writing import Happened, record
 from host.features import registry
 from host.inbox.apply.tables import MARKS, MESSAGES, OUTBOX, REACTIONS
@@ -45,7 +44,7 @@ from host.models.inbox import (
 )
 from host.models.queue import CatchUpThread
 from host.queue import journal_erasure, lanes, wakeups
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 
 CHUNK = 500
@@ -121,16 +120,15 @@ def _notes_about(session: Session, contact_id: int) -> int:
     return session.scalar(sa.select(sa.func.count()).where(*told)) or 0
 
 
-def erase(
-    session: Session, *, workspace_id: int, contact_id: int, accounts: Accounts, actor: Actor
-) -> Holdings:
+def erase(work: UnitOfWork, contact_id: int) -> Holdings:
     """Erase a customer permanently; return how much was stored.
 
     :raises ContactNotFoundError: if the workspace has no such customer.
     :raises BeingSentError: if a message to them is being sent.
     """
+    session, workspace_id = work.session, work.workspace_id
     now = clock.now()
-    found = holdings(session, workspace_id, contact_id, accounts=accounts)
+    found = holdings(session, workspace_id, contact_id, accounts=work.accounts)
     # In the lock order of received changes, to avoid deadlocks.
     identities = session.scalars(
         sa.select(ContactIdentity)
@@ -174,8 +172,7 @@ def erase(
         conversation.read_count, conversation.waiting_since = conversation.arrived_count, None
         conversation.scheduled_at = None
         session.flush()
-        by = actor.name if actor.kind is ActorKind.KEY else None
-        add_activity(session, conversation, actor.id, {"what": ERASED}, now, by=by)
+        add_activity(work, conversation, {"what": ERASED})
         publish_conversation(session, conversation)
     record(
         session,
@@ -183,17 +180,15 @@ def erase(
         Happened(
             workspace_id,
             CONTACT_ERASED,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
+            actor_kind=work.actor.kind,
+            actor_id=work.actor.id,
             facts=OfContact(contact=contact_id),
         ),
     )
     # No name: the audit log must not keep what was erased.
-    actor.audit(
-        session,
+    work.audit(
         "contact.erased",
         f"contact {contact_id}",
-        workspace_id=workspace_id,
         details={
             "conversations": found.conversations,
             "messages": found.said,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 
 from host.core.cleaning import clean_written
 from host.events.kinds.conversations import NOTE_ADDED, NOTE_DELETED, NOTE_EDITED
@@ -16,6 +14,7 @@ from host.features import registry
 from host.inbox import mentions
 from host.inbox.conversations import (
     check_key,
+    conversation_of,
     locked_conversation,
     named_by,
     program_of,
@@ -34,30 +33,23 @@ from host.inbox.errors import (
 )
 from host.models.inbox import Conversation, Direction, InternalKind, Message, Origin
 from host.search import postings
-from host.users.actor import Actor
-from host.users.reach import Accounts
+from host.users.actor import Actor, UnitOfWork
 
 MAX_LENGTH = 20_000
 
 
 def add_note(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     conversation_id: int,
-    accounts: Accounts,
-    author_id: int | None,
+    *,
     text: str,
     reply_key: str,
-    now: datetime,
-    by: str | None = None,
     mentioned: Collection[int] = (),
     teams: Collection[int] = (),
     typed: bool = False,
 ) -> Message:
     """Add a note to a conversation, and return it. A repeated *reply_key* returns the existing note.
 
-    :param by: name of the API key, if no person writes it.
     :param mentioned: ids of the members it mentions; *teams*: ids of teams; *typed*: whether names after an
         ``@`` in the text count too.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
@@ -73,7 +65,8 @@ def add_note(
         raise EmptyTextError(_l("The note is empty, so nothing was added."))
     if len(written) > MAX_LENGTH:
         raise TooLongError(_l("The note is too long, so nothing was added."))
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    session, by = work.session, work.by
+    conversation = locked_conversation(work, conversation_id)
     before = session.scalars(
         sa.select(Message).where(Message.conversation_id == conversation.id, Message.reply_key == reply_key)
     ).first()
@@ -84,7 +77,7 @@ def add_note(
     program = program_of(session)
     whom = mentions.named(session, conversation, written, mentioned, teams, typed=typed)
     note = Message(
-        workspace_id=workspace_id,
+        workspace_id=work.workspace_id,
         conversation_id=conversation.id,
         account_id=conversation.account_id,
         direction=Direction.INTERNAL,
@@ -92,29 +85,25 @@ def add_note(
         kind=InternalKind.NOTE,
         text=written,
         content={**({} if by is None else named_by(session, by)), **mentions.content_of(whom)},
-        author_id=author_id,
+        author_id=work.author_id,
         reply_key=reply_key,
         position=0,
-        sent_at=now,
-        created_at=now,
+        sent_at=work.now,
+        created_at=work.now,
     )
     session.add(note)
     session.flush()
-    mentions.note_down(session, note, whom, now)
+    mentions.note_down(session, note, whom, work.now)
     actor = ActorKind.USER if by is None else program[0]
     publish_message(session, note, kind=NOTE_ADDED, actor=actor)
     return note
 
 
 def edit_note(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     note_id: int,
-    accounts: Accounts,
-    actor: Actor,
+    *,
     text: str,
-    now: datetime,
     conversation_id: int | None = None,
     version: int | None = None,
     mentioned: Collection[int] | None = None,
@@ -127,7 +116,7 @@ def edit_note(
     mentioned.
 
     :param conversation_id: the conversation it must be in; None for any of the workspace.
-    :param version: number of edits of the note when *actor* read it; None for any.
+    :param version: number of edits of the note when its author read it; None for any.
     :param mentioned: ids of the members it mentions; *teams*: ids of teams; None keeps the earlier mentions.
     :param typed: whether to keep the earlier mentions in addition, and count names after an ``@`` in the
         text.
@@ -138,7 +127,8 @@ def edit_note(
     :raises NoteChangedError: if it was edited since *version*.
     :raises MentionError: as :func:`add_note`, and EmptyTextError and TooLongError.
     """
-    conversation, note = _locked_note(session, workspace_id, note_id, conversation_id, accounts, actor)
+    session = work.session
+    conversation, note = _locked_note(work, note_id, conversation_id)
     if note.unsent_at is not None:
         raise NoteDeletedError()
     written = clean_written(text)
@@ -162,26 +152,17 @@ def edit_note(
     whom = mentions.named(session, conversation, written, people, groups, typed=typed, before=before)
     said = {name: value for name, value in note.content.items() if name not in mentions.KEYS}
     note.text, note.content = written, {**said, **mentions.content_of(whom)}
-    note.edited_at, note.edit_count = now, note.edit_count + 1
+    note.edited_at, note.edit_count = work.now, note.edit_count + 1
     session.flush()
     # The old text is no longer found; the new one is, once search has read the event log.
     postings.forget_messages(session, [note.id])
-    if mentions.change(session, note, whom, now):
+    if mentions.change(session, note, whom, work.now):
         publish_conversation(session, conversation)
-    record_changed_message(session, note, NOTE_EDITED, actor)
-    actor.audit(session, "note.edited", str(conversation.id), workspace_id=workspace_id)
+    record_changed_message(work, note, NOTE_EDITED)
+    work.audit("note.edited", str(conversation.id))
 
 
-def delete_note(
-    session: Session,
-    *,
-    workspace_id: int,
-    note_id: int,
-    accounts: Accounts,
-    actor: Actor,
-    now: datetime,
-    conversation_id: int | None = None,
-) -> None:
+def delete_note(work: UnitOfWork, note_id: int, *, conversation_id: int | None = None) -> None:
     """Delete the text of a note, leaving a line that it was deleted. Repeating it does nothing.
 
     :param conversation_id: the conversation it must be in; None for any of the workspace.
@@ -189,40 +170,26 @@ def delete_note(
     :raises MessageNotFoundError: if there is no such note.
     :raises NotAuthorError: if somebody else wrote it.
     """
-    conversation, note = _locked_note(session, workspace_id, note_id, conversation_id, accounts, actor)
+    session = work.session
+    conversation, note = _locked_note(work, note_id, conversation_id)
     if note.unsent_at is not None:
         return
     note.text = ""
     note.content = {name: value for name, value in note.content.items() if name == "by"}
-    note.unsent_at = now
+    note.unsent_at = work.now
     session.flush()
     mentioned = mentions.withdraw(session, note)
     registry.hooks().forget_messages(session=session, ids=[note.id])
     if mentioned:
         publish_conversation(session, conversation)
-    record_changed_message(session, note, NOTE_DELETED, actor)
-    actor.audit(session, "note.deleted", str(conversation.id), workspace_id=workspace_id)
+    record_changed_message(work, note, NOTE_DELETED)
+    work.audit("note.deleted", str(conversation.id))
 
 
-def _locked_note(
-    session: Session,
-    workspace_id: int,
-    note_id: int,
-    conversation_id: int | None,
-    accounts: Accounts,
-    actor: Actor,
-) -> tuple[Conversation, Message]:
-    """Return a note of *actor*, with its conversation locked until the write ends."""
-    if conversation_id is None:
-        conversation_id = session.scalar(
-            sa.select(Message.conversation_id).where(
-                Message.id == note_id, Message.workspace_id == workspace_id
-            )
-        )
-    if conversation_id is None:
-        raise MessageNotFoundError()
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
-    note = session.get(Message, note_id, populate_existing=True)
+def _locked_note(work: UnitOfWork, note_id: int, conversation_id: int | None) -> tuple[Conversation, Message]:
+    """Return a note of the actor, with its conversation locked until the write ends."""
+    conversation = locked_conversation(work, conversation_id or conversation_of(work, note_id))
+    note = work.session.get(Message, note_id, populate_existing=True)
     if (
         note is None
         or note.conversation_id != conversation.id
@@ -230,7 +197,7 @@ def _locked_note(
         or note.erased_at is not None
     ):
         raise MessageNotFoundError()
-    if not is_author(note, actor):
+    if not is_author(note, work.actor):
         raise NotAuthorError()
     return conversation, note
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import regex
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -18,26 +16,22 @@ from host.inbox.errors import AnsweredElsewhereError, UnknownChannelError, Windo
 from host.inbox.reply import check_may_send
 from host.inbox.sendable import NotSendableError
 from host.models.channels import ChannelAccount, ref
-from host.models.inbox import Actor, Conversation, DeliveryState, Message, Reaction
+from host.models.inbox import Actor, DeliveryState, Message, Reaction
 from host.sdk.capabilities import Capabilities
 from host.sdk.channel import ReplyState
-from host.users.reach import Accounts
+from host.users.actor import UnitOfWork
 
 MAX_LENGTH = 64
 _EMOJI = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}|[0-9#*]\ufe0f?\u20e3")
 
 
 def react(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     message_id: int,
-    accounts: Accounts,
-    conversation_id: int | None = None,
     emoji: str,
-    author_id: int | None,
+    *,
     directory: AdapterDirectory,
-    now: datetime,
+    conversation_id: int | None = None,
     by_itself: bool = False,
 ) -> Reaction | None:
     """Set the team's reaction on a message, or remove it if *emoji* is empty; return its row, if any.
@@ -53,9 +47,8 @@ def react(
 
     It also raises the errors of :func:`host.inbox.reply.check_may_send`.
     """
-    conversation, message = locked_message(
-        session, workspace_id, message_id, conversation_id=conversation_id, accounts=accounts
-    )
+    session, now = work.session, work.now
+    conversation, message = locked_message(work, message_id, conversation_id=conversation_id)
     adapter = directory.adapter(conversation.channel)
     if adapter is None:
         raise UnknownChannelError()
@@ -76,17 +69,11 @@ def react(
             _l("You can only react while the reply window is open. Nothing was sent."),
             next_step=_l("Write a reply instead."),
         )
-    return _set(session, conversation, message, wanted, author_id, now)
+    return _set(work, message, wanted)
 
 
-def _set(
-    session: Session,
-    conversation: Conversation,
-    message: Message,
-    wanted: str,
-    author_id: int | None,
-    now: datetime,
-) -> Reaction | None:
+def _set(work: UnitOfWork, message: Message, wanted: str) -> Reaction | None:
+    session, now = work.session, work.now
     row = session.scalars(
         sa.select(Reaction)
         .where(
@@ -102,8 +89,8 @@ def _set(
         return row
     if row is None:
         row = Reaction(
-            workspace_id=conversation.workspace_id,
-            conversation_id=conversation.id,
+            workspace_id=message.workspace_id,
+            conversation_id=message.conversation_id,
             account_id=message.account_id,
             external_id=message.external_id,
             message_id=message.id,
@@ -114,7 +101,7 @@ def _set(
     row.emoji = wanted or row.emoji  # if removing fails, the removed emoji is shown again
     row.removed_at = None if wanted else now
     row.at = now
-    row.author_id = author_id
+    row.author_id = work.author_id
     row.state = DeliveryState.QUEUED
     row.error = None
     row.attempts = 0

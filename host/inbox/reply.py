@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -61,7 +61,7 @@ from host.models.users import Workspace
 from host.queue import outbox
 from host.sdk.channel import AccountRef, ChannelAdapter, ReplyContext, ReplyPolicy, ReplyState
 from host.sdk.messages import OWN_ADDRESS, MessageKind
-from host.users.reach import ALL_ACCOUNTS, Accounts
+from host.users.actor import DESK, UnitOfWork
 from host.web.message_kinds import HIDDEN
 
 __all__ = [
@@ -76,7 +76,6 @@ __all__ = [
     "policy_for",
     "preview_parts",
     "queue_parts",
-    "queue_reply",
 ]
 
 FURTHEST = timedelta(days=60)
@@ -154,48 +153,14 @@ def policy_for(
     return adapter.approved_policy(context) if approved else adapter.reply_policy(context)
 
 
-def queue_reply(
-    session: Session,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    author_id: int | None,
-    text: str,
-    reply_key: str,
-    overflow: Overflow = "split",
-    adapter: ChannelAdapter | None,
-    now: datetime,
-    seen_id: int | None = None,
-) -> list[Message]:
-    """Queue a member's text; see :func:`queue_parts`."""
-    return queue_parts(
-        session,
-        workspace_id=workspace_id,
-        conversation_id=conversation_id,
-        author_id=author_id,
-        drafts=[Draft(text=text)],
-        reply_key=reply_key,
-        overflow=overflow,
-        adapter=adapter,
-        now=now,
-        seen_id=seen_id,
-        accounts=accounts,
-    )
-
-
 def queue_parts(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     conversation_id: int,
-    accounts: Accounts,
-    author_id: int | None,
     drafts: Sequence[Draft],
+    *,
     reply_key: str,
-    overflow: Overflow = "split",
     adapter: ChannelAdapter | None,
-    now: datetime,
+    overflow: Overflow = "split",
     by_person: bool = True,
     voice: Voice = Voice.PERSON,
     seen_id: int | None = None,
@@ -206,7 +171,6 @@ def queue_parts(
 
     A repeated *reply_key* returns the existing messages.
 
-    :param author_id: the sending member; None for a program.
     :param by_person: whether a person sends it; on some channels only a person may write late.
     :param voice: on whose behalf it is sent, which determines the conversation's handler.
     :param seen_id: the newest message the sender has seen; None skips the check for newer answers.
@@ -228,19 +192,20 @@ def queue_parts(
     check_key(reply_key)
     if overflow not in {"split", "truncate", "reject"}:
         raise ReplyKeyError()
-    undone_until = until_when_undone(session, workspace_id, hold, now)
-    held = held or _lock(session, workspace_id, conversation_id, undone_until, accounts)
+    session, now = work.session, work.now
+    undone_until = until_when_undone(work, hold)
+    held = held or _lock(work, conversation_id, undone_until)
     recipient, conversation = held.recipient, held.conversation
     if adapter is None:
         raise UnknownChannelError()
     before = _made_before(session, conversation, reply_key)
     planned = _planned(session, conversation, drafts, adapter, overflow, by_person=by_person)
-    if before and not _same(session, workspace_id, before, planned):
+    if before and not _same(session, work.workspace_id, before, planned):
         raise AlreadySentError()
     if before:
         return before
     if seen_id is not None:
-        _check_unchanged(session, conversation, seen_id, author_id)
+        _check_unchanged(session, conversation, seen_id, work.author_id)
     policy = _check_planned(
         session, conversation, planned, adapter, now, by_person=by_person, voice=voice, at=hold.at
     )
@@ -249,14 +214,16 @@ def queue_parts(
         outbox.take_lane(session, conversation.account_id, recipient, undone_until)
     taken = {
         one.id: one
-        for one in uploads.attach(session, workspace_id, [one for part in planned for one in part.uploads])
+        for one in uploads.attach(
+            session, work.workspace_id, [one for part in planned for one in part.uploads]
+        )
     }
     # The first message may set another subject, which later messages of the conversation keep.
     subjects = [part.content["subject"] for part in planned if "subject" in part.content]
     conversation.subject = next(iter(subjects), conversation.subject)
     messages = [
         Message(
-            workspace_id=workspace_id,
+            workspace_id=work.workspace_id,
             conversation_id=conversation.id,
             account_id=conversation.account_id,
             direction=Direction.OUTBOUND,
@@ -265,7 +232,7 @@ def queue_parts(
             text=part.text,
             content=dict(part.content),
             reply_to=part.reply_to,
-            author_id=author_id,
+            author_id=work.author_id,
             reply_key=reply_key,
             position=position,
             state=DeliveryState.QUEUED,
@@ -279,8 +246,9 @@ def queue_parts(
     files = [[taken[one] for one in part.uploads] for part in planned]
     if voice is not Voice.NOTICE:
         # For scheduled replies too: nobody else should answer before they are sent.
-        handler = Handler(voice)
-        conversation_actions.handle(session, conversation, handler, because="reply", author_id=author_id)
+        # The event names a person or Lobby, never the program whose message takes the conversation.
+        taking = work if work.by is None else replace(work, actor=DESK)
+        conversation_actions.handle(taking, conversation, Handler(voice), because="reply")
     if hold.at is not None:
         _keep(session, conversation, recipient, messages, files, hold)
         return messages
@@ -290,10 +258,10 @@ def queue_parts(
     if voice is Voice.NOTICE:
         publish_conversation(session, conversation)
         return messages
-    answer(session, conversation, messages[-1], author_id, again=held.is_answered)
+    answer(session, conversation, messages[-1], work.author_id, again=held.is_answered)
     held.is_answered = True
-    if by_person and author_id is not None:
-        _assign(session, conversation, author_id, now)
+    if by_person and work.author_id is not None:
+        _assign(work, conversation)
     return messages
 
 
@@ -387,17 +355,13 @@ def _check_planned(
     return policy
 
 
-def _lock(
-    session: Session, workspace_id: int, conversation_id: int, at: datetime | None, accounts: Accounts
-) -> HeldLocks:
+def _lock(work: UnitOfWork, conversation_id: int, at: datetime | None) -> HeldLocks:
     """Lock the lane of the customer, then the conversation.
 
     :param at: as for :func:`take_lane`.
     """
-    recipient = take_lane(session, workspace_id, conversation_id, at)
-    return HeldLocks(
-        locked_conversation(session, workspace_id, conversation_id, accounts=accounts), recipient
-    )
+    recipient = take_lane(work.session, work.workspace_id, conversation_id, at)
+    return HeldLocks(locked_conversation(work, conversation_id), recipient)
 
 
 def _keep_undo(entry: OutboxEntry, undo: Mapping[str, Any] | None) -> None:
@@ -452,28 +416,20 @@ def _closed_since(session: Session, conversation: Conversation, seen_id: int, au
     return [] if last is None or last.author_id == author_id else [last.id]
 
 
-def _assign(session: Session, conversation: Conversation, author_id: int, now: datetime) -> None:
+def _assign(work: UnitOfWork, conversation: Conversation) -> None:
     """Assign an unassigned conversation to the author of the reply, if the workspace is configured to."""
     if conversation.assignee_id is not None:
         return
-    if session.get_one(Workspace, conversation.workspace_id).assigns_on_reply:
-        conversation_actions.set_fields(
-            session,
-            {"assignee_id": author_id},
-            workspace_id=conversation.workspace_id,
-            conversation_id=conversation.id,
-            author_id=author_id,
-            now=now,
-            accounts=ALL_ACCOUNTS,
-        )
+    if work.session.get_one(Workspace, work.workspace_id).assigns_on_reply:
+        conversation_actions.set_fields(work, conversation.id, {"assignee_id": work.author_id})
 
 
-def until_when_undone(session: Session, workspace_id: int, hold: Hold, now: datetime) -> datetime | None:
-    """Return until when a reply sent *now* can be undone; None if it is sent at once."""
+def until_when_undone(work: UnitOfWork, hold: Hold) -> datetime | None:
+    """Return until when a reply sent now can be undone; None if it is sent at once."""
     if hold.undo is None:
         return None
-    seconds = session.get_one(Workspace, workspace_id).undo_seconds
-    return now + timedelta(seconds=seconds) if seconds > 0 else None
+    seconds = work.session.get_one(Workspace, work.workspace_id).undo_seconds
+    return work.now + timedelta(seconds=seconds) if seconds > 0 else None
 
 
 def take_lane(session: Session, workspace_id: int, conversation_id: int, at: datetime | None = None) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -36,7 +35,7 @@ from host.models.saved_views import SavedView
 from host.models.users import Membership
 from host.sdk import strictjson
 from host.users import leaving
-from host.users.actor import Actor
+from host.users.actor import Actor, UnitOfWork
 from host.users.reach import Accounts
 
 MOST = 30
@@ -185,14 +184,7 @@ def get(
 
 
 def create(
-    session: Session,
-    *,
-    workspace_id: int,
-    owner_id: int | None,
-    name: str,
-    shows: ConversationFilter | str,
-    actor: Actor,
-    now: datetime,
+    work: UnitOfWork, *, owner_id: int | None, name: str, shows: ConversationFilter | str
 ) -> SavedView:
     """Save a view after the others and return it.
 
@@ -202,24 +194,25 @@ def create(
     :raises ViewSearchError: if the search is empty or too long.
     :raises TooManyViewsError: if there are :data:`MOST` of that kind.
     """
-    beside = _beside(workspace_id, owner_id)
+    session = work.session
+    beside = _beside(work.workspace_id, owner_id)
     number, last = session.execute(
         sa.select(sa.func.count(), sa.func.max(SavedView.position)).where(*beside)
     ).one()
     if number >= MOST:
         raise TooManyViewsError()
     view = SavedView(
-        workspace_id=workspace_id,
+        workspace_id=work.workspace_id,
         owner_id=owner_id,
         name=names.checked(name, ViewNameError()),
         condition=_condition(shows),
         position=(last or 0) + 1,
-        created_at=now,
+        created_at=work.now,
     )
     session.add(view)
     session.flush()
     if owner_id is None:
-        actor.audit(session, "view.added", view.name, workspace_id=workspace_id)
+        work.audit("view.added", view.name)
     return view
 
 

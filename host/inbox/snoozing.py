@@ -20,6 +20,7 @@ from host.core.statements import earliest
 from host.events.kinds.conversations import CONVERSATION_WOKEN, OfWaking
 from host.inbox.conversations import add_activity, record_conversation
 from host.models.inbox import Conversation
+from host.users.actor import DESK, UnitOfWork
 
 PORTION = 50
 """Maximum number of conversations woken in one write."""
@@ -103,13 +104,7 @@ def wake(session: Session, ids: Sequence[int], now: datetime) -> int:
         conversation.snooze_kind = conversation.snoozed_until = None
         conversation.woken_at = now
         session.flush()
-        add_activity(session, conversation, None, {"what": "woken_by_time"}, now)
-        record_conversation(
-            session,
-            conversation,
-            CONVERSATION_WOKEN,
-            author_id=None,
-            by=None,
-            facts=OfWaking(because="time"),
-        )
+        work = UnitOfWork(session, conversation.workspace_id, DESK, now)
+        add_activity(work, conversation, {"what": "woken_by_time"})
+        record_conversation(work, conversation, CONVERSATION_WOKEN, OfWaking(because="time"))
     return len(woken)

@@ -26,7 +26,8 @@ from host.inbox.queries import Row
 from host.models.channels import AccountState
 from host.models.inbox import Conversation, Direction, InternalKind, Message
 from host.sdk.channel import ChannelAdapter, ProviderProblem
-from host.users.reach import ALL_ACCOUNTS, Accounts
+from host.users.actor import Actor, UnitOfWork
+from host.users.reach import Accounts
 
 log = logging.getLogger(__name__)
 
@@ -115,14 +116,12 @@ def take(
     workspace_id: int,
     conversation_id: int,
     accounts: Accounts,
-    author_id: int | None,
-    by: str | None = None,
+    actor: Actor,
     note: str = "",
     now: datetime,
 ) -> None:
     """Take a conversation from another app. It calls the provider, so do not call it inside a transaction.
 
-    :param by: name of the API key, if no person does it.
     :param note: for the other app.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises UnknownChannelError: if no active addon provides its channel.
@@ -132,7 +131,7 @@ def take(
     """
     row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
     _ask(row, adapter.label, lambda: adapter.take_thread(row.account, row.identity_external_id, note))
-    db.write(_tell, row, adapter, {"what": TAKEN}, author_id, by, now)
+    db.write(_tell, row, adapter, {"what": TAKEN}, actor, now)
 
 
 def hand_on(
@@ -141,8 +140,7 @@ def hand_on(
     workspace_id: int,
     conversation_id: int,
     accounts: Accounts,
-    author_id: int | None,
-    by: str | None = None,
+    actor: Actor,
     to: str,
     note: str = "",
     now: datetime,
@@ -150,7 +148,7 @@ def hand_on(
     """Pass a conversation to the app *to*; see :func:`take` for the rest."""
     row, adapter = _checked(directory, workspace_id, conversation_id, accounts)
     _ask(row, adapter.label, lambda: adapter.pass_thread(row.account, row.identity_external_id, to, note))
-    db.write(_tell, row, adapter, {"what": PASSED, "to": to}, author_id, by, now)
+    db.write(_tell, row, adapter, {"what": PASSED, "to": to}, actor, now)
 
 
 def release(
@@ -159,8 +157,7 @@ def release(
     workspace_id: int,
     conversation_id: int,
     accounts: Accounts,
-    author_id: int | None,
-    by: str | None = None,
+    actor: Actor,
     note: str = "",
     now: datetime,
 ) -> None:
@@ -169,7 +166,7 @@ def release(
     if not adapter.capabilities.thread_release:
         raise ThreadControlError()
     _ask(row, adapter.label, lambda: adapter.release_thread(row.account, row.identity_external_id, note))
-    db.write(_tell, row, adapter, {"what": RELEASED}, author_id, by, now)
+    db.write(_tell, row, adapter, {"what": RELEASED}, actor, now)
 
 
 def _checked(
@@ -208,13 +205,13 @@ def _tell(
     row: Row,
     adapter: ChannelAdapter,
     content: dict[str, str],
-    author_id: int | None,
-    by: str | None,
+    actor: Actor,
     now: datetime,
 ) -> None:
-    conversation = locked_conversation(session, row.account.workspace_id, row.id, accounts=ALL_ACCOUNTS)
+    work = UnitOfWork(session, row.account.workspace_id, actor, now)
+    conversation = locked_conversation(work, row.id)
     if content["what"] == TAKEN:
         responders.take(conversation, now)
     else:
         responders.give(conversation, now, adapter.capabilities.responder_keeps, content.get("to", ""))
-    add_activity(session, conversation, author_id, content, now, by=by)
+    add_activity(work, conversation, dict(content))

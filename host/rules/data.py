@@ -24,7 +24,7 @@ from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
 from host.rules import passing, public_answers
 from host.rules.models import Rule, RuleState, RuleVersion
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import DESK, UnitOfWork
 
 NAMES = sa.select(Rule.id, Rule.name)
 """Query for the names of rules that events refer to by id."""
@@ -96,8 +96,8 @@ def _let_go(session: Session, run_id: int, now: datetime) -> None:
     if seen is None:
         return
     with suppress(ConversationNotFoundError):  # the run is deleted with it
-        place = seen.workspace_id, seen.conversation_id
-        conversation = locked_conversation(session, *place, accounts=ALL_ACCOUNTS)
+        work = UnitOfWork(session, seen.workspace_id, DESK, now)
+        conversation = locked_conversation(work, seen.conversation_id)
         run = running.locked_run(session, run_id, RunState.DUE)
         if run is not None:
             give_up_run(session, run, conversation, "off", now)

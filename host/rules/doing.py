@@ -64,7 +64,7 @@ from host.rules.campaigns import Took
 from host.sdk.messages import MessageKind
 from host.sdk.rules import React
 from host.users import desk_language
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import UnitOfWork, person_or_desk
 from host.working_hours import hours
 
 AWAITED = "private_awaited"
@@ -146,6 +146,12 @@ class Acting:
     """Whether to give the public answers now, because the private reply was sent."""
 
     @property
+    def work(self) -> UnitOfWork:
+        """The unit of work of the rule."""
+        rule = person_or_desk(None, self.name)
+        return UnitOfWork(self.session, self.conversation.workspace_id, rule, self.now)
+
+    @property
     def key(self) -> str:
         """How the keys of what this run sends begin."""
         kind = "rule-" if self.body.campaign is None else CAMPAIGN_KEY
@@ -161,21 +167,12 @@ class Acting:
             key=self.key,
             zone=zone,
             languages=(desk_language.of_workspace(workspace.language),),
-            by=self.name,
             voice=Voice.NOTICE,
         )
         adapter = self.directory.adapter(self.conversation.channel)
         # Keep a reference: a session drops unreferenced objects, so each answer would reload the customer.
         _customer = self.session.get(Contact, self.conversation.contact_id)
-        runner = ActionRunner(
-            self.session,
-            self.conversation.workspace_id,
-            self.conversation.id,
-            context,
-            adapter,
-            self.now,
-            ALL_ACCOUNTS,
-        )
+        runner = ActionRunner(self.work, self.conversation.id, context, adapter)
         for number, action in enumerate(self.body.actions, 1):
             why = self._tried(number, action, runner, done)
             done.steps.append((kind_of(action), why))
@@ -330,18 +327,14 @@ class Acting:
         :param voice: a notice leaves the customer waiting; an answer does not.
         """
         messages = queue_parts(
-            self.session,
-            workspace_id=self.conversation.workspace_id,
-            conversation_id=self.conversation.id,
-            author_id=None,
-            drafts=[draft],
+            self.work,
+            self.conversation.id,
+            [draft],
             reply_key=f"{self.key}-{number}",
             adapter=self.directory.adapter(self.conversation.channel),
-            now=self.now,
             by_person=False,
             voice=voice,
             held=self.held,
-            accounts=ALL_ACCOUNTS,
         )
         done.sent += [message.id for message in messages]
         return messages[-1].id
@@ -374,20 +367,16 @@ class Acting:
         if adapter is None or adapter.capabilities.private_replies is None:
             raise NotDoneError("not_public")
         message = queue_private(
-            self.session,
-            workspace_id=self.conversation.workspace_id,
-            conversation_id=self.conversation.id,
-            message_id=message_id,
-            author_id=None,
-            text=self._filled(action.text),
+            self.work,
+            self.conversation.id,
+            message_id,
+            self._filled(action.text),
             quick_replies=[{"title": one, "payload": one} for one in action.quick_replies],
             reply_key=f"{self.key}-{number}",
             adapter=adapter,
-            now=self.now,
             by_person=False,
             voice=Voice.AUTOMATION,
             held=self.held,
-            accounts=ALL_ACCOUNTS,
         )
         done.private_id = message.id
         done.sent.append(message.id)
@@ -426,31 +415,18 @@ class Acting:
             if message_id is None:
                 raise NotDoneError("nothing_to_do")
             react(
-                self.session,
-                workspace_id=self.conversation.workspace_id,
-                conversation_id=self.conversation.id,
-                message_id=message_id,
-                emoji=wanted.emoji,
-                author_id=None,
+                self.work,
+                message_id,
+                wanted.emoji,
                 directory=self.directory,
-                now=self.now,
-                accounts=ALL_ACCOUNTS,
+                conversation_id=self.conversation.id,
                 by_itself=True,
             )
         else:
             self._say(number, wanted.text, done)
 
     def _set(self, changes: Any) -> None:
-        set_fields(
-            self.session,
-            changes,
-            workspace_id=self.conversation.workspace_id,
-            conversation_id=self.conversation.id,
-            author_id=None,
-            by=self.name,
-            now=self.now,
-            accounts=ALL_ACCOUNTS,
-        )
+        set_fields(self.work, self.conversation.id, changes)
 
     def _record(self, kind: str, facts: OfRule) -> None:
         ids = self.conversation.account_id, self.conversation.id, self.about.event.message_id

@@ -41,7 +41,6 @@ from host.models.inbox import Contact, ContactIdentity, Conversation, Conversati
 from host.models.users import Membership, User, Workspace
 from host.sdk import _acting
 from host.sdk.errors import DeskError
-from host.users import reach
 from host.users.actor import Actor, UnitOfWork
 
 _MOST_FOUND = 100
@@ -153,23 +152,16 @@ class _RefusedError(Exception):
 class _Change:
     """A change that is being made in a write."""
 
-    session: Session
-    workspace_id: int
-    name: str
+    work: UnitOfWork
     reply_key: str
-    now: datetime
 
     @property
-    def actor(self) -> Actor:
-        return Actor(ActorKind.ADDON, name=self.name)
+    def session(self) -> Session:
+        return self.work.session
 
     @property
-    def work(self) -> UnitOfWork:
-        return UnitOfWork(self.session, self.workspace_id, self.actor, self.now)
-
-    @property
-    def place(self) -> dict[str, Any]:
-        return {"workspace_id": self.workspace_id, "accounts": reach.ALL_ACCOUNTS, "now": self.now}
+    def workspace_id(self) -> int:
+        return self.work.workspace_id
 
 
 class Desk:
@@ -191,16 +183,7 @@ class Desk:
         """Add a private note. Names after an ``@`` mention nobody."""
 
         def do(change: _Change) -> list[int]:
-            note = notes.add_note(
-                change.session,
-                conversation_id=conversation_id,
-                author_id=None,
-                text=text,
-                reply_key=change.reply_key,
-                by=change.name,
-                **change.place,
-            )
-            return [note.id]
+            return [notes.add_note(change.work, conversation_id, text=text, reply_key=change.reply_key).id]
 
         self._change("notes", conversation_id, key, ("note", text), do)
 
@@ -211,7 +194,7 @@ class Desk:
             label_id = _label(change, name)
             if label_id is None:
                 label_id = labels.create(change.work, name=name, tone=LabelTone.GREY).id
-            _set_labels(change, conversation_id, add=[label_id])
+            labels.set_labels(change.work, conversation_id, add=[label_id])
 
         self._change("labels", conversation_id, key, ("label", name), do)
 
@@ -221,7 +204,7 @@ class Desk:
         def do(change: _Change) -> None:
             label_id = _label(change, name)
             if label_id is not None:
-                _set_labels(change, conversation_id, remove=[label_id])
+                labels.set_labels(change.work, conversation_id, remove=[label_id])
 
         self._change("labels", conversation_id, key, ("unlabel", name), do)
 
@@ -243,14 +226,7 @@ class Desk:
                 fields["assignee_id"] = _person(change, person)
             if person is None and team is None:
                 fields = {"assignee_id": None, "team_id": None}
-            set_fields(
-                change.session,
-                fields,
-                conversation_id=conversation_id,
-                author_id=None,
-                by=change.name,
-                **change.place,
-            )
+            set_fields(change.work, conversation_id, fields)
 
         self._change("assignments", conversation_id, key, ("assign", person, team), do)
 
@@ -265,13 +241,7 @@ class Desk:
             found = _called(known, name)
             if found is None:
                 raise DeskError("attribute_not_found", f"the workspace has no attribute {name!r}")
-            details.change(
-                change.session,
-                contact_id=contact_id,
-                changes={details.field_of(found.id): value},
-                actor=change.actor,
-                **change.place,
-            )
+            details.change(change.work, contact_id, {details.field_of(found.id): value})
 
         self._change("attributes", contact_id, key, ("attribute", name, value), do, of=Contact)
 
@@ -433,7 +403,8 @@ class Desk:
         if cause is not None:
             chained = because(session, cause_id=cause.event_id, root_id=cause.root_id, depth=cause.depth + 1)
         with by_addon(session, self._slug), chained:
-            result = do(_Change(session, workspace_id, name, _acting.reply_key(self._slug, hashed), now))
+            work = UnitOfWork(session, workspace_id, Actor(ActorKind.ADDON, name=name), now)
+            result = do(_Change(work, _acting.reply_key(self._slug, hashed)))
         row = session.get_one(AddonWrite, (self._slug, hashed))
         row.result = result
         session.flush()
@@ -483,20 +454,6 @@ def _label(change: _Change, name: str) -> int | None:
         return None
 
 
-def _set_labels(
-    change: _Change, conversation_id: int, add: Collection[int] = (), remove: Collection[int] = ()
-) -> None:
-    labels.set_labels(
-        change.session,
-        conversation_id=conversation_id,
-        add=add,
-        remove=remove,
-        author_id=None,
-        by=change.name,
-        **change.place,
-    )
-
-
 def _called(found: Sequence[ContactAttribute], name: str) -> ContactAttribute | None:
     return next((one for one in found if name_key(one.name) == name_key(name)), None)
 
@@ -539,9 +496,7 @@ def _reply(
     """
     session, directory = change.session, _running.directory
     recipient = take_lane(session, change.workspace_id, conversation_id)
-    conversation = locked_conversation(
-        session, change.workspace_id, conversation_id, accounts=reach.ALL_ACCOUNTS
-    )
+    conversation = locked_conversation(change.work, conversation_id)
     adapter = None if directory is None else directory.adapter(conversation.channel)
     last = facts.last_inbound(session, conversation_id)
     known = None if last is None else facts.known(session, [last]).get(last)
@@ -549,8 +504,8 @@ def _reply(
         raise _RefusedError("never_wrote")
     is_over = after_closing and conversation.status == ConversationStatus.CLOSED
     why = deciding.may_speak(
-        change.now,
-        hindrance=known.hindrance(adapter, change.now, closed_too=after_closing),
+        change.work.now,
+        hindrance=known.hindrance(adapter, change.work.now, closed_too=after_closing),
         answers=known.row.sent_at,
         may_be_late=True,
         person_at=None if is_over else known.row.person_at,
@@ -567,22 +522,20 @@ def _reply(
         buttons.append({"title": one.title, "payload": payload})
     try:
         messages = queue_parts(
-            session,
-            conversation_id=conversation_id,
-            author_id=None,
-            drafts=[Draft(text=text, content={"quick_replies": buttons} if buttons else {})],
+            change.work,
+            conversation_id,
+            [Draft(text=text, content={"quick_replies": buttons} if buttons else {})],
             reply_key=change.reply_key,
             adapter=adapter,
             by_person=False,
             voice=Voice.NOTICE,
             held=HeldLocks(conversation, recipient),
-            **change.place,
         )
     except LobbyError as error:
         # Raised before any write: the account, the customer or the channel does not allow it.
         raise _RefusedError(error.code) from error
     for message in messages:
-        message.content = {**message.content, "by": change.name}
+        message.content = {**message.content, "by": change.work.actor.name}
     session.flush()
     return [message.id for message in messages]
 

@@ -27,8 +27,7 @@ from host.inbox.reply import HeldLocks, take_lane
 from host.models.inbox import Contact, Conversation, Direction, Handler, Message
 from host.sequences import running
 from host.sequences.models import ENDED_BY_TEAM, Sequence, SequenceRun, SequenceState, WaitsFor
-from host.users.actor import Actor
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import DESK, Actor, UnitOfWork
 
 
 class NotStartedError(ConflictError):
@@ -169,7 +168,8 @@ def start_for(
     :raises NotStartedError: if it cannot start for another reason.
     """
     recipient = take_lane(session, sequence.workspace_id, conversation_id)
-    conversation = locked_conversation(session, sequence.workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+    work = UnitOfWork(session, sequence.workspace_id, DESK, now)
+    conversation = locked_conversation(work, conversation_id)
     message_id = _last_message(session, conversation.id)
     why = _hindrance(session, sequence, conversation, message_id, directory, now)
     if why in _ERRORS:
@@ -324,7 +324,8 @@ def end_one(
 ) -> None:
     """End a run, unless it ended. Takes the customer's lane and the conversation."""
     recipient = take_lane(session, run.workspace_id, run.conversation_id)
-    conversation = locked_conversation(session, run.workspace_id, run.conversation_id, accounts=ALL_ACCOUNTS)
+    work = UnitOfWork(session, run.workspace_id, DESK, now)
+    conversation = locked_conversation(work, run.conversation_id)
     active = running.locked_run(session, conversation.id)
     if active is None or active.id != run.id:
         session.refresh(run)

@@ -35,6 +35,7 @@ from host.sequences.models import (
     SequenceVersion,
 )
 from host.users import data_retention
+from host.users.actor import DESK, UnitOfWork
 
 log = logging.getLogger(__name__)
 
@@ -237,4 +238,5 @@ def _release(session: Session, conversations: Collection[int]) -> None:
         Conversation.id.in_(conversations), Conversation.handled_by == Handler.AUTOMATION
     )
     for conversation in session.scalars(query.order_by(Conversation.id).with_for_update()):
-        handle(session, conversation, Handler.NOBODY, because="ended")
+        work = UnitOfWork(session, conversation.workspace_id, DESK, clock.now())
+        handle(work, conversation, Handler.NOBODY, because="ended")

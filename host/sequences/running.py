@@ -61,8 +61,7 @@ from host.sequences.models import (
     SequenceVisit,
     WaitsFor,
 )
-from host.users.actor import Actor
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import DESK, UnitOfWork, person_or_desk
 from host.working_hours import hours
 from host.working_hours.hours import Hours
 
@@ -143,6 +142,11 @@ class Walk(Decider):
     _sent: list[int] = field(default_factory=list)
     """Our messages of this write."""
 
+    @property
+    def work(self) -> UnitOfWork:
+        """The unit of work of the sequence."""
+        return UnitOfWork(self.session, self.run.workspace_id, person_or_desk(None, self.name), self.now)
+
     # ---- what moves it ---------------------------------------------------------------------------------
 
     def hear(self, message: Message) -> bool:
@@ -192,7 +196,7 @@ class Walk(Decider):
         """End the run; the conversation is nobody's again."""
         self._note_end(outcome, reason)
         if self.conversation.handled_by == Handler.AUTOMATION:
-            handle(self.session, self.conversation, Handler.NOBODY, because="ended", by=self.name)
+            handle(self.work, self.conversation, Handler.NOBODY, because="ended")
 
     def leave_to_people(self, reason: str, team: int = 0, outcome: str = "people") -> None:
         """End the run and hand the conversation to people, for whose answer the customer waits."""
@@ -259,16 +263,8 @@ class Walk(Decider):
 
     def _hand_over(self, changes: Any) -> None:
         with by_program(self.session, "sequence"):
-            hand_over(
-                self.session,
-                changes,
-                workspace_id=self.run.workspace_id,
-                conversation_id=self.conversation.id,
-                accounts=ALL_ACCOUNTS,
-                by=self.name,
-                now=self.now,
-                why=FEATURE_OFF if self.run.reason == FEATURE_OFF else "",
-            )
+            why = FEATURE_OFF if self.run.reason == FEATURE_OFF else ""
+            hand_over(self.work, self.conversation.id, changes, why=why)
 
     def _is_stopped(self) -> bool:
         """Return whether the run must not go on; then end it, or pause it where a person writes."""
@@ -307,16 +303,7 @@ class Walk(Decider):
 
     def _close(self) -> None:
         with by_program(self.session, "sequence"):
-            set_fields(
-                self.session,
-                {"status": ConversationStatus.CLOSED},
-                workspace_id=self.run.workspace_id,
-                conversation_id=self.conversation.id,
-                author_id=None,
-                by=self.name,
-                now=self.now,
-                accounts=ALL_ACCOUNTS,
-            )
+            set_fields(self.work, self.conversation.id, {"status": ConversationStatus.CLOSED})
 
     def _note_refused(self, why: str) -> None:
         self._visit().refused = why
@@ -364,19 +351,10 @@ class Walk(Decider):
             viewer=Viewer(None, keeps=False),
             key=f"sequence-{self.run.id}-{self.run.number}",
             zone=clock.zone(self._hours().timezone),
-            by=self.name,
             voice=Voice.AUTOMATION,
         )
-        place: dict[str, Any] = {
-            "workspace_id": self.run.workspace_id,
-            "conversation_id": self.conversation.id,
-            "accounts": ALL_ACCOUNTS,
-        }
-        more: dict[str, Any] = {
-            "context": context,
-            "adapter": self.directory.adapter(self.conversation.channel),
-            "now": self.now,
-        }
+        where = self.work, self.conversation.id
+        adapter = self.directory.adapter(self.conversation.channel)
         try:
             with by_program(self.session, "sequence"), self.session.begin_nested():
                 if isinstance(action, RunMacro):
@@ -384,9 +362,9 @@ class Walk(Decider):
                         self.session, self.run.workspace_id, action.macro, context.viewer
                     ):
                         return "budget"
-                    _macro, sent = macros.run(self.session, macro_id=action.macro, **place, **more)
+                    _macro, sent = macros.run(*where, action.macro, context=context, adapter=adapter)
                 else:
-                    runner = ActionRunner(self.session, **place, **more)
+                    runner = ActionRunner(*where, context, adapter)
                     runner.run(1, action)
                     sent = runner.sent
         except LobbyError as error:
@@ -411,15 +389,11 @@ class Walk(Decider):
         try:
             with self.session.begin_nested():
                 react(
-                    self.session,
-                    workspace_id=self.run.workspace_id,
-                    conversation_id=self.conversation.id,
-                    message_id=self.run.message_id,
-                    emoji=wanted.emoji,
-                    author_id=None,
+                    self.work,
+                    self.run.message_id,
+                    wanted.emoji,
                     directory=self.directory,
-                    now=self.now,
-                    accounts=ALL_ACCOUNTS,
+                    conversation_id=self.conversation.id,
                     by_itself=True,
                 )
         except LobbyError as error:
@@ -439,15 +413,8 @@ class Walk(Decider):
     def _store(self, attribute_id: int, value: str) -> None:
         try:
             with self.session.begin_nested():
-                details.change(
-                    self.session,
-                    workspace_id=self.run.workspace_id,
-                    contact_id=self.conversation.contact_id,
-                    accounts=ALL_ACCOUNTS,
-                    changes={details.field_of(attribute_id): value},
-                    actor=Actor(ActorKind.SYSTEM, name=self.name),
-                    now=self.now,
-                )
+                changes = {details.field_of(attribute_id): value}
+                details.change(self.work, self.conversation.contact_id, changes)
         except LobbyError as error:
             self._visit().refused = error.code
 
@@ -493,18 +460,14 @@ class Walk(Decider):
         key = f"sequence-{self.run.id}-{self.run.number}{part and f'-{part}'}"
         try:
             messages = queue_parts(
-                self.session,
-                workspace_id=self.run.workspace_id,
-                conversation_id=self.conversation.id,
-                author_id=None,
-                drafts=[draft],
+                self.work,
+                self.conversation.id,
+                [draft],
                 reply_key=key,
                 adapter=self.directory.adapter(self.conversation.channel),
-                now=self.now,
                 by_person=False,
                 voice=voice,
                 held=self.held,
-                accounts=ALL_ACCOUNTS,
             )
         except LobbyError as error:
             # Raised before any write: the account, the customer or the channel does not allow it.
@@ -552,9 +515,8 @@ def locked_walk(
         return None
     try:
         recipient = take_lane(session, seen.workspace_id, seen.conversation_id)
-        conversation = locked_conversation(
-            session, seen.workspace_id, seen.conversation_id, accounts=ALL_ACCOUNTS
-        )
+        work = UnitOfWork(session, seen.workspace_id, DESK, now)
+        conversation = locked_conversation(work, seen.conversation_id)
     except ConversationNotFoundError:
         return None  # the run is deleted with it
     run = locked_run(session, conversation.id, run_id)

@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 import msgspec
 from flask import request
-from sqlalchemy.orm import Session
 
 from host.automation import settings as account_settings
 from host.channels.directory import Directory
@@ -15,7 +14,7 @@ from host.core.backports.values import replace
 from host.core.errors import InvalidError
 from host.start import steps
 from host.users import workspaces
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.web.languages import gettext as _
 from host.web.languages import reader
 from host.working_hours import hours
@@ -58,12 +57,13 @@ def entered() -> HoursForm:
     )
 
 
-def save(session: Session, workspace_id: int, typed: HoursForm, directory: Directory, actor: Actor) -> None:
+def save(work: UnitOfWork, typed: HoursForm, directory: Directory) -> None:
     """Save the hours and the greeting, each only if the workspace has none yet.
 
     :raises HoursError: if the hours are invalid, or no day is chosen.
     :raises InvalidError: if the greeting is, as :func:`host.automation.settings.save`.
     """
+    session, workspace_id = work.session, work.workspace_id
     progress = steps.read(session, workspace_id, (), installable=False)
     if not progress.hours:
         if not typed.days:
@@ -74,13 +74,10 @@ def save(session: Session, workspace_id: int, typed: HoursForm, directory: Direc
             raise HoursError(_("Type both times, such as 9:00 and 17:00.")) from None
         zones = (workspaces.settings(session, workspace_id).timezone, str(reader().zone))
         hours.save(
-            session,
-            workspace_id,
+            work,
             None,
             week=[spans if key in typed.days else () for key in DAY_KEYS],
             timezone=next((zone for zone in zones if zone in clock.zones()), "UTC"),
-            actor=actor,
-            now=clock.now(),
         )
     account = progress.account
     if account is None or progress.greeting or not typed.greeting:
@@ -91,6 +88,6 @@ def save(session: Session, workspace_id: int, typed: HoursForm, directory: Direc
         session,
         replace(kept, greets=True, greeting=typed.greeting),
         limit=None if adapter is None else adapter.capabilities.text_limit,
-        actor=actor,
-        now=clock.now(),
+        actor=work.actor,
+        now=work.now,
     )

@@ -23,7 +23,6 @@ from host.start.steps import Key
 from host.users.pages.sudo import fresh_password
 from host.web.request_helpers import (
     Permission,
-    actor,
     admin_required,
     audit,
     client_address,
@@ -34,6 +33,7 @@ from host.web.request_helpers import (
     id_in,
     passive,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("start", __name__, template_folder="templates")
@@ -102,7 +102,7 @@ def hours(workspace_id: int) -> ResponseReturnValue:
     """Save the working hours and the greeting that the step asks for, both or neither."""
     typed = hours_step.entered()
     try:
-        db.write(hours_step.save, workspace_id, typed, current_directory(), actor())
+        write(hours_step.save, typed, current_directory())
     except InvalidError as error:
         page = page_instead(workspace_id, shown.start_list(workspace_id, replace(typed, problem=error)))
         return page, error.status

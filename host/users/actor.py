@@ -57,6 +57,11 @@ DESK = Actor(ActorKind.SYSTEM)
 """The desk acting automatically."""
 
 
+def person_or_desk(user_id: int | None, name: str = "") -> Actor:
+    """Return the person with an id; without one the desk, in the name of a rule, sequence or assistant."""
+    return Actor(ActorKind.SYSTEM, name=name) if user_id is None else Actor(ActorKind.USER, user_id)
+
+
 @dataclass(frozen=True, slots=True)
 class UnitOfWork:
     """One write of a workspace: where, by whom, when, and for which accounts.
@@ -74,6 +79,16 @@ class UnitOfWork:
     actor: Actor
     now: datetime
     accounts: Accounts = ALL_ACCOUNTS
+
+    @property
+    def author_id(self) -> int | None:
+        """The id of the person who acts; None for a program and for Lobby."""
+        return self.actor.id
+
+    @property
+    def by(self) -> str | None:
+        """The name of the program that acts, be it a key, an addon or a rule; None for people and Lobby."""
+        return self.actor.name or None
 
     def audit(self, action: str, subject: str, *, details: Mapping[str, Any] | None = None) -> None:
         """Write a line of the workspace's audit log, see :func:`host.users.audit.record`."""

@@ -7,13 +7,13 @@ from datetime import date
 from typing import Annotated
 
 from msgspec import Meta, field
-from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
 from host.api.http.declare import Moment, Router, Wire
 from host.core import db
 from host.inbox.teams import teams
 from host.inbox.teams.errors import TeamNotFoundError
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
 from host.working_hours import hours
@@ -145,12 +145,11 @@ def _read(call: Call, team_id: int | None) -> BusinessHours:
 
 
 def _write(call: Call, team_id: int | None, body: UpdateHours) -> BusinessHours:
-    def use_case(session: Session) -> BusinessHours:
+    def saved(work: UnitOfWork) -> BusinessHours:
         if team_id is not None:
-            teams.get(session, call.workspace_id, team_id)
+            teams.get(work.session, work.workspace_id, team_id)
         hours.save(
-            session,
-            call.workspace_id,
+            work,
             team_id,
             week=None if body.week is None else [_spans(getattr(body.week, key)) for key in DAY_KEYS],
             exceptions=[
@@ -159,12 +158,10 @@ def _write(call: Call, team_id: int | None, body: UpdateHours) -> BusinessHours:
             ],
             timezone=body.timezone,
             version=body.version,
-            actor=call.actor,
-            now=call.now,
         )
-        return _answer(call, hours.load(session, [call.workspace_id]), team_id)
+        return _answer(call, hours.load(work.session, [work.workspace_id]), team_id)
 
-    return call.commit(use_case)
+    return call.write(saved)
 
 
 _NINE_TO_FIVE = [{"starts": "09:00", "ends": "17:00"}]

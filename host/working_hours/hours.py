@@ -24,7 +24,7 @@ from host.core.errors import InvalidError, NotFoundError
 from host.inbox.teams.models import Team
 from host.models.users import Workspace
 from host.users import last_ones
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 from host.working_hours.models import BusinessHours
 
@@ -502,16 +502,13 @@ def _check_apart(exceptions: Sequence[ExceptionalDays]) -> None:
 
 
 def save(
-    session: Session,
-    workspace_id: int,
+    work: UnitOfWork,
     team_id: int | None,
     *,
     week: Sequence[Spans] | None,
     exceptions: Sequence[ExceptionalDays] = (),
     timezone: str = "UTC",
     version: int | None = None,
-    actor: Actor,
-    now: datetime,
 ) -> None:
     """Save the hours of a workspace or a team.
 
@@ -521,6 +518,7 @@ def save(
     :raises SavedMeanwhileError: if the hours have a newer version.
     :raises HoursError: as :func:`checked`.
     """
+    session, workspace_id = work.session, work.workspace_id
     last_ones.lock_workspace(session, workspace_id)
     query = sa.select(Workspace.name).where(Workspace.id == workspace_id)
     if team_id is not None:
@@ -536,7 +534,7 @@ def save(
         raise SavedMeanwhileError()
     after = StoredHours(version=before.version + 1)
     if week is not None:
-        after = StoredHours(*checked(week, exceptions, timezone, now), timezone, after.version)
+        after = StoredHours(*checked(week, exceptions, timezone, work.now), timezone, after.version)
     different = changes(before, after)
     if not different:
         return
@@ -547,7 +545,7 @@ def save(
     row.exceptions = [one.plain() for one in after.exceptions]
     row.timezone, row.version = after.timezone, after.version
     session.flush()
-    actor.audit(session, "hours.changed", name, workspace_id=workspace_id, details=different)
+    work.audit("hours.changed", name, details=different)
 
 
 def changes(before: StoredHours, after: StoredHours) -> dict[str, str]:

@@ -20,7 +20,7 @@ from host.users import workspaces
 from host.web import navigation
 from host.web.languages import gettext as _
 from host.web.languages import number, reader
-from host.web.request_helpers import Permission, actor, flash_good, form_version, workspace_view
+from host.web.request_helpers import Permission, flash_good, form_version, workspace_view, write
 from host.working_hours import hours
 from host.working_hours.hours import (
     DAY,
@@ -396,16 +396,13 @@ def _save(workspace_id: int, team_id: int | None) -> ResponseReturnValue:
     with db.read() as session:
         typed = _typed(hours.load(session, [workspace_id]).own(workspace_id, team_id))
     try:
-        db.write(
+        write(
             hours.save,
-            workspace_id,
             team_id,
             week=typed.week() if typed.own else None,
             exceptions=typed.exceptions() if typed.own else (),
             timezone=typed.timezone,
             version=version,
-            actor=actor(),
-            now=clock.now(),
         )
     except NotFoundError:
         raise

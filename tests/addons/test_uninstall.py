@@ -35,6 +35,7 @@ from host.users.pages import sudo
 from tests.addons.conftest import PASSWORD, MakeZip
 from tests.addons.test_quarantine import Shop
 from tests.addons.test_toy_channel import connect
+from tests.helpers import queue_reply, work
 
 pytestmark = pytest.mark.slow
 
@@ -197,7 +198,6 @@ def test_what_waited_to_be_applied_is_told_of_and_becomes_a_dead_letter(shop: Sh
 
 
 def test_replies_that_waited_fail_with_a_reason(shop: Shop) -> None:
-    from host.inbox.reply import queue_reply
 
     with db.read() as session:
         conversation = session.scalars(sa.select(Conversation.id)).one()
@@ -206,16 +206,12 @@ def test_replies_that_waited_fail_with_a_reason(shop: Shop) -> None:
 
     def write(session: Session) -> None:
         queue_reply(
-            session,
-            workspace_id=shop.workspace,
-            conversation_id=conversation,
-            author_id=None,
-            text="on its way",
+            work(session, shop.workspace),
+            conversation,
+            "on its way",
             reply_key="key-of-the-reply",
             overflow="split",
             adapter=adapter,
-            now=clock.now(),
-            accounts=None,
         )
 
     db.write(write)

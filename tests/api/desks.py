@@ -25,10 +25,10 @@ from host.models.posts import Post
 from host.models.users import Role
 from host.sdk.channel import ChannelAdapter
 from host.users import api_keys as keys
-from host.users.actor import DESK
 from host.users.api_keys import Scope
 from tests import helpers
 from tests.api import refusals
+from tests.helpers import do
 from tests.inbox import desks as inbox_desks
 from tests.inbox.scenes import Scene
 
@@ -136,15 +136,8 @@ def kept_ids(desk: ApiDesk) -> dict[str, int]:
     reply = {"shortcut": f"thanks-{label}", "title": "Thanks", "texts": {"default": "Thank you!"}}
     canned = desk.program.send("POST", "/canned-replies", reply, 201)["id"]
     rule = rule_ids(desk)
-    macro = db.write(
-        macros.create,
-        workspace_id=desk.workspace,
-        viewer=Viewer(None, keeps=True),
-        name="Done",
-        steps=(Close(),),
-        shared=True,
-        actor=DESK,
-        now=clock.now(),
+    macro = do(
+        macros.create, desk.workspace, Viewer(None, keeps=True), name="Done", steps=(Close(),), shared=True
     )
     return {
         "post_id": a_post(desk),

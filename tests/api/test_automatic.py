@@ -17,9 +17,9 @@ from host.events.kinds.conversations import CONVERSATION_HANDLER_CHANGED
 from host.events.models import DomainEvent
 from host.inbox.contacts import consent
 from host.models.inbox import Contact, Conversation, DeliveryState, Handler, Message, Origin
-from host.users.actor import DESK
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, Program, make_key, open_api_desk
+from tests.helpers import do
 from tests.inbox import toys
 
 
@@ -157,11 +157,10 @@ def test_a_person_says_who_handles_it(desk: ApiDesk, bot: Program) -> None:
 
 def test_nothing_automatic_goes_to_who_wants_none(desk: ApiDesk, bot: Program) -> None:
     contact = toys.everything(Contact)[0].id
-    named = {"workspace_id": desk.workspace, "contact_id": contact, "actor": DESK, "now": clock.now()}
-    db.write(consent.opt_out, source="", **named, accounts=None)
+    do(consent.opt_out, desk.workspace, contact, "")
     assert bot.refused("POST", "/messages", words(desk))[1]["code"] == "opted_out"
     desk.program.send("POST", "/messages", words(desk), 201)
-    db.write(consent.opt_in, **named, accounts=None)
+    do(consent.opt_in, desk.workspace, contact)
     desk.program.send("PATCH", f"/conversations/{talk(desk)}", {"handledBy": "nobody"}, 200)
     bot.send("POST", "/messages", words(desk), 201)
 
@@ -182,8 +181,7 @@ def test_what_waits_is_taken_back_when_somebody_takes_over(desk: ApiDesk, bot: P
         desk.program.send("PATCH", f"/conversations/{talk(desk)}", {"handledBy": "person"}, 200)
     else:
         contact = toys.everything(Contact)[0].id
-        named = {"workspace_id": desk.workspace, "contact_id": contact, "actor": DESK, "now": later}
-        db.write(consent.opt_out, source="", **named, accounts=None)
+        do(consent.opt_out, desk.workspace, contact, "", now=later)
     drain(desk.inbox.generation, direction="out")
     (message,) = [one for one in toys.everything(Message) if one.origin == Origin.SYSTEM and one.state]
     assert message.state == DeliveryState.CANCELLED

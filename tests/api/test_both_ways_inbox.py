@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from host.core import clock, db
 from host.inbox import saved_views
 from host.inbox.canned import replies
 from host.inbox.canned.replies import ANY, CannedReplyInput, Viewer
@@ -16,7 +15,6 @@ from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
 from host.inbox.queries import ConversationFilter
 from host.inbox.teams import teams
-from host.users.actor import DESK
 from tests.api.both_ways import Act, compare
 from tests.api.desks import ApiDesk
 from tests.asking import name_to_type
@@ -49,15 +47,7 @@ def two_labels(desk: ApiDesk) -> int:
 
 
 def view(desk: ApiDesk) -> int:
-    return db.write(
-        saved_views.create,
-        workspace_id=desk.workspace,
-        owner_id=None,
-        name="Open",
-        shows=ConversationFilter(),
-        actor=DESK,
-        now=clock.now(),
-    ).id
+    return do(saved_views.create, desk.workspace, owner_id=None, name="Open", shows=ConversationFilter()).id
 
 
 def attribute(desk: ApiDesk) -> int:
@@ -75,13 +65,11 @@ def conversation(desk: ApiDesk) -> int:
 
 
 def canned(desk: ApiDesk) -> int:
-    return db.write(
+    return do(
         replies.create,
+        desk.workspace,
         CannedReplyInput("thanks", "Thanks", {ANY: "Thank you!"}),
-        workspace_id=desk.workspace,
-        viewer=Viewer(None, keeps=True),
-        actor=DESK,
-        now=clock.now(),
+        Viewer(None, keeps=True),
     ).id
 
 

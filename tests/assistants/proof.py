@@ -29,6 +29,7 @@ from host.core.errors import LobbyError
 from host.inbox.conversation_actions import set_fields
 from host.models.inbox import Conversation, Direction, Handler, Message, Origin
 from tests.assistants.assisting import Assisted
+from tests.helpers import do
 
 PEOPLE = 40
 """Customers who write."""
@@ -145,14 +146,12 @@ class Proof:
         self.one.stop(self.random.random() < 0.2)
 
     def _set(self, changes: Any) -> None:
-        db.write(
+        do(
             set_fields,
+            self.one.desk.workspace,
+            self.one.scene.conversation(self.who()),
             changes,
-            workspace_id=self.one.desk.workspace,
-            conversation_id=self.one.scene.conversation(self.who()),
-            author_id=self.one.desk.mia.id,
-            now=clock.now(),
-            accounts=None,
+            actor=self.one.desk.mia.id,
         )
 
     def _settle(self, held: Held) -> None:

@@ -35,11 +35,12 @@ from host.channels.accounts import disconnect_account
 from host.core import clock, db
 from host.inbox import conversation_actions
 from host.models.inbox import Handler
-from host.users.actor import DESK
+from host.users.actor import DESK, UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 from tests import helpers
 from tests.assistants.turns import Turns, assistant, made, model, put, turn
 from tests.automation.automated import Automated
+from tests.helpers import do
 from tests.inbox import toys
 
 
@@ -66,11 +67,11 @@ def automatic(desk: Automated, contact: str) -> int:
     desk.said(contact, f"Hello of {contact}?")
     id_ = desk.scene.conversation(contact)
 
-    def use_case(session: Session) -> None:
-        row = conversation_actions.locked_conversation(session, desk.desk.workspace, id_, accounts=None)
-        conversation_actions.handle(session, row, Handler.AUTOMATION, because="answered")
+    def answer(work: UnitOfWork) -> None:
+        row = conversation_actions.locked_conversation(work, id_)
+        conversation_actions.handle(work, row, Handler.AUTOMATION, because="answered")
 
-    db.write(use_case)
+    do(answer, desk.desk.workspace)
     return id_
 
 

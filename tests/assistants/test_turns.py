@@ -26,6 +26,7 @@ from host.users.actor import DESK, Actor
 from tests.assistants.assisting import ANSWER, Assisted
 from tests.automation.automated import shut
 from tests.automation.test_taps import keep, tap
+from tests.helpers import do
 from tests.inbox import toys
 
 SHIPPING = "To Norway it takes 4 to 6 days and costs 14 €."
@@ -324,14 +325,12 @@ class TestAnswering:
         def opt_out() -> None:
             with db.read() as session:
                 contact = session.get_one(Conversation, assisted.scene.conversation("ana")).contact_id
-            db.write(
+            do(
                 consent.opt_out,
-                workspace_id=assisted.desk.workspace,
-                contact_id=contact,
+                assisted.desk.workspace,
+                contact,
+                "on the phone",
                 actor=Actor(ActorKind.USER, assisted.desk.mia.id),
-                source="on the phone",
-                now=clock.now(),
-                accounts=None,
             )
 
         assisted.model.meanwhile = opt_out

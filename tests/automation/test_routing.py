@@ -20,6 +20,7 @@ from host.models.notifications import Notification
 from host.models.users import Membership, Role
 from tests import helpers
 from tests.automation.automated import Automated, shut
+from tests.helpers import do
 from tests.notifications.telling import tell, told
 
 HOUR = timedelta(hours=1)
@@ -128,9 +129,12 @@ def test_a_customer_who_returns_goes_to_the_last_person(automated: Automated) ->
 
 def _leave(desk: Automated, contact: str) -> None:
     """Close a conversation and leave it to nobody."""
-    here = {"workspace_id": desk.desk.workspace, "conversation_id": desk.scene.conversation(contact)}
-    db.write(
-        set_fields, {"assignee_id": None}, **here, author_id=desk.desk.mia.id, now=clock.now(), accounts=None
+    do(
+        set_fields,
+        desk.desk.workspace,
+        desk.scene.conversation(contact),
+        {"assignee_id": None},
+        actor=desk.desk.mia.id,
     )
     desk.scene.close(contact, desk.desk.mia.id, clock.now())
 
@@ -188,8 +192,13 @@ def test_spam_goes_to_nobody(automated: Automated, contact: str) -> None:
     route(desk, desk.person("Ana"))
     desk.said(contact)
     desk.read()
-    here = {"workspace_id": desk.desk.workspace, "conversation_id": desk.scene.conversation(contact)}
-    db.write(set_fields, {"spam": True}, **here, author_id=desk.desk.mia.id, now=clock.now(), accounts=None)
+    do(
+        set_fields,
+        desk.desk.workspace,
+        desk.scene.conversation(contact),
+        {"spam": True},
+        actor=desk.desk.mia.id,
+    )
     desk.run()
     assert has(desk, contact) == (None, None)
     assert desk.runs() == [("routing", "skipped", None, "spam")]

@@ -28,7 +28,6 @@ from host.models.automation import AccountAutomation, ButtonAnswer
 from host.models.inbox import Contact, ConversationStatus, Handler, Message, Origin
 from host.sdk.messages import MessageKind
 from host.users.actor import DESK
-from host.users.reach import ALL_ACCOUNTS
 from tests.automation.automated import Automated, shut
 from tests.helpers import do
 from tests.inbox import toys
@@ -253,11 +252,6 @@ def test_nothing_is_sent_where_somebody_or_something_stands_against_it(
         desk.scene.reply("ana", "I am on it", clock.now())
     tap(desk)
     desk.read()
-    place: dict[str, Any] = {
-        "workspace_id": desk.desk.workspace,
-        "conversation_id": desk.scene.conversation("ana"),
-        "author_id": desk.desk.mia.id,
-    }
     later = timedelta()
     if stop == "person":
         desk.scene.reply("ana", "I am on it", clock.now())
@@ -265,7 +259,7 @@ def test_nothing_is_sent_where_somebody_or_something_stands_against_it(
         _opt_out()
     elif stop in {"closed", "spam"}:
         changes: Any = {"status": ConversationStatus.CLOSED} if stop == "closed" else {"spam": True}
-        db.write(set_fields, changes, now=clock.now(), accounts=ALL_ACCOUNTS, **place)
+        do(set_fields, desk.desk.workspace, desk.scene.conversation("ana"), changes, actor=desk.desk.mia.id)
     elif stop == "window":
         later = timedelta(hours=25)
     with clock.travel(later):

@@ -31,8 +31,8 @@ from host.models.inbox import (
 )
 from host.models.users import Workspace
 from host.sdk.messages import MessageKind
-from host.users.actor import DESK
 from tests.automation.automated import AWAY, GREETING, Automated, shut
+from tests.helpers import do
 from tests.inbox import toys
 
 NOW, HOUR, DAY = timedelta(), timedelta(hours=1), timedelta(days=1)
@@ -186,27 +186,11 @@ def _closed(desk: Automated) -> None:
 
 
 def _set(desk: Automated, changes: Any) -> None:
-    db.write(
-        set_fields,
-        changes,
-        workspace_id=desk.desk.workspace,
-        conversation_id=desk.scene.conversation("ana"),
-        author_id=desk.desk.mia.id,
-        now=clock.now(),
-        accounts=None,
-    )
+    do(set_fields, desk.desk.workspace, desk.scene.conversation("ana"), changes, actor=desk.desk.mia.id)
 
 
 def _opted_out(desk: Automated) -> None:
-    db.write(
-        consent.opt_out,
-        workspace_id=desk.desk.workspace,
-        contact_id=desk.talk().contact_id,
-        source="",
-        actor=DESK,
-        now=clock.now(),
-        accounts=None,
-    )
+    do(consent.opt_out, desk.desk.workspace, desk.talk().contact_id, "")
 
 
 def _change(model: Any, **values: Any) -> Callable[[Automated], None]:

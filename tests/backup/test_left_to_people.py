@@ -31,6 +31,7 @@ from tests.assistants.assisting import Assisted
 from tests.automation.automated import GREETING
 from tests.backup import test_backup as plain
 from tests.conftest import fresh_server_database
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import open_desk
 from tests.rules.ruled import add_rule, ran
@@ -229,17 +230,16 @@ def test_it_is_counted_before_anything_is_restored(desk: Assisted, settings: Con
 def planned(desk: Assisted, by: timedelta) -> list[int]:
     """Write a reply for later; return the ids of its messages."""
     now = clock.now()
-    messages = db.write(
+    messages = do(
         queue_parts,
-        workspace_id=desk.desk.workspace,
-        conversation_id=desk.talk().id,
-        author_id=desk.desk.mia.id,
-        drafts=[Draft(text="Is it well?")],
+        desk.desk.workspace,
+        desk.talk().id,
+        [Draft(text="Is it well?")],
         reply_key="for-later",
         adapter=desk.desk.generation.directory.adapters[0],
-        now=now,
         hold=Hold(at=now + by),
-        accounts=None,
+        actor=desk.desk.mia.id,
+        now=now,
     )
     return [message.id for message in messages]
 

@@ -38,6 +38,7 @@ from host.working_hours import hours
 from tests import helpers
 from tests.assistants import making, turns
 from tests.channels.toy import ToyAdapter
+from tests.helpers import do, work
 from tests.inbox import toys
 from tests.inbox.desks import open_desk
 from tests.rules.below import WALL, Below
@@ -134,14 +135,7 @@ def rename(desk: Below) -> None:
 
 
 def set_hours(desk: Below) -> None:
-    db.write(
-        hours.save,
-        desk.desk.workspace,
-        None,
-        week=[(hours.Span(540, 1020),)] * 7,
-        actor=DESK,
-        now=clock.now(),
-    )
+    do(hours.save, desk.desk.workspace, None, week=[(hours.Span(540, 1020),)] * 7)
 
 
 def test_each_account_shows_what_runs_there_on_each_database(any_desk: Below) -> None:
@@ -508,16 +502,12 @@ def test_automatic_messages_that_were_not_sent_are_named_with_why(any_desk: Belo
     def not_sent(contact: str, state: DeliveryState, **values: Any) -> None:
         def use_case(session: Session) -> None:
             row = queue_parts(
-                session,
-                workspace_id=desk.desk.workspace,
-                conversation_id=desk.scene.conversation(contact),
-                accounts=None,
-                author_id=None,
-                drafts=[Draft(text="A colleague will reply here.")],
+                work(session, desk.desk.workspace),
+                desk.scene.conversation(contact),
+                [Draft(text="A colleague will reply here.")],
                 reply_key=f"automatic-{contact}",
                 adapter=toys.Toy(),
                 by_person=False,
-                now=clock.now(),
                 voice=Voice.AUTOMATION,
             )[0]
             row.state = state

@@ -21,9 +21,8 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from host import counters
-from host.core import clock, db, secrets, storage
+from host.core import db, secrets, storage
 from host.delivery.worker import Workers
-from host.inbox.reply import queue_reply
 from host.models.inbox import ContactIdentity, Conversation
 from host.process import features as _features  # noqa: F401 - says which there are
 from host.queue import policy
@@ -41,6 +40,7 @@ from host.sdk.channel import (
     Unknown,
 )
 from tests.delivery.desk import PROBLEM, ToyAdapter, ToyDirectory, ToyGeneration, envelope
+from tests.helpers import do, queue_reply
 
 
 class LedgerAdapter(ToyAdapter):
@@ -108,16 +108,14 @@ class Handler(socketserver.StreamRequestHandler):
             ).first()
         if row is None:
             return False
-        db.write(
+        do(
             queue_reply,
-            workspace_id=row[1],
-            conversation_id=row[0],
-            author_id=self.author_id,
-            text=message["reply"],
+            row[1],
+            row[0],
+            message["reply"],
             reply_key=message["key"],
             adapter=self.adapter,
-            now=clock.now(),
-            accounts=None,
+            actor=self.author_id,
         )
         return True
 

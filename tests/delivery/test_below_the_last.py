@@ -11,20 +11,17 @@ from host.inbox.reply import queue_parts
 from host.inbox.unsent.moving import move_to
 from host.models.inbox import Message
 from tests.delivery.desk import Desk
+from tests.helpers import work
 
 
 def queued(desk: Desk, talk: int, text: str, now: datetime) -> int:
     def write(session: Any) -> int:
         (made,) = queue_parts(
-            session,
-            workspace_id=desk.workspace_id,
-            conversation_id=talk,
-            author_id=None,
-            drafts=[Draft(text=text)],
+            work(session, desk.workspace_id, now=now),
+            talk,
+            [Draft(text=text)],
             reply_key=f"{text}0123456789",
             adapter=desk.toy,
-            now=now,
-            accounts=None,
         )
         return made.id
 

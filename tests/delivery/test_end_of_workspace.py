@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -28,9 +27,9 @@ from host.queue import paused, wakeups
 from host.sdk.cards import CardStatus, Problems, SettingsCard
 from host.sdk.channel import AccountRef
 from host.users import desk_settings, retention, workspaces
-from host.users.actor import DESK
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
+from tests.helpers import do
 
 Travel = Callable[[timedelta], None]
 
@@ -83,13 +82,12 @@ def test_a_workspace_is_deleted_portion_by_portion_and_takes_nothing_of_another(
     for contact in ("anna", "ben", "cleo"):
         desk.reply("hello", desk.customer_wrote(contact))
     door.receive(desk.account.id, "m1")
-    values: dict[str, Any] = {"workspace_id": desk.workspace_id, "viewer": Viewer(None, keeps=True)}
     files = []
     for number in range(3):
         content = io.BytesIO(b"%%PDF-1.4 %d" % number)
         files.append(uploads.keep_upload(content, "a.pdf", workspace_id=desk.workspace_id, user_id=None))
         wanted = CannedReplyInput(f"r{number}", "Reply", {"default": "x"}, uploads=(files[-1].id,))
-        db.write(replies.create, wanted, actor=DESK, now=clock.now(), **values)
+        do(replies.create, desk.workspace_id, wanted, Viewer(None, keeps=True))
     gone, account = desk.workspace_id, desk.account
     other = Desk.__new__(Desk)
     other.__dict__.update(desk.__dict__)

@@ -21,7 +21,6 @@ from host.delivery import results
 from host.delivery.outbox_head import read_outbox_head
 from host.delivery.results import LOCK_ORDER
 from host.delivery.worker import Workers
-from host.inbox import reply
 from host.inbox.unsent import resending
 from host.models.inbox import Conversation, DeliveryState
 from host.models.queue import EventState, InboundEvent, Lane, OutboxEntry
@@ -32,6 +31,7 @@ from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import Held, NotSent, Pause, Rejected, SendResult, Sent, Unknown
 from tests.delivery.conftest import Door
 from tests.delivery.desk import PROBLEM, Desk, envelope
+from tests.helpers import do, queue_reply
 
 pytestmark = [
     pytest.mark.services,
@@ -112,16 +112,13 @@ def test_a_reply_waits_for_the_worker_that_sends_to_the_same_customer(desk: Desk
     desk.reply("one", conversation)
     one_after_the_other(
         lambda session: lock(session, Conversation),
-        lambda: db.write(
-            reply.queue_reply,
-            workspace_id=desk.workspace_id,
-            conversation_id=conversation,
-            author_id=None,
-            text="two",
+        lambda: do(
+            queue_reply,
+            desk.workspace_id,
+            conversation,
+            "two",
             reply_key="a-key-of-its-own",
             adapter=desk.toy,
-            now=clock.now(),
-            accounts=None,
         ),
     )
     desk.drain()
@@ -370,16 +367,13 @@ def test_no_deadlock_while_everybody_is_at_work(desk: Desk, tmp_path: Path) -> N
     def agent(number: int) -> None:
         chance = random.Random(number)
         for written in range(ROUNDS):
-            db.write(
-                reply.queue_reply,
-                workspace_id=desk.workspace_id,
-                conversation_id=chance.choice(list(known.values())),
-                author_id=None,
-                text=f"answer {number} {written}",
+            do(
+                queue_reply,
+                desk.workspace_id,
+                chance.choice(list(known.values())),
+                f"answer {number} {written}",
                 reply_key=f"answer-{number}-{written}",
                 adapter=desk.toy,
-                now=clock.now(),
-                accounts=None,
             )
             time.sleep(0.02)
 

@@ -27,6 +27,7 @@ from host.models.queue import OutboxEntry
 from host.sdk.channel import Absent, Found, NotSent, Rejected, SendRequest, SendResult, Sent, Unknown
 from host.sdk.messages import InboundAttachment, MessageEchoed, MessageKind
 from tests.delivery.desk import PROBLEM, Desk, ToyAdapter
+from tests.helpers import work
 from tests.inbox.toys import RICH
 from tests.media import samples
 
@@ -45,17 +46,7 @@ def _everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def send(desk: Desk, talk: int, *drafts: Draft, key: str = "0123456789") -> list[int]:
     def write(session: Any) -> list[int]:
-        made = queue_parts(
-            session,
-            workspace_id=desk.workspace_id,
-            conversation_id=talk,
-            author_id=None,
-            drafts=drafts,
-            reply_key=key,
-            adapter=desk.toy,
-            now=clock.now(),
-            accounts=None,
-        )
+        made = queue_parts(work(session, desk.workspace_id), talk, drafts, reply_key=key, adapter=desk.toy)
         return [message.id for message in made]
 
     return db.write(write)

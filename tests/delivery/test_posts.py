@@ -22,7 +22,6 @@ from host.inbox.comments import moderating, private
 from host.inbox.comments.once import PrivateReplyEndedError, PrivateReplyUsedError
 from host.inbox.errors import TooLongError
 from host.inbox.messages import load_messages
-from host.inbox.reply import queue_reply
 from host.inbox.sendable import NotSendableError
 from host.inbox.unsent import resending
 from host.models.channels import AccountState, ChannelAccount, ref
@@ -51,6 +50,7 @@ from host.sdk.channel import (
 from host.sdk.messages import InboundChange, MessageEchoed, MessageReceived, PostKind, ToLookUp
 from host.sdk.webhooks import Envelope
 from tests.delivery.desk import PROBLEM, Desk, ToyAdapter
+from tests.helpers import do, queue_reply
 
 Travel = Callable[[timedelta], None]
 WEEK = timedelta(days=7)
@@ -176,32 +176,21 @@ def message(mid: str) -> Message:
 
 def privately(desk: Desk, mid: str = "c1", text: str = "Here it is", **more: Any) -> Message:
     about = message(mid)
-    return db.write(
+    return do(
         private.queue_private,
-        workspace_id=desk.workspace_id,
-        conversation_id=about.conversation_id,
-        message_id=about.id,
-        author_id=None,
-        text=text,
+        desk.workspace_id,
+        about.conversation_id,
+        about.id,
+        text,
         reply_key=more.pop("reply_key", uuid.uuid4().hex),
         adapter=desk.toy,
-        now=clock.now(),
         **more,
-        accounts=None,
     )
 
 
 def publicly(desk: Desk, conversation_id: int, text: str) -> Message:
-    (made,) = db.write(
-        queue_reply,
-        workspace_id=desk.workspace_id,
-        conversation_id=conversation_id,
-        author_id=None,
-        text=text,
-        reply_key=uuid.uuid4().hex,
-        adapter=desk.toy,
-        now=clock.now(),
-        accounts=None,
+    (made,) = do(
+        queue_reply, desk.workspace_id, conversation_id, text, reply_key=uuid.uuid4().hex, adapter=desk.toy
     )
     return made
 
@@ -500,15 +489,8 @@ def test_a_post_that_is_gone_is_asked_about_no_more(one: Desk, travel: Travel) -
 
 
 def moderate(desk: Desk, wanted: Moderated, mid: str = "c1") -> MessageModeration | None:
-    return db.write(
-        moderating.moderate,
-        workspace_id=desk.workspace_id,
-        message_id=message(mid).id,
-        wanted=wanted,
-        author_id=None,
-        directory=desk.generation.directory,
-        now=clock.now(),
-        accounts=None,
+    return do(
+        moderating.moderate, desk.workspace_id, message(mid).id, wanted, directory=desk.generation.directory
     )
 
 

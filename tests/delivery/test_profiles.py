@@ -19,10 +19,10 @@ from host.models.channels import AccountState
 from host.models.inbox import Contact, ContactIdentity
 from host.queue import policy
 from host.sdk.channel import AccountRef, NoProfile, Profile
-from host.users.actor import DESK
 from tests import helpers
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk, ToyAdapter
+from tests.helpers import work
 
 Travel = Callable[[timedelta], None]
 
@@ -311,15 +311,7 @@ def test_who_is_erased_while_they_are_asked_about_stays_erased(any_desk: Desk) -
     def erase() -> None:
         with db.read() as session:
             contact = session.scalars(sa.select(Contact.id)).one()
-        db.write(
-            lambda session: erasure.erase(
-                session,
-                workspace_id=any_desk.workspace_id,
-                contact_id=contact,
-                accounts=None,
-                actor=DESK,
-            )
-        )
+        db.write(lambda session: erasure.erase(work(session, any_desk.workspace_id), contact))
 
     during(any_desk.toy, erase, Profile("Anna", "anna.a", {"about": "Anna"}, "https://example.com/a.jpg"))
     fetch_due(any_desk.generation.directory)

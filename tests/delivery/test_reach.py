@@ -12,11 +12,11 @@ from host.inbox import queries
 from host.inbox.errors import ContactUnreachableError
 from host.inbox.pages import reply_window
 from host.inbox.queries import Row
-from host.inbox.reply import queue_reply
 from host.inbox.unsent import resending
 from host.models.inbox import DeliveryState
 from host.sdk.channel import Found, NotSent, Rejected, Unknown
 from tests.delivery.desk import PROBLEM, Desk
+from tests.helpers import do, queue_reply
 
 Travel = Callable[[timedelta], None]
 GONE = Rejected(PROBLEM, whole_contact=True)
@@ -30,17 +30,7 @@ def row(desk: Desk, conversation_id: int) -> Row:
 
 
 def write(desk: Desk, conversation_id: int) -> None:
-    db.write(
-        queue_reply,
-        workspace_id=desk.workspace_id,
-        conversation_id=conversation_id,
-        author_id=None,
-        text="hi",
-        reply_key="0123456789",
-        adapter=desk.toy,
-        now=clock.now(),
-        accounts=None,
-    )
+    do(queue_reply, desk.workspace_id, conversation_id, "hi", reply_key="0123456789", adapter=desk.toy)
 
 
 def test_a_rejection_of_the_customer_closes_the_conversation_with_its_sentence(any_desk: Desk) -> None:

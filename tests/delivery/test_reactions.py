@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError
 from host.delivery.message_acts import send_due
 from host.inbox.reacting import react
@@ -30,6 +30,7 @@ from host.sdk.channel import (
 )
 from tests import helpers
 from tests.delivery.desk import PROBLEM, Desk, ToyAdapter
+from tests.helpers import do
 
 Travel = Callable[[timedelta], None]
 HEART, THUMB = "\u2764\ufe0f", "👍"
@@ -64,16 +65,13 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
 def asked(desk: Desk, talk: int, emoji: str, message_id: int | None = None) -> Reaction | None:
     with db.read() as session:
         first = session.scalars(sa.select(Message.id).where(Message.conversation_id == talk)).first()
-    return db.write(
+    return do(
         react,
-        workspace_id=desk.workspace_id,
-        conversation_id=talk,
-        message_id=message_id or first or 0,
-        emoji=emoji,
-        author_id=None,
+        desk.workspace_id,
+        message_id or first or 0,
+        emoji,
         directory=desk.generation.directory,
-        now=clock.now(),
-        accounts=None,
+        conversation_id=talk,
     )
 
 

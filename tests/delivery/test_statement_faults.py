@@ -20,9 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import db
 from host.delivery import outbound
-from host.inbox.reply import queue_reply
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Message
 from host.models.queue import InboundEvent, OutboxEntry
 from host.queue import journal as journals
@@ -31,7 +30,7 @@ from host.queue.journal import JournalUnavailableError
 from host.sdk.channel import Absent, Found, SearchRequest, SearchResult
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk, EventState
-from tests.helpers import make_user
+from tests.helpers import do, make_user, queue_reply
 from tests.whole.rig import until
 
 pytestmark = pytest.mark.slow
@@ -343,16 +342,14 @@ def test_a_reply_is_written_once(any_desk: Desk, injector: Injector, failure: st
         injector.fault.on = True
         for _ in range(5):  # somebody presses Send until the page says it was taken
             try:
-                db.write(
+                do(
                     queue_reply,
-                    workspace_id=any_desk.workspace_id,
-                    conversation_id=conversation,
-                    author_id=author.id,
-                    text=f"{contact}answer",
+                    any_desk.workspace_id,
+                    conversation,
+                    f"{contact}answer",
                     reply_key=f"a-reply-{at:04}",
                     adapter=any_desk.toy,
-                    now=clock.now(),
-                    accounts=None,
+                    actor=author.id,
                 )
             except sa.exc.SQLAlchemyError:
                 continue

@@ -33,6 +33,7 @@ from host.models.queue import OutboxEntry
 from host.models.users import User, Workspace
 from host.queue.outbox import StateMovedOnError
 from tests.delivery.desk import Desk
+from tests.helpers import do
 
 Travel = Callable[[timedelta], None]
 TEN = timedelta(seconds=10)
@@ -52,43 +53,26 @@ def mia(any_desk: Desk) -> int:
 def send(
     desk: Desk, talk: int, text: str, by: int | None, hold: Hold | None = None, **values: Any
 ) -> list[int]:
-    messages = db.write(
+    messages = do(
         queue_parts,
-        workspace_id=desk.workspace_id,
-        conversation_id=talk,
-        author_id=by,
-        drafts=[Draft(text=text)],
+        desk.workspace_id,
+        talk,
+        [Draft(text=text)],
         reply_key=uuid.uuid4().hex,
         adapter=desk.toy,
-        now=clock.now(),
         hold=hold or Hold(undo={"draft": {"text": f"  {text}"}}),
+        actor=by,
         **values,
-        accounts=None,
     )
     return [message.id for message in messages]
 
 
 def undo(desk: Desk, talk: int, message: int, by: int) -> dict[str, Any]:
-    return db.write(
-        holding.undo,
-        workspace_id=desk.workspace_id,
-        conversation_id=talk,
-        message_id=message,
-        user_id=by,
-        now=clock.now(),
-        accounts=None,
-    ).draft
+    return do(holding.undo, desk.workspace_id, talk, message, actor=by).draft
 
 
 def send_now(desk: Desk, talk: int, message: int) -> None:
-    db.write(
-        holding.send_now,
-        workspace_id=desk.workspace_id,
-        conversation_id=talk,
-        message_id=message,
-        now=clock.now(),
-        accounts=None,
-    )
+    do(holding.send_now, desk.workspace_id, talk, message)
 
 
 def talk_of(conversation_id: int) -> Conversation:
@@ -320,16 +304,26 @@ def test_another_time_sent_now_taken_back_cancelled(any_desk: Desk, mia: int, tr
         plan(any_desk, talk, text, mia, HOUR * number) for number, text in enumerate(("a", "b", "c", "d"), 2)
     )
     at = clock.now() + timedelta(minutes=5)
-    named: dict[str, Any] = {
-        "workspace_id": any_desk.workspace_id,
-        "conversation_id": talk,
-        "now": clock.now(),
-    }
-    change = {**named, "message_id": moved, "adapter": any_desk.toy, "unless_written": True}
-    db.write(later.change_time, at=at, **change, accounts=None)
+    do(
+        later.change_time,
+        any_desk.workspace_id,
+        talk,
+        moved,
+        at=at,
+        unless_written=True,
+        adapter=any_desk.toy,
+    )
     assert talk_of(talk).scheduled_at == at
     with pytest.raises(SendTimeError):
-        db.write(later.change_time, at=clock.now() - HOUR, **change, accounts=None)
+        do(
+            later.change_time,
+            any_desk.workspace_id,
+            talk,
+            moved,
+            at=clock.now() - HOUR,
+            unless_written=True,
+            adapter=any_desk.toy,
+        )
     send_now(any_desk, talk, now)
     assert undo(any_desk, talk, back, mia) == {"text": "c"}
     db.write(resending.cancel, off)
@@ -341,7 +335,15 @@ def test_another_time_sent_now_taken_back_cancelled(any_desk: Desk, mia: int, tr
     assert sent(any_desk) == ["b", "a"]
     assert (any_desk.state(off), talk_of(talk).scheduled_at) == (DeliveryState.CANCELLED, None)
     with pytest.raises(later.NotForLaterError):
-        db.write(later.change_time, at=clock.now() + HOUR, **{**change, "message_id": off}, accounts=None)
+        do(
+            later.change_time,
+            any_desk.workspace_id,
+            talk,
+            off,
+            at=clock.now() + HOUR,
+            unless_written=True,
+            adapter=any_desk.toy,
+        )
 
 
 def test_a_time_outside_the_window_is_refused_and_nothing_is_kept(any_desk: Desk, mia: int) -> None:

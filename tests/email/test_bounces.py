@@ -9,14 +9,13 @@ import pytest
 
 from addons.email.lobby_mail.mail import bounces
 from addons.email.lobby_mail.mail.headers import parse_mail
-from host.core import clock, db
 from host.inbox.drafts import Draft
 from host.inbox.reply import queue_parts
 from host.models.inbox import DeliveryState
 from tests.email.test_conversation import Desk, Generation, conversations, messages, whole
 from tests.email.test_parsing import HEAD
 from tests.email.test_parsing import read as read_mail
-from tests.helpers import takes_at_most
+from tests.helpers import do, takes_at_most
 
 __all__ = ["whole"]
 
@@ -412,16 +411,14 @@ def test_a_report_about_what_is_not_here_is_shown_as_it_came(whole: Desk) -> Non
 def test_a_copy_that_came_back_marks_the_message_and_leaves_it_sent(whole: Desk) -> None:
     whole.receive(Message_ID="<one@example.org>")
     conversation = conversations()[0]
-    db.write(
+    do(
         queue_parts,
-        workspace_id=whole.account.workspace_id,
-        conversation_id=conversation.id,
-        author_id=whole.agent,
-        drafts=[Draft(text="Yes.", content={"cc": ["ada@example.org", "bo@example.org"]})],
+        whole.account.workspace_id,
+        conversation.id,
+        [Draft(text="Yes.", content={"cc": ["ada@example.org", "bo@example.org"]})],
         reply_key="reply-key-1",
         adapter=Generation.directory.adapter("email"),
-        now=clock.now(),
-        accounts=None,
+        actor=whole.agent,
     )
     whole.work()
     sent = messages()[1]

@@ -19,7 +19,7 @@ from host.channels.directory import Directory
 from host.core import clock, db, storage
 from host.delivery.worker import drain
 from host.inbox.drafts import Draft
-from host.inbox.reply import queue_parts, queue_reply
+from host.inbox.reply import queue_parts
 from host.inbox.unsent import resending
 from host.models.inbox import Attachment, Contact, Conversation, DeliveryState, Direction, Message
 from host.models.queue import EventState, InboundEvent
@@ -28,7 +28,7 @@ from host.queue.journal import Journal
 from host.sdk.channel import AccountRef
 from host.sdk.webhooks import Envelope
 from tests.email.conftest import Outside, connect
-from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user
+from tests.helpers import Browser, StandInGeneration, build_app, client_for, do, make_user, queue_reply
 
 
 class Generation:
@@ -65,16 +65,14 @@ class Desk:
         drain(Generation())
 
     def reply(self, conversation: int, text: str, key: str) -> None:
-        db.write(
+        do(
             queue_reply,
-            workspace_id=self.account.workspace_id,
-            conversation_id=conversation,
-            author_id=self.agent,
-            text=text,
+            self.account.workspace_id,
+            conversation,
+            text,
             reply_key=key,
             adapter=Generation.directory.adapter("email"),
-            now=clock.now(),
-            accounts=None,
+            actor=self.agent,
         )
         self.work()
 
@@ -338,16 +336,14 @@ def test_a_mailbox_that_does_not_exist_fails_with_what_the_server_said(whole: De
 def test_a_copy_that_was_refused_stands_with_the_mail_that_was_sent(whole: Desk) -> None:
     whole.receive(Message_ID="<one@example.org>")
     whole.outside.answers["gone@example.org"] = "550 no such user"
-    db.write(
+    do(
         queue_parts,
-        workspace_id=whole.account.workspace_id,
-        conversation_id=conversations()[0].id,
-        author_id=whole.agent,
-        drafts=[Draft(text="Here", content={"cc": ["gone@example.org"], "subject": "Mugs, blue"})],
+        whole.account.workspace_id,
+        conversations()[0].id,
+        [Draft(text="Here", content={"cc": ["gone@example.org"], "subject": "Mugs, blue"})],
         reply_key="reply-key-1",
         adapter=Generation.directory.adapter("email"),
-        now=clock.now(),
-        accounts=None,
+        actor=whole.agent,
     )
     whole.work()
     sent = messages()[1]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.core import clock, db
+from host.core import db
 from host.events.models import DomainEvent as Event
 from host.inbox import conversation_actions, notes
 from host.inbox.along import forwarding
@@ -28,6 +28,7 @@ from tests.email.conftest import Outside
 from tests.email.test_conversation import Desk, Generation, conversations, messages, whole
 from tests.email.test_formatted import PIXEL, newsletter
 from tests.email.test_sending import body, html, parsed
+from tests.helpers import do, work
 from tests.media.samples import picture
 
 __all__ = ["whole"]
@@ -39,18 +40,16 @@ def forward(desk: Desk, conversation: int, *to: str, key: str = "forward-1", **m
         "account_id": None,
         "note": "Can you look at this?",
         "files": True,
-        "author_id": desk.agent,
-        "accounts": None,
+        "actor": desk.agent,
         **more,
     }
-    made: Message = db.write(
+    made: Message = do(
         forwarding.forward,
-        workspace_id=desk.account.workspace_id,
-        conversation_id=conversation,
+        desk.account.workspace_id,
+        conversation,
         to=to or ("Ana Lima <ana@maker.example>",),
         reply_key=key,
         directory=Generation.directory,
-        now=clock.now(),
         **given,
     )
     desk.work()
@@ -61,15 +60,13 @@ def test_a_conversation_goes_to_others_and_not_to_the_customer(whole: Desk) -> N
     whole.receive(Message_ID="<one@example.org>")
     (talk,) = conversations()
     whole.reply(talk.id, "Yes, **eight**.", "reply-key-1")
-    db.write(
+    do(
         notes.add_note,
-        workspace_id=whole.account.workspace_id,
-        conversation_id=talk.id,
-        accounts=None,
-        author_id=whole.agent,
+        whole.account.workspace_id,
+        talk.id,
         text="They never pay",
         reply_key="note-key-1",
-        now=clock.now(),
+        actor=whole.agent,
     )
     (before,) = conversations()
     forward(whole, talk.id, "Ana Lima <ana@maker.example>", "ben@maker.example")
@@ -275,13 +272,7 @@ def test_a_bounce_is_noted_with_the_forward(whole: Desk) -> None:
 def test_what_is_gone_by_then_is_not_forwarded(whole: Desk) -> None:
     whole.receive(Message_ID="<one@example.org>")
     (talk,), (first,) = conversations(), messages()
-    db.write(
-        conversation_actions.hide_message,
-        workspace_id=whole.account.workspace_id,
-        conversation_id=talk.id,
-        accounts=None,
-        message_id=first.id,
-    )
+    do(conversation_actions.hide_message, whole.account.workspace_id, talk.id, first.id)
     with pytest.raises(MessageNotFoundError):
         forward(whole, talk.id)
 
@@ -337,15 +328,11 @@ def reply_with_picture(desk: Desk, conversation: int, text: str, key: str) -> No
 
     def write(session: Any) -> None:
         queue_parts(
-            session,
-            workspace_id=workspace,
-            conversation_id=conversation,
-            author_id=desk.agent,
-            drafts=[Draft(text=text, uploads=(upload.id,))],
+            work(session, workspace, actor=desk.agent),
+            conversation,
+            [Draft(text=text, uploads=(upload.id,))],
             reply_key=key,
             adapter=Generation.directory.adapter("email"),
-            now=clock.now(),
-            accounts=None,
         )
 
     db.write(write)

@@ -23,7 +23,7 @@ from host.users.actor import Actor
 from tests.api.desks import Program, make_key
 from tests.email.conftest import Outside
 from tests.email.test_conversation import Desk, Generation, conversations, desk_at, messages, signed_in
-from tests.helpers import Browser, StandInGeneration, build_app
+from tests.helpers import Browser, StandInGeneration, build_app, do
 
 ICS = """BEGIN:VCALENDAR
 PRODID:-//Test//EN
@@ -214,13 +214,7 @@ def test_programs_get_the_facts_and_erasing_takes_them(shop: Desk, data: Path) -
     assert (event["uid"], event["starts"]) == ("planning@example.org", "2026-03-03T13:00:00Z")
     with db.read() as session:
         contact = session.scalars(sa.select(ContactIdentity.contact_id)).one()
-    db.write(
-        erasure.erase,
-        workspace_id=shop.account.workspace_id,
-        contact_id=contact,
-        accounts=None,
-        actor=Actor(ActorKind.USER, shop.agent),
-    )
+    do(erasure.erase, shop.account.workspace_id, contact, actor=Actor(ActorKind.USER, shop.agent))
     assert messages()[0].content == {}
     assert "Planning" not in str(program.get(f"/messages/{messages()[0].id}"))
 

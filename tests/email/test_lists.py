@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from addons.email.lobby_mail import addresses, signatures
 from addons.email.lobby_mail.channel import EmailAdapter
 from addons.email.lobby_mail.mail import kept, parsing
-from host.core import clock, db
+from host.core import db
 from host.inbox.along import recipients
 from host.inbox.along.recipients import AnswerChoice
 from host.inbox.drafts import Draft
@@ -27,7 +27,7 @@ from tests.email.test_aliases import OWN, shop
 from tests.email.test_conversation import Desk, Generation, signed_in
 from tests.email.test_imap import mail
 from tests.email.test_recipients import answered, deliver, fields, gone, sent_by
-from tests.helpers import Browser, StandInGeneration, build_app
+from tests.helpers import Browser, StandInGeneration, build_app, do
 
 __all__ = ["shop"]
 
@@ -340,18 +340,15 @@ def test_a_reply_to_a_named_writer_quotes_nothing_they_did_not_get(shop: Desk, a
 def test_no_program_answers_a_list_by_itself(shop: Desk) -> None:
     talk = arrive(shop, 1, Authentication_Results=PASS, **MAILMAN).conversation_id
     with pytest.raises(FromMachineError):
-        db.write(
+        do(
             queue_parts,
-            workspace_id=shop.account.workspace_id,
-            conversation_id=talk,
-            author_id=None,
-            drafts=[Draft(text="Thank you.")],
+            shop.account.workspace_id,
+            talk,
+            [Draft(text="Thank you.")],
             reply_key="automatic-1",
             adapter=Generation.directory.adapter("email"),
-            now=clock.now(),
             by_person=False,
             voice=Voice.NOTICE,
-            accounts=None,
         )
 
 

@@ -18,6 +18,7 @@ from host.inbox.reply import Voice, queue_parts
 from host.models.inbox import Conversation, Direction, Message
 from tests.email.conftest import Outside, connect
 from tests.email.test_conversation import Desk, Generation, desk_at, whole
+from tests.helpers import do
 
 __all__ = ["whole"]
 
@@ -30,18 +31,15 @@ def answer_automatically(message: Message, voice: Voice) -> type[LobbyError] | N
     with db.read() as session:
         workspace = session.get_one(Conversation, message.conversation_id).workspace_id
     try:
-        db.write(
+        do(
             queue_parts,
-            workspace_id=workspace,
-            conversation_id=message.conversation_id,
-            author_id=None,
-            drafts=[Draft(text=f"Thank you for your message {message.id}.")],
+            workspace,
+            message.conversation_id,
+            [Draft(text=f"Thank you for your message {message.id}.")],
             reply_key=f"automatic-{message.id}",
             adapter=Generation.directory.adapter("email"),
-            now=clock.now(),
             by_person=False,
             voice=voice,
-            accounts=None,
         )
     except LobbyError as error:
         return type(error)

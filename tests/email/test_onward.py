@@ -8,11 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from addons.email.lobby_mail.channel import EmailAdapter
-from host.core import clock, db
+from host.core import db
 from host.inbox.drafts import Draft
 from host.inbox.onward.starting import start
 from host.models.inbox import Contact, ContactIdentity, DeliveryState
 from tests.email.test_conversation import Desk, Generation, conversations, messages, whole
+from tests.helpers import do
 
 __all__ = ["whole"]
 
@@ -20,17 +21,15 @@ __all__ = ["whole"]
 def test_what_we_write_first_has_a_subject_and_its_answer_lands_there(whole: Desk) -> None:
     whole.receive(Message_ID="<one@example.org>")
     contact = conversations()[0].contact_id
-    started = db.write(
+    started = do(
         start,
-        workspace_id=whole.account.workspace_id,
+        whole.account.workspace_id,
+        whole.account.id,
+        [Draft(text="Something else: the **kiln** is free.", content={"subject": "The kiln"})],
         contact_id=contact,
-        account_id=whole.account.id,
-        author_id=whole.agent,
-        drafts=[Draft(text="Something else: the **kiln** is free.", content={"subject": "The kiln"})],
         reply_key="reply-key-1",
         directory=Generation.directory,
-        now=clock.now(),
-        accounts=None,
+        actor=whole.agent,
     )
     whole.work()
     first = messages()[-1]

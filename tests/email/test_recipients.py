@@ -31,7 +31,7 @@ from tests.email.test_aliases import ELSEWHERE, OWN, deliver, shop
 from tests.email.test_conversation import Desk, Generation, conversations, messages, signed_in
 from tests.email.test_imap import mail
 from tests.email.test_parsing import read
-from tests.helpers import Browser, StandInGeneration, build_app
+from tests.helpers import Browser, StandInGeneration, build_app, do
 
 __all__ = ["shop"]
 
@@ -284,13 +284,7 @@ def test_whoever_was_erased_gets_nothing(shop: Desk) -> None:
         kim = session.scalars(
             sa.select(ContactIdentity.contact_id).where(ContactIdentity.external_id == KIM)
         ).one()
-    db.write(
-        erasure.erase,
-        workspace_id=shop.account.workspace_id,
-        contact_id=kim,
-        accounts=None,
-        actor=Actor(ActorKind.USER, shop.agent),
-    )
+    do(erasure.erase, shop.account.workspace_id, kim, actor=Actor(ActorKind.USER, shop.agent))
     found = audience(shop, talk)
     assert (addresses(found.everyone.to), found.everyone.cc, addresses(found.known)) == ([MIA], (), [MIA])
 

@@ -27,7 +27,7 @@ from tests.email import test_conversation
 from tests.email.conftest import Outside, connect
 from tests.email.test_aliases import ELSEWHERE, OWN, along, deliver, shop, stored
 from tests.email.test_imap import mail
-from tests.helpers import Browser, client_for, make_config, make_user
+from tests.helpers import Browser, client_for, do, make_config, make_user
 
 __all__ = ["shop"]
 
@@ -45,15 +45,12 @@ def reply(
 ) -> list[Message]:
     content = {} if sender is None else {"own_address": sender}
     given: dict[str, Any] = {
-        "workspace_id": desk.account.workspace_id,
-        "conversation_id": conversation,
-        "author_id": desk.agent,
         "drafts": [Draft(text="Yes, eight.", content=content)],
         "reply_key": key,
         "adapter": EmailAdapter(),
-        "now": clock.now(),
+        "actor": desk.agent,
     }
-    made: list[Message] = db.write(queue_parts, **(given | more), accounts=None)
+    made: list[Message] = do(queue_parts, desk.account.workspace_id, conversation, **(given | more))
     return made
 
 
@@ -151,17 +148,15 @@ def test_a_first_mail_goes_from_it_and_its_conversation_is_led_from_there(
         contact = session.execute(sa.text("SELECT contact_id FROM conversations")).scalar_one()
 
     def begin(sender: str, key: str) -> int:
-        started = db.write(
+        started = do(
             start,
-            workspace_id=shop.account.workspace_id,
+            shop.account.workspace_id,
+            shop.account.id,
+            [Draft(text="The kiln is free.", content={"own_address": sender})],
             contact_id=contact,
-            account_id=shop.account.id,
-            author_id=shop.agent,
-            drafts=[Draft(text="The kiln is free.", content={"own_address": sender})],
             reply_key=key,
             directory=test_conversation.Generation.directory,
-            now=clock.now(),
-            accounts=None,
+            actor=shop.agent,
         )
         return started.conversation_id
 

@@ -13,8 +13,8 @@ from host.core import db
 from host.inbox import erasure
 from host.models.inbox import ContactIdentity
 from host.models.queue import InboundEvent
-from host.users.actor import DESK
 from tests.email.test_conversation import Desk, conversations, messages, signed_in, whole
+from tests.helpers import do
 
 __all__ = ["whole"]
 
@@ -125,13 +125,7 @@ def test_erasing_a_participant_erases_what_they_wrote_and_nothing_else(whole: De
         anna = session.scalar(
             sa.select(ContactIdentity.contact_id).where(ContactIdentity.external_id == "anna@example.org")
         )
-    db.write(
-        erasure.erase,
-        workspace_id=whole.account.workspace_id,
-        contact_id=anna,
-        accounts=None,
-        actor=DESK,
-    )
+    do(erasure.erase, whole.account.workspace_id, anna)
     mine, theirs = messages()
     assert (mine.text, mine.erased_at) == ("Do you have blue mugs?", None)
     assert (theirs.text, theirs.content) == ("", {})

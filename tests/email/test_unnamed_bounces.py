@@ -9,12 +9,13 @@ import pytest
 
 from addons.email.lobby_mail.mail import bounces
 from addons.email.lobby_mail.mail.headers import parse_mail
-from host.core import clock, db
+from host.core import clock
 from host.inbox.drafts import Draft
 from host.inbox.reply import queue_parts
 from host.models.inbox import DeliveryState, Message
 from tests.email.test_bounces import OURS, receipt
 from tests.email.test_conversation import Desk, Generation, conversations, messages, signed_in, whole
+from tests.helpers import do
 
 __all__ = ["whole"]
 
@@ -112,16 +113,14 @@ def test_a_message_whose_customer_wrote_since_is_not_marked(whole: Desk) -> None
 
 def test_a_copy_counts_like_the_customer(whole: Desk) -> None:
     whole.receive(Message_ID="<one@example.org>")
-    db.write(
+    do(
         queue_parts,
-        workspace_id=whole.account.workspace_id,
-        conversation_id=conversations()[0].id,
-        author_id=whole.agent,
-        drafts=[Draft(text="Yes.", content={"cc": ["ada_1@example.org"]})],
+        whole.account.workspace_id,
+        conversations()[0].id,
+        [Draft(text="Yes.", content={"cc": ["ada_1@example.org"]})],
         reply_key="reply-key-1",
         adapter=Generation.directory.adapter("email"),
-        now=clock.now(),
-        accounts=None,
+        actor=whole.agent,
     )
     whole.work()
     whole.deliver(unnamed("ada_1@example.org"))
@@ -137,16 +136,14 @@ def test_a_copy_makes_a_report_about_its_customer_unsure(whole: Desk) -> None:
     """A mail to Bo that Mia gets a copy of fits a report about Mia as well as the one to her."""
     answered(whole)
     whole.receive(Message_ID="<bo@example.org>", From="Bo <bo@example.org>", Subject="Red mugs")
-    db.write(
+    do(
         queue_parts,
-        workspace_id=whole.account.workspace_id,
-        conversation_id=conversations()[1].id,
-        author_id=whole.agent,
-        drafts=[Draft(text="Yes.", content={"cc": ["mia@example.org"]})],
+        whole.account.workspace_id,
+        conversations()[1].id,
+        [Draft(text="Yes.", content={"cc": ["mia@example.org"]})],
         reply_key="reply-key-bo",
         adapter=Generation.directory.adapter("email"),
-        now=clock.now(),
-        accounts=None,
+        actor=whole.agent,
     )
     whole.work()
     whole.deliver(unnamed())

@@ -16,7 +16,7 @@ from host.events.models import DomainEvent
 from host.inbox import conversation_actions, erasure, notes, outcome
 from host.models.inbox import Contact, Conversation, ConversationStatus, Message
 from host.sdk.channel import AccountRef, ProviderProblem
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.test_outcome import reply
 from tests.inbox.toys import apply, echoed, edited, incoming, reacted, read, received, unsent
@@ -166,14 +166,47 @@ def test_what_was_said_before_its_message_came_is_recorded_with_it(account: Acco
 def test_what_people_and_programs_do_to_a_conversation(account: AccountRef, mia: int, workspace: int) -> None:
     apply(account, received(external_id="m"))
     begun = len(kinds())
-    place = {"workspace_id": workspace, "conversation_id": toys.only(Conversation).id}
-    person = {**place, "author_id": mia, "now": now()}
-    program = {**place, "author_id": None, "by": "CRM", "now": now()}
-    db.write(conversation_actions.set_fields, {"assignee_id": mia}, **person, accounts=None)
-    db.write(conversation_actions.set_fields, {"assignee_id": mia}, **person, accounts=None)
-    db.write(conversation_actions.set_fields, {"assignee_id": None}, **program, accounts=None)
-    db.write(notes.add_note, **person, text=MARKER, reply_key="0123456789", accounts=None)
-    db.write(conversation_actions.set_fields, {"status": ConversationStatus.CLOSED}, **person, accounts=None)
+    do(
+        conversation_actions.set_fields,
+        workspace,
+        toys.only(Conversation).id,
+        {"assignee_id": mia},
+        actor=mia,
+        now=now(),
+    )
+    do(
+        conversation_actions.set_fields,
+        workspace,
+        toys.only(Conversation).id,
+        {"assignee_id": mia},
+        actor=mia,
+        now=now(),
+    )
+    do(
+        conversation_actions.set_fields,
+        workspace,
+        toys.only(Conversation).id,
+        {"assignee_id": None},
+        actor="CRM",
+        now=now(),
+    )
+    do(
+        notes.add_note,
+        workspace,
+        toys.only(Conversation).id,
+        text=MARKER,
+        reply_key="0123456789",
+        actor=mia,
+        now=now(),
+    )
+    do(
+        conversation_actions.set_fields,
+        workspace,
+        toys.only(Conversation).id,
+        {"status": ConversationStatus.CLOSED},
+        actor=mia,
+        now=now(),
+    )
     apply(account, received("again", at=100, external_id="m2"))
     assert kinds()[begun:] == [
         "conversation.assigned",
@@ -194,7 +227,7 @@ def test_what_people_and_programs_do_to_a_conversation(account: AccountRef, mia:
 def test_an_erased_customer_is_named_by_id_alone(account: AccountRef, mia: int, workspace: int) -> None:
     apply(account, received(MARKER))
     contact = toys.only(Contact).id
-    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, accounts=None, actor=DESK)
+    do(erasure.erase, workspace, contact)
     assert kinds()[-1] == CONTACT_ERASED
     assert last().data == f'{{"contact":{contact}}}'
 

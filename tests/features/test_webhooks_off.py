@@ -31,7 +31,7 @@ from tests.addons.conftest import configuration, until
 from tests.api.desks import Program, make_key
 from tests.delivery.desk import Desk
 from tests.features.switching import consumers, document, reading
-from tests.helpers import StandInGeneration, build_app, client_for, make_user
+from tests.helpers import StandInGeneration, build_app, client_for, do, make_user
 from tests.pins.filled import filled_desk
 from tests.receiver import Receiver, receiving
 
@@ -159,8 +159,7 @@ def test_who_is_erased_is_gone_from_what_programs_are_told(desk: Desk, data: Pat
     assert before.contact_id is not None
     registry.switch_off(OFF)
     with clock.travel(timedelta(seconds=1)):
-        where = {"workspace_id": desk.workspace_id, "contact_id": before.contact_id, "accounts": None}
-        db.write(erase, **where, actor=DESK)
+        do(erase, desk.workspace_id, before.contact_id)
     [after] = bodies()
     assert json.loads(after.body)["data"]["erased"] is True
     assert "anna" not in after.body

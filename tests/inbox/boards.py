@@ -18,6 +18,7 @@ from host.models.posts import MessageModeration, Post
 from host.sdk import messages as told
 from host.sdk.channel import Moderated
 from host.sdk.messages import MessageEchoed, MessageReceived, MessageUnsent, PostKind
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk
 
@@ -149,17 +150,16 @@ class Board:
         """Reply to a comment privately; with *external_id* it was sent. Return ours."""
         with db.read() as session:
             about = session.get_one(Message, message_id)
-        made = db.write(
+        made = do(
             queue_private,
-            workspace_id=self.desk.workspace,
-            conversation_id=about.conversation_id,
-            message_id=message_id,
-            author_id=self.desk.mia.id,
-            text=text,
+            self.desk.workspace,
+            about.conversation_id,
+            message_id,
+            text,
             reply_key=f"private-{message_id}-{int(at.timestamp())}",
             adapter=toys.PUBLIC,
+            actor=self.desk.mia.id,
             now=at,
-            accounts=None,
         )
         if external_id:
             db.write(outcome.record_sent, made.id, external_id)

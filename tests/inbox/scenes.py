@@ -12,7 +12,6 @@ from host.inbox import outcome
 from host.inbox.apply.changes import apply_changes
 from host.inbox.conversation_actions import set_fields
 from host.inbox.notes import add_note
-from host.inbox.reply import queue_reply
 from host.models.inbox import ContactIdentity, Conversation, ConversationStatus
 from host.sdk.channel import ProviderProblem
 from host.sdk.messages import (
@@ -25,6 +24,7 @@ from host.sdk.messages import (
     PersonId,
 )
 from tests import helpers
+from tests.helpers import do, queue_reply
 from tests.inbox import toys
 from tests.inbox.desks import Desk
 
@@ -99,16 +99,15 @@ class Scene:
         self, contact: str, text: str, at: datetime, *, by: int | None = None, adapter: Any = None
     ) -> list[int]:
         self.number += 1
-        messages = db.write(
+        messages = do(
             queue_reply,
-            workspace_id=self.desk.workspace,
-            conversation_id=self.conversation(contact),
-            author_id=by or self.desk.mia.id,
-            text=text,
+            self.desk.workspace,
+            self.conversation(contact),
+            text,
             reply_key=f"scene-{self.number:08d}",
             adapter=adapter or self.desk.generation.directory.adapters[0],
+            actor=by or self.desk.mia.id,
             now=at,
-            accounts=None,
         )
         return [message.id for message in messages]
 
@@ -125,37 +124,27 @@ class Scene:
 
     def note(self, contact: str, text: str, at: datetime, by: int) -> None:
         self.number += 1
-        db.write(
+        do(
             add_note,
-            workspace_id=self.desk.workspace,
-            conversation_id=self.conversation(contact),
-            author_id=by,
+            self.desk.workspace,
+            self.conversation(contact),
             text=text,
             reply_key=f"scene-{self.number:08d}",
+            actor=by,
             now=at,
-            accounts=None,
         )
 
     def assign(self, contact: str, to: int | None, by: int, at: datetime) -> None:
-        db.write(
-            set_fields,
-            {"assignee_id": to},
-            workspace_id=self.desk.workspace,
-            conversation_id=self.conversation(contact),
-            author_id=by,
-            now=at,
-            accounts=None,
-        )
+        do(set_fields, self.desk.workspace, self.conversation(contact), {"assignee_id": to}, actor=by, now=at)
 
     def close(self, contact: str, by: int, at: datetime) -> None:
-        db.write(
+        do(
             set_fields,
+            self.desk.workspace,
+            self.conversation(contact),
             {"status": ConversationStatus.CLOSED},
-            workspace_id=self.desk.workspace,
-            conversation_id=self.conversation(contact),
-            author_id=by,
+            actor=by,
             now=at,
-            accounts=None,
         )
 
 

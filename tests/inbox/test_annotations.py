@@ -13,7 +13,7 @@ from host.core import db
 from host.inbox import outcome
 from host.inbox.apply import changes
 from host.inbox.apply.changes import OF_ANOTHER, apply_changes
-from host.inbox.reply import queue_reply, show_in_list
+from host.inbox.reply import show_in_list
 from host.models.inbox import Attachment, ContactIdentity, Conversation, Mark, Message, Reaction
 from host.sdk.channel import AccountRef
 from host.sdk.messages import (
@@ -24,6 +24,7 @@ from host.sdk.messages import (
     MessageKind,
 )
 from tests import helpers
+from tests.helpers import do, queue_reply
 from tests.inbox import toys
 from tests.inbox.toys import START, TOY, apply, echoed, edited, incoming, reacted, received, unsent
 
@@ -295,16 +296,15 @@ def sending(anywhere: AccountRef) -> int:
     """A reply that is being sent."""
     apply(anywhere, received("In stock?"))
     conversation = toys.only(Conversation)
-    (reply,) = db.write(
+    (reply,) = do(
         queue_reply,
-        workspace_id=anywhere.workspace_id,
-        conversation_id=conversation.id,
-        author_id=toys.make_user(anywhere.workspace_id),
-        text="Yes",
+        anywhere.workspace_id,
+        conversation.id,
+        "Yes",
         reply_key="key-00000001",
         adapter=TOY,
+        actor=toys.make_user(anywhere.workspace_id),
         now=START + timedelta(seconds=60),
-        accounts=None,
     )
     db.write(outcome.record_sending, reply.id)
     return reply.id

@@ -33,6 +33,7 @@ from host.sdk.channel import (
     ReplyState,
 )
 from host.sdk.messages import MessageKind
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.approving import APPROVING, CATALOG, ORDER, PAUSED, REJECTED, SALE
 from tests.inbox.toys import START, WINDOWED, apply, received
@@ -62,15 +63,7 @@ def send(conversation: Conversation, *drafts: Draft, **values: Any) -> list[Mess
     values.setdefault("adapter", APPROVING)
     values.setdefault("now", LATE)
     values.setdefault("reply_key", KEY)
-    return db.write(
-        queue_parts,
-        workspace_id=conversation.workspace_id,
-        conversation_id=conversation.id,
-        author_id=None,
-        drafts=drafts,
-        accounts=None,
-        **values,
-    )
+    return do(queue_parts, conversation.workspace_id, conversation.id, drafts, **values)
 
 
 def test_placeholders_are_names_and_numbers() -> None:

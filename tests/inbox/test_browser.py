@@ -25,6 +25,7 @@ from host.users import sessions
 from host.users.actor import Actor
 from tests import helpers
 from tests.accessibility import violations
+from tests.helpers import do
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -455,8 +456,7 @@ def test_what_is_too_long_for_the_contact_pane_is_cut(
 ) -> None:
     scene.said("jon", "Jon B.", "Handle with care " * 20, scene.now)
     one, other = sorted(contact.id for contact in toys.everything(Contact))
-    here = {"workspace_id": desk.workspace, "contact_id": one, "other_id": other}
-    db.write(merging.merge, **here, actor=Actor(ActorKind.USER, desk.mia.id), now=scene.now, accounts=None)
+    do(merging.merge, desk.workspace, one, other, actor=Actor(ActorKind.USER, desk.mia.id), now=scene.now)
     page = open_page(f"/{scene.conversation('ana')}?pane=contact")
     for width in (1440, 360):
         page.set_viewport_size({"width": width, "height": 800})

@@ -13,6 +13,7 @@ from host.inbox import notes
 from host.users.actor import Actor
 from tests import helpers
 from tests.asking import answer
+from tests.helpers import do
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -90,14 +91,12 @@ def test_the_text_of_another_tab_is_shown_and_replaced_only_when_saved_again(
 ) -> None:
     page = open_page(f"/{scene.conversation('ana')}")
     sheet = begin(page, note)
-    db.write(
+    do(
         notes.edit_note,
-        workspace_id=desk.workspace,
-        note_id=note,
-        accounts=None,
-        actor=Actor(ActorKind.USER, desk.mia.id),
+        desk.workspace,
+        note,
         text="<i>From the other tab</i>",
-        now=clock.now(),
+        actor=Actor(ActorKind.USER, desk.mia.id),
     )
     sheet.locator("textarea").fill("From this tab")
     page.keyboard.press("Control+Enter")

@@ -16,7 +16,7 @@ from host.inbox.drafts import Draft
 from host.inbox.reply import queue_parts
 from host.models.inbox import Conversation, Message
 from host.sdk.channel import Moderated
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import desks, toys
 from tests.inbox.boards import Board
 from tests.inbox.desks import Desk
@@ -47,17 +47,16 @@ def fetched(desk: Desk, rest: str) -> Any:
 
 def answered(desk: Desk, board: Board, message_id: int, text: str, external_id: str) -> int:
     """The team answers a comment publicly; return ours."""
-    (ours,) = db.write(
+    (ours,) = do(
         queue_parts,
-        workspace_id=desk.workspace,
-        conversation_id=_talk(message_id),
-        author_id=desk.mia.id,
-        drafts=[Draft(text=text, reply_to=message_id)],
+        desk.workspace,
+        _talk(message_id),
+        [Draft(text=text, reply_to=message_id)],
         reply_key=f"public-{message_id}",
-        overflow="reject",
         adapter=toys.PUBLIC,
+        overflow="reject",
+        actor=desk.mia.id,
         now=board.ago(minutes=20),
-        accounts=None,
     )
     if external_id:
         db.write(outcome.record_sent, ours.id, external_id)
@@ -120,13 +119,7 @@ def test_what_is_gone_is_gone_from_every_thread(desk: Desk, board: Board, how: s
         elif how == "deleted":
             board.stands(message, Moderated.DELETED)
         else:
-            db.write(
-                erasure.erase,
-                workspace_id=desk.workspace,
-                contact_id=board.contact_of(_talk(message)),
-                actor=DESK,
-                accounts=None,
-            )
+            do(erasure.erase, desk.workspace, board.contact_of(_talk(message)))
 
     goes("rosa", rosa, "r1")
     assert ids(desk, talk) == [top, kit]

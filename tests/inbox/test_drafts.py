@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from host.core import db, storage
+from host.core import storage
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox import errors
@@ -23,6 +23,7 @@ from host.models.inbox import Attachment, Conversation, Message
 from host.models.queue import OutboxEntry
 from host.sdk.channel import AccountRef, CaptionLimits
 from host.sdk.messages import MessageKind
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.toys import RICH, START, WINDOWED, apply, received
 from tests.media import samples
@@ -46,15 +47,8 @@ def send(conversation: Conversation, mia: int) -> Any:
         values.setdefault("reply_key", KEY)
         values.setdefault("adapter", RICH)
         values.setdefault("now", START + timedelta(minutes=5))
-        values.setdefault("author_id", mia)
-        return db.write(
-            queue_parts,
-            workspace_id=conversation.workspace_id,
-            conversation_id=conversation.id,
-            drafts=drafts,
-            **values,
-            accounts=None,
-        )
+        values.setdefault("actor", mia)
+        return do(queue_parts, conversation.workspace_id, conversation.id, drafts, **values)
 
     return run
 
@@ -322,13 +316,13 @@ def test_the_window_holds_for_every_kind(send: Any, upload: Any) -> None:
 
 def test_only_people_may_write_late(send: Any) -> None:
     late = START + timedelta(days=2)
-    assert code_of(send, Draft(text="a"), now=late, by_person=False, author_id=None) == "people_only"
+    assert code_of(send, Draft(text="a"), now=late, by_person=False, actor=None) == "people_only"
     (message,) = send(Draft(text="a"), now=late)
     assert message.origin == "agent"
 
 
 def test_a_program_is_told_apart_from_a_person(send: Any) -> None:
-    (message,) = send(Draft(text="a"), by_person=False, author_id=None)
+    (message,) = send(Draft(text="a"), by_person=False, actor=None)
     assert (message.origin, message.author_id) == ("system", None)
 
 

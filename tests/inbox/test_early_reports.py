@@ -21,11 +21,11 @@ from host.delivery import results
 from host.inbox import outcome
 from host.inbox.apply import bounces
 from host.inbox.apply.changes import apply_all_marks, apply_changes
-from host.inbox.reply import queue_reply
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Mark, Message
 from host.models.queue import OutboxEntry
 from host.sdk.channel import AccountRef, ProviderProblem
 from host.sdk.messages import InboundChange, ReportKind
+from tests.helpers import queue_reply, work
 from tests.inbox import toys
 from tests.inbox.test_delivery_reports import TELLING, Telling, delivered, failed
 from tests.inbox.toys import START
@@ -46,15 +46,11 @@ def sending(account: AccountRef, mia: int, number: int = 1, *, talk: int | None 
     def begin(session: Session) -> int:
         talk = session.scalars(sa.select(Conversation).where(where)).one()
         (message,) = queue_reply(
-            session,
-            workspace_id=talk.workspace_id,
-            conversation_id=talk.id,
-            author_id=mia,
-            text=f"Yes {number}",
+            work(session, talk.workspace_id, actor=mia, now=START + timedelta(seconds=60 * number)),
+            talk.id,
+            f"Yes {number}",
             reply_key=f"key-{account.id:06}-{number:06}",
             adapter=TELLING,
-            now=START + timedelta(seconds=60 * number),
-            accounts=None,
         )
         session.flush()
         outcome.record_sending(session, message.id)

@@ -19,7 +19,8 @@ from host.live import events
 from host.models.inbox import Conversation
 from host.sdk.channel import AccountRef
 from host.users import members
-from host.users.actor import DESK, Actor
+from host.users.actor import Actor
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.toys import apply, received
 
@@ -42,13 +43,7 @@ def told(topic: str, accounts: frozenset[int] | None = None) -> list[dict[str, A
 
 
 def erase(conversation: Conversation) -> None:
-    db.write(
-        erasure.erase,
-        workspace_id=conversation.workspace_id,
-        contact_id=conversation.contact_id,
-        accounts=None,
-        actor=DESK,
-    )
+    do(erasure.erase, conversation.workspace_id, conversation.contact_id)
 
 
 def save(
@@ -95,11 +90,16 @@ def test_a_message_without_content_is_told_apart_from_one_that_changed(
 
 
 def test_a_deleted_note_is_told_so(conversation: Conversation, mia: int) -> None:
-    here = {"workspace_id": conversation.workspace_id, "accounts": None, "now": NOW}
-    note = db.write(
-        add_note, conversation_id=conversation.id, author_id=mia, text="Rude", reply_key="note-0001", **here
+    note = do(
+        add_note,
+        conversation.workspace_id,
+        conversation.id,
+        text="Rude",
+        reply_key="note-0001",
+        actor=mia,
+        now=NOW,
     )
-    db.write(delete_note, note_id=note.id, actor=Actor(ActorKind.USER, mia), **here)
+    do(delete_note, conversation.workspace_id, note.id, actor=Actor(ActorKind.USER, mia), now=NOW)
     assert told("changed") == [{"conversation": conversation.id, "message": note.id, "emptied": True}]
 
 

@@ -18,8 +18,9 @@ from host.models.inbox import Conversation, Message
 from host.models.users import Role
 from host.sdk.messages import MessageUnsent
 from host.users import members
-from host.users.actor import DESK, Actor
+from host.users.actor import Actor
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import desks, scenes, toys
 from tests.inbox.browsing import Open
 from tests.inbox.desks import Desk
@@ -50,13 +51,7 @@ def bo(desk: Desk) -> tuple[int, helpers.Browser]:
 def erase(scene: scenes.Scene, contact: str = "ana") -> None:
     with db.read() as session:
         contact_id = session.get_one(Conversation, scene.conversation(contact)).contact_id
-    db.write(
-        erasure.erase,
-        workspace_id=scene.desk.workspace,
-        contact_id=contact_id,
-        accounts=None,
-        actor=DESK,
-    )
+    do(erasure.erase, scene.desk.workspace, contact_id)
 
 
 def unsend(scene: scenes.Scene, contact: str, external_id: str) -> None:
@@ -194,14 +189,7 @@ def test_a_deleted_note_leaves_the_pages_of_others(
     with db.read() as session:
         note = session.scalars(sa.select(Message.id).where(Message.kind == "note")).one()
     actor = Actor(ActorKind.USER, desk.mia.id)
-    db.write(
-        delete_note,
-        workspace_id=desk.workspace,
-        note_id=note,
-        accounts=None,
-        actor=actor,
-        now=clock.now(),
-    )
+    do(delete_note, desk.workspace, note, actor=actor)
     until(lambda: not says(page, "shouted"))
 
 

@@ -24,6 +24,7 @@ from host.webhooks import endpoints, telling
 from host.webhooks.endpoints import EndpointSettings
 from tests import helpers
 from tests.assistants import making
+from tests.helpers import do
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
 from tests.inbox.test_erased_browser import SOON, TOLD, followed, says
@@ -194,7 +195,7 @@ def test_an_open_page_follows(
         assert says(page, found.shown)
         followed(desk)
         contact = _contact(found.conversation)
-        db.write(erasure.erase, workspace_id=desk.workspace, contact_id=contact, accounts=None, actor=DESK)
+        do(erasure.erase, desk.workspace, contact)
         page.wait_for_selector(f"{TOLD} >> text={found.told}", timeout=SOON)
         until(lambda: not says(page, found.shown))
         context.close()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.core import clock, db, storage
+from host.core import db, storage
 from host.events.writing import show
 from host.features import registry
 from host.inbox import conversation_actions
@@ -26,11 +26,10 @@ from host.models.users import LoginSession, Role, User
 from host.notifications import notify
 from host.sdk.channel import AccountRef
 from host.users import invitations, members, roles, sessions
-from host.users.actor import DESK
 from host.users.reach import Accounts
 from host.users.roles import Permission
 from tests import helpers
-from tests.helpers import Browser
+from tests.helpers import Browser, do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -315,14 +314,13 @@ def test_a_contact_on_two_accounts_shows_only_what_is_seen(place: Place) -> None
 
 def test_nobody_gives_them_what_they_do_not_see(place: Place) -> None:
     def assign(conversation: int, to: int) -> None:
-        db.write(
+        do(
             conversation_actions.set_fields,
+            place.desk.workspace,
+            conversation,
             {"assignee_id": to},
-            workspace_id=place.desk.workspace,
-            conversation_id=conversation,
-            author_id=place.desk.mia.id,
+            actor=place.desk.mia.id,
             now=place.kim.created_at,
-            accounts=None,
         )
 
     assign(place.seen, place.kim.id)
@@ -526,13 +524,4 @@ def test_nothing_of_another_account_of_the_same_customer_is_on_any_page(place: P
 
 def merge_both(place: Place) -> None:
     """Make the customers of both accounts one contact, who keeps the name of the first."""
-    db.write(
-        merging.merge,
-        workspace_id=place.desk.workspace,
-        contact_id=contact_of(place.seen),
-        other_id=contact_of(place.hidden),
-        take=(),
-        actor=DESK,
-        now=clock.now(),
-        accounts=None,
-    )
+    do(merging.merge, place.desk.workspace, contact_of(place.seen), contact_of(place.hidden), take=())

@@ -13,8 +13,8 @@ from host.core import db
 from host.events.models import DomainEvent
 from host.inbox import errors, presence
 from host.inbox.conversation_actions import set_fields
-from host.inbox.reply import queue_reply
 from host.models.inbox import Conversation, ConversationStatus, Presence, PresenceState
+from tests.helpers import do, queue_reply
 from tests.inbox import toys
 from tests.inbox.toys import apply, echoed, received
 
@@ -39,17 +39,16 @@ class Race:
         return max(message.id for message in toys.thread(self.id))
 
     def send(self, user: int, text: str, seen: int | None) -> None:
-        db.write(
+        do(
             queue_reply,
-            workspace_id=self.workspace,
-            conversation_id=self.id,
-            author_id=user,
-            text=text,
+            self.workspace,
+            self.id,
+            text,
             reply_key=f"key-{text}".replace(" ", "-"),
             adapter=toys.TOY,
-            now=NOW,
             seen_id=seen,
-            accounts=None,
+            actor=user,
+            now=NOW,
         )
 
     def run(self, number: int) -> tuple[int, int]:
@@ -122,15 +121,7 @@ def test_what_counts_as_an_answer_of_somebody_else(any_database: db.Database) ->
 
 
 def close(both: Race, user: int | None, status: str = "closed") -> None:
-    db.write(
-        set_fields,
-        {"status": ConversationStatus(status)},
-        workspace_id=both.workspace,
-        conversation_id=both.id,
-        author_id=user,
-        now=NOW,
-        accounts=None,
-    )
+    do(set_fields, both.workspace, both.id, {"status": ConversationStatus(status)}, actor=user, now=NOW)
 
 
 def test_who_writes_while_it_is_closed_is_asked(any_database: db.Database) -> None:

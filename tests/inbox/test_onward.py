@@ -33,7 +33,7 @@ from host.inbox.labels import labels
 from host.inbox.labels.models import LabelTone
 from host.inbox.onward.places import after, before, places
 from host.inbox.onward.starting import Started, start
-from host.inbox.reply import Hold, Voice, queue_reply
+from host.inbox.reply import Hold, Voice
 from host.inbox.unsent import holding
 from host.media import uploads
 from host.models.channels import AccountState, ChannelAccount
@@ -53,8 +53,8 @@ from host.sdk.channel import (
 )
 from host.sdk.formatting import Picture, to_html
 from host.sdk.messages import MessageKind, OutgoingPart
-from host.users.actor import DESK, Actor
-from tests.helpers import do
+from host.users.actor import Actor
+from tests.helpers import do, queue_reply, work
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
@@ -104,17 +104,10 @@ class Ways:
         toys.change_row(Contact, self.contact, email=email)
 
     def start(self, key: str = KEY, text: str = "Hello again", **more: Any) -> Started:
-        values: dict[str, Any] = {"before_id": self.old, "account_id": self.mail.id, "author_id": self.mia}
-        values |= {"accounts": None, "directory": DIRECTORY}
-        content = more.pop("content", {})
-        return db.write(
-            start,
-            workspace_id=self.workspace,
-            drafts=[Draft(text=text, content=content)],
-            reply_key=key,
-            now=clock.now(),
-            **{**values, **more},
-        )
+        values: dict[str, Any] = {"before_id": self.old, "account_id": self.mail.id, "actor": self.mia}
+        values |= {"directory": DIRECTORY}
+        draft = Draft(text=text, content=more.pop("content", {}))
+        return do(start, self.workspace, drafts=[draft], reply_key=key, **{**values, **more})
 
 
 @pytest.fixture
@@ -145,11 +138,10 @@ def nothing_more(ways: Ways) -> bool:
 def test_it_goes_on_as_another_conversation_with_all_it_had(any_ways: Ways) -> None:
     ways = any_ways
     label = do(labels.create, ways.workspace, name="order", tone=next(iter(LabelTone)))
-    here = {"workspace_id": ways.workspace, "conversation_id": ways.old, "now": clock.now()}
-    db.write(labels.set_labels, **here, add=[label.id], author_id=ways.mia, accounts=None)
+    do(labels.set_labels, ways.workspace, ways.old, add=[label.id], actor=ways.mia)
     db.write(
         lambda session: conversation_actions.set_fields(
-            session, {"assignee_id": ways.mia}, **here, author_id=ways.mia, accounts=None
+            work(session, ways.workspace, actor=ways.mia), ways.old, {"assignee_id": ways.mia}
         )
     )
     started = ways.start()
@@ -217,29 +209,19 @@ def test_undone_the_customer_waits_in_the_new_conversation(any_ways: Ways) -> No
     with db.read() as session:
         entry = session.scalars(sa.select(OutboxEntry)).one()
     assert entry.not_before is not None
-    back = db.write(
-        holding.undo,
-        workspace_id=any_ways.workspace,
-        conversation_id=new,
-        message_id=started.messages[0].id,
-        user_id=any_ways.mia,
-        now=clock.now(),
-        accounts=None,
-    )
+    back = do(holding.undo, any_ways.workspace, new, started.messages[0].id, actor=any_ways.mia)
     assert back.draft["text"] == "Hello again"
     assert toys.everything(OutboxEntry) == []
     assert (conversation(new).waiting_since, conversation(new).status) == (since, "open")
     assert conversation(any_ways.old).status == "closed"
-    again = db.write(
+    again = do(
         queue_reply,
-        workspace_id=any_ways.workspace,
-        conversation_id=new,
-        author_id=any_ways.mia,
-        text="Better so",
+        any_ways.workspace,
+        new,
+        "Better so",
         reply_key="the-next-of-them",
         adapter=TWO_SIDED,
-        now=clock.now(),
-        accounts=None,
+        actor=any_ways.mia,
     )
     assert len(again) == 1
     assert conversation(new).waiting_since is None
@@ -318,7 +300,7 @@ def test_where_there_is_no_way_nothing_is_written(ways: Ways, spoil: Callable[[W
     [
         {"to": "somebody@else.example"},
         {"account_id": 4711},
-        {"accounts": frozenset({1})},
+        {"sees": frozenset({1})},
     ],
 )
 def test_only_an_address_of_the_contact_can_be_named(ways: Ways, more: dict[str, Any]) -> None:
@@ -346,15 +328,7 @@ def test_the_address_of_another_contact_is_theirs_until_they_are_merged(ways: Wa
     other = toys.everything(Contact)[1].id
     with pytest.raises(AddressOfAnotherError):
         ways.start()
-    db.write(
-        merging.merge,
-        workspace_id=ways.workspace,
-        contact_id=ways.contact,
-        other_id=other,
-        actor=Actor(ActorKind.USER, ways.mia),
-        now=clock.now(),
-        accounts=None,
-    )
+    do(merging.merge, ways.workspace, ways.contact, other, actor=Actor(ActorKind.USER, ways.mia))
     ways.gives(None)  # what they are on that account says it too
     started = ways.start()
     assert conversation(started.conversation_id).contact_id == ways.contact
@@ -363,25 +337,15 @@ def test_the_address_of_another_contact_is_theirs_until_they_are_merged(ways: Wa
 def test_split_again_nobody_sees_the_others_thread(ways: Ways) -> None:
     mailed = toys.received(contact="ana@example.org")
     toys.apply(ways.mail, mailed, adapter=TWO_SIDED)
-    merge = db.write(
+    merge = do(
         merging.merge,
-        workspace_id=ways.workspace,
-        contact_id=ways.contact,
-        other_id=toys.everything(Contact)[1].id,
+        ways.workspace,
+        ways.contact,
+        toys.everything(Contact)[1].id,
         actor=Actor(ActorKind.USER, ways.mia),
-        now=clock.now(),
-        accounts=None,
     )
     started = ways.start()
-    db.write(
-        merging.split,
-        workspace_id=ways.workspace,
-        contact_id=ways.contact,
-        merge_id=merge.id,
-        actor=Actor(ActorKind.USER, ways.mia),
-        now=clock.now(),
-        accounts=None,
-    )
+    do(merging.split, ways.workspace, ways.contact, merge.id, actor=Actor(ActorKind.USER, ways.mia))
     with db.read() as session:
         assert before(session, started.conversation_id) is None
         assert after(session, ways.old) is None
@@ -400,7 +364,7 @@ def test_what_was_cut_off_can_go_on_elsewhere(ways: Ways) -> None:
 
 
 def test_erased_they_have_no_address(ways: Ways) -> None:
-    db.write(erasure.erase, workspace_id=ways.workspace, contact_id=ways.contact, accounts=None, actor=DESK)
+    do(erasure.erase, ways.workspace, ways.contact)
     with pytest.raises(NoWayOutError):
         ways.start()
 
@@ -408,7 +372,7 @@ def test_erased_they_have_no_address(ways: Ways) -> None:
 def test_a_program_that_is_automatic_writes_to_nobody_who_opted_out(ways: Ways) -> None:
     toys.change_row(Contact, ways.contact, opted_out_at=clock.now())
     with pytest.raises(OptedOutError):
-        ways.start(author_id=None, by="bot", by_person=False, voice=Voice.AUTOMATION)
+        ways.start(actor="bot", by_person=False, voice=Voice.AUTOMATION)
     assert nothing_more(ways)
     ways.start()  # a person may
 

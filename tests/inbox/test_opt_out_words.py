@@ -31,7 +31,7 @@ from host.inbox.contacts.models import ContactEntry
 from host.models.inbox import Contact, ContactIdentity, Message
 from host.sdk.channel import AccountRef
 from host.sdk.messages import InboundAttachment, MessageKind
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.contacts.test_contacts import contact_of, page_of
 from tests.inbox.desks import Desk, open_desk
@@ -418,11 +418,10 @@ def test_a_clock_that_is_ahead_does_not_outdo_what_the_team_notes(account: Accou
 
 
 def agree(contact_id: int, workspace: int, when: datetime, *, out: bool) -> None:
-    values = {"workspace_id": workspace, "contact_id": contact_id, "actor": DESK, "now": when}
     if out:
-        db.write(consent.opt_out, source="by phone", **values, accounts=None)
+        do(consent.opt_out, workspace, contact_id, "by phone", now=when)
     else:
-        db.write(consent.opt_in, **values, accounts=None)
+        do(consent.opt_in, workspace, contact_id, now=when)
 
 
 def test_what_the_team_noted_since_holds_against_a_word_that_comes_late(account: AccountRef) -> None:
@@ -456,13 +455,11 @@ def two(workspace: int) -> tuple[list[AccountRef], list[int]]:
 
 
 def merge(workspace: int, ids: Sequence[int]) -> int:
-    values = {"workspace_id": workspace, "contact_id": ids[0], "actor": DESK, "now": clock.now()}
-    return db.write(merging.merge, other_id=ids[1], **values, accounts=None).id
+    return do(merging.merge, workspace, ids[0], ids[1]).id
 
 
 def split(workspace: int, ids: Sequence[int], merge_id: int) -> None:
-    values = {"workspace_id": workspace, "contact_id": ids[0], "actor": DESK, "now": clock.now()}
-    db.write(merging.split, merge_id=merge_id, **values, accounts=None)
+    do(merging.split, workspace, ids[0], merge_id)
 
 
 def test_of_those_who_were_merged_the_one_that_stays_is_meant(any_database: db.Database) -> None:
@@ -505,13 +502,7 @@ def test_a_start_while_they_were_one_opens_who_stays(any_database: db.Database) 
 def test_who_was_erased_stays_opted_out_until_they_write_start(account: AccountRef) -> None:
     apply(account, received("stop", at=1))
     with clock.travel(at(100) - clock.now()):
-        db.write(
-            erasure.erase,
-            workspace_id=account.workspace_id,
-            contact_id=contact().id,
-            accounts=None,
-            actor=DESK,
-        )
+        do(erasure.erase, account.workspace_id, contact().id)
     assert (contact().opted_out_at, history()) == (at(1), [])
     apply(account, received("start", at=50))
     assert contact().opted_out_at == at(1), "what was said before is not looked at"

@@ -17,12 +17,12 @@ from host.events.models import DomainEvent
 from host.inbox import outcome
 from host.inbox.apply import loading
 from host.inbox.apply.changes import apply_changes
-from host.inbox.reply import queue_reply
 from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Message
 from host.models.queue import Lane, OutboxEntry
 from host.sdk.channel import AccountRef, ProviderProblem, SendRequest, SendResult, Sent, Unknown
 from host.sdk.messages import MessageKind
 from tests import helpers
+from tests.helpers import do, queue_reply
 from tests.inbox import toys
 from tests.inbox.toys import START, TOY, apply, echoed, incoming, read, received, texts
 
@@ -32,16 +32,15 @@ PROBLEM = ProviderProblem("100/33", "This person cannot be messaged.", "Nothing 
 def reply(mia: int, text: str = "Yes", *, after: float = 60, attempted: float | None = None) -> int:
     """Queue a reply *after* seconds and, if *attempted* is given, start sending it then."""
     conversation = toys.everything(Conversation)[0]
-    (message,) = db.write(
+    (message,) = do(
         queue_reply,
-        workspace_id=conversation.workspace_id,
-        conversation_id=conversation.id,
-        author_id=mia,
-        text=text,
+        conversation.workspace_id,
+        conversation.id,
+        text,
         reply_key=f"key-{after:08.0f}",
         adapter=TOY,
+        actor=mia,
         now=START + timedelta(seconds=after),
-        accounts=None,
     )
     if attempted is not None:
         start_sending(message.id, attempted)
@@ -326,16 +325,15 @@ def test_an_answer_and_its_echo_at_the_same_moment(any_database: db.Database) ->
     apply(account, *changes)
     ids: dict[str, int] = {}
     for conversation in toys.everything(Conversation):
-        (made,) = db.write(
+        (made,) = do(
             queue_reply,
-            workspace_id=workspace,
-            conversation_id=conversation.id,
-            author_id=mia,
-            text="Yes",
+            workspace,
+            conversation.id,
+            "Yes",
             reply_key=f"same-moment-{conversation.id}",
             adapter=TOY,
+            actor=mia,
             now=START + timedelta(seconds=60),
-            accounts=None,
         )
         start_sending(made.id, 61)
         ids[f"c{conversation.id}"] = made.id

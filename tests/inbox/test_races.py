@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from host.automation.actions import AddNote, AssignMe, Close
-from host.core import clock, db
+from host.core import db
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
 from host.inbox.conversation_actions import set_fields
 from host.models.inbox import Conversation, ConversationStatus, Snooze, SnoozeKind, state_mark
-from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import desks, scenes, toys
 from tests.inbox.desks import Desk
 
@@ -46,15 +46,7 @@ class Two:
         return html.unescape(found)
 
     def faster(self, by: int | None = None, **changes: Any) -> None:
-        db.write(
-            set_fields,
-            changes,  # type: ignore[arg-type]
-            workspace_id=self.desk.workspace,
-            conversation_id=self.id,
-            author_id=by or self.bo,
-            now=self.desk_now(),
-            accounts=None,
-        )
+        do(set_fields, self.desk.workspace, self.id, changes, actor=by or self.bo, now=self.desk_now())
 
     def desk_now(self) -> Any:
         return toys.thread(self.id)[-1].created_at
@@ -238,15 +230,13 @@ def test_a_malformed_mark_of_a_selection_is_ignored(several: Several, shown: str
 
 def test_a_macro_is_not_run_where_somebody_was_faster(two: Two, desk: Desk) -> None:
     viewer = Viewer(desk.mia.id, keeps=True)
-    macro = db.write(
+    macro = do(
         macros.create,
-        workspace_id=desk.workspace,
-        viewer=viewer,
+        desk.workspace,
+        viewer,
         name="Mine",
         steps=(AddNote("Done"), AssignMe(), Close()),
         shared=True,
-        actor=DESK,
-        now=clock.now(),
     ).id
     shown = state_mark(two.now())
     two.faster(assignee_id=two.bo)

@@ -11,10 +11,10 @@ from host.core import db
 from host.inbox import queries
 from host.inbox.conversation_actions import mark_read, mark_unread, set_fields
 from host.inbox.queries import ConversationFilter, Order, Stretch
-from host.inbox.reply import queue_reply
 from host.models.inbox import Conversation, ConversationRead, ConversationStatus
 from host.models.users import Workspace
 from host.sdk.channel import AccountRef
+from tests.helpers import do, queue_reply
 from tests.inbox import toys
 from tests.inbox.toys import apply, echoed, received
 
@@ -42,31 +42,26 @@ class People:
         return self.news(self.mia), self.news(self.bo)
 
     def read(self, user: int, until: int | None = None) -> bool:
-        where = {"workspace_id": self.workspace, "conversation_id": self.id, "user_id": user}
-        return db.write(mark_read, until=until or toys.thread()[-1].id, **where, accounts=None)
+        return do(mark_read, self.workspace, self.id, user_id=user, until=until or toys.thread()[-1].id)
 
     def mark(self, user: int) -> None:
-        db.write(
-            mark_unread, workspace_id=self.workspace, conversation_id=self.id, user_id=user, accounts=None
-        )
+        do(mark_unread, self.workspace, self.id, user_id=user)
 
     def answer(self, user: int) -> None:
         self.number += 1
-        db.write(
+        do(
             queue_reply,
-            workspace_id=self.workspace,
-            conversation_id=self.id,
-            author_id=user,
-            text="Yes",
+            self.workspace,
+            self.id,
+            "Yes",
             reply_key=f"reply-{self.number:08d}",
             adapter=toys.TOY,
+            actor=user,
             now=toys.START + timedelta(seconds=90),
-            accounts=None,
         )
 
     def set(self, user: int, **changes: object) -> None:
-        where = {"workspace_id": self.workspace, "conversation_id": self.id}
-        db.write(set_fields, changes, author_id=user, now=NOW, **where, accounts=None)  # type: ignore[arg-type]
+        do(set_fields, self.workspace, self.id, changes, actor=user, now=NOW)  # type: ignore[arg-type]
 
     def unread(self, user: int) -> int:
         with db.read() as session:

@@ -12,7 +12,6 @@ from flask_babel import Babel
 from host.core import db
 from host.inbox import errors
 from host.inbox.notes import add_note
-from host.inbox.reply import queue_reply
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Message
 from host.models.queue import Lane, OutboxEntry
@@ -20,6 +19,7 @@ from host.sdk.channel import AccountRef, Capabilities
 from host.sdk.messages import MessageKind
 from host.sdk.text import byte_length
 from tests import helpers
+from tests.helpers import do, queue_reply
 from tests.inbox import toys
 from tests.inbox.toys import BY_REFERENCE, START, TOY, WINDOWED, apply, received
 
@@ -38,15 +38,7 @@ def send(conversation: Conversation, mia: int, text: str = "Yes, 3 left", **valu
     values.setdefault("reply_key", KEY)
     values.setdefault("adapter", TOY)
     values.setdefault("now", START + timedelta(minutes=5))
-    return db.write(
-        queue_reply,
-        workspace_id=conversation.workspace_id,
-        conversation_id=conversation.id,
-        author_id=mia,
-        text=text,
-        **values,
-        accounts=None,
-    )
+    return do(queue_reply, conversation.workspace_id, conversation.id, text, **({"actor": mia} | values))
 
 
 def test_a_reply_is_a_message_and_an_outbox_entry(conversation: Conversation, mia: int) -> None:
@@ -180,30 +172,19 @@ def test_a_form_without_a_usable_key_is_refused(conversation: Conversation, mia:
 def test_another_workspaces_conversation_does_not_exist(conversation: Conversation, mia: int) -> None:
     other = toys.make_workspace("Other")
     with pytest.raises(errors.ConversationNotFoundError):
-        db.write(
-            queue_reply,
-            workspace_id=other,
-            conversation_id=conversation.id,
-            author_id=mia,
-            text="hi",
-            reply_key=KEY,
-            adapter=TOY,
-            now=START,
-            accounts=None,
-        )
+        do(queue_reply, other, conversation.id, "hi", reply_key=KEY, adapter=TOY, actor=mia, now=START)
 
 
 def test_a_note_goes_to_nobody(conversation: Conversation, mia: int) -> None:
     def note(text: str) -> Message:
-        return db.write(
+        return do(
             add_note,
-            workspace_id=conversation.workspace_id,
-            conversation_id=conversation.id,
-            author_id=mia,
+            conversation.workspace_id,
+            conversation.id,
             text=text,
             reply_key=KEY,
+            actor=mia,
             now=START + timedelta(minutes=1),
-            accounts=None,
         )
 
     first = note(" Only three left. ")

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import db
 from host.delivery import history
 from host.delivery import merging as importing
 from host.events import reading
@@ -48,8 +48,8 @@ from host.sdk.messages import (
     MessagesRead,
     PersonId,
 )
-from host.users.actor import DESK
 from tests.events.test_kinds import NoAdapters
+from tests.helpers import work
 from tests.inbox import toys
 from tests.inbox.toys import START, received
 
@@ -201,15 +201,7 @@ def test_two_customers_who_turn_out_to_be_one_are_joined_and_can_be_separated(ac
     merge = toys.only(ContactMerge)
 
     def part(session: Session) -> None:
-        merging.split(
-            session,
-            workspace_id=account.workspace_id,
-            contact_id=merge.contact_id,
-            merge_id=merge.id,
-            actor=DESK,
-            now=clock.now(),
-            accounts=None,
-        )
+        merging.split(work(session, account.workspace_id), merge.contact_id, merge.id)
 
     db.write(part)
     found = threads(account)
@@ -334,12 +326,7 @@ def test_receipts_by_any_id_are_this_customers(account: AccountRef) -> None:
 def test_every_id_of_an_erased_customer_stays_erased(account: AccountRef) -> None:
     apply(account, wrote("a", "U1", phone="491", at=1))
     contact = toys.only(Contact).id
-    db.write(
-        lambda session: (
-            erase(session, workspace_id=account.workspace_id, contact_id=contact, accounts=None, actor=DESK)
-            and None
-        )
-    )
+    db.write(lambda session: erase(work(session, account.workspace_id), contact) and None)
     assert all(one.erased_at is not None for one in toys.everything(ContactIdentity))
     assert len(toys.everything(ContactIdentity)) == 2
 

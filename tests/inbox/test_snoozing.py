@@ -22,6 +22,7 @@ from host.models.inbox import Conversation, ConversationStatus, Snooze, SnoozeKi
 from host.models.users import Role
 from host.sdk.channel import AccountRef
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -48,15 +49,7 @@ def of(contact_at: int = 0) -> Conversation:
 
 
 def change(account: AccountRef, conversation: int, changes: Changes) -> bool:
-    return db.write(
-        set_fields,
-        changes,
-        workspace_id=account.workspace_id,
-        conversation_id=conversation,
-        author_id=None,
-        now=clock.now(),
-        accounts=None,
-    )
+    return do(set_fields, account.workspace_id, conversation, changes)
 
 
 def listed(account: AccountRef, **values: object) -> list[int]:

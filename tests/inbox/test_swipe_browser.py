@@ -13,6 +13,7 @@ from host.inbox import conversation_actions
 from host.models.inbox import Conversation, ConversationStatus, Snooze, SnoozeKind
 from tests import helpers
 from tests.accessibility import violations
+from tests.helpers import do
 from tests.inbox import desks, scenes
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk
@@ -103,15 +104,7 @@ def _conversation(row: int) -> Conversation:
 
 
 def change(desk: Desk, row: int, by: int | None = None, **changes: Any) -> None:
-    db.write(
-        conversation_actions.set_fields,
-        changes,
-        workspace_id=desk.workspace,
-        conversation_id=row,
-        accounts=None,
-        author_id=by,
-        now=clock.now(),
-    )
+    do(conversation_actions.set_fields, desk.workspace, row, changes, actor=by)
 
 
 def test_a_short_swipe_shows_buttons_that_snooze_and_close_with_undo(phone: Any, scene: scenes.Scene) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from host.models.inbox import Conversation, ConversationStatus, Message
 from host.models.users import Workspace
 from host.sdk.channel import AccountRef
 from tests import helpers
+from tests.helpers import do, work
 from tests.inbox import toys
 from tests.inbox.toys import START, apply, received
 
@@ -35,15 +35,7 @@ def activities() -> list[dict[str, object]]:
 
 
 def give(conversation: Conversation, to: int | None, by: int) -> bool:
-    return db.write(
-        set_fields,
-        {"assignee_id": to},
-        workspace_id=conversation.workspace_id,
-        conversation_id=conversation.id,
-        author_id=by,
-        now=NOW,
-        accounts=None,
-    )
+    return do(set_fields, conversation.workspace_id, conversation.id, {"assignee_id": to}, actor=by, now=NOW)
 
 
 def test_assigning_is_told_once(conversation: Conversation, mia: int) -> None:
@@ -69,20 +61,14 @@ def test_only_members_can_be_given_a_conversation(conversation: Conversation, mi
 
 
 def test_closing_and_reopening(conversation: Conversation, mia: int) -> None:
-    values: dict[str, Any] = {
-        "workspace_id": conversation.workspace_id,
-        "conversation_id": conversation.id,
-        "author_id": mia,
-        "now": NOW,
-    }
     close: Changes = {"status": ConversationStatus.CLOSED}
     reopen: Changes = {"status": ConversationStatus.OPEN}
-    assert db.write(set_fields, close, **values, accounts=None)
-    assert not db.write(set_fields, close, **values, accounts=None)
+    assert do(set_fields, conversation.workspace_id, conversation.id, close, actor=mia, now=NOW)
+    assert not do(set_fields, conversation.workspace_id, conversation.id, close, actor=mia, now=NOW)
     closed = toys.only(Conversation)
     assert (closed.status, closed.closed_at, closed.unread_count) == ("closed", NOW, 0)
     assert closed.waiting_since is None
-    assert db.write(set_fields, reopen, **values, accounts=None)
+    assert do(set_fields, conversation.workspace_id, conversation.id, reopen, actor=mia, now=NOW)
     again = toys.only(Conversation)
     assert (again.status, again.closed_at) == ("open", None)
     assert again.waiting_since == START + timedelta(seconds=1)  # what they wrote last has no answer
@@ -96,14 +82,7 @@ def test_reading_leaves_what_came_later_unread(
     apply(account, received("three", at=2))
 
     def look(until: int) -> bool:
-        return db.write(
-            mark_read,
-            workspace_id=conversation.workspace_id,
-            conversation_id=conversation.id,
-            user_id=mia,
-            until=until,
-            accounts=None,
-        )
+        return do(mark_read, conversation.workspace_id, conversation.id, user_id=mia, until=until)
 
     assert look(last_seen)
     assert toys.only(Conversation).unread_count == 1
@@ -117,38 +96,37 @@ def test_reading_leaves_what_came_later_unread(
 def test_another_workspace_sees_and_changes_nothing(conversation: Conversation, mia: int) -> None:
     other = toys.make_workspace("Other")
     assert len(toys.everything(Workspace)) == 2
-    where = {"workspace_id": other, "conversation_id": conversation.id}
     for use_case, values in (
-        (set_fields, {"changes": {"status": "closed"}, "author_id": mia, "now": NOW}),
-        (set_fields, {"changes": {"status": "open"}, "author_id": mia, "now": NOW}),
-        (set_fields, {"changes": {"assignee_id": mia}, "author_id": mia, "now": NOW}),
+        (set_fields, {"changes": {"status": "closed"}}),
+        (set_fields, {"changes": {"status": "open"}}),
+        (set_fields, {"changes": {"assignee_id": mia}}),
         (mark_read, {"until": 99, "user_id": mia}),
         (mark_unread, {"user_id": mia}),
         (hide_message, {"message_id": toys.thread()[0].id}),
     ):
         with pytest.raises(errors.ConversationNotFoundError):
-            db.write(use_case, **where, **values, accounts=None)  # type: ignore[arg-type]
+            do(use_case, other, conversation.id, actor=mia, **values)
     assert len(toys.everything(Message)) == 2
 
 
 def test_several_fields_are_set_at_once_each_with_its_line(conversation: Conversation, mia: int) -> None:
-    values: dict[str, Any] = {
-        "workspace_id": conversation.workspace_id,
-        "conversation_id": conversation.id,
-        "author_id": None,
-        "by": "robot",
-        "now": NOW,
-    }
     both: Changes = {"assignee_id": mia, "status": ConversationStatus.CLOSED}
-    assert db.write(set_fields, both, **values, accounts=None)
+    assert do(set_fields, conversation.workspace_id, conversation.id, both, actor="robot", now=NOW)
     assert activities() == [
         {"what": "assigned", "name": "Mia R.", "by": "robot"},
         {"what": "closed", "by": "robot"},
     ]
     found = toys.only(Conversation)
     assert (found.assignee_id, found.status) == (mia, "closed")
-    assert not db.write(set_fields, both, **values, accounts=None)
-    assert db.write(set_fields, {**both, "status": ConversationStatus.OPEN}, **values, accounts=None)
+    assert not do(set_fields, conversation.workspace_id, conversation.id, both, actor="robot", now=NOW)
+    assert do(
+        set_fields,
+        conversation.workspace_id,
+        conversation.id,
+        {**both, "status": ConversationStatus.OPEN},
+        actor="robot",
+        now=NOW,
+    )
     assert activities()[2:] == [{"what": "reopened", "by": "robot"}]
 
 
@@ -158,8 +136,8 @@ def test_a_message_is_found_in_any_conversation_of_the_workspace_only(
     other = toys.make_workspace("Other")
     asked = toys.thread()[0].id
     with db.read() as session:
-        found, message = locked_message(session, conversation.workspace_id, asked, accounts=None)
+        found, message = locked_message(work(session, conversation.workspace_id), asked)
         assert (found.id, message.id) == (conversation.id, asked)
     for workspace_id, where in ((other, None), (conversation.workspace_id, conversation.id + 1)):
         with pytest.raises(NotFoundError), db.read() as session:
-            locked_message(session, workspace_id, asked, conversation_id=where, accounts=None)
+            locked_message(work(session, workspace_id), asked, conversation_id=where)

@@ -32,6 +32,7 @@ from host.sdk.channel import AccountRef
 from host.sdk.http import Client, Response
 from host.sdk.messages import IceBreaker, MenuItem, MessageKind, MessageReceived
 from host.sdk.multipart import Multipart
+from tests.helpers import do
 from tests.instagram import world
 from tests.instagram.world import ANA, Addon, Meta
 from tests.media import samples
@@ -197,33 +198,27 @@ class Play:
                     reply_to=question if one.get("quotes") else None,
                 )
             )
-        db.write(
+        do(
             queue_parts,
-            workspace_id=self.account.workspace_id,
-            conversation_id=self.conversation.id,
-            author_id=None,
-            drafts=drafts,
+            self.account.workspace_id,
+            self.conversation.id,
+            drafts,
             reply_key="0123456789abcdef",
-            overflow=overflow,
             adapter=self.adapter,
-            now=clock.now(),
-            accounts=None,
+            overflow=overflow,
         )
         drain(self.generation, direction="out")
 
     def _react(self, emoji: str) -> None:
         with db.read() as session:
             question = session.scalars(sa.select(Message.id).order_by(Message.id)).first()
-        db.write(
+        do(
             react,
-            workspace_id=self.account.workspace_id,
-            conversation_id=self.conversation.id,
-            message_id=question or 0,
-            emoji=emoji,
-            author_id=None,
+            self.account.workspace_id,
+            question or 0,
+            emoji,
             directory=self.generation.directory,
-            now=clock.now(),
-            accounts=None,
+            conversation_id=self.conversation.id,
         )
         send_due(self.generation.directory)
 

@@ -18,17 +18,15 @@ from host.delivery.worker import drain
 from host.inbox import erasure
 from host.inbox.contacts.models import ContactAttribute, ContactEntry, ContactMerge, ContactValue
 from host.inbox.notes import add_note
-from host.inbox.reply import queue_reply
 from host.models.api import ApiKey, IdempotentRequest
 from host.models.inbox import Attachment, Contact, ContactIdentity, Conversation, DeliveryState, Message
 from host.models.queue import OutboxEntry
 from host.models.users import AuditEntry
 from host.queue import catch_ups
 from host.queue.journal import Journal
-from host.users.actor import DESK
 from host.web.request_helpers import Role
 from tests.asking import name_to_type
-from tests.helpers import Browser, StandInGeneration, build_app, client_for, make_user
+from tests.helpers import Browser, StandInGeneration, build_app, client_for, do, make_user, queue_reply
 from tests.instagram import test_unsend, world
 from tests.instagram.test_history import Reader
 from tests.instagram.test_unsend import KEPT, SECRET, edit, said, unsend
@@ -70,13 +68,7 @@ def conversation_of(igsid: str = ANA) -> Conversation:
 
 
 def erase(desk: test_unsend.Desk, igsid: str = ANA) -> erasure.Holdings:
-    return db.write(
-        erasure.erase,
-        workspace_id=desk.account.workspace_id,
-        contact_id=contact_of(igsid),
-        accounts=None,
-        actor=DESK,
-    )
+    return do(erasure.erase, desk.account.workspace_id, contact_of(igsid))
 
 
 def answered(desk: test_unsend.Desk, conversation: int) -> None:
@@ -152,24 +144,21 @@ def furnish(desk: test_unsend.Desk) -> None:
 
     db.write(use_case)
     conversation = conversation_of()
-    place = {"workspace_id": desk.account.workspace_id, "conversation_id": conversation.id, "author_id": None}
-    db.write(
+    do(
         queue_reply,
-        **place,
-        text=f"{SECRET} from us",
+        desk.account.workspace_id,
+        conversation.id,
+        f"{SECRET} from us",
         reply_key="planted-reply",
         adapter=desk.adapter,
-        now=clock.now(),
-        accounts=None,
     )
     answered(desk, conversation.id)
-    db.write(
+    do(
         add_note,
-        **place,
+        desk.account.workspace_id,
+        conversation.id,
         text=f"{SECRET} between us",
         reply_key="planted-note",
-        now=clock.now(),
-        accounts=None,
     )
 
 

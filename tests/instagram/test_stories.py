@@ -16,8 +16,8 @@ from host.inbox import erasure
 from host.models.inbox import Contact, Message
 from host.models.posts import LookUp
 from host.sdk.channel import AccountRef
-from host.users.actor import DESK
 from sandbox import play
+from tests.helpers import do
 from tests.instagram import golden_receive, world
 from tests.instagram.golden_receive import Stage
 from tests.instagram.world import ANA, LINK, Addon, Meta
@@ -94,13 +94,7 @@ def test_what_is_gone_meanwhile_stays_gone(stage: Stage, meta: Meta, how: str) -
     (message,) = rows(Message)
     if how == "erased":
         (contact,) = rows(Contact)
-        db.write(
-            erasure.erase,
-            workspace_id=contact.workspace_id,
-            contact_id=contact.id,
-            accounts=None,
-            actor=DESK,
-        )
+        do(erasure.erase, contact.workspace_id, contact.id)
     else:
         unsent = world.item(message={"mid": message.external_id, "is_deleted": True})
         stage.deliver([world.payload(world.entry(unsent))])

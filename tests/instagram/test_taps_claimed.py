@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from host.channels.directory import Directory
-from host.core import clock, db, storage
+from host.core import db, storage
 from host.events import reading
 from host.events.bodies.building import Body, build
 from host.events.reading import BEGINNING
@@ -21,8 +21,8 @@ from host.models.inbox import Conversation, ConversationStatus, Message
 from host.queue.journal import Journal
 from host.sdk import desk as sdk_desk
 from host.sdk.desk import Grant, QuickReply
-from host.users.reach import ALL_ACCOUNTS
 from tests.delivery.desk import drain
+from tests.helpers import do
 from tests.instagram import world
 from tests.instagram.test_unsend import Desk
 from tests.instagram.world import Addon, Meta, item
@@ -64,15 +64,7 @@ def asked_after_closing(desk: Desk, meta: Meta) -> list[dict[str, Any]]:
     meta.wrote()
     desk.receive(item(message={"mid": "m1", "text": "Hi"}))
     conversation = only()
-    db.write(
-        set_fields,
-        {"status": ConversationStatus.CLOSED},
-        workspace_id=conversation.workspace_id,
-        conversation_id=conversation.id,
-        author_id=None,
-        now=clock.now(),
-        accounts=ALL_ACCOUNTS,
-    )
+    do(set_fields, conversation.workspace_id, conversation.id, {"status": ConversationStatus.CLOSED})
     result = sdk_desk.of("survey").reply(
         conversation.id,
         "How did we do?",

@@ -19,9 +19,8 @@ from host.models.inbox import Attachment
 from host.models.media import PictureSender
 from host.sdk.closings import ClosingKind
 from host.sdk.messages import AttachmentRole, InboundAttachment, MessageKind
-from host.users.actor import DESK
 from tests import helpers
-from tests.helpers import takes_at_most
+from tests.helpers import do, takes_at_most
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.media import samples
@@ -477,7 +476,7 @@ def test_erasing_the_customer_removes_form_pictures_and_what_is_remembered(desk:
     assert len(toys.everything(PictureSender)) == 1
     with db.read() as session:
         contact = session.scalar(sa.text("SELECT contact_id FROM conversations"))
-    db.write(erasure.erase, workspace_id=desk.workspace, contact_id=contact, accounts=None, actor=DESK)
+    do(erasure.erase, desk.workspace, contact)
     assert toys.everything(Attachment) == []
     assert toys.everything(PictureSender) == []
     assert [path for path in store.rglob("*") if path.is_file() and len(path.name) > 40] == []

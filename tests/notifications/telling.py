@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
-from host.core import clock, db
+from host.core import db
 from host.events import reading
 from host.events.consuming import _make_rows
 from host.events.reading import BEGINNING, Position
@@ -16,6 +16,7 @@ from host.models.notifications import Notification
 from host.notifications import rules
 from host.notifications.rules import KINDS, Kind, Way
 from host.notifications.telling import Notifier
+from tests.helpers import do
 from tests.inbox.scenes import Scene
 
 _read: WeakKeyDictionary[db.Database, Position] = WeakKeyDictionary()
@@ -59,16 +60,14 @@ def choose(user_id: int, wanted: Mapping[Kind, Sequence[Way]]) -> None:
 def mention(scene: Scene, contact: str, text: str, by: int, *people: int) -> int:
     """Write a note that mentions *people*; return its id."""
     scene.number += 1
-    note = db.write(
+    note = do(
         add_note,
-        workspace_id=scene.desk.workspace,
-        conversation_id=scene.conversation(contact),
-        author_id=by,
+        scene.desk.workspace,
+        scene.conversation(contact),
         text=text,
         reply_key=f"scene-{scene.number:08d}",
-        now=clock.now(),
         mentioned=people,
         typed=True,
-        accounts=None,
+        actor=by,
     )
     return note.id

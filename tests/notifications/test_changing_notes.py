@@ -30,6 +30,7 @@ from host.models.users import AuditEntry, User
 from host.search.postings import kept
 from host.users.actor import Actor
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -48,20 +49,12 @@ def as_user(user_id: int) -> Actor:
 
 
 def edit(desk: Desk, note_id: int, text: str, **values: Any) -> None:
-    values = {"actor": as_user(desk.mia.id), "typed": True, "accounts": None, **values}
-    db.write(
-        notes.edit_note,
-        workspace_id=desk.workspace,
-        note_id=note_id,
-        text=text,
-        now=clock.now(),
-        **values,
-    )
+    values = {"actor": as_user(desk.mia.id), "typed": True, **values}
+    do(notes.edit_note, desk.workspace, note_id, text=text, **values)
 
 
 def delete(desk: Desk, note_id: int, **values: Any) -> None:
-    values = {"actor": as_user(desk.mia.id), "accounts": None} | values
-    db.write(notes.delete_note, workspace_id=desk.workspace, note_id=note_id, now=clock.now(), **values)
+    do(notes.delete_note, desk.workspace, note_id, **({"actor": as_user(desk.mia.id)} | values))
 
 
 def by_script(browser: helpers.Browser, path: str, **fields: str) -> Any:
@@ -188,7 +181,7 @@ def test_what_is_no_note_there_is_not_found(desk: Desk, scene: Scene) -> None:
         with pytest.raises(MessageNotFoundError):
             delete(desk, number, conversation_id=conversation)
     with pytest.raises(Exception, match="does not exist"):
-        edit(desk, note, "Else", accounts=frozenset())
+        edit(desk, note, "Else", sees=frozenset())
     assert stored(note).text == "Mine"
 
 

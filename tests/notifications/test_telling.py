@@ -26,9 +26,8 @@ from host.models.notifications import Notification, NotificationKey
 from host.models.users import MemberAccount, Membership, User
 from host.notifications import notify
 from host.notifications.rules import Kind, Way
-from host.users.actor import DESK
 from tests import helpers
-from tests.helpers import work
+from tests.helpers import do, work
 from tests.inbox import scenes, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
@@ -240,7 +239,7 @@ def test_who_looks_or_has_read_is_not_told(scene: Scene, bo: int) -> None:
     assert told(bo) == []
     with clock.travel(timedelta(minutes=5)):  # away, and read in a tab that is closed by now
         scene.said("ana", "", "Read already", clock.now())
-        db.write(mark_read, **ids, user_id=bo, until=10_000, accounts=None)
+        do(mark_read, scene.desk.workspace, scene.conversation("ana"), user_id=bo, until=10_000)
         tell()
         assert told(bo) == []
         scene.said("ana", "", "Not read", clock.now())
@@ -291,13 +290,7 @@ def test_a_customer_who_is_erased_is_in_no_notice(scene: Scene, bo: int) -> None
     assert "Ana Q." in browser.get("/notifications").text
     with db.read() as session:
         contact = session.get_one(Conversation, scene.conversation("ana")).contact_id
-    db.write(
-        erasure.erase,
-        workspace_id=scene.desk.workspace,
-        contact_id=contact,
-        accounts=None,
-        actor=DESK,
-    )
+    do(erasure.erase, scene.desk.workspace, contact)
     assert "Ana Q." not in browser.get("/notifications").text
     assert [one.message_id for one in toys.everything_of(Mention) if one.message_id == note] == []
 
@@ -347,9 +340,8 @@ def test_on_each_database(any_database: db.Database) -> None:
     bo = toys.make_user(workspace, "Bo T.")
 
     mia = toys.make_user(workspace)
-    ids = {"workspace_id": workspace, "conversation_id": conversation.id}
     tell()
-    db.write(set_fields, {"assignee_id": bo}, **ids, author_id=mia, now=clock.now(), accounts=None)
+    do(set_fields, workspace, conversation.id, {"assignee_id": bo}, actor=mia)
     for text in ("More", "And more"):
         toys.apply(account, toys.received(text))
         tell()

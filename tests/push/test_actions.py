@@ -14,7 +14,7 @@ from host.models.users import User
 from host.notifications import notify
 from host.users import members, sessions
 from tests import helpers
-from tests.helpers import Browser
+from tests.helpers import Browser, do
 from tests.inbox import toys
 from tests.inbox.scenes import Scene
 from tests.notifications.telling import mention, tell
@@ -122,8 +122,8 @@ def test_another_site_is_refused(scene: Scene, service: PushService) -> None:
 
 def test_it_can_do_nothing_else(scene: Scene, service: PushService) -> None:
     shown = pushed(scene, service)
-    for do in ("", "close", "snooze_long"):
-        assert act(scene.desk.browser, shown, do).status_code == 400
+    for action in ("", "close", "snooze_long"):
+        assert act(scene.desk.browser, shown, action).status_code == 400
     assert row(scene).status == ConversationStatus.OPEN
 
 
@@ -138,14 +138,12 @@ def test_whoever_loses_a_race_is_told_by_the_notification(
     scene: Scene, service: PushService, changes: Any, words: str
 ) -> None:
     shown = pushed(scene, service)
-    db.write(
+    do(
         conversation_actions.set_fields,
+        scene.desk.workspace,
+        scene.conversation("ana"),
         changes,
-        workspace_id=scene.desk.workspace,
-        conversation_id=scene.conversation("ana"),
-        accounts=None,
-        author_id=helpers.make_user(name="Bo T.", workspace=scene.desk.workspace).id,
-        now=clock.now(),
+        actor=helpers.make_user(name="Bo T.", workspace=scene.desk.workspace).id,
     )
     answer = act(scene.desk.browser, shown)
     assert answer.status_code == 409
@@ -155,14 +153,12 @@ def test_whoever_loses_a_race_is_told_by_the_notification(
 
 def test_a_closed_conversation_is_not_snoozed(scene: Scene, service: PushService) -> None:
     shown = pushed(scene, service)
-    db.write(
+    do(
         conversation_actions.set_fields,
+        scene.desk.workspace,
+        scene.conversation("ana"),
         {"status": ConversationStatus.CLOSED},
-        workspace_id=scene.desk.workspace,
-        conversation_id=scene.conversation("ana"),
-        accounts=None,
-        author_id=scene.desk.mia.id,
-        now=clock.now(),
+        actor=scene.desk.mia.id,
     )
     assert act(scene.desk.browser, shown).status_code == 409
     assert row(scene).snooze_kind is None

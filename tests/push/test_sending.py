@@ -25,8 +25,8 @@ from host.push import devices, posting, sending
 from host.push.models import PushDelivery, PushDevice, PushKey
 from host.push.sending import Sender
 from host.users import members, sessions, users
-from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import work
 from tests.inbox import toys
 from tests.inbox.scenes import Scene
 from tests.notifications.telling import choose, mention, tell
@@ -112,7 +112,7 @@ def test_a_shown_text_is_replaced_when_its_message_is_unsent(any_scene: Scene, s
     def unsend(session: Session) -> None:
         message = session.scalars(sa.select(Message).where(Message.text == "Secret")).one()
         message.unsent_at = clock.now()
-        record_changed_message(session, message, MESSAGE_UNSENT, DESK)
+        record_changed_message(work(session, message.workspace_id), message, MESSAGE_UNSENT)
 
     db.write(unsend)
     tell()

@@ -15,8 +15,8 @@ from host.models.users import Role, Workspace
 from host.notifications import notify, rules
 from host.notifications.rules import Quiet
 from host.users import members
-from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.scenes import Scene
 from tests.notifications.telling import tell
@@ -45,7 +45,7 @@ def erase(scene: Scene, contact: str = "ana") -> None:
     with db.read() as session:
         contact_id = session.get_one(Conversation, scene.conversation(contact)).contact_id
     place = scene.desk.workspace
-    db.write(erasure.erase, workspace_id=place, contact_id=contact_id, accounts=None, actor=DESK)
+    do(erasure.erase, place, contact_id)
 
 
 def test_an_erased_customer_is_replaced_where_text_is_shown(allowed: Scene, service: PushService) -> None:

@@ -30,7 +30,6 @@ from host.reports.figures import Figure, Figures, Selection, Times, Totals
 from host.reports.models import Span
 from host.reports.pages import views
 from host.reports.tables import Grouping, Key, read_before, read_table
-from host.users.actor import DESK
 from host.working_hours import hours
 from tests.helpers import do
 from tests.inbox import toys
@@ -132,8 +131,8 @@ def test_times_in_business_hours_equal_a_naive_computation(workspace: int, seed:
     week: hours.Week = (*(((hours.Span(540, 1020),),) * 5), (), ())
     night: hours.Week = ((hours.Span(0, 300), hours.Span(1200, 1440)),) * 7
     team = do(teams.create, workspace, name="Night", now=NOW).id
-    db.write(hours.save, workspace, None, week=week, timezone="Europe/Berlin", actor=DESK, now=NOW)
-    db.write(hours.save, workspace, team, week=night, timezone="America/New_York", actor=DESK, now=NOW)
+    do(hours.save, workspace, None, week=week, timezone="Europe/Berlin", now=NOW)
+    do(hours.save, workspace, team, week=night, timezone="America/New_York", now=NOW)
     account = toys.make_account(workspace)
     toys.apply(account, toys.received("Hello"))
     with db.read() as session:
@@ -276,8 +275,7 @@ def labelled_talks(workspace: int) -> tuple[list[int], list[int]]:
 
 
 def label_talk(workspace: int, talk: int, add: Sequence[int] = (), remove: Sequence[int] = ()) -> None:
-    of = {"workspace_id": workspace, "conversation_id": talk, "accounts": None}
-    db.write(labels.set_labels, **of, add=add, remove=remove, author_id=None, now=NOW)
+    do(labels.set_labels, workspace, talk, add=add, remove=remove, now=NOW)
 
 
 GONE = 10**6

@@ -27,6 +27,7 @@ from host.rules.people import Counts
 from host.rules.posts import is_near
 from host.sdk.channel import ProviderProblem, ReplyPolicy, ReplyState
 from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import toys
 from tests.rules import running_twice
 from tests.rules.below import LINK, WALL, Below, Wall, open_below
@@ -155,17 +156,14 @@ def test_a_private_reply_by_hand_counts(below: Below) -> None:
     with db.read() as session:
         message = session.scalars(sa.select(Message).order_by(Message.id)).first()
     assert message is not None
-    db.write(
+    do(
         queue_private,
-        workspace_id=desk.desk.workspace,
-        conversation_id=message.conversation_id,
-        message_id=message.id,
-        author_id=None,
-        text="By hand",
+        desk.desk.workspace,
+        message.conversation_id,
+        message.id,
+        "By hand",
         reply_key="by-hand-1",
         adapter=WALL,
-        now=clock.now(),
-        accounts=None,
     )
     desk.run()
     assert desk.ours() == [("By hand", True)]

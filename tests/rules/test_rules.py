@@ -66,6 +66,7 @@ from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import Endpoint
 from host.working_hours import hours
 from tests.api.desks import open_api_desk
+from tests.helpers import do
 from tests.inbox import scenes, toys
 from tests.rules.ruled import Ruled
 
@@ -142,18 +143,13 @@ def test_a_rule_does_not_see_what_the_one_before_it_did(automated: Ruled) -> Non
 # ---- what starts one -----------------------------------------------------------------------------------
 
 
-def _here(desk: Ruled) -> dict[str, Any]:
-    return {"workspace_id": desk.desk.workspace, "conversation_id": desk.scene.conversation("ana")}
-
-
 def _set(desk: Ruled, changes: Any) -> None:
-    db.write(set_fields, changes, **_here(desk), author_id=desk.desk.mia.id, now=clock.now(), accounts=None)
+    do(set_fields, desk.desk.workspace, desk.scene.conversation("ana"), changes, actor=desk.desk.mia.id)
 
 
 def _label(desk: Ruled, **change: list[int]) -> None:
-    db.write(
-        labels.set_labels, **_here(desk), **change, author_id=desk.desk.mia.id, now=clock.now(), accounts=None
-    )
+    talk = desk.scene.conversation("ana")
+    do(labels.set_labels, desk.desk.workspace, talk, actor=desk.desk.mia.id, **change)
 
 
 def _labelled(desk: Ruled) -> None:
@@ -245,19 +241,18 @@ class _Forwarding(toys.Toy):
 
 
 def _forwarded(desk: Ruled) -> None:
-    db.write(
+    do(
         forwarding.forward,
-        **_here(desk),
-        message_id=None,
+        desk.desk.workspace,
+        desk.scene.conversation("ana"),
+        None,
         account_id=None,
         to=["ben@example.org"],
         note="",
         files=False,
-        author_id=desk.desk.mia.id,
         reply_key=str(uuid.uuid4()),
         directory=Directory((_Forwarding(),)),
-        now=clock.now(),
-        accounts=None,
+        actor=desk.desk.mia.id,
     )
 
 
@@ -340,10 +335,9 @@ class Shop:
 @pytest.fixture
 def shop(automated: Ruled) -> Shop:
     desk = automated
-    here: dict[str, Any] = {"workspace_id": desk.desk.workspace}
     wanted = replies.CannedReplyInput(shortcut="thanks", title="Thanks", texts={replies.ANY: "Thank you!"})
     who = Viewer(None, keeps=True)
-    canned = db.write(replies.create, wanted, actor=DESK, **here, viewer=who, now=clock.now())
+    canned = do(replies.create, desk.desk.workspace, wanted, who)
     told = EndpointSettings("https://example.com/hook", ["rule.called"])
     endpoint, _ = db.write(endpoints.create, desk.desk.workspace, told, {"rule.called"}, actor=DESK)
     ana, bo = desk.person("Ana"), desk.person("Bo", on=False)
@@ -674,8 +668,7 @@ def test_a_rule_is_asked_once_about_an_event_whatever_it_says_by_then(automated:
 
 
 def _opted_out(desk: Ruled) -> None:
-    here: dict[str, Any] = {"workspace_id": desk.desk.workspace, "contact_id": desk.talk().contact_id}
-    db.write(consent.opt_out, **here, source="", actor=DESK, now=clock.now(), accounts=None)
+    do(consent.opt_out, desk.desk.workspace, desk.talk().contact_id, "")
 
 
 def _changed(model: Any, **values: Any) -> Callable[[Ruled], None]:

@@ -27,6 +27,7 @@ from host.rules import keeping
 from host.rules.body import EVENTS
 from host.rules.models import Rule, RuleState
 from host.users.actor import DESK
+from tests.helpers import do
 from tests.rules.ruled import Ruled
 
 MOST_ROUNDS = 30
@@ -74,21 +75,24 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
 
 def _does(changes: Any) -> Callable[[Ruled, str], None]:
     def happens(desk: Ruled, contact: str) -> None:
-        here = {"workspace_id": desk.desk.workspace, "conversation_id": desk.scene.conversation(contact)}
-        db.write(set_fields, changes(), **here, author_id=desk.desk.mia.id, now=clock.now(), accounts=None)
+        do(
+            set_fields,
+            desk.desk.workspace,
+            desk.scene.conversation(contact),
+            changes(),
+            actor=desk.desk.mia.id,
+        )
 
     return happens
 
 
 def _labels(desk: Ruled, contact: str) -> None:
-    db.write(
+    do(
         labels.set_labels,
-        workspace_id=desk.desk.workspace,
-        conversation_id=desk.scene.conversation(contact),
+        desk.desk.workspace,
+        desk.scene.conversation(contact),
         add=[desk_labels(desk)[0]],
-        author_id=desk.desk.mia.id,
-        now=clock.now(),
-        accounts=None,
+        actor=desk.desk.mia.id,
     )
 
 

@@ -23,9 +23,9 @@ from host.sdk import clock
 from host.sdk.cards import Verdict
 from host.sdk.channel import SendRequest, Sent
 from host.sdk.messages import MessageKind, OutgoingPart
-from host.users.reach import ALL_ACCOUNTS
 from sandbox.whatsapp import seed
 from sandbox.world import WHATSAPP_FIELDS
+from tests.helpers import do
 from tests.media import samples
 from tests.sandbox.both import VALUES, Both, connected
 from tests.sandbox.cloud import ANA, GIL, KIT, NUMBER, ROSA, WABA
@@ -388,16 +388,14 @@ def templates_sent(both: Both, who: str, name: str, **more: Any) -> list[Any]:
     adapter, page = both.desk.adapter("whatsapp"), both.desk.module("templates").page(both.account, "")
     chosen = next(one for one in page.templates if (one.name, one.language) == (name, "en"))
     given = {one.key: "7" for one in approved.parameters_of(chosen)}
-    found = db.write(
+    found = do(
         reply.queue_parts,
-        workspace_id=both.desk.workspace_id,
-        conversation_id=talk(both, who).id,
-        author_id=both.desk.owner_id,
-        drafts=[approved.draft_of(chosen, given)],
+        both.desk.workspace_id,
+        talk(both, who).id,
+        [approved.draft_of(chosen, given)],
         reply_key=uuid.uuid4().hex,
         adapter=adapter,
-        now=clock.now(),
-        accounts=ALL_ACCOUNTS,
+        actor=both.desk.owner_id,
         **more,
     )
     both.settle()

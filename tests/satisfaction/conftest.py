@@ -31,6 +31,7 @@ from host.sdk.desk import Grant
 from host.sdk.events import Listener
 from host.sdk.messages import MessageKind
 from tests.automation.automated import Automated
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import open_desk
 
@@ -115,15 +116,7 @@ class Survey(Automated):
 
     def _set(self, contact: str, status: ConversationStatus) -> None:
         conversation = self.talk(contact)
-        db.write(
-            set_fields,
-            {"status": status},
-            workspace_id=conversation.workspace_id,
-            conversation_id=conversation.id,
-            author_id=self.desk.mia.id,
-            now=clock.now(),
-            accounts=None,
-        )
+        do(set_fields, conversation.workspace_id, conversation.id, {"status": status}, actor=self.desk.mia.id)
 
     def talked(self, contact: str = "ana") -> None:
         """Have a customer write, Mia answer and close, and the addon hear of it."""

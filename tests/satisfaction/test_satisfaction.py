@@ -37,8 +37,8 @@ from host.sdk.panels import ContactIdentity, CustomerContext, Entry, Tone
 from host.sdk.reports import Counts, Number
 from host.sdk.rules import AskedAbout
 from host.users.actor import Actor
-from host.users.reach import ALL_ACCOUNTS
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.notifications.telling import tell
 from tests.satisfaction.conftest import ADDON, SLUG, Asking, Survey, module
@@ -390,14 +390,11 @@ def test_a_tap_while_the_conversation_is_open_is_claimed_too(survey: Survey) -> 
 
 def test_a_tap_notifies_nobody_and_is_no_wait_in_reports(survey: Survey) -> None:
     survey.said()
-    db.write(
+    do(
         set_fields,
+        survey.desk.workspace,
+        survey.scene.conversation("ana"),
         {"assignee_id": survey.desk.mia.id},
-        workspace_id=survey.desk.workspace,
-        conversation_id=survey.scene.conversation("ana"),
-        author_id=None,
-        now=clock.now(),
-        accounts=ALL_ACCOUNTS,
     )
     survey.scene.reply("ana", "Yes.", clock.now())
     survey.close()
@@ -513,11 +510,10 @@ def test_erasing_a_customer_erases_their_comment(survey: Survey) -> None:
     rated(survey)
     survey.said(text="It took long")
     survey.hear()
-    db.write(
+    do(
         erasure.erase,
-        workspace_id=survey.desk.workspace,
-        contact_id=survey.talk().contact_id,
-        accounts=ALL_ACCOUNTS,
+        survey.desk.workspace,
+        survey.talk().contact_id,
         actor=Actor(ActorKind.USER, survey.desk.mia.id),
     )
     survey.hear()

@@ -11,7 +11,7 @@ from host.core import db, sqlite_wipe
 from host.inbox import erasure
 from host.models.inbox import Contact, Conversation
 from host.search.postings import DOCUMENTS, POSTINGS
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import toys
 from tests.search.desk import found_texts, read_record
 
@@ -50,7 +50,7 @@ def take_back_and_erase() -> int:
             .where(Contact.name == MARKERS[2])
         )
     assert contact is not None
-    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, accounts=None, actor=DESK)
+    do(erasure.erase, workspace, contact)
     return workspace
 
 

@@ -22,8 +22,7 @@ from host.search.documents import Indexing
 from host.search.finding import finder
 from host.search.finding.asking import read_query
 from host.search.finding.narrowing import understood
-from host.users.actor import DESK
-from tests.helpers import work
+from tests.helpers import do, work
 from tests.inbox import toys
 from tests.search.desk import find, found_texts, kept_terms, message_id, read_record, terms_of
 
@@ -331,7 +330,7 @@ def test_a_contact_is_found_by_each_of_their_ids(any_database: db.Database) -> N
         assert people(workspace, typed) == ["Gil"], typed
     with db.read() as session:
         contact = session.scalars(sa.select(Contact.id)).one()
-    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, accounts=None, actor=DESK)
+    do(erasure.erase, workspace, contact)
     read_record()
     for typed in ("DE.117402263", "4915112345678"):
         assert people(workspace, typed) == [], typed
@@ -476,7 +475,7 @@ def test_what_is_taken_back_edited_or_erased_is_found_no_more_in_that_write(
         )
     assert contact is not None
     assert people(workspace, "kiln") == ["Anna Kiln"]
-    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, accounts=None, actor=DESK)
+    do(erasure.erase, workspace, contact)
     assert terms_of(DocumentKind.MESSAGE, ids["marker two"]) == set()
     assert terms_of(DocumentKind.CONTACT, contact) == kept_terms(DocumentKind.CONTACT, contact) == set()
     read_record()

@@ -267,15 +267,13 @@ def test_a_note_is_found_by_the_team(desk: Desk) -> None:
     with db.read() as session:
         conversation = session.scalar(sa.select(Conversation.id))
     assert conversation is not None
-    db.write(
+    do(
         notes.add_note,
-        workspace_id=desk.workspace,
-        conversation_id=conversation,
+        desk.workspace,
+        conversation,
         text="Needs the kiln, says the potter",
-        author_id=desk.mia.id,
         reply_key=str(uuid.uuid4()),
-        now=clock.now(),
-        accounts=None,
+        actor=desk.mia.id,
     )
     read_record()
     page = search(desk, "is:note kiln")

@@ -42,6 +42,7 @@ from host.users import workspaces
 from host.users.actor import DESK
 from tests import helpers
 from tests.automation.automated import shut
+from tests.helpers import do, work
 from tests.sequences.sequenced import Sequenced
 
 WHICH = Ask(id="which", text="Which order?", variable="order")
@@ -52,15 +53,7 @@ WAITING = (Say(id="one", text="One"), Wait(id="wait", hours=2), Say(id="two", te
 
 def change(desk: Sequenced, contact: str = "ana", **changes: Any) -> None:
     """Have Mia change fields of a conversation."""
-    db.write(
-        set_fields,
-        changes,
-        workspace_id=desk.desk.workspace,
-        conversation_id=desk.scene.conversation(contact),
-        author_id=desk.desk.mia.id,
-        now=clock.now(),
-        accounts=None,
-    )
+    do(set_fields, desk.desk.workspace, desk.scene.conversation(contact), changes, actor=desk.desk.mia.id)
 
 
 def tapped(desk: Sequenced, title: str, payload: str, contact: str = "ana") -> None:
@@ -324,15 +317,7 @@ def merge(desk: Sequenced, first: str, second: str) -> int:
             name: session.get_one(Conversation, desk.scene.conversation(name)).contact_id
             for name in (first, second)
         }
-        return merging.merge(
-            session,
-            workspace_id=desk.desk.workspace,
-            contact_id=here[first],
-            other_id=here[second],
-            actor=DESK,
-            now=clock.now(),
-            accounts=None,
-        ).contact_id
+        return merging.merge(work(session, desk.desk.workspace), here[first], here[second]).contact_id
 
     return db.write(use_case)
 
@@ -397,7 +382,7 @@ def test_an_erased_contact(sequenced: Sequenced) -> None:
     desk.run()
     contact = desk.talk().contact_id
     db.write(lambda session: session.execute(sa.update(Message).values(state="sent")).rowcount)
-    db.write(erasure.erase, workspace_id=desk.desk.workspace, contact_id=contact, accounts=None, actor=DESK)
+    do(erasure.erase, desk.desk.workspace, contact)
     assert list(desk.runs()) == []
     with clock.travel(timedelta(hours=3)):
         desk.run()

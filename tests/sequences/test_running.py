@@ -43,7 +43,6 @@ from host.sequences.body import (
 )
 from host.sequences.models import SequenceVisit, WaitsFor
 from host.sequences.running import Walk
-from host.users.actor import DESK
 from tests.helpers import do, work
 from tests.inbox import toys
 from tests.media import samples
@@ -248,8 +247,8 @@ def hours_reply(desk: Sequenced) -> int:
         {ANY: "Hi {{contact.first_name}}, 9 to 5.", "de": "9 bis 17 Uhr."},
         uploads=(upload.id,),
     )
-    place |= {"viewer": Viewer(desk.desk.mia.id, keeps=True), "actor": DESK, "now": clock.now()}
-    return db.write(lambda session: replies.create(session, wanted, **place).id)
+    viewer = Viewer(desk.desk.mia.id, keeps=True)
+    return db.write(lambda session: replies.create(work(session, desk.desk.workspace), wanted, viewer).id)
 
 
 @pytest.mark.usefixtures("kept_files")
@@ -276,9 +275,7 @@ def test_a_canned_reply_that_cannot_be_sent_leads_to_people(sequenced: Sequenced
     desk = sequenced
     canned = hours_reply(desk)
     desk.sequence(Act(id="hours", action=SendReply(canned)), Say(id="bye", text="Bye"), End(id="end"))
-    place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "canned_id": canned}
-    place |= {"viewer": Viewer(desk.desk.mia.id, keeps=True), "actor": DESK}
-    db.write(replies.delete, **place)
+    do(replies.delete, desk.desk.workspace, canned, Viewer(desk.desk.mia.id, keeps=True))
     desk.said(text="order")
     desk.run()
     assert desk.automatic() == []
@@ -289,12 +286,13 @@ def test_a_canned_reply_that_cannot_be_sent_leads_to_people(sequenced: Sequenced
 def test_a_macro_is_run_whole_or_left_out(any_sequenced: Sequenced, is_deleted: bool) -> None:
     desk = any_sequenced
     viewer = Viewer(desk.desk.mia.id, keeps=True)
-    place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "viewer": viewer, "actor": DESK}
 
     def make(session: Session) -> tuple[int, int]:
         label = labels.create(work(session, desk.desk.workspace), name="Wrapped", tone=LabelTone.TEAL)
         steps = (AddLabel(label.id), AddNote("Wrapped up"))
-        macro = macros.create(session, name="Wrap up", steps=steps, shared=True, now=clock.now(), **place)
+        macro = macros.create(
+            work(session, desk.desk.workspace), viewer, name="Wrap up", steps=steps, shared=True
+        )
         return macro.id, label.id
 
     macro, label = db.write(make)
@@ -313,12 +311,13 @@ def test_a_macro_is_run_whole_or_left_out(any_sequenced: Sequenced, is_deleted: 
 def test_lines_and_notes_of_a_sequence_say_which(sequenced: Sequenced) -> None:
     desk = sequenced
     viewer = Viewer(desk.desk.mia.id, keeps=True)
-    place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "viewer": viewer, "actor": DESK}
 
     def make(session: Session) -> int:
         label = labels.create(work(session, desk.desk.workspace), name="Wrapped", tone=LabelTone.TEAL)
         steps = (AddLabel(label.id), AddNote("Wrapped up"))
-        return macros.create(session, name="Wrap up", steps=steps, shared=True, now=clock.now(), **place).id
+        return macros.create(
+            work(session, desk.desk.workspace), viewer, name="Wrap up", steps=steps, shared=True
+        ).id
 
     steps = Act(id="wrap", action=RunMacro(db.write(make))), Hand(id="hand")
     desk.sequence(*steps, name="Orders")
@@ -350,11 +349,10 @@ def test_only_what_sends_is_refused_after_the_last_message_that_may_be_sent(
     action = RuleAction("toy.heart", "email", "say it", lambda about: plan)
     desk.desk.generation.directory = Directory([toys.RICH], actions=[action])
     viewer = Viewer(desk.desk.mia.id, keeps=True)
-    place: dict[str, Any] = {"workspace_id": desk.desk.workspace, "viewer": viewer, "actor": DESK}
     macro = db.write(
         lambda session: (
             macros.create(
-                session, name="Note", steps=(AddNote("Seen"),), shared=True, now=clock.now(), **place
+                work(session, desk.desk.workspace), viewer, name="Note", steps=(AddNote("Seen"),), shared=True
             ).id
         )
     )

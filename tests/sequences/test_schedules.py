@@ -24,6 +24,7 @@ from host.sequences import keeping
 from host.sequences.body import Ask, Body, Say, Starts, Step, Wait, plain, ways_out
 from host.sequences.models import Sequence, SequenceRun, SequenceVersion, SequenceVisit, WaitsFor
 from host.sequences.proving import Limits, prove
+from tests.helpers import do
 from tests.sequences.sequenced import Sequenced
 from tests.sequences.test_proving import steps
 
@@ -128,14 +129,12 @@ class Schedule:
             self.desk.run()
 
     def _set(self, **changes: Any) -> None:
-        db.write(
+        do(
             set_fields,
+            self.desk.desk.workspace,
+            self.desk.scene.conversation(self.contact),
             changes,
-            workspace_id=self.desk.desk.workspace,
-            conversation_id=self.desk.scene.conversation(self.contact),
-            author_id=self.desk.desk.mia.id,
-            now=clock.now(),
-            accounts=None,
+            actor=self.desk.desk.mia.id,
         )
 
     def play(self) -> None:

@@ -35,7 +35,7 @@ from host.sequences.body import Act, Hand
 from host.sequences.models import SequenceVersion, SequenceVisit
 from host.users.actor import DESK
 from tests import helpers
-from tests.helpers import do
+from tests.helpers import do, work
 from tests.sequences.sequenced import Sequenced
 from tests.sequences.test_hard import begin
 from tests.sequences.test_pages import path
@@ -78,15 +78,8 @@ def rest(desk: Sequenced, label: int) -> None:
 
     def use_case(session: Any) -> None:
         now, workspace = clock.now(), desk.desk.workspace
-        macros.create(
-            session,
-            viewer=Viewer(None, keeps=True),
-            name="Tidy",
-            steps=(RemoveLabel(label),),
-            shared=True,
-            now=now,
-            **place(desk),
-        )
+        viewer = Viewer(None, keeps=True)
+        macros.create(work(session, workspace), viewer, name="Tidy", steps=(RemoveLabel(label),), shared=True)
         condition = {"no_labels": [label]}
         more: dict[str, Any] = {"workspace_id": workspace, "condition": condition, "created_at": now}
         session.add(SavedView(name="Untold", position=1, **more))
@@ -194,11 +187,8 @@ def test_a_person_who_is_removed_is_named_by_sequences_and_macros_too(
     mia = desk.desk.mia.id
     desk.sequence(Act(id="give", action=AssignTo(mia)), PEOPLE, name="Welcome")
 
-    def use_case(session: Any) -> None:
-        more: dict[str, Any] = {"viewer": Viewer(None, keeps=True), "now": clock.now(), **place(desk)}
-        macros.create(session, name="To Mia", steps=(AssignTo(mia),), shared=True, **more)
-
-    db.write(use_case)
+    viewer = Viewer(None, keeps=True)
+    do(macros.create, desk.desk.workspace, viewer, name="To Mia", steps=(AssignTo(mia),), shared=True)
     asked = owner.post_form(f"/w/{desk.desk.workspace}/settings/people/{mia}/remove").text
     said = " ".join(re.sub(r"<[^>]+>", "", asked).split())
     assert "2 things that refer to them are kept, but skip steps that involve them." in said

@@ -27,7 +27,7 @@ from host.inbox.teams.teams import TeamDetails
 from host.models.inbox import Conversation, Message
 from host.models.users import AuditEntry, Role
 from host.users import members, reach
-from host.users.actor import DESK, Actor
+from host.users.actor import Actor
 from tests import helpers
 from tests.helpers import do
 from tests.inbox import toys
@@ -63,15 +63,7 @@ def fill(workspace: int, team: int, *people: int, lead: int = 0) -> None:
 
 
 def change(workspace: int, conversation: int, author: int | None = None, **changes: Any) -> bool:
-    return db.write(
-        conversation_actions.set_fields,
-        changes,
-        workspace_id=workspace,
-        conversation_id=conversation,
-        author_id=author,
-        now=clock.now(),
-        accounts=None,
-    )
+    return do(conversation_actions.set_fields, workspace, conversation, changes, actor=author)
 
 
 def told() -> list[OfTeam]:
@@ -214,15 +206,7 @@ def test_a_team_that_is_deleted_leaves_its_conversations(anywhere: int) -> None:
     team = made(anywhere, "Orders", mia, accounts=(account,))
     change(anywhere, conversation, mia, team_id=team, assignee_id=mia)
     view = Filter(team=team)
-    kept = db.write(
-        saved_views.create,
-        workspace_id=anywhere,
-        owner_id=mia,
-        name="Ours",
-        shows=view,
-        actor=DESK,
-        now=clock.now(),
-    )
+    kept = do(saved_views.create, anywhere, owner_id=mia, name="Ours", shows=view)
     with db.read() as session:
         assert teams.listing(session, anywhere)[0].all == 1
         assert saved_views.missing(session, anywhere, view) == []

@@ -19,11 +19,10 @@ from host.inbox.canned.replies import Viewer
 from host.models.saved_views import SavedView
 from host.models.users import AuditEntry, Membership, Role, User
 from host.users import invitations, members, users
-from host.users.actor import DESK
 from tests import helpers
 from tests.api.conftest import desk
 from tests.api.desks import ApiDesk, Program
-from tests.helpers import Browser, browser, client_for
+from tests.helpers import Browser, browser, client_for, work
 
 __all__ = ["desk"]
 
@@ -203,20 +202,10 @@ def own_things(desk: ApiDesk, person: User | None) -> None:
         wanted = replies.CannedReplyInput(
             shortcut=name, title="Hours", texts={replies.ANY: "9 to 5"}, own=person is not None
         )
-        replies.create(session, wanted, workspace_id=desk.workspace, viewer=who, actor=DESK, now=now)
-        macros.create(
-            session, workspace_id=desk.workspace, viewer=who, name=name, steps=(Close(),),
-            shared=person is None, actor=DESK, now=now,
-        )  # fmt: skip
-        saved_views.create(
-            session,
-            workspace_id=desk.workspace,
-            owner_id=who.user_id,
-            name=name,
-            shows="late",
-            actor=DESK,
-            now=now,
-        )
+        replies.create(work(session, desk.workspace, now=now), wanted, who)
+        steps, here = (Close(),), work(session, desk.workspace, now=now)
+        macros.create(here, who, name=name, steps=steps, shared=person is None)
+        saved_views.create(here, owner_id=who.user_id, name=name, shows="late")
 
     db.write(write)
 

@@ -11,8 +11,9 @@ from host.inbox.apply.changes import Incoming, apply_changes
 from host.inbox.erasure import erase
 from host.inbox.notes import add_note, delete_note, edit_note
 from host.sdk.messages import ContactIdentified, MessageReceived, MessageUnsent, PersonId
-from host.users.actor import DESK, Actor
+from host.users.actor import Actor
 from tests import helpers
+from tests.helpers import do
 from tests.receiver import Receiver
 from tests.webhooks.desk import HookDesk
 
@@ -61,7 +62,7 @@ def test_a_further_id_is_told_until_its_contact_is_erased(desk: HookDesk, receiv
     assert got.told["data"]["externalId"] == "DE.7"
     assert body.contact_id == int(got.told["data"]["id"])
     with clock.travel(timedelta(seconds=1)):
-        db.write(erase, workspace_id=desk.workspace_id, contact_id=body.contact_id, accounts=None, actor=DESK)
+        do(erase, desk.workspace_id, body.contact_id)
     [body] = desk.bodies()
     kept = {name: got.told["data"][name] for name in ("id", "channelId", "channelType")}
     assert json.loads(body.body)["data"] == {**kept, "erased": True}
@@ -88,7 +89,7 @@ def test_who_is_erased_is_gone_from_bodies_and_answers(any_desk: HookDesk, recei
     with clock.travel(timedelta(seconds=1)):
         contact_id = next(one.contact_id for one in any_desk.bodies() if "my secret" in one.body)
         assert contact_id is not None
-        db.write(erase, workspace_id=any_desk.workspace_id, contact_id=contact_id, accounts=None, actor=DESK)
+        do(erase, any_desk.workspace_id, contact_id)
     mine = [one for one in any_desk.bodies() if one.contact_id == contact_id]
     assert mine
     for one in mine:
@@ -106,20 +107,18 @@ def test_a_deleted_note_is_sent_as_a_tombstone_and_its_deletion_without_words(
 ) -> None:
     mia = helpers.make_user(name="Mia R.", workspace=desk.workspace_id)
     desk.endpoint(receiver.url, "note.*")
-    note = {"workspace_id": desk.workspace_id, "accounts": None, "now": clock.now()}
-    added = db.write(
+    added = do(
         add_note,
-        **note,
-        conversation_id=desk.customer_wrote("anna"),
-        author_id=mia.id,
+        desk.workspace_id,
+        desk.customer_wrote("anna"),
         text="my secret",
         reply_key="12345678",
+        actor=mia.id,
     )
-    own = {**note, "note_id": added.id, "actor": Actor(ActorKind.USER, mia.id)}
-    db.write(edit_note, **own, text="my other secret")
+    do(edit_note, desk.workspace_id, added.id, text="my other secret", actor=Actor(ActorKind.USER, mia.id))
     desk.tell()
     assert ["secret" in one.body for one in desk.bodies()] == [True, True]
-    db.write(delete_note, **own)
+    do(delete_note, desk.workspace_id, added.id, actor=Actor(ActorKind.USER, mia.id))
     desk.deliver()
     assert [(got.told["event"], got.told["data"].get("erased")) for got in receiver.got] == [
         ("note.added", True),

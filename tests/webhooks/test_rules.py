@@ -21,7 +21,7 @@ from host.users.actor import DESK
 from host.webhooks import endpoints
 from host.webhooks.telling import replay_since
 from tests import helpers
-from tests.helpers import work
+from tests.helpers import do, work
 from tests.receiver import Receiver, receiving
 from tests.webhooks.conftest import Travel
 from tests.webhooks.desk import BASE, HookDesk
@@ -167,7 +167,7 @@ def test_of_who_is_erased_the_ids_are_left(desk: HookDesk, receiver: Receiver, t
     [body] = desk.bodies()
     travel(timedelta(seconds=1))
     assert body.contact_id is not None
-    db.write(erase, workspace_id=desk.workspace_id, contact_id=body.contact_id, accounts=None, actor=DESK)
+    do(erase, desk.workspace_id, body.contact_id)
     desk.deliver()
     [got] = receiver.got
     assert got.told["data"]["erased"] is True

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,7 +19,6 @@ from host.core.errors import NotFoundError
 from host.inbox.teams import teams
 from host.models.users import Role
 from host.users import audit
-from host.users.actor import DESK
 from host.users.workspaces import SavedMeanwhileError
 from host.working_hours import hours
 from host.working_hours.hours import ALL_DAY, ALWAYS, CLOSED, DAY, ExceptionalDays, Hours, Span
@@ -230,7 +228,6 @@ def test_what_is_kept_is_what_was_said(
 
 def test_hours_are_kept_for_workspaces_and_teams(any_database: db.Database) -> None:
     now = at("2026-11-20T12:00")
-    by: dict[str, Any] = {"actor": DESK, "now": now}
     shop, other = helpers.make_workspace(), helpers.make_workspace("Books")
     team = do(teams.create, shop, name="Orders", now=now).id
     quiet = do(teams.create, shop, name="Returns", now=now).id
@@ -239,12 +236,12 @@ def test_hours_are_kept_for_workspaces_and_teams(any_database: db.Database) -> N
         assert hours.of_team(session, shop, team) is ALWAYS
     night = (*(((Span(1200, DAY)),),) * 7,)
     market = ExceptionalDays(date(2026, 12, 12), date(2026, 12, 13), ALL_DAY, "Market\u0000")
-    db.write(hours.save, shop, None, week=WEEK, exceptions=[market], timezone=BERLIN, version=0, **by)
-    db.write(hours.save, shop, team, week=night, timezone="Asia/Kathmandu", **by)
+    do(hours.save, shop, None, week=WEEK, exceptions=[market], timezone=BERLIN, version=0, now=now)
+    do(hours.save, shop, team, week=night, timezone="Asia/Kathmandu", now=now)
     with pytest.raises(SavedMeanwhileError):
-        db.write(hours.save, shop, None, week=None, version=0, **by)
+        do(hours.save, shop, None, week=None, version=0, now=now)
     with pytest.raises(NotFoundError):
-        db.write(hours.save, other, team, week=None, **by)
+        do(hours.save, other, team, week=None, now=now)
     with db.read() as session:
         loaded = hours.load(session, [shop, other])
         assert hours.of_team(session, shop, None).week == WEEK
@@ -253,7 +250,7 @@ def test_hours_are_kept_for_workspaces_and_teams(any_database: db.Database) -> N
     assert loaded.of(shop, team).week == night
     assert loaded.own(shop).exceptions[0].name == "Market"
     assert loaded.of(other) is ALWAYS
-    db.write(hours.save, shop, team, week=None, version=1, **by)
+    do(hours.save, shop, team, week=None, version=1, now=now)
     with db.read() as session:
         [last, *_], _more = audit.page(session, audit.AuditFilter(kinds=("hours",)))
         assert (last.subject, last.details) == ("Orders", {"own": "no"})

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 import sqlalchemy as sa
@@ -54,6 +54,7 @@ log = logging.getLogger("lobby.api")
 _PIECE = 1024 * 1024
 NOBODY = 0
 _encoder = msgspec.json.Encoder()
+A = TypeVar("A")
 R = TypeVar("R")
 _FIELD = re.compile(r"\{([^}]*)\}")
 
@@ -126,10 +127,30 @@ class Call:
         self.claim = None
         return self._written[0]
 
-    def write(self, use_case: Callable[[UnitOfWork], R]) -> R:
-        """Run *use_case* in one write by the key, and return its answer; see :meth:`commit`."""
-        by = self.workspace_id, self.actor, self.now, self.accounts
-        return self.commit(lambda session: use_case(UnitOfWork(session, *by)))
+    def work(self, session: Session) -> UnitOfWork:
+        """Return the unit of work of the key in *session*."""
+        return UnitOfWork(session, self.workspace_id, self.actor, self.now, self.accounts)
+
+    @overload
+    def write(self, use_case: Callable[[UnitOfWork], R]) -> R: ...
+
+    @overload
+    def write(self, use_case: Callable[[UnitOfWork], R], shown: Callable[[UnitOfWork, R], A]) -> A: ...
+
+    def write(
+        self, use_case: Callable[[UnitOfWork], Any], shown: Callable[[UnitOfWork, Any], Any] | None = None
+    ) -> Any:
+        """Run *use_case* in one write by the key, and return its answer; see :meth:`commit`.
+
+        :param shown: makes the answer of what *use_case* returned, in the same write; None: it is the answer.
+        """
+
+        def write(session: Session) -> Any:
+            work = self.work(session)
+            found = use_case(work)
+            return found if shown is None else shown(work, found)
+
+        return self.commit(write)
 
     def encode(self, answer: Any) -> Any:
         """Return *answer* as JSON, and a response as it is.

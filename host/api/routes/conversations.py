@@ -44,6 +44,7 @@ from host.models.channels import AccountState
 from host.models.inbox import Conversation as ConversationRow
 from host.models.inbox import ConversationStatus, Handler, Snooze, SnoozeKind
 from host.sdk.channel import ReplyState
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Conversations", read=Scope.CONVERSATIONS_READ, write=Scope.CONVERSATIONS_WRITE)
@@ -517,35 +518,27 @@ def _current(session: Session, call: Call, conversation_id: int) -> Conversation
 def change_conversation(call: Call, conversation_id: int, body: UpdateConversation) -> Conversation:
     """Changes one or several properties; each adds a line to the thread, in the name of the key."""
 
-    def use_case(session: Session) -> Conversation:
-        changes: Changes = {}
-        if body.team is not UNSET:
-            changes["team_id"] = body.team
-        if body.assignee is not UNSET:
-            changes["assignee_id"] = body.assignee
-        if body.status is not UNSET:
-            changes["status"] = ConversationStatus(body.status)
-        if body.snooze is not UNSET:
-            changes["snooze"] = snooze_of(body.snooze)
-        if body.spam is not UNSET:
-            changes["spam"] = body.spam
-        if body.handled_by is not UNSET:
-            changes["handled_by"] = Handler(body.handled_by)
-        named: dict[str, Any] = {
-            "workspace_id": call.workspace_id,
-            "conversation_id": conversation_id,
-            "author_id": None,
-            "by": call.caller.name,
-            "now": call.now,
-        }
+    changes: Changes = {}
+    if body.team is not UNSET:
+        changes["team_id"] = body.team
+    if body.assignee is not UNSET:
+        changes["assignee_id"] = body.assignee
+    if body.status is not UNSET:
+        changes["status"] = ConversationStatus(body.status)
+    if body.snooze is not UNSET:
+        changes["snooze"] = snooze_of(body.snooze)
+    if body.spam is not UNSET:
+        changes["spam"] = body.spam
+    if body.handled_by is not UNSET:
+        changes["handled_by"] = Handler(body.handled_by)
+
+    def change(work: UnitOfWork) -> Conversation:
         try:
-            conversation_actions.set_fields(session, changes, **named, accounts=call.accounts)
+            conversation_actions.set_fields(work, conversation_id, changes)
             if body.add_labels or body.remove_labels:
-                labels.set_labels(
-                    session, add=body.add_labels, remove=body.remove_labels, **named, accounts=call.accounts
-                )
+                labels.set_labels(work, conversation_id, add=body.add_labels, remove=body.remove_labels)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
-        return shown(session, call, get(session, call, conversation_id))
+        return shown(work.session, call, get(work.session, call, conversation_id))
 
-    return call.commit(use_case)
+    return call.write(change)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api.http.call import Call, new_reply_key
 from host.api.http.declare import Id, Router, Wire, rename
@@ -39,6 +38,7 @@ from host.inbox.teams.errors import TeamNotFoundError
 from host.models import inbox
 from host.queue import signals
 from host.queue.signals import Signal
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Conversations", write=Scope.CONVERSATIONS_WRITE)
@@ -179,20 +179,14 @@ def _signal(call: Call, conversation_id: int, signal: Signal) -> None:
 def mark_conversation_read(call: Call, conversation_id: int, body: MarkingRead) -> Conversation:
     """The customer isn't told: for that, use `seen`."""
 
-    def use_case(session: Session) -> Conversation:
+    def mark(work: UnitOfWork) -> Conversation:
         if body.member_id is not None:
-            check_can_reply(session, call, conversation_id, body.member_id)
-        conversation_actions.mark_read(
-            session,
-            workspace_id=call.workspace_id,
-            conversation_id=conversation_id,
-            accounts=call.accounts,
-            user_id=body.member_id,
-            until=MAX_ID if body.until is None else body.until,
-        )
-        return shown(session, call, get(session, call, conversation_id))
+            check_can_reply(work.session, call, conversation_id, body.member_id)
+        until = MAX_ID if body.until is None else body.until
+        conversation_actions.mark_read(work, conversation_id, user_id=body.member_id, until=until)
+        return shown(work.session, call, get(work.session, call, conversation_id))
 
-    return call.commit(use_case)
+    return call.write(mark)
 
 
 @routes.post(
@@ -205,18 +199,12 @@ def mark_conversation_read(call: Call, conversation_id: int, body: MarkingRead) 
 def mark_conversation_unread(call: Call, conversation_id: int, body: MarkingUnread) -> Conversation:
     """Shows it as unread to one person, until they open it. The team's `unreadCount` stays the same."""
 
-    def use_case(session: Session) -> Conversation:
-        check_can_reply(session, call, conversation_id, body.member_id)
-        conversation_actions.mark_unread(
-            session,
-            workspace_id=call.workspace_id,
-            conversation_id=conversation_id,
-            accounts=call.accounts,
-            user_id=body.member_id,
-        )
-        return shown(session, call, get(session, call, conversation_id))
+    def mark(work: UnitOfWork) -> Conversation:
+        check_can_reply(work.session, call, conversation_id, body.member_id)
+        conversation_actions.mark_unread(work, conversation_id, user_id=body.member_id)
+        return shown(work.session, call, get(work.session, call, conversation_id))
 
-    return call.commit(use_case)
+    return call.write(mark)
 
 
 @routes.post(
@@ -239,34 +227,22 @@ def hand_over_conversation(call: Call, conversation_id: int, body: HandingOver) 
     A closed conversation is reopened. Repeating it only adds the note.
     """
 
-    def use_case(session: Session) -> Conversation:
-        changes: Changes = {}
-        if body.team is not None:
-            changes["team_id"] = body.team
-        if body.assignee is not None:
-            changes["assignee_id"] = body.assignee
-        named: dict[str, Any] = {
-            "workspace_id": call.workspace_id,
-            "conversation_id": conversation_id,
-            "by": call.caller.name,
-            "now": call.now,
-        }
+    changes: Changes = {}
+    if body.team is not None:
+        changes["team_id"] = body.team
+    if body.assignee is not None:
+        changes["assignee_id"] = body.assignee
+
+    def hand_over(work: UnitOfWork) -> Conversation:
         try:
-            conversation_actions.hand_over(session, changes, **named, accounts=call.accounts)
+            conversation_actions.hand_over(work, conversation_id, changes)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
         if body.note:
-            notes.add_note(
-                session,
-                author_id=None,
-                text=body.note,
-                reply_key=new_reply_key(),
-                **named,
-                accounts=call.accounts,
-            )
-        return shown(session, call, get(session, call, conversation_id))
+            notes.add_note(work, conversation_id, text=body.note, reply_key=new_reply_key())
+        return shown(work.session, call, get(work.session, call, conversation_id))
 
-    return call.commit(use_case)
+    return call.write(hand_over)
 
 
 @routes.post(
@@ -282,8 +258,7 @@ def take_conversation(call: Call, conversation_id: int, body: Taking) -> Convers
         call.directory,
         workspace_id=call.workspace_id,
         conversation_id=conversation_id,
-        author_id=None,
-        by=call.caller.name,
+        actor=call.actor,
         note=body.note,
         now=call.now,
         accounts=call.accounts,
@@ -315,8 +290,7 @@ def pass_conversation(call: Call, conversation_id: int, body: Passing) -> Conver
         call.directory,
         workspace_id=call.workspace_id,
         conversation_id=conversation_id,
-        author_id=None,
-        by=call.caller.name,
+        actor=call.actor,
         to=body.to.strip(),
         note=body.note,
         now=call.now,
@@ -350,8 +324,7 @@ def release_control(call: Call, conversation_id: int, body: Releasing) -> Conver
         call.directory,
         workspace_id=call.workspace_id,
         conversation_id=conversation_id,
-        author_id=None,
-        by=call.caller.name,
+        actor=call.actor,
         note=body.note,
         now=call.now,
         accounts=call.accounts,

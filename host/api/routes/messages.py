@@ -44,6 +44,7 @@ from host.inbox.reply import MAX_LENGTH
 from host.inbox.unsent import holding, later, resending
 from host.models.inbox import Message
 from host.queue.outbox import NotInOutboxError, StateMovedOnError
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Messages", read=Scope.MESSAGES_READ, write=Scope.MESSAGES_WRITE)
@@ -325,38 +326,28 @@ def edit_message(call: Call, message_id: int, body: UpdateMessage) -> shapes.Mes
     All parts of a reply have the same time.
     """
 
-    def use_case(session: Session) -> shapes.Message:
-        found = get(session, call, message_id)
+    def edited(work: UnitOfWork) -> shapes.Message:
+        session, found = work.session, get(work.session, call, message_id)
         conversation = get_conversation(
-            session, call.workspace_id, found.conversation_id, accounts=call.accounts
+            session, work.workspace_id, found.conversation_id, accounts=work.accounts
         )
         adapter = call.adapter(conversation.channel)
         if body.send_at is not UNSET and body.send_at is not None:
             later.change_time(
-                session,
-                workspace_id=call.workspace_id,
-                conversation_id=conversation.id,
-                message_id=message_id,
+                work,
+                conversation.id,
+                message_id,
                 at=body.send_at,
                 unless_written=body.unless_written,
                 adapter=adapter,
-                now=call.now,
-                accounts=call.accounts,
             )
         if body.text is not UNSET:
             resending.edit(session, message_id, body.text, adapter)
         if body.send_at is None:
-            holding.send_now(
-                session,
-                workspace_id=call.workspace_id,
-                conversation_id=conversation.id,
-                message_id=message_id,
-                now=call.now,
-                accounts=call.accounts,
-            )
+            holding.send_now(work, conversation.id, message_id)
         return get(session, call, message_id)
 
-    return call.commit(use_case)
+    return call.write(edited)
 
 
 @routes.post(
@@ -375,23 +366,17 @@ def edit_message(call: Call, message_id: int, body: UpdateMessage) -> shapes.Mes
 def add_note(call: Call, conversation_id: int, body: CreateNote) -> shapes.Message:
     """Only the team sees it. Mentioned people are notified according to their settings."""
 
-    def use_case(session: Session) -> shapes.Message:
-        note = notes.add_note(
-            session,
-            workspace_id=call.workspace_id,
-            conversation_id=conversation_id,
-            author_id=None,
-            by=call.caller.name,
+    return call.write(
+        lambda work: notes.add_note(
+            work,
+            conversation_id,
             text=body.text,
             reply_key=new_reply_key(),
-            now=call.now,
             mentioned=body.mentions,
             teams=body.teams,
-            accounts=call.accounts,
-        )
-        return get(session, call, note.id)
-
-    return call.commit(use_case)
+        ),
+        lambda work, note: get(work.session, call, note.id),
+    )
 
 
 @routes.patch(
@@ -416,18 +401,15 @@ def add_note(call: Call, conversation_id: int, body: CreateNote) -> shapes.Messa
 def edit_note(call: Call, message_id: int, body: UpdateNote) -> shapes.Message:
     """Edits a note that a key of the same name added. Repeating it does nothing."""
 
-    def use_case(session: Session) -> shapes.Message:
-        notes.edit_note(
-            session,
-            **_note(session, call, message_id),
-            text=body.text,
-            version=_set(body.edit_count),
-            mentioned=_set(body.mentions),
-            teams=_set(body.teams),
-        )
-        return get(session, call, message_id)
+    changes: dict[str, Any] = {"version": body.edit_count, "mentioned": body.mentions, "teams": body.teams}
+    given = {name: value for name, value in changes.items() if value is not UNSET}
 
-    return call.commit(use_case)
+    def edited(work: UnitOfWork) -> shapes.Message:
+        get(work.session, call, message_id)
+        notes.edit_note(work, message_id, text=body.text, **given)
+        return get(work.session, call, message_id)
+
+    return call.write(edited)
 
 
 @routes.delete(
@@ -438,26 +420,12 @@ def delete_note(call: Call, message_id: int) -> None:
 
     The message stays, without text and with `unsentAt`.
     """
-    call.commit(lambda session: notes.delete_note(session, **_note(session, call, message_id)))
 
+    def deleted(work: UnitOfWork) -> None:
+        get(work.session, call, message_id)
+        notes.delete_note(work, message_id)
 
-def _note(session: Session, call: Call, message_id: int) -> dict[str, Any]:
-    """Return the arguments of the use cases of a note.
-
-    :raises MessageNotFoundError: if the workspace has no such message.
-    """
-    get(session, call, message_id)
-    return {
-        "workspace_id": call.workspace_id,
-        "note_id": message_id,
-        "accounts": call.accounts,
-        "actor": call.actor,
-        "now": call.now,
-    }
-
-
-def _set(value: T | UnsetType) -> T | None:
-    return None if isinstance(value, UnsetType) else value
+    call.write(deleted)
 
 
 @routes.post(
@@ -485,23 +453,17 @@ def forward(call: Call, conversation_id: int, body: CreateForward) -> shapes.Mes
     `GET /messages/{message_id}` returns its current state.
     """
 
-    def use_case(session: Session) -> shapes.Message:
-        made = forwarding.forward(
-            session,
-            workspace_id=call.workspace_id,
-            conversation_id=conversation_id,
-            message_id=body.message_id,
+    return call.write(
+        lambda work: forwarding.forward(
+            work,
+            conversation_id,
+            body.message_id,
             account_id=body.account_id,
             to=body.to,
             note=body.note,
             files=body.files,
-            author_id=None,
-            by=call.caller.name,
             reply_key=new_reply_key(),
             directory=call.directory,
-            now=call.now,
-            accounts=call.accounts,
-        )
-        return get(session, call, made.id)
-
-    return call.commit(use_case)
+        ),
+        lambda work, made: get(work.session, call, made.id),
+    )

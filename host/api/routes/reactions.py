@@ -6,7 +6,6 @@ from typing import Annotated
 
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call
@@ -22,6 +21,7 @@ from host.inbox.errors import (
     WindowClosedError,
 )
 from host.inbox.reacting import MAX_LENGTH, react
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Messages", write=Scope.MESSAGES_WRITE)
@@ -57,7 +57,7 @@ def react_to_message(call: Call, message_id: int, body: CreateReaction) -> shape
     """
     if not body.emoji.strip():
         raise EmptyTextError(_l("The emoji is missing."), next_step="", field="emoji")
-    return call.commit(lambda session: _set(session, call, message_id, body.emoji))
+    return call.write(lambda work: _set(work, call, message_id, body.emoji))
 
 
 rename(
@@ -70,22 +70,13 @@ rename(
 )
 def remove_reaction(call: Call, message_id: int) -> None:
     """Removes the team's reaction; the customer's stays. Does nothing if there is none."""
-    call.commit(lambda session: _set(session, call, message_id, ""))
+    call.write(lambda work: _set(work, call, message_id, ""))
 
 
-def _set(session: Session, call: Call, message_id: int, emoji: str) -> shapes.Message:
+def _set(work: UnitOfWork, call: Call, message_id: int, emoji: str) -> shapes.Message:
     try:
-        react(
-            session,
-            workspace_id=call.workspace_id,
-            message_id=message_id,
-            emoji=emoji,
-            author_id=None,
-            directory=call.directory,
-            now=call.now,
-            accounts=call.accounts,
-        )
+        react(work, message_id, emoji, directory=call.directory)
     except MessageNotFoundError:
-        get(session, call, message_id)  # raises the API's own error if there is no such message
+        get(work.session, call, message_id)  # raises the API's own error if there is no such message
         raise
-    return get(session, call, message_id)
+    return get(work.session, call, message_id)

@@ -133,19 +133,9 @@ def create_view(call: Call, body: CreateView) -> View:
     if shows is None:
         raise BodyError(_l("A view needs `filter` or `search`, so nothing was saved."), field="filter")
 
-    def use_case(session: Session) -> View:
-        row = saved_views.create(
-            session,
-            workspace_id=call.workspace_id,
-            owner_id=None,
-            name=body.name,
-            shows=shows,
-            actor=call.actor,
-            now=call.now,
-        )
-        return _view(row)
-
-    return call.commit(use_case)
+    return call.write(
+        lambda work: _view(saved_views.create(work, owner_id=None, name=body.name, shows=shows))
+    )
 
 
 @routes.get("/views/{view_id}", "Get a shared view", limited=True, errors=(ViewNotFoundError,))

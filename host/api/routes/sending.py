@@ -86,6 +86,7 @@ from host.models.channels import ChannelAccount, ref
 from host.models.inbox import OF_PERSON, ContactIdentity, Conversation, Origin
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import OWN_ADDRESS, MessageKind
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Messages", write=Scope.MESSAGES_WRITE)
@@ -249,32 +250,26 @@ def _send(call: Call, body: Any) -> shapes.Sent:
         draft = draft_of(call, body, adapter, account)
         draft = replace(draft, content={**draft.content, **people})
 
-    def use_case(session: Session) -> shapes.Sent:
+    def queued(work: UnitOfWork) -> shapes.Sent:
         messages = queue_parts(
-            session,
-            workspace_id=call.workspace_id,
-            conversation_id=conversation_id,
-            author_id=None,
-            drafts=[draft],
+            work,
+            conversation_id,
+            [draft],
             reply_key=new_reply_key(),
-            overflow=overflow_of(body),
             adapter=adapter,
-            now=call.now,
+            overflow=overflow_of(body),
             by_person=False,
             voice=voice,
             seen_id=body.if_last_message_id,
             hold=AT_ONCE if body.send_at is None else Hold(body.send_at, body.unless_written),
-            accounts=call.accounts,
         )
         for message in () if voice is Voice.AUTOMATION else messages:
             message.origin = Origin.API
-        session.flush()
-        return shapes.Sent(
-            data=some_messages(session, call.workspace_id, [message.id for message in messages])
-        )
+        work.session.flush()
+        return shapes.Sent(data=some_messages(work.session, work.workspace_id, [one.id for one in messages]))
 
     with fields_of_body():
-        return call.commit(use_case)
+        return call.write(queued)
 
 
 def _along(body: Send | CreateConversation) -> dict[str, Any]:
@@ -566,35 +561,30 @@ def start_conversation(call: Call, contact_id: int, body: CreateConversation) ->
     draft = _first(call, body, adapter, ref(account))
     voice = voice_of(call)
 
-    def use_case(session: Session) -> Started:
-        started = start(
-            session,
-            workspace_id=call.workspace_id,
+    def started(work: UnitOfWork) -> Started:
+        made = start(
+            work,
+            body.account_id,
+            [draft],
             contact_id=contact_id,
             before_id=body.previous_id,
-            account_id=body.account_id,
             to=body.to,
-            author_id=None,
-            drafts=[draft],
             reply_key=new_reply_key(),
             directory=call.directory,
-            now=call.now,
-            by=call.caller.name,
             by_person=False,
             voice=voice,
-            accounts=call.accounts,
         )
-        for message in () if voice is Voice.AUTOMATION else started.messages:
+        for message in () if voice is Voice.AUTOMATION else made.messages:
             message.origin = Origin.API
-        session.flush()
-        row = conversations.get(session, call, started.conversation_id)
+        work.session.flush()
+        row = conversations.get(work.session, call, made.conversation_id)
         return Started(
-            conversation=conversations.shown(session, call, row),
-            messages=some_messages(session, call.workspace_id, [one.id for one in started.messages]),
+            conversation=conversations.shown(work.session, call, row),
+            messages=some_messages(work.session, work.workspace_id, [one.id for one in made.messages]),
         )
 
     with fields_of_body():
-        return call.commit(use_case)
+        return call.write(started)
 
 
 def _first(call: Call, body: CreateConversation, adapter: ChannelAdapter, account: AccountRef) -> Draft:

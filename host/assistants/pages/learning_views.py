@@ -27,7 +27,7 @@ from host.inbox.canned import replies
 from host.inbox.canned.replies import Viewer
 from host.live.following import follows
 from host.models.channels import AccountState, ChannelAccount
-from host.users.actor import Actor
+from host.users.actor import Actor, UnitOfWork
 from host.web.request_helpers import (
     Permission,
     actor,
@@ -229,16 +229,13 @@ def _as_canned_reply(session: Session, workspace_id: int, wanted: EntryInput, by
     """Create a canned reply for everybody; return its shortcut."""
     kept = entries.checked(wanted)
     row = replies.create(
-        session,
+        UnitOfWork(session, workspace_id, by, clock.now()),
         replies.CannedReplyInput(
             shortcut=shortcut(kept.title),
             title=kept.title[: replies.LONGEST_TITLE],
             texts={replies.ANY: kept.text},
         ),
-        workspace_id=workspace_id,
-        viewer=Viewer(by.id, keeps=True),
-        actor=by,
-        now=clock.now(),
+        Viewer(by.id, keeps=True),
     )
     return row.shortcut
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -52,6 +51,7 @@ from host.models.inbox import (
 from host.queue import outbox
 from host.sdk.channel import AccountRef, ChannelAdapter, ForwardedMessage
 from host.sdk.messages import OWN_ADDRESS, AttachmentRole, MessageKind, OutgoingPart
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 
 MOST = 200
@@ -199,21 +199,16 @@ def subject_of(session: Session, conversation: Conversation) -> str:
 
 
 def forward(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     conversation_id: int,
     message_id: int | None,
+    *,
     account_id: int | None,
     to: Sequence[str],
     note: str,
     files: bool,
-    author_id: int | None,
-    by: str | None = None,
     reply_key: str,
     directory: Directory,
-    now: datetime,
-    accounts: Accounts,
 ) -> Message:
     """Queue a forward to *to*, and return its line in the conversation.
 
@@ -223,7 +218,6 @@ def forward(
     :param account_id: the account to send from; None for that of the conversation, or the first that can.
     :param to: addresses, also as ``Ana Lima <ana@example.org>``.
     :param files: whether to include the files of the messages.
-    :param by: name of the API key, if no person does it.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises MessageNotFoundError: if there is no such message, or as :func:`chosen`.
     :raises NoForwarderError: if no such account can.
@@ -232,6 +226,7 @@ def forward(
     :raises TooLongError: if the note is too long.
     :raises ReplyKeyError, AlreadySentError: as :func:`host.inbox.reply.queue_parts`.
     """
+    session, workspace_id, accounts = work.session, work.workspace_id, work.accounts
     conversation = get_conversation(session, workspace_id, conversation_id, accounts=accounts)
     if message_id is not None:
         message_of(session, conversation, message_id)
@@ -246,7 +241,7 @@ def forward(
         raise TooLongError(limit=MAX_LENGTH)
     # In the lock order of every write: the lane, then the conversation.
     outbox.take_lane(session, forwarder.account.id, people[0]["address"])
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    conversation = locked_conversation(work, conversation_id)
     asked = {"to": people, "whole": message_id is None, "files": files}
     before = session.scalars(
         sa.select(Message).where(Message.conversation_id == conversation.id, Message.reply_key == reply_key)
@@ -265,7 +260,7 @@ def forward(
         conversation_id=conversation.id,
         account_id=forwarder.account.id,
         direction=Direction.INTERNAL,
-        origin=Origin.API if author_id is None else Origin.AGENT,
+        origin=Origin.API if work.author_id is None else Origin.AGENT,
         kind=InternalKind.FORWARD,
         text=text,
         content={
@@ -273,20 +268,19 @@ def forward(
             "subject": subject_of(session, conversation),
             "messages": [one.id for one in found.messages],
             "left_out": found.left_out,
-            **({} if by is None else {"by": by}),
+            **({} if work.by is None else {"by": work.by}),
         },
-        author_id=author_id,
+        author_id=work.author_id,
         reply_key=reply_key,
         position=0,
         state=DeliveryState.QUEUED,
-        sent_at=now,
-        created_at=now,
+        sent_at=work.now,
+        created_at=work.now,
     )
     session.add(message)
     session.flush()
     outbox.enqueue(session, message, people[0]["address"])
-    kind = CONVERSATION_FORWARDED
-    record_conversation(session, conversation, kind, author_id=author_id, by=by, message_id=message.id)
+    record_conversation(work, conversation, CONVERSATION_FORWARDED, message_id=message.id)
     return message
 
 

@@ -39,8 +39,7 @@ from host.models.inbox import (
     Snooze,
     SnoozeKind,
 )
-from host.users.actor import Actor
-from host.users.reach import ALL_ACCOUNTS
+from host.users.actor import Actor, UnitOfWork, person_or_desk
 
 PORTION = 50
 """Maximum number of conversations changed in one write, which blocks other writes."""
@@ -142,13 +141,10 @@ class BulkProgress(msgspec.Struct, frozen=True):
 
 
 def create(
-    session: Session,
+    work: UnitOfWork,
     change: BulkChange,
     filter_: ConversationFilter,
     *,
-    workspace_id: int,
-    actor: Actor,
-    now: datetime,
     ids: Collection[int] | None = None,
     shown: Mapping[int, str] | None = None,
     since: int | None = None,
@@ -165,21 +161,22 @@ def create(
     :raises LabelNotFoundError: if the workspace has no such label; TeamNotFoundError: no such team.
     :raises SnoozeTimeError: as :func:`host.inbox.conversation_actions.set_fields`.
     """
-    check(session, workspace_id, change, now)
+    session = work.session
+    check(session, work.workspace_id, change, work.now)
     row = BulkAction(
-        workspace_id=workspace_id,
-        user_id=actor.id,
-        key_name=actor.name or None,
+        workspace_id=work.workspace_id,
+        user_id=work.actor.id,
+        key_name=work.actor.name or None,
         action=change.action,
         argument=change.argument() | ({} if since is None else {SINCE: since}),
         state=BulkState.RUNNING,
         total=0,
-        created_at=now,
+        created_at=work.now,
     )
     session.add(row)
     session.flush()
     state = sa.literal(str(BulkItemState.WAITING), sa.String(16))
-    query = queries.select_ids(filter_, workspace_id, actor.id, sa.literal(row.id, Id), state)
+    query = queries.select_ids(filter_, work.workspace_id, work.actor.id, sa.literal(row.id, Id), state)
     if ids is not None:
         query = query.where(Conversation.id.in_(list(ids)))
     names = ["conversation_id", "bulk_id", "state"]
@@ -238,17 +235,12 @@ def start(
     since: int | None = None,
 ) -> BulkProgress:
     """Start a bulk action and return its progress; a small one is finished. Errors as :func:`create`."""
-    bulk_id = db.write(
-        create,
-        change,
-        filter_,
-        workspace_id=workspace_id,
-        actor=actor,
-        now=now,
-        ids=ids,
-        shown=shown,
-        since=since,
-    )
+
+    def begin(session: Session) -> int:
+        work = UnitOfWork(session, workspace_id, actor, now)
+        return create(work, change, filter_, ids=ids, shown=shown, since=since)
+
+    bulk_id = db.write(begin)
     with db.read() as session:
         found = get(session, workspace_id, bulk_id)
     if found.total <= AT_ONCE:
@@ -258,14 +250,16 @@ def start(
     return found
 
 
-def stop(session: Session, *, workspace_id: int, bulk_id: int, actor: Actor) -> None:
-    """Stop a bulk action. Changes made so far stay.
+def stop(work: UnitOfWork, bulk_id: int) -> BulkProgress:
+    """Stop a bulk action, and return its progress. Changes made so far stay.
 
     :raises BulkNotFoundError: if they have no such action.
     """
-    row = _locked(session, workspace_id, bulk_id, actor.id)
+    row = _locked(work.session, work.workspace_id, bulk_id, work.actor.id)
     if row.state == BulkState.RUNNING:
         row.state, row.finished_at = BulkState.STOPPED, clock.now()
+    work.session.flush()
+    return get(work.session, work.workspace_id, bulk_id)
 
 
 def undo(*, workspace_id: int, bulk_id: int, actor: Actor) -> BulkProgress:
@@ -436,14 +430,13 @@ def _portion(session: Session, bulk_id: int, now: datetime) -> bool:
 
 def _do_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) -> None:
     shown, item.before = (item.before or {}).get(MARK), None
+    work = _work(session, row, now)
     try:
         # An error in one conversation undoes only that one.
         with session.begin_nested():
-            conversation = locked_conversation(
-                session, row.workspace_id, item.conversation_id, accounts=ALL_ACCOUNTS
-            )
+            conversation = locked_conversation(work, item.conversation_id)
             before = _snapshot(session, conversation, row)
-            _act(session, conversation, row, now, shown)
+            _act(work, conversation, row, shown)
             session.flush()
             after = _snapshot(session, conversation, row)
     except ChangedMeanwhileError as error:
@@ -458,25 +451,22 @@ def _do_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) ->
         item.after = after
 
 
-def _act(
-    session: Session, conversation: Conversation, row: BulkAction, now: datetime, shown: str | None
-) -> None:
+def _work(session: Session, row: BulkAction, now: datetime) -> UnitOfWork:
+    """Return the unit of work of a portion, by the person or the key that started the bulk action."""
+    actor = person_or_desk(row.user_id, row.key_name or "")
+    return UnitOfWork(session, row.workspace_id, actor, now)
+
+
+def _act(work: UnitOfWork, conversation: Conversation, row: BulkAction, shown: str | None) -> None:
     if row.action in {"label", "unlabel"}:
         ids = [int(row.argument["label_id"])]
         add, remove = (ids, []) if row.action == "label" else ([], ids)
-        _label(session, conversation, row, now, add=add, remove=remove)
+        labels.set_labels(work, conversation.id, add=add, remove=remove)
     elif row.action == "read":
-        mark_read(
-            session,
-            workspace_id=row.workspace_id,
-            conversation_id=conversation.id,
-            user_id=row.user_id,
-            until=MAX_ID,
-            accounts=ALL_ACCOUNTS,
-        )
+        mark_read(work, conversation.id, user_id=row.user_id, until=MAX_ID)
     else:
         since = row.argument.get(SINCE)
-        _set(session, conversation, row, now, _changes(row), shown=shown, since=since)
+        set_fields(work, conversation.id, _changes(row), shown=shown, since=since)
 
 
 def _changes(row: BulkAction) -> Changes:
@@ -495,56 +485,6 @@ def _changes(row: BulkAction) -> Changes:
 
 def _snooze(value: Mapping[str, Any]) -> Snooze:
     return Snooze(SnoozeKind(value["kind"]), clock.from_text(value.get("until")))
-
-
-def _set(
-    session: Session,
-    conversation: Conversation,
-    row: BulkAction,
-    now: datetime,
-    changes: Changes,
-    *,
-    with_activity: bool = True,
-    shown: str | None = None,
-    since: int | None = None,
-) -> None:
-    set_fields(
-        session,
-        changes,
-        workspace_id=row.workspace_id,
-        conversation_id=conversation.id,
-        author_id=row.user_id,
-        now=now,
-        by=row.key_name,
-        accounts=ALL_ACCOUNTS,
-        with_activity=with_activity,
-        shown=shown,
-        since=since,
-    )
-
-
-def _label(
-    session: Session,
-    conversation: Conversation,
-    row: BulkAction,
-    now: datetime,
-    *,
-    add: Sequence[int] = (),
-    remove: Sequence[int] = (),
-    with_activity: bool = True,
-) -> None:
-    labels.set_labels(
-        session,
-        workspace_id=row.workspace_id,
-        conversation_id=conversation.id,
-        add=add,
-        remove=remove,
-        author_id=row.user_id,
-        now=now,
-        by=row.key_name,
-        accounts=ALL_ACCOUNTS,
-        with_activity=with_activity,
-    )
 
 
 # ---- undoing -----------------------------------------------------------------------------------------
@@ -600,31 +540,31 @@ def _undo_one(session: Session, row: BulkAction, item: BulkItem, now: datetime) 
     """Restore one conversation unless it has changed since."""
     item.state = BulkItemState.KEPT
     before, after = item.before or {}, item.after
+    work = _work(session, row, now)
     try:
         with session.begin_nested():
-            conversation = locked_conversation(
-                session, row.workspace_id, item.conversation_id, accounts=ALL_ACCOUNTS
-            )
+            conversation = locked_conversation(work, item.conversation_id)
             if _snapshot(session, conversation, row) != after:
                 return
-            _put_back(session, conversation, row, before, now)
+            _put_back(work, conversation, row, before)
     except LobbyError:
         return
     item.state = BulkItemState.RESTORED
 
 
 def _put_back(
-    session: Session, conversation: Conversation, row: BulkAction, before: Mapping[str, Any], now: datetime
+    work: UnitOfWork, conversation: Conversation, row: BulkAction, before: Mapping[str, Any]
 ) -> None:
     """Restore the earlier values with the same use case as people, so that browsers are notified.
 
     The activity lines of the change are marked as undone instead of adding new ones.
     """
+    session = work.session
     one_line = _mark_undone(session, conversation, row, before)
     if "labelled" in before:
         ids = [int(row.argument["label_id"])]
         add, remove = (ids, []) if before["labelled"] else ([], ids)
-        _label(session, conversation, row, now, add=add, remove=remove, with_activity=not one_line)
+        labels.set_labels(work, conversation.id, add=add, remove=remove, with_activity=not one_line)
         return
     changes: dict[str, Any] = {}
     if "status" in before:
@@ -635,7 +575,7 @@ def _put_back(
         changes["team_id"] = before["team_id"]
     if "assignee_id" in before:
         changes["assignee_id"] = before["assignee_id"]
-    _set(session, conversation, row, now, cast(Changes, changes), with_activity=not one_line)
+    set_fields(work, conversation.id, cast(Changes, changes), with_activity=not one_line)
     # Omit values the use case sets itself, or would refuse, such as a snooze that has just ended.
     for name in _TOUCHED[row.action]:
         value = before.get(name)

@@ -6,7 +6,6 @@ from typing import Annotated, Literal, cast
 
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call
@@ -25,6 +24,7 @@ from host.inbox.errors import (
 )
 from host.inbox.labels.errors import LabelNotFoundError
 from host.inbox.teams.errors import TeamNotFoundError
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Conversations", read=Scope.CONVERSATIONS_READ, write=Scope.CONVERSATIONS_WRITE)
@@ -136,20 +136,13 @@ def create_bulk_action(call: Call, body: CreateBulkAction) -> BulkAction:
         snooze=snooze_of(body.snooze),
     )
 
-    def use_case(session: Session) -> BulkAction:
+    def create(work: UnitOfWork) -> int:
         with about("filter" if body.conversation_ids is None else "conversationIds", BulkError):
-            bulk_id = actions.create(
-                session,
-                change,
-                filter_,
-                workspace_id=call.workspace_id,
-                actor=call.actor,
-                now=call.now,
-                ids=body.conversation_ids,
-            )
-        return _shown(actions.get(session, call.workspace_id, bulk_id))
+            return actions.create(work, change, filter_, ids=body.conversation_ids)
 
-    return call.commit(use_case)
+    return call.write(
+        create, lambda work, bulk_id: _shown(actions.get(work.session, work.workspace_id, bulk_id))
+    )
 
 
 @routes.get("/bulk-actions/{bulk_id}", "Get a bulk action", errors=(BulkNotFoundError,))
@@ -163,12 +156,7 @@ def get_bulk_action(call: Call, bulk_id: int) -> BulkAction:
 def stop_bulk_action(call: Call, bulk_id: int) -> BulkAction:
     """Conversations that were already changed stay changed. Stopping one that is not running does nothing."""
 
-    def use_case(session: Session) -> BulkAction:
-        actions.stop(session, workspace_id=call.workspace_id, bulk_id=bulk_id, actor=call.actor)
-        session.flush()
-        return _shown(actions.get(session, call.workspace_id, bulk_id))
-
-    return call.commit(use_case)
+    return call.write(lambda work: _shown(actions.stop(work, bulk_id)))
 
 
 @routes.post(

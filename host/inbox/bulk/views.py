@@ -44,6 +44,7 @@ from host.web.request_helpers import (
     seen_accounts,
     wants_json,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("bulk", __name__, template_folder="templates")
@@ -231,10 +232,7 @@ def progress(workspace_id: int, bulk_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ANSWER)
 def stop(workspace_id: int, bulk_id: int) -> ResponseReturnValue:
     """Stop a bulk action; changes made so far stay."""
-    db.write(actions.stop, workspace_id=workspace_id, bulk_id=bulk_id, actor=actor())
-    with db.read() as session:
-        shown = actions.of_user(session, workspace_id, current_user().id, bulk_id)
-    return _answer(workspace_id, shown)
+    return _answer(workspace_id, write(actions.stop, bulk_id))
 
 
 @bp.post(f"{BULK}/<int:bulk_id>/undo")

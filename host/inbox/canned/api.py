@@ -31,6 +31,7 @@ from host.inbox.errors import ConversationNotFoundError
 from host.inbox.variables import VariableError
 from host.models.users import Workspace
 from host.sdk.messages import MessageKind
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Canned replies", read=Scope.MESSAGES_READ, write=Scope.SETTINGS_WRITE)
@@ -191,18 +192,10 @@ def create_canned_reply(call: Call, body: CreateCannedReply) -> CannedReply:
     """The shortcut must be unique among shared replies, or among those of its team."""
     wanted = CannedReplyInput(body.shortcut, body.title, body.texts, body.team, uploads=tuple(body.uploads))
 
-    def use_case(session: Session) -> CannedReply:
-        row = replies.create(
-            session,
-            wanted,
-            workspace_id=call.workspace_id,
-            viewer=PROGRAM,
-            actor=call.actor,
-            now=call.now,
-        )
-        return _shown(replies.seen(session, call.workspace_id, row.id, PROGRAM))
-
-    return call.commit(use_case)
+    return call.write(
+        lambda work: replies.create(work, wanted, PROGRAM),
+        lambda work, row: _current(work.session, call, row.id),
+    )
 
 
 @routes.get(
@@ -225,8 +218,8 @@ def get_canned_reply(call: Call, canned_id: int) -> CannedReply:
 def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> CannedReply:
     """Messages already sent with it don't change."""
 
-    def use_case(session: Session) -> CannedReply:
-        before = replies.seen(session, call.workspace_id, canned_id, PROGRAM)
+    def change(work: UnitOfWork) -> CannedReply:
+        before = replies.seen(work.session, work.workspace_id, canned_id, PROGRAM)
         wanted = CannedReplyInput(
             before.shortcut if body.shortcut is UNSET else body.shortcut,
             before.title if body.title is UNSET else body.title,
@@ -235,11 +228,10 @@ def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> 
             keep=None if body.keep_files is UNSET else frozenset(body.keep_files),
             uploads=tuple(body.uploads),
         )
-        named = {"workspace_id": call.workspace_id, "canned_id": canned_id}
-        replies.change(session, wanted, viewer=PROGRAM, actor=call.actor, now=call.now, **named)
-        return _shown(replies.seen(session, call.workspace_id, canned_id, PROGRAM))
+        replies.change(work, canned_id, wanted, PROGRAM)
+        return _current(work.session, call, canned_id)
 
-    return call.commit(use_case)
+    return call.write(change)
 
 
 @routes.delete(
@@ -250,8 +242,7 @@ def change_canned_reply(call: Call, canned_id: int, body: UpdateCannedReply) -> 
 )
 def delete_canned_reply(call: Call, canned_id: int) -> None:
     """Deletes its files too. Messages sent with it stay."""
-    named = {"workspace_id": call.workspace_id, "canned_id": canned_id}
-    call.commit(lambda session: replies.delete(session, viewer=PROGRAM, actor=call.actor, **named))
+    call.write(lambda work: replies.delete(work, canned_id, PROGRAM))
 
 
 @routes.get("/macros", "List macros", limited=True)
@@ -288,23 +279,16 @@ def run_macro(call: Call, conversation_id: int, macro_id: int) -> shapes.Sent:
     has no conversations of its own.
     """
 
-    def use_case(session: Session) -> shapes.Sent:
+    def run(work: UnitOfWork) -> shapes.Sent:
+        session, workspace_id = work.session, work.workspace_id
         try:
-            row = conversation_row(session, call.workspace_id, conversation_id, accounts=call.accounts)
+            row = conversation_row(session, workspace_id, conversation_id, accounts=work.accounts)
         except ConversationNotFoundError:
             raise ConversationNotFoundError(next_step="") from None
-        zone = session.get_one(Workspace, call.workspace_id).timezone
-        _macro, messages = macros.run(
-            session,
-            workspace_id=call.workspace_id,
-            conversation_id=conversation_id,
-            macro_id=macro_id,
-            context=ActionContext(PROGRAM, new_reply_key(), ZoneInfo(zone or "UTC"), by=call.caller.name),
-            adapter=call.adapter(row.channel),
-            now=call.now,
-            accounts=call.accounts,
-        )
-        ids = [message.id for message in messages]
-        return shapes.Sent(data=some_messages(session, call.workspace_id, ids))
+        zone = session.get_one(Workspace, workspace_id).timezone
+        context = ActionContext(PROGRAM, new_reply_key(), ZoneInfo(zone or "UTC"))
+        adapter = call.adapter(row.channel)
+        _macro, messages = macros.run(work, conversation_id, macro_id, context=context, adapter=adapter)
+        return shapes.Sent(data=some_messages(session, workspace_id, [one.id for one in messages]))
 
-    return call.commit(use_case)
+    return call.write(run)

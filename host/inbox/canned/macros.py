@@ -34,8 +34,7 @@ from host.inbox.reply import take_lane
 from host.models.inbox import Message
 from host.sdk import strictjson
 from host.sdk.channel import ChannelAdapter
-from host.users.actor import Actor
-from host.users.reach import Accounts
+from host.users.actor import UnitOfWork
 
 MOST = 100
 """Maximum number of shared macros, and of one member's: the menu lists all of them."""
@@ -149,21 +148,14 @@ def get(session: Session, workspace_id: int, macro_id: int, viewer: Viewer, *, l
 
 
 def create(
-    session: Session,
-    *,
-    workspace_id: int,
-    viewer: Viewer,
-    name: str,
-    steps: tuple[ConversationAction, ...],
-    shared: bool,
-    actor: Actor,
-    now: datetime,
+    work: UnitOfWork, viewer: Viewer, *, name: str, steps: tuple[ConversationAction, ...], shared: bool
 ) -> Macro:
     """Add a macro and return it.
 
     :raises MacroError: if its name or steps are invalid, or there are too many macros.
     :raises SharedMacroError: if *viewer* may not share it.
     """
+    session, workspace_id = work.session, work.workspace_id
     _check_shared(viewer, shared)
     owner_id = None if shared else viewer.user_id
     theirs = Macro.owner_id.is_(None) if owner_id is None else Macro.owner_id == owner_id
@@ -175,52 +167,51 @@ def create(
         owner_id=owner_id,
         name=checked_name(name),
         steps=_checked(session, workspace_id, steps, viewer, shared),
-        created_at=now,
-        changed_at=now,
+        created_at=work.now,
+        changed_at=work.now,
     )
     session.add(row)
     session.flush()
     if owner_id is None:
-        actor.audit(session, "macro.added", row.name, workspace_id=workspace_id)
+        work.audit("macro.added", row.name)
     return row
 
 
 def change(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     macro_id: int,
     viewer: Viewer,
+    *,
     name: str,
     steps: tuple[ConversationAction, ...],
     shared: bool,
-    actor: Actor,
-    now: datetime,
 ) -> Macro:
     """Replace the name, steps and owner of a macro, and return it.
 
     It raises the errors of :func:`get` and :func:`create`.
     """
-    row = get(session, workspace_id, macro_id, viewer, lock=True)
+    session = work.session
+    row = get(session, work.workspace_id, macro_id, viewer, lock=True)
     was_shared = row.owner_id is None
     _check_shared(viewer, shared)
     row.name = checked_name(name)
-    row.steps = _checked(session, workspace_id, steps, viewer, shared)
+    row.steps = _checked(session, work.workspace_id, steps, viewer, shared)
     row.owner_id = None if shared else viewer.user_id
-    row.changed_at = now
+    row.changed_at = work.now
     session.flush()
     if row.owner_id is None or was_shared:
-        actor.audit(session, "macro.changed", row.name, workspace_id=workspace_id)
+        work.audit("macro.changed", row.name)
     return row
 
 
-def delete(session: Session, *, workspace_id: int, macro_id: int, viewer: Viewer, actor: Actor) -> Macro:
+def delete(work: UnitOfWork, macro_id: int, viewer: Viewer) -> Macro:
     """Delete a macro and return its earlier values. It raises the errors of :func:`get`."""
-    row = get(session, workspace_id, macro_id, viewer, lock=True)
+    session = work.session
+    row = get(session, work.workspace_id, macro_id, viewer, lock=True)
     session.execute(sa.delete(Macro).where(Macro.id == row.id))
     session.expunge(row)
     if row.owner_id is None:
-        actor.audit(session, "macro.deleted", row.name, workspace_id=workspace_id)
+        work.audit("macro.deleted", row.name)
     return row
 
 
@@ -284,15 +275,12 @@ def sends(session: Session, workspace_id: int, macro_id: int, viewer: Viewer) ->
 
 
 def run(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     conversation_id: int,
-    accounts: Accounts,
     macro_id: int,
+    *,
     context: ActionContext,
     adapter: ChannelAdapter | None,
-    now: datetime,
 ) -> tuple[Macro, list[Message]]:
     """Run the steps of a macro in order, in one write; return it and the messages it sent.
 
@@ -301,6 +289,7 @@ def run(
     :raises ChangedMeanwhileError: if somebody else changed what a step is about since a page showed it.
     :raises MacroStepError: if a step could not be done, with its number and the reason; the write is undone.
     """
+    session, workspace_id = work.session, work.workspace_id
     macro = get(session, workspace_id, macro_id, context.viewer)
     steps = steps_of(macro)
     if any(isinstance(step, SendReply) for step in steps):
@@ -311,7 +300,7 @@ def run(
         raise MacroStepError(
             _l("This macro was made with a newer version of Lobby and cannot be run. Nothing was changed.")
         )
-    runner = ActionRunner(session, workspace_id, conversation_id, context, adapter, now, accounts)
+    runner = ActionRunner(work, conversation_id, context, adapter)
     for number, step in enumerate(steps, 1):
         try:
             if targets.is_missing(step):
@@ -333,6 +322,6 @@ def run(
                 next_step=error.next_step,
             ) from error
     session.execute(
-        sa.update(_MACROS).where(_MACROS.c.id == macro.id).values(uses=_MACROS.c.uses + 1, used_at=now)
+        sa.update(_MACROS).where(_MACROS.c.id == macro.id).values(uses=_MACROS.c.uses + 1, used_at=work.now)
     )
     return macro, runner.sent

@@ -29,7 +29,7 @@ from host.media import file_removal, uploads
 from host.models.inbox import ContactIdentity
 from host.models.users import Workspace
 from host.sdk.messages import MessageKind
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 
 ANY = "default"
 """The language of the default text."""
@@ -239,15 +239,7 @@ def _locked(session: Session, workspace_id: int, canned_id: int, viewer: Viewer)
 # ---- changing them -------------------------------------------------------------------------------------
 
 
-def create(
-    session: Session,
-    wanted: CannedReplyInput,
-    *,
-    workspace_id: int,
-    viewer: Viewer,
-    actor: Actor,
-    now: datetime,
-) -> CannedReply:
+def create(work: UnitOfWork, wanted: CannedReplyInput, viewer: Viewer) -> CannedReply:
     """Create a canned reply and return it.
 
     :raises CannedReplyError: if something is missing, too long or a duplicate, or there are too many.
@@ -255,6 +247,7 @@ def create(
     :raises SharedReplyError: if they may not change replies of that owner.
     :raises FileRefusedError: if a file doesn't exist.
     """
+    session, workspace_id = work.session, work.workspace_id
     texts = _checked(session, workspace_id, wanted, viewer)
     owner_id = viewer.user_id if wanted.own else None
     beside = _beside(workspace_id, wanted.team_id, owner_id)
@@ -270,32 +263,24 @@ def create(
         shortcut_key="",
         title=checked_title(wanted.title),
         texts=texts,
-        created_at=now,
-        changed_at=now,
+        created_at=work.now,
+        changed_at=work.now,
     )
     _check_free(session, row, beside)
     session.add(row)
     session.flush()
     _set_files(session, row, wanted)
     if owner_id is None:
-        actor.audit(session, "canned_reply.added", f"/{row.shortcut}", workspace_id=workspace_id)
+        work.audit("canned_reply.added", f"/{row.shortcut}")
     return row
 
 
-def change(
-    session: Session,
-    wanted: CannedReplyInput,
-    *,
-    workspace_id: int,
-    canned_id: int,
-    viewer: Viewer,
-    actor: Actor,
-    now: datetime,
-) -> CannedReply:
+def change(work: UnitOfWork, canned_id: int, wanted: CannedReplyInput, viewer: Viewer) -> CannedReply:
     """Replace a canned reply and return it.
 
     :raises CannedReplyNotFoundError: if they see no such reply. Also the errors of :func:`create`.
     """
+    session, workspace_id = work.session, work.workspace_id
     row = _locked(session, workspace_id, canned_id, viewer)
     was_own = row.owner_id is not None
     texts = _checked(session, workspace_id, wanted, viewer)
@@ -303,30 +288,29 @@ def change(
     row.title = checked_title(wanted.title)
     row.texts = texts
     row.team_id, row.owner_id = wanted.team_id, viewer.user_id if wanted.own else None
-    row.changed_at = now
+    row.changed_at = work.now
     with session.no_autoflush:
         _check_free(session, row, _beside(workspace_id, row.team_id, row.owner_id))
     session.flush()
     _set_files(session, row, wanted)
     if row.owner_id is None or not was_own:
-        actor.audit(session, "canned_reply.changed", f"/{row.shortcut}", workspace_id=workspace_id)
+        work.audit("canned_reply.changed", f"/{row.shortcut}")
     return row
 
 
-def delete(
-    session: Session, *, workspace_id: int, canned_id: int, viewer: Viewer, actor: Actor
-) -> CannedReply:
+def delete(work: UnitOfWork, canned_id: int, viewer: Viewer) -> CannedReply:
     """Delete a canned reply with its files, and return its earlier values. Messages sent with it stay.
 
     :raises CannedReplyNotFoundError: if they see no such reply.
     :raises SharedReplyError: if they may not change it.
     """
-    row = _locked(session, workspace_id, canned_id, viewer)
+    session = work.session
+    row = _locked(session, work.workspace_id, canned_id, viewer)
     remove_files(session, files_of(session, [row.id]).get(row.id, ()))
     session.execute(sa.delete(CannedReply).where(CannedReply.id == row.id))
     session.expunge(row)
     if row.owner_id is None:
-        actor.audit(session, "canned_reply.deleted", f"/{row.shortcut}", workspace_id=workspace_id)
+        work.audit("canned_reply.deleted", f"/{row.shortcut}")
     return row
 
 

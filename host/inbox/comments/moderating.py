@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
@@ -19,7 +17,7 @@ from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import DeliveryState, Direction
 from host.models.posts import MessageModeration
 from host.sdk.channel import Moderated, Moderation
-from host.users.reach import Accounts
+from host.users.actor import UnitOfWork
 
 _NEEDS = {
     Moderated.SHOWN: Moderation.HIDE,
@@ -29,33 +27,26 @@ _NEEDS = {
 
 
 def moderate(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     message_id: int,
-    accounts: Accounts,
-    conversation_id: int | None = None,
     wanted: Moderated,
-    author_id: int | None,
-    author: str = "",
+    *,
     directory: AdapterDirectory,
-    now: datetime,
+    conversation_id: int | None = None,
 ) -> MessageModeration | None:
     """Show, hide or delete a customer's message at the provider; return its row if there is one.
 
     Asking again for the current or pending state changes nothing. A failed request is retried.
 
     :param conversation_id: the conversation it must be in; None for any of the workspace.
-    :param author: the rule or API key that does it, if no person does.
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
     :raises UnknownChannelError: if no active addon provides the channel.
     :raises AccountDisconnectedError: if its account is disconnected.
     :raises NotSendableError: codes ``moderation_not_supported``, ``message_gone``.
     """
-    conversation, message = locked_message(
-        session, workspace_id, message_id, conversation_id=conversation_id, accounts=accounts
-    )
+    session = work.session
+    conversation, message = locked_message(work, message_id, conversation_id=conversation_id)
     adapter = directory.adapter(conversation.channel)
     if adapter is None:
         raise UnknownChannelError()
@@ -95,8 +86,8 @@ def moderate(
         session.add(row)
     row.stood = stood
     row.wanted = wanted
-    row.author_id, row.author, row.at = author_id, author[:255], now
-    row.state, row.error, row.attempts, row.next_at = DeliveryState.QUEUED, None, 0, now
+    row.author_id, row.author, row.at = work.author_id, (work.by or "")[:255], work.now
+    row.state, row.error, row.attempts, row.next_at = DeliveryState.QUEUED, None, 0, work.now
     session.flush()
     publish_changed_message(session, message)
     return row

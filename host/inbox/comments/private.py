@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from typing import Required, TypedDict, Unpack
 
 import msgspec
 import sqlalchemy as sa
@@ -11,30 +11,33 @@ from sqlalchemy.orm import Session, aliased
 
 from host.events.writing import show
 from host.inbox.drafts import Draft
-from host.inbox.reply import AT_ONCE, HeldLocks, Hold, Voice, queue_parts
+from host.inbox.reply import HeldLocks, Hold, Voice, queue_parts
 from host.models.channels import ChannelAccount
 from host.models.inbox import Conversation, Direction, Message
 from host.sdk.channel import ChannelAdapter
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 
 
+class Queued(TypedDict, total=False):
+    """The parameters of :func:`host.inbox.reply.queue_parts` that a private reply has, too."""
+
+    reply_key: Required[str]
+    adapter: Required[ChannelAdapter | None]
+    by_person: bool
+    voice: Voice
+    hold: Hold
+    held: HeldLocks | None
+
+
 def queue_private(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     conversation_id: int,
-    accounts: Accounts,
     message_id: int,
-    author_id: int | None,
     text: str,
+    *,
     quick_replies: Sequence[Mapping[str, str]] = (),
-    reply_key: str,
-    adapter: ChannelAdapter | None,
-    now: datetime,
-    by_person: bool = True,
-    voice: Voice = Voice.PERSON,
-    hold: Hold = AT_ONCE,
-    held: HeldLocks | None = None,
+    **how: Unpack[Queued],
 ) -> Message:
     """Queue the one private reply to a customer's message, and return the reply.
 
@@ -46,22 +49,8 @@ def queue_private(
     Other parameters and errors are those of :func:`host.inbox.reply.queue_parts`.
     """
     content = {"quick_replies": [dict(one) for one in quick_replies]} if quick_replies else {}
-    (message,) = queue_parts(
-        session,
-        workspace_id=workspace_id,
-        conversation_id=conversation_id,
-        author_id=author_id,
-        drafts=[Draft(text=text, content=content, reply_to=message_id, private=True)],
-        reply_key=reply_key,
-        overflow="reject",
-        adapter=adapter,
-        now=now,
-        by_person=by_person,
-        voice=voice,
-        hold=hold,
-        held=held,
-        accounts=accounts,
-    )
+    draft = Draft(text=text, content=content, reply_to=message_id, private=True)
+    (message,) = queue_parts(work, conversation_id, [draft], overflow="reject", **how)
     return message
 
 

@@ -35,7 +35,7 @@ from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.inbox import Contact, ContactIdentity
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
 from host.sdk.i18n import noop
-from host.users.actor import Actor
+from host.users.actor import Actor, UnitOfWork
 from host.users.reach import Accounts
 
 log = logging.getLogger(__name__)
@@ -43,16 +43,7 @@ log = logging.getLogger(__name__)
 LONGEST_SOURCE = 250
 
 
-def opt_out(
-    session: Session,
-    *,
-    workspace_id: int,
-    contact_id: int,
-    accounts: Accounts,
-    source: str,
-    actor: Actor,
-    now: datetime,
-) -> Contact:
+def opt_out(work: UnitOfWork, contact_id: int, source: str) -> Contact:
     """Record that a contact opted out of automated messages. An earlier opt-out stays unchanged.
 
     :param source: how it is known, in a few words; may be empty.
@@ -66,35 +57,27 @@ def opt_out(
             next_step=_l("Make it shorter."),
             field="source",
         )
-    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
+    contact = people.locked(work, contact_id)
     if contact.opted_out_at is not None:
         return contact
-    contact.opted_out_at, contact.opted_out_by = now, actor.id
+    contact.opted_out_at, contact.opted_out_by = work.now, work.actor.id
     contact.opted_out_source = words or None
-    people.note_down(session, contact, EntryKind.OPTED_OUT, actor=actor, now=now, text=words)
-    people.record_contact(session, contact, CONTACT_OPTED_OUT, OfConsent(contact=contact.id), actor=actor)
+    people.note_down(work, contact, EntryKind.OPTED_OUT, text=words)
+    people.record_contact(work, contact, CONTACT_OPTED_OUT, OfConsent(contact=contact.id))
     return contact
 
 
-def opt_in(
-    session: Session,
-    *,
-    workspace_id: int,
-    contact_id: int,
-    accounts: Accounts,
-    actor: Actor,
-    now: datetime,
-) -> Contact:
+def opt_in(work: UnitOfWork, contact_id: int) -> Contact:
     """Record that a contact accepts automated messages again.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
-    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
+    contact = people.locked(work, contact_id)
     if contact.opted_out_at is None:
         return contact
     contact.opted_out_at = contact.opted_out_by = contact.opted_out_source = None
-    people.note_down(session, contact, EntryKind.OPTED_IN, actor=actor, now=now)
-    people.record_contact(session, contact, CONTACT_OPTED_IN, OfConsent(contact=contact.id), actor=actor)
+    people.note_down(work, contact, EntryKind.OPTED_IN)
+    people.record_contact(work, contact, CONTACT_OPTED_IN, OfConsent(contact=contact.id))
     return contact
 
 
@@ -139,7 +122,9 @@ def block(
     :raises ContactNotFoundError: if the workspace has no such contact.
     :raises NotAllTheirsError: if the contact also writes to accounts that are not among *accounts*.
     """
-    db.write(_set_blocked, workspace_id, contact_id, on, actor, accounts, now)
+    db.write(
+        lambda session: _set_blocked(UnitOfWork(session, workspace_id, actor, now, accounts), contact_id, on)
+    )
     missed = []
     with db.read() as session:
         asked = _at_providers(session, directory, contact_id, on)
@@ -153,28 +138,21 @@ def block(
     return missed
 
 
-def _set_blocked(
-    session: Session,
-    workspace_id: int,
-    contact_id: int,
-    on: bool,
-    actor: Actor,
-    accounts: Accounts,
-    now: datetime,
-) -> None:
-    people.get(session, workspace_id, contact_id, accounts=accounts)
+def _set_blocked(work: UnitOfWork, contact_id: int, on: bool) -> None:
+    session = work.session
+    people.get(session, work.workspace_id, contact_id, accounts=work.accounts)
     # In the lock order of incoming changes, so that no conversation starts concurrently.
     identities = people.identities_locked(session, [contact_id])
-    people.check_reach(identities, accounts)
+    people.check_reach(identities, work.accounts)
     conversations = people.conversations_locked(session, [one.id for one in identities])
-    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
+    contact = people.locked(work, contact_id)
     before = contact.blocked_at
     if (before is not None) is on:
         return
-    contact.blocked_at = now if on else None
+    contact.blocked_at = work.now if on else None
     for conversation in conversations:
         if on and conversation.spam_at is None:
-            conversation.spam_at = now
+            conversation.spam_at = work.now
             put_away(conversation)
         elif not on and before is not None and conversation.spam_at is not None:
             if conversation.spam_at < before:
@@ -184,15 +162,11 @@ def _set_blocked(
             continue
         session.flush()
         content = {"what": "blocked" if on else "unblocked"}
-        add_activity(session, conversation, actor.id, content, now, by=actor.name or None)
+        add_activity(work, conversation, content)
     kind = EntryKind.BLOCKED if on else EntryKind.UNBLOCKED
-    people.note_down(session, contact, kind, actor=actor, now=now)
+    people.note_down(work, contact, kind)
     people.record_contact(
-        session,
-        contact,
-        CONTACT_BLOCKED if on else CONTACT_UNBLOCKED,
-        OfContact(contact=contact.id),
-        actor=actor,
+        work, contact, CONTACT_BLOCKED if on else CONTACT_UNBLOCKED, OfContact(contact=contact.id)
     )
 
 

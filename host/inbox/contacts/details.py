@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,8 +16,7 @@ from host.inbox.contacts import attributes, people
 from host.inbox.contacts.models import ContactAttribute, ContactEntry, ContactValue, EntryKind
 from host.inbox.errors import ContactFieldError, EmptyTextError, TooLongError
 from host.models.inbox import Contact
-from host.users.actor import Actor
-from host.users.reach import Accounts
+from host.users.actor import UnitOfWork
 
 NAME, EMAIL, ATTRIBUTE = "name", "email", "attribute:"
 """Names of details; that of an attribute is followed by its id."""
@@ -35,16 +33,7 @@ def attribute_in(field: str) -> int | None:
     return read_id(field.removeprefix(ATTRIBUTE)) if field.startswith(ATTRIBUTE) else None
 
 
-def change(
-    session: Session,
-    *,
-    workspace_id: int,
-    contact_id: int,
-    accounts: Accounts,
-    changes: Mapping[str, str | None],
-    actor: Actor,
-    now: datetime,
-) -> Contact:
+def change(work: UnitOfWork, contact_id: int, changes: Mapping[str, str | None]) -> Contact:
     """Change details of a contact: all or none. Return it.
 
     :param changes: by detail name; None or empty deletes the value.
@@ -52,14 +41,15 @@ def change(
     :raises AttributeNotFoundError: if it has no such attribute.
     :raises ContactFieldError: if a value is invalid.
     """
-    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
+    session = work.session
+    contact = people.locked(work, contact_id)
     known: dict[str, ContactAttribute] = {}
     wanted: dict[str, str | None] = {}
     for field, given in changes.items():
         attribute_id = attribute_in(field)
         if attribute_id is not None:
             # A shared lock, so that it is not deleted before this is written.
-            known[field] = attributes.get(session, workspace_id, attribute_id)
+            known[field] = attributes.get(session, work.workspace_id, attribute_id)
             wanted[field] = attributes.checked_value(known[field], given or "") or None
         elif field == NAME:
             wanted[field] = _short(given, 255)
@@ -76,13 +66,13 @@ def change(
         content: dict[str, Any] = {"field": field, "before": before or "", "after": value or ""}
         if attribute is not None:
             content["name"] = attribute.name
-        people.note_down(session, contact, EntryKind.CHANGED, actor=actor, now=now, content=content)
+        people.note_down(work, contact, EntryKind.CHANGED, content=content)
         facts = OfContactChange(
             contact=contact.id,
             field="attribute" if attribute is not None else field,
             attribute=0 if attribute is None else attribute.id,
         )
-        people.record_contact(session, contact, CONTACT_CHANGED, facts, actor=actor)
+        people.record_contact(work, contact, CONTACT_CHANGED, facts)
     return contact
 
 
@@ -136,16 +126,7 @@ def _email(given: str | None) -> str | None:
 # ---- notes --------------------------------------------------------------------------------------------
 
 
-def add_note(
-    session: Session,
-    *,
-    workspace_id: int,
-    contact_id: int,
-    accounts: Accounts,
-    text: str,
-    actor: Actor,
-    now: datetime,
-) -> ContactEntry:
+def add_note(work: UnitOfWork, contact_id: int, text: str) -> ContactEntry:
     """Add a note about a contact, and return it.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
@@ -157,27 +138,20 @@ def add_note(
         raise EmptyTextError(_l("The note is empty, so nothing was added."))
     if len(written) > MOST_NOTE:
         raise TooLongError(_l("The note is too long, so nothing was added."))
-    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
-    entry = people.note_down(session, contact, EntryKind.NOTE, actor=actor, now=now, text=written)
+    contact = people.locked(work, contact_id)
+    entry = people.note_down(work, contact, EntryKind.NOTE, text=written)
     facts = OfContactChange(contact=contact.id, field="note")
-    people.record_contact(session, contact, CONTACT_CHANGED, facts, actor=actor)
+    people.record_contact(work, contact, CONTACT_CHANGED, facts)
     return entry
 
 
-def delete_note(
-    session: Session,
-    *,
-    workspace_id: int,
-    contact_id: int,
-    accounts: Accounts,
-    entry_id: int,
-    actor: Actor,
-) -> None:
+def delete_note(work: UnitOfWork, contact_id: int, entry_id: int) -> None:
     """Delete a note about a contact permanently. A note that doesn't exist is no error.
 
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
-    contact = people.locked(session, workspace_id, contact_id, accounts=accounts)
+    session = work.session
+    contact = people.locked(work, contact_id)
     entry = session.get(ContactEntry, entry_id)
     theirs = people.members_of(session, contact.id)
     if entry is None or entry.kind != EntryKind.NOTE or entry.contact_id not in theirs:
@@ -185,4 +159,4 @@ def delete_note(
     session.delete(entry)
     session.flush()
     facts = OfContactChange(contact=contact.id, field="note")
-    people.record_contact(session, contact, CONTACT_CHANGED, facts, actor=actor)
+    people.record_contact(work, contact, CONTACT_CHANGED, facts)

@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 from markupsafe import escape
-from sqlalchemy.orm import Session
 
 from host.core import clock, db, storage
 from host.inbox.contacts import attributes, history, people
@@ -34,8 +33,8 @@ from host.models.inbox import (
     Message,
 )
 from host.models.users import User
-from host.users.actor import Actor
-from host.users.reach import Accounts, includes
+from host.users.actor import UnitOfWork
+from host.users.reach import includes
 
 PORTION = 200
 """Messages or files read at a time."""
@@ -97,17 +96,15 @@ class ContactSummary(msgspec.Struct, frozen=True):
     hidden: tuple[int, int] | None = None
 
 
-def summary(
-    session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts, actor: Actor
-) -> ContactSummary:
+def summary(work: UnitOfWork, contact_id: int) -> ContactSummary:
     """Return a contact without its messages, and record the export in the audit log.
 
-    :param accounts: the accounts the reader sees; nothing of others is in it.
     :raises ContactNotFoundError: if the workspace has no such contact.
     """
-    contact = people.get(session, workspace_id, contact_id, accounts=accounts)
+    session, accounts = work.session, work.accounts
+    contact = people.get(session, work.workspace_id, contact_id, accounts=accounts)
     # No name: the audit log must not keep data that may be erased.
-    actor.audit(session, "contact.exported", f"contact {contact_id}", workspace_id=workspace_id)
+    work.audit("contact.exported", f"contact {contact_id}")
     members = people.members_of(session, contact.id)
     whole = session.execute(
         sa.select(ContactIdentity, ChannelAccount.channel, ChannelAccount.handle)
@@ -117,7 +114,7 @@ def summary(
     ).all()
     identities = [one for one in whole if includes(accounts, one[0].account_id)]
     values = attributes.values_of(session, [contact.id]).get(contact.id, {})
-    named = attributes.named(attributes.all_of(session, workspace_id), values)
+    named = attributes.named(attributes.all_of(session, work.workspace_id), values)
     entries = session.execute(
         sa.select(ContactEntry, User.name)
         .outerjoin(User, User.id == ContactEntry.author_id)

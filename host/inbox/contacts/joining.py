@@ -26,7 +26,7 @@ from host.inbox.contacts import merging
 from host.inbox.contacts.models import ContactMerge
 from host.models.inbox import Contact, ContactIdentity, Conversation, Direction, Message
 from host.models.users import Workspace
-from host.users.actor import DESK
+from host.users.actor import DESK, UnitOfWork
 
 log = logging.getLogger(__name__)
 
@@ -133,13 +133,9 @@ def _join(session: Session, identity_id: int, workspace_id: int) -> None:
             return
         try:
             merging.merge(
-                session,
-                workspace_id=workspace_id,
-                contact_id=match.other_id,
-                other_id=match.contact_id,
-                actor=DESK,
-                now=clock.now(),
-                accounts=None,
+                UnitOfWork(session, workspace_id, DESK, clock.now()),
+                match.other_id,
+                match.contact_id,
                 proof=match.proof,
             )
         except LobbyError as error:

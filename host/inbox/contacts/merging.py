@@ -9,7 +9,6 @@ details unless somebody changed them since.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,7 +23,7 @@ from host.inbox.contacts.models import ContactAttribute, ContactEntry, ContactMe
 from host.inbox.errors import ContactFieldError, ContactNotFoundError, MergeError, MergeNotFoundError
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.search import postings
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 
 OPTED_OUT = "opted_out"
@@ -106,30 +105,21 @@ _SAME = _l("A contact cannot be merged with itself. Nothing was merged.")
 
 
 def merge(
-    session: Session,
-    *,
-    workspace_id: int,
-    contact_id: int,
-    other_id: int,
-    take: Collection[str] = (),
-    actor: Actor,
-    now: datetime,
-    accounts: Accounts,
-    proof: str = "",
+    work: UnitOfWork, contact_id: int, other_id: int, *, take: Collection[str] = (), proof: str = ""
 ) -> ContactMerge:
     """Merge *other_id* into *contact_id*. Return the row that can undo it.
 
     :param take: names of details to copy from the other contact. Missing details are always copied.
-    :param accounts: the accounts the person may see; None for all.
     :param proof: for an automatic merge, what they share, see :class:`host.inbox.contacts.joining.Proof`.
     :raises ContactNotFoundError: if one of them is not in the workspace, or is already merged.
     :raises NotAllTheirsError: if one of them also writes to accounts that are not among *accounts*.
     :raises MergeError: if they are the same, only one is blocked, or another write changed them concurrently.
     :raises ContactFieldError: if *take* names an unknown detail.
     """
+    session = work.session
     if contact_id == other_id:
         raise MergeError(_SAME)
-    contact, other, identities = _locked_both(session, workspace_id, contact_id, other_id, accounts)
+    contact, other, identities = _locked_both(work, contact_id, other_id)
     if (contact.blocked_at is None) is not (other.blocked_at is None):
         raise MergeError(
             _l("Only one of the two is blocked, so nothing was merged."),
@@ -137,7 +127,7 @@ def merge(
         )
     moving = [one.id for one in identities if one.contact_id == other.id]
     parts = people.members_of(session, other.id)
-    taken = _take_over(session, contact, other, _checked_fields(session, workspace_id, take))
+    taken = _take_over(session, contact, other, _checked_fields(session, work.workspace_id, take))
     conversations, messages = _counted(session, Conversation.identity_id.in_(moving))
     _move(session, moving, contact.id)
     session.execute(sa.update(CONTACTS).where(CONTACTS.c.id.in_(parts)).values(merged_into_id=contact.id))
@@ -148,8 +138,8 @@ def merge(
         state=MergeState.MERGED,
         moved={"identities": moving, "contacts": parts},
         taken=taken,
-        author_id=actor.id,
-        at=now,
+        author_id=work.actor.id,
+        at=work.now,
     )
     session.add(found)
     session.flush()
@@ -162,23 +152,14 @@ def merge(
     }
     if proof:
         content["proof"] = proof
-    people.note_down(session, contact, EntryKind.MERGED, actor=actor, now=now, content=content)
+    people.note_down(work, contact, EntryKind.MERGED, content=content)
     postings.forget_contact(session, other.id)
     facts = OfMerge(contact=contact.id, other=other.id)
-    people.record_contact(session, contact, CONTACT_MERGED, facts, actor=actor)
+    people.record_contact(work, contact, CONTACT_MERGED, facts)
     return found
 
 
-def split(
-    session: Session,
-    *,
-    workspace_id: int,
-    contact_id: int,
-    merge_id: int,
-    actor: Actor,
-    now: datetime,
-    accounts: Accounts,
-) -> Contact:
+def split(work: UnitOfWork, contact_id: int, merge_id: int) -> Contact:
     """Undo a merge, and return the restored contact.
 
     It has its identities with all their current conversations, and its earlier details. The block state, and
@@ -188,13 +169,12 @@ def split(
     :raises MergeNotFoundError: if the contact has no such merge to undo.
     :raises NotAllTheirsError: as :func:`merge`.
     """
-    people.get(session, workspace_id, contact_id, accounts=accounts)
+    session = work.session
+    people.get(session, work.workspace_id, contact_id, accounts=work.accounts)
     known = session.get(ContactMerge, merge_id)
     if known is None or known.contact_id != contact_id or known.state != MergeState.MERGED:
         raise MergeNotFoundError()
-    contact, other, identities = _locked_both(
-        session, workspace_id, contact_id, known.other_id, accounts, parted=True
-    )
+    contact, other, identities = _locked_both(work, contact_id, known.other_id, parted=True)
     found = session.get_one(ContactMerge, merge_id, with_for_update=True, populate_existing=True)
     if found.state != MergeState.MERGED or other.merged_into_id != contact.id:
         raise MergeNotFoundError()
@@ -219,39 +199,24 @@ def split(
     elif other.opted_out_at is None and again is not None:
         _opt_out_by(again, other)
     _give_back(session, contact, found, left, again)
-    found.state, found.ended_at = MergeState.SPLIT, now
+    found.state, found.ended_at = MergeState.SPLIT, work.now
     session.flush()
     for one, beside in ((contact, other), (other, contact)):
-        people.note_down(
-            session,
-            one,
-            EntryKind.SPLIT,
-            actor=actor,
-            now=now,
-            content={"merge": found.id, "other": beside.id},
-        )
+        people.note_down(work, one, EntryKind.SPLIT, content={"merge": found.id, "other": beside.id})
     facts = OfMerge(contact=contact.id, other=other.id)
-    people.record_contact(session, contact, CONTACT_SPLIT, facts, actor=actor)
+    people.record_contact(work, contact, CONTACT_SPLIT, facts)
     people.show_conversations(session, other)
     return other
 
 
-def refuse(
-    session: Session,
-    *,
-    workspace_id: int,
-    contact_id: int,
-    accounts: Accounts,
-    other_id: int,
-    actor: Actor,
-    now: datetime,
-) -> None:
+def refuse(work: UnitOfWork, contact_id: int, other_id: int) -> None:
     """Record that two contacts are different people, so that the suggestion does not return.
 
     :raises ContactNotFoundError: if one of them is not in the workspace.
     """
+    session = work.session
     first, second = (
-        people.get(session, workspace_id, id_, accounts=accounts) for id_ in (contact_id, other_id)
+        people.get(session, work.workspace_id, id_, accounts=work.accounts) for id_ in (contact_id, other_id)
     )
     if first.id == second.id or second.id in refused(session, first.id):
         return
@@ -262,8 +227,8 @@ def refuse(
             state=MergeState.REFUSED,
             moved={},
             taken={},
-            author_id=actor.id,
-            at=now,
+            author_id=work.actor.id,
+            at=work.now,
         )
     )
     session.flush()
@@ -279,24 +244,19 @@ def refused(session: Session, contact_id: int) -> set[int]:
 
 
 def _locked_both(
-    session: Session,
-    workspace_id: int,
-    contact_id: int,
-    other_id: int,
-    accounts: Accounts,
-    *,
-    parted: bool = False,
+    work: UnitOfWork, contact_id: int, other_id: int, *, parted: bool = False
 ) -> tuple[Contact, Contact, Sequence[ContactIdentity]]:
     """Return two contacts and all their identities, locked: identities, conversations, contacts, each by id.
 
     :param parted: whether the second contact is merged into the first.
     """
+    session = work.session
     ids = sorted((contact_id, other_id))
     identities = people.identities_locked(session, ids)
     people.conversations_locked(session, [one.id for one in identities])
     query = (
         sa.select(Contact)
-        .where(Contact.id.in_(ids), Contact.workspace_id == workspace_id)
+        .where(Contact.id.in_(ids), Contact.workspace_id == work.workspace_id)
         .order_by(Contact.id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
@@ -311,10 +271,10 @@ def _locked_both(
     now_theirs = sa.select(ContactIdentity.id).where(ContactIdentity.contact_id.in_(ids))
     if set(session.scalars(now_theirs)) != {one.id for one in identities}:
         raise MergeError()
-    people.check_seen(session, contact, accounts)
+    people.check_seen(session, contact, work.accounts)
     if not parted:  # the identities of a merged contact belong to the other
-        people.check_seen(session, other, accounts)
-    people.check_reach(identities, accounts)
+        people.check_seen(session, other, work.accounts)
+    people.check_reach(identities, work.accounts)
     return contact, other, identities
 
 

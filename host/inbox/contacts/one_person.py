@@ -25,7 +25,7 @@ from host.models.inbox import Contact, ContactIdentity
 from host.queue import lanes, outbox, wakeups
 from host.queue.order import joined_lanes
 from host.queue.order.joined_lanes import OnePerson
-from host.users.actor import DESK
+from host.users.actor import DESK, UnitOfWork
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +65,9 @@ def _join(session: Session, first_id: int, second_id: int, said: Incoming) -> Se
     merge = None
     if first.contact_id != second.contact_id:
         merge = merging.merge(
-            session,
-            workspace_id=first.workspace_id,
-            contact_id=first.contact_id,
-            other_id=second.contact_id,
-            actor=DESK,
-            now=clock.now(),
-            accounts=None,
+            UnitOfWork(session, first.workspace_id, DESK, clock.now()),
+            first.contact_id,
+            second.contact_id,
             proof=Proof.PROVIDER,
         )
     else:

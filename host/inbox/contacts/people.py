@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from host.events.writing import Happened, record, record_all
 from host.inbox.contacts.models import ContactEntry, EntryKind
 from host.inbox.errors import ContactNotFoundError, NotAllTheirsError
 from host.models.inbox import Contact, ContactIdentity, Conversation
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 
 TOLD = 200
@@ -36,25 +35,26 @@ def get(session: Session, workspace_id: int, contact_id: int, *, accounts: Accou
     return contact
 
 
-def locked(session: Session, workspace_id: int, contact_id: int, *, accounts: Accounts) -> Contact:
+def locked(work: UnitOfWork, contact_id: int) -> Contact:
     """Return a contact of the workspace, locked until the write ends.
 
-    :param accounts: the accounts the viewer sees.
     :raises ContactNotFoundError: if the workspace has no such contact who writes to one of *accounts*, or it
         is merged into another.
     """
     query = (
         sa.select(Contact)
         .where(
-            Contact.id == contact_id, Contact.workspace_id == workspace_id, Contact.merged_into_id.is_(None)
+            Contact.id == contact_id,
+            Contact.workspace_id == work.workspace_id,
+            Contact.merged_into_id.is_(None),
         )
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
-    contact = session.scalars(query).one_or_none()
+    contact = work.session.scalars(query).one_or_none()
     if contact is None:
         raise ContactNotFoundError()
-    check_seen(session, contact, accounts)
+    check_seen(work.session, contact, work.accounts)
     return contact
 
 
@@ -130,44 +130,35 @@ def named(session: Session, workspace_id: int, names: Collection[tuple[str, int]
 
 
 def note_down(
-    session: Session,
+    work: UnitOfWork,
     contact: Contact,
     kind: EntryKind,
     *,
-    actor: Actor,
-    now: datetime,
     text: str = "",
     content: dict[str, Any] | None = None,
 ) -> ContactEntry:
     """Add an entry to the history of *contact*."""
-    named = {"by": actor.name} if actor.name else {}
+    named = {"by": work.actor.name} if work.actor.name else {}
     entry = ContactEntry(
         contact_id=contact.id,
         kind=kind,
         text=text,
         content={**(content or {}), **named},
-        author_id=actor.id,
-        at=now,
+        author_id=work.actor.id,
+        at=work.now,
     )
-    session.add(entry)
-    session.flush()
+    work.session.add(entry)
+    work.session.flush()
     return entry
 
 
-def record_contact(
-    session: Session,
-    contact: Contact,
-    kind: str,
-    facts: Facts,
-    *,
-    actor: Actor,
-) -> None:
+def record_contact(work: UnitOfWork, contact: Contact, kind: str, facts: Facts) -> None:
     """Record a change of *contact*, and notify browsers that its conversations changed."""
     record(
-        session,
-        Happened(contact.workspace_id, kind, actor_kind=actor.kind, actor_id=actor.id, facts=facts),
+        work.session,
+        Happened(contact.workspace_id, kind, actor_kind=work.actor.kind, actor_id=work.actor.id, facts=facts),
     )
-    show_conversations(session, contact)
+    show_conversations(work.session, contact)
 
 
 def show_conversations(session: Session, contact: Contact) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -21,25 +20,21 @@ from host.models.channels import ChannelAccount, ref
 from host.models.inbox import DeliveryState, Direction, Message
 from host.sdk.channel import AccountRef, ChannelAdapter
 from host.sdk.messages import INVITATION, INVITATION_ANSWER, OWN_ADDRESS
-from host.users.reach import Accounts
+from host.users.actor import UnitOfWork
 
 NOT_GIVEN = frozenset({DeliveryState.FAILED, DeliveryState.CANCELLED})
 """States of an answer's message in which the organiser has no answer."""
 
 
 def answer(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     conversation_id: int,
     message_id: int,
-    accounts: Accounts,
-    author_id: int,
     chosen: Chosen,
+    *,
     text: str,
     organiser: str,
     directory: AdapterDirectory,
-    now: datetime,
 ) -> Message | None:
     """Answer the invitation of a message; return the message to the organiser, or None if nothing changes.
 
@@ -50,10 +45,9 @@ def answer(
     It also raises the errors of :func:`host.inbox.conversations.locked_message` and
     :func:`host.inbox.reply.queue_parts`.
     """
-    recipient = take_lane(session, workspace_id, conversation_id)
-    conversation, message = locked_message(
-        session, workspace_id, message_id, conversation_id=conversation_id, accounts=accounts
-    )
+    session = work.session
+    recipient = take_lane(session, work.workspace_id, conversation_id)
+    conversation, message = locked_message(work, message_id, conversation_id=conversation_id)
     adapter = directory.adapter(conversation.channel)
     if adapter is None:
         raise UnknownChannelError()
@@ -84,16 +78,12 @@ def answer(
         **_from(adapter, account, event.attendee),
     }
     (sent,) = queue_parts(
-        session,
-        workspace_id=workspace_id,
-        conversation_id=conversation_id,
-        accounts=accounts,
-        author_id=author_id,
-        drafts=[Draft(text=text, content=written)],
+        work,
+        conversation_id,
+        [Draft(text=text, content=written)],
         # Two people who answer at once answer once: the second one gets an error, or the same message.
         reply_key=f"invitation-{message.id}-{count + 1}",
         adapter=adapter,
-        now=now,
         held=HeldLocks(conversation, recipient),
     )
     given = {"answer": chosen, "message": sent.id, "count": count + 1}

@@ -7,7 +7,6 @@ from conversations. They refer to labels by id, so a rename is visible everywher
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
@@ -27,7 +26,6 @@ from host.inbox.labels.errors import LabelNameError, LabelNotFoundError
 from host.inbox.labels.models import ConversationLabel, Label, LabelTone
 from host.models.saved_views import SavedView
 from host.users.actor import UnitOfWork
-from host.users.reach import Accounts
 
 MOST = 500
 """Maximum number of labels of a workspace: every menu lists all of them."""
@@ -194,31 +192,25 @@ def _checked(name: str) -> str:
 
 
 def set_labels(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     conversation_id: int,
-    accounts: Accounts,
+    *,
     add: Collection[int] = (),
     remove: Collection[int] = (),
-    author_id: int | None,
-    now: datetime,
-    by: str | None = None,
     with_activity: bool = True,
 ) -> bool:
     """Add and remove labels of a conversation. Return whether that changed anything.
 
     Adding a label it has, or removing one it does not have, changes nothing. A label in both is removed.
 
-    :param by: name of the API key, if no person does it.
     :param with_activity: False leaves out the activity lines; events are still recorded.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises LabelNotFoundError: if a label to add is not in the workspace.
     """
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    session, conversation = work.session, locked_conversation(work, conversation_id)
     wanted = set(add) - set(remove)
     query = sa.select(Label.id, Label.name).where(
-        Label.workspace_id == workspace_id, Label.id.in_(wanted | set(remove))
+        Label.workspace_id == work.workspace_id, Label.id.in_(wanted | set(remove))
     )
     # A shared lock, so that they are not deleted before this is written.
     called = {
@@ -233,7 +225,7 @@ def set_labels(
     )
     new, gone = sorted(wanted - has), sorted(has & set(remove))
     if new:
-        rows = [{"conversation_id": conversation.id, "label_id": id_, "at": now} for id_ in new]
+        rows = [{"conversation_id": conversation.id, "label_id": id_, "at": work.now} for id_ in new]
         session.execute(sa.insert(_TABLE), rows)
     if gone:
         mine = _TABLE.c.conversation_id == conversation.id
@@ -244,10 +236,9 @@ def set_labels(
     ):
         if ids and with_activity:
             content = {"what": what, "name": ", ".join(called[id_] for id_ in ids)}
-            add_activity(session, conversation, author_id, content, now, by=by)
+            add_activity(work, conversation, content)
         for id_ in ids:
-            facts = OfLabel(label=id_, name=called[id_])
-            record_conversation(session, conversation, kind, author_id=author_id, by=by, facts=facts)
+            record_conversation(work, conversation, kind, OfLabel(label=id_, name=called[id_]))
     return bool(new or gone)
 
 

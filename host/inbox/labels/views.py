@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError
 from host.inbox import names
 from host.inbox.labels import labels
@@ -25,11 +25,9 @@ from host.web.languages import gettext as _
 from host.web.portions import SIZE, portion
 from host.web.request_helpers import (
     Permission,
-    current_user,
     flash_good,
     flashing,
     id_argument,
-    seen_accounts,
     workspace_view,
     write,
 )
@@ -67,15 +65,11 @@ def set_labels(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Add the label ``add`` to the conversation, or remove the label ``remove``."""
     add, remove = form_id("add"), form_id("remove")
     with flashing(LabelNotFoundError):
-        db.write(
+        write(
             labels.set_labels,
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
+            conversation_id,
             add=() if add is None else (add,),
             remove=() if remove is None else (remove,),
-            author_id=current_user().id,
-            now=clock.now(),
-            accounts=seen_accounts(),
         )
     return answer_done(workspace_id, conversation_id)
 

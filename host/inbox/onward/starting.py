@@ -53,6 +53,7 @@ from host.models.inbox import (
 from host.models.users import Membership
 from host.queue import outbox
 from host.sdk.capabilities import Threading
+from host.users.actor import DESK, UnitOfWork
 from host.users.reach import Accounts
 
 
@@ -64,22 +65,17 @@ class Started(msgspec.Struct, frozen=True):
 
 
 def start(
-    session: Session,
+    work: UnitOfWork,
+    account_id: int,
+    drafts: Sequence[Draft],
     *,
-    workspace_id: int,
     contact_id: int | None = None,
     before_id: int | None = None,
-    account_id: int,
     to: str | None = None,
-    author_id: int | None,
-    drafts: Sequence[Draft],
     reply_key: str,
     directory: Directory,
-    now: datetime,
-    by: str | None = None,
     by_person: bool = True,
     voice: Voice = Voice.PERSON,
-    accounts: Accounts,
     hold: Hold = AT_ONCE,
     only_first: bool = False,
 ) -> Started:
@@ -92,8 +88,6 @@ def start(
     :param contact_id: the contact; None for that of *before_id*.
     :param before_id: the conversation to continue; None to start a separate one.
     :param to: the external id of the contact there; None for the first of :func:`places`.
-    :param by: name of the API key, if no person does it.
-    :param accounts: the accounts the person may see; None for all.
     :param hold: whether it can be undone, or is scheduled. Until it is sent, and if it is undone, the
         customer waits for an answer in the new conversation as they did in the one before.
     :param only_first: raise if it would not be the first message of a conversation.
@@ -107,27 +101,25 @@ def start(
     It also raises the errors of :func:`host.inbox.reply.queue_parts`.
     """
     check_key(reply_key)
-    contact = _contact(session, workspace_id, contact_id, before_id, accounts)
-    place = place_for(session, directory, workspace_id, contact, account_id, to, accounts)
+    session, now = work.session, work.now
+    contact = _contact(work, contact_id, before_id)
+    place = place_for(session, directory, contact, account_id, to, accounts=work.accounts)
     # In the lock order of every write: lane, identities, conversations, contact.
-    at = until_when_undone(session, workspace_id, hold, now)
+    at = until_when_undone(work, hold)
     outbox.take_lane(session, account_id, place.to, at)
     people.identities_locked(session, [contact.id])
     identity = _identity(session, contact, place, now)
     made = _made_before(session, identity, reply_key)
     conversation = made or _only_one(session, identity, place)
     ids = {before_id, None if conversation is None else conversation.id}
-    locked = {
-        id_: locked_conversation(session, workspace_id, id_, accounts=accounts)
-        for id_ in sorted(one for one in ids if one is not None)
-    }
+    locked = {id_: locked_conversation(work, id_) for id_ in sorted(one for one in ids if one is not None)}
     before = None if before_id is None else locked[before_id]
-    contact = people.locked(session, workspace_id, contact.id, accounts=accounts)
+    contact = people.locked(work, contact.id)
     if identity.contact_id != contact.id:
         raise AddressOfAnotherError()
     if before is not None and before.contact_id != contact.id:
         raise ContactNotFoundError()  # merged or split concurrently
-    place = place_for(session, directory, workspace_id, contact, account_id, place.to, accounts)
+    place = place_for(session, directory, contact, account_id, place.to, accounts=work.accounts)
     drafts = [_with_subject(one, place, before) for one in drafts]
     link = None if before is None else session.get(ConversationLink, before.id, with_for_update=True)
     if made is None and before is not None:
@@ -145,45 +137,33 @@ def start(
     if conversation is not None and (made or conversation is before or _is_linked(session, conversation)):
         continued = None
     if conversation is None:
-        conversation = _begin(session, identity, place, before, author_id, now, by)
+        conversation = _begin(work, identity, place, before)
     if continued is not None:
         # Above the first message, which has the same time.
-        _lead(session, conversation, "came_from", place, continued.id, None, now)
+        _lead(
+            UnitOfWork(session, work.workspace_id, DESK, now), conversation, "came_from", place, continued.id
+        )
     messages = queue_parts(
-        session,
-        workspace_id=workspace_id,
-        conversation_id=conversation.id,
-        author_id=author_id,
-        drafts=drafts,
+        work,
+        conversation.id,
+        drafts,
         reply_key=reply_key,
         adapter=place.adapter,
-        now=now,
         by_person=by_person,
         voice=voice,
         hold=hold,
-        accounts=accounts,
     )
     if continued is not None:
         _link(session, continued, conversation, link, now)
-        _lead(session, continued, "goes_on", place, conversation.id, author_id, now, by)
-        conversation_actions.set_fields(
-            session,
-            {"status": ConversationStatus.CLOSED},
-            workspace_id=workspace_id,
-            conversation_id=continued.id,
-            author_id=author_id,
-            now=now,
-            by=by,
-            accounts=accounts,
-        )
+        _lead(work, continued, "goes_on", place, conversation.id)
+        conversation_actions.set_fields(work, continued.id, {"status": ConversationStatus.CLOSED})
         _carry_labels(session, continued, conversation, now)
     return Started(conversation.id, messages)
 
 
-def _contact(
-    session: Session, workspace_id: int, contact_id: int | None, before_id: int | None, accounts: Accounts
-) -> Contact:
+def _contact(work: UnitOfWork, contact_id: int | None, before_id: int | None) -> Contact:
     """Return the contact of the new conversation, resolved after merges."""
+    session, workspace_id, accounts = work.session, work.workspace_id, work.accounts
     if before_id is None:
         assert contact_id is not None
         return people.get(session, workspace_id, contact_id, accounts=accounts)
@@ -200,18 +180,19 @@ def _contact(
 def place_for(
     session: Session,
     directory: Directory,
-    workspace_id: int,
     contact: Contact,
     account_id: int,
     to: str | None,
+    *,
     accounts: Accounts,
 ) -> Place:
     """Return where *contact* can be written to first on an account.
 
-    :param to: and *accounts*: as for :func:`start`.
+    :param to: as for :func:`start`.
+    :param accounts: the accounts the person sees.
     :raises NoWayOutError, AddressOfAnotherError: as :func:`start`.
     """
-    for place in places(session, directory, workspace_id, contact, accounts):
+    for place in places(session, directory, contact.workspace_id, contact, accounts):
         if place.account.id == account_id and to in {None, place.to}:
             if place.of_another is not None:
                 raise AddressOfAnotherError()
@@ -284,13 +265,7 @@ def _still_goes_on(session: Session, link: ConversationLink, contact: Contact) -
 
 
 def _begin(
-    session: Session,
-    identity: ContactIdentity,
-    place: Place,
-    before: Conversation | None,
-    author_id: int | None,
-    now: datetime,
-    by: str | None,
+    work: UnitOfWork, identity: ContactIdentity, place: Place, before: Conversation | None
 ) -> Conversation:
     conversation = Conversation(
         workspace_id=identity.workspace_id,
@@ -301,22 +276,22 @@ def _begin(
         status=ConversationStatus.OPEN,
         unread_count=0,
         failed_count=0,
-        last_message_at=now,
+        last_message_at=work.now,
         last_preview="",
         last_direction=Direction.INTERNAL,
         last_kind=InternalKind.ACTIVITY,
-        created_at=now,
+        created_at=work.now,
     )
     if before is not None:
         conversation.team_id, conversation.handled_by = before.team_id, before.handled_by
         # The first mail answers it; if that is undone or scheduled, the customer waits here.
         conversation.waiting_since = before.waiting_since
-        if before.assignee_id is not None and _may_answer(session, before.assignee_id, place):
+        if before.assignee_id is not None and _may_answer(work.session, before.assignee_id, place):
             conversation.assignee_id = before.assignee_id
-    session.add(conversation)
-    session.flush()
+    work.session.add(conversation)
+    work.session.flush()
     facts = OfBeginning(before=0 if before is None else before.id)
-    record_conversation(session, conversation, CONVERSATION_CREATED, author_id=author_id, by=by, facts=facts)
+    record_conversation(work, conversation, CONVERSATION_CREATED, facts)
     return conversation
 
 
@@ -345,19 +320,10 @@ def proposed_subject(place: Place, before: Conversation | None) -> str:
     return str(_("A message from %(account)s", account=place.account.name))
 
 
-def _lead(
-    session: Session,
-    conversation: Conversation,
-    what: str,
-    place: Place,
-    to: int,
-    author_id: int | None,
-    now: datetime,
-    by: str | None = None,
-) -> None:
+def _lead(work: UnitOfWork, conversation: Conversation, what: str, place: Place, to: int) -> None:
     """Add the activity line that links to the conversation *to*."""
     content = {"what": what, "name": place.adapter.label, "conversation": str(to)}
-    add_activity(session, conversation, author_id, content, now, by=by)
+    add_activity(work, conversation, content)
 
 
 def _link(

@@ -10,7 +10,6 @@ import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, cast
 
 from flask import jsonify, redirect, render_template, request, url_for
@@ -66,8 +65,8 @@ from host.queue import outbox, signals
 from host.queue.signals import Signal
 from host.sdk.channel import ChannelAdapter, ReplyState
 from host.sdk.text import TextUnit, length, truncate
+from host.users.actor import UnitOfWork
 from host.users.pages.sudo import fresh_password
-from host.users.reach import Accounts
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
@@ -83,6 +82,7 @@ from host.web.request_helpers import (
     seen_accounts,
     wants_json,
     workspace_view,
+    write,
 )
 from host.web.template_filters import initials, tone
 
@@ -119,49 +119,43 @@ def reply(workspace_id: int, row: Row) -> ResponseReturnValue:
 
     def use_case() -> list[Message]:
         drafts = drafts_from_request(workspace_id, author_id, adapter, signature_from_form(row, author_id))
-        hold, now, seen_id = hold_from_form(), clock.now(), form_id("seen")
-        note = beside_from_form(hold, author_id, now)
+        hold, seen_id = hold_from_form(), form_id("seen")
+        note = beside_from_form(hold)
 
-        def queue(session: Session) -> list[Message]:
+        def queue(work: UnitOfWork) -> list[Message]:
             messages = queue_parts(
-                session,
-                workspace_id=workspace_id,
-                conversation_id=row.id,
-                now=now,
-                author_id=author_id,
-                drafts=drafts,
+                work,
+                row.id,
+                drafts,
                 reply_key=request.form.get("reply_key", ""),
-                overflow=_overflow(row),
                 adapter=adapter,
+                overflow=_overflow(row),
                 seen_id=seen_id,
                 hold=hold,
-                accounts=seen_accounts(),
             )
-            note(session, messages)
-            draft_sent(session, row.id, "reply", now)
+            note(work, messages)
+            draft_sent(work, row.id, "reply")
             return messages
 
-        return db.write(queue)
+        return write(queue)
 
     return show_written(workspace_id, row.id, "reply", use_case)
 
 
-def draft_sent(session: Session, conversation_id: int, mode: Mode, now: datetime) -> None:
+def draft_sent(work: UnitOfWork, conversation_id: int, mode: Mode) -> None:
     """Remove the content of the submitted form from the person's draft."""
     kept_drafts.sent(
-        session,
+        work.session,
         user_id=current_user().id,
         conversation_id=conversation_id,
         mode=mode,
         version=form_number("draft_version"),
         text=request.form.get("text", "").replace("\r\n", "\n"),  # as browsers send the lines of a form
-        now=now,
+        now=work.now,
     )
 
 
-def beside_from_form(
-    hold: Hold, author_id: int, now: datetime
-) -> Callable[[Session, Sequence[Message]], None]:
+def beside_from_form(hold: Hold) -> Callable[[UnitOfWork, Sequence[Message]], None]:
     """Return the side effects of the submitted form, for the write that queues its messages.
 
     They count used canned replies, record a used suggestion, and close, snooze or reopen the conversation
@@ -172,24 +166,20 @@ def beside_from_form(
     if hold.at is None:
         along = {**along, **_ALONG.get(request.form.get("then", ""), {})}
 
-    def note(session: Session, messages: Sequence[Message]) -> None:
-        workspace_id, conversation_id = messages[0].workspace_id, messages[0].conversation_id
-        here: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": conversation_id, "now": now}
-        if messages[0].created_at == now:  # otherwise it is a repeated request, already counted
-            replies.note_used(session, workspace_id, used, now)
+    def note(work: UnitOfWork, messages: Sequence[Message]) -> None:
+        if messages[0].created_at == work.now:  # otherwise it is a repeated request, already counted
+            replies.note_used(work.session, work.workspace_id, used, work.now)
             if suggested is not None:
                 registry.hooks().suggestion_sent(
-                    session=session,
+                    session=work.session,
                     suggestion_id=suggested,
                     message=messages[-1],
-                    user_id=author_id,
-                    accounts=seen_accounts(),
-                    now=now,
+                    user_id=current_user().id,
+                    accounts=work.accounts,
+                    now=work.now,
                 )
         if along:
-            conversation_actions.set_fields(
-                session, along, **here, author_id=author_id, accounts=seen_accounts()
-            )
+            conversation_actions.set_fields(work, messages[0].conversation_id, along)
 
     return note
 
@@ -251,28 +241,20 @@ def _overflow(row: Row) -> Overflow:
 def note(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Add a private note."""
 
-    def add(session: Session) -> list[Message]:
-        now = clock.now()
+    def add(work: UnitOfWork) -> list[Message]:
         note_ = notes.add_note(
-            session,
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
-            author_id=current_user().id,
+            work,
+            conversation_id,
             text=request.form.get("text", ""),
             reply_key=request.form.get("reply_key", ""),
-            now=now,
             mentioned=mentioned_ids("mention"),
             teams=mentioned_ids("mention_team"),
             typed=True,
-            accounts=seen_accounts(),
         )
-        draft_sent(session, conversation_id, "note", now)
+        draft_sent(work, conversation_id, "note")
         return [note_]
 
-    def use_case() -> list[Message]:
-        return db.write(add)
-
-    return show_written(workspace_id, conversation_id, "note", use_case)
+    return show_written(workspace_id, conversation_id, "note", lambda: write(add))
 
 
 def mentioned_ids(field: str) -> set[int]:
@@ -404,7 +386,7 @@ def take(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             current_directory(),
             workspace_id=workspace_id,
             conversation_id=conversation_id,
-            author_id=current_user().id,
+            actor=actor(),
             now=clock.now(),
             accounts=seen_accounts(),
         )
@@ -420,7 +402,7 @@ def release(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             current_directory(),
             workspace_id=workspace_id,
             conversation_id=conversation_id,
-            author_id=current_user().id,
+            actor=actor(),
             now=clock.now(),
             accounts=seen_accounts(),
         )
@@ -470,16 +452,7 @@ def leave(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 def change_fields(workspace_id: int, conversation_id: int, changes: Changes) -> ResponseReturnValue:
     """Change fields of a conversation, and answer like :func:`answer_done`."""
     try:
-        db.write(
-            conversation_actions.set_fields,
-            changes,
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
-            author_id=current_user().id,
-            now=clock.now(),
-            accounts=seen_accounts(),
-            shown=request.form.get("shown"),
-        )
+        write(conversation_actions.set_fields, conversation_id, changes, shown=request.form.get("shown"))
     except ChangedMeanwhileError as error:
         return told(error, workspace_id, conversation_id)
     return answer_done(workspace_id, conversation_id)
@@ -506,15 +479,8 @@ def read(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Mark the conversation as read up to a message."""
     until = form_id("until")
     if until is not None:
-        news = db.write(
-            conversation_actions.mark_read,
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
-            user_id=current_user().id,
-            until=until,
-            accounts=seen_accounts(),
-        )
-        if news:
+        user_id = current_user().id
+        if write(conversation_actions.mark_read, conversation_id, user_id=user_id, until=until):
             with db.read() as session:
                 row = conversation_row(session, workspace_id, conversation_id, accounts=seen_accounts())
             _show_seen(row)
@@ -525,13 +491,7 @@ def read(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ANSWER)
 def unread(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     """Mark the conversation as unread for the signed-in person, and go back to the list."""
-    db.write(
-        conversation_actions.mark_unread,
-        workspace_id=workspace_id,
-        conversation_id=conversation_id,
-        user_id=current_user().id,
-        accounts=seen_accounts(),
-    )
+    write(conversation_actions.mark_unread, conversation_id, user_id=current_user().id)
     if wants_json():
         return jsonify(ok=True)
     arguments: dict[str, Any] = dict(filter_from_request(current_directory()).arguments())
@@ -613,16 +573,12 @@ def _offer(row: Row, signal: Signal) -> None:
 def react(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
     """Set the team's reaction on a message; an empty ``emoji`` removes it."""
     with flashing(ConflictError, NotSendableError):
-        db.write(
+        write(
             reacting.react,
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
-            message_id=message_id,
-            emoji=request.form.get("emoji", ""),
-            author_id=current_user().id,
+            message_id,
+            request.form.get("emoji", ""),
             directory=current_directory(),
-            now=clock.now(),
-            accounts=seen_accounts(),
+            conversation_id=conversation_id,
         )
     return answer_done(workspace_id, conversation_id)
 
@@ -632,13 +588,7 @@ def _message_action(name: str, use_case: Callable[..., None]) -> None:
 
     def view(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
         with flashing(ConflictError):
-            db.write(
-                use_case,
-                workspace_id=workspace_id,
-                conversation_id=conversation_id,
-                message_id=message_id,
-                accounts=seen_accounts(),
-            )
+            write(use_case, conversation_id, message_id)
         return answer_done(workspace_id, conversation_id)
 
     view.__name__ = name
@@ -650,11 +600,10 @@ def _message_action(name: str, use_case: Callable[..., None]) -> None:
 def _of_outbox(use_case: Callable[[Session, int], None]) -> Callable[..., None]:
     """Wrap *use_case*, which locks the message's outbox entry, to check the conversation first."""
 
-    def checked(
-        session: Session, *, workspace_id: int, conversation_id: int, message_id: int, accounts: Accounts
-    ) -> None:
-        check_message(session, workspace_id, conversation_id, message_id, accounts=accounts)
-        use_case(session, message_id)
+    def checked(work: UnitOfWork, conversation_id: int, message_id: int) -> None:
+        place = work.session, work.workspace_id, conversation_id
+        check_message(*place, message_id, accounts=work.accounts)
+        use_case(work.session, message_id)
 
     return checked
 
@@ -665,13 +614,12 @@ def _of_outbox(use_case: Callable[[Session, int], None]) -> Callable[..., None]:
 def retry(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
     """Send a failed message again, optionally from another address of the account."""
 
-    def use_case(session: Session) -> None:
-        check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
+    def retry(session: Session, message_id: int) -> None:
         adapter = current_directory().adapter(row.channel)
         resending.retry(session, message_id, request.form.get("own_address", ""), adapter)
 
     with flashing(ConflictError, NotSendableError):
-        db.write(use_case)
+        write(_of_outbox(retry), row.id, message_id)
     return answer_done(workspace_id, row.id)
 
 
@@ -689,14 +637,13 @@ _message_action("show_again", conversation_actions.unhide_message)
 def edit(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
     """Change the text of a reply that is still waiting."""
 
-    def use_case(session: Session) -> None:
-        check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
+    def edit(session: Session, message_id: int) -> None:
         adapter = current_directory().adapter(row.channel)
         resending.edit(session, message_id, request.form.get("text", ""), adapter)
 
     with flashing(ConflictError, InvalidError):
         variables.check_filled(request.form.get("text", ""))
-        db.write(use_case)
+        write(_of_outbox(edit), row.id, message_id)
     return answer_done(workspace_id, row.id)
 
 
@@ -722,13 +669,7 @@ def erase_now(workspace_id: int, row: Row) -> ResponseReturnValue:
     name = name_of(row, current_directory().adapter(row.channel))
     if _folded(request.form.get("name", "")) != _folded(name):
         return _erase_page(workspace_id, row, _("Enter %(name)s to erase this customer.", name=name))
-    held = db.write(
-        erasure.erase,
-        workspace_id=workspace_id,
-        contact_id=row.contact_id,
-        accounts=seen_accounts(),
-        actor=actor(),
-    )
+    held = write(erasure.erase, row.contact_id)
     flash_good(
         ngettext(
             "Customer erased, including %(num)s message.",

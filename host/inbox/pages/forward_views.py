@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError
 from host.inbox.along import forwarding
 from host.inbox.conversations import get_conversation
@@ -22,8 +21,7 @@ from host.inbox.pages.conversation_view import name_of
 from host.inbox.queries import Row
 from host.live.following import follows
 from host.media.limits import megabytes
-from host.models.inbox import Message
-from host.web.request_helpers import Permission, current_user, id_in, seen_accounts, workspace_view
+from host.web.request_helpers import Permission, id_in, seen_accounts, workspace_view, write
 
 _FIELDS = ("account", "to", "note", "files", "reply_key")
 
@@ -79,25 +77,18 @@ def forward_message_now(workspace_id: int, row: Row, message_id: int) -> Respons
 def _forward(workspace_id: int, row: Row, message_id: int | None) -> ResponseReturnValue:
     form = request.form
 
-    def use_case(session: Session) -> Message:
-        return forwarding.forward(
-            session,
-            workspace_id=workspace_id,
-            conversation_id=row.id,
-            message_id=message_id,
+    try:
+        write(
+            forwarding.forward,
+            row.id,
+            message_id,
             account_id=id_in(form.get("account", ""), "account"),
             to=several(form.get("to", "")),
             note=form.get("note", ""),
             files=form.get("files") == "1",
-            author_id=current_user().id,
             reply_key=form.get("reply_key", ""),
             directory=current_directory(),
-            now=clock.now(),
-            accounts=seen_accounts(),
         )
-
-    try:
-        db.write(use_case)
     except ConversationNotFoundError:
         raise
     except LobbyError as error:

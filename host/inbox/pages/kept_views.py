@@ -12,7 +12,7 @@ from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory, current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.backports.values import replace
 from host.core.errors import LobbyError
 from host.inbox import queries, saved_views
@@ -42,6 +42,7 @@ from host.web.request_helpers import (
     seen_accounts,
     shown_workspace,
     workspace_view,
+    write,
 )
 
 VIEWS = "/w/<int:workspace_id>/inbox/views"
@@ -273,14 +274,11 @@ def save_view(workspace_id: int) -> ResponseReturnValue:
         shared = False
     filter_, search = filter_from_request(current_directory()), _search()
     try:
-        view = db.write(
+        view = write(
             saved_views.create,
-            workspace_id=workspace_id,
             owner_id=None if shared else current_user().id,
             name=request.form.get("name", ""),
             shows=search or filter_,
-            actor=actor(),
-            now=clock.now(),
         )
     except LobbyError as error:
         return _page(workspace_id, error)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import clock
 from host.core.errors import ConflictError, ForbiddenError, InvalidError
 from host.inbox.conversation_actions import Changes
 from host.inbox.conversations import check_message
@@ -22,17 +19,16 @@ from host.inbox.pages.send_times import time_from_form
 from host.inbox.pages.snooze_times import snooze_from_form
 from host.inbox.queries import Row
 from host.inbox.unsent import holding, later
-from host.inbox.unsent.holding import TakenBack
+from host.users.actor import UnitOfWork
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
-    current_user,
     flash_bad,
     flash_good,
     flashing,
-    seen_accounts,
     wants_json,
     workspace_view,
+    write,
 )
 
 MESSAGE = f"{CONVERSATION}/messages/<int:message_id>"
@@ -43,15 +39,7 @@ MESSAGE = f"{CONVERSATION}/messages/<int:message_id>"
 def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
     """Undo a reply that has not been sent; its content returns to the composer."""
     try:
-        back: TakenBack = db.write(
-            holding.undo,
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
-            message_id=message_id,
-            user_id=current_user().id,
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
+        back = write(holding.undo, conversation_id, message_id)
     except (ConflictError, ForbiddenError) as error:
         if wants_json():
             raise
@@ -74,15 +62,18 @@ def undo(workspace_id: int, conversation_id: int, message_id: int) -> ResponseRe
 def send_now(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
     """Send a waiting reply now, whether it is undoable or scheduled."""
     with flashing(ConflictError):
-        db.write(
-            holding.send_now,
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
-            message_id=message_id,
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
+        write(holding.send_now, conversation_id, message_id)
     return answer_done(workspace_id, conversation_id)
+
+
+def _reschedule(work: UnitOfWork, row: Row, message_id: int) -> None:
+    check_message(work.session, work.workspace_id, row.id, message_id, accounts=work.accounts)
+    at = time_from_form()
+    if at is None:
+        raise SendTimeError(_("Choose a time first. Nothing was changed."))
+    unless_written = request.form.get("unless_written") == "1"
+    adapter = current_directory().adapter(row.channel)
+    later.change_time(work, row.id, message_id, at=at, unless_written=unless_written, adapter=adapter)
 
 
 @bp.post(f"{MESSAGE}/reschedule")
@@ -91,27 +82,8 @@ def send_now(workspace_id: int, conversation_id: int, message_id: int) -> Respon
 def reschedule(workspace_id: int, row: Row, message_id: int) -> ResponseReturnValue:
     """Reschedule a reply."""
 
-    def use_case(session: Session) -> None:
-        check_message(session, workspace_id, row.id, message_id, accounts=seen_accounts())
-        at = time_from_form()
-        if at is None:
-            raise SendTimeError(_("Choose a time first. Nothing was changed."))
-        values: dict[str, Any] = {"unless_written": request.form.get("unless_written") == "1"}
-        adapter = current_directory().adapter(row.channel)
-        later.change_time(
-            session,
-            workspace_id=workspace_id,
-            conversation_id=row.id,
-            message_id=message_id,
-            at=at,
-            adapter=adapter,
-            now=clock.now(),
-            **values,
-            accounts=seen_accounts(),
-        )
-
     with flashing(ConflictError, InvalidError):
-        db.write(use_case)
+        write(_reschedule, row, message_id)
     return answer_done(workspace_id, row.id)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from host.core import clock, db
 from host.core.errors import ConflictError, ForbiddenError, InvalidError
 from host.inbox import notes
 from host.inbox.errors import NoteChangedError
@@ -15,28 +12,16 @@ from host.inbox.pages.action_views import CONVERSATION, answer_done, mentioned_i
 from host.inbox.pages.context import bp
 from host.web.request_helpers import (
     Permission,
-    actor,
     flashing,
     form_number,
-    seen_accounts,
     wants_json,
     workspace_view,
+    write,
 )
 
 NOTE = f"{CONVERSATION}/notes/<int:message_id>"
 NO_VERSION = -1
 """The version used if the form has none. No note has it, so nothing is overwritten."""
-
-
-def _own(workspace_id: int, conversation_id: int, message_id: int) -> dict[str, Any]:
-    return {
-        "workspace_id": workspace_id,
-        "conversation_id": conversation_id,
-        "note_id": message_id,
-        "accounts": seen_accounts(),
-        "actor": actor(),
-        "now": clock.now(),
-    }
 
 
 @bp.post(f"{NOTE}/edit")
@@ -46,9 +31,10 @@ def edit_note(workspace_id: int, conversation_id: int, message_id: int) -> Respo
     version = form_number("version")
     with flashing(ConflictError, ForbiddenError, InvalidError):
         try:
-            db.write(
+            write(
                 notes.edit_note,
-                **_own(workspace_id, conversation_id, message_id),
+                message_id,
+                conversation_id=conversation_id,
                 text=request.form.get("text", ""),
                 version=NO_VERSION if version is None else version,
                 mentioned=mentioned_ids("mention"),
@@ -67,5 +53,5 @@ def edit_note(workspace_id: int, conversation_id: int, message_id: int) -> Respo
 def delete_note(workspace_id: int, conversation_id: int, message_id: int) -> ResponseReturnValue:
     """Delete the person's note."""
     with flashing(ForbiddenError):
-        db.write(notes.delete_note, **_own(workspace_id, conversation_id, message_id))
+        write(notes.delete_note, message_id, conversation_id=conversation_id)
     return answer_done(workspace_id, conversation_id)

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.errors import NotFoundError
 from host.inbox import approved, approved_fetching
 from host.inbox.contacts import marketing, people
@@ -32,9 +32,17 @@ from host.models.inbox import Message
 from host.sdk.approved import PLACEHOLDER
 from host.sdk.channel import AccountRef, ApprovedTemplate, ChannelAdapter, MediaLimits
 from host.sdk.messages import MessageKind
+from host.users.actor import UnitOfWork
 from host.web.languages import gettext as _
 from host.web.languages import language_name
-from host.web.request_helpers import Permission, body_limit, current_user, seen_accounts, workspace_view
+from host.web.request_helpers import (
+    Permission,
+    body_limit,
+    current_user,
+    seen_accounts,
+    workspace_view,
+    write,
+)
 
 TEMPLATES = f"{CONVERSATION}/templates"
 PARAMETER = "parameter."
@@ -177,26 +185,17 @@ def send_template(workspace_id: int, row: Row) -> ResponseReturnValue:
 
     def use_case() -> list[Message]:
         draft = filled_in(target)  # asks the provider: outside of the write
-        now, author_id = clock.now(), current_user().id
-        beside = beside_from_form(AT_ONCE, author_id, now)
+        beside = beside_from_form(AT_ONCE)
 
-        def queue(session: Session) -> list[Message]:
+        def queue(work: UnitOfWork) -> list[Message]:
+            reply_key, seen_id = request.form.get("reply_key", ""), form_id("seen")
             messages = queue_parts(
-                session,
-                workspace_id=workspace_id,
-                conversation_id=row.id,
-                now=now,
-                author_id=author_id,
-                drafts=[draft],
-                reply_key=request.form.get("reply_key", ""),
-                adapter=target.adapter,
-                seen_id=form_id("seen"),
-                accounts=seen_accounts(),
+                work, row.id, [draft], reply_key=reply_key, adapter=target.adapter, seen_id=seen_id
             )
-            beside(session, messages)
+            beside(work, messages)
             return messages
 
-        return db.write(queue)
+        return write(queue)
 
     return show_written(workspace_id, row.id, "reply", use_case)
 

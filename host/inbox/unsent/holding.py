@@ -28,7 +28,7 @@ from host.models.inbox import Attachment, Conversation, ConversationStatus, Deli
 from host.models.queue import OutboxEntry
 from host.queue import outbox
 from host.search import postings
-from host.users.reach import ALL_ACCOUNTS, Accounts
+from host.users.actor import UnitOfWork
 
 CLOSE, SNOOZE = "close", "snooze"
 """Changes that can be made when sending, by their name in the form."""
@@ -54,34 +54,26 @@ class TakenBack:
     draft: dict[str, Any] = field(repr=False)
 
 
-def undo(
-    session: Session,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    message_id: int,
-    user_id: int,
-    now: datetime,
-) -> TakenBack:
-    """Undo a reply that no worker has begun to send, with all its parts, and return its content.
+def undo(work: UnitOfWork, conversation_id: int, message_id: int) -> TakenBack:
+    """Undo a person's reply that no worker has begun to send, with all its parts; return its content.
 
     :raises MessageNotFoundError: if the conversation has no such message.
     :raises NotYoursError: if somebody else wrote it.
     :raises StateMovedOnError: if it is being sent, or was not queued as undoable.
     """
-    check_message(session, workspace_id, conversation_id, message_id, accounts=accounts)
+    session, workspace_id = work.session, work.workspace_id
+    check_message(session, work.workspace_id, conversation_id, message_id, accounts=work.accounts)
     reply_key = later.key_of(session, conversation_id, message_id)
     take_lane(session, workspace_id, conversation_id)
     parts = _parts(session, conversation_id, reply_key)
     if not parts or any(message.state != DeliveryState.QUEUED for _entry, message in parts):
         raise outbox.StateMovedOnError()
-    if any(message.author_id != user_id for _entry, message in parts):
+    if any(message.author_id != work.author_id for _entry, message in parts):
         raise NotYoursError()
     kept = parts[0][0].undo
     if not kept or any(entry.attempts for entry, _message in parts):
         raise outbox.StateMovedOnError()
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    conversation = locked_conversation(work, conversation_id)
     messages = [message for _entry, message in parts]
     ids = [message.id for message in messages]
     draft = {"text": "\n".join(one.text for one in messages if one.text), **kept.get("draft", {})}
@@ -90,8 +82,8 @@ def undo(
     for one in ids:
         show(session, workspace_id, "gone", conversation_id=conversation_id, message_id=one)
     if "state" in kept:
-        _reopen(session, conversation, kept, user_id, messages[0].created_at, now)
-        put_back(session, conversation, kept["state"], now)
+        _reopen(work, conversation, kept, messages[0].created_at)
+        put_back(session, conversation, kept["state"], work.now)
     later.note_next(session, conversation)
     publish_conversation(session, conversation)
     return TakenBack(conversation_id, draft)
@@ -126,48 +118,26 @@ def _remove(session: Session, workspace_id: int, ids: Sequence[int]) -> None:
     postings.forget_messages(session, list(ids))
 
 
-def _reopen(
-    session: Session,
-    conversation: Conversation,
-    kept: dict[str, Any],
-    user_id: int,
-    sent: datetime,
-    now: datetime,
-) -> None:
+def _reopen(work: UnitOfWork, conversation: Conversation, kept: dict[str, Any], sent: datetime) -> None:
     """Undo the side effects of sending, unless somebody changed them since."""
-    here: dict[str, Any] = {
-        "workspace_id": conversation.workspace_id,
-        "conversation_id": conversation.id,
-        "author_id": user_id,
-        "now": now,
-    }
     if kept.get("then") == CLOSE and conversation.closed_at == sent:
-        conversation_actions.set_fields(
-            session, {"status": ConversationStatus.OPEN}, **here, accounts=ALL_ACCOUNTS
-        )
+        conversation_actions.set_fields(work, conversation.id, {"status": ConversationStatus.OPEN})
         conversation.waiting_since = None
     elif kept.get("then") == SNOOZE and conversation.snooze_kind is not None:
-        conversation_actions.set_fields(session, {"snooze": None}, **here, accounts=ALL_ACCOUNTS)
+        conversation_actions.set_fields(work, conversation.id, {"snooze": None})
         conversation.woken_at = None
 
 
-def send_now(
-    session: Session,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    message_id: int,
-    now: datetime,
-) -> None:
+def send_now(work: UnitOfWork, conversation_id: int, message_id: int) -> None:
     """Send an undoable or scheduled reply now, with those that wait before it.
 
     :raises MessageNotFoundError: if the conversation has no such message.
     :raises StateMovedOnError: if it no longer waits.
     """
-    check_message(session, workspace_id, conversation_id, message_id, accounts=accounts)
+    session = work.session
+    check_message(session, work.workspace_id, conversation_id, message_id, accounts=work.accounts)
     reply_key = later.key_of(session, conversation_id, message_id)
-    if later.release(session, conversation_id, reply_key, now, anyway=True):
+    if later.release(session, conversation_id, reply_key, work.now, anyway=True):
         return
     entry = outbox.locked_entry(session, message_id, DeliveryState.QUEUED)
     if not entry.open or entry.not_before is None:
@@ -190,7 +160,7 @@ def send_now(
         message = session.get_one(Message, one.message_id)
         show(
             session,
-            workspace_id,
+            work.workspace_id,
             "changed",
             conversation_id=message.conversation_id,
             message_id=message.id,

@@ -32,7 +32,7 @@ from host.models.inbox import Conversation, DeliveryState, Direction, Message
 from host.models.queue import OutboxEntry
 from host.queue import outbox
 from host.sdk.channel import ChannelAdapter
-from host.users.reach import ALL_ACCOUNTS, Accounts
+from host.users.actor import DESK, UnitOfWork
 
 PORTION = 50
 """Maximum number of replies handled by one round of the job."""
@@ -137,10 +137,11 @@ def release(
     parts = _parts(session, conversation_id, reply_key)
     if not parts or (not anyway and not _is_due(session, parts, now)):
         return False
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+    work = UnitOfWork(session, workspace_id, DESK, now)
+    conversation = locked_conversation(work, conversation_id)
     if not anyway and parts[0][0].unless_written and _customer_wrote(session, parts):
         _hold_back(session, parts, outcome.WROTE_FIRST, now)
-        add_activity(session, conversation, None, {"what": "held_for_message"}, now)
+        add_activity(work, conversation, {"what": "held_for_message"})
         note_next(session, conversation)
         return True
     messages = [message for _entry, message in parts]
@@ -213,7 +214,7 @@ def keep_here(session: Session, conversation_id: int, now: datetime) -> None:
         .where(*_waiting(), Message.conversation_id == conversation_id)
         .order_by(OutboxEntry.id)
     ).all()
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=ALL_ACCOUNTS)
+    conversation = locked_conversation(UnitOfWork(session, workspace_id, DESK, now), conversation_id)
     for key in dict.fromkeys(keys):
         _hold_back(session, _parts(session, conversation_id, key or ""), outcome.RESTORED, now)
     note_next(session, conversation)
@@ -233,16 +234,13 @@ def note_next(session: Session, conversation: Conversation) -> None:
 
 
 def change_time(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     conversation_id: int,
-    accounts: Accounts,
     message_id: int,
+    *,
     at: datetime,
     unless_written: bool,
     adapter: ChannelAdapter | None,
-    now: datetime,
 ) -> None:
     """Reschedule a reply with all its parts.
 
@@ -250,15 +248,16 @@ def change_time(
     :raises UnknownChannelError: if no active addon provides the channel (*adapter* is None).
     :raises SendTimeError: as :func:`host.inbox.reply.queue_parts`.
     """
+    session = work.session
     reply_key = key_of(session, conversation_id, message_id)
-    take_lane(session, workspace_id, conversation_id)
+    take_lane(session, work.workspace_id, conversation_id)
     parts = _parts(session, conversation_id, reply_key)
     if not parts:
         raise NotForLaterError()
-    conversation = locked_conversation(session, workspace_id, conversation_id, accounts=accounts)
+    conversation = locked_conversation(work, conversation_id)
     if adapter is None:
         raise UnknownChannelError()
-    check_send_time(session, conversation, adapter, at, now)
+    check_send_time(session, conversation, adapter, at, work.now)
     for entry, message in parts:
         entry.not_before, entry.unless_written, message.sent_at = at, unless_written, at
         session.flush()

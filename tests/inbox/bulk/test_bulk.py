@@ -54,15 +54,7 @@ def fill(account: AccountRef, number: int, start: int = 0) -> None:
 
 
 def begin(account: AccountRef, wish: BulkChange, filter_: ConversationFilter = OPEN, **values: Any) -> int:
-    return db.write(
-        actions.create,
-        wish,
-        filter_,
-        workspace_id=account.workspace_id,
-        actor=DESK,
-        now=clock.now(),
-        **values,
-    )
+    return do(actions.create, account.workspace_id, wish, filter_, **values)
 
 
 def shown(account: AccountRef, bulk_id: int) -> actions.BulkProgress:
@@ -180,15 +172,7 @@ def test_a_change_and_its_undo_are_one_line_and_two_events(anywhere: AccountRef)
         actions.run(bulk_id)
         if wish.action == "close":
             again: Changes = {"status": ConversationStatus.OPEN}
-            db.write(
-                set_fields,
-                again,
-                workspace_id=workspace_id,
-                conversation_id=second.id,
-                accounts=None,
-                author_id=None,
-                now=clock.now(),
-            )
+            do(set_fields, workspace_id, second.id, again)
         actions.undo(workspace_id=workspace_id, bulk_id=bulk_id, actor=DESK)
     assert lines(first.id) == [("labelled", True), ("closed", True)]
     assert events(first.id)[-4:] == [
@@ -209,19 +193,13 @@ def news(account: AccountRef, user_id: int) -> list[int]:
 def test_what_members_have_read_is_put_back_too(anywhere: AccountRef, action: str) -> None:
     mia, jon = toys.make_user(anywhere.workspace_id), toys.make_user(anywhere.workspace_id)
     first, *_rest = of(anywhere)
-    where = {"workspace_id": anywhere.workspace_id, "conversation_id": first.id}
-    db.write(conversation_actions.mark_unread, **where, user_id=mia, accounts=None)
-    db.write(conversation_actions.mark_read, **where, user_id=jon, until=MAX_ID, accounts=None)
+    do(conversation_actions.mark_unread, anywhere.workspace_id, first.id, user_id=mia)
+    do(conversation_actions.mark_read, anywhere.workspace_id, first.id, user_id=jon, until=MAX_ID)
     before = news(anywhere, mia), news(anywhere, jon)
     assert all(before[0])
     assert before[1].count(0) == 1
-    bulk_id = db.write(
-        actions.create,
-        BulkChange(action),
-        OPEN,
-        workspace_id=anywhere.workspace_id,
-        actor=Actor(ActorKind.USER, mia),
-        now=clock.now(),
+    bulk_id = do(
+        actions.create, anywhere.workspace_id, BulkChange(action), OPEN, actor=Actor(ActorKind.USER, mia)
     )
     actions.run(bulk_id)
     assert not any(news(anywhere, mia)) or action == "close", "a mark of one's own outlives a closing"
@@ -265,7 +243,7 @@ def test_it_stops_and_stays_stopped(anywhere: AccountRef, monkeypatch: pytest.Mo
     monkeypatch.setattr(actions, "PORTION", 3)
     bulk_id = begin(anywhere, BulkChange("close"))
     actions.step()
-    db.write(actions.stop, workspace_id=anywhere.workspace_id, bulk_id=bulk_id, actor=DESK)
+    do(actions.stop, anywhere.workspace_id, bulk_id)
     assert not actions.step()
     assert (len(open_ids(anywhere)), shown(anywhere, bulk_id).state) == (4, BulkState.STOPPED)
     found = actions.undo(workspace_id=anywhere.workspace_id, bulk_id=bulk_id, actor=DESK)
@@ -313,8 +291,7 @@ def test_of_all_that_match_those_that_a_colleague_changed_since_are_left_alone(
     [since] = set(re.findall(r'name="since" value="(\d+)"', panel))
 
     def takes(conversation_id: int, user_id: int | None, by: int) -> None:
-        here = {"workspace_id": desk.workspace, "conversation_id": conversation_id, "accounts": None}
-        db.write(set_fields, {"assignee_id": user_id}, author_id=by, now=clock.now(), **here)
+        do(set_fields, desk.workspace, conversation_id, {"assignee_id": user_id}, actor=by)
 
     takes(mine, desk.mia.id, desk.mia.id)
     takes(theirs, bo, bo)
@@ -348,13 +325,12 @@ def test_a_program_stops_its_own_action_and_nobody_elses(
     assert desk.program.get(f"/bulk-actions/{bulk_id}") == stopped
     stranger = Program(desk.app, make_key(helpers.make_workspace("Studio")))
     assert stranger.refused("POST", f"/bulk-actions/{bulk_id}/stop")[0] == 404
-    mias = db.write(
+    mias = do(
         actions.create,
+        desk.workspace,
         BulkChange("close"),
         ConversationFilter(),
-        workspace_id=desk.workspace,
         actor=Actor(ActorKind.USER, desk.inbox.mia.id),
-        now=clock.now(),
     )
     assert desk.program.refused("POST", f"/bulk-actions/{mias}/stop")[0] == 404
     assert shown(desk.inbox.account, mias).state is BulkState.RUNNING

@@ -28,8 +28,8 @@ from host.media import file_removal, uploads
 from host.models.inbox import Attachment, Message
 from host.models.media import Upload
 from host.models.users import AuditEntry, Role
-from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -52,9 +52,7 @@ def anywhere(any_database: Database) -> int:
 def made(workspace: int, who: Viewer, shortcut: str = "parcel", **values: Any) -> int:
     values.setdefault("texts", {ANY: TEXT})
     wanted = CannedReplyInput(shortcut, values.pop("title", "Parcel"), **values)
-    return db.write(
-        replies.create, wanted, workspace_id=workspace, viewer=who, actor=DESK, now=clock.now()
-    ).id
+    return do(replies.create, workspace, wanted, who).id
 
 
 def sees(workspace: int, who: Viewer, search: str = "") -> list[str]:
@@ -94,11 +92,11 @@ def test_each_sees_and_changes_what_is_theirs(anywhere: int) -> None:
         CannedReplyInput("x", "X", {ANY: "x"}, team_id=heads),
     ):
         with pytest.raises(SharedReplyError):
-            db.write(replies.create, wanted, workspace_id=anywhere, viewer=other, actor=DESK, now=clock.now())
+            do(replies.create, anywhere, wanted, other)
     with pytest.raises(SharedReplyError):
-        db.write(replies.delete, workspace_id=anywhere, canned_id=teams, viewer=other, actor=DESK)
+        do(replies.delete, anywhere, teams, other)
     with pytest.raises(CannedReplyNotFoundError):
-        db.write(replies.delete, workspace_id=anywhere, canned_id=mine, viewer=other, actor=DESK)
+        do(replies.delete, anywhere, mine, other)
     with pytest.raises(CannedReplyError) as refused:
         made(anywhere, lead, "x", team_id=heads + 1)
     assert refused.value.field == "team"
@@ -245,25 +243,9 @@ def test_files_go_with_their_reply_and_stay_as_long_as_something_names_them(desk
         assert storage.current().size(upload.storage_key) is not None
     wanted = CannedReplyInput("parcel", "Parcel", {}, keep=frozenset())
     with pytest.raises(CannedReplyError):
-        db.write(
-            replies.change,
-            wanted,
-            workspace_id=desk.workspace,
-            canned_id=canned,
-            viewer=who,
-            actor=DESK,
-            now=clock.now(),
-        )
+        do(replies.change, desk.workspace, canned, wanted, who)
     wanted = CannedReplyInput("parcel", "Parcel", {ANY: "x"}, keep=frozenset())
-    db.write(
-        replies.change,
-        wanted,
-        workspace_id=desk.workspace,
-        canned_id=canned,
-        viewer=who,
-        actor=DESK,
-        now=clock.now(),
-    )
+    do(replies.change, desk.workspace, canned, wanted, who)
     assert toys.everything(CannedFile) == []
     assert storage.current().size(upload.storage_key) is None
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 from host.automation.actions import AssignMe, Close, ConversationAction, SendReply
-from host.core import clock, db
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
 from host.models.inbox import Message
-from host.users.actor import DESK
 from tests.api.conftest import _nothing_counted, _store, desk
 from tests.api.desks import ApiDesk
+from tests.helpers import do
 from tests.inbox import toys
 from tests.media import samples
 
@@ -20,12 +18,9 @@ __all__ = ["_nothing_counted", "_store", "desk"]
 
 
 def macro(desk: ApiDesk, *steps: ConversationAction) -> int:
-    values: dict[str, Any] = {
-        "workspace_id": desk.workspace,
-        "viewer": Viewer(None, keeps=True),
-        "shared": True,
-    }
-    return db.write(macros.create, name="Done", steps=steps, actor=DESK, now=clock.now(), **values).id
+    return do(
+        macros.create, desk.workspace, Viewer(None, keeps=True), name="Done", steps=steps, shared=True
+    ).id
 
 
 def test_a_program_keeps_canned_replies(desk: ApiDesk) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from host.automation.actions import AssignMe, Close, SendReply, SnoozeUntil
-from host.core import clock, db, storage
+from host.core import db, storage
 from host.inbox.canned import macros, replies
 from host.inbox.canned.models import CannedReply
 from host.inbox.canned.replies import ANY, CannedReplyInput, Viewer
 from host.media import uploads
 from host.models.inbox import Conversation, Message
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk, open_desk
@@ -46,7 +46,7 @@ def kept(desk: Desk) -> Viewer:
         CannedReplyInput("parcel-abroad", "Shipping abroad", {ANY: "x" * 1214}, own=True),
         CannedReplyInput("pickup", "Pickup times and map", {ANY: "From 9 to 5."}, uploads=(file.id,)),
     ):
-        db.write(replies.create, wanted, workspace_id=desk.workspace, viewer=who, actor=DESK, now=clock.now())
+        do(replies.create, desk.workspace, wanted, who)
     return who
 
 
@@ -126,8 +126,7 @@ def test_a_macro_runs_from_menu_and_palette_or_says_why_not(
     desk: Desk, scene: Scene, kept: Viewer, open_page: Open
 ) -> None:
     for name, steps in (("Take and close", (AssignMe(), Close())), ("Stuck", (Close(), SnoozeUntil("week")))):
-        values: dict[str, Any] = {"workspace_id": desk.workspace, "viewer": kept, "shared": True}
-        db.write(macros.create, name=name, steps=steps, actor=DESK, now=clock.now(), **values)
+        do(macros.create, desk.workspace, kept, name=name, steps=steps, shared=True)
     page = open_page(f"/{scene.conversation('ana')}")
     page.keyboard.press("q")
     page.wait_for_selector(".macro-item")
@@ -147,8 +146,7 @@ def test_a_macro_runs_from_menu_and_palette_or_says_why_not(
 def test_one_press_of_a_macro_sends_once(desk: Desk, scene: Scene, kept: Viewer, open_page: Open) -> None:
     abroad = next(one for one in toys.everything_of(CannedReply) if one.shortcut == "parcel-abroad")
     steps = (SendReply(abroad.id),)
-    values: dict[str, Any] = {"workspace_id": desk.workspace, "viewer": kept, "shared": False}
-    db.write(macros.create, name="Abroad", steps=steps, actor=DESK, now=clock.now(), **values)
+    do(macros.create, desk.workspace, kept, name="Abroad", steps=steps, shared=False)
     page = open_page(f"/{scene.conversation('ana')}")
     found: list[Any] = []
     page.route("**/macros/*", lambda route: found.append(route), times=2)  # noqa: PLW0108 - it wants a function

@@ -36,7 +36,6 @@ from host.inbox.teams import teams
 from host.models.inbox import Conversation, Message
 from host.models.queue import OutboxEntry
 from host.models.users import Role
-from host.users.actor import DESK
 from tests import helpers
 from tests.helpers import do
 from tests.inbox import toys
@@ -69,39 +68,23 @@ class Place:
 
     def reply(self, text: str = "Hello {{contact.first_name}}", **values: Any) -> int:
         wanted = CannedReplyInput(f"r{len(toys.everything(CannedReply))}", "Reply", {ANY: text}, **values)
-        return db.write(
-            replies.create,
-            wanted,
-            workspace_id=self.workspace,
-            viewer=self.viewer,
-            actor=DESK,
-            now=clock.now(),
-        ).id
+        return do(replies.create, self.workspace, wanted, self.viewer).id
 
     def macro(self, *steps: ConversationAction, shared: bool = True, viewer: Viewer | None = None) -> int:
-        return db.write(
-            macros.create,
-            workspace_id=self.workspace,
-            viewer=viewer or self.viewer,
-            name="Done",
-            steps=steps,
-            shared=shared,
-            actor=DESK,
-            now=clock.now(),
+        return do(
+            macros.create, self.workspace, viewer or self.viewer, name="Done", steps=steps, shared=shared
         ).id
 
     def run(
         self, macro: int, *, viewer: Viewer | None = None, key: str = "press-0001", **more: Any
     ) -> list[Message]:
-        _macro, messages = db.write(
+        _macro, messages = do(
             macros.run,
-            workspace_id=self.workspace,
-            conversation_id=self.conversation,
-            macro_id=macro,
+            self.workspace,
+            self.conversation,
+            macro,
             context=ActionContext(viewer or self.viewer, key, UTC, **more),
             adapter=toys.TOY,
-            now=clock.now(),
-            accounts=None,
         )
         return messages
 
@@ -174,7 +157,7 @@ def test_what_it_names_that_is_gone_is_said_and_stops_it(place: Place) -> None:
     with pytest.raises(MacroError, match="Step 1 uses something that not everyone"):
         place.macro(SendReply(own))  # shared: others do not see it
     do(labels.delete, place.workspace, label)
-    db.write(replies.delete, workspace_id=place.workspace, canned_id=own, viewer=place.viewer, actor=DESK)
+    do(replies.delete, place.workspace, own, place.viewer)
     do(teams.delete, place.workspace, team)
     with db.read() as session:
         there = actions.targets(session, place.workspace, place.viewer)
@@ -197,13 +180,11 @@ def test_who_may_keep_and_run_which(place: Place) -> None:
     with pytest.raises(SharedMacroError):
         place.macro(Close(), viewer=agent)
     with pytest.raises(SharedMacroError):
-        db.write(macros.delete, workspace_id=place.workspace, macro_id=shared, viewer=agent, actor=DESK)
+        do(macros.delete, place.workspace, shared, agent)
     with pytest.raises(MacroNotFoundError):
         place.run(mine)
     with pytest.raises(MacroNotFoundError):
-        db.write(
-            macros.delete, workspace_id=place.workspace + 1, macro_id=shared, viewer=place.viewer, actor=DESK
-        )
+        do(macros.delete, place.workspace + 1, shared, place.viewer)
     place.run(shared, viewer=agent)
     assert toys.only(Conversation).spam_at is not None
     for steps in ((), (Close(),) * 21, (AddNote(" "),), (AddNote("x" * 2001),), (AddLabel(999),)):

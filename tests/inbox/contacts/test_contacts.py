@@ -91,15 +91,7 @@ def post(desk: Desk, path: str, browser: helpers.Browser | None = None, **fields
 
 def change(desk: Desk, contact: int, **changes: str | None) -> None:
     named = {name.replace("attribute_", "attribute:"): value for name, value in changes.items()}
-    db.write(
-        details.change,
-        workspace_id=desk.workspace,
-        contact_id=contact,
-        changes=named,
-        actor=Actor(ActorKind.USER, desk.mia.id),
-        now=clock.now(),
-        accounts=None,
-    )
+    do(details.change, desk.workspace, contact, named, actor=Actor(ActorKind.USER, desk.mia.id))
 
 
 def row(contact: int) -> Contact:
@@ -248,15 +240,7 @@ def test_notes_about_a_contact_stand_on_their_page_until_somebody_deletes_them(
     assert "Rings the bell" in desk.browser.get(page_of(desk, rosa)).text, "it is none of Jon's"
     assert "Rings the bell" not in post(desk, page_of(desk, rosa, f"/notes/{note}/delete")).text
     with pytest.raises(EmptyTextError):
-        db.write(
-            details.add_note,
-            workspace_id=desk.workspace,
-            contact_id=rosa,
-            text="",
-            actor=DESK,
-            now=clock.now(),
-            accounts=None,
-        )
+        do(details.add_note, desk.workspace, rosa, "")
 
 
 # ---- opt-out and blocks -------------------------------------------------------------------------------
@@ -331,11 +315,11 @@ def test_a_new_conversation_of_who_is_blocked_begins_as_spam(any_database: db.Da
     toys.apply(account, toys.received("First", external_id="a"), adapter=mail)
     with db.read() as session:
         contact = session.scalars(sa.select(Contact.id)).one()
-    db.write(consent._set_blocked, workspace, contact, True, DESK, None, clock.now())
+    do(consent._set_blocked, workspace, contact, True)
     toys.apply(account, toys.received("Second", external_id="b"), adapter=mail)
     with db.read() as session:
         assert [one.spam for one in session.scalars(sa.select(Conversation))] == [True, True]
-    db.write(consent._set_blocked, workspace, contact, False, DESK, None, clock.now())
+    do(consent._set_blocked, workspace, contact, False)
     with db.read() as session:
         assert [one.spam for one in session.scalars(sa.select(Conversation))] == [False, False]
 
@@ -598,7 +582,7 @@ def test_a_contact_of_another_workspace_does_not_exist(desk: Desk, scene: Scene)
     with pytest.raises(ContactNotFoundError), db.read() as session:
         people.get(session, elsewhere, rosa, accounts=None)
     with pytest.raises(ContactNotFoundError):
-        db.write(people.locked, elsewhere, rosa, accounts=None)
+        do(people.locked, elsewhere, rosa)
 
 
 # ---- the export -----------------------------------------------------------------------------------------
@@ -703,6 +687,6 @@ def test_the_export_takes_no_more_memory_for_more_messages(desk: Desk, scene: Sc
         for number in range(1000)
     ]
     run(sa.insert(Message), rows)
-    found = db.write(export.summary, desk.workspace, rosa, accounts=None, actor=DESK)
+    found = do(export.summary, desk.workspace, rosa)
     largest = max(len(piece) for piece in export.pieces(desk.workspace, found, export.ENGLISH))
     assert largest < 300_000

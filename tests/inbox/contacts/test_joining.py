@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.core import clock, db
+from host.core import db
 from host.events import reading
 from host.events.models import DomainEvent
 from host.inbox import erasure
@@ -22,7 +22,6 @@ from host.inbox.contacts.models import AttributeKind, ContactEntry, ContactMerge
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.models.users import Role, Workspace
 from host.sdk.channel import AccountRef
-from host.users.actor import DESK
 from tests import helpers
 from tests.helpers import do
 from tests.inbox import toys
@@ -62,15 +61,7 @@ class Place:
 
     def split(self) -> None:
         found = toys.only(ContactMerge)
-        db.write(
-            merging.split,
-            workspace_id=self.workspace,
-            contact_id=found.contact_id,
-            merge_id=found.id,
-            actor=DESK,
-            now=clock.now(),
-            accounts=None,
-        )
+        do(merging.split, self.workspace, found.contact_id, found.id)
 
 
 def place_of() -> Place:
@@ -167,15 +158,7 @@ def test_of_two_merges_at_once_both_hold(anywhere: Place) -> None:
             troubles.append(error)
 
     def by_hand() -> None:
-        db.write(
-            merging.merge,
-            workspace_id=place.workspace,
-            contact_id=other,
-            other_id=ana,
-            actor=DESK,
-            now=clock.now(),
-            accounts=None,
-        )
+        do(merging.merge, place.workspace, other, ana)
 
     threads = [threading.Thread(target=run, args=(what,)) for what in (place.consume, by_hand)]
     for thread in threads:
@@ -227,9 +210,8 @@ def test_a_blocked_contact_stays_alone_and_an_opt_out_comes_along(place: Place) 
     place.write(0, "bea", contact_phone="4915187654321")
     place.consume()
     ana, bea = place.owner("ana"), place.owner("bea")
-    db.write(consent._set_blocked, place.workspace, ana, True, DESK, None, clock.now())
-    values = {"workspace_id": place.workspace, "contact_id": bea, "source": "stop"}
-    db.write(consent.opt_out, **values, actor=DESK, now=clock.now(), accounts=None)
+    do(consent._set_blocked, place.workspace, ana, True)
+    do(consent.opt_out, place.workspace, bea, "stop")
     place.write(1, "ana.q", contact_phone=PHONE)
     place.write(1, "bea.q", contact_phone="4915187654321")
     place.consume()
@@ -253,7 +235,7 @@ def test_an_erased_contact_has_no_number_until_they_write_again(anywhere: Place)
     place.write(0, "ana", contact_phone=PHONE, contact_email="a@example.com", contact_email_verified=True)
     place.consume()
     ana = place.owner("ana")
-    db.write(erasure.erase, workspace_id=place.workspace, contact_id=ana, accounts=None, actor=DESK)
+    do(erasure.erase, place.workspace, ana)
     with db.read() as session:
         row = session.scalars(sa.select(ContactIdentity)).one()
         assert (row.phone, row.phone_key, row.verified_email) == (None, None, None)
@@ -331,15 +313,7 @@ def attribute_of(workspace: int) -> int:
 
 
 def enter(workspace: int, contact: int, attribute: int, value: str | None) -> None:
-    db.write(
-        details.change,
-        workspace_id=workspace,
-        contact_id=contact,
-        changes={f"attribute:{attribute}": value},
-        actor=DESK,
-        now=clock.now(),
-        accounts=None,
-    )
+    do(details.change, workspace, contact, {f"attribute:{attribute}": value})
 
 
 def test_contacts_with_the_same_number_are_found_and_no_others(anywhere: Place) -> None:

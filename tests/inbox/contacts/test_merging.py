@@ -28,7 +28,6 @@ from host.inbox.errors import (
 from host.models.inbox import Contact, ContactIdentity, Conversation, Message
 from host.sdk.channel import AccountRef
 from host.search import documents
-from host.users.actor import DESK
 from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.contacts.test_contacts import contact_of, page_of, post
@@ -55,46 +54,20 @@ class Cast:
         toys.apply(self.accounts[number], change)
 
     def merge(self, first: int, second: int, *take: str) -> ContactMerge:
-        found: ContactMerge = db.write(
-            merging.merge,
-            workspace_id=self.workspace,
-            contact_id=self.ids[first],
-            other_id=self.ids[second],
-            take=take,
-            actor=DESK,
-            now=clock.now(),
-            accounts=None,
-        )
+        found: ContactMerge = do(merging.merge, self.workspace, self.ids[first], self.ids[second], take=take)
         self.merges.append((found.id, first, second))
         return found
 
     def split(self, merge: int, first: int) -> None:
-        db.write(
-            merging.split,
-            workspace_id=self.workspace,
-            contact_id=self.ids[first],
-            merge_id=merge,
-            actor=DESK,
-            now=clock.now(),
-            accounts=None,
-        )
+        do(merging.split, self.workspace, self.ids[first], merge)
         self.merges = [one for one in self.merges if one[0] != merge]
 
     def change(self, number: int, **changes: str | None) -> None:
         named = {name.replace("glaze", f"attribute:{self.glaze}"): value for name, value in changes.items()}
-        db.write(
-            details.change,
-            workspace_id=self.workspace,
-            contact_id=self.ids[number],
-            changes=named,
-            actor=DESK,
-            now=clock.now(),
-            accounts=None,
-        )
+        do(details.change, self.workspace, self.ids[number], named)
 
     def opt_out(self, number: int) -> None:
-        values = {"workspace_id": self.workspace, "contact_id": self.ids[number], "source": "stop"}
-        db.write(consent.opt_out, **values, actor=DESK, now=clock.now(), accounts=None)
+        do(consent.opt_out, self.workspace, self.ids[number], "stop")
 
     def is_part(self, number: int) -> bool:
         return self.root(number) != number
@@ -241,18 +214,16 @@ def test_what_cannot_be_merged_says_why(three: Cast) -> None:
     three.merge(0, 1)
     with pytest.raises(ContactNotFoundError):
         three.merge(2, 1)
-    db.write(consent._set_blocked, three.workspace, three.ids[2], True, DESK, None, clock.now())
+    do(consent._set_blocked, three.workspace, three.ids[2], True)
     with pytest.raises(MergeError, match="blocked"):
         three.merge(0, 2)
     for seen, refusal in (((0, 2), NotAllTheirsError), ((0,), ContactNotFoundError)):
         with pytest.raises(refusal):
-            db.write(
+            do(
                 merging.merge,
-                workspace_id=three.workspace,
-                contact_id=three.ids[0],
-                other_id=three.ids[2],
-                actor=DESK,
-                now=clock.now(),
+                three.workspace,
+                three.ids[0],
+                three.ids[2],
                 accounts=frozenset(three.accounts[at].id for at in seen),
             )
     three.check()
@@ -260,7 +231,7 @@ def test_what_cannot_be_merged_says_why(three: Cast) -> None:
 
 def test_a_block_holds_for_both_after_they_were_split(three: Cast) -> None:
     found = three.merge(0, 1)
-    db.write(consent._set_blocked, three.workspace, three.ids[0], True, DESK, None, clock.now())
+    do(consent._set_blocked, three.workspace, three.ids[0], True)
     three.split(found.id, 0)
     with db.read() as session:
         assert all(session.get_one(Contact, id_).blocked_at for id_ in three.ids[:2])
@@ -281,7 +252,7 @@ def test_a_part_of_a_part_goes_along_and_comes_back(three: Cast) -> None:
 def test_erasing_one_erases_those_who_are_a_part_of_it(three: Cast) -> None:
     three.change(1, name="Rosa Clay", glaze="Sage")
     three.merge(0, 1, "name")
-    db.write(erasure.erase, workspace_id=three.workspace, contact_id=three.ids[0], accounts=None, actor=DESK)
+    do(erasure.erase, three.workspace, three.ids[0])
     with db.read() as session:
         assert [session.get_one(Contact, id_).name for id_ in three.ids[:2]] == [None, None]
         assert attributes.values_of(session, three.ids) == {}

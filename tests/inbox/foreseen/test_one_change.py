@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from host.automation.actions import AssignMe, Close, ConversationAction
-from host.core import clock, db
+from host.core import db
 from host.events.kinds.conversations import CONVERSATION_CLOSED, CONVERSATION_LABELLED
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
 from host.inbox.foreseen.changes import KINDS, of_steps
-from host.users.actor import DESK
 from tests.automation.automated import Automated
+from tests.helpers import do
 from tests.inbox import desks, toys
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene
@@ -90,8 +90,7 @@ def test_the_page_says_it_without_scripts(desk: Desk, scene: Scene) -> None:
 
 
 def add_macro(desk: Desk, name: str, *steps: ConversationAction) -> None:
-    values = {"workspace_id": desk.workspace, "viewer": Viewer(None, keeps=True), "shared": True}
-    db.write(macros.create, name=name, steps=steps, actor=DESK, now=clock.now(), **values)
+    do(macros.create, desk.workspace, Viewer(None, keeps=True), name=name, steps=steps, shared=True)
 
 
 def test_a_macro_says_what_its_steps_could_lead_to(desk: Desk, scene: Scene) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from host.automation.actions import AssignMe, Close, ConversationAction
-from host.core import clock, db
+from host.core import db
 from host.events.kinds.conversations import CONVERSATION_CLOSED, CONVERSATION_LABELLED, CONVERSATION_SNOOZED
 from host.inbox.canned import macros
 from host.inbox.canned.replies import Viewer
-from host.users.actor import DESK
 from tests.automation.automated import Automated
+from tests.helpers import do
 from tests.inbox import desks
 from tests.inbox.browsing import Open
 from tests.inbox.desks import Desk
@@ -35,8 +35,7 @@ def says_on(desk: Desk, when: str, name: str) -> None:
 
 
 def add_macro(desk: Desk, name: str, step: ConversationAction) -> None:
-    values = {"workspace_id": desk.workspace, "viewer": Viewer(None, keeps=True), "shared": True}
-    db.write(macros.create, name=name, steps=(step,), actor=DESK, now=clock.now(), **values)
+    do(macros.create, desk.workspace, Viewer(None, keeps=True), name=name, steps=(step,), shared=True)
 
 
 @pytest.mark.parametrize("width", [360, 1440])

@@ -27,8 +27,8 @@ from host.media.file_removal import _remove_old_uploads
 from host.models.inbox import Conversation
 from host.models.media import Upload
 from host.models.users import Membership, Role, User, Workspace
-from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
@@ -262,7 +262,7 @@ def test_colleagues_see_that_there_is_a_draft_and_its_text_where_they_may(anywhe
 def test_a_draft_is_erased_with_the_customer(anywhere: Place) -> None:
     kept = anywhere.save(saying("About Ana"))
     contact = toys.only(Conversation).contact_id
-    db.write(erasure.erase, workspace_id=anywhere.workspace, contact_id=contact, accounts=None, actor=DESK)
+    do(erasure.erase, anywhere.workspace, contact)
     left = anywhere.read()
     assert left.content.is_empty
     assert left.version > kept.version
@@ -275,15 +275,7 @@ def test_a_draft_stays_with_a_conversation_whose_contact_is_merged(place: Place)
     toys.apply(account, toys.received("Hi", contact="ana2"))
     first, second = sorted(one.contact_id for one in toys.everything_of(Conversation))
     kept = place.save(saying("For Ana"))
-    db.write(
-        merging.merge,
-        workspace_id=place.workspace,
-        contact_id=second,
-        other_id=first,
-        accounts=None,
-        actor=DESK,
-        now=clock.now(),
-    )
+    do(merging.merge, place.workspace, second, first)
     assert place.read() == kept
     assert not place.save(saying("For Ana, more"), kept.version).newer
 

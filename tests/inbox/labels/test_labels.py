@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from host.core import clock, db
+from host.core import db
 from host.events.models import DomainEvent
 from host.inbox import names, queries, saved_views
 from host.inbox.labels import labels
@@ -22,7 +22,6 @@ from host.inbox.queries import ConversationFilter
 from host.models.inbox import Conversation
 from host.models.saved_views import SavedView
 from host.models.users import Role
-from host.users.actor import DESK
 from tests import helpers
 from tests.helpers import do
 from tests.inbox import toys
@@ -50,16 +49,7 @@ def made(workspace: int, name: str, tone: LabelTone = LabelTone.BLUE) -> int:
 def put(
     workspace: int, conversation: int, *, add: tuple[int, ...] = (), remove: tuple[int, ...] = ()
 ) -> bool:
-    return db.write(
-        labels.set_labels,
-        workspace_id=workspace,
-        conversation_id=conversation,
-        add=add,
-        remove=remove,
-        author_id=None,
-        now=clock.now(),
-        accounts=None,
-    )
+    return do(labels.set_labels, workspace, conversation, add=add, remove=remove)
 
 
 def has(conversation: int) -> list[str]:
@@ -165,14 +155,8 @@ def test_merging_keeps_each_conversation_labelled_once(anywhere: int) -> None:
     conversation = toys.only(Conversation).id
     old, new = made(anywhere, "orders"), made(anywhere, "order")
     put(anywhere, conversation, add=(old, new))
-    view = db.write(
-        saved_views.create,
-        workspace_id=anywhere,
-        owner_id=None,
-        name="Orders",
-        shows=Filter(labels=frozenset({old})),
-        actor=DESK,
-        now=clock.now(),
+    view = do(
+        saved_views.create, anywhere, owner_id=None, name="Orders", shows=Filter(labels=frozenset({old}))
     )
     do(labels.merge, anywhere, old, into_id=new)
     assert has(conversation) == ["order"]
@@ -203,15 +187,7 @@ def test_a_view_of_a_later_lobby_finds_nothing_and_says_so(desk: Desk) -> None:
     scene = Scene(desk)
     scene.said("ana", "Ana", "hi", scene.ago(hours=1))
     inbox = f"/w/{desk.workspace}/inbox"
-    view = db.write(
-        saved_views.create,
-        workspace_id=desk.workspace,
-        owner_id=None,
-        name="Sad ones",
-        shows=Filter(),
-        actor=DESK,
-        now=clock.now(),
-    )
+    view = do(saved_views.create, desk.workspace, owner_id=None, name="Sad ones", shows=Filter())
     for condition, shown in (
         ({"status": "open"}, True),
         ({"status": "open", "mood": "bad"}, False),

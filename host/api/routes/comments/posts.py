@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http import cursors
@@ -22,6 +21,7 @@ from host.inbox.comments.moderating import moderate
 from host.inbox.comments.posts import PostNotFoundError
 from host.inbox.errors import AccountDisconnectedError, MessageNotFoundError, UnknownChannelError
 from host.sdk.channel import Moderated
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Conversations", read=Scope.CONVERSATIONS_READ, write=Scope.MESSAGES_WRITE)
@@ -88,19 +88,9 @@ def moderate_message(call: Call, message_id: int, body: UpdateModeration) -> sha
     Returns the message; `moderation` shows when the provider did it.
     """
 
-    def use_case(session: Session) -> shapes.Message:
-        get(session, call, message_id)
-        moderate(
-            session,
-            workspace_id=call.workspace_id,
-            message_id=message_id,
-            wanted=Moderated(body.state),
-            author_id=None,
-            author=call.caller.name,
-            directory=call.directory,
-            now=call.now,
-            accounts=call.accounts,
-        )
-        return get(session, call, message_id)
+    def moderated(work: UnitOfWork) -> shapes.Message:
+        get(work.session, call, message_id)
+        moderate(work, message_id, Moderated(body.state), directory=call.directory)
+        return get(work.session, call, message_id)
 
-    return call.commit(use_case)
+    return call.write(moderated)

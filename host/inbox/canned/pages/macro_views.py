@@ -50,18 +50,18 @@ from host.inbox.pages.inbox_page import template_values
 from host.inbox.queries import Row
 from host.live.following import follows
 from host.models.inbox import Message, state_mark
+from host.users.actor import UnitOfWork
 from host.web import account_picker, navigation
 from host.web.account_picker import Options
 from host.web.languages import reader
 from host.web.request_helpers import (
     Permission,
-    actor,
     config,
     flash_bad,
     flash_good,
-    seen_accounts,
     wants_json,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("macros", __name__, template_folder="../templates")
@@ -136,34 +136,26 @@ def _messages_after(
 @with_conversation
 def run(workspace_id: int, row: Row, macro_id: int) -> ResponseReturnValue:
     """Run a macro in the conversation: all of it, or nothing."""
-    now = clock.now()
     key = request.form.get("key", "")
 
-    def use_case(session: Session) -> tuple[str, list[Message]]:
+    def run(work: UnitOfWork) -> tuple[str, list[Message]]:
         # A missing macro is reported even if the form is invalid, too.
-        macros.get(session, workspace_id, macro_id, current_viewer())
+        macros.get(work.session, workspace_id, macro_id, current_viewer())
         check_key(key)
-        macro, messages = macros.run(
-            session,
-            workspace_id=workspace_id,
-            conversation_id=row.id,
-            macro_id=macro_id,
-            context=ActionContext(
-                viewer=current_viewer(),
-                key=key[:32],
-                zone=reader().zone,
-                languages=(config().language, str(reader().locale or "en")),
-                seen_id=form_id("seen"),
-                shown=request.form.get("shown") or None,
-            ),
-            adapter=current_directory().adapter(row.channel),
-            now=now,
-            accounts=seen_accounts(),
+        context = ActionContext(
+            viewer=current_viewer(),
+            key=key[:32],
+            zone=reader().zone,
+            languages=(config().language, str(reader().locale or "en")),
+            seen_id=form_id("seen"),
+            shown=request.form.get("shown") or None,
         )
+        adapter = current_directory().adapter(row.channel)
+        macro, messages = macros.run(work, row.id, macro_id, context=context, adapter=adapter)
         return macro.name, messages
 
     try:
-        name, messages = db.write(use_case)
+        name, messages = write(run)
     except ChangedMeanwhileError as error:
         return told(error, workspace_id, row.id)
     except MacroStepError as error:
@@ -311,19 +303,11 @@ def _save(workspace_id: int, shown: MacroView | None) -> ResponseReturnValue:
             replace(filling, steps=action_forms.rearranged(steps, form["move"], macros.MOST_STEPS, ("", ""))),
         )
     try:
-        values: dict[str, Any] = {
-            "workspace_id": workspace_id,
-            "viewer": current_viewer(),
-            "name": filling.name,
-            "steps": filling.read(),
-            "shared": filling.shared,
-            "actor": actor(),
-            "now": clock.now(),
-        }
+        values: dict[str, Any] = {"name": filling.name, "steps": filling.read(), "shared": filling.shared}
         if shown is None:
-            row = db.write(macros.create, **values)
+            row = write(macros.create, current_viewer(), **values)
         else:
-            row = db.write(macros.change, macro_id=shown.id, **values)
+            row = write(macros.change, shown.id, current_viewer(), **values)
     except LobbyError as error:
         return _form(workspace_id, shown, filling, error)
     flash_good(_("Macro “%(name)s” saved.", name=row.name))
@@ -334,8 +318,6 @@ def _save(workspace_id: int, shown: MacroView | None) -> ResponseReturnValue:
 @workspace_view(Permission.ANSWER)
 def delete(workspace_id: int, macro_id: int) -> ResponseReturnValue:
     """Delete a macro."""
-    gone = db.write(
-        macros.delete, workspace_id=workspace_id, macro_id=macro_id, viewer=current_viewer(), actor=actor()
-    )
+    gone = write(macros.delete, macro_id, current_viewer())
     flash_good(_("Macro “%(name)s” deleted.", name=gone.name))
     return redirect(url_for("macros.index", workspace_id=workspace_id), 303)

@@ -38,7 +38,6 @@ from host.web.languages import reader
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
-    actor,
     body_limit,
     config,
     current_user,
@@ -48,6 +47,7 @@ from host.web.request_helpers import (
     seen_accounts,
     shown_workspace,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("canned", __name__, template_folder="../templates")
@@ -370,13 +370,6 @@ def change(workspace_id: int, canned_id: int) -> ResponseReturnValue:
 def _save(workspace_id: int, shown: CannedReplyView | None) -> ResponseReturnValue:
     """Save the form, or show it again: with another text, with a preview, or with the error."""
     filling = _filling(workspace_id, with_files=False)
-    values: dict[str, Any] = {
-        "workspace_id": workspace_id,
-        "viewer": current_viewer(),
-        "actor": actor(),
-        "now": clock.now(),
-    }
-
     try:
         filling = _filling(workspace_id, with_files=True)
         if request.form.get("more") or request.form.get("preview"):
@@ -385,9 +378,9 @@ def _save(workspace_id: int, shown: CannedReplyView | None) -> ResponseReturnVal
                 filling = replace(filling, texts=[*filling.texts, (_unused(filling), "")])
             return _form(workspace_id, shown, filling)
         if shown is None:
-            row = db.write(replies.create, filling.wanted(), **values)
+            row = write(replies.create, filling.wanted(), current_viewer())
         else:
-            row = db.write(replies.change, filling.wanted(), canned_id=shown.id, **values)
+            row = write(replies.change, shown.id, filling.wanted(), current_viewer())
     except LobbyError as error:
         return _form(workspace_id, shown, filling, error)
     flash_good(_("Canned reply /%(shortcut)s saved.", shortcut=row.shortcut))
@@ -437,9 +430,7 @@ def _filling(workspace_id: int, *, with_files: bool) -> CannedReplyForm:
 @workspace_view(Permission.ANSWER)
 def delete(workspace_id: int, canned_id: int) -> ResponseReturnValue:
     """Delete a canned reply with its files."""
-    gone = db.write(
-        replies.delete, workspace_id=workspace_id, canned_id=canned_id, viewer=current_viewer(), actor=actor()
-    )
+    gone = write(replies.delete, canned_id, current_viewer())
     flash_good(_("Canned reply /%(shortcut)s deleted.", shortcut=gone.shortcut))
     return redirect(url_for("canned.index", workspace_id=workspace_id), 303)
 

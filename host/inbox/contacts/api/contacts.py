@@ -23,7 +23,7 @@ from host.events import changed
 from host.inbox import erasure, queries
 from host.inbox.contacts import attributes, consent, details, export, finding, merging, people
 from host.inbox.contacts.finding import ContactFilter, Sort
-from host.inbox.contacts.models import ContactEntry, ContactMerge, EntryKind
+from host.inbox.contacts.models import ContactEntry, EntryKind
 from host.inbox.erasure import BeingSentError
 from host.inbox.errors import (
     AttributeNotFoundError,
@@ -41,6 +41,7 @@ from host.models.inbox import Contact, ContactIdentity, IdKind
 from host.models.users import User
 from host.search.finding import finder
 from host.search.finding.asking import read_query
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Contacts", read=Scope.CONTACTS_READ, write=Scope.CONTACTS_WRITE)
@@ -335,19 +336,10 @@ def change_contact(call: Call, contact_id: int, body: UpdateContact) -> shapes.C
     if body.attributes is not UNSET:
         changes |= {f"{details.ATTRIBUTE}{id_}": value for id_, value in body.attributes.items()}
 
-    def use_case(session: Session) -> shapes.Contact:
-        details.change(
-            session,
-            workspace_id=call.workspace_id,
-            contact_id=contact_id,
-            changes=changes,
-            actor=call.actor,
-            now=call.now,
-            accounts=call.accounts,
-        )
-        return _one(session, call, contact_id)
-
-    return call.commit(use_case)
+    return call.write(
+        lambda work: details.change(work, contact_id, changes),
+        lambda work, row: _one(work.session, call, row.id),
+    )
 
 
 @routes.get(
@@ -413,19 +405,7 @@ def _note(row: ContactEntry, author: str | None) -> ContactNote:
 def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> ContactNote:
     """The team sees it next to every conversation with the contact; the contact never does."""
 
-    def use_case(session: Session) -> ContactNote:
-        row = details.add_note(
-            session,
-            workspace_id=call.workspace_id,
-            contact_id=contact_id,
-            text=body.text,
-            actor=call.actor,
-            now=call.now,
-            accounts=call.accounts,
-        )
-        return _note(row, None)
-
-    return call.commit(use_case)
+    return call.write(lambda work: _note(details.add_note(work, contact_id, body.text), None))
 
 
 @routes.post(
@@ -439,19 +419,10 @@ def add_contact_note(call: Call, contact_id: int, body: CreateContactNote) -> Co
 def opt_contact_out(call: Call, contact_id: int, body: OptOut) -> shapes.Contact:
     """People can still reply to them. Repeating it changes nothing."""
 
-    def use_case(session: Session) -> shapes.Contact:
-        consent.opt_out(
-            session,
-            workspace_id=call.workspace_id,
-            contact_id=contact_id,
-            source=body.source,
-            actor=call.actor,
-            now=call.now,
-            accounts=call.accounts,
-        )
-        return _one(session, call, contact_id)
-
-    return call.commit(use_case)
+    return call.write(
+        lambda work: consent.opt_out(work, contact_id, body.source),
+        lambda work, row: _one(work.session, call, row.id),
+    )
 
 
 rename(
@@ -467,14 +438,7 @@ rename(
 )
 def opt_contact_in(call: Call, contact_id: int) -> None:
     """Only if the contact asked for it."""
-    db.write(
-        consent.opt_in,
-        workspace_id=call.workspace_id,
-        contact_id=contact_id,
-        actor=call.actor,
-        now=call.now,
-        accounts=call.accounts,
-    )
+    call.write(lambda work: consent.opt_in(work, contact_id))
 
 
 @routes.post("/contacts/{contact_id}/block", "Block a contact", limited=True, errors=(ContactNotFoundError,))
@@ -528,22 +492,13 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> Merged:
     If one of them opted out, the result has too. It can be split again at any time.
     """
 
-    def use_case(session: Session) -> Merged:
+    def merge(work: UnitOfWork) -> Merged:
         with about("contact_id", ContactNotFoundError):
-            people.get(session, call.workspace_id, contact_id, accounts=call.accounts)
-        found: ContactMerge = merging.merge(
-            session,
-            workspace_id=call.workspace_id,
-            contact_id=contact_id,
-            other_id=body.other,
-            take=body.take,
-            actor=call.actor,
-            now=call.now,
-            accounts=call.accounts,
-        )
-        return Merged(id=found.id, contact=_one(session, call, contact_id), other=body.other)
+            people.get(work.session, work.workspace_id, contact_id, accounts=work.accounts)
+        found = merging.merge(work, contact_id, body.other, take=body.take)
+        return Merged(id=found.id, contact=_one(work.session, call, contact_id), other=body.other)
 
-    return call.commit(use_case)
+    return call.write(merge)
 
 
 @routes.post(
@@ -557,19 +512,10 @@ def merge_contact(call: Call, contact_id: int, body: MergeContact) -> Merged:
 def split_contact(call: Call, contact_id: int, body: Splitting) -> shapes.Contact:
     """Returns the restored contact, with its accounts and all their current conversations."""
 
-    def use_case(session: Session) -> shapes.Contact:
-        other = merging.split(
-            session,
-            workspace_id=call.workspace_id,
-            contact_id=contact_id,
-            merge_id=body.merge,
-            actor=call.actor,
-            now=call.now,
-            accounts=call.accounts,
-        )
-        return _one(session, call, other.id)
-
-    return call.commit(use_case)
+    return call.write(
+        lambda work: merging.split(work, contact_id, body.merge),
+        lambda work, other: _one(work.session, call, other.id),
+    )
 
 
 @routes.delete(
@@ -586,15 +532,7 @@ def erase_contact(call: Call, contact_id: int) -> None:
     Conversations stay, empty, and queued replies are not sent. Erasing a contact again also erases what
     arrived since. A merged contact is erased by the `id` of the one it is part of.
     """
-    call.commit(
-        lambda session: erasure.erase(
-            session,
-            workspace_id=call.workspace_id,
-            contact_id=contact_id,
-            accounts=call.accounts,
-            actor=call.actor,
-        )
-    )
+    call.write(lambda work: erasure.erase(work, contact_id))
 
 
 @routes.get(
@@ -611,7 +549,7 @@ def export_contact(call: Call, contact_id: int) -> Response:
     Unsent and erased content is left out. So is everything of accounts that a limited key doesn't see:
     `leftOut` in the JSON, and a line on the page, say how many accounts and conversations that were.
     """
-    found = db.write(export.summary, call.workspace_id, contact_id, accounts=call.accounts, actor=call.actor)
+    found = db.write(lambda session: export.summary(call.work(session), contact_id))
     answer = Response(export.pieces(call.workspace_id, found, export.ENGLISH), mimetype="application/zip")
     answer.headers["Content-Disposition"] = f'attachment; filename="contact-{found.contact_id}.zip"'
     return answer

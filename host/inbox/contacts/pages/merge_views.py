@@ -7,10 +7,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import ngettext
 
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError
 from host.inbox.contacts import details, finding, merging, people
-from host.inbox.contacts.models import ContactMerge
 from host.inbox.contacts.pages import doubles
 from host.inbox.contacts.pages.blueprint import CONTACT, bp, page_of
 from host.inbox.contacts.pages.shown import detail_of, handle_of, name_of
@@ -22,12 +21,12 @@ from host.search.finding.asking import read_query
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
-    actor,
     flash_bad,
     flash_good,
     id_argument,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 OFFERED = 20
@@ -128,29 +127,13 @@ def merge_contacts(workspace_id: int, contact_id: int) -> ResponseReturnValue:
             url_for("contacts.merge_contact", workspace_id=workspace_id, contact_id=contact_id), 303
         )
     if request.form.get("different") == "1":
-        db.write(
-            merging.refuse,
-            workspace_id=workspace_id,
-            contact_id=contact_id,
-            other_id=other_id,
-            actor=actor(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
+        write(merging.refuse, contact_id, other_id)
         flash_good(_("Marked as two different people. Lobby won’t suggest this merge again."))
         return redirect(back, 303)
-    take = [name.removeprefix("take:") for name in request.form if name.startswith("take:")]
+    offered = [name.removeprefix("take:") for name in request.form if name.startswith("take:")]
+    take = [name for name in offered if request.form.get(f"take:{name}") == "2"]
     try:
-        found: ContactMerge = db.write(
-            merging.merge,
-            workspace_id=workspace_id,
-            contact_id=contact_id,
-            other_id=other_id,
-            take=[name for name in take if request.form.get(f"take:{name}") == "2"],
-            actor=actor(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
+        found = write(merging.merge, contact_id, other_id, take=take)
     except LobbyError as error:
         if error.status == 404:
             raise
@@ -171,16 +154,7 @@ def merge_contacts(workspace_id: int, contact_id: int) -> ResponseReturnValue:
 def split_contact(workspace_id: int, contact_id: int, merge_id: int) -> ResponseReturnValue:
     """Undo a merge."""
     try:
-        other = db.write(
-            merging.split,
-            workspace_id=workspace_id,
-            contact_id=contact_id,
-            merge_id=merge_id,
-            actor=actor(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
-        other_id = other.id
+        other_id = write(merging.split, contact_id, merge_id).id
     except LobbyError as error:
         if error.status == 404:
             raise

@@ -54,6 +54,7 @@ from host.web.request_helpers import (
     seen_accounts,
     wants_json,
     workspace_view,
+    write,
 )
 
 THUMBS = 7
@@ -368,15 +369,7 @@ def change_contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
         workspace_id,
         contact_id,
         field,
-        lambda: db.write(
-            details.change,
-            workspace_id=workspace_id,
-            contact_id=contact_id,
-            changes={field: request.form.get("value", "")},
-            actor=actor(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        ),
+        lambda: write(details.change, contact_id, {field: request.form.get("value", "")}),
     )
 
 
@@ -388,15 +381,7 @@ def add_contact_note(workspace_id: int, contact_id: int) -> ResponseReturnValue:
         workspace_id,
         contact_id,
         "note",
-        lambda: db.write(
-            details.add_note,
-            workspace_id=workspace_id,
-            contact_id=contact_id,
-            text=request.form.get("text", ""),
-            actor=actor(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        ),
+        lambda: write(details.add_note, contact_id, request.form.get("text", "")),
     )
 
 
@@ -408,14 +393,7 @@ def delete_contact_note(workspace_id: int, contact_id: int, entry_id: int) -> Re
         workspace_id,
         contact_id,
         "note",
-        lambda: db.write(
-            details.delete_note,
-            workspace_id=workspace_id,
-            contact_id=contact_id,
-            entry_id=entry_id,
-            actor=actor(),
-            accounts=seen_accounts(),
-        ),
+        lambda: write(details.delete_note, contact_id, entry_id),
         _("Note deleted."),
     )
 
@@ -424,26 +402,10 @@ def delete_contact_note(workspace_id: int, contact_id: int, entry_id: int) -> Re
 @workspace_view(Permission.ANSWER)
 def opt_contact_out(workspace_id: int, contact_id: int) -> ResponseReturnValue:
     """Record that the contact opted out of automated messages, or with ``in`` that they opted in again."""
-    values: dict[str, Any] = {
-        "workspace_id": workspace_id,
-        "contact_id": contact_id,
-        "actor": actor(),
-        "now": clock.now(),
-    }
     if request.form.get("in") == "1":
-        return _written(
-            workspace_id,
-            contact_id,
-            "source",
-            lambda: db.write(consent.opt_in, **values, accounts=seen_accounts()),
-        )
-    values["source"] = request.form.get("source", "")
-    return _written(
-        workspace_id,
-        contact_id,
-        "source",
-        lambda: db.write(consent.opt_out, **values, accounts=seen_accounts()),
-    )
+        return _written(workspace_id, contact_id, "source", lambda: write(consent.opt_in, contact_id))
+    source = request.form.get("source", "")
+    return _written(workspace_id, contact_id, "source", lambda: write(consent.opt_out, contact_id, source))
 
 
 @bp.post(f"{CONTACT}/block")
@@ -475,7 +437,7 @@ def block_contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ERASE)
 def export_contact(workspace_id: int, contact_id: int) -> ResponseReturnValue:
     """Send a zip with all data of the contact."""
-    found = db.write(export.summary, workspace_id, contact_id, accounts=seen_accounts(), actor=actor())
+    found = write(export.summary, contact_id)
     known = reader()
     words = export.ExportTexts(
         language=language_shown(),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from flask import request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.errors import ConflictError, InvalidError
 from host.inbox.comments.moderating import moderate
 from host.inbox.comments.private import queue_private
@@ -21,7 +20,8 @@ from host.inbox.reply import AT_ONCE, Hold
 from host.inbox.sendable import NotSendableError
 from host.models.inbox import Message
 from host.sdk.channel import Moderated
-from host.web.request_helpers import Permission, current_user, flashing, seen_accounts, workspace_view
+from host.users.actor import UnitOfWork
+from host.web.request_helpers import Permission, flashing, seen_accounts, workspace_view, write
 
 
 @bp.post(f"{CONVERSATION}/reply-privately")
@@ -35,25 +35,20 @@ def reply_privately(workspace_id: int, row: Row) -> ResponseReturnValue:
         if about is None:
             raise MessageNotFoundError()
 
-        def queue(session: Session) -> list[Message]:
-            now = clock.now()
+        def queue(work: UnitOfWork) -> list[Message]:
             message = queue_private(
-                session,
-                workspace_id=workspace_id,
-                conversation_id=row.id,
-                message_id=about,
-                author_id=current_user().id,
-                text=request.form.get("text", ""),
+                work,
+                row.id,
+                about,
+                request.form.get("text", ""),
                 reply_key=request.form.get("reply_key", ""),
                 adapter=current_directory().adapter(row.channel),
-                now=now,
                 hold=_undone(about) if request.form.get("undo") == "1" else AT_ONCE,
-                accounts=seen_accounts(),
             )
-            draft_sent(session, row.id, "private", now)
+            draft_sent(work, row.id, "private")
             return [message]
 
-        return db.write(queue)
+        return write(queue)
 
     return show_written(workspace_id, row.id, "private", use_case)
 
@@ -79,15 +74,6 @@ def moderate_message(workspace_id: int, row: Row, message_id: int) -> ResponseRe
     if wanted not in set(Moderated):
         raise InvalidError()
     with flashing(ConflictError, NotSendableError):
-        db.write(
-            moderate,
-            workspace_id=workspace_id,
-            message_id=message_id,
-            conversation_id=row.id,
-            wanted=Moderated(wanted),
-            author_id=current_user().id,
-            directory=current_directory(),
-            now=clock.now(),
-            accounts=seen_accounts(),
-        )
+        directory = current_directory()
+        write(moderate, message_id, Moderated(wanted), directory=directory, conversation_id=row.id)
     return answer_done(workspace_id, row.id)

@@ -6,7 +6,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.errors import ConflictError, InvalidError
 from host.inbox.conversations import check_message
 from host.inbox.invitations import answering, content
@@ -17,7 +17,7 @@ from host.inbox.pages.invitations import shown
 from host.inbox.queries import Row
 from host.inbox.sendable import NotSendableError
 from host.web.languages import gettext as _
-from host.web.request_helpers import Permission, current_user, flashing, seen_accounts, workspace_view
+from host.web.request_helpers import Permission, flashing, seen_accounts, workspace_view, write
 
 
 @bp.post(f"{CONVERSATION}/messages/<int:message_id>/invitation")
@@ -35,17 +35,13 @@ def answer_invitation(workspace_id: int, row: Row, message_id: int) -> ResponseR
         if chosen is None:
             raise InvalidError(_("That is no answer to an invitation. Nothing was sent."))
         text = "" if found is None else shown.words(found.event, chosen)
-        db.write(
+        write(
             answering.answer,
-            workspace_id=workspace_id,
-            conversation_id=row.id,
-            message_id=message_id,
-            accounts=seen_accounts(),
-            author_id=current_user().id,
-            chosen=chosen,
+            row.id,
+            message_id,
+            chosen,
             text=text,
             organiser=request.form.get("organiser", ""),
             directory=current_directory(),
-            now=clock.now(),
         )
     return answer_done(workspace_id, row.id)

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError, NotFoundError
 from host.core.ids import read_id
 from host.inbox.contacts import people
@@ -33,7 +33,14 @@ from host.inbox.pages.template_views import (
 )
 from host.media.limits import MAX_BYTES
 from host.models.inbox import OF_PERSON, Contact, ContactIdentity, Conversation
-from host.web.request_helpers import Permission, body_limit, current_user, seen_accounts, workspace_view
+from host.web.request_helpers import (
+    Permission,
+    body_limit,
+    current_user,
+    seen_accounts,
+    workspace_view,
+    write,
+)
 
 TEMPLATES = f"{CONTACT}/write/templates"
 
@@ -75,19 +82,15 @@ def send_first_template(workspace_id: int, contact_id: int) -> ResponseReturnVal
         with db.read() as session:
             _contact, place = _chosen(session, workspace_id, contact_id, request.form)
         draft = filled_in(_target(contact_id, place, request.form))  # asks the provider: outside of the write
-        started = db.write(
+        started = write(
             start,
-            workspace_id=workspace_id,
+            place.account.id,
+            [draft],
             contact_id=contact_id,
             before_id=_before(request.form),
-            account_id=place.account.id,
             to=place.to,
-            author_id=current_user().id,
-            drafts=[draft],
             reply_key=request.form.get("reply_key", ""),
             directory=current_directory(),
-            now=clock.now(),
-            accounts=seen_accounts(),
             only_first=True,
         )
     except (ContactNotFoundError, ConversationNotFoundError):
@@ -109,7 +112,7 @@ def _chosen(
     accounts = seen_accounts()
     contact = people.get(session, workspace_id, contact_id, accounts=accounts)
     account_id, to = place_in(given)
-    place = place_for(session, current_directory(), workspace_id, contact, account_id, to, accounts)
+    place = place_for(session, current_directory(), contact, account_id, to, accounts=accounts)
     if not place.adapter.capabilities.approved_templates:
         raise NotFoundError()
     return contact, place

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
-from host.core import clock, db
 from host.core.errors import LobbyError
 from host.core.ids import MAX_ID
 from host.inbox.contacts import finding, people
@@ -43,6 +41,7 @@ from host.inbox.queries import Row
 from host.live.following import follows
 from host.media.limits import MAX_BYTES
 from host.models.inbox import Conversation
+from host.users.actor import UnitOfWork
 from host.web.request_helpers import (
     Permission,
     body_limit,
@@ -51,6 +50,7 @@ from host.web.request_helpers import (
     seen_accounts,
     wants_json,
     workspace_view,
+    write,
 )
 
 
@@ -129,7 +129,7 @@ def _chosen(workspace_id: int, contact_id: int) -> tuple[Place, str]:
     with opened_inbox(workspace_id) as inbox:
         contact = people.get(inbox.session, workspace_id, contact_id, accounts=seen_accounts())
         account_id, to = place_in(request.form)
-        place = place_for(inbox.session, inbox.directory, workspace_id, contact, account_id, to, accounts)
+        place = place_for(inbox.session, inbox.directory, contact, account_id, to, accounts=accounts)
         signed = request.form.get("signature") == "1"
         signature = signature_there(inbox, contact, place) if signed else None
     return place, "" if signature is None else signature.text
@@ -175,32 +175,27 @@ def _start(workspace_id: int, contact_id: int, before_id: int | None) -> Started
     place, signature = _chosen(workspace_id, contact_id)
     author_id = current_user().id
     drafts = drafts_from_request(workspace_id, author_id, place.adapter, signature)
-    hold, now = hold_from_form(), clock.now()
-    note = beside_from_form(hold, author_id, now)
+    hold = hold_from_form()
+    note = beside_from_form(hold)
 
-    def use_case(session: Session) -> Started:
+    def begin(work: UnitOfWork) -> Started:
         started = start(
-            session,
-            workspace_id=workspace_id,
+            work,
+            place.account.id,
+            drafts,
             contact_id=contact_id,
             before_id=before_id,
-            account_id=place.account.id,
             to=place.to,
-            author_id=author_id,
-            drafts=drafts,
             reply_key=request.form.get("reply_key", ""),
             directory=current_directory(),
-            now=now,
-            accounts=seen_accounts(),
             hold=hold,
         )
-        note(session, started.messages)
+        note(work, started.messages)
         if before_id is not None:
-            draft_sent(session, before_id, "onward", now)
+            draft_sent(work, before_id, "onward")
         return started
 
-    started: Started = db.write(use_case)
-    return started
+    return write(begin)
 
 
 def opened(workspace_id: int, started: Started) -> ResponseReturnValue:

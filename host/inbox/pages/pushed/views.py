@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import clock
 from host.core.errors import ConflictError, ForbiddenError, InvalidError
 from host.inbox import conversation_actions
+from host.inbox.conversation_actions import Changes
 from host.inbox.conversations import locked_conversation
 from host.inbox.errors import ChangedMeanwhileError
 from host.inbox.pages.action_views import CONVERSATION, told
@@ -19,13 +19,14 @@ from host.inbox.pages.context import bp
 from host.inbox.pages.snooze_times import when_text
 from host.models.inbox import ConversationStatus, Snooze, SnoozeKind
 from host.push import actions
+from host.users.actor import UnitOfWork
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
     current_user,
     form_number,
-    seen_accounts,
     workspace_view,
+    write,
 )
 
 HOUR = timedelta(hours=1)
@@ -42,12 +43,13 @@ def act_on_push(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
     do, now = request.form.get("do", ""), clock.now().replace(microsecond=0)
     if do not in {"snooze", "undo"}:
         raise InvalidError()
-    here: dict[str, Any] = {"workspace_id": workspace_id, "conversation_id": conversation_id}
     user_id, until = current_user().id, now + HOUR
 
-    def use_case(session: Session) -> None:
-        row = locked_conversation(session, workspace_id, conversation_id, accounts=seen_accounts())
-        if not actions.is_valid(session, request.form.get("token", ""), user_id=user_id, now=now, **here):
+    def snooze(work: UnitOfWork) -> None:
+        row = locked_conversation(work, conversation_id)
+        here = {"workspace_id": workspace_id, "conversation_id": conversation_id}
+        token = request.form.get("token", "")
+        if not actions.is_valid(work.session, token, user_id=user_id, now=now, **here):
             raise ForbiddenError(_("This notification is too old."), next_step=_("Open the conversation."))
         if do == "undo":
             was = row.snoozed_until
@@ -57,18 +59,12 @@ def act_on_push(workspace_id: int, conversation_id: int) -> ResponseReturnValue:
             raise ConflictError(
                 _("The conversation was closed meanwhile."), next_step=_("Open the conversation.")
             )
-        conversation_actions.set_fields(
-            session,
-            {"snooze": None if do == "undo" else Snooze(SnoozeKind.UNTIL, until)},
-            **here,
-            accounts=seen_accounts(),
-            author_id=user_id,
-            now=now,
-            shown=request.form.get("shown") or None,
-        )
+        changes: Changes = {"snooze": None if do == "undo" else Snooze(SnoozeKind.UNTIL, until)}
+        shown = request.form.get("shown") or None
+        conversation_actions.set_fields(replace(work, now=now), conversation_id, changes, shown=shown)
 
     try:
-        db.write(use_case)
+        write(snooze)
     except ChangedMeanwhileError as error:
         return told(error, workspace_id, conversation_id)
     if do == "undo":
