@@ -241,6 +241,16 @@ def test_a_customer_is_asked_for_their_number_and_shares_it(both: Both) -> None:
     assert both.newest(user_id).text == "Now with my number"
 
 
+def test_their_own_card_that_nobody_asked_for_offers_to_merge(both: Both) -> None:
+    who = "15550100785"
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Ivo K."}, 201)
+    both.act(customer=who, text="Hello")
+    both.cloud.control("PATCH", f"customers/{who}", {"hides_number": True})
+    user_id = both.cloud.meta.control("GET", "whatsapp")["customers"][-1]["user_id"]
+    both.act("contact", who, own=True)
+    print([(one.kind, one.text) for one in both.thread(user_id)])
+
+
 def test_templates_are_read(both: Both) -> None:
     page = both.desk.module("templates").page(both.account, "")
     found = {(one.name, one.language): one.state.value for one in page.templates}
