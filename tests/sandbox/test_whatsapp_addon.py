@@ -241,14 +241,25 @@ def test_a_customer_is_asked_for_their_number_and_shares_it(both: Both) -> None:
     assert both.newest(user_id).text == "Now with my number"
 
 
-def test_their_own_card_that_nobody_asked_for_offers_to_merge(both: Both) -> None:
-    who = "15550100785"
-    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Ivo K."}, 201)
-    both.act(customer=who, text="Hello")
-    both.cloud.control("PATCH", f"customers/{who}", {"hides_number": True})
+def test_a_card_of_who_hides_their_number_offers_to_merge(both: Both) -> None:
+    who, mia = "15550100785", "15550100099"  # Mia's is on the card in the phone's address book
+    both.cloud.control("POST", "customers", {"wa_id": mia, "name": "Mia Sample"}, 201)
+    both.act(customer=mia, text="Hello")
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Ivo K.", "hides_number": True}, 201)
     user_id = both.cloud.meta.control("GET", "whatsapp")["customers"][-1]["user_id"]
-    both.act("contact", who, own=True)
-    print([(one.kind, one.text) for one in both.thread(user_id)])
+    for kind, is_offered in (("text", False), ("contact", True)):
+        both.act(kind, who)
+        page = contact_page(both, user_id)
+        assert ("their number is on a card this customer sent" in page) is is_offered
+        assert ("Merge with Mia Sample" in page) is is_offered
+
+
+def contact_page(both: Both, external_id: str) -> str:
+    """Return the page of a contact."""
+    query = sa.select(ContactIdentity.contact_id).where(ContactIdentity.external_id == external_id)
+    with db.read() as session:
+        contact = session.scalars(query).one()
+    return both.desk.get(f"/w/{both.desk.workspace_id}/contacts/{contact}").text
 
 
 def test_templates_are_read(both: Both) -> None:

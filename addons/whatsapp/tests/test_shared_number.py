@@ -135,7 +135,7 @@ def test_a_card_that_nobody_asked_for_is_somebodys(
     assert (shown.kind, shown.text) == ("contacts", f"Bob Ray, +{bob.customer.phone}")
 
 
-REASON = "their phone number is on a contact card this customer sent"
+REASON = "their number is on a card this customer sent"
 
 
 def pages(desk: TrialDesk, *ids: str) -> list[str]:

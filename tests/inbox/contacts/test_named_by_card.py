@@ -22,7 +22,7 @@ from tests.inbox.desks import Desk, open_desk
 from tests.inbox.toys import START
 
 BOB = "4915112345678"
-REASON = "may be the same person: their phone number is on a contact card this customer sent"
+REASON = "may be the same person: their number is on a card this customer sent"
 
 
 class Hiding(toys.Windowed):

@@ -76,7 +76,7 @@ def likely(
         if row.id in alike:
             weight, reasons = weight + _NUMBER, [_("the same phone number"), *reasons]
         if row.id in named:
-            sent = _("their phone number is on a contact card this customer sent")
+            sent = _("their number is on a card this customer sent")
             weight, reasons = weight + _CARD, [sent, *reasons]
         if reasons and (best is None or weight > best[0]):
             best = weight, row, reasons
