@@ -241,6 +241,27 @@ def test_a_customer_is_asked_for_their_number_and_shares_it(both: Both) -> None:
     assert both.newest(user_id).text == "Now with my number"
 
 
+def test_a_card_of_who_hides_their_number_offers_to_merge(both: Both) -> None:
+    who, mia = "15550100785", "15550100099"  # Mia's is on the card in the phone's address book
+    both.cloud.control("POST", "customers", {"wa_id": mia, "name": "Mia Sample"}, 201)
+    both.act(customer=mia, text="Hello")
+    both.cloud.control("POST", "customers", {"wa_id": who, "name": "Ivo K.", "hides_number": True}, 201)
+    user_id = both.cloud.meta.control("GET", "whatsapp")["customers"][-1]["user_id"]
+    for kind, is_offered in (("text", False), ("contact", True)):
+        both.act(kind, who)
+        page = contact_page(both, user_id)
+        assert ("their number is on a card this customer sent" in page) is is_offered
+        assert ("Merge with Mia Sample" in page) is is_offered
+
+
+def contact_page(both: Both, external_id: str) -> str:
+    """Return the page of a contact."""
+    query = sa.select(ContactIdentity.contact_id).where(ContactIdentity.external_id == external_id)
+    with db.read() as session:
+        contact = session.scalars(query).one()
+    return both.desk.get(f"/w/{both.desk.workspace_id}/contacts/{contact}").text
+
+
 def test_templates_are_read(both: Both) -> None:
     page = both.desk.module("templates").page(both.account, "")
     found = {(one.name, one.language): one.state.value for one in page.templates}

@@ -135,6 +135,76 @@ def test_a_card_that_nobody_asked_for_is_somebodys(
     assert (shown.kind, shown.text) == ("contacts", f"Bob Ray, +{bob.customer.phone}")
 
 
+REASON = "their number is on a card this customer sent"
+
+
+def pages(desk: TrialDesk, *ids: str) -> list[str]:
+    """Return the page of each contact."""
+    path = f"/w/{desk.workspace_id}/contacts"
+    return [desk.get(f"{path}/{contact}").text for contact, _phone in people(*ids)]
+
+
+@pytest.mark.parametrize("origin", ["other", None, 7])
+def test_a_card_of_who_hides_their_number_offers_to_merge(
+    hidden: Callable[[], Hidden], desk: TrialDesk, origin: Any
+) -> None:
+    ann = hidden()
+    ann.customer.writes("Hello from my number")
+    ann.says(type="text", text={"body": "Hello without it"})
+    ann.shares(card(ann.customer.phone, origin=origin))
+    shown, other = pages(desk, ann.user)[0], pages(desk, ann.customer.phone)[0]
+    assert REASON in shown
+    assert REASON not in other
+    assert len({contact for contact, _phone in people(ann.user, ann.customer.phone)}) == 2
+
+
+def test_the_card_of_who_shows_their_number_is_a_friends(
+    customer: NewCustomer, hidden: Callable[[], Hidden], desk: TrialDesk
+) -> None:
+    ann, bob = hidden(), customer()
+    bob.writes("Hello, I am Bob")
+    ann.shares(card(ann.customer.phone))
+    ann.shares(card(bob.phone, origin="other"))
+    cem = customer()
+    cem.told(cem.message(type="contacts", contacts=[card(bob.phone)]))
+    assert not [page for page in pages(desk, ann.user, cem.phone) if REASON in page]
+
+
+@pytest.mark.parametrize(
+    ("known", "phone"),
+    [
+        ("5215512345671", {"phone": "+52 55 1234 5671"}),
+        ("525512345672", {"phone": "+52 1 55 1234 5672", "wa_id": "5215512345672"}),
+        ("5491112345673", {"phone": "+54 11 1234-5673"}),
+        ("541112345674", {"phone": "+54 9 11 1234-5674"}),
+        ("551161234575", {"phone": "+55 (11) 96123-4575"}),
+        ("5511961234576", {"phone": "+55 11 6123-4576"}),
+        ("5511961234577", {"phone": "011 6123-4577"}),
+        ("4915112349978", {"phone": "home", "wa_id": "4915112349978"}),
+        ("4915112349979", {"wa_id": "4915112349979"}),
+    ],
+)
+def test_the_number_on_the_card_may_be_written_in_any_way(
+    hidden: Callable[[], Hidden], customer: NewCustomer, desk: TrialDesk, known: str, phone: dict[str, str]
+) -> None:
+    ann, bob = hidden(), customer()
+    bob.phone = known
+    bob.writes("Hello, I am Bob")
+    ann.shares({"origin": "other", "name": {"formatted_name": "Bob"}, "phones": [phone]})
+    assert REASON in pages(desk, ann.user)[0]
+
+
+def test_of_a_card_with_many_phones_the_first_count(hidden: Callable[[], Hidden], desk: TrialDesk) -> None:
+    ann, bob = hidden(), hidden()
+    bob.customer.writes("Hello, I am Bob")
+    many = [{"phone": f"+4917600000{number:03}"} for number in range(50)]
+    made = {"origin": "other", "name": {"formatted_name": "Bob"}}
+    ann.shares({**made, "phones": [*many, {"phone": f"+{bob.customer.phone}"}]})
+    assert REASON not in pages(desk, ann.user)[0]
+    ann.shares({**made, "phones": [{"phone": ann.user}, {"phone": f"+{bob.customer.phone}"}, *many]})
+    assert REASON in pages(desk, ann.user)[0]
+
+
 def test_a_card_that_names_another_number_than_the_message_is_not_theirs(
     customer: NewCustomer, desk: TrialDesk
 ) -> None:
@@ -201,3 +271,20 @@ def test_a_card_sent_from_the_phone_app_is_the_teams(customer: NewCustomer, acco
     ann.told(ann.value(field="smb_message_echoes", message_echoes=[echo]))
     assert people(other) == []
     assert [one.kind for one in ann.thread if one.direction == "outbound"] == ["contacts"]
+
+
+def test_a_card_sent_from_the_phone_app_offers_nothing(hidden: Callable[[], Hidden], desk: TrialDesk) -> None:
+    ann, bob = hidden(), hidden()
+    bob.customer.writes("Hello, I am Bob")
+    ann.says(type="text", text={"body": "What is the number of your colleague?"})
+    echo = {
+        "from": "15550783881",
+        "to_user_id": ann.user,
+        "id": f"wamid.E{ann.user}",
+        "timestamp": "1790000000",
+        "type": "contacts",
+        "contacts": [card(bob.customer.phone, origin="other")],
+    }
+    ann.customer.told(ann.customer.value(field="smb_message_echoes", message_echoes=[echo]))
+    assert newest_of(desk, ann.user).direction == "outbound"
+    assert REASON not in pages(desk, ann.user)[0]

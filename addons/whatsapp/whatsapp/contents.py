@@ -23,6 +23,8 @@ MOST = 50
 MOST_FILES = 30
 MOST_JSON = 4_000_000
 """Most characters of the answers of a form, more than a webhook has; fewer could not be parsed."""
+_LEAST_DIGITS = 5
+"""Digits from which what a customer has as a phone number may be one."""
 _NUMBER = re.compile(r"[1-9][0-9]{6,14}", re.ASCII)
 DEEPEST = 3
 """Levels of a form whose answers are read."""
@@ -57,7 +59,7 @@ def contacts_of(found: object) -> Found | None:
     cards = []
     for one in list(items(found))[:MOST]:
         card: dict[str, Any] = {"name": text(mapping(one.get("name")).get("formatted_name"), 200)}
-        phones = [text(each.get("phone") or each.get("wa_id"), 60) for each in items(one.get("phones"))]
+        phones = [_phone(each) for each in items(one.get("phones"))]
         emails = [text(each.get("email"), 254) for each in items(one.get("emails"))]
         card |= {
             "phones": [each for each in phones if each][:10],
@@ -71,6 +73,14 @@ def contacts_of(found: object) -> Found | None:
         return None
     said = "\n".join(", ".join(filter(None, (one["name"], *one["phones"], *one["emails"]))) for one in cards)
     return MessageKind.CONTACTS, said, {"contacts": cards}
+
+
+def _phone(found: Mapping[str, Any]) -> str:
+    """Return a phone number of a card as the customer has it; if that is none, the one WhatsApp knows."""
+    written, known = text(found.get("phone"), 60), text(found.get("wa_id"), 60)
+    if sum(map(str.isdigit, written)) < _LEAST_DIGITS and _NUMBER.fullmatch(known):
+        return f"+{known}"
+    return written or known
 
 
 def shared_number(found: object) -> str:

@@ -1,4 +1,4 @@
-"""Likely duplicates of a contact, found by name, address and phone number, with the reasons."""
+"""Likely duplicates of a contact, found by name, address, phone number and contact card, with reasons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
-from host.inbox.contacts import finding, look_alikes, merging
+from host.inbox.contacts import finding, look_alikes, merging, named_by_card
 from host.inbox.contacts.finding import ContactRow, Identity
 from host.inbox.contacts.pages.shown import handle_of, name_of
 from host.models.inbox import Contact
@@ -21,6 +21,8 @@ LOOKED_AT = 20
 """Maximum number of contacts compared for each name or address."""
 _NUMBER = 4
 """Weight of a shared phone number."""
+_CARD = 2
+"""Weight of a phone number on a contact card, which may be a friend's."""
 
 
 class Duplicate(msgspec.Struct, frozen=True):
@@ -55,9 +57,16 @@ def likely(
     for text in sorted(mine.addresses | mine.handles | mine.names)[:6]:
         query = read_query(f'"{text}"' if " " in text else text)
         ids |= set(finder.find_contacts(session, workspace_id, query, LOOKED_AT, within=False))
-    ids -= {contact.id} | merging.refused(session, contact.id)
+    refused = merging.refused(session, contact.id)
+    ids -= {contact.id} | refused
     alike = look_alikes.with_same_number(session, workspace_id, contact.id, numbers, accounts)
-    looked_at = [*alike, *sorted(ids - set(alike))][: LOOKED_AT * 2]
+    named: list[int] = []
+    if not numbers:
+        named = named_by_card.named_by_cards(
+            session, workspace_id, contact.id, identities, accounts, directory
+        )
+    named = [id_ for id_ in named if id_ not in refused]
+    looked_at = [*alike, *named, *sorted(ids - {*alike, *named})][: LOOKED_AT * 2]
     rows = finding.rows_of(session, workspace_id, looked_at, accounts)
     best: tuple[int, ContactRow, list[str]] | None = None
     for row in rows:
@@ -66,6 +75,9 @@ def likely(
         weight, reasons = _compare(mine, _said(row.name, row.email, row.identities))
         if row.id in alike:
             weight, reasons = weight + _NUMBER, [_("the same phone number"), *reasons]
+        if row.id in named:
+            sent = _("their number is on a card this customer sent")
+            weight, reasons = weight + _CARD, [sent, *reasons]
         if reasons and (best is None or weight > best[0]):
             best = weight, row, reasons
     if best is None:
