@@ -224,7 +224,7 @@ def test_what_cannot_be_merged_says_why(three: Cast) -> None:
                 three.workspace,
                 three.ids[0],
                 three.ids[2],
-                accounts=frozenset(three.accounts[at].id for at in seen),
+                sees=frozenset(three.accounts[at].id for at in seen),
             )
     three.check()
 

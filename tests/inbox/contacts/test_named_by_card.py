@@ -16,7 +16,7 @@ from host.inbox.contacts.models import ContactMerge
 from host.models.inbox import Contact, ContactIdentity, Message
 from host.sdk.channel import AccountRef
 from host.sdk.messages import ContactIdentified, IdChange, MessageKind, PersonId
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.toys import START
@@ -198,7 +198,7 @@ def test_who_was_erased_is_not_named_until_they_write_again(place: Place) -> Non
 
 
 def erase(workspace: int, contact: int) -> None:
-    db.write(erasure.erase, workspace_id=workspace, contact_id=contact, accounts=None, actor=DESK)
+    do(erasure.erase, workspace, contact)
 
 
 @pytest.mark.parametrize(
@@ -277,14 +277,6 @@ def test_merging_from_there_is_undone(database: db.Database, data: Path) -> None
     assert place.owner(BOB) == ann
     assert "may be the same person" not in desk.browser.get(address).text
     (merged,) = toys.everything(ContactMerge)
-    db.write(
-        merging.split,
-        workspace_id=desk.workspace,
-        contact_id=ann,
-        merge_id=merged.id,
-        actor=DESK,
-        now=clock.now(),
-        accounts=None,
-    )
+    do(merging.split, desk.workspace, ann, merged.id)
     assert place.owner(BOB) == bob
     assert len(toys.everything(Contact)) == 2
