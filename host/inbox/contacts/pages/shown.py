@@ -95,6 +95,8 @@ def ids_shown(
     if len(ids) < 2:
         return []
     label, adapter = id_label(channel, directory), directory.adapter(channel)
+    if account.startswith("+"):  # a phone number stays on one line
+        account = account.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
     found = []
     for one in ids:
         if one.is_main and one.kind == IdKind.FORMER:
