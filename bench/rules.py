@@ -127,8 +127,8 @@ def decided(events: int) -> dict[str, float]:
 
 def add(session: Session, workspace: int, count: int) -> None:
     """Have a workspace ask that many rules for each message; the first labels a tenth of them."""
-    now = clock.now()
-    label = labels.create(UnitOfWork(session, workspace, DESK, now), name="Seven", tone=LabelTone.BLUE)
+    work = UnitOfWork(session, workspace, DESK, clock.now())
+    label = labels.create(work, name="Seven", tone=LabelTone.BLUE)
     what = keeping.there(session, workspace, Directory())
     for number in range(count):
         asked: dict[str, Any] = {"if": "words", "words": [WORDS[number % len(WORDS)], f"code {number}"]}
@@ -139,17 +139,7 @@ def add(session: Session, workspace: int, count: int) -> None:
             "conditions": [asked, {"if": "conversation", "filter": {"status": "open"}}],
             "actions": [{"do": "label", "label": label.id}],
         }
-        keeping.create(
-            session,
-            workspace_id=workspace,
-            name=f"Rule {number}",
-            body=body.given(given),
-            what=what,
-            author="Bench",
-            actor=DESK,
-            now=now,
-            state=RuleState.LIVE,
-        )
+        keeping.create(work, name=f"Rule {number}", body=body.given(given), what=what, state=RuleState.LIVE)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def is_caused(session: Session) -> bool:
     return _CAUSE in session.info and session.info[_CAUSE] is not _NO_CAUSE
 
 
-def publish(work: UnitOfWork, kind: str, facts: Facts | None = None, **about: int) -> None:
+def publish(work: UnitOfWork, kind: str, facts: Facts | None = None, **about: int | None) -> None:
     """Write an event by the actor of *work*.
 
     :param about: further ids of :class:`Happened`.

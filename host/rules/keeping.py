@@ -26,7 +26,7 @@ from host.rules import body as bodies
 from host.rules import posts
 from host.rules.body import Body, RuleError, RuleTargets
 from host.rules.models import Rule, RuleState, RuleVersion
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 
 MOST = 200
@@ -186,55 +186,47 @@ def get(session: Session, workspace_id: int, rule_id: int, *, lock: bool = False
 
 
 def create(
-    session: Session,
-    *,
-    workspace_id: int,
-    name: str,
-    body: Body,
-    what: RuleTargets,
-    author: str,
-    actor: Actor,
-    now: datetime,
-    state: RuleState = RuleState.SHADOW,
+    work: UnitOfWork, *, name: str, body: Body, what: RuleTargets, state: RuleState = RuleState.SHADOW
 ) -> Rule:
     """Add a rule after the others and return it.
 
     :raises RuleError: if it has no name, is invalid, or there are already :data:`MOST`.
     """
-    number, last = session.execute(
-        sa.select(sa.func.count(), sa.func.max(Rule.position)).where(Rule.workspace_id == workspace_id)
+    number, last = work.session.execute(
+        sa.select(sa.func.count(), sa.func.max(Rule.position)).where(Rule.workspace_id == work.workspace_id)
     ).one()
     if number >= MOST:
         raise RuleError(_l("You have reached the limit of 200 rules."), field="name")
     rule = Rule(
-        workspace_id=workspace_id,
+        workspace_id=work.workspace_id,
         name=checked_name(name),
         state=state,
         position=(last or 0) + 1,
         version=1,
-        state_at=now,
-        created_at=now,
+        state_at=work.now,
+        created_at=work.now,
     )
     kept = bodies.plain(bodies.checked(body, what))
-    session.add(rule)
-    session.flush()
-    session.add(RuleVersion(rule_id=rule.id, number=1, body=kept, author=author, at=now))
-    session.flush()
-    actor.audit(session, "rule.added", rule.name, workspace_id=workspace_id, details={"state": state})
+    work.session.add(rule)
+    work.session.flush()
+    _add_version(work, rule, kept)
+    work.audit("rule.added", rule.name, details={"state": state})
     return rule
 
 
+def _add_version(work: UnitOfWork, rule: Rule, body: dict[str, Any]) -> None:
+    row = RuleVersion(rule_id=rule.id, number=rule.version, body=body, author=work.actor.author, at=work.now)
+    work.session.add(row)
+    work.session.flush()
+
+
 def change(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     rule_id: int,
+    *,
     name: str,
     body: Body,
     what: RuleTargets,
-    author: str,
-    actor: Actor,
-    now: datetime,
     version: int | None = None,
     state: RuleState | None = None,
 ) -> Rule:
@@ -247,67 +239,57 @@ def change(
 
     Also raises the errors of :func:`create`.
     """
-    rule = get(session, workspace_id, rule_id, lock=True)
+    rule = get(work.session, work.workspace_id, rule_id, lock=True)
     if version is not None and version != rule.version:
         raise SavedMeanwhileError()
     stood = rule.name, rule.version
     rule.name = checked_name(name)
-    before = session.get_one(RuleVersion, (rule.id, rule.version))
+    before = work.session.get_one(RuleVersion, (rule.id, rule.version))
     kept = bodies.plain(bodies.checked(body, what))
     if kept != before.body:
         rule.version += 1
-        session.add(RuleVersion(rule_id=rule.id, number=rule.version, body=kept, author=author, at=now))
-    session.flush()
+        _add_version(work, rule, kept)
+    work.session.flush()
     if (rule.name, rule.version) != stood:
-        details = {"version": rule.version}
-        actor.audit(session, "rule.changed", rule.name, workspace_id=workspace_id, details=details)
+        work.audit("rule.changed", rule.name, details={"version": rule.version})
     if state is not None:
-        set_state(session, rule, state, actor=actor, now=now)
+        set_state(work, rule, state)
     return rule
 
 
-def set_state(session: Session, rule: Rule, state: RuleState, *, actor: Actor, now: datetime) -> None:
+def set_state(work: UnitOfWork, rule: Rule, state: RuleState) -> None:
     """Set the state of a rule, if it differs."""
     if rule.state == state:
         return
     details = {"state": state, "before": rule.state}
-    rule.state, rule.state_at = state, now
-    session.flush()
-    actor.audit(session, "rule.state", rule.name, workspace_id=rule.workspace_id, details=details)
+    rule.state, rule.state_at = state, work.now
+    work.session.flush()
+    work.audit("rule.state", rule.name, details=details)
 
 
-def put_in_state(
-    session: Session,
-    *,
-    workspace_id: int,
-    rule_id: int,
-    state: RuleState,
-    what: RuleTargets,
-    actor: Actor,
-    now: datetime,
-) -> Rule:
+def put_in_state(work: UnitOfWork, rule_id: int, state: RuleState, what: RuleTargets) -> Rule:
     """Set the state of a rule and return it. A rule that refers to a deleted object cannot go live.
 
     :raises RuleNotFoundError: if there is none.
     :raises RuleError: if it would be active, and part of it is invalid.
     """
-    rule = get(session, workspace_id, rule_id, lock=True)
+    rule = get(work.session, work.workspace_id, rule_id, lock=True)
     if state in {RuleState.LIVE, RuleState.SHADOW}:
-        body = bodies.read(session.get_one(RuleVersion, (rule.id, rule.version)).body)
+        body = bodies.read(work.session.get_one(RuleVersion, (rule.id, rule.version)).body)
         if body is None:
             raise RuleError(_l("This rule was created by a newer version of Lobby and can't run here."))
         bodies.checked(body, what)
-    set_state(session, rule, state, actor=actor, now=now)
+    set_state(work, rule, state)
     return rule
 
 
-def move(session: Session, workspace_id: int, rule_id: int, step: int, *, actor: Actor) -> None:
+def move(work: UnitOfWork, rule_id: int, step: int) -> None:
     """Move a rule up (*step* -1) or down (1).
 
     :raises RuleNotFoundError: if there is none.
     """
-    query = sa.select(Rule).where(Rule.workspace_id == workspace_id).order_by(Rule.id).with_for_update()
-    order = sorted(session.scalars(query), key=lambda one: (one.position, one.id))
+    query = sa.select(Rule).where(Rule.workspace_id == work.workspace_id).order_by(Rule.id).with_for_update()
+    order = sorted(work.session.scalars(query), key=lambda one: (one.position, one.id))
     here = next((at for at, one in enumerate(order) if one.id == rule_id), None)
     if here is None:
         raise RuleNotFoundError()
@@ -317,24 +299,22 @@ def move(session: Session, workspace_id: int, rule_id: int, step: int, *, actor:
     order.insert(there_, rule)
     for position, one in enumerate(order, 1):
         one.position = position
-    session.flush()
+    work.session.flush()
     if rule.position != before:
-        details = {"place": rule.position}
-        actor.audit(session, "rule.moved", rule.name, workspace_id=workspace_id, details=details)
+        work.audit("rule.moved", rule.name, details={"place": rule.position})
 
 
-def delete(session: Session, workspace_id: int, rule_id: int, *, actor: Actor) -> str:
+def delete(work: UnitOfWork, rule_id: int) -> str:
     """Delete a rule with its versions and return its name. Its actions are not undone, and its runs are kept.
 
     :raises RuleNotFoundError: if there is none.
     """
-    rule = get(session, workspace_id, rule_id, lock=True)
-    name = rule.name
-    session.execute(sa.delete(RuleVersion).where(RuleVersion.rule_id == rule.id))
-    session.execute(sa.delete(Rule).where(Rule.id == rule.id))
-    session.expunge(rule)
-    actor.audit(session, "rule.deleted", name, workspace_id=workspace_id)
-    return name
+    rule = get(work.session, work.workspace_id, rule_id, lock=True)
+    work.session.execute(sa.delete(RuleVersion).where(RuleVersion.rule_id == rule.id))
+    work.session.execute(sa.delete(Rule).where(Rule.id == rule.id))
+    work.session.expunge(rule)
+    work.audit("rule.deleted", rule.name)
+    return rule.name
 
 
 def checked_name(name: str) -> str:

@@ -19,15 +19,14 @@ from host.core.errors import ConflictError
 from host.core.ports import RuleDirectory
 from host.events import reading
 from host.events.kinds.sequences import SEQUENCE_STARTED, OfSequence
-from host.events.models import ActorKind
-from host.events.writing import Happened, because, cause_of, record
+from host.events.writing import because, cause_of, publish
 from host.inbox.conversations import locked_conversation
 from host.inbox.errors import PeopleOnlyError, WindowClosedError
 from host.inbox.reply import HeldLocks, take_lane
 from host.models.inbox import Contact, Conversation, Direction, Handler, Message
 from host.sequences import running
 from host.sequences.models import ENDED_BY_TEAM, Sequence, SequenceRun, SequenceState, WaitsFor
-from host.users.actor import DESK, Actor, UnitOfWork
+from host.users.actor import DESK, UnitOfWork
 
 
 class NotStartedError(ConflictError):
@@ -71,7 +70,7 @@ class Cause(NamedTuple):
 
 
 def begin(
-    session: Session,
+    work: UnitOfWork,
     sequence: Sequence,
     conversation: Conversation,
     *,
@@ -79,18 +78,16 @@ def begin(
     message_id: int | None,
     cause: Cause | None,
     directory: RuleDirectory,
-    now: datetime,
     held: HeldLocks | None,
-    actor: Actor | None = None,
 ) -> SequenceRun:
     """Begin a run of a live sequence in a locked conversation, and return it after its first steps.
 
     :param by: as :attr:`SequenceRun.started_by`.
     :param message_id: the customer's last message, which is no answer.
     :param cause: None: the event ``sequence.started`` itself, so the write must not collect its events.
-    :param actor: who started it; None: the desk.
     :raises sqlalchemy.exc.IntegrityError: if the contact is in a sequence.
     """
+    session, now = work.session, work.now
     assert sequence.live_version is not None, "a live sequence was published"
     # Until its own event has an id: no event's, and another one for each contact that is in no sequence.
     nothing = Cause(0, -conversation.contact_id, 1)
@@ -117,7 +114,9 @@ def begin(
     )
     session.add(run)
     session.flush()
-    _record_start(session, run, conversation, actor)
+    facts = OfSequence(sequence=run.sequence_id, run=run.id, version=run.version, by=by)
+    about = {"account_id": conversation.account_id, "conversation_id": conversation.id}
+    publish(work, SEQUENCE_STARTED, facts, **about, message_id=message_id)
     if cause is None:
         own = reading.newest_of(session, run.workspace_id, conversation.id, SEQUENCE_STARTED)
         run.cause_id = run.root_id = own
@@ -129,49 +128,22 @@ def begin(
     return run
 
 
-def _record_start(
-    session: Session, run: SequenceRun, conversation: Conversation, actor: Actor | None
-) -> None:
-    facts = OfSequence(sequence=run.sequence_id, run=run.id, version=run.version, by=run.started_by)
-    record(
-        session,
-        Happened(
-            run.workspace_id,
-            SEQUENCE_STARTED,
-            account_id=conversation.account_id,
-            conversation_id=conversation.id,
-            message_id=run.message_id,
-            actor_kind=ActorKind.SYSTEM if actor is None else actor.kind,
-            actor_id=None if actor is None else actor.id,
-            facts=facts,
-        ),
-    )
-
-
 def start_for(
-    session: Session,
-    sequence: Sequence,
-    conversation_id: int,
-    *,
-    by: str,
-    directory: RuleDirectory,
-    actor: Actor,
-    now: datetime,
+    work: UnitOfWork, sequence: Sequence, conversation_id: int, *, directory: RuleDirectory
 ) -> SequenceRun:
     """Start a sequence for a program and return the run. Takes the customer's lane and the conversation.
 
-    :param by: as :attr:`SequenceRun.started_by`.
     :raises ConversationNotFoundError: if the workspace has no such conversation.
     :raises InSequenceError: if the contact is in a sequence.
     :raises WindowClosedError: if the reply window is closed.
     :raises PeopleOnlyError: if it is only open for people.
     :raises NotStartedError: if it cannot start for another reason.
     """
-    recipient = take_lane(session, sequence.workspace_id, conversation_id)
-    work = UnitOfWork(session, sequence.workspace_id, DESK, now)
+    session = work.session
+    recipient = take_lane(session, work.workspace_id, conversation_id)
     conversation = locked_conversation(work, conversation_id)
     message_id = _last_message(session, conversation.id)
-    why = _hindrance(session, sequence, conversation, message_id, directory, now)
+    why = _hindrance(session, sequence, conversation, message_id, directory, work.now)
     if why in _ERRORS:
         raise _ERRORS[why]()
     if why:
@@ -179,16 +151,14 @@ def start_for(
     try:
         with session.begin_nested():
             return begin(
-                session,
+                work,
                 sequence,
                 conversation,
-                by=by,
+                by="api",
                 message_id=message_id,
                 cause=None,
                 directory=directory,
-                now=now,
                 held=HeldLocks(conversation, recipient),
-                actor=actor,
             )
     except IntegrityError:  # in another conversation of the contact, at the same moment
         raise InSequenceError() from None
@@ -222,14 +192,13 @@ def start_in(
     try:
         with session.begin_nested():
             begin(
-                session,
+                UnitOfWork(session, conversation.workspace_id, DESK, now),
                 sequence,
                 conversation,
                 by=by,
                 message_id=message_id,
                 cause=Cause(*cause),
                 directory=directory,
-                now=now,
                 held=held,
             )
     except IntegrityError:  # in another conversation of the contact, at the same moment; or for this event
@@ -315,16 +284,10 @@ def _hindrance(
     return "budget" if talks.unanswered(session, conversation.id) >= BUDGET else ""
 
 
-def end_one(
-    session: Session,
-    run: SequenceRun,
-    *,
-    directory: RuleDirectory,
-    now: datetime,
-) -> None:
+def end_one(work: UnitOfWork, run: SequenceRun, *, directory: RuleDirectory) -> None:
     """End a run, unless it ended. Takes the customer's lane and the conversation."""
+    session = work.session
     recipient = take_lane(session, run.workspace_id, run.conversation_id)
-    work = UnitOfWork(session, run.workspace_id, DESK, now)
     conversation = locked_conversation(work, run.conversation_id)
     active = running.locked_run(session, conversation.id)
     if active is None or active.id != run.id:
@@ -332,6 +295,6 @@ def end_one(
         return
     with because(session, cause_id=active.cause_id, root_id=active.root_id, depth=active.depth):
         held = HeldLocks(conversation, recipient)
-        walk = running.walk(session, active, conversation, directory, now, held)
+        walk = running.walk(session, active, conversation, directory, work.now, held)
         if walk is not None:
             walk.end("stopped", ENDED_BY_TEAM)

@@ -32,6 +32,7 @@ from host.sequences import beginning, running, starting
 from host.sequences.beginning import Cause
 from host.sequences.models import Sequence, SequenceState
 from host.sequences.overview import overview
+from host.users.actor import DESK, UnitOfWork
 
 AFTER = timedelta(milliseconds=100)
 """How long after an earlier message of the conversation the next one is tried again."""
@@ -103,14 +104,13 @@ def start(
     try:
         with session.begin_nested():
             beginning.begin(
-                session,
+                UnitOfWork(session, run.workspace_id, DESK, now),
                 sequence,
                 conversation,
                 by=str(run.facts.get("by", "")),
                 message_id=run.message_id,
                 cause=Cause(run.cause_id, run.root_id, run.depth),
                 directory=directory,
-                now=now,
                 held=held,
             )
     except IntegrityError:  # the contact entered one in another conversation, at the same moment

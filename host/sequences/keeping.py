@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Sequence as Many
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -36,7 +37,7 @@ from host.sequences.models import (
     WaitsFor,
 )
 from host.sequences.proving import NEVER, Limits, Proof, prove
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.working_hours import hours
 
 MOST = 100
@@ -284,57 +285,47 @@ def _others(session: Session, workspace_id: int, sequence_id: int) -> list[Other
 # ---- changing ------------------------------------------------------------------------------------------
 
 
-def create(
-    session: Session,
-    *,
-    workspace_id: int,
-    name: str,
-    body: Body,
-    directory: ListingDirectory,
-    author: str,
-    actor: Actor,
-    now: datetime,
-) -> Sequence:
+def create(work: UnitOfWork, *, name: str, body: Body, directory: ListingDirectory) -> Sequence:
     """Add a draft after the other sequences and return it.
 
     :raises SequenceError: if it has no name, is invalid, or there are already :data:`MOST`.
     """
-    count, last = session.execute(
+    count, last = work.session.execute(
         sa.select(sa.func.count(), sa.func.max(Sequence.position)).where(
-            Sequence.workspace_id == workspace_id
+            Sequence.workspace_id == work.workspace_id
         )
     ).one()
     if count >= MOST:
         raise SequenceError(_l("You have reached the limit of 100 sequences."), field="name", limit=MOST)
-    kept = _checked(session, workspace_id, body, directory)
+    kept = _checked(work, body, directory)
     sequence = Sequence(
-        workspace_id=workspace_id,
+        workspace_id=work.workspace_id,
         name=checked_name(name),
         state=SequenceState.DRAFT,
         position=(last or 0) + 1,
         version=1,
-        created_at=now,
+        created_at=work.now,
     )
-    session.add(sequence)
-    session.flush()
-    row = SequenceVersion(sequence_id=sequence.id, number=1, body=bodies.plain(kept), author=author, at=now)
-    session.add(row)
-    session.flush()
-    actor.audit(session, "sequence.added", sequence.name, workspace_id=workspace_id)
+    work.session.add(sequence)
+    work.session.flush()
+    _add_version(work, sequence, kept)
+    work.session.flush()
+    work.audit("sequence.added", sequence.name)
     return sequence
 
 
+def _add_version(work: UnitOfWork, sequence: Sequence, body: dict[str, Any]) -> None:
+    by = {"author": work.actor.author, "at": work.now}
+    work.session.add(SequenceVersion(sequence_id=sequence.id, number=sequence.version, body=body, **by))
+
+
 def change(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     sequence_id: int,
+    *,
     name: str,
     body: Body,
     directory: ListingDirectory,
-    author: str,
-    actor: Actor,
-    now: datetime,
     seen_at: datetime | None = None,
 ) -> Sequence:
     """Change the name and the draft of a sequence and return it. A published version is never changed.
@@ -345,113 +336,98 @@ def change(
 
     Also raises the errors of :func:`create`.
     """
-    sequence = get(session, workspace_id, sequence_id, lock=True)
-    newest = version(session, sequence.id, sequence.version)
+    sequence = get(work.session, work.workspace_id, sequence_id, lock=True)
+    newest = version(work.session, sequence.id, sequence.version)
     if seen_at is not None and newest.at != seen_at:
         raise SequenceSavedMeanwhileError()
-    kept = bodies.plain(_checked(session, workspace_id, body, directory))
+    kept = _checked(work, body, directory)
     stood = sequence.name
     sequence.name = checked_name(name)
     if kept == newest.body and sequence.name == stood:
         return sequence
     if kept != newest.body:
         if newest.published_at is None:
-            newest.body, newest.author, newest.at = kept, author, now
+            newest.body, newest.author, newest.at = kept, work.actor.author, work.now
         else:
             sequence.version += 1
-            row = SequenceVersion(
-                sequence_id=sequence.id, number=sequence.version, body=kept, author=author, at=now
-            )
-            session.add(row)
-    session.flush()
-    details = {"version": sequence.version}
-    actor.audit(session, "sequence.changed", sequence.name, workspace_id=workspace_id, details=details)
+            _add_version(work, sequence, kept)
+    work.session.flush()
+    work.audit("sequence.changed", sequence.name, details={"version": sequence.version})
     return sequence
 
 
-def publish(
-    session: Session,
-    *,
-    workspace_id: int,
-    sequence_id: int,
-    directory: ListingDirectory,
-    actor: Actor,
-    now: datetime,
-) -> Sequence:
+def publish(work: UnitOfWork, sequence_id: int, directory: ListingDirectory) -> Sequence:
     """Publish the newest version of a sequence. Runs that are under way end on theirs.
 
     :raises SequenceNotFoundError: if there is none.
     :raises NotPublishableError: if something could not be proved, or a newer Lobby wrote it.
     """
-    sequence = get(session, workspace_id, sequence_id, lock=True)
-    newest = version(session, sequence.id, sequence.version)
+    sequence = get(work.session, work.workspace_id, sequence_id, lock=True)
+    newest = version(work.session, sequence.id, sequence.version)
     body = bodies.read(newest.body)
     if body is None:
         raise NotPublishableError(
             _l("This sequence was created by a newer version of Lobby and can't run here."),
             next_step=_l("Update Lobby, or restore an earlier version."),
         )
-    problems = proof(session, workspace_id, body, directory, now, sequence.id).problems
+    problems = proof(work.session, work.workspace_id, body, directory, work.now, sequence.id).problems
     if problems:
         first = problems[0]
         ids = [step.id for step in body.steps]
         field = first.field or f"steps.{ids.index(first.step)}"
         raise NotPublishableError(first.sentence, field=field)
     if any(isinstance(step, Call) for step in body.steps):
-        secrets_of.ensure(session, sequence)
+        secrets_of.ensure(work.session, sequence)
     sequence.live_version, sequence.state = sequence.version, SequenceState.LIVE
-    newest.published_at = newest.published_at or now
-    session.flush()
-    details = {"version": sequence.version}
-    actor.audit(session, "sequence.published", sequence.name, workspace_id=workspace_id, details=details)
+    newest.published_at = newest.published_at or work.now
+    work.session.flush()
+    work.audit("sequence.published", sequence.name, details={"version": sequence.version})
     return sequence
 
 
-def replace_secret(session: Session, workspace_id: int, sequence_id: int, *, actor: Actor) -> Secret:
+def replace_secret(work: UnitOfWork, sequence_id: int) -> Secret:
     """Give a sequence a new secret, which signs its calls from now on, and return it.
 
     :raises SequenceNotFoundError: if there is none.
     """
-    return secrets_of.replace(session, get(session, workspace_id, sequence_id, lock=True), actor=actor)
+    return secrets_of.replace(work, get(work.session, work.workspace_id, sequence_id, lock=True))
 
 
-def turn_off(
-    session: Session, *, workspace_id: int, sequence_id: int, end_runs: bool, actor: Actor, now: datetime
-) -> Sequence:
+def turn_off(work: UnitOfWork, sequence_id: int, *, end_runs: bool) -> Sequence:
     """Let nothing start in a sequence any more.
 
     :param end_runs: whether to end those under way, too.
     :raises SequenceNotFoundError: if there is none.
     """
-    sequence = get(session, workspace_id, sequence_id, lock=True)
+    sequence = get(work.session, work.workspace_id, sequence_id, lock=True)
     if sequence.state == SequenceState.LIVE:
         sequence.state = SequenceState.OFF
-        session.flush()
-        actor.audit(session, "sequence.off", sequence.name, workspace_id=workspace_id)
+        work.session.flush()
+        work.audit("sequence.off", sequence.name)
     if end_runs:
-        end_all(session, sequence.id, now)
+        _end_all(work, sequence.id)
     return sequence
 
 
-def end_all(session: Session, sequence_id: int, now: datetime) -> None:
+def _end_all(work: UnitOfWork, sequence_id: int) -> None:
     """Let all runs of a sequence end as soon as a worker comes by.
 
     A worker locks each conversation before its run, so they are not ended here.
     """
-    session.execute(
+    work.session.execute(
         sa.update(SequenceRun)
         .where(SequenceRun.sequence_id == sequence_id, SequenceRun.active_contact_id.is_not(None))
-        .values(reason=ENDED_BY_TEAM, waits_for=WaitsFor.NOTHING, due_at=now)
+        .values(reason=ENDED_BY_TEAM, waits_for=WaitsFor.NOTHING, due_at=work.now)
     )
 
 
-def move(session: Session, workspace_id: int, sequence_id: int, step: int, *, actor: Actor) -> None:
+def move(work: UnitOfWork, sequence_id: int, step: int) -> None:
     """Move a sequence up (*step* -1) or down (1).
 
     :raises SequenceNotFoundError: if there is none.
     """
-    query = sa.select(Sequence).where(Sequence.workspace_id == workspace_id).order_by(Sequence.id)
-    order = sorted(session.scalars(query.with_for_update()), key=lambda one: (one.position, one.id))
+    query = sa.select(Sequence).where(Sequence.workspace_id == work.workspace_id).order_by(Sequence.id)
+    order = sorted(work.session.scalars(query.with_for_update()), key=lambda one: (one.position, one.id))
     here = next((at for at, one in enumerate(order) if one.id == sequence_id), None)
     if here is None:
         raise SequenceNotFoundError()
@@ -460,33 +436,33 @@ def move(session: Session, workspace_id: int, sequence_id: int, step: int, *, ac
     order.insert(min(max(here + step, 0), len(order)), sequence)
     for position, one in enumerate(order, 1):
         one.position = position
-    session.flush()
+    work.session.flush()
     if sequence.position != before:
-        details = {"place": sequence.position}
-        actor.audit(session, "sequence.moved", sequence.name, workspace_id=workspace_id, details=details)
+        work.audit("sequence.moved", sequence.name, details={"place": sequence.position})
 
 
-def delete(session: Session, workspace_id: int, sequence_id: int, *, actor: Actor) -> str:
+def delete(work: UnitOfWork, sequence_id: int) -> str:
     """Delete a sequence with its versions and runs and return its name. Nobody must be in it.
 
     :raises SequenceNotFoundError: if there is none.
     :raises SequenceInUseError: if somebody is in it.
     """
-    sequence = get(session, workspace_id, sequence_id, lock=True)
-    if in_it(session, [sequence.id]):
+    sequence = get(work.session, work.workspace_id, sequence_id, lock=True)
+    if in_it(work.session, [sequence.id]):
         raise SequenceInUseError()
-    name = sequence.name
-    session.execute(sa.delete(Sequence).where(Sequence.id == sequence.id))
-    session.expunge(sequence)
-    actor.audit(session, "sequence.deleted", name, workspace_id=workspace_id)
-    return name
+    work.session.execute(sa.delete(Sequence).where(Sequence.id == sequence.id))
+    work.session.expunge(sequence)
+    work.audit("sequence.deleted", sequence.name)
+    return sequence.name
 
 
-def _checked(session: Session, workspace_id: int, body: Body, directory: ListingDirectory) -> Body:
-    limit = text_limit(session, workspace_id, body, directory)
-    kept = bodies.checked(body, there(session, workspace_id, directory), limit)
+def _checked(work: UnitOfWork, body: Body, directory: ListingDirectory) -> dict[str, Any]:
+    """Return the stored form of a valid body."""
+    here = work.session, work.workspace_id
+    limit = text_limit(*here, body, directory)
+    kept = bodies.checked(body, there(*here, directory), limit)
     toml_form.check_length(kept)
-    return kept
+    return bodies.plain(kept)
 
 
 def checked_name(name: str) -> str:

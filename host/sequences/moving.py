@@ -7,7 +7,6 @@ worker comes by, which checks again whether automation may write.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
@@ -18,7 +17,7 @@ from host.sequences import keeping
 from host.sequences.body import Body, SequenceError
 from host.sequences.models import MOVED, SequenceRun, SequenceState, WaitsFor
 from host.sequences.running import body_of
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 
 KEEP = "="
 """In place of a step: the run goes on waiting at the one with the same name."""
@@ -59,16 +58,7 @@ def can_keep(old: Body, new: Body, step: str) -> bool:
     return before is not None and after is not None and type(before) is type(after)
 
 
-def move(
-    session: Session,
-    *,
-    workspace_id: int,
-    sequence_id: int,
-    version: int,
-    steps: Mapping[str, str],
-    actor: Actor,
-    now: datetime,
-) -> int:
+def move(work: UnitOfWork, sequence_id: int, version: int, *, steps: Mapping[str, str]) -> int:
     """Move runs of a version to the live version; return how many.
 
     :param steps: by the step they are at, the step to go on with, or :data:`KEEP`. Runs at other steps stay.
@@ -76,7 +66,8 @@ def move(
     :raises NotLiveError: if it is not live, or that version is the live one.
     :raises SequenceError: for a step that the live version does not have; *field* is the earlier step.
     """
-    sequence = keeping.get(session, workspace_id, sequence_id, lock=True)
+    session = work.session
+    sequence = keeping.get(session, work.workspace_id, sequence_id, lock=True)
     live = sequence.live_version
     if live is None or live == version or sequence.state != SequenceState.LIVE:
         raise NotLiveError()
@@ -96,12 +87,12 @@ def move(
             version=live, step=to, reason=MOVED
         )
         others = mine.where(SequenceRun.waits_for != WaitsFor.PERSON).values(
-            version=live, step=to, tries=0, reason=MOVED, waits_for=WaitsFor.NOTHING, due_at=now
+            version=live, step=to, tries=0, reason=MOVED, waits_for=WaitsFor.NOTHING, due_at=work.now
         )
         moved += sum(session.execute(one).rowcount for one in (paused, others))  # type: ignore[attr-defined]
     if moved:
         facts = {"version": live, "from": version, "people": moved}
-        actor.audit(session, "sequence.people", sequence.name, workspace_id=workspace_id, details=facts)
+        work.audit("sequence.people", sequence.name, details=facts)
     return moved
 
 

@@ -14,6 +14,7 @@ from host.core.errors import NotFoundError
 from host.models.inbox import Contact, ContactIdentity, Conversation
 from host.sequences.filtering import RunFilter, end_of
 from host.sequences.models import ENDED_BY_TEAM, SequenceRun, WaitsFor
+from host.users.actor import UnitOfWork
 
 PAGE = 50
 ACCOUNT = (
@@ -93,20 +94,20 @@ def listing(
     ]
 
 
-def end(session: Session, workspace_id: int, sequence_id: int, run_id: int, now: datetime) -> None:
+def end(work: UnitOfWork, sequence_id: int, run_id: int) -> None:
     """Let a run end as soon as a worker comes by, which locks the conversation first.
 
     :raises RunNotFoundError: if the sequence has no such run under way.
     """
-    found = session.execute(
+    found = work.session.execute(
         sa.update(SequenceRun)
         .where(
             SequenceRun.id == run_id,
-            SequenceRun.workspace_id == workspace_id,
+            SequenceRun.workspace_id == work.workspace_id,
             SequenceRun.sequence_id == sequence_id,
             SequenceRun.active_contact_id.is_not(None),
         )
-        .values(reason=ENDED_BY_TEAM, waits_for=WaitsFor.NOTHING, due_at=now)
+        .values(reason=ENDED_BY_TEAM, waits_for=WaitsFor.NOTHING, due_at=work.now)
     )
     if not found.rowcount:  # type: ignore[attr-defined]
         raise RunNotFoundError()

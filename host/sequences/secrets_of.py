@@ -10,7 +10,7 @@ from host.core import secrets
 from host.core.secrets import Place, Secret
 from host.programs import signing
 from host.sequences.models import Sequence, SequenceSecret
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 
 
 def ensure(session: Session, sequence: Sequence) -> None:
@@ -19,10 +19,10 @@ def ensure(session: Session, sequence: Sequence) -> None:
         _put(session, sequence)
 
 
-def replace(session: Session, sequence: Sequence, *, actor: Actor) -> Secret:
+def replace(work: UnitOfWork, sequence: Sequence) -> Secret:
     """Give a locked sequence a new secret and return it; it is never shown again."""
-    secret = _put(session, sequence)
-    actor.audit(session, "sequence.secret", sequence.name, workspace_id=sequence.workspace_id)
+    secret = _put(work.session, sequence)
+    work.audit("sequence.secret", sequence.name)
     return secret
 
 

@@ -21,12 +21,19 @@ class Actor(msgspec.Struct, frozen=True):
     :param id: id of the person; None for other actors.
     :param name: the name of the API key or addon, shown in each of its lines in the audit log.
     :param remote: the IP address of the request.
+    :param person: the person's name, kept with versions that they write.
     """
 
     kind: ActorKind
     id: int | None = None
     name: str = ""
     remote: str = ""
+    person: str = ""
+
+    @property
+    def author(self) -> str:
+        """Return the name kept with a version that the actor writes."""
+        return self.person or self.name
 
     def audit(
         self,

@@ -419,7 +419,8 @@ def theme_choice() -> str:
 
 def actor() -> Actor:
     """Return the signed-in person as the actor, with their address."""
-    return Actor(ActorKind.USER, current_user().id, remote=client_address())
+    user = current_user()
+    return Actor(ActorKind.USER, user.id, remote=client_address(), person=user.name)
 
 
 def write(use_case: Callable[Concatenate[UnitOfWork, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -108,17 +108,7 @@ def test_the_rules_and_assistants_that_stop_are_named(shop: Shop) -> None:
         conditions = [{"if": "conversation", "filter": condition}] if condition else []
         body = given({"when": "message.received", "conditions": conditions, "actions": [{"do": "close"}]})
         what = keeping.there(session, shop.workspace, directory)
-        keeping.create(
-            session,
-            workspace_id=shop.workspace,
-            name=name,
-            body=body,
-            what=what,
-            author="Mia R.",
-            actor=DESK,
-            now=clock.now(),
-            state=state,
-        )
+        keeping.create(work(session, shop.workspace), name=name, body=body, what=what, state=state)
 
     db.write(add, "Toys to close", RuleState.LIVE, account_id=account)
     db.write(add, "Never acted", RuleState.DRAFT, account_id=account)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from host.automation import running
@@ -16,9 +18,9 @@ from host.rules.body import given
 from host.rules.models import RuleState
 from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageReceived, Post
-from host.users.actor import DESK
 from tests import helpers
 from tests.delivery.desk import drain
+from tests.helpers import do
 from tests.inbox import toys
 from tests.instagram.test_below import said
 from tests.instagram.world import ANA, Addon, Meta
@@ -48,21 +50,8 @@ class Desk:
         )
         with db.read() as session:
             what = keeping.there(session, comments.workspace_id, self.generation.directory)
-        self.rule_id: int = db.write(
-            lambda session: (
-                keeping.create(
-                    session,
-                    workspace_id=comments.workspace_id,
-                    name="Link",
-                    body=body,
-                    what=what,
-                    author="Ann",
-                    actor=DESK,
-                    now=clock.now(),
-                    state=RuleState.LIVE,
-                ).id
-            )
-        )
+        named: dict[str, Any] = {"name": "Link", "body": body, "what": what, "state": RuleState.LIVE}
+        self.rule_id: int = do(lambda work: keeping.create(work, **named).id, comments.workspace_id)
 
     def comment(self, meta: Meta) -> None:
         """Let Ana write the word below a post, at the stand-in and here."""

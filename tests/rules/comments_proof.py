@@ -80,7 +80,7 @@ from host.sdk.channel import (
 )
 from host.sdk.messages import InboundChange, MessageEdited, MessageReceived, MessageUnsent
 from host.sdk.webhooks import Envelope
-from host.users.actor import DESK
+from host.users.actor import DESK, UnitOfWork
 from tests.delivery.desk import ToyAdapter
 
 KEYS = {"k1": bytes(range(32))}
@@ -259,14 +259,10 @@ def _place(session: Session) -> Place:
     )
     what = keeping.there(session, workspace.id, Directory([Provider()]))
     rule = keeping.create(
-        session,
-        workspace_id=workspace.id,
+        UnitOfWork(session, workspace.id, DESK, now),
         name="Tide",
         body=given,
         what=what,
-        author="Proof",
-        actor=DESK,
-        now=now,
         state=RuleState.LIVE,
     )
     return Place(workspace.id, direct.id, wall.id, rule.id)

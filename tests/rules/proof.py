@@ -57,7 +57,7 @@ from host.rules.models import RuleState
 from host.sdk import strictjson
 from host.sdk.channel import ReplyContext, ReplyPolicy
 from host.sdk.messages import MessageReceived
-from host.users.actor import DESK
+from host.users.actor import DESK, UnitOfWork
 from host.webhooks import endpoints
 from host.webhooks.endpoints import EndpointSettings
 from tests.delivery.desk import ToyAdapter
@@ -256,14 +256,7 @@ def _rules(
         )
         state = RuleState.LIVE if rule.live else RuleState.SHADOW
         made = keeping.create(
-            session,
-            name=f"Rule {place}",
-            body=given,
-            what=what,
-            author="Proof",
-            actor=DESK,
-            state=state,
-            **here,
+            UnitOfWork(session, actor=DESK, **here), name=f"Rule {place}", body=given, what=what, state=state
         )
         ids.append(made.id)
     return Place(account, ids, tags)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from host.core import clock, db
+from host.core import db
+from host.events.models import ActorKind
 from host.rules import keeping, log
 from host.rules.body import given
 from host.rules.models import RuleState
-from host.users.actor import DESK
+from host.users.actor import Actor, UnitOfWork
 from tests.automation.automated import Automated
+from tests.helpers import do
 
 
 def add_rule(
@@ -28,21 +28,11 @@ def add_rule(
     desk = automated.desk
     body = given({"when": when, "conditions": list(conditions), "actions": list(actions), **more})
 
-    def use_case(session: Session) -> int:
-        rule = keeping.create(
-            session,
-            workspace_id=desk.workspace,
-            name=name,
-            body=body,
-            what=keeping.there(session, desk.workspace, desk.generation.directory),
-            author="Ann",
-            actor=DESK,
-            now=clock.now(),
-            state=state,
-        )
-        return rule.id
+    def create(work: UnitOfWork) -> int:
+        what = keeping.there(work.session, desk.workspace, desk.generation.directory)
+        return keeping.create(work, name=name, body=body, what=what, state=state).id
 
-    return db.write(use_case)
+    return do(create, desk.workspace, actor=Actor(ActorKind.SYSTEM, person="Ann"))
 
 
 def ran(rule_id: int) -> list[log.Ran]:

@@ -26,7 +26,6 @@ from host.rules.pages import campaign_wording
 from host.rules.people import Counts
 from host.rules.posts import is_near
 from host.sdk.channel import ProviderProblem, ReplyPolicy, ReplyState
-from host.users.actor import DESK
 from tests.helpers import do
 from tests.inbox import toys
 from tests.rules import running_twice
@@ -415,14 +414,11 @@ def test_what_was_stopped_or_taken_back_meanwhile_is_not_announced(below: Below)
     assert desk.got(id_) == {"ana": ("got", "taken_back", 1)}
     desk.comments("bob", "tide")
     desk.run()
-    db.write(
-        lambda session: keeping.set_state(
-            session,
-            keeping.get(session, desk.desk.workspace, id_),
-            RuleState.OFF,
-            actor=DESK,
-            now=clock.now(),
-        )
+    do(
+        lambda work: keeping.set_state(
+            work, keeping.get(work.session, work.workspace_id, id_), RuleState.OFF
+        ),
+        desk.desk.workspace,
     )
     desk.sends()
     desk.run()

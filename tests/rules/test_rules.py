@@ -550,8 +550,8 @@ def test_rules_are_done_in_their_order_and_one_may_stop_the_rest(automated: Rule
     desk.said()
     desk.run()
     assert _outcomes(desk, first, shadow, other, stops, last) == [["did"], ["shadow"], [], ["did"], []]
-    db.write(keeping.move, desk.desk.workspace, last, -1, actor=DESK)
-    db.write(keeping.move, desk.desk.workspace, first, 1, actor=DESK)
+    do(keeping.move, desk.desk.workspace, last, -1)
+    do(keeping.move, desk.desk.workspace, first, 1)
     desk.said()
     desk.run()
     assert _outcomes(desk, stops, last) == [["did", "did"], ["did"]]
@@ -596,24 +596,14 @@ def test_shadow_does_not_use_up_the_once(automated: Ruled) -> None:
 def _put(desk: Ruled, rule: int, state: RuleState) -> None:
     with db.read() as session:
         what = keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
-    here: dict[str, Any] = {"workspace_id": desk.desk.workspace, "rule_id": rule}
-    db.write(keeping.put_in_state, **here, state=state, what=what, actor=DESK, now=clock.now())
+    do(keeping.put_in_state, desk.desk.workspace, rule, state, what)
 
 
 def _change(desk: Ruled, rule: int, **body: Any) -> None:
     with db.read() as session:
         what = keeping.there(session, desk.desk.workspace, desk.desk.generation.directory)
-    db.write(
-        keeping.change,
-        workspace_id=desk.desk.workspace,
-        rule_id=rule,
-        name="Broken",
-        body=given({"when": "message.received", **body}),
-        what=what,
-        author="Bo",
-        actor=DESK,
-        now=clock.now(),
-    )
+    body = given({"when": "message.received", **body})
+    do(keeping.change, desk.desk.workspace, rule, name="Broken", body=body, what=what)
 
 
 def test_a_run_names_the_version_it_was_decided_by(automated: Ruled) -> None:
@@ -641,7 +631,7 @@ def test_a_rule_turned_off_before_it_is_done(automated: Ruled, how: str) -> None
     desk.said()
     desk.read()
     if how == "deleted":
-        db.write(keeping.delete, desk.desk.workspace, rule, actor=DESK)
+        do(keeping.delete, desk.desk.workspace, rule)
     else:
         _put(desk, rule, RuleState(how))
     desk.run()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from host.core import clock, db
+from host.core import db
 from host.rules import keeping
 from host.rules.models import RuleVersion
-from host.users.actor import DESK
+from host.users.actor import UnitOfWork
+from tests.helpers import do
 from tests.rules.ruled import Ruled
 from tests.rules.test_rules import BROKEN, SORRY
 
@@ -39,12 +40,11 @@ def test_what_is_saved_as_it_was_is_no_new_version(automated: Ruled) -> None:
         SORRY, {"do": "close"}, conditions=[BROKEN, {"if": "any", "of": [BROKEN, {"if": "hours"}]}]
     )
 
-    def save_again(session: Session) -> int:
+    def save_again(work: UnitOfWork) -> int:
         directory, workspace = desk.desk.generation.directory, desk.desk.workspace
-        what = keeping.there(session, workspace, directory)
-        body = keeping.shown(session, workspace, rule, what).body
+        what = keeping.there(work.session, workspace, directory)
+        body = keeping.shown(work.session, workspace, rule, what).body
         assert body is not None
-        named = {"workspace_id": workspace, "rule_id": rule, "name": "Broken", "author": "Ann"}
-        return keeping.change(session, body=body, what=what, actor=DESK, now=clock.now(), **named).version
+        return keeping.change(work, rule, name="Broken", body=body, what=what).version
 
-    assert db.write(save_again) == 1
+    assert do(save_again, desk.desk.workspace) == 1

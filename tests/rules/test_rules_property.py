@@ -26,7 +26,6 @@ from host.models.inbox import Conversation, ConversationStatus, Direction, Messa
 from host.rules import keeping
 from host.rules.body import EVENTS
 from host.rules.models import Rule, RuleState
-from host.users.actor import DESK
 from tests.helpers import do
 from tests.rules.ruled import Ruled
 
@@ -219,7 +218,7 @@ def test_it_ends_and_nothing_is_there_twice(automated: Ruled, examples: int) -> 
             message = session.scalar(sa.select(sa.func.max(Message.id))) or 0
             run = session.scalar(sa.select(sa.func.max(AutomationRun.id))) or 0
         for rule in rules:
-            db.write(keeping.delete, workspace_id=desk.desk.workspace, rule_id=rule, actor=DESK)
+            do(keeping.delete, desk.desk.workspace, rule)
         desk.read()  # what was left of the time before
         start, case = desk.position, next(_numbers)
         for number, one in enumerate(drawn):

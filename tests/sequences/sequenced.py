@@ -7,14 +7,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from host.core import clock, db
+from host.core import db
+from host.events.models import ActorKind
 from host.inbox.contacts import attributes
 from host.inbox.contacts.models import AttributeKind, ContactValue
 from host.models.inbox import Message
 from host.sequences import keeping, timing
 from host.sequences.body import Body, Starts, Step
 from host.sequences.models import Sequence, SequenceAnswer, SequenceRun, SequenceVisit
-from host.users.actor import DESK
+from host.users.actor import Actor
 from tests.automation.automated import Automated
 from tests.helpers import do
 
@@ -32,18 +33,19 @@ class Sequenced(Automated):
     ) -> int:
         """Create a sequence, publish it, and return its id."""
         body = Body(steps=steps, starts=starts or Starts(words=("order",)), **more)
-        place: dict[str, Any] = {
-            "workspace_id": self.desk.workspace,
-            "directory": self.desk.generation.directory,
-            "actor": DESK,
-            "now": clock.now(),
-        }
-        id_ = db.write(
-            lambda session: keeping.create(session, name=name, body=body, author="Ada", **place).id
-        )
+        directory, workspace = self.desk.generation.directory, self.desk.workspace
+        ada = Actor(ActorKind.SYSTEM, person="Ada")
+        id_ = do(keeping.create, workspace, name=name, body=body, directory=directory, actor=ada).id
         if publish:
-            db.write(lambda session: keeping.publish(session, sequence_id=id_, **place).id)
+            do(keeping.publish, workspace, id_, directory)
         return id_
+
+    def publish(self, id_: int, *steps: Step) -> None:
+        """Publish other steps of a sequence."""
+        directory, workspace = self.desk.generation.directory, self.desk.workspace
+        body = Body(steps=steps, starts=Starts(words=("order",)))
+        do(keeping.change, workspace, id_, name="Orders", body=body, directory=directory)
+        do(keeping.publish, workspace, id_, directory)
 
     def run(self) -> None:
         """Do all there is to do: what the event log says, and what is due."""

@@ -34,7 +34,7 @@ from host.sequences.body import (
 from host.sequences.keeping import NotPublishableError
 from host.sequences.models import SequenceRun, SequenceSecret, SequenceVisit, WaitsFor
 from host.sequences.proving import Limits, prove
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.receiver import Receiver, receiving
 from tests.sequences.sequenced import Sequenced
 
@@ -374,7 +374,7 @@ def until(condition: Any, seconds: float = 20) -> None:
 def test_a_new_secret_signs_from_then_on(sequenced: Sequenced, program: Receiver) -> None:
     desk = sequenced
     id_ = asked(desk, *status(program))
-    secret = db.write(keeping.replace_secret, desk.desk.workspace, id_, actor=DESK)
+    secret = do(keeping.replace_secret, desk.desk.workspace, id_)
     called(desk)
     Webhook(secret.reveal()).verify(program.got[0].body, program.got[0].headers)
 

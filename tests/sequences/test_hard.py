@@ -29,7 +29,7 @@ from host.inbox.teams import teams
 from host.models.inbox import Conversation, ConversationStatus, Handler, Message
 from host.sdk.messages import MessageEdited, MessageKind, MessageUnsent
 from host.sequences import answers, data, keeping, people, running, timing
-from host.sequences.body import Act, Ask, Body, Branch, Case, End, Hand, Say, Starts, Wait
+from host.sequences.body import Act, Ask, Branch, Case, End, Hand, Say, Starts, Wait
 from host.sequences.filtering import RunFilter
 from host.sequences.models import (
     SequenceAnswer,
@@ -39,7 +39,6 @@ from host.sequences.models import (
     WaitsFor,
 )
 from host.users import workspaces
-from host.users.actor import DESK
 from tests import helpers
 from tests.automation.automated import shut
 from tests.helpers import do, work
@@ -653,16 +652,7 @@ def test_runs_end_on_their_version(sequenced: Sequenced) -> None:
     desk = sequenced
     id_ = desk.sequence(WHICH, THANKS, END)
     begin(desk)
-    place: dict[str, Any] = {
-        "workspace_id": desk.desk.workspace,
-        "sequence_id": id_,
-        "directory": desk.desk.generation.directory,
-        "actor": DESK,
-        "now": clock.now(),
-    }
-    body = Body(steps=(Say(id="new", text="New"), END), starts=Starts(words=("order",)))
-    db.write(lambda session: keeping.change(session, name="Orders", body=body, author="Ada", **place).id)
-    db.write(lambda session: keeping.publish(session, **place).id)
+    desk.publish(id_, Say(id="new", text="New"), END)
     begin(desk, "bo")
     desk.said(text="12345")
     desk.run()
@@ -677,18 +667,7 @@ def test_it_is_turned_off(sequenced: Sequenced, ends: bool) -> None:
     set_release(desk)
     id_ = desk.sequence(WHICH, THANKS, END)
     begin(desk)
-    db.write(
-        lambda session: (
-            keeping.turn_off(
-                session,
-                workspace_id=desk.desk.workspace,
-                sequence_id=id_,
-                end_runs=ends,
-                actor=DESK,
-                now=clock.now(),
-            ).id
-        )
-    )
+    do(keeping.turn_off, desk.desk.workspace, id_, end_runs=ends)
     desk.said(text="12345")
     desk.said("bo", text="order")
     desk.run()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from host.core import clock, db
 from host.models.users import AuditEntry, Role
 from host.sequences import keeping, moving
-from host.sequences.body import Ask, Body, End, Hand, Say, SequenceError, Starts, Step, Wait
-from host.users.actor import DESK
+from host.sequences.body import Ask, End, Hand, Say, SequenceError, Wait
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.sequences.sequenced import Sequenced
 from tests.sequences.test_pages import path
@@ -25,32 +23,8 @@ OLD = (SIZE, BYE, END)
 COLOUR = Ask(id="colour", text="Which colour?", variable="colour")
 
 
-def replace(desk: Sequenced, id_: int, *steps: Step) -> None:
-    """Publish other steps."""
-    place: dict[str, Any] = {
-        "workspace_id": desk.desk.workspace,
-        "sequence_id": id_,
-        "directory": desk.desk.generation.directory,
-        "actor": DESK,
-        "now": clock.now(),
-    }
-    body = Body(steps=steps, starts=Starts(words=("order",)))
-    db.write(lambda session: keeping.change(session, name="Orders", body=body, author="Ada", **place))
-    db.write(lambda session: keeping.publish(session, **place))
-
-
 def move(desk: Sequenced, id_: int, steps: Mapping[str, str], version: int = 1) -> int:
-    return db.write(
-        lambda session: moving.move(
-            session,
-            workspace_id=desk.desk.workspace,
-            sequence_id=id_,
-            version=version,
-            steps=steps,
-            actor=DESK,
-            now=clock.now(),
-        )
-    )
+    return do(moving.move, desk.desk.workspace, id_, version, steps=steps)
 
 
 def begun(desk: Sequenced) -> int:
@@ -63,7 +37,7 @@ def begun(desk: Sequenced) -> int:
 def test_one_who_keeps_waiting_gets_nothing_and_goes_on_in_the_new_version(any_sequenced: Sequenced) -> None:
     desk = any_sequenced
     id_ = begun(desk)
-    replace(desk, id_, SIZE, Say(id="bye", text="Goodbye"), END)
+    desk.publish(id_, SIZE, Say(id="bye", text="Goodbye"), END)
     assert move(desk, id_, {"size": moving.KEEP}) == 1
     desk.run()
     assert desk.automatic() == ["Which size?"]
@@ -76,7 +50,7 @@ def test_one_who_keeps_waiting_gets_nothing_and_goes_on_in_the_new_version(any_s
 def test_another_step_is_entered_once_and_answers_are_kept(any_sequenced: Sequenced) -> None:
     desk = any_sequenced
     id_ = begun(desk)
-    replace(desk, id_, COLOUR, THANKS, END)
+    desk.publish(id_, COLOUR, THANKS, END)
     assert move(desk, id_, {"size": "colour"}) == 1
     assert move(desk, id_, {"size": "colour"}) == 0, "they are gone from there"
     desk.run()
@@ -91,7 +65,7 @@ def test_another_step_is_entered_once_and_answers_are_kept(any_sequenced: Sequen
 def test_a_message_before_a_worker_came_by_is_no_answer_to_the_new_question(sequenced: Sequenced) -> None:
     desk = sequenced
     id_ = begun(desk)
-    replace(desk, id_, COLOUR, THANKS, END)
+    desk.publish(id_, COLOUR, THANKS, END)
     move(desk, id_, {"size": "colour"})
     desk.said(text="M")
     desk.run()
@@ -101,7 +75,7 @@ def test_a_message_before_a_worker_came_by_is_no_answer_to_the_new_question(sequ
 def test_a_person_can_be_asked_for_before_a_worker_came_by(sequenced: Sequenced) -> None:
     desk = sequenced
     id_ = begun(desk)
-    replace(desk, id_, COLOUR, THANKS, END)
+    desk.publish(id_, COLOUR, THANKS, END)
     move(desk, id_, {"size": "colour"})
     desk.said(text="Talk to a person")
     desk.run()
@@ -111,7 +85,7 @@ def test_a_person_can_be_asked_for_before_a_worker_came_by(sequenced: Sequenced)
 def test_those_at_other_steps_stay(sequenced: Sequenced) -> None:
     desk = sequenced
     id_ = begun(desk)
-    replace(desk, id_, COLOUR, THANKS, END)
+    desk.publish(id_, COLOUR, THANKS, END)
     assert move(desk, id_, {}) == 0
     desk.said(text="M")
     desk.run()
@@ -121,7 +95,7 @@ def test_those_at_other_steps_stay(sequenced: Sequenced) -> None:
 def test_nothing_is_sent_outside_the_window_or_after_a_person(sequenced: Sequenced) -> None:
     desk = sequenced
     id_ = begun(desk)
-    replace(desk, id_, COLOUR, THANKS, END)
+    desk.publish(id_, COLOUR, THANKS, END)
     move(desk, id_, {"size": "colour"})
     desk.run_after_a_person_answered("ana")
     desk.run()
@@ -134,7 +108,7 @@ def test_a_step_that_is_not_there_is_refused_and_nobody_moves(
 ) -> None:
     desk = sequenced
     id_ = begun(desk)
-    replace(desk, id_, Wait(id="size", minutes=5), THANKS, END)
+    desk.publish(id_, Wait(id="size", minutes=5), THANKS, END)
     with pytest.raises(SequenceError) as found:
         move(desk, id_, steps)
     assert found.value.field == "size"
@@ -152,7 +126,7 @@ def test_without_a_live_version_there_is_nowhere_to_move(sequenced: Sequenced) -
 def test_the_page_lists_where_they_are_and_moves_them(sequenced: Sequenced) -> None:
     desk = sequenced
     id_ = begun(desk)
-    replace(desk, id_, SIZE, COLOUR, Hand(id="people"))
+    desk.publish(id_, SIZE, COLOUR, Hand(id="people"))
     owner = helpers.client_for(
         desk.desk.app, helpers.make_user(name="Olu O.", workspace=desk.desk.workspace, role=Role.OWNER)
     )

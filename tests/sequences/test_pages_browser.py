@@ -18,7 +18,6 @@ from tests.accessibility import violations
 from tests.browser.conftest import screenshot
 from tests.inbox import toys
 from tests.sequences.sequenced import Sequenced
-from tests.sequences.test_moving import replace
 from tests.sequences.test_pages import draft, path
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -268,7 +267,7 @@ def furnished(desk: Sequenced) -> tuple[int, int]:
         desk.said(contact, "order")
     desk.run()
     with_colour = Ask(id="colour", text="Which colour did you order?")
-    replace(desk, main, ask, with_colour, Hand(id="people", text="A colleague answers."))
+    desk.publish(main, ask, with_colour, Hand(id="people", text="A colleague answers."))
     late = Say(id="late", text="Did it arrive safely?", quick_replies=("Yes", "No"))
     wrong = desk.sequence(
         ask,

@@ -19,8 +19,8 @@ from host.rules.body import RuleError
 from host.rules.models import RuleState
 from host.sequences.body import Ask, Starts
 from host.sequences.models import SequenceState
-from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.rules.below import LINK, Below, open_below
 from tests.rules.test_campaigns_page import form, path
 from tests.rules.test_rules_page import text
@@ -141,9 +141,12 @@ def test_a_campaign_that_is_off_starts_none(both: Both) -> None:
     desk = both
     sequence = desk.sequence(ASK, END, starts=Starts())
     id_ = commented(desk, sequence=sequence)
-    place: dict[str, Any] = {"actor": DESK, "now": clock.now()}
-    rule = (desk.desk.workspace, id_)
-    db.write(lambda session: keeping.set_state(session, keeping.get(session, *rule), RuleState.OFF, **place))
+    do(
+        lambda work: keeping.set_state(
+            work, keeping.get(work.session, work.workspace_id, id_), RuleState.OFF
+        ),
+        desk.desk.workspace,
+    )
     writes(desk, "Yes, one")
     assert started(desk) == []
 

@@ -17,8 +17,8 @@ from host.rules.body import RuleError, StartSequence
 from host.sequences import keeping
 from host.sequences.body import Act, Ask, End, Say, Starts
 from host.sequences.models import SequenceRun, SequenceState
-from host.users.actor import DESK
 from tests import helpers
+from tests.helpers import do
 from tests.inbox import toys
 from tests.rules.ruled import add_rule, ran
 from tests.rules.test_rules_page import form, path, shown, text
@@ -120,8 +120,7 @@ def test_nothing_starts_for_a_deleted_sequence(sequenced: Sequenced) -> None:
     desk = sequenced
     sequence = desk.sequence(ASK, END, starts=BY_RULES, publish=False)
     id_ = rule(desk, sequence)
-    where = {"workspace_id": desk.desk.workspace}
-    db.write(lambda session: keeping.delete(session, sequence_id=sequence, actor=DESK, **where))
+    do(keeping.delete, desk.desk.workspace, sequence)
     assert refused(desk, id_) == "sequence_gone"
     with db.read() as session:
         there = rules.there(session, desk.desk.workspace, desk.desk.generation.directory)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from host.addons import lifecycle, preinstalled
 from host.channels import connecting
 from host.core import clock, config, db, migrations
+from host.events.models import ActorKind
 from host.models.users import Role
 from host.process.serving import HostApplication
 from host.rules import keeping
@@ -24,7 +25,7 @@ from host.rules.body import given
 from host.rules.models import RuleState
 from host.sdk.cards import Connection, ConnectRequest
 from host.users import api_keys, members, passwords, users, workspaces
-from host.users.actor import DESK
+from host.users.actor import Actor, UnitOfWork
 from host.users.api_keys import Scope
 
 IDLE = {"HEAD", "OPTIONS"}
@@ -74,20 +75,13 @@ def make_rule(application: HostApplication, wanted: dict[str, Any]) -> None:
     """Add a rule that is on: workspace, name and body, as the API has it."""
     directory, home = application.refresh().directory, wanted["workspace"]
 
-    def use_case(session: Session) -> None:
-        keeping.create(
-            session,
-            workspace_id=home,
-            name=wanted["name"],
-            body=given(wanted["body"]),
-            what=keeping.there(session, home, directory),
-            author="Ada Admin",
-            actor=DESK,
-            now=clock.now(),
-            state=RuleState.LIVE,
-        )
+    def create(session: Session) -> None:
+        work = UnitOfWork(session, home, Actor(ActorKind.SYSTEM, person="Ada Admin"), clock.now())
+        what = keeping.there(session, home, directory)
+        body = given(wanted["body"])
+        keeping.create(work, name=wanted["name"], body=body, what=what, state=RuleState.LIVE)
 
-    db.write(use_case)
+    db.write(create)
 
 
 def main() -> None:

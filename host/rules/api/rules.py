@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, cast
 
@@ -21,9 +20,10 @@ from host.core import db
 from host.inbox.variables import VariableError
 from host.rules import body as bodies
 from host.rules import keeping, log
-from host.rules.body import RuleError
+from host.rules.body import RuleError, RuleTargets
 from host.rules.keeping import RuleNotFoundError, RuleView
 from host.rules.models import RuleState
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
 
@@ -225,11 +225,18 @@ EXAMPLE = {
 }
 
 
-@contextmanager
-def _placed() -> Iterator[None]:
-    """Convert the field of a rule's validation errors to its path in the request body."""
+def _saved(call: Call, use_case: Callable[[UnitOfWork, RuleTargets], int]) -> Rule:
+    """Save a rule by *use_case*, which returns its id, and return it.
+
+    The field of its validation errors is converted to its path in the request body.
+    """
+
+    def save(work: UnitOfWork) -> Rule:
+        what = keeping.there(work.session, call.workspace_id, call.directory)
+        return _one(work.session, call, use_case(work, what))
+
     try:
-        yield
+        return call.write(save)
     except (RuleError, AutomationTextError, VariableError) as error:
         error.field = fields.in_body(error.field) if error.field else "body"
         raise
@@ -284,22 +291,10 @@ def create_rule(call: Call, body: CreateRule) -> Rule:
 
     wanted = converted(body.body, bodies.Body, RuleError, within="body")
 
-    def use_case(session: Session) -> Rule:
-        row = keeping.create(
-            session,
-            workspace_id=call.workspace_id,
-            name=body.name,
-            body=wanted,
-            what=keeping.there(session, call.workspace_id, call.directory),
-            author=call.caller.name,
-            actor=call.actor,
-            now=call.now,
-            state=RuleState(body.state),
-        )
-        return _one(session, call, row.id)
+    def create(work: UnitOfWork, what: RuleTargets) -> int:
+        return keeping.create(work, name=body.name, body=wanted, what=what, state=RuleState(body.state)).id
 
-    with _placed():
-        return call.commit(use_case)
+    return _saved(call, create)
 
 
 @routes.get("/rules/{rule_id}", "Get a rule", errors=(RuleNotFoundError,))
@@ -320,24 +315,9 @@ def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> Rule:
 
     wanted = converted(body.body, bodies.Body, RuleError, within="body")
 
-    def use_case(session: Session) -> Rule:
-        keeping.change(
-            session,
-            workspace_id=call.workspace_id,
-            rule_id=rule_id,
-            name=body.name,
-            body=wanted,
-            what=keeping.there(session, call.workspace_id, call.directory),
-            author=call.caller.name,
-            actor=call.actor,
-            now=call.now,
-            version=body.version,
-            state=None if body.state is UNSET else RuleState(body.state),
-        )
-        return _one(session, call, rule_id)
-
-    with _placed():
-        return call.commit(use_case)
+    state = None if body.state is UNSET else RuleState(body.state)
+    values: dict[str, Any] = {"name": body.name, "body": wanted, "version": body.version, "state": state}
+    return _saved(call, lambda work, what: keeping.change(work, rule_id, what=what, **values).id)
 
 
 @routes.patch(
@@ -348,21 +328,8 @@ def replace_rule(call: Call, rule_id: int, body: ReplaceRule) -> Rule:
 )
 def change_rule(call: Call, rule_id: int, body: UpdateRule) -> Rule:
     """A rule that refers to something deleted cannot become `live` or `shadow`, but can be turned off."""
-
-    def use_case(session: Session) -> Rule:
-        keeping.put_in_state(
-            session,
-            workspace_id=call.workspace_id,
-            rule_id=rule_id,
-            state=RuleState(body.state),
-            what=keeping.there(session, call.workspace_id, call.directory),
-            actor=call.actor,
-            now=call.now,
-        )
-        return _one(session, call, rule_id)
-
-    with _placed():
-        return call.commit(use_case)
+    state = RuleState(body.state)
+    return _saved(call, lambda work, what: keeping.put_in_state(work, rule_id, state, what).id)
 
 
 @routes.post(
@@ -374,17 +341,17 @@ def change_rule(call: Call, rule_id: int, body: UpdateRule) -> Rule:
 def move_rule(call: Call, rule_id: int, body: RuleMove) -> Rules:
     """Rules are evaluated from first to last. Returns all of them, in their new order."""
 
-    def use_case(session: Session) -> Rules:
-        keeping.move(session, call.workspace_id, rule_id, body.places, actor=call.actor)
-        return _all(session, call)
+    def move(work: UnitOfWork) -> Rules:
+        keeping.move(work, rule_id, body.places)
+        return _all(work.session, call)
 
-    return call.commit(use_case)
+    return call.write(move)
 
 
 @routes.delete("/rules/{rule_id}", "Delete a rule", errors=(RuleNotFoundError,))
 def delete_rule(call: Call, rule_id: int) -> None:
     """Deletes the rule and all its versions. Its past actions are not undone."""
-    db.write(keeping.delete, call.workspace_id, rule_id, actor=call.actor)
+    call.write(lambda work: keeping.delete(work, rule_id))
 
 
 @routes.get("/rules/{rule_id}/runs", "List the runs of a rule", errors=(CursorError, RuleNotFoundError))

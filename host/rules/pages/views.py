@@ -42,20 +42,20 @@ from host.rules.pages.campaign_filling import CampaignFilling
 from host.rules.pages.filling import Filling, Places
 from host.rules.pages.templates import Template, templates
 from host.rules.people import Counts
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 from host.web import account_picker, languages
 from host.web.account_picker import Options
 from host.web.portions import Portion, portion
 from host.web.request_helpers import (
     Permission,
-    actor,
     current_user,
     flash_good,
     form_version,
     id_argument,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 OLD = "/w/<int:workspace_id>/settings/campaigns"
@@ -210,7 +210,7 @@ def _touched(
 def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Move a rule up or down."""
     step = -1 if request.form.get("to") == "up" else 1
-    db.write(keeping.move, workspace_id, rule_id, step, actor=actor())
+    write(keeping.move, rule_id, step)
     away = url_for("rules.index", workspace_id=workspace_id, shown=rule_id, _anchor=f"rule-{rule_id}")
     return redirect(away, 303)
 
@@ -220,35 +220,28 @@ def move(workspace_id: int, rule_id: int) -> ResponseReturnValue:
 def put_in_state(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Change the state of a saved rule. A rule that refers to a deleted object can still be turned off."""
     wanted = request.form.get("state", "")
-    rule = db.write(_change_state, workspace_id, rule_id, wanted, by=actor())
+    rule = write(_change_state, rule_id, wanted)
     flash_good(f"{rule.name}: {wording.STATES_SAY[RuleState(wanted)]}")
     return redirect(url_for("rules.rule", workspace_id=workspace_id, rule_id=rule_id), 303)
 
 
-def _change_state(session: Session, workspace_id: int, rule_id: int, wanted: str, *, by: Actor) -> Rule:
+def _change_state(work: UnitOfWork, rule_id: int, wanted: str) -> Rule:
     """Set the state of a rule.
 
     :raises RuleError: as :func:`host.rules.keeping.put_in_state`, and for an unknown state.
     """
-    keeping.get(session, workspace_id, rule_id)
+    keeping.get(work.session, work.workspace_id, rule_id)
     if wanted not in set(RuleState):
         raise RuleError(_l("Invalid rule state."))
-    return keeping.put_in_state(
-        session,
-        workspace_id=workspace_id,
-        rule_id=rule_id,
-        state=RuleState(wanted),
-        what=keeping.there(session, workspace_id, current_directory()),
-        actor=by,
-        now=clock.now(),
-    )
+    what = keeping.there(work.session, work.workspace_id, current_directory())
+    return keeping.put_in_state(work, rule_id, RuleState(wanted), what)
 
 
 @bp.post(f"{ONE}/delete")
 @workspace_view(Permission.ACCOUNTS)
 def delete(workspace_id: int, rule_id: int) -> ResponseReturnValue:
     """Delete a rule."""
-    name = db.write(keeping.delete, workspace_id, rule_id, actor=actor())
+    name = write(keeping.delete, rule_id)
     flash_good(_("Rule %(name)s was deleted.", name=name))
     return redirect(url_for("rules.index", workspace_id=workspace_id), 303)
 
@@ -362,7 +355,7 @@ def _save(workspace_id: int, opened: Opened) -> ResponseReturnValue:
         if move:
             bodies.checked_conditions(body, opened.what)
             return _form(workspace_id, opened, filling, is_tried=True)
-        saved = db.write(_save_rule, workspace_id, opened.shown, filling, body, form_version(), by=actor())
+        saved = write(_save_rule, opened.shown, filling, body)
     except LobbyError as error:
         place = places.row_of(error.field)
         return _form(workspace_id, opened, filling, problem=error, place=place, is_tried=True)
@@ -383,30 +376,14 @@ def _given(workspace_id: int, opened: Opened) -> AnyFilling:
     return replace(fillings.given(request.form), campaign=campaign)
 
 
-def _save_rule(
-    session: Session,
-    workspace_id: int,
-    shown: RuleView | None,
-    filling: AnyFilling,
-    body: Body,
-    version: int | None,
-    *,
-    by: Actor,
-) -> Rule:
+def _save_rule(work: UnitOfWork, shown: RuleView | None, filling: AnyFilling, body: Body) -> Rule:
     """Add a rule, or change the one shown."""
-    values: dict[str, Any] = {
-        "workspace_id": workspace_id,
-        "name": filling.title,
-        "body": body,
-        "what": keeping.there(session, workspace_id, current_directory()),
-        "author": current_user().name,
-        "actor": by,
-        "now": clock.now(),
-        "state": RuleState(filling.state),
-    }
+    what = keeping.there(work.session, work.workspace_id, current_directory())
+    values: dict[str, Any] = {"name": filling.title, "body": body, "what": what}
+    values["state"] = RuleState(filling.state)
     if shown is None:
-        return keeping.create(session, **values)
-    return keeping.change(session, rule_id=shown.id, version=version or 0, **values)
+        return keeping.create(work, **values)
+    return keeping.change(work, shown.id, version=form_version() or 0, **values)
 
 
 def _form(

@@ -20,6 +20,7 @@ from host.sequences.filtering import RunFilter
 from host.sequences.keeping import SequenceNotFoundError
 from host.sequences.listing import SequenceRunNotFoundError
 from host.sequences.models import SequenceRun as Row
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Sequences", read=Scope.AUTOMATION_READ, write=Scope.AUTOMATION_WRITE)
@@ -260,19 +261,12 @@ def start_sequence_run(call: Call, sequence_id: int, body: StartSequence) -> Seq
     Its first messages are queued with the answer. A run that can't go on has ended with a `reason`.
     """
 
-    def use_case(session: Session) -> SequenceRunDetail:
-        run = beginning.start_for(
-            session,
-            keeping.get(session, call.workspace_id, sequence_id),
-            body.conversation_id,
-            by="api",
-            directory=call.directory,
-            actor=call.actor,
-            now=call.now,
-        )
-        return _detail(session, call, run)
+    def start(work: UnitOfWork) -> SequenceRunDetail:
+        sequence = keeping.get(work.session, work.workspace_id, sequence_id)
+        run = beginning.start_for(work, sequence, body.conversation_id, directory=call.directory)
+        return _detail(work.session, call, run)
 
-    return call.commit(use_case)
+    return call.write(start)
 
 
 @routes.get(
@@ -295,10 +289,10 @@ def get_sequence_run(call: Call, sequence_id: int, run_id: int) -> SequenceRunDe
 def end_sequence_run(call: Call, sequence_id: int, run_id: int) -> SequenceRunDetail:
     """Takes the customer out of the sequence. Nothing is sent. A run that ended stays as it is."""
 
-    def use_case(session: Session) -> SequenceRunDetail:
-        keeping.get(session, call.workspace_id, sequence_id)
-        run = listing.run(session, sequence_id, run_id)
-        beginning.end_one(session, run, directory=call.directory, now=call.now)
-        return _detail(session, call, run)
+    def end(work: UnitOfWork) -> SequenceRunDetail:
+        keeping.get(work.session, work.workspace_id, sequence_id)
+        run = listing.run(work.session, sequence_id, run_id)
+        beginning.end_one(work, run, directory=call.directory)
+        return _detail(work.session, call, run)
 
-    return call.commit(use_case)
+    return call.write(end)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, cast
 
 from msgspec import Meta
@@ -28,6 +27,7 @@ from host.sequences.keeping import (
 from host.sequences.listing import SequenceVersionNotFoundError
 from host.sequences.models import Sequence as Row
 from host.sequences.models import SequenceVersion as VersionRow
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Sequences", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
@@ -235,11 +235,13 @@ EXAMPLE = {
 }
 
 
-@contextmanager
-def placed() -> Iterator[None]:
-    """Convert the field of a sequence's errors to its path in the request body."""
+def _changed(call: Call, use_case: Callable[[UnitOfWork], Row]) -> SequenceDetail:
+    """Change a sequence by *use_case* and return it.
+
+    The field of its errors is converted to its path in the request body.
+    """
     try:
-        yield
+        return call.write(lambda work: _one(work.session, call, use_case(work).id))
     except (SequenceError, NotPublishableError) as error:
         error.field = fields.in_body(error.field) if error.field else "body"
         raise
@@ -313,22 +315,8 @@ def create_sequence(call: Call, body: CreateSequence) -> SequenceDetail:
     """
 
     wanted = converted(body.body, Body, SequenceError, within="body")
-
-    def use_case(session: Session) -> SequenceDetail:
-        row = keeping.create(
-            session,
-            workspace_id=call.workspace_id,
-            name=body.name,
-            body=wanted,
-            directory=call.directory,
-            author=call.caller.name,
-            actor=call.actor,
-            now=call.now,
-        )
-        return _one(session, call, row.id)
-
-    with placed():
-        return call.commit(use_case)
+    values: dict[str, Any] = {"name": body.name, "body": wanted, "directory": call.directory}
+    return _changed(call, lambda work: keeping.create(work, **values))
 
 
 @routes.get("/sequences/{sequence_id}", "Get a sequence", errors=(SequenceNotFoundError,))
@@ -350,24 +338,8 @@ def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> Seq
     """
 
     wanted = converted(body.body, Body, SequenceError, within="body")
-
-    def use_case(session: Session) -> SequenceDetail:
-        keeping.change(
-            session,
-            workspace_id=call.workspace_id,
-            sequence_id=sequence_id,
-            name=body.name,
-            body=wanted,
-            directory=call.directory,
-            author=call.caller.name,
-            actor=call.actor,
-            now=call.now,
-            seen_at=body.changed_at,
-        )
-        return _one(session, call, sequence_id)
-
-    with placed():
-        return call.commit(use_case)
+    values: dict[str, Any] = {"name": body.name, "body": wanted, "directory": call.directory}
+    return _changed(call, lambda work: keeping.change(work, sequence_id, seen_at=body.changed_at, **values))
 
 
 @routes.post(
@@ -377,20 +349,7 @@ def replace_sequence(call: Call, sequence_id: int, body: ReplaceSequence) -> Seq
 )
 def publish_sequence(call: Call, sequence_id: int) -> SequenceDetail:
     """Publishes the newest version, if it has no `problems`. Runs that are under way end on their version."""
-
-    def use_case(session: Session) -> SequenceDetail:
-        keeping.publish(
-            session,
-            workspace_id=call.workspace_id,
-            sequence_id=sequence_id,
-            directory=call.directory,
-            actor=call.actor,
-            now=call.now,
-        )
-        return _one(session, call, sequence_id)
-
-    with placed():
-        return call.commit(use_case)
+    return _changed(call, lambda work: keeping.publish(work, sequence_id, call.directory))
 
 
 @routes.post(
@@ -401,12 +360,7 @@ def publish_sequence(call: Call, sequence_id: int) -> SequenceDetail:
 )
 def replace_sequence_secret(call: Call, sequence_id: int) -> SequenceSecret:
     """Its steps that call a webhook are signed with it from now on, as Standard Webhooks says."""
-
-    def use_case(session: Session) -> SequenceSecret:
-        secret = keeping.replace_secret(session, call.workspace_id, sequence_id, actor=call.actor)
-        return SequenceSecret(secret=secret.reveal())
-
-    return call.commit(use_case)
+    return call.write(lambda work: SequenceSecret(secret=keeping.replace_secret(work, sequence_id).reveal()))
 
 
 @routes.post(
@@ -417,19 +371,7 @@ def replace_sequence_secret(call: Call, sequence_id: int) -> SequenceSecret:
 )
 def turn_off_sequence(call: Call, sequence_id: int, body: TurnOffSequence) -> SequenceDetail:
     """Nothing starts in it any more. Runs go on, unless they are to end, too."""
-
-    def use_case(session: Session) -> SequenceDetail:
-        keeping.turn_off(
-            session,
-            workspace_id=call.workspace_id,
-            sequence_id=sequence_id,
-            end_runs=body.end_runs,
-            actor=call.actor,
-            now=call.now,
-        )
-        return _one(session, call, sequence_id)
-
-    return call.commit(use_case)
+    return _changed(call, lambda work: keeping.turn_off(work, sequence_id, end_runs=body.end_runs))
 
 
 @routes.post(
@@ -441,11 +383,11 @@ def turn_off_sequence(call: Call, sequence_id: int, body: TurnOffSequence) -> Se
 def move_sequence(call: Call, sequence_id: int, body: SequenceMove) -> Sequences:
     """A message that could start several starts the first. Returns all of them, in their new order."""
 
-    def use_case(session: Session) -> Sequences:
-        keeping.move(session, call.workspace_id, sequence_id, body.places, actor=call.actor)
-        return _all(session, call)
+    def move(work: UnitOfWork) -> Sequences:
+        keeping.move(work, sequence_id, body.places)
+        return _all(work.session, call)
 
-    return call.commit(use_case)
+    return call.write(move)
 
 
 @routes.delete(
@@ -453,7 +395,7 @@ def move_sequence(call: Call, sequence_id: int, body: SequenceMove) -> Sequences
 )
 def delete_sequence(call: Call, sequence_id: int) -> None:
     """Deletes it with all versions and runs. Refused while customers are in it: end their runs first."""
-    db.write(keeping.delete, call.workspace_id, sequence_id, actor=call.actor)
+    call.write(lambda work: keeping.delete(work, sequence_id))
 
 
 @routes.get(

@@ -20,7 +20,7 @@ from host.sequences.models import Sequence, SequenceState, SequenceVersion
 from host.sequences.pages import wording
 from host.sequences.proving import Proof
 from host.web import navigation
-from host.web.request_helpers import seen_accounts
+from host.web.request_helpers import seen_accounts, write
 
 bp = Blueprint("sequences", __name__, template_folder="../templates")
 navigation.add_settings(
@@ -125,7 +125,13 @@ def seen(there: Targets) -> Targets:
     return msgspec.structs.replace(there, accounts=mine)
 
 
-def given_at() -> datetime | None:
+def change_sequence(sequence_id: int, name: str, body: Body) -> None:
+    """Save a sequence as given, unless it was saved since the form was made."""
+    values: dict[str, Any] = {"name": name, "body": body, "directory": current_directory()}
+    write(keeping.change, sequence_id, seen_at=_given_at(), **values)
+
+
+def _given_at() -> datetime | None:
     """Return when the version was saved that the form is based on.
 
     :raises SequenceError: if the form says it wrongly.

@@ -6,13 +6,13 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError
 from host.sequences import keeping, moving, running
 from host.sequences.models import SequenceState
 from host.sequences.pages import wording
 from host.sequences.pages.blueprint import ONE, bp, head, open_sequence, seen
-from host.web.request_helpers import Permission, actor, flash_good, workspace_view
+from host.web.request_helpers import Permission, flash_good, workspace_view, write
 
 
 @bp.get(f"{ONE}/versions/<int:version_id>/people")
@@ -63,17 +63,7 @@ def move_people(workspace_id: int, sequence_id: int, version_id: int) -> Respons
     open_sequence(workspace_id, sequence_id, version_id)
     steps = {key.removeprefix("to:"): to for key, to in request.form.items() if key.startswith("to:") and to}
     try:
-        moved = db.write(
-            lambda session: moving.move(
-                session,
-                workspace_id=workspace_id,
-                sequence_id=sequence_id,
-                version=version_id,
-                steps=steps,
-                actor=actor(),
-                now=clock.now(),
-            )
-        )
+        moved = write(moving.move, sequence_id, version_id, steps=steps)
     except LobbyError as error:
         return _people_page(workspace_id, sequence_id, version_id, error)
     flash_good(wording.ngettext("%(num)s customer was moved.", "%(num)s customers were moved.", moved))

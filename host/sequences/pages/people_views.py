@@ -32,6 +32,7 @@ from host.web.request_helpers import (
     id_argument,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 BAR = 100
@@ -271,6 +272,6 @@ def _steps(session: Session, opened: Opened, number: int) -> dict[str, str]:
 @workspace_view(Permission.ACCOUNTS)
 def end_run(workspace_id: int, sequence_id: int, sequence_run_id: int) -> ResponseReturnValue:
     """Let one customer's run end."""
-    db.write(people.end, workspace_id, sequence_id, sequence_run_id, clock.now())
+    write(people.end, sequence_id, sequence_run_id)
     flash_good(_("It ends in a moment."))
     return redirect(url_for("sequences.people_in", workspace_id=workspace_id, sequence_id=sequence_id), 303)

@@ -7,19 +7,27 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError
 from host.sequences import keeping
 from host.sequences.body import Body, SequenceError
-from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at, head, open_sequence, seen
+from host.sequences.pages.blueprint import (
+    ONE,
+    SEQUENCES,
+    Opened,
+    bp,
+    change_sequence,
+    head,
+    open_sequence,
+    seen,
+)
 from host.sequences.toml_form import from_toml, line_of, to_toml
 from host.web.request_helpers import (
     Permission,
-    actor,
-    current_user,
     flash_good,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 
@@ -39,18 +47,7 @@ def save_toml(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     try:
         name, body = from_toml(text, seen(opened.there))
         _check_accounts(body, opened.known.accounts)
-        db.write(
-            keeping.change,
-            workspace_id=workspace_id,
-            sequence_id=sequence_id,
-            name=name,
-            body=body,
-            directory=current_directory(),
-            author=current_user().name,
-            actor=actor(),
-            now=clock.now(),
-            seen_at=given_at(),
-        )
+        change_sequence(sequence_id, name, body)
     except LobbyError as error:
         return _page(opened, text, error)
     flash_good(_("The draft was saved."))
@@ -88,16 +85,7 @@ def add_toml(workspace_id: int) -> ResponseReturnValue:
             there = keeping.there(session, workspace_id)
         name, body = from_toml(text, seen(there))
         _check_accounts(body, ())
-        added = db.write(
-            keeping.create,
-            workspace_id=workspace_id,
-            name=name,
-            body=body,
-            directory=current_directory(),
-            author=current_user().name,
-            actor=actor(),
-            now=clock.now(),
-        )
+        added = write(keeping.create, name=name, body=body, directory=current_directory())
     except LobbyError as error:
         page = render_template(
             "sequences/toml.html",

@@ -14,7 +14,6 @@ import msgspec
 from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.automation import condition_forms
 from host.automation.action_forms import row_of
@@ -42,23 +41,32 @@ from host.sequences.body import Body, SequenceError, Targets, known_variables
 from host.sequences.keeping import SequenceSavedMeanwhileError
 from host.sequences.models import Sequence, SequenceVersion
 from host.sequences.pages import filling, picture, trying, wording
-from host.sequences.pages.blueprint import ONE, SEQUENCES, Opened, bp, given_at, head, open_sequence, seen
+from host.sequences.pages.blueprint import (
+    ONE,
+    SEQUENCES,
+    Opened,
+    bp,
+    change_sequence,
+    head,
+    open_sequence,
+    seen,
+)
 from host.sequences.pages.filling import StepForm
 from host.sequences.pages.trying import Tried
 from host.sequences.templates_of import TEMPLATES, body_of, offered
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.pages import sudo
 from host.web import account_picker
 from host.web.account_picker import Options
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
-    actor,
     current_user,
     flash_good,
     id_argument,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 STARTS = "starts"
@@ -139,22 +147,13 @@ def add(workspace_id: int) -> ResponseReturnValue:
     key = request.form.get("from", "")
     if key not in TEMPLATES:
         raise SequenceError(_("Choose a template from the list."), field="from")
-    id_ = db.write(_add, workspace_id, key, str(TEMPLATES[key].title), by=actor())
+    id_ = write(_add, key, str(TEMPLATES[key].title))
     return redirect(url_for("sequences.sequence", workspace_id=workspace_id, sequence_id=id_), 303)
 
 
-def _add(session: Session, workspace_id: int, key: str, name: str, *, by: Actor) -> int:
-    language = session.get_one(Workspace, workspace_id).language
-    return keeping.create(
-        session,
-        workspace_id=workspace_id,
-        name=name,
-        body=body_of(key, language),
-        directory=current_directory(),
-        author=current_user().name,
-        actor=by,
-        now=clock.now(),
-    ).id
+def _add(work: UnitOfWork, key: str, name: str) -> int:
+    language = work.session.get_one(Workspace, work.workspace_id).language
+    return keeping.create(work, name=name, body=body_of(key, language), directory=current_directory()).id
 
 
 @bp.post(f"{ONE}/move")
@@ -162,7 +161,7 @@ def _add(session: Session, workspace_id: int, key: str, name: str, *, by: Actor)
 def move(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Move a sequence up or down."""
     step = -1 if request.form.get("to") == "up" else 1
-    db.write(keeping.move, workspace_id, sequence_id, step, actor=actor())
+    write(keeping.move, sequence_id, step)
     away = url_for("sequences.index", workspace_id=workspace_id, _anchor=f"sequence-{sequence_id}")
     return redirect(away, 303)
 
@@ -368,19 +367,9 @@ def _seen_at(opened: Opened, problem: LobbyError | None) -> str:
     return opened.stands.at.isoformat()
 
 
-def _save(workspace_id: int, opened: Opened, body: Body, name: str | None = None) -> None:
-    db.write(
-        keeping.change,
-        workspace_id=workspace_id,
-        sequence_id=opened.sequence.id,
-        name=opened.sequence.name if name is None else name,
-        body=body,
-        directory=current_directory(),
-        author=current_user().name,
-        actor=actor(),
-        now=clock.now(),
-        seen_at=given_at(),
-    )
+def _save(opened: Opened, body: Body, name: str | None = None) -> None:
+    name = opened.sequence.name if name is None else name
+    change_sequence(opened.sequence.id, name, body)
 
 
 def _back(workspace_id: int, sequence_id: int, **where: Any) -> ResponseReturnValue:
@@ -397,7 +386,7 @@ def change(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     try:
         mine, every = list(seen(opened.there).accounts), seen_accounts() is None
         posted = filling.settings_of(request.form, opened.known, mine, every)
-        _save(workspace_id, opened, posted, name)
+        _save(opened, posted, name)
     except LobbyError as error:
         return _page(workspace_id, opened, part=STARTS, posted=posted, name=name, problem=error)
     flash_good(_("The draft was saved."))
@@ -423,7 +412,7 @@ def save_step(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
         else:
             step = filling.step_of(msgspec.structs.replace(form, id=id_ or filling.free_id(body)))
             changed, id_ = filling.placed(body, step, after), step.id
-        _save(workspace_id, opened, changed)
+        _save(opened, changed)
     except LobbyError as error:
         known = form is not None and form.do in wording.KINDS
         return _page(workspace_id, opened, form=form if known else None, after=after, problem=error)
@@ -448,7 +437,7 @@ _MOVES: dict[str, Callable[[Body, str], Body]] = {
 @sudo.fresh_password
 def replace_secret(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Create a new signing secret; it is shown once, on the resulting page."""
-    secret = db.write(keeping.replace_secret, workspace_id, sequence_id, actor=actor())
+    secret = write(keeping.replace_secret, sequence_id)
     return _page(workspace_id, open_sequence(workspace_id, sequence_id), secret=secret.reveal())
 
 
@@ -457,36 +446,18 @@ def replace_secret(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
 def publish(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Publish the newest version, or show what could go wrong."""
     try:
-        done = db.write(_publish, workspace_id, sequence_id, by=actor())
+        done = write(keeping.publish, sequence_id, current_directory()).version
     except keeping.NotPublishableError as error:
         return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     flash_good(_("Version %(number)s is live.", number=done))
     return _back(workspace_id, sequence_id)
 
 
-def _publish(session: Session, workspace_id: int, sequence_id: int, *, by: Actor) -> int:
-    return keeping.publish(
-        session,
-        workspace_id=workspace_id,
-        sequence_id=sequence_id,
-        directory=current_directory(),
-        actor=by,
-        now=clock.now(),
-    ).version
-
-
 @bp.post(f"{ONE}/off")
 @workspace_view(Permission.ACCOUNTS)
 def turn_off(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Turn a sequence off, so that no customer enters it; with ``end``, also end the runs under way."""
-    db.write(
-        keeping.turn_off,
-        workspace_id=workspace_id,
-        sequence_id=sequence_id,
-        end_runs="end" in request.form,
-        actor=actor(),
-        now=clock.now(),
-    )
+    write(keeping.turn_off, sequence_id, end_runs="end" in request.form)
     flash_good(_("The sequence is off."))
     return _back(workspace_id, sequence_id)
 
@@ -496,7 +467,7 @@ def turn_off(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
 def delete(workspace_id: int, sequence_id: int) -> ResponseReturnValue:
     """Delete a sequence nobody is in."""
     try:
-        name = db.write(keeping.delete, workspace_id, sequence_id, actor=actor())
+        name = write(keeping.delete, sequence_id)
     except SequenceError as error:
         return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     flash_good(_("Sequence %(name)s was deleted.", name=name))
@@ -531,7 +502,7 @@ def restore(workspace_id: int, sequence_id: int, version_id: int) -> ResponseRet
     """Make an earlier version the draft, in place of the one there is."""
     opened = open_sequence(workspace_id, sequence_id, version_id)
     try:
-        _save(workspace_id, opened, opened.known)
+        _save(opened, opened.known)
     except LobbyError as error:
         return _page(workspace_id, open_sequence(workspace_id, sequence_id), problem=error)
     flash_good(_("Version %(number)s is the draft now.", number=version_id))
