@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy.orm import Session
 
 from host.assistants.models import Assistant, AssistantTurn, Mode, TurnState
@@ -9,12 +11,12 @@ from host.events.kinds.assistants import (
     ASSISTANT_ANSWERED,
     ASSISTANT_FAILED,
     ASSISTANT_HANDED_OVER,
+    ASSISTANT_MODE_CHANGED,
     ASSISTANT_SUGGESTED,
     OfAssistant,
 )
-from host.events.models import ActorKind
-from host.events.writing import Happened, record
-from host.users.actor import Actor
+from host.events.writing import Happened, publish, record
+from host.users.actor import DESK, Actor, UnitOfWork
 
 _OF_STATE = {
     TurnState.READY: ASSISTANT_SUGGESTED,
@@ -37,15 +39,16 @@ def of_turn(
     turn: AssistantTurn,
     kind: str,
     *,
-    reason: str = "",
-    edited: bool = False,
-    actor: ActorKind = ActorKind.SYSTEM,
-    actor_id: int | None = None,
+    actor: Actor = DESK,
+    **more: Any,
 ) -> None:
-    """Record a change of a turn. Turns in shadow mode have no events."""
+    """Record a change of a turn. Turns in shadow mode have no events.
+
+    :param more: further facts.
+    """
     if turn.mode == Mode.SHADOW:
         return
-    facts = OfAssistant(assistant=turn.assistant_id, turn=turn.id, reason=reason, edited=edited)
+    facts = OfAssistant(assistant=turn.assistant_id, turn=turn.id, **more)
     record(
         session,
         Happened(
@@ -55,40 +58,14 @@ def of_turn(
             turn.account_id,
             turn.conversation_id,
             turn.message_id,
-            actor_kind=actor,
-            actor_id=actor_id,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
             facts=facts,
         ),
     )
 
 
-def of_assistant(
-    session: Session,
-    assistant: Assistant,
-    kind: str,
-    *,
-    actor: Actor,
-    account_id: int | None = None,
-    mode: str = "",
-    before: str = "",
-) -> None:
-    """Record a change to what an assistant may do.
-
-    :param account_id: the account; None for all accounts.
-    """
-    record(
-        session,
-        Happened(
-            assistant.workspace_id,
-            kind,
-            account_id=account_id,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            facts=OfAssistant(assistant=assistant.id, mode=mode, before=before),
-        ),
-    )
-
-
-def actor_of(author_id: int | None) -> ActorKind:
-    """Return the kind of actor: a member, or a program if there is no author."""
-    return ActorKind.KEY if author_id is None else ActorKind.USER
+def of_mode(work: UnitOfWork, assistant: Assistant, account_id: int, *, mode: str, before: str) -> None:
+    """Record a change to what an assistant may do on an account."""
+    facts = OfAssistant(assistant=assistant.id, mode=mode, before=before)
+    publish(work, ASSISTANT_MODE_CHANGED, facts, account_id=account_id)

@@ -14,6 +14,7 @@ from host.assistants import problems as found
 from host.assistants.pages import suggestion as shown
 from host.assistants.pages.overview import overview
 from host.core.ports import AdapterDirectory, AssistantDirectory
+from host.events.models import ActorKind
 from host.events.reading import Recorded
 from host.features.account_link import AccountLink
 from host.features.automation_overview import AutomationOverview, OverviewAccount
@@ -21,6 +22,7 @@ from host.features.hookspecs import hookimpl
 from host.features.problem import Problem
 from host.features.today import AutomaticKind
 from host.models.inbox import Message
+from host.users.actor import Actor, UnitOfWork
 from host.users.reach import Accounts
 
 if TYPE_CHECKING:
@@ -54,16 +56,8 @@ def suggestion_sent(
     session: Session, suggestion_id: int, message: Message, user_id: int, accounts: Accounts, now: datetime
 ) -> None:
     """Record the outcome of a suggestion that a person sent, unchanged or edited."""
-    suggesting.note_reply(
-        session,
-        workspace_id=message.workspace_id,
-        conversation_id=message.conversation_id,
-        accounts=accounts,
-        turn_id=suggestion_id,
-        user_id=user_id,
-        message=message,
-        now=now,
-    )
+    work = UnitOfWork(session, message.workspace_id, Actor(ActorKind.USER, user_id), now, accounts)
+    suggesting.note_reply(work, suggestion_id, message)
 
 
 @hookimpl

@@ -19,6 +19,7 @@ from host.models.channels import ChannelAccount
 from host.models.inbox import Contact, ContactIdentity, Conversation, Message
 from host.models.users import User
 from host.sdk import strictjson
+from host.users.actor import UnitOfWork
 
 PAGE = 50
 
@@ -221,16 +222,16 @@ def get(
     return row
 
 
-def judge(session: Session, *, workspace_id: int, assistant_id: int, turn_id: int, right: bool) -> bool:
-    """Save a person's rating of a turn. Return whether it changed.
+def judge(work: UnitOfWork, assistant_id: int, turn_id: int, *, right: bool) -> AssistantTurn:
+    """Save a person's rating of a turn, and return it.
 
     :raises TurnNotFoundError: if the assistant has no such turn.
     """
-    row = get(session, workspace_id=workspace_id, assistant_id=assistant_id, turn_id=turn_id, lock=True)
-    changed = row.right is not right
+    named = {"workspace_id": work.workspace_id, "assistant_id": assistant_id, "turn_id": turn_id}
+    row = get(work.session, **named, lock=True)
     row.right = right
-    session.flush()
-    return changed
+    work.session.flush()
+    return row
 
 
 STATES: Mapping[str, object] = {

@@ -30,12 +30,17 @@ from host.automation.deciding import GREETED, Sent
 from host.core.backports.values import replace
 from host.core.cleaning import clean
 from host.core.errors import InvalidError, NotFoundError
-from host.events.kinds.assistants import ASSISTANT_MODE_CHANGED, ASSISTANT_RESUMED, ASSISTANT_STOPPED
+from host.events.kinds.assistants import (
+    ASSISTANT_RESUMED,
+    ASSISTANT_STOPPED,
+    OfAssistant,
+)
+from host.events.writing import publish
 from host.inbox import conversation_actions, names
 from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation, ConversationStatus, Handler
 from host.sdk import strictjson
-from host.users.actor import DESK, Actor, UnitOfWork
+from host.users.actor import DESK, UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 
 MOST = 20
@@ -273,56 +278,56 @@ def _mode(name: str) -> Mode:
     return Mode(name) if name in set(Mode) else Mode.OFF
 
 
-def create(
-    session: Session, *, workspace_id: int, name: str, author: str, actor: Actor, now: datetime
-) -> Assistant:
+def create(work: UnitOfWork, *, name: str) -> Assistant:
     """Create an assistant that is on no account yet, and return it.
 
-    :param author: author of its versions: the name of the member or API key behind *actor*.
     :raises AssistantError: if it has no name, or there are :data:`MOST`.
     """
     name = _checked_name(name)
-    count = sa.select(sa.func.count()).where(Assistant.workspace_id == workspace_id)
-    if (session.scalar(count) or 0) >= MOST:
+    count = sa.select(sa.func.count()).where(Assistant.workspace_id == work.workspace_id)
+    if (work.session.scalar(count) or 0) >= MOST:
         raise AssistantError(_l("You have reached the limit of 20 assistants."), field="name")
-    row = Assistant(workspace_id=workspace_id, name=name, version=1, knowledge_version=0, created_at=now)
-    session.add(row)
-    session.flush()
-    first = {"body": plain(Body()), "author": author[:255], "at": now}
-    session.add(AssistantVersion(assistant_id=row.id, number=1, **first))
-    session.flush()
-    actor.audit(session, "assistant.added", row.name, workspace_id=workspace_id)
+    row = Assistant(
+        workspace_id=work.workspace_id, name=name, version=1, knowledge_version=0, created_at=work.now
+    )
+    work.session.add(row)
+    work.session.flush()
+    add_version(work, row, plain(Body()))
+    work.audit("assistant.added", row.name)
     return row
 
 
-def rename(session: Session, *, workspace_id: int, assistant_id: int, name: str, actor: Actor) -> Assistant:
+def add_version(work: UnitOfWork, row: Assistant, body: Mapping[str, Any]) -> None:
+    """Store *body* as the version of the locked assistant *row* that it counts now."""
+    by = {"author": work.actor.author[:255], "at": work.now}
+    work.session.add(AssistantVersion(assistant_id=row.id, number=row.version, body=body, **by))
+    work.session.flush()
+
+
+def rename(work: UnitOfWork, assistant_id: int, *, name: str) -> Assistant:
     """Rename an assistant and return it.
 
     :raises AssistantNotFoundError: if there is none.
     :raises AssistantError: if the name is invalid.
     """
-    row = get(session, workspace_id, assistant_id, lock=True)
-    _rename(session, row, name, actor)
+    row = get(work.session, work.workspace_id, assistant_id, lock=True)
+    _rename(work, row, name)
     return row
 
 
-def _rename(session: Session, row: Assistant, name: str, actor: Actor) -> None:
+def _rename(work: UnitOfWork, row: Assistant, name: str) -> None:
     before, row.name = row.name, _checked_name(name)
-    session.flush()
+    work.session.flush()
     if row.name != before:
-        where = row.workspace_id
-        actor.audit(session, "assistant.renamed", row.name, workspace_id=where, details={"before": before})
+        work.audit("assistant.renamed", row.name, details={"before": before})
 
 
 def change(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     assistant_id: int,
+    *,
     model_id: int | UnsetType | None = UNSET,
     stopped: bool | UnsetType = UNSET,
-    actor: Actor,
-    now: datetime,
 ) -> Assistant:
     """Change the settings of an assistant that are not UNSET, and return it.
 
@@ -331,51 +336,47 @@ def change(
     :raises AssistantNotFoundError: if there is none.
     :raises AssistantError: if the workspace has no such model.
     """
-    row = get(session, workspace_id, assistant_id, lock=True)
+    row = get(work.session, work.workspace_id, assistant_id, lock=True)
     if model_id is not UNSET:
-        choose_model(session, row, model_id, actor=actor)
+        choose_model(work, row, model_id)
     if stopped is True:
-        stop(session, row, now, actor=actor)
+        stop(work, row)
     elif stopped is False:
-        resume(session, row, actor=actor)
+        resume(work, row)
     return row
 
 
-def delete(session: Session, *, workspace_id: int, assistant_id: int, actor: Actor, now: datetime) -> str:
+def delete(work: UnitOfWork, assistant_id: int) -> str:
     """Delete an assistant and its knowledge, and return its name. Messages it sent stay.
 
     :raises AssistantNotFoundError: if there is none.
     :raises AssistantError: if it has more conversations than one write can hand to people.
     """
-    row = get(session, workspace_id, assistant_id, lock=True)
-    if _stop(session, row, now, actor) >= AT_ONCE and _theirs(session, _accounts_of(row), 1):
+    row = get(work.session, work.workspace_id, assistant_id, lock=True)
+    if _stop(work, row) >= AT_ONCE and _theirs(work.session, _accounts_of(row), 1):
         raise AssistantError(
             _l("It still has conversations, so it was not deleted."),
             next_step=_l("Stop it, wait until all its conversations are with people, then delete it."),
         )
-    name = row.name
-    session.execute(sa.delete(Assistant).where(Assistant.id == row.id))
-    session.expunge(row)
-    actor.audit(session, "assistant.deleted", name, workspace_id=workspace_id)
-    return name
+    work.session.execute(sa.delete(Assistant).where(Assistant.id == row.id))
+    work.session.expunge(row)
+    work.audit("assistant.deleted", row.name)
+    return row.name
 
 
-def choose_model(
-    session: Session, assistant: Assistant, model_id: int | None, *, actor: Actor
-) -> LanguageModel | None:
+def choose_model(work: UnitOfWork, assistant: Assistant, model_id: int | None) -> LanguageModel | None:
     """Set the model of the locked *assistant*; None for no model. Return the model.
 
     :raises AssistantError: if the workspace has no such model.
     """
-    model = None if model_id is None else session.get(LanguageModel, model_id)
-    if model_id is not None and (model is None or model.workspace_id != assistant.workspace_id):
+    model = None if model_id is None else work.session.get(LanguageModel, model_id)
+    if model_id is not None and (model is None or model.workspace_id != work.workspace_id):
         raise AssistantError(_l("This model was deleted."), field="model")
     before, assistant.model_id, assistant.lost_model = assistant.model_id, model_id, None
-    session.flush()
+    work.session.flush()
     if model_id != before:
         details = {"model": pgettext("language model", "none") if model is None else model.name}
-        where = assistant.workspace_id
-        actor.audit(session, "assistant.model", assistant.name, workspace_id=where, details=details)
+        work.audit("assistant.model", assistant.name, details=details)
     return model
 
 
@@ -419,42 +420,29 @@ def versions(session: Session, assistant_id: int, most: int = 50) -> Sequence[As
 
 
 def save_version(
-    session: Session,
-    *,
-    workspace_id: int,
-    assistant_id: int,
-    body: Body,
-    author: str,
-    actor: Actor,
-    now: datetime,
-    version: int | None = None,
-    name: str | None = None,
+    work: UnitOfWork, assistant_id: int, *, body: Body, version: int | None = None, name: str | None = None
 ) -> Assistant:
     """Save *body* as the new version of an assistant, and return the assistant.
 
-    :param author: see :func:`create`.
     :param version: the version the page showed; None to overwrite any version.
     :param name: a new name; None to keep its name.
     :raises AssistantNotFoundError: if there is none.
     :raises SavedMeanwhileError: if a newer version than *version* was saved.
     :raises AssistantError: as :func:`checked`, or if the name is invalid.
     """
-    row = get(session, workspace_id, assistant_id, lock=True)
+    row = get(work.session, work.workspace_id, assistant_id, lock=True)
     if version is not None and version != row.version:
         raise SavedMeanwhileError()
     kept = plain(checked(body))
-    before = session.get(AssistantVersion, (row.id, row.version))
+    before = work.session.get(AssistantVersion, (row.id, row.version))
     changed = before is None or kept != before.body
     if changed:
         row.version += 1
-        values = {"body": kept, "author": author[:255], "at": now}
-        session.add(AssistantVersion(assistant_id=row.id, number=row.version, **values))
-    session.flush()
+        add_version(work, row, kept)
     if name is not None:
-        _rename(session, row, name, actor)
+        _rename(work, row, name)
     if changed:
-        details = {"version": row.version}
-        actor.audit(session, "assistant.changed", row.name, workspace_id=workspace_id, details=details)
+        work.audit("assistant.changed", row.name, details={"version": row.version})
     return row
 
 
@@ -569,17 +557,13 @@ def account_of(session: Session, workspace_id: int, account_id: int, lock: bool 
 
 
 def set_mode(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     assistant_id: int,
     account_id: int,
+    *,
     mode: str,
     answers_on: Collection[Sent],
     needed: int,
-    by: str,
-    actor: Actor,
-    now: datetime,
     typed_name: str | None = None,
 ) -> ModeChange:
     """Set the mode of an assistant on an account, taking the account from another assistant.
@@ -587,7 +571,6 @@ def set_mode(
     :param mode: the name of a :class:`Mode`.
     :param answers_on: kinds of messages it answers; default: messages, replies to stories, taps.
     :param needed: accepted suggestions required before it may answer automatically.
-    :param by: name of the member or API key behind *actor*.
     :param typed_name: the name of the account, typed to let it answer earlier.
     :raises AssistantNotFoundError: if there is none.
     :raises AccountNotThereError: if the account is missing or disconnected.
@@ -595,8 +578,9 @@ def set_mode(
     :raises NotEarnedError: if it may not answer yet.
     :raises AssistantError: if there is no such mode, or *needed* is not in :data:`NEEDED`.
     """
-    assistant = get(session, workspace_id, assistant_id, lock=True)
-    account = account_of(session, workspace_id, account_id, lock=True)
+    session = work.session
+    assistant = get(session, work.workspace_id, assistant_id, lock=True)
+    account = account_of(session, work.workspace_id, account_id, lock=True)
     _check(mode in set(Mode), "mode", _l("Invalid assistant mode."))
     mode = Mode(mode)
     _check(needed in NEEDED, "needed", _l("The number of suggestions must be 10 to 1,000."))
@@ -612,7 +596,10 @@ def set_mode(
     if mode == Mode.OFF or (mode != Mode.ANSWER and before == Mode.ANSWER):
         opened_by = None
     elif mode == Mode.ANSWER and before != Mode.ANSWER:
-        opened_by = _opened(session, assistant, account, needed, typed_name, by, opened_by)
+        if typed_name is not None:
+            _check_name(account, typed_name)
+            opened_by = opened_by or work.actor.author[:255]
+        opened_by = _opened(session, assistant, account, needed, opened_by)
     other = None if row is None or here else _other(session, row)
     other_before = _mode(row.mode) if row is not None else Mode.OFF
     wanted = {
@@ -625,62 +612,56 @@ def set_mode(
     changed = row is None or any(getattr(row, key) != value for key, value in wanted.items())
     spoke = row is not None and row.mode == Mode.ANSWER
     if row is None:
-        row = AssistantAccount(account_id=account_id, workspace_id=workspace_id, changed_at=now)
+        row = AssistantAccount(account_id=account_id, workspace_id=work.workspace_id, changed_at=work.now)
         session.add(row)
     for key, value in wanted.items():
         setattr(row, key, value)
     if changed:
-        row.changed_at = now
+        row.changed_at = work.now
     session.flush()
     if mode == Mode.OFF or not here or (mode == Mode.SHADOW) != (before == Mode.SHADOW):
         # Turns from shadow mode are never shown, and shown suggestions never count as shadow.
-        discard(session, AssistantTurn.account_id == account_id, "mode", now)
+        discard(session, AssistantTurn.account_id == account_id, "mode", work.now)
     if spoke and not (here and mode == Mode.ANSWER):
-        _give_to_people(session, workspace_id, [account_id], now)
-    opened = opened_by is not None and was_opened_by is None
-    told: dict[str, Any] = {"account_id": account_id, "actor": actor}
+        _give_to_people(work, [account_id])
     if other is not None:
-        told |= {"mode": Mode.OFF, "before": other_before}
-        events.of_assistant(session, other, ASSISTANT_MODE_CHANGED, **told)
+        events.of_mode(work, other, account_id, mode=Mode.OFF, before=other_before)
     if mode != before:
-        told |= {"mode": mode, "before": before}
-        events.of_assistant(session, assistant, ASSISTANT_MODE_CHANGED, **told)
-    taken_from = "" if other is None else other.name
+        events.of_mode(work, assistant, account_id, mode=mode, before=before)
+    done = ModeChange(
+        name,
+        before,
+        mode,
+        changed=changed,
+        taken_from="" if other is None else other.name,
+        opened=opened_by is not None and was_opened_by is None,
+    )
     if changed:
-        details = {"account": name, "mode": mode, "needed": needed}
-        if taken_from:
-            details["taken_from"] = taken_from
-        # Unlocked and started in one call: a page does it with two.
-        acts = {"assistant.opened": details | {"mode": before}} if opened else {}
-        _audit(session, assistant, actor, acts | {"assistant.mode": details | {"before": before}})
-    return ModeChange(name, before, mode, changed=changed, taken_from=taken_from, opened=opened)
+        _audit(work, assistant, done, needed)
+    return done
 
 
-def _audit(session: Session, assistant: Assistant, actor: Actor, acts: Mapping[str, Any]) -> None:
-    for action, details in acts.items():
-        actor.audit(session, action, assistant.name, workspace_id=assistant.workspace_id, details=details)
+def _audit(work: UnitOfWork, assistant: Assistant, done: ModeChange, needed: int) -> None:
+    details = {"account": done.account, "mode": done.mode, "needed": needed}
+    if done.taken_from:
+        details["taken_from"] = done.taken_from
+    if done.opened:  # unlocked and started in one call: a page does it with two
+        work.audit("assistant.opened", assistant.name, details=details | {"mode": done.before})
+    work.audit("assistant.mode", assistant.name, details=details | {"before": done.before})
 
 
 def _opened(
-    session: Session,
-    assistant: Assistant,
-    account: ChannelAccount,
-    needed: int,
-    typed_name: str | None,
-    by: str,
-    opened_by: str | None = None,
+    session: Session, assistant: Assistant, account: ChannelAccount, needed: int, by: str | None
 ) -> str | None:
     """Return who lets *assistant* answer on *account* before it earned that, or None if it has earned it.
 
-    :param opened_by: who unlocked it before, see :func:`unlock`.
+    :param by: who does, or did before, see :func:`unlock`.
     """
-    if typed_name is not None:
-        _check_name(account, typed_name)
     if earned(session, assistant.id, [account.id]).get(account.id, 0) >= needed:
         return None
-    if typed_name is None and opened_by is None:
+    if by is None:
         raise NotEarnedError(field="mode")
-    return opened_by or by[:255]
+    return by
 
 
 def _check_name(account: ChannelAccount, typed_name: str) -> None:
@@ -689,38 +670,28 @@ def _check_name(account: ChannelAccount, typed_name: str) -> None:
         raise OtherNameError(field="typed_name")
 
 
-def unlock(
-    session: Session,
-    *,
-    workspace_id: int,
-    assistant_id: int,
-    account_id: int,
-    typed_name: str,
-    by: str,
-    actor: Actor,
-) -> str:
+def unlock(work: UnitOfWork, assistant_id: int, account_id: int, *, typed_name: str) -> str:
     """Allow an assistant to answer on an account before it earned that; return the name of the account.
 
     It starts nothing: the mode stays as it is until :func:`set_mode`.
 
     :param typed_name: the name of the account, typed to confirm.
-    :param by: name of the member.
     :raises AssistantNotFoundError: if there is none.
     :raises AccountNotThereError: if the account is missing or disconnected, or the assistant is off there.
     :raises OtherNameError: if *typed_name* is not its name.
     """
-    assistant = get(session, workspace_id, assistant_id, lock=True)
-    account = account_of(session, workspace_id, account_id, lock=True)
-    row = session.get(AssistantAccount, account_id, populate_existing=True)
+    assistant = get(work.session, work.workspace_id, assistant_id, lock=True)
+    account = account_of(work.session, work.workspace_id, account_id, lock=True)
+    row = work.session.get(AssistantAccount, account_id, populate_existing=True)
     if row is None or row.assistant_id != assistant.id or row.mode == Mode.OFF:
         raise AccountNotThereError()
     _check_name(account, typed_name)
     name = account.handle or account.name
     if row.mode != Mode.ANSWER and row.opened_by is None:
-        row.opened_by = by[:255]
+        row.opened_by = work.actor.author[:255]
         details = {"account": name, "mode": row.mode, "needed": row.needed}
-        actor.audit(session, "assistant.opened", assistant.name, workspace_id=workspace_id, details=details)
-    session.flush()
+        work.audit("assistant.opened", assistant.name, details=details)
+    work.session.flush()
     return name
 
 
@@ -736,39 +707,36 @@ def _other(session: Session, row: AssistantAccount) -> Assistant | None:
 # ---- stopping ------------------------------------------------------------------------------------------
 
 
-def stop(session: Session, assistant: Assistant, now: datetime, *, actor: Actor) -> int:
+def stop(work: UnitOfWork, assistant: Assistant) -> int:
     """Stop the locked *assistant* immediately: it no longer thinks, suggests or sends.
 
     Return how many of its conversations were handed to people. They are :data:`AT_ONCE` at most, to keep the
     write short; a scheduled job hands over the others.
     """
     goes = assistant.stopped_at is None
-    handed = _stop(session, assistant, now, actor)
+    handed = _stop(work, assistant)
     if goes:
-        where = assistant.workspace_id
-        details = {"conversations": handed}
-        actor.audit(session, "assistant.stopped", assistant.name, workspace_id=where, details=details)
+        work.audit("assistant.stopped", assistant.name, details={"conversations": handed})
     return handed
 
 
-def _stop(session: Session, assistant: Assistant, now: datetime, actor: Actor) -> int:
+def _stop(work: UnitOfWork, assistant: Assistant) -> int:
     if assistant.stopped_at is None:
-        assistant.stopped_at = now
-        events.of_assistant(session, assistant, ASSISTANT_STOPPED, actor=actor)
-        session.flush()
-    discard(session, AssistantTurn.assistant_id == assistant.id, "stopped", now)
-    return _give_to_people(session, assistant.workspace_id, _accounts_of(assistant), now)
+        assistant.stopped_at = work.now
+        publish(work, ASSISTANT_STOPPED, OfAssistant(assistant=assistant.id))
+        work.session.flush()
+    discard(work.session, AssistantTurn.assistant_id == assistant.id, "stopped", work.now)
+    return _give_to_people(work, _accounts_of(assistant))
 
 
-def resume(session: Session, assistant: Assistant, *, actor: Actor) -> bool:
+def resume(work: UnitOfWork, assistant: Assistant) -> bool:
     """Resume the locked *assistant*. Return whether it was stopped."""
     was = assistant.stopped_at is not None
     assistant.stopped_at = None
     if was:
-        events.of_assistant(session, assistant, ASSISTANT_RESUMED, actor=actor)
-        where = assistant.workspace_id
-        actor.audit(session, "assistant.resumed", assistant.name, workspace_id=where)
-    session.flush()
+        publish(work, ASSISTANT_RESUMED, OfAssistant(assistant=assistant.id))
+        work.audit("assistant.resumed", assistant.name)
+    work.session.flush()
     return was
 
 
@@ -821,12 +789,11 @@ def _theirs(session: Session, accounts: Any, most: int) -> Sequence[int]:
     return session.scalars(query).all()
 
 
-def _give_to_people(session: Session, workspace_id: int, accounts: Any, now: datetime) -> int:
+def _give_to_people(work: UnitOfWork, accounts: Any) -> int:
     """Hand open automated conversations of *accounts* to people, and return how many."""
-    found = _theirs(session, accounts, AT_ONCE)
+    found = _theirs(work.session, accounts, AT_ONCE)
     for id_ in found:
-        work = UnitOfWork(session, workspace_id, DESK, now)
-        conversation_actions.hand_over(work, id_, {}, why="stopped")
+        conversation_actions.hand_over(replace(work, actor=DESK), id_, {}, why="stopped")
     return len(found)
 
 

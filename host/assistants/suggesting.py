@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -31,8 +30,7 @@ from host.inbox.reply import Hold, Voice, queue_parts, take_lane
 from host.models.inbox import Conversation, Message, Origin
 from host.sdk import strictjson
 from host.sdk.channel import ChannelAdapter
-from host.users.actor import DESK, UnitOfWork, person_or_desk
-from host.users.reach import Accounts
+from host.users.actor import UnitOfWork
 
 
 class SuggestionNotFoundError(NotFoundError):
@@ -140,22 +138,19 @@ def summed(session: Session, conversation_id: int) -> ConversationTotals:
 
 
 def accept(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     conversation_id: int,
-    accounts: Accounts,
     turn_id: int,
-    user_id: int | None,
+    *,
     adapter: ChannelAdapter | None,
-    now: datetime,
     hold: Hold,
     voice: Voice = Voice.PERSON,
     along: Mapping[str, Any] | None = None,
 ) -> list[Message]:
     """Send a suggestion unchanged, as a person's reply; a repeated request returns the first result.
 
-    :param user_id: the person; None for a program, which does not prove that a person read it.
+    A program does not prove that a person read it.
+
     :param voice: for a program: whether it speaks for people.
     :param along: extras to send with it, see :class:`host.inbox.sendable.MessageExtras`.
 
@@ -164,10 +159,9 @@ def accept(
 
     Also raises the errors of :func:`host.inbox.reply.queue_parts`.
     """
-    take_lane(session, workspace_id, conversation_id)
-    conversation = locked_conversation(
-        UnitOfWork(session, workspace_id, DESK, now, accounts), conversation_id
-    )
+    session, user_id = work.session, work.actor.id
+    take_lane(session, work.workspace_id, conversation_id)
+    conversation = locked_conversation(work, conversation_id)
     turn = _turn(session, conversation, turn_id)
     outcome = TurnOutcome.USED if user_id is None else TurnOutcome.TAKEN
     if turn.outcome == outcome and turn.decided_by == user_id and turn.sent_id is not None:
@@ -176,7 +170,7 @@ def accept(
         raise SuggestionGoneError()
     draft = writing.draft(session, turn, turn.text, adapter, person=False)
     messages = queue_parts(
-        UnitOfWork(session, workspace_id, person_or_desk(user_id), now, accounts),
+        work,
         conversation_id,
         [replace(draft, content={**draft.content, **(along or {})})],
         reply_key=f"accepted-{turn.id}",
@@ -189,99 +183,66 @@ def accept(
     if user_id is None and voice is Voice.PERSON:
         for message in messages:
             message.origin = Origin.API
-    _decide(turn, TurnState.SENT, outcome, user_id, now)
+    _decide(work, turn, TurnState.SENT, outcome)
     turn.sent_id = messages[0].id
-    events.of_turn(session, turn, ASSISTANT_TAKEN, **_by(user_id))
+    events.of_turn(session, turn, ASSISTANT_TAKEN, actor=work.actor)
     session.flush()
     publish_conversation(session, conversation)
     return messages
 
 
-def note_reply(
-    session: Session,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    turn_id: int,
-    user_id: int,
-    message: Message,
-    now: datetime,
-) -> None:
+def note_reply(work: UnitOfWork, turn_id: int, message: Message) -> None:
     """Record that a person sent a reply based on a suggestion. A deleted suggestion is ignored."""
-    conversation = locked_conversation(
-        UnitOfWork(session, workspace_id, DESK, now, accounts), conversation_id
-    )
-    turn = session.get(AssistantTurn, turn_id, with_for_update=True, populate_existing=True)
+    conversation = locked_conversation(work, message.conversation_id)
+    turn = work.session.get(AssistantTurn, turn_id, with_for_update=True, populate_existing=True)
     if turn is None or turn.conversation_id != conversation.id or turn.state != TurnState.READY:
         return
     if turn.mode == Mode.SHADOW:
         return
     same = " ".join(message.text.split()) == " ".join(turn.text.split())
-    _decide(turn, TurnState.SENT, TurnOutcome.TAKEN if same else TurnOutcome.EDITED, user_id, now)
+    _decide(work, turn, TurnState.SENT, TurnOutcome.TAKEN if same else TurnOutcome.EDITED)
     turn.sent_id = message.id
-    events.of_turn(session, turn, ASSISTANT_TAKEN, edited=not same, **_by(user_id))
-    session.flush()
+    events.of_turn(work.session, turn, ASSISTANT_TAKEN, actor=work.actor, edited=not same)
+    work.session.flush()
 
 
-def dismiss(
-    session: Session,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    turn_id: int,
-    user_id: int | None,
-    now: datetime,
-) -> None:
-    """Dismiss a suggestion, or stop thinking about one. Repeating it has no effect.
+def dismiss(work: UnitOfWork, conversation_id: int, turn_id: int) -> AssistantTurn:
+    """Dismiss a suggestion, or stop thinking about one, and return it. Repeating it has no effect.
 
-    :param user_id: the person; None for a program.
     :raises SuggestionNotFoundError: if the conversation has no such suggestion.
     """
-    conversation = locked_conversation(
-        UnitOfWork(session, workspace_id, DESK, now, accounts), conversation_id
-    )
-    turn = _turn(session, conversation, turn_id)
+    conversation = locked_conversation(work, conversation_id)
+    turn = _turn(work.session, conversation, turn_id)
     if turn.state in {TurnState.READY, TurnState.WAITING, TurnState.THINKING}:
-        events.of_turn(session, turn, ASSISTANT_DISMISSED, **_by(user_id))
+        events.of_turn(work.session, turn, ASSISTANT_DISMISSED, actor=work.actor)
     if turn.state == TurnState.READY:
-        _decide(turn, TurnState.DISMISSED, TurnOutcome.DISMISSED, user_id, now)
+        _decide(work, turn, TurnState.DISMISSED, TurnOutcome.DISMISSED)
     elif turn.state in {TurnState.WAITING, TurnState.THINKING}:
-        end(turn, TurnState.DISCARDED, now, "not_wanted")
-        turn.decided_by = user_id
+        end(turn, TurnState.DISCARDED, work.now, "not_wanted")
+        turn.decided_by = work.actor.id
     elif turn.state in {TurnState.HANDED_OVER, TurnState.FAILED}:
-        turn.outcome, turn.decided_by = TurnOutcome.DISMISSED, user_id  # the page no longer shows it
-    session.flush()
-    publish_conversation(session, conversation)
+        turn.outcome, turn.decided_by = TurnOutcome.DISMISSED, work.actor.id  # the page no longer shows it
+    work.session.flush()
+    publish_conversation(work.session, conversation)
+    return turn
 
 
-def again(
-    session: Session,
-    *,
-    workspace_id: int,
-    conversation_id: int,
-    accounts: Accounts,
-    turn_id: int,
-    now: datetime,
-) -> None:
+def again(work: UnitOfWork, conversation_id: int, turn_id: int) -> None:
     """Retry a turn that failed or was dismissed.
 
     :raises SuggestionNotFoundError: if the conversation has no such suggestion.
     :raises SuggestionGoneError: if the customer has written since, or someone has answered.
     """
-    conversation = locked_conversation(
-        UnitOfWork(session, workspace_id, DESK, now, accounts), conversation_id
-    )
-    turn = _turn(session, conversation, turn_id)
+    conversation = locked_conversation(work, conversation_id)
+    turn = _turn(work.session, conversation, turn_id)
     if turn.state in {TurnState.WAITING, TurnState.THINKING, TurnState.READY}:
         return
-    if turn.state == TurnState.SENT or turns.newest_inbound(session, conversation_id) != turn.message_id:
+    if turn.state == TurnState.SENT or turns.newest_inbound(work.session, conversation_id) != turn.message_id:
         raise SuggestionGoneError()
     turn.state, turn.reason, turn.outcome, turn.right = TurnState.WAITING, None, None, None
-    turn.due_at, turn.done_at, turn.attempts = now, None, 0
-    session.flush()
-    publish_conversation(session, conversation)
+    turn.due_at, turn.done_at, turn.attempts = work.now, None, 0
+    work.session.flush()
+    publish_conversation(work.session, conversation)
 
 
 def _turn(session: Session, conversation: Conversation, turn_id: int) -> AssistantTurn:
@@ -291,13 +252,6 @@ def _turn(session: Session, conversation: Conversation, turn_id: int) -> Assista
     return turn  # type: ignore[no-any-return]
 
 
-def _by(user_id: int | None) -> dict[str, Any]:
-    """Return the actor as the event log stores it."""
-    return {"actor": events.actor_of(user_id), "actor_id": user_id}
-
-
-def _decide(
-    turn: AssistantTurn, state: TurnState, outcome: TurnOutcome, user_id: int | None, now: datetime
-) -> None:
-    end(turn, state, now)
-    turn.outcome, turn.decided_by = outcome, user_id
+def _decide(work: UnitOfWork, turn: AssistantTurn, state: TurnState, outcome: TurnOutcome) -> None:
+    end(turn, state, work.now)
+    turn.outcome, turn.decided_by = outcome, work.actor.id

@@ -35,7 +35,7 @@ from host.sdk import strictjson
 from host.sdk.http import Client
 from host.sdk.rules import AssistantTool as BroughtTool
 from host.sdk.rules import ToolEffect
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 
 MOST = 20
 """Most tools of an assistant."""
@@ -199,26 +199,17 @@ def asked_as(tool: BroughtTool) -> str:
 
 
 def use_built_in(
-    session: Session,
-    *,
-    workspace_id: int,
-    assistant_id: int,
-    wanted: Collection[str],
-    titles: Mapping[str, str],
-    author: str,
-    actor: Actor,
-    now: datetime,
+    work: UnitOfWork, assistant_id: int, *, wanted: Collection[str], titles: Mapping[str, str]
 ) -> Assistant:
     """Set the desk's and addons' tools an assistant may use, as a new version if they changed. Return it.
 
     :param titles: the desk's tools and those of active addons, by name. A tool of an inactive addon stays
         unchanged.
-    :param author: the name of *actor*.
     :raises AssistantNotFoundError: if there is no such assistant.
     :raises ToolError: if a tool doesn't exist, or a newer Lobby wrote the current version.
     """
-    row = keeping.get(session, workspace_id, assistant_id, lock=True)
-    body = body_of(session, row)
+    row = keeping.get(work.session, work.workspace_id, assistant_id, lock=True)
+    body = body_of(work.session, row)
     there = (*BUILT_IN, *sorted(titles.keys() - set(BUILT_IN)))
     if body is None or not set(wanted) <= set(there):
         raise ToolError(field="builtin")
@@ -228,53 +219,48 @@ def use_built_in(
         return row
     kept = msgspec.to_builtins(msgspec.structs.replace(body, builtin=names_))
     row.version += 1
-    session.add(AssistantVersion(assistant_id=row.id, number=row.version, body=kept, author=author, at=now))
-    session.flush()
+    keeping.add_version(work, row, kept)
     what = ", ".join(title for name, title in titles.items() if name in wanted) or "–"
-    actor.audit(session, "assistant_tool.chosen", what, workspace_id=workspace_id, details={"of": row.name})
+    work.audit("assistant_tool.chosen", what, details={"of": row.name})
     return row
 
 
-def create(
-    session: Session, workspace_id: int, assistant_id: int, wanted: ToolInput, *, actor: Actor
-) -> AssistantTool:
+def create(work: UnitOfWork, assistant_id: int, wanted: ToolInput) -> AssistantTool:
     """Create a tool and return it.
 
     :raises AssistantNotFoundError: if there is no such assistant.
     :raises ToolError: if a setting is invalid.
     :raises TooManyToolsError: if it has :data:`MOST`.
     """
-    of = keeping.get(session, workspace_id, assistant_id, lock=True).name
+    of = keeping.get(work.session, work.workspace_id, assistant_id, lock=True).name
     wanted = checked(wanted)
-    others = all_of(session, assistant_id)
+    others = all_of(work.session, assistant_id)
     if len(others) >= MOST:
         raise TooManyToolsError(limit=MOST)
     _check_free(wanted.name, others)
     row = AssistantTool(
         uuid=str(uuid.uuid4()),
-        workspace_id=workspace_id,
+        workspace_id=work.workspace_id,
         assistant_id=assistant_id,
-        created_at=clock.now(),
+        created_at=work.now,
     )
     _take(row, wanted)
-    session.add(row)
-    session.flush()
-    actor.audit(session, "assistant_tool.added", row.title, workspace_id=workspace_id, details={"of": of})
+    work.session.add(row)
+    work.session.flush()
+    work.audit("assistant_tool.added", row.title, details={"of": of})
     return row
 
 
-def change(
-    session: Session, workspace_id: int, assistant_id: int, tool_id: int, wanted: ToolInput, *, actor: Actor
-) -> AssistantTool:
+def change(work: UnitOfWork, assistant_id: int, tool_id: int, wanted: ToolInput) -> AssistantTool:
     """Change a tool and return it. Without a new secret it keeps its own, unless the host changes.
 
     :raises AssistantNotFoundError, ToolNotFoundError: if there is none.
     :raises ToolError: if a setting is invalid.
     """
-    of = keeping.get(session, workspace_id, assistant_id, lock=True).name
-    row = get(session, workspace_id, assistant_id, tool_id, lock=True)
+    of = keeping.get(work.session, work.workspace_id, assistant_id, lock=True).name
+    row = get(work.session, work.workspace_id, assistant_id, tool_id, lock=True)
     wanted = checked(wanted)
-    _check_free(wanted.name, [one for one in all_of(session, assistant_id) if one.id != row.id])
+    _check_free(wanted.name, [one for one in all_of(work.session, assistant_id) if one.id != row.id])
     if wanted.secret is None and row.secret is not None and urlsplit(wanted.url)[:2] != urlsplit(row.url)[:2]:
         raise ToolError(
             _l("The secret was given for another host, so nothing was changed."),
@@ -282,8 +268,8 @@ def change(
             field="secret",
         )
     _take(row, wanted)
-    session.flush()
-    actor.audit(session, "assistant_tool.changed", row.title, workspace_id=workspace_id, details={"of": of})
+    work.session.flush()
+    work.audit("assistant_tool.changed", row.title, details={"of": of})
     return row
 
 
@@ -300,17 +286,17 @@ def _take(row: AssistantTool, wanted: ToolInput) -> None:
         row.secret = secrets.keyring().seal(Secret(wanted.secret), _place(row)) if wanted.secret else None
 
 
-def delete(session: Session, workspace_id: int, assistant_id: int, tool_id: int, *, actor: Actor) -> str:
+def delete(work: UnitOfWork, assistant_id: int, tool_id: int) -> str:
     """Delete a tool and return its title. Its past calls stay with their turns.
 
     :raises AssistantNotFoundError, ToolNotFoundError: if there is none.
     """
-    of = keeping.get(session, workspace_id, assistant_id).name
-    row = get(session, workspace_id, assistant_id, tool_id, lock=True)
+    of = keeping.get(work.session, work.workspace_id, assistant_id).name
+    row = get(work.session, work.workspace_id, assistant_id, tool_id, lock=True)
     title = row.title
-    session.delete(row)
-    session.flush()
-    actor.audit(session, "assistant_tool.deleted", title, workspace_id=workspace_id, details={"of": of})
+    work.session.delete(row)
+    work.session.flush()
+    work.audit("assistant_tool.deleted", title, details={"of": of})
     return title
 
 

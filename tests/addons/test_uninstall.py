@@ -115,9 +115,7 @@ def test_the_rules_and_assistants_that_stop_are_named(shop: Shop) -> None:
     db.write(add, "Of every channel", RuleState.LIVE)
 
     def answering(session: Session, name: str) -> None:
-        made = assistants.create(
-            session, workspace_id=shop.workspace, name=name, author="Mia R.", actor=DESK, now=clock.now()
-        )
+        made = assistants.create(work(session, shop.workspace, actor="Mia R."), name=name)
         session.flush()
         place = AssistantAccount(
             account_id=account, workspace_id=shop.workspace, assistant_id=made.id, changed_at=clock.now()

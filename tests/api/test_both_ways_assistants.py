@@ -13,12 +13,12 @@ from host.assistants.knowing import cases, entries
 from host.assistants.knowing.entries import EntryInput
 from host.assistants.language import language_models
 from host.assistants.models import Assistant
-from host.core import clock, db
+from host.core import db
 from host.models.channels import ChannelAccount
-from host.users.actor import DESK
 from tests.api.both_ways import Act, compare
 from tests.api.desks import TOOL, ApiDesk
 from tests.assistants.staffed import wanted_tool
+from tests.helpers import do
 
 PROMPT = {
     "version": "1",
@@ -40,14 +40,12 @@ TOOL_FORM = {**TOOL, "header": "Authorization", "parameters": '{"type": "object"
 
 
 def assistant(desk: ApiDesk, name: str = "Shop desk") -> int:
-    given = {"workspace_id": desk.workspace, "name": name, "author": "Ann"}
-    return db.write(keeping.create, **given, actor=DESK, now=clock.now()).id
+    return do(keeping.create, desk.workspace, name=name).id
 
 
 def stopped(desk: ApiDesk) -> int:
     id_ = assistant(desk)
-    named = {"workspace_id": desk.workspace, "assistant_id": id_}
-    db.write(keeping.change, **named, stopped=True, actor=DESK, now=clock.now())
+    do(keeping.change, desk.workspace, id_, stopped=True)
     return id_
 
 
@@ -59,18 +57,8 @@ def in_shadow(desk: ApiDesk) -> int:
 
 
 def put(desk: ApiDesk, assistant_id: int, mode: str) -> None:
-    db.write(
-        keeping.set_mode,
-        workspace_id=desk.workspace,
-        assistant_id=assistant_id,
-        account_id=desk.inbox.account.id,
-        mode=mode,
-        answers_on=[],
-        needed=50,
-        by="Ann",
-        actor=DESK,
-        now=clock.now(),
-    )
+    account = desk.inbox.account.id
+    do(keeping.set_mode, desk.workspace, assistant_id, account, mode=mode, answers_on=[], needed=50)
 
 
 def of_another(desk: ApiDesk) -> int:
@@ -82,22 +70,19 @@ def of_another(desk: ApiDesk) -> int:
 def with_model(desk: ApiDesk) -> int:
     id_ = assistant(desk)
     wanted = language_models.ModelInput("Ours", "openai", "https://models.example.com/v1", "large")
-    model = db.write(language_models.create, desk.workspace, wanted).id
-    named = {"workspace_id": desk.workspace, "assistant_id": id_}
-    db.write(keeping.change, **named, model_id=model, actor=DESK, now=clock.now())
+    model = do(language_models.create, desk.workspace, wanted).id
+    do(keeping.change, desk.workspace, id_, model_id=model)
     return id_
 
 
 def entry(desk: ApiDesk) -> int:
     wanted = EntryInput("Shipping", "Four days.")
-    named = {"workspace_id": desk.workspace, "assistant_id": assistant(desk)}
-    return db.write(entries.add, wanted, **named, actor=DESK, now=clock.now()).id
+    return do(entries.add, desk.workspace, assistant(desk), wanted).id
 
 
 def case(desk: ApiDesk) -> int:
     wanted = cases.CaseInput("To Norway?", says=["14 €"])
-    named = {"workspace_id": desk.workspace, "assistant_id": assistant(desk)}
-    return db.write(cases.add, wanted, **named, actor=DESK, now=clock.now()).id
+    return do(cases.add, desk.workspace, assistant(desk), wanted).id
 
 
 PAST = "We ship to Norway within four to six days."
@@ -109,7 +94,7 @@ def dismissed(desk: ApiDesk) -> int:
 
 
 def tool(desk: ApiDesk) -> int:
-    return db.write(tool_keeping.create, desk.workspace, assistant(desk), wanted_tool(), actor=DESK).id
+    return do(tool_keeping.create, desk.workspace, assistant(desk), wanted_tool()).id
 
 
 def newest(model: Any) -> int:

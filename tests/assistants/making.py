@@ -13,7 +13,7 @@ from host.assistants.knowing.entries import EntryInput
 from host.assistants.models import Assistant, AssistantTurn, AssistantVersion, KnowledgeEntry, Mode, TurnState
 from host.core import clock, db
 from host.models.inbox import Message
-from host.users.actor import DESK
+from tests.helpers import do
 
 NOW = datetime.fromisoformat("2026-11-20T12:00:00+00:00")
 
@@ -36,13 +36,7 @@ def entry(
     workspace_id: int, assistant_id: int, title: str, text: str = "", *questions: str, **given: Any
 ) -> int:
     wanted = EntryInput(title=title, text=text, questions=questions, **given)
-
-    def use_case(session: Session) -> int:
-        return entries.add(
-            session, wanted, workspace_id=workspace_id, assistant_id=assistant_id, actor=DESK, now=clock.now()
-        ).id
-
-    return db.write(use_case)
+    return do(entries.add, workspace_id, assistant_id, wanted).id
 
 
 def put(entry_id: int, **values: Any) -> None:

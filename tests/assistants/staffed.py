@@ -15,9 +15,9 @@ from host.assistants.models import (
 )
 from host.core import clock, db
 from host.sdk.rules import ToolEffect
-from host.users.actor import DESK
 from tests.assistants import making
 from tests.automation.automated import Automated
+from tests.helpers import do
 from tests.inbox import toys
 
 SCHEMA = {
@@ -80,7 +80,7 @@ class Staffed:
 
     def tool(self, url: str, **more: Any) -> AssistantTool:
         wanted = wanted_tool(url, **more)
-        return db.write(tool_keeping.create, self.workspace, self.assistant, wanted, actor=DESK)
+        return do(tool_keeping.create, self.workspace, self.assistant, wanted)
 
     def calls(self) -> list[AssistantCall]:
         return sorted(toys.everything_of(AssistantCall), key=lambda one: (one.turn_id, one.number))

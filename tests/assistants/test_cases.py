@@ -15,9 +15,10 @@ from host.assistants.values import ModelAnswer, ModelError
 from host.core import clock, db
 from host.models.inbox import Message
 from host.sdk.channel import AccountRef
-from host.users.actor import DESK
+from host.users.actor import DESK, UnitOfWork
 from tests import helpers
 from tests.assistants import making
+from tests.helpers import do
 from tests.inbox import toys
 
 
@@ -38,8 +39,7 @@ def assistant(workspace: int) -> int:
 
 def add(workspace: int, assistant: int, question: str, *says: str, **given: Any) -> int:
     wanted = CaseInput(question, says=says, **given)
-    ids = {"workspace_id": workspace, "assistant_id": assistant, "actor": DESK}
-    return db.write(lambda session: cases.add(session, wanted, **ids, now=clock.now()).id)
+    return do(cases.add, workspace, assistant, wanted).id
 
 
 def rows() -> list[AssistantCase]:
@@ -72,18 +72,12 @@ def test_a_case_is_added_changed_and_deleted(workspace: int, assistant: int) -> 
     id_ = add(workspace, assistant, " To Norway? ", "14 €", " ", "14 €")
     (row,) = rows()
     assert (row.question, row.says, row.never_says, row.passed) == ("To Norway?", ["14 €"], [], None)
-    ids: dict[str, Any] = {
-        "workspace_id": workspace,
-        "assistant_id": assistant,
-        "case_id": id_,
-        "actor": DESK,
-    }
-    db.write(lambda session: cases.change(session, CaseInput("Oslo?", True, ["x"]), **ids))
+    do(cases.change, workspace, assistant, id_, CaseInput("Oslo?", True, ["x"]))
     (row,) = rows()
     assert (row.question, row.hands_over, row.says) == ("Oslo?", True, [])
     with pytest.raises(CaseNotFoundError):
-        db.write(lambda session: cases.delete(session, **{**ids, "workspace_id": workspace + 1}))
-    assert db.write(lambda session: cases.delete(session, **ids)) == "Oslo?"
+        do(cases.delete, workspace + 1, assistant, id_)
+    assert do(cases.delete, workspace, assistant, id_) == "Oslo?"
     assert rows() == []
 
 
@@ -111,16 +105,8 @@ def test_a_case_of_a_turn_is_gone_with_its_conversation(
     turn = making.turn(assistant, message.id, messages=2)
 
     def make(session: Session, accounts: frozenset[int] | None) -> int:
-        made = cases.from_turn(
-            session,
-            workspace_id=workspace,
-            assistant_id=assistant,
-            turn_id=turn,
-            seen_accounts=accounts,
-            actor=DESK,
-            now=clock.now(),
-        )
-        return made.id
+        work = UnitOfWork(session, workspace, DESK, clock.now(), accounts)
+        return cases.from_turn(work, assistant, turn).id
 
     with pytest.raises(CaseNotFoundError):
         db.write(make, frozenset())
@@ -140,14 +126,13 @@ def test_all_are_tried_and_what_came_of_it_is_noted(workspace: int, assistant: i
     candles = add(workspace, assistant, "Candles?", hands_over=True)
     broken = add(workspace, assistant, "Broken?", "new one")
     gone = add(workspace, assistant, "Deleted?", "yes")
-    ids = {"workspace_id": workspace, "assistant_id": assistant, "actor": DESK}
 
     def answer(question: str) -> tuple[str, bool]:
         db.write(lambda session: session.execute(sa.select(1)))  # no write is open
         if question == "Broken?":
             raise ModelError("model_timeout")
         if question == "Deleted?":
-            db.write(lambda session: cases.delete(session, **ids, case_id=gone))
+            do(cases.delete, workspace, assistant, gone)
         return ("It costs 14 €.", False)
 
     found = {one.id: one for one in cases.try_all(workspace, assistant, 3, answer)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import sqlalchemy as sa
 from hypothesis import example, given, settings
@@ -14,9 +12,9 @@ from host.assistants.knowing import cutting, entries
 from host.assistants.knowing.entries import EntryError, EntryInput, EntryNotFoundError
 from host.assistants.models import EntryKind, EntryState, KnowledgePassage
 from host.core import clock, db
-from host.users.actor import DESK
 from tests import helpers
 from tests.assistants import making
+from tests.helpers import do
 
 WORDS = st.sampled_from(
     ["Ton", "glaze", "vajilla", "陶器。", "ok.", "# not a heading", "été!", "a" * 700, "x"]
@@ -86,37 +84,27 @@ def test_an_entry_is_added_changed_and_deleted(workspace: int, assistant: int) -
     with db.read() as session:
         assert [one.text for one in entries.passages_of(session, entry)] == ["4 to 6 days.\n\n14 €"]
 
-    ids: dict[str, Any] = {
-        "workspace_id": workspace,
-        "assistant_id": assistant,
-        "entry_id": entry,
-        "actor": DESK,
-    }
-    db.write(lambda s: entries.change(s, EntryInput("Shipping", "Now 5 days."), **ids, now=clock.now()))
+    ids = workspace, assistant, entry
+    do(entries.change, *ids, EntryInput("Shipping", "Now 5 days."))
     row = making.kept(entry)
     assert (row.title, row.text, row.questions) == ("Shipping", "Now 5 days.", [])
     assert making.knowledge_version(assistant) == 2
     with db.read() as session:
         assert [one.text for one in entries.passages_of(session, entry)] == ["Now 5 days."]
 
-    assert db.write(lambda s: entries.delete(s, **ids)) == "Shipping"
+    assert do(entries.delete, *ids) == "Shipping"
     assert making.knowledge_version(assistant) == 3
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(KnowledgePassage)) == 0
     with pytest.raises(EntryNotFoundError):
-        db.write(lambda s: entries.delete(s, **ids))
+        do(entries.delete, *ids)
 
 
 def test_the_words_of_a_file_are_not_changed_with_its_title(workspace: int, assistant: int) -> None:
     entry = making.entry(workspace, assistant, "Prices", "one\ftwo", kind=EntryKind.FILE, origin="prices.pdf")
     checked = making.kept(entry).checked_at
-    ids: dict[str, Any] = {
-        "workspace_id": workspace,
-        "assistant_id": assistant,
-        "entry_id": entry,
-        "actor": DESK,
-    }
-    db.write(lambda s: entries.change(s, EntryInput("Wholesale", "other"), **ids, now=clock.now()))
+    ids = workspace, assistant, entry
+    do(entries.change, *ids, EntryInput("Wholesale", "other"))
     row = making.kept(entry)
     assert (row.title, row.text, row.origin, row.checked_at) == (
         "Wholesale",
@@ -125,7 +113,7 @@ def test_the_words_of_a_file_are_not_changed_with_its_title(workspace: int, assi
         checked,
     )
     wanted = EntryInput("Wholesale", "three", origin="new.pdf")
-    db.write(lambda s: entries.change(s, wanted, **ids, now=clock.now(), replaced=True))
+    do(entries.change, *ids, wanted, replaced=True)
     row = making.kept(entry)
     assert (row.text, row.origin) == ("three", "new.pdf")
     assert row.checked_at >= checked
@@ -143,9 +131,8 @@ def test_the_words_of_a_file_are_not_changed_with_its_title(workspace: int, assi
     ],
 )
 def test_what_is_no_entry_is_refused(workspace: int, assistant: int, wanted: EntryInput, field: str) -> None:
-    ids: dict[str, Any] = {"workspace_id": workspace, "assistant_id": assistant, "actor": DESK}
     with pytest.raises(EntryError) as error:
-        db.write(lambda s: entries.add(s, wanted, **ids, now=clock.now()))
+        do(entries.add, workspace, assistant, wanted)
     assert error.value.field == field
     assert making.knowledge_version(assistant) == 0
 

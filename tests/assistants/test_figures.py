@@ -20,6 +20,7 @@ from host.core import db
 from host.models.users import Workspace
 from tests.assistants.turns import Turns, made, put, turn
 from tests.automation.automated import Automated
+from tests.helpers import do
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 20, 11, 10, tzinfo=UTC)
@@ -173,15 +174,15 @@ def test_turns_are_listed_newest_first_by_what_became_of_them(any_desk: Automate
     )
     assert listed(accounts=frozenset()) == []
     assert listed(TurnFilter.WRONG) == []
-    named = {"workspace_id": desk.desk.workspace, "assistant_id": id_}
-    assert db.write(judging.judge, **named, turn_id=taken, right=False)
-    assert not db.write(judging.judge, **named, turn_id=taken, right=False)
+    workspace = desk.desk.workspace
+    for _twice in range(2):
+        assert do(judging.judge, workspace, id_, taken, right=False).right is False
     assert listed(TurnFilter.WRONG) == [taken]
-    assert db.write(judging.judge, **named, turn_id=taken, right=True)
+    do(judging.judge, workspace, id_, taken, right=True)
     assert turn(taken).right is True
-    for wrong in ({**named, "workspace_id": 0}, {**named, "assistant_id": 0}):
+    for wrong in ((0, id_), (workspace, 0)):
         with pytest.raises(TurnNotFoundError):
-            db.write(judging.judge, **wrong, turn_id=taken, right=True)
+            do(judging.judge, *wrong, taken, right=True)
     with db.read() as session:
         (newest,) = judging.lately(session, id_, show=TurnFilter.TAKEN)
         assert session.scalar(sa.select(sa.literal(1))) == 1

@@ -33,12 +33,13 @@ from host.assistants.values import Body, Cap, Limits
 from host.automation.deciding import Sent
 from host.channels.accounts import disconnect_account
 from host.core import clock, db
+from host.events.models import ActorKind
 from host.inbox import conversation_actions
 from host.models.inbox import Handler
-from host.users.actor import DESK, UnitOfWork
+from host.users.actor import Actor, UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 from tests import helpers
-from tests.assistants.turns import Turns, assistant, made, model, put, turn
+from tests.assistants.turns import ANN, OLU, Turns, assistant, made, model, put, turn
 from tests.automation.automated import Automated
 from tests.helpers import do
 from tests.inbox import toys
@@ -50,16 +51,15 @@ def places(desk: Automated) -> dict[int, keeping.AccountMode]:
 
 
 def save(desk: Automated, id_: int, body: Body, version: int | None = None) -> Assistant:
-    named = {"workspace_id": desk.desk.workspace, "assistant_id": id_, "author": "Bo", "actor": DESK}
-    return db.write(keeping.save_version, **named, body=body, now=clock.now(), version=version)
+    bo = Actor(ActorKind.SYSTEM, person="Bo")
+    return do(keeping.save_version, desk.desk.workspace, id_, body=body, version=version, actor=bo)
 
 
 def stopped(desk: Automated, id_: int) -> int:
-    def use_case(session: Session) -> int:
-        row = keeping.get(session, desk.desk.workspace, id_, lock=True)
-        return keeping.stop(session, row, clock.now(), actor=DESK)
+    def stop(work: UnitOfWork) -> int:
+        return keeping.stop(work, keeping.get(work.session, work.workspace_id, id_, lock=True))
 
-    return db.write(use_case)
+    return do(stop, desk.desk.workspace)
 
 
 def automatic(desk: Automated, contact: str) -> int:
@@ -88,14 +88,13 @@ def test_an_assistant_is_made_renamed_and_deleted_with_all_it_has(any_desk: Auto
         (shown,) = keeping.listing(session, desk.desk.workspace)
     assert (shown.name, shown.version, shown.stopped_at, shown.model_id) == ("Shop desk", 1, None, None)
     assert [(one.mode, one.account_id) for one in shown.places] == [(Mode.SUGGEST, desk.desk.account.id)]
-    named = {"workspace_id": desk.desk.workspace, "assistant_id": one}
-    assert db.write(keeping.rename, **named, name="Mail desk", actor=DESK).name == "Mail desk"
-    assert db.write(keeping.delete, **named, actor=DESK, now=clock.now()) == "Mail desk"
+    assert do(keeping.rename, desk.desk.workspace, one, name="Mail desk").name == "Mail desk"
+    assert do(keeping.delete, desk.desk.workspace, one) == "Mail desk"
     with db.read() as session:
         for table in (Assistant, AssistantVersion, AssistantAccount, AssistantTurn):
             assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0, table
     with pytest.raises(AssistantNotFoundError):
-        db.write(keeping.delete, **named, actor=DESK, now=clock.now())
+        do(keeping.delete, desk.desk.workspace, one)
 
 
 def test_names_and_how_many_there_are_have_bounds(automated: Automated) -> None:
@@ -116,25 +115,23 @@ def test_an_assistant_of_another_workspace_is_none(automated: Automated) -> None
             keeping.get(session, elsewhere, one)
         assert keeping.listing(session, elsewhere) == []
     with pytest.raises(AssistantNotFoundError):
-        put(automated, one, workspace_id=elsewhere)
+        put(automated, one, workspace=elsewhere)
 
 
 def test_a_model_is_one_of_the_workspace(automated: Automated) -> None:
     one, ours = made(automated), model(automated)
     theirs = model(automated, name="theirs", workspace_id=helpers.make_workspace("Books"))
 
-    def choose(session: Session, id_: int | None) -> None:
-        keeping.choose_model(
-            session, keeping.get(session, automated.desk.workspace, one, lock=True), id_, actor=DESK
-        )
+    def choose(id_: int | None) -> None:
+        do(keeping.change, automated.desk.workspace, one, model_id=id_)
 
-    db.write(choose, ours)
+    choose(ours)
     assert assistant(one).model_id == ours
     for wrong in (theirs, 0):
         with pytest.raises(AssistantError) as refused:
-            db.write(choose, wrong)
+            choose(wrong)
         assert refused.value.field == "model"
-    db.write(choose, None)
+    choose(None)
     assert assistant(one).model_id is None
 
 
@@ -265,7 +262,7 @@ def test_an_assistant_suggests_at_once_and_answers_only_once_it_earned_that(any_
 def test_who_types_the_name_of_the_account_opens_it(automated: Automated, typed: str) -> None:
     one, account = made(automated), automated.desk.account.id
     put(automated, one)
-    placed = put(automated, one, Mode.ANSWER, typed_name=typed, by="Olu O.")
+    placed = put(automated, one, Mode.ANSWER, typed_name=typed, actor=OLU)
     assert placed.opened
     assert places(automated)[account].opened_by == "Olu O."
     put(automated, one, Mode.ANSWER, answers_on=[Sent.TAP])
@@ -277,15 +274,8 @@ def test_who_types_the_name_of_the_account_opens_it(automated: Automated, typed:
 
 
 def unlock(desk: Automated, id_: int, typed: str) -> str:
-    return db.write(
-        keeping.unlock,
-        workspace_id=desk.desk.workspace,
-        assistant_id=id_,
-        account_id=desk.desk.account.id,
-        typed_name=typed,
-        by="Olu O.",
-        actor=DESK,
-    )
+    place = desk.desk.workspace, id_, desk.desk.account.id
+    return do(keeping.unlock, *place, typed_name=typed, actor=OLU)
 
 
 def test_unlocking_starts_nothing_until_it_is_set_to_answer(automated: Automated) -> None:
@@ -302,7 +292,7 @@ def test_unlocking_starts_nothing_until_it_is_set_to_answer(automated: Automated
     put(automated, one, answers_on=[Sent.TAP])
     put(automated, one, Mode.SHADOW)
     assert places(automated)[account].opened_by == "Olu O.", "it stays unlocked until it is off"
-    placed = put(automated, one, Mode.ANSWER, by="Ann")
+    placed = put(automated, one, Mode.ANSWER, actor=ANN)
     assert (placed.mode, placed.opened) == (Mode.ANSWER, False)
     assert places(automated)[account].opened_by == "Olu O."
     put(automated, one)
@@ -413,12 +403,12 @@ def test_a_stopped_assistant_leaves_nothing_under_way_and_people_get_its_convers
     assert assistant(one).stopped_at == at, "the first time counts"
     assert ana
 
-    def resume(session: Session) -> bool:
-        return keeping.resume(session, keeping.get(session, desk.desk.workspace, one, lock=True), actor=DESK)
+    def resume(work: UnitOfWork) -> bool:
+        return keeping.resume(work, keeping.get(work.session, work.workspace_id, one, lock=True))
 
-    assert db.write(resume)
+    assert do(resume, desk.desk.workspace)
     assert assistant(one).stopped_at is None
-    assert not db.write(resume)
+    assert not do(resume, desk.desk.workspace)
 
 
 def test_many_conversations_are_handed_over_in_portions(
@@ -429,13 +419,12 @@ def test_many_conversations_are_handed_over_in_portions(
         automatic(automated, name)
     one = made(automated)
     put(automated, one)
-    named = {"workspace_id": automated.desk.workspace, "assistant_id": one}
     with pytest.raises(AssistantError):
-        db.write(keeping.delete, **named, actor=DESK, now=clock.now())
+        do(keeping.delete, automated.desk.workspace, one)
     assert assistant(one).stopped_at is None, "nothing of it was written"
     assert stopped(automated, one) == 2
     assert stopped(automated, one) == 1
-    assert db.write(keeping.delete, **named, actor=DESK, now=clock.now()) == "Shop desk"
+    assert do(keeping.delete, automated.desk.workspace, one) == "Shop desk"
 
 
 def test_conversations_go_to_people_when_it_answers_by_itself_no_more(automated: Automated) -> None:

@@ -11,10 +11,10 @@ from host.assistants.knowing.cases import CaseInput
 from host.assistants.knowing.reading import ExtractedText
 from host.assistants.models import EntryKind, EntryState
 from host.core import clock, db
-from host.users.actor import DESK
 from tests import helpers
 from tests.assistants import making
 from tests.assistants.test_learning import SINCE, YARD, answered, said
+from tests.helpers import do
 from tests.inbox import toys
 
 
@@ -55,14 +55,12 @@ def test_it_is_the_same_on_each_database(any_database: db.Database, monkeypatch:
             session, workspace, [account.id], since=SINCE, assistant_id=assistant
         )
         assert (draft.times, draft.by) == (3, ("Mia R.",))
-    ids = {"workspace_id": workspace, "assistant_id": assistant, "actor": DESK, "now": now}
-    db.write(lambda session: cases.from_turn(session, turn_id=turns[0], seen_accounts=None, **ids).id)
-    db.write(lambda session: cases.add(session, CaseInput("Norway?", says=["24"]), **ids).id)
+    do(cases.from_turn, workspace, assistant, turns[0], now=now)
+    do(cases.add, workspace, assistant, CaseInput("Norway?", says=["24"]), now=now)
     tried = cases.try_all(workspace, assistant, 1, lambda _question: ("It is 24 €", False))
     assert sorted(one.passed is True for one in tried) == [False, True]
     conversation = toys.thread()[0].conversation_id
     assert db.write(lambda session: cases.forget(session, [conversation])) == 1
-    of = {"workspace_id": workspace, "assistant_id": assistant}
-    assert db.write(entries.delete, **of, entry_id=shipping, actor=DESK)
+    assert do(entries.delete, workspace, assistant, shipping)
     with db.read() as session:
         assert knowledge.matching(session, assistant, "norwegen") == []

@@ -22,6 +22,7 @@ from sandbox.model.server import ModelServer
 from tests import helpers
 from tests.assistants.model_server import KEY
 from tests.assistants.staffed import make_assistant
+from tests.helpers import do
 from tests.inbox import toys
 from tests.inbox.desks import Desk
 
@@ -31,7 +32,7 @@ WANTED = ModelInput(
 
 
 def made(desk: Desk, **more: Any) -> LanguageModel:
-    return db.write(language_models.create, desk.workspace, replace(WANTED, **more))
+    return do(language_models.create, desk.workspace, replace(WANTED, **more))
 
 
 def test_a_model_is_kept_with_its_key_sealed(desk: Desk) -> None:
@@ -57,13 +58,13 @@ def test_its_key_is_sealed_anew_with_the_other_secrets(desk: Desk) -> None:
 
 def test_a_key_stays_where_none_is_given_and_goes_where_it_is_empty(desk: Desk) -> None:
     row = made(desk)
-    db.write(language_models.change, desk.workspace, row.id, replace(WANTED, name="Other", key=None))
+    do(language_models.change, desk.workspace, row.id, replace(WANTED, name="Other", key=None))
     with db.read() as session:
         kept = language_models.setting_of(session, row.id)
     assert kept is not None
     assert kept.key is not None
     assert kept.key.reveal() == KEY
-    db.write(language_models.change, desk.workspace, row.id, replace(WANTED, key=""))
+    do(language_models.change, desk.workspace, row.id, replace(WANTED, key=""))
     assert toys.only(LanguageModel).key is None
 
 
@@ -71,16 +72,14 @@ def test_a_key_is_not_sent_to_another_host(desk: Desk) -> None:
     row = made(desk)
     for address in ("https://evil.example.com/v1", "https://api.example.com.evil.example/v1"):
         with pytest.raises(ModelSettingError) as refused:
-            db.write(
-                language_models.change, desk.workspace, row.id, replace(WANTED, address=address, key=None)
-            )
+            do(language_models.change, desk.workspace, row.id, replace(WANTED, address=address, key=None))
         assert refused.value.field == "key"
     assert toys.only(LanguageModel).address == "https://api.example.com/v1"
     for wanted in (
         replace(WANTED, address="https://api.example.com/v2", key=None),
         replace(WANTED, address="https://other.example.com/v1", key="another-key"),
     ):
-        db.write(language_models.change, desk.workspace, row.id, wanted)
+        do(language_models.change, desk.workspace, row.id, wanted)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,7 @@ def test_a_workspace_has_twenty_and_sees_its_own(desk: Desk) -> None:
         (language_models.delete, (other, first.id)),
     ):
         with pytest.raises(ModelNotFoundError):
-            db.write(use_case, *arguments)
+            do(use_case, *arguments)
     with db.read() as session:
         assert len(language_models.listing(session, desk.workspace)) == language_models.MOST
         assert language_models.listing(session, other) == []
@@ -159,7 +158,7 @@ def test_what_asked_a_model_that_is_deleted_asks_none(desk: Desk) -> None:
     with db.read() as session:
         (listed,) = language_models.listing(session, desk.workspace)
     assert (listed.host, list(listed.assistants)) == ("api.example.com", ["Pia"])
-    assert db.write(language_models.delete, desk.workspace, row.id) == "Large"
+    assert do(language_models.delete, desk.workspace, row.id) == "Large"
     assert toys.only(Assistant).model_id is None
 
 
@@ -171,13 +170,13 @@ def test_trying_one_says_what_it_cost_or_what_went_wrong(desk: Desk, model: Mode
     tried = language_models.try_it(setting)
     assert (tried.reason, bool(tried.answer)) == ("", True)
     assert tried.cost == tried.used.tokens_in + 2 * tried.used.tokens_out > 0
-    db.write(language_models.note_trial, desk.workspace, row.id, tried)
+    do(language_models.note_trial, desk.workspace, row.id, tried)
     assert toys.only(LanguageModel).problem is None
     model.model.change({"key": "another"})
     tried = language_models.try_it(setting)
     assert (tried.reason, tried.detail) == ("model_refused", "401: Incorrect API key provided: …")
-    assert db.write(language_models.note_trial, desk.workspace, row.id, tried).problem == "model_refused"
+    assert do(language_models.note_trial, desk.workspace, row.id, tried).problem == "model_refused"
     assert toys.only(LanguageModel).tried_at is not None
     # What was tried is no longer what there is.
-    db.write(language_models.change, desk.workspace, row.id, replace(WANTED, address=f"{model.url}/v1"))
+    do(language_models.change, desk.workspace, row.id, replace(WANTED, address=f"{model.url}/v1"))
     assert toys.only(LanguageModel).tried_at is None

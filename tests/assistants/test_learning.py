@@ -18,9 +18,9 @@ from host.assistants.models import DismissedAnswer, KnowledgeEntry, TurnState
 from host.core import clock, db
 from host.models.inbox import DeliveryState, Direction, Message, Origin
 from host.sdk.channel import AccountRef
-from host.users.actor import DESK
 from tests import helpers
 from tests.assistants import making
+from tests.helpers import do
 from tests.inbox import toys
 
 SINCE = toys.START - timedelta(days=30)
@@ -336,8 +336,7 @@ VOUCHER = "A voucher is valid for three years and can be had for any sum from tw
 
 
 def dismiss(account: AccountRef, assistant: int, text: str) -> int:
-    of = {"workspace_id": account.workspace_id, "assistant_id": assistant}
-    return db.write(learning.dismiss, text, **of, now=clock.now()).id
+    return do(learning.dismiss, account.workspace_id, assistant, text).id
 
 
 def offered(account: AccountRef, assistant: int) -> list[tuple[str, bool]]:
@@ -365,11 +364,10 @@ def test_a_dismissed_answer_is_offered_again_only_once_it_is_brought_back(
     assert [one for one in offered(account, assistant) if not one[1]] == [(VOUCHER, False)], (
         "alike is the same"
     )
-    of = {"workspace_id": account.workspace_id, "assistant_id": assistant}
-    db.write(learning.bring_back, **of, dismissed_id=id_)
+    do(learning.bring_back, account.workspace_id, assistant, id_)
     assert not any(dismissed for _text, dismissed in offered(account, assistant))
     with pytest.raises(learning.NotDismissedError):
-        db.write(learning.bring_back, **of, dismissed_id=id_)
+        do(learning.bring_back, account.workspace_id, assistant, id_)
 
 
 def test_an_answer_of_other_words_is_offered_although_one_is_dismissed(
@@ -394,9 +392,8 @@ def test_nothing_it_says_is_kept_and_too_little_is_refused(
     with pytest.raises(learning.DismissedError, match="500"):
         dismiss(account, assistant, PLACES)
     other = making.assistant(account.workspace_id, "Other")
-    of = {"workspace_id": account.workspace_id, "assistant_id": other}
     with pytest.raises(learning.NotDismissedError):
-        db.write(learning.bring_back, **of, dismissed_id=row.id)
+        do(learning.bring_back, account.workspace_id, other, row.id)
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
@@ -409,10 +406,9 @@ def test_a_sketch_is_of_the_words_alone(one: str, other: str) -> None:
 def test_dismissed_answers_work_on_each_database(any_database: db.Database) -> None:
     workspace = helpers.make_workspace("Sample Pottery")
     assistant = making.assistant(workspace)
-    of: dict[str, Any] = {"workspace_id": workspace, "assistant_id": assistant}
-    id_ = db.write(learning.dismiss, PLACES, **of, now=clock.now()).id
+    id_ = do(learning.dismiss, workspace, assistant, PLACES).id
     with db.read() as session:
         assert learning.dismissals(session, assistant) == (1, id_)
-    db.write(keeping.delete, **of, actor=DESK, now=clock.now())
+    do(keeping.delete, workspace, assistant)
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(DismissedAnswer)) == 0

@@ -18,6 +18,7 @@ from tests.assistants.staffed import Staffed
 from tests.automation import test_page_browser
 from tests.automation.automated import Automated
 from tests.automation.test_page_browser import Person
+from tests.helpers import work
 from tests.inbox import toys
 
 page = test_page_browser.page
@@ -39,7 +40,7 @@ def furnished(desk: Automated) -> tuple[int, Staffed, int]:
                 "Other", "anthropic", "https://api.other.example", "other-2", "k", 15_000, 60_000, "EUR"
             ),
         )
-        rows = [language_models.create(session, desk.desk.workspace, one) for one in values]
+        rows = [language_models.create(work(session, desk.desk.workspace), one) for one in values]
         rows[1].problem, rows[1].tried_at = "model_failed", rows[1].created_at
         rows[2].tried_at = rows[2].created_at
         return rows

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 
 from host.assistants import keeping, playing
 from host.assistants.knowing import entries, learning
@@ -19,7 +18,6 @@ from host.assistants.values import Cited
 from host.core import clock, db
 from host.sdk.channel import Capabilities
 from host.sdk.messages import MessageKind
-from host.users.actor import DESK
 from tests.accessibility import violations
 from tests.assistants.test_learning import answered, said
 from tests.assistants.test_pages import body, mode, path
@@ -27,6 +25,7 @@ from tests.assistants.turns import Turns, assistant, made, model, put
 from tests.automation import test_page_browser
 from tests.automation.automated import Automated
 from tests.automation.test_page_browser import Person
+from tests.helpers import do
 from tests.inbox import toys
 
 page = test_page_browser.page
@@ -190,13 +189,8 @@ def furnished(desk: Automated) -> int:
     put(desk, id_, Mode.ANSWER, account_id=studio.id, typed_name="Studio")
     put(desk, two, account_id=mail.id)
 
-    def use_case(session: Session) -> None:
-        keeping.choose_model(
-            session, keeping.get(session, desk.desk.workspace, id_, lock=True), asked, actor=DESK
-        )
-
-    db.write(use_case)
-    db.write(learning.dismiss, PLACES, workspace_id=desk.desk.workspace, assistant_id=id_, now=clock.now())
+    do(keeping.change, desk.desk.workspace, id_, model_id=asked)
+    do(learning.dismiss, desk.desk.workspace, id_, PLACES)
     turns, source = Turns(desk, id_), [{"number": 1, "title": "Shipping to the Nordics"}]
     for days in range(30):
         at = clock.now() - timedelta(days=days)

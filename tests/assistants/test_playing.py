@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 
 from host.assistants import keeping, playing
 from host.assistants.keeping import AccountNotThereError
@@ -17,17 +16,18 @@ from host.assistants.models import Mode
 from host.assistants.playing import PlaygroundAccount
 from host.assistants.values import Ask, Body, CallTool, ModelAnswer, ModelUsage, Thought, Topic
 from host.channels.directory import Directory
-from host.core import clock, db
+from host.core import clock
 from host.models.automation import AutomationRun
 from host.models.users import Role
 from host.rules.models import RuleState
 from host.sdk.channel import ChannelAdapter
 from host.sdk.rules import AssistantTool, ToolEffect, UsedFor
-from host.users.actor import DESK
+from host.users.actor import UnitOfWork
 from tests import helpers
 from tests.assistants.test_pages import path, plain, text
 from tests.assistants.turns import assistant, made, model, put
 from tests.automation.automated import Automated
+from tests.helpers import do
 from tests.inbox import toys
 from tests.rules.ruled import add_rule
 
@@ -86,23 +86,12 @@ def test_the_tools_of_its_channel_are_offered_and_those_that_read_are_used(
     reads = AssistantTool("toy.look", "email", "Look", "Always.", schema, look)
     waves = AssistantTool("toy.wave", "email", "Wave", "Never.", schema, look, ToolEffect.REVERSIBLE)
 
-    def chosen(session: Session) -> None:
-        keeping.save_version(
-            session,
-            workspace_id=automated.desk.workspace,
-            assistant_id=id_,
-            body=Body(builtin=("toy.look", "toy.wave")),
-            author="Ann",
-            actor=DESK,
-            now=clock.now(),
-            version=None,
-        )
-        keeping.choose_model(
-            session, keeping.get(session, automated.desk.workspace, id_), model_id, actor=DESK
-        )
+    def chosen(work: UnitOfWork) -> None:
+        keeping.save_version(work, id_, body=Body(builtin=("toy.look", "toy.wave")))
+        keeping.change(work, id_, model_id=model_id)
 
     model_id = model(automated)
-    db.write(chosen)
+    do(chosen, automated.desk.workspace)
 
     def ask_model(_setting: object, ask: Ask, call: CallTool, /) -> Thought:
         said = [call(one.name, {}) for one in ask.tools]

@@ -10,10 +10,10 @@ import pytest
 from host.assistants.knowing import entries, knowledge, reading, rereading
 from host.assistants.models import EntryKind, EntryState, KnowledgeEntry
 from host.core import clock, db, guard
-from host.users.actor import DESK
 from tests import helpers
 from tests.assistants import making, papers
 from tests.assistants.test_reading import PAGE
+from tests.helpers import do
 from tests.media import provider
 from tests.media.provider import Provider
 
@@ -209,8 +209,7 @@ def test_a_page_deleted_while_it_is_read_stays_deleted(
     workspace: int, assistant: int, site: Provider, now: list[datetime]
 ) -> None:
     def delete() -> None:
-        ids = {"workspace_id": workspace, "assistant_id": assistant, "entry_id": entry}
-        db.write(entries.delete, **ids, actor=DESK)
+        do(entries.delete, workspace, assistant, entry)
 
     entry = add(workspace, assistant, site.put("/versand", PAGE.encode(), HTML, before=delete))
     assert rereading.read_due()

@@ -6,15 +6,14 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.orm import Session
 
 from host.assistants import keeping
 from host.assistants.models import Mode
 from host.assistants.values import Ask, CallTool, ModelAnswer, ModelError
-from host.core import clock, db
+from host.core import clock
 from host.models.inbox import Message, Origin
-from host.users.actor import DESK
 from tests.assistants.assisting import Assisted
+from tests.helpers import do
 from tests.inbox import toys
 
 SHIPPING = "To Norway it takes 4 to 6 days and costs 14 €."
@@ -216,11 +215,7 @@ def test_who_stopped_it_is_nobody_named_none(assisted: Assisted) -> None:
     assisted.said()
     assisted.think()
 
-    def stop(session: Session) -> None:
-        assistant = keeping.get(session, assisted.desk.workspace, assisted.assistant, lock=True)
-        keeping.stop(session, assistant, clock.now(), actor=DESK)
-
-    db.write(stop)
+    do(keeping.change, assisted.desk.workspace, assisted.assistant, stopped=True)
     shown = page(assisted)
     assert "Someone handed this off to the team: Someone stopped the assistant" in shown
     assert "None handed" not in shown

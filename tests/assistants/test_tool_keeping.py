@@ -18,9 +18,9 @@ from host.assistants.tool_keeping import (
 )
 from host.channels import tool_schemas
 from host.core import db
-from host.users.actor import DESK
 from tests import helpers
 from tests.assistants.staffed import SCHEMA, Staffed, wanted_tool
+from tests.helpers import do
 from tests.inbox import toys
 
 SECRET = "Bearer shop-secret-42"
@@ -30,9 +30,7 @@ for _ in range(60):
 
 
 def made(staffed: Staffed, **more: Any) -> AssistantTool:
-    return db.write(
-        tool_keeping.create, staffed.workspace, staffed.assistant, wanted_tool(**more), actor=DESK
-    )
+    return do(tool_keeping.create, staffed.workspace, staffed.assistant, wanted_tool(**more))
 
 
 def test_a_tool_is_kept_with_its_secret_sealed(staffed: Staffed) -> None:
@@ -50,18 +48,14 @@ def test_a_tool_is_kept_with_its_secret_sealed(staffed: Staffed) -> None:
 def test_a_secret_stays_unless_the_host_changes(staffed: Staffed) -> None:
     row = made(staffed)
     where = staffed.workspace, staffed.assistant, row.id
-    db.write(
-        tool_keeping.change, *where, wanted_tool(secret=None, url="https://shop.example.com/v2"), actor=DESK
-    )
+    do(tool_keeping.change, *where, wanted_tool(secret=None, url="https://shop.example.com/v2"))
     kept = tool_keeping.reached(toys.only(AssistantTool)).secret
     assert kept is not None
     assert kept.reveal() == SECRET
     with pytest.raises(ToolError) as refused:
-        db.write(
-            tool_keeping.change, *where, wanted_tool(secret=None, url="https://evil.example.com/"), actor=DESK
-        )
+        do(tool_keeping.change, *where, wanted_tool(secret=None, url="https://evil.example.com/"))
     assert refused.value.field == "secret"
-    db.write(tool_keeping.change, *where, wanted_tool(secret="", url="https://evil.example.com/"), actor=DESK)
+    do(tool_keeping.change, *where, wanted_tool(secret="", url="https://evil.example.com/"))
     assert toys.only(AssistantTool).secret is None
 
 
@@ -116,18 +110,18 @@ def test_names_are_given_once_and_there_are_twenty(staffed: Staffed) -> None:
         made(staffed, name="one_more")
     where = staffed.workspace, staffed.assistant
     with pytest.raises(ToolError):
-        db.write(tool_keeping.change, *where, first.id, wanted_tool(name="order_3"), actor=DESK)
-    assert db.write(tool_keeping.delete, *where, first.id, actor=DESK) == "Order by number"
+        do(tool_keeping.change, *where, first.id, wanted_tool(name="order_3"))
+    assert do(tool_keeping.delete, *where, first.id) == "Order by number"
 
 
 def test_another_workspace_has_none_of_it(staffed: Staffed) -> None:
     row, other = made(staffed), helpers.make_workspace("Other")
     with pytest.raises(AssistantNotFoundError):
-        db.write(tool_keeping.create, other, staffed.assistant, wanted_tool(name="x"), actor=DESK)
+        do(tool_keeping.create, other, staffed.assistant, wanted_tool(name="x"))
     with pytest.raises(AssistantNotFoundError):
-        db.write(tool_keeping.change, other, staffed.assistant, row.id, wanted_tool(name="x"), actor=DESK)
+        do(tool_keeping.change, other, staffed.assistant, row.id, wanted_tool(name="x"))
     with pytest.raises(AssistantNotFoundError):
-        db.write(tool_keeping.delete, other, staffed.assistant, row.id, actor=DESK)
+        do(tool_keeping.delete, other, staffed.assistant, row.id)
 
 
 def test_a_pattern_takes_no_time_that_explodes() -> None:

@@ -26,13 +26,13 @@ from host.inbox.labels import labels
 from host.models.inbox import Conversation, ConversationStatus
 from host.sdk.rules import AssistantTool as AddonTool
 from host.sdk.rules import ToolEffect, UsedFor
-from host.users.actor import DESK
 from sandbox.model.server import ModelServer
 from tests import helpers
 from tests.assistants.model_server import ask as question
 from tests.assistants.model_server import setting
 from tests.assistants.staffed import SCHEMA, Staffed
 from tests.automation.automated import Automated
+from tests.helpers import do
 from tests.inbox import toys
 from tests.live.served import until
 from tests.receiver import Receiver
@@ -274,7 +274,7 @@ def test_a_tool_nobody_offered_or_that_is_gone_is_none(staffed: Staffed, receive
     run = runner(staffed, Body(builtin=()))
     assert run("close", {}) == tools.UNKNOWN
     assert run("refund", {}) == tools.UNKNOWN
-    db.write(tool_keeping.delete, staffed.workspace, staffed.assistant, row.id, actor=DESK)
+    do(tool_keeping.delete, staffed.workspace, staffed.assistant, row.id)
     assert run("order", {"number": 1}) == tools.UNKNOWN
     assert noted(staffed) == []
 
@@ -437,11 +437,11 @@ def test_tools_are_used_and_decided_about_on_every_database(any_desk: Automated,
     assert done is not None
     assert done.state == CallState.DONE
     wanted = ModelInput("Large", "openai", "https://api.example.com/v1", "large-1", "a-key", 1, 2)
-    model = db.write(language_models.create, staffed.workspace, wanted)
-    db.write(language_models.change, staffed.workspace, model.id, replace(wanted, key=None, name="Small"))
+    model = do(language_models.create, staffed.workspace, wanted)
+    do(language_models.change, staffed.workspace, model.id, replace(wanted, key=None, name="Small"))
     with db.read() as session:
         assert [one.row.name for one in language_models.listing(session, staffed.workspace)] == ["Small"]
-    assert db.write(language_models.delete, staffed.workspace, model.id) == "Small"
+    assert do(language_models.delete, staffed.workspace, model.id) == "Small"
 
 
 class Hanging:

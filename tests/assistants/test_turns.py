@@ -22,7 +22,7 @@ from host.inbox.contacts import consent
 from host.inbox.reply import Hold
 from host.models.inbox import Conversation
 from host.sdk.channel import SendRequest, SendResult
-from host.users.actor import DESK, Actor
+from host.users.actor import Actor
 from tests.assistants.assisting import ANSWER, Assisted
 from tests.automation.automated import shut
 from tests.automation.test_taps import keep, tap
@@ -515,18 +515,14 @@ class TestShadow:
         assisted.model.says = ANSWER
         assisted.said(text="And to Sweden?")
         assert assisted.think() == [TurnState.READY]
-        place: dict[str, Any] = {
-            "workspace_id": assisted.desk.workspace,
-            "conversation_id": assisted.scene.conversation("ana"),
-            "turn_id": assisted.turns()[-1].id,
-            "user_id": assisted.desk.mia.id,
-            "now": clock.now(),
-        }
+        conversation, turn = assisted.scene.conversation("ana"), assisted.turns()[-1].id
+        place = assisted.desk.workspace, conversation, turn
+        by = Actor(ActorKind.USER, assisted.desk.mia.id)
         with pytest.raises(suggesting.SuggestionNotFoundError):
-            db.write(suggesting.dismiss, **place, accounts=None)
+            do(suggesting.dismiss, *place, actor=by)
         adapter = assisted.desk.generation.directory.adapter("email")
         with pytest.raises(suggesting.SuggestionNotFoundError):
-            db.write(suggesting.accept, **place, adapter=adapter, hold=Hold(), accounts=None)
+            do(suggesting.accept, *place, adapter=adapter, hold=Hold(), actor=by)
         assert assisted.texts() == []
 
     def test_no_tool_that_changes_anything_is_used(self, assisted: Assisted) -> None:
@@ -553,10 +549,9 @@ class TestShadow:
         assisted.answered()
         assisted.read()
         account = assisted.desk.account.id
-        named = {"workspace_id": assisted.desk.workspace, "assistant_id": id_}
         with db.read() as session:
             assert keeping.earned(session, id_, [account]) == {}
-        db.write(judging.judge, **named, turn_id=assisted.turns()[0].id, right=True)
+        do(judging.judge, assisted.desk.workspace, id_, assisted.turns()[0].id, right=True)
         with db.read() as session:
             assert keeping.earned(session, id_, [account]) == {account: 1}
         assisted.said(text="And to Sweden?")
@@ -567,18 +562,8 @@ class TestShadow:
         id_ = assisted.attach(Mode.SHADOW)
         assisted.said()
         assisted.think()
-        db.write(
-            keeping.set_mode,
-            workspace_id=assisted.desk.workspace,
-            assistant_id=id_,
-            account_id=assisted.desk.account.id,
-            mode=Mode.SUGGEST,
-            answers_on=[],
-            needed=50,
-            by="Ann",
-            actor=DESK,
-            now=clock.now(),
-        )
+        place = assisted.desk.workspace, id_, assisted.desk.account.id
+        do(keeping.set_mode, *place, mode=Mode.SUGGEST, answers_on=[], needed=50)
         assert assisted.states() == [("discarded", "mode")]
 
 

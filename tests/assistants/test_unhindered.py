@@ -22,6 +22,7 @@ from host.assistants.values import Cap, Limits, Speaks
 from host.core import clock, db
 from sandbox.model.server import ModelServer
 from tests.assistants.assisting import Assisted
+from tests.helpers import do
 from tests.live.served import until
 
 ROUNDS = 9
@@ -33,7 +34,7 @@ LEAST = 0.6
 def hang(one: Assisted, model: ModelServer) -> None:
     """Have an assistant with a model that hangs, on every place of the process."""
     wanted = language_models.ModelInput("Slow", Speaks.OPENAI, f"{model.url}/v1", "stand-in", "", 0, 0)
-    row = db.write(language_models.create, one.desk.workspace, wanted)
+    row = do(language_models.create, one.desk.workspace, wanted)
     one.attach(Mode.SUGGEST, model=False, limits=Limits(conversation=Cap(), day=Cap(), seconds=60))
 
     def ask_it(session: Session) -> None:

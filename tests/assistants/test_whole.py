@@ -20,10 +20,10 @@ from host.core import clock, db
 from host.inbox.labels.models import Label
 from host.models.inbox import Conversation, Message
 from host.sdk.rules import ToolEffect
-from host.users.actor import DESK
 from sandbox.model.server import ModelServer
 from tests.assistants.assisting import Assisted
 from tests.assistants.test_judging import STRANGE
+from tests.helpers import do
 from tests.receiver import Receiver
 
 SECRET = "sk-shop-0123456789abcdef"
@@ -42,7 +42,7 @@ class Real:
         wanted = language_models.ModelInput(
             "Stand-in", speaks, address, "stand-in", KEY, 1_000_000, 2_000_000
         )
-        model = db.write(language_models.create, one.desk.workspace, wanted)
+        model = do(language_models.create, one.desk.workspace, wanted)
         limits = Limits(conversation=Cap(), day=Cap())
         one.attach(Mode.ANSWER, model=False, announces=False, limits=limits, builtin=BUILT_IN)
         self.know("Shipping to other countries", SHIPPING, "Do you ship to Norway?")
@@ -58,8 +58,7 @@ class Real:
 
     def know(self, title: str, text: str, *questions: str) -> None:
         wanted = EntryInput(title, text, questions)
-        place = {"workspace_id": self.one.desk.workspace, "assistant_id": self.one.assistant}
-        db.write(entries.add, wanted, **place, actor=DESK, now=clock.now())
+        do(entries.add, self.one.desk.workspace, self.one.assistant, wanted)
 
     def tool(self, name: str, url: str, effect: ToolEffect) -> None:
         wanted = tool_keeping.ToolInput(
@@ -72,7 +71,7 @@ class Real:
             secret=f"Bearer {SECRET}",
             effect=effect,
         )
-        db.write(tool_keeping.create, self.one.desk.workspace, self.one.assistant, wanted, actor=DESK)
+        do(tool_keeping.create, self.one.desk.workspace, self.one.assistant, wanted)
 
     def ask(self, text: str, contact: str = "ana") -> None:
         """Have a customer write, and the assistant think."""

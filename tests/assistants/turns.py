@@ -11,36 +11,34 @@ from host.assistants import keeping
 from host.assistants.models import Assistant, AssistantTurn, LanguageModel, Mode, TurnState
 from host.automation.deciding import Sent
 from host.core import clock, db
-from host.users.actor import DESK
+from host.events.models import ActorKind
+from host.users.actor import Actor
 from tests.assistants import making
 from tests.automation.automated import Automated
+from tests.helpers import do
+
+ANN = Actor(ActorKind.SYSTEM, person="Ann")
+OLU = Actor(ActorKind.SYSTEM, person="Olu O.")
 
 
 def made(desk: Automated, name: str = "Shop desk") -> int:
     """Add an assistant and return its id."""
 
-    def use_case(session: Session) -> int:
-        return keeping.create(
-            session, workspace_id=desk.desk.workspace, name=name, author="Ann", actor=DESK, now=clock.now()
-        ).id
-
-    return db.write(use_case)
+    return do(keeping.create, desk.desk.workspace, name=name, actor=ANN).id
 
 
 def put(desk: Automated, assistant: int, mode: Mode = Mode.SUGGEST, **more: Any) -> keeping.ModeChange:
     """Choose what an assistant does on the desk's account, or on *account_id*."""
     values: dict[str, Any] = {
-        "workspace_id": desk.desk.workspace,
+        "workspace": desk.desk.workspace,
         "assistant_id": assistant,
         "account_id": desk.desk.account.id,
         "mode": mode,
         "answers_on": [Sent.MESSAGE],
         "needed": 10,
-        "by": "Ann",
-        "actor": DESK,
-        "now": clock.now(),
+        "actor": ANN,
     }
-    return db.write(keeping.set_mode, **{**values, **more})
+    return do(keeping.set_mode, **{**values, **more})
 
 
 class Turns:

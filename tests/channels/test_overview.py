@@ -33,7 +33,7 @@ from host.models.inbox import DeliveryState
 from host.models.users import MemberAccount, Membership, Role
 from host.rules.models import RuleState
 from host.sdk.rules import AssistantTool as AddonTool
-from host.users.actor import DESK
+from host.users.actor import DESK, UnitOfWork
 from host.working_hours import hours
 from tests import helpers
 from tests.assistants import making, turns
@@ -227,7 +227,7 @@ def test_what_stopped_stands_first_with_its_effect(desk: Below) -> None:
 
         session.execute(sa.delete(Label).where(Label.id == label))
         session.get_one(ChannelAccount, desk.direct.id).state = AccountState.NEEDS_RECONNECT
-        assistant_keeping.stop(session, session.get_one(Assistant, pia), clock.now(), actor=DESK)
+        assistant_keeping.stop(work(session, desk.desk.workspace), session.get_one(Assistant, pia))
 
     db.write(spoil)
     page, table = shown(desk)
@@ -259,9 +259,8 @@ def test_an_assistant_that_has_nothing_to_answer_from_is_named(desk: Below) -> N
     def use(*names: str) -> None:
         # With its addon there, it can be chosen; the page that shows it is looked at without.
         desk.desk.generation.directory = Directory(directory.adapters, [], [], [], [toy])
-        choice = {"wanted": frozenset(names), "titles": {toy.name: toy.title}, "author": "Olu O."}
-        where = {"workspace_id": desk.desk.workspace, "assistant_id": pia, "actor": DESK, "now": clock.now()}
-        db.write(tool_keeping.use_built_in, **choice, **where)
+        choice = {"wanted": frozenset(names), "titles": {toy.name: toy.title}}
+        do(tool_keeping.use_built_in, desk.desk.workspace, pia, **choice)
 
     assert knows_nothing not in shown(desk)[0], "it is at work nowhere"
     turns.put(desk, pia)
@@ -282,25 +281,20 @@ def test_a_model_that_was_deleted_is_named_until_somebody_chooses(desk: Below) -
     workspace = desk.desk.workspace
     wanted = ModelInput("House model", Speaks.OPENAI, "https://models.example/v1", "small")
 
-    def lose(session: Session) -> None:
-        model = language_models.create(session, workspace, wanted)
-        row = assistant_keeping.get(session, workspace, pia, lock=True)
-        assistant_keeping.choose_model(session, row, model.id, actor=DESK)
-        language_models.delete(session, workspace, model.id)
-
-    def choose_none(session: Session) -> None:
-        row = assistant_keeping.get(session, workspace, pia, lock=True)
-        assistant_keeping.choose_model(session, row, None, actor=DESK)
+    def lose(work: UnitOfWork) -> None:
+        model = language_models.create(work, wanted)
+        assistant_keeping.change(work, pia, model_id=model.id)
+        language_models.delete(work, model.id)
 
     pia = turns.made(desk, "Pia")
     turns.put(desk, pia)
     making.entry(workspace, pia, "Delivery", "Two days.")
     deleted = "The model House model of the assistant Pia was deleted."
     assert deleted not in shown(desk)[0]
-    db.write(lose)
+    do(lose, workspace)
     assert deleted in shown(desk)[0]
     assert "House model was deleted." in owner_of(desk).get(f"/w/{workspace}/assistants/{pia}").text
-    db.write(choose_none)
+    do(assistant_keeping.change, workspace, pia, model_id=None)
     assert deleted not in shown(desk)[0]
 
 
@@ -317,9 +311,7 @@ def test_an_assistant_that_cannot_read_label_or_be_written_to_is_named(desk: Bel
     unsent = "The assistant Pia waits for what nobody can send to"
     tools, no_labels_yet = f"/w/{workspace}/assistants/{pia}/tools", "There are no labels yet."
     assert (no_label in shown(desk)[0], no_labels_yet in owner_of(desk).get(tools).text) == (False, True)
-    chosen = {"wanted": frozenset({"label"}), "titles": {}, "author": "Olu O.", "actor": DESK}
-    where = {"workspace_id": workspace, "assistant_id": pia, "now": clock.now()}
-    db.write(tool_keeping.use_built_in, **chosen, **where)
+    do(tool_keeping.use_built_in, workspace, pia, wanted=frozenset({"label"}), titles={})
     found = shown(desk)[0]
     assert (unread in found, no_label in found, unsent in found) == (False, True, True)
     making.put(page_, state=EntryState.GONE)

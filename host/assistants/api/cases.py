@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http import cursors
@@ -19,6 +18,7 @@ from host.assistants.knowing import cases
 from host.assistants.knowing.cases import CaseError, CaseInput, CaseNotFoundError
 from host.assistants.models import AssistantCase as Row
 from host.core import db
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
@@ -144,11 +144,6 @@ def _placed(error: CaseError) -> CaseError:
     return error
 
 
-def _by(call: Call, assistant_id: int) -> dict[str, Any]:
-    """Return the workspace, the assistant and the actor as arguments."""
-    return {"workspace_id": call.workspace_id, "assistant_id": assistant_id, "actor": call.actor}
-
-
 @routes.get(
     "/assistants/{assistant_id}/cases",
     "List cases of an assistant",
@@ -184,18 +179,15 @@ def list_assistant_cases(call: Call, assistant_id: int, query: AssistantCaseQuer
 )
 def create_assistant_case(call: Call, assistant_id: int, body: CreateAssistantCase) -> AssistantCase:
     """From a question, or from a turn that was wrong."""
-    of = {**_by(call, assistant_id), "now": call.now}
 
-    def use_case(session: Session) -> AssistantCase:
+    def add(work: UnitOfWork) -> AssistantCase:
         wanted = _wanted(body)
         if body.turn_id is None:
-            row = cases.add(session, wanted, **of)
-        else:
-            row = cases.from_turn(session, wanted=wanted, turn_id=body.turn_id, seen_accounts=None, **of)
-        return _shown(row)
+            return _shown(cases.add(work, assistant_id, wanted))
+        return _shown(cases.from_turn(work, assistant_id, body.turn_id, wanted))
 
     try:
-        return call.commit(use_case)
+        return call.write(add)
     except CaseError as error:
         raise _placed(error) from None
 
@@ -217,12 +209,8 @@ def replace_assistant_case(
     call: Call, assistant_id: int, case_id: int, body: ReplaceAssistantCase
 ) -> AssistantCase:
     """The case becomes due to be tried again."""
-
-    def use_case(session: Session) -> AssistantCase:
-        return _shown(cases.change(session, _wanted(body), **_by(call, assistant_id), case_id=case_id))
-
     try:
-        return call.commit(use_case)
+        return call.write(lambda work: _shown(cases.change(work, assistant_id, case_id, _wanted(body))))
     except CaseError as error:
         raise _placed(error) from None
 
@@ -230,7 +218,7 @@ def replace_assistant_case(
 @routes.delete("/assistants/{assistant_id}/cases/{case_id}", "Delete a case", errors=OF)
 def delete_assistant_case(call: Call, assistant_id: int, case_id: int) -> None:
     """The answer from its last try is deleted too."""
-    db.write(cases.delete, **_by(call, assistant_id), case_id=case_id)
+    call.write(lambda work: cases.delete(work, assistant_id, case_id))
 
 
 @routes.post(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, cast
 
@@ -12,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
+from host.api.http import fields
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire
 from host.api.http.errors import BodyError, PersonRequiredError
@@ -34,6 +34,7 @@ from host.assistants.tool_keeping import BUILT_IN
 from host.assistants.values import Body, Cap, Limits
 from host.automation.deciding import GREETED, Sent
 from host.core import db
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
 
@@ -325,11 +326,13 @@ _OF_LIMITS = ("conversation", "day", "month", "seconds", "calls")
 _OF_CALL = {"typed_name": "typedName", "model": "modelId", "mode": "mode", "needed": "needed", "name": "name"}
 
 
-@contextmanager
-def _placed() -> Iterator[None]:
-    """Name the invalid field of an error as in the API."""
+def _changed(call: Call, use_case: Callable[[UnitOfWork], int]) -> Assistant:
+    """Change an assistant by *use_case*, which returns its id, and return it.
+
+    The invalid field of an error is named as in the API.
+    """
     try:
-        yield
+        return call.write(lambda work: _one(work.session, call, use_case(work)))
     except AssistantError as error:
         field = error.field or ""
         if field in _OF_CALL:
@@ -451,20 +454,7 @@ def list_assistants(call: Call) -> Assistants:
 )
 def create_assistant(call: Call, body: CreateAssistant) -> Assistant:
     """The new assistant is on no account, knows nothing and sends nothing."""
-
-    def use_case(session: Session) -> Assistant:
-        row = keeping.create(
-            session,
-            workspace_id=call.workspace_id,
-            name=body.name,
-            author=call.caller.name,
-            actor=call.actor,
-            now=call.now,
-        )
-        return _one(session, call, row.id)
-
-    with _placed():
-        return call.commit(use_case)
+    return _changed(call, lambda work: keeping.create(work, name=body.name).id)
 
 
 @routes.get("/assistants/{assistant_id}", "Get an assistant", errors=(AssistantNotFoundError,))
@@ -483,23 +473,12 @@ def get_assistant(call: Call, assistant_id: int) -> Assistant:
 def replace_assistant(call: Call, assistant_id: int, body: ReplaceAssistant) -> Assistant:
     """Replaces its name, prompt, limits and built-in tools. The earlier content is kept as a version."""
 
-    def use_case(session: Session) -> Assistant:
-        named: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
-        row = keeping.get(session, **named, lock=True)
-        keeping.save_version(
-            session,
-            **named,
-            body=_body(body.body, call, keeping.body_of(session, row)),
-            author=call.caller.name,
-            actor=call.actor,
-            now=call.now,
-            version=body.version,
-            name=body.name,
-        )
-        return _one(session, call, assistant_id)
+    def replace(work: UnitOfWork) -> int:
+        row = keeping.get(work.session, work.workspace_id, assistant_id, lock=True)
+        wanted = _body(body.body, call, keeping.body_of(work.session, row))
+        return keeping.save_version(work, assistant_id, body=wanted, version=body.version, name=body.name).id
 
-    with _placed():
-        return call.commit(use_case)
+    return _changed(call, replace)
 
 
 @routes.patch(
@@ -514,22 +493,12 @@ def change_assistant(call: Call, assistant_id: int, body: UpdateAssistant) -> As
     Only a person can let a stopped assistant go on that answers on an account (`person_required`).
     """
 
-    def use_case(session: Session) -> Assistant:
+    def change(work: UnitOfWork) -> int:
         if body.stopped is False and not call.caller.before:
-            _check_stays_silent(session, call, assistant_id)
-        keeping.change(
-            session,
-            workspace_id=call.workspace_id,
-            assistant_id=assistant_id,
-            model_id=body.model_id,
-            stopped=body.stopped,
-            actor=call.actor,
-            now=call.now,
-        )
-        return _one(session, call, assistant_id)
+            _check_stays_silent(work.session, call, assistant_id)
+        return keeping.change(work, assistant_id, **fields.given(body)).id
 
-    with _placed():
-        return call.commit(use_case)
+    return _changed(call, change)
 
 
 def _check_stays_silent(session: Session, call: Call, assistant_id: int) -> None:
@@ -550,8 +519,7 @@ def _check_stays_silent(session: Session, call: Call, assistant_id: int) -> None
 )
 def delete_assistant(call: Call, assistant_id: int) -> None:
     """Deletes its knowledge too. Messages it sent stay, and people take over its conversations."""
-    named = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
-    db.write(keeping.delete, **named, actor=call.actor, now=call.now)
+    call.write(lambda work: keeping.delete(work, assistant_id))
 
 
 @routes.get(
@@ -600,32 +568,27 @@ def set_assistant_mode(
     requires the name of the account in `typedName`. The audit log records which key allowed it.
     """
 
-    def use_case(session: Session) -> Assistant:
-        row = keeping.get(session, call.workspace_id, assistant_id)
-        account = find_account(session, call, account_id)
-        place = keeping.places(session, call.workspace_id).get(account.id)
+    def set_mode(work: UnitOfWork) -> int:
+        row = keeping.get(work.session, call.workspace_id, assistant_id)
+        account = find_account(work.session, call, account_id)
+        place = keeping.places(work.session, call.workspace_id).get(account.id)
         mine = place if place is not None and place.assistant_id == row.id else None
         answers = mine is not None and mine.mode == Mode.ANSWER
         if body.mode == "answer" and not answers and not call.caller.before:
             raise PersonRequiredError()
         as_it_is = (GREETED, keeping.USUALLY_NEEDED) if mine is None else (mine.answers_on, mine.needed)
         keeping.set_mode(
-            session,
-            workspace_id=call.workspace_id,
-            assistant_id=assistant_id,
-            account_id=account.id,
+            work,
+            assistant_id,
+            account.id,
             mode=body.mode,
             answers_on=as_it_is[0] if body.answers_on is UNSET else [Sent(one) for one in body.answers_on],
             needed=as_it_is[1] if body.needed is UNSET else body.needed,
-            by=call.caller.name,
-            actor=call.actor,
-            now=call.now,
             typed_name=body.typed_name,
         )
-        return _one(session, call, assistant_id)
+        return assistant_id
 
-    with _placed():
-        return call.commit(use_case)
+    return _changed(call, set_mode)
 
 
 @routes.get(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from typing import Annotated, Any, Literal, cast
 
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http import cursors
@@ -23,6 +23,7 @@ from host.assistants.models import EntryKind
 from host.assistants.models import KnowledgeEntry as Row
 from host.core import db
 from host.core.backports.values import replace
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
@@ -130,9 +131,14 @@ def _shown(one: Row | entries.EntrySummary, text: str | None = None) -> Knowledg
     )
 
 
-def _by(call: Call, assistant_id: int) -> dict[str, Any]:
-    """Return the workspace, the assistant and the actor as arguments."""
-    return {"workspace_id": call.workspace_id, "assistant_id": assistant_id, "actor": call.actor}
+def _saved(call: Call, use_case: Callable[[UnitOfWork], Row]) -> KnowledgeEntry:
+    """Save an entry by *use_case* and return it with its text."""
+
+    def save(work: UnitOfWork) -> KnowledgeEntry:
+        row = use_case(work)
+        return _shown(row, row.text)
+
+    return call.write(save)
 
 
 @routes.get(
@@ -167,16 +173,15 @@ def list_knowledge(call: Call, assistant_id: int, query: KnowledgeQuery) -> Know
 def create_knowledge(call: Call, assistant_id: int, body: CreateKnowledge) -> KnowledgeEntry:
     """A text with a title, or a page by its address."""
 
-    def use_case(session: Session) -> KnowledgeEntry:
-        keeping.get(session, call.workspace_id, assistant_id)
+    def add(work: UnitOfWork) -> Row:
+        keeping.get(work.session, work.workspace_id, assistant_id)
         if body.url:
             wanted = reading.wanted_page(body.url, body.title, body.questions)
         else:
             wanted = EntryInput(body.title, body.text, body.questions, EntryKind.PASTED, call.caller.name)
-        row = entries.add(session, wanted, **_by(call, assistant_id), now=call.now)
-        return _shown(row, row.text)
+        return entries.add(work, assistant_id, wanted)
 
-    return call.commit(use_case)
+    return _saved(call, add)
 
 
 @routes.post(
@@ -195,12 +200,7 @@ def create_knowledge_file(call: Call, assistant_id: int, query: FileQuery) -> Kn
     with db.read() as session:
         keeping.get(session, call.workspace_id, assistant_id)
     wanted = _given_file(query.title)
-
-    def use_case(session: Session) -> KnowledgeEntry:
-        row = entries.add(session, wanted, **_by(call, assistant_id), now=call.now)
-        return _shown(row, row.text)
-
-    return call.commit(use_case)
+    return _saved(call, lambda work: entries.add(work, assistant_id, wanted))
 
 
 @routes.put(
@@ -225,19 +225,12 @@ def replace_knowledge_file(
         )
     wanted = _given_file(query.title or before.title)
 
-    def use_case(session: Session) -> KnowledgeEntry:
-        row = entries.get(session, call.workspace_id, assistant_id, knowledge_id, lock=True)
-        row = entries.change(
-            session,
-            replace(wanted, title=query.title or row.title, questions=tuple(map(str, row.questions))),
-            **_by(call, assistant_id),
-            entry_id=knowledge_id,
-            now=call.now,
-            replaced=True,
-        )
-        return _shown(row, row.text)
+    def replace_file(work: UnitOfWork) -> Row:
+        row = entries.get(work.session, work.workspace_id, assistant_id, knowledge_id, lock=True)
+        kept = {"title": query.title or row.title, "questions": tuple(map(str, row.questions))}
+        return entries.change(work, assistant_id, knowledge_id, replace(wanted, **kept), replaced=True)
 
-    return call.commit(use_case)
+    return _saved(call, replace_file)
 
 
 def _given_file(title: str) -> EntryInput:
@@ -266,18 +259,8 @@ def replace_knowledge(
     call: Call, assistant_id: int, knowledge_id: int, body: ReplaceKnowledge
 ) -> KnowledgeEntry:
     """Saving a text that people wrote also marks it as checked today."""
-
-    def use_case(session: Session) -> KnowledgeEntry:
-        row = entries.change(
-            session,
-            EntryInput(body.title, body.text, body.questions),
-            **_by(call, assistant_id),
-            entry_id=knowledge_id,
-            now=call.now,
-        )
-        return _shown(row, row.text)
-
-    return call.commit(use_case)
+    wanted = EntryInput(body.title, body.text, body.questions)
+    return _saved(call, lambda work: entries.change(work, assistant_id, knowledge_id, wanted))
 
 
 @routes.post(
@@ -288,15 +271,10 @@ def replace_knowledge(
 )
 def check_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> KnowledgeEntry:
     """A page is read again shortly. Any other entry is marked as checked now."""
-
-    def use_case(session: Session) -> KnowledgeEntry:
-        row = entries.looked_at(session, **_by(call, assistant_id), entry_id=knowledge_id, now=call.now)
-        return _shown(row, row.text)
-
-    return call.commit(use_case)
+    return _saved(call, lambda work: entries.looked_at(work, assistant_id, knowledge_id))
 
 
 @routes.delete("/assistants/{assistant_id}/knowledge/{knowledge_id}", "Delete a knowledge entry", errors=OF)
 def delete_knowledge(call: Call, assistant_id: int, knowledge_id: int) -> None:
     """The entry is no longer used from this moment. Messages that cited it stay."""
-    db.write(entries.delete, **_by(call, assistant_id), entry_id=knowledge_id)
+    call.write(lambda work: entries.delete(work, assistant_id, knowledge_id))

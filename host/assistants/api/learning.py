@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
 from host.api.http.declare import Id, Moment, Router, Wire
@@ -14,6 +13,7 @@ from host.assistants.keeping import AssistantNotFoundError
 from host.assistants.knowing import learning
 from host.assistants.knowing.learning import DismissedError, NotDismissedError
 from host.core import db
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
@@ -97,13 +97,11 @@ def list_past_answers(call: Call, assistant_id: int) -> PastAnswers:
 def dismiss_past_answer(call: Call, assistant_id: int, body: DismissPastAnswer) -> DismissedPastAnswer:
     """The answer isn't suggested again, nor are similar ones. Repeating it does nothing."""
 
-    def use_case(session: Session) -> DismissedPastAnswer:
-        of: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
-        row = learning.dismiss(session, body.text, **of, now=call.now)
-        _audit(session, call, "past_answer.dismissed", assistant_id)
+    def dismiss(work: UnitOfWork) -> DismissedPastAnswer:
+        row = learning.dismiss(work, assistant_id, body.text)
         return DismissedPastAnswer(id=row.id, at=row.created_at)
 
-    return call.commit(use_case)
+    return call.write(dismiss)
 
 
 @routes.delete(
@@ -113,15 +111,4 @@ def dismiss_past_answer(call: Call, assistant_id: int, body: DismissPastAnswer) 
 )
 def restore_past_answer(call: Call, assistant_id: int, dismissed_id: int) -> None:
     """The answer is suggested again."""
-
-    def use_case(session: Session) -> None:
-        of: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
-        learning.bring_back(session, **of, dismissed_id=dismissed_id)
-        _audit(session, call, "past_answer.brought_back", assistant_id)
-
-    call.commit(use_case)
-
-
-def _audit(session: Session, call: Call, action: str, assistant_id: int) -> None:
-    name = keeping.get(session, call.workspace_id, assistant_id).name
-    call.actor.audit(session, action, name, workspace_id=call.workspace_id)
+    call.write(lambda work: learning.bring_back(work, assistant_id, dismissed_id))

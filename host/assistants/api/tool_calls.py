@@ -119,7 +119,7 @@ def approve_tool_call(
     if call.caller.automatic:
         raise PersonRequiredError()
 
-    def use_case(session: Session) -> None:
+    def approve(session: Session) -> None:
         check_can_reply(session, call, conversation_id, body.member_id)
         row = _decide(session, call, conversation_id, call_id, is_allowed=True)
         call.actor.audit(
@@ -130,7 +130,7 @@ def approve_tool_call(
             details={"call": row.id, "conversation": conversation_id, "person": body.member_id},
         )
 
-    db.write(use_case)
+    db.write(approve)
     done = tools.carry_out(call_id, call.directory, author_id=body.member_id)
     if done is not None:
         return _shown(done)
@@ -148,11 +148,11 @@ def approve_tool_call(
 def refuse_tool_call(call: Call, conversation_id: int, call_id: int) -> AssistantToolCall:
     """The tool isn't used. Each call is decided once."""
 
-    def use_case(session: Session) -> AssistantToolCall:
+    def refuse(session: Session) -> AssistantToolCall:
         get_conversation(session, call, conversation_id)
         return _shown(_decide(session, call, conversation_id, call_id, is_allowed=False))
 
-    return call.commit(use_case)
+    return call.commit(refuse)
 
 
 def _decide(

@@ -21,6 +21,7 @@ from host.assistants.tool_keeping import (
 )
 from host.core import db
 from host.sdk.rules import ToolEffect
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.SETTINGS_WRITE)
@@ -179,12 +180,7 @@ def list_assistant_tools(call: Call, assistant_id: int) -> AssistantTools:
 )
 def create_assistant_tool(call: Call, assistant_id: int, body: CreateAssistantTool) -> AssistantTool:
     """From now on, customers' messages can be sent to its URL. The audit log records the key."""
-
-    def use_case(session: Session) -> AssistantTool:
-        of = call.workspace_id, assistant_id
-        return _shown(tool_keeping.create(session, *of, _wanted(body), actor=call.actor))
-
-    return call.commit(use_case)
+    return call.write(lambda work: _shown(tool_keeping.create(work, assistant_id, _wanted(body))))
 
 
 @routes.get("/assistants/{assistant_id}/tools/{tool_id}", "Get a tool of an assistant", errors=OF)
@@ -205,12 +201,11 @@ def replace_assistant_tool(
 ) -> AssistantTool:
     """A secret is bound to its host: enter it again for another host."""
 
-    def use_case(session: Session) -> AssistantTool:
-        of = call.workspace_id, assistant_id, tool_id
-        tool_keeping.change(session, *of, _wanted(body), actor=call.actor)
-        return _one(session, call, assistant_id, tool_id)
+    def change(work: UnitOfWork) -> AssistantTool:
+        tool_keeping.change(work, assistant_id, tool_id, _wanted(body))
+        return _one(work.session, call, assistant_id, tool_id)
 
-    return call.commit(use_case)
+    return call.write(change)
 
 
 @routes.post(
@@ -228,4 +223,4 @@ def try_assistant_tool(call: Call, assistant_id: int, tool_id: int, body: Trial)
 @routes.delete("/assistants/{assistant_id}/tools/{tool_id}", "Delete a tool of an assistant", errors=OF)
 def delete_assistant_tool(call: Call, assistant_id: int, tool_id: int) -> None:
     """Its past calls stay with their turns."""
-    db.write(tool_keeping.delete, call.workspace_id, assistant_id, tool_id, actor=call.actor)
+    call.write(lambda work: tool_keeping.delete(work, assistant_id, tool_id))

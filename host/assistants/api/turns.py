@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, cast
 
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http import cursors
@@ -26,6 +25,7 @@ from host.core import db
 from host.inbox.errors import ConversationNotFoundError
 from host.inbox.reply import AT_ONCE
 from host.sdk import strictjson
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Assistants", read=Scope.AUTOMATION_READ, write=Scope.AUTOMATION_WRITE)
@@ -206,13 +206,11 @@ def judge_turn(call: Call, assistant_id: int, turn_id: int, body: Judgement) -> 
     case.
     """
 
-    def use_case(session: Session) -> AssistantTurn:
-        named: dict[str, Any] = {"workspace_id": call.workspace_id, "assistant_id": assistant_id}
-        keeping.get(session, **named)
-        judging.judge(session, **named, turn_id=turn_id, right=body.right)
-        return shown(judging.get(session, **named, turn_id=turn_id))
+    def judge(work: UnitOfWork) -> AssistantTurn:
+        keeping.get(work.session, work.workspace_id, assistant_id)
+        return shown(judging.judge(work, assistant_id, turn_id, right=body.right))
 
-    return call.commit(use_case)
+    return call.write(judge)
 
 
 @routes.get(
@@ -247,24 +245,14 @@ def take_turn(call: Call, conversation_id: int, turn_id: int) -> shapes.Sent:
     with db.read() as session:
         adapter = call.adapter(get_conversation(session, call, conversation_id).channel)
 
-    def use_case(session: Session) -> shapes.Sent:
-        messages = suggesting.accept(
-            session,
-            workspace_id=call.workspace_id,
-            conversation_id=conversation_id,
-            turn_id=turn_id,
-            user_id=None,
-            adapter=adapter,
-            now=call.now,
-            hold=AT_ONCE,
-            voice=voice_of(call),
-            accounts=call.accounts,
-        )
-        return shapes.Sent(
-            data=some_messages(session, call.workspace_id, [message.id for message in messages])
-        )
+    how: dict[str, Any] = {"adapter": adapter, "hold": AT_ONCE, "voice": voice_of(call)}
 
-    return call.commit(use_case)
+    def take(work: UnitOfWork) -> shapes.Sent:
+        messages = suggesting.accept(work, conversation_id, turn_id, **how)
+        ids = [message.id for message in messages]
+        return shapes.Sent(data=some_messages(work.session, call.workspace_id, ids))
+
+    return call.write(take)
 
 
 rename(
@@ -284,17 +272,4 @@ rename(
 )
 def dismiss_turn(call: Call, conversation_id: int, turn_id: int) -> AssistantTurn:
     """Also stops an assistant that is still thinking. Dismissing twice has no further effect."""
-
-    def use_case(session: Session) -> AssistantTurn:
-        suggesting.dismiss(
-            session,
-            workspace_id=call.workspace_id,
-            conversation_id=conversation_id,
-            turn_id=turn_id,
-            user_id=None,
-            now=call.now,
-            accounts=call.accounts,
-        )
-        return shown(session.get_one(Row, turn_id))
-
-    return call.commit(use_case)
+    return call.write(lambda work: shown(suggesting.dismiss(work, conversation_id, turn_id)))

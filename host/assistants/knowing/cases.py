@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
@@ -21,8 +20,7 @@ from host.core.backports.values import replace
 from host.core.cleaning import clean_written
 from host.core.errors import InvalidError, NotFoundError
 from host.search import words
-from host.users.actor import Actor
-from host.users.reach import Accounts
+from host.users.actor import UnitOfWork
 
 __all__ = [
     "Answer",
@@ -163,14 +161,7 @@ def get(
 
 
 def add(
-    session: Session,
-    wanted: CaseInput,
-    *,
-    workspace_id: int,
-    assistant_id: int,
-    actor: Actor,
-    now: datetime,
-    conversation_id: int | None = None,
+    work: UnitOfWork, assistant_id: int, wanted: CaseInput, *, conversation_id: int | None = None
 ) -> AssistantCase:
     """Create a case and return it.
 
@@ -178,87 +169,68 @@ def add(
     :raises AssistantNotFoundError: if there is no such assistant.
     :raises CaseError: if something is missing or too long, or there are too many.
     """
-    of = keeping.get(session, workspace_id, assistant_id, lock=True)
+    of = keeping.get(work.session, work.workspace_id, assistant_id, lock=True)
     number = sa.select(sa.func.count()).where(AssistantCase.assistant_id == assistant_id)
-    if (session.scalar(number) or 0) >= MOST:
+    if (work.session.scalar(number) or 0) >= MOST:
         raise CaseError(
             _l("You have reached the limit of 200 test cases. Nothing was saved."),
             next_step=_l("Delete a duplicate first."),
             field="question",
         )
     row = AssistantCase(
-        workspace_id=workspace_id,
+        workspace_id=work.workspace_id,
         assistant_id=assistant_id,
         conversation_id=conversation_id,
         answer="",
-        created_at=now,
+        created_at=work.now,
     )
     _set(row, checked(wanted))
-    session.add(row)
-    session.flush()
-    actor.audit(session, "case.added", of.name, workspace_id=workspace_id)
+    work.session.add(row)
+    work.session.flush()
+    work.audit("case.added", of.name)
     return row
 
 
 def from_turn(
-    session: Session,
-    *,
-    workspace_id: int,
-    assistant_id: int,
-    turn_id: int,
-    seen_accounts: Accounts,
-    actor: Actor,
-    now: datetime,
-    wanted: CaseInput | None = None,
+    work: UnitOfWork, assistant_id: int, turn_id: int, wanted: CaseInput | None = None
 ) -> AssistantCase:
     """Create a case from the customer's question in a turn, and return it.
 
     :param wanted: the expected answer; without a question, the customer's is used. None to expect a handoff.
     :raises CaseNotFoundError: if the turn or its messages were deleted, or the actor may not see it.
     """
-    keeping.get(session, workspace_id, assistant_id)
-    found = learning.question_of(session, assistant_id, turn_id, seen_accounts)
+    keeping.get(work.session, work.workspace_id, assistant_id)
+    found = learning.question_of(work.session, assistant_id, turn_id, work.accounts)
     if found is None:
         raise CaseNotFoundError(_l("The customer's question was deleted, so no test case was created."))
     question, conversation_id = found
     like = wanted or CaseInput("", hands_over=True)
-    return add(
-        session,
-        replace(like, question=like.question.strip() or question[:LONGEST]),
-        workspace_id=workspace_id,
-        assistant_id=assistant_id,
-        conversation_id=conversation_id,
-        actor=actor,
-        now=now,
-    )
+    wanted = replace(like, question=like.question.strip() or question[:LONGEST])
+    return add(work, assistant_id, wanted, conversation_id=conversation_id)
 
 
-def change(
-    session: Session, wanted: CaseInput, *, workspace_id: int, assistant_id: int, case_id: int, actor: Actor
-) -> AssistantCase:
+def change(work: UnitOfWork, assistant_id: int, case_id: int, wanted: CaseInput) -> AssistantCase:
     """Replace a case and return it. It becomes due to be tried again.
 
     :raises CaseNotFoundError: if there is none. Also the errors of :func:`add`.
     """
-    row = get(session, workspace_id, assistant_id, case_id, lock=True)
+    row = get(work.session, work.workspace_id, assistant_id, case_id, lock=True)
     _set(row, checked(wanted))
-    session.flush()
-    name = keeping.get(session, workspace_id, assistant_id).name
-    actor.audit(session, "case.changed", name, workspace_id=workspace_id)
+    work.session.flush()
+    work.audit("case.changed", keeping.get(work.session, work.workspace_id, assistant_id).name)
     return row
 
 
-def delete(session: Session, *, workspace_id: int, assistant_id: int, case_id: int, actor: Actor) -> str:
+def delete(work: UnitOfWork, assistant_id: int, case_id: int) -> str:
     """Delete a case and return its question.
 
     :raises CaseNotFoundError: if there is none.
     """
-    row = get(session, workspace_id, assistant_id, case_id, lock=True)
+    row = get(work.session, work.workspace_id, assistant_id, case_id, lock=True)
     question = row.question
-    session.delete(row)
-    session.flush()
-    name = keeping.get(session, workspace_id, assistant_id).name
-    actor.audit(session, "case.deleted", name, workspace_id=workspace_id)
+    work.session.delete(row)
+    work.session.flush()
+    work.audit("case.deleted", keeping.get(work.session, work.workspace_id, assistant_id).name)
     return question
 
 

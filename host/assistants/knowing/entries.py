@@ -24,7 +24,7 @@ from host.core.backports.values import replace
 from host.core.cleaning import clean_short, clean_written
 from host.core.errors import InvalidError, NotFoundError
 from host.inbox import names
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 
 MOST = 500
 """Most entries of an assistant."""
@@ -189,15 +189,14 @@ def passages_of(session: Session, entry_id: int) -> list[KnowledgePassage]:
 # ---- keeping them --------------------------------------------------------------------------------------
 
 
-def add(
-    session: Session, wanted: EntryInput, *, workspace_id: int, assistant_id: int, actor: Actor, now: datetime
-) -> KnowledgeEntry:
+def add(work: UnitOfWork, assistant_id: int, wanted: EntryInput) -> KnowledgeEntry:
     """Create an entry and return it. A page without text is read later, see :mod:`.rereading`.
 
     :raises AssistantNotFoundError: if there is no such assistant.
     :raises EntryError: if something is missing or too long, or there are too many.
     """
-    of = keeping.get(session, workspace_id, assistant_id, lock=True)
+    session, now = work.session, work.now
+    of = keeping.get(session, work.workspace_id, assistant_id, lock=True)
     number = sa.select(sa.func.count()).where(KnowledgeEntry.assistant_id == assistant_id)
     if (session.scalar(number) or 0) >= MOST:
         raise EntryError(
@@ -208,7 +207,7 @@ def add(
     waits = wanted.kind is EntryKind.PAGE and not wanted.text
     wanted = checked(wanted)
     row = KnowledgeEntry(
-        workspace_id=workspace_id,
+        workspace_id=work.workspace_id,
         assistant_id=assistant_id,
         kind=wanted.kind,
         title=wanted.title,
@@ -226,20 +225,12 @@ def add(
     session.flush()
     put_passages(session, row)
     raised(session, of)
-    actor.audit(session, "knowledge.added", row.title, workspace_id=workspace_id, details={"of": of.name})
+    work.audit("knowledge.added", row.title, details={"of": of.name})
     return row
 
 
 def change(
-    session: Session,
-    wanted: EntryInput,
-    *,
-    workspace_id: int,
-    assistant_id: int,
-    entry_id: int,
-    actor: Actor,
-    now: datetime,
-    replaced: bool = False,
+    work: UnitOfWork, assistant_id: int, entry_id: int, wanted: EntryInput, *, replaced: bool = False
 ) -> KnowledgeEntry:
     """Change the title, questions and text of an entry, and return it.
 
@@ -248,8 +239,9 @@ def change(
 
     :raises EntryNotFoundError: if there is none. Also the errors of :func:`add`.
     """
-    of = keeping.get(session, workspace_id, assistant_id, lock=True)
-    row = get(session, workspace_id, assistant_id, entry_id, lock=True)
+    session = work.session
+    of = keeping.get(session, work.workspace_id, assistant_id, lock=True)
+    row = get(session, work.workspace_id, assistant_id, entry_id, lock=True)
     kind = EntryKind(row.kind)
     takes = replaced or kind in WRITTEN
     before = row.text
@@ -260,48 +252,46 @@ def change(
     row.title, row.questions, row.origin = wanted.title, list(wanted.questions), wanted.origin or None
     if takes:
         row.text, row.digest = wanted.text, digest(wanted.text)
-        row.state, row.problem, row.checked_at = EntryState.READY, None, now
+        row.state, row.problem, row.checked_at = EntryState.READY, None, work.now
     session.flush()
     if row.text != before:
         put_passages(session, row)
     raised(session, of)
-    actor.audit(session, "knowledge.changed", row.title, workspace_id=workspace_id, details={"of": of.name})
+    work.audit("knowledge.changed", row.title, details={"of": of.name})
     return row
 
 
-def looked_at(
-    session: Session, *, workspace_id: int, assistant_id: int, entry_id: int, actor: Actor, now: datetime
-) -> KnowledgeEntry:
+def looked_at(work: UnitOfWork, assistant_id: int, entry_id: int) -> KnowledgeEntry:
     """Mark an entry as checked; a page is read again. Return it.
 
     :raises EntryNotFoundError: if there is none.
     """
-    row = get(session, workspace_id, assistant_id, entry_id, lock=True)
+    row = get(work.session, work.workspace_id, assistant_id, entry_id, lock=True)
     if row.kind == EntryKind.PAGE:
-        row.due_at, row.attempts = now, 0
+        row.due_at, row.attempts = work.now, 0
     else:
-        row.checked_at = now
-    session.flush()
-    of = keeping.get(session, workspace_id, assistant_id, lock=True)
-    raised(session, of)
-    actor.audit(session, "knowledge.checked", row.title, workspace_id=workspace_id, details={"of": of.name})
+        row.checked_at = work.now
+    work.session.flush()
+    of = keeping.get(work.session, work.workspace_id, assistant_id, lock=True)
+    raised(work.session, of)
+    work.audit("knowledge.checked", row.title, details={"of": of.name})
     return row
 
 
-def delete(session: Session, *, workspace_id: int, assistant_id: int, entry_id: int, actor: Actor) -> str:
+def delete(work: UnitOfWork, assistant_id: int, entry_id: int) -> str:
     """Delete an entry with its passages; return its title. Messages that cited it stay.
 
     :raises EntryNotFoundError: if there is none.
     """
-    of = keeping.get(session, workspace_id, assistant_id, lock=True)
-    row = get(session, workspace_id, assistant_id, entry_id, lock=True)
-    title = row.title
+    session = work.session
+    of = keeping.get(session, work.workspace_id, assistant_id, lock=True)
+    row = get(session, work.workspace_id, assistant_id, entry_id, lock=True)
     session.execute(sa.delete(KnowledgePassage).where(KnowledgePassage.entry_id == row.id))
     session.execute(sa.delete(KnowledgeEntry).where(KnowledgeEntry.id == row.id))
     session.expunge(row)
     raised(session, of)
-    actor.audit(session, "knowledge.deleted", title, workspace_id=workspace_id, details={"of": of.name})
-    return title
+    work.audit("knowledge.deleted", row.title, details={"of": of.name})
+    return row.title
 
 
 def checked(wanted: EntryInput) -> EntryInput:

@@ -29,6 +29,7 @@ from host.models.inbox import ContactIdentity, Conversation, DeliveryState, Dire
 from host.models.users import User
 from host.sdk.messages import MessageKind
 from host.search import words
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 
 LATELY = timedelta(days=30)
@@ -390,20 +391,24 @@ def dismissals(session: Session, assistant_id: int) -> tuple[int, int]:
     return int(number), int(newest)
 
 
-def dismiss(
-    session: Session, text: str, *, workspace_id: int, assistant_id: int, now: datetime
-) -> DismissedAnswer:
+def dismiss(work: UnitOfWork, assistant_id: int, text: str) -> DismissedAnswer:
     """Stop suggesting an answer and similar ones to an assistant. Repeating it has no effect.
 
     :raises AssistantNotFoundError: if there is no such assistant.
     :raises DismissedError: if the answer is too short, or there are too many.
     """
-    keeping.get(session, workspace_id, assistant_id, lock=True)
+    of = keeping.get(work.session, work.workspace_id, assistant_id, lock=True)
+    row = _dismissed(work, assistant_id, text)
+    work.audit("past_answer.dismissed", of.name)
+    return row
+
+
+def _dismissed(work: UnitOfWork, assistant_id: int, text: str) -> DismissedAnswer:
     numbers = sketch(text[:_LONGEST])
     if len(numbers) < LEAST_TERMS:
         raise DismissedError()
     query = sa.select(DismissedAnswer).where(DismissedAnswer.assistant_id == assistant_id)
-    rows = session.scalars(query).all()
+    rows = work.session.scalars(query).all()
     same = next((row for row in rows if row.sketch == numbers), None)
     if same is not None:
         return same
@@ -413,25 +418,26 @@ def dismiss(
             next_step=_l("Restore one first."),
         )
     row = DismissedAnswer(
-        workspace_id=workspace_id, assistant_id=assistant_id, sketch=numbers, created_at=now
+        workspace_id=work.workspace_id, assistant_id=assistant_id, sketch=numbers, created_at=work.now
     )
-    session.add(row)
-    session.flush()
+    work.session.add(row)
+    work.session.flush()
     return row
 
 
-def bring_back(session: Session, *, workspace_id: int, assistant_id: int, dismissed_id: int) -> None:
+def bring_back(work: UnitOfWork, assistant_id: int, dismissed_id: int) -> None:
     """Suggest a dismissed answer again.
 
     :raises AssistantNotFoundError: if there is no such assistant.
     :raises NotDismissedError: if it was not dismissed for this assistant.
     """
-    keeping.get(session, workspace_id, assistant_id, lock=True)
-    row = session.get(DismissedAnswer, dismissed_id)
+    of = keeping.get(work.session, work.workspace_id, assistant_id, lock=True)
+    row = work.session.get(DismissedAnswer, dismissed_id)
     if row is None or row.assistant_id != assistant_id:
         raise NotDismissedError()
-    session.delete(row)
-    session.flush()
+    work.session.delete(row)
+    work.session.flush()
+    work.audit("past_answer.brought_back", of.name)
 
 
 def pairs(session: Session, workspace_id: int, account_ids: Collection[int], since: datetime) -> list[Pair]:

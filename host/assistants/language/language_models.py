@@ -30,6 +30,7 @@ from host.core import clock, guard, secrets
 from host.core.errors import ConflictError, InvalidError, NotFoundError
 from host.core.secrets import Place, Secret
 from host.inbox import names
+from host.users.actor import UnitOfWork
 
 MOST = 20
 """Most models of a workspace."""
@@ -127,30 +128,31 @@ def get(session: Session, workspace_id: int, model_id: int, *, lock: bool = Fals
     return row
 
 
-def create(session: Session, workspace_id: int, wanted: ModelInput) -> LanguageModel:
+def create(work: UnitOfWork, wanted: ModelInput) -> LanguageModel:
     """Create a model and return it.
 
     :raises ModelSettingError: if a setting is invalid.
     :raises TooManyModelsError: if there are :data:`MOST`.
     """
     wanted = checked(wanted)
-    count = sa.select(sa.func.count()).where(LanguageModel.workspace_id == workspace_id)
-    if (session.scalar(count) or 0) >= MOST:
+    count = sa.select(sa.func.count()).where(LanguageModel.workspace_id == work.workspace_id)
+    if (work.session.scalar(count) or 0) >= MOST:
         raise TooManyModelsError(limit=MOST)
-    row = LanguageModel(uuid=str(uuid.uuid4()), workspace_id=workspace_id, created_at=clock.now())
+    row = LanguageModel(uuid=str(uuid.uuid4()), workspace_id=work.workspace_id, created_at=work.now)
     _take(row, wanted)
-    session.add(row)
-    session.flush()
+    work.session.add(row)
+    work.session.flush()
+    work.audit("language_model.added", row.name, details=_named(row))
     return row
 
 
-def change(session: Session, workspace_id: int, model_id: int, wanted: ModelInput) -> LanguageModel:
+def change(work: UnitOfWork, model_id: int, wanted: ModelInput) -> LanguageModel:
     """Change a model and return it. Without a new key it keeps its own, unless the host changes.
 
     :raises ModelNotFoundError: if there is none.
     :raises ModelSettingError: if a setting is invalid.
     """
-    row = get(session, workspace_id, model_id, lock=True)
+    row = get(work.session, work.workspace_id, model_id, lock=True)
     wanted = checked(wanted)
     is_elsewhere = _origin(wanted.address) != _origin(row.address)
     if wanted.key is None and row.key is not None and is_elsewhere:
@@ -162,8 +164,14 @@ def change(session: Session, workspace_id: int, model_id: int, wanted: ModelInpu
     if is_elsewhere or wanted.model != row.model or wanted.key is not None or wanted.speaks != row.speaks:
         row.tried_at = row.problem = None
     _take(row, wanted)
-    session.flush()
+    work.session.flush()
+    work.audit("language_model.changed", row.name, details=_named(row))
     return row
+
+
+def _named(row: LanguageModel) -> dict[str, str]:
+    """Return how the audit log names where a model is."""
+    return {"host": host_of(row.address), "model": row.model}
 
 
 def _take(row: LanguageModel, wanted: ModelInput) -> None:
@@ -174,18 +182,19 @@ def _take(row: LanguageModel, wanted: ModelInput) -> None:
         row.key = secrets.keyring().seal(Secret(wanted.key), _place(row)) if wanted.key else None
 
 
-def delete(session: Session, workspace_id: int, model_id: int) -> str:
+def delete(work: UnitOfWork, model_id: int) -> str:
     """Delete a model and return its name. Its assistants then have no model, and offer topics.
 
     :raises ModelNotFoundError: if there is none.
     """
-    row = get(session, workspace_id, model_id, lock=True)
+    row = get(work.session, work.workspace_id, model_id, lock=True)
     name = row.name
-    session.execute(
+    work.session.execute(
         sa.update(Assistant).where(Assistant.model_id == row.id).values(model_id=None, lost_model=name)
     )
-    session.delete(row)
-    session.flush()
+    work.session.delete(row)
+    work.session.flush()
+    work.audit("language_model.deleted", name)
     return name
 
 
@@ -252,14 +261,14 @@ def try_it(setting: ModelSetting, thinker: Thinker = asking.ask) -> ModelTrial:
     return ModelTrial(said, used, cost, ms, reason, detail)
 
 
-def note_trial(session: Session, workspace_id: int, model_id: int, tried: ModelTrial) -> LanguageModel:
+def note_trial(work: UnitOfWork, model_id: int, tried: ModelTrial) -> LanguageModel:
     """Record when a model was tried and any error.
 
     :raises ModelNotFoundError: if there is none.
     """
-    row = get(session, workspace_id, model_id, lock=True)
-    row.tried_at, row.problem = clock.now(), tried.reason or None
-    session.flush()
+    row = get(work.session, work.workspace_id, model_id, lock=True)
+    row.tried_at, row.problem = work.now, tried.reason or None
+    work.session.flush()
     return row
 
 

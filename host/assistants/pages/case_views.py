@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -16,18 +15,18 @@ from host.assistants.knowing import cases, learning
 from host.assistants.knowing.cases import CaseInput, CaseResult
 from host.assistants.models import Assistant, AssistantCase
 from host.assistants.words import said
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError
 from host.live.following import follows
 from host.web.request_helpers import (
     Permission,
-    actor,
     flash_bad,
     flash_good,
     form_number,
     id_argument,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("assistant_cases", __name__, template_folder="../templates")
@@ -129,13 +128,11 @@ def add(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     if "good" not in request.form:
         return _page(workspace_id, assistant_id, filling)
     wanted = _wanted(filling)
-    of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id, "actor": actor()}
     try:
         if filling.turn:
-            seen: dict[str, Any] = {"turn_id": filling.turn, "seen_accounts": seen_accounts()}
-            db.write(cases.from_turn, wanted=wanted, **seen, **of, now=clock.now())
+            write(cases.from_turn, assistant_id, filling.turn, wanted)
         else:
-            db.write(cases.add, wanted, **of, now=clock.now())
+            write(cases.add, assistant_id, wanted)
     except cases.CaseError as error:
         return _page(workspace_id, assistant_id, filling, error)
     flash_good(_("Test case saved. It is due to run now and with each new version."))
@@ -147,9 +144,8 @@ def add(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 def change(workspace_id: int, assistant_id: int, case_id: int) -> ResponseReturnValue:
     """Change a case."""
     filling = _given()
-    of = {"workspace_id": workspace_id, "assistant_id": assistant_id, "case_id": case_id}
     try:
-        db.write(cases.change, _wanted(filling), **of, actor=actor())
+        write(cases.change, assistant_id, case_id, _wanted(filling))
     except cases.CaseError as error:
         return _page(workspace_id, assistant_id, filling, error, case_id)
     flash_good(_("Test case saved. It is due to run now and with each new version."))
@@ -160,8 +156,7 @@ def change(workspace_id: int, assistant_id: int, case_id: int) -> ResponseReturn
 @workspace_view(Permission.ACCOUNTS)
 def delete(workspace_id: int, assistant_id: int, case_id: int) -> ResponseReturnValue:
     """Delete a case."""
-    of = {"workspace_id": workspace_id, "assistant_id": assistant_id, "case_id": case_id}
-    db.write(cases.delete, **of, actor=actor())
+    write(cases.delete, assistant_id, case_id)
     flash_good(_("Test case deleted."))
     return _back(workspace_id, assistant_id)
 

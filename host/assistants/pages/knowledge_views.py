@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
 from host.assistants import keeping
@@ -27,7 +25,6 @@ from host.inbox.pages import durations
 from host.live.following import follows
 from host.web.request_helpers import (
     Permission,
-    actor,
     body_limit,
     current_user,
     flash_good,
@@ -35,6 +32,7 @@ from host.web.request_helpers import (
     id_argument,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("assistant_knowledge", __name__, template_folder="../templates")
@@ -211,15 +209,13 @@ def _save(workspace_id: int, assistant_id: int, shown: KnowledgeEntry | None) ->
     with db.read() as session:
         row = keeping.get(session, workspace_id, assistant_id)
     filling = _given(None if shown is None else EntryKind(shown.kind))
-    of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id, "actor": actor()}
     try:
         filling = _with_file(filling)
-        wanted, now = _wanted(filling, shown), clock.now()
+        wanted = _wanted(filling, shown)
         if shown is None:
-            saved = db.write(entries.add, wanted, **of, now=now)
+            saved = write(entries.add, assistant_id, wanted)
         else:
-            replaced = bool(filling.read)
-            saved = db.write(entries.change, wanted, **of, entry_id=shown.id, replaced=replaced, now=now)
+            saved = write(entries.change, assistant_id, shown.id, wanted, replaced=bool(filling.read))
     except LobbyError as error:
         return _form(row, shown, filling, error)
     if saved.state == EntryState.WAITING:
@@ -271,7 +267,7 @@ def _read(given: FileStorage, title: str) -> EntryInput:
     return reading.wanted_file(given.filename or "", data, title)
 
 
-def add_given(workspace_id: int, assistant_id: int) -> list[str]:
+def add_given(assistant_id: int) -> list[str]:
     """Add the uploaded files and the page at the form's address, and return their titles.
 
     :raises LobbyError: if one of them can't be read or added; nothing is added then.
@@ -285,12 +281,7 @@ def add_given(workspace_id: int, assistant_id: int) -> list[str]:
             next_step=_l("Choose one, or enter a web address."),
             field="file",
         )
-    of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id, "actor": actor()}
-
-    def use_case(session: Session) -> list[str]:
-        return [entries.add(session, one, **of, now=clock.now()).title for one in wanted]
-
-    return db.write(use_case)
+    return write(lambda work: [entries.add(work, assistant_id, entry).title for entry in wanted])
 
 
 def _wanted(filling: EntryForm, shown: KnowledgeEntry | None) -> EntryInput:
@@ -346,8 +337,7 @@ def _form(
 @workspace_view(Permission.ACCOUNTS)
 def check(workspace_id: int, assistant_id: int, knowledge_id: int) -> ResponseReturnValue:
     """Mark an entry as checked; a page is read again."""
-    of = {"workspace_id": workspace_id, "assistant_id": assistant_id, "entry_id": knowledge_id}
-    saved = db.write(entries.looked_at, **of, actor=actor(), now=clock.now())
+    saved = write(entries.looked_at, assistant_id, knowledge_id)
     if saved.kind == EntryKind.PAGE:
         flash_good(_("%(title)s will be loaded in a moment.", title=saved.title))
     else:
@@ -359,7 +349,6 @@ def check(workspace_id: int, assistant_id: int, knowledge_id: int) -> ResponseRe
 @workspace_view(Permission.ACCOUNTS)
 def delete(workspace_id: int, assistant_id: int, knowledge_id: int) -> ResponseReturnValue:
     """Delete an entry."""
-    of = {"workspace_id": workspace_id, "assistant_id": assistant_id, "entry_id": knowledge_id}
-    title = db.write(entries.delete, **of, actor=actor())
+    title = write(entries.delete, assistant_id, knowledge_id)
     flash_good(_("%(title)s was deleted and is no longer used.", title=title))
     return redirect(url_for(".index", workspace_id=workspace_id, assistant_id=assistant_id), 303)

@@ -27,17 +27,16 @@ from host.inbox.canned import replies
 from host.inbox.canned.replies import Viewer
 from host.live.following import follows
 from host.models.channels import AccountState, ChannelAccount
-from host.users.actor import Actor, UnitOfWork
+from host.users.actor import UnitOfWork
 from host.web.request_helpers import (
     Permission,
-    actor,
-    audit,
     body_limit,
     flash_bad,
     flash_good,
     form_number,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("assistant_learning", __name__, template_folder="../templates")
@@ -164,18 +163,13 @@ def accept(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
         origin=form.get("by", ""),
     )
     as_reply = form.get("as", "") == "canned"
-    by = actor()
-    of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id, "actor": by}
-
-    def use_case(session: Session) -> str:
-        if as_reply:
-            return _as_canned_reply(session, workspace_id, wanted, by)
-        return entries.add(session, wanted, **of, now=clock.now()).title
-
     try:
         with db.read() as session:
             keeping.get(session, workspace_id, assistant_id)
-        title = db.write(use_case)
+        if as_reply:
+            title = write(_as_canned_reply, wanted)
+        else:
+            title = write(entries.add, assistant_id, wanted).title
     except LobbyError as error:
         if isinstance(error, keeping.AssistantNotFoundError):
             raise
@@ -192,14 +186,8 @@ def accept(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def dismiss(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Stop suggesting an answer, as it was offered."""
-    of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id}
-
-    def use_case(session: Session) -> None:
-        learning.dismiss(session, request.form.get("text", ""), **of, now=clock.now())
-        audit(session, "past_answer.dismissed", keeping.get(session, **of).name, workspace_id=workspace_id)
-
     try:
-        db.write(use_case)
+        write(learning.dismiss, assistant_id, request.form.get("text", ""))
     except learning.DismissedError as error:
         return _past(workspace_id, assistant_id, error)
     flash_good(_("The answer was dismissed. You can restore it below."))
@@ -210,32 +198,25 @@ def dismiss(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.ACCOUNTS)
 def bring_back(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Suggest a dismissed answer again."""
-    id_ = form_number("dismissed") or 0
-    of: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id}
-
-    def use_case(session: Session) -> None:
-        learning.bring_back(session, **of, dismissed_id=id_)
-        audit(session, "past_answer.brought_back", keeping.get(session, **of).name, workspace_id=workspace_id)
-
     try:
-        db.write(use_case)
+        write(learning.bring_back, assistant_id, form_number("dismissed") or 0)
         flash_good(_("The answer was restored."))
     except learning.NotDismissedError as error:
         flash_bad(str(error.sentence))
     return redirect(url_for(".past", workspace_id=workspace_id, assistant_id=assistant_id), 303)
 
 
-def _as_canned_reply(session: Session, workspace_id: int, wanted: EntryInput, by: Actor) -> str:
+def _as_canned_reply(work: UnitOfWork, wanted: EntryInput) -> str:
     """Create a canned reply for everybody; return its shortcut."""
     kept = entries.checked(wanted)
     row = replies.create(
-        UnitOfWork(session, workspace_id, by, clock.now()),
+        work,
         replies.CannedReplyInput(
             shortcut=shortcut(kept.title),
             title=kept.title[: replies.LONGEST_TITLE],
             texts={replies.ANY: kept.text},
         ),
-        Viewer(by.id, keeps=True),
+        Viewer(work.actor.id, keeps=True),
     )
     return row.shortcut
 

@@ -11,7 +11,6 @@ from flask_babel import format_currency
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
-from sqlalchemy.orm import Session
 
 from host.assistants import keeping, words
 from host.assistants.language import asking, language_models
@@ -21,16 +20,16 @@ from host.assistants.pages.blueprint import url_of
 from host.assistants.values import Speaks
 from host.core import db
 from host.core.errors import LobbyError
+from host.users.actor import UnitOfWork
 from host.users.pages import sudo
 from host.web import navigation
 from host.web.request_helpers import (
     Permission,
-    actor,
-    audit,
     flash_bad,
     flash_good,
     id_argument,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("models", __name__, template_folder="../templates")
@@ -127,18 +126,9 @@ def add(workspace_id: int) -> ResponseReturnValue:
     With ``assistant``, that assistant uses it.
     """
     filled, assistant_id = _given(), id_argument("assistant")
-
-    def use_case(session: Session) -> LanguageModel:
-        row = language_models.create(session, workspace_id, _wanted(filled))
-        _audit(session, "added", row)
-        if assistant_id:
-            its = keeping.get(session, workspace_id, assistant_id, lock=True)
-            keeping.choose_model(session, its, row.id, actor=actor())
-        return row
-
     try:
         sudo.require()
-        row = db.write(use_case)
+        row = write(_add, _wanted(filled), assistant_id)
     except LobbyError as error:
         # Also for a missing password: the page that asks for one would contain the key.
         return _form(filled, problem=error)
@@ -147,6 +137,13 @@ def add(workspace_id: int) -> ResponseReturnValue:
         return redirect(url_of(workspace_id, assistant_id, "model"), 303)
     flash_good(_("Language model %(name)s was saved. Test it before an assistant uses it.", name=row.name))
     return redirect(url_for("models.index", workspace_id=workspace_id), 303)
+
+
+def _add(work: UnitOfWork, wanted: ModelInput, assistant_id: int | None) -> LanguageModel:
+    row = language_models.create(work, wanted)
+    if assistant_id:
+        keeping.change(work, assistant_id, model_id=row.id)
+    return row
 
 
 @bp.get(ONE)
@@ -166,15 +163,9 @@ def change(workspace_id: int, model_id: int) -> ResponseReturnValue:
     filled = _given()
     with db.read() as session:
         before = language_models.get(session, workspace_id, model_id)
-
-    def use_case(session: Session) -> LanguageModel:
-        row = language_models.change(session, workspace_id, model_id, _wanted(filled))
-        _audit(session, "changed", row)
-        return row
-
     try:
         sudo.require()
-        row = db.write(use_case)
+        row = write(language_models.change, model_id, _wanted(filled))
     except ModelNotFoundError:
         raise
     except LobbyError as error:
@@ -193,7 +184,7 @@ def try_it(workspace_id: int, model_id: int) -> ResponseReturnValue:
     if setting is None:
         raise ModelNotFoundError()
     tried = language_models.try_it(setting)
-    db.write(language_models.note_trial, workspace_id, model_id, tried)
+    write(language_models.note_trial, model_id, tried)
     if tried.reason:
         flash_bad(f"{row.name}: {words.said(tried.reason)}. {_in_short(tried.detail)}".strip())
     else:
@@ -222,19 +213,9 @@ def _in_short(text: str) -> str:
 @workspace_view(Permission.ACCOUNTS)
 def delete(workspace_id: int, model_id: int) -> ResponseReturnValue:
     """Delete a model. Its assistants have no model from then on."""
-
-    def use_case(session: Session) -> str:
-        name = language_models.delete(session, workspace_id, model_id)
-        audit(session, "language_model.deleted", name, workspace_id=workspace_id)
-        return name
-
-    flash_good(_("Language model %(name)s was deleted.", name=db.write(use_case)))
+    name = write(language_models.delete, model_id)
+    flash_good(_("Language model %(name)s was deleted.", name=name))
     return redirect(url_for("models.index", workspace_id=workspace_id), 303)
-
-
-def _audit(session: Session, what: str, row: LanguageModel) -> None:
-    details = {"host": language_models.host_of(row.address), "model": row.model}
-    audit(session, f"language_model.{what}", row.name, workspace_id=row.workspace_id, details=details)
 
 
 # ---- the form ------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from host.core import clock, db
 from host.core.errors import InvalidError
 from host.inbox.pages import durations
 from host.live.following import follows
-from host.web.request_helpers import flash_good, id_argument, seen_accounts, workspace_view
+from host.web.request_helpers import flash_good, id_argument, seen_accounts, workspace_view, write
 
 SHOWS = {
     TurnFilter.ALL: _l("All"),
@@ -84,7 +84,7 @@ def judge(workspace_id: int, assistant_id: int, turn_id: int) -> ResponseReturnV
     if thinks not in {"yes", "no"}:
         raise InvalidError(_l("Choose whether the answer is right or wrong."), field="right")
     named: dict[str, Any] = {"workspace_id": workspace_id, "assistant_id": assistant_id}
-    db.write(judging.judge, **named, turn_id=turn_id, right=thinks == "yes")
+    write(judging.judge, assistant_id, turn_id, right=thinks == "yes")
     if thinks == "no" and has_endpoint("assistant_cases.index", "assistant_id"):
         flash_good(_("Marked as wrong. Describe a good answer to create a test case."))
         return redirect(url_for("assistant_cases.index", **named, turn=turn_id), 303)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask import request
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from host.assistants import suggesting, tools
 from host.assistants.pages.blueprint import bp
 from host.channels.directory import current_directory
-from host.core import clock, db
+from host.core import db
 from host.core.errors import LobbyError, NotFoundError
 from host.inbox.pages.action_views import CONVERSATION, answer_done, show_written
 from host.inbox.pages.along.shown import as_begun
@@ -21,13 +20,14 @@ from host.inbox.pages.context import with_conversation
 from host.inbox.queries import Row
 from host.inbox.reply import Hold
 from host.models.inbox import Message
+from host.users.actor import UnitOfWork
 from host.web.request_helpers import (
     Permission,
     current_user,
     flash_bad,
-    seen_accounts,
     wants_json,
     workspace_view,
+    write,
 )
 
 SUGGESTION = f"{CONVERSATION}/suggestions/<int:turn_id>"
@@ -55,23 +55,14 @@ def accept_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseRetu
 
     adapter, user_id = current_directory().adapter(row.channel), current_user().id
 
-    def use_case() -> list[Message]:
+    hold = Hold(undo={"draft": {"text": "", "reply_to": None}, "then": ""})
+
+    def accept() -> list[Message]:
         with db.read() as session:
             along = as_begun(session, row, adapter, user_id)
-        return db.write(
-            suggesting.accept,
-            workspace_id=workspace_id,
-            conversation_id=row.id,
-            turn_id=turn_id,
-            user_id=user_id,
-            adapter=adapter,
-            now=clock.now(),
-            along=along,
-            hold=Hold(undo={"draft": {"text": "", "reply_to": None}, "then": ""}),
-            accounts=seen_accounts(),
-        )
+        return write(suggesting.accept, row.id, turn_id, adapter=adapter, along=along, hold=hold)
 
-    return show_written(workspace_id, row.id, "reply", use_case)
+    return show_written(workspace_id, row.id, "reply", accept)
 
 
 @of_inbox(f"{SUGGESTION}/dismiss")
@@ -79,8 +70,7 @@ def accept_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseRetu
 @with_conversation
 def dismiss_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
     """Dismiss a suggestion, or stop an assistant that is still thinking."""
-    more = {"user_id": current_user().id, "now": clock.now()}
-    return _decided(workspace_id, row, turn_id, suggesting.dismiss, more)
+    return _decided(workspace_id, row, turn_id, suggesting.dismiss)
 
 
 @of_inbox(f"{SUGGESTION}/again")
@@ -88,7 +78,7 @@ def dismiss_suggestion(workspace_id: int, row: Row, turn_id: int) -> ResponseRet
 @with_conversation
 def try_suggestion_again(workspace_id: int, row: Row, turn_id: int) -> ResponseReturnValue:
     """Retry a failed turn."""
-    return _decided(workspace_id, row, turn_id, suggesting.again, {"now": clock.now()})
+    return _decided(workspace_id, row, turn_id, suggesting.again)
 
 
 @of_inbox(f"{CONVERSATION}/tool-calls/<int:call_id>")
@@ -111,14 +101,10 @@ def decide_call(workspace_id: int, row: Row, call_id: int) -> ResponseReturnValu
 
 
 def _decided(
-    workspace_id: int, row: Row, turn_id: int, use_case: Callable[..., None], more: dict[str, Any]
+    workspace_id: int, row: Row, turn_id: int, use_case: Callable[[UnitOfWork, int, int], object]
 ) -> ResponseReturnValue:
-    def decide(session: Session) -> None:
-        place = {"workspace_id": workspace_id, "conversation_id": row.id, "turn_id": turn_id}
-        use_case(session, **place, accounts=seen_accounts(), **more)
-
     try:
-        db.write(decide)
+        write(use_case, row.id, turn_id)
     except LobbyError as error:
         if wants_json() or isinstance(error, NotFoundError):
             raise

@@ -30,10 +30,9 @@ from host.sdk.rules import ToolEffect
 from host.users.pages import sudo
 from host.web.request_helpers import (
     Permission,
-    actor,
-    current_user,
     flash_good,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("assistant_tools", __name__, template_folder="../templates")
@@ -145,16 +144,9 @@ def _host(url: str) -> str:
 @workspace_view(Permission.ACCOUNTS)
 def built_in(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Choose which of the desk's tools the assistant may use, as a new version."""
-    db.write(
-        tool_keeping.use_built_in,
-        workspace_id=workspace_id,
-        assistant_id=assistant_id,
-        wanted=frozenset(request.form.getlist("builtin")),
-        titles={one.name: str(one.title) for one in _own()},
-        author=current_user().name,
-        actor=actor(),
-        now=clock.now(),
-    )
+    wanted = frozenset(request.form.getlist("builtin"))
+    titles = {tool.name: str(tool.title) for tool in _own()}
+    write(tool_keeping.use_built_in, assistant_id, wanted=wanted, titles=titles)
     flash_good(_("Saved."))
     return redirect(
         url_for("assistant_tools.index", workspace_id=workspace_id, assistant_id=assistant_id), 303
@@ -197,14 +189,14 @@ def _save(assistant: Assistant, before: AssistantTool | None) -> ResponseReturnV
 
     :param before: the tool that is changed; None for a new one.
     """
-    filled, of = _given(), (assistant.workspace_id, assistant.id)
+    filled = _given()
     try:
         sudo.require()
         wanted = _wanted(filled)
         if before is None:
-            row = db.write(tool_keeping.create, *of, wanted, actor=actor())
+            row = write(tool_keeping.create, assistant.id, wanted)
         else:
-            row = db.write(tool_keeping.change, *of, before.id, wanted, actor=actor())
+            row = write(tool_keeping.change, assistant.id, before.id, wanted)
     except (AssistantNotFoundError, ToolNotFoundError):
         raise
     except LobbyError as error:
@@ -233,7 +225,7 @@ def try_it(workspace_id: int, assistant_id: int, tool_id: int) -> ResponseReturn
 @workspace_view(Permission.ACCOUNTS)
 def delete(workspace_id: int, assistant_id: int, tool_id: int) -> ResponseReturnValue:
     """Remove a tool from the assistant."""
-    title = db.write(tool_keeping.delete, workspace_id, assistant_id, tool_id, actor=actor())
+    title = write(tool_keeping.delete, assistant_id, tool_id)
     flash_good(_("Tool %(name)s was deleted.", name=title))
     return redirect(
         url_for("assistant_tools.index", workspace_id=workspace_id, assistant_id=assistant_id), 303

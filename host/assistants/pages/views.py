@@ -36,17 +36,17 @@ from host.core import clock, db
 from host.core.errors import LobbyError
 from host.models.users import Workspace
 from host.users import reach
+from host.users.actor import UnitOfWork
 from host.users.reach import Choice
 from host.web import languages, navigation
 from host.web.portions import SIZE, Portion, portion
 from host.web.request_helpers import (
-    actor,
     body_limit,
-    current_user,
     flash_good,
     id_argument,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 navigation.add_settings(
@@ -135,21 +135,20 @@ def _list(workspace_id: int, problem: LobbyError | None = None) -> ResponseRetur
 @workspace_view(NEEDS)
 def add(workspace_id: int) -> ResponseReturnValue:
     """Create an assistant that is on no account yet. The workspace's only model is chosen."""
-    given = {"name": request.form.get("name", ""), "author": current_user().name}
-
-    def use_case(session: Session) -> Assistant:
-        row = keeping.create(session, workspace_id=workspace_id, **given, actor=actor(), now=clock.now())
-        models = language_models.listing(session, workspace_id)
-        if len(models) == 1:
-            keeping.choose_model(session, row, models[0].row.id, actor=actor())
-        return row
-
     try:
-        row = db.write(use_case)
+        row = write(_create, request.form.get("name", ""))
     except AssistantError as error:
         return _list(workspace_id, error)
     flash_good(_("%(name)s was created. Add knowledge, then try it.", name=row.name))
     return redirect(url_of(workspace_id, row.id), 303)
+
+
+def _create(work: UnitOfWork, name: str) -> Assistant:
+    row = keeping.create(work, name=name)
+    models = language_models.listing(work.session, work.workspace_id)
+    if len(models) == 1:
+        keeping.choose_model(work, row, models[0].row.id)
+    return row
 
 
 # ---- one assistant ------------------------------------------------------------------------------------
@@ -245,7 +244,7 @@ register("setup", setup_page)
 def give(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Add files and the page at an address to what an assistant knows, all of them or none."""
     try:
-        titles = knowledge_views.add_given(workspace_id, assistant_id)
+        titles = knowledge_views.add_given(assistant_id)
     except LobbyError as error:
         return setup_page(workspace_id, assistant_id, problem=error)
     flash_good(_("%(titles)s: added to its knowledge.", titles=", ".join(titles)))
@@ -324,16 +323,12 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
         return _unlock(workspace_id, assistant_id, account_id)
     needed = form.get("needed", str(keeping.USUALLY_NEEDED))
     values: dict[str, Any] = {
-        "workspace_id": workspace_id,
-        "assistant_id": assistant_id,
-        "account_id": account_id,
         "mode": form.get("mode", ""),
         "answers_on": _answers_on(),
         "needed": int(needed) if needed.isascii() and needed.isdigit() and len(needed) < 7 else 0,
-        "by": current_user().name,
     }
     try:
-        placed = db.write(keeping.set_mode, **values, actor=actor(), now=clock.now())
+        placed = write(keeping.set_mode, assistant_id, account_id, **values)
     except AssistantError as error:
         return setup_page(workspace_id, assistant_id, problem=error, account_id=account_id)
     flash_good(_said(placed))
@@ -342,15 +337,7 @@ def set_mode(workspace_id: int, assistant_id: int, account_id: int) -> ResponseR
 
 def _unlock(workspace_id: int, assistant_id: int, account_id: int) -> ResponseReturnValue:
     try:
-        name = db.write(
-            keeping.unlock,
-            workspace_id=workspace_id,
-            assistant_id=assistant_id,
-            account_id=account_id,
-            typed_name=request.form["typed_name"],
-            by=current_user().name,
-            actor=actor(),
-        )
+        name = write(keeping.unlock, assistant_id, account_id, typed_name=request.form["typed_name"])
     except AssistantError as error:
         return setup_page(workspace_id, assistant_id, problem=error, account_id=account_id)
     flash_good(_("“Answer” is unlocked on %(account)s. It doesn't answer yet.", account=name))
@@ -402,9 +389,8 @@ def of_account(workspace_id: int, account_id: int) -> ResponseReturnValue:
 @workspace_view(NEEDS)
 def rename(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Rename an assistant."""
-    named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
     try:
-        db.write(keeping.rename, **named, name=request.form.get("name", ""), actor=actor())
+        write(keeping.rename, assistant_id, name=request.form.get("name", ""))
     except AssistantError as error:
         return setup_page(workspace_id, assistant_id, problem=error)
     flash_good(_("Saved."))
@@ -415,8 +401,7 @@ def rename(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 @workspace_view(NEEDS)
 def stop(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Stop an assistant immediately: nothing is suggested or sent, and people get its conversations."""
-    named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
-    row = db.write(keeping.change, **named, stopped=True, actor=actor(), now=clock.now())
+    row = write(keeping.change, assistant_id, stopped=True)
     flash_good(_("%(name)s was stopped. Its conversations go to your team.", name=row.name))
     return redirect(url_of(workspace_id, assistant_id), 303)
 
@@ -425,8 +410,7 @@ def stop(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 @workspace_view(NEEDS)
 def resume(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Resume a stopped assistant."""
-    named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
-    row = db.write(keeping.change, **named, stopped=False, actor=actor(), now=clock.now())
+    row = write(keeping.change, assistant_id, stopped=False)
     flash_good(_("%(name)s was resumed.", name=row.name))
     return redirect(url_of(workspace_id, assistant_id), 303)
 
@@ -435,9 +419,8 @@ def resume(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
 @workspace_view(NEEDS)
 def delete(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Delete an assistant and its knowledge."""
-    named = {"workspace_id": workspace_id, "assistant_id": assistant_id}
     try:
-        name = db.write(keeping.delete, **named, actor=actor(), now=clock.now())
+        name = write(keeping.delete, assistant_id)
     except AssistantError as error:
         return setup_page(workspace_id, assistant_id, problem=error)
     flash_good(_("Assistant %(name)s was deleted.", name=name))

@@ -37,13 +37,12 @@ from host.web import languages, plots
 from host.web.formats import whole
 from host.web.plots import Bars, Plot
 from host.web.request_helpers import (
-    actor,
-    current_user,
     flash_good,
     form_version,
     id_argument,
     seen_accounts,
     workspace_view,
+    write,
 )
 
 
@@ -157,16 +156,7 @@ def _saved(
     with db.read() as session:
         body = filled(keeping.body_of(session, keeping.get(session, workspace_id, assistant_id)))
     try:
-        db.write(
-            keeping.save_version,
-            workspace_id=workspace_id,
-            assistant_id=assistant_id,
-            body=body,
-            author=current_user().name,
-            actor=actor(),
-            now=clock.now(),
-            version=form_version() or 0,
-        )
+        write(keeping.save_version, assistant_id, body=body, version=form_version() or 0)
     except (AssistantError, SavedMeanwhileError) as error:
         return page(workspace_id, assistant_id, body=body, problem=error)
     flash_good(_("Saved."))
@@ -328,14 +318,7 @@ def choose_model(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     # An invalid id matches no model, since no model has the id 0.
     model_id = (read_id(chosen) or 0) if chosen else None
     try:
-        db.write(
-            keeping.change,
-            workspace_id=workspace_id,
-            assistant_id=assistant_id,
-            model_id=model_id,
-            actor=actor(),
-            now=clock.now(),
-        )
+        write(keeping.change, assistant_id, model_id=model_id)
     except AssistantError as error:
         return setup_page(workspace_id, assistant_id, problem=error)
     flash_good(_("Saved."))
