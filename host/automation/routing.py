@@ -28,6 +28,7 @@ from host.automation.deciding import (
     on_duty,
     route,
 )
+from host.automation.runs import finish
 from host.core import clock, db
 from host.events.writing import because
 from host.inbox.conversation_actions import set_fields
@@ -115,19 +116,6 @@ def _give(
         finish(run, RunState.DONE, now, outcome="team", reason=choice.reason)
     else:
         finish(run, RunState.SKIPPED, now, reason=choice.reason)
-
-
-def finish(
-    run: AutomationRun,
-    state: RunState,
-    now: datetime,
-    *,
-    outcome: str | None = None,
-    reason: str | None = None,
-) -> None:
-    """Note the outcome of *run*."""
-    run.state, run.outcome, run.reason = state, outcome, reason
-    run.due_at, run.done_at = None, now
 
 
 # ---- the queues of teams -----------------------------------------------------------------------------

@@ -61,7 +61,7 @@ from host.sequences.models import (
     SequenceVisit,
     WaitsFor,
 )
-from host.users.actor import Actor
+from host.users.actor import DESK, Actor, UnitOfWork
 from host.users.reach import ALL_ACCOUNTS
 from host.working_hours import hours
 from host.working_hours.hours import Hours
@@ -519,14 +519,14 @@ class Walk(Decider):
 
 
 def walk(
-    session: Session,
+    work: UnitOfWork,
     run: SequenceRun,
     conversation: Conversation,
     directory: RuleDirectory,
-    now: datetime,
     held: HeldLocks | None,
 ) -> Walk | None:
     """Return a run that can go on; None after it was ended, because its version cannot be read."""
+    session, now = work.session, work.now
     name = session.scalar(sa.select(Sequence.name).where(Sequence.id == run.sequence_id)) or ""
     body = body_of(session, run.sequence_id, run.version)
     if body is not None:
@@ -560,4 +560,5 @@ def locked_walk(
     run = locked_run(session, conversation.id, run_id)
     if run is None or not is_wanted(run):
         return None
-    return walk(session, run, conversation, directory, now, HeldLocks(conversation, recipient))
+    work = UnitOfWork(session, run.workspace_id, DESK, now)
+    return walk(work, run, conversation, directory, HeldLocks(conversation, recipient))
