@@ -150,13 +150,13 @@ def write(fn: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.k
     """
     answers, changes = Answers(), 0
 
-    def use_case(session: Session) -> R:
+    def run(session: Session) -> R:
         session.info[_ANSWERS] = answers
         return fn(session, *args, **kwargs)
 
     for _round in range(MOST_ROUNDS):
         try:
-            return db.write(use_case)
+            return db.write(run)
         except UnansweredError as error:
             changes += error.changed
             if changes > MOST_CHANGES:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from host.automation import restored as restored_desk
 from host.automation import running
 from host.automation.deciding import RunKind
-from host.automation.routing import finish
+from host.automation.runs import finish
 from host.core import clock, db
 from host.features.hookspecs import hookimpl
 from host.features.use import Use

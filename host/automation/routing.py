@@ -28,6 +28,7 @@ from host.automation.deciding import (
     on_duty,
     route,
 )
+from host.automation.runs import finish
 from host.core import clock, db
 from host.events.writing import because
 from host.inbox.conversation_actions import set_fields
@@ -116,19 +117,6 @@ def _give(
         finish(run, RunState.SKIPPED, now, reason=choice.reason)
 
 
-def finish(
-    run: AutomationRun,
-    state: RunState,
-    now: datetime,
-    *,
-    outcome: str | None = None,
-    reason: str | None = None,
-) -> None:
-    """Note the outcome of *run*."""
-    run.state, run.outcome, run.reason = state, outcome, reason
-    run.due_at, run.done_at = None, now
-
-
 # ---- the queues of teams -----------------------------------------------------------------------------
 
 
@@ -208,7 +196,7 @@ def give_next(session: Session, run_id: int, now: datetime) -> bool:
         return False
     try:
         conversation = locked_conversation(
-            UnitOfWork(session, run.workspace_id, DESK, clock.now()), run.conversation_id
+            UnitOfWork(session, run.workspace_id, DESK, now), run.conversation_id
         )
     except ConversationNotFoundError:
         return False

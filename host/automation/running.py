@@ -31,11 +31,10 @@ from host.automation.deciding import (
     sent_as,
 )
 from host.automation.facts import MessageFacts
-from host.automation.routing import finish
-from host.automation.runs import Doer
+from host.automation.runs import Doer, DueRun, finish
 from host.core import clock, db
 from host.core.errors import LobbyError
-from host.core.ports import AdapterDirectory, RuleDirectory
+from host.core.ports import RuleDirectory
 from host.core.statements import earliest
 from host.events.consuming import pause_after
 from host.events.writing import because, together
@@ -158,13 +157,11 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
         return
     hooks = registry.hooks()
     doer = _OWN.get(row.kind) or hooks.doer_of(session=session, kind=row.kind, workspace_id=row.workspace_id)
-    recipient = None
+    recipient, work = None, UnitOfWork(session, row.workspace_id, DESK, now)
     try:
         if doer is not None and doer.sends:
             recipient = take_lane(session, row.workspace_id, row.conversation_id)
-        conversation = locked_conversation(
-            UnitOfWork(session, row.workspace_id, DESK, now), row.conversation_id
-        )
+        conversation = locked_conversation(work, row.conversation_id)
     except ConversationNotFoundError:
         return  # the run is deleted with it
     run = locked_run(session, run_id, RunState.DUE)
@@ -174,7 +171,7 @@ def do(session: Session, run_id: int, directory: RuleDirectory, now: datetime) -
     causes = because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth)
     with causes, together(session):
         if doer is not None:
-            doer.do(session, run, conversation, directory, now, held)
+            doer.do(DueRun(work, run, conversation, directory, held))
         else:
             # A run of another release, or of a disabled feature.
             off = {"session": session, "run": run, "conversation": conversation, "reason": "off", "now": now}
@@ -234,21 +231,15 @@ def remove_old(session: Session, before: datetime, most: int) -> int:
     return len(gone)
 
 
-def _speak(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    directory: AdapterDirectory,
-    now: datetime,
-    _held: HeldLocks | None,
-) -> None:
+def _speak(due: DueRun) -> None:
     """Send the automatic message of a locked conversation, or note why none is sent."""
+    session, run, conversation, now = due.session, due.run, due.conversation, due.now
     its = _its(session, run)
     about = facts.known(session, [run.message_id or 0]).get(run.message_id or 0)
     if about is None:
         finish(run, RunState.SKIPPED, now, reason="taken_back")
         return
-    adapter = directory.adapter(conversation.channel)
+    adapter = due.directory.adapter(conversation.channel)
     theirs = hours.of_team(session, run.workspace_id, its.team_id)
     talk = about.talk(
         now,
@@ -269,7 +260,7 @@ def _speak(
         return
     try:
         messages = queue_parts(
-            UnitOfWork(session, run.workspace_id, DESK, now),
+            due.work,
             conversation.id,
             [Draft(text=said)],
             reply_key=f"auto-{words.says}-{run.id}",
@@ -292,32 +283,19 @@ def _needs_nobody(session: Session, run: AutomationRun, about: MessageFacts) -> 
     return buttons.answered(session, [run.message_id]).get(run.message_id, False)
 
 
-def _route(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    _directory: AdapterDirectory,
-    now: datetime,
-    _held: HeldLocks | None,
-) -> None:
-    routing.route_run(session, run, conversation, _its(session, run), now)
+def _route(due: DueRun) -> None:
+    routing.route_run(due.session, due.run, due.conversation, _its(due.session, due.run), due.now)
 
 
-def _answer_tap(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    directory: AdapterDirectory,
-    now: datetime,
-    held: HeldLocks | None,
-) -> None:
+def _answer_tap(due: DueRun) -> None:
     """Send the answer to a tap in a locked conversation, and hand it to a team; or note why not."""
+    session, run, conversation, now = due.session, due.run, due.conversation, due.now
     answer = buttons.by_id(session, run.automation_id)
     about = facts.known(session, [run.message_id or 0]).get(run.message_id or 0)
     if about is None:
         finish(run, RunState.SKIPPED, now, reason="taken_back")
         return
-    adapter = directory.adapter(conversation.channel)
+    adapter = due.directory.adapter(conversation.channel)
     theirs = hours.of_team(session, run.workspace_id, None if answer is None else answer.team_id)
     talk = about.talk(now, theirs, about.hindrance(adapter, now), facts.unanswered(session, conversation.id))
     decision = answer_tap(answer, talk)
@@ -327,14 +305,14 @@ def _answer_tap(
     if decision.says:
         assert answer is not None
         assert adapter is not None
-        refused, sent = _say_answer(session, run, conversation, answer, adapter, talk, now, held)
+        refused, sent = _say_answer(due, answer, adapter, talk.opens_at)
         reason = refused or reason
     if sent is not None:
         run.sent_id = sent.id
         if not run.facts["hands_over"] and _waits_for_nothing_else(session, run, conversation):
             note_answer(session, conversation, sent, None)
     if decision.team_id is not None:
-        _hand_over(session, run, conversation, decision.team_id, now)
+        _hand_over(due, decision.team_id)
     done = sent is not None or decision.team_id is not None
     finish(run, RunState.DONE if done else RunState.SKIPPED, now, reason=reason)
     if done:
@@ -354,31 +332,25 @@ def _waits_for_nothing_else(session: Session, run: AutomationRun, conversation: 
 
 
 def _say_answer(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    answer: Answer,
-    adapter: ChannelAdapter,
-    talk: ConversationFacts,
-    now: datetime,
-    held: HeldLocks | None,
+    due: DueRun, answer: Answer, adapter: ChannelAdapter, opens_at: datetime | None
 ) -> tuple[str, Message | None]:
     """Queue the text of an answer; return why it is not sent, or the message."""
-    said = texts.filled(answer.text, facts.values(session, conversation, adapter, talk.opens_at, now))
+    session, run, conversation = due.session, due.run, due.conversation
+    said = texts.filled(answer.text, facts.values(session, conversation, adapter, opens_at, due.now))
     if said is None:
         return "unfilled", None
     capabilities = adapter.capabilities
     person = buttons.person_title(session, run.workspace_id, capabilities)
     try:
         messages = queue_parts(
-            UnitOfWork(session, run.workspace_id, DESK, now),
+            due.work,
             conversation.id,
             [buttons.draft_of(answer, said, capabilities, person)],
             reply_key=f"auto-tap-{run.id}",
             adapter=adapter,
             by_person=False,
             voice=Voice.NOTICE,
-            held=held,
+            held=due.held,
         )
     except LobbyError as error:
         # Raised before any write: the account, the customer or the channel does not allow it.
@@ -386,13 +358,10 @@ def _say_answer(
     return "", messages[-1]
 
 
-def _hand_over(
-    session: Session, run: AutomationRun, conversation: Conversation, team_id: int, now: datetime
-) -> None:
+def _hand_over(due: DueRun, team_id: int) -> None:
     """Give the locked conversation to a team, and to a member on duty."""
-    set_fields(
-        UnitOfWork(session, run.workspace_id, DESK, now), conversation.id, {"team_id": team_id}, why="tapped"
-    )
+    session, run, conversation, now = due.session, due.run, due.conversation, due.now
+    set_fields(due.work, conversation.id, {"team_id": team_id}, why="tapped")
     given = AutomationRun(
         workspace_id=run.workspace_id,
         kind=RunKind.HAND_OVER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +15,33 @@ from host.events.reading import Recorded
 from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation
+from host.users.actor import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """A run that is done in one write, in its locked conversation.
+
+    :param held: the locks this write holds for sending; None: only the conversation.
+    """
+
+    work: UnitOfWork
+    run: AutomationRun
+    conversation: Conversation
+    directory: RuleDirectory
+    held: HeldLocks | None
+
+    @property
+    def session(self) -> Session:
+        return self.work.session
+
+    @property
+    def now(self) -> datetime:
+        return self.work.now
+
+    def finish(self, state: RunState, *, outcome: str | None = None, reason: str | None = None) -> None:
+        """Note the outcome."""
+        finish(self.run, state, self.now, outcome=outcome, reason=reason)
 
 
 class Doer(NamedTuple):
@@ -24,7 +52,20 @@ class Doer(NamedTuple):
     """
 
     sends: bool
-    do: Callable[[Session, AutomationRun, Conversation, RuleDirectory, datetime, HeldLocks | None], None]
+    do: Callable[[DueRun], None]
+
+
+def finish(
+    run: AutomationRun,
+    state: RunState,
+    now: datetime,
+    *,
+    outcome: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """Note the outcome of *run*."""
+    run.state, run.outcome, run.reason = state, outcome, reason
+    run.due_at, run.done_at = None, now
 
 
 def row_of(

@@ -13,12 +13,10 @@ from sqlalchemy.orm import Session
 from host.automation.actions import AddLabel
 from host.automation.condition_facts import Event, seen
 from host.automation.deciding import RunKind
-from host.automation.routing import finish
-from host.automation.runs import row_of
-from host.core.ports import RuleDirectory
+from host.automation.runs import DueRun, finish, row_of
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.events.reading import Recorded
-from host.models.automation import AutomationRun, RunState
+from host.models.automation import RunState
 from host.models.inbox import Conversation, Message
 from host.rules import campaigns, doing, passing
 from host.rules.body import Action, GiveOut
@@ -64,10 +62,9 @@ def _is_answer(session: Session, event: Recorded, rule_id: int) -> bool:
     return row is not None and campaigns.is_answer(session, rule_id, row.contact_id, row.sent_at)
 
 
-def do(
-    session: Session, run: AutomationRun, conversation: Conversation, directory: RuleDirectory, now: datetime
-) -> None:
+def do(due: DueRun) -> None:
     """Assign the team and add the label of a campaign, once a person has answered its private reply."""
+    session, run, conversation, now = due.session, due.run, due.conversation, due.now
     at = session.scalar(sa.select(Message.sent_at).where(Message.id == run.message_id))
     if at is None or not campaigns.take_answer(session, run.automation_id, conversation.contact_id, at):
         finish(run, RunState.SKIPPED, now, reason="answered")
@@ -81,12 +78,12 @@ def do(
     actions: list[Action] = [AddLabel(campaign.label)] if campaign.label else []
     actions += [GiveOut(campaign.team)] if campaign.team else []
     event = Event(run.id, run.workspace_id, MESSAGE_RECEIVED, conversation.id, run.message_id, "customer")
-    about = seen(session, [event], (), directory, now, {}).get(run.id)
+    about = seen(session, [event], (), due.directory, now, {}).get(run.id)
     if about is None:
         finish(run, RunState.SKIPPED, now, reason="taken_back")
         return
     body = msgspec.structs.replace(rule.body, actions=tuple(actions))
-    done = doing.Acting(session, conversation, rule.id, rule.name, body, about, run.id, directory, now).do()
+    done = doing.Acting(due, rule.id, rule.name, body, about).do()
     run.automation_version = rule.version
     finish(run, RunState.DONE, now, outcome="answered", reason=done.refused or None)
-    passing.give_out(session, run, conversation, rule, done, now)
+    passing.give_out(due, rule, done)

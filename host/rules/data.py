@@ -71,7 +71,8 @@ def leave_to_people(session: Session, now: datetime, most: int) -> bool | None:
     rules = passing.active(session, {run.workspace_id for run in found})
     for run in found:
         conversation = session.get_one(Conversation, run.conversation_id)
-        _give_up(session, run, conversation, rules.get(run.workspace_id, ()), "restored", now)
+        work = UnitOfWork(session, run.workspace_id, DESK, now)
+        _give_up(work, run, conversation, rules.get(run.workspace_id, ()), "restored")
     session.flush()
     return bool(found) or None
 
@@ -121,19 +122,18 @@ def give_up_run(
     if run.kind not in _SPEAK:
         return None
     rules = passing.active(session, [run.workspace_id]).get(run.workspace_id, ())
-    _give_up(session, run, conversation, rules, reason, now)
+    _give_up(UnitOfWork(session, run.workspace_id, DESK, now), run, conversation, rules, reason)
     return True
 
 
 def _give_up(
-    session: Session,
+    work: UnitOfWork,
     run: AutomationRun,
     conversation: Conversation,
     rules: Sequence[passing.Active],
     reason: str,
-    now: datetime,
 ) -> None:
     if run.kind == RunKind.PUBLIC_ANSWER:
-        public_answers.give_up(session, run, conversation, reason, now)
+        public_answers.give_up(work, run, conversation, reason)
     else:
-        passing.give_up(session, run, conversation, rules, reason, now)
+        passing.give_up(work, run, conversation, rules, reason)

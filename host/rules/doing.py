@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-
-from sqlalchemy.orm import Session
 
 from host.automation import addon_actions, buttons, texts
 from host.automation import facts as talks
@@ -28,9 +25,9 @@ from host.automation.actions import (
 )
 from host.automation.condition_facts import EventFacts
 from host.automation.deciding import BUDGET, may_speak
+from host.automation.runs import DueRun
 from host.core import clock
 from host.core.errors import ConflictError, LobbyError
-from host.core.ports import RuleDirectory
 from host.events.kinds.conversations import CONVERSATION_CLOSED
 from host.events.kinds.messages import MESSAGE_RECEIVED
 from host.events.kinds.rules import RULE_CALLED, RULE_TOLD, OfRule
@@ -43,8 +40,8 @@ from host.inbox.conversation_actions import set_fields
 from host.inbox.conversations import by_program
 from host.inbox.drafts import Draft
 from host.inbox.reacting import react
-from host.inbox.reply import HeldLocks, Voice, queue_parts
-from host.models.inbox import CAMPAIGN_KEY, Contact, Conversation, ConversationStatus, Direction, Handler
+from host.inbox.reply import Voice, queue_parts
+from host.models.inbox import CAMPAIGN_KEY, Contact, ConversationStatus, Direction, Handler
 from host.models.users import Workspace
 from host.rules import campaigns
 from host.rules.body import (
@@ -126,20 +123,14 @@ def refusal(steps: Iterable[Sequence[str]]) -> str:
 class Acting:
     """A rule whose actions are running, in a locked conversation.
 
-    :param run_id: the run, by whose id nothing is sent twice.
-    :param held: the locks this write holds for sending; None: only the conversation.
+    :param due: the run, by whose id nothing is sent twice.
     """
 
-    session: Session
-    conversation: Conversation
+    due: DueRun
     rule_id: int
     name: str
     body: Body
     about: EventFacts
-    run_id: int
-    directory: RuleDirectory
-    now: datetime
-    held: HeldLocks | None = None
     _unanswered: int = 0
     """Number of automated messages sent since the customer last wrote, once queried."""
     _private_was_sent: bool = False
@@ -149,18 +140,18 @@ class Acting:
     def work(self) -> UnitOfWork:
         """The unit of work of the rule."""
         rule = person_or_desk(None, self.name)
-        return UnitOfWork(self.session, self.conversation.workspace_id, rule, self.now)
+        return UnitOfWork(self.due.session, self.due.conversation.workspace_id, rule, self.due.now)
 
     @property
     def key(self) -> str:
         """How the keys of what this run sends begin."""
         kind = "rule-" if self.body.campaign is None else CAMPAIGN_KEY
-        return f"{kind}{self.rule_id}-{self.run_id}"
+        return f"{kind}{self.rule_id}-{self.due.run.id}"
 
     def do(self) -> ActionResults:
         """Run every action, in order."""
         done = ActionResults()
-        workspace = self.session.get_one(Workspace, self.conversation.workspace_id)
+        workspace = self.due.session.get_one(Workspace, self.due.conversation.workspace_id)
         zone = clock.zone(workspace.timezone) if workspace.timezone in clock.zones() else clock.zone("UTC")
         context = ActionContext(
             viewer=Viewer(None, keeps=False),
@@ -169,10 +160,10 @@ class Acting:
             languages=(desk_language.of_workspace(workspace.language),),
             voice=Voice.NOTICE,
         )
-        adapter = self.directory.adapter(self.conversation.channel)
+        adapter = self.due.directory.adapter(self.due.conversation.channel)
         # Keep a reference: a session drops unreferenced objects, so each answer would reload the customer.
-        _customer = self.session.get(Contact, self.conversation.contact_id)
-        runner = ActionRunner(self.work, self.conversation.id, context, adapter)
+        _customer = self.due.session.get(Contact, self.due.conversation.contact_id)
+        runner = ActionRunner(self.work, self.due.conversation.id, context, adapter)
         for number, action in enumerate(self.body.actions, 1):
             why = self._tried(number, action, runner, done)
             done.steps.append((kind_of(action), why))
@@ -188,7 +179,7 @@ class Acting:
 
     def _named(self) -> AbstractContextManager[None]:
         """Return a block whose notes and lines say whether a campaign or a rule added them."""
-        return nullcontext() if self.body.campaign is None else by_program(self.session, "campaign")
+        return nullcontext() if self.body.campaign is None else by_program(self.due.session, "campaign")
 
     def answer_publicly(self, numbers: Iterable[int]) -> ActionResults:
         """Give the public answers that waited until the private reply was sent.
@@ -205,7 +196,7 @@ class Acting:
     def _tried(self, number: int, action: Action, runner: ActionRunner | None, done: ActionResults) -> str:
         """Run an action; return why it was not done, or an empty string."""
         try:
-            with self._named(), together(self.session), self.session.begin_nested():
+            with self._named(), together(self.due.session), self.due.session.begin_nested():
                 self._one(number, action, runner, done)
         except NotDoneError as error:
             return error.reason
@@ -248,7 +239,10 @@ class Acting:
         """
         if self.about.event.actor == ActorKind.USER:
             return False
-        return self.conversation.assignee_id is not None and self.conversation.handled_by == Handler.PERSON
+        return (
+            self.due.conversation.assignee_id is not None
+            and self.due.conversation.handled_by == Handler.PERSON
+        )
 
     def _check_may_speak(self, *, is_answer: bool = False, is_start: bool = False) -> None:
         """Refuse to send where automated messages are not allowed.
@@ -259,26 +253,26 @@ class Acting:
         :raises NotDoneError: with the reason.
         """
         tapped = self.about.event.message_id if self.about.row.message_kind == MessageKind.POSTBACK else None
-        if tapped is not None and buttons.answered(self.session, [tapped]):
+        if tapped is not None and buttons.answered(self.due.session, [tapped]):
             raise NotDoneError("tap_answered")
-        last = talks.last_inbound(self.session, self.conversation.id)
-        known = None if last is None else talks.known(self.session, [last]).get(last)
+        last = talks.last_inbound(self.due.session, self.due.conversation.id)
+        known = None if last is None else talks.known(self.due.session, [last]).get(last)
         if known is None:
             raise NotDoneError("never_wrote")
-        self._unanswered = talks.unanswered(self.session, self.conversation.id, last)
-        adapter = self.directory.adapter(self.conversation.channel)
-        hindrance = known.hindrance(adapter, self.now)
+        self._unanswered = talks.unanswered(self.due.session, self.due.conversation.id, last)
+        adapter = self.due.directory.adapter(self.due.conversation.channel)
+        hindrance = known.hindrance(adapter, self.due.now)
         if hindrance == "closed_by_team" and (self._is_about_closing() or self._private_was_sent):
             hindrance = ""
         if hindrance == "automation" and (is_answer or is_start):
             hindrance = ""  # answers to different messages don't exclude each other
         why = may_speak(
-            self.now,
+            self.due.now,
             hindrance=hindrance,
             may_be_late=is_answer,
             answers=self.about.row.sent_at if self.about.event.kind == MESSAGE_RECEIVED else None,
             person_at=known.row.person_at,
-            is_persons=self.conversation.handled_by == Handler.PERSON,
+            is_persons=self.due.conversation.handled_by == Handler.PERSON,
             unanswered=self._unanswered,
         )
         if why:
@@ -310,10 +304,14 @@ class Acting:
     def _filled(self, text: str) -> str:
         if "{{" not in text:
             return text  # it needs no look-ups
-        theirs = hours.of_team(self.session, self.conversation.workspace_id, self.conversation.team_id)
-        opens = None if theirs.is_open(self.now) else theirs.opens_at(self.now)
-        adapter = self.directory.adapter(self.conversation.channel)
-        filled = texts.filled(text, talks.values(self.session, self.conversation, adapter, opens, self.now))
+        theirs = hours.of_team(
+            self.due.session, self.due.conversation.workspace_id, self.due.conversation.team_id
+        )
+        opens = None if theirs.is_open(self.due.now) else theirs.opens_at(self.due.now)
+        adapter = self.due.directory.adapter(self.due.conversation.channel)
+        filled = texts.filled(
+            text, talks.values(self.due.session, self.due.conversation, adapter, opens, self.due.now)
+        )
         if filled is None:
             raise NotDoneError("unfilled")
         return filled
@@ -328,13 +326,13 @@ class Acting:
         """
         messages = queue_parts(
             self.work,
-            self.conversation.id,
+            self.due.conversation.id,
             [draft],
             reply_key=f"{self.key}-{number}",
-            adapter=self.directory.adapter(self.conversation.channel),
+            adapter=self.due.directory.adapter(self.due.conversation.channel),
             by_person=False,
             voice=voice,
-            held=self.held,
+            held=self.due.held,
         )
         done.sent += [message.id for message in messages]
         return messages[-1].id
@@ -352,23 +350,23 @@ class Acting:
         return message_id
 
     def _publicly(self, number: int, action: ReplyPublicly, done: ActionResults) -> None:
-        adapter, message_id = self.directory.adapter(self.conversation.channel), self._answered()
+        adapter, message_id = self.due.directory.adapter(self.due.conversation.channel), self._answered()
         if adapter is None or not adapter.capabilities.public:
             raise NotDoneError("not_public")
         if not self._private_was_sent and any(isinstance(one, ReplyPrivately) for one in self.body.actions):
             raise NotDoneError(AWAITED)  # it may announce a reply that was not sent
-        turn = campaigns.next_turn(self.session, self.rule_id) % len(action.texts)
+        turn = campaigns.next_turn(self.due.session, self.rule_id) % len(action.texts)
         draft = Draft(text=self._filled(action.texts[turn]), reply_to=message_id)
         done.public_id = self._queue(number, draft, done, Voice.AUTOMATION)
         done.number = turn + 1
 
     def _privately(self, number: int, action: ReplyPrivately, done: ActionResults) -> None:
-        adapter, message_id = self.directory.adapter(self.conversation.channel), self._answered()
+        adapter, message_id = self.due.directory.adapter(self.due.conversation.channel), self._answered()
         if adapter is None or adapter.capabilities.private_replies is None:
             raise NotDoneError("not_public")
         message = queue_private(
             self.work,
-            self.conversation.id,
+            self.due.conversation.id,
             message_id,
             self._filled(action.text),
             quick_replies=[{"title": one, "payload": one} for one in action.quick_replies],
@@ -376,13 +374,13 @@ class Acting:
             adapter=adapter,
             by_person=False,
             voice=Voice.AUTOMATION,
-            held=self.held,
+            held=self.due.held,
         )
         done.private_id = message.id
         done.sent.append(message.id)
 
     def _call(self, endpoint_id: int) -> None:
-        where = {"session": self.session, "workspace_id": self.conversation.workspace_id}
+        where = {"session": self.due.session, "workspace_id": self.due.conversation.workspace_id}
         addresses = registry.hooks().addresses(**where)
         if addresses is None:
             raise NotDoneError("webhooks_off")
@@ -392,13 +390,13 @@ class Acting:
 
     def _start(self, sequence_id: int) -> None:
         why = registry.hooks().start_sequence(
-            session=self.session,
+            session=self.due.session,
             sequence_id=sequence_id,
-            conversation=self.conversation,
+            conversation=self.due.conversation,
             by="rule",
-            directory=self.directory,
-            now=self.now,
-            held=self.held,
+            directory=self.due.directory,
+            now=self.due.now,
+            held=self.due.held,
         )
         if why is None:
             raise NotDoneError("sequences_off")
@@ -406,8 +404,8 @@ class Acting:
             raise NotDoneError(why)
 
     def _addon(self, number: int, action: AddonDoes, done: ActionResults) -> None:
-        named = action.name, self.conversation.channel
-        wanted = addon_actions.planned(self.session, self.directory, *named, self.about)
+        named = action.name, self.due.conversation.channel
+        wanted = addon_actions.planned(self.due.session, self.due.directory, *named, self.about)
         if isinstance(wanted, str):
             raise NotDoneError(wanted)
         if isinstance(wanted, React):
@@ -418,21 +416,21 @@ class Acting:
                 self.work,
                 message_id,
                 wanted.emoji,
-                directory=self.directory,
-                conversation_id=self.conversation.id,
+                directory=self.due.directory,
+                conversation_id=self.due.conversation.id,
                 by_itself=True,
             )
         else:
             self._say(number, wanted.text, done)
 
     def _set(self, changes: Any) -> None:
-        set_fields(self.work, self.conversation.id, changes)
+        set_fields(self.work, self.due.conversation.id, changes)
 
     def _record(self, kind: str, facts: OfRule) -> None:
-        ids = self.conversation.account_id, self.conversation.id, self.about.event.message_id
+        ids = self.due.conversation.account_id, self.due.conversation.id, self.about.event.message_id
         record(
-            self.session,
+            self.due.session,
             Happened(
-                self.conversation.workspace_id, kind, "", *ids, actor_kind=ActorKind.SYSTEM, facts=facts
+                self.due.conversation.workspace_id, kind, "", *ids, actor_kind=ActorKind.SYSTEM, facts=facts
             ),
         )

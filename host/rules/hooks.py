@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -19,9 +20,7 @@ from host.features.hookspecs import hookimpl
 from host.features.message_trial import TrialStep
 from host.features.messages_after import MessagesAfter
 from host.features.today import AutomaticKind
-from host.inbox.reply import HeldLocks
-from host.models.automation import AutomationRun
-from host.models.inbox import CAMPAIGN_KEY, Conversation
+from host.models.inbox import CAMPAIGN_KEY
 from host.rules import answering, foreseeing, keeping, passing, public_answers
 from host.rules.overview import overview
 from host.rules.pages import trying
@@ -53,36 +52,14 @@ def after_runs(session: Session, events: Sequence[Recorded], now: datetime) -> N
 def doer_of(session: Session, kind: str, workspace_id: int) -> Doer | None:
     """Return the function that does runs of *kind*: passes, waits, and the steps after private replies."""
     if kind == RunKind.ANSWER:
-        return Doer(sends=False, do=_follow_answer)
+        return Doer(sends=False, do=answering.do)
     if kind == RunKind.PUBLIC_ANSWER:
         return Doer(sends=True, do=public_answers.do)
     if kind not in {RunKind.RULES, RunKind.WAIT}:
         return None
     rules = passing.active(session, [workspace_id]).get(workspace_id, ())
     act = passing.do_pass if kind == RunKind.RULES else passing.do_wait
-
-    def do(
-        session: Session,
-        run: AutomationRun,
-        conversation: Conversation,
-        directory: RuleDirectory,
-        now: datetime,
-        held: HeldLocks | None,
-    ) -> None:
-        act(session, run, conversation, rules, directory, now, held)
-
-    return Doer(passing.may_send(rules), do)
-
-
-def _follow_answer(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    directory: RuleDirectory,
-    now: datetime,
-    _held: HeldLocks | None,
-) -> None:
-    answering.do(session, run, conversation, directory, now)
+    return Doer(passing.may_send(rules), partial(act, rules=rules))
 
 
 @hookimpl

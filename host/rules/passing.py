@@ -27,8 +27,7 @@ from host.automation import routing
 from host.automation.condition_facts import Event, EventFacts, is_ours, needs, seen
 from host.automation.conditions import AnyOf, Condition, OfAddon, Trace, decide
 from host.automation.deciding import RunKind
-from host.automation.routing import finish
-from host.automation.runs import row_of
+from host.automation.runs import DueRun, finish, row_of
 from host.core import db
 from host.core.ports import RuleDirectory
 from host.core.statements import Statement
@@ -54,13 +53,13 @@ from host.events.kinds.messages import (
 from host.events.models import ActorKind
 from host.events.reading import Recorded
 from host.inbox.bulk import undoable
-from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Message
 from host.rules import campaigns, doing
 from host.rules.body import UNANSWERED, Action, Body, read, sends
 from host.rules.campaigns import Took
 from host.rules.models import Rule, RuleState, RuleVersion
+from host.users.actor import UnitOfWork
 from host.working_hours import hours
 
 TOO_OLD = timedelta(days=1)
@@ -339,56 +338,32 @@ def may_send(rules: Iterable[Active]) -> bool:
     return any(sends(one.body) for one in rules)
 
 
-def do_pass(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    rules: Sequence[Active],
-    directory: RuleDirectory,
-    now: datetime,
-    held: HeldLocks | None = None,
-) -> None:
-    """Evaluate again those of *rules* that the event of *run* triggers, and run those that match."""
-    when = str(run.facts.get("when", ""))
-    if undoable.is_undone(session, int(run.facts.get("undo", 0))):
-        give_up(session, run, conversation, rules, "undone", now)
+def do_pass(due: DueRun, rules: Sequence[Active]) -> None:
+    """Evaluate again those of *rules* that the event of a run triggers, and run those that match."""
+    facts = due.run.facts
+    if undoable.is_undone(due.session, int(facts.get("undo", 0))):
+        give_up(due.work, due.run, due.conversation, rules, "undone")
         return
-    _do(session, run, conversation, rules, when, directory, now, held)
+    _do(due, rules, str(facts.get("when", "")))
 
 
-def do_wait(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    rules: Sequence[Active],
-    directory: RuleDirectory,
-    now: datetime,
-    held: HeldLocks | None = None,
-) -> None:
+def do_wait(due: DueRun, rules: Sequence[Active]) -> None:
     """Run the rule among *rules* whose time without an answer has passed, if there is still no answer."""
+    run, conversation = due.run, due.conversation
     asked = sa.select(Message.sent_at).where(Message.id == run.message_id)
-    wrote = session.scalar(asked)
+    wrote = due.session.scalar(asked)
     since = conversation.waiting_since
     put_away = conversation.snooze_kind is not None or conversation.spam_at is not None
     if wrote is None or since is None or since > wrote or put_away:
-        finish(run, RunState.SKIPPED, now, reason="answered")
+        due.finish(RunState.SKIPPED, reason="answered")
         return
-    mine = [one for one in rules if one.id == run.automation_id]
-    _do(session, run, conversation, mine, UNANSWERED, directory, now, held)
+    _do(due, [rule for rule in rules if rule.id == run.automation_id], UNANSWERED)
 
 
-def _do(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    rules: Sequence[Active],
-    when: str,
-    directory: RuleDirectory,
-    now: datetime,
-    held: HeldLocks | None,
-) -> None:
+def _do(due: DueRun, rules: Sequence[Active], when: str) -> None:
+    session, run, conversation, now = due.session, due.run, due.conversation, due.now
     if run.due_at is not None and now - run.due_at > TOO_OLD:
-        give_up(session, run, conversation, rules, "late", now)
+        give_up(due.work, run, conversation, rules, "late")
         return
     rules = _not_asked(session, run, rules)
     event = Event(
@@ -401,7 +376,7 @@ def _do(
         run.facts.get("concerns", {}),
     )
     bodies = [one.body for one in rules]
-    there = seen(session, [event], needs(bodies), directory, now, {run.workspace_id: bodies})
+    there = seen(session, [event], needs(bodies), due.directory, now, {run.workspace_id: bodies})
     about = there.get(run.id)
     if about is None:
         finish(run, RunState.SKIPPED, now, reason="taken_back")
@@ -409,19 +384,19 @@ def _do(
     verdicts = judge(rules, about)
     matched = [one for one in verdicts if one.matches]
     if any(one.rule.live for one in matched) and _passes(session, conversation.id, now) >= MOST_PER_HOUR:
-        give_up(session, run, conversation, rules, "too_often", now)
+        give_up(due.work, run, conversation, rules, "too_often")
         return
     waited_for = set(campaigns.names(run.facts))
     for verdict in verdicts:
         rule, asks = verdict.rule, None
         if rule.takes_people and (verdict.matches or rule.id in waited_for):
             asks = campaigns.asker(session, rule.id, conversation.contact_id)
-        why = _hindrance(session, rule, about, conversation, asks, now) if verdict.matches else "condition"
+        why = _hindrance(due, rule, about, asks) if verdict.matches else "condition"
         took = Took(why)
         if not why:
-            took = _act(session, run, conversation, verdict, about, directory, now, held)
+            took = _act(due, verdict, about)
         elif verdict.matches or verdict.is_near:
-            _note(session, run, verdict, RunState.SKIPPED, now, reason=why, facts=_kept(verdict))
+            _note(due, verdict, RunState.SKIPPED, reason=why, facts=_kept(verdict))
         if not verdict.matches and rule.id in waited_for:
             took = Took("taken_back" if about.row.unsent_at is not None else "changed")
         if asks is not None and run.message_id is not None:
@@ -440,34 +415,17 @@ class _Comment(NamedTuple):
 
 
 def give_up(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    rules: Sequence[Active],
-    reason: str,
-    now: datetime,
+    work: UnitOfWork, run: AutomationRun, conversation: Conversation, rules: Sequence[Active], reason: str
 ) -> None:
     """Do nothing for the event of *run*, and record that in its campaigns."""
-    finish(run, RunState.SKIPPED, now, reason=reason)
+    finish(run, RunState.SKIPPED, work.now, reason=reason)
     mine = set(campaigns.names(run.facts))
+    comment = sa.select(Message.id, Message.sent_at).where(Message.id == run.message_id)
     for rule in rules:
         if rule.id in mine and rule.takes_people:
-            _note_person(session, run, conversation, rule, Took(reason), now)
-
-
-def _note_person(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    rule: Active,
-    took: Took,
-    now: datetime,
-) -> None:
-    """Store for a campaign the result of the comment of *run*."""
-    comment = sa.select(Message.id, Message.sent_at).where(Message.id == run.message_id)
-    found = session.execute(comment).one_or_none()
-    if found is not None:
-        campaigns.note(session, rule.id, conversation, found, took, now)
+            found = work.session.execute(comment).one_or_none()
+            if found is not None:
+                campaigns.note(work.session, rule.id, conversation, found, Took(reason), work.now)
 
 
 def _not_asked(session: Session, run: AutomationRun, rules: Sequence[Active]) -> list[Active]:
@@ -479,79 +437,50 @@ def _not_asked(session: Session, run: AutomationRun, rules: Sequence[Active]) ->
     return [one for one in rules if one.id not in asked]
 
 
-def _act(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    verdict: Verdict,
-    about: EventFacts,
-    directory: RuleDirectory,
-    now: datetime,
-    held: HeldLocks | None,
-) -> Took:
+def _act(due: DueRun, verdict: Verdict, about: EventFacts) -> Took:
     """Run the actions of a rule and store its run; return the part that a campaign stores."""
     rule = verdict.rule
     if not rule.live:
         facts = _kept(verdict) | {"done": [[_tag(one), ""] for one in rule.body.actions]}
-        _note(session, run, verdict, RunState.DONE, now, outcome="shadow", facts=facts)
+        _note(due, verdict, RunState.DONE, outcome="shadow", facts=facts)
         return Took()
-    named = rule.id, rule.name, rule.body
-    acting = doing.Acting(session, conversation, *named, about, run.id, directory, now, held)
-    done = acting.do()
+    done = doing.Acting(due, rule.id, rule.name, rule.body, about).do()
     state, outcome = (RunState.FAILED, "refused") if done.refused else (RunState.DONE, "did")
-    noted = _note(
-        session, run, verdict, state, now, outcome=outcome, reason=done.refused, facts=_kept(verdict, done)
-    )
+    noted = _note(due, verdict, state, outcome=outcome, reason=done.refused, facts=_kept(verdict, done))
     noted.sent_id = max(done.sent, default=None)
     if len(done.sent) > 1:
         noted.facts = {**noted.facts, "sent": done.sent}
-    _answer_later(session, run, rule, done, now)
-    give_out(session, run, conversation, rule, done, now)
+    _answer_later(due, rule, done)
+    give_out(due, rule, done)
     return done.took
 
 
-def _answer_later(
-    session: Session, run: AutomationRun, rule: Active, done: doing.ActionResults, now: datetime
-) -> None:
+def _answer_later(due: DueRun, rule: Active, done: doing.ActionResults) -> None:
     """Make the public answers of a rule wait for the outcome of its private reply."""
     if not done.awaited:
         return
-    waits = new_run(run, RunKind.PUBLIC_ANSWER, rule, now)
+    waits = new_run(due.run, RunKind.PUBLIC_ANSWER, rule, due.now)
     waits.facts = {"private": done.private_id, "steps": done.awaited}
-    waits.due_at = now + PATIENCE
-    session.add(waits)
+    waits.due_at = due.now + PATIENCE
+    due.session.add(waits)
 
 
-def give_out(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    rule: Active,
-    done: doing.ActionResults,
-    now: datetime,
-) -> None:
+def give_out(due: DueRun, rule: Active, done: doing.ActionResults) -> None:
     """Assign a conversation to a member of a team who is on duty, if a rule requested it."""
     if done.given is None:
         return
-    given = new_run(run, RunKind.GIVE_OUT, rule, now)
+    given = new_run(due.run, RunKind.GIVE_OUT, rule, due.now)
     given.team_id = done.given
-    session.add(given)
-    session.flush()
-    routing.give_out(session, given, conversation, now)
+    due.session.add(given)
+    due.session.flush()
+    routing.give_out(due.session, given, due.conversation, due.now)
 
 
-def _hindrance(
-    session: Session,
-    rule: Active,
-    about: EventFacts,
-    conversation: Conversation,
-    asks: campaigns.Asker | None,
-    now: datetime,
-) -> str:
+def _hindrance(due: DueRun, rule: Active, about: EventFacts, asks: campaigns.Asker | None) -> str:
     """Return why a matching rule does nothing, as a key of the reasons, or an empty string."""
     if asks is not None and rule.body.campaign is not None:
-        return campaigns.hindrance(session, rule.id, rule.body.campaign, about.row, asks, now)
-    return "once" if rule.body.once and _had(session, rule, conversation) else ""
+        return campaigns.hindrance(due.session, rule.id, rule.body.campaign, about.row, asks, due.now)
+    return "once" if rule.body.once and _had(due.session, rule, due.conversation) else ""
 
 
 def _had(session: Session, rule: Active, conversation: Conversation) -> bool:
@@ -580,21 +509,19 @@ def _passes(session: Session, conversation_id: int, now: datetime) -> int:
 
 
 def _note(
-    session: Session,
-    run: AutomationRun,
+    due: DueRun,
     verdict: Verdict,
     state: RunState,
-    now: datetime,
     *,
     facts: dict[str, Any],
     outcome: str | None = None,
     reason: str | None = None,
 ) -> AutomationRun:
     """Store the run of one rule, in addition to the run of its pass."""
-    row = new_run(run, RunKind.RULE, verdict.rule, now)
+    row = new_run(due.run, RunKind.RULE, verdict.rule, due.now)
     row.facts = facts
-    finish(row, state, now, outcome=outcome, reason=reason or None)
-    session.add(row)  # written together with the others
+    finish(row, state, due.now, outcome=outcome, reason=reason or None)
+    due.session.add(row)  # written together with the others
     return row
 
 

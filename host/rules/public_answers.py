@@ -16,20 +16,19 @@ from sqlalchemy.orm import Session
 from host.automation.condition_facts import Event, seen
 from host.automation.deciding import RunKind
 from host.automation.facts import NEVER_WENT
-from host.automation.routing import finish
+from host.automation.runs import DueRun, finish
 from host.core import db
-from host.core.ports import RuleDirectory
 from host.core.statements import Statement
 from host.events.kinds.messages import MESSAGE_FAILED, MESSAGE_RECEIVED, MESSAGE_SENT, MESSAGE_UNCONFIRMED
 from host.events.models import ActorKind
 from host.events.reading import Recorded
-from host.inbox.reply import HeldLocks
 from host.models.automation import AutomationRun, RunState
 from host.models.inbox import ARRIVED, Conversation, DeliveryState, Message
 from host.models.queue import OutboxEntry
 from host.rules import campaigns, doing, passing
 from host.rules.body import read
 from host.rules.models import RuleVersion
+from host.users.actor import UnitOfWork
 
 _OUTCOMES = frozenset({MESSAGE_SENT, MESSAGE_FAILED, MESSAGE_UNCONFIRMED})
 _RUNS = cast(sa.Table, AutomationRun.__table__)
@@ -59,17 +58,11 @@ def wake(session: Session, events: Sequence[Recorded], now: datetime) -> None:
         session.execute(sa.update(AutomationRun).where(due).values(due_at=now))
 
 
-def do(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    directory: RuleDirectory,
-    now: datetime,
-    held: HeldLocks | None,
-) -> None:
-    """Give the public answers of *run* if the private reply was sent; keep waiting while it may still be
+def do(due: DueRun) -> None:
+    """Give the public answers of a run if the private reply was sent; keep waiting while it may still be
     sent.
     """
+    session, run, conversation, now = due.session, due.run, due.conversation, due.now
     until = run.created_at + passing.PATIENCE
     why = _hindrance(session, int(run.facts["private"]))
     if why in {doing.AWAITED, "private_unknown"} and _is_open(session, run) and now < until:
@@ -85,26 +78,22 @@ def do(
     if not why and (rule is None or body is None):
         why = "off"
     event = Event(run.id, run.workspace_id, MESSAGE_RECEIVED, conversation.id, run.message_id, "customer")
-    about = None if why else seen(session, [event], (), directory, now, {}).get(run.id)
+    about = None if why else seen(session, [event], (), due.directory, now, {}).get(run.id)
     if why or about is None or rule is None or body is None:
-        give_up(session, run, conversation, why or "taken_back", now)
+        give_up(due.work, run, conversation, why or "taken_back")
         return
-    named = rule.id, rule.name, body
-    acting = doing.Acting(session, conversation, *named, about, run.id, directory, now, held)
-    done = acting.answer_publicly(run.facts["steps"])
+    done = doing.Acting(due, rule.id, rule.name, body, about).answer_publicly(run.facts["steps"])
     _note(session, run, conversation, done)
     run.sent_id = max(done.sent, default=None)
     state = RunState.SKIPPED if done.refused else RunState.DONE
     finish(run, state, now, outcome=None if done.refused else "public", reason=done.refused or None)
 
 
-def give_up(
-    session: Session, run: AutomationRun, conversation: Conversation, reason: str, now: datetime
-) -> None:
+def give_up(work: UnitOfWork, run: AutomationRun, conversation: Conversation, reason: str) -> None:
     """Give no public answer, and record the reason in the rule and its campaign."""
     steps = [("publicly", reason) for _number in run.facts["steps"]]
-    _note(session, run, conversation, doing.ActionResults(steps))
-    finish(run, RunState.SKIPPED, now, reason=reason)
+    _note(work.session, run, conversation, doing.ActionResults(steps))
+    finish(run, RunState.SKIPPED, work.now, reason=reason)
 
 
 def _hindrance(session: Session, private_id: int) -> str:

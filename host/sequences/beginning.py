@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -26,7 +25,7 @@ from host.inbox.reply import HeldLocks, take_lane
 from host.models.inbox import Contact, Conversation, Direction, Handler, Message
 from host.sequences import running
 from host.sequences.models import ENDED_BY_TEAM, Sequence, SequenceRun, SequenceState, WaitsFor
-from host.users.actor import DESK, UnitOfWork
+from host.users.actor import UnitOfWork
 
 
 class NotStartedError(ConflictError):
@@ -122,7 +121,7 @@ def begin(
         run.cause_id = run.root_id = own
         session.flush()
     with because(session, cause_id=run.cause_id, root_id=run.root_id, depth=run.depth):
-        walk = running.walk(session, run, conversation, directory, now, held)
+        walk = running.walk(work, run, conversation, directory, held)
         if walk is not None:
             walk.start()
     return run
@@ -143,7 +142,7 @@ def start_for(
     recipient = take_lane(session, work.workspace_id, conversation_id)
     conversation = locked_conversation(work, conversation_id)
     message_id = _last_message(session, conversation.id)
-    why = _hindrance(session, sequence, conversation, message_id, directory, work.now)
+    why = _hindrance(work, sequence, conversation, message_id, directory)
     if why in _ERRORS:
         raise _ERRORS[why]()
     if why:
@@ -165,13 +164,12 @@ def start_for(
 
 
 def start_in(
-    session: Session,
+    work: UnitOfWork,
     sequence_id: int,
     conversation: Conversation,
     *,
     by: str,
     directory: RuleDirectory,
-    now: datetime,
     held: HeldLocks | None,
 ) -> str:
     """Start a sequence in a locked conversation, caused by what causes this write.
@@ -179,12 +177,13 @@ def start_in(
     :param by: as :attr:`SequenceRun.started_by`.
     :return: why it does not start, as a key of the reasons; empty: it starts.
     """
+    session = work.session
     # Shared with other starts: a sequence that is turned off with its runs gets none meanwhile.
     sequence = session.get(Sequence, sequence_id, populate_existing=True, with_for_update={"read": True})
-    if sequence is None or sequence.workspace_id != conversation.workspace_id:
+    if sequence is None or sequence.workspace_id != work.workspace_id:
         return "sequence_gone"
     message_id = _last_message(session, conversation.id)
-    why = _hindrance(session, sequence, conversation, message_id, directory, now)
+    why = _hindrance(work, sequence, conversation, message_id, directory)
     if why:
         return _AS_REASON.get(why, why)
     cause = cause_of(session)
@@ -192,7 +191,7 @@ def start_in(
     try:
         with session.begin_nested():
             begin(
-                UnitOfWork(session, conversation.workspace_id, DESK, now),
+                work,
                 sequence,
                 conversation,
                 by=by,
@@ -251,14 +250,14 @@ def _last_message(session: Session, conversation_id: int) -> int | None:
 
 
 def _hindrance(
-    session: Session,
+    work: UnitOfWork,
     sequence: Sequence,
     conversation: Conversation,
     message_id: int | None,
     directory: RuleDirectory,
-    now: datetime,
 ) -> str:
     """Return why a program or a rule must not start a sequence, as a key of reasons; empty: it may."""
+    session, now = work.session, work.now
     body = None
     if sequence.state == SequenceState.LIVE and sequence.live_version is not None:
         body = running.body_of(session, sequence.id, sequence.live_version)
@@ -295,6 +294,6 @@ def end_one(work: UnitOfWork, run: SequenceRun, *, directory: RuleDirectory) -> 
         return
     with because(session, cause_id=active.cause_id, root_id=active.root_id, depth=active.depth):
         held = HeldLocks(conversation, recipient)
-        walk = running.walk(session, active, conversation, directory, work.now, held)
+        walk = running.walk(work, active, conversation, directory, held)
         if walk is not None:
             walk.end("stopped", ENDED_BY_TEAM)

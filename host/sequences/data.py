@@ -14,7 +14,7 @@ from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 
 from host.automation.deciding import RunKind
-from host.automation.routing import finish
+from host.automation.runs import finish
 from host.core import clock, db
 from host.core.ports import RuleDirectory
 from host.events.writing import because, together

@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 from host.automation import facts as talks
 from host.automation.consuming import Automating
 from host.automation.deciding import RunKind, may_speak
-from host.automation.routing import finish
-from host.automation.runs import Doer
+from host.automation.runs import Doer, DueRun
 from host.channels.directory import Directory
 from host.core.ports import RuleDirectory
 from host.events import reading
@@ -30,7 +29,7 @@ from host.models.automation import AutomationRun, RunState
 from host.models.inbox import Conversation, Message
 from host.sequences import beginning, running, starting
 from host.sequences.beginning import Cause
-from host.sequences.models import Sequence, SequenceState
+from host.sequences.models import Sequence, SequenceRun, SequenceState
 from host.sequences.overview import overview
 from host.users.actor import DESK, UnitOfWork
 
@@ -78,57 +77,45 @@ def start_sequence(
     held: HeldLocks | None,
 ) -> str:
     """Start a sequence for a rule."""
-    where: dict[str, Any] = {"directory": directory, "now": now, "held": held}
-    return beginning.start_in(session, sequence_id, conversation, by=by, **where)
+    work = UnitOfWork(session, conversation.workspace_id, DESK, now)
+    return beginning.start_in(work, sequence_id, conversation, by=by, directory=directory, held=held)
 
 
-def start(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    directory: RuleDirectory,
-    now: datetime,
-    held: HeldLocks | None,
-) -> None:
-    """Start a sequence for the message of *run*, or hand the message to rules and assistants."""
+def start(due: DueRun) -> None:
+    """Start a sequence for the message of a run, or hand the message to rules and assistants."""
+    session, run = due.session, due.run
     # Shared with other starts: a sequence that is turned off with its runs gets none meanwhile.
     sequence = session.get(
         Sequence, run.automation_id, populate_existing=True, with_for_update={"read": True}
     )
-    why = _hindrance(session, sequence, run, conversation, directory, now)
+    why = _hindrance(due, sequence)
     if sequence is None or sequence.live_version is None or why:
-        finish(run, RunState.SKIPPED, now, reason=why)
-        _release(session, run, directory, now)
+        due.finish(RunState.SKIPPED, reason=why)
+        _release(due)
         return
     run.automation_version = sequence.live_version
     try:
         with session.begin_nested():
             beginning.begin(
-                UnitOfWork(session, run.workspace_id, DESK, now),
+                due.work,
                 sequence,
-                conversation,
+                due.conversation,
                 by=str(run.facts.get("by", "")),
                 message_id=run.message_id,
                 cause=Cause(run.cause_id, run.root_id, run.depth),
-                directory=directory,
-                held=held,
+                directory=due.directory,
+                held=due.held,
             )
     except IntegrityError:  # the contact entered one in another conversation, at the same moment
-        finish(run, RunState.SKIPPED, now, reason="in_sequence")
-        _release(session, run, directory, now)
+        due.finish(RunState.SKIPPED, reason="in_sequence")
+        _release(due)
         return
-    finish(run, RunState.DONE, now, outcome="sequence")
+    due.finish(RunState.DONE, outcome="sequence")
 
 
-def _hindrance(
-    session: Session,
-    sequence: Sequence | None,
-    run: AutomationRun,
-    conversation: Conversation,
-    directory: RuleDirectory,
-    now: datetime,
-) -> str:
+def _hindrance(due: DueRun, sequence: Sequence | None) -> str:
     """Return why a sequence does not start, as a key of the reasons, or an empty string."""
+    session, run, conversation = due.session, due.run, due.conversation
     if sequence is None or sequence.state != SequenceState.LIVE:
         return "off"
     if beginning.is_in_sequence(session, conversation):
@@ -137,8 +124,8 @@ def _hindrance(
     if about is None:
         return "taken_back"
     return may_speak(
-        now,
-        hindrance=about.hindrance(directory.adapter(conversation.channel), now),
+        due.now,
+        hindrance=about.hindrance(due.directory.adapter(conversation.channel), due.now),
         answers=about.row.sent_at,
         person_at=about.row.person_at,
         is_persons=about.row.handled_by == "person",
@@ -157,57 +144,49 @@ def _earlier(session: Session, run: AutomationRun) -> datetime | None:
     return session.scalar(query)
 
 
-def hear(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    directory: RuleDirectory,
-    now: datetime,
-    held: HeldLocks | None,
-) -> None:
+def hear(due: DueRun) -> None:
     """Go on with a message in a sequence, or hand it to rules and assistants."""
+    session, run = due.session, due.run
     earlier = _earlier(session, run)
     if earlier is not None:
-        run.due_at = max(earlier, now) + AFTER
+        run.due_at = max(earlier, due.now) + AFTER
         return
-    active = running.locked_run(session, conversation.id)
+    active = running.locked_run(session, due.conversation.id)
     message = session.get(Message, run.message_id or 0, populate_existing=True)
     if message is None or message.unsent_at is not None:
-        finish(run, RunState.SKIPPED, now, reason="taken_back")
+        due.finish(RunState.SKIPPED, reason="taken_back")
         return
-    walk = None if active is None else running.walk(session, active, conversation, directory, now, held)
+    walk = None if active is None else _walk(due, active)
     if walk is not None and walk.hear(message):
-        finish(run, RunState.DONE, now, outcome="sequence")
+        due.finish(RunState.DONE, outcome="sequence")
         return
-    finish(run, RunState.SKIPPED, now, reason="no_question")
-    _release(session, run, directory, now)
+    due.finish(RunState.SKIPPED, reason="no_question")
+    _release(due)
 
 
-def check(
-    session: Session,
-    run: AutomationRun,
-    conversation: Conversation,
-    directory: RuleDirectory,
-    now: datetime,
-    held: HeldLocks | None,
-) -> None:
+def _walk(due: DueRun, active: SequenceRun) -> running.Walk | None:
+    return running.walk(due.work, active, due.conversation, due.directory, due.held)
+
+
+def check(due: DueRun) -> None:
     """End or pause the sequence in a conversation where people act, or resume it."""
-    active = running.locked_run(session, conversation.id)
-    walk = None if active is None else running.walk(session, active, conversation, directory, now, held)
+    run = due.run
+    active = running.locked_run(due.session, due.conversation.id)
+    walk = None if active is None else _walk(due, active)
     if walk is not None:
         closed = bool(run.facts.get("closed")) and run.cause_id > walk.run.cause_id
         walk.check(closed=closed)
-    finish(run, RunState.DONE if walk is not None else RunState.SKIPPED, now, reason="")
+    due.finish(RunState.DONE if walk is not None else RunState.SKIPPED, reason="")
 
 
-def _release(session: Session, run: AutomationRun, directory: RuleDirectory, now: datetime) -> None:
+def _release(due: DueRun) -> None:
     """Hand a message that no sequence wanted to rules, assistants and the greeting."""
-    event = reading.by_id(session, run.cause_id)
+    event = reading.by_id(due.session, due.run.cause_id)
     if event is not None:
-        Automating(lambda: directory).release(session, event, now)
+        Automating(lambda: due.directory).release(due.session, event, due.now)
 
 
-_DOERS: Mapping[str, Callable[..., None]] = {
+_DOERS: Mapping[str, Callable[[DueRun], None]] = {
     RunKind.SEQUENCE: start,
     RunKind.SEQUENCE_MESSAGE: hear,
     RunKind.SEQUENCE_CHECK: check,

@@ -482,14 +482,14 @@ class Walk(Decider):
 
 
 def walk(
-    session: Session,
+    work: UnitOfWork,
     run: SequenceRun,
     conversation: Conversation,
     directory: RuleDirectory,
-    now: datetime,
     held: HeldLocks | None,
 ) -> Walk | None:
     """Return a run that can go on; None after it was ended, because its version cannot be read."""
+    session, now = work.session, work.now
     name = session.scalar(sa.select(Sequence.name).where(Sequence.id == run.sequence_id)) or ""
     body = body_of(session, run.sequence_id, run.version)
     if body is not None:
@@ -522,4 +522,5 @@ def locked_walk(
     run = locked_run(session, conversation.id, run_id)
     if run is None or not is_wanted(run):
         return None
-    return walk(session, run, conversation, directory, now, HeldLocks(conversation, recipient))
+    work = UnitOfWork(session, run.workspace_id, DESK, now)
+    return walk(work, run, conversation, directory, HeldLocks(conversation, recipient))

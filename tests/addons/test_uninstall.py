@@ -30,7 +30,6 @@ from host.process.serving import HostApplication
 from host.rules import keeping
 from host.rules.body import given
 from host.rules.models import RuleState
-from host.users.actor import DESK
 from host.users.pages import sudo
 from tests.addons.conftest import PASSWORD, MakeZip
 from tests.addons.test_quarantine import Shop

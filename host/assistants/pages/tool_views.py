@@ -145,7 +145,7 @@ def _host(url: str) -> str:
 def built_in(workspace_id: int, assistant_id: int) -> ResponseReturnValue:
     """Choose which of the desk's tools the assistant may use, as a new version."""
     wanted = frozenset(request.form.getlist("builtin"))
-    titles = {tool.name: str(tool.title) for tool in _own()}
+    titles = {each.name: str(each.title) for each in _own()}
     write(tool_keeping.use_built_in, assistant_id, wanted=wanted, titles=titles)
     flash_good(_("Saved."))
     return redirect(
