@@ -54,7 +54,7 @@ def look(browser: Browser, address: str) -> str:
 def rows(page: str) -> dict[str, dict[str, tuple[str, str, str]]]:
     """Return the rows of each section by name: the number, the detail and the address."""
     found: dict[str, dict[str, tuple[str, str, str]]] = {}
-    for section in re.findall(r'<section class="stack td-section".*?</section>', page, re.DOTALL):
+    for section in re.findall(r'<section class="sec td-section".*?</section>', page, re.DOTALL):
         (heading,) = re.findall(r"<h2[^>]*>(.*?)</h2>", section)
         for row in re.findall(r"<li.*?</li>", section, re.DOTALL):
             url = next(iter(re.findall(r'href="([^"]*)"', row)), "")
