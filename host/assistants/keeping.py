@@ -792,8 +792,10 @@ def _theirs(session: Session, accounts: Any, most: int) -> Sequence[int]:
 def _give_to_people(work: UnitOfWork, accounts: Any) -> int:
     """Hand open automated conversations of *accounts* to people, and return how many."""
     found = _theirs(work.session, accounts, AT_ONCE)
+    # Also those on accounts that whoever stops it does not see.
+    desk = UnitOfWork(work.session, work.workspace_id, DESK, work.now)
     for id_ in found:
-        conversation_actions.hand_over(replace(work, actor=DESK), id_, {}, why="stopped")
+        conversation_actions.hand_over(desk, id_, {}, why="stopped")
     return len(found)
 
 

@@ -55,11 +55,11 @@ def save(desk: Automated, id_: int, body: Body, version: int | None = None) -> A
     return do(keeping.save_version, desk.desk.workspace, id_, body=body, version=version, actor=bo)
 
 
-def stopped(desk: Automated, id_: int) -> int:
+def stopped(desk: Automated, id_: int, **by: Any) -> int:
     def stop(work: UnitOfWork) -> int:
         return keeping.stop(work, keeping.get(work.session, work.workspace_id, id_, lock=True))
 
-    return do(stop, desk.desk.workspace)
+    return do(stop, desk.desk.workspace, **by)
 
 
 def automatic(desk: Automated, contact: str) -> int:
@@ -364,6 +364,16 @@ def test_what_it_takes_is_never_nothing(automated: Automated) -> None:
 
 
 # ---- stopping ------------------------------------------------------------------------------------------
+
+
+def test_people_get_conversations_of_accounts_that_whoever_stops_it_does_not_see(
+    automated: Automated,
+) -> None:
+    automatic(automated, "ana")
+    one = made(automated)
+    put(automated, one, Mode.ANSWER, typed_name="Shop")
+    assert stopped(automated, one, sees=frozenset()) == 1
+    assert automated.talk("ana").handled_by == Handler.PERSON
 
 
 def test_a_stopped_assistant_leaves_nothing_under_way_and_people_get_its_conversations(
