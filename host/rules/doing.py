@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from host.automation import addon_actions, buttons, texts
@@ -139,8 +139,7 @@ class Acting:
     @property
     def work(self) -> UnitOfWork:
         """The unit of work of the rule."""
-        rule = person_or_desk(None, self.name)
-        return UnitOfWork(self.due.session, self.due.conversation.workspace_id, rule, self.due.now)
+        return replace(self.due.work, actor=person_or_desk(None, self.name))
 
     @property
     def key(self) -> str:

@@ -332,7 +332,7 @@ def _changed(call: Call, use_case: Callable[[UnitOfWork], int]) -> Assistant:
     The invalid field of an error is named as in the API.
     """
     try:
-        return call.write(lambda work: _one(work.session, call, use_case(work)))
+        return call.write(use_case, lambda work, id_: _one(work.session, call, id_))
     except AssistantError as error:
         field = error.field or ""
         if field in _OF_CALL:

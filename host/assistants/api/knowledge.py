@@ -133,12 +133,7 @@ def _shown(one: Row | entries.EntrySummary, text: str | None = None) -> Knowledg
 
 def _saved(call: Call, use_case: Callable[[UnitOfWork], Row]) -> KnowledgeEntry:
     """Save an entry by *use_case* and return it with its text."""
-
-    def save(work: UnitOfWork) -> KnowledgeEntry:
-        row = use_case(work)
-        return _shown(row, row.text)
-
-    return call.write(save)
+    return call.write(use_case, lambda _work, row: _shown(row, row.text))
 
 
 @routes.get(

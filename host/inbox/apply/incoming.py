@@ -73,12 +73,12 @@ def believable(sent_at: datetime, received_at: datetime) -> datetime:
     return received_at if sent_at > received_at + FUTURE else sent_at
 
 
-def other_ids(item: Incoming, contact: str) -> list[str]:
+def other_ids(adapter: ChannelAdapter, contact: str) -> list[str]:
     """Return the other ids that the provider may have for *contact*; none if the adapter raises."""
     try:
-        return [external_id(one) for one in item.adapter.other_ids(contact)]
+        return [external_id(one) for one in adapter.other_ids(contact)]
     except Exception:
-        log.exception("the adapter of %s cannot tell how else it writes an id", item.account.channel)
+        log.exception("the adapter of %s cannot tell how else it writes an id", adapter.label)
         return []
 
 

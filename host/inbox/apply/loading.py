@@ -377,7 +377,7 @@ def load(connection: Connection, items: Iterable[Incoming], *, waits: bool = Tru
         person = account, external_id(change.contact)
         needs.people[person] = item.account
         if isinstance(change, _Report):
-            needs.others[person] = [(account, name) for name in other_ids(item, change.contact)]
+            needs.others[person] = [(account, name) for name in other_ids(item.adapter, change.contact)]
             report = change.report if isinstance(change, MessageBounced) else None  # it comes next
         elif change is not report:
             needs.writing.add(person)

@@ -560,7 +560,7 @@ class Draft:
 
     def alike(self, item: Incoming, contact: str) -> list[Person]:
         """Return the person *contact* of a report, and those who may be the same under another id."""
-        names = (external_id(contact), *other_ids(item, contact))
+        names = (external_id(contact), *other_ids(item.adapter, contact))
         found = (self.people.get((item.account.id, name)) for name in names)
         return list({id(person): person for person in found if person is not None}.values())
 

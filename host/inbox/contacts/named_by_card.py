@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from host.channels.directory import Directory
 from host.inbox.apply import phone_numbers
+from host.inbox.apply.incoming import other_ids
 from host.inbox.contacts.finding import Identity
 from host.models.channels import ChannelAccount
 from host.models.inbox import ContactIdentity, Conversation, Direction, IdKind, Message
@@ -69,14 +70,6 @@ def _kind(adapter: ChannelAdapter | None, external_id: str) -> str:
     except Exception:
         log.exception("an adapter cannot tell of what kind an id is")
         return ""
-
-
-def _other_ids(adapter: ChannelAdapter, number: str) -> Sequence[str]:
-    try:
-        return adapter.other_ids(number)
-    except Exception:
-        log.exception("an adapter cannot tell how else it writes an id")
-        return ()
 
 
 def _is_known(session: Session, contact_id: int, channels: Collection[str], directory: Directory) -> bool:
@@ -169,7 +162,7 @@ def _owners(
         whole = written if written.lstrip("( ").startswith(("+", "0")) else f"+{written}"
         number = phone_numbers.international(phone_numbers.with_plus(whole))
         if number is not None:
-            ids |= {number, *_other_ids(adapter, number)}
+            ids |= {number, *other_ids(adapter, number)}
     keys = {phone_numbers.written_key(one) for one in numbers} - {None}
     mine = sa.select(ChannelAccount.id).where(
         ChannelAccount.workspace_id == workspace_id, ChannelAccount.channel == channel
@@ -186,7 +179,7 @@ def _owners(
     for query in (by_id.limit(MOST), by_number.limit(MOST)) if ids else (by_number.limit(MOST),):
         for contact_id, external_id, phone in session.execute(query):
             number = phone or external_id
-            ways = {number, *_other_ids(adapter, number)}
+            ways = {number, *other_ids(adapter, number)}
             is_id = external_id in ids and phone_numbers.international(external_id) is not None
             if is_id or any(phone_numbers.may_be_same(one, f"+{way}") for one in numbers for way in ways):
                 found.add(contact_id)
