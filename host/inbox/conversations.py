@@ -2,8 +2,7 @@
 
 Every write to one conversation begins with :func:`locked_conversation` or :func:`locked_message`. The caller
 has checked that the person or API key may act in the workspace, and its unit of work names the accounts they
-see. A
-conversation of any other account is reported as not found, as is one of another workspace.
+see. A conversation of any other account is reported as not found, as is one of another workspace.
 """
 
 from __future__ import annotations
@@ -100,7 +99,9 @@ def locked_message(
     :raises ConversationNotFoundError: if the workspace has no conversation *conversation_id*.
     :raises MessageNotFoundError: if there is no such message, or it is a note or an activity line.
     """
-    conversation = locked_conversation(work, conversation_id or conversation_of(work, message_id))
+    if conversation_id is None:
+        conversation_id = conversation_of(work, message_id)
+    conversation = locked_conversation(work, conversation_id)
     return conversation, message_of(work.session, conversation, message_id, populate_existing=True)
 
 

@@ -188,7 +188,9 @@ def delete_note(work: UnitOfWork, note_id: int, *, conversation_id: int | None =
 
 def _locked_note(work: UnitOfWork, note_id: int, conversation_id: int | None) -> tuple[Conversation, Message]:
     """Return a note of the actor, with its conversation locked until the write ends."""
-    conversation = locked_conversation(work, conversation_id or conversation_of(work, note_id))
+    if conversation_id is None:
+        conversation_id = conversation_of(work, note_id)
+    conversation = locked_conversation(work, conversation_id)
     note = work.session.get(Message, note_id, populate_existing=True)
     if (
         note is None

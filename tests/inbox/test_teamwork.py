@@ -138,6 +138,7 @@ def test_a_message_is_found_in_any_conversation_of_the_workspace_only(
     with db.read() as session:
         found, message = locked_message(work(session, conversation.workspace_id), asked)
         assert (found.id, message.id) == (conversation.id, asked)
-    for workspace_id, where in ((other, None), (conversation.workspace_id, conversation.id + 1)):
+    here = conversation.workspace_id
+    for workspace_id, where in ((other, None), (here, conversation.id + 1), (here, 0)):
         with pytest.raises(NotFoundError), db.read() as session:
             locked_message(work(session, workspace_id), asked, conversation_id=where)
