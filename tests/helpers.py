@@ -48,7 +48,7 @@ from host.process.app import create_app
 from host.sdk._forms.values import Forms
 from host.start import steps
 from host.users import members, passwords, sessions, users, workspaces
-from host.users.actor import Actor, UnitOfWork, person_or_desk
+from host.users.actor import Actor, DeskWork, UnitOfWork, person_or_desk
 from host.users.reach import ALL_ACCOUNTS, Accounts
 
 if TYPE_CHECKING:
@@ -176,6 +176,15 @@ def do(use_case: Callable[..., T], workspace: int, *what: Any, **changes: Any) -
     """
     by = {name: changes.pop(name) for name in ("actor", "now", "sees") if name in changes}
     return db.write(lambda session: use_case(work(session, workspace, **by), *what, **changes))
+
+
+def do_desk(use_case: Callable[..., T], *what: Any, **changes: Any) -> T:
+    """Run a use case about the desk or a person in one write, see :func:`do`."""
+    actor = changes.pop("actor", None)
+    if not isinstance(actor, Actor):
+        actor = person_or_desk(actor)
+    now = changes.pop("now", None) or clock.now()
+    return db.write(lambda session: use_case(DeskWork(session, actor, now), *what, **changes))
 
 
 def queue_reply(work: UnitOfWork, conversation_id: int, text: str, **how: Any) -> list[Message]:

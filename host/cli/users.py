@@ -6,22 +6,25 @@ import json
 import secrets as random
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 from sqlalchemy.orm import Session
 
 from host.cli.base import configured
-from host.core import db
+from host.core import clock, db
 from host.core.config import Config
 from host.core.errors import LobbyError
+from host.events.models import ActorKind
 from host.models.users import Role, User
-from host.users import audit, desk_settings, leaving, members, password_links, sessions, setup, users
+from host.users import desk_settings, leaving, members, password_links, setup, users
+from host.users.actor import Actor, DeskWork
 from host.users.endings import Ended
 from host.users.leaving import Belongings
 from host.users.signin import factors
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @click.command("setup-link")
@@ -71,18 +74,13 @@ def user_add(
 
     password = _password(given)
 
-    def use_case(session: Session) -> User:
-        person = users.create(session, email, name, password, is_admin=admin)
+    def write(session: Session) -> None:
+        person = users.add(_work(session), email, name, password, is_admin=admin)
         if workspace is not None:
             members.add(session, workspace, person.id, Role(role))
-        details = {"admin": "yes"} if admin else {}
-        audit.record(
-            session, "user.added", person.email, user_id=None, remote="command line", details=details
-        )
-        return person
 
     try:
-        db.write(use_case)
+        db.write(write)
     except LobbyError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"Added {email}." + ("" if given == "-" else f" Password: {password}"))
@@ -98,21 +96,27 @@ def user_password(_configuration: Config, email: str, given: str | None) -> None
     """Set a user's password and end all their sessions."""
 
     password = _password(given)
-    _do(email, "password.set", lambda session, id_: users.set_password(session, id_, password))
+    _do(email, _set_password, password)
     click.echo("Done." if given == "-" else f"New password: {password}")
 
 
-def _do(email: str, action: str, use_case: Callable[[Session, int], T]) -> T:
-    """Run a use case on the person with that address, and record it in the audit log."""
+def _set_password(work: DeskWork, user_id: int, password: str) -> None:
+    users.set_password(work.session, user_id, password)
+    work.audit("password.set", work.session.get_one(User, user_id).email)
 
-    def write(session: Session) -> T:
-        person = users.by_email(session, email)
-        result = use_case(session, person.id)
-        audit.record(session, action, person.email, user_id=None, remote="command line")
-        return result
 
+def _work(session: Session) -> DeskWork:
+    return DeskWork(session, Actor(ActorKind.SYSTEM, remote="command line"), clock.now())
+
+
+def _do(
+    email: str, use_case: Callable[Concatenate[DeskWork, int, P], T], *how: P.args, **more: P.kwargs
+) -> T:
+    """Run a use case on the person with that address."""
     try:
-        return db.write(write)
+        return db.write(
+            lambda session: use_case(_work(session), users.by_email(session, email).id, *how, **more)
+        )
     except LobbyError as error:
         raise click.ClickException(str(error)) from error
 
@@ -123,11 +127,7 @@ def _do(email: str, action: str, use_case: Callable[[Session, int], T]) -> T:
 def user_link(configuration: Config, email: str) -> None:
     """Print a link to set a password. It works once and expires after a day."""
 
-    token = _do(
-        email,
-        "password.link_made",
-        lambda session, id_: password_links.make(session, id_, password_links.HANDED),
-    )
+    token = _do(email, password_links.hand, password_links.HANDED)
     now, _desk = desk_settings.effective(configuration)
     click.echo(f"{now.public_url}/password/{token}")
 
@@ -138,7 +138,7 @@ def user_link(configuration: Config, email: str) -> None:
 def user_new_password(_configuration: Config, email: str) -> None:
     """Require a user to choose a new password before they continue."""
 
-    _do(email, "password.new_wanted", users.require_new_password)
+    _do(email, users.require_new_password)
     click.echo(f"{email} has to choose a new password on the next page they open.")
 
 
@@ -148,7 +148,7 @@ def user_new_password(_configuration: Config, email: str) -> None:
 def user_sign_out(_configuration: Config, email: str) -> None:
     """Sign a user out of every browser."""
 
-    _do(email, "session.all_ended", sessions.end_all)
+    _do(email, users.sign_out)
     click.echo(f"Signed out {email} everywhere.")
 
 
@@ -158,7 +158,7 @@ def user_sign_out(_configuration: Config, email: str) -> None:
 def user_reset_second_factor(_configuration: Config, email: str) -> None:
     """Remove a user's lost second factor and end all their sessions."""
 
-    _do(email, "second_factor.reset", factors.reset)
+    _do(email, factors.reset)
     click.echo(f"{email} can sign in with the password alone until they set up a second factor again.")
 
 
@@ -169,8 +169,7 @@ def user_reset_second_factor(_configuration: Config, email: str) -> None:
 def user_admin(_configuration: Config, email: str, revoke: bool) -> None:
     """Make a user an admin, or remove the role."""
 
-    action = "user.no_longer_admin" if revoke else "user.made_admin"
-    _do(email, action, lambda session, id_: users.set_admin(session, id_, not revoke))
+    _do(email, users.set_admin, not revoke)
     click.echo(f"{email} is {'no longer ' if revoke else ''}a desk admin.")
 
 
@@ -180,16 +179,10 @@ def user_admin(_configuration: Config, email: str, revoke: bool) -> None:
 def user_disable(_configuration: Config, email: str) -> None:
     """Lock a user out immediately. Their messages and notes stay; their conversations become unassigned."""
 
-    def use_case(session: Session, user_id: int) -> tuple[list[Belongings], Ended]:
-        had, ended = leaving.belongings(session, user_id), users.disable(session, user_id)
-        for action, names in (("api_key.ended", ended.keys), ("invitation.ended", ended.invitations)):
-            for name in names:
-                audit.record(
-                    session, action, name, user_id=None, remote="command line", details={"of": email}
-                )
-        return had, ended
+    def use_case(work: DeskWork, user_id: int) -> tuple[list[Belongings], Ended]:
+        return leaving.belongings(work.session, user_id), leaving.lock_out(work, user_id)
 
-    had, ended = _do(email, "user.disabled", use_case)
+    had, ended = _do(email, use_case)
     click.echo(f"{email} can no longer sign in.")
     for place in had:
         if place.conversations:
@@ -211,7 +204,7 @@ def user_disable(_configuration: Config, email: str) -> None:
 def user_enable(_configuration: Config, email: str) -> None:
     """Unlock a user. Revoked API keys stay revoked."""
 
-    _do(email, "user.enabled", users.enable)
+    _do(email, users.enable)
     click.echo(f"{email} can sign in again.")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy.orm import Session
 
+from host.core.errors import NotSignedInError
 from host.events.models import ActorKind
 from host.users import audit
 from host.users.reach import ALL_ACCOUNTS, Accounts
@@ -70,6 +71,50 @@ def person_or_desk(user_id: int | None, name: str = "") -> Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskWork:
+    """One write about the desk or a person of it: by whom and when.
+
+    What :class:`UnitOfWork` is for a workspace. Who changes their own account is the person of it.
+    """
+
+    session: Session
+    actor: Actor
+    now: datetime
+
+    @property
+    def person_id(self) -> int:
+        """The id of the signed-in person.
+
+        :raises NotSignedInError: if nobody is signed in.
+        """
+        if self.actor.id is None:
+            raise NotSignedInError()
+        return self.actor.id
+
+    def of(self, user_id: int) -> DeskWork:
+        """Return the same write by a person who has just proved who they are."""
+        return replace(self, actor=Actor(ActorKind.USER, user_id, remote=self.actor.remote))
+
+    def at(self, workspace_id: int) -> UnitOfWork:
+        """Return the same write in a workspace."""
+        return UnitOfWork(self.session, workspace_id, self.actor, self.now)
+
+    def audit(
+        self,
+        action: str,
+        subject: str,
+        *,
+        workspace_id: int | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a line of the audit log, see :func:`host.users.audit.record`.
+
+        :param workspace_id: the workspace it is about; None: the desk.
+        """
+        self.actor.audit(self.session, action, subject, workspace_id=workspace_id, details=details)
+
+
+@dataclass(frozen=True, slots=True)
 class UnitOfWork:
     """One write of a workspace: where, by whom, when, and for which accounts.
 
@@ -96,6 +141,11 @@ class UnitOfWork:
     def by(self) -> str | None:
         """The name of the program that acts, be it a key, an addon or a rule; None for people and Lobby."""
         return self.actor.name or None
+
+    @property
+    def desk(self) -> DeskWork:
+        """The same write, for what it also does to a person or to the desk."""
+        return DeskWork(self.session, self.actor, self.now)
 
     def audit(self, action: str, subject: str, *, details: Mapping[str, Any] | None = None) -> None:
         """Write a line of the workspace's audit log, see :func:`host.users.audit.record`."""

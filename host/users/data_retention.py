@@ -18,6 +18,7 @@ from host.core import clock, db
 from host.core.errors import InvalidError
 from host.models.users import DeskSetting
 from host.users import desk_settings
+from host.users.actor import DeskWork
 
 RAW_DEFAULT, LOG_DEFAULT = 30, 400
 LEAST_RAW_DAYS, MOST_RAW_DAYS = 1, 400
@@ -99,26 +100,25 @@ def log_reaches_back(session: Session, at: float) -> bool:
     return at >= since.timestamp()
 
 
-def save(
-    session: Session, raw_days: int, log_days: int, *, version: int | None = None
-) -> dict[str, dict[str, int]]:
-    """Store both, checked by :func:`checked_raw` and :func:`checked_log`; return what changed, for the audit
-    log.
+def save(work: DeskWork, raw_days: int, log_days: int, *, version: int | None = None) -> None:
+    """Store both, checked by :func:`checked_raw` and :func:`checked_log`.
 
     :param version: the result of :func:`desk_settings.version` when the page was rendered; None: no check.
     :raises SettingsMovedError: if it has changed since.
     """
-    counters.lock(session, counters.SETTINGS)
-    before = chosen(session)
+    counters.lock(work.session, counters.SETTINGS)
+    before = chosen(work.session)
     values = {RAW_DAYS: str(raw_days), LOG_DAYS: str(log_days)}
     if log_days > before.log_days:
         # A longer log doesn't bring back what the shorter one lost.
         lost = clock.now() - before.log
         since = lost if before.log_since is None else max(lost, before.log_since)
         values[LOG_SINCE] = str(int(since.timestamp()) + 1)
-    desk_settings.save(session, values, version=version)
-    changes = {RAW_DAYS: (before.raw_days, raw_days), LOG_DAYS: (before.log_days, log_days)}
-    return {name: {"from": old, "to": new} for name, (old, new) in changes.items() if old != new}
+    desk_settings.save(work.session, values, version=version)
+    both = {RAW_DAYS: (before.raw_days, raw_days), LOG_DAYS: (before.log_days, log_days)}
+    changes = {name: {"from": old, "to": new} for name, (old, new) in both.items() if old != new}
+    if changes:
+        work.audit("desk.changed", ", ".join(changes), details=changes)
 
 
 def checked_raw(text: str) -> int:

@@ -28,6 +28,7 @@ from host.core.secrets import Place, Secret
 from host.features import registry
 from host.models.users import Counter, DeskSetting
 from host.sdk.errors import SecretUnreadableError
+from host.users.actor import DeskWork
 from host.users.users import clean_name
 
 OVERLAID = ("public_url", "mail_server", "mail_from")
@@ -163,6 +164,20 @@ def save(session: Session, values: Mapping[str, str], *, version: int | None = N
     if changed:
         counters.bump(session, counters.GENERATION)
     return changed
+
+
+def change(work: DeskWork, values: Mapping[str, str], *, version: int | None = None) -> None:
+    """Store *values* as :func:`save` does, and record what changed."""
+    before = stored(work.session)
+    changed = save(work.session, values, version=version)
+    if not changed:
+        return
+    # Never log a value of the mail server: it holds a password.
+    details: dict[str, object] = {
+        name: {"from": before.get(name, ""), "to": values[name]} for name in changed if name not in SEALED
+    }
+    details |= {name: "changed" for name in changed if name in SEALED}
+    work.audit("desk.changed", ", ".join(changed), details=details)
 
 
 def set_logo(session: Session, key: str | None) -> str | None:

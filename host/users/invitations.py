@@ -20,7 +20,8 @@ from host.core import clock, db, mail
 from host.core.config import Config
 from host.core.errors import ConflictError, NotFoundError
 from host.models.users import Invitation, Membership, Role, User, Workspace
-from host.users import members, users
+from host.users import members, reach, users
+from host.users.actor import DeskWork, UnitOfWork
 from host.users.passwords import Hashed
 from host.users.reach import Accounts
 from host.users.roles import LIMITABLE
@@ -67,14 +68,7 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 def invite(
-    session: Session,
-    *,
-    workspace_id: int,
-    email: str,
-    role: Role,
-    invited_by: int,
-    accounts: Accounts = None,
-    mailed: bool = False,
+    work: UnitOfWork, email: str, role: Role, *, accounts: Accounts = None, mailed: bool = False
 ) -> str:
     """Create an invitation and return its token, which is stored only as a hash and never shown again.
 
@@ -85,7 +79,11 @@ def invite(
         never works.
 
     :raises ConflictError: if the person is already a member.
+    :raises NotFoundError: if one of *accounts* is not in the workspace.
     """
+    session, workspace_id = work.session, work.workspace_id
+    if accounts is not None and len(reach.choices(session, workspace_id, accounts)) < len(accounts):
+        raise NotFoundError(_l("One of these accounts no longer exists."))
     address = users.clean_email(email)
     person = users.find_user(session, address)
     if person is not None and session.get(Membership, (person.id, workspace_id)) is not None:
@@ -96,7 +94,7 @@ def invite(
         )
     )
     token = new_token()
-    now = clock.now()
+    now = work.now
     session.add(
         Invitation(
             token_hash=hash_token(token),
@@ -104,48 +102,51 @@ def invite(
             email=address,
             role=role,
             accounts=None if accounts is None or role not in LIMITABLE else sorted(accounts),
-            invited_by=invited_by,
+            invited_by=work.desk.person_id,
             created_at=now,
             expires_at=now + LIFETIME,
             used_at=None,
             mail_due_at=now if mailed else None,
         )
     )
-    session.flush()
+    details = {"role": role.value}
+    if accounts is not None:
+        details["accounts"] = reach.names_of(session, workspace_id, accounts)
+    work.audit("member.invited", email, details=details)
     return token
 
 
-def again(session: Session, workspace_id: int, invitation_id: int) -> str:
+def again(work: UnitOfWork, invitation_id: int) -> str:
     """Schedule an invitation to be mailed again, valid for another week; return its address.
 
     The previous link is revoked.
 
     :raises NotFoundError: if it is not open.
     """
-    row = _open(session, workspace_id, invitation_id)
-    now = clock.now()
+    row = _open(work, invitation_id)
+    now = work.now
     row.mail_due_at, row.expires_at, row.created_at = now, now + LIFETIME, now
     row.token_hash = hash_token(new_token())
-    session.flush()
+    work.audit("invitation.sent_again", row.email)
     return row.email
 
 
-def new_link(session: Session, workspace_id: int, invitation_id: int) -> tuple[str, str]:
+def new_link(work: UnitOfWork, invitation_id: int) -> tuple[str, str]:
     """Return the address and a new token of an invitation, for another week. The previous link is revoked.
 
     :raises NotFoundError: if it is not open.
     """
-    row = _open(session, workspace_id, invitation_id)
+    row = _open(work, invitation_id)
     token = new_token()
-    row.token_hash, row.expires_at, row.mail_due_at = hash_token(token), clock.now() + LIFETIME, None
+    row.token_hash, row.expires_at, row.mail_due_at = hash_token(token), work.now + LIFETIME, None
     row.mailed_at = None
-    session.flush()
+    work.audit("invitation.sent_again", row.email)
     return row.email, token
 
 
-def _open(session: Session, workspace_id: int, invitation_id: int) -> Invitation:
-    row = session.get(Invitation, invitation_id, with_for_update=True)
-    if row is None or row.workspace_id != workspace_id or row.used_at is not None:
+def _open(work: UnitOfWork, invitation_id: int) -> Invitation:
+    row = work.session.get(Invitation, invitation_id, with_for_update=True)
+    if row is None or row.workspace_id != work.workspace_id or row.used_at is not None:
         raise NotFoundError(_l("This invitation is no longer open."), next_step="")
     return row
 
@@ -192,15 +193,11 @@ def _accounts(row: Invitation) -> Accounts:
     return None if row.accounts is None else frozenset(row.accounts)
 
 
-def withdraw(session: Session, workspace_id: int, invitation_id: int) -> str:
-    """Withdraw an unused invitation; return its address."""
-    row = session.get(Invitation, invitation_id)
-    if row is None or row.workspace_id != workspace_id or row.used_at is not None:
-        raise NotFoundError(_l("This invitation is no longer open."), next_step="")
-    email = row.email
-    session.delete(row)
-    session.flush()
-    return email
+def withdraw(work: UnitOfWork, invitation_id: int) -> None:
+    """Withdraw an unused invitation."""
+    row = _open(work, invitation_id)
+    work.session.delete(row)
+    work.audit("invitation.withdrawn", row.email)
 
 
 def find_invitation(session: Session, token: str) -> Invited:
@@ -236,32 +233,37 @@ def find_invitation(session: Session, token: str) -> Invited:
     )
 
 
-def accept_as_new(session: Session, token: str, *, name: str, password: Hashed) -> tuple[User, Invited]:
+def accept_as_new(work: DeskWork, token: str, *, name: str, password: Hashed) -> User:
     """Accept the invitation: add the person and make them a member of the workspace.
 
     :raises NotFoundError: if it can no longer be used.
     :raises ConflictError: if a user already has this address.
     """
-    invited = _use(session, token)
-    user = users.create(session, invited.email, name, password)
-    members.add(session, invited.workspace_id, user.id, invited.role, invited.accounts)
-    return user, invited
+    invited = _use(work.session, token)
+    user = users.create(work.session, invited.email, name, password)
+    _join(work.of(user.id), invited)
+    return user
 
 
-def accept_as(session: Session, token: str, user_id: int) -> Invited:
-    """Accept the invitation for a person who already has an account.
+def accept_as(work: DeskWork, token: str) -> None:
+    """Accept the invitation for the person who acts, who already has an account.
 
     :raises NotFoundError: if it can no longer be used.
     :raises ConflictError: if it is for another address.
     """
-    invited = _use(session, token)
-    person = session.get(User, user_id)
+    invited = _use(work.session, token)
+    person = work.session.get(User, work.person_id)
     if person is None or person.email != invited.email:
         raise ConflictError(
             _l("This invitation is for someone else."), next_step=_l("Sign out and sign in as that person.")
         )
-    members.add(session, invited.workspace_id, user_id, invited.role, invited.accounts)
-    return invited
+    _join(work, invited)
+
+
+def _join(work: DeskWork, invited: Invited) -> None:
+    members.add(work.session, invited.workspace_id, work.person_id, invited.role, invited.accounts)
+    details = {"role": invited.role}
+    work.audit("member.joined", invited.email, workspace_id=invited.workspace_id, details=details)
 
 
 def _use(session: Session, token: str) -> Invited:

@@ -22,9 +22,12 @@ from host.features.use import Use
 from host.features.using import gathered
 from host.models.inbox import DeliveryState, Message
 from host.models.users import Membership, Role, User, Workspace
-from host.users import api_keys, endings, invitations
+from host.users import api_keys, endings, invitations, members, reach, users
+from host.users.actor import DeskWork, UnitOfWork
 from host.users.api_keys import KeyRow
+from host.users.endings import Ended
 from host.users.invitations import Pending
+from host.users.reach import Accounts
 from host.users.roles import Permission, with_permission
 
 UsesOfPeople = dict[int, dict[int, list[Use]]]
@@ -74,6 +77,9 @@ class Heirs(msgspec.Struct, frozen=True):
 
     keys: Mapping[int, int] = msgspec.field(default_factory=dict)
     conversations: Mapping[int, int] = msgspec.field(default_factory=dict)
+
+
+NOBODY = Heirs()
 
 
 def belongings(
@@ -164,6 +170,79 @@ def hand_over(session: Session, user_id: int, heirs: Heirs) -> Sequence[str]:
             )
         endings.assign_all(session, user_id, workspace_id, member)
     return handed
+
+
+# What a person leaves, in one write each
+
+
+class Sees(msgspec.Struct, frozen=True):
+    """The accounts that a member is to see.
+
+    :param accounts: None: all. *by_teams*: whether those of their teams are added.
+    """
+
+    accounts: Accounts
+    by_teams: bool = False
+
+
+def change_member(
+    work: UnitOfWork, user_id: int, *, role: Role, sees: Sees | None = None, heirs: Heirs = NOBODY
+) -> None:
+    """Change a member's role and the accounts they see; None keeps those.
+
+    :raises ConflictError: as :func:`host.users.members.set_role` and :func:`hand_over` do.
+    """
+    session, workspace_id = work.session, work.workspace_id
+    email = session.get_one(User, user_id).email
+    before = Role(members.membership(session, workspace_id, user_id).role)
+    handed = hand_over(session, user_id, heirs)
+    if role is not before:
+        ended = members.set_role(session, workspace_id, user_id, role)
+        work.audit("member.role_changed", email, details={"role": role.value, "before": before.value})
+        record_end(work.desk, email, handed, ended, workspace_id)
+    if sees is not None:
+        members.set_accounts(session, workspace_id, user_id, sees.accounts, by_teams=sees.by_teams)
+        names = reach.names_of(session, workspace_id, sees.accounts)
+        details = {"accounts": "those of their teams" if sees.by_teams else names}
+        work.audit("member.access_changed", email, details=details)
+
+
+def remove_member(work: UnitOfWork, user_id: int, *, heirs: Heirs = NOBODY) -> None:
+    """Remove a person from the workspace, see :func:`host.users.members.remove`."""
+    handed = hand_over(work.session, user_id, heirs)
+    ended = members.remove(work.session, work.workspace_id, user_id)
+    email = work.session.get_one(User, user_id).email
+    work.audit("member.removed", email)
+    record_end(work.desk, email, handed, ended, work.workspace_id)
+
+
+def lock_out(work: DeskWork, user_id: int, *, heirs: Heirs = NOBODY) -> Ended:
+    """Lock a person out, see :func:`host.users.users.disable`."""
+    handed = hand_over(work.session, user_id, heirs)
+    ended = users.disable(work.session, user_id)
+    email = work.session.get_one(User, user_id).email
+    record_end(work, email, handed, ended)
+    work.audit("user.disabled", email)
+    return ended
+
+
+def delete_account(work: DeskWork) -> None:
+    """Delete the account of the person who acts, see :func:`host.users.users.delete`."""
+    name = work.session.get_one(User, work.person_id).name
+    work.audit("user.deleted", name)
+    record_end(work, name, (), users.delete(work.session, work.person_id))
+
+
+def record_end(
+    work: DeskWork, whose: str, handed: Sequence[str], ended: Ended, workspace_id: int | None = None
+) -> None:
+    """Record each key and invitation of a person that ended or was handed over."""
+    for name in handed:
+        work.audit("api_key.handed_over", name, workspace_id=workspace_id, details={"of": whose})
+    for name in ended.keys:
+        work.audit("api_key.ended", name, workspace_id=workspace_id, details={"of": whose})
+    for address in ended.invitations:
+        work.audit("invitation.ended", address, workspace_id=workspace_id, details={"of": whose})
 
 
 def left_behind(session: Session, kind: Any, most: int) -> list[int]:

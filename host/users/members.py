@@ -81,13 +81,13 @@ def add(session: Session, workspace_id: int, user_id: int, role: Role, accounts:
     :param accounts: accounts they see; None: all. An existing member's accounts stay unchanged.
     """
     last_ones.lock_workspace(session, workspace_id)
-    membership = session.get(Membership, (user_id, workspace_id))
-    if membership is None:
+    row = session.get(Membership, (user_id, workspace_id))
+    if row is None:
         session.add(Membership(user_id=user_id, workspace_id=workspace_id, role=Role(role)))
         session.flush()
         if accounts is not None:
             set_accounts(session, workspace_id, user_id, accounts)
-    elif RANK.index(role) > RANK.index(Role(membership.role)):
+    elif RANK.index(role) > RANK.index(Role(row.role)):
         set_role(session, workspace_id, user_id, role)
     session.flush()
 
@@ -103,8 +103,8 @@ def set_role(session: Session, workspace_id: int, user_id: int, role: Role) -> E
     if role is not Role.OWNER:
         last_ones.keep_owner(session, workspace_id, user_id)
     last_ones.lock_workspace(session, workspace_id)
-    membership = _get(session, workspace_id, user_id)
-    membership.role = role
+    row = membership(session, workspace_id, user_id)
+    row.role = role
     session.flush()
     if role not in roles.LIMITABLE:
         set_accounts(session, workspace_id, user_id, None)
@@ -128,8 +128,8 @@ def set_accounts(
     :raises NotFoundError: if one is not an account of the workspace.
     """
     last_ones.lock_workspace(session, workspace_id)
-    membership = _get(session, workspace_id, user_id)
-    if accounts is not None and Role(membership.role) not in roles.LIMITABLE:
+    row = membership(session, workspace_id, user_id)
+    if accounts is not None and Role(row.role) not in roles.LIMITABLE:
         raise ConflictError(
             _l("This role can see all accounts."), next_step=_l("Make the person an agent first.")
         )
@@ -137,8 +137,8 @@ def set_accounts(
         account = session.get(ChannelAccount, account_id)
         if account is None or account.workspace_id != workspace_id:
             raise NotFoundError(_l("One of these accounts no longer exists."))
-    membership.limited = accounts is not None
-    membership.by_teams = by_teams and accounts is not None
+    row.limited = accounts is not None
+    row.by_teams = by_teams and accounts is not None
     session.execute(
         sa.delete(MemberAccount).where(
             MemberAccount.user_id == user_id, MemberAccount.workspace_id == workspace_id
@@ -181,8 +181,7 @@ def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
     :raises ConflictError: for the last owner.
     """
     last_ones.keep_owner(session, workspace_id, user_id)
-    membership = _get(session, workspace_id, user_id)
-    session.delete(membership)
+    session.delete(membership(session, workspace_id, user_id))
     session.flush()
     show_access(session, workspace_id, [user_id])
     endings.end_pushes(session, user_id)
@@ -190,8 +189,12 @@ def remove(session: Session, workspace_id: int, user_id: int) -> Ended:
     return endings.end_all(session, user_id, KeyEnd.LEFT, workspace_id=workspace_id)
 
 
-def _get(session: Session, workspace_id: int, user_id: int) -> Membership:
-    membership = session.get(Membership, (user_id, workspace_id))
-    if membership is None:
+def membership(session: Session, workspace_id: int, user_id: int) -> Membership:
+    """Return the row of a member.
+
+    :raises NotFoundError: if the person is not in the workspace.
+    """
+    row = session.get(Membership, (user_id, workspace_id))
+    if row is None:
         raise NotFoundError(_l("This person is not in this workspace."), next_step="")
-    return membership
+    return row

@@ -22,6 +22,7 @@ from host.core.config import Config
 from host.core.errors import NotFoundError
 from host.models.users import PasswordLink, User
 from host.users import passwords, users
+from host.users.actor import DeskWork
 from host.users.passwords import Hashed
 from host.users.sessions import hash_token, new_token
 
@@ -44,6 +45,33 @@ class Linked(msgspec.Struct, frozen=True):
     email: str
     name: str
     has_password: bool
+
+
+def add_person(work: DeskWork, email: str, name: str, *, is_admin: bool, by_mail: bool) -> str:
+    """Add a person, who chooses a password through a link; return its token, empty if it is mailed."""
+    user = users.add(work, email, name, None, is_admin=is_admin)
+    return _made(work.session, user.id, FIRST, by_mail=by_mail)
+
+
+def hand(work: DeskWork, user_id: int, lasts: timedelta, *, by_mail: bool | None = None) -> str:
+    """Create a link for a person as an admin; return its token, empty if it is mailed.
+
+    Their current password works until they use it.
+
+    :param by_mail: None: it is handed over outside a page, which has no choice.
+    """
+    token = _made(work.session, user_id, lasts, by_mail=bool(by_mail))
+    email = work.session.get_one(User, user_id).email
+    details = {} if by_mail is None else {"by": "mail" if by_mail else "hand"}
+    work.audit("password.link_made", email, details=details)
+    return token
+
+
+def _made(session: Session, user_id: int, lasts: timedelta, *, by_mail: bool) -> str:
+    if by_mail:
+        make_by_mail(session, user_id, lasts)
+        return ""
+    return make(session, user_id, lasts)
 
 
 def make(session: Session, user_id: int, lasts: timedelta) -> str:
@@ -121,17 +149,19 @@ def find(session: Session, token: str) -> Linked:
     return Linked(found.id, found.email, found.name, found.password_hash != passwords.NONE)
 
 
-def use(session: Session, token: str, password: Hashed) -> User:
+def use(work: DeskWork, token: str, password: Hashed) -> User:
     """Use up the link: set the person's password and sign them out everywhere.
 
     :raises NotFoundError: if it is no longer valid.
     """
+    session = work.session
     linked = find(session, token)
     # Delete first: the second of two concurrent requests waits for the row, and then finds it deleted.
     used = session.execute(sa.delete(PasswordLink).where(PasswordLink.token_hash == hash_token(token)))
     if not used.rowcount:  # type: ignore[attr-defined]
         raise NotFoundError(_l("This link was just used."), next_step="")
     users.set_password(session, linked.user_id, password)
+    work.of(linked.user_id).audit("password.changed", linked.email, details={"by": "link"})
     return session.get_one(User, linked.user_id)
 
 

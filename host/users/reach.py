@@ -198,3 +198,10 @@ def count_accounts(session: Session, workspace_id: int) -> int:
     """Return the number of accounts that :func:`choices` would return."""
     query = sa.select(sa.func.count()).where(ChannelAccount.workspace_id == workspace_id)
     return session.scalar(query) or 0
+
+
+def names_of(session: Session, workspace_id: int, accounts: Accounts) -> str:
+    """Return the names of the accounts a member sees, for the audit log."""
+    if accounts is None:
+        return "all"
+    return ", ".join(row.name for row in choices(session, workspace_id, accounts))[:200] or "none"

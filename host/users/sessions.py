@@ -15,9 +15,11 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
 
 from host.core import clock, db
+from host.core.errors import NotFoundError
 from host.models.signing_in import RequirementScope, SignInSettings
 from host.models.users import (
     ConfirmedBy,
@@ -30,6 +32,7 @@ from host.models.users import (
 )
 from host.push.models import PushDevice
 from host.users import passwords, reach, retention, roles
+from host.users.actor import DeskWork
 from host.users.reach import Accounts
 from host.users.roles import Permission
 
@@ -296,17 +299,24 @@ def touch(session: Session, session_id: int) -> None:
     session.execute(sa.update(User).where(User.id == whose).values(seen_at=now))
 
 
-def confirm(session: Session, session_id: int, by: ConfirmedBy) -> None:
-    """Record that the person confirmed their identity."""
-    session.execute(
+def confirm(work: DeskWork, session_id: int, by: ConfirmedBy, target: str) -> None:
+    """Record that the person who acts confirmed their identity, and for which page."""
+    work.session.execute(
         sa.update(LoginSession)
         .where(LoginSession.id == session_id)
-        .values(confirmed_at=clock.now(), confirmed_by=by)
+        .values(confirmed_at=work.now, confirmed_by=by)
     )
+    work.audit("session.confirmed", _email(work), details={"for": target[:100], "by": by.value})
 
 
-def end(session: Session, token: str) -> None:
-    """Sign the browser that holds *token* out. It gets no more pushes."""
+def _email(work: DeskWork) -> str:
+    return work.session.get_one(User, work.person_id).email
+
+
+def end(work: DeskWork, token: str) -> None:
+    """Sign the browser of the person who acts out, which holds *token*. It gets no more pushes."""
+    session = work.session
+    work.audit("session.ended", _email(work))
     this = sa.select(LoginSession.id).where(LoginSession.token_hash == hash_token(token)).scalar_subquery()
     session.execute(sa.delete(PushDevice).where(PushDevice.session_id == this))
     session.execute(sa.delete(LoginSession).where(LoginSession.token_hash == hash_token(token)))
@@ -323,15 +333,25 @@ def end_all(session: Session, user_id: int, *, keep: int | None = None) -> None:
     session.execute(query)
 
 
-def revoke(session: Session, user_id: int, session_id: int) -> bool:
-    """End one session of *user_id*, and pushes to its browser; return whether there was one."""
-    session.execute(
-        sa.delete(PushDevice).where(PushDevice.session_id == session_id, PushDevice.user_id == user_id)
+def end_others(work: DeskWork, keep: int) -> None:
+    """Sign every browser of the person who acts out but one."""
+    end_all(work.session, work.person_id, keep=keep)
+    work.audit("session.others_ended", _email(work))
+
+
+def revoke(work: DeskWork, session_id: int) -> None:
+    """End another session of the person who acts, and pushes to its browser.
+
+    :raises NotFoundError: if there is none.
+    """
+    mine = PushDevice.session_id == session_id, PushDevice.user_id == work.person_id
+    work.session.execute(sa.delete(PushDevice).where(*mine))
+    result = work.session.execute(
+        sa.delete(LoginSession).where(LoginSession.id == session_id, LoginSession.user_id == work.person_id)
     )
-    result = session.execute(
-        sa.delete(LoginSession).where(LoginSession.id == session_id, LoginSession.user_id == user_id)
-    )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    if not result.rowcount:  # type: ignore[attr-defined]
+        raise NotFoundError(_l("This browser is already signed out."), next_step="")
+    work.audit("session.revoked", _email(work))
 
 
 def count_active(session: Session) -> dict[int, int]:

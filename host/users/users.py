@@ -18,6 +18,7 @@ from host.models.notifications import NotificationRule, QuietHours
 from host.models.signing_in import SignInStep
 from host.models.users import InstallationValue, Membership, PasswordLink, Role, User, Workspace
 from host.users import endings, last_ones, passwords, sessions
+from host.users.actor import DeskWork
 from host.users.endings import Ended
 from host.users.sessions import CurrentUser
 from host.users.signin import factors
@@ -181,6 +182,13 @@ def create(
     return user
 
 
+def add(work: DeskWork, email: str, name: str, password: str | None, *, is_admin: bool) -> User:
+    """Add a person as an admin, see :func:`create`."""
+    user = create(work.session, email, name, password, is_admin)
+    work.audit("user.added", user.email, details={"admin": "yes"} if is_admin else {})
+    return user
+
+
 def set_password(
     session: Session, user_id: int, password: str | passwords.Hashed, *, keep_session: int | None = None
 ) -> None:
@@ -195,6 +203,12 @@ def set_password(
         session.execute(sa.delete(table).where(table.user_id == user_id))
     session.flush()
     sessions.end_all(session, user_id, keep=keep_session)
+
+
+def change_password(work: DeskWork, password: passwords.Hashed, *, keep_session: int) -> None:
+    """Change the password of the person who acts; their other browsers are signed out."""
+    set_password(work.session, work.person_id, password, keep_session=keep_session)
+    work.audit("password.changed", _get(work.session, work.person_id).email)
 
 
 def rehash(session: Session, user_id: int, was: str, password: passwords.Hashed) -> None:
@@ -246,18 +260,20 @@ def set_theme(session: Session, user_id: int, theme: str) -> None:
     session.flush()
 
 
-def set_admin(session: Session, user_id: int, is_admin: bool) -> None:
+def set_admin(work: DeskWork, user_id: int, is_admin: bool, *, by: str = "") -> None:
     """Make a person an admin of the desk, or remove that role.
 
+    :param by: what decided, if that was not a person.
     :raises ConflictError: for the last admin; for a person who cannot sign in.
     """
     if not is_admin:
-        last_ones.keep_admin(session, user_id)
-    user = _get(session, user_id)
+        last_ones.keep_admin(work.session, user_id)
+    user = _get(work.session, user_id)
     if is_admin and user.disabled_at is not None:
         raise ConflictError(_l("This person is locked out."), next_step=_l("Unlock their account first."))
     user.is_admin = is_admin
-    session.flush()
+    details = {"by": by} if by else {}
+    work.audit("user.made_admin" if is_admin else "user.no_longer_admin", user.email, details=details)
 
 
 def disable(session: Session, user_id: int) -> Ended:
@@ -277,16 +293,25 @@ def disable(session: Session, user_id: int) -> Ended:
     return endings.end_all(session, user_id, KeyEnd.LOCKED_OUT)
 
 
-def enable(session: Session, user_id: int) -> None:
+def enable(work: DeskWork, user_id: int) -> None:
     """Let a locked-out person sign in again, with their memberships but without their API keys."""
-    _get(session, user_id).disabled_at = None
-    session.flush()
+    user = _get(work.session, user_id)
+    user.disabled_at = None
+    work.audit("user.enabled", user.email)
 
 
-def require_new_password(session: Session, user_id: int) -> None:
+def require_new_password(work: DeskWork, user_id: int) -> None:
     """Require a person to choose a new password before anything else."""
-    _get(session, user_id).new_password = True
-    session.flush()
+    user = _get(work.session, user_id)
+    user.new_password = True
+    work.audit("password.new_wanted", user.email)
+
+
+def sign_out(work: DeskWork, user_id: int) -> None:
+    """End all sessions of a person."""
+    user = _get(work.session, user_id)
+    sessions.end_all(work.session, user_id)
+    work.audit("session.all_ended", user.email)
 
 
 def delete(session: Session, user_id: int) -> Ended:

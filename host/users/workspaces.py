@@ -20,6 +20,7 @@ from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Attachment, Contact, Conversation, Message
 from host.models.users import Invitation, Membership, Role, User, Workspace
 from host.users import members
+from host.users.actor import DeskWork, UnitOfWork
 from host.users.retention import GRACE, end_of
 from host.users.users import clean_name
 
@@ -98,6 +99,13 @@ def create(session: Session, name: str, owner_id: int | None) -> Workspace:
     return workspace
 
 
+def add(work: DeskWork, name: str, *, owned: bool = True) -> Workspace:
+    """Add a workspace of the person who acts, or one for whose owner an invitation follows."""
+    workspace = create(work.session, name, work.person_id if owned else None)
+    work.audit("workspace.created", workspace.name, workspace_id=workspace.id)
+    return workspace
+
+
 def settings(session: Session, workspace_id: int) -> Settings:
     """Return the settings of a workspace.
 
@@ -125,8 +133,7 @@ def settings(session: Session, workspace_id: int) -> Settings:
 
 
 def change(
-    session: Session,
-    workspace_id: int,
+    work: UnitOfWork,
     *,
     name: str | None = None,
     timezone: str | None = None,
@@ -138,13 +145,13 @@ def change(
     offline_conversations: int | None = None,
     joins_contacts: bool | None = None,
     version: int | None = None,
-) -> list[str]:
-    """Change settings; None keeps the current value. Return the names of those that changed.
+) -> None:
+    """Change settings; None keeps the current value.
 
     :param version: of the settings the person saw; None: no check.
     :raises SavedMeanwhileError: if they changed since.
     """
-    row = _locked(session, workspace_id, version)
+    row = _locked(work.session, work.workspace_id, version)
     texts = {
         "name": None if name is None else clean_name(name),
         "timezone": timezone,
@@ -165,28 +172,34 @@ def change(
         given["offline_conversations"] = offline_conversations
     if joins_contacts is not None:
         given["joins_contacts"] = joins_contacts
-    changed = [one for one, value in given.items() if getattr(row, one) != value]
-    for one in changed:
-        setattr(row, one, given[one])
-    if changed:
+    before = {key: getattr(row, key) for key, value in given.items() if getattr(row, key) != value}
+    for key in before:
+        setattr(row, key, given[key])
+    if before:
         row.version += 1
-    session.flush()
-    return changed
+    if "name" in before:
+        work.audit("workspace.renamed", row.name, details={"before": before["name"]})
+    others = {
+        key: {"from": "" if old is None else old, "to": "" if given[key] is None else given[key]}
+        for key, old in before.items()
+        if key != "name"
+    }
+    if others:
+        work.audit("workspace.changed", before.get("name", row.name), details=others)
+    work.session.flush()
 
 
-def set_retention(
-    session: Session, workspace_id: int, days: int | None, *, version: int | None = None
-) -> int | None:
-    """Set how long messages are kept; return the previous setting.
+def set_retention(work: UnitOfWork, days: int | None, *, version: int | None = None) -> None:
+    """Set how long messages are kept.
 
     :param days: 0: forever; None: the desk's default.
     :raises SavedMeanwhileError: as :func:`change` does.
     """
-    row = _locked(session, workspace_id, version)
+    row = _locked(work.session, work.workspace_id, version)
     before, row.retention_days = row.retention_days, days
     row.version += 1
-    session.flush()
-    return before
+    details = {"days": "desk" if days is None else days, "before": "desk" if before is None else before}
+    work.audit("workspace.retention_changed", row.name, details=details)
 
 
 def set_picture(session: Session, workspace_id: int, key: str | None) -> str | None:
@@ -202,36 +215,36 @@ def picture_key(session: Session, workspace_id: int) -> str | None:
     return session.scalar(sa.select(Workspace.picture_key).where(Workspace.id == workspace_id))
 
 
-def archive(session: Session, workspace_id: int) -> bool:
+def archive(work: UnitOfWork) -> bool:
     """Make a workspace read-only; return False if it already was.
 
     Messages that are being applied or sent are finished. Later ones stay in the inbound log, and pending ones
     wait.
     """
-    row = _locked(session, workspace_id, None)
+    row = _locked(work.session, work.workspace_id, None)
     if row.archived_at is not None:
         return False
-    row.archived_at = clock.now()
-    counters.bump(session, counters.ACCOUNTS)
-    session.flush()
+    row.archived_at = work.now
+    counters.bump(work.session, counters.ACCOUNTS)
+    work.audit("workspace.archived", row.name)
     return True
 
 
-def restore(session: Session, workspace_id: int) -> bool:
+def restore(work: UnitOfWork) -> bool:
     """Restore an archived workspace; return False if it is not archived.
 
     Events received meanwhile are applied now.
 
     A workspace scheduled for deletion returns to its previous state: archived, if it was.
     """
-    row = _locked(session, workspace_id, None)
+    row = _locked(work.session, work.workspace_id, None)
     if row.archived_at is None:
         return False
     asked, row.delete_asked_at = row.delete_asked_at, None
     if asked is None or asked == row.archived_at:
         row.archived_at = None
-    counters.bump(session, counters.ACCOUNTS)
-    session.flush()
+    counters.bump(work.session, counters.ACCOUNTS)
+    work.audit("workspace.restored" if asked is None else "workspace.deletion_taken_back", row.name)
     return True
 
 
@@ -259,21 +272,22 @@ def holdings(session: Session, workspace_id: int) -> Holdings:
     )
 
 
-def ask_deletion(session: Session, workspace_id: int) -> datetime | None:
+def ask_deletion(work: UnitOfWork) -> datetime | None:
     """Archive a workspace and schedule its deletion after :data:`.GRACE`; return the time, or None if it
     already was.
 
     Until then :func:`restore` cancels it. Open invitations end with this write.
     """
-    row = _locked(session, workspace_id, None)
+    session = work.session
+    row = _locked(session, work.workspace_id, None)
     if row.delete_asked_at is not None:
         return None
-    row.delete_asked_at = now = clock.now()
-    row.archived_at = row.archived_at or now
-    session.execute(sa.delete(Invitation).where(Invitation.workspace_id == workspace_id))
+    row.delete_asked_at = work.now
+    row.archived_at = row.archived_at or work.now
+    session.execute(sa.delete(Invitation).where(Invitation.workspace_id == work.workspace_id))
     counters.bump(session, counters.ACCOUNTS)
-    session.flush()
-    return end_of(now)
+    work.audit("workspace.deletion_asked", row.name)
+    return end_of(work.now)
 
 
 def due(session: Session) -> Sequence[int]:

@@ -37,7 +37,7 @@ from host.features import registry
 from host.models.users import Role
 from host.users import audit as journal
 from host.users import reach, roles, sessions
-from host.users.actor import Actor, UnitOfWork
+from host.users.actor import Actor, DeskWork, UnitOfWork
 from host.users.desk_settings import Desk
 from host.users.reach import Accounts
 from host.users.roles import Permission
@@ -428,6 +428,17 @@ def write(use_case: Callable[Concatenate[UnitOfWork, P], T], *args: P.args, **kw
     workspace: CurrentWorkspace = g.workspace
     by = workspace.id, actor(), clock.now(), seen_accounts()
     return db.write(lambda session: use_case(UnitOfWork(session, *by), *args, **kwargs))
+
+
+def write_desk(use_case: Callable[Concatenate[DeskWork, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a use case about the desk or a person in one write, by whoever is signed in."""
+    return db.write(lambda session: use_case(desk_work(session), *args, **kwargs))
+
+
+def desk_work(session: Session) -> DeskWork:
+    """Return the unit of work of the signed-in person in *session*, or of nobody at that address."""
+    nobody = Actor(ActorKind.SYSTEM, remote=client_address())
+    return DeskWork(session, nobody if maybe_user() is None else actor(), clock.now())
 
 
 def audit(

@@ -22,7 +22,7 @@ from host.models.users import InstallationValue, Role
 from host.process.serving import HostApplication
 from host.users import invitations, password_links
 from tests import mail
-from tests.helpers import make_config, make_user, make_workspace
+from tests.helpers import do, make_config, make_user, make_workspace
 
 LATER = '''"""A table for tests."""
 
@@ -201,8 +201,7 @@ def test_invitations_and_password_mails_go_out_without_it(
                 uninstall.purge(config, "email")
             assert application.refresh().directory.keys == ()
             person = f"kim{int(gone)}@example.com"
-            wanted = {"workspace_id": pottery, "email": person, "role": Role.AGENT, "invited_by": owner.id}
-            db.write(invitations.invite, **wanted, mailed=True)
+            do(invitations.invite, pottery, person, Role.AGENT, actor=owner.id, mailed=True)
             db.write(password_links.ask, "mia@example.com")
             assert (invitations.send_due(), password_links.send_due()) == (1, 1)
             assert {letter["To"] for letter in sent} == {person, "mia@example.com"}

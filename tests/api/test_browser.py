@@ -217,12 +217,12 @@ def test_who_leaves_is_asked_about_and_the_password_is_asked_again(
         ("Old wiki", gone, {Scope.READ}),
     ):
         db.write(api_keys.create, workspace_id=desk.workspace, name=name, scopes=scopes, created_by=who.id)
-    db.write(
+    do(
         invitations.invite,
-        workspace_id=desk.workspace,
+        desk.workspace,
         email="ivo@example.com",
         role=Role.AGENT,
-        invited_by=jo.id,
+        actor=jo.id,
     )
     db.write(members.remove, desk.workspace, gone.id)
     page.set_default_timeout(10_000)

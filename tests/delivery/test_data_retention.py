@@ -16,17 +16,19 @@ from host.delivery.housekeeping import Housekeeping
 from host.events.models import DomainEvent
 from host.events.reading import number_all
 from host.models.queue import EventState, InboundEvent, InboundRequest
+from host.models.users import AuditEntry
 from host.queue import journal_erasure
 from host.users import data_retention, desk_settings
 from host.users.data_retention import DataRetention
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk, envelope
+from tests.helpers import do_desk
 
 Travel = Callable[[timedelta], None]
 
 
-def choose(raw_days: int = 30, log_days: int = 400) -> dict[str, Any]:
-    return db.write(data_retention.save, raw_days, log_days)
+def choose(raw_days: int = 30, log_days: int = 400) -> None:
+    do_desk(data_retention.save, raw_days, log_days)
 
 
 def chosen() -> DataRetention:
@@ -195,13 +197,16 @@ def test_bounds_are_allowed_and_no_more() -> None:
             data_retention.checked_log(text)
 
 
-def test_what_changed_is_returned_once(any_database: db.Database) -> None:
-    assert choose() == {}
-    assert choose(raw_days=7) == {"raw_days": {"from": 30, "to": 7}}
-    assert choose(raw_days=7) == {}
-    assert choose(raw_days=7, log_days=500) == {"log_days": {"from": 400, "to": 500}}
+def test_what_changed_is_recorded_once(any_database: db.Database) -> None:
+    choose()
+    choose(raw_days=7)
+    choose(raw_days=7)
+    choose(raw_days=7, log_days=500)
+    with db.read() as session:
+        changes = session.scalars(sa.select(AuditEntry.details).order_by(AuditEntry.id)).all()
+    assert changes == [{"raw_days": {"from": 30, "to": 7}}, {"log_days": {"from": 400, "to": 500}}]
     found = chosen()
     assert (found.raw_days, found.log_days, found.keys) == (7, 500, timedelta(days=90))
     with pytest.raises(desk_settings.SettingsMovedError):
-        db.write(data_retention.save, 30, 400, version=0)
+        do_desk(data_retention.save, 30, 400, version=0)
     assert chosen() == found

@@ -59,14 +59,14 @@ def test_what_comes_for_an_archived_workspace_waits_and_what_waits_does_not_go_o
     desk = any_desk
     conversation = desk.customer_wrote()
     waiting = desk.reply("later", conversation)
-    assert db.write(workspaces.archive, desk.workspace_id)
-    assert not db.write(workspaces.archive, desk.workspace_id)
+    assert do(workspaces.archive, desk.workspace_id)
+    assert not do(workspaces.archive, desk.workspace_id)
     door.receive(desk.account.id, "m1")
     desk.drain()
     assert desk.event_states() == [EventState.PENDING]
     assert desk.state(waiting) == DeliveryState.QUEUED
     assert desk.toy.sent == []
-    assert db.write(workspaces.restore, desk.workspace_id)
+    assert do(workspaces.restore, desk.workspace_id)
     desk.drain()
     assert desk.event_states() == [EventState.APPLIED]
     assert desk.state(waiting) == DeliveryState.SENT
@@ -135,10 +135,10 @@ def test_a_workspace_goes_after_its_days_and_its_providers_are_told(any_desk: De
     )
     desk.customer_wrote()
     account = desk.account
-    ends = db.write(workspaces.ask_deletion, desk.workspace_id)
+    ends = do(workspaces.ask_deletion, desk.workspace_id)
     assert ends is not None
     assert timedelta() <= clock.now() + retention.GRACE - ends < timedelta(minutes=1)
-    assert db.write(workspaces.ask_deletion, desk.workspace_id) is None
+    assert do(workspaces.ask_deletion, desk.workspace_id) is None
     travel(retention.GRACE - timedelta(minutes=1))
     workspace_removal.remove_due(desk.generation.directory)
     assert told == []
@@ -157,8 +157,8 @@ def test_a_workspace_goes_after_its_days_and_its_providers_are_told(any_desk: De
 
 
 def test_what_was_taken_back_in_time_is_not_deleted(any_desk: Desk, travel: Travel) -> None:
-    db.write(workspaces.ask_deletion, any_desk.workspace_id)
-    assert db.write(workspaces.restore, any_desk.workspace_id)
+    do(workspaces.ask_deletion, any_desk.workspace_id)
+    assert do(workspaces.restore, any_desk.workspace_id)
     travel(retention.GRACE + timedelta(days=1))
     workspace_removal.remove_due(any_desk.generation.directory)
     assert rows("workspaces", any_desk.workspace_id) == 1
@@ -191,7 +191,7 @@ def test_messages_of_closed_conversations_are_erased_once_they_are_too_old(
     closed, opened = desk.customer_wrote("anna"), desk.customer_wrote("ben")
     desk.echo("x1", "an answer", contact="anna")
     close(closed)
-    db.write(workspaces.set_retention, desk.workspace_id, 30)
+    do(workspaces.set_retention, desk.workspace_id, 30)
     keeper = erasing.Keeper()
     while keeper.round():
         pass
@@ -207,28 +207,30 @@ def test_messages_of_closed_conversations_are_erased_once_they_are_too_old(
             session.execute(sa.select(Message.conversation_id, Message.text).order_by(Message.id)).all()
         )
         row = session.get_one(Conversation, closed)
-        lines = list(session.scalars(sa.select(AuditEntry.details)))
+        lines = list(session.scalars(sa.select(AuditEntry.details).order_by(AuditEntry.id)))
     assert texts == {closed: "", opened: "hello"}
     assert row.last_preview == ""
-    assert lines == [{"messages": 2, "days": 30}]
+    assert lines == [{"days": 30, "before": "desk"}, {"messages": 2, "days": 30}]
 
 
 def test_the_desk_says_how_long_where_a_workspace_does_not(any_desk: Desk, travel: Travel) -> None:
     close(any_desk.customer_wrote())
     travel(timedelta(days=31))
     db.write(desk_settings.save, {desk_settings.RETENTION: "30"})
-    db.write(workspaces.set_retention, any_desk.workspace_id, 0)
+    do(workspaces.set_retention, any_desk.workspace_id, 0)
     assert not erasing.Keeper().round()
     assert any_desk.texts() == ["hello"]
-    db.write(workspaces.set_retention, any_desk.workspace_id, None)
+    do(workspaces.set_retention, any_desk.workspace_id, None)
     assert not erasing.Keeper().round()
     assert any_desk.texts() == [""]
 
 
 def test_a_workspace_that_is_being_deleted_cannot_be_changed(any_desk: Desk) -> None:
     db.write(workspaces.begin_deletion, any_desk.workspace_id)
-    for use_case in (workspaces.archive, workspaces.restore, workspaces.begin_deletion):
+    with pytest.raises(NotFoundError):
+        db.write(workspaces.begin_deletion, any_desk.workspace_id)
+    for use_case in (workspaces.archive, workspaces.restore):
         with pytest.raises(NotFoundError):
-            db.write(use_case, any_desk.workspace_id)
+            do(use_case, any_desk.workspace_id)
     with db.read() as session:
         assert session.get_one(Workspace, any_desk.workspace_id).archived_at is None

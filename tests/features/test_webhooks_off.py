@@ -172,7 +172,7 @@ def test_all_of_it_goes_with_the_workspace(desk: Desk, data: Path) -> None:
     registry.switch_off(OFF)
     with db.read() as session:
         assert workspaces.holdings(session, desk.workspace_id).endpoints == 1
-    db.write(workspaces.ask_deletion, desk.workspace_id)
+    do(workspaces.ask_deletion, desk.workspace_id)
     for by in (retention.GRACE, workspace_removal.SETTLES):
         with clock.travel(by + timedelta(minutes=1)):
             while workspace_removal.remove_due(desk.generation.directory):
@@ -210,7 +210,7 @@ def test_what_waits_is_paused_restored_and_put_forward_all_the_same(desk: Desk, 
         assert endpoints.active(session) == []
     counters.reset()
     paused.forget()
-    db.write(workspaces.ask_deletion, desk.workspace_id)
+    do(workspaces.ask_deletion, desk.workspace_id)
     with db.read() as session:
         assert id_ in paused.current(session).endpoints
 

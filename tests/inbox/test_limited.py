@@ -434,12 +434,12 @@ def test_another_role_sees_all_again(place: Place) -> None:
 
 
 def test_who_is_invited_with_a_limit_has_it_from_the_start(place: Place) -> None:
-    token = db.write(
+    token = helpers.do(
         invitations.invite,
-        workspace_id=place.desk.workspace,
+        place.desk.workspace,
         email="new@example.com",
         role=Role.AGENT,
-        invited_by=place.desk.mia.id,
+        actor=place.desk.mia.id,
         accounts=frozenset({place.desk.account.id}),
     )
     client = helpers.browser(place.desk.app)

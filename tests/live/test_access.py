@@ -14,6 +14,7 @@ from host.live.hub import Hub
 from host.models.users import LoginSession, User
 from host.users import members, sessions
 from tests import helpers
+from tests.helpers import do_desk
 
 
 def sign_in(user: User) -> int:
@@ -42,7 +43,7 @@ def test_it_takes_a_live_session_and_a_membership(any_database: db.Database) -> 
     everybody = (at_home, at_work, kims, eves, 987654)
     both = {(each, workspace) for each in (at_home, at_work) for workspace in (one, other)}
     assert allowed(*everybody) == both | {(kims, one), (eves, one)}
-    db.write(sessions.revoke, mia.id, at_home)
+    do_desk(sessions.revoke, at_home, actor=mia.id)
     db.write(members.remove, one, kim.id)
     db.write(disable, eve.id)
     assert allowed(*everybody) == {(at_work, one), (at_work, other)}

@@ -13,6 +13,7 @@ from host.core import clock, db
 from host.users import workspaces
 from tests.accessibility import violations
 from tests.conftest import CHROMIUM_FLAGS, missing
+from tests.helpers import do
 from tests.inbox import conftest as inbox
 from tests.inbox.browsing import Open, wait
 from tests.inbox.desks import Desk, open_desk
@@ -281,7 +282,7 @@ def test_another_version_starts_from_the_desk(desk: Desk, scene: Scene, phone: A
 
 
 def test_a_workspace_without_copies(desk: Desk, scene: Scene, phone: Any) -> None:
-    db.write(workspaces.change, desk.workspace, offline_conversations=0)
+    do(workspaces.change, desk.workspace, offline_conversations=0)
     phone.goto(desk.path(""))
     until(lambda: phone.evaluate(NAMES) == [], 15)
 

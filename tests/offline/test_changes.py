@@ -10,6 +10,7 @@ import pytest
 from host.core import clock, db
 from host.users import workspaces
 from tests import helpers
+from tests.helpers import do
 from tests.inbox.desks import Desk, open_desk
 from tests.inbox.scenes import Scene
 from tests.inbox.toys import Statements
@@ -62,7 +63,7 @@ def test_a_position_that_is_not_known_means_everything(desk: Desk, scene: Scene)
 
 @pytest.mark.parametrize("most", [0, 1])
 def test_an_owner_chooses_how_many(desk: Desk, scene: Scene, most: int) -> None:
-    db.write(workspaces.change, desk.workspace, offline_conversations=most)
+    do(workspaces.change, desk.workspace, offline_conversations=most)
     found = asked(desk)
     assert found["most"] == most
     assert found["conversations"] == [scene.conversation("jon")][:most]

@@ -27,7 +27,7 @@ from host.sdk import clock as sdk_clock
 from host.users import invitations
 from tests import conftest, helpers
 from tests.api.desks import ApiDesk, Program, endpoint_ids, kept_ids, make_key
-from tests.helpers import make_config
+from tests.helpers import do, make_config
 from tests.inbox.desks import Desk
 from tests.inbox.scenes import Scene, whole
 from tests.instagram import world
@@ -140,12 +140,12 @@ def _fill(folder: Path, database: db.Database) -> FilledDesk:
         "figure": "first-response",
         "number": "wrote",
         "language": "de",
-        "token": db.write(
+        "token": do(
             invitations.invite,
-            workspace_id=workspace,
+            workspace,
             email="guest@example.com",
             role=Role.AGENT,
-            invited_by=owner.id,
+            actor=owner.id,
         ),
     }
     for name, table in ROWS.items():

@@ -26,7 +26,7 @@ from host.push.models import PushDelivery, PushDevice, PushKey
 from host.push.sending import Sender
 from host.users import members, sessions, users
 from tests import helpers
-from tests.helpers import work
+from tests.helpers import do_desk, work
 from tests.inbox import toys
 from tests.inbox.scenes import Scene
 from tests.notifications.telling import choose, mention, tell
@@ -206,11 +206,11 @@ def test_a_mention_names_who_only_where_content_is_allowed(scene: Scene, service
 
 
 def _sign_out(scene: Scene, phone: Phone) -> None:
-    db.write(sessions.end, phone.token)
+    do_desk(sessions.end, phone.token, actor=phone.user)
 
 
 def _sign_out_elsewhere(scene: Scene, phone: Phone) -> None:
-    db.write(sessions.revoke, phone.user, phone.session)
+    do_desk(sessions.revoke, phone.session, actor=phone.user)
 
 
 def _sign_out_everywhere(scene: Scene, phone: Phone) -> None:
@@ -265,7 +265,7 @@ def test_what_ends_a_device_ends_it_at_once(scene: Scene, service: PushService, 
 
 def test_signing_out_of_one_browser_leaves_the_other(scene: Scene, service: PushService) -> None:
     one, other = (Phone(service, scene.desk.mia.id, name) for name in ("one", "other"))
-    db.write(sessions.end, one.token)
+    do_desk(sessions.end, one.token, actor=one.user)
     assert devices_of(one.user) == [other.id]
     db.write(sessions.end_all, other.user, keep=other.session)
     assert devices_of(other.user) == [other.id]
@@ -309,7 +309,7 @@ def test_signing_in_again_keeps_the_device_with_the_new_session(scene: Scene, se
     phone = Phone(service, scene.desk.mia.id)
     again = db.write(sessions.start, phone.user, "192.0.2.7", replaces=phone.token)
     assert devices_of(phone.user) == [phone.id]
-    db.write(sessions.end, again)
+    do_desk(sessions.end, again, actor=phone.user)
     assert devices_of(phone.user) == []
 
 

@@ -521,7 +521,7 @@ def test_the_workspace_is_archived(sequenced: Sequenced) -> None:
     desk = sequenced
     desk.sequence(*WAITING)
     begin(desk)
-    db.write(lambda session: workspaces.archive(session, desk.desk.workspace))
+    do(workspaces.archive, desk.desk.workspace)
     with clock.travel(timedelta(hours=3)):
         desk.run()
     assert (desk.automatic(), desk.last.reason) == (["One"], "archived")

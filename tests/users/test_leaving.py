@@ -22,7 +22,7 @@ from host.users import invitations, members, users
 from tests import helpers
 from tests.api.conftest import desk
 from tests.api.desks import ApiDesk, Program
-from tests.helpers import Browser, browser, client_for, work
+from tests.helpers import Browser, browser, client_for, do, do_desk, work
 
 __all__ = ["desk"]
 
@@ -158,19 +158,19 @@ def test_an_owner_takes_a_key_over(desk: ApiDesk) -> None:
 @pytest.mark.parametrize("how", ["left", "demoted", "locked_out"])
 def test_an_invitation_of_somebody_who_left_lets_nobody_in(desk: ApiDesk, how: str) -> None:
     jo = owner(desk, "jo@example.com", "Jo Brandt")
-    mine = db.write(
+    mine = do(
         invitations.invite,
-        workspace_id=desk.workspace,
+        desk.workspace,
         email="jo.again@example.com",
         role=Role.OWNER,
-        invited_by=jo.id,
+        actor=jo.id,
     )
-    theirs = db.write(
+    theirs = do(
         invitations.invite,
-        workspace_id=desk.workspace,
+        desk.workspace,
         email="kim@example.com",
         role=Role.AGENT,
-        invited_by=desk.inbox.mia.id,
+        actor=desk.inbox.mia.id,
     )
     assert browser(desk.app).get(f"/invite/{mine}").status_code == 200
     LEAVES[how][0](desk.workspace, jo.id)
@@ -181,12 +181,12 @@ def test_an_invitation_of_somebody_who_left_lets_nobody_in(desk: ApiDesk, how: s
 def test_before_somebody_goes_the_page_says_which_invitations_end(desk: ApiDesk) -> None:
     jo = owner(desk, "jo@example.com", "Jo Brandt")
     ann = client_for(desk.app, owner(desk, "ann@example.com", "Ann"))
-    db.write(
+    do(
         invitations.invite,
-        workspace_id=desk.workspace,
+        desk.workspace,
         email="kim@example.com",
         role=Role.AGENT,
-        invited_by=jo.id,
+        actor=jo.id,
     )
     asked = ann.post_form(f"/w/{desk.workspace}/settings/people/{jo.id}/remove")
     assert "kim@example.com" in asked.text
@@ -225,7 +225,7 @@ def test_what_was_their_own_ends_with_their_place_and_the_page_says_so(desk: Api
     db.write(users.disable, jo.id)
     Housekeeping().clean_up()
     assert owners_of(*kinds) == {(ann.id, jo.id, None)}, "who is locked out finds it again"
-    db.write(users.enable, jo.id)
+    do_desk(users.enable, jo.id)
     client = client_for(desk.app, ann)
     address = f"/w/{desk.workspace}/settings/people/{jo.id}/remove"
     asked = client.post_form(address)

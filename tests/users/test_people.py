@@ -32,6 +32,7 @@ from tests.helpers import (
     browser,
     build_app,
     client_for,
+    do_desk,
     hashed_password,
     make_config,
     make_user,
@@ -118,7 +119,7 @@ def test_of_two_who_use_a_link_at_once_one_does(any_database: db.Database) -> No
     used: list[User] = []
 
     def use() -> None:
-        used.append(db.write(password_links.use, token, hashed_password()))
+        used.append(do_desk(password_links.use, token, hashed_password()))
 
     at_once(use, use, use)
     assert len(used) == 1
@@ -127,8 +128,8 @@ def test_of_two_who_use_a_link_at_once_one_does(any_database: db.Database) -> No
 def test_two_admins_cannot_take_each_others_place_at_once(any_database: db.Database) -> None:
     first, second = make_user(is_admin=True), make_user(is_admin=True)
     at_once(
-        lambda: db.write(users.set_admin, first.id, False),
-        lambda: db.write(users.set_admin, second.id, False),
+        lambda: do_desk(users.set_admin, first.id, False),
+        lambda: do_desk(users.set_admin, second.id, False),
     )
     assert [row(one).is_admin for one in (first, second)].count(True) == 1
 
@@ -168,9 +169,9 @@ def test_the_last_admin_and_the_last_owner_stay(desk: Flask) -> None:
     locked_out = make_user(is_admin=True)
     db.write(users.disable, locked_out.id)
     with pytest.raises(ConflictError):
-        db.write(users.set_admin, admin.id, False)
+        do_desk(users.set_admin, admin.id, False)
     with pytest.raises(ConflictError):
-        db.write(users.set_admin, locked_out.id, True)
+        do_desk(users.set_admin, locked_out.id, True)
 
 
 def test_who_is_locked_out_leaves_nothing_open(desk: Flask) -> None:

@@ -34,6 +34,8 @@ from tests.helpers import (
     browser,
     build_app,
     client_for,
+    do,
+    do_desk,
     join,
     make_user,
     make_workspace,
@@ -81,7 +83,7 @@ def use(issuer: str, **more: Any) -> None:
         "groups_claim": "groups",
         "groups": [],
     }
-    db.write(settings.save_provider, **{**values, **more})
+    do_desk(settings.save_provider, **{**values, **more})
 
 
 def person_there(issuer: str, subject: str, **claims: Any) -> None:
@@ -179,12 +181,12 @@ def test_people_nobody_added_or_invited_stay_outside_where_the_setting_says_so(
     assert "No account found for guest@example.com." in said(client)
     workspace = make_workspace()
     owner = make_user(workspace=workspace, role=Role.OWNER)
-    token = db.write(
+    token = do(
         invitations.invite,
-        workspace_id=workspace,
+        workspace,
         email="guest@example.com",
         role=Role.AGENT,
-        invited_by=owner.id,
+        actor=owner.id,
     )
     assert "/login/provider?next=" in client.get(f"/invite/{token}").text
     answer = arrive(client, "sub-guest", f"/login/provider?next=/invite/{token}")
@@ -304,7 +306,7 @@ def test_passwords_may_be_for_admins_alone(desk: Flask, honest: str) -> None:
     assert refused.status_code == 401
     assert "Only desk admins can sign in with a password." in refused.text
     assert login(browser(desk), admin.email).status_code == 302
-    db.write(
+    do_desk(
         settings.save_provider,
         issuer="",
         client_id="",
@@ -322,7 +324,7 @@ def test_passwords_may_be_for_admins_alone(desk: Flask, honest: str) -> None:
 
 def test_a_provider_the_desk_trusts_is_a_second_factor(desk: Flask, honest: str) -> None:
     use(honest, trusted=True)
-    db.write(settings.save_second_factor, RequirementScope.EVERYBODY)
+    do_desk(settings.save_second_factor, RequirementScope.EVERYBODY)
     person_there(honest, "sub-trusted", email="trusted@example.com", email_verified=True)
     client = browser(desk)
     arrive(client, "sub-trusted")

@@ -9,7 +9,7 @@ from flask import Flask
 from host.core import db
 from host.models.users import Invitation, Role
 from host.users import invitations
-from tests.helpers import Browser, browser, client_for, make_user, make_workspace
+from tests.helpers import Browser, browser, client_for, do, make_user, make_workspace
 
 LOGIN, YES, NO, FOREIGN = "login", "yes", "no", "foreign"
 
@@ -60,12 +60,12 @@ def test_only_those_may_who_should(desk: Flask, row: tuple[str, ...]) -> None:
     target = make_user(workspace=workspace)
     stranger = make_user(workspace=elsewhere, role=Role.OWNER)
     admin = make_user(is_admin=True)
-    db.write(
+    do(
         invitations.invite,
-        workspace_id=workspace,
+        workspace,
         email="x@example.com",
         role=Role.AGENT,
-        invited_by=owner.id,
+        actor=owner.id,
     )
     with db.read() as session:
         invitation = session.scalars(sa.select(Invitation.id)).one()

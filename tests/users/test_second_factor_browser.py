@@ -21,7 +21,7 @@ from host.users.signin import settings
 from host.users.signin.settings import GroupRule
 from tests.asking import agree_always
 from tests.browser.conftest import look
-from tests.helpers import PASSWORD, build_app, make_user, make_workspace, serving
+from tests.helpers import PASSWORD, build_app, do_desk, make_user, make_workspace, serving
 from tests.users.test_provider import _nothing_known, honest, person_there, use
 from tests.web.conftest import _no_tries_counted
 
@@ -135,7 +135,7 @@ def test_a_passkey_is_added_and_signs_in_with_and_without_a_password(page: Page)
 @pytest.mark.slow
 def test_somebody_who_has_to_is_led_through_an_app(page: Page) -> None:
     mia = make_user("mia@pottery.example", "Mia R.", workspace=make_workspace(), is_admin=True)
-    db.write(settings.save_second_factor, RequirementScope.EVERYBODY)
+    do_desk(settings.save_second_factor, RequirementScope.EVERYBODY)
     type_password(page, mia.email)
     expect(page.get_by_text("Your desk requires a second factor.")).to_be_visible()
     look(page, "security-wanted")
@@ -165,7 +165,7 @@ def test_somebody_who_has_to_is_led_through_an_app(page: Page) -> None:
 @pytest.mark.slow
 def test_the_page_to_sign_in_names_the_provider(page: Page) -> None:
     make_user(is_admin=True)
-    db.write(
+    do_desk(
         settings.save_provider,
         issuer="https://login.example.com",
         client_id="lobby",

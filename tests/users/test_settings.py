@@ -26,7 +26,7 @@ from host.models.users import AuditEntry, DeskSetting, Invitation, Role, User, W
 from host.process.serving import HostApplication
 from host.users import desk_settings, invitations, passwords, workspaces
 from host.web import colours
-from tests.helpers import PASSWORD, Browser, build_app, client_for, make_config, make_user, make_workspace
+from tests.helpers import PASSWORD, Browser, build_app, client_for, do, make_config, make_user, make_workspace
 from tests.web.test_mail import Server
 
 
@@ -155,14 +155,14 @@ def test_deleting_takes_the_name_and_the_password(desk: Flask) -> None:
 def test_a_deletion_is_taken_back(desk: Flask, archived: bool) -> None:
     workspace, client = owner_of(desk)
     if archived:
-        db.write(workspaces.archive, workspace)
+        do(workspaces.archive, workspace)
     page = f"/w/{workspace}/settings/general"
     client.post_form(f"{page}/delete", name="Pottery", password=PASSWORD)
     assert client.post_form(page, name="Clay").status_code == 409
     assert client.post_form(f"{page}/restore").status_code == 302
     found = row(workspace)
     assert (found.delete_asked_at, found.archived_at is not None) == (None, archived)
-    assert actions() == ["workspace.deletion_asked", "workspace.deletion_taken_back"]
+    assert actions()[-2:] == ["workspace.deletion_asked", "workspace.deletion_taken_back"]
 
 
 def test_who_has_no_password_deletes_a_workspace_after_a_fresh_sign_in(desk: Flask) -> None:

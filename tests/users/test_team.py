@@ -17,7 +17,17 @@ from host.models.signing_in import RequirementScope
 from host.models.users import AuditEntry, Invitation, Membership, Role, User
 from host.users import invitations, members, passwords, users
 from host.users.signin import settings
-from tests.helpers import PASSWORD, browser, client_for, hashed_password, join, make_user, make_workspace
+from tests.helpers import (
+    PASSWORD,
+    browser,
+    client_for,
+    do,
+    do_desk,
+    hashed_password,
+    join,
+    make_user,
+    make_workspace,
+)
 from tests.users.test_second_factor import pending, with_app
 
 NEW = {"name": "Jo Brandt", "password": PASSWORD, "again": PASSWORD}
@@ -34,7 +44,7 @@ def owner(workspace: int) -> User:
 
 
 def invite(workspace: int, owner: User, email: str = "jo@example.com", role: Role = Role.AGENT) -> str:
-    return db.write(invitations.invite, workspace_id=workspace, email=email, role=role, invited_by=owner.id)
+    return do(invitations.invite, workspace, email=email, role=role, actor=owner.id)
 
 
 def role_of(workspace: int, email: str) -> str | None:
@@ -112,9 +122,9 @@ def test_the_list_says_which_second_factor_and_warns_where_one_is_asked_for(
     address = f"/w/{workspace}/settings/people"
     assert "Authenticator app" in client.get(address).text
     assert "no second factor yet" not in client.get(address).text, "nobody is asked for one"
-    db.write(settings.save_second_factor, RequirementScope.ADMINS)
+    do_desk(settings.save_second_factor, RequirementScope.ADMINS)
     assert "no second factor yet" not in client.get(address).text, "no admin is without one"
-    db.write(settings.save_second_factor, RequirementScope.EVERYBODY)
+    do_desk(settings.save_second_factor, RequirementScope.EVERYBODY)
     page = client.get(address).text
     assert "1 person has no second factor yet." in page
     assert page.count(">None yet</span>") == 1
@@ -291,7 +301,7 @@ def test_of_two_people_who_use_one_invitation_one_joins(any_database: db.Databas
     def race(number: int) -> None:
         start.wait()
         try:
-            db.write(invitations.accept_as_new, token, name=f"Jo {number}", password=hashed_password())
+            do_desk(invitations.accept_as_new, token, name=f"Jo {number}", password=hashed_password())
         except LobbyError as error:
             results.append(error.code)
         else:

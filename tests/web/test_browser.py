@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from host.core import db, storage
+from host.core import storage
 from host.models.users import Role
 from host.users import invitations, setup
 from tests.accessibility import violations
-from tests.helpers import PASSWORD, LiveServer, join, make_user, make_workspace
+from tests.helpers import PASSWORD, LiveServer, do, join, make_user, make_workspace
 
 pytestmark = pytest.mark.browser
 
@@ -47,12 +47,12 @@ def make_people() -> tuple[int, str]:
     owner = make_user("owner@example.com", "Mia", workspace=workspace, role=Role.OWNER, is_admin=True)
     make_user("x@example.com", CANARY, workspace=workspace)
     join(make_workspace("Studio"), owner)
-    token = db.write(
+    token = do(
         invitations.invite,
-        workspace_id=workspace,
+        workspace,
         email="q@example.com",
         role=Role.AGENT,
-        invited_by=owner.id,
+        actor=owner.id,
     )
     return workspace, token
 

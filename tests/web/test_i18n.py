@@ -18,6 +18,7 @@ from tests.helpers import (
     browser,
     build_app,
     client_for,
+    do,
     join,
     make_config,
     make_user,
@@ -46,12 +47,12 @@ def test_pages_of_owners_and_admins(strange_desk: Flask) -> None:
     owner = make_user("o@example.com", "2", workspace=workspace, role=Role.OWNER, is_admin=True)
     make_user("p@example.com", "3", workspace=workspace)
     join(make_workspace("4"), owner)
-    token = db.write(
+    token = do(
         invitations.invite,
-        workspace_id=workspace,
+        workspace,
         email="q@example.com",
         role=Role.AGENT,
-        invited_by=owner.id,
+        actor=owner.id,
     )
     client = client_for(strange_desk, owner)
     client.post_form(f"/w/{workspace}/settings/general", name="5")
@@ -67,7 +68,7 @@ def test_pages_of_owners_and_admins(strange_desk: Flask) -> None:
         "/nothing",
     ]
     # The middle of a sentence of the audit, whose beginning and end are marked beyond the names in it.
-    known = ["English", "named the workspace", "renamed the workspace to"]
+    known = ["English", "named the workspace", "renamed the workspace to", "invited", "as"]
     for path in paths:
         assert untranslated(client.get(path).text, data=known) == [], path
     posts = [
@@ -85,12 +86,12 @@ def test_pages_of_owners_and_admins(strange_desk: Flask) -> None:
 def test_pages_of_somebody_invited(strange_desk: Flask) -> None:
     workspace = make_workspace("1")
     owner = make_user(workspace=workspace, role=Role.OWNER)
-    token = db.write(
+    token = do(
         invitations.invite,
-        workspace_id=workspace,
+        workspace,
         email="q@example.com",
         role=Role.AGENT,
-        invited_by=owner.id,
+        actor=owner.id,
     )
     assert untranslated(browser(strange_desk).get(f"/invite/{token}").text) == []
     stranger = client_for(strange_desk, make_user("z@example.com", "2"))

@@ -6,22 +6,19 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 
 from host.core.db import db
-from host.core.errors import ConflictError, InvalidError, NotFoundError, WrongPasswordError
+from host.core.errors import ConflictError, InvalidError, WrongPasswordError
 from host.users import confirming, last_ones, leaving, passwords, roles, sessions, users
-from host.users.pages import asking_first, sudo
+from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import CodeForm, ConfirmForm, DeleteForm, PasswordForm, ProfileForm, text
-from host.users.passwords import Hashed
 from host.users.signin import factors, settings
 from host.web import navigation
 from host.web.devices import device_of
 from host.web.request_helpers import (
     THEMES,
     CurrentUser,
-    audit,
     before_new_password,
     before_second_factor,
     clear_device,
@@ -33,6 +30,7 @@ from host.web.request_helpers import (
     safe_next,
     sign_out,
     wants_json,
+    write_desk,
 )
 
 navigation.add_own(
@@ -153,14 +151,14 @@ def change_password() -> ResponseReturnValue:
     except WrongPasswordError:
         form.current.errors = [_("Your current password is incorrect.")]
         return _page(_profile_form(), form, 400)
-    db.write(_change, person.id, passwords.hashed(text(form.password), email=person.email), person.session_id)
+    _change(person, text(form.password))
     flash_good(_("Password changed. You were signed out in all other browsers."))
     return redirect(url_for("accounts.account"))
 
 
-def _change(writing: Session, user_id: int, password: Hashed, session_id: int) -> None:
-    users.set_password(writing, user_id, password, keep_session=session_id)
-    audit(writing, "password.changed", current_user().email)
+def _change(person: CurrentUser, password: str) -> None:
+    hashed = passwords.hashed(password, email=person.email)
+    write_desk(users.change_password, hashed, keep_session=person.session_id)
 
 
 @bp.route("/account/new-password", methods=["GET", "POST"])
@@ -179,8 +177,7 @@ def new_password() -> ResponseReturnValue:
             form.current.errors = [_("Your current password is incorrect.")]
         else:
             if text(form.current) != text(form.password):
-                password = passwords.hashed(text(form.password), email=person.email)
-                db.write(_change, person.id, password, person.session_id)
+                _change(person, text(form.password))
                 flash_good(_("Password changed. You were signed out in all other browsers."))
                 return redirect(safe_next(request.args.get("next")))
             form.password.errors = [_("This is your current password. Choose a different one.")]
@@ -239,14 +236,7 @@ def _confirm_page(form: ConfirmForm, code: CodeForm) -> ResponseReturnValue:
 @login_required
 def end_session(session_id: int) -> ResponseReturnValue:
     """Sign another browser of the same person out."""
-    person = current_user()
-
-    def use_case(writing: Session) -> None:
-        if not sessions.revoke(writing, person.id, session_id):
-            raise NotFoundError(_("This browser is already signed out."), next_step="")
-        audit(writing, "session.revoked", person.email)
-
-    db.write(use_case)
+    write_desk(sessions.revoke, session_id)
     flash_good(_("Browser signed out."))
     return redirect(url_for("accounts.account"))
 
@@ -255,13 +245,7 @@ def end_session(session_id: int) -> ResponseReturnValue:
 @login_required
 def end_other_sessions() -> ResponseReturnValue:
     """Sign every other browser of the same person out."""
-    person = current_user()
-
-    def use_case(writing: Session) -> None:
-        sessions.end_all(writing, person.id, keep=person.session_id)
-        audit(writing, "session.others_ended", person.email)
-
-    db.write(use_case)
+    write_desk(sessions.end_others, keep=current_user().session_id)
     flash_good(_("All other browsers were signed out."))
     return redirect(url_for("accounts.account"))
 
@@ -286,7 +270,7 @@ def delete_account() -> ResponseReturnValue:
     else:
         try:
             sudo.verify_or_require(text(form.password))
-            db.write(_delete, person)
+            write_desk(leaving.delete_account)
         except WrongPasswordError as error:
             proof.errors = [error.sentence]
         except ConflictError as error:
@@ -297,9 +281,3 @@ def delete_account() -> ResponseReturnValue:
             flash_good(_("Your account was deleted."))
             return clear_device(redirect(url_for("accounts.login")))
     return _page(_profile_form(), PasswordForm(formdata=None), status, leave=form)
-
-
-def _delete(writing: Session, person: CurrentUser) -> None:
-    audit(writing, "user.deleted", person.name)
-    ended = users.delete(writing, person.id)
-    asking_first.record(writing, person.name, (), ended)

@@ -6,12 +6,12 @@ from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 
 from host.core.db import db
 from host.models.users import Role
 from host.users import invitations
 from host.users import workspaces as use_cases
+from host.users.actor import DeskWork
 from host.users.pages import sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import NewWorkspaceForm, text
@@ -19,10 +19,9 @@ from host.web import navigation
 from host.web.portions import portion
 from host.web.request_helpers import (
     admin_required,
-    audit,
-    current_user,
     external_url,
     flash_good,
+    write_desk,
 )
 
 navigation.add_admin(
@@ -44,7 +43,7 @@ def workspaces() -> ResponseReturnValue:
     link = ""
     if form.validate_on_submit():
         sudo.require()
-        token = db.write(_create, text(form.name), None if form.mine.data else text(form.email))
+        token = write_desk(_create, text(form.name), None if form.mine.data else text(form.email))
         if token is None:
             flash_good(_("Workspace created. You are its owner."))
             return redirect(url_for("accounts.workspaces"))
@@ -57,20 +56,9 @@ def workspaces() -> ResponseReturnValue:
     return page, status
 
 
-def _create(writing: Session, name: str, owner_email: str | None) -> str | None:
+def _create(work: DeskWork, name: str, owner_email: str | None) -> str | None:
     """Create the workspace; return the token of the owner's invitation, or None if the admin owns it."""
-    admin = current_user()
-    workspace = use_cases.create(writing, name, None if owner_email else admin.id)
-    audit(writing, "workspace.created", workspace.name, workspace_id=workspace.id)
+    workspace = use_cases.add(work, name, owned=owner_email is None)
     if owner_email is None:
         return None
-    audit(
-        writing,
-        "member.invited",
-        owner_email,
-        workspace_id=workspace.id,
-        details={"role": Role.OWNER.value},
-    )
-    return invitations.invite(
-        writing, workspace_id=workspace.id, email=owner_email, role=Role.OWNER, invited_by=admin.id
-    )
+    return invitations.invite(work.at(workspace.id), owner_email, Role.OWNER)

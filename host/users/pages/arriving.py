@@ -8,19 +8,18 @@ from typing import Any
 
 from flask import redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from host.core.db import db
 from host.core.errors import NotSignedInError
 from host.models.users import SignedInBy, User
-from host.users import audit as journal
 from host.users import sessions
+from host.users.actor import DeskWork
 from host.users.pages import known_browsers
 from host.users.sessions import Confirmation
-from host.users.signin import factors, identities, settings, steps
+from host.users.signin import identities, settings, steps
 from host.users.signin.oidc import Claims
 from host.users.signin.steps import Kind
-from host.web.request_helpers import TOKEN, client_address, config, safe_next, sign_in
+from host.web.request_helpers import TOKEN, client_address, config, safe_next, sign_in, write_desk
 
 log = logging.getLogger("lobby.security")
 
@@ -73,14 +72,12 @@ def start(
     :param second: whether the second factor was shown.
     """
 
-    def use_case(writing: Session) -> str:
-        return begin_session(writing, user.id, action, by=by, second=second, join=join, confirmed=confirmed)
-
-    enter(user, db.write(use_case))
+    how: dict[str, Any] = {"by": by, "second": second, "join": join, "confirmed": confirmed}
+    enter(user, write_desk(begin_session, user.id, action, **how))
 
 
 def begin_session(
-    writing: Session,
+    work: DeskWork,
     user_id: int,
     action: str,
     *,
@@ -94,24 +91,17 @@ def begin_session(
     :param by: the first factor; None: unknown.
     :raises NotSignedInError: if the person was just locked out, or has just set up a second factor.
     """
+    work, writing = work.of(user_id), work.session
     user = writing.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is None or user.disabled_at is not None or (user.second_factor_at is not None and not second):
         raise NotSignedInError()
     if join is not None:
         how = settings.read(writing, config())
-        identities.join(writing, user.id, join.issuer, join.subject, join.email)
-        journal.record(
-            writing,
-            "identity.joined",
-            user.email,
-            user_id=user.id,
-            remote=client_address(),
-            details={"as": join.email},
-        )
-        identities.apply_groups(writing, user, join, how, recorder(writing, user))
+        identities.join(work, join)
+        identities.apply_groups(work, user, join, how)
         second = second or how.trusted
     before = session.get(TOKEN)
-    journal.record(writing, action, user.email, user_id=user.id, remote=client_address())
+    work.audit(action, user.email)
     return sessions.start(
         writing,
         user.id,
@@ -124,45 +114,10 @@ def begin_session(
     )
 
 
-def use_code(writing: Session, user_id: int, email: str, code: str) -> bool:
-    """Use a code of a person's app, or one of their recovery codes; return whether it was valid."""
-    if factors.use_app(writing, user_id, code):
-        return True
-    if not factors.use_code(writing, user_id, code):
-        return False
-    left = factors.of(writing, user_id).codes_left
-    journal.record(
-        writing,
-        "second_factor.code_used",
-        email,
-        user_id=user_id,
-        remote=client_address(),
-        details={"left": left},
-    )
-    return True
-
-
 def enter(user: User, token: str) -> None:
     """Set the cookie of the new session of *user*."""
     sign_in(token)
     known_browsers.remember(user.email)
-
-
-def recorder(writing: Session, user: User) -> identities.Record:
-    """Return a function that records changes for *user*, who is signing in."""
-
-    def record(action: str, subject: str, workspace_id: int | None, details: Mapping[str, Any]) -> None:
-        journal.record(
-            writing,
-            action,
-            subject,
-            user_id=user.id,
-            remote=client_address(),
-            workspace_id=workspace_id,
-            details=details,
-        )
-
-    return record
 
 
 def dump(claims: Claims) -> dict[str, Any]:

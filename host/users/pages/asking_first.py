@@ -1,20 +1,18 @@
-"""Show what a person will lose before they are removed, ask for new owners, and record the result."""
+"""Show what a person will lose before they are removed, and ask for new owners."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from host.core.db import db
 from host.users import leaving
-from host.users.endings import Ended
 from host.users.leaving import Heirs
 from host.users.pages import sudo
-from host.web.request_helpers import audit, id_in
+from host.web.request_helpers import id_in
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -74,16 +72,3 @@ def heirs(user_id: int, workspace_id: int | None = None) -> Heirs:
 def _chosen(what: str, workspace_id: int) -> int | None:
     text = request.form.get(f"{what}-{workspace_id}", "")
     return id_in(text) if text else None
-
-
-def record(
-    writing: Session, email: str, handed: Sequence[str], ended: Ended, *, workspace_id: int | None = None
-) -> None:
-    """Record each key and invitation of a person that ended."""
-    for action, names in (
-        ("api_key.handed_over", handed),
-        ("api_key.ended", ended.keys),
-        ("invitation.ended", ended.invitations),
-    ):
-        for name in names:
-            audit(writing, action, name, workspace_id=workspace_id, details={"of": email})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from functools import partial
 
 import msgspec
 from flask import redirect, render_template, request, url_for
@@ -11,12 +11,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
-from sqlalchemy.orm import Session
 
 from host.core import mail
 from host.core.db import db
 from host.core.errors import InvalidError, LobbyError
-from host.users import last_ones, leaving, password_links, roles, sessions, users
+from host.users import last_ones, leaving, password_links, roles, users
+from host.users.actor import DeskWork
 from host.users.pages import asking_first, sudo
 from host.users.pages.asking_first import Question
 from host.users.pages.blueprint import bp
@@ -27,13 +27,13 @@ from host.web import navigation
 from host.web.portions import portion
 from host.web.request_helpers import (
     admin_required,
-    audit,
     config,
     current_user,
     external_url,
     flash_bad,
     flash_good,
     id_in,
+    write_desk,
 )
 
 STATES: dict[str, tuple[object, Callable[[Person], bool]]] = {
@@ -107,16 +107,10 @@ def add_person() -> ResponseReturnValue:
     if not form.validate():
         return _page(form, status=400)
     sudo.require()
-    by_mail = _by_mail()
-
-    def use_case(writing: Session) -> str:
-        user = users.create(writing, text(form.email), text(form.name), None, is_admin=bool(form.admin.data))
-        details = {"admin": "yes"} if user.is_admin else {}
-        audit(writing, "user.added", user.email, details=details)
-        return _link(writing, user.id, by_mail, password_links.FIRST)
-
+    who = text(form.email), text(form.name)
+    is_admin = bool(form.admin.data)
     try:
-        token = db.write(use_case)
+        token = write_desk(password_links.add_person, *who, is_admin=is_admin, by_mail=_by_mail())
     except LobbyError as error:
         form.email.errors = [str(error)]
         return _page(form, status=error.status)
@@ -125,14 +119,6 @@ def add_person() -> ResponseReturnValue:
 
 def _by_mail() -> bool:
     return request.form.get("how") == "mail" and mails_links()
-
-
-def _link(writing: Session, user_id: int, by_mail: bool, lasts: timedelta) -> str:
-    """Create a link; return its token if it is to be shown, or an empty string if it is mailed."""
-    if by_mail:
-        password_links.make_by_mail(writing, user_id, lasts)
-        return ""
-    return password_links.make(writing, user_id, lasts)
 
 
 def _linked(email: str, token: str, days: int) -> ResponseReturnValue:
@@ -148,16 +134,10 @@ def _linked(email: str, token: str, days: int) -> ResponseReturnValue:
 @sudo.fresh_password
 def make_password_link(user_id: int) -> ResponseReturnValue:
     """Create a link with which a person chooses a password; their current one works until then."""
-    by_mail = _by_mail()
     person = _person(user_id)
     lasts = password_links.HANDED if person.has_password else password_links.FIRST
-
-    def use_case(writing: Session) -> str:
-        token = _link(writing, user_id, by_mail, lasts)
-        audit(writing, "password.link_made", person.email, details={"by": "mail" if by_mail else "hand"})
-        return token
-
-    return _linked(person.email, db.write(use_case), lasts.days)
+    token = write_desk(password_links.hand, user_id, lasts, by_mail=_by_mail())
+    return _linked(person.email, token, lasts.days)
 
 
 @bp.post("/admin/people/<int:user_id>/new-password")
@@ -165,12 +145,7 @@ def make_password_link(user_id: int) -> ResponseReturnValue:
 @sudo.fresh_password
 def force_new_password(user_id: int) -> ResponseReturnValue:
     """Require a person to choose a new password before they do anything else."""
-    return _do(
-        user_id,
-        "password.new_wanted",
-        users.require_new_password,
-        _("They must choose a new password."),
-    )
+    return _do(user_id, users.require_new_password, _("They must choose a new password."))
 
 
 @bp.post("/admin/people/<int:user_id>/sign-out")
@@ -178,7 +153,7 @@ def force_new_password(user_id: int) -> ResponseReturnValue:
 @sudo.fresh_password
 def sign_person_out(user_id: int) -> ResponseReturnValue:
     """End all sessions of a person."""
-    return _do(user_id, "session.all_ended", sessions.end_all, _("They were signed out everywhere."))
+    return _do(user_id, users.sign_out, _("They were signed out everywhere."))
 
 
 @bp.post("/admin/people/<int:user_id>/second-factor/reset")
@@ -187,7 +162,7 @@ def sign_person_out(user_id: int) -> ResponseReturnValue:
 def reset_second_factor(user_id: int) -> ResponseReturnValue:
     """Remove the second factor of a person who lost it."""
     done = _("Their second factor was removed, and they were signed out everywhere.")
-    return _do(user_id, "second_factor.reset", factors.reset, done)
+    return _do(user_id, factors.reset, done)
 
 
 @bp.post("/admin/people/<int:user_id>/enable")
@@ -195,7 +170,7 @@ def reset_second_factor(user_id: int) -> ResponseReturnValue:
 @sudo.fresh_password
 def enable_person(user_id: int) -> ResponseReturnValue:
     """Let a locked-out person sign in again."""
-    return _do(user_id, "user.enabled", users.enable, _("They can sign in again."))
+    return _do(user_id, users.enable, _("They can sign in again."))
 
 
 @bp.post("/admin/people/<int:user_id>/admin")
@@ -204,21 +179,12 @@ def enable_person(user_id: int) -> ResponseReturnValue:
 def set_person_admin(user_id: int) -> ResponseReturnValue:
     """Make a person an admin of the desk, or remove that role."""
     wanted = request.form.get("admin") == "1"
-    action = "user.made_admin" if wanted else "user.no_longer_admin"
-    return _do(user_id, action, lambda writing, id_: users.set_admin(writing, id_, wanted), _("Saved."))
+    return _do(user_id, partial(users.set_admin, is_admin=wanted), _("Saved."))
 
 
-def _do(
-    user_id: int, action: str, use_case: Callable[[Session, int], object], done: str
-) -> ResponseReturnValue:
-    person = _person(user_id)
-
-    def write(writing: Session) -> None:
-        use_case(writing, user_id)
-        audit(writing, action, person.email)
-
+def _do(user_id: int, use_case: Callable[[DeskWork, int], object], done: str) -> ResponseReturnValue:
     try:
-        db.write(write)
+        write_desk(use_case, user_id)
     except LobbyError as error:
         if error.status == 404:
             raise
@@ -231,26 +197,17 @@ def _do(
 
 
 class Many(msgspec.Struct, frozen=True):
-    """An action for many selected people.
-
-    :param label: of the menu entry; *action*: in the audit log.
-    """
+    """An action for many selected people, with the label of its menu entry."""
 
     label: object
-    action: str
-    use_case: Callable[[Session, int], object]
-
-
-def _lock_out(writing: Session, user_id: int) -> None:
-    """Lock a person out; their keys and invitations end and their conversations become unassigned."""
-    asking_first.record(writing, users.person(writing, user_id).email, (), users.disable(writing, user_id))
+    use_case: Callable[[DeskWork, int], object]
 
 
 MANY = {
-    "sign-out": Many(_l("Sign out everywhere"), "session.all_ended", sessions.end_all),
-    "new-password": Many(_l("Require new password"), "password.new_wanted", users.require_new_password),
-    "enable": Many(_l("Unlock"), "user.enabled", users.enable),
-    "disable": Many(_l("Lock out…"), "user.disabled", _lock_out),
+    "sign-out": Many(_l("Sign out everywhere"), users.sign_out),
+    "new-password": Many(_l("Require new password"), users.require_new_password),
+    "enable": Many(_l("Unlock"), users.enable),
+    "disable": Many(_l("Lock out…"), leaving.lock_out),
 }
 MOST_AT_ONCE = 200
 
@@ -281,14 +238,9 @@ def many_people() -> ResponseReturnValue:
 
 def _tell_of_many(many: Many, people: Sequence[Person]) -> None:
     refused: list[str] = []
-
-    def write(writing: Session, person: Person) -> None:
-        many.use_case(writing, person.id)
-        audit(writing, many.action, person.email)
-
     for person in people:
         try:
-            db.write(write, person)
+            write_desk(many.use_case, person.id)
         except LobbyError as error:
             refused.append(f"{person.name}: {error.sentence}")
     done = len(people) - len(refused)
@@ -324,13 +276,8 @@ def disable_person(user_id: int) -> ResponseReturnValue:
     page = asking_first.ask(question, user_id)
     if page is not None:
         return page
-
-    def use_case(writing: Session, id_: int) -> None:
-        handed = leaving.hand_over(writing, id_, asking_first.heirs(id_))
-        ended = users.disable(writing, id_)
-        asking_first.record(writing, person.email, handed, ended)
-
-    return _do(user_id, "user.disabled", use_case, _("They can no longer sign in."))
+    lock_out = partial(leaving.lock_out, heirs=asking_first.heirs(user_id))
+    return _do(user_id, lock_out, _("They can no longer sign in."))
 
 
 def _person(user_id: int) -> Person:

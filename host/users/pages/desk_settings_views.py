@@ -9,7 +9,6 @@ from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 
 from host.core import config as settings
 from host.core import mail
@@ -24,7 +23,6 @@ from host.users.pages.forms import MakeWorkspaceForm, text
 from host.web import colours, navigation
 from host.web.request_helpers import (
     admin_required,
-    audit,
     config,
     current_user,
     desk,
@@ -35,6 +33,7 @@ from host.web.request_helpers import (
     maybe_user,
     open_to_all,
     passive,
+    write_desk,
 )
 
 navigation.add_admin(
@@ -217,12 +216,6 @@ def desk_rules() -> ResponseReturnValue:
 @sudo.fresh_password
 def desk_data() -> ResponseReturnValue:
     """Save how long contents of received events and the event log are kept."""
-
-    def use_case(writing: Session) -> None:
-        changes = data_retention.save(writing, raw_days, log_days, version=form_version())
-        if changes:
-            audit(writing, "desk.changed", ", ".join(changes), details=changes)
-
     try:
         raw_days = data_retention.checked_raw(request.form.get("raw_days", ""))
         log_days = data_retention.checked_log(request.form.get("log_days", ""))
@@ -233,7 +226,7 @@ def desk_data() -> ResponseReturnValue:
                 _("A shorter time permanently deletes older data."),
                 next_step=_("Confirm this, then save again."),
             )
-        db.write(use_case)
+        write_desk(data_retention.save, raw_days, log_days, version=form_version())
     except (InvalidError, ConflictError) as error:
         return _page("data", error)
     flash_good(_("Saved. Older data is deleted in the background.") if shorter else _("Saved."), at="data")
@@ -242,23 +235,8 @@ def desk_data() -> ResponseReturnValue:
 
 def _save(section: str, given: Callable[[], dict[str, str]]) -> ResponseReturnValue:
     """Store the result of *given* for a section of the page; show errors in that section."""
-
-    def use_case(writing: Session) -> None:
-        before = use_cases.stored(writing)
-        changed = use_cases.save(writing, values, version=form_version())
-        if changed:
-            # Never log a value of the mail server: it holds a password.
-            details: dict[str, object] = {
-                name: {"from": before.get(name, ""), "to": values[name]}
-                for name in changed
-                if name not in use_cases.SEALED
-            }
-            details |= {name: "changed" for name in changed if name in use_cases.SEALED}
-            audit(writing, "desk.changed", ", ".join(changed), details=details)
-
     try:
-        values = given()
-        db.write(use_case)
+        write_desk(use_cases.change, given(), version=form_version())
     except (InvalidError, ConflictError) as error:
         return _page(section, error)
     flash_good(_("Saved. The changes apply everywhere in a moment."), at=section)
@@ -381,14 +359,8 @@ def new_workspace() -> ResponseReturnValue:
         raise NotFoundError()
     form = MakeWorkspaceForm()
     if form.validate_on_submit():
-
-        def use_case(writing: Session) -> int:
-            made = workspaces.create(writing, text(form.name), current_user().id)
-            audit(writing, "workspace.created", made.name, workspace_id=made.id)
-            return made.id
-
         try:
-            workspace_id = db.write(use_case)
+            workspace_id = write_desk(workspaces.add, text(form.name)).id
         except ConflictError as error:
             form.name.errors = [str(error)]
         else:

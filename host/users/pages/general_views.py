@@ -8,7 +8,6 @@ from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 
 from host.core.db import db
 from host.core.errors import InvalidError, LobbyError
@@ -20,7 +19,6 @@ from host.users.retention import Falls
 from host.web import navigation
 from host.web.request_helpers import (
     Permission,
-    audit,
     current_user,
     desk,
     flash_bad,
@@ -28,6 +26,7 @@ from host.web.request_helpers import (
     form_version,
     in_archive_too,
     workspace_view,
+    write,
 )
 
 GENERAL = "/w/<int:workspace_id>/settings/general"
@@ -95,34 +94,21 @@ def general(workspace_id: int) -> ResponseReturnValue:
     if not form.validate():
         return _page(workspace_id, form, status=400)
 
-    def use_case(writing: Session) -> list[str]:
-        given: dict[str, Any] = {name: text(form[name]) for name in fields}
-        if "on_reply" in request.form:
-            given["assigns_on_reply"] = form.on_reply.data == "assign"
-        if "undo" in request.form:
-            given["undo_seconds"] = int(form.undo.data)
-        if "drafts" in request.form:
-            given["shows_drafts"] = form.drafts.data == "show"
-        if "pushes" in request.form:
-            given["pushes_content"] = form.pushes.data == "content"
-        if "offline" in request.form:
-            given["offline_conversations"] = int(form.offline.data)
-        if "same_person" in request.form:
-            given["joins_contacts"] = form.same_person.data == "join"
-        before = workspaces.settings(writing, workspace_id)
-        changed = workspaces.change(writing, workspace_id, version=form_version(), **given)
-        if "name" in changed:
-            details = {"before": before.name}
-            audit(writing, "workspace.renamed", given["name"], workspace_id=workspace_id, details=details)
-        others = {
-            name: {"from": getattr(before, name), "to": given[name]} for name in changed if name != "name"
-        }
-        if others:
-            audit(writing, "workspace.changed", g.workspace.name, workspace_id=workspace_id, details=others)
-        return changed
-
+    given: dict[str, Any] = {name: text(form[name]) for name in fields}
+    if "on_reply" in request.form:
+        given["assigns_on_reply"] = form.on_reply.data == "assign"
+    if "undo" in request.form:
+        given["undo_seconds"] = int(form.undo.data)
+    if "drafts" in request.form:
+        given["shows_drafts"] = form.drafts.data == "show"
+    if "pushes" in request.form:
+        given["pushes_content"] = form.pushes.data == "content"
+    if "offline" in request.form:
+        given["offline_conversations"] = int(form.offline.data)
+    if "same_person" in request.form:
+        given["joins_contacts"] = form.same_person.data == "join"
     try:
-        db.write(use_case)
+        write(workspaces.change, version=form_version(), **given)
     except workspaces.SavedMeanwhileError as error:
         flash_bad(str(error))
         return _page(workspace_id, form, status=error.status)
@@ -149,19 +135,8 @@ def keep_for(workspace_id: int) -> ResponseReturnValue:
         if falls.messages and request.form.get("sure") != str(after):
             return _ask_retention(workspace_id, falls, after, now.version)
 
-    def use_case(writing: Session) -> None:
-        before = workspaces.set_retention(writing, workspace_id, days, version=form_version())
-        details = {"days": "desk" if days is None else days, "before": "desk" if before is None else before}
-        audit(
-            writing,
-            "workspace.retention_changed",
-            g.workspace.name,
-            workspace_id=workspace_id,
-            details=details,
-        )
-
     try:
-        db.write(use_case)
+        write(workspaces.set_retention, days, version=form_version())
     except workspaces.SavedMeanwhileError as error:
         flash_bad(str(error))
         return _page(workspace_id, status=error.status)
@@ -203,12 +178,7 @@ def _days_given() -> int | None:
 @sudo.fresh_password
 def archive(workspace_id: int) -> ResponseReturnValue:
     """Make the workspace read-only."""
-
-    def use_case(writing: Session) -> None:
-        if workspaces.archive(writing, workspace_id):
-            audit(writing, "workspace.archived", g.workspace.name, workspace_id=workspace_id)
-
-    db.write(use_case)
+    write(workspaces.archive)
     flash_good(_("Workspace archived. You can read it, and restore it here."))
     return _back(workspace_id)
 
@@ -218,15 +188,10 @@ def archive(workspace_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.SETTINGS)
 def restore(workspace_id: int) -> ResponseReturnValue:
     """Restore an archived workspace, or cancel the deletion of one."""
-
-    def use_case(writing: Session) -> bool:
-        asked = workspaces.settings(writing, workspace_id).ends_at is not None
-        if workspaces.restore(writing, workspace_id):
-            action = "workspace.deletion_taken_back" if asked else "workspace.restored"
-            audit(writing, action, g.workspace.name, workspace_id=workspace_id)
-        return workspaces.settings(writing, workspace_id).archived_at is not None
-
-    if db.write(use_case):
+    write(workspaces.restore)
+    with db.read() as reading:
+        still = workspaces.settings(reading, workspace_id).archived_at is not None
+    if still:
         flash_good(_("Deletion canceled. The workspace is archived again."))
     else:
         flash_good(_("Workspace restored. Messages received in the meantime are being added to the inbox."))
@@ -266,11 +231,7 @@ def delete_workspace(workspace_id: int) -> ResponseReturnValue:
 
 
 def _delete(workspace_id: int) -> ResponseReturnValue:
-    def use_case(writing: Session) -> None:
-        if workspaces.ask_deletion(writing, workspace_id) is not None:
-            audit(writing, "workspace.deletion_asked", g.workspace.name, workspace_id=workspace_id)
-
-    db.write(use_case)
+    write(workspaces.ask_deletion)
     return _back(workspace_id)
 
 

@@ -7,12 +7,10 @@ import logging
 from flask import Response, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.core.db import db
 from host.core.errors import LobbyError, NotFoundError, TooManyError, UnavailableError
 from host.models.users import User
-from host.users import audit as journal
 from host.users import (
     failed_tries,
     invitations,
@@ -29,12 +27,10 @@ from host.users.pages import arriving, known_browsers
 from host.users.pages.blueprint import bp
 from host.users.pages.desk_people_views import mails_links
 from host.users.pages.forms import ChooseForm, ForgotForm, JoinForm, LoginForm, SetupForm, text
-from host.users.passwords import Hashed
 from host.users.signin import passkeys, settings
 from host.web import navigation
 from host.web.request_helpers import (
     TOKEN,
-    audit,
     before_new_password,
     before_second_factor,
     clear_device,
@@ -48,6 +44,7 @@ from host.web.request_helpers import (
     open_to_all,
     safe_next,
     sign_out,
+    write_desk,
 )
 
 log = logging.getLogger("lobby.security")
@@ -127,7 +124,7 @@ def choose_password(token: str) -> ResponseReturnValue:
     status = 200
     if form.validate_on_submit():
         password = passwords.hashed(text(form.password), email=linked.email)
-        user = db.write(_chosen, token, password)
+        user = write_desk(password_links.use, token, password)
         how = settings.read(db.session(), config())
         if how.may_use_password(is_admin=user.is_admin):
             on = arriving.arrive(user, "/")
@@ -139,19 +136,6 @@ def choose_password(token: str) -> ResponseReturnValue:
     if form.is_submitted():
         status = 400
     return _private(render_template("accounts/choose_password.html", form=form, linked=linked), status)
-
-
-def _chosen(writing: Session, token: str, password: Hashed) -> User:
-    user = password_links.use(writing, token, password)
-    journal.record(
-        writing,
-        "password.changed",
-        user.email,
-        user_id=user.id,
-        remote=client_address(),
-        details={"by": "link"},
-    )
-    return user
 
 
 def check_password(email: str, password: str) -> User | None:
@@ -197,12 +181,7 @@ def logout() -> ResponseReturnValue:
     """Sign out of this browser."""
     token = session.get(TOKEN)
     if maybe_user() is not None and isinstance(token, str):
-
-        def use_case(writing: Session) -> None:
-            audit(writing, "session.ended", current_user().email)
-            sessions.end(writing, token)
-
-        db.write(use_case)
+        write_desk(sessions.end, token)
     sign_out()
     return clear_device(redirect(url_for("accounts.login")))
 
@@ -255,13 +234,13 @@ def invite(token: str) -> ResponseReturnValue:
         status = 400
         try:
             if person is not None:
-                db.write(_join, token, person.id)
+                write_desk(invitations.accept_as, token)
                 session["workspace"] = invited.workspace_id
                 flash_good(_("You are now in %(workspace)s.", workspace=invited.workspace_name))
                 return redirect("/")
             if not invited.has_account and by_password and form.validate():
                 secret = passwords.hashed(text(form.password), email=invited.email)
-                user = db.write(_join_as_new, token, text(form.name), secret)
+                user = write_desk(invitations.accept_as_new, token, name=text(form.name), password=secret)
                 arriving.start(user, "session.started")
                 flash_good(_("Welcome to %(workspace)s.", workspace=invited.workspace_name))
                 return redirect("/")
@@ -281,31 +260,6 @@ def invite(token: str) -> ResponseReturnValue:
         by_password=by_password,
     )
     return _private(page, status)
-
-
-def _join(writing: Session, token: str, user_id: int) -> None:
-    invited = invitations.accept_as(writing, token, user_id)
-    audit(
-        writing,
-        "member.joined",
-        invited.email,
-        workspace_id=invited.workspace_id,
-        details={"role": invited.role},
-    )
-
-
-def _join_as_new(writing: Session, token: str, name: str, password: Hashed) -> User:
-    user, invited = invitations.accept_as_new(writing, token, name=name, password=password)
-    journal.record(
-        writing,
-        "member.joined",
-        invited.email,
-        user_id=user.id,
-        remote=client_address(),
-        workspace_id=invited.workspace_id,
-        details={"role": invited.role},
-    )
-    return user
 
 
 def _private(page: str, status: int) -> Response:

@@ -8,13 +8,13 @@ from dataclasses import asdict
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.core import clock, secrets
 from host.core.db import db
 from host.core.errors import ConflictError, ForbiddenError, LobbyError, NotFoundError
 from host.models.users import ConfirmedBy, SignedInBy, User
-from host.users import passwords, throttle, users
+from host.users import passwords, throttle
+from host.users.actor import DeskWork
 from host.users.pages import arriving, sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import ConfirmForm, text
@@ -25,7 +25,6 @@ from host.users.signin.oidc import Claims, Journey, ProviderAwayError, ProviderE
 from host.users.signin.settings import SignIn
 from host.users.signin.steps import Kind
 from host.web.request_helpers import (
-    audit,
     before_new_password,
     before_second_factor,
     client_address,
@@ -37,6 +36,7 @@ from host.web.request_helpers import (
     maybe_user,
     open_to_all,
     safe_next,
+    write_desk,
 )
 
 log = logging.getLogger("lobby.security")
@@ -166,7 +166,7 @@ def from_provider() -> ResponseReturnValue:
     if person is None or person.id != step.user_id or person.session_id != step.data["session"]:
         flash_bad(_("Someone else signed in meanwhile, so nothing was changed."))
         return redirect(url_for("accounts.login"))
-    return _join(claims, target) if purpose == JOIN else _confirm(claims, target)
+    return _join(claims) if purpose == JOIN else _confirm(claims, target)
 
 
 def _note_auth_time(how: SignIn, *, sent: bool) -> None:
@@ -189,38 +189,8 @@ def _confirmation(user: User, claims: Claims) -> Confirmation:
 
 def _sign_in(how: SignIn, claims: Claims, target: str) -> ResponseReturnValue:
     """Sign in a person whom the provider has identified."""
-
-    def use_case(writing: Session) -> tuple[User, bool]:
-        user = identities.find(writing, claims)
-        if user is None and not claims.email:
-            raise ForbiddenError(
-                _(
-                    "%(provider)s does not report your email address as verified.",
-                    provider=how.provider_label,
-                ),
-                next_step=_("Verify it there, or sign in here and link the accounts on your account page."),
-            )
-        if user is None:
-            user = users.find_user(writing, claims.email)
-            if user is None:
-                user = identities.make(writing, claims, how)
-                arriving.recorder(writing, user)("user.came", user.email, None, {"by": how.provider_label})
-            elif user.disabled_at is None and identities.unclaimed(user):
-                identities.join(writing, user.id, claims.issuer, claims.subject, claims.email)
-                arriving.recorder(writing, user)("identity.joined", user.email, None, {"as": claims.email})
-            else:
-                return user, False
-        if user.disabled_at is not None:
-            raise ForbiddenError(
-                _("Your account is locked out."),
-                next_step=_("Ask a desk admin to unlock your account."),
-            )
-        identities.apply_groups(writing, user, claims, how, arriving.recorder(writing, user))
-        writing.refresh(user)
-        return user, True
-
     try:
-        user, known = db.write(use_case)
+        user, known = write_desk(identities.arrive, claims, how)
     except LobbyError as error:
         if error.status not in {400, 403, 409}:
             raise
@@ -279,15 +249,9 @@ def join_provider(token: str) -> ResponseReturnValue:
     return page, status
 
 
-def _join(claims: Claims, target: str) -> ResponseReturnValue:
-    person = current_user()
-
-    def use_case(writing: Session) -> None:
-        identities.join(writing, person.id, claims.issuer, claims.subject, claims.email)
-        audit(writing, "identity.joined", person.email, details={"as": claims.email or "–"})
-
+def _join(claims: Claims) -> ResponseReturnValue:
     try:
-        db.write(use_case)
+        write_desk(identities.join, claims)
     except ConflictError as error:
         flash_bad(str(error))
     else:
@@ -296,16 +260,15 @@ def _join(claims: Claims, target: str) -> ResponseReturnValue:
 
 
 def _confirm(claims: Claims, target: str) -> ResponseReturnValue:
-    person = current_user()
-
-    def use_case(writing: Session) -> bool:
-        user = identities.find(writing, claims)
-        if user is None or user.id != person.id:
-            return False
-        sudo.confirm(writing, ConfirmedBy.PROVIDER, target)
-        return True
-
-    if not db.write(use_case):
+    if not write_desk(_confirm_by, claims, target):
         flash_bad(_("You signed in with a different account, so nothing was changed."))
         return _back(AGAIN, target)
     return redirect(target)
+
+
+def _confirm_by(work: DeskWork, claims: Claims, target: str) -> bool:
+    user = identities.find(work.session, claims)
+    if user is None or user.id != work.person_id:
+        return False
+    sudo.confirm(work, ConfirmedBy.PROVIDER, target)
+    return True

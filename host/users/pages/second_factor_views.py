@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets as random
 from collections.abc import Callable, Sequence
+from typing import Concatenate, ParamSpec
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,7 +15,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from markupsafe import Markup
-from sqlalchemy.orm import Session
 
 from host.core import clock, secrets
 from host.core.db import db
@@ -22,6 +22,7 @@ from host.core.errors import ConflictError, InvalidError, LobbyError, NotFoundEr
 from host.models.signing_in import Passkey
 from host.models.users import ConfirmedBy, SignedInBy, User
 from host.users import failed_tries, throttle
+from host.users.actor import DeskWork
 from host.users.pages import arriving, known_browsers, sudo
 from host.users.pages.blueprint import bp
 from host.users.pages.forms import CodeForm, text
@@ -31,9 +32,7 @@ from host.users.signin.passkeys import NotProvenError, Site, UsedKey
 from host.users.signin.steps import Kind, PendingStep
 from host.web.devices import device_of
 from host.web.request_helpers import (
-    CurrentUser,
     answers_json,
-    audit,
     before_second_factor,
     client_address,
     config,
@@ -44,9 +43,11 @@ from host.web.request_helpers import (
     open_to_all,
     safe_next,
     wants_json,
+    write_desk,
 )
 
 log = logging.getLogger("lobby.security")
+P = ParamSpec("P")
 
 GO_ON = "after_second"
 """Cookie key of the page to return to after setting up a required second factor."""
@@ -128,29 +129,29 @@ def _pending(token: str) -> tuple[PendingStep | None, User | None, factors.Facto
 
 def _with_code(step: PendingStep, user: User, code: str) -> str | None:
     """Return the token of a session started with a code of either kind; None for a wrong code."""
-
-    def use_case(writing: Session) -> str | None:
-        if arriving.use_code(writing, user.id, user.email, code):
-            return _arrived(writing, step, user, ConfirmedBy.CODE)
-        steps.count_wrong(writing, step)
-        return None
-
-    return _tried(user, lambda: db.write(use_case))
+    return _tried(user, lambda: write_desk(_use_code, step, user.id, code))
 
 
-def _arrived(writing: Session, step: PendingStep, user: User, confirmed_by: ConfirmedBy) -> str:
+def _use_code(work: DeskWork, step: PendingStep, user_id: int, code: str) -> str | None:
+    if factors.use_any_code(work.of(user_id), code):
+        return _arrived(work, step, user_id, ConfirmedBy.CODE)
+    steps.count_wrong(work.session, step)
+    return None
+
+
+def _arrived(work: DeskWork, step: PendingStep, user_id: int, confirmed_by: ConfirmedBy) -> str:
     """Start the session at the end of a step.
 
     :raises ConflictError: if another tab completed the step first.
     """
-    if not steps.end(writing, step):
+    if not steps.end(work.session, step):
         raise ConflictError()
     join = arriving.load(step.data.get("join"))
     said = step.data.get("by")  # missing in a step that the previous release began
     by = None if said is None else SignedInBy(said)
     confirmed = Confirmation(clock.now(), confirmed_by)
     return arriving.begin_session(
-        writing, user.id, "session.started", by=by, second=True, join=join, confirmed=confirmed
+        work, user_id, "session.started", by=by, second=True, join=join, confirmed=confirmed
     )
 
 
@@ -181,14 +182,15 @@ def _with_key(step: PendingStep, user: User, challenge: str, answer: str) -> str
 
     def attempt() -> str | None:
         proof = _prove(challenge, answer, user_id=user.id)
-        return None if proof is None else db.write(use_case, proof)
-
-    def use_case(writing: Session, proof: Proof) -> str | None:
-        if not factors.use_key(writing, proof.key, proof.used):
-            return None
-        return _arrived(writing, step, user, ConfirmedBy.PASSKEY)
+        return None if proof is None else write_desk(_use_key, step, user.id, proof)
 
     return _tried(user, attempt)
+
+
+def _use_key(work: DeskWork, step: PendingStep, user_id: int, proof: Proof) -> str | None:
+    if not factors.use_key(work.session, proof.key, proof.used):
+        return None
+    return _arrived(work, step, user_id, ConfirmedBy.PASSKEY)
 
 
 # Passkeys
@@ -240,14 +242,17 @@ def passkey_options() -> ResponseReturnValue:
     if user_id is None:
         throttle.of(config().limits_url).begin(client_address())
     challenge = random.token_bytes(32)
-
-    def use_case(writing: Session) -> tuple[str, list[tuple[str, list[str]]]]:
-        data = {"challenge": passkeys.encoded(challenge)}
-        token = steps.begin(writing, Kind.USE_KEY, arriving.browser_name(), data, user_id=user_id)
-        return token, [] if user_id is None else factors.credentials(writing, user_id)
-
-    token, known = db.write(use_case)
+    data = {"challenge": passkeys.encoded(challenge)}
+    token = db.write(steps.begin, Kind.USE_KEY, arriving.browser_name(), data, user_id=user_id)
+    known = _credentials(user_id)
     return jsonify(challenge=token, options=passkeys.ask_for_one(where, challenge, known))
+
+
+def _credentials(user_id: int | None) -> list[tuple[str, list[str]]]:
+    if user_id is None:
+        return []
+    with db.read() as reading:
+        return factors.credentials(reading, user_id)
 
 
 def _expected(what: str) -> int | None:
@@ -286,14 +291,14 @@ def passkey_login() -> ResponseReturnValue:
     if not how.may_use_password(is_admin=user.is_admin):
         flash_bad(_("Sign in with %(provider)s.", provider=how.provider_label))
         return redirect(url_for("accounts.login", next=safe_next(target)))
-
-    def use_case(writing: Session) -> str:
-        if not factors.use_key(writing, proof.key, proof.used):
-            raise ConflictError()
-        return arriving.begin_session(writing, user.id, "session.started", by=SignedInBy.PASSKEY, second=True)
-
-    arriving.enter(user, db.write(use_case))
+    arriving.enter(user, write_desk(_begin_with_key, user.id, proof))
     return redirect(safe_next(target))
+
+
+def _begin_with_key(work: DeskWork, user_id: int, proof: Proof) -> str:
+    if not factors.use_key(work.session, proof.key, proof.used):
+        raise ConflictError()
+    return arriving.begin_session(work, user_id, "session.started", by=SignedInBy.PASSKEY, second=True)
 
 
 @bp.post("/account/confirm/passkey")
@@ -309,14 +314,14 @@ def confirm_with_passkey() -> ResponseReturnValue:
             raise InvalidError(_("The passkey did not work."), next_step="")
         flash_bad(_("The passkey did not work."))
         return redirect(url_for("accounts.confirm", next=target))
-
-    def use_case(writing: Session) -> None:
-        if not factors.use_key(writing, proof.key, proof.used):
-            raise ConflictError()
-        sudo.confirm(writing, ConfirmedBy.PASSKEY, target)
-
-    db.write(use_case)
+    write_desk(_confirm_with_key, proof, target)
     return jsonify(confirmed=True) if wants_json() else redirect(target)
+
+
+def _confirm_with_key(work: DeskWork, proof: Proof, target: str) -> None:
+    if not factors.use_key(work.session, proof.key, proof.used):
+        raise ConflictError()
+    sudo.confirm(work, ConfirmedBy.PASSKEY, target)
 
 
 # Setting up
@@ -378,7 +383,7 @@ def set_up_app() -> ResponseReturnValue:
     status = 200
     try:
         if form.is_submitted():
-            codes = _set_up(person, text(form.code))
+            codes = write_desk(factors.finish_app, text(form.code), person.session_id)
             if codes is not None:
                 return _codes(codes, _("Authenticator app set up."))
             form.code.errors = [
@@ -407,16 +412,6 @@ def set_up_app() -> ResponseReturnValue:
     return page, status
 
 
-def _set_up(person: CurrentUser, code: str) -> Sequence[str] | None:
-    def use_case(writing: Session) -> Sequence[str] | None:
-        codes = factors.finish_app(writing, person.id, code, person.session_id)
-        if codes is not None:
-            audit(writing, "second_factor.app_added", person.email)
-        return codes
-
-    return db.write(use_case)
-
-
 def _picture(address: str) -> Markup:
     """Return a QR code as inline SVG, so no request leaves the page."""
     drawn = segno.make(address, error="m").svg_inline(
@@ -430,22 +425,14 @@ def _picture(address: str) -> Markup:
 @sudo.own_fresh_password
 def remove_app() -> ResponseReturnValue:
     """Remove the app."""
-    return _do(
-        "second_factor.app_removed",
-        factors.remove_app,
-        _("Authenticator app removed."),
-    )
+    return _do(_("Authenticator app removed."), factors.remove_app)
 
 
-def _do(action: str, use_case: Callable[[Session, int], object], done: str) -> ResponseReturnValue:
-    person = current_user()
-
-    def write(writing: Session) -> None:
-        name = use_case(writing, person.id)
-        audit(writing, action, person.email, details={"name": name} if isinstance(name, str) else {})
-
+def _do(
+    done: str, use_case: Callable[Concatenate[DeskWork, P], None], *args: P.args, **kwargs: P.kwargs
+) -> ResponseReturnValue:
     try:
-        db.write(write)
+        write_desk(use_case, *args, **kwargs)
     except LobbyError as error:
         if error.status == 404:
             raise
@@ -463,13 +450,9 @@ def _do(action: str, use_case: Callable[[Session, int], object], done: str) -> R
 def new_passkey_options() -> ResponseReturnValue:
     """Return the options for creating a passkey."""
     where, person, challenge = _site(), current_user(), random.token_bytes(32)
-
-    def use_case(writing: Session) -> tuple[str, list[tuple[str, list[str]]]]:
-        data = {"challenge": passkeys.encoded(challenge), "session": person.session_id}
-        token = steps.begin(writing, Kind.ADD_KEY, arriving.browser_name(), data, user_id=person.id)
-        return token, factors.credentials(writing, person.id)
-
-    token, known = db.write(use_case)
+    data = {"challenge": passkeys.encoded(challenge), "session": person.session_id}
+    token = db.write(steps.begin, Kind.ADD_KEY, arriving.browser_name(), data, user_id=person.id)
+    known = _credentials(person.id)
     options = passkeys.ask_for_new(
         where, challenge, user_id=person.id, email=person.email, name=person.name, known=known
     )
@@ -495,17 +478,9 @@ def add_passkey() -> ResponseReturnValue:
         log.warning("a new passkey of %s was not believed: %s", person.email, error)
         flash_bad(refused)
         return redirect(url_for("accounts.security"))
-    name = factors.clean_key_name(
-        request.form.get("name", "") or device_of(request.headers.get("User-Agent", "")).words
-    )
-
-    def use_case(writing: Session) -> Sequence[str]:
-        codes = factors.add_key(writing, person.id, made, name, person.session_id)
-        audit(writing, "second_factor.passkey_added", person.email, details={"name": name})
-        return codes
-
+    name = request.form.get("name", "") or device_of(request.headers.get("User-Agent", "")).words
     try:
-        codes = db.write(use_case)
+        codes = write_desk(factors.add_key, made, name, person.session_id)
     except ConflictError as error:
         flash_bad(str(error))
         return redirect(url_for("accounts.security"))
@@ -526,11 +501,8 @@ def rename_passkey(key_id: int) -> ResponseReturnValue:
 @sudo.own_fresh_password
 def remove_passkey(key_id: int) -> ResponseReturnValue:
     """Remove a passkey."""
-    return _do(
-        "second_factor.passkey_removed",
-        lambda writing, id_: factors.remove_key(writing, id_, key_id),
-        _("Passkey removed. Your device may still offer it: remove it there, too."),
-    )
+    done = _("Passkey removed. Your device may still offer it: remove it there, too.")
+    return _do(done, factors.remove_key, key_id)
 
 
 @bp.post("/account/security/codes")
@@ -538,15 +510,8 @@ def remove_passkey(key_id: int) -> ResponseReturnValue:
 @sudo.own_fresh_password
 def make_codes() -> ResponseReturnValue:
     """Create new recovery codes; earlier ones become invalid."""
-    person = current_user()
-
-    def use_case(writing: Session) -> Sequence[str]:
-        codes = factors.new_codes(writing, person.id)
-        audit(writing, "second_factor.codes_made", person.email)
-        return codes
-
     try:
-        return _codes(db.write(use_case), "")
+        return _codes(write_desk(factors.new_codes), "")
     except ConflictError as error:
         flash_bad(str(error))
         return redirect(url_for("accounts.security"))
@@ -557,8 +522,4 @@ def make_codes() -> ResponseReturnValue:
 @sudo.own_fresh_password
 def part_from_provider(identity_id: int) -> ResponseReturnValue:
     """Unlink the account from the one at the provider."""
-    return _do(
-        "identity.parted",
-        lambda writing, id_: identities.part(writing, id_, identity_id),
-        _("Unlinked. You can no longer sign in with it."),
-    )
+    return _do(_("Unlinked. You can no longer sign in with it."), identities.part, identity_id)

@@ -8,7 +8,6 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 
 from host.core.db import db
 from host.core.errors import InvalidError, LobbyError
@@ -23,7 +22,7 @@ from host.users.signin import oidc, settings
 from host.users.signin.oidc import ProviderError
 from host.users.signin.settings import GroupRule, SignIn
 from host.web import navigation
-from host.web.request_helpers import admin_required, audit, config, external_url, flash_bad, flash_good
+from host.web.request_helpers import admin_required, config, external_url, flash_bad, flash_good, write_desk
 
 navigation.add_admin(
     "accounts.sign_in_settings",
@@ -116,13 +115,7 @@ def save_second_factor() -> ResponseReturnValue:
     form = SecondFactorForm()
     if not form.validate():
         raise InvalidError()
-    wanted = RequirementScope(text(form.wanted))
-
-    def use_case(writing: Session) -> None:
-        settings.save_second_factor(writing, wanted)
-        audit(writing, "sign_in.second_factor_wanted", wanted.value)
-
-    db.write(use_case)
+    write_desk(settings.save_second_factor, RequirementScope(text(form.wanted)))
     flash_good(_("Saved. People who need one are asked to set it up on their next page."))
     return redirect(url_for("accounts.sign_in_settings"))
 
@@ -146,12 +139,12 @@ def save_provider() -> ResponseReturnValue:
     secret = text(form.secret)
     given = config().oidc_issuer
 
-    def use_case(writing: Session) -> None:
-        settings.save_provider(
-            writing,
-            issuer="" if given else text(form.issuer),
-            client_id="" if given else text(form.client_id),
-            secret=Secret(secret) if secret and not given else None,
+    try:
+        write_desk(
+            settings.save_provider,
+            issuer=text(form.issuer),
+            client_id=text(form.client_id),
+            secret=Secret(secret) if secret else None,
             keep_secret=not request.form.get("no_secret"),
             label=text(form.label),
             passwords=RequirementScope(text(form.passwords)),
@@ -159,11 +152,8 @@ def save_provider() -> ResponseReturnValue:
             trusted=bool(form.trusted.data),
             groups_claim=text(form.groups_claim),
             groups=[_rule(group, gives) for group, gives in lines],
+            given=given,
         )
-        audit(writing, "sign_in.provider_changed", given or text(form.issuer) or "–")
-
-    try:
-        db.write(use_case)
     except LobbyError as error:
         if error.field in {"issuer", "client_id", "secret"}:
             form[error.field].errors = [str(error)]

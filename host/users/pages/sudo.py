@@ -21,7 +21,6 @@ from typing import ParamSpec, TypeVar
 from flask import Flask, g, request, session
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.core import clock, db, secrets
 from host.core.errors import PasswordNeededError, TooManyError, WrongPasswordError
@@ -29,9 +28,10 @@ from host.core.secrets import Place, Secret
 from host.models.users import ConfirmedBy, User
 from host.sdk.errors import SecretUnreadableError
 from host.users import failed_tries, passwords, sessions, throttle
-from host.users.pages import arriving
+from host.users.actor import DeskWork
+from host.users.signin import factors
 from host.web.error_pages import PASSWORD_ASKED, SEALED
-from host.web.request_helpers import audit, client_address, config, current_user, is_passive, maybe_user
+from host.web.request_helpers import client_address, config, current_user, is_passive, maybe_user, write_desk
 
 log = logging.getLogger("lobby.security")
 
@@ -96,7 +96,7 @@ def check(password: str) -> None:
     :raises WrongPasswordError: and *TooManyError*, as :func:`verify` does.
     """
     verify(password)
-    db.write(confirm, ConfirmedBy.PASSWORD, request.path)
+    write_desk(confirm, ConfirmedBy.PASSWORD, request.path)
 
 
 def check_code(code: str) -> bool:
@@ -113,18 +113,19 @@ def check_code(code: str) -> bool:
         _note_wrong(waited=True)
         raise
 
-    def use_case(writing: Session) -> bool:
-        right = arriving.use_code(writing, person.id, person.email, code)
-        if right:
-            confirm(writing, ConfirmedBy.CODE, request.path)
-        return right
-
-    if not db.write(use_case):
+    if not write_desk(_confirm_by_code, code):
         guard.failed(client_address(), here)
         _note_wrong()
         return False
     guard.forgive_second(person.email, client_address(), here)
     return True
+
+
+def _confirm_by_code(work: DeskWork, code: str) -> bool:
+    right = factors.use_any_code(work, code)
+    if right:
+        confirm(work, ConfirmedBy.CODE, request.path)
+    return right
 
 
 def _note_wrong(*, waited: bool = False) -> None:
@@ -168,11 +169,9 @@ def verify_or_require(password: str) -> None:
         raise PasswordNeededError()
 
 
-def confirm(writing: Session, by: ConfirmedBy, target: str) -> None:
+def confirm(work: DeskWork, by: ConfirmedBy, target: str) -> None:
     """Record that the signed-in person confirmed their identity, and for which page."""
-    person = current_user()
-    sessions.confirm(writing, person.session_id, by)
-    audit(writing, "session.confirmed", person.email, details={"for": target[:100], "by": by.value})
+    sessions.confirm(work, current_user().session_id, by, target)
 
 
 def fresh_password(view: Callable[P, R]) -> Callable[P, R]:

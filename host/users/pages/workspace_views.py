@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 from flask import redirect, render_template, request, url_for
@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 from host.core.db import db
 from host.core.errors import InvalidError, LobbyError, NotFoundError
 from host.models.users import Role
-from host.users import invitations, leaving, members, reach, roles
+from host.users import invitations, leaving, members, roles
+from host.users.actor import UnitOfWork
 from host.users.invitations import Pending
+from host.users.leaving import Sees
 from host.users.members import Member
 from host.users.pages import asking_first, sudo
 from host.users.pages.asking_first import Question
@@ -28,13 +30,13 @@ from host.web import account_picker, navigation
 from host.web.portions import Portion, portion
 from host.web.request_helpers import (
     Permission,
-    audit,
     config,
     current_user,
     external_url,
     flash_bad,
     flash_good,
     workspace_view,
+    write,
 )
 
 PEOPLE = "/w/<int:workspace_id>/settings/people"
@@ -198,29 +200,17 @@ def invite_person(workspace_id: int) -> ResponseReturnValue:
     addresses = form.addresses
     at = ""
 
-    def use_case(writing: Session) -> list[str]:
+    def use_case(work: UnitOfWork) -> list[str]:
         nonlocal at
-        _check_accounts(writing, workspace_id, accounts)
-        details = {"role": role.value, **_seen(writing, workspace_id, accounts)}
         tokens = []
         for at in addresses:
-            token = invitations.invite(
-                writing,
-                workspace_id=workspace_id,
-                email=at,
-                role=role,
-                invited_by=current_user().id,
-                accounts=accounts,
-                mailed=mailed,
-            )
-            audit(writing, "member.invited", at, workspace_id=workspace_id, details=details)
-            tokens.append(token)
+            tokens.append(invitations.invite(work, at, role, accounts=accounts, mailed=mailed))
         return tokens
 
     try:
-        tokens = db.write(use_case)
+        tokens = write(use_case)
     except LobbyError as error:
-        form.email.errors = [f"{at}: {error}" if len(addresses) > 1 and at else str(error)]
+        form.email.errors = [f"{at}: {error}" if len(addresses) > 1 else str(error)]
         return _page(workspace_id, form, status=error.status)
     if mailed:
         if len(addresses) == 1:
@@ -238,19 +228,11 @@ def invite_again(workspace_id: int, invitation_id: int) -> ResponseReturnValue:
     """Send an invitation again, valid for another week: by mail, or with a new link that is shown once."""
     by_mail = mails_links() and request.form.get("how") != "link"
     _check_right_to_invite(workspace_id, invitation_id)
-
-    def use_case(writing: Session) -> tuple[str, str]:
-        if by_mail:
-            email, token = invitations.again(writing, workspace_id, invitation_id), ""
-        else:
-            email, token = invitations.new_link(writing, workspace_id, invitation_id)
-        audit(writing, "invitation.sent_again", email, workspace_id=workspace_id)
-        return email, token
-
-    email, token = db.write(use_case)
     if by_mail:
+        email = write(invitations.again, invitation_id)
         flash_good(_("Invitation sent to %(email)s.", email=email))
         return redirect(url_for("accounts.people", workspace_id=workspace_id))
+    email, token = write(invitations.new_link, invitation_id)
     link = external_url("accounts.invite", token=token)
     return _page(workspace_id, InviteForm(formdata=None), links=[(email, link)])
 
@@ -266,12 +248,7 @@ def _check_right_to_invite(workspace_id: int, invitation_id: int) -> None:
 @workspace_view(Permission.PEOPLE)
 def withdraw_invitation(workspace_id: int, invitation_id: int) -> ResponseReturnValue:
     """Revoke an unused invitation."""
-
-    def use_case(writing: Session) -> None:
-        email = invitations.withdraw(writing, workspace_id, invitation_id)
-        audit(writing, "invitation.withdrawn", email, workspace_id=workspace_id)
-
-    db.write(use_case)
+    write(invitations.withdraw, invitation_id)
     flash_good(_("Invitation withdrawn."))
     return redirect(url_for("accounts.people", workspace_id=workspace_id))
 
@@ -322,21 +299,8 @@ def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
     # A form without a choice of accounts keeps the current one.
     had = (frozenset() if person.by_teams else person.accounts), person.by_teams
     wanted = had if "see" not in request.form else (_accounts_given(), request.form["see"] == TEAMS)
-    accounts, by_teams = wanted if role in roles.LIMITABLE else (None, False)
-
-    def use_case(writing: Session) -> None:
-        handed = leaving.hand_over(writing, user_id, asking_first.heirs(user_id, workspace_id))
-        if role is not person.role:
-            ended = members.set_role(writing, workspace_id, user_id, role)
-            details = {"role": role.value, "before": person.role.value}
-            audit(writing, "member.role_changed", person.email, workspace_id=workspace_id, details=details)
-            asking_first.record(writing, person.email, handed, ended, workspace_id=workspace_id)
-        if (accounts, by_teams) != had:
-            members.set_accounts(writing, workspace_id, user_id, accounts, by_teams=by_teams)
-            details = _seen(writing, workspace_id, accounts) or {"accounts": "all"}
-            details = {"accounts": "those of their teams"} if by_teams else details
-            audit(writing, "member.access_changed", person.email, workspace_id=workspace_id, details=details)
-
+    wanted = wanted if role in roles.LIMITABLE else (None, False)
+    sees = None if wanted == had else Sees(*wanted)
     if person.role is Role.OWNER and role is not Role.OWNER:
         question = Question(
             name=person.name,
@@ -350,7 +314,7 @@ def set_member_role(workspace_id: int, user_id: int) -> ResponseReturnValue:
         page = asking_first.ask(question, user_id, workspace_id)
         if page is not None:
             return page
-    return _try(workspace_id, user_id, use_case)
+    return _try(workspace_id, user_id, leaving.change_member, role=role, sees=sees)
 
 
 def _carried() -> dict[str, str]:
@@ -369,13 +333,6 @@ def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
     """Remove a person from the workspace, after a page has shown what will end."""
     with db.read() as reading:
         person = _member(reading, workspace_id, user_id)
-
-    def use_case(writing: Session) -> None:
-        handed = leaving.hand_over(writing, user_id, asking_first.heirs(user_id, workspace_id))
-        ended = members.remove(writing, workspace_id, user_id)
-        audit(writing, "member.removed", person.email, workspace_id=workspace_id)
-        asking_first.record(writing, person.email, handed, ended, workspace_id=workspace_id)
-
     question = Question(
         name=person.name,
         title=_("Remove %(name)s?", name=person.name),
@@ -387,7 +344,7 @@ def remove_member(workspace_id: int, user_id: int) -> ResponseReturnValue:
         for_good=True,
     )
     page = asking_first.ask(question, user_id, workspace_id)
-    return _try(workspace_id, user_id, use_case) if page is None else page
+    return _try(workspace_id, user_id, leaving.remove_member) if page is None else page
 
 
 def _member(session: Session, workspace_id: int, user_id: int) -> Member:
@@ -410,22 +367,11 @@ def _accounts_given() -> Accounts:
     return frozenset([*account_picker.chosen_ids(), *account_picker.chosen_ids("accounts")])
 
 
-def _check_accounts(session: Session, workspace_id: int, accounts: Accounts) -> None:
-    if accounts is not None and len(reach.choices(session, workspace_id, accounts)) < len(accounts):
-        raise NotFoundError(_("One of these accounts no longer exists."))
-
-
-def _seen(session: Session, workspace_id: int, accounts: Accounts) -> dict[str, str]:
-    """Return the names of the accounts a member sees, for the audit log; empty: all."""
-    if accounts is None:
-        return {}
-    names = [one.name for one in reach.choices(session, workspace_id, accounts)]
-    return {"accounts": ", ".join(names)[:200] or "none"}
-
-
-def _try(workspace_id: int, user_id: int, use_case: object) -> ResponseReturnValue:
+def _try(
+    workspace_id: int, user_id: int, use_case: Callable[..., None], **changes: object
+) -> ResponseReturnValue:
     try:
-        db.write(use_case)  # type: ignore[arg-type]
+        write(use_case, user_id, heirs=asking_first.heirs(user_id, workspace_id), **changes)
     except LobbyError as error:
         if error.status == 404:
             raise

@@ -26,6 +26,7 @@ from host.core.secrets import Place, Secret
 from host.models.signing_in import AuthenticatorApp, Passkey, ProviderIdentity, RecoveryCode, SignInStep
 from host.models.users import LoginSession, User
 from host.users import sessions
+from host.users.actor import DeskWork
 from host.users.signin import settings
 from host.users.signin.passkeys import NewKey, UsedKey
 
@@ -146,16 +147,16 @@ def address_of(secret: Secret, email: str, desk: str) -> str:
     return pyotp.TOTP(secret.reveal()).provisioning_uri(name=email, issuer_name=desk)
 
 
-def finish_app(session: Session, user_id: int, code: str, session_id: int) -> Sequence[str] | None:
+def finish_app(work: DeskWork, code: str, session_id: int) -> Sequence[str] | None:
     """Set up the app with its current *code*; return new recovery codes if there were none, None if it is
     wrong.
 
     :raises NotFoundError: if no app is being set up.
     """
-    _lock(session, user_id)
-    row = session.scalar(
+    user = _lock(work.session, work.person_id)
+    row = work.session.scalar(
         sa.select(AuthenticatorApp).where(
-            AuthenticatorApp.user_id == user_id, AuthenticatorApp.confirmed_at.is_(None)
+            AuthenticatorApp.user_id == user.id, AuthenticatorApp.confirmed_at.is_(None)
         )
     )
     if row is None or clock.now() - row.created_at >= SETTING_UP:
@@ -167,8 +168,10 @@ def finish_app(session: Session, user_id: int, code: str, session_id: int) -> Se
     if step is None:
         return None
     row.confirmed_at, row.last_step = clock.now(), step
-    session.flush()
-    return _gained(session, user_id, session_id)
+    work.session.flush()
+    codes = _gained(work.session, user.id, session_id)
+    work.audit("second_factor.app_added", user.email)
+    return codes
 
 
 def use_app(session: Session, user_id: int, code: str) -> bool:
@@ -193,21 +196,22 @@ def use_app(session: Session, user_id: int, code: str) -> bool:
     return bool(used.rowcount)  # type: ignore[attr-defined]
 
 
-def remove_app(session: Session, user_id: int) -> None:
+def remove_app(work: DeskWork) -> None:
     """Remove a person's app.
 
     :raises NotFoundError: if they have none.
     :raises ConflictError: if it is their last factor, and they must have one.
     """
-    _lock(session, user_id)
-    gone = session.execute(
+    user = _lock(work.session, work.person_id)
+    gone = work.session.execute(
         sa.delete(AuthenticatorApp).where(
-            AuthenticatorApp.user_id == user_id, AuthenticatorApp.confirmed_at.is_not(None)
+            AuthenticatorApp.user_id == user.id, AuthenticatorApp.confirmed_at.is_not(None)
         )
     )
     if not gone.rowcount:  # type: ignore[attr-defined]
         raise NotFoundError(_l("You don't have an authenticator app."), next_step="")
-    _lost(session, user_id)
+    _lost(work.session, user.id)
+    work.audit("second_factor.app_removed", user.email)
 
 
 def _step_of(secret: Secret, code: str) -> int | None:
@@ -231,34 +235,37 @@ def _place(name: str) -> Place:
 # Passkeys
 
 
-def add_key(session: Session, user_id: int, key: NewKey, name: str, session_id: int) -> Sequence[str]:
+def add_key(work: DeskWork, key: NewKey, name: str, session_id: int) -> Sequence[str]:
     """Add a passkey; return new recovery codes if there were none.
 
     :raises ConflictError: if the key is registered already, or they have too many.
     """
-    _lock(session, user_id)
-    count = session.scalar(sa.select(sa.func.count()).where(Passkey.user_id == user_id)) or 0
+    user = _lock(work.session, work.person_id)
+    count = work.session.scalar(sa.select(sa.func.count()).where(Passkey.user_id == user.id)) or 0
+    name = clean_key_name(name)
     if count >= MOST_KEYS:
         raise ConflictError(
             _l("You have reached the limit of 20 passkeys."), next_step=_l("Remove one you no longer use.")
         )
-    session.add(
+    work.session.add(
         Passkey(
-            user_id=user_id,
+            user_id=user.id,
             credential_hash=_hash(key.credential_id),
             credential_id=key.credential_id,
             public_key=key.public_key,
             sign_count=key.sign_count,
             transports=list(key.transports),
-            name=clean_key_name(name),
-            created_at=clock.now(),
+            name=name,
+            created_at=work.now,
         )
     )
     try:
-        session.flush()
+        work.session.flush()
     except IntegrityError as error:
         raise ConflictError(_l("This passkey has already been added."), next_step="") from error
-    return _gained(session, user_id, session_id)
+    codes = _gained(work.session, user.id, session_id)
+    work.audit("second_factor.passkey_added", user.email, details={"name": name})
+    return codes
 
 
 def clean_key_name(name: str) -> str:
@@ -276,19 +283,19 @@ def rename_key(session: Session, user_id: int, key_id: int, name: str) -> None:
     session.flush()
 
 
-def remove_key(session: Session, user_id: int, key_id: int) -> str:
-    """Remove a passkey of a person; return its name.
+def remove_key(work: DeskWork, key_id: int) -> None:
+    """Remove a passkey of the person who acts.
 
     :raises NotFoundError: if it is not theirs.
     :raises ConflictError: if it is their last factor, and they must have one.
     """
-    _lock(session, user_id)
-    row = _key(session, user_id, key_id)
+    user = _lock(work.session, work.person_id)
+    row = _key(work.session, user.id, key_id)
     name = row.name
-    session.delete(row)
-    session.flush()
-    _lost(session, user_id)
-    return name
+    work.session.delete(row)
+    work.session.flush()
+    _lost(work.session, user.id)
+    work.audit("second_factor.passkey_removed", user.email, details={"name": name})
 
 
 def credentials(session: Session, user_id: int) -> list[tuple[str, list[str]]]:
@@ -327,17 +334,18 @@ def _hash(credential_id: str) -> str:
 # Recovery codes
 
 
-def new_codes(session: Session, user_id: int) -> Sequence[str]:
+def new_codes(work: DeskWork) -> Sequence[str]:
     """Create ten recovery codes, to be shown once; earlier ones become invalid.
 
     :raises ConflictError: for a person without a second factor.
     """
-    user = _lock(session, user_id)
+    user = _lock(work.session, work.person_id)
     if user.second_factor_at is None:
         raise ConflictError(
             _l("You don't have a second factor, so you don't need recovery codes."), next_step=""
         )
-    return _make_codes(session, user_id)
+    work.audit("second_factor.codes_made", user.email)
+    return _make_codes(work.session, user.id)
 
 
 def _make_codes(session: Session, user_id: int) -> Sequence[str]:
@@ -366,6 +374,18 @@ def use_code(session: Session, user_id: int, code: str) -> bool:
     return bool(used.rowcount)  # type: ignore[attr-defined]
 
 
+def use_any_code(work: DeskWork, code: str) -> bool:
+    """Use a code of the person's app, or one of their recovery codes; return whether it was valid."""
+    if use_app(work.session, work.person_id, code):
+        return True
+    if not use_code(work.session, work.person_id, code):
+        return False
+    email = work.session.get_one(User, work.person_id).email
+    left = of(work.session, work.person_id).codes_left
+    work.audit("second_factor.code_used", email, details={"left": left})
+    return True
+
+
 def _code_hash(user_id: int, code: str) -> str:
     # Sixteen random letters are 79 bits: a fast hash is enough.
     return hashlib.sha256(f"{user_id}:{code}".encode()).hexdigest()
@@ -374,16 +394,17 @@ def _code_hash(user_id: int, code: str) -> str:
 # All factors
 
 
-def reset(session: Session, user_id: int) -> None:
+def reset(work: DeskWork, user_id: int) -> None:
     """Remove the second factor of a person who lost it: they are signed out everywhere.
 
     :raises ConflictError: if they have none.
     """
-    user = _lock(session, user_id)
+    user = _lock(work.session, user_id)
     if user.second_factor_at is None:
         raise ConflictError(_l("This person has no second factor."), next_step="")
-    _remove_all(session, user)
-    sessions.end_all(session, user_id)
+    _remove_all(work.session, user)
+    sessions.end_all(work.session, user_id)
+    work.audit("second_factor.reset", user.email)
 
 
 def forget(session: Session, user: User) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -17,15 +16,13 @@ from host.core import clock
 from host.core.errors import ConflictError, ForbiddenError, LobbyError, NotFoundError
 from host.models.signing_in import ProviderIdentity
 from host.models.users import Invitation, Membership, Role, User, Workspace
-from host.users import members, passwords, users
+from host.users import leaving, members, passwords, users
+from host.users.actor import DeskWork
 from host.users.endings import Ended
 from host.users.signin.oidc import Claims
 from host.users.signin.settings import EVERYONE, GroupRule, SignIn
 
 log = logging.getLogger("lobby.security")
-
-Record = Callable[[str, str, int | None, Mapping[str, Any]], object]
-"""Function that writes a line of the audit log: action, subject, workspace, details."""
 
 
 class Joined(msgspec.Struct, frozen=True):
@@ -57,21 +54,27 @@ def find(session: Session, claims: Claims) -> User | None:
     return session.get_one(User, row.user_id)
 
 
-def join(session: Session, user_id: int, issuer: str, subject: str, email: str) -> None:
-    """Link a person's account to their identity at the provider, which signs them in from then on.
+def join(work: DeskWork, claims: Claims) -> None:
+    """Link the account of the person who acts to their identity at the provider, which signs them in from
+    then on.
 
     :raises ConflictError: if either is linked to another.
     """
+    _link(work.session, work.person_id, claims)
+    email = work.session.get_one(User, work.person_id).email
+    work.audit("identity.joined", email, details={"as": claims.email or "–"})
+
+
+def _link(session: Session, user_id: int, claims: Claims) -> None:
     if session.get(User, user_id, with_for_update=True) is None:
         raise NotFoundError()
-    there = session.scalar(
-        sa.select(ProviderIdentity).where(ProviderIdentity.subject_hash == _hash(issuer, subject))
-    )
+    subject = _hash(claims.issuer, claims.subject)
+    there = session.scalar(sa.select(ProviderIdentity).where(ProviderIdentity.subject_hash == subject))
     if there is not None and there.user_id == user_id:
         return
     here = session.scalar(
         sa.select(ProviderIdentity.id).where(
-            ProviderIdentity.user_id == user_id, ProviderIdentity.issuer == issuer
+            ProviderIdentity.user_id == user_id, ProviderIdentity.issuer == claims.issuer
         )
     )
     if there is not None or here is not None:
@@ -83,9 +86,9 @@ def join(session: Session, user_id: int, issuer: str, subject: str, email: str) 
     session.add(
         ProviderIdentity(
             user_id=user_id,
-            subject_hash=_hash(issuer, subject),
-            issuer=issuer[:255],
-            email=email[:254],
+            subject_hash=subject,
+            issuer=claims.issuer[:255],
+            email=claims.email[:254],
             created_at=now,
             used_at=now,
         )
@@ -93,23 +96,23 @@ def join(session: Session, user_id: int, issuer: str, subject: str, email: str) 
     session.flush()
 
 
-def part(session: Session, user_id: int, identity_id: int) -> str:
-    """Unlink a person's account from their identity at the provider; return the address they had there.
+def part(work: DeskWork, identity_id: int) -> None:
+    """Unlink the account of the person who acts from their identity at the provider.
 
     :raises NotFoundError: if it is not theirs.
     :raises ConflictError: for a person without a password, who could no longer sign in.
     """
-    row = session.get(ProviderIdentity, identity_id)
-    if row is None or row.user_id != user_id:
+    row = work.session.get(ProviderIdentity, identity_id)
+    if row is None or row.user_id != work.person_id:
         raise NotFoundError()
-    if session.get_one(User, user_id).password_hash == passwords.NONE:
+    user = work.session.get_one(User, row.user_id)
+    if user.password_hash == passwords.NONE:
         raise ConflictError(
             _l("You don't have a password yet, so you would not be able to sign in."),
             next_step=_l("Ask an admin for a link to choose one first."),
         )
-    session.delete(row)
-    session.flush()
-    return row.email
+    work.session.delete(row)
+    work.audit("identity.parted", user.email, details={"name": row.email})
 
 
 def unclaimed(user: User) -> bool:
@@ -126,7 +129,38 @@ def unclaimed(user: User) -> bool:
     )
 
 
-def make(session: Session, claims: Claims, how: SignIn) -> User:
+def arrive(work: DeskWork, claims: Claims, how: SignIn) -> tuple[User, bool]:
+    """Return the person whom the provider has identified, and whether they are proven to be that user.
+
+    They are made, or linked if nobody has claimed the account yet; their groups are applied. An account that
+    somebody has claimed and only shares the address is returned unproven.
+
+    :raises ForbiddenError: for somebody without an address who is unknown, or who is locked out.
+    """
+    user = find(work.session, claims)
+    if user is None and not claims.email:
+        raise ForbiddenError(
+            _l("%(provider)s does not report your email address as verified.", provider=how.provider_label),
+            next_step=_l("Verify it there, or sign in here and link the accounts on your account page."),
+        )
+    if user is None:
+        user = users.find_user(work.session, claims.email)
+        if user is None:
+            user = make(work, claims, how)
+        elif user.disabled_at is None and unclaimed(user):
+            join(work.of(user.id), claims)
+        else:
+            return user, False
+    if user.disabled_at is not None:
+        raise ForbiddenError(
+            _l("Your account is locked out."), next_step=_l("Ask a desk admin to unlock your account.")
+        )
+    apply_groups(work.of(user.id), user, claims, how)
+    work.session.refresh(user)
+    return user, True
+
+
+def make(work: DeskWork, claims: Claims, how: SignIn) -> User:
     """Create an account for a person who has one at the provider but not here.
 
     :raises ForbiddenError: if the setting does not allow it and they have no open invitation.
@@ -135,7 +169,7 @@ def make(session: Session, claims: Claims, how: SignIn) -> User:
         Invitation.email == claims.email, Invitation.used_at.is_(None), Invitation.expires_at > clock.now()
     )
     # MariaDB treats é and e as equal; addresses have to match exactly.
-    if not how.joins and claims.email not in session.scalars(open_ones).all():
+    if not how.joins and claims.email not in work.session.scalars(open_ones).all():
         raise ForbiddenError(
             _l("No account found for %(email)s.", email=claims.email),
             next_step=_l("Ask a desk admin or an owner of your workspace to invite you."),
@@ -144,13 +178,14 @@ def make(session: Session, claims: Claims, how: SignIn) -> User:
         name = users.clean_name(claims.name[: users.MAX_NAME])
     except LobbyError:
         name = claims.email.partition("@")[0]
-    user = users.create(session, claims.email, name, None)
-    join(session, user.id, claims.issuer, claims.subject, claims.email)
+    user = users.create(work.session, claims.email, name, None)
+    _link(work.session, user.id, claims)
+    work.of(user.id).audit("user.came", user.email, details={"by": how.provider_label})
     return user
 
 
-def apply_groups(session: Session, user: User, claims: Claims, how: SignIn, record: Record) -> None:
-    """Apply the roles from a person's groups.
+def apply_groups(work: DeskWork, user: User, claims: Claims, how: SignIn) -> None:
+    """Apply the roles from the groups of the person who acts.
 
     Workspaces without a rule stay unchanged, as does the admin role without a rule for it, and everything if
     the provider sends no groups. The last admin and the last owner keep their roles.
@@ -159,13 +194,13 @@ def apply_groups(session: Session, user: User, claims: Claims, how: SignIn, reco
         return
     rules = [one for one in how.groups if one.group == EVERYONE or one.group in claims.groups]
     # Workspaces first: the lock order of host.users.last_ones.
-    there = set(session.scalars(sa.select(Workspace.id)))
+    there = set(work.session.scalars(sa.select(Workspace.id)))
     for workspace_id in sorted(
         {one.workspace_id for one in how.groups if one.workspace_id is not None} & there
     ):
-        _set_place(session, user, workspace_id, _highest(rules, workspace_id), record)
+        _set_place(work, user, workspace_id, _highest(rules, workspace_id))
     if any(one.workspace_id is None for one in how.groups):
-        _set_admin(session, user, any(one.workspace_id is None for one in rules), record)
+        _set_admin(work, user, any(one.workspace_id is None for one in rules))
 
 
 def _highest(rules: Sequence[GroupRule], workspace_id: int) -> Role | None:
@@ -173,18 +208,17 @@ def _highest(rules: Sequence[GroupRule], workspace_id: int) -> Role | None:
     return max(given, key=members.RANK.index, default=None)
 
 
-def _set_admin(session: Session, user: User, wanted: bool, record: Record) -> None:
+def _set_admin(work: DeskWork, user: User, wanted: bool) -> None:
     if user.is_admin == wanted:
         return
     try:
-        users.set_admin(session, user.id, wanted)
+        users.set_admin(work, user.id, wanted, by="provider")
     except ConflictError as error:
         log.warning("%s stays an admin although no group of theirs says so: %s", user.email, error)
-        return
-    record("user.made_admin" if wanted else "user.no_longer_admin", user.email, None, {"by": "provider"})
 
 
-def _set_place(session: Session, user: User, workspace_id: int, role: Role | None, record: Record) -> None:
+def _set_place(work: DeskWork, user: User, workspace_id: int, role: Role | None) -> None:
+    session = work.session
     membership = session.get(Membership, (user.id, workspace_id))
     if membership is None and role is None:
         return
@@ -205,11 +239,9 @@ def _set_place(session: Session, user: User, workspace_id: int, role: Role | Non
     except ConflictError as error:
         log.warning("the place of %s in workspace %s stays: %s", user.email, workspace_id, error)
         return
-    record(action, user.email, workspace_id, {"role": role.value if role else "", "by": "provider"})
-    for name in ended.keys:
-        record("api_key.ended", name, workspace_id, {"of": user.email})
-    for address in ended.invitations:
-        record("invitation.ended", address, workspace_id, {"of": user.email})
+    details = {"role": role.value if role else "", "by": "provider"}
+    work.audit(action, user.email, workspace_id=workspace_id, details=details)
+    leaving.record_end(work, user.email, (), ended, workspace_id)
 
 
 def _hash(issuer: str, subject: str) -> str:

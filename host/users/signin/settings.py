@@ -22,6 +22,7 @@ from host.core.errors import ConflictError, InvalidError
 from host.core.secrets import Place, Secret
 from host.models.signing_in import RequirementScope, SignInSettings
 from host.models.users import Role, Workspace
+from host.users.actor import DeskWork
 from host.users.sessions import SECOND_FACTOR_WANTED
 
 MAX_RULES = 100
@@ -109,14 +110,14 @@ def wants_second(session: Session, *, is_admin: bool) -> bool:
     return wanted == RequirementScope.EVERYBODY or (is_admin and wanted == RequirementScope.ADMINS)
 
 
-def save_second_factor(session: Session, wanted: RequirementScope) -> None:
+def save_second_factor(work: DeskWork, wanted: RequirementScope) -> None:
     """Set who must have a second factor. People without one are asked to set one up at their next page."""
-    _own_row(session).second_factor = wanted
-    session.flush()
+    _own_row(work.session).second_factor = wanted
+    work.audit("sign_in.second_factor_wanted", wanted.value)
 
 
 def save_provider(
-    session: Session,
+    work: DeskWork,
     *,
     issuer: str,
     client_id: str,
@@ -128,13 +129,18 @@ def save_provider(
     trusted: bool,
     groups_claim: str,
     groups: Sequence[GroupRule],
+    given: str = "",
 ) -> None:
     """Set the sign-in provider; an empty *issuer* removes it.
 
+    :param given: the issuer that the environment sets; that and what belongs to it are not stored.
     :param keep_secret: keep the stored secret and ignore *secret*. A new issuer removes it: a secret is only
         sent to the issuer for which it was entered.
     :raises InvalidError: for an invalid address, group or role.
     """
+    session = work.session
+    if given:
+        issuer, client_id, secret = "", "", None
     address = clean_issuer(issuer)
     if address and not _line(client_id, 255):
         raise InvalidError(
@@ -157,7 +163,7 @@ def save_provider(
         for one in groups
     ]
     row.no_auth_time_from = None  # this may have been fixed at the provider
-    session.flush()
+    work.audit("sign_in.provider_changed", given or issuer or "–")
 
 
 def note_auth_time(session: Session, issuer: str, *, sent: bool) -> None:
