@@ -45,6 +45,7 @@ from host.queue import policy
 from host.queue.journal import Journal
 from host.queue.wakeups import IN, OUT
 from host.users import api_keys, members
+from host.users.actor import UnitOfWork, person_or_desk
 from host.web import assets
 
 PATH = "/addons/instagram/webhook"
@@ -195,13 +196,8 @@ class Counting:
         owner = session.scalars(sa.select(User.id).order_by(User.id)).first()
         assert owner is not None
         members.set_role(session, self._workspace, owner, Role.OWNER)
-        return api_keys.create(
-            session,
-            workspace_id=self._workspace,
-            name="Bench",
-            scopes=tuple(api_keys.Scope),
-            created_by=owner,
-        )
+        work = UnitOfWork(session, self._workspace, person_or_desk(owner), clock.now())
+        return api_keys.create(work, "Bench", tuple(api_keys.Scope))
 
     def _answered(self) -> dict[str, int]:
         """Count webhooks one by one: how often the loop looks before the journal has synced is chance."""

@@ -1,4 +1,4 @@
-"""Notify owners before an API key expires: :data:`host.users.api_keys.NOTICES`."""
+"""Notices to owners before an API key expires: :data:`host.users.api_keys.NOTICES`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from host.notifications import notify
 from host.notifications.notify import Message
 from host.sdk.i18n import noop
 from host.users import api_keys as keys
+from host.users.actor import UnitOfWork
 
 EXPIRES = noop("This API key expires on %(day_at)s. Programs that use it will stop working then.")
 BEFORE = noop("This API key expires on %(day)s. Programs that use it will stop working then.")
@@ -38,9 +39,15 @@ def _notify(session: Session, key_id: int) -> None:
     notify.notify_users(session, sorted(owners), message, workspace_id=key.workspace_id, path=path)
 
 
-def settle(session: Session, workspace_id: int, key_id: int, name: str) -> None:
-    """Mark the notices about a key as read, because it was revoked; pending mails are not sent."""
-    notify.settle(session, workspace_id, name, [EXPIRES, BEFORE], path=_path(workspace_id, key_id))
+def revoke(work: UnitOfWork, key_id: int) -> None:
+    """Revoke a key immediately, and mark the notices about it as read; pending mails are not sent.
+
+    :raises NotFoundError: if the workspace has no such key.
+    """
+    name = keys.revoke(work, key_id)
+    if name is not None:
+        path = _path(work.workspace_id, key_id)
+        notify.settle(work.session, work.workspace_id, name, [EXPIRES, BEFORE], path=path)
 
 
 def _path(workspace_id: int, key_id: int) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 from flask import Blueprint, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 
 from host.api import expiring, key_form
 from host.api.key_form import KeyForm
@@ -23,17 +21,15 @@ from host.models.api import KeyEnd
 from host.users import api_keys as keys
 from host.users import reach
 from host.users.pages import sudo
-from host.users.users import clean_name
 from host.web import account_picker, navigation
 from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
-    audit,
     config,
-    current_user,
     flash_bad,
     flash_good,
     workspace_view,
+    write,
 )
 
 bp = Blueprint("api_keys", __name__)
@@ -112,34 +108,9 @@ def create(workspace_id: int) -> ResponseReturnValue:
     scopes = form.chosen()
     if any(scope.writes for scope in scopes):
         sudo.require()
-
-    def use_case(session: Session) -> str:
-        expires_at, limit = form.expires_at(), form.limit()
-        token = keys.create(
-            session,
-            workspace_id=workspace_id,
-            name=form.name,
-            scopes=scopes,
-            created_by=current_user().id,
-            automatic=form.automatic,
-            expires_at=expires_at,
-            limit=limit,
-        )
-        details: dict[str, Any] = {"scopes": sorted(scopes)}
-        if form.automatic:
-            details["automatic"] = True
-        if expires_at is not None:
-            details["expires"] = expires_at.isoformat()
-        if limit:
-            seen = reach.choices(session, workspace_id, limit.accounts)
-            details["accounts"] = [one.name for one in seen]
-            theirs = teams.listing(session, workspace_id)
-            details["teams"] = [one.name for one in theirs if one.id in limit.teams]
-        audit(session, "api_key.created", clean_name(form.name), workspace_id=workspace_id, details=details)
-        return token
-
     try:
-        token = db.write(use_case)
+        until, limit = form.expires_at(), form.limit()
+        token = write(keys.create, form.name, scopes, automatic=form.automatic, expires_at=until, limit=limit)
     except LobbyError as error:
         form = msgspec.structs.replace(form, name=form.name[:200])
         return _page(workspace_id, form, problem=str(error), field=error.field, status=error.status)
@@ -150,14 +121,7 @@ def create(workspace_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.KEYS)
 def revoke(workspace_id: int, key_id: int) -> ResponseReturnValue:
     """Revoke a key immediately."""
-
-    def use_case(session: Session) -> None:
-        name = keys.revoke(session, workspace_id, key_id)
-        if name is not None:
-            audit(session, "api_key.revoked", name, workspace_id=workspace_id)
-            expiring.settle(session, workspace_id, key_id, name)
-
-    db.write(use_case)
+    write(expiring.revoke, key_id)
     flash_good(_("The key was revoked."))
     return redirect(url_for("api_keys.index", workspace_id=workspace_id))
 
@@ -167,13 +131,8 @@ def revoke(workspace_id: int, key_id: int) -> ResponseReturnValue:
 def take_over(workspace_id: int, key_id: int) -> ResponseReturnValue:
     """Take responsibility for a key, so that it doesn't end when the previous owner leaves."""
     sudo.require()
-
-    def use_case(session: Session) -> None:
-        name = keys.hand_over(session, workspace_id, key_id, current_user().id)
-        audit(session, "api_key.taken_over", name, workspace_id=workspace_id)
-
     try:
-        db.write(use_case)
+        write(keys.take_over, key_id)
     except ConflictError as error:
         flash_bad(str(error))
     else:

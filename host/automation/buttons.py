@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from host.automation import settings, texts
 from host.automation.deciding import Answer, RunKind, Settings
-from host.channels.button_payloads import digest
+from host.channels.button_payloads import digest, remember_payloads
 from host.core.errors import InvalidError
 from host.inbox.drafts import Draft
 from host.inbox.sendable import told_apart
@@ -29,6 +29,7 @@ from host.models.inbox import Message
 from host.models.users import Workspace
 from host.sdk.capabilities import Capabilities
 from host.sdk.messages import MessageKind
+from host.users.actor import UnitOfWork
 
 PERSON_PAYLOAD = "lobby:person"
 """Payload of the button *Talk to a person*."""
@@ -141,17 +142,19 @@ def of_list(session: Session, account_id: int, name: str) -> dict[str, Answer]:
 
 
 def keep(
-    session: Session,
+    work: UnitOfWork,
     account_id: int,
     name: str,
     payloads: Collection[str],
-    now: datetime,
     answers: Mapping[str, Answer] | None = None,
 ) -> None:
-    """Store the buttons of an account's list, as the provider has it now, with their answers.
+    """Store the payloads of an account's list, as the provider has it now, and the answers to taps on them.
 
+    :param name: ``ice_breakers`` or ``menu``.
     :param answers: checked answers by payload; None: each payload keeps its answer.
     """
+    remember_payloads(work, account_id, name, payloads)
+    session = work.session
     account = session.get(ChannelAccount, account_id, with_for_update={"key_share": True})
     if account is None:
         return
@@ -176,7 +179,7 @@ def keep(
             _fill(row, (answers or {}).get(payload, NOTHING))
         session.add(row)
     session.flush()
-    _note_buttons(session, account, now)
+    _note_buttons(session, account, work.now)
 
 
 def _fill(row: ButtonAnswer, answer: Answer) -> None:

@@ -227,11 +227,11 @@ def give_next(session: Session, run_id: int, now: datetime) -> bool:
 # ---- members on duty ---------------------------------------------------------------------------------
 
 
-def set_duty(session: Session, *, workspace_id: int, user_id: int, on: bool, now: datetime) -> bool:
+def set_duty(work: UnitOfWork, user_id: int, *, on: bool) -> bool:
     """Put a member on duty, or take them off. Return whether that was a change."""
-    row = session.get(Membership, (user_id, workspace_id), with_for_update=True)
+    row = work.session.get(Membership, (user_id, work.workspace_id), with_for_update=True)
     if row is None or (row.on_duty_since is not None) is on:
         return False
-    row.on_duty_since = now if on else None
-    session.flush()
+    row.on_duty_since = work.now if on else None
+    work.session.flush()
     return True

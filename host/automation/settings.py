@@ -21,7 +21,7 @@ from host.inbox.teams import teams
 from host.models.automation import AccountAutomation
 from host.models.channels import AccountState, ChannelAccount
 from host.sdk.errors import AccountGoneError
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.workspaces import SavedMeanwhileError
 
 FEWEST_DAYS, MOST_DAYS = 1, 365
@@ -96,15 +96,7 @@ def _settings(row: Any) -> Settings:
     )
 
 
-def save(
-    session: Session,
-    wanted: Settings,
-    *,
-    limit: int | None,
-    version: int | None = None,
-    actor: Actor,
-    now: datetime,
-) -> None:
+def save(work: UnitOfWork, wanted: Settings, *, limit: int | None, version: int | None = None) -> None:
     """Save the settings *wanted* of an account.
 
     A text that is turned off is kept, so that it can be turned on again.
@@ -118,6 +110,7 @@ def save(
     :raises RouteError: if no team is chosen.
     :raises TeamNotFoundError: if the workspace has no such team.
     """
+    session, now = work.session, work.now
     account = session.get(ChannelAccount, wanted.account_id, with_for_update={"key_share": True})
     if account is None or account.workspace_id != wanted.workspace_id:
         raise AccountGoneError("There is no such account in this workspace.")
@@ -138,13 +131,8 @@ def save(
         _fill(row, wanted)
     row.version, row.changed_at = before.version + 1, now
     session.flush()
-    actor.audit(
-        session,
-        "account.automation_changed",
-        account.handle,
-        workspace_id=wanted.workspace_id,
-        details={"channel": account.channel, **_differences(before, wanted)},
-    )
+    details = {"channel": account.channel, **_differences(before, wanted)}
+    work.audit("account.automation_changed", account.handle, details=details)
 
 
 def _differences(before: Settings, after: Settings) -> dict[str, object]:

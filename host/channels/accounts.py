@@ -18,12 +18,14 @@ from host.core import clock
 from host.core.errors import InvalidError
 from host.events.kinds.accounts import ACCOUNT_CONNECTED, ACCOUNT_DISCONNECTED, ACCOUNT_STOPPED
 from host.events.writing import Happened, record, show
+from host.media.expiry import recheck_account
+from host.media.retention import SETTING, Retention
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.queue import catch_ups, outbox
 from host.sdk.cards import Connection
 from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountError
 from host.users import audit
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 
 MAX_CLAIM = 512
 MOST_MINUTES = 30 * 24 * 60
@@ -289,13 +291,12 @@ def set_setting(session: Session, account_id: int, name: str, value: object) -> 
 
 
 def change_messages(
-    session: Session,
+    work: UnitOfWork,
     account_id: int,
     *,
     settings: Mapping[str, Any] | None = None,
     reply_target: int | UnsetType | None = UNSET,
     shown: Mapping[str, Any] | None = None,
-    actor: Actor,
 ) -> None:
     """Change how an account handles messages.
 
@@ -312,7 +313,7 @@ def change_messages(
             next_step=_l("Type another number."),
             field="replyTarget",
         )
-    row = session.get(ChannelAccount, account_id)
+    row = work.session.get(ChannelAccount, account_id)
     if row is None or row.state == AccountState.DISCONNECTED:
         raise AccountGoneError("The account is disconnected already.")
     if settings is None and reply_target in {UNSET, row.reply_target}:
@@ -322,16 +323,37 @@ def change_messages(
         row.settings = {**row.settings, **settings}
     if not isinstance(reply_target, UnsetType):
         row.reply_target = reply_target
-    changed(session, row)
+    changed(work.session, row)
     after = {**(settings or {}), "reply_target": row.reply_target}
     details: dict[str, Any] = {"channel": row.channel} | {
         name: {"from": before.get(name), "to": value}
         for name, value in after.items()
         if before.get(name) != value
     }
-    actor.audit(
-        session, "account.messages_changed", row.handle, workspace_id=row.workspace_id, details=details
-    )
+    work.audit("account.messages_changed", row.handle, details=details)
+
+
+def keep_files(work: UnitOfWork, account_id: int, wanted: Retention) -> None:
+    """Choose how long an account's files are kept, including files already stored.
+
+    :raises AccountGoneError: if the account does not exist.
+    """
+    row = work.session.get(ChannelAccount, account_id)
+    if row is None:
+        raise AccountGoneError("There is no such account.")
+    before = Retention.of(row.settings)
+    row.settings = {**row.settings, SETTING: wanted.setting}
+    recheck_account(work.session, account_id)
+    changed(work.session, row)
+    details = {"days": {"from": before.setting, "to": wanted.setting}}
+    work.audit("account.files_changed", row.handle or row.name, details=details)
+
+
+def catch_up(work: UnitOfWork, account_id: int) -> None:
+    """Have an account's missed messages fetched from its provider, now."""
+    row = work.session.get_one(ChannelAccount, account_id)
+    catch_ups.ask(work.session, row.id)
+    work.audit("account.caught_up", row.handle or row.name, details={"channel": row.channel})
 
 
 def changed(session: Session, row: ChannelAccount, kind: str = "") -> None:

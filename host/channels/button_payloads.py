@@ -6,33 +6,27 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from host.models.channels import ChannelAccount
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 
 SETTING = "taps"
 
 
-def remember_payloads(
-    session: Session, account_id: int, name: str, payloads: Iterable[str], *, actor: Actor
-) -> None:
+def remember_payloads(work: UnitOfWork, account_id: int, name: str, payloads: Iterable[str]) -> None:
     """Store the payloads of an account's list at the provider; *name*: ``ice_breakers`` or ``menu``.
 
     Only digests are stored, in the account's settings, which every page of the inbox loads anyway.
     """
-    row = session.get(ChannelAccount, account_id, with_for_update={"key_share": True})
+    row = work.session.get(ChannelAccount, account_id, with_for_update={"key_share": True})
     if row is None:
         return
     kept = row.settings.get(SETTING)
     known = dict(kept) if isinstance(kept, Mapping) else {}
     known[name] = sorted({digest(payload) for payload in payloads if payload})
     row.settings = {**row.settings, SETTING: known}
-    session.flush()
-    details = {"channel": row.channel}
-    actor.audit(
-        session, f"account.{name}_changed", row.handle, workspace_id=row.workspace_id, details=details
-    )
+    work.session.flush()
+    action = "account.menu_changed" if name == "menu" else "account.ice_breakers_changed"
+    work.audit(action, row.handle, details={"channel": row.channel})
 
 
 def digest(payload: str) -> str:

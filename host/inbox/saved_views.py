@@ -35,7 +35,7 @@ from host.models.saved_views import SavedView
 from host.models.users import Membership
 from host.sdk import strictjson
 from host.users import leaving
-from host.users.actor import Actor, UnitOfWork
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 
 MOST = 30
@@ -226,14 +226,13 @@ def _condition(shows: ConversationFilter | str) -> dict[str, Any]:
 
 
 def change(
-    session: Session,
+    work: UnitOfWork,
     view: SavedView,
     *,
     name: str | None = None,
     shows: ConversationFilter | str | None = None,
-    actor: Actor,
-) -> None:
-    """Rename a view, or change its filter; None keeps either.
+) -> SavedView:
+    """Rename a view, or change its filter; None keeps either. Return it.
 
     :raises ViewNameError: if *name* is empty or too long.
     :raises ViewSearchError: if the search is empty or too long.
@@ -243,7 +242,8 @@ def change(
     if shows is not None:
         view.condition = _condition(shows)
     if view.owner_id is None:
-        actor.audit(session, "view.changed", view.name, workspace_id=view.workspace_id)
+        work.audit("view.changed", view.name)
+    return view
 
 
 def move(session: Session, view: SavedView, step: int) -> None:
@@ -260,12 +260,12 @@ def move(session: Session, view: SavedView, step: int) -> None:
     session.flush()
 
 
-def delete(session: Session, view: SavedView, *, actor: Actor) -> None:
+def delete(work: UnitOfWork, view: SavedView) -> None:
     """Delete a view. Its conversations are not affected."""
     if view.owner_id is None:
-        actor.audit(session, "view.deleted", view.name, workspace_id=view.workspace_id)
-    session.delete(view)
-    session.flush()
+        work.audit("view.deleted", view.name)
+    work.session.delete(view)
+    work.session.flush()
 
 
 def missing(session: Session, workspace_id: int, filter_: ConversationFilter) -> list[LazyString]:

@@ -19,6 +19,7 @@ from host.models.users import Membership, User, Workspace
 from host.push import posting, vapid
 from host.push.encrypting import AUTH, decoded, encoded, public_key
 from host.push.models import PushDelivery, PushDevice
+from host.users.actor import DeskWork
 
 MOST = 20
 """Devices of one person."""
@@ -45,8 +46,7 @@ def hash_of(endpoint: str) -> str:
 
 
 def add(
-    session: Session,
-    user_id: int,
+    work: DeskWork,
     session_id: int,
     subscription: Subscription,
     *,
@@ -56,12 +56,13 @@ def add(
 ) -> PushDevice:
     """Have a person's pushes sent to a browser. A browser has one person, the one who added it last.
 
+    :param session_id: their session in this browser.
     :param name: the browser and system, for its person.
     :param more: further push services of this desk.
     :raises InvalidError: for an unknown push service, or keys that are none.
     :raises ConflictError: if the person has :data:`MOST` devices.
     """
-    endpoint = subscription.endpoint
+    session, user_id, endpoint = work.session, work.person_id, subscription.endpoint
     _check_endpoint(endpoint, more)
     _keys(subscription)
     session.execute(sa.select(User.id).where(User.id == user_id).with_for_update())
@@ -71,16 +72,16 @@ def add(
         session.flush()
         row = None
     vapid.public_key(session)
-    now = clock.now()
     if row is None:
         if len(own(session, user_id)) >= MOST:
             raise ConflictError(
                 _l("You already have %(most)s devices.", most=MOST), next_step=_l("Remove one first.")
             )
-        row = PushDevice(uuid=str(uuid.uuid4()), user_id=user_id, created_at=now, content=content)
+        row = PushDevice(uuid=str(uuid.uuid4()), user_id=user_id, created_at=work.now, content=content)
+        work.audit("push_device.added", name)
     row.session_id, row.key_id = session_id, vapid.ONLY
     _set_subscription(row, subscription, more)
-    row.name, row.seen_at = name[:255], now
+    row.name, row.seen_at = name[:255], work.now
     session.add(row)
     session.flush()
     return row
@@ -115,31 +116,25 @@ def own(session: Session, user_id: int) -> Sequence[PushDevice]:
     return session.scalars(query.order_by(PushDevice.seen_at.desc(), PushDevice.id.desc())).all()
 
 
-def confirm(session: Session, user_id: int, session_id: int, endpoint: str) -> PushDevice | None:
+def confirm(work: DeskWork, session_id: int, endpoint: str) -> PushDevice | None:
     """Record that a person has Lobby open on a device, and return it; None if it is not one of theirs.
 
     If it is somebody else's, theirs ends: they no longer use this browser.
     """
-    row = session.scalar(sa.select(PushDevice).where(PushDevice.endpoint_hash == hash_of(endpoint)))
+    row = work.session.scalar(sa.select(PushDevice).where(PushDevice.endpoint_hash == hash_of(endpoint)))
     if row is None:
         return None
-    if row.user_id != user_id:
-        session.delete(row)
-        session.flush()
+    if row.user_id != work.person_id:
+        work.session.delete(row)
+        work.session.flush()
         return None
-    row.session_id, row.seen_at = session_id, clock.now()
-    session.flush()
+    row.session_id, row.seen_at = session_id, work.now
+    work.session.flush()
     return row
 
 
 def move(
-    session: Session,
-    user_id: int,
-    session_id: int,
-    old: str,
-    subscription: Subscription,
-    *,
-    more: tuple[str, ...],
+    work: DeskWork, session_id: int, old: str, subscription: Subscription, *, more: tuple[str, ...]
 ) -> PushDevice | None:
     """Give a device of a person the subscription that its browser has now; return it.
 
@@ -149,6 +144,7 @@ def move(
     :param more: further push services of this desk.
     :raises InvalidError: as :func:`add`.
     """
+    session, user_id = work.session, work.person_id
     row = find(session, user_id, old)
     other = session.scalar(
         sa.select(PushDevice).where(PushDevice.endpoint_hash == hash_of(subscription.endpoint))
@@ -160,7 +156,7 @@ def move(
         session.flush()
     kept = other or row
     _set_subscription(kept, subscription, more)
-    kept.session_id, kept.key_id, kept.seen_at = session_id, vapid.ONLY, clock.now()
+    kept.session_id, kept.key_id, kept.seen_at = session_id, vapid.ONLY, work.now
     session.flush()
     return kept
 
@@ -200,23 +196,24 @@ def get(session: Session, user_id: int, device_id: int) -> PushDevice | None:
     return session.scalar(query)
 
 
-def end(session: Session, user_id: int, device_id: int) -> str | None:
+def end(work: DeskWork, device_id: int) -> str | None:
     """Send no more pushes to a device of a person; return its name, None if it is not theirs."""
-    row = get(session, user_id, device_id)
+    row = get(work.session, work.person_id, device_id)
     if row is None:
         return None
-    session.delete(row)
-    session.flush()
+    work.session.delete(row)
+    work.session.flush()
+    work.audit("push_device.removed", row.name)
     return row.name
 
 
-def set_content(session: Session, user_id: int, device_id: int, content: bool) -> bool:
+def set_content(work: DeskWork, device_id: int, content: bool) -> bool:
     """Choose whether pushes to a device contain names and text; return whether the device is theirs."""
-    row = get(session, user_id, device_id)
+    row = get(work.session, work.person_id, device_id)
     if row is None:
         return False
     row.content = content
-    session.flush()
+    work.session.flush()
     return True
 
 

@@ -23,7 +23,6 @@ from host.push.vapid import KeyPair
 from host.sdk.errors import SecretUnreadableError
 from host.web.devices import device_of
 from host.web.request_helpers import (
-    audit,
     config,
     current_user,
     desk,
@@ -33,6 +32,7 @@ from host.web.request_helpers import (
     open_to_all,
     passive,
     wants_json,
+    write_desk,
 )
 
 bp = Blueprint("push", __name__, template_folder="templates")
@@ -118,16 +118,9 @@ def add() -> ResponseReturnValue:
     """Send the person's pushes to this browser."""
     given = Subscription(*(request.form.get(name, "") for name in ("endpoint", "p256dh", "auth")))
     name = device_of(request.headers.get("User-Agent", "")).words
-
-    def use_case(writing: Session) -> int:
-        person = current_user()
-        known = devices.find(writing, person.id, given.endpoint)
-        row = devices.add(writing, person.id, person.session_id, given, name=name, more=config().push_hosts)
-        if known is None:
-            audit(writing, "push_device.added", name)
-        return row.id
-
-    return jsonify(id=db.write(use_case))
+    hosts = config().push_hosts
+    row = write_desk(devices.add, current_user().session_id, given, name=name, more=hosts)
+    return jsonify(id=row.id)
 
 
 @bp.post(f"{DEVICES}/here")
@@ -135,8 +128,7 @@ def add() -> ResponseReturnValue:
 @login_required
 def here() -> ResponseReturnValue:
     """Record that the person has Lobby open in a browser; return its id, null if it is not theirs."""
-    person = current_user()
-    row = db.write(devices.confirm, person.id, person.session_id, request.form.get("endpoint", ""))
+    row = write_desk(devices.confirm, current_user().session_id, request.form.get("endpoint", ""))
     return jsonify(id=None if row is None else row.id)
 
 
@@ -151,12 +143,11 @@ def moved() -> ResponseReturnValue:
     by its Origin and Sec-Fetch-Site, gets no cookie (SameSite), and would have to know the old endpoint, a
     secret of the browser, its push service and this desk.
     """
-    person = current_user()
     given = Subscription(*(request.form.get(name, "") for name in ("endpoint", "p256dh", "auth")))
     old = request.form.get("old", "")
     if not old:
         raise InvalidError()
-    row = db.write(devices.move, person.id, person.session_id, old, given, more=config().push_hosts)
+    row = write_desk(devices.move, current_user().session_id, old, given, more=config().push_hosts)
     return jsonify(id=None if row is None else row.id)
 
 
@@ -164,13 +155,7 @@ def moved() -> ResponseReturnValue:
 @login_required
 def end(device_id: int) -> ResponseReturnValue:
     """Send no more pushes to a device."""
-
-    def use_case(writing: Session) -> None:
-        name = devices.end(writing, current_user().id, device_id)
-        if name is not None:
-            audit(writing, "push_device.removed", name)
-
-    db.write(use_case)
+    write_desk(devices.end, device_id)
     flash_good(_("Push notifications are off on that device."), at="push")
     return _back()
 
@@ -180,7 +165,7 @@ def end(device_id: int) -> ResponseReturnValue:
 def content(device_id: int) -> ResponseReturnValue:
     """Choose whether pushes to a device show names and text."""
     chosen = request.form.get("content") == "1"
-    if not db.write(devices.set_content, current_user().id, device_id, chosen):
+    if not write_desk(devices.set_content, device_id, chosen):
         raise NotFoundError()
     flash_good(_("Saved."), at="push")
     return _back()
@@ -224,7 +209,7 @@ def _tested(row: PushDevice, pair: KeyPair | None, test_id: str) -> tuple[bool, 
     if answer.ok:
         return True, str(_("The push service accepted the test."))
     if answer.is_gone:
-        db.write(devices.end, row.user_id, row.id)
+        write_desk(devices.end, row.id)
         return False, str(
             _("This device no longer exists for its push service, so it was removed. Turn it on again.")
         )

@@ -84,10 +84,5 @@ def save(work: UnitOfWork, typed: HoursForm, directory: Directory) -> None:
         return
     adapter = directory.adapter(account.channel)
     kept = account_settings.of_account(session, workspace_id, account.id)
-    account_settings.save(
-        session,
-        replace(kept, greets=True, greeting=typed.greeting),
-        limit=None if adapter is None else adapter.capabilities.text_limit,
-        actor=work.actor,
-        now=work.now,
-    )
+    limit = None if adapter is None else adapter.capabilities.text_limit
+    account_settings.save(work, replace(kept, greets=True, greeting=typed.greeting), limit=limit)

@@ -30,6 +30,7 @@ from host.core.errors import ConflictError, InvalidError, NotFoundError
 from host.models.api import ApiKey, KeyEnd
 from host.models.users import Membership, Role, User, Workspace
 from host.users import reach
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 from host.users.users import clean_name
 
@@ -199,17 +200,16 @@ def hash_token(token: str) -> str:
 
 
 def create(
-    session: Session,
-    *,
-    workspace_id: int,
+    work: UnitOfWork,
     name: str,
     scopes: Collection[Scope],
-    created_by: int,
+    *,
     automatic: bool = False,
     expires_at: datetime | None = None,
     limit: Limit = NO_LIMIT,
 ) -> str:
-    """Create a key and return it. Only its hash is stored, and the key is never shown again.
+    """Create a key of the person who acts and return it. Only its hash is stored, and the key is never shown
+    again.
 
     :param automatic: as in :class:`Caller`. Fixed when the key is created.
     :param expires_at: when it stops working; None: never.
@@ -223,7 +223,7 @@ def create(
             _l("Choose at least one permission."), next_step=_l("A key needs at least one to work.")
         )
     cleaned = clean_name(name)
-    now = clock.now()
+    session, workspace_id, now, owner_id = work.session, work.workspace_id, work.now, work.desk.person_id
     if expires_at is not None and expires_at <= now:
         raise InvalidError(
             _l("The expiry date is in the past, so no key was created."),
@@ -250,14 +250,23 @@ def create(
             scopes=" ".join(sorted(scope for scope in scopes if scope in BEFORE)),
             granted=" ".join(sorted(scope for scope in scopes if scope in GRANTABLE)) or None,
             automatic=automatic,
-            created_by=created_by,
-            holder_id=created_by,
+            created_by=owner_id,
+            holder_id=owner_id,
             created_at=now,
             expires_at=expires_at,
             limited_to={"accounts": list(limit.accounts), "teams": list(limit.teams)} if limit else sa.null(),
         )
     )
     session.flush()
+    details: dict[str, Any] = {"scopes": sorted(scopes)}
+    if automatic:
+        details["automatic"] = True
+    if expires_at is not None:
+        details["expires"] = expires_at.isoformat()
+    if limit:
+        details["accounts"] = [one.name for one in reach.choices(session, workspace_id, limit.accounts)]
+        details["teams"] = reach.names_of_teams(session, workspace_id, limit.teams)
+    work.audit("api_key.created", cleaned, details=details)
     return token
 
 
@@ -375,17 +384,24 @@ def _is_due(row: ApiKey, now: datetime) -> bool:
     return any(last < row.expires_at - before <= now for before in NOTICES)
 
 
-def revoke(session: Session, workspace_id: int, key_id: int) -> str | None:
+def revoke(work: UnitOfWork, key_id: int) -> str | None:
     """Revoke a key of the workspace immediately; return its name, or None if it had already ended.
 
     :raises NotFoundError: if the workspace has no such key.
     """
-    row = _get(session, workspace_id, key_id)
+    row = _get(work.session, work.workspace_id, key_id)
     if row.revoked_at is not None:
         return None
-    row.revoked_at, row.ended_because = clock.now(), KeyEnd.REVOKED
-    session.flush()
+    row.revoked_at, row.ended_because = work.now, KeyEnd.REVOKED
+    work.session.flush()
+    work.audit("api_key.revoked", row.name)
     return row.name
+
+
+def take_over(work: UnitOfWork, key_id: int) -> None:
+    """Make the person who acts the owner of a key; see :func:`hand_over`."""
+    name = hand_over(work.session, work.workspace_id, key_id, work.desk.person_id)
+    work.audit("api_key.taken_over", name)
 
 
 def hand_over(session: Session, workspace_id: int, key_id: int, to: int) -> str:

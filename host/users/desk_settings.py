@@ -180,8 +180,9 @@ def change(work: DeskWork, values: Mapping[str, str], *, version: int | None = N
     work.audit("desk.changed", ", ".join(changed), details=details)
 
 
-def set_logo(session: Session, key: str | None) -> str | None:
+def set_logo(work: DeskWork, key: str | None) -> str | None:
     """Store the key of the desk's logo, or remove it; return the previous key."""
+    session = work.session
     row = session.get(DeskSetting, LOGO, with_for_update=True)
     before = None if row is None else row.picture_key
     if key is None:
@@ -193,6 +194,7 @@ def set_logo(session: Session, key: str | None) -> str | None:
         row.picture_key = key
     counters.bump(session, counters.GENERATION)
     session.flush()
+    work.audit("desk.changed", "logo", details={"logo": "removed" if key is None else "changed"})
     return before
 
 

@@ -88,6 +88,12 @@ def accounts_of_teams(session: Session, workspace_id: int, team_ids: Collection[
     return frozenset(session.scalars(query))
 
 
+def names_of_teams(session: Session, workspace_id: int, team_ids: Collection[int]) -> list[str]:
+    """Return the names of these teams of the workspace, in order."""
+    query = sa.select(Team.name).where(Team.workspace_id == workspace_id, Team.id.in_(team_ids))
+    return list(session.scalars(query.order_by(Team.name)))
+
+
 def in_workspace(
     session: Session, workspace_id: int, accounts: Collection[int], teams: Collection[int]
 ) -> bool:

@@ -232,11 +232,11 @@ def set_profile(
     session.flush()
 
 
-def set_picture(session: Session, user_id: int, key: str | None) -> str | None:
+def set_picture(work: DeskWork, key: str | None) -> str | None:
     """Set a person's picture to the one stored under *key*, or remove it; return the previous key."""
-    user = _get(session, user_id)
+    user = _get(work.session, work.person_id)
     before, user.picture_key = user.picture_key, key
-    session.flush()
+    work.session.flush()
     return before
 
 

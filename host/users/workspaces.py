@@ -202,11 +202,12 @@ def set_retention(work: UnitOfWork, days: int | None, *, version: int | None = N
     work.audit("workspace.retention_changed", row.name, details=details)
 
 
-def set_picture(session: Session, workspace_id: int, key: str | None) -> str | None:
+def set_picture(work: UnitOfWork, key: str | None) -> str | None:
     """Set the picture of a workspace to the one stored under *key*, or remove it; return the previous key."""
-    row = _locked(session, workspace_id, None)
+    row = _locked(work.session, work.workspace_id, None)
     before, row.picture_key = row.picture_key, key
-    session.flush()
+    work.session.flush()
+    work.audit("workspace.changed", row.name, details={"picture": "removed" if key is None else "changed"})
     return before
 
 

@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.orm import Session
 
-from host.api.http import cursors
+from host.api.http import cursors, fields
 from host.api.http.call import Call
 from host.api.http.declare import DEPRECATED, Id, Router, Wire
 from host.api.http.errors import BodyError, CursorError, QueryError
@@ -20,9 +20,10 @@ from host.core import db
 from host.core.ids import MAX_ID
 from host.core.secrets import Secret
 from host.events.bodies import samples
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 from host.web.request_helpers import config
-from host.webhooks import endpoints, log, telling, waiting
+from host.webhooks import endpoints, log, telling
 from host.webhooks.endpoints import (
     MAX_URL,
     AddressError,
@@ -292,13 +293,7 @@ def create_endpoint(call: Call, body: CreateEndpoint) -> WithSecret:
     response.
     """
     wanted = EndpointSettings(body.url, body.events, body.accounts, body.both, body.ordered, body.labels)
-
-    def use_case(session: Session) -> WithSecret:
-        return _with_secret(
-            *endpoints.create(session, call.workspace_id, wanted, known_events(call), actor=call.actor)
-        )
-
-    return call.commit(use_case)
+    return call.write(lambda work: _with_secret(*endpoints.create(work, wanted, known_events(call))))
 
 
 @routes.get("/endpoints/{endpoint_id}", "Get an endpoint", errors=(EndpointNotFoundError,))
@@ -323,25 +318,18 @@ def get_endpoint(call: Call, endpoint_id: int) -> Endpoint:
 )
 def change_endpoint(call: Call, endpoint_id: int, body: UpdateEndpoint) -> Endpoint:
     """Pending deliveries go to the new address. After a resume, deliveries that were pending come first."""
+    return call.write(lambda work: shown(_changed(work, endpoint_id, fields.given(body), known_events(call))))
 
-    def use_case(session: Session) -> Endpoint:
-        if body.state == "active":
-            endpoints.resume(session, call.workspace_id, endpoint_id)
-        elif body.state == "paused":
-            endpoints.pause(session, call.workspace_id, endpoint_id)
-        row = endpoints.get(session, call.workspace_id, endpoint_id)
-        wanted = EndpointSettings(
-            row.url if body.url is UNSET else body.url,
-            row.events if body.events is UNSET else body.events,
-            row.accounts if body.accounts is UNSET else body.accounts,
-            row.both_names if body.both is UNSET else body.both,
-            row.ordered if body.ordered is UNSET else body.ordered,
-            (row.labels or []) if body.labels is UNSET else body.labels,
-        )
-        here = call.workspace_id, endpoint_id
-        return shown(endpoints.change(session, *here, wanted, known_events(call), actor=call.actor))
 
-    return call.commit(use_case)
+def _changed(work: UnitOfWork, endpoint_id: int, given: dict[str, Any], known: set[str]) -> Row:
+    if "both" in given:
+        given["both_names"] = given.pop("both")
+    state = given.pop("state", None)
+    if state is not None:
+        row = (endpoints.resume if state == "active" else endpoints.pause)(work, endpoint_id)
+        if not given:
+            return row
+    return endpoints.change(work, endpoint_id, given, known)
 
 
 @routes.delete(
@@ -353,7 +341,7 @@ def change_endpoint(call: Call, endpoint_id: int, body: UpdateEndpoint) -> Endpo
 )
 def delete_endpoint(call: Call, endpoint_id: int) -> None:
     """Pending deliveries are dropped, and its log is deleted."""
-    call.commit(lambda session: endpoints.delete(session, call.workspace_id, endpoint_id, actor=call.actor))
+    call.write(lambda work: endpoints.delete(work, endpoint_id))
 
 
 @routes.post(
@@ -364,11 +352,7 @@ def delete_endpoint(call: Call, endpoint_id: int) -> None:
 )
 def rotate_secret(call: Call, endpoint_id: int) -> WithSecret:
     """For a day, requests carry two signatures: one with the new secret and one with the old."""
-
-    def use_case(session: Session) -> WithSecret:
-        return _with_secret(*endpoints.rotate(session, call.workspace_id, endpoint_id, actor=call.actor))
-
-    return call.commit(use_case)
+    return call.write(lambda work: _with_secret(*endpoints.rotate(work, endpoint_id)))
 
 
 @routes.post("/endpoints/{endpoint_id}/test", "Send a test", status=202, errors=(EndpointNotFoundError,))
@@ -376,15 +360,10 @@ def test_endpoint(call: Call, endpoint_id: int) -> Delivery:
     """Sends the event `endpoint.test`, whatever events the endpoint subscribes to. The result is in its
     log.
     """
-
-    def use_case(session: Session) -> Delivery:
-        row = endpoints.get(session, call.workspace_id, endpoint_id)
-        id_ = telling.send_test(session, row)
-        [delivery_id] = waiting.of_bodies(session, row.id, [id_])
-        line, _ = log.one(session, row.id, delivery_id)
-        return delivery(line)
-
-    return call.commit(use_case)
+    return call.write(
+        lambda work: telling.send_test(work, endpoint_id),
+        lambda work, id_: delivery(log.one(work.session, endpoint_id, id_)[0]),
+    )
 
 
 def delivery(line: LoggedDelivery) -> Delivery:
@@ -457,10 +436,5 @@ def replay_deliveries(call: Call, endpoint_id: int, body: Replay) -> Replayed:
             call.workspace_id, endpoint_id, body.since, call.directory, config().public_url
         )
         return Replayed(count=count, next=following)
-
-    def use_case(session: Session) -> Replayed:
-        endpoints.get(session, call.workspace_id, endpoint_id)
-        ids = log.failed(session, endpoint_id) if body.deliveries is UNSET else body.deliveries
-        return Replayed(count=waiting.again(session, endpoint_id, ids))
-
-    return call.commit(use_case)
+    ids = None if body.deliveries is UNSET else body.deliveries
+    return call.write(lambda work: Replayed(count=telling.replay(work, endpoint_id, ids)))

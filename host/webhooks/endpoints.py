@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from host.events.bodies.choosing import EVERYTHING
 from host.inbox.labels import queries as label_queries
 from host.models.channels import ChannelAccount
 from host.programs import posting, signing
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.webhooks import policy, waiting
 from host.webhooks.models import Endpoint, EndpointState, OffReason
 
@@ -117,54 +118,52 @@ def check(
     return EndpointSettings(url, events, accounts, wanted.both_names, wanted.ordered, labels)
 
 
-def create(
-    session: Session, workspace_id: int, wanted: EndpointSettings, known: Collection[str], *, actor: Actor
-) -> tuple[Endpoint, Secret]:
+def create(work: UnitOfWork, wanted: EndpointSettings, known: Collection[str]) -> tuple[Endpoint, Secret]:
     """Create an endpoint; return it and its secret, which is never shown again.
 
     :raises TooManyEndpointsError: and the errors of :func:`check`.
     """
-    wanted = check(session, workspace_id, wanted, known)
-    count = sa.select(sa.func.count()).where(Endpoint.workspace_id == workspace_id)
-    if (session.scalar(count) or 0) >= policy.MOST_ENDPOINTS:
+    wanted = check(work.session, work.workspace_id, wanted, known)
+    count = sa.select(sa.func.count()).where(Endpoint.workspace_id == work.workspace_id)
+    if (work.session.scalar(count) or 0) >= policy.MOST_ENDPOINTS:
         raise TooManyEndpointsError(limit=policy.MOST_ENDPOINTS)
-    now = clock.now()
     secret = signing.new_secret()
     row = Endpoint(
         uuid=str(uuid.uuid4()),
-        workspace_id=workspace_id,
+        workspace_id=work.workspace_id,
         state=EndpointState.ACTIVE,
-        created_at=now,
-        changed_at=now,
-        created_by=actor.id,
+        created_at=work.now,
+        changed_at=work.now,
+        created_by=work.actor.id,
     )
     _take(row, wanted)
     row.secret = secrets.keyring().seal(secret, _place(row, "secret"))
-    session.add(row)
-    session.flush()
-    actor.audit(session, "endpoint.added", row.url, workspace_id=workspace_id)
+    work.session.add(row)
+    work.session.flush()
+    work.audit("endpoint.added", row.url)
     return row, secret
 
 
 def change(
-    session: Session,
-    workspace_id: int,
-    endpoint_id: int,
-    wanted: EndpointSettings,
-    known: Collection[str],
-    *,
-    actor: Actor,
+    work: UnitOfWork, endpoint_id: int, changes: Mapping[str, Any], known: Collection[str]
 ) -> Endpoint:
     """Change an endpoint. Pending deliveries go to its new address.
 
+    :param changes: fields of :class:`EndpointSettings`; the others keep their values.
     :raises EndpointNotFoundError: if it does not exist in the workspace; and the errors of :func:`check`.
     """
-    row = locked(session, workspace_id, endpoint_id)
+    row = locked(work.session, work.workspace_id, endpoint_id)
+    wanted = msgspec.structs.replace(settings_of(row), **changes)
     # Events of a channel whose addon is inactive are kept.
-    _take(row, check(session, workspace_id, wanted, {*known, *row.events}))
-    session.flush()
-    actor.audit(session, "endpoint.changed", row.url, workspace_id=workspace_id)
+    _take(row, check(work.session, work.workspace_id, wanted, {*known, *row.events}))
+    work.session.flush()
+    work.audit("endpoint.changed", row.url)
     return row
+
+
+def settings_of(row: Endpoint) -> EndpointSettings:
+    """Return the settings of an endpoint."""
+    return EndpointSettings(row.url, row.events, row.accounts, row.both_names, row.ordered, row.labels or ())
 
 
 def _take(row: Endpoint, wanted: EndpointSettings) -> None:
@@ -212,16 +211,16 @@ def active(session: Session) -> Sequence[Endpoint]:
     return session.scalars(sa.select(Endpoint).where(Endpoint.state == EndpointState.ACTIVE)).all()
 
 
-def rotate(session: Session, workspace_id: int, endpoint_id: int, *, actor: Actor) -> tuple[Endpoint, Secret]:
+def rotate(work: UnitOfWork, endpoint_id: int) -> tuple[Endpoint, Secret]:
     """Create a new secret for an endpoint. For a day, requests are signed with the old one too."""
-    row = locked(session, workspace_id, endpoint_id)
+    row = locked(work.session, work.workspace_id, endpoint_id)
     before = secrets.keyring().open(row.secret, _place(row, "secret"))
     secret = signing.new_secret()
     row.old_secret = secrets.keyring().seal(before, _place(row, "old_secret"))
-    row.old_until = clock.now() + policy.OLD_SECRET
+    row.old_until = work.now + policy.OLD_SECRET
     row.secret = secrets.keyring().seal(secret, _place(row, "secret"))
-    session.flush()
-    actor.audit(session, "endpoint.rotated", row.url, workspace_id=workspace_id)
+    work.session.flush()
+    work.audit("endpoint.rotated", row.url)
     return row, secret
 
 
@@ -240,12 +239,13 @@ def _place(row: Endpoint, column: str) -> Place:
     return Place("endpoints", column, row.workspace_id, row.uuid)
 
 
-def pause(session: Session, workspace_id: int, endpoint_id: int) -> Endpoint:
+def pause(work: UnitOfWork, endpoint_id: int) -> Endpoint:
     """Pause an endpoint until it is resumed. Events in between are not kept for it."""
-    row = locked(session, workspace_id, endpoint_id)
+    row = locked(work.session, work.workspace_id, endpoint_id)
     if row.state == EndpointState.ACTIVE:
-        _put(row, EndpointState.PAUSED, None, clock.now())
-    session.flush()
+        _put(row, EndpointState.PAUSED, None, work.now)
+    work.session.flush()
+    work.audit("endpoint.paused", row.url)
     return row
 
 
@@ -258,15 +258,16 @@ def pause_all(session: Session) -> None:
     )
 
 
-def resume(session: Session, workspace_id: int, endpoint_id: int) -> Endpoint:
+def resume(work: UnitOfWork, endpoint_id: int) -> Endpoint:
     """Resume an endpoint; pending deliveries are sent first."""
-    get(session, workspace_id, endpoint_id)
-    waiting.resume(session, endpoint_id)  # lanes first: senders lock in that order
-    row = locked(session, workspace_id, endpoint_id)
+    get(work.session, work.workspace_id, endpoint_id)
+    waiting.resume(work.session, endpoint_id)  # lanes first: senders lock in that order
+    row = locked(work.session, work.workspace_id, endpoint_id)
     if row.state != EndpointState.ACTIVE:
-        _put(row, EndpointState.ACTIVE, None, clock.now())
+        _put(row, EndpointState.ACTIVE, None, work.now)
         row.failing_since = None
-    session.flush()
+    work.session.flush()
+    work.audit("endpoint.resumed", row.url)
     return row
 
 
@@ -279,12 +280,12 @@ def _put(row: Endpoint, state: EndpointState, reason: OffReason | None, now: dat
     row.state, row.reason, row.changed_at = state, reason, now
 
 
-def delete(session: Session, workspace_id: int, endpoint_id: int, *, actor: Actor) -> None:
+def delete(work: UnitOfWork, endpoint_id: int) -> None:
     """Delete an endpoint with its pending deliveries and its log."""
-    row = locked(session, workspace_id, endpoint_id)
-    session.delete(row)
-    session.flush()
-    actor.audit(session, "endpoint.deleted", row.url, workspace_id=workspace_id)
+    row = locked(work.session, work.workspace_id, endpoint_id)
+    work.session.delete(row)
+    work.session.flush()
+    work.audit("endpoint.deleted", row.url)
 
 
 def forget_old_secrets(session: Session) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -17,7 +17,8 @@ from host.events.bodies.choosing import heard
 from host.events.consuming import ConsumerContext
 from host.events.kinds import shapes
 from host.events.reading import Recorded
-from host.webhooks import endpoints, policy, waiting
+from host.users.actor import UnitOfWork
+from host.webhooks import endpoints, log, policy, waiting
 from host.webhooks.models import Endpoint
 from host.webhooks.waiting import New
 
@@ -90,15 +91,31 @@ MOST_REPLAYED = 10_000
 """Approximate maximum number of events in one replay, for which a person waits."""
 
 
-def send_test(session: Session, endpoint: Endpoint) -> str:
-    """Queue a test for *endpoint*, regardless of its subscriptions; return the body's id."""
+def send_test(work: UnitOfWork, endpoint_id: int) -> int:
+    """Queue a test for an endpoint, regardless of its subscriptions; return the delivery's id.
+
+    :raises EndpointNotFoundError: if the workspace has no such endpoint.
+    """
+    endpoint = endpoints.get(work.session, work.workspace_id, endpoint_id)
     id_ = f"evt_{secrets.token_urlsafe(15)}"
-    data = shapes.Test(id=id_, text="It works.", timestamp=shapes.timestamp(clock.now()))
+    data = shapes.Test(id=id_, text="It works.", timestamp=shapes.timestamp(work.now))
     text = msgspec.json.encode({"event": TEST, "data": data}).decode()
     body = Body(id=id_, workspace_id=endpoint.workspace_id, event_id=0, name=TEST, body=text)
     # Use a separate lane, so that the test does not wait.
-    waiting.put(session, [New(endpoint.id, False, body)])
-    return id_
+    waiting.put(work.session, [New(endpoint.id, False, body)])
+    [delivery_id] = waiting.of_bodies(work.session, endpoint.id, [id_])
+    return delivery_id
+
+
+def replay(work: UnitOfWork, endpoint_id: int, ids: Collection[int] | None = None) -> int:
+    """Resend deliveries of an endpoint; return their number.
+
+    :param ids: None: all that failed.
+    :raises EndpointNotFoundError: if the workspace has no such endpoint.
+    """
+    endpoints.get(work.session, work.workspace_id, endpoint_id)
+    chosen = log.failed(work.session, endpoint_id) if ids is None else ids
+    return waiting.again(work.session, endpoint_id, chosen)
 
 
 def replay_since(

@@ -17,6 +17,7 @@ from host.process.serving import HostApplication
 from host.users import api_keys, workspaces
 from host.users.api_keys import Scope
 from tests.addons.conftest import Admin, MakeZip
+from tests.helpers import do
 
 GREETING = "/api/v1/addons/toy/greeting"
 GREETINGS = "/api/v1/addons/toy/greetings"
@@ -34,15 +35,8 @@ class Called:
         self.token = self.key(Scope.CONTACTS_READ, Scope.CONTACTS_WRITE)
 
     def key(self, *scopes: Scope) -> str:
-        return db.write(
-            lambda session: api_keys.create(
-                session,
-                workspace_id=self.workspace,
-                name=f"Program {clock.now().timestamp()}",
-                scopes=scopes,
-                created_by=self.mia,
-            )
-        )
+        name = f"Program {clock.now().timestamp()}"
+        return do(api_keys.create, self.workspace, name, scopes, actor=self.mia)
 
     def ask(self, method: str, path: str, *, token: str = "", **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {token or self.token}", **options.pop("headers", {})}

@@ -41,6 +41,7 @@ from tests.addons.test_panels import Opened
 from tests.addons.test_toy_channel import deliver
 from tests.hanging import FOR_EVER, Hang
 from tests.hanging import hanging as hanging_in_c
+from tests.helpers import do
 from tests.live.served import until as seen
 
 TELEGRAM = Path(__file__).resolve().parents[2] / "addons" / "telegram"
@@ -70,15 +71,7 @@ class Calls(Opened):
         with db.read() as session:
             mia = session.scalars(sa.select(User.id)).one()
             self.account = account_ref(session.scalars(sa.select(ChannelAccount)).one())
-        self.token = db.write(
-            lambda session: api_keys.create(
-                session,
-                workspace_id=self.workspace,
-                name="Program",
-                scopes=(Scope.CONTACTS_READ,),
-                created_by=mia,
-            )
-        )
+        self.token = do(api_keys.create, self.workspace, "Program", (Scope.CONTACTS_READ,), actor=mia)
 
     def beside_of(self, customer: str) -> str:
         """Return the path of a new conversation of *customer*."""

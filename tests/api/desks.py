@@ -105,14 +105,7 @@ class ApiDesk:
 def make_key(workspace: int, *scopes: Scope, name: str = "Shop", automatic: bool = False) -> str:
     """Make a key of *workspace* and return it; without *scopes* it may do everything."""
     owner = helpers.make_user(workspace=workspace, role=Role.OWNER)
-    return db.write(
-        keys.create,
-        workspace_id=workspace,
-        name=name,
-        scopes=scopes or tuple(Scope),
-        created_by=owner.id,
-        automatic=automatic,
-    )
+    return do(keys.create, workspace, name, scopes or tuple(Scope), automatic=automatic, actor=owner.id)
 
 
 def open_api_desk(data: Path, *adapters: ChannelAdapter, **environment: Any) -> ApiDesk:

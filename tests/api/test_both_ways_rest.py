@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from host.core import db
-from host.users.actor import DESK
 from host.webhooks import endpoints
 from host.webhooks.endpoints import EndpointSettings
 from host.working_hours.hours import DAY_KEYS
 from tests.api.both_ways import Act, compare
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk
+from tests.helpers import do
 
 ACCOUNTS = "settings/channels/accounts"
 ENDPOINTS = "settings/integrations"
@@ -65,7 +64,7 @@ THE_RULE: dict[str, Any] = {
 
 def endpoint(desk: ApiDesk) -> int:
     wanted = EndpointSettings("https://crm.example/told", ["account.stopped"])
-    return db.write(endpoints.create, desk.workspace, wanted, {"account.stopped"}, actor=DESK)[0].id
+    return do(endpoints.create, desk.workspace, wanted, {"account.stopped"})[0].id
 
 
 def account(desk: ApiDesk) -> int:

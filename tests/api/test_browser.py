@@ -157,9 +157,7 @@ def test_an_operation_is_found_by_its_words_and_tried_with_ones_own_key(
     page: Any, desk: ApiDesk, theme: str, width: int
 ) -> None:
     jo = helpers.make_user("jo@example.com", "Jo Brandt", workspace=desk.workspace, role=Role.OWNER)
-    key = db.write(
-        api_keys.create, workspace_id=desk.workspace, name="Shop", scopes={Scope.READ}, created_by=jo.id
-    )
+    key = do(api_keys.create, desk.workspace, "Shop", {Scope.READ}, actor=jo.id)
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=theme)
     page.goto("/api/docs")
@@ -216,7 +214,7 @@ def test_who_leaves_is_asked_about_and_the_password_is_asked_again(
         ("Order sync", jo, set(Scope)),
         ("Old wiki", gone, {Scope.READ}),
     ):
-        db.write(api_keys.create, workspace_id=desk.workspace, name=name, scopes=scopes, created_by=who.id)
+        do(api_keys.create, desk.workspace, name, scopes, actor=who.id)
     do(
         invitations.invite,
         desk.workspace,

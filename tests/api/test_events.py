@@ -76,7 +76,7 @@ def test_an_endpoint_is_made_changed_paused_and_deleted(desk: ApiDesk, receiver:
     assert desk.program.call("DELETE", path).status_code == 204
     assert desk.program.refused("GET", path)[1]["code"] == "endpoint_not_found"
     assert [one.action for one in everything(AuditEntry) if one.action.startswith("endpoint.")] == [
-        *("endpoint.added", "endpoint.changed", "endpoint.rotated", "endpoint.deleted")
+        *("endpoint.added", "endpoint.paused", "endpoint.changed", "endpoint.rotated", "endpoint.deleted")
     ]
     assert secret not in str([(one.subject, one.details) for one in everything(AuditEntry)])
 

@@ -23,7 +23,7 @@ from host.users import api_keys as keys
 from host.users.api_keys import Scope
 from tests import helpers
 from tests.api.desks import ApiDesk, Program, open_api_desk
-from tests.helpers import client_for
+from tests.helpers import client_for, do, work
 from tests.notifications import test_ways
 
 smtp = test_ways.smtp
@@ -37,13 +37,7 @@ def owner(desk: ApiDesk) -> User:
 
 def key(desk: ApiDesk, owner: User, **left: float) -> Program:
     """Make a key from a year ago that expires in a time, such as ``days=5``."""
-    token = db.write(
-        keys.create,
-        workspace_id=desk.workspace,
-        name="Order sync",
-        scopes=[Scope.CONVERSATIONS_READ],
-        created_by=owner.id,
-    )
+    token = do(keys.create, desk.workspace, "Order sync", [Scope.CONVERSATIONS_READ], actor=owner.id)
     change(token, created_at=clock.now() - timedelta(days=365), expires_at=clock.now() + timedelta(**left))
     return Program(desk.app, token)
 
@@ -173,7 +167,7 @@ def test_a_key_that_changes_before_the_notice_is_written_is_left_out(
 
     def changed(session: Session, key_id: int) -> Any:
         if meanwhile == "revoked":
-            keys.revoke(session, desk.workspace, key_id)
+            keys.revoke(work(session, desk.workspace), key_id)
         elif meanwhile == "extended":
             session.execute(sa.update(ApiKey).values(expires_at=clock.now() + timedelta(days=90)))
         else:

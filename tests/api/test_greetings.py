@@ -12,13 +12,14 @@ from host.automation import buttons
 from host.automation.deciding import Answer
 from host.channels.accounts import disconnect_account
 from host.channels.button_payloads import digest, list_of
-from host.core import clock, db
+from host.core import db
 from host.models.channels import ChannelAccount
 from host.models.users import AuditEntry
 from host.sdk.channel import ProviderProblem
 from host.sdk.messages import IceBreaker, MenuItem
 from tests.api.channels import Everything
 from tests.api.desks import ApiDesk, open_api_desk
+from tests.helpers import do
 
 QUESTIONS = {
     "default": [{"question": "When do you open?", "payload": "hours"}, {"question": "Where are you?"}]
@@ -206,7 +207,7 @@ def test_an_account_tells_what_can_be_sent_through_it(desk: ApiDesk) -> None:
 def test_a_question_that_stays_keeps_its_answer(desk: ApiDesk, adapter: Everything) -> None:
     account = desk.inbox.account.id
     answers = {"hours": Answer("From 9 to 18."), "gone": Answer("Soon.")}
-    db.write(buttons.keep, account, "ice_breakers", list(answers), clock.now(), answers)
+    do(buttons.keep, desk.workspace, account, "ice_breakers", list(answers), answers)
     desk.program.send("PUT", path(desk), {"locales": QUESTIONS})
     with db.read() as session:
         kept = buttons.of_list(session, account, "ice_breakers")

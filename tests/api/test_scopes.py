@@ -42,9 +42,7 @@ NOWHERE = 2**40
 def program(desk: ApiDesk, scopes: Collection[Scope], **more: Any) -> Program:
     """Return a program whose key has *scopes*."""
     owner = helpers.make_user(workspace=desk.workspace, role=Role.OWNER)
-    token = db.write(
-        keys.create, workspace_id=desk.workspace, name="Tool", scopes=scopes, created_by=owner.id, **more
-    )
+    token = do(keys.create, desk.workspace, "Tool", scopes, actor=owner.id, **more)
     return Program(desk.app, token)
 
 

@@ -26,7 +26,6 @@ from host.inbox.teams import teams
 from host.models.automation import AutomationRun
 from host.models.inbox import Conversation, Direction, Message, Origin
 from host.models.users import Membership, Role
-from host.users.actor import DESK
 from host.working_hours import hours
 from tests import helpers
 from tests.helpers import do
@@ -75,7 +74,7 @@ class Automated:
 
     def set(self, **values: Any) -> None:
         wanted = replace(self.settings, **values)
-        db.write(account_settings.save, wanted, limit=1000, actor=DESK, now=clock.now())
+        do(account_settings.save, self.desk.workspace, wanted, limit=1000)
 
     def label(self, name: str) -> int:
         return do(labels.create, self.desk.workspace, name=name, tone=LabelTone.GREEN).id
@@ -90,7 +89,7 @@ class Automated:
         return id_
 
     def duty(self, user_id: int, on: bool) -> None:
-        db.write(routing.set_duty, workspace_id=self.desk.workspace, user_id=user_id, on=on, now=clock.now())
+        do(routing.set_duty, self.desk.workspace, user_id, on=on)
 
     def read(self, *, again: bool = False) -> None:
         """Have the consumer do what the record says since the last time, or all of it once more."""

@@ -27,7 +27,6 @@ from host.inbox.teams import teams
 from host.models.automation import AccountAutomation, ButtonAnswer
 from host.models.inbox import Contact, ConversationStatus, Handler, Message, Origin
 from host.sdk.messages import MessageKind
-from host.users.actor import DESK
 from tests.automation.automated import Automated, shut
 from tests.helpers import do
 from tests.inbox import toys
@@ -44,7 +43,7 @@ def rich(database: db.Database, data: Path) -> Automated:
 
 
 def keep(desk: Automated, answers: dict[str, Answer], name: str = "ice_breakers") -> None:
-    db.write(buttons.keep, desk.desk.account.id, name, list(answers), clock.now(), answers)
+    do(buttons.keep, desk.desk.workspace, desk.desk.account.id, name, list(answers), answers)
 
 
 def tap(desk: Automated, payload: str = QUESTION, contact: str = "ana", **values: Any) -> None:
@@ -166,7 +165,7 @@ def test_answers_are_replaced_kept_and_forgotten(any_desk: Automated) -> None:
     assert kept == {digest(QUESTION): SHIPS, digest("Set?"): full}
     assert desk.settings.has_buttons
     # What a program sets by the API keeps the answers of the questions it keeps.
-    db.write(buttons.keep, account, "ice_breakers", ["Set?", "New?"], clock.now())
+    do(buttons.keep, desk.desk.workspace, account, "ice_breakers", ["Set?", "New?"])
     with db.read() as session:
         assert buttons.of_list(session, account, "ice_breakers") == {
             digest("Set?"): full,
@@ -190,7 +189,7 @@ def test_an_account_with_buttons_keeps_its_other_settings(rich: Automated) -> No
     keep(desk, {QUESTION: SHIPS})
     assert desk.settings == Settings(account, workspace, has_buttons=True)
     same = Settings(account, workspace)
-    db.write(settings.save, same, limit=None, actor=DESK, now=clock.now())
+    do(settings.save, workspace, same, limit=None)
     assert desk.settings == Settings(account, workspace, has_buttons=True), "no version of its own"
 
 

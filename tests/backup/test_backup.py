@@ -38,6 +38,7 @@ from host.sdk.webhooks import Envelope
 from host.users import sessions
 from tests import helpers
 from tests.delivery.desk import Desk, envelope
+from tests.helpers import do_desk
 from tests.live.served import until
 from tests.push.service import BrowserKeys
 
@@ -171,7 +172,7 @@ def test_browsers_that_get_pushes_stay_with_the_original(
         signed_in = sessions.load(session, token)
     assert signed_in
     given = BrowserKeys().subscription("https://fcm.googleapis.com/x")
-    db.write(devices.add, user, signed_in.session_id, given, name="Firefox", more=())
+    do_desk(devices.add, signed_in.session_id, given, name="Firefox", more=(), actor=user)
     assert "push_devices" not in make(settings, file).tables
     file.unlink()
     # As versions before made it.

@@ -47,14 +47,14 @@ def test_keys_keep_scopes_limits_and_expiry(kind: str, settings: Config, file: P
     team = do(teams.create, workspace, name="Kiln", accounts=[account])
     until = clock.now() + timedelta(hours=1)
     tokens = [
-        db.write(
+        do(
             keys.create,
-            workspace_id=workspace,
-            name=f"Key {number}",
-            scopes=scopes,
-            created_by=owner.id,
+            workspace,
+            f"Key {number}",
+            scopes,
             expires_at=expires_at,
             limit=limit,
+            actor=owner.id,
         )
         for number, (scopes, expires_at, limit) in enumerate(
             [

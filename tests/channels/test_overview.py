@@ -19,7 +19,8 @@ from host.assistants.language import language_models
 from host.assistants.language.language_models import ModelInput
 from host.assistants.models import Assistant, EntryState, Mode
 from host.assistants.values import Speaks
-from host.automation.deciding import Sent
+from host.automation import settings
+from host.automation.deciding import Sent, Settings
 from host.channels import button_payloads
 from host.channels.directory import Directory
 from host.core import clock, db
@@ -33,7 +34,7 @@ from host.models.inbox import DeliveryState
 from host.models.users import MemberAccount, Membership, Role
 from host.rules.models import RuleState
 from host.sdk.rules import AssistantTool as AddonTool
-from host.users.actor import DESK, UnitOfWork
+from host.users.actor import UnitOfWork
 from host.working_hours import hours
 from tests import helpers
 from tests.assistants import making, turns
@@ -154,7 +155,7 @@ def test_each_account_shows_what_runs_there_on_each_database(any_desk: Below) ->
     turns.put(desk, pia, Mode.SUGGEST)
     making.entry(desk.desk.workspace, pia, "Delivery", "Two days.")
     menu = add_account(desk, "Buttons")
-    db.write(button_payloads.remember_payloads, menu, "menu", ["a", "b"], actor=DESK)
+    do(button_payloads.remember_payloads, desk.desk.workspace, menu, "menu", ["a", "b"])
 
     page, table = shown(desk)
 
@@ -340,14 +341,8 @@ def test_many_problems_are_folded(desk: Below) -> None:
 def test_an_account_without_its_addon_offers_nothing(desk: Below) -> None:
     id_ = add_account(desk, "Lost", channel="lost")
 
-    def greet(session: Session) -> None:
-        from host.automation import settings
-        from host.automation.deciding import Settings
-
-        wanted = Settings(id_, desk.desk.workspace, greets=True, greeting="Hello")
-        settings.save(session, wanted, limit=None, actor=DESK, now=clock.now())
-
-    db.write(greet)
+    wanted = Settings(id_, desk.desk.workspace, greets=True, greeting="Hello")
+    do(settings.save, desk.desk.workspace, wanted, limit=None)
     page, table = shown(desk)
     assert table.rows["Lost"]["Greeting"].startswith("Stopped")
     assert table.rows["Lost"]["Away"] == "–"

@@ -12,12 +12,12 @@ from host.channels import button_payloads
 from host.core import db
 from host.models.channels import AccountState
 from host.rules.models import RuleState
-from host.users.actor import DESK
 from tests.accessibility import violations
 from tests.assistants import turns
 from tests.automation import test_page_browser
 from tests.channels.test_overview import CLOSE, add_account, address, rename, set_hours
 from tests.channels.toy import ToyAdapter
+from tests.helpers import do
 from tests.inbox import conftest as inbox
 from tests.inbox.desks import open_desk
 from tests.rules.below import WALL, Below
@@ -50,7 +50,7 @@ def furnish(desk: Below) -> None:
     turns.put(desk, pia, Mode.SUGGEST)
     toy = add_account(desk, "@sample.studio.with.a.long.name")
     turns.put(desk, pia, Mode.SHADOW, account_id=toy)
-    db.write(button_payloads.remember_payloads, toy, "ice_breakers", ["a", "b"], actor=DESK)
+    do(button_payloads.remember_payloads, desk.workspace, toy, "ice_breakers", ["a", "b"])
     add_account(desk, "away@pottery.example", state=AccountState.NEEDS_RECONNECT)
     of_lost = {"if": "conversation", "filter": {"channel": "lost"}}
     desk.rule(CLOSE, name="Wholesale", conditions=[of_lost])

@@ -15,13 +15,12 @@ from host.core import db, secrets
 from host.features import registry
 from host.models.health import Kind
 from host.users import desk_settings
-from host.users.actor import DESK
 from host.webhooks import endpoints
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import OffReason
 from tests.conftest import KEYS
 from tests.health import pretend
-from tests.helpers import make_workspace
+from tests.helpers import do, make_workspace
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def test_doctor_says_nothing_of_what_an_admin_switched_off(settings: dict[str, s
     db.write(lambda session: pretend.process(session, "a", Kind.WEB))
     wanted = EndpointSettings("https://crm.example/told", ["message.received"])
     workspace = make_workspace()
-    id_ = db.write(endpoints.create, workspace, wanted, {"message.received"}, actor=DESK)[0].id
+    id_ = do(endpoints.create, workspace, wanted, {"message.received"})[0].id
     db.write(lambda session: endpoints.switch_off(endpoints.locked(session, workspace, id_), OffReason.GONE))
 
     def said() -> list[str]:

@@ -43,7 +43,7 @@ KNOWN = ("message.received", "conversation.created")
 
 def endpoint(desk: Desk, url: str = "https://crm.example/told") -> int:
     wanted = EndpointSettings(url, ["message.received"])
-    return db.write(endpoints.create, desk.workspace_id, wanted, KNOWN, actor=DESK)[0].id
+    return do(endpoints.create, desk.workspace_id, wanted, KNOWN)[0].id
 
 
 def bodies() -> Sequence[EventBody]:

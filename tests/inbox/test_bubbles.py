@@ -32,7 +32,7 @@ from host.sdk.messages import (
     Program,
     Who,
 )
-from host.users.actor import DESK
+from tests.helpers import do
 from tests.inbox import desks, scenes, toys
 from tests.inbox.custom import POLL, Poll
 from tests.inbox.desks import Desk
@@ -545,14 +545,14 @@ def test_a_tap_says_what_was_tapped_where_that_is_known(desk: Desk, scene: scene
     card = {"title": "Rim plate", "buttons": [{"title": "Order", "payload": "CARD"}]}
     content = {"template": {"elements": [card]}}
     toys.change_row(Message, sent, kind=MessageKind.TEMPLATE, text="", content=content)
-    db.write(button_payloads.remember_payloads, desk.account.id, "ice_breakers", ["ICE", ""], actor=DESK)
-    db.write(button_payloads.remember_payloads, desk.account.id, "menu", iter(["MENU"]), actor=DESK)
+    do(button_payloads.remember_payloads, desk.workspace, desk.account.id, "ice_breakers", ["ICE", ""])
+    do(button_payloads.remember_payloads, desk.workspace, desk.account.id, "menu", iter(["MENU"]))
     ice, menu, card, other = (words(one(desk, message)) for message in toys.thread()[:4])
     assert "ICE Tapped an ice breaker" in ice
     assert "MENU Chose from the menu" in menu
     assert "CARD Tapped a button of a card" in card
     assert "OTHER Tapped a button" in other
-    db.write(button_payloads.remember_payloads, desk.account.id, "menu", [], actor=DESK)
+    do(button_payloads.remember_payloads, desk.workspace, desk.account.id, "menu", [])
     assert "MENU Tapped a button" in words(one(desk, toys.thread()[1]))
 
 

@@ -19,7 +19,6 @@ from host.inbox import erasure
 from host.models.inbox import Conversation, Message
 from host.models.users import Role
 from host.sequences.body import Ask, End
-from host.users.actor import DESK
 from host.webhooks import endpoints, telling
 from host.webhooks.endpoints import EndpointSettings
 from tests import helpers
@@ -134,7 +133,7 @@ def campaign(data: Path) -> Place:
 def webhook(data: Path) -> Place:
     desk, _scene, talk = _talk(data)
     wanted = EndpointSettings("https://other.example/hook", ("message.received",))
-    row, _secret = db.write(endpoints.create, desk.workspace, wanted, frozenset(catalogue.KINDS), actor=DESK)
+    row, _secret = do(endpoints.create, desk.workspace, wanted, frozenset(catalogue.KINDS))
     reading.number_all()
     with db.read() as session:
         events = reading.after(session, BEGINNING, 100).events

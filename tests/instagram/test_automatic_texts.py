@@ -26,6 +26,7 @@ from tests import helpers
 from tests.assistants.assisting import Assisted
 from tests.automation.automated import shut
 from tests.delivery.desk import drain
+from tests.helpers import do
 from tests.inbox import toys
 from tests.instagram.test_campaigns_refused import PUBLIC
 from tests.instagram.test_campaigns_refused import Desk as Campaigning
@@ -156,9 +157,8 @@ def satisfaction(shop: Shop) -> None:
 
 
 def tapped(shop: Shop, what: str) -> None:
-    db.write(
-        buttons.keep, shop.desk.account.id, what, ["SHIPS"], clock.now(), {"SHIPS": Answer("Within the EU.")}
-    )
+    account, answers = shop.desk.account, {"SHIPS": Answer("Within the EU.")}
+    do(buttons.keep, account.workspace_id, account.id, what, ["SHIPS"], answers)
     shop.meta.wrote(ANA, "Ships?")
     shop.said(
         ANA, text="Do you ship?", name="Ana Q.", kind=MessageKind.POSTBACK, content={"payload": "SHIPS"}

@@ -9,7 +9,6 @@ from typing import cast
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from host.assistants.models import Mode
 from host.core import clock, db
@@ -21,13 +20,13 @@ from host.events.models import DomainEvent
 from host.models.inbox import Conversation, Direction, Message, Origin
 from host.notifications.rules import Kind, Way
 from host.sdk.channel import AccountRef
-from host.users.actor import DESK
 from host.webhooks import endpoints
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import HookDelivery
 from host.webhooks.telling import Webhooks
 from tests import helpers
 from tests.assistants.assisting import Assisted
+from tests.helpers import do
 from tests.inbox.desks import Desk
 from tests.instagram.looking import MINUTE, Lookout, advance, marked, missed
 from tests.instagram.world import Addon, Meta
@@ -50,16 +49,12 @@ class Acting:
         self.assisted.attach(Mode.SUGGEST)
         self.person = helpers.make_user(name="Mia R.", workspace=account.workspace_id).id
         telling.choose(self.person, {Kind.NEW: [Way.DESK]})
-        db.write(self._add_endpoint)
+        wanted = EndpointSettings("https://program.example", ("message.received",), both_names=True)
+        do(endpoints.create, account.workspace_id, wanted, frozenset(catalogue.KINDS))
         webhooks = Webhooks(lambda: lookout.directory, lambda: "https://desk.example.com")
         db.write(_make_rows, [webhooks])
         self.hooks = _Reader(webhooks)
         self.act()
-
-    def _add_endpoint(self, session: Session) -> None:
-        wanted = EndpointSettings("https://program.example", ("message.received",), both_names=True)
-        workspace = self.lookout.account.workspace_id
-        endpoints.create(session, workspace, wanted, frozenset(catalogue.KINDS), actor=DESK)
 
     def act(self) -> None:
         """Let every consumer read the record, and do what is due."""

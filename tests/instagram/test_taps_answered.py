@@ -13,12 +13,13 @@ from host.automation import buttons, running
 from host.automation.consuming import Automating
 from host.automation.deciding import Answer
 from host.channels.directory import Directory
-from host.core import clock, db, storage
+from host.core import db, storage
 from host.events import reading
 from host.events.reading import BEGINNING
 from host.queue.journal import Journal
 from host.sdk.messages import IceBreaker
 from tests.delivery.desk import drain
+from tests.helpers import do
 from tests.instagram import world
 from tests.instagram.test_unsend import Desk
 from tests.instagram.world import Addon, Meta, item
@@ -56,7 +57,7 @@ def test_each_tap_is_answered_once(desk: Desk, meta: Meta) -> None:
         PRICES.payload: Answer("Here they are.", link_title="Open prices", link="https://shop.example.com/p"),
     }
     payloads = [one.payload for one in kept["default"]]
-    db.write(buttons.keep, desk.account.id, "ice_breakers", payloads, clock.now(), answers)
+    do(buttons.keep, desk.account.workspace_id, desk.account.id, "ice_breakers", payloads, answers)
     meta.wrote()
     body = desk.receive(item(postback={"mid": "t1", "title": SHIPS.question, "payload": SHIPS.payload}))
     run(desk)

@@ -16,6 +16,7 @@ from host.push import devices
 from host.push.models import PushDelivery, PushDevice
 from host.push.sending import Sender
 from host.users import sessions
+from tests.helpers import do_desk
 from tests.inbox import toys
 from tests.push.service import BrowserKeys, PushService
 
@@ -42,7 +43,7 @@ class Phone:
     def subscribe(self, **values: Any) -> int:
         wanted = self.keys.subscription(self.service.endpoint(self.name))
         values = {"name": "Firefox on Android", "more": HOSTS, **values}
-        return db.write(devices.add, self.user, self.session, wanted, **values).id
+        return do_desk(devices.add, self.session, wanted, actor=self.user, **values).id
 
     @property
     def shown(self) -> list[dict[str, Any]]:

@@ -44,7 +44,9 @@ def subscribe(browser: Browser, service: PushService, name: str = "phone", **val
 
 def actions() -> list[tuple[str, str]]:
     with db.read() as session:
-        query = sa.select(AuditEntry.action, AuditEntry.subject).where(AuditEntry.action.like("push%"))
+        query = sa.select(AuditEntry.action, AuditEntry.subject).where(
+            AuditEntry.action.like("push%"), AuditEntry.remote != ""
+        )
         return [tuple(row) for row in session.execute(query.order_by(AuditEntry.id))]
 
 

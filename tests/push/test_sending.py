@@ -233,11 +233,11 @@ def _other_person(scene: Scene, phone: Phone) -> None:
 
 def _opened_by_other_person(scene: Scene, phone: Phone) -> None:
     bo = helpers.make_user(name="Bo T.", workspace=scene.desk.workspace).id
-    assert db.write(devices.confirm, bo, 0, phone.service.endpoint(phone.name)) is None
+    assert do_desk(devices.confirm, 0, phone.service.endpoint(phone.name), actor=bo) is None
 
 
 def _remove(scene: Scene, phone: Phone) -> None:
-    assert db.write(devices.end, phone.user, phone.id) == "Firefox on Android"
+    assert do_desk(devices.end, phone.id, actor=phone.user) == "Firefox on Android"
 
 
 ENDINGS = [
@@ -294,7 +294,7 @@ def test_a_device_nobody_opens_gets_nothing_after_a_week_until_it_is_opened(
         with db.read() as session:
             now = sessions.load(session, token)
         assert now is not None
-        found = db.write(devices.confirm, phone.user, now.session_id, service.endpoint(phone.name))
+        found = do_desk(devices.confirm, now.session_id, service.endpoint(phone.name), actor=phone.user)
         assert found is not None
         assert found.id == phone.id
         writes(scene)
@@ -574,7 +574,7 @@ def test_keys_that_are_none_are_refused(
     good = BrowserKeys().subscription(service.endpoint("x"))
     wanted = devices.Subscription(good.endpoint, good.p256dh if point is None else point, auth)
     with pytest.raises(InvalidError):
-        db.write(devices.add, scene.desk.mia.id, 1, wanted, name="x", more=phones.HOSTS)
+        do_desk(devices.add, 1, wanted, name="x", more=phones.HOSTS, actor=scene.desk.mia.id)
 
 
 def test_a_person_has_twenty_devices_at_most(scene: Scene, service: PushService) -> None:

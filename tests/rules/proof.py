@@ -61,7 +61,7 @@ from host.users.actor import DESK, UnitOfWork
 from host.webhooks import endpoints
 from host.webhooks.endpoints import EndpointSettings
 from tests.delivery.desk import ToyAdapter
-from tests.helpers import work
+from tests.helpers import do, work
 
 KEYS = {"k1": bytes(range(32))}
 RULES = 20
@@ -196,7 +196,7 @@ def prepare(rules: Sequence[Drawn]) -> Place:
     workspace_id, account = db.write(_account)
     db.write(_make_rows, [Automating(directory)])
     told = EndpointSettings("https://program.example/hook", [RULE_CALLED])
-    endpoint, _ = db.write(endpoints.create, workspace_id, told, {RULE_CALLED}, actor=DESK)
+    endpoint, _ = do(endpoints.create, workspace_id, told, {RULE_CALLED})
     return db.write(_rules, workspace_id, account, rules, endpoint.id)
 
 

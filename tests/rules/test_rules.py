@@ -60,7 +60,6 @@ from host.sdk.capabilities import Capabilities, CopyLimits
 from host.sdk.channel import AccountRef
 from host.sdk.messages import MessageEdited, MessageReacted, MessageUnsent
 from host.sdk.rules import AskedAbout, React, RuleAction, RuleCondition, SendText
-from host.users.actor import DESK
 from host.webhooks import endpoints
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import Endpoint
@@ -339,7 +338,7 @@ def shop(automated: Ruled) -> Shop:
     who = Viewer(None, keeps=True)
     canned = do(replies.create, desk.desk.workspace, wanted, who)
     told = EndpointSettings("https://example.com/hook", ["rule.called"])
-    endpoint, _ = db.write(endpoints.create, desk.desk.workspace, told, {"rule.called"}, actor=DESK)
+    endpoint, _ = do(endpoints.create, desk.desk.workspace, told, {"rule.called"})
     ana, bo = desk.person("Ana"), desk.person("Bo", on=False)
     other = desk.label("Other")
     found = Shop(desk, desk.label("Complaint"), other, ana, bo, desk.team(ana, bo), canned.id, endpoint.id)

@@ -23,7 +23,8 @@ from tests.pins import audit_lines
 
 HOST = Path(__file__).parents[2] / "host"
 ACTION = re.compile(
-    r"""(?:audit\(\s*\w+,|record\(\s*\w+,|_do\(\s*\w+,|_start\(\s*\w+,|action\ =|SIGN_IN\ =|CONFIRM\ =)\s*
+    r"""(?:audit\(\s*(?:\w+,)?|record\(\s*\w+,|_do\(\s*\w+,|_start\(\s*\w+,|
+        action\ =|SIGN_IN\ =|CONFIRM\ =)\s*
         "([a-z_]+\.[a-z_]+)"(?:\ if\ .*\ else\ "([a-z_]+\.[a-z_]+)")?""",
     re.VERBOSE,
 )

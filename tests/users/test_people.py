@@ -32,6 +32,7 @@ from tests.helpers import (
     browser,
     build_app,
     client_for,
+    do,
     do_desk,
     hashed_password,
     make_config,
@@ -179,7 +180,7 @@ def test_who_is_locked_out_leaves_nothing_open(desk: Flask) -> None:
     owner = make_user(name="Ann", workspace=workspace, role=Role.OWNER)
     kim = make_user("kim@example.com", "Kim", workspace=workspace, role=Role.OWNER)
     taken = conversation(workspace, kim)
-    db.write(api_keys.create, workspace_id=workspace, name="Wiki", scopes=[Scope.READ], created_by=kim.id)
+    do(api_keys.create, workspace, "Wiki", [Scope.READ], actor=kim.id)
     theirs = client_for(desk, kim)
     admin = client_for(desk, make_user(is_admin=True))
     address = f"/admin/people/{kim.id}/disable"
@@ -486,7 +487,7 @@ def test_the_command_does_the_same(database: db.Database, data: Any, monkeypatch
     make_user(workspace=workspace, role=Role.OWNER)
     kim = make_user("kim@example.com", workspace=workspace, role=Role.OWNER)
     conversation(workspace, kim)
-    db.write(api_keys.create, workspace_id=workspace, name="Wiki", scopes=[Scope.READ], created_by=kim.id)
+    do(api_keys.create, workspace, "Wiki", [Scope.READ], actor=kim.id)
     db.write(a_rule, workspace, "To Kim", kim.id)
 
     def lobby(*arguments: str) -> str:

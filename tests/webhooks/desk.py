@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from host.core import db
 from host.core.secrets import Secret
 from host.events import catalogue, reading
 from host.events.consuming import _make_rows, _Reader
-from host.users.actor import DESK
 from host.webhooks import endpoints, sending
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import Endpoint, EventBody, HookDelivery
 from host.webhooks.telling import Webhooks
 from tests.delivery.desk import Desk
+from tests.helpers import do
 
 BASE = "https://desk.example"
 
@@ -36,12 +35,8 @@ class HookDesk(Desk):
 
     def endpoint(self, url: str, *events: str, **more: Any) -> tuple[Endpoint, Secret]:
         known = KNOWN | {name for one in [self.toy] for name in (kind.name for kind in one.outgoing_kinds)}
-
-        def make(session: Session) -> tuple[Endpoint, Secret]:
-            wanted = EndpointSettings(url, events or ("*",), **more)
-            return endpoints.create(session, self.workspace_id, wanted, known, actor=DESK)
-
-        return db.write(make)
+        wanted = EndpointSettings(url, events or ("*",), **more)
+        return do(endpoints.create, self.workspace_id, wanted, known)
 
     def tell(self) -> None:
         """Read the record up to its end."""

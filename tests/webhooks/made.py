@@ -6,10 +6,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from host.core import db
-from host.users.actor import DESK
 from host.webhooks import endpoints, telling
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import Endpoint, HookDelivery
+from tests.helpers import work
 
 
 def endpoint_ids(workspace: int) -> dict[str, int]:
@@ -19,8 +19,8 @@ def endpoint_ids(workspace: int) -> dict[str, int]:
         found = session.scalars(sa.select(Endpoint)).first()
         if found is None:
             wanted = EndpointSettings("https://crm.example/told", ["account.stopped"])
-            found, _ = endpoints.create(session, workspace, wanted, {"account.stopped"}, actor=DESK)
-            telling.send_test(session, found)
+            found, _ = endpoints.create(work(session, workspace), wanted, {"account.stopped"})
+            telling.send_test(work(session, workspace), found.id)
         delivery = session.scalars(
             sa.select(HookDelivery.id).where(HookDelivery.endpoint_id == found.id)
         ).one()

@@ -49,13 +49,13 @@ from host.models.users import Workspace
 from host.process import features as _features  # noqa: F401 - says which there are
 from host.queue import lanes
 from host.sdk.messages import MessageReceived
-from host.users.actor import DESK
 from host.webhooks import endpoints, policy, sending
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.models import HookDelivery, HookState
 from host.webhooks.sending import Senders
 from host.webhooks.telling import Webhooks
 from tests.delivery.desk import ToyAdapter, ToyDirectory
+from tests.helpers import do
 
 KEYS = {"k1": bytes(range(32))}
 ENDPOINTS = 5
@@ -172,7 +172,7 @@ def prepare(port: int) -> Sequence[tuple[int, int, int]]:
             change = MessageReceived(f"{number}-{talk}", uuid.uuid4().hex, at, text="hello")
             db.write(apply_changes, [Incoming(ref(account), ToyAdapter(), change, at, uuid.uuid4().hex)])
         wanted = EndpointSettings(f"http://127.0.0.1:{port}/{number}", [CONVERSATION_ASSIGNED], [account.id])
-        db.write(endpoints.create, workspace_id, wanted, {CONVERSATION_ASSIGNED}, actor=DESK)
+        do(endpoints.create, workspace_id, wanted, {CONVERSATION_ASSIGNED})
         with db.read() as session:
             mine = sa.select(Conversation.id).where(Conversation.account_id == account.id)
             places += [(workspace_id, account.id, id_) for id_ in session.scalars(mine)]

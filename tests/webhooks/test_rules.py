@@ -17,7 +17,6 @@ from host.inbox.erasure import erase
 from host.inbox.teams import teams
 from host.models.inbox import Conversation, Message
 from host.rules.models import Rule
-from host.users.actor import DESK
 from host.webhooks import endpoints
 from host.webhooks.telling import replay_since
 from tests import helpers
@@ -117,23 +116,19 @@ def test_an_endpoint_that_is_paused_or_gone_is_not_called(desk: HookDesk, receiv
     conversation = desk.customer_wrote("anna")
     desk.deliver()
     receiver.got.clear()
-    db.write(endpoints.pause, desk.workspace_id, paused.id)
-    db.write(endpoints.delete, desk.workspace_id, gone.id, actor=DESK)
+    do(endpoints.pause, desk.workspace_id, paused.id)
+    do(endpoints.delete, desk.workspace_id, gone.id)
     for endpoint in (paused.id, gone.id, 0):
         happened(desk, RULE_CALLED, conversation, rule=rule(desk), endpoint=endpoint)
     assert desk.deliver() == 0
-    db.write(endpoints.resume, desk.workspace_id, paused.id)
+    do(endpoints.resume, desk.workspace_id, paused.id)
     assert desk.deliver() == 0
     assert receiver.got == []
 
 
 def test_an_endpoint_of_another_workspace_is_not_called(desk: HookDesk, receiver: Receiver) -> None:
-    def theirs(session: Session) -> int:
-        wanted = endpoints.EndpointSettings(receiver.url, ("*",))
-        return endpoints.create(session, studio, wanted, {"*"}, actor=DESK)[0].id
-
-    studio = helpers.make_workspace("Studio")
-    endpoint = db.write(theirs)
+    wanted = endpoints.EndpointSettings(receiver.url, ("*",))
+    endpoint = do(endpoints.create, helpers.make_workspace("Studio"), wanted, {"*"})[0].id
     conversation = desk.customer_wrote("anna")
     happened(desk, RULE_CALLED, conversation, rule=rule(desk), endpoint=endpoint)
     assert desk.deliver() == 0

@@ -17,12 +17,12 @@ from host.api.http.openapi import document
 from host.core import clock, db, guard, resealing, secrets
 from host.models.notifications import Notification
 from host.models.users import Role
-from host.users.actor import DESK
 from host.webhooks import endpoints, policy, posting, sending, waiting
 from host.webhooks.models import EndpointState, HookState
 from host.webhooks.sending import Senders
 from tests import helpers
 from tests.core.servers import Handler, read_request, serving
+from tests.helpers import do
 from tests.inbox.toys import everything
 from tests.receiver import Receiver, receiving
 from tests.webhooks.conftest import Travel
@@ -69,7 +69,7 @@ def test_what_was_changed_on_the_way_is_not_ours(desk: HookDesk, receiver: Recei
 
 def test_while_a_secret_is_changed_both_sign(desk: HookDesk, receiver: Receiver, travel: Travel) -> None:
     row, old = desk.endpoint(receiver.url, "message.received")
-    _, new = db.write(endpoints.rotate, desk.workspace_id, row.id, actor=DESK)
+    _, new = do(endpoints.rotate, desk.workspace_id, row.id)
     desk.customer_wrote("anna")
     desk.deliver()
     for secret in (old, new):
@@ -89,7 +89,7 @@ def test_while_a_secret_is_changed_both_sign(desk: HookDesk, receiver: Receiver,
 
 def test_secrets_are_sealed_and_sealed_again_with_a_new_key(desk: HookDesk, receiver: Receiver) -> None:
     row, secret = desk.endpoint(receiver.url)
-    db.write(endpoints.rotate, desk.workspace_id, row.id, actor=DESK)
+    do(endpoints.rotate, desk.workspace_id, row.id)
     assert secret.reveal() not in desk.row(row.id).secret
     secrets.use(secrets.Keyring({"k2": bytes(32), "k1": bytes(range(32))}))
     findings = resealing.check_values(reseal=True)
@@ -182,7 +182,7 @@ def test_who_is_gone_is_switched_off_and_owners_are_told(desk: HookDesk, receive
     desk.customer_wrote("carl")
     desk.deliver()
     assert len(receiver.got) == got
-    db.write(endpoints.resume, desk.workspace_id, row.id)
+    do(endpoints.resume, desk.workspace_id, row.id)
     desk.deliver()
     assert {one.told["data"]["from"] for one in receiver.got} >= {"anna", "ben"}, "what waited goes on"
 
@@ -215,10 +215,10 @@ def test_paused_nothing_is_sent_and_nothing_new_kept(desk: HookDesk, receiver: R
     row, _ = desk.endpoint(receiver.url, "message.received")
     desk.customer_wrote("anna")
     desk.tell()
-    db.write(endpoints.pause, desk.workspace_id, row.id)
+    do(endpoints.pause, desk.workspace_id, row.id)
     desk.customer_wrote("ben")
     assert desk.deliver() == 0
-    db.write(endpoints.resume, desk.workspace_id, row.id)
+    do(endpoints.resume, desk.workspace_id, row.id)
     desk.deliver()
     assert [one.told["data"]["from"] for one in receiver.got] == ["anna"]
 
@@ -366,7 +366,7 @@ def test_an_endpoint_that_is_deleted_meanwhile_is_no_trouble(desk: HookDesk, rec
     row, _ = desk.endpoint(receiver.url, "message.received")
     desk.customer_wrote()
     desk.tell()
-    receiver.before = lambda _: db.write(endpoints.delete, desk.workspace_id, row.id, actor=DESK)
+    receiver.before = lambda _: do(endpoints.delete, desk.workspace_id, row.id)
     sending.drain()
     assert desk.deliveries() == []
     assert all(lane.next_at is None for lane in desk.lanes() if lane.direction == waiting.HOOK)

@@ -27,6 +27,7 @@ from host.sdk.cards import Connection, ConnectRequest
 from host.users import api_keys, members, passwords, users, workspaces
 from host.users.actor import Actor, UnitOfWork
 from host.users.api_keys import Scope
+from tests.helpers import do
 
 IDLE = {"HEAD", "OPTIONS"}
 
@@ -110,8 +111,8 @@ def main() -> None:
         make_rule(application, one)
     homes = told.get("workspaces", {})
     for home, owner in wanted.get("keys", {}).items():
-        key = {"workspace_id": homes[home], "name": "Shop", "scopes": tuple(Scope)}
-        told.setdefault("keys", {})[home] = db.write(api_keys.create, **key, created_by=told["people"][owner])
+        by = told["people"][owner]
+        told.setdefault("keys", {})[home] = do(api_keys.create, homes[home], "Shop", tuple(Scope), actor=by)
     told["accounts"] = [connect(application, one, homes) for one in wanted.get("connect", ())]
     print(json.dumps(told))
 

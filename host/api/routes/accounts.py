@@ -6,6 +6,7 @@ from typing import Literal, cast
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
+from msgspec import UnsetType
 from sqlalchemy.orm import Session
 
 from host.api import shapes
@@ -22,6 +23,7 @@ from host.inbox.along import sent_from
 from host.inbox.errors import AccountDisconnectedError
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.models.users import Membership, Role, User
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 from host.users.reach import includes
 
@@ -110,6 +112,17 @@ def find_account(
     return row
 
 
+def connected_account(session: Session, call: Call, account: int | str) -> ChannelAccount:
+    """Return an account as :func:`find_account` does.
+
+    :raises AccountDisconnectedError: if it is disconnected.
+    """
+    row = find_account(session, call, account)
+    if row.state == AccountState.DISCONNECTED:
+        raise AccountDisconnectedError(next_step="")
+    return row
+
+
 @routes.get("/accounts/{account_id}", "Get an account", limited=True, errors=(AccountNotFoundError,))
 def get_account(call: Call, account_id: int | str) -> shapes.Account:
     """The account, with what can be sent through it and the limits."""
@@ -130,18 +143,18 @@ def change_account(call: Call, account_id: int | str, body: shapes.UpdateAccount
     The new target also applies to customers who are already waiting. Reports measure each wait by the target
     that applied when it began.
     """
+    return call.write(lambda work: shown(call, _set_target(work, call, account_id, body.reply_target)))
 
-    def use_case(session: Session) -> shapes.Account:
-        row = find_account(session, call, account_id)
-        if row.state == AccountState.DISCONNECTED:
-            raise AccountDisconnectedError(next_step="")
-        try:
-            accounts.change_messages(session, row.id, reply_target=body.reply_target, actor=call.actor)
-        except InvalidError as error:
-            raise BodyError(error.sentence, field="replyTarget") from None
-        return shown(call, row)
 
-    return call.commit(use_case)
+def _set_target(
+    work: UnitOfWork, call: Call, account_id: int | str, minutes: int | UnsetType | None
+) -> ChannelAccount:
+    row = connected_account(work.session, call, account_id)
+    try:
+        accounts.change_messages(work, row.id, reply_target=minutes)
+    except InvalidError as error:
+        raise BodyError(error.sentence, field="replyTarget") from None
+    return row
 
 
 @routes.get("/members", "List people", tag="Team", limited=True)
@@ -179,11 +192,11 @@ def _members(session: Session, call: Call, user_id: int | None = None) -> list[s
 )
 def set_duty(call: Call, member_id: int, body: shapes.UpdateDuty) -> shapes.Member:
     """Conversations of a team go to its members who are on duty. They can change it themselves."""
+    return call.write(lambda work: _set_duty(work, call, member_id, body.on))
 
-    def use_case(session: Session) -> shapes.Member:
-        if all(one.id != member_id for one in queries.all_members(session, call.workspace_id)):
-            raise MemberNotFoundError()
-        routing.set_duty(session, workspace_id=call.workspace_id, user_id=member_id, on=body.on, now=call.now)
-        return _members(session, call, member_id)[0]
 
-    return call.commit(use_case)
+def _set_duty(work: UnitOfWork, call: Call, member_id: int, on: bool) -> shapes.Member:
+    if all(one.id != member_id for one in queries.all_members(work.session, work.workspace_id)):
+        raise MemberNotFoundError()
+    routing.set_duty(work, member_id, on=on)
+    return _members(work.session, call, member_id)[0]

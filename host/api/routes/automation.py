@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, cast
 
 from msgspec import Meta, field
-from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
 from host.api.http.declare import Id, Router, Wire
-from host.api.routes.accounts import AccountNotFoundError, find_account
+from host.api.routes.accounts import AccountNotFoundError, connected_account, find_account
 from host.automation import settings as account_settings
 from host.automation.deciding import Sent, Settings
 from host.automation.settings import FEWEST_DAYS, MOST_DAYS, RouteError, SilenceError
@@ -19,7 +18,8 @@ from host.core.errors import InvalidError
 from host.inbox.errors import AccountDisconnectedError, UnknownChannelError
 from host.inbox.teams.errors import TeamNotFoundError
 from host.inbox.variables import VariableError
-from host.models.channels import AccountState
+from host.models.channels import ChannelAccount
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 from host.users.workspaces import SavedMeanwhileError
 
@@ -175,36 +175,33 @@ def get_automation(call: Call, account_id: int | str) -> AccountAutomation:
 )
 def set_automation(call: Call, account_id: int | str, body: UpdateAutomation) -> AccountAutomation:
     """Replaces all settings. Invalid ones are refused with their path: `greeting.text`."""
+    return call.write(
+        lambda work: _save(work, call, connected_account(work.session, call, account_id), body),
+        lambda work, id_: _shown(account_settings.of_account(work.session, work.workspace_id, id_)),
+    )
 
-    def use_case(session: Session) -> AccountAutomation:
-        row = find_account(session, call, account_id)
-        if row.state == AccountState.DISCONNECTED:
-            raise AccountDisconnectedError(next_step="")
-        adapter = call.adapter(row.channel)
-        if adapter is None:
-            raise UnknownChannelError()
-        wanted = Settings(
-            account_id=row.id,
-            workspace_id=call.workspace_id,
-            greets=body.greeting.on,
-            greeting=body.greeting.text,
-            silence_days=body.greeting.silence_days,
-            greets_on=frozenset(Sent(one) for one in body.greeting.after),
-            tells_away=body.away.on,
-            away=body.away.text,
-            routes=body.routing.on,
-            team_id=body.routing.team,
-            to_person=body.routing.to_person,
-            to_last=body.routing.to_last,
-        )
-        limit = adapter.capabilities.text_limit
-        try:
-            account_settings.save(
-                session, wanted, limit=limit, version=body.version, actor=call.actor, now=call.now
-            )
-        except InvalidError as error:
-            error.field = _PLACES.get(error.field or "", error.field)
-            raise
-        return _shown(account_settings.of_account(session, call.workspace_id, row.id))
 
-    return call.commit(use_case)
+def _save(work: UnitOfWork, call: Call, row: ChannelAccount, body: UpdateAutomation) -> int:
+    adapter = call.adapter(row.channel)
+    if adapter is None:
+        raise UnknownChannelError()
+    wanted = Settings(
+        account_id=row.id,
+        workspace_id=work.workspace_id,
+        greets=body.greeting.on,
+        greeting=body.greeting.text,
+        silence_days=body.greeting.silence_days,
+        greets_on=frozenset(Sent(one) for one in body.greeting.after),
+        tells_away=body.away.on,
+        away=body.away.text,
+        routes=body.routing.on,
+        team_id=body.routing.team,
+        to_person=body.routing.to_person,
+        to_last=body.routing.to_last,
+    )
+    try:
+        account_settings.save(work, wanted, limit=adapter.capabilities.text_limit, version=body.version)
+    except InvalidError as error:
+        error.field = _PLACES.get(error.field or "", error.field)
+        raise
+    return row.id

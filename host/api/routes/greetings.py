@@ -9,16 +9,14 @@ from typing import Annotated, TypeVar
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api.http.call import Call
 from host.api.http.declare import Router, Wire
 from host.api.routes.accounts import AccountNotFoundError, find_account
 from host.automation import buttons
-from host.channels import button_payloads
 from host.channels.pages import greetings
 from host.channels.pages.greetings import Block, GreetingItem, Sheet
-from host.core import clock, db
+from host.core import db
 from host.core.errors import ConflictError, InvalidError
 from host.inbox.errors import AccountDisconnectedError, ProviderRefusedError, UnknownChannelError
 from host.models.channels import AccountState, ChannelAccount, ref
@@ -334,9 +332,4 @@ def _checked(body: IceBreakersOfAccount, limits: IceBreakerLimits) -> IceBreaker
 def _note(call: Call, row: ChannelAccount, what: str, kept: IceBreakers | Menu) -> None:
     """Store the payloads, so that the inbox can name the tapped item. Each keeps its answer."""
     payloads = [one.payload for items in kept.values() for one in items]
-
-    def use_case(session: Session) -> None:
-        button_payloads.remember_payloads(session, row.id, what, payloads, actor=call.actor)
-        buttons.keep(session, row.id, what, payloads, clock.now())
-
-    db.write(use_case)
+    db.write(lambda session: buttons.keep(call.work(session), row.id, what, payloads))

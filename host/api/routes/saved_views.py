@@ -23,6 +23,7 @@ from host.inbox.errors import (
 )
 from host.inbox.queries import ConversationFilter
 from host.models.saved_views import SavedView
+from host.users.actor import UnitOfWork
 from host.users.api_keys import Scope
 
 routes = Router("Labels", read=Scope.CONVERSATIONS_READ, write=Scope.SETTINGS_WRITE)
@@ -106,7 +107,11 @@ def _view(row: SavedView) -> View:
 
 
 def _current(session: Session, call: Call, view_id: int) -> View:
-    return _view(saved_views.get(session, call.workspace_id, view_id, None, lock=True))
+    return _view(_locked(call.work(session), view_id))
+
+
+def _locked(work: UnitOfWork, view_id: int) -> SavedView:
+    return saved_views.get(work.session, work.workspace_id, view_id, None, lock=True)
 
 
 @routes.get("/views", "List shared views", limited=True)
@@ -155,22 +160,13 @@ def get_view(call: Call, view_id: int) -> View:
 )
 def change_view(call: Call, view_id: int, body: UpdateView) -> View:
     """Changes its name, or what it shows."""
-
-    def use_case(session: Session) -> View:
-        row = saved_views.get(session, call.workspace_id, view_id, None, lock=True)
-        name = None if body.name is UNSET else body.name
-        saved_views.change(session, row, name=name, shows=_shows(body), actor=call.actor)
-        return _view(row)
-
-    return call.commit(use_case)
+    name = None if body.name is UNSET else body.name
+    return call.write(
+        lambda work: _view(saved_views.change(work, _locked(work, view_id), name=name, shows=_shows(body)))
+    )
 
 
 @routes.delete("/views/{view_id}", "Delete a shared view", current=_current, errors=(ViewNotFoundError,))
 def delete_view(call: Call, view_id: int) -> None:
     """Deletes the view. Its conversations are not changed."""
-
-    def use_case(session: Session) -> None:
-        row = saved_views.get(session, call.workspace_id, view_id, None, lock=True)
-        saved_views.delete(session, row, actor=call.actor)
-
-    call.commit(use_case)
+    call.write(lambda work: saved_views.delete(work, _locked(work, view_id)))

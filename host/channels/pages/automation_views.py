@@ -26,7 +26,7 @@ from host.inbox.teams import teams
 from host.models.channels import ChannelAccount
 from host.models.users import Workspace
 from host.web import languages, local_times
-from host.web.request_helpers import Permission, actor, flash_good, form_version, workspace_view
+from host.web.request_helpers import Permission, flash_good, form_version, workspace_view, write
 from host.working_hours import hours
 from host.working_hours.hours import Hours
 
@@ -57,14 +57,7 @@ def automation(workspace_id: int, account_id: int) -> ResponseReturnValue:
         chosen = _entered(kept, able)
         try:
             if "preview" not in request.form:
-                db.write(
-                    account_settings.save,
-                    chosen,
-                    limit=limit,
-                    version=form_version() or 0,
-                    actor=actor(),
-                    now=clock.now(),
-                )
+                write(account_settings.save, chosen, limit=limit, version=form_version() or 0)
                 flash_good(_("Saved."))
                 return redirect(request.path, 303)
             with db.read() as session:

@@ -7,21 +7,16 @@ from collections.abc import Mapping
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.channels.abilities import received
-from host.channels.accounts import changed
+from host.channels.accounts import keep_files
 from host.channels.pages.blueprint import bp
 from host.channels.pages.message_views import BELOW, settable
-from host.core import db
 from host.core.errors import NotFoundError
-from host.media.expiry import recheck_account
-from host.media.retention import DEFAULT, MOST, SETTING, Retention
-from host.models.channels import ChannelAccount
-from host.sdk.errors import AccountGoneError
+from host.media.retention import DEFAULT, MOST, Retention
 from host.sdk.messages import MessageKind
 from host.users.pages import sudo
-from host.web.request_helpers import Permission, audit, flash_good, workspace_view
+from host.web.request_helpers import Permission, flash_good, workspace_view, write
 
 WAYS = ("days", "keep", "link")
 
@@ -41,7 +36,7 @@ def files(workspace_id: int, account_id: int) -> ResponseReturnValue:
         if wanted is not None:
             if wanted.removes_more_than(chosen):
                 sudo.require()
-            db.write(_choose, workspace_id, account_id, wanted)
+            write(keep_files, account_id, wanted)
             flash_good(_("Saved."))
             return redirect(url_for("channels.files", workspace_id=workspace_id, account_id=account_id), 303)
         error = (
@@ -77,21 +72,3 @@ def _read(form: Mapping[str, str]) -> Retention | None:
     if way == "days" and days.isascii() and days.isdigit() and len(days) <= 6 and 1 <= int(days) <= MOST:
         return Retention(int(days))
     return None
-
-
-def _choose(session: Session, workspace_id: int, account_id: int, wanted: Retention) -> None:
-    """Store how long an account's files are kept, including files already stored."""
-    row = session.get(ChannelAccount, account_id)
-    if row is None:
-        raise AccountGoneError("There is no such account.")
-    before = Retention.of(row.settings)
-    row.settings = {**row.settings, SETTING: wanted.setting}
-    recheck_account(session, account_id)
-    changed(session, row)
-    audit(
-        session,
-        "account.files_changed",
-        row.handle or row.name,
-        workspace_id=workspace_id,
-        details={"days": {"from": before.setting, "to": wanted.setting}},
-    )

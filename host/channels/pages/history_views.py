@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from host.channels import accounts
 from host.channels.pages import looks
 from host.channels.pages.blueprint import bp
 from host.channels.pages.message_views import BELOW, settable
@@ -20,12 +21,10 @@ from host.core.db import db
 from host.core.errors import NotFoundError
 from host.delivery import second_look
 from host.live.events import newest_id
-from host.models.channels import ChannelAccount
 from host.models.inbox import OF_PERSON, ContactIdentity, Conversation
 from host.models.queue import CatchUp, CatchUpState, CatchUpThread
-from host.queue import catch_ups
 from host.sdk.channel import ChannelAdapter
-from host.web.request_helpers import Permission, audit, flash_good, workspace_view
+from host.web.request_helpers import Permission, flash_good, workspace_view, write
 
 SHOWN = 100
 
@@ -175,7 +174,7 @@ def catch_up(workspace_id: int, account_id: int) -> ResponseReturnValue:
     row, adapter, _choices = settable(workspace_id, account_id)
     if adapter.capabilities.history is None:
         raise NotFoundError()
-    db.write(_ask, row)
+    write(accounts.catch_up, row.id)
     flash_good(
         _("Reading earlier messages from %(channel)s. You can leave this page.", channel=adapter.label)
     )
@@ -195,14 +194,3 @@ def check_now(workspace_id: int, account_id: int) -> ResponseReturnValue:
     else:
         flash_good(_("Already checked a moment ago."))
     return redirect(url_for("channels.history", workspace_id=workspace_id, account_id=account_id), 303)
-
-
-def _ask(session: Session, row: ChannelAccount) -> None:
-    catch_ups.ask(session, row.id)
-    audit(
-        session,
-        "account.caught_up",
-        row.handle or row.name,
-        workspace_id=row.workspace_id,
-        details={"channel": row.channel},
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,11 +14,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from msgspec import UNSET
-from sqlalchemy.orm import Session
 
 from host.automation import buttons, texts
-from host.automation.deciding import Answer
-from host.channels import button_payloads, refusals
+from host.channels import refusals
 from host.channels.accounts import change_messages
 from host.channels.directory import current_directory
 from host.channels.pages import greetings
@@ -31,9 +29,8 @@ from host.features import registry
 from host.inbox.teams import teams
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.channel import AccountRef, ChannelAdapter, ProviderProblem
-from host.users.actor import Actor
 from host.web.formats import round_length
-from host.web.request_helpers import Permission, actor, flash_good, workspace_view
+from host.web.request_helpers import Permission, flash_good, workspace_view, write
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +71,12 @@ def messages(workspace_id: int, account_id: int) -> ResponseReturnValue:
     chosen = Messaging.read(request.form)
     # A form without a reply target leaves it unchanged.
     target = target_from(request.form) if "reply_target" in request.form else UNSET
-    db.write(
+    write(
         change_messages,
         account_id,
         settings=chosen.settings(choices),
         reply_target=target,
         shown=Messaging.of(row.settings).settings(choices),
-        actor=actor(),
     )
     flash_good(_("Saved."))
     return redirect(url_for("channels.messages", workspace_id=workspace_id, account_id=account_id), 303)
@@ -192,7 +188,7 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
     if isinstance(shown, ProviderProblem):
         return page(sheet, shown)
     payloads = [line.payload for lines in shown.values() for line in lines]
-    db.write(_keep, account_id, greeting.name, payloads, answers, actor())
+    write(buttons.keep, account_id, greeting.name, payloads, answers)
     count = sum(len(lines) for lines in shown.values())
     if not count:
         flash_good(_("Saved. %(channel)s now shows none.", channel=adapter.label))
@@ -206,19 +202,6 @@ def _greeting(workspace_id: int, account_id: int, greeting: Greeting) -> Respons
             )
         )
     return redirect(request.path, 303)
-
-
-def _keep(
-    session: Session,
-    account_id: int,
-    name: str,
-    payloads: Sequence[str],
-    answers: Mapping[str, Answer],
-    who: Actor,
-) -> None:
-    """Store the payloads of a list that the provider has taken, and the answers to taps on them."""
-    button_payloads.remember_payloads(session, account_id, name, payloads, actor=who)
-    buttons.keep(session, account_id, name, payloads, clock.now(), answers)
 
 
 def _ask(

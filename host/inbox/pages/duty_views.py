@@ -6,10 +6,9 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from host.automation import routing
-from host.core import clock, db
 from host.inbox.pages.context import bp
 from host.web.languages import gettext as _
-from host.web.request_helpers import Permission, current_user, flash_good, safe_next, workspace_view
+from host.web.request_helpers import Permission, current_user, flash_good, safe_next, workspace_view, write
 
 
 @bp.post("/w/<int:workspace_id>/duty")
@@ -17,8 +16,7 @@ from host.web.request_helpers import Permission, current_user, flash_good, safe_
 def duty(workspace_id: int) -> ResponseReturnValue:
     """Go on duty in the workspace, or off duty. Conversations are routed to people on duty."""
     on = request.form.get("on") == "1"
-    here = {"workspace_id": workspace_id, "user_id": current_user().id}
-    if db.write(routing.set_duty, **here, on=on, now=clock.now()):
+    if write(routing.set_duty, current_user().id, on=on):
         flash_good(_("You are on duty.") if on else _("You are off duty."))
     return redirect(
         safe_next(request.form.get("next"), url_for("inbox.index", workspace_id=workspace_id)), 303

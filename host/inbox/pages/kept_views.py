@@ -28,14 +28,12 @@ from host.inbox.queries import AnyTeam, ConversationFilter
 from host.inbox.saved_views import SharedViewError, View
 from host.inbox.teams import teams
 from host.inbox.teams.teams import InboxTeam
-from host.models.saved_views import SavedView
 from host.sdk.channel import Threading
-from host.users.actor import Actor
+from host.users.actor import UnitOfWork
 from host.users.reach import Accounts
 from host.web.languages import gettext as _
 from host.web.request_helpers import (
     Permission,
-    actor,
     current_user,
     flash_bad,
     flash_good,
@@ -294,27 +292,22 @@ def save_view(workspace_id: int) -> ResponseReturnValue:
 def change_view(workspace_id: int, view_id: int) -> ResponseReturnValue:
     """Rename, move or delete a personal view or, with the permission, a shared one."""
     workspace = shown_workspace()
-    who, user_id = actor(), current_user().id
     may_shared = workspace is not None and workspace.may(Permission.SHARED)
-
-    def use_case(session: Session) -> None:
-        view = saved_views.get(session, workspace_id, view_id, user_id, lock=True)
-        if view.owner_id is None and not may_shared:
-            raise SharedViewError()
-        _change(session, view, who)
-
     try:
-        db.write(use_case)
+        write(_change, view_id, may_shared)
     except (SharedViewError, ViewNameError) as error:
         flash_bad(error.sentence)
     return redirect(url_for("inbox.views_page", workspace_id=workspace_id), 303)
 
 
-def _change(session: Session, view: SavedView, who: Actor) -> None:
+def _change(work: UnitOfWork, view_id: int, may_shared: bool) -> None:
+    view = saved_views.get(work.session, work.workspace_id, view_id, work.actor.id, lock=True)
+    if view.owner_id is None and not may_shared:
+        raise SharedViewError()
     what = request.form.get("what", "")
     if what == "delete":
-        saved_views.delete(session, view, actor=who)
+        saved_views.delete(work, view)
     elif what in {"up", "down"}:
-        saved_views.move(session, view, -1 if what == "up" else 1)
+        saved_views.move(work.session, view, -1 if what == "up" else 1)
     else:
-        saved_views.change(session, view, name=request.form.get("name", ""), actor=who)
+        saved_views.change(work, view, name=request.form.get("name", ""))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
-from flask import g, redirect, request, url_for
+from flask import redirect, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from markupsafe import Markup
-from sqlalchemy.orm import Session
 
 from host.core import db, storage
 from host.core.errors import InvalidError, NotFoundError
@@ -19,11 +18,11 @@ from host.media.limits import FileRefusedError
 from host.media.pages.blueprint import bp
 from host.media.pages.upload_views import MULTIPART
 from host.users import desk_settings, users, workspaces
+from host.users.actor import DeskWork
 from host.web.request_helpers import (
     CurrentWorkspace,
     Permission,
     admin_required,
-    audit,
     body_limit,
     current_user,
     desk,
@@ -33,6 +32,7 @@ from host.web.request_helpers import (
     open_to_all,
     passive,
     workspace_view,
+    write_desk,
 )
 from host.web.template_filters import initials, tone
 
@@ -52,25 +52,25 @@ def _chosen() -> str | None:
     return None
 
 
-def _put(where: str, put: Callable[[Session, str | None], str | None]) -> ResponseReturnValue:
+def _put(where: str, put: Callable[[DeskWork, str | None], str | None]) -> ResponseReturnValue:
     """Store or remove the picture, and report the result on the page *where*.
 
-    :param put: writes the key and returns the previous one.
+    :param put: the use case: writes the key and returns the previous one.
     """
     try:
         key = _chosen()
     except (FileRefusedError, InvalidError) as error:
         flash_bad(str(error))
         return redirect(where)
-
-    def use_case(session: Session) -> None:
-        before = put(session, key)
-        if before is not None:
-            file_removal.remove_later(session, [before])
-
-    db.write(use_case)
+    write_desk(_replace, put, key)
     flash_good(_("Saved."))
     return redirect(where)
+
+
+def _replace(work: DeskWork, put: Callable[[DeskWork, str | None], str | None], key: str | None) -> None:
+    before = put(work, key)
+    if before is not None:
+        file_removal.remove_later(work.session, [before])
 
 
 def _send(key: str | None, cache: str) -> ResponseReturnValue:
@@ -90,8 +90,7 @@ def _send(key: str | None, cache: str) -> ResponseReturnValue:
 @login_required
 def choose_portrait() -> ResponseReturnValue:
     """Set the signed-in person's picture to the form's ``picture``, or remove it."""
-    user = current_user()
-    return _put(url_for("accounts.account"), lambda session, key: users.set_picture(session, user.id, key))
+    return _put(url_for("accounts.account"), users.set_picture)
 
 
 @bp.post("/w/<int:workspace_id>/settings/general/picture")
@@ -99,18 +98,8 @@ def choose_portrait() -> ResponseReturnValue:
 @workspace_view(Permission.SETTINGS)
 def choose_workspace_picture(workspace_id: int) -> ResponseReturnValue:
     """Set the workspace's picture to the form's ``picture``, or remove it."""
-
-    def put(session: Session, key: str | None) -> str | None:
-        audit(
-            session,
-            "workspace.changed",
-            g.workspace.name,
-            workspace_id=workspace_id,
-            details={"picture": "removed" if key is None else "changed"},
-        )
-        return workspaces.set_picture(session, workspace_id, key)
-
-    return _put(url_for("accounts.general", workspace_id=workspace_id), put)
+    where = url_for("accounts.general", workspace_id=workspace_id)
+    return _put(where, lambda work, key: workspaces.set_picture(work.at(workspace_id), key))
 
 
 @bp.get("/w/<int:workspace_id>/picture")
@@ -125,12 +114,7 @@ def workspace_picture(workspace_id: int) -> ResponseReturnValue:
 @admin_required
 def choose_logo() -> ResponseReturnValue:
     """Set the logo of the desk to the form's ``picture``, or remove it."""
-
-    def put(session: Session, key: str | None) -> str | None:
-        audit(session, "desk.changed", "logo", details={"logo": "removed" if key is None else "changed"})
-        return desk_settings.set_logo(session, key)
-
-    return _put(url_for("accounts.desk_settings"), put)
+    return _put(url_for("accounts.desk_settings"), desk_settings.set_logo)
 
 
 @bp.get("/desk/logo")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from urllib.parse import urlsplit
 
+import msgspec
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -28,8 +29,6 @@ from host.users.pages import sudo
 from host.users.roles import Permission
 from host.web import account_picker, navigation
 from host.web.request_helpers import (
-    actor,
-    audit,
     config,
     flash_bad,
     flash_good,
@@ -37,8 +36,9 @@ from host.web.request_helpers import (
     id_in,
     shown_workspace,
     workspace_view,
+    write,
 )
-from host.webhooks import endpoints, log, policy, telling, waiting
+from host.webhooks import endpoints, log, policy, telling
 from host.webhooks.endpoints import EndpointSettings
 from host.webhooks.log import DeliveryFilter, LoggedDelivery
 from host.webhooks.models import Endpoint, EndpointState
@@ -115,7 +115,7 @@ def new(workspace_id: int) -> ResponseReturnValue:
         return _form(workspace_id, wanted)
     sudo.require()
     try:
-        row, secret = db.write(endpoints.create, workspace_id, wanted, _known(), actor=actor())
+        row, secret = write(endpoints.create, wanted, _known())
     except LobbyError as error:
         return _form(workspace_id, wanted, problem=error)
     return _page(workspace_id, row.id, secret=secret.reveal())
@@ -129,17 +129,14 @@ def edit(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
         row = endpoints.get(session, workspace_id, endpoint_id)
     if request.method == "GET":
         sudo.require()
-        wanted = EndpointSettings(
-            row.url, row.events, row.accounts, row.both_names, row.ordered, row.labels or ()
-        )
-        return _form(workspace_id, wanted, row)
+        return _form(workspace_id, endpoints.settings_of(row), row)
     wanted = _wanted()
     if account_picker.is_looking():
         return _form(workspace_id, wanted, row)
     if wanted.url.strip() != row.url:
         sudo.require()
     try:
-        db.write(endpoints.change, workspace_id, endpoint_id, wanted, _known(), actor=actor())
+        write(endpoints.change, endpoint_id, msgspec.structs.asdict(wanted), _known())
     except LobbyError as error:
         return _form(workspace_id, wanted, row, problem=error)
     flash_good(_("Saved."))
@@ -276,7 +273,7 @@ def _to(workspace_id: int, endpoint_id: int, delivery: str | None = None) -> Res
 @sudo.fresh_password
 def rotate(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
     """Create a new secret for an endpoint; it is shown once, on the resulting page."""
-    _row, secret = db.write(endpoints.rotate, workspace_id, endpoint_id, actor=actor())
+    _row, secret = write(endpoints.rotate, endpoint_id)
     return _page(workspace_id, endpoint_id, secret=secret.reveal())
 
 
@@ -284,16 +281,7 @@ def rotate(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.KEYS)
 def state(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
     """Pause or resume an endpoint."""
-    on = request.form.get("on") == "1"
-    change = endpoints.resume if on else endpoints.pause
-
-    def use_case(session: Session) -> Endpoint:
-        row = change(session, workspace_id, endpoint_id)
-        action = "endpoint.resumed" if on else "endpoint.paused"
-        audit(session, action, row.url, workspace_id=workspace_id)
-        return row
-
-    row = db.write(use_case)
+    row = write(endpoints.resume if request.form.get("on") == "1" else endpoints.pause, endpoint_id)
     flash_good(
         _("The endpoint was resumed.") if row.state == EndpointState.ACTIVE else _("The endpoint was paused.")
     )
@@ -304,7 +292,7 @@ def state(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.KEYS)
 def delete(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
     """Delete an endpoint, with its log."""
-    db.write(endpoints.delete, workspace_id, endpoint_id, actor=actor())
+    write(endpoints.delete, endpoint_id)
     flash_good(_("The endpoint was deleted."))
     return redirect(url_for("integrations.index", workspace_id=workspace_id))
 
@@ -313,11 +301,7 @@ def delete(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
 @workspace_view(Permission.KEYS)
 def test(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
     """Send a test."""
-
-    def use_case(session: Session) -> str:
-        return telling.send_test(session, endpoints.get(session, workspace_id, endpoint_id))
-
-    db.write(use_case)
+    write(telling.send_test, endpoint_id)
     flash_good(_("Test event queued. Reload the page to see the result."))
     return _to(workspace_id, endpoint_id)
 
@@ -334,13 +318,7 @@ def replay(workspace_id: int, endpoint_id: int) -> ResponseReturnValue:
             workspace_id, endpoint_id, since, current_directory(), config().public_url
         )
     else:
-
-        def use_case(session: Session) -> int:
-            endpoints.get(session, workspace_id, endpoint_id)
-            ids = [id_in(chosen, "delivery")] if chosen else log.failed(session, endpoint_id)
-            return waiting.again(session, endpoint_id, ids)
-
-        count = db.write(use_case)
+        count = write(telling.replay, endpoint_id, [id_in(chosen, "delivery")] if chosen else None)
     if following is not None:
         flash_good(
             _(
