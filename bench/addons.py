@@ -14,7 +14,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy.orm import Session
 
 from bench.load import Result
 from bench.pages import FEW, ask, filled
@@ -28,8 +30,10 @@ from host import counters
 from host.addons import lifecycle, setting_forms
 from host.addons.package.build import build_release
 from host.addons.package.manifest import read_manifest
-from host.core import config, db, secrets
+from host.core import clock, config, db, secrets
+from host.sdk._forms.fields import Form
 from host.sdk.secrets import Secret
+from host.users.actor import DESK, DeskWork
 
 T = TypeVar("T")
 FOLDER = Path(__file__).resolve().parent.parent / "addons"
@@ -86,7 +90,11 @@ def activate(data: Path, workspace: int) -> None:
         form = read_manifest(FOLDER / slug).forms.workspace
         if not form:
             continue
-        db.write(setting_forms.save, slug, workspace, form, {name: values.get(name) for name in form})
+        db.write(_fill_in, slug, workspace, form, {name: values.get(name) for name in form})
+
+
+def _fill_in(session: Session, slug: str, workspace: int, form: Form, values: Mapping[str, Any]) -> None:
+    setting_forms.save(DeskWork(session, DESK, clock.now()), slug, workspace, form, values)
 
 
 def _in_turn(plan: Plan, active: T, bare: T, measure: Callable[[T], Speed]) -> list[tuple[Speed, Speed]]:

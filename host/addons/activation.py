@@ -18,7 +18,7 @@ from host.addons.package import store, trust
 from host.addons.package.failures import AddonError, Skipped, last_lines
 from host.addons.package.manifest import fit_problems
 from host.addons.package.store import Release
-from host.addons.records import ActivationStep, Actor, Before, Outcome
+from host.addons.records import ActivationStep, Before, Outcome
 from host.addons.running import contributions, generation, hooks_apart, probe, selftest
 from host.addons.running.generation import Generation, Host
 from host.core import clock, db, migrations
@@ -26,6 +26,7 @@ from host.core.config import Config
 from host.models.addons import AddonState
 from host.sdk.channel import ChannelAdapter
 from host.sdk.i18n import noop
+from host.users.actor import Actor
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 
 from host.addons import setting_checks, setting_forms
 from host.addons.package.manifest import Manifest
@@ -28,10 +27,10 @@ from host.web import navigation
 from host.web.request_helpers import (
     Permission,
     admin_required,
-    audit,
     flash_good,
     form_version,
     workspace_view,
+    write_desk,
 )
 
 OF_WORKSPACE = "/w/<int:workspace_id>/settings/addons"
@@ -120,23 +119,10 @@ def _save(page: _Page) -> ResponseReturnValue:
     if entered.is_wrong:
         return page.show(entered)
     slug, workspace_id = page.manifest.slug, page.workspace_id
-
-    def use_case(session: Session) -> None:
-        changed = setting_forms.save(
-            session, slug, workspace_id, page.form, entered.values, version=form_version()
-        )
-        if changed:
-            audit(
-                session,
-                "addon.settings_changed",
-                slug,
-                workspace_id=workspace_id or None,
-                details={"settings": ", ".join(changed)},
-            )
-
     try:
         sudo.require()
-        db.write(use_case)
+        version = form_version()
+        write_desk(setting_forms.save, slug, workspace_id, page.form, entered.values, version=version)
     except LobbyError as error:
         # Also for a missing password: the page that asks for one would contain the secrets.
         return page.show(entered, error)

@@ -19,7 +19,7 @@ from host.addons.package import store
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import fit_problems
 from host.addons.package.store import Release
-from host.addons.records import COMMAND_LINE, ActivationStep, Actor, Card, Outcome, installed
+from host.addons.records import ActivationStep, Card, Outcome, installed
 from host.addons.running import hooks_apart
 from host.addons.running.generation import Host
 from host.core import clock, db, marks, migrations
@@ -27,6 +27,7 @@ from host.core.config import Config
 from host.core.filelock import serving_lock
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
 from host.sdk.i18n import noop
+from host.users.actor import DESK, Actor
 
 __all__ = [
     "ActivationStep",
@@ -57,7 +58,7 @@ def install_file(
     config: Config,
     path: Path,
     *,
-    actor: Actor = COMMAND_LINE,
+    actor: Actor = DESK,
     downgrade: bool = False,
     takeover: bool = False,
     vetted: bool = False,
@@ -67,7 +68,7 @@ def install_file(
     :param vetted: whether it comes with this release, so that its code need not be probed.
     :raises AddonError: with every problem the zip has.
     """
-    report = reports.upload(config, path, user_id=actor.user_id, vetted=vetted)
+    report = reports.upload(config, path, actor=actor, vetted=vetted)
     if report.release is None or report.problems:
         raise AddonError(" ".join(report.problems))
     if report.relation is reports.Relation.SAME:
@@ -85,7 +86,7 @@ def install(
     release_id: int,
     *,
     host: Host | None = None,
-    actor: Actor = COMMAND_LINE,
+    actor: Actor = DESK,
     downgrade: bool = False,
     takeover: bool = False,
     vetted: bool = False,
@@ -139,7 +140,7 @@ def activate(
     slug: str,
     *,
     host: Host | None = None,
-    actor: Actor = COMMAND_LINE,
+    actor: Actor = DESK,
     vetted: bool = False,
 ) -> Outcome:
     """Activate the addon *slug*: probe its code in a separate process, migrate, build, swap.
@@ -176,7 +177,7 @@ def roll_back(
     *,
     to: str = "",
     host: Host | None = None,
-    actor: Actor = COMMAND_LINE,
+    actor: Actor = DESK,
 ) -> Outcome:
     """Activate the previous release, with the same steps as an update.
 
@@ -203,7 +204,7 @@ def roll_back(
                 )
             wanted = row.wanted
         outcome = Outcome(slug)
-        db.write(lambda session: actor.record(session, "addon.roll_back_started", release))
+        db.write(lambda session: records.audit(session, actor, "addon.roll_back_started", release))
         if wanted:
             db.write(records.begin, slug, Operation.ROLLING_BACK, clock.now())
             bring_up(config, release, outcome, host, actor)
@@ -299,7 +300,7 @@ def retry_quarantined(config: Config) -> list[str]:
 # Deactivating
 
 
-def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Actor = COMMAND_LINE) -> None:
+def deactivate(config: Config, slug: str, *, host: Host | None = None, actor: Actor = DESK) -> None:
     """Deactivate the addon *slug*. Its tables, accounts and conversations stay.
 
     Runs none of the addon's code before it is inactive, so this works for an addon that breaks the desk.

@@ -19,6 +19,7 @@ from host.core import db, migrations
 from host.core.config import Config
 from host.core.filelock import file_lock
 from host.models.users import InstallationValue
+from host.users.actor import DeskWork
 
 TESTED = "addon-migrations-tested"
 """The installation value with the addon whose migrations are tested, and whether to stop."""
@@ -126,12 +127,13 @@ def tested(session: Session) -> str:
     return "" if row is None else row.value.removeprefix(_STOP)
 
 
-def ask_to_stop(session: Session, slug: str) -> bool:
+def ask_to_stop(work: DeskWork, slug: str) -> bool:
     """Ask to stop the test of the migrations of *slug*; return whether there is one."""
-    row = session.get(InstallationValue, TESTED, with_for_update=True)
+    row = work.session.get(InstallationValue, TESTED, with_for_update=True)
     if row is None or row.value.removeprefix(_STOP) != slug:
         return False
     row.value = f"{_STOP}{slug}"
+    work.audit("addon.test_stopped", slug)
     return True
 
 

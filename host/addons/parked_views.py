@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import sqlalchemy as sa
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.addons import lifecycle, listing
 from host.addons.lifecycle import Card
@@ -17,9 +14,8 @@ from host.addons.views import bp
 from host.core import db
 from host.core.errors import NotFoundError
 from host.live.events import newest_id
-from host.models.addons import ParkedEvent
 from host.models.users import Membership, Workspace
-from host.web.request_helpers import admin_required, audit, config, current_user, flash_bad, flash_good
+from host.web.request_helpers import admin_required, config, current_user, flash_bad, flash_good, write_desk
 
 MOST = 100
 """Most events shown. The others follow once these are gone."""
@@ -56,7 +52,7 @@ def parked(slug: str) -> ResponseReturnValue:
 def retry_parked(slug: str, parked_id: int) -> ResponseReturnValue:
     """Pass an event that failed to the listener again now."""
     _known(slug)
-    if db.write(_done, parked_events.retry, "addon.event_retried", slug, parked_id):
+    if write_desk(parked_events.retry, slug, parked_id):
         flash_good(_("Lobby passes the event again in a few seconds."))
     else:
         flash_bad(_("This event is no longer set aside."))
@@ -68,28 +64,11 @@ def retry_parked(slug: str, parked_id: int) -> ResponseReturnValue:
 def skip_parked(slug: str, parked_id: int) -> ResponseReturnValue:
     """Skip an event that failed, so that those behind it follow."""
     _known(slug)
-    if db.write(_done, parked_events.skip, "addon.event_dropped", slug, parked_id):
+    if write_desk(parked_events.skip, slug, parked_id):
         flash_good(_("Event skipped. Those behind it follow in a few seconds."))
     else:
         flash_bad(_("This event is no longer set aside."))
     return redirect(url_for("addons.parked", slug=slug))
-
-
-def _done(
-    session: Session,
-    change: Callable[[Session, str, int], ParkedEvent | None],
-    action: str,
-    slug: str,
-    parked_id: int,
-) -> bool:
-    row = change(session, slug, parked_id)
-    if row is None:
-        return False
-    listener = row.listener.removeprefix(parked_events.PREFIX)
-    audit(
-        session, action, listener, workspace_id=row.workspace_id or None, details=parked_events.details(row)
-    )
-    return True
 
 
 def _known(slug: str) -> Card:

@@ -23,28 +23,19 @@ from host.events.writing import EVERYBODY, show
 from host.models.addons import Addon, AddonRelease, AddonState, Operation
 from host.models.users import InstallationValue
 from host.sdk.channel import ChannelAdapter
-from host.users import audit as journal
+from host.users.actor import DESK, Actor
 
 OPERATION = timedelta(minutes=10)
 REPLACED_ONCE_IN = timedelta(hours=1)
 """Period in which one addon causes the replacement of at most one process."""
 
 
-class Actor(msgspec.Struct, frozen=True):
-    """The user behind an operation, for the audit log; no user on the command line."""
-
-    user_id: int | None = None
-    remote: str = ""
-
-    def record(self, session: Session, action: str, release: Release | str, **details: Any) -> None:
-        """Write a line of the audit log in the current write."""
-        if isinstance(release, Release):
-            details = {"version": release.version, "sha256": release.sha256[:16], **details}
-            release = release.slug
-        journal.record(session, action, release, user_id=self.user_id, remote=self.remote, details=details)
-
-
-COMMAND_LINE = Actor()
+def audit(session: Session, actor: Actor, action: str, release: Release | str, **details: Any) -> None:
+    """Write a line of the audit log about an addon, in the current write."""
+    if isinstance(release, Release):
+        details = {"version": release.version, "sha256": release.sha256[:16], **details}
+        release = release.slug
+    actor.audit(session, action, release, workspace_id=None, details=details)
 
 
 @dataclass(slots=True)
@@ -166,11 +157,11 @@ def installed() -> list[Card]:
 def starting(session: Session, release: Release, actor: Actor, current: Release | None) -> None:
     """Record that *release* is about to be installed, before the first step."""
     before = {"before": current.version} if current is not None else {}
-    actor.record(session, "addon.install_started", release, **before)
+    audit(session, actor, "addon.install_started", release, **before)
 
 
 def put(session: Session, release: Release, actor: Actor, now: datetime) -> None:
-    actor.record(session, "addon.installed", release)
+    audit(session, actor, "addon.installed", release)
     trust.record_publisher(session, release)
     row = session.get(Addon, release.slug)
     if row is None:
@@ -200,7 +191,7 @@ def put(session: Session, release: Release, actor: Actor, now: datetime) -> None
 
 
 def mark(session: Session, release: Release, actor: Actor, now: datetime) -> None:
-    actor.record(session, "addon.activation_started", release)
+    audit(session, actor, "addon.activation_started", release)
     row = session.get_one(Addon, release.slug)
     row.state = AddonState.ACTIVATING
     row.operation_until = now + OPERATION
@@ -236,7 +227,7 @@ def activated(
     :param webhooks: for each route its ``path`` and ``max_body``.
     :param channels: its channels, whose names and marks are stored.
     """
-    actor.record(session, "addon.activated", release)
+    audit(session, actor, "addon.activated", release)
     trust.record_publisher(session, release)
     row = session.get_one(Addon, release.slug)
     row.wanted = True
@@ -257,9 +248,9 @@ def switched_back(session: Session, release: Release, earlier: Before, actor: Ac
     """Undo that *release* is active: restore *earlier*."""
     row = session.get_one(Addon, release.slug)
     if earlier.running:
-        actor.record(session, "addon.rolled_back", release, to=earlier.version)
+        audit(session, actor, "addon.rolled_back", release, to=earlier.version)
     else:
-        actor.record(session, "addon.switched_off", release)
+        audit(session, actor, "addon.switched_off", release)
         row.state = AddonState.INACTIVE
     row.wanted, row.webhooks = earlier.wanted, earlier.webhooks
     row.release_id, row.previous_release_id = earlier.release_id, earlier.previous_release_id
@@ -282,7 +273,7 @@ def failed(
     session: Session, release: Release, outcome: Outcome, state: AddonState, actor: Actor, now: datetime
 ) -> None:
     step = (outcome.error or {}).get("step", "")
-    actor.record(session, "addon.activation_failed", release, step=step)
+    audit(session, actor, "addon.activation_failed", release, step=step)
     row = session.get_one(Addon, release.slug)
     # A failed update leaves the previous release active; its row was never marked as activating.
     if row.state != AddonState.ACTIVE:
@@ -301,7 +292,7 @@ def deactivated(session: Session, slug: str, actor: Actor, now: datetime) -> Non
         raise AddonError(_("The addon %(slug)s is not installed.", slug=slug))
     if row.state == AddonState.INACTIVE and not row.wanted:
         return
-    actor.record(session, "addon.deactivated", slug)
+    audit(session, actor, "addon.deactivated", slug)
     row.state = AddonState.INACTIVE
     row.wanted = False
     held_webhooks.delete_of(session, slug)
@@ -319,7 +310,7 @@ def removed(session: Session, slug: str, actor: Actor) -> None:
         raise AddonError(_("The addon %(slug)s is not installed.", slug=slug))
     if row.state in (AddonState.ACTIVE, AddonState.ACTIVATING):
         raise AddonError(_("Deactivate the addon first. Nothing was removed."))
-    actor.record(session, "addon.removed", slug)
+    audit(session, actor, "addon.removed", slug)
     listening.forget(session, slug)
     session.delete(row)
     session.flush()
@@ -349,7 +340,7 @@ def quarantined(session: Session, slug: str, error: dict[str, Any], now: datetim
     row = session.get(Addon, slug)
     if row is None or row.state != AddonState.ACTIVE:
         return False
-    COMMAND_LINE.record(session, "addon.quarantined", slug, reason=str(error["sentence"])[:200])
+    audit(session, DESK, "addon.quarantined", slug, reason=str(error["sentence"])[:200])
     row.state = AddonState.QUARANTINED
     row.error = error
     row.updated_at = now
@@ -372,7 +363,7 @@ def hung(session: Session, slug: str, error: dict[str, Any], now: datetime) -> b
     if before is not None and now - datetime.fromisoformat(before.value) < REPLACED_ONCE_IN:
         quarantined(session, slug, error, now)
         return False
-    COMMAND_LINE.record(session, "addon.process_replaced", slug)
+    audit(session, DESK, "addon.process_replaced", slug)
     if before is None:
         session.add(InstallationValue(name=name, value=now.isoformat()))
     else:
@@ -383,7 +374,7 @@ def hung(session: Session, slug: str, error: dict[str, Any], now: datetime) -> b
 def retried(session: Session, slug: str, now: datetime) -> None:
     """Make a quarantined addon active again, because it or the host has changed since."""
     row = session.get_one(Addon, slug)
-    COMMAND_LINE.record(session, "addon.retried", slug)
+    audit(session, DESK, "addon.retried", slug)
     row.state = AddonState.ACTIVE
     row.error = None
     row.updated_at = now
@@ -399,13 +390,13 @@ def switch_off(slug: str) -> None:
 
     :raises AddonError: if no such addon is installed.
     """
+    db.write(_disable, slug)
 
-    def use_case(session: Session) -> None:
-        row = session.get(Addon, slug)
-        if row is None:
-            raise AddonError(f"No addon {slug} is installed.")
-        row.state, row.wanted, row.operation = AddonState.INACTIVE, False, None
-        counters.bump(session, counters.GENERATION)
-        journal.record(session, "addon.disabled_offline", slug, user_id=None)
 
-    db.write(use_case)
+def _disable(session: Session, slug: str) -> None:
+    row = session.get(Addon, slug)
+    if row is None:
+        raise AddonError(f"No addon {slug} is installed.")
+    row.state, row.wanted, row.operation = AddonState.INACTIVE, False, None
+    counters.bump(session, counters.GENERATION)
+    audit(session, DESK, "addon.disabled_offline", slug)

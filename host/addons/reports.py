@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from host.addons import records
 from host.addons.migrating import plan
 from host.addons.migrating.plan import PlannedRevision
 from host.addons.operation_lock import operation
@@ -22,6 +23,7 @@ from host.core import clock, db
 from host.core.config import Config
 from host.core.migrations import addon_version_table
 from host.models.addons import Addon, AddonRelease, AddonState
+from host.users.actor import DESK, Actor, DeskWork
 
 KEEP_UPLOADS = timedelta(days=1)
 
@@ -70,35 +72,53 @@ class Report(msgspec.Struct, frozen=True):
         return fine and known and not self.running and self.relation in {Relation.NEW, Relation.NEWER}
 
 
-def upload(config: Config, path: Path, *, user_id: int | None, vetted: bool = False) -> Report:
+def note_upload(work: DeskWork, name: str) -> None:
+    """Record that a zip is being uploaded, before it is checked."""
+    work.audit("addon.upload_started", name)
+
+
+def upload(
+    config: Config, path: Path, *, actor: Actor = DESK, name: str = "", vetted: bool = False
+) -> Report:
     """Check the zip at *path*: store it and report on it, or report why it is refused.
 
+    :param name: the name of the file, for the audit log; empty: whoever installs it records that.
     :param vetted: whether it comes with this release, so that its code need not be checked.
     :raises BusyError: if another addon operation is running.
     """
     with operation(config):
+        problems: tuple[str, ...] = ()
         try:
             found = archive.inspect(path) if vetted else checking.check(path)
         except ArchiveError as error:
-            return Report(None, error.problems)
-        taken = _taken(found.manifest.slug)
-        if taken:
-            return Report(None, (taken,))
-        release = db.write(_keep, found, user_id, clock.now())
+            problems = error.problems
+        else:
+            problems = _taken(found.manifest.slug)
+        if problems:
+            db.write(_note_refused, actor, name, problems)
+            return Report(None, problems)
+        release = db.write(_keep, found, actor, name, clock.now())
     return report(config, release.id)
 
 
-def _taken(slug: str) -> str:
-    """Return why the slug is not available for an addon, or an empty string."""
+def _note_refused(session: Session, actor: Actor, name: str, problems: tuple[str, ...]) -> None:
+    if name:
+        records.audit(session, actor, "addon.upload_refused", name, reason=" ".join(problems)[:300])
+
+
+def _taken(slug: str) -> tuple[str, ...]:
+    """Return why the slug is not available for an addon; empty if it is."""
     with db.read() as session:
         tables = set(sa.inspect(session.connection()).get_table_names())
     if addon_version_table(slug) in tables:
-        return ""  # its own tables, from when it was installed before
+        return ()  # its own tables, from when it was installed before
     claimed = sorted(name for name in tables if name.startswith(f"{slug}_"))
-    return f"The name {slug!r} would claim the table {claimed[0]}, which is not its own." if claimed else ""
+    if not claimed:
+        return ()
+    return (f"The name {slug!r} would claim the table {claimed[0]}, which is not its own.",)
 
 
-def _keep(session: Session, found: Archive, user_id: int | None, now: datetime) -> Release:
+def _keep(session: Session, found: Archive, actor: Actor, name: str, now: datetime) -> Release:
     used = sa.select(Addon.release_id).union(
         sa.select(Addon.previous_release_id).where(Addon.previous_release_id.is_not(None))
     )
@@ -107,10 +127,13 @@ def _keep(session: Session, found: Archive, user_id: int | None, now: datetime) 
         .where(AddonRelease.uploaded_at < now - KEEP_UPLOADS, AddonRelease.id.not_in(used.scalar_subquery()))
         .execution_options(synchronize_session=False)
     )
-    row = store.save(session, found, user_id=user_id, now=now)
+    row = store.save(session, found, user_id=actor.id, now=now)
     row.uploaded_at = now
     session.flush()
-    return store.as_release(row)
+    release = store.as_release(row)
+    if name:
+        records.audit(session, actor, "addon.uploaded", release, file=name)
+    return release
 
 
 def report(config: Config, release_id: int) -> Report:
@@ -172,17 +195,17 @@ def _relation(release: Release, current: Release | None) -> Relation:
 
 def discard(release_id: int) -> None:
     """Delete an upload that was not installed."""
+    db.write(_discard, release_id)
 
-    def use_case(session: Session) -> None:
-        used = session.scalar(
-            sa.select(sa.func.count())
-            .select_from(Addon)
-            .where(sa.or_(Addon.release_id == release_id, Addon.previous_release_id == release_id))
-        )
-        if not used:
-            session.execute(sa.delete(AddonRelease).where(AddonRelease.id == release_id))
 
-    db.write(use_case)
+def _discard(session: Session, release_id: int) -> None:
+    used = session.scalar(
+        sa.select(sa.func.count())
+        .select_from(Addon)
+        .where(sa.or_(Addon.release_id == release_id, Addon.previous_release_id == release_id))
+    )
+    if not used:
+        session.execute(sa.delete(AddonRelease).where(AddonRelease.id == release_id))
 
 
 def uploaded_name(path: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from host import counters
 from host.addons.package.manifest import Manifest, ManifestError, from_dict
-from host.core import clock, secrets
+from host.core import secrets
 from host.core.secrets import Secret
 from host.models.addons import Addon, AddonRelease, AddonSettingValue, AddonState
 from host.models.users import Workspace
@@ -28,6 +28,7 @@ from host.sdk._forms.fields import (
     written,
 )
 from host.sdk._forms.values import DESK, entered_value, place, stored
+from host.users.actor import DeskWork
 from host.users.workspaces import SavedMeanwhileError
 
 
@@ -127,7 +128,7 @@ def check(before: EnteredForm, given: FilledForm, locale: str) -> EnteredForm:
 
 
 def save(
-    session: Session,
+    work: DeskWork,
     slug: str,
     workspace_id: int,
     form: Form,
@@ -140,6 +141,7 @@ def save(
     :param version: of the form they were entered in; None: do not compare.
     :raises SavedMeanwhileError: if someone else saved it after *version*.
     """
+    session = work.session
     counters.lock(session, counters.ADDON_SETTINGS)
     rows = stored(session, slug, workspace_id)
     latest = _version(rows)
@@ -161,10 +163,12 @@ def save(
             row.secret = secrets.keyring().seal(value, place(row))
         elif value is not None:
             row.value = json.dumps(value, ensure_ascii=False)
-        row.version, row.updated_at = latest + 1, clock.now()
+        row.version, row.updated_at = latest + 1, work.now
     session.flush()
     if changed:
         counters.bump(session, counters.ADDON_SETTINGS)
+        details = {"settings": ", ".join(changed)}
+        work.audit("addon.settings_changed", slug, workspace_id=workspace_id or None, details=details)
     return changed
 
 

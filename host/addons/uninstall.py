@@ -25,7 +25,6 @@ from host.addons.operation_lock import operation
 from host.addons.package import store
 from host.addons.package.failures import AddonError
 from host.addons.package.manifest import from_dict
-from host.addons.records import COMMAND_LINE, Actor
 from host.addons.running import held_webhooks
 from host.channels.accounts import disconnect_account
 from host.channels.directory import Directory
@@ -39,6 +38,7 @@ from host.models.channels import AccountState, ChannelAccount
 from host.models.inbox import Conversation
 from host.models.users import InstallationValue, Workspace
 from host.queue import outbox
+from host.users.actor import DESK, Actor
 
 _IN_MEMORY = 8 * 1024 * 1024
 
@@ -148,7 +148,7 @@ def _tables(session: Session, slug: str) -> list[str]:
 # Export
 
 
-def export(slug: str) -> IO[bytes]:
+def export(slug: str, *, actor: Actor = DESK) -> IO[bytes]:
     """Return a zip, open for reading, with a file of JSON lines for each of the addon's tables.
 
     Bytes are base64, times ISO 8601. Credentials are sealed in it, as in the database.
@@ -169,6 +169,7 @@ def export(slug: str) -> IO[bytes]:
                 with zipped.open(f"{name}.jsonl", "w", force_zip64=True) as out:
                     for line in _lines(session, metadata.tables[name]):
                         out.write(line)
+    db.write(lambda session: records.audit(session, actor, "addon.exported", slug))
     file.seek(0)
     return file
 
@@ -191,7 +192,7 @@ def _plain(value: Any) -> Any:
 # Removal
 
 
-def remove(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> None:
+def remove(config: Config, slug: str, *, actor: Actor = DESK) -> None:
     """Remove the inactive addon *slug* from the list. Its tables, accounts and conversations stay.
 
     :raises AddonError: if it runs or is not installed.
@@ -202,7 +203,7 @@ def remove(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> None:
         _forget_files(config)
 
 
-def purge(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> list[str]:
+def purge(config: Config, slug: str, *, actor: Actor = DESK) -> list[str]:
     """Remove the inactive addon *slug* with all its data; return the names of the dropped tables.
 
     Its accounts are disconnected. Conversations stay: they belong to the desk. It can be rerun after an
@@ -225,7 +226,7 @@ def purge(config: Config, slug: str, *, actor: Actor = COMMAND_LINE) -> list[str
 
 
 def _purging(session: Session, slug: str, names: list[str], actor: Actor) -> None:
-    actor.record(session, "addon.purge_started", slug, tables=", ".join(names)[:300])
+    records.audit(session, actor, "addon.purge_started", slug, tables=", ".join(names)[:300])
     row = _installed(session, slug)
     row.state, row.wanted, row.error = AddonState.INACTIVE, False, None
     records.begin(session, slug, Operation.REMOVING, clock.now())
@@ -261,7 +262,7 @@ def _drop(config: Config, slug: str, names: list[str]) -> None:
 
 
 def _purged(session: Session, slug: str, names: list[str], actor: Actor) -> None:
-    actor.record(session, "addon.purged", slug, tables=", ".join(names)[:300])
+    records.audit(session, actor, "addon.purged", slug, tables=", ".join(names)[:300])
     held_webhooks.delete_of(session, slug)
     setting_forms.delete_of(session, slug)
     reason = _("The addon was uninstalled before this was applied.")

@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
 from host.addons import (
@@ -24,7 +23,7 @@ from host.addons import (
     switching,
 )
 from host.addons import uninstall as uninstalling
-from host.addons.lifecycle import Actor, Card, Outcome
+from host.addons.lifecycle import Card, Outcome
 from host.addons.package import archive, shipped, store, trust
 from host.addons.package.failures import AddonError
 from host.addons.package.translated import in_words
@@ -44,9 +43,7 @@ from host.web.navigation import Offer
 from host.web.request_helpers import (
     actor,
     admin_required,
-    audit,
     body_limit,
-    client_address,
     config,
     current_user,
     flash_bad,
@@ -54,6 +51,7 @@ from host.web.request_helpers import (
     generation,
     passive,
     safe_next,
+    write_desk,
 )
 
 bp = Blueprint("addons", __name__)
@@ -186,16 +184,15 @@ def upload() -> ResponseReturnValue:
         flash_bad(_("Choose an addon .zip first."))
         return redirect(url_for("addons.index"))
     name = reports.uploaded_name(given.filename)
-    db.write(_upload_started, name)
+    write_desk(reports.note_upload, name)
     try:
-        report = _checked(given)
+        report = _checked(given, name)
     except AddonError as error:
         flash_bad(_(error.sentence))
         return redirect(url_for("addons.index"))
     if report.release is None:
-        db.write(_refused, name, report)
         return _page(report, name), 422
-    return _taken_in(name, report, report.release)
+    return _taken_in(report, report.release)
 
 
 @bp.post("/admin/addons/shipped")
@@ -208,23 +205,22 @@ def install_shipped() -> ResponseReturnValue:
     if wanted is None:
         raise NotFoundError()
     try:
-        report = reports.upload(config(), wanted.path, user_id=current_user().id)
+        report = reports.upload(config(), wanted.path, actor=actor(), name=wanted.path.name)
     except AddonError as error:
         flash_bad(_(error.sentence))
         return redirect(url_for("addons.index"))
     if report.release is None:
         return _page(report, wanted.path.name), 422
-    return _taken_in(wanted.path.name, report, report.release)
+    return _taken_in(report, report.release)
 
 
-def _taken_in(name: str, report: Report, release: store.Release) -> ResponseReturnValue:
+def _taken_in(report: Report, release: store.Release) -> ResponseReturnValue:
     """Show the report on an accepted zip; install it first if no confirmation is needed."""
-    db.write(_uploaded, name, release)
     if report.relation is reports.Relation.SAME:
         flash_good(_("This exact file is already installed. No action is needed."))
     elif report.asks_nothing:
         try:
-            operate = partial(lifecycle.install, config(), release.id, host=current_host(), actor=_actor())
+            operate = partial(lifecycle.install, config(), release.id, host=current_host(), actor=actor())
             outcome = in_background.run(operate)
         except AddonError as error:
             flash_bad(_(error.sentence))
@@ -238,24 +234,11 @@ def _taken_in(name: str, report: Report, release: store.Release) -> ResponseRetu
     return redirect(url_for("addons.report", release_id=release.id))
 
 
-def _checked(given: FileStorage) -> Report:
+def _checked(given: FileStorage, name: str) -> Report:
     with store.scratch(config().data) as folder:
         path = folder / "upload.zip"
         given.save(path)
-        return reports.upload(config(), path, user_id=current_user().id)
-
-
-def _upload_started(session: Session, name: str) -> None:
-    audit(session, "addon.upload_started", name)
-
-
-def _refused(session: Session, name: str, report: Report) -> None:
-    audit(session, "addon.upload_refused", name, details={"reason": " ".join(report.problems)[:300]})
-
-
-def _uploaded(session: Session, name: str, release: store.Release) -> None:
-    details = {"file": name, "version": release.version, "sha256": release.sha256[:16]}
-    audit(session, "addon.uploaded", release.slug, details=details)
+        return reports.upload(config(), path, actor=actor(), name=name)
 
 
 @bp.get("/admin/addons/uploads/<int:release_id>")
@@ -296,7 +279,7 @@ def install(release_id: int) -> ResponseReturnValue:
         config(),
         release_id,
         host=current_host(),
-        actor=_actor(),
+        actor=actor(),
         downgrade=request.form.get("downgrade") == "1",
         takeover=request.form.get("takeover") == "1",
     )
@@ -347,7 +330,7 @@ def activate(slug: str) -> ResponseReturnValue:
     """Run the addon's migrations and activate it, then show every step."""
     _known(slug)
     try:
-        operate = partial(lifecycle.activate, config(), slug, host=current_host(), actor=_actor())
+        operate = partial(lifecycle.activate, config(), slug, host=current_host(), actor=actor())
         outcome = in_background.run(operate)
     except AddonError as error:
         flash_bad(_(error.sentence))
@@ -366,18 +349,11 @@ def activate(slug: str) -> ResponseReturnValue:
 def stop(slug: str) -> ResponseReturnValue:
     """Stop testing the addon's migrations on a copy; nothing is activated."""
     _known(slug)
-    if db.write(_stop, slug):
+    if write_desk(operation_lock.ask_to_stop, slug):
         flash_good(_("The test of the migrations is being stopped. Nothing is activated."))
     else:
         flash_bad(_("No migrations of this addon are being tested."))
     return _to_card(slug, ran=slug)
-
-
-def _stop(session: Session, slug: str) -> bool:
-    if not operation_lock.ask_to_stop(session, slug):
-        return False
-    audit(session, "addon.test_stopped", slug)
-    return True
 
 
 @bp.post("/admin/addons/<slug>/deactivate")
@@ -387,7 +363,7 @@ def deactivate(slug: str) -> ResponseReturnValue:
     """Deactivate the addon; all data stays."""
     _known(slug)
     try:
-        lifecycle.deactivate(config(), slug, host=current_host(), actor=_actor())
+        lifecycle.deactivate(config(), slug, host=current_host(), actor=actor())
     except AddonError as error:
         flash_bad(_(error.sentence))
     else:
@@ -403,7 +379,7 @@ def roll_back(slug: str) -> ResponseReturnValue:
     _known(slug)
     try:
         to = request.form.get("to", "")
-        operate = partial(lifecycle.roll_back, config(), slug, to=to, host=current_host(), actor=_actor())
+        operate = partial(lifecycle.roll_back, config(), slug, to=to, host=current_host(), actor=actor())
         outcome = in_background.run(operate)
     except AddonError as error:
         flash_bad(_(error.sentence))
@@ -444,8 +420,7 @@ def _uninstall_page(slug: str, problem: str = "") -> ResponseReturnValue:
 def export(slug: str) -> ResponseReturnValue:
     """Download the addon's tables, as a zip of JSON lines."""
     _known(slug)
-    file = uninstalling.export(slug)
-    db.write(lambda session: audit(session, "addon.exported", slug))
+    file = uninstalling.export(slug, actor=actor())
     name = f"{slug}-export-{clock.now():%Y-%m-%d}.zip"
     response = send_file(file, mimetype="application/zip", as_attachment=True, download_name=name)
     response.headers["Cache-Control"] = "no-store"
@@ -468,10 +443,10 @@ def remove(slug: str) -> ResponseReturnValue:
         return _uninstall_page(slug, sentence)
     try:
         if what == "keep":
-            uninstalling.remove(config(), slug, actor=_actor())
+            uninstalling.remove(config(), slug, actor=actor())
             flash_good(_("Addon uninstalled. Its tables and conversations are kept."))
         else:
-            uninstalling.purge(config(), slug, actor=_actor())
+            uninstalling.purge(config(), slug, actor=actor())
             flash_good(_("Addon uninstalled and its tables deleted. Conversations stay readable."))
     except AddonError as error:
         flash_bad(_(error.sentence))
@@ -488,10 +463,6 @@ def settings(slug: str) -> ResponseReturnValue:
         raise NotFoundError()
     context = {"title": page.title, "manifest": current_generation().manifests[slug], **page.context()}
     return render_template(page.template, **context)
-
-
-def _actor() -> Actor:
-    return Actor(current_user().id, client_address())
 
 
 def _known(slug: str) -> Card:

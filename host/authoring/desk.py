@@ -55,7 +55,7 @@ from host.sdk.panels import Block, CustomerContext, InsertText, ShowNotice
 from host.sdk.reports import Counts, Number
 from host.sdk.rules import FACTS_SECONDS, AskedAbout, React, SendText
 from host.users import sessions, users, workspaces
-from host.users.actor import Actor, UnitOfWork
+from host.users.actor import Actor, DeskWork, UnitOfWork, person_or_desk
 from host.users.reach import ALL_ACCOUNTS
 
 PUBLIC_URL = "http://localhost"
@@ -214,7 +214,15 @@ class TrialDesk:
             errors = {row.name: row.error for row in entered.rows if row.error}
             if errors:
                 raise RefusedFormError(errors)
-            db.write(setting_forms.save, slug, workspace_id, form, entered.values)
+            db.write(
+                lambda session: setting_forms.save(
+                    DeskWork(session, person_or_desk(None), clock.now()),
+                    slug,
+                    workspace_id,
+                    form,
+                    entered.values,
+                )
+            )
 
     def disconnect(self, account: AccountRef) -> None:
         """Disconnect *account*, then let its card tell the provider."""

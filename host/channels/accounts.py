@@ -356,6 +356,16 @@ def catch_up(work: UnitOfWork, account_id: int) -> None:
     work.audit("account.caught_up", row.handle or row.name, details={"channel": row.channel})
 
 
+def note_action(work: UnitOfWork, row: ChannelAccount, action: str) -> None:
+    """Record that a person used a button of an account's card, which did something at the provider."""
+    work.audit("account.action", row.handle, details={"channel": row.channel, "action": action})
+
+
+def note_settings(work: UnitOfWork, channel: str) -> None:
+    """Record that an addon stored the workspace's settings of its channel."""
+    work.audit("channel.settings_changed", channel)
+
+
 def changed(session: Session, row: ChannelAccount, kind: str = "") -> None:
     """Notify all processes and open pages, once this write is committed, that an account changed.
 

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from host.channels import refusals
 from host.channels.accounts import disconnect_account, save_account
-from host.core import db
-from host.models.channels import ChannelAccount, ref
+from host.core import clock, db
+from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.cards import Asked, Connection, ConnectRequest, Problems, SettingsCard
 from host.sdk.channel import AccountRef
-from host.users.actor import Actor
+from host.users.actor import DESK, Actor, UnitOfWork
 
 log = logging.getLogger(__name__)
 
@@ -25,32 +25,17 @@ def save(
     channel: str,
     connection: Connection,
     account_id: int | None = None,
-    first: Callable[[Session], object] | None = None,
-    then: Callable[[Session, ChannelAccount], object] | None = None,
+    by: Actor | None = None,
+    moved: AccountRef | None = None,
 ) -> AccountRef:
     """Store the account in one transaction; if that fails, call ``connection.undo``, then raise.
 
-    :param first: runs before it in the same transaction.
-    :param then: runs after it in the same transaction, for example to write an audit entry.
+    :param by: who connects it, for the audit log; None: an addon by itself.
+    :param moved: the same account in another workspace, which is disconnected in the same transaction.
     :raises: the errors of :func:`host.channels.accounts.save_account` and of the database.
     """
-
-    def use_case(session: Session) -> ChannelAccount:
-        if first is not None:
-            first(session)
-        row = save_account(
-            session,
-            workspace_id=workspace_id,
-            channel=channel,
-            connection=connection,
-            account_id=account_id,
-        )
-        if then is not None:
-            then(session, row)
-        return row
-
     try:
-        saved = ref(db.write(use_case))
+        saved = ref(db.write(_store, workspace_id, channel, connection, account_id, by, moved))
     except BaseException:
         _undo(connection, channel)
         raise
@@ -91,18 +76,34 @@ def ask(
     return outcome
 
 
-def audit_connected(session: Session, actor: Actor, saved: ChannelAccount, *, known: bool) -> None:
-    """Write the line of the audit log about a connected account.
-
-    :param known: whether it was connected before.
-    """
-    actor.audit(
-        session,
-        "account.changed" if known else "account.connected",
-        saved.handle,
-        workspace_id=saved.workspace_id,
-        details={"channel": saved.channel, "name": saved.name, "way": saved.way},
+def _store(
+    session: Session,
+    workspace_id: int,
+    channel: str,
+    connection: Connection,
+    account_id: int | None,
+    by: Actor | None,
+    moved: AccountRef | None,
+) -> ChannelAccount:
+    work = UnitOfWork(session, workspace_id, by or DESK, clock.now())
+    if moved is not None:
+        _disconnect_moved(work, moved)
+    before = None if account_id is None else session.get(ChannelAccount, account_id)
+    known = before is not None and before.state == AccountState.CONNECTED
+    saved = save_account(
+        session, workspace_id=workspace_id, channel=channel, connection=connection, account_id=account_id
     )
+    if by is not None:
+        details = {"channel": channel, "name": saved.name, "way": saved.way}
+        work.audit("account.changed" if known else "account.connected", saved.handle, details=details)
+    return saved
+
+
+def _disconnect_moved(work: UnitOfWork, moved: AccountRef) -> None:
+    disconnect_account(work.session, moved.id)
+    details = {"channel": moved.channel}
+    work.desk.audit("account.moved_away", moved.handle, workspace_id=moved.workspace_id, details=details)
+    work.audit("account.moved_here", moved.handle, details=details)
 
 
 def disconnect(card: SettingsCard | None, row: ChannelAccount, actor: Actor) -> bool:
@@ -113,18 +114,7 @@ def disconnect(card: SettingsCard | None, row: ChannelAccount, actor: Actor) -> 
     :param card: None: no active addon provides the channel, so nobody can notify the provider.
     :raises AccountGoneError: if it is disconnected already.
     """
-
-    def use_case(session: Session) -> None:
-        disconnect_account(session, row.id)
-        actor.audit(
-            session,
-            "account.disconnected",
-            row.handle,
-            workspace_id=row.workspace_id,
-            details={"channel": row.channel},
-        )
-
-    db.write(use_case)
+    db.write(_disconnect, row, actor)
     if card is None:
         return False
     try:
@@ -133,6 +123,12 @@ def disconnect(card: SettingsCard | None, row: ChannelAccount, actor: Actor) -> 
         log.exception("the addon of channel %s failed while disconnecting account %s", row.channel, row.id)
         return False
     return True
+
+
+def _disconnect(session: Session, row: ChannelAccount, actor: Actor) -> None:
+    disconnect_account(session, row.id)
+    work = UnitOfWork(session, row.workspace_id, actor, clock.now())
+    work.audit("account.disconnected", row.handle, details={"channel": row.channel})
 
 
 def _undo(connection: Connection, channel: str) -> None:

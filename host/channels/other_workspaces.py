@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from host.channels.accounts import disconnect_account, owner_of
+from host.channels.accounts import owner_of
 from host.core import db
 from host.models.channels import AccountState, ChannelAccount, ref
 from host.sdk.cards import SettingsCard
 from host.sdk.channel import AccountRef
-from host.web.request_helpers import Permission, audit, current_user, maybe_user
+from host.web.request_helpers import Permission, current_user, maybe_user
 
 log = logging.getLogger(__name__)
 
@@ -59,25 +59,6 @@ def movable_accounts(session: Session, workspace_id: int, channel: str) -> Seque
         .order_by(ChannelAccount.name, ChannelAccount.id)
     )
     return [Elsewhere(ref(row), owned[row.workspace_id]) for row in session.scalars(query)]
-
-
-def disconnect_moved(session: Session, moved: Elsewhere, to_workspace_id: int) -> None:
-    """Disconnect the account in its old workspace, in the write that connects it here; audit both.
-
-    :raises AccountGoneError: if it was disconnected in the meantime.
-    """
-    disconnect_account(session, moved.account.id)
-    for workspace_id, action in (
-        (moved.account.workspace_id, "account.moved_away"),
-        (to_workspace_id, "account.moved_here"),
-    ):
-        audit(
-            session,
-            action,
-            moved.account.handle,
-            workspace_id=workspace_id,
-            details={"channel": moved.account.channel},
-        )
 
 
 def clean_up_moved(card: SettingsCard, moved: Elsewhere) -> None:

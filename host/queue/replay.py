@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import gettext
@@ -14,6 +15,7 @@ from host.core.errors import ConflictError, NotFoundError
 from host.models.queue import IS_SET_ASIDE, EventState, InboundEvent
 from host.queue import event_search, lanes, wakeups
 from host.queue.event_search import EventFilter
+from host.users.actor import DeskWork
 
 
 class EventNotFoundError(NotFoundError):
@@ -61,32 +63,38 @@ def apply_again(session: Session, event_ids: Collection[int]) -> bool:
     return True
 
 
-def replay(session: Session, event_id: int) -> InboundEvent:
+def replay(work: DeskWork, event_id: int) -> InboundEvent:
     """Make a dead or ignored event pending again, as if it had just arrived.
 
     :raises EventNotFoundError: if there is none.
     :raises NotReplayableError: if it was applied, is pending, failed the signature check, or has no content
         left.
     """
-    event = next(iter(_locked(session, [event_id])), None)
+    event = next(iter(_locked(work.session, [event_id])), None)
     if event is None:
         raise EventNotFoundError()
     reason = why_not(event)
     if reason is not None:
         raise NotReplayableError(reason)
-    _make_pending(session, event)
-    event.replayed_at = clock.now()
+    _make_pending(work.session, event)
+    event.replayed_at = work.now
+    work.audit("event.replayed", f"{event.channel} {event.kind} {event.id}")
     return event
 
 
-def replay_many(session: Session, event_ids: Collection[int]) -> int:
-    """Replay those of *event_ids* that can be replayed; return their number."""
-    now, replayed = clock.now(), 0
-    for event in _locked(session, event_ids):
+def replay_many(work: DeskWork, event_ids: Collection[int], wanted: Mapping[str, Any] | None = None) -> int:
+    """Replay those of *event_ids* that can be replayed; return their number.
+
+    :param wanted: how they were chosen, for the audit log; None: by their ids.
+    """
+    replayed = 0
+    for event in _locked(work.session, event_ids):
         if why_not(event) is None:
-            _make_pending(session, event)
-            event.replayed_at = now
+            _make_pending(work.session, event)
+            event.replayed_at = work.now
             replayed += 1
+    if replayed:
+        work.audit("events.replayed", str(replayed), details=wanted or {"events": list(event_ids)})
     return replayed
 
 

@@ -5,10 +5,11 @@ Views of an addon's blueprint require a login, unless the manifest declares thei
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import current_app, url_for
+from sqlalchemy.orm import Session
 
 from host.inbox import variables as _variables
 from host.users.pages import sudo as _sudo
@@ -47,7 +48,6 @@ CurrentUser = _web.CurrentUser
 Portion = _portions.Portion
 Role = _web.Role
 admin_required = _web.admin_required
-audit = _web.audit
 body_limit = _web.body_limit
 client_address = _web.client_address
 current_user = _web.current_user
@@ -70,6 +70,18 @@ def workspace_view(role: Role = Role.AGENT) -> Callable[[View], View]:
     still gets ``workspace_id`` as its first argument.
     """
     return _web.workspace_view(Permission.SETTINGS if role is Role.OWNER else None)
+
+
+def audit(
+    session: Session,
+    action: str,
+    subject: str,
+    *,
+    workspace_id: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a line of the audit log in the current write, by the signed-in person at their address."""
+    _web.desk_work(session).audit(action, subject, workspace_id=workspace_id, details=details)
 
 
 def wrong_variable(text: str) -> str:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from host.addons import lifecycle, reports
-from host.addons.lifecycle import Actor, Outcome
+from host.addons.lifecycle import Outcome
 from host.addons.package import shipped
 from host.addons.package.failures import AddonError
 from host.addons.package.shipped import Shipped
@@ -23,9 +23,8 @@ from host.start.steps import Key
 from host.users.pages.sudo import fresh_password
 from host.web.request_helpers import (
     Permission,
+    actor,
     admin_required,
-    audit,
-    client_address,
     config,
     current_user,
     flash_bad,
@@ -142,12 +141,10 @@ def _install(wanted: Shipped) -> Outcome:
 
     :raises AddonError: if it may not replace what is installed, or another operation is running.
     """
-    actor, slug = Actor(current_user().id, client_address()), wanted.manifest.slug
-    report = reports.upload(config(), wanted.path, user_id=current_user().id)
+    by, slug = actor(), wanted.manifest.slug
+    report = reports.upload(config(), wanted.path, actor=by, name=wanted.path.name)
     release = report.release
     if release is None:
         raise AddonError(" ".join(report.problems))
-    details = {"file": wanted.path.name, "version": release.version, "sha256": release.sha256[:16]}
-    db.write(lambda session: audit(session, "addon.uploaded", slug, details=details))
-    outcome = lifecycle.install(config(), release.id, host=current_host(), actor=actor)
-    return lifecycle.activate(config(), slug, host=current_host(), actor=actor) if outcome.ok else outcome
+    outcome = lifecycle.install(config(), release.id, host=current_host(), actor=by)
+    return lifecycle.activate(config(), slug, host=current_host(), actor=by) if outcome.ok else outcome

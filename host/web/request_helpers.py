@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import wraps
@@ -35,7 +35,6 @@ from host.core.ports import ShownGeneration
 from host.events.models import ActorKind
 from host.features import registry
 from host.models.users import Role
-from host.users import audit as journal
 from host.users import reach, roles, sessions
 from host.users.actor import Actor, DeskWork, UnitOfWork
 from host.users.desk_settings import Desk
@@ -51,7 +50,6 @@ __all__ = [
     "Role",
     "admin_required",
     "answers_json",
-    "audit",
     "before_new_password",
     "before_second_factor",
     "body_limit",
@@ -439,27 +437,6 @@ def desk_work(session: Session) -> DeskWork:
     """Return the unit of work of the signed-in person in *session*, or of nobody at that address."""
     nobody = Actor(ActorKind.SYSTEM, remote=client_address())
     return DeskWork(session, nobody if maybe_user() is None else actor(), clock.now())
-
-
-def audit(
-    session: Session,
-    action: str,
-    subject: str,
-    *,
-    workspace_id: int | None = None,
-    details: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a line of the audit log in the current write, by the signed-in person at their address."""
-    user = maybe_user()
-    journal.record(
-        session,
-        action,
-        subject,
-        user_id=None if user is None else user.id,
-        remote=client_address(),
-        workspace_id=workspace_id,
-        details=details,
-    )
 
 
 def flash_good(sentence: str, at: str = "") -> None:

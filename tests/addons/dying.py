@@ -30,7 +30,7 @@ def bring(settings: config.Config, path: Path) -> None:
     with store.scratch(settings.data) as folder:
         staged = folder / "upload.zip"
         shutil.copyfile(path, staged)
-        found = reports.upload(settings, staged, user_id=None)
+        found = reports.upload(settings, staged)
     assert found.release is not None, found.problems
     outcome = lifecycle.install(settings, found.release.id)
     assert outcome.ok, outcome.error

@@ -471,7 +471,7 @@ def test_uploads_may_be_switched_off(database: db.Database, data: Path, toy_zip:
     admin = Admin(desk)
     assert "Uploads are disabled." in admin.get("/admin/addons").text
     assert admin.upload(toy_zip()).status_code == 403
-    release = reports.upload(desk.config, toy_zip(), user_id=None).release
+    release = reports.upload(desk.config, toy_zip()).release
     assert release is not None
     assert admin.post(f"/admin/addons/uploads/{release.id}/install").status_code == 403
     assert state_of() is None
@@ -765,7 +765,7 @@ def test_two_releases_live_side_by_side(desk: HostApplication, toy_zip: MakeZip)
 
 
 def _release_id(desk: HostApplication, path: Path) -> int:
-    report = reports.upload(desk.config, path, user_id=None)
+    report = reports.upload(desk.config, path)
     assert report.release is not None
     return report.release.id
 
@@ -916,10 +916,10 @@ def test_an_incompatible_addon_is_left_out_with_its_reason(
 
 
 def test_old_uploads_nobody_installed_are_forgotten(desk: HostApplication, toy_zip: MakeZip) -> None:
-    reports.upload(desk.config, toy_zip(version="0.5.0"), user_id=None)
+    reports.upload(desk.config, toy_zip(version="0.5.0"))
     lifecycle.install_file(desk.config, toy_zip())
     with clock.travel(reports.KEEP_UPLOADS * 2):
-        reports.upload(desk.config, toy_zip(version="0.6.0"), user_id=None)
+        reports.upload(desk.config, toy_zip(version="0.6.0"))
     with db.read() as session:
         assert set(session.scalars(sa.select(AddonRelease.version))) == {"1.0.0", "0.6.0"}
 

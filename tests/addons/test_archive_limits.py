@@ -128,7 +128,7 @@ def test_refused_zips_leave_nothing_behind(
     path = tmp_path / "upload.zip"
     for name in ("parent folder", "link", "overlap", "wrong checksum", "cut short", "no manifest"):
         path.write_bytes(DEFECTS[name][0](valid))
-        report = reports.upload(desk.config, path, user_id=None)
+        report = reports.upload(desk.config, path)
         assert report.release is None
         assert report.problems
     with db.read() as session:
@@ -152,6 +152,6 @@ def test_a_name_that_would_claim_what_is_the_desks_is_refused(
         "templates/toy/page.html": None,
         "templates/toy/settings.html": None,
     }
-    report = reports.upload(desk.config, toy_zip(changes), user_id=None)
+    report = reports.upload(desk.config, toy_zip(changes))
     assert report.release is None
     assert report.problems[0].startswith(sentence)

@@ -22,10 +22,11 @@ from host.events.reading import Recorded
 from host.events.writing import Happened, record
 from host.features import registry
 from host.models.addons import ParkedEvent
-from host.models.users import Workspace
 from host.process.serving import HostApplication
+from tests import helpers
 from tests.addons.conftest import MakeZip, configuration
 from tests.addons.test_listeners import HEARS, Toy, audited, until
+from tests.helpers import do_desk
 
 NAME = "listener.toy.parcels"
 DAY = timedelta(hours=24)
@@ -104,6 +105,7 @@ def hearer() -> Hearer:
 
 @pytest.fixture
 def at_it(any_database: db.Database, hearer: Hearer) -> Reading:
+    helpers.make_workspace()
     return Reading(hearer)
 
 
@@ -203,7 +205,6 @@ def test_a_process_that_dies_before_it_is_noted_passes_the_event_again(
 
 
 def test_pauses_grow_and_after_a_day_the_event_is_skipped_with_a_line(at_it: Reading, hearer: Hearer) -> None:
-    db.write(lambda session: session.add(Workspace(id=1, name="Sample Pottery", created_at=clock.now())))
     bad, after = say(1), say(1)
     hearer.fails = lambda id_: id_ == bad
     at_it.until(lambda: parked_ids() == [bad, after])
@@ -274,7 +275,7 @@ def test_no_more_than_the_most_are_set_aside(
     assert hearer.handled == [], "it went on past an event for which there was no room"
     with db.read() as session:
         assert session.get_one(Consumer, NAME).problem == parked_events.FULL
-    assert db.write(parked_events.skip, "toy", rows()[0].id)
+    assert do_desk(parked_events.skip, "toy", rows()[0].id)
     at_it.until(lambda: other in hearer.handled)
     at_it.until(lambda: rows() == [])
     assert [one for one in hearer.handled if one != other] == [after, third]
@@ -288,16 +289,16 @@ def test_a_press_retries_or_skips_only_the_first_of_a_conversation_of_that_addon
     at_it.until(lambda: parked_ids() == [bad, after, other])
     first, second, third = rows()
     for press in (parked_events.retry, parked_events.skip):
-        assert db.write(press, "toys", first.id) is None
-        assert db.write(press, "toy", second.id) is None
-        assert db.write(press, "toy", third.id + 1) is None
+        assert do_desk(press, "toys", first.id) is None
+        assert do_desk(press, "toy", second.id) is None
+        assert do_desk(press, "toy", third.id + 1) is None
     tried = hearer.passed.count(bad)
-    assert db.write(parked_events.retry, "toy", first.id)
+    assert do_desk(parked_events.retry, "toy", first.id)
     at_it.until(lambda: hearer.passed.count(bad) == tried + 1)
     at_it.rest()
     assert hearer.passed.count(bad) == tried + 1, "it is passed again without a pause"
     assert rows()[0].tries == consuming.TRIES + 1
-    assert db.write(parked_events.skip, "toy", first.id)
+    assert do_desk(parked_events.skip, "toy", first.id)
     at_it.until(lambda: hearer.handled == [after])
     assert parked_ids() == [other]
 

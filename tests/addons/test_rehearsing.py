@@ -18,6 +18,7 @@ from host.models.addons import Addon, AddonState
 from host.models.users import AuditEntry
 from host.process.serving import HostApplication
 from tests.addons.conftest import Admin, MakeZip, another_process
+from tests.helpers import do_desk
 
 ADDONS = Path(__file__).resolve().parents[2] / "addons"
 TELEGRAM, WHATSAPP = ADDONS / "telegram", ADDONS / "whatsapp"
@@ -74,7 +75,7 @@ def state_of(slug: str) -> str:
 
 
 def stop(slug: str = "toy") -> bool:
-    return db.write(operation_lock.ask_to_stop, slug)
+    return do_desk(operation_lock.ask_to_stop, slug)
 
 
 def test_while_migrations_are_tested_other_addons_are_activated(

@@ -31,7 +31,7 @@ def installed(desk: HostApplication, *paths: Path) -> list[lifecycle.Outcome]:
     lifecycle.install_file(desk.config, paths[0])
     outcomes = [lifecycle.activate(desk.config, "toy", host=desk)]
     for path in paths[1:]:
-        release = lifecycle.reports.upload(desk.config, path, user_id=None).release
+        release = lifecycle.reports.upload(desk.config, path).release
         assert release is not None
         outcomes.append(lifecycle.install(desk.config, release.id, host=desk, downgrade=True))
     return outcomes
@@ -127,7 +127,7 @@ def test_a_webhook_that_hangs_is_not_waited_for(
     installed(desk, toy_zip())
     # Only now: the one that works must have all the time a busy machine takes.
     monkeypatch.setattr(selftest, "PATIENCE_SECONDS", 0.2)
-    release = lifecycle.reports.upload(desk.config, new, user_id=None).release
+    release = lifecycle.reports.upload(desk.config, new).release
     assert release is not None
     outcome = lifecycle.install(desk.config, release.id, host=desk)
     assert outcome.error is not None

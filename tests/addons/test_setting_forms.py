@@ -37,7 +37,7 @@ from host.users.pages import sudo
 from host.users.workspaces import SavedMeanwhileError
 from tests.addons.conftest import TOY, MakeZip
 from tests.addons.test_catalogues import GERMAN, compiled
-from tests.helpers import PASSWORD, Browser, client_for, make_user, make_workspace
+from tests.helpers import PASSWORD, Browser, client_for, do_desk, make_user, make_workspace
 
 DOCS = (TOY.parents[1] / "docs/sdk/settings.md").read_text()
 FORMS = DOCS.split("```toml\n")[1].split("```")[0]
@@ -473,7 +473,7 @@ def test_an_update_adds_and_takes_away_settings(shop: HostApplication, toy_zip: 
     )
     newer += '\n[settings.workspace.sender]\ntype = "email"\nlabel = "Sender"\nrequired = true\n'
     zipped = toy_zip({"addon.toml": with_forms(newer)}, version="1.1.0")
-    report = reports.upload(shop.config, zipped, user_id=None)
+    report = reports.upload(shop.config, zipped)
     assert report.release is not None
     page = admin_of(shop).get(f"/admin/addons/uploads/{report.release.id}").text
     assert "+ sender: email, required" in page
@@ -572,10 +572,10 @@ def test_values_are_stored_on_every_database(any_desk: HostApplication) -> None:
     with db.read() as session:
         before = setting_forms.shown(session, "toy", 7, form, "en")
     entered = setting_forms.check(before, FilledForm({**FILLED, "shop_url": "https://shöp.example/ä"}), "en")
-    assert db.write(setting_forms.save, "toy", 7, form, entered.values, version=0) == [*FILLED]
+    assert do_desk(setting_forms.save, "toy", 7, form, entered.values, version=0) == [*FILLED]
     with pytest.raises(SavedMeanwhileError):
-        db.write(setting_forms.save, "toy", 7, form, entered.values, version=0)
-    assert db.write(setting_forms.save, "toy", 7, form, {"region": None}, version=1) == ["region"]
+        do_desk(setting_forms.save, "toy", 7, form, entered.values, version=0)
+    assert do_desk(setting_forms.save, "toy", 7, form, {"region": None}, version=1) == ["region"]
     with db.read() as session:
         now = setting_forms.shown(session, "toy", 7, form, "en")
     assert [(row.text, row.is_stored) for row in now.rows] == [

@@ -305,16 +305,16 @@ def test_what_a_signature_is_worth(name: str, desk: HostApplication, toy_zip: Ma
     trusted, key, *expected = STANDINGS[name]
     path = toy_zip() if key is None else signed(toy_zip(), key)
     for mode, wanted in zip(("warn", "enforce"), expected, strict=True):
-        report = reports.upload(trusting(desk, mode, LOBBY_TRUSTED_KEYS=trusted), path, user_id=None)
+        report = reports.upload(trusting(desk, mode, LOBBY_TRUSTED_KEYS=trusted), path)
         assert report.signature is not None
         assert (report.signature.state, report.signature.blocks) == wanted
         assert bool(report.problems) is wanted[1]
-    report = reports.upload(trusting(desk, "off", LOBBY_TRUSTED_KEYS=trusted), path, user_id=None)
+    report = reports.upload(trusting(desk, "off", LOBBY_TRUSTED_KEYS=trusted), path)
     assert report.signature is not None
     assert report.signature.state is SignatureState.UNCHECKED
     assert not report.problems
     allowed = trusting(desk, "enforce", LOBBY_TRUSTED_KEYS=trusted, LOBBY_UNSIGNED_ALLOWED="other, toy")
-    report = reports.upload(allowed, path, user_id=None)
+    report = reports.upload(allowed, path)
     assert bool(report.problems) is (expected[1][1] and key is not None), "an exception is for unsigned ones"
 
 
@@ -376,7 +376,7 @@ def test_another_publisher_has_to_be_let_in(desk: HostApplication, toy_zip: Make
     config = trusting(desk, LOBBY_TRUSTED_KEYS=f"{line(OURS)};{line(THEIRS, 'Them')}")
     lifecycle.install_file(config, signed(toy_zip(version="9.0.0")))
     for path in (signed(toy_zip(version="9.1.0"), THEIRS), toy_zip(version="9.2.0")):
-        report = reports.upload(config, path, user_id=None)
+        report = reports.upload(config, path)
         assert report.takeover
         assert not report.downgrade
         with pytest.raises(AddonError, match="The publisher has changed"):
@@ -387,7 +387,7 @@ def test_another_publisher_has_to_be_let_in(desk: HostApplication, toy_zip: Make
         assert trust.publisher_of(session, "toy") == trust.Publisher(
             "Lobby tests", THEIRS.public.text, "1.0.1"
         ), "the new publisher's versions begin anew"
-    back = reports.upload(config, signed(toy_zip(version="9.3.0")), user_id=None)
+    back = reports.upload(config, signed(toy_zip(version="9.3.0")))
     assert back.takeover, "the publisher before is another one now"
 
 
@@ -395,9 +395,9 @@ def test_the_pin_outlives_the_addon(desk: HostApplication, toy_zip: MakeZip) -> 
     config = trusting(desk, LOBBY_TRUSTED_KEYS=f"{line(OURS)};{line(THEIRS)}")
     lifecycle.install_file(config, signed(toy_zip(version="2.0.0")))
     uninstall.remove(config, "toy")
-    assert reports.upload(config, signed(toy_zip(version="2.1.0"), THEIRS), user_id=None).takeover
+    assert reports.upload(config, signed(toy_zip(version="2.1.0"), THEIRS)).takeover
     older = signed(toy_zip(version="1.0.0"))
-    assert reports.upload(config, older, user_id=None).downgrade
+    assert reports.upload(config, older).downgrade
     with pytest.raises(AddonError, match="the downgrade was not confirmed"):
         lifecycle.install_file(config, older)
     lifecycle.install_file(config, older, downgrade=True)
@@ -406,10 +406,10 @@ def test_the_pin_outlives_the_addon(desk: HostApplication, toy_zip: MakeZip) -> 
 def test_signing_what_was_unsigned_pins_the_key(desk: HostApplication, toy_zip: MakeZip) -> None:
     config = trusting(desk)
     lifecycle.install_file(config, toy_zip())
-    report = reports.upload(config, signed(toy_zip(version="1.0.1")), user_id=None)
+    report = reports.upload(config, signed(toy_zip(version="1.0.1")))
     assert not report.takeover
     lifecycle.install_file(config, signed(toy_zip(version="1.0.1")))
-    assert reports.upload(config, toy_zip(version="1.0.2"), user_id=None).takeover
+    assert reports.upload(config, toy_zip(version="1.0.2")).takeover
 
 
 def test_the_report_says_whose_it_is(desk: HostApplication, toy_zip: MakeZip) -> None:

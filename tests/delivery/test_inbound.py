@@ -24,6 +24,7 @@ from host.queue import policy
 from host.queue.replay import EventNotFoundError, NotReplayableError, replay
 from tests.delivery.conftest import Door
 from tests.delivery.desk import Desk
+from tests.helpers import do_desk
 from tests.inbox import toys
 
 Travel = Callable[[timedelta], None]
@@ -380,11 +381,11 @@ def test_a_dead_letter_can_be_replayed(any_desk: Desk, door: Door, travel: Trave
     (bad,) = any_desk.events()
     assert bad.state == DEAD
     any_desk.toy.broken.clear()
-    db.write(replay, bad.id)
+    do_desk(replay, bad.id)
     any_desk.drain()
     assert any_desk.texts() == ["bad"]
     with pytest.raises(NotReplayableError):
-        db.write(replay, bad.id)
+        do_desk(replay, bad.id)
 
 
 def test_an_event_that_was_too_old_can_be_replayed(desk: Desk, door: Door, travel: Travel) -> None:
@@ -395,7 +396,7 @@ def test_an_event_that_was_too_old_can_be_replayed(desk: Desk, door: Door, trave
             and None
         )
     )
-    db.write(replay, desk.events()[0].id)
+    do_desk(replay, desk.events()[0].id)
     desk.drain()
     assert desk.texts() == ["old"]
 
@@ -410,9 +411,9 @@ def test_what_was_never_believed_cannot_be_replayed(desk: Desk, door: Door) -> N
     desk.drain()
     for event in desk.events():
         with pytest.raises(NotReplayableError):
-            db.write(replay, event.id)
+            do_desk(replay, event.id)
     with pytest.raises(EventNotFoundError):
-        db.write(replay, 999)
+        do_desk(replay, 999)
     with db.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Message)) == 0
 

@@ -31,7 +31,7 @@ from host.sdk.capabilities import InboundMedia
 from host.sdk.channel import Held, NotSent, Pause, Rejected, SendResult, Sent, Unknown
 from tests.delivery.conftest import Door
 from tests.delivery.desk import PROBLEM, Desk, envelope
-from tests.helpers import do, queue_reply
+from tests.helpers import do, do_desk, queue_reply
 
 pytestmark = [
     pytest.mark.services,
@@ -102,7 +102,7 @@ def test_a_replay_waits_for_the_worker_that_applies_others_of_the_lane(desk: Des
     db.write(lambda session: session.execute(sa.update(InboundEvent).values(state=EventState.DEAD)) and None)
     (event,) = desk.events()
     one_after_the_other(
-        lambda session: lock(session, InboundEvent), lambda: db.write(replay.replay_many, [event.id])
+        lambda session: lock(session, InboundEvent), lambda: do_desk(replay.replay_many, [event.id])
     )
     assert desk.event_states() == [EventState.PENDING]
 

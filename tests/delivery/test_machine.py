@@ -42,6 +42,7 @@ from host.sdk.channel import (
     Unknown,
 )
 from tests.delivery.desk import PROBLEM, Desk, ToyAdapter, envelope
+from tests.helpers import do_desk
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 
@@ -269,7 +270,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.provider.broken.clear()
         for event in self.desk.events():
             if event.state == EventState.DEAD:
-                db.write(replay, event.id)
+                do_desk(replay, event.id)
 
     def echo_of(self, one: Delivered) -> None:
         self.desk.echo(one.mid, one.text, contact=one.contact)

@@ -554,7 +554,7 @@ def test_they_move_with_their_account(people: test_ownership.Desk) -> None:
         workspace_id=people.studio,
         channel="email",
         connection=made,
-        first=lambda session: accounts.disconnect_account(session, account.id),
+        moved=account,
     )
     moved = the(people.studio, "hello@shop.example")
     assert named(moved.id) == [OWN]

@@ -27,6 +27,7 @@ from host.sdk.channel import Held, NotSent, Rejected, Unknown
 from tests.delivery.conftest import Door
 from tests.delivery.desk import PROBLEM, Desk
 from tests.health import pretend
+from tests.helpers import do_desk
 
 Travel = Callable[[timedelta], None]
 
@@ -118,7 +119,7 @@ def test_a_replayed_event_does_not_count_as_a_slow_one(desk: Desk, door: Door, t
     assert desk.event_states() == [EventState.DEAD]
     desk.toy.broken.clear()
     travel(timedelta(days=2))
-    db.write(replay, 1)
+    do_desk(replay, 1)
     desk.drain()
     recording.flush()
     assert counts(Metric.VISIBLE)["email", histogram.SUM] < 3_600_000

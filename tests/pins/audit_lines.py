@@ -70,7 +70,7 @@ def _name(function: ast.expr) -> str:
 
 def _actions(call: ast.Call) -> list[str]:
     """Return the actions a call may write: a condition has two."""
-    for given in call.args[:2]:
+    for given in call.args[:3]:
         found = [
             one.value
             for one in ast.walk(given)

@@ -31,7 +31,7 @@ from host.sdk.desk import Grant
 from host.sdk.events import Listener
 from host.sdk.messages import MessageKind
 from tests.automation.automated import Automated
-from tests.helpers import do
+from tests.helpers import do, do_desk
 from tests.inbox import toys
 from tests.inbox.desks import open_desk
 
@@ -86,7 +86,7 @@ class Survey(Automated):
         sdk_desk.provide(self.desk.generation.directory, {SLUG: grant} if on else {})
 
     def fill_in(self, workspace: int, **values: Any) -> None:
-        db.write(setting_forms.save, SLUG, workspace, MANIFEST.forms.workspace, values)
+        do_desk(setting_forms.save, SLUG, workspace, MANIFEST.forms.workspace, values)
 
     def hear(self) -> None:
         """Have the listener handle what happened since the last time."""

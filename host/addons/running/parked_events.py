@@ -29,6 +29,7 @@ from host.events.reading import Recorded
 from host.events.writing import EVERYBODY, show
 from host.models.addons import ParkedEvent
 from host.users import audit
+from host.users.actor import DeskWork
 
 log = logging.getLogger(__name__)
 
@@ -274,21 +275,28 @@ def details(row: ParkedEvent) -> Mapping[str, object]:
 # An admin's presses
 
 
-def retry(session: Session, slug: str, parked_id: int) -> ParkedEvent | None:
+def retry(work: DeskWork, slug: str, parked_id: int) -> ParkedEvent | None:
     """Have an event that failed passed again now; return it, or None if it is no longer set aside."""
-    row = _failed(session, slug, parked_id)
+    row = _failed(work.session, slug, parked_id)
     if row is not None:
-        row.retry_at = clock.now()
-        show(session, EVERYBODY, "addons")  # which wakes the process that reads for the listener, too
+        row.retry_at = work.now
+        _audit(work, "addon.event_retried", row)
+        show(work.session, EVERYBODY, "addons")  # which wakes the process that reads for the listener, too
     return row
 
 
-def skip(session: Session, slug: str, parked_id: int) -> ParkedEvent | None:
+def skip(work: DeskWork, slug: str, parked_id: int) -> ParkedEvent | None:
     """Drop an event that failed, so that those behind it follow; return it, or None if it is gone."""
-    row = _failed(session, slug, parked_id)
+    row = _failed(work.session, slug, parked_id)
     if row is not None:
-        _remove(session, row)
+        _audit(work, "addon.event_dropped", row)
+        _remove(work.session, row)
     return row
+
+
+def _audit(work: DeskWork, action: str, row: ParkedEvent) -> None:
+    listener = row.listener.removeprefix(PREFIX)
+    work.audit(action, listener, workspace_id=row.workspace_id or None, details=details(row))
 
 
 def _failed(session: Session, slug: str, parked_id: int) -> ParkedEvent | None:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, cast
 
 from flask_babel import lazy_gettext as _l
 from msgspec import Meta
-from sqlalchemy.orm import Session
 
 from host.api import shapes
 from host.api.http.call import Call
@@ -20,7 +19,7 @@ from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
 from host.channels.pages import forms
 from host.core import db
 from host.core.errors import LobbyError
-from host.models.channels import AccountState, ChannelAccount
+from host.models.channels import AccountState
 from host.sdk.cards import Asked, Field, Problems, SettingsCard
 from host.sdk.errors import AccountGoneError, AccountTakenError
 from host.users.api_keys import Scope
@@ -170,12 +169,9 @@ def connect_account(call: Call, body: ConnectAccount) -> ConnectedAccount:
         _check(card, outcome.by_field)
         raise ConnectError()
 
-    def then(session: Session, saved: ChannelAccount) -> None:
-        connecting.audit_connected(session, call.actor, saved, known=False)
-
     try:
         saved = connecting.save(
-            workspace_id=call.workspace_id, channel=card.channel, connection=outcome, then=then
+            workspace_id=call.workspace_id, channel=card.channel, connection=outcome, by=call.actor
         )
     except AccountTakenError:
         raise ConnectError(elsewhere_sentence(card.channel, outcome.external_id)) from None

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 
 from flask import Blueprint, Response, current_app, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.channels import connecting, other_workspaces, refusals, sign_in_attempts
 from host.channels.directory import current_directory
@@ -38,7 +36,7 @@ from host.sdk.errors import AccountGoneError, AccountTakenError, OtherAccountErr
 from host.users.pages import sudo
 from host.web.request_helpers import (
     Permission,
-    audit,
+    actor,
     current_user,
     external_url,
     flash_bad,
@@ -337,25 +335,14 @@ def _connect(
     if not isinstance(connection, Connection):
         return connection, False
 
-    def then(session: Session, saved: ChannelAccount) -> None:
-        audit(
-            session,
-            "account.connected",
-            saved.handle,
-            workspace_id=workspace_id,
-            details={"channel": channel, "name": saved.name, "way": saved.way},
-        )
-
     try:
         connecting.save(
             workspace_id=workspace_id,
             channel=channel,
             connection=connection,
             account_id=None if row is None else row.id,
-            first=None
-            if moved is None
-            else partial(other_workspaces.disconnect_moved, moved=moved, to_workspace_id=workspace_id),
-            then=then,
+            by=actor(),
+            moved=None if moved is None else moved.account,
         )
     except AccountTakenError:
         sentence = taken(connection.external_id) or _("This account was just connected elsewhere.")

@@ -6,7 +6,6 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 
 from flask import g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
-from host.channels import asking, connecting, deliveries, other_workspaces, refusals
+from host.channels import accounts, asking, connecting, deliveries, other_workspaces, refusals
 from host.channels.directory import Directory, current_directory
 from host.channels.other_workspaces import elsewhere_sentence, taken_sentence
 from host.channels.pages import cards, forms, looks
@@ -40,13 +39,13 @@ from host.web.portions import portion
 from host.web.request_helpers import (
     Permission,
     actor,
-    audit,
     current_user,
     flash_bad,
     flash_good,
     id_argument,
     shown_workspace,
     workspace_view,
+    write,
 )
 
 __all__ = ["bp"]
@@ -278,20 +277,14 @@ def _save(workspace_id: int, card: SettingsCard, row: ChannelAccount | None) -> 
         forms.add_problems(entered, outcome.by_field, card.fields)
         return _refused(card, entered, row, refused, kept)
 
-    def then(session: Session, saved: ChannelAccount) -> None:
-        known = row is not None and row.state == AccountState.CONNECTED
-        connecting.audit_connected(session, actor(), saved, known=known)
-
     try:
         saved = connecting.save(
             workspace_id=workspace_id,
             channel=card.channel,
             connection=outcome,
             account_id=None if row is None else row.id,
-            first=None
-            if moved is None
-            else partial(other_workspaces.disconnect_moved, moved=moved, to_workspace_id=workspace_id),
-            then=then,
+            by=actor(),
+            moved=None if moved is None else moved.account,
         )
     except AccountTakenError:
         sentence = elsewhere_sentence(card.channel, outcome.external_id)
@@ -408,17 +401,7 @@ def act(workspace_id: int, account_id: int, name: str) -> ResponseReturnValue:
         raise NotFoundError()
     sentence, fine = _run(action, row)
     if fine:
-
-        def use_case(session: Session) -> None:
-            audit(
-                session,
-                "account.action",
-                row.handle,
-                workspace_id=workspace_id,
-                details={"channel": row.channel, "action": action.name},
-            )
-
-        db.write(use_case)
+        write(accounts.note_action, row, action.name)
         flash_good(sentence, at=f"account-{account_id}")
     else:
         flash_bad(sentence, at=f"account-{account_id}")

@@ -7,18 +7,17 @@ import logging
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session
 
 from host.channels import refusals
+from host.channels.accounts import note_settings
 from host.channels.directory import current_directory
 from host.channels.pages import forms
 from host.channels.pages.blueprint import bp
 from host.channels.pages.forms import Entered
-from host.core import db
 from host.core.errors import NotFoundError
 from host.sdk.cards import CardStatus, Problems, WorkspaceSettings
 from host.users.pages import sudo
-from host.web.request_helpers import Permission, audit, flash_good, workspace_view
+from host.web.request_helpers import Permission, flash_good, workspace_view, write
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +40,7 @@ def workspace_settings(workspace_id: int, channel: str) -> ResponseReturnValue:
     sentence = "" if entered.errors else _save(page, workspace_id, entered)
     if entered.errors:
         return _form(channel, page, _read(page, workspace_id), entered)
-
-    def use_case(session: Session) -> None:
-        audit(session, "channel.settings_changed", channel, workspace_id=workspace_id)
-
-    db.write(use_case)
+    write(note_settings, channel)
     flash_good(sentence)
     return redirect(url_for("channels.workspace_settings", workspace_id=workspace_id, channel=channel), 303)
 

@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
-from sqlalchemy.orm import Session
 
 from host.channels.directory import current_directory
 from host.core.db import db
@@ -24,7 +23,7 @@ from host.queue.replay import EventNotFoundError, replay, replay_many, replayabl
 from host.users import data_retention
 from host.web import local_times, navigation
 from host.web.formats import duration
-from host.web.request_helpers import admin_required, audit, flash_good, id_argument, id_in
+from host.web.request_helpers import admin_required, flash_good, id_argument, id_in, write_desk
 
 bp = Blueprint("delivery", __name__)
 
@@ -115,7 +114,7 @@ def fixture(event_id: int) -> ResponseReturnValue:
 @admin_required
 def replay_event(event_id: int) -> ResponseReturnValue:
     """Apply a failed or ignored event again."""
-    db.write(_replay, event_id)
+    write_desk(replay, event_id)
     flash_good(_("The event is queued for replay. Reload in a moment to see the result."))
     return redirect(url_for("delivery.event", event_id=event_id))
 
@@ -148,7 +147,7 @@ def replay_events() -> ResponseReturnValue:
         )
     details = {"matching": query} if everything else {"events": ids}
     replayed = sum(
-        db.write(_replay_many, ids[start : start + BATCH], details) for start in range(0, len(ids), BATCH)
+        write_desk(replay_many, ids[start : start + BATCH], details) for start in range(0, len(ids), BATCH)
     )
     flash_good(
         ngettext(
@@ -158,18 +157,6 @@ def replay_events() -> ResponseReturnValue:
         )
     )
     return redirect(url_for("delivery.journal", **query))
-
-
-def _replay(session: Session, event_id: int) -> None:
-    replayed = replay(session, event_id)
-    audit(session, "event.replayed", f"{replayed.channel} {replayed.kind} {replayed.id}")
-
-
-def _replay_many(session: Session, ids: list[int], details: dict[str, Any]) -> int:
-    replayed = replay_many(session, ids)
-    if replayed:
-        audit(session, "events.replayed", str(replayed), details=details)
-    return replayed
 
 
 def _wanted(given: Any) -> EventFilter:
